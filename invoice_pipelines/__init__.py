@@ -1,0 +1,1 @@
+"""Invoices end to end, in Dagster and PostgreSQL, per organization."""
