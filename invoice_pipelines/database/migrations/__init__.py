@@ -1,0 +1,1 @@
+"""Alembic migrations. Tables are made here; SQL functions and views stand in the `*.sql` files of their domain."""

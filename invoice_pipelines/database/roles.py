@@ -1,0 +1,13 @@
+"""Names of the database roles. Who may do what is decided here and in the migrations, nowhere else."""
+
+OWNER = "invoice_pipelines_owner"
+"""Owns schemas, tables and functions; used by migrations only. Row-level security is forced on it as well."""
+
+APP = "invoice_pipelines_app"
+"""Does all work; neither superuser nor bypassrls, so it sees the rows of the organization in scope and no others."""
+
+OVERVIEW = "invoice_pipelines_overview"
+"""Owns the few `security definer` functions that look across organizations; nobody can log in as it."""
+
+DAGSTER = "invoice_pipelines_dagster"
+"""Owns Dagster's own database on the embedded server."""

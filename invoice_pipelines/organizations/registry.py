@@ -1,0 +1,221 @@
+"""Holds the registry of organizations: adding, finding, listing, removing. No business records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
+
+from invoice_pipelines.database import organization_scope
+
+
+class OrganizationError(Exception):
+    """An organization cannot be added, found or removed; the message names it and says what to do."""
+
+
+class NumberFormat(BaseModel):
+    """How the numbers of issued invoices are written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pattern: str = "INV-{year}-{number:06}"
+    yearly_reset: bool = True
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_number(cls, pattern: str) -> str:
+        try:
+            first, second = (pattern.format(year=2026, month=1, number=number) for number in (1, 2))
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"{pattern!r} knows {{year}}, {{month}} and {{number:06}} only ({error})") from None
+        if first == second:
+            raise ValueError(f"{pattern!r} must contain {{number}}")
+        return pattern
+
+
+class OrganizationSettings(BaseModel):
+    """What an organization chooses. Stored as one validated JSON document."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    language: Literal["en", "de"] = "en"
+    invoice_number: NumberFormat = Field(default_factory=NumberFormat)
+    oldest_invoice_years: int = Field(default=10, ge=1, le=100)
+    """An invoice dated longer ago than this is not plausible."""
+
+
+class _NewOrganization(BaseModel):
+    """What a new organization must satisfy before it is written."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slug: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    name: str = Field(min_length=1, max_length=200)
+    country_code: str = Field(pattern=r"^[A-Z]{2}$")
+    time_zone: str
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    vat_id: str | None = None
+    tax_number: str | None = None
+    iban: str | None = None
+    settings: OrganizationSettings = Field(default_factory=OrganizationSettings)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_time_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"{name!r} is not a time zone of the IANA database, such as Europe/Berlin")
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationSummary:
+    """One row of the registry, without legal data."""
+
+    id: UUID
+    slug: str
+    name: str
+    country_code: str
+    time_zone: str
+    currency: str
+    created_at: datetime
+    removed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """An organization with all that its own records need."""
+
+    id: UUID
+    slug: str
+    name: str
+    country_code: str
+    time_zone: ZoneInfo
+    currency: str
+    vat_id: str | None
+    tax_number: str | None
+    iban: str | None
+    settings: OrganizationSettings
+
+
+def add_organization(
+    engine: Engine,
+    slug: str,
+    name: str,
+    *,
+    country_code: str,
+    time_zone: str,
+    currency: str,
+    vat_id: str | None = None,
+    tax_number: str | None = None,
+    iban: str | None = None,
+    settings: OrganizationSettings | None = None,
+    created_by: str = "",
+) -> UUID:
+    """Adds an organization and returns its id.
+
+    `slug` becomes the Dagster partition key and never changes. `country_code` is ISO 3166-1 alpha-2, `currency`
+    ISO 4217, `time_zone` an IANA name. Raises OrganizationError for a wrong value or a slug that is taken.
+    """
+    try:
+        new = _NewOrganization(
+            slug=slug,
+            name=name,
+            country_code=country_code,
+            time_zone=time_zone,
+            currency=currency,
+            vat_id=vat_id,
+            tax_number=tax_number,
+            iban=iban,
+            settings=settings or OrganizationSettings(),
+        )
+    except ValidationError as error:
+        problems = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
+        raise OrganizationError(f"organization {slug!r}: {problems}") from None
+    with engine.connect() as connection:
+        organization_id: UUID = connection.execute(text("select uuidv7()")).scalar_one()
+    try:
+        with organization_scope(engine, organization_id) as connection:
+            connection.execute(
+                text(
+                    """insert into organizations.organization (id, slug, name, country_code, time_zone, currency,
+                                                               vat_id, tax_number, iban, settings, created_by)
+                       values (:id, :slug, :name, :country_code, :time_zone, :currency,
+                               :vat_id, :tax_number, :iban, cast(:settings as jsonb),
+                               coalesce(nullif(:created_by, ''), current_user))"""
+                ),
+                {
+                    **new.model_dump(exclude={"settings"}),
+                    "settings": new.settings.model_dump_json(),
+                    "id": organization_id,
+                    "created_by": created_by,
+                },
+            )
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", "") == "23505":
+            raise OrganizationError(
+                f"organization {slug!r} exists already or existed before; choose another slug, "
+                f"or bring it back with `invoice-pipelines organizations restore {slug}`"
+            ) from None
+        raise
+    return organization_id
+
+
+def list_organizations(engine: Engine, *, with_removed: bool = False) -> list[OrganizationSummary]:
+    """All organizations, by slug."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("select * from organizations.list_organizations(:with_removed)"), {"with_removed": with_removed}
+        )
+        return [OrganizationSummary(*row) for row in rows]
+
+
+def find_organization(engine: Engine, slug: str) -> Organization:
+    """The organization with a slug. Raises OrganizationError where there is none, or it was removed."""
+    with engine.connect() as connection:
+        organization_id = connection.execute(
+            text("select id from organizations.list_organizations() where slug = :slug"), {"slug": slug}
+        ).scalar_one_or_none()
+    if organization_id is None:
+        raise OrganizationError(f"there is no organization {slug!r}; `invoice-pipelines organizations list` shows all")
+    with organization_scope(engine, organization_id) as connection:
+        row = connection.execute(
+            text(
+                """select id, slug, name, country_code, time_zone, currency, vat_id, tax_number, iban, settings
+                   from organizations.organization"""
+            )
+        ).one()
+    return Organization(
+        id=row.id,
+        slug=row.slug,
+        name=row.name,
+        country_code=row.country_code,
+        time_zone=ZoneInfo(row.time_zone),
+        currency=row.currency,
+        vat_id=row.vat_id,
+        tax_number=row.tax_number,
+        iban=row.iban,
+        settings=OrganizationSettings.model_validate(row.settings),
+    )
+
+
+def remove_organization(engine: Engine, slug: str) -> None:
+    """Takes an organization out of the work. Its records are kept, as the law asks, and it can be restored."""
+    organization = find_organization(engine, slug)
+    with organization_scope(engine, organization.id) as connection:
+        connection.execute(text("update organizations.organization set removed_at = now()"))
+
+
+def restore_organization(engine: Engine, slug: str) -> None:
+    """Brings a removed organization back. Raises OrganizationError where there is none with that slug."""
+    for organization in list_organizations(engine, with_removed=True):
+        if organization.slug == slug:
+            with organization_scope(engine, organization.id) as connection:
+                connection.execute(text("update organizations.organization set removed_at = null"))
+            return
+    raise OrganizationError(f"there never was an organization {slug!r}")

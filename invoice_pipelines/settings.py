@@ -1,0 +1,156 @@
+"""Holds every setting of the project, typed, in one place. Values come from the environment.
+
+The table in docs/settings.md is made from this module. Secrets are `SecretStr`, so that they never stand in a log.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "INVOICE_PIPELINES_"
+
+
+class SettingsError(Exception):
+    """A setting has a wrong value. The message names the variable and what is wrong with it."""
+
+
+class Settings(BaseSettings):
+    """What an operator can set. Each field is read from the variable `INVOICE_PIPELINES_` + its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    home: Path = Field(
+        default=Path(".dagster_home"),
+        validation_alias="DAGSTER_HOME",
+        description="Folder for everything that is kept: Dagster's home, the embedded PostgreSQL, and by default "
+        "inbox, originals and export files.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL 18 or newer, as `postgresql://user:password@host:5432/database`. Work is done as the "
+        "role `invoice_pipelines_app`; the login must be that role or be allowed to switch to it. "
+        "Unset: the embedded server.",
+    )
+    database_owner_url: SecretStr | None = Field(
+        default=None,
+        description="A login for `db migrate` that may create roles and schemas. Unset: `DATABASE_URL`.",
+    )
+    dagster_database_url: SecretStr | None = Field(
+        default=None,
+        description="Where Dagster keeps runs, events and schedules. Unset: a database on the same server, named "
+        "like the business database with `_dagster` behind it.",
+    )
+    postgresql_bin: Path | None = Field(
+        default=None,
+        description="Folder with `initdb` and `postgres` (18 or newer) for the embedded server. "
+        "Unset: the binaries of the installed wheel.",
+    )
+    inbox: str | None = Field(
+        default=None,
+        description="Where files arrive, one folder per organization below it: a folder, `s3://bucket/path` or "
+        "`gs://bucket/path`. Unset: `inbox` in the home folder.",
+    )
+    originals: str | None = Field(
+        default=None,
+        description="Where uploads are kept unchanged, addressed by sha256 (folder, s3:// or gs://). "
+        "Unset: `originals` in the home folder.",
+    )
+    exports: str | None = Field(
+        default=None,
+        description="Where export files are written (folder, s3:// or gs://). Unset: `exports` in the home folder.",
+    )
+    inbox_settle_seconds: float = Field(
+        default=3.0,
+        ge=0,
+        le=3600,
+        description="How long, in seconds, the size of a file in the inbox must stand still before it is taken.",
+    )
+    inbox_after_intake: Literal["remove", "keep"] = Field(
+        default="remove",
+        description="What becomes of an inbox file once its original is stored and recorded: `remove` or `keep`.",
+    )
+    upload_max_megabytes: int = Field(
+        default=50, ge=1, le=2048, description="Size of the largest upload that is read, in megabytes."
+    )
+    intake_chunk_size: int = Field(
+        default=50, ge=1, le=5000, description="How many documents one transaction of the intake takes."
+    )
+    intake_max_attempts: int = Field(
+        default=3, ge=1, le=100, description="How often a document that ends in an unexpected fault is tried."
+    )
+    lease_seconds: int = Field(
+        default=300, ge=5, le=86400, description="After how many seconds the work of a dead process is taken over."
+    )
+    run_time_box_seconds: int = Field(
+        default=1800, ge=10, le=86400, description="After how many seconds a run ends and leaves the rest to the next."
+    )
+    sweep_threshold: int = Field(
+        default=20,
+        ge=1,
+        le=10000,
+        description="With more organizations due than this, one sweep run takes them instead of one run for each.",
+    )
+    sweep_size: int = Field(
+        default=200, ge=1, le=10000, description="How many organizations one sweep run takes at the most."
+    )
+    rules_dir: Path | None = Field(
+        default=None,
+        description="Folder with the official validation rules (EN 16931 and XRechnung releases, unpacked). "
+        "Unset: the rules of the installed libraries.",
+    )
+    webserver_host: str = Field(default="127.0.0.1", description="Address on which `up` serves the Dagster UI.")
+    webserver_port: int = Field(default=3000, ge=1, le=65535, description="Port on which `up` serves the Dagster UI.")
+
+    @field_validator("rules_dir", "postgresql_bin")
+    @classmethod
+    def _folder_exists(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_dir():
+            raise ValueError(f"{value} is not a folder")
+        return value
+
+    @property
+    def inbox_root(self) -> str:
+        """The inbox, as a folder or URL."""
+        return self.inbox or str(self.home.absolute() / "inbox")
+
+    @property
+    def originals_root(self) -> str:
+        """The store of originals, as a folder or URL."""
+        return self.originals or str(self.home.absolute() / "originals")
+
+    @property
+    def exports_root(self) -> str:
+        """Where exports go, as a folder or URL."""
+        return self.exports or str(self.home.absolute() / "exports")
+
+
+def variable_of(field: str) -> str:
+    """Name of the environment variable of a settings field."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + field.upper()
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """Reads the environment once per process.
+
+    Raises SettingsError that names each wrong variable; the values of secrets are not repeated.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = []
+        for item in error.errors():
+            name = str(item["loc"][0]) if item["loc"] else "settings"
+            variable = variable_of(name) if name in Settings.model_fields else name.upper()
+            if not variable.isupper() or (variable != "DAGSTER_HOME" and not variable.startswith(PREFIX)):
+                variable = PREFIX + name.upper()
+            secret = "url" in name.lower()
+            given = "" if secret else f" (given: {item.get('input')!r})"
+            problems.append(f"{variable}: {item['msg']}{given}")
+        raise SettingsError("; ".join(problems)) from None

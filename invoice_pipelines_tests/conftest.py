@@ -1,0 +1,78 @@
+"""Fixtures of all tests: one embedded PostgreSQL per test process, and a fresh database from a template per test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, Engine, text
+
+from invoice_pipelines.database import create_app_engine, create_login_engine
+from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.migrate import create_database, migrate
+from invoice_pipelines.database.roles import APP
+from invoice_pipelines.organizations import add_organization
+
+PROJECT = Path(__file__).parent.parent
+CORPUS = PROJECT.parent / "shared" / "corpus" / "einvoice"
+TEMPLATE = "template_migrated"
+
+
+@dataclass(frozen=True)
+class TestDatabase:
+    """A migrated database: `engine` works as the application, `superuser` sees everything."""
+
+    __test__ = False
+    engine: Engine
+    superuser: Engine
+    app_url: URL
+    owner_url: URL
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A PostgreSQL server of this test process."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("postgresql"))
+    server.acquire()
+    yield server
+    server.release()
+
+
+@pytest.fixture(scope="session")
+def template(server: EmbeddedServer) -> str:
+    """Name of a migrated database that tests are cloned from."""
+    create_database(server.url("postgres"), TEMPLATE)
+    migrate(server.url(TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
+    """A fresh migrated database."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = create_login_engine(server.url("postgres"))
+    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"create database {name} template {template}"))
+    engine = create_app_engine(server.url(name, APP))
+    superuser = create_login_engine(server.url(name))
+    yield TestDatabase(engine, superuser, server.url(name, APP), server.url(name))
+    engine.dispose()
+    superuser.dispose()
+    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"drop database {name} with (force)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def make_organization(database: TestDatabase) -> Callable[[str], uuid.UUID]:
+    """Adds an organization with a slug and returns its id."""
+
+    def make(slug: str) -> uuid.UUID:
+        return add_organization(
+            database.engine, slug, slug.title(), country_code="DE", time_zone="Europe/Berlin", currency="EUR"
+        )
+
+    return make

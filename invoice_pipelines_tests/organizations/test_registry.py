@@ -1,0 +1,71 @@
+"""The registry: what is accepted, what is refused and with which words."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.organizations import (
+    OrganizationError,
+    add_organization,
+    find_organization,
+    list_organizations,
+    remove_organization,
+    restore_organization,
+)
+
+
+def test_an_added_organization_is_found_with_its_settings(database):
+    add_organization(
+        database.engine, "nordwind", "Nordwind GmbH", country_code="DE", time_zone="Europe/Berlin", currency="EUR"
+    )
+    found = find_organization(database.engine, "nordwind")
+    assert found.name == "Nordwind GmbH"
+    assert str(found.time_zone) == "Europe/Berlin"
+    assert found.settings.invoice_number.pattern == "INV-{year}-{number:06}"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("slug", "Not A Slug"),
+        ("slug", "a/b"),
+        ("country_code", "Germany"),
+        ("time_zone", "Mars/Olympus"),
+        ("currency", "euro"),
+    ],
+)
+def test_a_wrong_value_is_refused_and_named(database, field, value):
+    values = {"slug": "ok", "country_code": "DE", "time_zone": "Europe/Berlin", "currency": "EUR", field: value}
+    with pytest.raises(OrganizationError, match=field):
+        add_organization(database.engine, values.pop("slug"), "Name", **values)
+
+
+def test_a_slug_is_given_once(database, make_organization):
+    make_organization("acme")
+    with pytest.raises(OrganizationError, match="exists already"):
+        make_organization("acme")
+
+
+def test_a_removed_organization_leaves_the_list_but_keeps_its_row_and_can_come_back(database, make_organization):
+    make_organization("acme")
+    remove_organization(database.engine, "acme")
+    assert list_organizations(database.engine) == []
+    assert [o.slug for o in list_organizations(database.engine, with_removed=True)] == ["acme"]
+    with pytest.raises(OrganizationError, match="no organization 'acme'"):
+        find_organization(database.engine, "acme")
+    restore_organization(database.engine, "acme")
+    assert find_organization(database.engine, "acme").slug == "acme"
+
+
+def test_without_a_scope_no_tenant_table_can_be_read(database, make_organization):
+    make_organization("acme")
+    with pytest.raises(DBAPIError, match="app.organization_id|type uuid"), database.engine.begin() as connection:
+        connection.execute(text("select * from organizations.organization"))
+
+
+def test_a_scope_sees_its_own_organization_only(database, make_organization):
+    acme = make_organization("acme")
+    make_organization("globex")
+    with organization_scope(database.engine, acme) as connection:
+        assert connection.execute(text("select slug from organizations.organization")).scalars().all() == ["acme"]
