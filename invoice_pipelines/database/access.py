@@ -50,15 +50,18 @@ def database_urls(settings: Settings) -> DatabaseUrls:
 
 
 @contextmanager
-def open_database(settings: Settings, *, migrated: bool = False) -> Iterator[Engine]:
+def open_database(
+    settings: Settings, *, migrated: bool = False, application_name: str = "invoice_pipelines"
+) -> Iterator[Engine]:
     """The engine for all work, for as long as the block lasts; starts the embedded server if there is no other.
 
-    With `migrated` the database is first brought to the newest revision.
+    With `migrated` the database is first brought to the newest revision. `application_name` is what the audit trail
+    shows for changes made through this engine.
     """
     with running_server(settings):
         if migrated:
             prepare_databases(settings)
-        engine = create_app_engine(database_urls(settings).app)
+        engine = create_app_engine(database_urls(settings).app, application_name=application_name)
         try:
             yield engine
         finally:

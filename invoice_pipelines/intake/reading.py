@@ -198,6 +198,8 @@ class Line:
     """An invoice line: BG-25."""
 
     identifier: str | None = None  # BT-126
+    parent_identifier: str | None = None  # BT-X-304 of EXTENDED: the line of which this one is a part
+    kind: str | None = None  # BT-X-8 of EXTENDED: DETAIL (or None), GROUP, INFORMATION; the last two don't add up
     note: str | None = None  # BT-127
     object_identifier: Identifier | None = None  # BT-128
     quantity: Decimal | None = None  # BT-129

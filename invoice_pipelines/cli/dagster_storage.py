@@ -1,0 +1,22 @@
+"""Holds what is done to Dagster's storage before its processes start. Runs in a process of its own."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def prepare(close_runs: bool) -> None:
+    """Makes the tables; with `close_runs`, reports runs that a kill left open as failed, so that others start."""
+    with dg.DagsterInstance.get() as instance:
+        if close_runs:
+            for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+                instance.report_run_failed(
+                    run, "Its process was killed with the whole installation; the work goes on in a new run."
+                )

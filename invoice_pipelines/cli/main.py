@@ -1,0 +1,79 @@
+"""Holds the command line as a whole: which commands there are, and how errors are shown."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import typer
+from sqlalchemy.exc import DBAPIError
+
+from invoice_pipelines.cli import db, demo, documents, organizations, services, status, upload
+from invoice_pipelines.cli.supervisor import ServiceError
+from invoice_pipelines.database.embedded import EmbeddedServerError
+from invoice_pipelines.database.migrate import MigrationError
+from invoice_pipelines.intake.validation.rule_files import RulesDirectoryError
+from invoice_pipelines.organizations import OrganizationError
+from invoice_pipelines.settings import SettingsError
+from invoice_pipelines.storage import StorageError
+
+COULD_NOT_RUN = 2
+
+app = typer.Typer(
+    name="invoice-pipelines",
+    help="Invoices end to end, for many organizations, in Dagster and PostgreSQL.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+services.register(app)
+demo.register(app)
+status.register(app)
+app.add_typer(organizations.app, name="organizations")
+upload.register(app)
+documents.register(app)
+app.add_typer(db.app, name="db")
+
+
+def main() -> None:
+    """Runs a command; every error becomes one line on stderr and exit code 2."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end stops what was started, as Ctrl-C does
+    try:
+        code = app(standalone_mode=False)
+    except typer.Exit as end:
+        code = end.exit_code
+    except typer.Abort:
+        code = _complain("stopped")
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except (
+        ServiceError,
+        SettingsError,
+        EmbeddedServerError,
+        MigrationError,
+        OrganizationError,
+        StorageError,
+        RulesDirectoryError,
+        OSError,
+    ) as error:
+        code = _complain(str(error))
+    except DBAPIError as error:
+        code = _complain(
+            f"PostgreSQL: {_first_line(error.orig)}; check INVOICE_PIPELINES_DATABASE_URL and `db migrate`"
+        )
+    except typer.TyperException as error:
+        code = _complain(error.format_message() if isinstance(error, typer.BadParameter) else str(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str) -> int:
+    print(f"invoice-pipelines: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    return COULD_NOT_RUN
+
+
+def _first_line(error: object) -> str:
+    return (str(error).splitlines() or ["no message"])[0]

@@ -1,0 +1,33 @@
+"""Holds the command `up`."""
+
+from __future__ import annotations
+
+import time
+
+import typer
+
+from invoice_pipelines.cli.output import console
+from invoice_pipelines.cli.supervisor import running_services
+from invoice_pipelines.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(up)
+
+
+def up() -> None:
+    """Run everything: PostgreSQL (embedded unless a URL is set), Dagster's daemon and UI. Ctrl-C stops all."""
+    settings = load_settings()
+    console.print("Starting PostgreSQL and Dagster ...")
+    try:
+        with running_services(settings, webserver=True) as services:
+            console.print(f"Dagster UI:  {services.url}")
+            console.print(f"Inbox:       {settings.inbox_root}/<organization>/")
+            console.print(f"Exports:     {settings.exports_root}/<organization>/")
+            console.print("Ctrl-C stops all.")
+            while True:
+                time.sleep(1)
+                services.check()
+    except KeyboardInterrupt:
+        console.print("Stopped; nothing is left running.")

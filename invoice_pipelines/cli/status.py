@@ -1,0 +1,33 @@
+"""Holds the command `status`."""
+
+from __future__ import annotations
+
+import typer
+
+from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.access import open_database
+from invoice_pipelines.intake.overview import failure_reasons, status_counts, waiting_files
+from invoice_pipelines.intake.states import Status, label
+from invoice_pipelines.organizations import list_organizations
+from invoice_pipelines.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(status)
+
+
+def status() -> None:
+    """Show what is where, per organization: files in the inbox, invoices by status, reasons of failure."""
+    shown = table(None, "organization", "#in inbox", *(f"#{label(status).lower()}" for status in Status), "why failed")
+    with open_database(load_settings(), migrated=True) as engine:
+        counts = status_counts(engine)
+        for organization in list_organizations(engine):
+            with organization_scope(engine, organization.id) as connection:
+                waiting = waiting_files(connection)
+                reasons = failure_reasons(connection)
+            by_status = counts.get(organization.id, dict.fromkeys(Status, 0))
+            why = ", ".join(f"{reason.invoices} {reason.code}" for reason in reasons)
+            shown.add_row(organization.slug, str(waiting), *(str(by_status[status]) for status in Status), why)
+    console.print(shown)

@@ -1,0 +1,222 @@
+"""Holds the processes of one installation: PostgreSQL, the code server, the daemon and the webserver.
+
+They are started together, watched, and stopped together. What they share, they get by their environment.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from invoice_pipelines.database.access import database_urls, embedded_server, prepare_databases, running_server
+from invoice_pipelines.settings import PREFIX, Settings
+
+SECONDS_TO_STOP = 25.0
+SECONDS_TO_START = 180.0
+MODULE = "invoice_pipelines.definitions"
+
+
+class ServiceError(Exception):
+    """A process of the installation could not be started, or ended by itself."""
+
+
+@dataclass(slots=True)
+class Services:
+    """The running processes. `url` is where the Dagster UI is; None without a webserver."""
+
+    settings: Settings
+    environment: dict[str, str]
+    url: str | None = None
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Brings the embedded PostgreSQL back if it was killed; raises ServiceError where another process ended."""
+        server = embedded_server(self.settings)
+        if server is not None and not server.running():
+            server.acquire()
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                raise ServiceError(f"the {name} ended with code {process.returncode}; see {self.log_of(name)}")
+
+    def log_of(self, name: str) -> Path:
+        """Where a process writes what it has to say."""
+        return self.settings.home.absolute() / "service_logs" / f"{name.replace(' ', '_')}.log"
+
+    def spawn(self, name: str, command: list[str]) -> None:
+        """Starts a process in a group of its own, which on Linux ends with this one, however this one ends."""
+        log = self.log_of(name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            self.processes[name] = subprocess.Popen(
+                command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            )
+
+    def stop(self) -> None:
+        """Ends all processes: the ones that ask for work first, each with time to finish what it is about."""
+        for name in reversed(list(self.processes)):
+            _signal(self.processes[name], signal.SIGTERM)
+        deadline = time.monotonic() + SECONDS_TO_STOP
+        for process in self.processes.values():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(deadline - time.monotonic(), 0.1))
+            _signal(process, signal.SIGKILL)  # also whatever is left of its group
+            process.wait()
+
+
+@contextmanager
+def running_services(settings: Settings, *, webserver: bool) -> Iterator[Services]:
+    """Everything that works through the queues, for the length of the block; nothing is left running behind it."""
+    home = prepare_home(settings)
+    with ExitStack() as stack:
+        stack.enter_context(running_server(settings))
+        prepare_databases(settings)
+        services = Services(settings, child_environment(settings, home))
+        stack.callback(services.stop)
+        _prepare_dagster(services)
+        port = _free_port()
+        services.spawn(
+            "code server",
+            [*_python("dagster"), "api", "grpc", "-m", MODULE, "-h", "127.0.0.1", "-p", str(port), "-n", "4"],
+        )
+        workspace = home / "workspace.running.yaml"
+        workspace.write_text(
+            f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {port}\n"
+            "      location_name: invoice_pipelines\n"
+        )
+        _wait_for_port(services, port)
+        services.spawn("daemon", [*_python("dagster._daemon"), "run", "-w", str(workspace)])
+        if webserver:
+            host, web_port = settings.webserver_host, settings.webserver_port
+            if not _is_free(host, web_port):
+                raise ServiceError(f"port {web_port} is taken; set {PREFIX}WEBSERVER_PORT to another one")
+            services.url = f"http://{host}:{web_port}"
+            services.spawn(
+                "webserver",
+                [*_python("dagster_webserver"), "-w", str(workspace), "-h", host, "-p", str(web_port)],
+            )
+            _wait_for_ui(services)
+        yield services
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Makes the home folder with `dagster.yaml` and the inbox; what is there already stays as it is."""
+    home = settings.home.absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    target = home / "dagster.yaml"
+    if not target.exists():
+        shutil.copyfile(_shipped("dagster.yaml"), target)
+    if "://" not in settings.inbox_root:
+        Path(settings.inbox_root).mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def child_environment(settings: Settings, home: Path) -> dict[str, str]:
+    """What the processes get to know: where the databases are, with the rights they need and no others."""
+    urls = database_urls(settings)
+    environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    environment.pop(f"{PREFIX}DATABASE_OWNER_URL", None)
+    environment[f"{PREFIX}DATABASE_URL"] = urls.app.render_as_string(hide_password=False)
+    environment[f"{PREFIX}DAGSTER_DATABASE_URL"] = urls.dagster.render_as_string(hide_password=False)
+    for name in ("inbox", "originals", "exports"):
+        environment[PREFIX + name.upper()] = getattr(settings, f"{name}_root")
+    return environment
+
+
+def _prepare_dagster(services: Services) -> None:
+    """Makes Dagster's tables before several processes want to at once, and closes runs that a kill left open.
+
+    With the embedded server no run can be alive before this: its runs are processes of this machine that end with
+    their code server.
+    """
+    script = "from invoice_pipelines.cli.dagster_storage import prepare; prepare({})"
+    closes = embedded_server(services.settings) is not None
+    done = subprocess.run(
+        [sys.executable, "-c", script.format(closes)],
+        env=services.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ServiceError(f"Dagster's storage cannot be prepared: {last}")
+
+
+def _shipped(name: str) -> Path:
+    """A file that stands beside the package in a checkout, and inside of it in an installation."""
+    package = Path(__file__).parent.parent
+    inside = package / name
+    return inside if inside.exists() else package.parent / name
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, "-m", module]
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def _wait_for_port(services: Services, port: int) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline:
+        services.check()
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    raise ServiceError(f"the code server did not start in time; see {services.log_of('code server')}")
+
+
+def _wait_for_ui(services: Services) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline:
+        services.check()
+        try:
+            with urllib.request.urlopen(f"{services.url}/server_info", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.3)
+    raise ServiceError(f"the webserver did not start in time; see {services.log_of('webserver')}")

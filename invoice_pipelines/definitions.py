@@ -1,0 +1,16 @@
+"""The code location: everything below `defs/`, run in one process per run. Holds no definition of its own."""
+
+from pathlib import Path
+
+import dagster as dg
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """All that Dagster sees. Steps share the run's process: the work of a run is one organization's queue, and a
+    process per step costs several times that.
+    """
+    return dg.Definitions.merge(
+        dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
+        dg.Definitions(executor=dg.in_process_executor),
+    )

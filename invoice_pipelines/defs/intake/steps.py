@@ -1,0 +1,98 @@
+"""Holds the stages of the intake as Dagster reports them: run one, and say what it did in metadata and checks.
+
+An asset runs one for its partition; the sweep runs all of them for many organizations.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.defs.intake import checks
+from invoice_pipelines.defs.intake.metadata import arrivals_metadata, drain_metadata, export_metadata, status_chart
+from invoice_pipelines.intake import stages
+from invoice_pipelines.intake.arrivals import IntakeReport
+from invoice_pipelines.intake.overview import exported_money, file_names
+from invoice_pipelines.intake.received_invoices import statistics
+from invoice_pipelines.intake.stages import Intake
+from invoice_pipelines.work import DrainProgress
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a stage did in one organization. `happened` is False where there was nothing to do."""
+
+    happened: bool
+    metadata: Mapping[str, Any]
+    checks: list[dg.AssetCheckResult]
+
+    def materialization(self) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        """The result an asset returns."""
+        return dg.MaterializeResult(metadata=self.metadata, check_results=self.checks)
+
+
+def uploads(intake: Intake, log: logging.Logger) -> StepResult:
+    """Takes what lies in the inbox."""
+
+    def progress(report: IntakeReport) -> None:
+        log.info("%s files taken, %s duplicates", report.taken, len(report.duplicates))
+
+    report = stages.take_uploads(intake, progress)
+    with organization_scope(intake.engine, intake.organization.id) as connection:
+        return StepResult(
+            bool(report.taken or report.duplicates or report.refused),
+            arrivals_metadata(report),
+            checks.check_uploads(connection, len(report.refused)),
+        )
+
+
+def parsed_invoices(intake: Intake, log: logging.Logger) -> StepResult:
+    """Reads what was uploaded."""
+    report = stages.parse_uploads(intake, _progress(log, "read"))
+    with organization_scope(intake.engine, intake.organization.id) as connection:
+        names = file_names(connection, [failure.subject_id for failure in report.failures])
+        return StepResult(
+            report.done > 0, drain_metadata(report, names, "parsed"), checks.check_parsed(connection, report)
+        )
+
+
+def validated_invoices(intake: Intake, log: logging.Logger) -> StepResult:
+    """Judges what was read."""
+    report = stages.validate_invoices(intake, _progress(log, "validated"))
+    with organization_scope(intake.engine, intake.organization.id) as connection:
+        names = file_names(connection, [failure.subject_id for failure in report.failures])
+        return StepResult(
+            report.done > 0, drain_metadata(report, names, "validated"), checks.check_validated(connection, report)
+        )
+
+
+def export_files(intake: Intake, log: logging.Logger) -> StepResult:
+    """Exports what was validated."""
+    report = stages.export_invoices(intake, _progress(log, "chosen for export"))
+    with organization_scope(intake.engine, intake.organization.id) as connection:
+        money = exported_money(connection, [export.id for export in report.exports])
+        shown = export_metadata(report, str(intake.exports / intake.organization.slug), money)
+        shown["all received invoices"] = status_chart(statistics(connection).by_status)
+        return StepResult(bool(report.exports), shown, checks.check_exported(connection))
+
+
+STEPS: dict[str, Callable[[Intake, logging.Logger], StepResult]] = {
+    "uploads": uploads,
+    "parsed_invoices": parsed_invoices,
+    "validated_invoices": validated_invoices,
+    "export_files": export_files,
+}
+"""All stages in their order, by the name of their asset."""
+
+
+def _progress(log: logging.Logger, done: str) -> Callable[[DrainProgress], None]:
+    def show(progress: DrainProgress) -> None:
+        eta = f", about {progress.eta_seconds:.0f} s left" if progress.eta_seconds else ""
+        log.info("%s %s, %s due, %.1f/s%s", progress.done, done, progress.due, progress.items_per_second, eta)
+
+    return show

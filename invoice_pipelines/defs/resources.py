@@ -1,0 +1,63 @@
+"""Holds the resources: how a run or a sensor gets at the database and the places for files. No business logic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from pydantic import PrivateAttr
+from sqlalchemy import Engine
+from upath import UPath
+
+from invoice_pipelines.database.access import open_database
+from invoice_pipelines.intake.stages import Intake, make_intake
+from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.settings import Settings, load_settings
+from invoice_pipelines.storage import root_path
+
+
+class InvoiceDatabase(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """PostgreSQL, as the application role, for the length of a run or of a sensor's tick.
+
+    Where it is, the environment says (`INVOICE_PIPELINES_DATABASE_URL`; unset: the embedded server).
+    """
+
+    _engine: Engine = PrivateAttr()
+    _actor: str = PrivateAttr()
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[InvoiceDatabase]:
+        self._actor = f"run {context.run_id}" if context.run_id else "sensor"
+        with open_database(load_settings(), application_name=self._actor) as engine:
+            self._engine = engine
+            yield self
+
+    @property
+    def engine(self) -> Engine:
+        """Engine of the application role; see `invoice_pipelines.database`."""
+        return self._engine
+
+    @property
+    def actor(self) -> str:
+        """On whose behalf changes are made, as the audit trail shows it."""
+        return self._actor
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return load_settings()
+
+    @property
+    def inbox(self) -> UPath:
+        """The inbox of all organizations."""
+        return root_path(self.settings.inbox_root)
+
+    def intake(self, slug: str) -> Intake:
+        """The intake of the organization with a slug. Raises OrganizationError where there is none."""
+        return make_intake(self.engine, find_organization(self.engine, slug), self.settings, self.actor)
+
+
+@dg.definitions
+def resources() -> dg.Definitions:
+    return dg.Definitions(resources={"database": InvoiceDatabase()})

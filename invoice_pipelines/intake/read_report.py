@@ -1,0 +1,133 @@
+"""Holds the outermost boundary of reading files: one JSON object per file, whatever the file is.
+
+It serves `invoice-pipelines read PATH... --jsonl`, which needs no database. The readers are in `readers`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from invoice_pipelines.intake.readers import Limits, read_document
+from invoice_pipelines.intake.reading import Line, Reading, ReadingError
+
+
+def read_report(path: Path, name: str) -> dict[str, Any]:
+    """Read the file at `path` and say what was found, as an object that `json.dumps` takes. Never raises.
+
+    `name` is what the report calls the file. Keys: file, ok, source, format, profile, fields, lines, error. Amounts
+    are strings with the decimals of the document, dates are ISO 8601, an absent value is None. Where the file cannot
+    be read, `ok` is False, `error` is one sentence, `fields` and `lines` are empty, and the rest is None.
+    """
+    shown = name.encode("utf-8", "replace").decode("utf-8")  # file names need not be valid text
+    try:
+        reading = read_document(_content(path), path.name)
+    except ReadingError as error:
+        return _failure(shown, f"{error.code}: {error.message}")
+    except Exception as error:  # noqa: BLE001 (one file, whatever is in it, must not stop the others)
+        return _failure(shown, f"INTERNAL: The file could not be read because of a defect ({type(error).__name__}).")
+    return {
+        "file": shown,
+        "ok": True,
+        "source": reading.source.value,
+        "format": reading.format.value,
+        "profile": reading.profile,
+        "fields": _fields(reading),
+        "lines": [_line(line) for line in reading.lines],
+        "error": None,
+    }
+
+
+def documents_below(paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    """The files that `paths` name, and those in the folders that they name, each with the name for its report.
+
+    Folders are searched to the bottom, in path order, without following links to folders. A file is called what it
+    is called in `paths`; a file in a folder by its path from there, preceded by the folder where `paths` names more
+    than one. A path that does not exist is passed on, so that its report says so; devices and pipes are left out.
+    """
+    given = list(paths)
+    for path in given:
+        if not path.is_dir():
+            yield str(path), path
+            continue
+        below = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+        for file in sorted(below):
+            if file.is_file():
+                yield (file if len(given) > 1 else file.relative_to(path)).as_posix(), file
+
+
+def _content(path: Path) -> bytes:
+    limits = Limits()
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ReadingError("NOT_A_FILE", "This is not a file.")
+        if status.st_size > limits.file_bytes:
+            raise ReadingError(
+                "TOO_LARGE", f"The file has {status.st_size:,} bytes; at most {limits.file_bytes:,} are accepted."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise ReadingError(
+            "FILE_UNREADABLE", f"The file cannot be opened: {error.strerror or 'unknown reason'}."
+        ) from None
+    except ValueError:  # a NUL in the name
+        raise ReadingError("FILE_UNREADABLE", "The file cannot be opened: its name is not valid.") from None
+
+
+def _failure(name: str, error: str) -> dict[str, Any]:
+    return {
+        "file": name,
+        "ok": False,
+        "source": None,
+        "format": None,
+        "profile": None,
+        "fields": {},
+        "lines": [],
+        "error": error,
+    }
+
+
+def _fields(reading: Reading) -> dict[str, str | None]:
+    return {
+        "number": reading.number,
+        "type_code": reading.type_code,
+        "issue_date": _day(reading.issue_date),
+        "due_date": _day(reading.due_date),
+        "currency": reading.currency,
+        "seller_name": reading.seller.name,
+        "seller_vat_id": reading.seller.vat_id,
+        "seller_tax_id": reading.seller.tax_id,
+        "buyer_name": reading.buyer.name,
+        "buyer_vat_id": reading.buyer.vat_id,
+        "buyer_reference": reading.buyer_reference,
+        "net_amount": _number(reading.net_amount),
+        "tax_amount": _number(reading.tax_amount),
+        "gross_amount": _number(reading.gross_amount),
+        "payable_amount": _number(reading.payable_amount),
+        "iban": reading.iban,
+    }
+
+
+def _line(line: Line) -> dict[str, str | None]:
+    return {
+        "description": line.name or line.description,
+        "quantity": _number(line.quantity),
+        "unit": line.unit,
+        "unit_price": _number(line.unit_price),
+        "net_amount": _number(line.net_amount),
+        "tax_rate": _number(line.tax_rate),
+    }
+
+
+def _number(value: Decimal | None) -> str | None:
+    return None if value is None else f"{value:f}"
+
+
+def _day(value: date | None) -> str | None:
+    return None if value is None else value.isoformat()

@@ -1,0 +1,42 @@
+"""Holds the way from the bytes of an upload to a `Reading`: `read_document`.
+
+What a document is, its content decides, never its name or media type. Each kind has a module of its own; here they
+are only chosen between.
+"""
+
+from __future__ import annotations
+
+from invoice_pipelines.intake.readers.limits import Limits
+from invoice_pipelines.intake.reading import Reading, ReadingError
+
+__all__ = ["Limits", "read_document"]
+
+_DEFAULT_LIMITS = Limits()
+
+
+def read_document(data: bytes, file_name: str = "", limits: Limits = _DEFAULT_LIMITS) -> Reading:
+    """Read one upload: an XML invoice, a PDF that carries one, or a PDF with a text layer.
+
+    `file_name` only serves messages. Raises `ReadingError`, and nothing else, for what cannot be read; its codes:
+    EMPTY_FILE, TOO_LARGE, UNKNOWN_TYPE, NOT_AN_INVOICE, XML_MALFORMED, XML_DOCTYPE, XML_TOO_DEEP, PDF_ENCRYPTED,
+    PDF_DAMAGED, PDF_TOO_MANY_PAGES, PDF_TOO_MANY_ATTACHMENTS, PDF_NO_TEXT_LAYER.
+    """
+    # Here, so that whoever only needs `Limits` (or only describes assets) loads neither lxml nor pypdf.
+    from invoice_pipelines.intake.readers.pdf_attachments import looks_like_pdf
+    from invoice_pipelines.intake.readers.pdf_invoice import read_pdf
+    from invoice_pipelines.intake.readers.safe_xml import looks_like_xml
+    from invoice_pipelines.intake.readers.xml_invoice import read_xml
+
+    if not data.strip(b" \t\r\n\0"):
+        raise ReadingError("EMPTY_FILE", "The file is empty; ask for it again.")
+    if len(data) > limits.file_bytes:
+        raise ReadingError(
+            "TOO_LARGE", f"The file has {len(data):,} bytes; at most {limits.file_bytes:,} are accepted."
+        )
+    if looks_like_xml(data):
+        return read_xml(data, limits)
+    if looks_like_pdf(data):
+        return read_pdf(data, limits)
+    raise ReadingError(
+        "UNKNOWN_TYPE", f"{file_name[:100] or 'The file'} is neither XML nor PDF; send the invoice as one of these."
+    )

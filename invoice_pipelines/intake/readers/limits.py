@@ -1,0 +1,35 @@
+"""Holds the bounds within which an upload is read. What lies beyond them is refused with a `ReadingError`.
+
+Uploads come from strangers: every bound is checked before, or while, the resource is used, never afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds for one upload. Sizes are in bytes; all bounds are inclusive."""
+
+    file_bytes: int = 50_000_000
+    """Size of the upload as it arrived."""
+
+    xml_bytes: int = 50_000_000
+    """Size of an XML document; where it is attached to a PDF, after decompression."""
+
+    xml_markup: int = 1_000_000
+    """Number of tags plus attributes in an XML document: some ten thousand invoice lines. Bounds the memory of the
+    tree, which is many times that of the bytes."""
+
+    xml_depth: int = 100
+    """Nesting of XML elements. The deepest path of EN 16931 has about 10."""
+
+    pdf_pages: int = 2_000
+    """Pages of a PDF."""
+
+    pdf_attachments: int = 500
+    """Files attached to a PDF."""
+
+    pdf_stream_bytes: int = 60_000_000
+    """Size of one PDF stream (an attachment, an object stream) after decompression."""

@@ -1,0 +1,90 @@
+"""Holds the JSON form in which everything that an XML document says is kept in `Reading.raw`.
+
+    {"namespaces": {"cbc": "urn:...", "": "urn:..."},
+     "root": {"name": "cbc:ID", "attributes": {"schemeID": "0088"}, "content": ["123", {"name": ...}]}}
+
+- `namespaces` maps the prefixes to their namespaces, "" being no prefix or no namespace. Prefixes are those of the
+  document; where it gives one prefix to two namespaces, the later one is called ns1, ns2, ...
+- An attribute without a prefix is in no namespace.
+- `attributes` and `content` are left out where there are none.
+- `content` holds texts, elements, {"comment": text} and {"instruction": target, "text": text} in document order.
+- Texts stand as they were written. Only the blanks that indent child elements are dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lxml import etree
+
+_XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
+
+
+def xml_as_json(root: etree._Element) -> dict[str, Any]:
+    """The document from `root` down in the form that the module describes; what stands outside of it is dropped."""
+    names = _Names(root)
+    top: dict[str, Any] = {}
+    open_elements = [(root, top)]  # a stack instead of recursion: depth is the sender's choice
+    while open_elements:
+        element, form = open_elements.pop()
+        form["name"] = names.of_element(element)
+        if element.attrib:
+            form["attributes"] = {
+                names.of_attribute(str(name), element): value for name, value in element.attrib.items()
+            }
+        content: list[Any] = [element.text] if element.text else []
+        for child in element:
+            content.append(_child_form(child))
+            if isinstance(child.tag, str):
+                open_elements.append((child, content[-1]))
+            if child.tail:
+                content.append(child.tail)
+        if len(element) and all(item.isspace() for item in content if isinstance(item, str)):
+            content = [item for item in content if not isinstance(item, str)]
+        if content:
+            form["content"] = content
+    return {"namespaces": names.namespaces, "root": top}
+
+
+def _child_form(child: etree._Element) -> dict[str, Any]:
+    if isinstance(child, etree._Comment):
+        return {"comment": child.text or ""}
+    if isinstance(child, etree._ProcessingInstruction):
+        return {"instruction": child.target, "text": child.text or ""}
+    return {}  # an element: filled when its turn comes
+
+
+class _Names:
+    """Prefixed names, each worked out once per document."""
+
+    def __init__(self, root: etree._Element) -> None:
+        self.namespaces: dict[str, str] = {prefix or "": uri for prefix, uri in root.nsmap.items()}
+        self._prefixes = {uri: prefix for prefix, uri in self.namespaces.items()}
+        self._known: dict[str, str] = {}
+
+    def of_element(self, element: etree._Element) -> str:
+        tag = str(element.tag)
+        if tag not in self._known:
+            self._known[tag] = self._name(tag, element.prefix or "")
+        return self._known[tag]
+
+    def of_attribute(self, name: str, element: etree._Element) -> str:
+        if not name.startswith("{"):
+            return name
+        key = "@" + name
+        if key not in self._known:
+            uri = name[1:].partition("}")[0]
+            written = (prefix for prefix, known in element.nsmap.items() if prefix and known == uri)
+            self._known[key] = self._name(name, "xml" if uri == _XML_NAMESPACE else next(written, "ns1"))
+        return self._known[key]
+
+    def _name(self, name: str, wish: str) -> str:
+        uri, local = name[1:].split("}", 1) if name.startswith("{") else ("", name)
+        prefix = self._prefixes.get(uri)
+        if prefix is None or (prefix == "" and wish):
+            prefix, number = wish, 0
+            while self.namespaces.setdefault(prefix, uri) != uri:
+                number += 1
+                prefix = f"ns{number}"
+            self._prefixes[uri] = prefix
+        return f"{prefix}:{local}" if prefix else local

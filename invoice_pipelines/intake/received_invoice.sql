@@ -1,0 +1,113 @@
+-- The life of a received invoice, guarded where nobody can go around it: in the table itself.
+
+create or replace function intake.is_allowed_transition(from_status text, to_status text)
+returns boolean language sql immutable parallel safe
+as $$
+    select (from_status, to_status) in (
+        ('UPLOADED', 'PARSED'), ('UPLOADED', 'FAILED'),
+        ('CREATED', 'PARSED'), ('CREATED', 'FAILED'),
+        ('PARSED', 'VALIDATED'), ('PARSED', 'FAILED'),
+        ('VALIDATED', 'EXPORTED'), ('VALIDATED', 'FAILED'),
+        ('EXPORTED', 'VALIDATED'), ('EXPORTED', 'FAILED'),
+        ('FAILED', 'CREATED'))
+$$;
+
+create or replace function intake.guard_status() returns trigger language plpgsql
+as $$
+begin
+    if new.status is distinct from old.status then
+        if not intake.is_allowed_transition(old.status, new.status) then
+            raise exception 'a received invoice cannot go from % to %', old.status, new.status
+                using errcode = 'check_violation';
+        end if;
+        new.processing_version := old.processing_version + 1;
+        new.last_processed_at := clock_timestamp();
+    elsif new.processing_version <> old.processing_version then
+        raise exception 'the processing version changes with the status only' using errcode = 'check_violation';
+    end if;
+    return new;
+end
+$$;
+
+create or replace function intake.record_status() returns trigger language plpgsql
+as $$
+begin
+    insert into intake.status_change (organization_id, received_invoice_id, processing_version, from_status, to_status, changed_by)
+    values (new.organization_id, new.id, new.processing_version,
+            case when tg_op = 'UPDATE' then old.status end, new.status, current_setting('application_name'));
+    return null;
+end
+$$;
+
+create or replace trigger guard_status before update on intake.received_invoice
+    for each row execute function intake.guard_status();
+create or replace trigger record_status_change after update on intake.received_invoice
+    for each row when (new.status is distinct from old.status) execute function intake.record_status();
+create or replace trigger record_first_status after insert on intake.received_invoice
+    for each row execute function intake.record_status();
+
+-- Views for people. They see what the caller may see: one organization in its scope, all of them as a superuser.
+
+create or replace view public.invoice_record with (security_invoker = true) as
+select r.id, r.organization_id, u.file_name, u.sha256, r.status, r.processing_version, r.last_processed_at,
+       r.invoice_number, r.type_code, r.issue_date, r.due_date, r.currency, r.seller_name, r.seller_vat_id,
+       r.buyer_name, r.buyer_vat_id, r.buyer_reference, r.order_reference, r.iban, r.net_amount, r.tax_amount,
+       r.gross_amount, r.payable_amount, r.source, r.format, r.profile, r.confidence, r.created_at, r.created_by
+from intake.received_invoice r
+join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id;
+grant select on public.invoice_record to invoice_pipelines_app;
+
+create or replace view public.invoice_line_item with (security_invoker = true) as
+select l.organization_id, l.received_invoice_id as invoice_record_id, l.line_number, l.line_identifier, l.description,
+       l.quantity, l.unit, l.unit_price, l.net_amount, l.tax_category, l.tax_rate
+from intake.received_invoice_line l;
+grant select on public.invoice_line_item to invoice_pipelines_app;
+
+-- Across organizations: counts and times for sensors, statistics and clean-up, no business data.
+
+create or replace function intake.arrivals_due(settle interval)
+returns table (organization_id uuid, ready_files bigint)
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select a.organization_id, count(*)
+    from intake.arrival a
+    where a.outcome is null and a.last_seen_at - a.still_since >= settle
+    group by a.organization_id
+$$;
+alter function intake.arrivals_due(interval) owner to invoice_pipelines_overview;
+revoke all on function intake.arrivals_due(interval) from public;
+grant execute on function intake.arrivals_due(interval) to invoice_pipelines_app;
+
+create or replace function intake.organizations_with_arrivals()
+returns table (organization_id uuid)
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select a.organization_id from intake.arrival a where a.outcome is null
+    union
+    select a.organization_id from intake.arrival a where a.outcome is not null and a.removed_at is null
+$$;
+alter function intake.organizations_with_arrivals() owner to invoice_pipelines_overview;
+revoke all on function intake.organizations_with_arrivals() from public;
+grant execute on function intake.organizations_with_arrivals() to invoice_pipelines_app;
+
+create or replace function intake.status_counts()
+returns table (organization_id uuid, status text, invoices bigint, last_processed_at timestamptz)
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select r.organization_id, r.status, count(*), max(r.last_processed_at)
+    from intake.received_invoice r
+    group by r.organization_id, r.status
+$$;
+alter function intake.status_counts() owner to invoice_pipelines_overview;
+revoke all on function intake.status_counts() from public;
+grant execute on function intake.status_counts() to invoice_pipelines_app;
+
+create or replace function intake.pending_exports()
+returns table (organization_id uuid, exports bigint)
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select e.organization_id, count(*) from intake.export e where e.status = 'pending' group by e.organization_id
+$$;
+alter function intake.pending_exports() owner to invoice_pipelines_overview;
+revoke all on function intake.pending_exports() from public;
+grant execute on function intake.pending_exports() to invoice_pipelines_app;

@@ -1,0 +1,307 @@
+"""Holds how received invoices change their status, and what can be asked about them.
+
+Every change is one guarded statement: it names the status and the processing version it expects, so that of two
+workers on one invoice exactly one wins. The connection is in the scope of the organization.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.rows import invoice_row, line_rows, tax_rows
+from invoice_pipelines.intake.states import PARSEABLE, Status
+from invoice_pipelines.work import enqueue
+
+PARSE = "parse_upload"
+VALIDATE = "validate_invoice"
+EXPORT = "export_invoice"
+PROCESS = "process_upload"
+STAGE_OF_KIND = {PARSE: "parse", VALIDATE: "validate", EXPORT: "export"}
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceVersion:
+    """A received invoice as a worker saw it: the version guards what the worker does to it."""
+
+    id: UUID
+    processing_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessingError:
+    """Why a stage could not be done. `code` is stable and in capitals, `message` is for people."""
+
+    stage: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts of an organization's received invoices. Rates are shares of the finished ones, None without any."""
+
+    total: int
+    by_status: dict[Status, int]
+    success_rate: float | None
+    failure_rate: float | None
+
+
+class UnknownUpload(Exception):
+    """The organization has no upload with an id that was asked for."""
+
+
+def invoices_of_uploads(connection: Connection, upload_ids: Sequence[UUID]) -> list[UUID]:
+    """Ids of the received invoices of uploads, in the order asked for. Raises UnknownUpload naming what is missing."""
+    rows = connection.execute(
+        text("select upload_id, id from intake.received_invoice where upload_id = any(:ids)"), {"ids": list(upload_ids)}
+    )
+    found = {row.upload_id: row.id for row in rows}
+    missing = [str(upload_id) for upload_id in upload_ids if upload_id not in found]
+    if missing:
+        raise UnknownUpload(f"there is no upload {', '.join(missing)} in this organization")
+    return [found[upload_id] for upload_id in upload_ids]
+
+
+def mark_parsed(connection: Connection, readings: Sequence[tuple[InvoiceVersion, Reading]]) -> set[UUID]:
+    """UPLOADED or CREATED to PARSED with all that was read; queues the validation.
+
+    Returns the ids that changed: an invoice that somebody else changed since is left alone and not in it.
+    """
+    if not readings:
+        return set()
+    rows = [
+        {"id": str(invoice.id), "version": invoice.processing_version, **invoice_row(reading)}
+        for invoice, reading in readings
+    ]
+    changed = set(
+        connection.execute(
+            text(
+                """
+                update intake.received_invoice r
+                set status = 'PARSED', source = n.source, format = n.format, profile = n.profile,
+                    invoice_number = n.invoice_number, type_code = n.type_code, issue_date = n.issue_date,
+                    due_date = n.due_date, currency = n.currency, seller_name = n.seller_name,
+                    seller_vat_id = n.seller_vat_id, seller_tax_id = n.seller_tax_id, seller_key = n.seller_key,
+                    buyer_name = n.buyer_name, buyer_vat_id = n.buyer_vat_id, buyer_reference = n.buyer_reference,
+                    order_reference = n.order_reference, iban = n.iban, net_amount = n.net_amount,
+                    tax_amount = n.tax_amount, gross_amount = n.gross_amount, payable_amount = n.payable_amount,
+                    confidence = n.confidence, reading_json = n.reading_json, raw_json = n.raw_json
+                from jsonb_to_recordset(cast(:rows as jsonb)) as n(
+                    id uuid, version integer, source text, format text, profile text, invoice_number text,
+                    type_code text, issue_date date, due_date date, currency text, seller_name text,
+                    seller_vat_id text, seller_tax_id text, seller_key text, buyer_name text, buyer_vat_id text,
+                    buyer_reference text, order_reference text, iban text, net_amount numeric, tax_amount numeric,
+                    gross_amount numeric, payable_amount numeric, confidence numeric, reading_json jsonb,
+                    raw_json jsonb)
+                where r.id = n.id and r.processing_version = n.version and r.status = any(:parseable)
+                returning r.id
+                """
+            ),
+            {"rows": json.dumps(rows), "parseable": [str(status) for status in PARSEABLE]},
+        ).scalars()
+    )
+    ids = [invoice.id for invoice, _ in readings if invoice.id in changed]
+    _replace_parts(connection, ids, readings)
+    enqueue(connection, VALIDATE, [str(invoice_id) for invoice_id in ids])
+    return changed
+
+
+def mark_validated(connection: Connection, invoices: Sequence[InvoiceVersion]) -> set[UUID]:
+    """PARSED to VALIDATED; queues the export. Returns the ids that changed."""
+    changed = _move(connection, invoices, [Status.PARSED], Status.VALIDATED)
+    enqueue(connection, EXPORT, [str(invoice.id) for invoice in invoices if invoice.id in changed])
+    return changed
+
+
+def mark_exported(connection: Connection, invoices: Sequence[InvoiceVersion]) -> set[UUID]:
+    """VALIDATED to EXPORTED. Returns the ids that changed."""
+    return _move(connection, invoices, [Status.VALIDATED], Status.EXPORTED)
+
+
+def mark_failed(connection: Connection, failures: Sequence[tuple[InvoiceVersion, ProcessingError]]) -> set[UUID]:
+    """Any status but FAILED to FAILED, each with its reason. Returns the ids that changed."""
+    sources = [status for status in Status if status is not Status.FAILED]
+    changed = _move(connection, [invoice for invoice, _ in failures], sources, Status.FAILED)
+    _record_errors(connection, [(invoice.id, error) for invoice, error in failures if invoice.id in changed])
+    return changed
+
+
+def retry_failed(connection: Connection, invoice_ids: Sequence[UUID] | None = None) -> list[UUID]:
+    """FAILED to CREATED, for the named invoices or for all that failed; queues the reading. Returns the ids."""
+    changed = list(
+        connection.execute(
+            text(
+                """update intake.received_invoice set status = 'CREATED'
+                   where status = 'FAILED' and (cast(:ids as uuid[]) is null or id = any(cast(:ids as uuid[])))
+                   returning id"""
+            ),
+            {"ids": None if invoice_ids is None else list(invoice_ids)},
+        ).scalars()
+    )
+    enqueue(connection, PARSE, [str(invoice_id) for invoice_id in sorted(changed)])
+    return changed
+
+
+def ask_for_new_export(connection: Connection, invoice_ids: Sequence[UUID]) -> list[UUID]:
+    """EXPORTED to VALIDATED, so that the next export holds these invoices again. Returns the ids that changed."""
+    changed = list(
+        connection.execute(
+            text(
+                """update intake.received_invoice set status = 'VALIDATED'
+                   where status = 'EXPORTED' and id = any(:ids) returning id"""
+            ),
+            {"ids": list(invoice_ids)},
+        ).scalars()
+    )
+    enqueue(connection, EXPORT, [str(invoice_id) for invoice_id in sorted(changed)])
+    return changed
+
+
+def fail_given_up(connection: Connection) -> list[UUID]:
+    """Fails the invoices whose work item was given up: an unexpected fault on each attempt, or a dead process.
+
+    The item knows the reason, and it becomes the invoice's. Returns the ids that changed.
+    """
+    rows = connection.execute(
+        text(
+            """
+            select distinct on (r.id) r.id, r.processing_version, i.kind, i.error_code, i.error_message
+            from intake.received_invoice r
+            join work.batch_item i on i.organization_id = r.organization_id and i.subject_id = r.id::text
+            where r.status in ('UPLOADED', 'CREATED', 'PARSED', 'VALIDATED')
+              and i.status = 'failed' and i.kind = case r.status when 'PARSED' then :validate
+                                                                 when 'VALIDATED' then :export else :parse end
+              and not exists (select from work.batch_item open
+                              where open.organization_id = i.organization_id and open.subject_id = i.subject_id
+                                and open.kind = i.kind and open.status in ('pending', 'processing'))
+            order by r.id, i.id desc
+            """
+        ),
+        {"parse": PARSE, "validate": VALIDATE, "export": EXPORT},
+    ).all()
+    failures = [
+        (
+            InvoiceVersion(row.id, row.processing_version),
+            ProcessingError(STAGE_OF_KIND[row.kind], row.error_code or "UNKNOWN", row.error_message or "given up"),
+        )
+        for row in rows
+    ]
+    return sorted(mark_failed(connection, failures))
+
+
+def find_stuck(connection: Connection, unchanged_for: timedelta) -> list[UUID]:
+    """Invoices that the pipeline should have gone on with, but has not touched for longer than this, oldest first."""
+    return list(
+        connection.execute(
+            text(
+                """select id from intake.received_invoice
+                   where status in ('UPLOADED', 'CREATED', 'PARSED', 'VALIDATED')
+                     and coalesce(last_processed_at, created_at) < now() - :unchanged_for
+                   order by coalesce(last_processed_at, created_at)"""
+            ),
+            {"unchanged_for": unchanged_for},
+        ).scalars()
+    )
+
+
+def statistics(connection: Connection) -> Statistics:
+    """Counts by status and the share of success and failure among those that are finished."""
+    rows = connection.execute(text("select status, count(*) from intake.received_invoice group by status"))
+    found = {Status(row[0]): int(row[1]) for row in rows}
+    by_status = {status: found.get(status, 0) for status in Status}
+    exported, failed = by_status[Status.EXPORTED], by_status[Status.FAILED]
+    finished = exported + failed
+    return Statistics(
+        total=sum(by_status.values()),
+        by_status=by_status,
+        success_rate=exported / finished if finished else None,
+        failure_rate=failed / finished if finished else None,
+    )
+
+
+def _move(
+    connection: Connection, invoices: Sequence[InvoiceVersion], sources: Sequence[Status], target: Status
+) -> set[UUID]:
+    if not invoices:
+        return set()
+    return set(
+        connection.execute(
+            text(
+                """
+                update intake.received_invoice r set status = :target
+                from unnest(cast(:ids as uuid[]), cast(:versions as integer[])) as n(id, version)
+                where r.id = n.id and r.processing_version = n.version and r.status = any(:sources)
+                returning r.id
+                """
+            ),
+            {
+                "target": str(target),
+                "ids": [invoice.id for invoice in invoices],
+                "versions": [invoice.processing_version for invoice in invoices],
+                "sources": [str(source) for source in sources],
+            },
+        ).scalars()
+    )
+
+
+def _record_errors(connection: Connection, errors: Sequence[tuple[UUID, ProcessingError]]) -> None:
+    rows: list[dict[str, Any]] = [
+        {"invoice": invoice_id, "stage": error.stage, "code": error.code, "message": error.message}
+        for invoice_id, error in errors
+    ]
+    if rows:
+        connection.execute(
+            text(
+                """insert into intake.processing_error (organization_id, received_invoice_id, stage, code, message)
+                   values (current_setting('app.organization_id')::uuid, :invoice, :stage, :code, :message)"""
+            ),
+            rows,
+        )
+
+
+def _replace_parts(
+    connection: Connection, ids: Sequence[UUID], readings: Sequence[tuple[InvoiceVersion, Reading]]
+) -> None:
+    """Writes lines and taxes of the changed invoices anew."""
+    for table in ("received_invoice_line", "received_invoice_tax"):
+        connection.execute(
+            text(f"delete from intake.{table} where received_invoice_id = any(:ids)"), {"ids": list(ids)}
+        )
+    kept = set(ids)
+    lines = [row for invoice, reading in readings if invoice.id in kept for row in line_rows(invoice.id, reading)]
+    connection.execute(
+        text(
+            """
+            insert into intake.received_invoice_line (organization_id, received_invoice_id, line_number,
+                line_identifier, description, quantity, unit, unit_price, net_amount, tax_category, tax_rate)
+            select current_setting('app.organization_id')::uuid, n.*
+            from jsonb_to_recordset(cast(:rows as jsonb)) as n(
+                received_invoice_id uuid, line_number integer, line_identifier text, description text,
+                quantity numeric, unit text, unit_price numeric, net_amount numeric, tax_category text,
+                tax_rate numeric)
+            """
+        ),
+        {"rows": json.dumps(lines)},
+    )
+    taxes = [row for invoice, reading in readings if invoice.id in kept for row in tax_rows(invoice.id, reading)]
+    connection.execute(
+        text(
+            """
+            insert into intake.received_invoice_tax (organization_id, received_invoice_id, position, category, rate,
+                                                     taxable_amount, tax_amount)
+            select current_setting('app.organization_id')::uuid, n.*
+            from jsonb_to_recordset(cast(:rows as jsonb)) as n(
+                received_invoice_id uuid, position integer, category text, rate numeric, taxable_amount numeric,
+                tax_amount numeric)
+            """
+        ),
+        {"rows": json.dumps(taxes)},
+    )

@@ -1,0 +1,133 @@
+"""Holds how a `Reading` becomes columns and JSON for PostgreSQL, and nothing that touches a database."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from invoice_pipelines.intake.reading import Party, Reading
+
+REQUIRED_FIELDS = ("number", "issue_date", "seller.name", "gross_amount", "currency")
+"""The fields whose lowest confidence is the confidence of the reading."""
+
+_NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def invoice_row(reading: Reading) -> dict[str, Any]:
+    """The header columns of `intake.received_invoice`, ready for JSON; amounts are strings, to keep their decimals."""
+    return {
+        "source": str(reading.source),
+        "format": str(reading.format),
+        "profile": plain(reading.profile),
+        "invoice_number": plain(reading.number),
+        "type_code": plain(reading.type_code),
+        "issue_date": plain(reading.issue_date),
+        "due_date": plain(reading.due_date),
+        "currency": plain(reading.currency),
+        "seller_name": plain(reading.seller.name),
+        "seller_vat_id": plain(reading.seller.vat_id),
+        "seller_tax_id": plain(reading.seller.tax_id),
+        "seller_key": plain(seller_key(reading.seller)),
+        "buyer_name": plain(reading.buyer.name),
+        "buyer_vat_id": plain(reading.buyer.vat_id),
+        "buyer_reference": plain(reading.buyer_reference),
+        "order_reference": plain(reading.order_reference),
+        "iban": plain(reading.iban),
+        "net_amount": plain(reading.net_amount),
+        "tax_amount": plain(reading.tax_amount),
+        "gross_amount": plain(reading.gross_amount),
+        "payable_amount": plain(reading.payable_amount),
+        "confidence": str(round(Decimal(str(confidence(reading))), 3)),
+        "reading_json": reading_json(reading),
+        "raw_json": plain(reading.raw),
+    }
+
+
+def line_rows(invoice_id: UUID, reading: Reading) -> list[dict[str, Any]]:
+    """The rows of `intake.received_invoice_line`, numbered from 1 in the order of the document."""
+    return [
+        {
+            "received_invoice_id": str(invoice_id),
+            "line_number": number,
+            "line_identifier": plain(line.identifier),
+            "description": plain(line.name or line.description),
+            "quantity": plain(line.quantity),
+            "unit": plain(line.unit),
+            "unit_price": plain(line.unit_price),
+            "net_amount": plain(line.net_amount),
+            "tax_category": plain(line.tax_category),
+            "tax_rate": plain(line.tax_rate),
+        }
+        for number, line in enumerate(reading.lines, start=1)
+    ]
+
+
+def tax_rows(invoice_id: UUID, reading: Reading) -> list[dict[str, Any]]:
+    """The rows of `intake.received_invoice_tax`: the VAT breakdown (BG-23) in the order of the document."""
+    return [
+        {
+            "received_invoice_id": str(invoice_id),
+            "position": position,
+            "category": plain(tax.category),
+            "rate": plain(tax.rate),
+            "taxable_amount": plain(tax.taxable_amount),
+            "tax_amount": plain(tax.tax_amount),
+        }
+        for position, tax in enumerate(reading.tax_breakdowns, start=1)
+    ]
+
+
+def seller_key(seller: Party) -> str | None:
+    """What tells one seller from another: VAT id, else tax id, else name, without blanks and case."""
+    for value in (seller.vat_id, seller.tax_id, seller.name):
+        folded = re.sub(r"[\W_]+", "", value or "").casefold()
+        if folded:
+            return folded
+    return None
+
+
+def confidence(reading: Reading) -> float:
+    """The lowest confidence of the required fields: 1 from XML, 0 where one is missing in a text layer or scan."""
+    found = [reading.provenance[name].confidence for name in REQUIRED_FIELDS if name in reading.provenance]
+    if reading.source == "xml":
+        return min(found, default=1.0)
+    return min(found) if len(found) == len(REQUIRED_FIELDS) else 0.0
+
+
+def reading_json(reading: Reading) -> dict[str, Any]:
+    """The reading as JSON, without what is absent, and without the document itself (`raw`, `xml`)."""
+    shown = {
+        field.name: plain(getattr(reading, field.name))
+        for field in dataclasses.fields(reading)
+        if field.name not in ("raw", "xml")
+    }
+    return {name: value for name, value in shown.items() if value not in (None, [], {})}
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it: decimals and dates as text, data classes as objects without absent values.
+
+    NUL and lone surrogates, which PostgreSQL cannot store, become U+FFFD.
+    """
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, str):
+        return _NOT_STORABLE.sub("\ufffd", value)
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        items = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {name: item for name, item in items.items() if item not in (None, [], {})}
+    return value

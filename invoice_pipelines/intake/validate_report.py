@@ -1,0 +1,41 @@
+"""Holds the report of `invoice-pipelines validate`: one JSON object per file, also for a file that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.reading import ReadingError
+from invoice_pipelines.intake.validation import Expectations, validate
+
+
+def validate_report(path: Path, name: str, *, today: date, rules_directory: Path | None = None) -> dict[str, Any]:
+    """What validation says of one file, as `{"file", "valid", "violations": [...]}`.
+
+    `name` is how the file is called in the report. A file that cannot be read is invalid, with one violation whose rule
+    is the code of the `ReadingError`. Raises `RulesDirectoryError` only.
+    """
+    try:
+        reading = read_document(_content(path), file_name=path.name)
+        verdict = validate(reading, Expectations(today=today), rules_directory=rules_directory)
+    except ReadingError as error:
+        return {"file": name, "valid": False, "violations": [_entry(error.code, "fatal", error.message, None)]}
+    return {
+        "file": name,
+        "valid": verdict.valid,
+        "violations": [_entry(v.rule, v.severity.value, v.message, v.location) for v in verdict.violations],
+    }
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ReadingError("FILE_UNREADABLE", f"The file cannot be opened: {error.strerror}.") from error
+
+
+def _entry(rule: str, severity: str, message: str, location: str | None) -> Mapping[str, str | None]:
+    return {"rule": rule, "severity": severity, "message": message, "location": location}

@@ -1,0 +1,52 @@
+"""Holds the order in which this project's own rules (IP-*) are asked of a `Reading`, whatever it was read from.
+
+They guard what seeds a payment run. Those of the standard, which only e-invoices can meet, are in `business_rules`.
+The table in `docs/validation.md` lists them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.validation.codes import code_violations
+from invoice_pipelines.intake.validation.dates import date_violations
+from invoice_pipelines.intake.validation.duplicates import EarlierInvoice, duplicate_violations
+from invoice_pipelines.intake.validation.identifiers import identifier_violations
+from invoice_pipelines.intake.validation.required import required_violations
+from invoice_pipelines.intake.validation.tax import tax_violations
+from invoice_pipelines.intake.validation.totals import total_violations
+from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What the caller knows beside the invoice.
+
+    `today` is the date in the time zone of the organization. An issue date more than `future_days` days after it is
+    fatal, one more than `past_years` years before it is a warning. `earlier_invoices` are those the organization has
+    already received from the same seller: the ones with the same number, and those with the same gross amount and
+    issue date.
+    """
+
+    today: date
+    future_days: int = 30
+    past_years: int = 10
+    earlier_invoices: tuple[EarlierInvoice, ...] = ()
+
+
+def content_violations(reading: Reading, expectations: Expectations) -> Iterator[Violation]:
+    """What the own rules say against an invoice."""
+    yield from required_violations(reading)
+    yield from code_violations(reading)
+    yield from total_violations(reading)
+    yield from tax_violations(reading)
+    yield from date_violations(reading, expectations.today, expectations.future_days, expectations.past_years)
+    yield from identifier_violations(reading)
+    yield from duplicate_violations(reading, expectations.earlier_invoices)
+    for remark in reading.warnings:
+        yield content_violation(
+            "IP-READ-01", Severity.INFORMATION, f"Remark of the reader: {remark}", f"Hinweis beim Lesen: {remark}"
+        )

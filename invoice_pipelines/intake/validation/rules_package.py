@@ -1,0 +1,57 @@
+"""Holds the use of verifyhash-einvoice, which knows the rules BR-* and BR-DE-* without any rule file.
+
+It answers where no sheet is at hand. It does not know the rules that only restrict a syntax (UBL-CR, CII-SR, ...).
+"""
+
+from __future__ import annotations
+
+import io
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+import einvoice
+from lxml import etree
+
+from invoice_pipelines.intake.validation.schematron import Finding, SheetError
+
+_NATIONAL_RULES = ("BR-DE-", "BR-DEX-", "BR-TMP-")
+
+
+def package_findings(tree: etree._ElementTree, *, national: bool) -> list[Finding]:
+    """The findings of the package: those of XRechnung (`national`), or those of EN 16931.
+
+    Raises `SheetError` where the package stumbles over the document.
+    """
+    document = io.BytesIO(etree.tostring(tree, encoding="utf-8"))
+    try:
+        result = einvoice.validate_file(document, profile="xrechnung" if national else "en16931")
+    except Exception as error:  # a rule that fails on a document must neither crash nor pass it
+        raise SheetError(str(error).strip() or type(error).__name__) from error
+    findings = [
+        Finding(found.rule_id, found.severity, found.message, found.element)
+        for found in result.violations
+        if found.rule_id.startswith(_NATIONAL_RULES) == national
+    ]
+    if any(finding.rule == "BR-CO-17" for finding in findings) and _obeys_br_co_17(tree):
+        return [finding for finding in findings if finding.rule != "BR-CO-17"]
+    return findings
+
+
+def _obeys_br_co_17(tree: etree._ElementTree) -> bool:
+    """BR-CO-17 as the official CII sheet has it: VAT may deviate by one unit of the currency, inclusive.
+
+    The package has the bounds of the UBL sheet for both syntaxes, where one unit exactly is too much already. It is
+    asked only where it complains, and says no to whatever is incomplete.
+    """
+    taxes = tree.findall(".//{*}ApplicableHeaderTradeSettlement/{*}ApplicableTradeTax")
+    return bool(taxes) and all(_deviation(tax) <= 1 for tax in taxes)
+
+
+def _deviation(tax: etree._Element) -> Decimal:
+    names = ("CalculatedAmount", "BasisAmount", "RateApplicablePercent")
+    try:
+        amount, basis, rate = (Decimal((tax.findtext("{*}" + name) or "").strip()) for name in names)
+        expected = (abs(basis) * rate / 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        deviation = abs(abs(amount) - expected)
+    except InvalidOperation:
+        return Decimal("Infinity")
+    return deviation if deviation.is_finite() else Decimal("Infinity")  # the text NaN is a Decimal, too

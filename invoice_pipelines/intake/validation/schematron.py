@@ -1,0 +1,116 @@
+"""Holds the run of one compiled schematron sheet (XSLT) over one document by SaxonC. What the findings mean for an
+invoice is decided in `business_rules`.
+
+SaxonC has traps, and this module is the only one that touches it:
+- it expands external entities, so it never sees a file or foreign text: only what lxml has parsed without a DOCTYPE and
+  has written again;
+- several processors in the threads of one process abort the whole process, so there is one, behind a lock;
+- a sheet can die on a document (a type error in the middle of a rule); that is an answer here, neither a crash nor a
+  pass. SaxonC would also print a trace with amounts of the invoice to the standard error stream, past every log, so the
+  error is caught inside XSLT by a wrapper around the sheet.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from lxml import etree
+
+_SVRL = "{http://purl.oclc.org/dsdl/svrl}"
+_ID_IN_TEXT = re.compile(r"^\s*\[\s*([A-Z]{2,}(?:-[A-Za-z0-9]+)+)\s*\]")
+_STEP = re.compile(r"\*:([\w.-]+)\[namespace-uri\(\)='[^']*'\]")
+
+_WRAPPER = """
+<xsl:stylesheet version="3.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"
+                xmlns:err="http://www.w3.org/2005/xqt-errors" exclude-result-prefixes="err">
+  <xsl:import href={uri}/>
+  <xsl:template match="/">
+    <xsl:try>
+      <xsl:apply-imports/>
+      <xsl:catch><stopped><xsl:value-of select="$err:code, $err:description"/></stopped></xsl:catch>
+    </xsl:try>
+  </xsl:template>
+</xsl:stylesheet>
+"""
+
+_lock = threading.Lock()
+
+
+class SheetError(Exception):
+    """A sheet that stopped with an error on a document. The fault is of the two together, so another may pass."""
+
+
+class SheetUnusableError(Exception):
+    """A sheet that cannot be compiled, and so can judge no document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One failed assertion. `flag` is what the sheet says of its weight, None where it says nothing."""
+
+    rule: str
+    flag: str | None
+    text: str
+    location: str | None
+
+
+def run_sheet(sheet: Path, tree: etree._ElementTree) -> list[Finding]:
+    """What a sheet finds in a document, in the order of the sheet. Compiles the sheet at its first use in a process.
+
+    `tree` must have been parsed by `xml_document.parse`. Raises `SheetError` and `SheetUnusableError`.
+    """
+    text = etree.tostring(tree.getroot(), encoding="unicode")
+    with _lock:
+        processor, executable = _compiled(sheet)
+        try:
+            node = processor.parse_xml(xml_text=text)
+            output = executable.transform_to_string(xdm_node=node)
+        except Exception as error:  # saxonche raises several unrelated types
+            raise SheetError(_first_line(error)) from error
+    try:
+        report = etree.fromstring(output.encode())
+    except (etree.XMLSyntaxError, AttributeError) as error:  # no output at all is None or empty
+        raise SheetError("the rules gave no report") from error
+    if report.tag == "stopped":
+        raise SheetError(" ".join((report.text or "").split()))
+    return [_finding(entry) for entry in report.iter(_SVRL + "failed-assert", _SVRL + "successful-report")]
+
+
+def _finding(entry: etree._Element) -> Finding:
+    text = " ".join("".join(str(part) for part in entry.itertext()).split())
+    in_text = _ID_IN_TEXT.match(text)
+    # Factur-X names the rule of the standard in the text only, under an id of its own.
+    rule = in_text.group(1) if in_text else entry.get("id") or "UNNAMED"
+    if in_text:
+        text = text[in_text.end() :].lstrip(" -:")
+    location = entry.get("location")
+    return Finding(rule, entry.get("flag"), text, _STEP.sub(r"\1", location) if location else None)
+
+
+@functools.cache
+def _processor() -> Any:
+    # Imported late: the library is 100 MB, and whoever reads only text layers never needs it.
+    from saxonche import PySaxonProcessor
+
+    return PySaxonProcessor(license=False)
+
+
+@functools.cache
+def _compiled(sheet: Path) -> tuple[Any, Any]:
+    processor = _processor()
+    wrapper = _WRAPPER.format(uri=quoteattr(sheet.resolve().as_uri()))
+    try:
+        return processor, processor.new_xslt30_processor().compile_stylesheet(stylesheet_text=wrapper)
+    except Exception as error:  # as above
+        raise SheetUnusableError(f"{sheet.name} cannot be compiled: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,63 @@
+"""Holds how much a finding of the official rules weighs.
+
+The sheets carry a flag of their own. For XRechnung, KoSIT's validator configuration (`scenarios.xml`, `customLevel`)
+overrides some of them; without that, valid invoices of the XRechnung extension would be refused. KoSIT's level `error`
+is fatal here.
+"""
+
+from __future__ import annotations
+
+from invoice_pipelines.intake.validation.verdict import Severity
+from invoice_pipelines.intake.validation.xml_document import Syntax, Usage
+
+_FLAGS = {
+    "fatal": Severity.FATAL,
+    "error": Severity.FATAL,
+    "warning": Severity.WARNING,
+    "information": Severity.INFORMATION,
+    "info": Severity.INFORMATION,
+}
+
+_STANDARD = {"BR-CL-21": Severity.WARNING, "BR-CL-23": Severity.WARNING}
+_CVD = {**_STANDARD, "BR-CL-13": Severity.INFORMATION}
+_EXTENSION = {
+    "BR-CL-10": Severity.INFORMATION,
+    "BR-CL-11": Severity.INFORMATION,
+    "BR-CL-21": Severity.INFORMATION,
+    "BR-CL-23": Severity.WARNING,
+    "BR-CL-24": Severity.INFORMATION,
+    "BR-CL-25": Severity.INFORMATION,
+    "BR-CL-26": Severity.INFORMATION,
+}
+_CII = {"CII-SR-452": Severity.FATAL, "CII-SR-453": Severity.FATAL, "CII-SR-454": Severity.FATAL}
+_NO_SUB_LINES = {"UBL-CR-646": Severity.FATAL}
+
+_OVERRIDES: dict[tuple[Usage, Syntax], dict[str, Severity]] = {
+    (Usage.XRECHNUNG, Syntax.UBL_INVOICE): {**_STANDARD, **_NO_SUB_LINES},
+    (Usage.XRECHNUNG, Syntax.UBL_CREDIT_NOTE): _STANDARD,
+    (Usage.XRECHNUNG, Syntax.CII): {**_STANDARD, **_CII},
+    (Usage.XRECHNUNG_CVD, Syntax.UBL_INVOICE): {**_CVD, **_NO_SUB_LINES},
+    (Usage.XRECHNUNG_CVD, Syntax.UBL_CREDIT_NOTE): {**_CVD, **_NO_SUB_LINES},
+    (Usage.XRECHNUNG_CVD, Syntax.CII): {**_CVD, **_CII},
+    (Usage.XRECHNUNG_EXTENSION, Syntax.UBL_INVOICE): {
+        **_EXTENSION,
+        "BR-CO-16": Severity.INFORMATION,  # third party payments (BG-DEX-09) count into the amount due
+        "UBL-CR-470": Severity.INFORMATION,
+        "UBL-CR-646": Severity.INFORMATION,
+    },
+    (Usage.XRECHNUNG_EXTENSION, Syntax.CII): {**_EXTENSION, **_CII},
+}
+
+
+def severity_of(rule: str, flag: str | None, usage: Usage, syntax: Syntax) -> Severity:
+    """The weight of a finding in a document of this usage and syntax.
+
+    `flag` is what the sheet says. Factur-X's sheets say nothing: there, a rule of the standard (BR-*) is fatal, and a
+    restriction of the profile alone (an element that it does not use, a code) is a warning.
+    """
+    override = _OVERRIDES.get((usage, syntax), {}).get(rule)
+    if override is not None:
+        return override
+    if flag is None:
+        return Severity.FATAL if rule.startswith("BR-") else Severity.WARNING
+    return _FLAGS.get(flag.strip().lower(), Severity.FATAL)

@@ -1,0 +1,78 @@
+"""Holds the rules on the VAT breakdown (IP-TAX). The totals that it leads to are in `totals`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
+
+from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.validation.totals import CENT, HALF_CENT, ZERO, is_certain
+from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
+
+# The rules of EN 16931 let the VAT of one rate deviate by one unit of the currency (BR-CO-17, BR-S-08 and the like).
+FATAL_DEVIATION = Decimal(1)
+
+
+def tax_violations(reading: Reading) -> Iterator[Violation]:
+    """IP-TAX-01 to -03.
+
+    VAT is rounded once per rate, half up, to two decimals. A seller who rounds it line by line may be half a cent off
+    for each line; that is let pass. What is beyond is a warning, and fatal beyond `FATAL_DEVIATION`.
+    Sources: EN 16931-1:2017, BR-CO-14, BR-CO-17, BR-S-08.
+    """
+    yield from _per_rate(reading)
+    yield from _tax_sum(reading)
+    yield from _taxable_sum(reading)
+
+
+def _per_rate(reading: Reading) -> Iterator[Violation]:
+    tolerance = max(CENT, HALF_CENT * len(reading.lines))
+    for index, part in enumerate(reading.tax_breakdowns):
+        if part.taxable_amount is None or part.tax_amount is None or part.rate is None:
+            continue
+        expected = (part.taxable_amount * part.rate / 100).quantize(CENT, ROUND_HALF_UP)
+        deviation = abs(expected - part.tax_amount)
+        if deviation > tolerance:
+            yield content_violation(
+                "IP-TAX-01",
+                _severity(deviation, reading),
+                f"VAT at {part.rate} % on {part.taxable_amount} is {expected}, but the invoice says {part.tax_amount}.",
+                f"{part.rate} % Umsatzsteuer auf {part.taxable_amount} sind {expected}, die Rechnung weist aber "
+                f"{part.tax_amount} aus.",
+                f"tax_breakdowns[{index}].tax_amount",
+            )
+
+
+def _tax_sum(reading: Reading) -> Iterator[Violation]:
+    amounts = [part.tax_amount for part in reading.tax_breakdowns if part.tax_amount is not None]
+    if not amounts or len(amounts) < len(reading.tax_breakdowns) or reading.tax_amount is None:
+        return
+    total = sum(amounts, ZERO)
+    if total != reading.tax_amount:
+        yield content_violation(
+            "IP-TAX-02",
+            Severity.FATAL if is_certain(reading) else Severity.WARNING,
+            f"The VAT of all rates sums to {total}, but the VAT total (BT-110) is {reading.tax_amount}.",
+            f"Die Umsatzsteuer aller Sätze ergibt {total}, die Summe (BT-110) lautet aber {reading.tax_amount}.",
+            "tax_amount",
+        )
+
+
+def _taxable_sum(reading: Reading) -> Iterator[Violation]:
+    amounts = [part.taxable_amount for part in reading.tax_breakdowns if part.taxable_amount is not None]
+    if not amounts or len(amounts) < len(reading.tax_breakdowns) or reading.net_amount is None:
+        return
+    total = sum(amounts, ZERO)
+    deviation = abs(total - reading.net_amount)
+    if deviation > HALF_CENT * len(amounts):
+        yield content_violation(
+            "IP-TAX-03",
+            _severity(deviation, reading),
+            f"The amounts that VAT is computed on sum to {total}, but the net amount (BT-109) is {reading.net_amount}.",
+            f"Die Bemessungsgrundlagen ergeben {total}, der Nettobetrag (BT-109) lautet aber {reading.net_amount}.",
+            "tax_breakdowns",
+        )
+
+
+def _severity(deviation: Decimal, reading: Reading) -> Severity:
+    return Severity.FATAL if is_certain(reading) and deviation > FATAL_DEVIATION else Severity.WARNING

@@ -1,0 +1,94 @@
+"""Holds what validation must know of an XML document before it judges: its tree, its syntax, whose rules it follows.
+
+The readers have parsed the same bytes before. That is done again here, in their way, because a `Reading` carries no
+tree, and because `business_rules` must be safe for callers that have no `Reading`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lxml import etree
+
+from invoice_pipelines.intake.readers.limits import Limits
+from invoice_pipelines.intake.readers.safe_xml import parse_xml
+
+UBL_INVOICE = "{urn:oasis:names:specification:ubl:schema:xsd:Invoice-2}Invoice"
+UBL_CREDIT_NOTE = "{urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2}CreditNote"
+CII_INVOICE = "{urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100}CrossIndustryInvoice"
+ZUGFERD_1_INVOICE = "{urn:ferd:CrossIndustryDocument:invoice:1p0}CrossIndustryDocument"
+
+
+class Syntax(StrEnum):
+    """The syntaxes that have a schema and rules."""
+
+    UBL_INVOICE = "UBL Invoice"
+    UBL_CREDIT_NOTE = "UBL CreditNote"
+    CII = "CII"
+    ZUGFERD_1 = "ZUGFeRD 1.0"
+
+
+class Usage(StrEnum):
+    """Which rules a document claims to follow, by its specification identifier (BT-24)."""
+
+    EN_16931 = "EN 16931"
+    XRECHNUNG = "XRechnung"
+    XRECHNUNG_EXTENSION = "XRechnung Extension"
+    XRECHNUNG_CVD = "XRechnung CVD"
+    FACTURX_MINIMUM = "Factur-X MINIMUM"
+    FACTURX_BASIC_WL = "Factur-X BASIC WL"
+    FACTURX_EXTENDED = "Factur-X EXTENDED"
+
+
+_SYNTAX_BY_ROOT = {
+    UBL_INVOICE: Syntax.UBL_INVOICE,
+    UBL_CREDIT_NOTE: Syntax.UBL_CREDIT_NOTE,
+    CII_INVOICE: Syntax.CII,
+    ZUGFERD_1_INVOICE: Syntax.ZUGFERD_1,
+}
+
+# In this order: the identifiers of XRechnung's extension and CVD contain that of the standard.
+_USAGE_BY_PATTERN = (
+    (re.compile(r"extension:xrechnung"), Usage.XRECHNUNG_EXTENSION),
+    (re.compile(r"xrechnung:cvd"), Usage.XRECHNUNG_CVD),
+    (re.compile(r":xrechnung_"), Usage.XRECHNUNG),
+    (re.compile(r"(factur-x\.eu:1p0|zugferd\.de:2p\d):minimum$"), Usage.FACTURX_MINIMUM),
+    (re.compile(r"(factur-x\.eu:1p0|zugferd\.de:2p\d):basicwl$"), Usage.FACTURX_BASIC_WL),
+    (re.compile(r"(factur-x\.eu:1p0|zugferd\.de:2p\d):extended$"), Usage.FACTURX_EXTENDED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class XmlDocument:
+    """A parsed XML invoice. `syntax` is None where the root element is of no known syntax."""
+
+    tree: etree._ElementTree
+    syntax: Syntax | None
+    usage: Usage
+
+
+def parse(xml: bytes) -> XmlDocument:
+    """Parses the XML of an invoice as hostile input, within the readers' limits. Raises `ReadingError` as they do."""
+    root = parse_xml(xml, Limits())
+    return XmlDocument(
+        tree=root.getroottree(),
+        syntax=_SYNTAX_BY_ROOT.get(str(root.tag)),
+        usage=usage_of(_specification(root)),
+    )
+
+
+def usage_of(specification_identifier: str | None) -> Usage:
+    """The rules that a specification identifier (BT-24) stands for; those of EN 16931 where it names none we know."""
+    identifier = (specification_identifier or "").strip().lower()
+    for pattern, usage in _USAGE_BY_PATTERN:
+        if pattern.search(identifier):
+            return usage
+    return Usage.EN_16931
+
+
+def _specification(root: etree._Element) -> str | None:
+    return root.findtext("{*}CustomizationID") or root.findtext(
+        "{*}ExchangedDocumentContext/{*}GuidelineSpecifiedDocumentContextParameter/{*}ID"
+    )

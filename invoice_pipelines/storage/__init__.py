@@ -1,0 +1,24 @@
+"""Holds the files of all organizations: originals (blobs), exports and the inboxes that people drop files into.
+
+A place is a `UPath`: a local folder, `s3://bucket/prefix` or `gs://bucket/prefix`. What a file means, and which files
+have been seen before, is written in PostgreSQL, not here.
+"""
+
+from __future__ import annotations
+
+from invoice_pipelines.storage.blobs import read_blob, store_blob, write_file_atomically
+from invoice_pipelines.storage.inbox import InboxFile, list_files, read_chunks, remove_file
+from invoice_pipelines.storage.places import StorageError, remove_abandoned_files, root_path
+
+__all__ = [
+    "InboxFile",
+    "StorageError",
+    "list_files",
+    "read_blob",
+    "read_chunks",
+    "remove_abandoned_files",
+    "remove_file",
+    "root_path",
+    "store_blob",
+    "write_file_atomically",
+]

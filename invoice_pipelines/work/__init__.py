@@ -1,0 +1,81 @@
+"""The durable queue: batch jobs and their items, for everything slow or bulky.
+
+A domain creates a job over many subjects (`create_job`) or keeps a continuous queue (`enqueue`), and gives `drain` a
+handler that does one chunk of items. Claiming, leases, retries with backoff, cancelling, progress, history,
+statistics and clean-up are here, once. What the items mean is the domain's business.
+
+    def send(connection, chunk):
+        return [Succeeded() if sent(item.subject_id) else Failed("BOUNCED", "It bounced.") for item in chunk.items]
+
+    job_id = create_job(connection, "send_messages", message_ids, {"template": "reminder"}, created_by="anna")
+    report = drain(engine, organization_id, "send_messages", send, chunk_size=100)
+
+Every transition of a job or an item is a function in `transitions.sql`, so that SQL and Python do the same.
+"""
+
+from invoice_pipelines.work.drain import DrainProgress, DrainReport, Failure, Handler, drain
+from invoice_pipelines.work.failures import ItemError
+from invoice_pipelines.work.history import (
+    Job,
+    JobPage,
+    JobStatistics,
+    OrganizationWork,
+    get_job,
+    history,
+    organizations_with_work,
+    prune,
+    statistics,
+)
+from invoice_pipelines.work.jobs import (
+    JobCancelled,
+    JobNotFound,
+    StuckWork,
+    cancel_job,
+    cleanup_stuck,
+    create_job,
+    enqueue,
+    retry_failed,
+)
+from invoice_pipelines.work.leases import Claim, LeaseLost, claim, finish, heartbeat, release, return_expired
+from invoice_pipelines.work.values import Chunk, Failed, Item, ItemStatus, JobStatus, Outcome, Skipped, Succeeded
+
+__all__ = [
+    "Chunk",
+    "Claim",
+    "DrainProgress",
+    "DrainReport",
+    "Failed",
+    "Failure",
+    "Handler",
+    "Item",
+    "ItemError",
+    "ItemStatus",
+    "Job",
+    "JobCancelled",
+    "JobNotFound",
+    "JobPage",
+    "JobStatistics",
+    "JobStatus",
+    "LeaseLost",
+    "OrganizationWork",
+    "Outcome",
+    "Skipped",
+    "StuckWork",
+    "Succeeded",
+    "cancel_job",
+    "claim",
+    "cleanup_stuck",
+    "create_job",
+    "drain",
+    "enqueue",
+    "finish",
+    "get_job",
+    "heartbeat",
+    "history",
+    "organizations_with_work",
+    "prune",
+    "release",
+    "retry_failed",
+    "return_expired",
+    "statistics",
+]

@@ -1,0 +1,180 @@
+-- The life of a batch job: asked for, counted, closed, cancelled, retried. Also the entry to the continuous queue.
+--
+-- Every function here and in leases.sql locks a job before its items, never the other way round, and passes over items
+-- that somebody else has locked instead of waiting. So they cannot block one another for good. They rely on READ
+-- COMMITTED (a statement sees what was committed before it began), which is PostgreSQL's default.
+--
+-- Plans are made anew at each call: a plan from the time when the queue was empty would read a long queue in full.
+
+create or replace function work.create_job(job_kind text, subject_ids text[], job_parameters jsonb, creator text)
+returns uuid
+language plpgsql set plan_cache_mode = force_custom_plan
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    job uuid;
+begin
+    insert into work.batch_job (organization_id, kind, total_items, parameters, created_by)
+    values (organization, job_kind, (select count(distinct s) from unnest(subject_ids) s), job_parameters, creator)
+    returning id into job;
+
+    insert into work.batch_item (organization_id, job_id, kind, subject_id)
+    select organization, job, job_kind, s.subject_id
+    from (select subject_id, min(position) as position
+          from unnest(subject_ids) with ordinality as given (subject_id, position)
+          group by subject_id) s
+    order by s.position;
+
+    insert into work.batch_job_event (organization_id, job_id, action, created_by)
+    values (organization, job, 'created', creator);
+
+    perform work.close_job_if_done(organization, job);
+    return job;
+end
+$$;
+
+-- Puts subjects into the continuous queue of a kind; returns how many entries are new.
+--
+-- A waiting entry stands for the change as well, and its attempts start anew. It is locked even if nothing in it
+-- changes (that is what ON CONFLICT DO UPDATE does, and DO NOTHING does not): a worker must not take it before this
+-- transaction is committed, or it would act on the state from before the change and the change would be lost.
+create or replace function work.enqueue(entry_kind text, subject_ids text[])
+returns bigint
+language plpgsql set plan_cache_mode = force_custom_plan
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    added bigint;
+begin
+    with entry as (
+        insert into work.batch_item as waiting (organization_id, kind, subject_id)
+        select organization, entry_kind, s
+        from (select distinct s from unnest(subject_ids) s) given
+        order by s  -- one order for all, so that two transactions over the same subjects wait but never deadlock
+        on conflict (organization_id, kind, subject_id) where status = 'pending' and job_id is null
+        do update set attempts = 0 where waiting.attempts > 0 and not waiting.claim_alone
+        returning xmax = 0 as is_new  -- a row that was only updated carries the lock of this transaction in xmax
+    )
+    select count(*) into added from entry where is_new;
+    return added;
+end
+$$;
+
+-- Locks a job until the end of the transaction and returns its status; null for the continuous queue.
+create or replace function work.lock_job(organization uuid, job uuid)
+returns text
+language sql
+as $$
+    select j.status from work.batch_job j where j.organization_id = organization and j.id = job for no key update
+$$;
+
+-- Adds finished items to the counts of a job (once per chunk, not per item) and closes it with its last one.
+create or replace function work.count_on_job(
+    organization uuid, job uuid, succeeded bigint, failed bigint, skipped bigint, cancelled bigint, failure text
+) returns void
+language plpgsql
+as $$
+begin
+    update work.batch_job j
+    set successful_items = j.successful_items + succeeded,
+        failed_items = j.failed_items + failed,
+        skipped_items = j.skipped_items + skipped,
+        cancelled_items = j.cancelled_items + cancelled,
+        last_error = coalesce(failure, j.last_error),
+        last_progress_at = clock_timestamp()
+    where j.organization_id = organization and j.id = job;
+    perform work.close_job_if_done(organization, job);
+end
+$$;
+
+create or replace function work.close_job_if_done(organization uuid, job uuid)
+returns boolean
+language plpgsql
+as $$
+begin
+    update work.batch_job j
+    set status = case when j.failed_items = 0 then 'completed'
+                      when j.successful_items + j.skipped_items = 0 then 'failed'
+                      else 'completed_with_errors' end,
+        started_at = coalesce(j.started_at, clock_timestamp()),
+        completed_at = greatest(clock_timestamp(), j.started_at),
+        summary = jsonb_build_object('failures', coalesce(
+            (select jsonb_object_agg(f.error_code, f.items)
+             from (select i.error_code, count(*) as items from work.batch_item i
+                   where i.organization_id = organization and i.job_id = job and i.status = 'failed'
+                   group by i.error_code) f), '{}'))
+    where j.organization_id = organization and j.id = job and j.status in ('pending', 'processing')
+      and j.successful_items + j.failed_items + j.skipped_items + j.cancelled_items = j.total_items;
+    return found;
+end
+$$;
+
+-- Cancels a job: nothing that waits is begun any more. What is being processed ends and is counted, because its
+-- effects may be out in the world already. Returns false if the job had ended before; null if there is none.
+create or replace function work.cancel_job(job uuid, canceller text)
+returns boolean
+language plpgsql set plan_cache_mode = force_custom_plan
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    job_status constant text := work.lock_job(organization, job);
+    waiting bigint;
+begin
+    if job_status is null then
+        return null;
+    elsif job_status not in ('pending', 'processing') then
+        return false;
+    end if;
+    update work.batch_job j set status = 'cancelled', completed_at = greatest(clock_timestamp(), j.started_at)
+    where j.organization_id = organization and j.id = job;
+    -- An item locked here is being claimed at this moment; claim_items looks at the job once more and cancels it.
+    with pending as materialized (
+        select i.id from work.batch_item i
+        where i.organization_id = organization and i.job_id = job and i.status = 'pending'
+        for no key update skip locked
+    )
+    update work.batch_item i set status = 'cancelled', finished_at = clock_timestamp()
+    from pending where i.organization_id = organization and i.id = pending.id;
+    get diagnostics waiting = row_count;
+    perform work.count_on_job(organization, job, 0, 0, 0, waiting, null);
+    insert into work.batch_job_event (organization_id, job_id, action, detail, created_by)
+    values (organization, job, 'cancelled', jsonb_build_object('items', waiting), canceller);
+    return true;
+end
+$$;
+
+-- Opens the failed items of a job again, with all their attempts; returns how many. Null if there is no such job.
+create or replace function work.retry_failed_items(job uuid, requester text)
+returns bigint
+language plpgsql set plan_cache_mode = force_custom_plan
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    job_status constant text := work.lock_job(organization, job);
+    reopened bigint;
+begin
+    if job_status is null then
+        return null;
+    elsif job_status = 'cancelled' then
+        raise exception 'batch job % was cancelled', job using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    update work.batch_item i
+    set status = 'pending', attempts = 0, available_at = now(), finished_at = null
+    where i.organization_id = organization and i.job_id = job and i.status = 'failed';
+    get diagnostics reopened = row_count;
+    if reopened = 0 then
+        return 0;
+    end if;
+    update work.batch_job j
+    set failed_items = j.failed_items - reopened,
+        last_progress_at = clock_timestamp()
+    where j.organization_id = organization and j.id = job;
+    update work.batch_job j
+    set status = 'pending', started_at = null, completed_at = null, summary = null,
+        processed_before_start = j.processed_items
+    where j.organization_id = organization and j.id = job and j.completed_at is not null;
+    insert into work.batch_job_event (organization_id, job_id, action, detail, created_by)
+    values (organization, job, 'retried', jsonb_build_object('items', reopened), requester);
+    return reopened;
+end
+$$;

@@ -1,0 +1,150 @@
+-- What operators query by hand, and what looks across organizations: where there is work, what is stuck, how it goes.
+--
+-- Functions that see every organization are `security definer`, belong to invoice_pipelines_overview, and return
+-- counts and times only.
+
+create or replace view public.batch_job_queue with (security_invoker = true) as
+    select j.id, j.kind as job_type, j.status, j.total_items, j.processed_items, j.successful_items, j.failed_items,
+           j.created_at, j.started_at, j.completed_at, j.actual_duration_seconds,
+           (select coalesce(jsonb_agg(jsonb_build_object('subject_id', f.subject_id, 'code', f.error_code,
+                                                         'message', f.error_message)), '[]')
+            from (select i.subject_id, i.error_code, i.error_message from work.batch_item i
+                  where i.organization_id = j.organization_id and i.job_id = j.id and i.status = 'failed'
+                  order by i.id limit 20) f) as errors,
+           j.last_error, j.created_by
+    from work.batch_job j;
+comment on view public.batch_job_queue is 'Batch jobs of the organization in scope; errors shows the first 20 failed items';
+grant select on public.batch_job_queue to invoice_pipelines_app;
+
+-- Which organizations have items of these kinds to do now, the longest waiting first. For sensors.
+create or replace function work.organizations_with_work(kinds text[])
+returns table (organization_id uuid, kind text, due_items bigint, oldest_due_at timestamptz)
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select d.organization_id, d.kind, count(*), min(d.due_at)
+    from (select i.organization_id, i.kind, i.available_at as due_at from work.batch_item i
+          where i.status = 'pending' and i.available_at <= now() and i.kind = any (kinds)
+          union all
+          select i.organization_id, i.kind, i.lease_expires_at from work.batch_item i
+          where i.status = 'processing' and i.lease_expires_at <= now() and i.kind = any (kinds)) d
+    join organizations.organization o on o.id = d.organization_id and o.removed_at is null
+    group by d.organization_id, d.kind
+    order by min(d.due_at), d.organization_id, d.kind
+$$;
+alter function work.organizations_with_work(text[]) owner to invoice_pipelines_overview;
+revoke all on function work.organizations_with_work(text[]) from public;
+grant execute on function work.organizations_with_work(text[]) to invoice_pipelines_app;
+
+-- Returns what dead processes held, and sets right jobs in which nothing happened for a while: counts are taken from
+-- the items, a job without open items is closed, one on which nobody works is pending again.
+create or replace function public.cleanup_stuck_batch_jobs(stuck_after interval default '10 minutes')
+returns table (returned_items bigint, failed_items bigint, cancelled_items bigint,
+               closed_jobs bigint, reopened_jobs bigint)
+language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_custom_plan
+as $$
+declare
+    job record;
+    items record;
+    repair text;
+begin
+    select e.returned, e.failed, e.cancelled into returned_items, failed_items, cancelled_items
+    from work.return_expired_items() e;
+    closed_jobs := 0; reopened_jobs := 0;
+    for job in
+        select j.organization_id, j.id, j.status from work.batch_job j
+        where j.status in ('pending', 'processing') and j.last_progress_at < now() - stuck_after
+        for no key update skip locked
+    loop
+        select count(*) filter (where i.status = 'succeeded') as successful,
+               count(*) filter (where i.status = 'failed') as failed,
+               count(*) filter (where i.status = 'skipped') as skipped,
+               count(*) filter (where i.status = 'cancelled') as cancelled,
+               count(*) filter (where i.status = 'processing') as processing
+        into items
+        from work.batch_item i where i.organization_id = job.organization_id and i.job_id = job.id;
+        continue when items.processing > 0;  -- under a lease that has not run out: somebody works on it
+
+        repair := null;
+        update work.batch_job j
+        set successful_items = items.successful, failed_items = items.failed, skipped_items = items.skipped,
+            cancelled_items = items.cancelled
+        where j.organization_id = job.organization_id and j.id = job.id
+          and (j.successful_items, j.failed_items, j.skipped_items, j.cancelled_items)
+              is distinct from (items.successful, items.failed, items.skipped, items.cancelled);
+        if found then
+            repair := 'counts';
+        end if;
+        if work.close_job_if_done(job.organization_id, job.id) then
+            closed_jobs := closed_jobs + 1;
+            repair := 'closed';
+        elsif job.status = 'processing' then
+            update work.batch_job j set status = 'pending'
+            where j.organization_id = job.organization_id and j.id = job.id;
+            reopened_jobs := reopened_jobs + 1;
+            repair := 'pending again';
+        end if;
+        if repair is not null then
+            insert into work.batch_job_event (organization_id, job_id, action, detail, created_by)
+            values (job.organization_id, job.id, 'repaired', jsonb_build_object('repair', repair),
+                    'cleanup_stuck_batch_jobs');
+        end if;
+    end loop;
+    return next;
+end
+$$;
+alter function public.cleanup_stuck_batch_jobs(interval) owner to invoice_pipelines_overview;
+revoke all on function public.cleanup_stuck_batch_jobs(interval) from public;
+grant execute on function public.cleanup_stuck_batch_jobs(interval) to invoice_pipelines_app;
+
+-- Statistics per kind: of the organization in scope when called as the application, of all through
+-- get_batch_processing_stats. Rates are percent of the processed items, durations seconds of completed jobs.
+create or replace function work.processing_statistics()
+returns table (job_type text, total_jobs bigint, pending_jobs bigint, processing_jobs bigint, completed_jobs bigint,
+               completed_with_errors_jobs bigint, failed_jobs bigint, cancelled_jobs bigint,
+               total_items bigint, processed_items bigint, successful_items bigint, failed_items bigint,
+               skipped_items bigint, success_rate numeric, average_duration_seconds numeric,
+               waiting_items bigint, leased_items bigint, oldest_waiting_at timestamptz)
+language sql stable
+as $$
+    with jobs as (
+        select j.kind, count(*) as total,
+               count(*) filter (where j.status = 'pending') as pending,
+               count(*) filter (where j.status = 'processing') as processing,
+               count(*) filter (where j.status = 'completed') as completed,
+               count(*) filter (where j.status = 'completed_with_errors') as completed_with_errors,
+               count(*) filter (where j.status = 'failed') as failed,
+               count(*) filter (where j.status = 'cancelled') as cancelled,
+               sum(j.total_items) as items, sum(j.processed_items) as processed,
+               sum(j.successful_items) as succeeded, sum(j.failed_items) as failed_items,
+               sum(j.skipped_items) as skipped, avg(j.actual_duration_seconds) as duration
+        from work.batch_job j group by j.kind
+    ), open_items as (
+        select o.kind, sum(o.waiting) as waiting, sum(o.leased) as leased, min(o.oldest) as oldest
+        from (select i.kind, count(*) as waiting, 0 as leased, min(i.available_at) as oldest
+              from work.batch_item i where i.status = 'pending' group by i.kind
+              union all
+              select i.kind, 0, count(*), null from work.batch_item i where i.status = 'processing' group by i.kind) o
+        group by o.kind
+    )
+    select kind, coalesce(j.total, 0), coalesce(j.pending, 0), coalesce(j.processing, 0), coalesce(j.completed, 0),
+           coalesce(j.completed_with_errors, 0), coalesce(j.failed, 0), coalesce(j.cancelled, 0),
+           coalesce(j.items, 0), coalesce(j.processed, 0), coalesce(j.succeeded, 0), coalesce(j.failed_items, 0),
+           coalesce(j.skipped, 0), round(100.0 * j.succeeded / nullif(j.processed, 0), 2), round(j.duration, 3),
+           coalesce(o.waiting, 0)::bigint, coalesce(o.leased, 0)::bigint, o.oldest
+    from jobs j full join open_items o using (kind)
+    order by kind
+$$;
+
+create or replace function public.get_batch_processing_stats()
+returns table (job_type text, total_jobs bigint, pending_jobs bigint, processing_jobs bigint, completed_jobs bigint,
+               completed_with_errors_jobs bigint, failed_jobs bigint, cancelled_jobs bigint,
+               total_items bigint, processed_items bigint, successful_items bigint, failed_items bigint,
+               skipped_items bigint, success_rate numeric, average_duration_seconds numeric,
+               waiting_items bigint, leased_items bigint, oldest_waiting_at timestamptz)
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select * from work.processing_statistics()
+$$;
+alter function public.get_batch_processing_stats() owner to invoice_pipelines_overview;
+revoke all on function public.get_batch_processing_stats() from public;
+grant execute on function public.get_batch_processing_stats() to invoice_pipelines_app;
