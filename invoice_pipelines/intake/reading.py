@@ -10,6 +10,7 @@ EN 16931 has no times. Codes are kept as they stand in the document.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -128,7 +129,7 @@ class Delivery:
 
     name: str | None = None  # BT-70
     location: Identifier | None = None  # BT-71
-    date: date | None = None  # BT-72
+    date: datetime.date | None = None  # BT-72
     address: Address | None = None  # BG-15
 
 

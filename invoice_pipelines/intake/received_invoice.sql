@@ -48,16 +48,19 @@ create or replace trigger record_first_status after insert on intake.received_in
 
 -- Views for people. They see what the caller may see: one organization in its scope, all of them as a superuser.
 
-create or replace view public.invoice_record with (security_invoker = true) as
+drop view if exists public.invoice_record;
+create view public.invoice_record with (security_invoker = true) as
 select r.id, r.organization_id, u.file_name, u.sha256, r.status, r.processing_version, r.last_processed_at,
        r.invoice_number, r.type_code, r.issue_date, r.due_date, r.currency, r.seller_name, r.seller_vat_id,
+       r.seller_tax_id,
        r.buyer_name, r.buyer_vat_id, r.buyer_reference, r.order_reference, r.iban, r.net_amount, r.tax_amount,
        r.gross_amount, r.payable_amount, r.source, r.format, r.profile, r.confidence, r.created_at, r.created_by
 from intake.received_invoice r
 join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id;
 grant select on public.invoice_record to invoice_pipelines_app;
 
-create or replace view public.invoice_line_item with (security_invoker = true) as
+drop view if exists public.invoice_line_item;
+create view public.invoice_line_item with (security_invoker = true) as
 select l.organization_id, l.received_invoice_id as invoice_record_id, l.line_number, l.line_identifier, l.description,
        l.quantity, l.unit, l.unit_price, l.net_amount, l.tax_category, l.tax_rate
 from intake.received_invoice_line l;

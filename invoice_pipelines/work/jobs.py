@@ -74,8 +74,9 @@ def create_job(
 def enqueue(connection: Connection, kind: str, subject_ids: Iterable[UUID | str]) -> int:
     """Put subjects into the continuous queue of a kind; returns how many were not waiting already.
 
-    Call it in the transaction that changes the subjects: a worker takes the entry after that is committed, so it sees
-    the change. While an entry waits, further changes join it; once it is being worked on, the next one is new.
+    Call it in the transaction that changes the subjects, once and late: a worker takes an entry only after that is
+    committed, so it sees the change, and two transactions over the same subjects wait for one another. While an entry
+    waits, further changes join it; once it is being worked on, the next one is new.
     """
     return int(
         connection.execute(

@@ -96,40 +96,34 @@ end
 $$;
 
 -- Puts items back into the queue, or ends them as cancelled. The entry of a continuous queue gives way if a newer one
--- for its subject waits already, since one attempt serves both.
+-- for its subject waits already, since one attempt serves both. Entries go back in the order in which `enqueue` takes
+-- them, so that the two may wait for one another but never deadlock.
 create or replace function work.requeue(organization uuid, item_ids uuid[], as_cancelled boolean)
 returns void
 language plpgsql set plan_cache_mode = force_custom_plan
 as $$
+declare
+    entry record;
 begin
-    if as_cancelled then
-        update work.batch_item i
-        set status = 'cancelled', lease_token = null, lease_expires_at = null, finished_at = clock_timestamp()
-        where i.organization_id = organization and i.id = any (item_ids);
-        return;
-    end if;
+    update work.batch_item i
+    set status = case when as_cancelled then 'cancelled' else 'pending' end,
+        lease_token = null, lease_expires_at = null,
+        finished_at = case when as_cancelled then clock_timestamp() end
+    where i.organization_id = organization and i.id = any (item_ids) and i.job_id is not null;
+
+    for entry in
+        select i.id from work.batch_item i
+        where i.organization_id = organization and i.id = any (item_ids) and i.job_id is null
+        order by i.kind, i.subject_id, i.id desc
     loop
         begin
+            update work.batch_item i set status = 'pending', lease_token = null, lease_expires_at = null
+            where i.organization_id = organization and i.id = entry.id;
+        exception when unique_violation then
             update work.batch_item i
             set status = 'skipped', lease_token = null, lease_expires_at = null, finished_at = clock_timestamp(),
                 error_code = 'SUPERSEDED', error_message = 'A newer entry for the same subject takes its place.'
-            where i.organization_id = organization and i.id = any (item_ids) and i.job_id is null
-              and i.status = 'processing'
-              and (exists (select from work.batch_item waiting
-                           where waiting.organization_id = organization and waiting.kind = i.kind
-                             and waiting.subject_id = i.subject_id
-                             and waiting.status = 'pending' and waiting.job_id is null)
-                   or i.id not in (select distinct on (newest.kind, newest.subject_id) newest.id
-                                   from work.batch_item newest
-                                   where newest.organization_id = organization and newest.id = any (item_ids)
-                                     and newest.job_id is null
-                                   order by newest.kind, newest.subject_id, newest.id desc));
-            update work.batch_item i
-            set status = 'pending', lease_token = null, lease_expires_at = null
-            where i.organization_id = organization and i.id = any (item_ids) and i.status = 'processing';
-            return;
-        exception when unique_violation then
-            null;  -- a newer entry came in between the two statements: look again
+            where i.organization_id = organization and i.id = entry.id;
         end;
     end loop;
 end

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from invoice_pipelines_tests.conftest import TestDatabase
 from sqlalchemy import URL, Connection, Engine, text
 
 from invoice_pipelines.database import create_app_engine, create_login_engine, organization_scope
@@ -19,6 +18,7 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.work import Chunk, Outcome, Succeeded
+from invoice_pipelines_tests.conftest import TestDatabase
 
 KIND = "demo"
 LEASE = timedelta(minutes=5)
@@ -53,14 +53,21 @@ class Desk:
         return [row.subject_id for row in self.rows(statement, id=self.organization_id)]
 
     def let_leases_expire(self) -> None:
-        self._behind("update work.batch_item set lease_expires_at = now() - interval '1 s' where status = 'processing'")
+        self._behind("lease_expires_at = now() - interval '1 second'", "processing")
 
     def let_pauses_pass(self) -> None:
-        self._behind("update work.batch_item set available_at = now() where status = 'pending'")
+        self._behind("available_at = now()", "pending")
 
-    def _behind(self, statement: str) -> None:
+    def _behind(self, change: str, status: str) -> None:
         with self.superuser.begin() as connection:
-            connection.execute(text(statement + " and organization_id = :id"), {"id": self.organization_id})
+            connection.execute(
+                text(
+                    f"""update work.batch_item set {change} where id in (
+                            select id from work.batch_item
+                            where organization_id = :id and status = :status for update skip locked)"""
+                ),
+                {"id": self.organization_id, "status": status},
+            )
 
 
 def leave_effects(connection: Connection, chunk: Chunk) -> list[Outcome]:

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from invoice_pipelines_tests.work.conftest import KIND, Desk, leave_effects
 from sqlalchemy import text
 
 from invoice_pipelines.work import (
@@ -26,6 +25,7 @@ from invoice_pipelines.work import (
     return_expired,
 )
 from invoice_pipelines.work.failures import without_secrets
+from invoice_pipelines_tests.work.conftest import KIND, Desk, leave_effects
 
 
 def make(desk: Desk, *subjects: str):

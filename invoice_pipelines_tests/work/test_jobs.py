@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from invoice_pipelines_tests.work.conftest import KIND, LEASE, Desk
 
 from invoice_pipelines.work import (
     Failed,
@@ -28,6 +27,7 @@ from invoice_pipelines.work import (
     retry_failed,
     statistics,
 )
+from invoice_pipelines_tests.work.conftest import KIND, LEASE, Desk
 
 
 def make(desk: Desk, *subjects: str, kind: str = KIND, by: str = "anna"):

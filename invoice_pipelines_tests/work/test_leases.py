@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from invoice_pipelines_tests.work.conftest import KIND, LEASE, Desk
 from sqlalchemy import text
 
 from invoice_pipelines.work import (
@@ -25,6 +24,7 @@ from invoice_pipelines.work import (
     release,
     return_expired,
 )
+from invoice_pipelines_tests.work.conftest import KIND, LEASE, Desk
 
 
 def make(desk: Desk, *subjects: str):
@@ -124,12 +124,33 @@ def test_who_lost_the_lease_cannot_finish_and_nothing_of_the_chunk_is_kept(desk)
     with desk.scope() as connection:
         assert return_expired(connection, KIND) == 2
     successor = take(desk)
-    with pytest.raises(LeaseLost), desk.scope() as connection:
-        connection.execute(text("insert into public.effect values (:id, 'late', 0)"), {"id": desk.organization_id})
-        finish(connection, late, [Succeeded(), Succeeded()])
+
+    def act_late():
+        with desk.scope() as connection:
+            connection.execute(text("insert into public.effect values (:id, 'late', 0)"), {"id": desk.organization_id})
+            finish(connection, late, [Succeeded(), Succeeded()])
+
+    with pytest.raises(LeaseLost):
+        act_late()
     assert desk.effects() == []
     assert end(desk, successor, Succeeded()) == (ItemStatus.SUCCEEDED,)
     assert desk.items(job_id) == {"a": "succeeded", "b": "pending"}
+
+
+def test_an_item_in_the_hands_of_a_successor_cannot_be_finished_by_who_had_it_before(desk):
+    job_id = make(desk, "a")
+    late = take(desk)
+    desk.let_leases_expire()
+    with desk.scope() as connection:
+        return_expired(connection, KIND)
+    successor = take(desk)
+    for outcome in (Succeeded(), Failed("X", "x"), Failed("BUSY", "busy", retry=True)):
+        with pytest.raises(LeaseLost):
+            end(desk, late, outcome)
+    with desk.scope() as connection:
+        assert release(connection, late) == 0
+    assert desk.items(job_id) == {"a": "processing"}
+    assert end(desk, successor, Succeeded()) == (ItemStatus.SUCCEEDED,)
 
 
 def test_a_lease_that_ran_out_unnoticed_still_counts(desk):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from invoice_pipelines_tests.work.conftest import KIND, LEASE, Desk, open_desk
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -23,6 +22,7 @@ from invoice_pipelines.work import (
     get_job,
     organizations_with_work,
 )
+from invoice_pipelines_tests.work.conftest import KIND, LEASE, Desk, open_desk
 
 
 def make(desk: Desk, *subjects: str, kind: str = KIND):

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from invoice_pipelines_tests.conftest import PROJECT
-from invoice_pipelines_tests.work.conftest import KIND, Desk, leave_effects
 
 from invoice_pipelines.work import create_job, drain, get_job
+from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines_tests.work.conftest import KIND, Desk, leave_effects
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from invoice_pipelines_tests.work.conftest import KIND, LEASE, Desk, open_desk
 
 from invoice_pipelines.work import (
     Failed,
@@ -34,6 +33,7 @@ from invoice_pipelines.work import (
     retry_failed,
     return_expired,
 )
+from invoice_pipelines_tests.work.conftest import KIND, LEASE, Desk, open_desk
 
 SUBJECTS = st.lists(st.sampled_from("abcdef"), max_size=6)
 OUTCOMES = st.sampled_from(

@@ -15,11 +15,11 @@ import time
 from datetime import timedelta
 from uuid import UUID
 
-from invoice_pipelines_tests.work.conftest import KIND, leave_effects
 from sqlalchemy import Connection
 
 from invoice_pipelines.database import create_app_engine
 from invoice_pipelines.work import Chunk, Outcome, drain
+from invoice_pipelines_tests.work.conftest import KIND, leave_effects
 
 
 def main() -> None:
