@@ -10,7 +10,7 @@ statistics and clean-up are here, once. What the items mean is the domain's busi
     job_id = create_job(connection, "send_messages", message_ids, {"template": "reminder"}, created_by="anna")
     report = drain(engine, organization_id, "send_messages", send, chunk_size=100)
 
-Every transition of a job or an item is a function in `transitions.sql`, so that SQL and Python do the same.
+Every transition of a job or an item is a function in `jobs.sql` or `leases.sql`, so that SQL and Python do the same.
 """
 
 from invoice_pipelines.work.drain import DrainProgress, DrainReport, Failure, Handler, drain

@@ -102,7 +102,7 @@ def drain(
     on_progress: Callable[[DrainProgress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> DrainReport:
-    """Do the due items of a kind until none is left, the time box ends or `should_stop()` says so, chunk by chunk.
+    """Does the due items of a kind until none is left, the time box ends or `should_stop()` says so, chunk by chunk.
 
     Any number of drains may run at once. `lease` must be longer than a chunk takes, or the handler must call
     `chunk.heartbeat()`. An interrupted drain (KeyboardInterrupt, an end of the run) gives back what it has not

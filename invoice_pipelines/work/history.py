@@ -162,7 +162,7 @@ def organizations_with_work(connection: Connection, kinds: Sequence[str]) -> tup
 
 
 def prune(engine: Engine, organization_id: UUID, older_than: datetime, *, batch_size: int = 10_000) -> int:
-    """Delete jobs, their items and entries of continuous queues that ended before `older_than` (with a time zone).
+    """Deletes jobs, their items and entries of continuous queues that ended before `older_than` (with a time zone).
 
     Works in short transactions of at most `batch_size` items, so that it can be stopped and run again at any time.
     Returns how many jobs and entries were deleted. Raises ValueError for a time without zone.

@@ -51,7 +51,7 @@ def create_job(
     *,
     created_by: str,
 ) -> UUID:
-    """Ask for a piece of work over many subjects, in their order; returns the id of the batch job.
+    """Asks for a piece of work over many subjects, in their order; returns the id of the batch job.
 
     A subject that is given twice is one item. A job without subjects is completed at once. `kind` is a word like
     `invoice_orders`; `parameters` are stored as JSON and given to the handler with each chunk.
@@ -72,7 +72,7 @@ def create_job(
 
 
 def enqueue(connection: Connection, kind: str, subject_ids: Iterable[UUID | str]) -> int:
-    """Put subjects into the continuous queue of a kind; returns how many were not waiting already.
+    """Puts subjects into the continuous queue of a kind; returns how many were not waiting already.
 
     Call it in the transaction that changes the subjects, once and late: a worker takes an entry only after that is
     committed, so it sees the change, and two transactions over the same subjects wait for one another. While an entry
@@ -87,7 +87,7 @@ def enqueue(connection: Connection, kind: str, subject_ids: Iterable[UUID | str]
 
 
 def cancel_job(connection: Connection, job_id: UUID, *, cancelled_by: str) -> bool:
-    """Cancel a job: its pending items at once; a chunk in work ends and is counted, and no other is begun.
+    """Cancels a job: its pending items at once; a chunk in work ends and is counted, and no other is begun.
 
     Returns False if the job had ended before. Raises JobNotFound.
     """
@@ -100,7 +100,7 @@ def cancel_job(connection: Connection, job_id: UUID, *, cancelled_by: str) -> bo
 
 
 def retry_failed(connection: Connection, job_id: UUID, *, requested_by: str) -> int:
-    """Open the failed items of a job again, and only those, with all their attempts; returns how many.
+    """Opens the failed items of a job again, and only those, with all their attempts; returns how many.
 
     A job that had ended is pending again. Raises JobNotFound, or JobCancelled for a job that was cancelled.
     """
@@ -119,7 +119,7 @@ def retry_failed(connection: Connection, job_id: UUID, *, requested_by: str) -> 
 
 
 def cleanup_stuck(connection: Connection, stuck_after: timedelta = timedelta(minutes=10)) -> StuckWork:
-    """Clean up after dead workers in all organizations: `public.cleanup_stuck_batch_jobs`.
+    """Cleans up after dead workers in all organizations: `public.cleanup_stuck_batch_jobs`.
 
     Items whose lease ran out go back to the queue. Jobs without progress for `stuck_after` and without a living
     worker are closed if all is done, or else pending again. Needs no organization scope.

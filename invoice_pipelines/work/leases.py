@@ -1,6 +1,6 @@
 """Holds how items are claimed, kept, finished and given back; `drain` is made of these.
 
-The rules themselves are in `transitions.sql`. Each function runs in the transaction of the connection it is given,
+The rules themselves are in `leases.sql`. Each function runs in the transaction of the connection it is given,
 which must come from `organization_scope`.
 """
 
@@ -36,7 +36,7 @@ class Claim:
 def claim(
     connection: Connection, kind: str, *, chunk_size: int = 500, lease: timedelta, max_attempts: int = 5
 ) -> Claim | None:
-    """Take up to `chunk_size` due items, the longest waiting first; None when nothing is due.
+    """Takes up to `chunk_size` due items, the longest waiting first; None when nothing is due.
 
     All are of the same job as the first. An item whose last attempt died is taken alone. The claim holds once the
     transaction is committed; commit at once, as the rows stay locked until then.
@@ -58,7 +58,7 @@ def claim(
 
 
 def heartbeat(connection: Connection, claimed: Claim, lease: timedelta) -> None:
-    """Let the lease of the claim's items run for `lease` from now. Raises LeaseLost when any was taken away."""
+    """Lets the lease of the claim's items run for `lease` from now. Raises LeaseLost when any was taken away."""
     kept = connection.execute(
         text("select work.extend_lease(:token, cast(:ids as uuid[]), :lease)"),
         {"token": claimed.lease_token, "ids": [item.id for item in claimed.items], "lease": lease},
@@ -68,7 +68,7 @@ def heartbeat(connection: Connection, claimed: Claim, lease: timedelta) -> None:
 
 
 def finish(connection: Connection, claimed: Claim, outcomes: Sequence[Outcome]) -> tuple[ItemStatus, ...]:
-    """Record one outcome per item, in the order of `claimed.items`, and count them on the job.
+    """Records one outcome per item, in the order of `claimed.items`, and count them on the job.
 
     Call it last in the transaction that holds the effects, so that both are committed or neither. Returns the status
     each item has now: a failure that may be retried is pending again, or cancelled if its job was. Raises LeaseLost
@@ -95,14 +95,14 @@ def finish(connection: Connection, claimed: Claim, outcomes: Sequence[Outcome]) 
 
 
 def release(connection: Connection, claimed: Claim) -> int:
-    """Give back, undone and uncounted as attempts, the items still held under this claim; returns how many."""
+    """Gives back, undone and uncounted as attempts, the items still held under this claim; returns how many."""
     return int(
         connection.execute(text("select work.release_items(:token)"), {"token": claimed.lease_token}).scalar_one()
     )
 
 
 def return_expired(connection: Connection, kind: str | None = None) -> int:
-    """Put items whose lease ran out back into the queue, or fail them with WORKER_DIED after their last attempt.
+    """Puts items whose lease ran out back into the queue, or fail them with WORKER_DIED after their last attempt.
 
     Returns how many were found. `kind` None means every kind.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -127,6 +128,26 @@ def test_cancelling_lets_the_chunk_in_work_end_and_counts_it(desk):
     assert desk.items(job_id) == {"a": "succeeded", "b": "cancelled", "c": "failed", "d": "cancelled"}
     job = look(desk, job_id)
     assert (job.status, job.successful_items, job.failed_items, job.cancelled_items) == (JobStatus.CANCELLED, 1, 1, 2)
+
+
+def test_a_failure_that_meets_the_cancelling_of_its_job_is_not_tried_again(desk):
+    job_id = make(desk, "a", "b")
+    with desk.scope() as connection:
+        claimed = claim(connection, KIND, lease=LEASE)
+
+    def end():
+        with desk.scope() as connection:
+            finish(connection, claimed, [Failed("X", "x", retry=True), Succeeded()])
+
+    ending = threading.Thread(target=end)
+    with desk.scope() as canceller:
+        cancel_job(canceller, job_id, cancelled_by="bert")
+        ending.start()
+        ending.join(0.3)
+    ending.join(10)
+    assert desk.items(job_id) == {"a": "cancelled", "b": "succeeded"}
+    job = look(desk, job_id)
+    assert (job.status, job.cancelled_items, job.successful_items) == (JobStatus.CANCELLED, 1, 1)
 
 
 def test_cancelling_during_a_drain_stops_it_within_one_chunk(desk):

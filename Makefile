@@ -1,0 +1,46 @@
+# Everything is set up by the targets themselves: Python 3.11+, make and git are all they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
+
+.PHONY: demo up test test-all lint format types imports docs clean
+
+demo: $(VENV)/.ready  ## the main job on the documents of examples/, checked
+	@$(BIN)/invoice-pipelines demo
+
+up: $(VENV)/.ready  ## PostgreSQL, Dagster's daemon and UI, until Ctrl-C
+	@$(BIN)/invoice-pipelines up
+
+test: $(VENV)/.ready  ## the default tests
+	@$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup
+
+test-slow: $(VENV)/.ready  ## the long ones
+	@$(BIN)/pytest -q -m slow
+
+lint: $(VENV)/.ready
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.ready
+	@$(BIN)/mypy
+
+imports: $(VENV)/.ready
+	@$(BIN)/lint-imports
+
+docs: $(VENV)/.ready  ## the generated parts of docs/
+	@$(BIN)/python -m invoice_pipelines.cli.settings_page > docs/settings.md
+
+clean:  ## what was made by these targets, not what was kept in DAGSTER_HOME
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+# Installs exactly what uv.lock says; done again only when that changes.
+$(VENV)/.ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked dependencies into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv sync --frozen --inexact --quiet --python $(BIN)/python
+	@touch $@
