@@ -10,7 +10,6 @@ from sqlalchemy import URL, Engine
 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.engine import create_app_engine, driver_url
-from invoice_pipelines.database.migrate import create_dagster_database, create_database, migrate
 from invoice_pipelines.database.roles import APP, DAGSTER
 from invoice_pipelines.settings import Settings, SettingsError, variable_of
 
@@ -84,6 +83,9 @@ def running_server(settings: Settings) -> Iterator[EmbeddedServer | None]:
 
 def prepare_databases(settings: Settings) -> str:
     """Makes what is missing: both databases, the roles, the schema. Returns the revision reached."""
+    # Alembic costs a third of a second, which every run of Dagster would pay for nothing.
+    from invoice_pipelines.database.migrate import create_dagster_database, create_database, migrate
+
     urls = database_urls(settings)
     server = embedded_server(settings)
     if server is not None:
