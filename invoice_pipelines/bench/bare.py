@@ -1,0 +1,94 @@
+"""Holds the yardstick of the intake benchmark: the same files through the same libraries, with nothing of this project.
+
+Per file: read it from the disk; take the XML out of a PDF (pypdf); parse it (lxml); run each schematron that applies
+to it, from the same rule files, compiled before, and list what failed (saxonche), or the verifyhash-einvoice package
+where this project asks that. Nothing is stored, no reading is made, no schema or own rule is asked.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import einvoice
+import pypdf
+from lxml import etree
+from saxonche import PySaxonProcessor
+
+from invoice_pipelines.intake.validation.rule_files import RuleSet, rule_sets_for, sheet_for
+from invoice_pipelines.intake.validation.xml_document import parse
+
+_FAILED = "{http://purl.oclc.org/dsdl/svrl}failed-assert"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be run on a file, as somebody knows it who receives one kind of invoice."""
+
+    path: Path
+    sheets: tuple[Path, ...]
+    package_profile: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BareTimes:
+    """Seconds for all files, and how many of them went into taking XML out of PDFs."""
+
+    total: float
+    extracting: float
+
+
+def plan_for(path: Path, xml: bytes, rules_directory: Path | None) -> Plan:
+    """The rule files that this project runs on an e-invoice, so that both sides run the same."""
+    sheets = []
+    profile = None
+    for rule_set in rule_sets_for(parse(xml)):
+        sheet = sheet_for(rule_set, rules_directory)
+        if sheet is not None:
+            sheets.append(sheet.path)
+        elif rule_set in (RuleSet.XRECHNUNG_UBL, RuleSet.XRECHNUNG_CII):
+            profile = "xrechnung"  # the rules of EN 16931 and those of XRechnung in one call
+        else:
+            profile = profile or "en16931"
+    return Plan(path, tuple(sheets), profile)
+
+
+class BareCalls:
+    """The libraries, with each rule file compiled once."""
+
+    def __init__(self) -> None:
+        self._processor: Any = PySaxonProcessor(license=False)
+        self._compiled: dict[Path, Any] = {}
+
+    def run(self, plans: Sequence[Plan]) -> BareTimes:
+        """Runs all files one after the other. The first call also compiles what was not compiled yet."""
+        extracting = 0.0
+        started = time.perf_counter()
+        for plan in plans:
+            xml = plan.path.read_bytes()
+            if not xml.startswith((b"<", b"\xef\xbb\xbf")):
+                before = time.perf_counter()
+                xml = next(iter(pypdf.PdfReader(io.BytesIO(xml)).attachments.values()))[0]
+                extracting += time.perf_counter() - before
+            self._validate(xml, plan)
+        return BareTimes(time.perf_counter() - started, extracting)
+
+    def _validate(self, xml: bytes, plan: Plan) -> list[str]:
+        etree.fromstring(xml)
+        failed: list[str] = []
+        for sheet in plan.sheets:
+            executable = self._compiled.get(sheet)
+            if executable is None:
+                executable = self._processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(sheet))
+                self._compiled[sheet] = executable
+            node = self._processor.parse_xml(xml_text=xml.decode())
+            report = etree.fromstring(executable.transform_to_string(xdm_node=node).encode())
+            failed += [str(entry.get("id")) for entry in report.iter(_FAILED)]
+        if plan.package_profile is not None:
+            result = einvoice.validate_file(io.BytesIO(xml), profile=plan.package_profile)
+            failed += [found.rule_id for found in result.violations]
+        return failed

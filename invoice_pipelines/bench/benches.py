@@ -1,0 +1,21 @@
+"""Holds which benchmarks there are. A new one is a module with `run(progress)` and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from invoice_pipelines.bench.result import BenchResult
+
+Progress = Callable[[str], None]
+
+BENCHES = {
+    "intake": "e-invoices per second through read, validate and store, against bare library calls",
+}
+"""Name of the module in this package, and what it measures."""
+
+
+def run_bench(name: str, progress: Progress) -> BenchResult:
+    """Runs a benchmark of `BENCHES`; `progress` is told what it is about. Raises BenchError."""
+    run: Callable[[Progress], BenchResult] = import_module(f"invoice_pipelines.bench.{name}").run
+    return run(progress)

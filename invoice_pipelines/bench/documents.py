@@ -1,0 +1,86 @@
+"""Holds the documents that benchmarks are run on: the e-invoices of `examples/`, each many times.
+
+A copy differs from its original in number and issue date, so that it is an upload of its own and no duplicate.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pypdf
+from lxml import etree
+
+from invoice_pipelines.bench.result import BenchError
+from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.reading import ReadingError
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+
+
+@dataclass(frozen=True, slots=True)
+class EInvoice:
+    """An e-invoice: its file, and the XML in it, which is the file itself or what is attached to the PDF."""
+
+    name: str
+    data: bytes
+    xml: bytes
+
+
+def valid_e_invoices() -> list[EInvoice]:
+    """The e-invoices of `examples/`, in XML and in PDF, that are expected to pass. Raises BenchError without them."""
+    file = EXAMPLES / "expected.json"
+    if not file.exists():
+        raise BenchError("the benchmark needs the folder examples/ of a checkout of this project")
+    found = []
+    for organization in json.loads(file.read_text(encoding="utf-8"))["organizations"]:
+        for document in organization["documents"]:
+            if document["state"] != "EXPORTED":
+                continue
+            data = (EXAMPLES / organization["slug"] / document["file"]).read_bytes()
+            try:
+                xml = read_document(data).xml
+            except ReadingError:
+                xml = None
+            if xml is not None:
+                found.append(EInvoice(document["file"], data, xml))
+    return found
+
+
+def copies(originals: list[EInvoice], count: int) -> Iterator[EInvoice]:
+    """`count` copies of each; the copy k has "-k" behind its number and is dated k days earlier."""
+    for k in range(1, count + 1):
+        for original in originals:
+            xml = _changed(original.xml, k)
+            data = xml if original.data.strip() == original.xml.strip() else _with_attachment(original.data, xml)
+            yield EInvoice(f"{k:03}-{original.name}", data, xml)
+
+
+def _changed(xml: bytes, k: int) -> bytes:
+    root = etree.fromstring(xml)
+    if etree.QName(root).localname in ("Invoice", "CreditNote"):  # UBL
+        number, issued = root.find("{*}ID"), root.find("{*}IssueDate")
+    else:  # CII and ZUGFeRD 1.0
+        header = root.find("{*}ExchangedDocument")
+        header = root.find("{*}HeaderExchangedDocument") if header is None else header
+        number = header.find("{*}ID") if header is not None else None
+        issued = header.find("{*}IssueDateTime/{*}DateTimeString") if header is not None else None
+    if number is None or issued is None or not issued.text:
+        raise BenchError("an e-invoice of examples/ has no number or no issue date")
+    number.text = f"{number.text}-{k}"
+    day = date.fromisoformat(issued.text.strip()) - timedelta(days=k)
+    issued.text = day.isoformat() if "-" in issued.text else f"{day:%Y%m%d}"
+    return etree.tostring(root.getroottree(), xml_declaration=True, encoding="UTF-8")
+
+
+def _with_attachment(pdf: bytes, xml: bytes) -> bytes:
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(pdf))
+    for attachment in writer.attachment_list:
+        attachment.content = xml
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()

@@ -1,0 +1,94 @@
+"""Holds what a benchmark answers: medians, ratios, bars and the machine it ran on. How to measure is each one's own."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+
+class BenchError(Exception):
+    """A benchmark could not be run, or what it ran did not come out right; the message is one line for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing that was measured, once per round. `unit` is of the values, such as "e-invoices/s"."""
+
+    values: Sequence[float]
+    unit: str
+    about: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Median, number of rounds and the value of each round in the order they ran."""
+        return {
+            "median": _rounded(median(self.values)),
+            "n": len(self.values),
+            "unit": self.unit,
+            "values": [_rounded(value) for value in self.values],
+            "about": self.about,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A promise: `value` must be `limit` or more."""
+
+    value: float
+    limit: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the promise is kept. The value is not rounded before it is compared."""
+        return self.value >= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """What one benchmark found. `ratios` are medians of the ratios of rounds that ran next to each other."""
+
+    bench: str
+    cases: Mapping[str, Case]
+    ratios: Mapping[str, float]
+    bars: Mapping[str, Bar]
+    environment: Mapping[str, Any]
+
+    @property
+    def holds(self) -> bool:
+        """Whether all bars hold."""
+        return all(bar.holds for bar in self.bars.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `bench --json` prints."""
+        return {
+            "bench": self.bench,
+            "cases": {name: case.as_json() for name, case in self.cases.items()},
+            "ratios": {name: _rounded(value) for name, value in self.ratios.items()},
+            "bars": {
+                name: {"value": _rounded(bar.value), "limit": bar.limit, "holds": bar.holds}
+                for name, bar in self.bars.items()
+            },
+            "environment": dict(self.environment),
+        }
+
+
+def environment(engine: Engine) -> dict[str, Any]:
+    """The machine as it is now, and the versions that matter. `load` is the mean number of busy processes per minute."""
+    with engine.connect() as connection:
+        server = str(connection.execute(text("show server_version")).scalar_one())
+    return {
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "python": platform.python_version(),
+        "postgresql": server,
+        "platform": platform.platform(),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def _rounded(value: float) -> float:
+    return round(value, 3)
