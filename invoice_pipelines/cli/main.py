@@ -9,7 +9,8 @@ import sys
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from invoice_pipelines.cli import db, demo, documents, organizations, services, status, upload
+from invoice_pipelines.bench.result import BenchError
+from invoice_pipelines.cli import bench, db, demo, documents, organizations, services, status, upload
 from invoice_pipelines.cli.supervisor import ServiceError
 from invoice_pipelines.database.embedded import EmbeddedServerError
 from invoice_pipelines.database.migrate import MigrationError
@@ -33,6 +34,7 @@ status.register(app)
 app.add_typer(organizations.app, name="organizations")
 upload.register(app)
 documents.register(app)
+bench.register(app)
 app.add_typer(db.app, name="db")
 
 
@@ -53,6 +55,7 @@ def main() -> None:
     except (
         ServiceError,
         SettingsError,
+        BenchError,
         EmbeddedServerError,
         MigrationError,
         OrganizationError,

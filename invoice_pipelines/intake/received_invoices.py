@@ -87,8 +87,8 @@ def mark_parsed(connection: Connection, readings: Sequence[tuple[InvoiceVersion,
                 """
                 update intake.received_invoice r
                 set status = 'PARSED', source = n.source, format = n.format, profile = n.profile,
-                    invoice_number = n.invoice_number, type_code = n.type_code, issue_date = n.issue_date,
-                    due_date = n.due_date, currency = n.currency, seller_name = n.seller_name,
+                    invoice_number = n.invoice_number, invoice_key = n.invoice_key, type_code = n.type_code,
+                    issue_date = n.issue_date, due_date = n.due_date, currency = n.currency, seller_name = n.seller_name,
                     seller_vat_id = n.seller_vat_id, seller_tax_id = n.seller_tax_id, seller_key = n.seller_key,
                     buyer_name = n.buyer_name, buyer_vat_id = n.buyer_vat_id, buyer_reference = n.buyer_reference,
                     order_reference = n.order_reference, iban = n.iban, net_amount = n.net_amount,
@@ -96,7 +96,7 @@ def mark_parsed(connection: Connection, readings: Sequence[tuple[InvoiceVersion,
                     confidence = n.confidence, reading_json = n.reading_json, raw_json = n.raw_json
                 from jsonb_to_recordset(cast(:rows as jsonb)) as n(
                     id uuid, version integer, source text, format text, profile text, invoice_number text,
-                    type_code text, issue_date date, due_date date, currency text, seller_name text,
+                    invoice_key text, type_code text, issue_date date, due_date date, currency text, seller_name text,
                     seller_vat_id text, seller_tax_id text, seller_key text, buyer_name text, buyer_vat_id text,
                     buyer_reference text, order_reference text, iban text, net_amount numeric, tax_amount numeric,
                     gross_amount numeric, payable_amount numeric, confidence numeric, reading_json jsonb,

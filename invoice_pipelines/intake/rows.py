@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -16,6 +17,7 @@ from invoice_pipelines.intake.reading import Party, Reading
 REQUIRED_FIELDS = ("number", "issue_date", "seller.name", "gross_amount", "currency")
 """The fields whose lowest confidence is the confidence of the reading."""
 
+_LONGEST_KEY = 200
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -26,6 +28,7 @@ def invoice_row(reading: Reading) -> dict[str, Any]:
         "format": str(reading.format),
         "profile": plain(reading.profile),
         "invoice_number": plain(reading.number),
+        "invoice_key": plain(invoice_key(reading.number)),
         "type_code": plain(reading.type_code),
         "issue_date": plain(reading.issue_date),
         "due_date": plain(reading.due_date),
@@ -88,8 +91,20 @@ def seller_key(seller: Party) -> str | None:
     for value in (seller.vat_id, seller.tax_id, seller.name):
         folded = re.sub(r"[\W_]+", "", value or "").casefold()
         if folded:
-            return folded
+            return _indexable(folded)
     return None
+
+
+def invoice_key(number: str | None) -> str | None:
+    """The number as duplicates are found by: without blanks and case, as people retype it."""
+    from invoice_pipelines.intake.validation.duplicates import comparable_number  # loading Dagster must not wait for it
+
+    return _indexable(comparable_number(number)) if number else None
+
+
+def _indexable(key: str) -> str:
+    """The key, or its SHA-256 where it is too long: an entry of an index takes 2,704 bytes, a document any length."""
+    return key if len(key) <= _LONGEST_KEY else hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
 def confidence(reading: Reading) -> float:

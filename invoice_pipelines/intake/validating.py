@@ -68,11 +68,26 @@ def validate_handler(
 
 
 def _lock_parsed(connection: Connection, ids: list[UUID]) -> dict[UUID, _Parsed]:
-    """The invoices that may be validated, locked to the end of the transaction, with what came before them.
+    """The invoices that may be validated, locked to the end of the transaction, with what was received before.
 
-    Earlier are those with a smaller id, which follows the order of arrival: of two with the same number that are
-    validated at the same time, it is always the later one that is the duplicate.
+    That is what has passed, and what waits with a smaller id, which follows the order of arrival: of two with the same
+    number that wait, the later one is the duplicate. Invoices with the same number of the same seller wait for one
+    another, or two workers could pass one each. The locks are taken by a statement of their own, so that the next one
+    sees what was committed meanwhile; in one order, so that no two workers wait in a circle.
     """
+    numbered = connection.execute(
+        text(
+            """
+            select id, pg_advisory_xact_lock(number_lock)
+            from (select id, hashtextextended(organization_id || '/' || seller_key || '/' || invoice_key, 0)
+                             as number_lock
+                  from intake.received_invoice
+                  where id = any(:ids) and status = 'PARSED'
+                  order by number_lock) parsed
+            """
+        ),
+        {"ids": ids},
+    ).all()
     rows = connection.execute(
         text(
             """
@@ -83,8 +98,8 @@ def _lock_parsed(connection: Connection, ids: list[UUID]) -> dict[UUID, _Parsed]
                                '[]')
                     from intake.received_invoice e
                     join intake.upload eu on eu.organization_id = e.organization_id and eu.id = e.upload_id
-                    where e.seller_key = r.seller_key and e.id < r.id
-                      and e.status in ('PARSED', 'VALIDATED', 'EXPORTED')
+                    where e.seller_key = r.seller_key and e.id <> r.id
+                      and (e.status in ('VALIDATED', 'EXPORTED') or e.status = 'PARSED' and e.id < r.id)
                       and (e.invoice_key = r.invoice_key
                            or e.issue_date = r.issue_date and e.gross_amount = r.gross_amount)) as earlier
             from intake.received_invoice r
@@ -93,7 +108,7 @@ def _lock_parsed(connection: Connection, ids: list[UUID]) -> dict[UUID, _Parsed]
             order by r.id for update of r
             """
         ),
-        {"ids": ids},
+        {"ids": [row.id for row in numbered]},
     )
     return {
         row.id: _Parsed(

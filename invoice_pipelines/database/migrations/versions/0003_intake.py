@@ -66,7 +66,7 @@ create table intake.received_invoice (
     format text check (format in ('UBL', 'CII', 'ZUGFERD1', 'PDF')),
     profile text,
     invoice_number text,
-    invoice_key text generated always as (lower(regexp_replace(invoice_number, '\s', '', 'g'))) stored,
+    invoice_key text,
     type_code text,
     issue_date date,
     due_date date,

@@ -21,18 +21,29 @@ from invoice_pipelines.intake.readers.text_layer.notation import (
     parse_amount,
     usual_decimal,
 )
+from invoice_pipelines.intake.readers.text_layer.vocabulary import key
 from invoice_pipelines.intake.readers.text_layer.words import Box, Word
 
 # How far below its heading an entry of a column may stand, in points, and how many headings are remembered.
 _FARTHEST_BELOW_HEADING = 260.0
 _HEADINGS = 24
 
+CLAIM = 0.6
+"""From this likelihood on, words on the amount's own line name it; a heading above a column weighs less."""
+
+_HEADED_SHARE = 0.6
+_PLAIN_SHARE = 0.35
+_TOLERANCE = Decimal("0.02")
+_TAXES = {"tax", "regional_tax"}
+_BASE = {"base": 0.9, "net": 0.3}
+
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number that may be money. `roles` maps net, tax, gross, payable, prepaid, line_total, allowance and charge
-    to how likely it is that by the words around it, 0 to 1; `money` is True where it is written as money (two
-    decimals or a currency) and not as a plain number. `summed` marks a sum of several printed amounts."""
+    """A number that may be money. `roles` maps net, tax, gross, payable, prepaid, line_total, allowance, charge, base
+    (what a tax is reckoned on), carried (from page to page) and other to how likely it is that by the words around it,
+    0 to 1; `money` is True where it is written as money (two decimals or a currency) and not as a plain number.
+    `parts` are the printed amounts that a sum was made of."""
 
     value: Decimal
     line: int
@@ -43,16 +54,22 @@ class Amount:
     money: bool
     confidence: float
     currency: str | None = None
-    summed: bool = False
+    parts: tuple[Amount, ...] = ()
+
+    def claims(self, role: str) -> bool:
+        """Whether words on its own line, and not only a heading above, say that it is this."""
+        return self.money and not self.parts and self.roles.get(role, 0.0) >= CLAIM
 
 
 @dataclass(frozen=True, slots=True)
 class AmountLine:
-    """The amounts of one line and the percentages on it."""
+    """The amounts of one line and the percentages on it. `regional_tax` is the name of a tax that may stand beside
+    others on the same goods (GST and QST); None where there is none."""
 
     number: int
     amounts: tuple[Amount, ...]
     percentages: tuple[Decimal, ...]
+    regional_tax: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +89,16 @@ def find_amounts(labelled: LabelledLines) -> list[AmountLine]:
     decimal = usual_decimal(
         match["number"] for line in labelled.lines for cell in line.cells for match in AMOUNT.finditer(cell.text)
     )
+    numbers = [[number for cell in line.cells for number in _written(cell, decimal)] for line in labelled.lines]
+    # Beside amounts with decimals or a currency, a plain number is a count, such as the days in "Net 30".
+    plain_share = _PLAIN_SHARE if any(number.money for written in numbers for number in written) else 1.0
     headings: list[tuple[Box, Mapping[str, float]]] = []
     result = []
     page = 0
-    for line in labelled.lines:
+    for line, written in zip(labelled.lines, numbers, strict=True):
         if line.page != page:
             page, headings = line.page, []
-        written = [number for cell in line.cells for number in _written(cell, decimal)]
+        labels = labelled.amounts[line.number]
         percentages = tuple(
             value
             for cell in line.cells
@@ -86,24 +106,32 @@ def find_amounts(labelled: LabelledLines) -> list[AmountLine]:
             if (value := parse_amount(match[1], ".")) is not None
         )
         if written:
-            roles = _row_roles(labelled.amounts[line.number], written)
-            amounts = tuple(
-                Amount(
-                    number.value,
-                    line.number,
-                    line.page,
-                    number.box,
-                    number.text,
-                    row or _column_roles(number.box, headings),
-                    number.money,
-                    number.confidence,
-                    number.currency,
+            amounts = []
+            for number, row in zip(written, _row_roles(labels, written, percentages), strict=True):
+                roles = row or _column_roles(number.box, headings)
+                if not number.money:
+                    roles = {role: value * plain_share for role, value in roles.items()}
+                amounts.append(
+                    Amount(
+                        number.value,
+                        line.number,
+                        line.page,
+                        number.box,
+                        number.text,
+                        roles,
+                        number.money,
+                        number.confidence,
+                        number.currency,
+                    )
                 )
-                for number, row in zip(written, roles, strict=True)
-            )
-            result.append(AmountLine(line.number, amounts, percentages))
-        headings = (headings + _headings(line, labelled.amounts[line.number], written))[-_HEADINGS:]
+            result.append(AmountLine(line.number, tuple(amounts), percentages, _regional_tax(line, labels)))
+        headings = (headings + _headings(line, labels, written))[-_HEADINGS:]
     return result
+
+
+def _regional_tax(line: Line, labels: Sequence[Label]) -> str | None:
+    label = next((label for label in labels if label.kind == "regional_tax"), None)
+    return key("".join(word.text for word in line.cells[label.cell].words[label.first : label.last])) if label else None
 
 
 def roles_of(kinds: Collection[str]) -> dict[str, float]:
@@ -113,16 +141,23 @@ def roles_of(kinds: Collection[str]) -> dict[str, float]:
     {'gross': 0.95}
     """
     if "other" in kinds or "cash_discount" in kinds:
-        return {}
+        return {"other": 0.5}
+    if "carried" in kinds:
+        return {"carried": 0.9}
     if "payable" in kinds:
         return {"payable": 0.9, "gross": 0.5}
-    for kind in ("prepaid", "allowance", "charge"):
-        if kind in kinds:
-            return {kind: 0.8}
-    if "tax" in kinds and "contained" in kinds:
-        return {"tax": 0.9}
+    if "prepaid" in kinds:
+        return {"prepaid": 0.8}
     if "including" in kinds and ("total" in kinds or "gross" in kinds):
         return {"gross": 0.95}
+    for kind in ("allowance", "charge"):
+        if kind in kinds:
+            # What is included already changes no sum.
+            return {"other": 0.5} if "including" in kinds else {kind: 0.8}
+    if "regional_tax" in kinds:
+        kinds = {*kinds, "tax"}
+    if "tax" in kinds and "contained" in kinds:
+        return {"tax": 0.9}
     if "including" in kinds and "tax" in kinds:
         return {"tax": 0.6, "gross": 0.5}
     if "net" in kinds or ("excluding" in kinds and "tax" in kinds):
@@ -185,26 +220,65 @@ def _apart(words: Sequence[Word]) -> bool:
     return any(right.box[0] - left.box[2] > 0.42 * (left.box[3] - left.box[1]) for left, right in pairwise(words))
 
 
-def _row_roles(labels: Sequence[Label], written: Sequence[_Written]) -> list[dict[str, float]]:
+def _row_roles(
+    labels: Sequence[Label], written: Sequence[_Written], rates: Sequence[Decimal]
+) -> list[Mapping[str, float]]:
     """The roles of the numbers of a line by the words to the left of each, back to the amount before it."""
-    roles: list[dict[str, float]] = []
+    roles: list[Mapping[str, float]] = []
     left = float("-inf")
     last_money = max((index for index, number in enumerate(written) if number.money), default=-1)
     first_kinds: set[str] = set()
+    taxed: list[int] = []
     for index, number in enumerate(written):
-        kinds = {label.kind for label in labels if left <= label.box[0] < number.box[0]}
-        if not first_kinds:
-            first_kinds = kinds
+        named = [label.kind for label in labels if left <= label.box[0] < number.box[0]]
+        kinds = set(named)
+        first_kinds = first_kinds or kinds
+        if number.money and first_kinds & _TAXES and kinds <= {*_TAXES, "base"}:
+            taxed.append(index)
         if not kinds and index == last_money:
             # "plus 19 % VAT on 100.00   19.00": what begins the line names its last amount.
             kinds = first_kinds
-        roles.append(roles_of(kinds))
+        if "cash_discount" in first_kinds or ("prepaid" in first_kinds and not kinds & {"payable", "total", "gross"}):
+            # "less deposit (net 50.00, VAT 9.50)": what such a line is made of are no totals of the invoice.
+            kinds = first_kinds
+        # "VAT 19 % on 100.00"
+        roles.append(_BASE if named and named[-1] == "base" and kinds & _TAXES else roles_of(kinds))
         if number.money:
             left = number.box[0]
+    if len(taxed) > 1 and "tax" in roles_of(first_kinds):
+        return _tax_row(written, roles, taxed, rates)
     if len(written) > 1 and last_money > 0 and not any(label.box[0] > written[0].box[0] for label in labels):
         for index in range(last_money):
             roles[index] = {role: value * 0.5 for role, value in roles[index].items()}
     return roles
+
+
+def _tax_row(
+    written: Sequence[_Written], roles: Sequence[Mapping[str, float]], taxed: Sequence[int], rates: Sequence[Decimal]
+) -> list[Mapping[str, float]]:
+    """The roles on a line on which a word of tax is followed by several amounts, of which only one is the tax: that
+    which the rate on the line confirms, else the last."""
+    base, tax = next(
+        (
+            (base, tax)
+            for tax in reversed(taxed[:12])
+            for base in taxed[:12]
+            for rate in rates
+            if base != tax
+            and written[base].value != 0
+            and abs(written[base].value * rate / 100 - written[tax].value) <= _TOLERANCE
+        ),
+        (None, taxed[-1]),
+    )
+    result = list(roles)
+    for index in range(len(written)):
+        if index == tax:
+            result[index] = {"tax": 0.9}
+        elif index in taxed:
+            result[index] = _BASE if base in (None, index) else {}
+        elif not written[index].money:
+            result[index] = {}
+    return result
 
 
 def _headings(
@@ -226,7 +300,7 @@ def _column_roles(box: Box, headings: Sequence[tuple[Box, Mapping[str, float]]])
         if box[1] - heading[3] > _FARTHEST_BELOW_HEADING:
             return {}
         if box[0] < heading[2] + 4 and box[2] > heading[0] - 4:
-            return {role: value * 0.6 for role, value in roles.items()}
+            return {role: value * _HEADED_SHARE for role, value in roles.items()}
     return {}
 
 

@@ -1,0 +1,192 @@
+"""Fixtures for Dagster's side: a house of organizations with inboxes, and an instance to run the definitions on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import dagster as dg
+import pytest
+from sqlalchemy import text
+
+from invoice_pipelines.database import create_login_engine, organization_scope
+from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.migrate import create_dagster_database
+from invoice_pipelines.database.roles import DAGSTER
+from invoice_pipelines.defs.intake.sensors import intake_due
+from invoice_pipelines.defs.organizations import organization_partitions
+from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.settings import load_settings
+from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+
+EXAMPLES = PROJECT / "examples"
+GOOD = EXAMPLES / "nordwind-handel" / "polder-bloemen-20260214.xml"
+"""A valid invoice in UBL over 1234.00 or so; see examples/expected.json."""
+WRONG_TOTAL = EXAMPLES / "nordwind-handel" / "XRechnung falsche Summe.xml"
+BROKEN_XML = EXAMPLES / "nordwind-handel" / "kaputt.xml"
+
+
+@dataclass
+class House:
+    """An installation: its database, its folders, and the Dagster instance whose sensors and runs work in it."""
+
+    database: TestDatabase
+    folder: Path
+    instance: dg.DagsterInstance
+    defs: dg.Definitions
+    cursor: str | None = None
+
+    def add(self, *slugs: str) -> None:
+        """Adds organizations, and their partitions as the sensor of partitions does."""
+        for slug in slugs:
+            add_organization(
+                self.database.engine, slug, slug.title(), country_code="DE", time_zone="Europe/Berlin", currency="EUR"
+            )
+        self.keep_partitions_in_step()
+
+    def id_of(self, slug: str) -> UUID:
+        statement = "select id from organizations.organization where slug = :slug"
+        with self.database.superuser.connect() as connection:
+            return UUID(str(connection.execute(text(statement), {"slug": slug}).scalar_one()))
+
+    def drop(self, slug: str, name: str, content: Path | bytes) -> Path:
+        """Puts a file into an inbox."""
+        path = self.folder / "inbox" / slug / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+        return path
+
+    def keep_partitions_in_step(self) -> dg.SensorResult:
+        """One tick of the sensor of partitions, with what the daemon makes of it."""
+        with self.sensor_context() as context:
+            result = organization_partitions(context)
+        assert isinstance(result, dg.SensorResult)
+        for request in result.dynamic_partitions_requests or []:
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                self.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+            else:
+                for key in request.partition_keys:
+                    self.instance.delete_dynamic_partition(request.partitions_def_name, key)
+        return result
+
+    @property
+    def partitions(self) -> set[str]:
+        return set(self.instance.get_dynamic_partitions("organization"))
+
+    def tick(self) -> dg.SensorResult:
+        """One tick of the intake's sensor."""
+        with self.sensor_context() as context:
+            result = intake_due(context)
+        assert isinstance(result, dg.SensorResult)
+        self.cursor = result.cursor
+        return result
+
+    def asked_for(self) -> list[str]:
+        """Slugs for which two ticks (seen, and found unchanged) ask for a run of their own."""
+        self.tick()
+        return sorted(str(request.partition_key) for request in self.tick().run_requests or [])
+
+    @contextmanager
+    def sensor_context(self) -> Iterator[dg.SensorEvaluationContext]:
+        with dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, resources={"database": InvoiceDatabase()}
+        ) as context:
+            yield context
+
+    def run(self, job: str, partition: str | None = None, config: Any = None) -> dg.ExecuteInProcessResult:
+        """Runs a job of the code location in this process, as a run request would."""
+        return self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance,
+            partition_key=partition,
+            run_config=config,
+            tags={"organization": partition} if partition else None,
+            raise_on_error=False,
+        )
+
+    def statuses(self, slug: str) -> dict[str, str]:
+        """Status of each received invoice by its file name."""
+        return {row[0]: row[1] for row in self.rows(slug, "select file_name, status from public.invoice_record")}
+
+    def rows(self, slug: str, statement: str, **values: Any) -> list[Any]:
+        with organization_scope(self.database.engine, self.id_of(slug)) as connection:
+            return list(connection.execute(text(statement), values))
+
+    def behind(self, statement: str, **values: Any) -> None:
+        """A change that only the operator of the database could make."""
+        with self.database.superuser.begin() as connection:
+            connection.execute(text(statement), values)
+
+    def break_organization(self, slug: str) -> None:
+        """Leaves it with settings that nobody can work with."""
+        self.behind(
+            """update organizations.organization set settings = '{"oldest_invoice_years": 0}' where slug = :slug""",
+            slug=slug,
+        )
+
+
+@pytest.fixture(scope="session")
+def defs() -> dg.Definitions:
+    """The code location."""
+    from invoice_pipelines.definitions import defs as load
+
+    return load()
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Sets settings by their environment variables, and lets this process read them anew."""
+
+    def configure(**values: object) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(f"INVOICE_PIPELINES_{name}".upper(), str(value))
+        load_settings.cache_clear()
+
+    yield configure
+    monkeypatch.undo()
+    load_settings.cache_clear()
+
+
+@pytest.fixture
+def installation(
+    database: TestDatabase, tmp_path: Path, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The folder of an installation without organizations, whose files are taken as soon as they lie still."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    configure(database_url=database.app_url.render_as_string(hide_password=False), inbox_settle_seconds=0)
+    (tmp_path / "inbox").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def house(database: TestDatabase, installation: Path, defs: dg.Definitions) -> Iterator[House]:
+    """An installation whose Dagster keeps its records in memory."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield House(database, installation, instance, defs)
+
+
+@pytest.fixture
+def lasting_house(
+    database: TestDatabase,
+    installation: Path,
+    defs: dg.Definitions,
+    server: EmbeddedServer,
+    configure: Callable[..., None],
+) -> Iterator[House]:
+    """An installation whose Dagster is set up by dagster.yaml and keeps its records in PostgreSQL."""
+    name = f"test_{uuid4().hex[:12]}_dagster"
+    create_dagster_database(server.url("postgres"), name)
+    url = server.url(name, DAGSTER).set(drivername="postgresql+psycopg2")
+    configure(dagster_database_url=url.render_as_string(hide_password=False))
+    shutil.copyfile(PROJECT / "dagster.yaml", installation / "dagster.yaml")
+    with dg.DagsterInstance.from_config(str(installation)) as instance:
+        yield House(database, installation, instance, defs)
+    admin = create_login_engine(server.url("postgres"))
+    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"drop database {name} with (force)"))
+    admin.dispose()
