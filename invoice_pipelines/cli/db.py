@@ -17,7 +17,6 @@ from invoice_pipelines.database.access import (
     prepare_databases,
     running_server,
 )
-from invoice_pipelines.database.migrate import migrate as migrate_to
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
 
@@ -38,6 +37,8 @@ def migrate(
     to: Annotated[str, typer.Option(help="Revision to go to, up or down: a number, `base` or `head`.")] = "head",
 ) -> None:
     """Bring the database to the newest schema; safe to repeat, and when two do it at once."""
+    from invoice_pipelines.database.migrate import migrate as migrate_to
+
     settings = load_settings()
     with running_server(settings):
         reached = prepare_databases(settings) if to == "head" else migrate_to(database_urls(settings).owner, to)

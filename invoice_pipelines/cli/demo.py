@@ -150,16 +150,18 @@ def _drop(settings: Settings, tenant: Tenant) -> None:
 def _watch(services: Services, engine: Engine, tenants: Sequence[Tenant]) -> None:
     """Shows progress until every document has come to its end."""
     deadline = time.monotonic() + SECONDS_AT_MOST
+    shown = ""
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while time.monotonic() < deadline:
             services.check()
             counts = status_counts(engine)
             live.update(_progress(engine, tenants, counts))
-            if not console.is_terminal:
-                console.print(_progress_line(tenants, counts))
+            if not console.is_terminal and (line := _progress_line(tenants, counts)) != shown:
+                console.print(line)
+                shown = line
             if all(_is_quiet(engine, tenant, counts) for tenant in tenants):
                 return
-            time.sleep(1 if console.is_terminal else 5)
+            time.sleep(1)
     raise ServiceError(f"the demo was not done after {SECONDS_AT_MOST:.0f} s; see {services.log_of('daemon')}")
 
 

@@ -12,9 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from invoice_pipelines.bench.result import BenchError
 from invoice_pipelines.cli import bench, db, demo, documents, organizations, services, status, upload
 from invoice_pipelines.cli.supervisor import ServiceError
-from invoice_pipelines.database.embedded import EmbeddedServerError
-from invoice_pipelines.database.migrate import MigrationError
-from invoice_pipelines.intake.validation.rule_files import RulesDirectoryError
+from invoice_pipelines.database.errors import DatabaseError
 from invoice_pipelines.organizations import OrganizationError
 from invoice_pipelines.settings import SettingsError
 from invoice_pipelines.storage import StorageError
@@ -56,11 +54,9 @@ def main() -> None:
         ServiceError,
         SettingsError,
         BenchError,
-        EmbeddedServerError,
-        MigrationError,
+        DatabaseError,
         OrganizationError,
         StorageError,
-        RulesDirectoryError,
         OSError,
     ) as error:
         code = _complain(str(error))

@@ -32,12 +32,14 @@ from typing import IO, Any
 import psycopg
 from sqlalchemy import URL
 
+from invoice_pipelines.database.errors import DatabaseError
+
 SUPERUSER = "postgres"
 LONGEST_SOCKET_FOLDER = 85
 """The path of a Unix socket may have 107 bytes; PostgreSQL appends `/.s.PGSQL.5432.lock`."""
 
 
-class EmbeddedServerError(Exception):
+class EmbeddedServerError(DatabaseError):
     """The embedded PostgreSQL cannot be made, started or stopped; the message says what to do."""
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from invoice_pipelines.database.engine import create_login_engine
+from invoice_pipelines.database.errors import DatabaseError
 from invoice_pipelines.database.roles import APP, DAGSTER, OVERVIEW, OWNER
 
 PACKAGE = Path(__file__).parent.parent
@@ -24,7 +25,7 @@ MIGRATION_LOCK = 7_206_113_845
 """Key of the advisory lock that lets one process migrate at a time; any fixed number does."""
 
 
-class MigrationError(Exception):
+class MigrationError(DatabaseError):
     """A database cannot be made ready; the message says why and what to do."""
 
 

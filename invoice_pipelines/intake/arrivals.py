@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -85,7 +85,7 @@ def sight(connection: Connection, files: Iterable[SeenFile], settle: timedelta) 
             """
             with seen as materialized (
                 select * from unnest(cast(:paths as text[]), cast(:sizes as bigint[]), cast(:versions as text[]))
-                    as n(path, size_bytes, version)
+                    with ordinality as n(path, size_bytes, version, position)
             ), gone as (
                 delete from intake.arrival a
                 where a.outcome is null and not exists (select from seen s where s.path = a.path)
@@ -107,7 +107,8 @@ def sight(connection: Connection, files: Iterable[SeenFile], settle: timedelta) 
             where not exists (select from intake.arrival a where a.outcome is null and a.path = s.path)
               and not exists (select from intake.arrival a where a.outcome is not null and a.removed_at is null
                                                              and a.path = s.path and a.version = s.version)
-            on conflict (organization_id, path) where outcome is null do nothing
+            order by s.position
+            on conflict (organization_id, hashtextextended(path, 0)) where outcome is null do nothing
             """
         ),
         {
@@ -140,12 +141,14 @@ def take_arrivals(
     """
     started = time.monotonic()
     report = IntakeReport()
+    with organization_scope(engine, organization_id) as connection:
+        started_at = connection.execute(text("select now()")).scalar_one()
     present = {(file.relative_path, file.version): file for file in list_files(inbox)}
     if remove:
         _remove_taken(engine, organization_id, present)
     while time.monotonic() - started < time_box.total_seconds():
         with organization_scope(engine, organization_id) as connection:
-            arrivals = _claim_ready(connection, settle, chunk_size)
+            arrivals = _claim_ready(connection, settle, started_at, chunk_size)
             if not arrivals:
                 break
             done = _take_chunk(connection, organization_id, arrivals, present, originals, max_bytes, created_by, report)
@@ -160,14 +163,15 @@ def take_arrivals(
     return report
 
 
-def _claim_ready(connection: Connection, settle: timedelta, limit: int) -> list[_Arrival]:
+def _claim_ready(connection: Connection, settle: timedelta, started_at: datetime, limit: int) -> list[_Arrival]:
+    """Those that were still when this call began: what it had to leave is for the next one."""
     rows = connection.execute(
         text(
             """select id, path, version from intake.arrival
-               where outcome is null and last_seen_at - still_since >= :settle
+               where outcome is null and last_seen_at - still_since >= :settle and still_since <= :started_at
                order by id limit :limit for update skip locked"""
         ),
-        {"settle": settle, "limit": limit},
+        {"settle": settle, "started_at": started_at, "limit": limit},
     )
     return [_Arrival(row.id, row.path, row.version) for row in rows]
 

@@ -172,7 +172,6 @@ def _complete(connection: Connection, export_id: UUID, slug: str, exports: UPath
     ).one_or_none()
     if row is None:
         return None
-    # An invoice that failed after it was chosen (by an operator) is no longer part of the export.
     invoices = connection.execute(
         text(
             """select r.id, r.processing_version from intake.received_invoice r
@@ -182,6 +181,11 @@ def _complete(connection: Connection, export_id: UUID, slug: str, exports: UPath
         {"id": export_id},
     ).all()
     ids = [invoice.id for invoice in invoices]
+    # An invoice that failed after it was chosen (by an operator) is no longer part of the export.
+    connection.execute(
+        text("delete from intake.export_invoice where export_id = :id and received_invoice_id <> all(:ids)"),
+        {"id": export_id, "ids": ids},
+    )
     name = f"{slug}_{row.export_number:06}_{row.created_at:%Y%m%d}"
     files = (
         _write(exports, f"{slug}/{name}_invoices.csv", INVOICE_COLUMNS, _invoice_rows(connection, ids)),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -117,11 +118,7 @@ def confidence(reading: Reading) -> float:
 
 def reading_json(reading: Reading) -> dict[str, Any]:
     """The reading as JSON, without what is absent, and without the document itself (`raw`, `xml`)."""
-    shown = {
-        field.name: plain(getattr(reading, field.name))
-        for field in dataclasses.fields(reading)
-        if field.name not in ("raw", "xml")
-    }
+    shown = {name: plain(getattr(reading, name)) for name in _field_names(Reading) if name not in ("raw", "xml")}
     return {name: value for name, value in shown.items() if value not in (None, [], {})}
 
 
@@ -130,6 +127,15 @@ def plain(value: Any) -> Any:
 
     NUL and lone surrogates, which PostgreSQL cannot store, become U+FFFD.
     """
+    kind = type(value)  # what most values are comes first and is told by its exact type: there are many per document
+    if value is None or kind is bool or kind is int or kind is float:
+        return value
+    if kind is str:
+        return value if value.isascii() and "\0" not in value else _NOT_STORABLE.sub("\ufffd", value)
+    if kind is dict:
+        return {plain(key): plain(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [plain(item) for item in value]
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
@@ -143,6 +149,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        items = {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        items = {name: plain(getattr(value, name)) for name in _field_names(kind)}
         return {name: item for name, item in items.items() if item not in (None, [], {})}
     return value
+
+
+@cache
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 from upath import UPath
 
-from invoice_pipelines.intake.readers import Limits, read_document
+from invoice_pipelines.intake.readers import Limits, invoice_xml
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, ProcessingError, mark_failed, mark_validated
 from invoice_pipelines.intake.validation import EarlierInvoice, Expectations, Severity, Verdict, validate
@@ -49,7 +49,7 @@ def validate_handler(
             reading = document.reading
             if reading.source is Source.XML:
                 data = read_blob(originals, document.organization_id, document.sha256, limits.file_bytes)
-                reading = replace(reading, xml=read_document(data, limits=limits).xml)
+                reading = replace(reading, xml=invoice_xml(data, limits))
             expectations = Expectations(today=today, past_years=past_years, earlier_invoices=document.earlier)
             verdicts[invoice_id] = validate(reading, expectations, rules_directory=rules_directory)
         _store_verdicts(connection, verdicts)

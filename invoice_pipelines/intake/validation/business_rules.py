@@ -6,18 +6,18 @@ and for XRechnung out of the box, the package verifyhash-einvoice knows the rule
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 
 from invoice_pipelines.intake.validation.messages import german_message
 from invoice_pipelines.intake.validation.rule_files import RulesDirectoryError, RuleSet, rule_sets_for, sheet_for
-from invoice_pipelines.intake.validation.rules_package import package_findings
+from invoice_pipelines.intake.validation.rules_package import package_findings, package_version
 from invoice_pipelines.intake.validation.schematron import Finding, SheetError, SheetUnusableError, run_sheet
 from invoice_pipelines.intake.validation.severities import severity_of
 from invoice_pipelines.intake.validation.verdict import Severity, Violation, ViolationClass
 from invoice_pipelines.intake.validation.xml_document import Syntax, XmlDocument, parse
 
 RULES_STOPPED = "IP-RULES-01"
+_NATIONAL = (RuleSet.XRECHNUNG_UBL, RuleSet.XRECHNUNG_CII)
 
 
 def business_rules(xml: bytes, *, rules_directory: Path | None = None) -> tuple[Violation, ...]:
@@ -34,14 +34,17 @@ def business_rule_violations(document: XmlDocument, rules_directory: Path | None
     if document.syntax is None:
         return ()
     violations = []
-    for rule_set in rule_sets_for(document):
-        sheet = sheet_for(rule_set, rules_directory)
+    sheets = {rule_set: sheet_for(rule_set, rules_directory) for rule_set in rule_sets_for(document)}
+    without_sheet = [rule_set for rule_set, sheet in sheets.items() if sheet is None]
+    for rule_set, sheet in sheets.items():
         try:
             if sheet is not None:
                 findings = run_sheet(sheet.path, document.tree)
+            elif rule_set is without_sheet[0]:
+                national = [each in _NATIONAL for each in without_sheet]
+                findings = package_findings(document.tree, core=not all(national), national=any(national))
             else:
-                national = rule_set in (RuleSet.XRECHNUNG_UBL, RuleSet.XRECHNUNG_CII)
-                findings = package_findings(document.tree, national=national)
+                continue  # it was asked together with the first
         except SheetUnusableError as error:
             raise RulesDirectoryError(f"The rule files cannot be used: {error}.") from error
         except SheetError as error:
@@ -57,7 +60,7 @@ def business_rules_version(document: XmlDocument, rules_directory: Path | None) 
     for rule_set in rule_sets_for(document):
         sheet = sheet_for(rule_set, rules_directory)
         if sheet is None:
-            versions.append(f"{rule_set} verifyhash-einvoice {version('verifyhash-einvoice')}")
+            versions.append(f"{rule_set} {package_version()}")
         else:
             versions.append(sheet.version)
     return tuple(versions)

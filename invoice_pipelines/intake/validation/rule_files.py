@@ -13,6 +13,7 @@ from pathlib import Path
 
 from invoice_pipelines.intake.validation.schema import bundled_file
 from invoice_pipelines.intake.validation.xml_document import Syntax, Usage, XmlDocument
+from invoice_pipelines.settings import SettingsError
 
 
 class RuleSet(StrEnum):
@@ -51,7 +52,7 @@ _OWN_RULES = {
 _XRECHNUNG = (Usage.XRECHNUNG, Usage.XRECHNUNG_EXTENSION, Usage.XRECHNUNG_CVD)
 
 
-class RulesDirectoryError(Exception):
+class RulesDirectoryError(SettingsError):
     """A rules directory that cannot be used. The message is one line that says what is wrong with it."""
 
 

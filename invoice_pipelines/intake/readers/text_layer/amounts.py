@@ -41,7 +41,7 @@ _BASE = {"base": 0.9, "net": 0.3}
 @dataclass(frozen=True, slots=True)
 class Amount:
     """A number that may be money. `roles` maps net, tax, gross, payable, prepaid, line_total, allowance, charge, base
-    (what a tax is reckoned on), carried (from page to page) and other to how likely it is that by the words around it,
+    (what a tax is reckoned on), contained (a tax in a price), carried (from page to page) and other to how likely it is that by the words around it,
     0 to 1; `money` is True where it is written as money (two decimals or a currency) and not as a plain number.
     `parts` are the printed amounts that a sum was made of."""
 
@@ -157,9 +157,11 @@ def roles_of(kinds: Collection[str]) -> dict[str, float]:
     if "regional_tax" in kinds:
         kinds = {*kinds, "tax"}
     if "tax" in kinds and "contained" in kinds:
-        return {"tax": 0.9}
+        return {"tax": 0.9, "contained": 0.9}
     if "including" in kinds and "tax" in kinds:
         return {"tax": 0.6, "gross": 0.5}
+    if "taxable" in kinds and not kinds & _TAXES:
+        return {"net": 0.55, "base": 0.5}
     if "net" in kinds or ("excluding" in kinds and "tax" in kinds):
         return {"net": 0.95, "line_total": 0.3}
     if "gross" in kinds:
@@ -231,9 +233,9 @@ def _row_roles(
     taxed: list[int] = []
     for index, number in enumerate(written):
         named = [label.kind for label in labels if left <= label.box[0] < number.box[0]]
-        kinds = set(named)
+        kinds = set(named) - {"base"}
         first_kinds = first_kinds or kinds
-        if number.money and first_kinds & _TAXES and kinds <= {*_TAXES, "base"}:
+        if number.money and first_kinds & _TAXES and kinds <= _TAXES:
             taxed.append(index)
         if not kinds and index == last_money:
             # "plus 19 % VAT on 100.00   19.00": what begins the line names its last amount.
@@ -247,7 +249,8 @@ def _row_roles(
             left = number.box[0]
     if len(taxed) > 1 and "tax" in roles_of(first_kinds):
         return _tax_row(written, roles, taxed, rates)
-    if len(written) > 1 and last_money > 0 and not any(label.box[0] > written[0].box[0] for label in labels):
+    named_later = any(label.box[0] > written[0].box[0] for label in labels if label.kind != "base")
+    if len(written) > 1 and last_money > 0 and not named_later:
         for index in range(last_money):
             roles[index] = {role: value * 0.5 for role, value in roles[index].items()}
     return roles
@@ -275,7 +278,8 @@ def _tax_row(
         if index == tax:
             result[index] = {"tax": 0.9}
         elif index in taxed:
-            result[index] = _BASE if base in (None, index) else {}
+            halved = {role: value * 0.5 for role, value in roles[index].items() if roles[index] is not _BASE}
+            result[index] = _BASE if index == base else (halved or _BASE) if base is None else {}
         elif not written[index].money:
             result[index] = {}
     return result
@@ -286,7 +290,7 @@ def _headings(
 ) -> list[tuple[Box, Mapping[str, float]]]:
     headings: list[tuple[Box, Mapping[str, float]]] = []
     for index, cell in enumerate(line.cells):
-        kinds = {label.kind for label in labels if label.cell == index}
+        kinds = {label.kind for label in labels if label.cell == index} - {"base"}
         holds_number = any(cell.box[0] <= number.box[0] < cell.box[2] for number in written)
         # A sentence that mentions a tax is no heading.
         if kinds and not holds_number and len(cell.words) <= 6:

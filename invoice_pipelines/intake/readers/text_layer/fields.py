@@ -120,6 +120,10 @@ class _Finder:
             delivery=Delivery(date=delivery) if delivery else None,
             payments=self.payments(),
             line_total=self.total("line_total", totals.line_total),
+            allowance_total=-allowances
+            if (allowances := self.total("allowance_total", totals.allowances)) is not None
+            else None,
+            charge_total=self.total("charge_total", totals.charges),
             net_amount=self.total("net_amount", totals.net),
             tax_amount=self.total("tax_amount", totals.tax),
             gross_amount=self.total("gross_amount", totals.gross),

@@ -16,6 +16,11 @@ from invoice_pipelines.intake.readers.text_layer.vocabulary import Vocabulary, k
 from invoice_pipelines.intake.readers.text_layer.words import Box, Page, Word
 
 _POST_CODE = re.compile(r"^(?:[A-Z]{1,2}[- ])?\d{4,5} [^\W\d_]{2,}")
+# Where the town comes first: "Dublin D02 X285", "Toronto ON M5V 2T6", "Seattle WA 98101", "Leeds LS1 4AP".
+_TOWN_FIRST = re.compile(
+    r"^[^\W\d_][^\d]{1,40}[ ,](?:[A-Z]{2},? )?(?:[A-Z]{2} \d{5}(?:-\d{4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}"
+    r"|[A-Z]\d[\dW] [A-Z\d]{4})$"
+)
 _SEPARATOR = re.compile(r"^[|·•●∙,;*\-–—/]+$")
 _BLOCK_LINES = 14
 
@@ -133,7 +138,7 @@ def _name(words: Sequence[Word], vocabulary: Vocabulary, confidence: float) -> N
         return None
     value = " ".join(word.text for word in kept).strip(" ,;:|·•")
     letters = sum(character.isalpha() for character in value)
-    if letters < 2 or letters < len(value) * 0.5 or len(value) > 120 or _POST_CODE.match(value):
+    if letters < 2 or letters < len(value) * 0.5 or len(value) > 120 or _is_town(value):
         return None
     return Name(value, tuple(kept), round(confidence * min(word.confidence for word in kept), 3))
 
@@ -150,7 +155,7 @@ def _recipient(
         if line.page != first.number or line.box[1] > first.height * 0.42:
             break
         for cell in line.cells:
-            if cell.box[0] > first.width * 0.4 or line.box[1] < first.height * 0.12 or not _POST_CODE.match(cell.text):
+            if cell.box[0] > first.width * 0.4 or line.box[1] < first.height * 0.12 or not _is_town(cell.text):
                 continue
             block = _lines_above(labelled, line.number, cell)
             for above in block:
@@ -173,7 +178,7 @@ def _lines_above(labelled: LabelledLines, number: int, cell: Cell) -> list[Cell]
         for candidate in above.cells:
             if abs(candidate.box[0] - cell.box[0]) < 4:
                 small = candidate.box[3] - candidate.box[1] < 0.8 * (cell.box[3] - cell.box[1])
-                if small or _POST_CODE.search(candidate.text) or re.search(r"\d{5} \w+", candidate.text):
+                if small or _is_town(candidate.text) or re.search(r"\d{5} \w+", candidate.text):
                     return block[::-1]
                 block.append(candidate)
                 lower = candidate
@@ -246,3 +251,8 @@ def _company(words: Sequence[Word], vocabulary: Vocabulary) -> Name | None:
     if not last or last > 9:
         return None
     return _name(words[:last], vocabulary, 0.7)
+
+
+def _is_town(text: str) -> bool:
+    """Whether this is the line of an address that has the post code and the town."""
+    return bool(_POST_CODE.match(text) or _TOWN_FIRST.match(text))

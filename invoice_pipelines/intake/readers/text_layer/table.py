@@ -74,6 +74,8 @@ def _tables(labelled: LabelledLines) -> Iterator[tuple[dict[str, Box], list[Line
             if header and body:
                 yield header, body
             header, body = columns, []
+        elif any(label.kind == "carried" for label in labelled.amounts[line.number]):
+            continue
         elif header and _begins_totals(labelled.amounts[line.number], line):
             yield header, body
             header, body = {}, []

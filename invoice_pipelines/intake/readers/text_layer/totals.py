@@ -11,16 +11,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from invoice_pipelines.intake.readers.text_layer.amounts import Amount, AmountLine
-from invoice_pipelines.intake.readers.text_layer.layout import enclosing
+from invoice_pipelines.intake.readers.text_layer.amounts import CLAIM, Amount, AmountLine
+from invoice_pipelines.intake.readers.text_layer.claims import Claims, Triple
+from invoice_pipelines.intake.readers.text_layer.rates import (
+    HEADED,
+    TOLERANCE,
+    RateRow,
+    base_sums,
+    rate_rows,
+    rows_that_sum_up,
+    sum_of,
+    tax_sums,
+)
 
-_TOLERANCE = Decimal("0.02")
 _CANDIDATES = 40
+_CHECKED = 40  # so many of the triples that tie are compared with what else is printed
 _UNLABELLED = 0.05
-_HIGHEST_RATE = Decimal(30)
 _HIGHEST_TAX_SHARE = Decimal("0.35")
 _LABELLED = 0.5
-_HEADED = 0.3
+_TAX_OF_ONE_RATE = 0.9
+_ROUNDING = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +42,10 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class RateRow:
-    """Tax of one rate as a line shows it: `rate` in percent of `base` is `tax`. `base` is None where not printed."""
-
-    rate: Decimal
-    base: Amount | None
-    tax: Amount
-
-
-@dataclass(frozen=True, slots=True)
 class Totals:
-    """The totals that were found; None where nothing is convincing. `ties` says that net + tax = gross."""
+    """The totals that were found; None where nothing is convincing. `ties` says that net + tax = gross, `contradicts`
+    that what is printed says otherwise. `allowances` and `charges` are those between the sum of lines and net; an
+    allowance is negative."""
 
     net: Chosen | None = None
     tax: Chosen | None = None
@@ -50,48 +53,56 @@ class Totals:
     payable: Chosen | None = None
     prepaid: Chosen | None = None
     line_total: Chosen | None = None
+    allowances: Chosen | None = None
+    charges: Chosen | None = None
     rates: tuple[RateRow, ...] = ()
     ties: bool = False
     contradicts: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Triple:
-    net: Amount
-    tax: Amount
-    gross: Amount
-    score: float
-    by_rate: bool
-
-
 def find_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
-    """The totals among all amounts. `exempt` says that the document names a reason for there being no tax."""
-    rows = _rate_rows(lines)
+    """The totals among all amounts. `exempt` says that the document names a reason for there being no tax.
+
+    Totals that tie are taken only where no amount is printed under a name that contradicts them. Else the named
+    amounts are given as they are, so that validation finds that they do not tie.
+    """
+    rows = rate_rows(lines)
     amounts = [amount for line in lines for amount in line.amounts if amount.money or amount.roles]
     rates = {rate for line in lines for rate in line.percentages} | {row.rate for row in rows}
     candidates = {role: _best(amounts, role) for role in ("net", "tax", "gross", "payable", "prepaid", "line_total")}
-    sums = _sums(rows)
-    for role, amount in sums.items():
-        _offer(candidates[role], amount, role)
-    triples = _triples(candidates, rates, sums, exempt)
-    if not triples:
-        return _untied(candidates, rates, rows)
-    best = triples[0]
+    if len(rows) > 1:
+        # The base of one of several rates is not the net amount.
+        candidates["net"] = {value: net for value, net in candidates["net"].items() if "base" not in net.roles}
+    claims = Claims(amounts)
+    reckoned = claims.reckoned_nets()
+    sums = {"tax": tax_sums(lines, rows), "net": [*base_sums(rows), *reckoned]}
+    for role, computed in sums.items():
+        for amount in computed:
+            _offer(candidates[role], amount, role)
+    triples = _triples(candidates, rates, {amount.value for amount in sums["tax"]}, exempt)[:_CHECKED]
+    borne_out = [triple for triple in triples if not claims.against(triple)]
+    if not borne_out:
+        contradicting = claims.against(triples[0]) if triples else {}
+        return _untied(candidates, rates, rows, sums, triples[0] if triples else None, contradicting)
+    best = borne_out[0]
     confidence = _confidence(best)
-    if any(_rivals(triple, best) for triple in triples[1:]):
+    if any(_rivals(triple, best) for triple in triples if triple is not best):
         confidence = min(confidence, 0.8)
+    adjusting = next((amount.parts[1:] for amount in reckoned if amount.value == best.net.value), ())
     totals = Totals(
         net=_chosen(best.net, confidence),
         tax=_chosen(best.tax, confidence),
         gross=_chosen(best.gross, confidence),
         line_total=_first(candidates["line_total"], "line_total", 0.7),
-        rates=_rows_of(rows, best.net, best.tax),
+        allowances=_sum_chosen([part for part in adjusting if part.claims("allowance")], confidence),
+        charges=_sum_chosen([part for part in adjusting if part.claims("charge")], confidence),
+        rates=rows_that_sum_up(rows, best.net, best.tax),
         ties=True,
     )
     return _with_payment(totals, candidates, best.gross.value)
 
 
-def _rivals(triple: _Triple, best: _Triple) -> bool:
+def _rivals(triple: Triple, best: Triple) -> bool:
     """Whether other totals tie nearly as well, or stand beside the best ones, as where two currencies are printed."""
     if triple.gross.value == best.gross.value:
         return False
@@ -116,18 +127,29 @@ def _best(amounts: Iterable[Amount], role: str) -> dict[Decimal, Amount]:
 
 
 def _offer(best: dict[Decimal, Amount], amount: Amount, role: str) -> None:
+    if _likelihood(amount, role) == 0.0:
+        return
     other = best.get(amount.value)
     if other is None or _likelihood(amount, role) >= _likelihood(other, role):
         best[amount.value] = amount
 
 
+def _sum_chosen(amounts: Sequence[Amount], confidence: float) -> Chosen | None:
+    return _chosen(sum_of(amounts, "allowance"), confidence) if amounts else None
+
+
 def _likelihood(amount: Amount, role: str) -> float:
-    return amount.roles.get(role, _UNLABELLED if amount.money else 0.0)
+    """How likely an amount plays a role; 0 where the words on its line say that it is something else."""
+    if role in amount.roles:
+        return amount.roles[role]
+    if not amount.money or max(amount.roles.values(), default=0.0) >= CLAIM:
+        return 0.0
+    return _UNLABELLED
 
 
 def _triples(
-    candidates: dict[str, dict[Decimal, Amount]], rates: set[Decimal], sums: dict[str, Amount], exempt: bool
-) -> list[_Triple]:
+    candidates: dict[str, dict[Decimal, Amount]], rates: set[Decimal], tax_sums: set[Decimal], exempt: bool
+) -> list[Triple]:
     """All net + tax = gross among the candidates, the likeliest first."""
     triples = []
     taxes = candidates["tax"]
@@ -140,51 +162,88 @@ def _triples(
             if difference * gross.value < 0 or abs(difference) > abs(gross.value) * _HIGHEST_TAX_SHARE:
                 continue
             no_tax = difference == 0
-            if no_tax and tax.roles.get("tax", 0.0) < _HEADED and not (exempt or Decimal(0) in rates):
+            if no_tax and tax.roles.get("tax", 0.0) < HEADED and not (exempt or Decimal(0) in rates):
                 continue
             by_rate = no_tax or any(
-                abs(net.value * rate / 100 - difference) <= _TOLERANCE for rate in rates if rate > 0
+                abs(net.value * rate / 100 - difference) <= TOLERANCE for rate in rates if rate > 0
             )
-            by_sum = "tax" in sums and sums["tax"].value == difference
-            if not (by_rate or by_sum) and tax.roles.get("tax", 0.0) < _HEADED:
+            by_sum = difference in tax_sums
+            if not (by_rate or by_sum) and tax.roles.get("tax", 0.0) < HEADED:
                 continue  # three numbers that happen to add up
             score = _likelihood(gross, "gross") + _likelihood(net, "net") + _likelihood(tax, "tax")
             score += (0.5 if by_rate else 0.0) + (0.8 if by_sum else 0.0)
-            triples.append(_Triple(net, tax, gross, score, by_rate or by_sum))
+            triples.append(Triple(net, tax, gross, score, by_rate or by_sum))
     return sorted(triples, key=lambda triple: (triple.score, abs(triple.gross.value)), reverse=True)
 
 
-def _confidence(triple: _Triple) -> float:
+def _confidence(triple: Triple) -> float:
     labelled = sum(
-        _likelihood(amount, role) >= _LABELLED and not amount.summed
+        _likelihood(amount, role) >= _LABELLED and not amount.parts
         for amount, role in ((triple.net, "net"), (triple.tax, "tax"), (triple.gross, "gross"))
     )
     if _likelihood(triple.gross, "gross") < 0.4:
-        return 0.8 if triple.by_rate else 0.6
+        return 0.8 if triple.confirmed else 0.6
     if labelled == 3:
-        return 0.99 if triple.by_rate else 0.96
+        return 0.99 if triple.confirmed else 0.96
     if labelled == 2:
-        return 0.97 if triple.by_rate else 0.9
-    return 0.9 if triple.by_rate else 0.75
+        return 0.97 if triple.confirmed else 0.9
+    return 0.9 if triple.confirmed else 0.75
 
 
-def _untied(candidates: dict[str, dict[Decimal, Amount]], rates: set[Decimal], rows: Sequence[RateRow]) -> Totals:
-    """What the labels alone say, where no three amounts tie."""
+def _untied(
+    candidates: dict[str, dict[Decimal, Amount]],
+    rates: set[Decimal],
+    rows: Sequence[RateRow],
+    sums: dict[str, list[Amount]],
+    best: Triple | None,
+    contradicting: dict[str, Amount],
+) -> Totals:
+    """What the labels alone say, where nothing ties or a label contradicts what does (`contradicting`).
+
+    Never gives a net amount, tax and total that tie. A total without a net amount is given if a printed rate confirms
+    it, or if nothing speaks against it.
+    """
     gross = _first(candidates["gross"], "gross", 0.5)
     net = _first(candidates["net"], "net", 0.4)
     tax = _first(candidates["tax"], "tax", 0.4)
+    if sums["tax"] and not (tax and tax.amount.roles["tax"] > _TAX_OF_ONE_RATE):
+        tax = _chosen(sums["tax"][0], 0.4)
+    if best and contradicting:
+        named = {"net": best.net, "tax": best.tax, "gross": best.gross} | contradicting
+        net, tax, gross = (_chosen(named[role], 0.3) for role in ("net", "tax", "gross"))
     if gross and net and gross.amount is net.amount:
         net = None
-    receipt = _receipt(candidates, rates)
-    if receipt and (net is None or receipt[0].value == net.amount.value):
-        gross, tax = (_chosen(amount, 0.93) for amount in receipt)
-        return _with_payment(Totals(tax=tax, gross=gross, ties=True), candidates, gross.amount.value)
-    contradicts = bool(gross and net and tax)
-    if contradicts and gross and net and tax:
-        gross, net, tax = (replace(chosen, confidence=0.3) for chosen in (gross, net, tax))
+    if not contradicting:
+        receipt = _receipt(candidates, rates)
+        if receipt and (net is None or receipt[0].value == net.amount.value):
+            gross, tax = (_chosen(amount, 0.93) for amount in receipt)
+            return _with_payment(Totals(tax=tax, gross=gross, ties=True), candidates, gross.amount.value)
+    if gross and net is None:
+        net = _total_before(candidates["net"], gross.amount, tax.amount if tax else None)
+    contradicts = bool(gross and net and (tax or net.amount.value != gross.amount.value))
+    if gross and net is None and tax and any(rate > 0 for rate in rates) and tax.amount.value:
+        # The tax is not that of the total by any rate that is printed: one of them is wrong.
+        contradicts, gross = True, None
+    if gross and net and tax and net.amount.value + tax.amount.value == gross.amount.value:
+        gross = None
+    if contradicts:
+        gross, net, tax = (replace(chosen, confidence=0.3) if chosen else None for chosen in (gross, net, tax))
     line_total = _first(candidates["line_total"], "line_total", 0.4)
     totals = Totals(net=net, tax=tax, gross=gross, line_total=line_total, contradicts=contradicts)
     return _with_payment(totals, candidates, gross.amount.value if gross else None)
+
+
+def _total_before(nets: dict[Decimal, Amount], gross: Amount, tax: Amount | None) -> Chosen | None:
+    """The last amount that is called a total before the tax (or the total), where no other word says what it is."""
+    before = (tax or gross).line
+    totals = [
+        amount
+        for amount in nets.values()
+        if amount.claims("gross") and amount.value != gross.value and amount.line < before
+    ]
+    if not totals or sum((amount.value for amount in totals), Decimal(0)) == gross.value:
+        return None
+    return _chosen(max(totals, key=lambda amount: amount.line), 0.3)
 
 
 def _receipt(candidates: dict[str, dict[Decimal, Amount]], rates: set[Decimal]) -> tuple[Amount, Amount] | None:
@@ -195,14 +254,14 @@ def _receipt(candidates: dict[str, dict[Decimal, Amount]], rates: set[Decimal]) 
         if _likelihood(gross, "gross") >= _LABELLED
         for tax in candidates["tax"].values()
         if _likelihood(tax, "tax") >= _LABELLED and tax.value != 0
-        if any(abs(gross.value * rate / (100 + rate) - tax.value) <= _TOLERANCE for rate in rates if rate > 0)
+        if any(abs(gross.value * rate / (100 + rate) - tax.value) <= _ROUNDING for rate in rates if rate > 0)
     ]
     return max(pairs, key=lambda pair: _likelihood(pair[0], "gross") + _likelihood(pair[1], "tax"), default=None)
 
 
 def _first(candidates: dict[Decimal, Amount], role: str, confidence: float) -> Chosen | None:
     """The best labelled candidate; less sure where another value is as well labelled."""
-    labelled = [amount for amount in candidates.values() if amount.roles.get(role, 0.0) >= 0.4 and not amount.summed]
+    labelled = [amount for amount in candidates.values() if amount.roles.get(role, 0.0) >= 0.4 and not amount.parts]
     labelled.sort(key=lambda amount: (amount.roles[role], amount.line), reverse=True)
     if not labelled:
         return None
@@ -226,83 +285,3 @@ def _with_payment(totals: Totals, candidates: dict[str, dict[Decimal, Amount]], 
         else:
             prepaid = None
     return replace(totals, payable=payable, prepaid=prepaid)
-
-
-def _rate_rows(lines: Sequence[AmountLine]) -> list[RateRow]:
-    """For each rate the line that shows the most of it: base and tax, or the tax alone."""
-    best: dict[Decimal, RateRow] = {}
-    for line in lines:
-        for row in _rows_on(line):
-            other = best.get(row.rate)
-            if other is None or _size(row) > _size(other):
-                best[row.rate] = row
-    return [best[rate] for rate in sorted(best)]
-
-
-def _size(row: RateRow) -> tuple[bool, Decimal]:
-    return (row.base is not None, abs(row.base.value) if row.base else abs(row.tax.value))
-
-
-def _rows_on(line: AmountLine) -> Iterable[RateRow]:
-    money = [amount for amount in line.amounts if amount.money]
-    if not money or len(line.amounts) > 12:
-        return
-    plain = [amount.value for amount in line.amounts if amount.currency is None and 0 <= amount.value <= _HIGHEST_RATE]
-    named = [rate for rate in line.percentages if rate <= _HIGHEST_RATE]
-    for rate in dict.fromkeys([*named, *plain]):
-        found = False
-        for base in money:
-            for tax in money:
-                if base is tax or base.value == 0 or (rate == 0) != (tax.value == 0) or rate == tax.value:
-                    continue
-                # Without a word of tax, 10 pieces at 99.00 are 990.00 as much as 10 % of 990.00 are 99.00.
-                if tax.roles.get("tax", 0.0) < _HEADED:
-                    continue
-                if abs(base.value * rate / 100 - tax.value) <= _TOLERANCE:
-                    found = True
-                    yield RateRow(rate, base, tax)
-        if not found and rate in named:
-            for tax in money[-1:]:
-                if tax.roles.get("tax", 0.0) >= 0.8:
-                    yield RateRow(rate, None, tax)
-
-
-def _sums(rows: Sequence[RateRow]) -> dict[str, Amount]:
-    """The sums over several rates of tax and, where all of them are printed, of the bases."""
-    if len(rows) < 2:
-        return {}
-    taxes = [row.tax for row in rows]
-    sums = {"tax": _sum(taxes, "tax")}
-    bases = [row.base for row in rows if row.base]
-    if len(bases) == len(rows):
-        sums["net"] = _sum(bases, "net")
-    return sums
-
-
-def _sum(amounts: Sequence[Amount], role: str) -> Amount:
-    last = amounts[-1]
-    on_page = [amount.box for amount in amounts if amount.page == last.page]
-    return Amount(
-        sum((amount.value for amount in amounts), Decimal(0)),
-        last.line,
-        last.page,
-        enclosing(on_page),
-        " + ".join(amount.text for amount in amounts),
-        {role: 0.85},
-        money=True,
-        confidence=min(amount.confidence for amount in amounts),
-        currency=last.currency,
-        summed=True,
-    )
-
-
-def _rows_of(rows: Sequence[RateRow], net: Amount, tax: Amount) -> tuple[RateRow, ...]:
-    """The rates of the document, if they add up to its totals; else nothing, as one is missing or misread."""
-    if len(rows) == 1 and rows[0].base is None:
-        rows = [replace(rows[0], base=net)]
-    bases = [row.base.value for row in rows if row.base]
-    if not rows or abs(sum((row.tax.value for row in rows), Decimal(0)) - tax.value) > _TOLERANCE:
-        return ()
-    if len(bases) == len(rows) and abs(sum(bases, Decimal(0)) - net.value) > _TOLERANCE:
-        return ()
-    return tuple(rows)
