@@ -149,7 +149,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        items = {name: plain(getattr(value, name)) for name in _field_names(kind)}
+        items = {name: plain(getattr(value, name)) for name in _field_names(value.__class__)}
         return {name: item for name, item in items.items() if item not in (None, [], {})}
     return value
 

@@ -49,7 +49,7 @@ def validate_handler(
             reading = document.reading
             if reading.source is Source.XML:
                 data = read_blob(originals, document.organization_id, document.sha256, limits.file_bytes)
-                reading = replace(reading, xml=invoice_xml(data, limits))
+                reading = replace(reading, xml=_same_xml(data, limits))
             expectations = Expectations(today=today, past_years=past_years, earlier_invoices=document.earlier)
             verdicts[invoice_id] = validate(reading, expectations, rules_directory=rules_directory)
         _store_verdicts(connection, verdicts)
@@ -65,6 +65,14 @@ def validate_handler(
         return [_outcome(verdicts.get(UUID(item.subject_id))) for item in chunk.items]
 
     return handle
+
+
+def _same_xml(data: bytes, limits: Limits) -> bytes:
+    """The XML that the reading was made from, which is not stored with it."""
+    xml = invoice_xml(data, limits)
+    if xml is None:  # never passed without the rules that its XML is subject to
+        raise ValueError("the original holds no XML invoice any more, though its reading was made from one")
+    return xml
 
 
 def _lock_parsed(connection: Connection, ids: list[UUID]) -> dict[UUID, _Parsed]:

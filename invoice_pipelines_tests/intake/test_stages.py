@@ -310,4 +310,5 @@ def test_broken_promises_are_found(desk: Desk) -> None:
     with desk.scope() as connection:
         assert promises.uploads_without_invoice(connection).count == 1
         retry_failed(connection)
+    with desk.scope() as connection:
         assert promises.stuck_invoices(connection, timedelta(0)).sample == (str(invoice.id),)

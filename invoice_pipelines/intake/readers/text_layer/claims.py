@@ -42,7 +42,7 @@ class Claims:
         self._tax = [amount for amount in amounts if amount.claims("tax") and "contained" not in amount.roles]
         self._payable = [amount for amount in amounts if amount.claims("payable")]
         self._prepaid = {abs(amount.value) for amount in amounts if amount.claims("prepaid")}
-        self._adjusting = [amount for amount in amounts if amount.claims("charge") or amount.claims("allowance")]
+        self._adjusting = [amount for amount in amounts if _is_adjusting(amount)]
         self._adjustments = {abs(amount.value) for amount in self._adjusting} | self._prepaid
         self._net_and_tax_lines = sorted(amount.line for amount in (*self._net, *self._tax))
         self._lines_of: dict[Decimal, list[int]] = defaultdict(list)
@@ -95,14 +95,18 @@ class Claims:
         gross = triple.gross
         if {abs(claim.value - gross.value), abs(claim.value - triple.net.value)} & self._adjustments:
             return True
+        if not gross.claims("gross"):
+            return False
         lines = self._lines_of.get(abs(claim.value - gross.value), [])
         index = bisect_left(lines, gross.line + 1)
         return index < len(lines) and lines[index] <= claim.line
 
     def _other_net(self, triple: Triple) -> Amount | None:
         net = triple.net
-        own = _SURE if net.parts and net.roles.get("net") else _net(net)
-        others = [claim for claim in self._net if claim.value != net.value and not _other_currency(claim, net)]
+        reckoned = bool(net.parts) and all(_is_adjusting(part) for part in net.parts[1:])
+        own = _SURE if reckoned else _net(net)
+        known = {net.value, *(part.value for part in net.parts)}
+        others = [claim for claim in self._net if claim.value not in known and not _other_currency(claim, net)]
         if own < _NET and _adds_up(others, net.value):
             return None
         for claim in others:
@@ -146,6 +150,10 @@ def _net(amount: Amount) -> float:
     if not (amount.claims("net") or amount.claims("line_total")) or amount.parts:
         return 0.0
     return amount.roles.get("net", 0.0)
+
+
+def _is_adjusting(amount: Amount) -> bool:
+    return amount.claims("charge") or amount.claims("allowance")
 
 
 def _other_currency(one: Amount, other: Amount) -> bool:

@@ -94,9 +94,9 @@ def _rows_on(line: AmountLine) -> Iterable[RateRow]:
     money = [amount for amount in line.amounts if amount.money]
     if not money or len(line.amounts) > 12:
         return
-    plain = [amount.value for amount in line.amounts if amount.currency is None and 0 <= amount.value <= _HIGHEST_RATE]
     named = [rate for rate in line.percentages if rate <= _HIGHEST_RATE]
-    for rate in dict.fromkeys([*named, *plain]):
+    plain = [amount.value for amount in line.amounts if amount.currency is None and 0 <= amount.value <= _HIGHEST_RATE]
+    for rate in dict.fromkeys(named or plain):
         found = False
         for base in money:
             for tax in money:
