@@ -98,6 +98,13 @@ class Settings(BaseSettings):
     sweep_size: int = Field(
         default=200, ge=1, le=10000, description="How many organizations one sweep run takes at the most."
     )
+    keep_runs_days: int = Field(
+        default=90,
+        ge=1,
+        le=36500,
+        description="For how many days Dagster's records of ended runs, and batch jobs that ended, are kept. Invoices, "
+        "their audit trail, originals and exports are never removed.",
+    )
     rules_dir: Path | None = Field(
         default=None,
         description="Folder with the official validation rules (EN 16931 and XRechnung releases, unpacked). "

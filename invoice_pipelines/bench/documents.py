@@ -16,8 +16,6 @@ import pypdf
 from lxml import etree
 
 from invoice_pipelines.bench.result import BenchError
-from invoice_pipelines.intake.readers import read_document
-from invoice_pipelines.intake.reading import ReadingError
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
@@ -36,19 +34,21 @@ def valid_e_invoices() -> list[EInvoice]:
     file = EXAMPLES / "expected.json"
     if not file.exists():
         raise BenchError("the benchmark needs the folder examples/ of a checkout of this project")
-    found = []
-    for organization in json.loads(file.read_text(encoding="utf-8"))["organizations"]:
-        for document in organization["documents"]:
-            if document["state"] != "EXPORTED":
-                continue
-            data = (EXAMPLES / organization["slug"] / document["file"]).read_bytes()
-            try:
-                xml = read_document(data).xml
-            except ReadingError:
-                xml = None
-            if xml is not None:
-                found.append(EInvoice(document["file"], data, xml))
-    return found
+    return [
+        EInvoice(document["file"], data, xml)
+        for organization in json.loads(file.read_text(encoding="utf-8"))["organizations"]
+        for document in organization["documents"]
+        if document["state"] == "EXPORTED"
+        for data in [(EXAMPLES / organization["slug"] / document["file"]).read_bytes()]
+        if (xml := _xml_in(data)) is not None
+    ]
+
+
+def _xml_in(data: bytes) -> bytes | None:
+    if not data.startswith(b"%PDF"):
+        return data
+    attached = pypdf.PdfReader(io.BytesIO(data)).attachments.values()
+    return next((files[0] for files in attached), None)
 
 
 def copies(originals: list[EInvoice], count: int) -> Iterator[EInvoice]:
@@ -56,7 +56,7 @@ def copies(originals: list[EInvoice], count: int) -> Iterator[EInvoice]:
     for k in range(1, count + 1):
         for original in originals:
             xml = _changed(original.xml, k)
-            data = xml if original.data.strip() == original.xml.strip() else _with_attachment(original.data, xml)
+            data = xml if original.data == original.xml else _with_attachment(original.data, xml)
             yield EInvoice(f"{k:03}-{original.name}", data, xml)
 
 

@@ -78,7 +78,7 @@ class BenchResult:
 
 
 def environment(engine: Engine) -> dict[str, Any]:
-    """The machine as it is now, and the versions that matter. `load` is the mean number of busy processes per minute."""
+    """The machine as it is now, and the versions that matter. `load` is the average of the last minute."""
     with engine.connect() as connection:
         server = str(connection.execute(text("show server_version")).scalar_one())
     return {

@@ -66,7 +66,7 @@ class Services:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_prepare_process,
             )
 
     def stop(self) -> None:
@@ -171,8 +171,11 @@ def _python(module: str) -> list[str]:
     return [sys.executable, "-m", module]
 
 
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+def _prepare_process() -> None:
+    # Dagster ends on SIGTERM only where SIGINT is not ignored, as it is for what a shell runs in the background.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -28,7 +28,7 @@ class InvoiceDatabase(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[InvoiceDatabase]:
-        self._actor = f"run {context.run_id}" if context.run_id else "sensor"
+        self._actor = f"run {context.run.run_id}" if context.run else "sensor"
         with open_database(load_settings(), application_name=self._actor) as engine:
             self._engine = engine
             yield self

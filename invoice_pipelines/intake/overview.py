@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -26,6 +27,19 @@ class FailureReason:
     invoices: int
 
 
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What documents of one currency (BT-5) and type (BT-3, UNTDID 1001) come to: the sum of BT-112, as printed.
+
+    Types are not netted: a credit note (381) mostly prints what it takes off as a positive amount.
+    """
+
+    currency: str
+    type_code: str
+    documents: int
+    gross_amount: Decimal
+
+
 def organizations_due(engine: Engine, settle: timedelta) -> dict[UUID, int]:
     """How much is due in the intake by organization: files that lie still, and open work. No other organizations."""
     due: dict[UUID, int] = {}
@@ -39,6 +53,16 @@ def organizations_due(engine: Engine, settle: timedelta) -> dict[UUID, int]:
         for work in organizations_with_work(connection, KINDS):
             due[work.organization_id] = due.get(work.organization_id, 0) + work.due_items
     return due
+
+
+def organizations_with_ready_files(engine: Engine, settle: timedelta) -> set[UUID]:
+    """Organizations with files in the inbox that lie still, so that a run can take them."""
+    with engine.connect() as connection:
+        return set(
+            connection.execute(
+                text("select organization_id from intake.arrivals_due(:settle)"), {"settle": settle}
+            ).scalars()
+        )
 
 
 def status_counts(engine: Engine) -> dict[UUID, dict[Status, int]]:
@@ -68,28 +92,47 @@ def failure_reasons(connection: Connection) -> list[FailureReason]:
     return [FailureReason(row.code, row.message, row.invoices) for row in rows]
 
 
-def file_names(connection: Connection, invoice_ids: Iterable[str]) -> dict[str, str]:
-    """Names of the uploads behind received invoices, by the id of the invoice as text."""
+def file_names(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
+    """Names of uploads by id as text, where the ids are those of uploads or of received invoices."""
     rows = connection.execute(
-        text("select id::text, file_name from public.invoice_record where id = any(cast(:ids as uuid[]))"),
-        {"ids": list(invoice_ids)},
+        text(
+            """
+            select r.id::text, u.file_name from intake.received_invoice r
+            join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
+            where r.id = any(cast(:ids as uuid[]))
+            union all
+            select u.id::text, u.file_name from intake.upload u where u.id = any(cast(:ids as uuid[]))
+            """
+        ),
+        {"ids": list(ids)},
     )
     return {row[0]: row[1] for row in rows}
 
 
-def exported_money(connection: Connection, export_ids: Sequence[UUID]) -> list[tuple[str, int, Decimal]]:
-    """Currency, number of invoices and gross amount of exports."""
+def exported_money(connection: Connection, export_ids: Sequence[UUID]) -> list[Money]:
+    """The money of exports."""
+    return _money(
+        connection,
+        """id in (select received_invoice_id from intake.export_invoice
+                  where organization_id = r.organization_id and export_id = any(cast(:ids as uuid[])))""",
+        ids=list(export_ids),
+    )
+
+
+def validated_money(connection: Connection) -> list[Money]:
+    """The money of what passed and is not exported yet."""
+    return _money(connection, "status = 'VALIDATED'")
+
+
+def _money(connection: Connection, condition: str, **values: Any) -> list[Money]:
     rows = connection.execute(
         text(
-            """select coalesce(r.currency, ''), count(*), coalesce(sum(r.gross_amount), 0)
-               from intake.export_invoice ei
-               join intake.received_invoice r
-                 on r.organization_id = ei.organization_id and r.id = ei.received_invoice_id
-               where ei.export_id = any(:ids) group by 1 order by 1"""
+            f"""select coalesce(currency, ''), coalesce(type_code, ''), count(*), coalesce(sum(gross_amount), 0)
+                from intake.received_invoice r where {condition} group by 1, 2 order by 1, 2"""
         ),
-        {"ids": list(export_ids)},
+        values,
     )
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [Money(*row) for row in rows]
 
 
 def waiting_files(connection: Connection) -> int:

@@ -22,6 +22,9 @@ begin
         end if;
         new.processing_version := old.processing_version + 1;
         new.last_processed_at := clock_timestamp();
+        if new.status <> 'PARSED' then
+            new.xml := null;
+        end if;
     elsif new.processing_version <> old.processing_version then
         raise exception 'the processing version changes with the status only' using errcode = 'check_violation';
     end if;

@@ -46,12 +46,18 @@ MEGABYTE = 1_000_000
 EXPORT_CHUNK = 5000
 """Invoices in one export at the most: a pair of files that a spreadsheet still opens."""
 
+STAGES = 4
+"""Stages in a run, which share its time."""
+
 OnProgress = Callable[[DrainProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """All that the stages of one organization need. `actor` says on whose behalf, for the audit trail."""
+    """All that the stages of one organization need.
+
+    `actor` says on whose behalf, for the audit trail. `time_box` is what each stage may take.
+    """
 
     engine: Engine
     organization: Organization
@@ -96,7 +102,7 @@ def make_intake(engine: Engine, organization: Organization, settings: Settings, 
         remove_taken=settings.inbox_after_intake == "remove",
         chunk_size=settings.intake_chunk_size,
         lease=timedelta(seconds=settings.lease_seconds),
-        time_box=timedelta(seconds=settings.run_time_box_seconds),
+        time_box=timedelta(seconds=settings.run_time_box_seconds / STAGES),
         max_attempts=settings.intake_max_attempts,
         rules_directory=settings.rules_dir,
     )
@@ -130,7 +136,7 @@ def validate_invoices(intake: Intake, on_progress: OnProgress | None = None) -> 
     from invoice_pipelines.intake.validating import validate_handler  # as above: Saxon and schemas
 
     years = intake.organization.settings.oldest_invoice_years
-    handler = validate_handler(intake.originals, intake.limits, intake.today, years, intake.rules_directory)
+    handler = validate_handler(intake.today, years, intake.rules_directory)
     return _drain(intake, VALIDATE, handler, on_progress)
 
 
@@ -163,13 +169,8 @@ def process_uploads(intake: Intake, upload_ids: Sequence[UUID]) -> tuple[UUID, D
         invoice_ids = invoices_of_uploads(connection, upload_ids)
         job_id = create_job(connection, PROCESS, invoice_ids, created_by=intake.actor)
     parse = parse_handler(intake.originals, intake.limits)
-    validate = validate_handler(
-        intake.originals,
-        intake.limits,
-        intake.today,
-        intake.organization.settings.oldest_invoice_years,
-        intake.rules_directory,
-    )
+    years = intake.organization.settings.oldest_invoice_years
+    validate = validate_handler(intake.today, years, intake.rules_directory)
 
     def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
         parsed = parse(connection, chunk)

@@ -11,13 +11,10 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
-from upath import UPath
 
-from invoice_pipelines.intake.readers import Limits, invoice_xml
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, ProcessingError, mark_failed, mark_validated
 from invoice_pipelines.intake.validation import EarlierInvoice, Expectations, Severity, Verdict, validate
-from invoice_pipelines.storage import read_blob
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded
 
 _READING = TypeAdapter(Reading)
@@ -27,14 +24,12 @@ _EARLIER = TypeAdapter(tuple[EarlierInvoice, ...])
 @dataclass(frozen=True, slots=True)
 class _Parsed:
     invoice: InvoiceVersion
-    organization_id: UUID
-    sha256: str
     reading: Reading
     earlier: tuple[EarlierInvoice, ...]
 
 
 def validate_handler(
-    originals: UPath, limits: Limits, today: date, past_years: int, rules_directory: Path | None
+    today: date, past_years: int, rules_directory: Path | None
 ) -> Callable[[Connection, Chunk], list[Outcome]]:
     """The handler of the `validate_invoice` queue, whose subjects are ids of received invoices.
 
@@ -46,12 +41,8 @@ def validate_handler(
         parsed = _lock_parsed(connection, [UUID(item.subject_id) for item in chunk.items])
         verdicts: dict[UUID, Verdict] = {}
         for invoice_id, document in parsed.items():
-            reading = document.reading
-            if reading.source is Source.XML:
-                data = read_blob(originals, document.organization_id, document.sha256, limits.file_bytes)
-                reading = replace(reading, xml=_same_xml(data, limits))
             expectations = Expectations(today=today, past_years=past_years, earlier_invoices=document.earlier)
-            verdicts[invoice_id] = validate(reading, expectations, rules_directory=rules_directory)
+            verdicts[invoice_id] = validate(document.reading, expectations, rules_directory=rules_directory)
         _store_verdicts(connection, verdicts)
         mark_validated(connection, [parsed[key].invoice for key, verdict in verdicts.items() if verdict.valid])
         mark_failed(
@@ -67,12 +58,12 @@ def validate_handler(
     return handle
 
 
-def _same_xml(data: bytes, limits: Limits) -> bytes:
-    """The XML that the reading was made from, which is not stored with it."""
-    xml = invoice_xml(data, limits)
-    if xml is None:  # never passed without the rules that its XML is subject to
-        raise ValueError("the original holds no XML invoice any more, though its reading was made from one")
-    return xml
+def _reading(stored: dict[str, Any], xml: bytes | None) -> Reading:
+    """The reading as it was made. Raises ValueError where its XML is gone: no e-invoice passes without its rules."""
+    reading = _READING.validate_python(stored)
+    if reading.source is Source.XML and xml is None:
+        raise ValueError("the XML of the reading is missing; the document must be read again")
+    return replace(reading, xml=xml)
 
 
 def _lock_parsed(connection: Connection, ids: list[UUID]) -> dict[UUID, _Parsed]:
@@ -99,7 +90,7 @@ def _lock_parsed(connection: Connection, ids: list[UUID]) -> dict[UUID, _Parsed]
     rows = connection.execute(
         text(
             """
-            select r.id, r.organization_id, r.processing_version, r.reading_json, u.sha256,
+            select r.id, r.processing_version, r.reading_json, r.xml,
                    (select coalesce(jsonb_agg(jsonb_build_object(
                                'number', e.invoice_number, 'issue_date', e.issue_date,
                                'gross_amount', e.gross_amount::text, 'currency', e.currency, 'label', eu.file_name)),
@@ -111,7 +102,6 @@ def _lock_parsed(connection: Connection, ids: list[UUID]) -> dict[UUID, _Parsed]
                       and (e.invoice_key = r.invoice_key
                            or e.issue_date = r.issue_date and e.gross_amount = r.gross_amount)) as earlier
             from intake.received_invoice r
-            join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
             where r.id = any(:ids) and r.status = 'PARSED'
             order by r.id for update of r
             """
@@ -121,9 +111,7 @@ def _lock_parsed(connection: Connection, ids: list[UUID]) -> dict[UUID, _Parsed]
     return {
         row.id: _Parsed(
             InvoiceVersion(row.id, row.processing_version),
-            row.organization_id,
-            row.sha256,
-            _READING.validate_python(row.reading_json),
+            _reading(row.reading_json, row.xml),
             _EARLIER.validate_python(row.earlier),
         )
         for row in rows

@@ -176,7 +176,10 @@ def list_organizations(engine: Engine, *, with_removed: bool = False) -> list[Or
 
 
 def find_organization(engine: Engine, slug: str) -> Organization:
-    """The organization with a slug. Raises OrganizationError where there is none, or it was removed."""
+    """The organization with a slug.
+
+    Raises OrganizationError where there is none, it was removed, or its stored settings are wrong.
+    """
     with engine.connect() as connection:
         organization_id = connection.execute(
             text("select id from organizations.list_organizations() where slug = :slug"), {"slug": slug}
@@ -200,8 +203,16 @@ def find_organization(engine: Engine, slug: str) -> Organization:
         vat_id=row.vat_id,
         tax_number=row.tax_number,
         iban=row.iban,
-        settings=OrganizationSettings.model_validate(row.settings),
+        settings=_stored_settings(slug, row.settings),
     )
+
+
+def _stored_settings(slug: str, stored: object) -> OrganizationSettings:
+    try:
+        return OrganizationSettings.model_validate(stored)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise OrganizationError(f"organization {slug!r}: stored settings: {problems}") from None
 
 
 def remove_organization(engine: Engine, slug: str) -> None:

@@ -27,7 +27,7 @@ from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 
 EXAMPLES = PROJECT / "examples"
 GOOD = EXAMPLES / "nordwind-handel" / "polder-bloemen-20260214.xml"
-"""A valid invoice in UBL over 1234.00 or so; see examples/expected.json."""
+"""A valid invoice over 1,016.00 EUR."""
 WRONG_TOTAL = EXAMPLES / "nordwind-handel" / "XRechnung falsche Summe.xml"
 BROKEN_XML = EXAMPLES / "nordwind-handel" / "kaputt.xml"
 
@@ -49,6 +49,17 @@ class House:
                 self.database.engine, slug, slug.title(), country_code="DE", time_zone="Europe/Berlin", currency="EUR"
             )
         self.keep_partitions_in_step()
+
+    def add_many(self, count: int) -> None:
+        """Adds organizations org-00001 and so on, without partitions."""
+        self.behind(
+            """insert into organizations.organization (id, slug, name, country_code, time_zone, currency, settings,
+                                                       created_by)
+               select uuidv7(), 'org-' || lpad(i::text, 5, '0'), 'Organization ' || i, 'DE', 'Europe/Berlin', 'EUR',
+                      '{}', 'test'
+               from generate_series(1, :count) i""",
+            count=count,
+        )
 
     def id_of(self, slug: str) -> UUID:
         statement = "select id from organizations.organization where slug = :slug"

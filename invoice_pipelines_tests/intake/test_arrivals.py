@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
 import subprocess
 import sys
@@ -343,7 +342,9 @@ def test_a_kill_in_the_middle_loses_and_doubles_nothing(desk: Desk, moment: str)
     where = [url, str(desk.organization_id), str(desk.inbox), str(desk.originals)]
     if moment == "before the removal":
         # The first call of that function is the one for what earlier processes left, which is nothing.
-        script = TAKE.replace("arrivals._remove_files = die", "arrivals._remove_taken = print; arrivals._remove_files = die")
+        script = TAKE.replace(
+            "arrivals._remove_files = die", "arrivals._remove_taken = print; arrivals._remove_files = die"
+        )
     else:
         script = TAKE
     killed = subprocess.run([sys.executable, "-c", script, *where, moment], timeout=60, cwd=PROJECT, check=False)
@@ -460,4 +461,4 @@ def test_an_arrival_of_one_organization_is_not_seen_from_another(desk: Desk, tmp
         # Another organization's look at an empty inbox removes nothing of this one.
         sight(connection, [], timedelta(0))
     assert outcomes(desk) == [("a.xml", None)]
-    assert os.listdir(desk.inbox) == ["a.xml"]
+    assert desk.lying() == {"a.xml"}

@@ -171,7 +171,13 @@ def test_the_export_is_recorded_with_its_invoices_and_files(desk: Desk) -> None:
     (export,) = complete(desk)
     assert (export.number, export.invoice_count) == (1, 3)
     row = desk.rows("select * from intake.export")[0]
-    assert (row.id, row.status, row.invoice_count, row.created_by, row.format) == (export.id, "completed", 3, "test", "CSV")
+    assert (row.id, row.status, row.invoice_count, row.created_by, row.format) == (
+        export.id,
+        "completed",
+        3,
+        "test",
+        "CSV",
+    )
     assert [file["path"] for file in row.files] == [file.path for file in export.files]
     assert {row[0] for row in desk.rows("select received_invoice_id from intake.export_invoice")} == {
         invoice.id for invoice in invoices
@@ -218,9 +224,9 @@ def test_numbers_count_up_without_gaps_for_each_organization_also_after_a_rollba
 ) -> None:
     for number in range(1, 4):
         invoice = desk.validated()
-        with pytest.raises(ZeroDivisionError), desk.scope() as connection:
-            choose_invoices(connection, [invoice.id], "test")
-            raise ZeroDivisionError
+        with desk.scope() as connection:
+            assert choose_invoices(connection, [invoice.id], "test") is not None
+            connection.rollback()
         choose(desk, invoice.id)
         choose(other_desk, other_desk.validated().id)
         assert [export.number for export in complete(desk)] == [number]
@@ -407,7 +413,7 @@ def test_an_export_of_one_organization_is_none_of_anothers_business(desk: Desk, 
 
 # Whatever PostgreSQL can give back: any text without NUL and surrogates.
 storable = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=30)
-awkward = st.text('=+-@\t\r\n",;\' \ufeff\u2028éA1', max_size=8)
+awkward = st.text("=+-@\t\r\n\",;' \ufeff\u2028éA1", max_size=8)
 decimals = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=4)
 
 

@@ -94,9 +94,7 @@ def test_any_sequence_of_actions_keeps_the_rules(intake_database: TestDatabase, 
         def export(self) -> None:
             """All that is validated is exported: what was chosen before, and then the rest."""
             self.choose()
-            completed = complete_exports(
-                self.desk.engine, self.desk.organization_id, self.desk.slug, self.desk.exports
-            )
+            completed = complete_exports(self.desk.engine, self.desk.organization_id, self.desk.slug, self.desk.exports)
             exported = 0
             for invoice, (status, version) in self.model.items():
                 if status is Status.VALIDATED:

@@ -71,7 +71,9 @@ def test_of_workers_that_read_and_fail_one_upload_at_once_exactly_one_wins(desk:
         assert sorted(map(len, results)) == [0, 0, 0, 1]
         assert desk.version(invoice.id).processing_version == 1
         # The loser leaves nothing behind: lines come with PARSED only, a reason with FAILED only.
-        lines = desk.one("select count(*) from intake.received_invoice_line where received_invoice_id = :id", id=invoice.id)
+        lines = desk.one(
+            "select count(*) from intake.received_invoice_line where received_invoice_id = :id", id=invoice.id
+        )
         errors = desk.one("select count(*) from intake.processing_error where received_invoice_id = :id", id=invoice.id)
         assert (lines, errors) == ((1, 0) if desk.status(invoice.id) == "PARSED" else (0, 1))
 
@@ -328,10 +330,10 @@ def waiting_of(connection: Connection, kind: str) -> int:
 
 def test_a_change_and_its_place_in_the_next_queue_are_one_transaction(desk: Desk) -> None:
     invoice = desk.invoice()
-    with pytest.raises(ZeroDivisionError), desk.scope() as connection:
+    with desk.scope() as connection:
         mark_parsed(connection, [(invoice, make_reading())])
         assert waiting_of(connection, "validate_invoice") == 1
-        raise ZeroDivisionError
+        connection.rollback()
     with desk.scope() as connection:
         assert waiting_of(connection, "validate_invoice") == 0
         assert waiting_of(connection, PARSE) == 1

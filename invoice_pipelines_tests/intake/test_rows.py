@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -137,9 +138,7 @@ def test_whatever_was_read_can_be_stored(desk: Desk, reading: Reading) -> None:
     invoice = desk.invoice()
     with desk.scope() as connection:
         assert mark_parsed(connection, [(invoice, reading)]) == {invoice.id}
-        row = connection.execute(
-            text("select * from intake.received_invoice where id = :id"), {"id": invoice.id}
-        ).one()
+        row = connection.execute(text("select * from intake.received_invoice where id = :id"), {"id": invoice.id}).one()
         lines = connection.execute(
             text("select * from intake.received_invoice_line where received_invoice_id = :id order by line_number"),
             {"id": invoice.id},
@@ -160,7 +159,7 @@ def test_whatever_was_read_can_be_stored(desk: Desk, reading: Reading) -> None:
 
 def test_rows_of_lines_and_taxes_belong_to_the_invoice_and_count_from_one() -> None:
     reading = make_reading(lines=(Line(name="a", description="b"), Line(description="b")))
-    invoice_id = __import__("uuid").uuid4()
+    invoice_id = uuid4()
     rows = line_rows(invoice_id, reading)
     assert [(row["line_number"], row["description"]) for row in rows] == [(1, "a"), (2, "b")]
     assert {row["received_invoice_id"] for row in [*rows, *tax_rows(invoice_id, reading)]} == {str(invoice_id)}

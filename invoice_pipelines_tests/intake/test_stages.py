@@ -1,4 +1,4 @@
-"""The stages end to end: the example documents become what is expected of them, once, and running again changes nothing."""
+"""The stages end to end: the examples become what is expected of them, and running again changes nothing."""
 
 from __future__ import annotations
 
@@ -113,9 +113,7 @@ def test_the_run_says_how_many_it_took_read_passed_and_exported(processed: tuple
     states = Counter(document["state"] for document in EXPECTED.values())
     with desk.scope() as connection:
         found = statistics(connection)
-    assert said["take"] == Counter(
-        taken=len(EXPECTED) - states["DUPLICATE"], duplicates=states["DUPLICATE"]
-    )
+    assert said["take"] == Counter(taken=len(EXPECTED) - states["DUPLICATE"], duplicates=states["DUPLICATE"])
     assert said["parse"].total() == said["take"]["taken"]
     assert said["validate"].total() == said["parse"]["succeeded"]
     assert said["export"]["invoices"] == said["validate"]["succeeded"] == found.by_status[Status.EXPORTED]

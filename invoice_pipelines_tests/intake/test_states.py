@@ -123,7 +123,9 @@ def test_every_change_of_the_status_leaves_who_and_when(desk: Desk) -> None:
     assert times[-2] < last <= times[-1]
 
 
-@pytest.mark.parametrize("change", ["update intake.status_change set changed_by = 'me'", "delete from intake.status_change"])
+@pytest.mark.parametrize(
+    "change", ["update intake.status_change set changed_by = 'me'", "delete from intake.status_change"]
+)
 def test_the_audit_trail_cannot_be_rewritten(desk: Desk, change: str) -> None:
     desk.invoice()
     with pytest.raises(Exception, match="permission denied"):

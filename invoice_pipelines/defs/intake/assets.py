@@ -5,6 +5,7 @@ import dagster as dg
 from invoice_pipelines.defs.intake import checks, steps
 from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.intake.export_files import INVOICE_COLUMNS
 
 
 @dg.asset(
@@ -13,6 +14,7 @@ from invoice_pipelines.defs.resources import InvoiceDatabase
     kinds={"postgres", "file"},
     partitions_def=organizations,
     check_specs=checks.uploads_checks,
+    metadata={"dagster/table_name": "intake.upload"},
 )
 def uploads(context: dg.AssetExecutionContext, database: InvoiceDatabase) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Files as they arrived: stored unchanged under their SHA-256, recorded once, then taken out of the inbox."""
@@ -26,6 +28,7 @@ def uploads(context: dg.AssetExecutionContext, database: InvoiceDatabase) -> dg.
     partitions_def=organizations,
     deps=[uploads],
     check_specs=checks.parsed_checks,
+    metadata={"dagster/table_name": "intake.received_invoice"},
 )
 def parsed_invoices(context: dg.AssetExecutionContext, database: InvoiceDatabase) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Received invoices as their documents say: header, lines and taxes, each value with source and confidence."""
@@ -39,6 +42,7 @@ def parsed_invoices(context: dg.AssetExecutionContext, database: InvoiceDatabase
     partitions_def=organizations,
     deps=[parsed_invoices],
     check_specs=checks.validated_checks,
+    metadata={"dagster/table_name": "public.invoice_record"},
 )
 def validated_invoices(context: dg.AssetExecutionContext, database: InvoiceDatabase) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Received invoices that keep the rules of EN 16931 and of a payment run; the others say which they broke."""
@@ -52,6 +56,11 @@ def validated_invoices(context: dg.AssetExecutionContext, database: InvoiceDatab
     partitions_def=organizations,
     deps=[validated_invoices],
     check_specs=checks.export_checks,
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            [dg.TableColumn(name, description=meaning) for name, meaning in INVOICE_COLUMNS.items()]
+        )
+    },
 )
 def export_files(context: dg.AssetExecutionContext, database: InvoiceDatabase) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """CSV files of validated invoices and their lines; each invoice stands in one export unless asked for again."""

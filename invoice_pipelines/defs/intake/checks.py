@@ -11,115 +11,130 @@ from datetime import timedelta
 import dagster as dg
 from sqlalchemy import Connection
 
+from invoice_pipelines.defs.intake.metadata import names_table, refused_table, without_empty_tables
+from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.intake import promises
+from invoice_pipelines.intake.arrivals import IntakeReport
+from invoice_pipelines.intake.overview import file_names
 from invoice_pipelines.intake.promises import Finding
 from invoice_pipelines.work import DrainReport
 
 STUCK_AFTER = timedelta(hours=1)
 
+
+def _spec(asset: str, name: str, description: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
+    """A check of an asset, by organization like the asset itself: without that, Dagster's UI compares the newest
+    evaluation of one organization with the newest materialization of another, and shows neither.
+    """
+    return dg.AssetCheckSpec(
+        name, asset=["intake", asset], description=description, blocking=blocking, partitions_def=organizations
+    )
+
+
 uploads_checks = [
-    dg.AssetCheckSpec(
+    _spec(
+        "uploads",
         "every_upload_has_an_invoice",
-        asset=["intake", "uploads"],
-        description="Every file that was stored has its received invoice; nothing is lost in between.",
+        "Every file that was stored has its received invoice; nothing is lost in between.",
         blocking=True,
     ),
-    dg.AssetCheckSpec(
-        "every_file_was_taken",
-        asset=["intake", "uploads"],
-        description="No file was refused; refused ones stay in the inbox, with the reason.",
-    ),
+    _spec("uploads", "every_file_was_taken", "No file was refused; refused ones stay in the inbox, with the reason."),
 ]
 parsed_checks = [
-    dg.AssetCheckSpec(
+    _spec(
+        "parsed_invoices",
         "all_documents_readable",
-        asset=["intake", "parsed_invoices"],
-        description="Every document of this run could be read. Those that could not are FAILED, with a reason.",
+        "Every document of this run could be read. Those that could not are FAILED, with a reason.",
     ),
-    dg.AssetCheckSpec(
-        "every_failure_has_a_reason",
-        asset=["intake", "parsed_invoices"],
-        description="Every FAILED invoice says why.",
-    ),
+    _spec("parsed_invoices", "every_failure_has_a_reason", "Every FAILED invoice says why."),
 ]
 validated_checks = [
-    dg.AssetCheckSpec(
+    _spec(
+        "validated_invoices",
         "all_invoices_valid",
-        asset=["intake", "validated_invoices"],
-        description="Every invoice of this run kept all fatal rules. Those that did not are FAILED, with the rule.",
+        "Every invoice of this run kept all fatal rules. Those that did not are FAILED, with the rule.",
     ),
-    dg.AssetCheckSpec(
+    _spec(
+        "validated_invoices",
         "totals_tie",
-        asset=["intake", "validated_invoices"],
-        description="Net + tax = gross in every invoice that passed (BR-CO-15).",
+        "Net + tax = gross in every invoice that passed (BR-CO-15).",
         blocking=True,
     ),
-    dg.AssetCheckSpec(
-        "passed_by_a_verdict",
-        asset=["intake", "validated_invoices"],
-        description="Whatever passed has a verdict that says so.",
-        blocking=True,
-    ),
+    _spec("validated_invoices", "passed_by_a_verdict", "Whatever passed has a verdict that says so.", blocking=True),
 ]
 export_checks = [
-    dg.AssetCheckSpec(
-        "exported_invoices_are_in_a_file",
-        asset=["intake", "export_files"],
-        description="Every EXPORTED invoice stands in a completed export.",
-    ),
-    dg.AssetCheckSpec(
-        "nothing_is_stuck",
-        asset=["intake", "export_files"],
-        description="No unfinished invoice was left untouched for more than an hour.",
-    ),
+    _spec("export_files", "exported_invoices_are_in_a_file", "Every EXPORTED invoice stands in a completed export."),
+    _spec("export_files", "nothing_is_stuck", "No unfinished invoice was left untouched for more than an hour."),
 ]
 
 
-def check_uploads(connection: Connection, refused: int) -> list[dg.AssetCheckResult]:
+BLOCKING = frozenset(
+    spec.name
+    for specs in (uploads_checks, parsed_checks, validated_checks, export_checks)
+    for spec in specs
+    if spec.blocking
+)
+"""Names of the checks that stop what comes after their asset."""
+
+
+def check_uploads(connection: Connection, report: IntakeReport) -> list[dg.AssetCheckResult]:
     """Results of `uploads_checks`."""
+    refused = refused_table(report.refused)
     return [
-        _promise("every_upload_has_an_invoice", promises.uploads_without_invoice(connection)),
-        _warning("every_file_was_taken", refused, "refused files"),
+        _promise(connection, "every_upload_has_an_invoice", promises.uploads_without_invoice(connection)),
+        _warning("every_file_was_taken", "refused files", len(report.refused), refused),
     ]
 
 
-def check_parsed(connection: Connection, report: DrainReport) -> list[dg.AssetCheckResult]:
+def check_parsed(
+    connection: Connection, report: DrainReport, failures: dg.TableMetadataValue
+) -> list[dg.AssetCheckResult]:
     """Results of `parsed_checks`."""
     return [
-        _warning("all_documents_readable", report.failed, "unreadable documents"),
-        _promise("every_failure_has_a_reason", promises.failures_without_reason(connection)),
+        _warning("all_documents_readable", "unreadable documents", report.failed, failures),
+        _promise(connection, "every_failure_has_a_reason", promises.failures_without_reason(connection)),
     ]
 
 
-def check_validated(connection: Connection, report: DrainReport) -> list[dg.AssetCheckResult]:
+def check_validated(
+    connection: Connection, report: DrainReport, failures: dg.TableMetadataValue
+) -> list[dg.AssetCheckResult]:
     """Results of `validated_checks`."""
     return [
-        _warning("all_invoices_valid", report.failed, "invalid invoices"),
-        _promise("totals_tie", promises.totals_that_do_not_tie(connection)),
-        _promise("passed_by_a_verdict", promises.passed_without_verdict(connection)),
+        _warning("all_invoices_valid", "invalid invoices", report.failed, failures),
+        _promise(connection, "totals_tie", promises.totals_that_do_not_tie(connection)),
+        _promise(connection, "passed_by_a_verdict", promises.passed_without_verdict(connection)),
     ]
 
 
 def check_exported(connection: Connection) -> list[dg.AssetCheckResult]:
     """Results of `export_checks`."""
+    stuck = promises.stuck_invoices(connection, STUCK_AFTER)
     return [
-        _promise("exported_invoices_are_in_a_file", promises.exported_without_file(connection)),
-        _promise("nothing_is_stuck", promises.stuck_invoices(connection, STUCK_AFTER), dg.AssetCheckSeverity.WARN),
+        _promise(connection, "exported_invoices_are_in_a_file", promises.exported_without_file(connection)),
+        _promise(connection, "nothing_is_stuck", stuck, dg.AssetCheckSeverity.WARN),
     ]
 
 
 def _promise(
-    name: str, finding: Finding, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    connection: Connection,
+    name: str,
+    finding: Finding,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
 ) -> dg.AssetCheckResult:
+    names = file_names(connection, finding.sample)
     return dg.AssetCheckResult(
         check_name=name,
         passed=finding.kept,
         severity=severity,
-        metadata={"offending": finding.count, "sample of ids": dg.MetadataValue.json(list(finding.sample))},
+        metadata=without_empty_tables({"offending": finding.count, "sample": names_table(finding.sample, names)}),
     )
 
 
-def _warning(name: str, count: int, what: str) -> dg.AssetCheckResult:
+def _warning(name: str, what: str, count: int, details: dg.TableMetadataValue) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        check_name=name, passed=count == 0, severity=dg.AssetCheckSeverity.WARN, metadata={what: count}
+        check_name=name,
+        passed=count == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=without_empty_tables({what: count, "details": details}),
     )

@@ -6,55 +6,30 @@ import dagster as dg
 from pydantic import Field
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.defs.intake.steps import STEPS
-from invoice_pipelines.defs.organizations import organizations
+from invoice_pipelines.defs.intake.sweep import LONGEST_REASON, Sweep, sweep
+from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.intake.received_invoices import retry_failed
-from invoice_pipelines.intake.stages import process_uploads
+from invoice_pipelines.intake.received_invoices import UnknownUpload, retry_failed
+from invoice_pipelines.intake.stages import Intake, process_uploads
+from invoice_pipelines.organizations import OrganizationError
 
 intake = dg.define_asset_job(
     "intake",
     selection=dg.AssetSelection.groups("intake"),
-    partitions_def=organizations,
     description="Takes, reads, validates and exports whatever waits in one organization.",
 )
 
 
-class Sweep(dg.Config):
-    """Which organizations a sweep takes."""
-
-    organizations: list[str] = Field(description="Slugs, in the order in which they are taken.")
-
-
 @dg.op
 def sweep_organizations(context: dg.OpExecutionContext, config: Sweep, database: InvoiceDatabase) -> None:
-    """Does all stages for each organization and logs a materialization for each in which something happened.
-
-    An organization in which something is broken is reported at the end and stops no other.
-    """
-    broken: dict[str, str] = {}
-    for number, slug in enumerate(config.organizations, start=1):
-        try:
-            for name, step in STEPS.items():
-                result = step(database.intake(slug), context.log)
-                if result.happened:
-                    context.log_event(
-                        dg.AssetMaterialization(["intake", name], partition=slug, metadata=dict(result.metadata))
-                    )
-                failed = [check.check_name for check in result.checks if not check.passed]
-                if failed and any(
-                    check.severity is dg.AssetCheckSeverity.ERROR for check in result.checks if not check.passed
-                ):
-                    raise dg.Failure(f"{name}: broken promise {', '.join(map(str, failed))}")
-        except Exception as error:  # noqa: BLE001 (one organization must not stop the others; it is raised below)
-            broken[slug] = str(error).splitlines()[0][:300]
-            context.log.error("%s is left out: %s", slug, broken[slug])
-        if number % 50 == 0:
-            context.log.info("%s of %s organizations done", number, len(config.organizations))
-    if broken:
+    """Does all stages for each organization. What is broken in one is reported at the end and stops no other."""
+    left_out = sweep(context, config.organizations, database)
+    if left_out:
+        first = next(iter(left_out))
         raise dg.Failure(
-            f"{len(broken)} of {len(config.organizations)} organizations could not be processed",
-            metadata={"broken": dg.MetadataValue.json(dict(list(broken.items())[:20]))},
+            f"{len(left_out)} of {len(config.organizations)} organizations could not be processed, "
+            f"among them {first}: {left_out[first]}",
+            metadata={"left out": dg.MetadataValue.json(dict(list(left_out.items())[:20]))},
             allow_retries=False,
         )
 
@@ -75,9 +50,11 @@ class ProcessUploads(dg.Config):
 @dg.op
 def process_named_uploads(context: dg.OpExecutionContext, config: ProcessUploads, database: InvoiceDatabase) -> None:
     """Parses, validates and exports the named uploads ahead of the queue."""
-    job_id, report = process_uploads(
-        database.intake(config.organization), [UUID(upload_id) for upload_id in config.upload_ids]
-    )
+    found = _intake_of(context, config.organization, database)
+    try:
+        job_id, report = process_uploads(found, _ids("upload_ids", config.upload_ids))
+    except UnknownUpload as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
     context.add_output_metadata(
         {"batch job": str(job_id), "validated": report.succeeded, "failed": report.failed, "skipped": report.skipped}
     )
@@ -101,9 +78,9 @@ class RetryFailed(dg.Config):
 @dg.op
 def retry_failed_invoices(context: dg.OpExecutionContext, config: RetryFailed, database: InvoiceDatabase) -> None:
     """Puts failed invoices back to CREATED; the intake sensor then starts a run that reads them again."""
-    intake_of_organization = database.intake(config.organization)
-    ids = None if config.invoice_ids is None else [UUID(invoice_id) for invoice_id in config.invoice_ids]
-    with organization_scope(database.engine, intake_of_organization.organization.id) as connection:
+    found = _intake_of(context, config.organization, database)
+    ids = None if config.invoice_ids is None else _ids("invoice_ids", config.invoice_ids)
+    with organization_scope(database.engine, found.organization.id) as connection:
         retried = retry_failed(connection, ids)
     context.add_output_metadata({"put back": len(retried)})
 
@@ -112,3 +89,26 @@ def retry_failed_invoices(context: dg.OpExecutionContext, config: RetryFailed, d
 def retry_failed_intake() -> None:
     """Tries failed invoices of one organization again."""
     retry_failed_invoices()
+
+
+def _intake_of(context: dg.OpExecutionContext, slug: str, database: InvoiceDatabase) -> Intake:
+    """The intake of an organization that an operator named; the run gets its tag, as those of the sensor have it."""
+    try:
+        found = database.intake(slug)
+    except OrganizationError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    context.instance.add_run_tags(context.run_id, {ORGANIZATION_TAG: slug})
+    return found
+
+
+def _ids(field: str, values: list[str]) -> list[UUID]:
+    ids = []
+    for value in values:
+        try:
+            ids.append(UUID(value))
+        except ValueError:
+            raise dg.Failure(
+                f"{field}: {value[:LONGEST_REASON]!r} is no id; ids look like 019a2f6e-7c1d-7000-8000-0123456789ab",
+                allow_retries=False,
+            ) from None
+    return ids

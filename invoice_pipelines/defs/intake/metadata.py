@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 
 from invoice_pipelines.intake.arrivals import IntakeReport
+from invoice_pipelines.intake.overview import FailureReason, Money
 from invoice_pipelines.intake.stages import ExportReport
 from invoice_pipelines.intake.states import Status, label
 from invoice_pipelines.work import DrainReport, Failure
 
 LONGEST_TABLE = 20
-"""Rows of a table in metadata: it stays in the event log for ever."""
+"""Rows of a table in metadata, which stays in the event log as long as its run."""
 
 
 def arrivals_metadata(report: IntakeReport) -> dict[str, Any]:
     """Files taken, refused and waiting, with reasons."""
-    duplicates = [{"file": path[:200], "result": "duplicate", "explanation": why} for path, why in report.duplicates]
-    refused = [{"file": path[:200], "result": "refused", "explanation": why} for path, why in report.refused]
+    duplicates = [{"file": path[:200], "explanation": why} for path, why in report.duplicates]
     return {
         "taken": report.taken,
         "duplicates": len(report.duplicates),
         "refused": len(report.refused),
         "still changing": report.unstable,
         "megabytes": round(report.size_bytes / 1e6, 3),
+        "files per second": round((report.taken + len(report.duplicates)) / max(report.seconds, 1e-6), 2),
         "seconds": round(report.seconds, 2),
-        "not taken": _table([*refused, *duplicates]),
+        "refused files": refused_table(report.refused),
+        "duplicate files": _table(duplicates),
     }
 
 
-def drain_metadata(report: DrainReport, names: Mapping[str, str], outcome: str) -> dict[str, Any]:
-    """Counts by outcome, rate and failures with reasons. `names` maps subject ids to file names."""
+def refused_table(refused: Sequence[tuple[str, str]]) -> dg.TableMetadataValue:
+    """Files that were refused and lie in the inbox, each with its reason."""
+    return _table([{"file": path[:200], "reason": why} for path, why in refused])
+
+
+def drain_metadata(report: DrainReport, failures: dg.TableMetadataValue, outcome: str) -> dict[str, Any]:
+    """Counts by outcome, rate and failures with reasons."""
     return {
         outcome: report.succeeded,
         "failed": report.failed,
@@ -42,26 +48,44 @@ def drain_metadata(report: DrainReport, names: Mapping[str, str], outcome: str) 
         "left for the next run": report.due,
         "documents per second": round(report.items_per_second, 2),
         "seconds": round(report.seconds, 2),
-        "failures": failures_table(report.failures, names),
+        "failures": failures,
     }
 
 
-def export_metadata(report: ExportReport, root: str, money: Sequence[tuple[str, int, Decimal]]) -> dict[str, Any]:
-    """Exported invoices and files; `money` is (currency, invoices, gross amount) of what was exported."""
+def export_metadata(report: ExportReport, seconds: float, root: str, money: Sequence[Money]) -> dict[str, Any]:
+    """Exported invoices, their money and the files."""
+    exported = sum(export.invoice_count for export in report.exports)
     files = [
         {"export": export.number, "file": file.path, "rows": file.rows, "bytes": file.size_bytes}
         for export in report.exports
         for file in export.files
     ]
     return {
-        "exported": sum(export.invoice_count for export in report.exports),
+        "exported": exported,
         "exports": len(report.exports),
-        "gross amount": _table(
-            [{"currency": currency, "invoices": count, "gross amount": str(gross)} for currency, count, gross in money]
-        ),
+        "skipped": report.drained.skipped,
+        "left for the next run": report.drained.due,
+        "invoices per second": round(exported / max(seconds, 1e-6), 2),
+        "seconds": round(seconds, 2),
+        "gross amounts": money_table(money),
         "files": _table(files),
         "folder": dg.MetadataValue.path(root),
     }
+
+
+def money_table(money: Sequence[Money]) -> dg.TableMetadataValue:
+    """Gross amounts by currency and type of document."""
+    return _table(
+        [
+            {
+                "currency": row.currency,
+                "type (BT-3)": row.type_code,
+                "documents": row.documents,
+                "gross amount": str(row.gross_amount),
+            }
+            for row in money
+        ]
+    )
 
 
 def status_chart(counts: Mapping[Status, int]) -> dg.MarkdownMetadataValue:
@@ -75,20 +99,41 @@ def status_chart(counts: Mapping[Status, int]) -> dg.MarkdownMetadataValue:
 
 
 def failures_table(failures: Sequence[Failure], names: Mapping[str, str]) -> dg.TableMetadataValue:
-    """Documents that failed, each with its reason."""
+    """Documents that failed, each with its reason. `names` maps ids to file names."""
     return _table(
         [
             {
-                "file": names.get(failure.subject_id, failure.subject_id)[:200],
+                "file": names.get(failure.subject_id, "")[:200],
                 "code": failure.code,
                 "reason": failure.message,
+                "will be retried": not failure.final,
+                "invoice id": failure.subject_id,
             }
             for failure in failures
         ]
     )
 
 
+def reasons_table(reasons: Sequence[FailureReason]) -> dg.TableMetadataValue:
+    """Why documents failed, the most frequent reason first."""
+    return _table([{"code": row.code, "invoices": row.invoices, "for example": row.message} for row in reasons])
+
+
+def without_empty_tables(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What is worth showing: a table of failures only where something failed."""
+    return {
+        name: value
+        for name, value in metadata.items()
+        if not (isinstance(value, dg.TableMetadataValue) and not value.records)
+    }
+
+
+def names_table(ids: Sequence[str], names: Mapping[str, str]) -> dg.TableMetadataValue:
+    """Uploads or received invoices, by which people find them. `names` maps ids to file names."""
+    return _table([{"file": names.get(found, "")[:200], "id": found} for found in ids])
+
+
 def _table(rows: Sequence[dict[str, Any]]) -> dg.TableMetadataValue:
     shown = [dg.TableRecord(row) for row in rows[:LONGEST_TABLE]]
-    columns = [dg.TableColumn(name=name) for name in rows[0]] if rows else [dg.TableColumn(name="nothing")]
+    columns = [dg.TableColumn(name=name) for name in rows[0]] if rows else []
     return dg.MetadataValue.table(shown, schema=dg.TableSchema(columns=columns))

@@ -6,21 +6,32 @@ An asset runs one for its partition; the sweep runs all of them for many organiz
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from sqlalchemy import Connection
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.intake import checks
-from invoice_pipelines.defs.intake.metadata import arrivals_metadata, drain_metadata, export_metadata, status_chart
+from invoice_pipelines.defs.intake.metadata import (
+    arrivals_metadata,
+    drain_metadata,
+    export_metadata,
+    failures_table,
+    money_table,
+    reasons_table,
+    status_chart,
+    without_empty_tables,
+)
 from invoice_pipelines.intake import stages
 from invoice_pipelines.intake.arrivals import IntakeReport
-from invoice_pipelines.intake.overview import exported_money, file_names
+from invoice_pipelines.intake.overview import exported_money, failure_reasons, file_names, validated_money
 from invoice_pipelines.intake.received_invoices import statistics
 from invoice_pipelines.intake.stages import Intake
-from invoice_pipelines.work import DrainProgress
+from invoice_pipelines.work import DrainProgress, DrainReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,14 @@ class StepResult:
 
     def materialization(self) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """The result an asset returns."""
-        return dg.MaterializeResult(metadata=self.metadata, check_results=self.checks)
+        return dg.MaterializeResult(metadata=without_empty_tables(self.metadata), check_results=self.checks)
+
+    @property
+    def broken(self) -> list[str]:
+        """Names of the blocking checks that failed: the next stage must not run."""
+        return [
+            str(check.check_name) for check in self.checks if not check.passed and check.check_name in checks.BLOCKING
+        ]
 
 
 def uploads(intake: Intake, log: logging.Logger) -> StepResult:
@@ -47,7 +65,7 @@ def uploads(intake: Intake, log: logging.Logger) -> StepResult:
         return StepResult(
             bool(report.taken or report.duplicates or report.refused),
             arrivals_metadata(report),
-            checks.check_uploads(connection, len(report.refused)),
+            checks.check_uploads(connection, report),
         )
 
 
@@ -55,9 +73,11 @@ def parsed_invoices(intake: Intake, log: logging.Logger) -> StepResult:
     """Reads what was uploaded."""
     report = stages.parse_uploads(intake, _progress(log, "read"))
     with organization_scope(intake.engine, intake.organization.id) as connection:
-        names = file_names(connection, [failure.subject_id for failure in report.failures])
+        failures = _failures(connection, report)
         return StepResult(
-            report.done > 0, drain_metadata(report, names, "parsed"), checks.check_parsed(connection, report)
+            report.done > 0,
+            drain_metadata(report, failures, "parsed"),
+            checks.check_parsed(connection, report, failures),
         )
 
 
@@ -65,19 +85,22 @@ def validated_invoices(intake: Intake, log: logging.Logger) -> StepResult:
     """Judges what was read."""
     report = stages.validate_invoices(intake, _progress(log, "validated"))
     with organization_scope(intake.engine, intake.organization.id) as connection:
-        names = file_names(connection, [failure.subject_id for failure in report.failures])
-        return StepResult(
-            report.done > 0, drain_metadata(report, names, "validated"), checks.check_validated(connection, report)
-        )
+        failures = _failures(connection, report)
+        shown = drain_metadata(report, failures, "validated")
+        shown["gross amounts, valid and not exported"] = money_table(validated_money(connection))
+        return StepResult(report.done > 0, shown, checks.check_validated(connection, report, failures))
 
 
 def export_files(intake: Intake, log: logging.Logger) -> StepResult:
     """Exports what was validated."""
+    started = time.monotonic()
     report = stages.export_invoices(intake, _progress(log, "chosen for export"))
+    seconds = time.monotonic() - started
     with organization_scope(intake.engine, intake.organization.id) as connection:
         money = exported_money(connection, [export.id for export in report.exports])
-        shown = export_metadata(report, str(intake.exports / intake.organization.slug), money)
+        shown = export_metadata(report, seconds, str(intake.exports / intake.organization.slug), money)
         shown["all received invoices"] = status_chart(statistics(connection).by_status)
+        shown["all failures"] = reasons_table(failure_reasons(connection))
         return StepResult(bool(report.exports), shown, checks.check_exported(connection))
 
 
@@ -88,6 +111,11 @@ STEPS: dict[str, Callable[[Intake, logging.Logger], StepResult]] = {
     "export_files": export_files,
 }
 """All stages in their order, by the name of their asset."""
+
+
+def _failures(connection: Connection, report: DrainReport) -> dg.TableMetadataValue:
+    names = file_names(connection, [failure.subject_id for failure in report.failures])
+    return failures_table(report.failures, names)
 
 
 def _progress(log: logging.Logger, done: str) -> Callable[[DrainProgress], None]:

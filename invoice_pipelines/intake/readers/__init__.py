@@ -9,7 +9,7 @@ from __future__ import annotations
 from invoice_pipelines.intake.readers.limits import Limits
 from invoice_pipelines.intake.reading import Reading, ReadingError
 
-__all__ = ["Limits", "invoice_xml", "read_document"]
+__all__ = ["Limits", "read_document"]
 
 _DEFAULT_LIMITS = Limits()
 
@@ -41,15 +41,3 @@ def read_document(data: bytes, file_name: str = "", limits: Limits = _DEFAULT_LI
     raise ReadingError(
         "UNKNOWN_TYPE", f"{file_name[:100] or 'The file'} is neither XML nor PDF; send the invoice as one of these."
     )
-
-
-def invoice_xml(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> bytes | None:
-    """The XML by which `read_document` reads an upload (`Reading.xml`); None where it reads the text layer.
-
-    Costs a fraction of a reading. For what `read_document` has read before; raises `ReadingError` for what it has not.
-    """
-    from invoice_pipelines.intake.readers.pdf_invoice import attached_xml
-    from invoice_pipelines.intake.readers.safe_xml import looks_like_xml
-    from invoice_pipelines.intake.readers.xml_invoice import check_xml
-
-    return check_xml(data, limits) if looks_like_xml(data) else attached_xml(data, limits)

@@ -6,17 +6,13 @@ PDF: the reading says so in its warnings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 from invoice_pipelines.intake.readers.limits import Limits
 from invoice_pipelines.intake.readers.pdf_attachments import Attachment, Attachments, attachments
 from invoice_pipelines.intake.readers.safe_xml import looks_like_xml
-from invoice_pipelines.intake.readers.xml_invoice import check_xml, read_xml
+from invoice_pipelines.intake.readers.xml_invoice import read_xml
 from invoice_pipelines.intake.reading import Reading, ReadingError
-
-T = TypeVar("T")
 
 # What is made to harm is not looked at any further, though the PDF around it may have a text layer.
 _HOSTILE = {"TOO_LARGE", "XML_DOCTYPE", "XML_TOO_DEEP"}
@@ -38,15 +34,30 @@ def read_pdf(data: bytes, limits: Limits) -> Reading:
     return _read_text_layer(data, limits, warnings)
 
 
-def attached_xml(data: bytes, limits: Limits) -> bytes | None:
-    """The XML that `read_pdf` reads a PDF by; None where that is the text layer. Raises `ReadingError` as it does."""
-    found = _attached_invoices(attachments(data, limits), limits, [], check_xml)
-    return found[0][1] if found else None
-
-
 def _read_attached(attached: Attachments, limits: Limits, warnings: list[str]) -> Reading | None:
     """The invoice among the attachments, or None. Adds to `warnings` what was expected and not found."""
-    read = _attached_invoices(attached, limits, warnings, read_xml)
+    read: list[tuple[Attachment, Reading]] = []
+    unpacked = 0  # bytes; each attachment has the limit to itself, but a thousand of them must not have it each
+    for attachment in attached.files:
+        if read and not attachment.says_xml:
+            break  # the rest is neither named nor typed as XML, and was only worth a look while nothing was found
+        if unpacked > limits.xml_bytes:
+            warnings.append(f"The attachments are too large to look at {attachment.name[:100]!r} and those after it.")
+            break
+        try:
+            content = attachment.unpack(limits)
+            unpacked += len(content)
+            if looks_like_xml(content):
+                read.append((attachment, read_xml(content, limits)))
+            elif attachment.has_invoice_name:
+                warnings.append(f"The attachment {attachment.name!r} is not XML.")
+        except ReadingError as error:
+            if error.code == "TOO_LARGE":
+                unpacked += limits.xml_bytes + 1
+            if attachment.has_invoice_name and error.code in _HOSTILE and not read:
+                raise
+            if attachment.has_invoice_name or (attachment.says_xml and error.code != "NOT_AN_INVOICE"):
+                warnings.append(f"The attachment {attachment.name[:100]!r} was not read: {error.message}")
     if not read:
         if attached.declares_invoice and not warnings:
             warnings.append("The PDF declares an attached XML invoice, but none is attached.")
@@ -61,38 +72,6 @@ def _read_attached(attached: Attachments, limits: Limits, warnings: list[str]) -
                 f" {attachment.name[:100]!r} (number {other.number}) was not."
             )
     return reading
-
-
-def _attached_invoices(
-    attached: Attachments, limits: Limits, warnings: list[str], read: Callable[[bytes, Limits], T]
-) -> list[tuple[Attachment, T]]:
-    """What `read` makes of the invoices among the attachments, the one that counts first.
-
-    Adds to `warnings` why an attachment that should be one is not.
-    """
-    found: list[tuple[Attachment, T]] = []
-    unpacked = 0  # bytes; each attachment has the limit to itself, but a thousand of them must not have it each
-    for attachment in attached.files:
-        if found and not attachment.says_xml:
-            break  # the rest is neither named nor typed as XML, and was only worth a look while nothing was found
-        if unpacked > limits.xml_bytes:
-            warnings.append(f"The attachments are too large to look at {attachment.name[:100]!r} and those after it.")
-            break
-        try:
-            content = attachment.unpack(limits)
-            unpacked += len(content)
-            if looks_like_xml(content):
-                found.append((attachment, read(content, limits)))
-            elif attachment.has_invoice_name:
-                warnings.append(f"The attachment {attachment.name!r} is not XML.")
-        except ReadingError as error:
-            if error.code == "TOO_LARGE":
-                unpacked += limits.xml_bytes + 1
-            if attachment.has_invoice_name and error.code in _HOSTILE and not found:
-                raise
-            if attachment.has_invoice_name or (attachment.says_xml and error.code != "NOT_AN_INVOICE"):
-                warnings.append(f"The attachment {attachment.name[:100]!r} was not read: {error.message}")
-    return found
 
 
 def _read_text_layer(data: bytes, limits: Limits, warnings: list[str]) -> Reading:

@@ -47,7 +47,15 @@ def read_xml(data: bytes, limits: Limits) -> Reading:
 
     Raises `ReadingError`: NOT_AN_INVOICE for any other XML, and what `safe_xml.parse_xml` raises.
     """
-    document, root, reader = _open(data, limits)
+    document = data.lstrip(BLANKS)
+    root = parse_xml(document, limits)
+    reader = _READERS.get(str(root.tag))
+    if reader is None:
+        raise ReadingError(
+            "NOT_AN_INVOICE",
+            f"The XML is not an invoice: its root element is {_shown(root)}, and UBL Invoice or CreditNote,"
+            " CrossIndustryInvoice or ZUGFeRD 1.0 CrossIndustryDocument are expected.",
+        )
     raw = xml_as_json(root)
     warnings: list[str] = []
     if len(document) < len(data):
@@ -58,25 +66,6 @@ def read_xml(data: bytes, limits: Limits) -> Reading:
     return replace(
         reading, profile=_profile(reading.specification_identifier), raw=raw, xml=document, warnings=tuple(warnings)
     )
-
-
-def check_xml(data: bytes, limits: Limits) -> bytes:
-    """The bytes that `read_xml` would read as an invoice (`Reading.xml`), without reading it. Raises as it does."""
-    return _open(data, limits)[0]
-
-
-def _open(data: bytes, limits: Limits) -> tuple[bytes, etree._Element, Callable[[etree._Element, list[str]], Reading]]:
-    """The document without leading blanks, its root element, and what reads its syntax."""
-    document = data.lstrip(BLANKS)
-    root = parse_xml(document, limits)
-    reader = _READERS.get(str(root.tag))
-    if reader is None:
-        raise ReadingError(
-            "NOT_AN_INVOICE",
-            f"The XML is not an invoice: its root element is {_shown(root)}, and UBL Invoice or CreditNote,"
-            " CrossIndustryInvoice or ZUGFeRD 1.0 CrossIndustryDocument are expected.",
-        )
-    return document, root, reader
 
 
 def _profile(specification: str | None) -> str | None:

@@ -12,6 +12,9 @@ depends_on = None
 APPEND_ONLY = "select, insert"
 
 TABLES = r"""
+-- Unique constraints have organization_id last, and indexes are partial, where the planner would else take them for a
+-- look-up by id: while a table has no statistics yet, it cannot tell that these read all rows of an organization.
+
 create table intake.upload (
     organization_id uuid not null references organizations.organization,
     id uuid not null default uuidv7(),
@@ -22,7 +25,7 @@ create table intake.upload (
     received_at timestamptz not null default now(),
     created_by text not null,
     primary key (organization_id, id),
-    unique (organization_id, sha256)
+    unique (sha256, organization_id)
 );
 comment on table intake.upload is 'A file as it arrived; its bytes are in the store of originals under the sha256';
 
@@ -46,10 +49,10 @@ create table intake.arrival (
     check ((upload_id is not null) = (outcome is not null and outcome in ('taken', 'duplicate')))
 );
 comment on table intake.arrival is 'A file seen in the inbox, and what became of it; the log that nothing was lost';
-comment on column intake.arrival.still_since is 'since when size and version did not change; taken once that is long enough';
-comment on column intake.arrival.removed_at is 'when the file was taken out of the inbox; null while it still lies there';
--- A path may be longer than an entry of an index, so its hash is in there. Where two hashes are the same, the second file
--- is noted once the first is taken.
+comment on column intake.arrival.still_since is 'since when size and version are as they are; taken once long enough';
+comment on column intake.arrival.removed_at is 'when the file was taken out of the inbox; null while it lies there';
+-- A path may be longer than an entry of an index, so its hash is in there. Where two hashes are the same, the second
+-- file is noted once the first is taken.
 create unique index arrival_waiting on intake.arrival (organization_id, hashtextextended(path, 0))
     where outcome is null;
 create index arrival_lying on intake.arrival (organization_id, id) where outcome is not null and removed_at is null;
@@ -91,20 +94,22 @@ create table intake.received_invoice (
     reading_json jsonb,
     raw_json jsonb,
     primary key (organization_id, id),
-    unique (organization_id, upload_id),
+    unique (upload_id, organization_id),
     foreign key (organization_id, upload_id) references intake.upload (organization_id, id),
     check (status in ('UPLOADED', 'CREATED', 'FAILED') or reading_json is not null)
 );
 comment on column intake.received_invoice.processing_version is '+1 at each status change: optimistic lock and audit';
-comment on column intake.received_invoice.seller_key is 'VAT id, tax id or name of the seller, folded, to find the same number twice';
+comment on column intake.received_invoice.seller_key is 'VAT id, tax id or name of the seller, folded, for duplicates';
 comment on column intake.received_invoice.invoice_key is 'the number without blanks and case, as people retype it';
-comment on column intake.received_invoice.confidence is 'lowest confidence of number, issue date, seller, gross amount and currency';
-comment on column intake.received_invoice.reading_json is 'the reading: EN 16931 terms with source, confidence and place';
+comment on column intake.received_invoice.confidence is 'lowest of number, date, seller, gross amount and currency';
+comment on column intake.received_invoice.reading_json is 'the reading: EN 16931 terms, source, confidence, place';
 comment on column intake.received_invoice.raw_json is 'all that the document says, lossless';
 create index received_invoice_unfinished on intake.received_invoice (organization_id, status, id)
     where status <> 'EXPORTED';
-create index received_invoice_number on intake.received_invoice (organization_id, seller_key, invoice_key);
-create index received_invoice_amount on intake.received_invoice (organization_id, seller_key, issue_date, gross_amount);
+create index received_invoice_number on intake.received_invoice (organization_id, seller_key, invoice_key)
+    where seller_key is not null;
+create index received_invoice_amount on intake.received_invoice (organization_id, seller_key, issue_date, gross_amount)
+    where seller_key is not null;
 
 create table intake.status_change (
     organization_id uuid not null references organizations.organization,
@@ -201,7 +206,7 @@ create table intake.export (
     unique (organization_id, export_number),
     check ((status = 'completed') = (completed_at is not null))
 );
-comment on column intake.export.status is 'pending: invoices are chosen, the files may not be there yet; the next run writes them';
+comment on column intake.export.status is 'pending: the invoices are chosen; the next run writes the files';
 comment on column intake.export.files is 'path, sha256, size in bytes and number of rows of each file';
 create index export_pending on intake.export (organization_id, id) where status = 'pending';
 

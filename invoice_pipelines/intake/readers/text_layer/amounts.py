@@ -5,7 +5,7 @@ Only likelihoods come from here; which amount is the total is decided by arithme
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -40,10 +40,10 @@ _BASE = {"base": 0.9, "net": 0.3}
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number that may be money. `roles` maps net, tax, gross, payable, prepaid, line_total, allowance, charge, base
-    (what a tax is reckoned on), contained (a tax in a price), carried (from page to page) and other to how likely it is that by the words around it,
-    0 to 1; `money` is True where it is written as money (two decimals or a currency) and not as a plain number.
-    `parts` are the printed amounts that a sum was made of."""
+    """A number that may be money. `roles` maps what it may be to how likely that is by the words around it, 0 to 1:
+    net, tax, gross, payable, prepaid, line_total, allowance, charge, base (what a tax is reckoned on), contained (a tax
+    in a price), carried (from page to page), other. `money` is True where it is written as money (two decimals or a
+    currency) and not as a plain number. `parts` are the printed amounts that a sum was made of."""
 
     value: Decimal
     line: int
@@ -134,7 +134,7 @@ def _regional_tax(line: Line, labels: Sequence[Label]) -> str | None:
     return key("".join(word.text for word in line.cells[label.cell].words[label.first : label.last])) if label else None
 
 
-def roles_of(kinds: Collection[str]) -> dict[str, float]:
+def roles_of(kinds: Set[str]) -> dict[str, float]:
     """What an amount is likely to be whose name is made of these kinds of words.
 
     >>> roles_of({"total", "including", "tax"})

@@ -93,10 +93,10 @@ class Claims:
     def _explained(self, claim: Amount, triple: Triple) -> bool:
         """Whether a total differs only by an allowance, charge or prepayment, or by an amount printed in between."""
         gross = triple.gross
-        if {abs(claim.value - gross.value), abs(claim.value - triple.net.value)} & self._adjustments:
-            return True
         if not gross.claims("gross"):
             return False
+        if {abs(claim.value - gross.value), abs(claim.value - triple.net.value)} & self._adjustments:
+            return True
         lines = self._lines_of.get(abs(claim.value - gross.value), [])
         index = bisect_left(lines, gross.line + 1)
         return index < len(lines) and lines[index] <= claim.line
@@ -110,7 +110,7 @@ class Claims:
         if own < _NET and _adds_up(others, net.value):
             return None
         for claim in others:
-            if abs(claim.value - net.value) in self._adjustments:
+            if not net.parts and claim.line < net.line and abs(claim.value - net.value) in self._adjustments:
                 continue
             larger = abs(claim.value) > abs(net.value)
             if own < _NET or (_net(claim) > own and (larger or claim.line >= net.line)):
@@ -126,11 +126,11 @@ class Claims:
         others = [claim for claim in self._tax if claim.value != tax.value and claim.value not in parts]
         if not others or _adds_up(others, tax.value):
             return None
-        first, last = min(triple.net.line, tax.line), triple.gross.line
+        first = min(amount.line for amount in (triple.net, *triple.net.parts, tax, *tax.parts))
         for claim in others:
             if _other_currency(claim, tax) or claim.value == 0:
                 continue
-            if not own or abs(claim.value) > abs(tax.value) or first <= claim.line <= last:
+            if not own or abs(claim.value) > abs(tax.value) or first <= claim.line <= triple.gross.line:
                 return claim
         return None
 

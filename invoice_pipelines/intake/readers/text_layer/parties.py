@@ -18,8 +18,8 @@ from invoice_pipelines.intake.readers.text_layer.words import Box, Page, Word
 _POST_CODE = re.compile(r"^(?:[A-Z]{1,2}[- ])?\d{4,5} [^\W\d_]{2,}")
 # Where the town comes first: "Dublin D02 X285", "Toronto ON M5V 2T6", "Seattle WA 98101", "Leeds LS1 4AP".
 _TOWN_FIRST = re.compile(
-    r"^[^\W\d_][^\d]{1,40}[ ,](?:[A-Z]{2},? )?(?:[A-Z]{2} \d{5}(?:-\d{4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}"
-    r"|[A-Z]\d[\dW] [A-Z\d]{4})$"
+    r"^[^\W\d_][^\d]{1,40}[ ,](?:[A-Z]{2},? )?"
+    r"(?:[A-Z]{2} \d{5}(?:-\d{4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[\dW] [A-Z\d]{4})$"
 )
 _SEPARATOR = re.compile(r"^[|·•●∙,;*\-–—/]+$")
 _BLOCK_LINES = 14

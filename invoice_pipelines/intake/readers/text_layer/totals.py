@@ -78,7 +78,9 @@ def find_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
     sums = {"tax": tax_sums(lines, rows), "net": [*base_sums(rows), *reckoned]}
     for role, computed in sums.items():
         for amount in computed:
-            _offer(candidates[role], amount, role)
+            printed = candidates[role].get(amount.value)
+            if printed is None or _likelihood(printed, role) < _LABELLED:
+                candidates[role][amount.value] = amount
     triples = _triples(candidates, rates, {amount.value for amount in sums["tax"]}, exempt)[:_CHECKED]
     borne_out = [triple for triple in triples if not claims.against(triple)]
     if not borne_out:
@@ -164,9 +166,7 @@ def _triples(
             no_tax = difference == 0
             if no_tax and tax.roles.get("tax", 0.0) < HEADED and not (exempt or Decimal(0) in rates):
                 continue
-            by_rate = no_tax or any(
-                abs(net.value * rate / 100 - difference) <= TOLERANCE for rate in rates if rate > 0
-            )
+            by_rate = no_tax or any(abs(net.value * rate / 100 - difference) <= TOLERANCE for rate in rates if rate > 0)
             by_sum = difference in tax_sums
             if not (by_rate or by_sum) and tax.roles.get("tax", 0.0) < HEADED:
                 continue  # three numbers that happen to add up
@@ -213,7 +213,7 @@ def _untied(
         net, tax, gross = (_chosen(named[role], 0.3) for role in ("net", "tax", "gross"))
     if gross and net and gross.amount is net.amount:
         net = None
-    if not contradicting:
+    if not contradicting and not sums["net"]:
         receipt = _receipt(candidates, rates)
         if receipt and (net is None or receipt[0].value == net.amount.value):
             gross, tax = (_chosen(amount, 0.93) for amount in receipt)
@@ -247,7 +247,11 @@ def _total_before(nets: dict[Decimal, Amount], gross: Amount, tax: Amount | None
 
 
 def _receipt(candidates: dict[str, dict[Decimal, Amount]], rates: set[Decimal]) -> tuple[Amount, Amount] | None:
-    """Total and the tax in it, as on a till receipt without a net total: a printed rate confirms both."""
+    """Total and the tax in it, as on a till receipt without a net total: a printed rate confirms both. None where
+    another amount is called a total, too."""
+    totals = [gross for gross in candidates["gross"].values() if gross.claims("gross")]
+    if len(totals) > 1:
+        return None
     pairs = [
         (gross, tax)
         for gross in candidates["gross"].values()

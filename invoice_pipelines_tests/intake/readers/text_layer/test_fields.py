@@ -241,6 +241,27 @@ def test_lines_that_do_not_add_up_are_left_out() -> None:
     assert reading.lines == ()
 
 
+def test_lines_go_on_after_the_sum_that_is_carried_to_the_next_page() -> None:
+    columns = (60, 200, -350, -500)
+    header = ("Bezeichnung", "Menge", "Einzelpreis", "Gesamt")
+    first = rows(100, 14, columns, header, ("Nagel", "2", "5,00", "10,00"), ("Übertrag", "", "", "10,00"))
+    second = rows(60, 14, columns, header, ("Übertrag", "", "", "10,00"), ("Hammer", "1", "20,00", "20,00"))
+    totals = rows(160, 14, (60, -500), ("Nettobetrag", "30,00"), ("MwSt 19 %", "5,70"), ("Gesamtbetrag", "35,70"))
+    reading = read_text_layer(draw([(60, 60, "Rechnung Nr. 5"), *first], [*second, *totals]))
+    assert [(line.name, line.net_amount) for line in reading.lines] == [("Nagel", 10), ("Hammer", 20)]
+    assert reading.line_total is None
+    assert str(reading.gross_amount) == "35.70"
+
+
+@pytest.mark.parametrize(
+    "town", ["Dublin D02 X285", "Toronto ON M5V 2T6", "Seattle WA 98101", "Leeds LS1 4AP", "24103 Kiel"]
+)
+def test_the_buyer_is_who_the_letter_is_addressed_to_wherever_the_post_code_stands(town: str) -> None:
+    address = rows(140, 13, (60,), ("Harbour & Hill Ltd",), ("12 Quay Street",), (town,))
+    letter = [(60, 40, "Lumen & Co Electric Ltd"), *address, (60, 240, "Invoice LC-1"), (60, 254, "Date: 2024-05-02")]
+    assert read_text_layer(draw(letter)).buyer.name == "Harbour & Hill Ltd"
+
+
 def test_totals_that_do_not_add_up_are_given_as_unsure_and_with_a_warning() -> None:
     totals = rows(200, 14, (60, -540), ("Nettobetrag", "100,00"), ("MwSt 19%", "19,00"), ("Gesamtbetrag", "120,00"))
     reading = read_text_layer(draw([(60, 100, "Rechnung Nr. 77 vom 01.01.2024"), *totals]))

@@ -1,0 +1,93 @@
+"""Holds the jobs that keep the queue and Dagster's own records in order, whatever the domain."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.organizations import list_organizations
+from invoice_pipelines.storage import remove_abandoned_files, root_path
+from invoice_pipelines.work import cleanup_stuck, prune
+
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+RUNS_AT_ONCE = 100
+ABANDONED_AFTER = timedelta(days=1)
+
+
+@dg.op
+def clean_up_stuck_work(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
+    """Returns items whose worker died to the queue, and closes jobs that nothing is left to do for."""
+    with database.engine.begin() as connection:
+        found = cleanup_stuck(connection)
+    context.add_output_metadata(
+        {
+            "returned items": found.returned_items,
+            "failed items": found.failed_items,
+            "cancelled items": found.cancelled_items,
+            "closed jobs": found.closed_jobs,
+            "reopened jobs": found.reopened_jobs,
+        }
+    )
+
+
+@dg.job
+def stuck_work_clean_up() -> None:
+    """Cleans up after dead workers, in all organizations."""
+    clean_up_stuck_work()
+
+
+@dg.op
+def prune_runs(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
+    """Deletes Dagster's records of runs that ended long ago: the runs, their events and what they printed.
+
+    The oldest go first, and what does not fit into the time of a run is left for the next night. The business's own
+    records are in the business database and stay.
+    """
+    deadline = time.monotonic() + database.settings.run_time_box_seconds
+    before = datetime.now(UTC) - timedelta(days=database.settings.keep_runs_days)
+    old = dg.RunsFilter(statuses=ENDED, updated_before=before)
+    deleted = 0
+    while time.monotonic() < deadline:
+        records = context.instance.get_run_records(old, limit=RUNS_AT_ONCE, ascending=True)
+        for record in records:
+            run_id = record.dagster_run.run_id
+            context.instance.delete_run(run_id)
+            context.instance.compute_log_manager.delete_logs(prefix=[run_id])
+        deleted += len(records)
+        if len(records) < RUNS_AT_ONCE:
+            break
+    context.add_output_metadata({"deleted runs": deleted, "ended before": dg.MetadataValue.timestamp(before)})
+
+
+@dg.op
+def prune_batch_jobs(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
+    """Deletes batch jobs and entries of the queue that ended long ago, of all organizations."""
+    before = datetime.now(UTC) - timedelta(days=database.settings.keep_runs_days)
+    organizations = list_organizations(database.engine, with_removed=True)
+    deleted = sum(prune(database.engine, organization.id, before) for organization in organizations)
+    context.add_output_metadata(
+        {
+            "deleted jobs and entries": deleted,
+            "organizations": len(organizations),
+            "ended before": dg.MetadataValue.timestamp(before),
+        }
+    )
+
+
+@dg.op
+def remove_leftovers(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
+    """Removes the temporary files that killed processes left in the stores of originals and exports."""
+    before = datetime.now(UTC) - ABANDONED_AFTER
+    roots = {"originals": database.settings.originals_root, "exports": database.settings.exports_root}
+    context.add_output_metadata(
+        {f"files in {name}": remove_abandoned_files(root_path(root), before) for name, root in roots.items()}
+    )
+
+
+@dg.job
+def nightly_prune() -> None:
+    """Removes records of Dagster and of the queue that nobody looks at any more, and files of killed processes."""
+    prune_runs()
+    prune_batch_jobs()
+    remove_leftovers()

@@ -1,0 +1,171 @@
+"""What the catalogue of PostgreSQL says of tables and functions, and whether a table is closed to other organizations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.database.roles import APP, OVERVIEW
+
+REGISTRY = "organizations.organization"
+NOT_OF_A_DOMAIN = ("pg_catalog", "information_schema", "database")
+"""Schemas without business data; `database` holds the number of the last migration."""
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    is_generated: bool
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    name: str
+    columns: tuple[str, ...]
+    target: str
+    target_columns: tuple[str, ...]
+
+
+@dataclass
+class Table:
+    name: str
+    columns: list[Column]
+    foreign_keys: list[ForeignKey]
+    unique_columns: list[tuple[str, ...]]
+    key: tuple[str, ...]
+    row_security: bool
+    forced: bool
+    policies: list[Any] = field(default_factory=list)
+
+    @property
+    def organization_column(self) -> str:
+        return "id" if self.name == REGISTRY else "organization_id"
+
+
+def read_catalogue(connection: Connection) -> dict[str, Table]:
+    """Every table of a domain, whatever its kind."""
+    tables = {}
+    for row in connection.execute(
+        text(
+            """select c.oid, n.nspname || '.' || c.relname as name, c.relrowsecurity, c.relforcerowsecurity
+               from pg_class c join pg_namespace n on n.oid = c.relnamespace
+               where c.relkind in ('r', 'p', 'm', 'f') and n.nspname <> all(:others) and n.nspname !~ '^pg_'
+               order by 2"""
+        ),
+        {"others": list(NOT_OF_A_DOMAIN)},
+    ).all():
+        columns = connection.execute(
+            text(
+                """select attname, format_type(atttypid, null) as type, attgenerated <> '' or attidentity <> '' as made
+                   from pg_attribute where attrelid = :oid and attnum > 0 and not attisdropped order by attnum"""
+            ),
+            {"oid": row.oid},
+        ).all()
+        foreign_keys = connection.execute(
+            text(
+                """
+                select conname, n.nspname || '.' || t.relname as target,
+                       (select array_agg(a.attname::text order by k.place)
+                        from unnest(conkey) with ordinality k(n, place)
+                        join pg_attribute a on a.attrelid = conrelid and a.attnum = k.n) as columns,
+                       (select array_agg(a.attname::text order by k.place)
+                        from unnest(confkey) with ordinality k(n, place)
+                        join pg_attribute a on a.attrelid = confrelid and a.attnum = k.n) as target_columns
+                from pg_constraint join pg_class t on t.oid = confrelid join pg_namespace n on n.oid = t.relnamespace
+                where conrelid = :oid and contype = 'f' order by conname
+                """
+            ),
+            {"oid": row.oid},
+        ).all()
+        unique = connection.execute(
+            text(
+                """select indisprimary, (select coalesce(array_agg(a.attname::text order by k.position), '{}')
+                           from unnest(indkey::smallint[]) with ordinality k(n, position)
+                           join pg_attribute a on a.attrelid = indrelid and a.attnum = k.n) as columns
+                   from pg_index where indrelid = :oid and indisunique order by indisprimary desc"""
+            ),
+            {"oid": row.oid},
+        ).all()
+        policies = connection.execute(
+            text(
+                """select polname, polcmd, polpermissive, array(select rolname::text from pg_roles
+                                                                where oid = any(polroles)) as roles,
+                          pg_get_expr(polqual, polrelid) as qual, pg_get_expr(polwithcheck, polrelid) as with_check
+                   from pg_policy where polrelid = :oid"""
+            ),
+            {"oid": row.oid},
+        ).all()
+        tables[row.name] = Table(
+            row.name,
+            [Column(*column) for column in columns],
+            [ForeignKey(k.conname, tuple(k.columns), k.target, tuple(k.target_columns)) for k in foreign_keys],
+            [tuple(index.columns) for index in unique],
+            next((tuple(index.columns) for index in unique if index.indisprimary), ()),
+            row.relrowsecurity,
+            row.relforcerowsecurity,
+            list(policies),
+        )
+    return tables
+
+
+def openings(table: Table) -> list[str]:
+    """What leaves a table open to other organizations; nothing where it is closed."""
+    found = []
+    names = {column.name for column in table.columns}
+    if table.organization_column not in names:
+        found.append("has no organization_id")
+    if not table.row_security:
+        found.append("has no row-level security")
+    if not table.forced:
+        found.append("does not force row-level security on its owner")
+    scoped = f"({table.organization_column} = ( SELECT (current_setting('app.organization_id'::text))::uuid"
+    of_app = [policy for policy in table.policies if policy.roles == [APP] and policy.polpermissive]
+    if not of_app:
+        found.append("has no policy for the application")
+    for policy in table.policies:
+        if not policy.polpermissive or policy.roles == [OVERVIEW]:
+            continue
+        if policy.roles != [APP]:
+            found.append(f"has the policy {policy.polname} for {policy.roles or 'everybody'}")
+        for expression in (policy.qual, policy.with_check):
+            if expression is None or not expression.startswith(scoped):
+                found.append(f"has the policy {policy.polname} that does not ask for the organization: {expression}")
+    for key in table.foreign_keys:
+        if key.target == REGISTRY:
+            if key.columns != ("organization_id",):
+                found.append(f"points at an organization by {key.columns}")
+            continue
+        pairs = dict(zip(key.columns, key.target_columns, strict=True))
+        if pairs.get("organization_id") != "organization_id":
+            found.append(f"has the foreign key {key.name} without organization_id")
+    for columns in table.unique_columns:
+        if table.name != REGISTRY and columns and "organization_id" not in columns:
+            found.append(f"is unique by {columns} across organizations, which tells one what another has")
+    return found
+
+
+def security_definer_functions(connection: Connection) -> list[Any]:
+    return list(
+        connection.execute(
+            text(
+                """
+                select n.nspname || '.' || p.proname as name, pg_get_userbyid(p.proowner) as owner,
+                       coalesce(p.proconfig, '{}') as settings,
+                       coalesce((select bool_or(a.grantee = 0) from aclexplode(coalesce(p.proacl,
+                                 acldefault('f', p.proowner))) a), false) as is_public,
+                       array(select rolname::text from aclexplode(p.proacl) a join pg_roles r on r.oid = a.grantee
+                             where r.oid <> p.proowner) as grantees,
+                       p.proretset, format_type(p.prorettype, null) as returned,
+                       coalesce((select array_agg(p.proargnames[i] || ':' || format_type(p.proallargtypes[i], null))
+                        from generate_subscripts(p.proallargtypes, 1) i where p.proargmodes[i] in ('t', 'o', 'b')),
+                        '{}') as columns
+                from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema')
+                order by 1
+                """
+            )
+        ).all()
+    )

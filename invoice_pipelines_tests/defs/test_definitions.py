@@ -1,0 +1,165 @@
+"""The code location as a whole: it loads anywhere, touches nothing while loading, and has what the docs promise."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from invoice_pipelines_tests.conftest import PROJECT
+
+BARE_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
+
+LOAD_UNDER_WATCH = """
+import os, sys, sysconfig
+import dagster as dg
+
+allowed = tuple(os.path.realpath(path) for path in (
+    sys.prefix, sys.base_prefix, sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), {project!r},
+    "/usr/share/zoneinfo", "/etc", "/proc", "/dev"))
+
+def watch(event, arguments):
+    if event.startswith("socket.") and event not in ("socket.__new__", "socket.gethostname"):
+        raise SystemExit(f"network while loading: {{event}} {{arguments}}")
+    if event in ("subprocess.Popen", "os.system", "os.posix_spawn", "os.mkdir", "os.remove", "os.rename"):
+        raise SystemExit(f"{{event}} while loading: {{arguments}}")
+    if event == "open" and isinstance(arguments[0], str):
+        path, mode = os.path.realpath(arguments[0]), str(arguments[1])
+        if set(mode) & set("wax+") or not path.startswith(allowed):
+            raise SystemExit(f"file opened while loading: {{path}} {{mode}}")
+
+sys.addaudithook(watch)
+from invoice_pipelines.definitions import defs
+dg.Definitions.validate_loadable(defs())
+print("loaded")
+"""
+
+
+def test_loading_needs_no_setting_and_touches_no_network_file_or_process(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD_UNDER_WATCH.format(project=str(PROJECT))],
+        env=BARE_ENVIRONMENT,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "loaded\n", done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_definitions_are_these(defs: dg.Definitions) -> None:
+    repository = defs.get_repository_def()
+    assets = defs.resolve_all_asset_keys()
+    assert {key.to_user_string() for key in assets} == {
+        "intake/uploads",
+        "intake/parsed_invoices",
+        "intake/validated_invoices",
+        "intake/export_files",
+    }
+    checks = {key.to_user_string() for key in repository.asset_graph.asset_check_keys}
+    assert checks == {
+        "intake/uploads:every_upload_has_an_invoice",
+        "intake/uploads:every_file_was_taken",
+        "intake/parsed_invoices:all_documents_readable",
+        "intake/parsed_invoices:every_failure_has_a_reason",
+        "intake/validated_invoices:all_invoices_valid",
+        "intake/validated_invoices:totals_tie",
+        "intake/validated_invoices:passed_by_a_verdict",
+        "intake/export_files:exported_invoices_are_in_a_file",
+        "intake/export_files:nothing_is_stuck",
+    }
+    jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    assert jobs == {
+        "intake",
+        "intake_sweep",
+        "nightly_prune",
+        "process_uploads_now",
+        "retry_failed_intake",
+        "stuck_work_clean_up",
+    }
+    sensors = {sensor.name: sensor.minimum_interval_seconds for sensor in repository.sensor_defs}
+    assert sensors == {"failed_runs": 30, "intake_due": 5, "organization_partitions": 10}
+    schedules = {schedule.name: (schedule.cron_schedule, schedule.job_name) for schedule in repository.schedule_defs}
+    assert schedules == {
+        "prune_every_night": ("30 3 * * *", "nightly_prune"),
+        "stuck_work_every_ten_minutes": ("*/10 * * * *", "stuck_work_clean_up"),
+    }
+
+
+def test_a_new_installation_works_without_a_click(defs: dg.Definitions) -> None:
+    repository = defs.get_repository_def()
+    assert {sensor.default_status for sensor in repository.sensor_defs} == {dg.DefaultSensorStatus.RUNNING}
+    assert {schedule.default_status for schedule in repository.schedule_defs} == {dg.DefaultScheduleStatus.RUNNING}
+
+
+def test_every_asset_is_partitioned_by_organization_and_says_what_it_is(defs: dg.Definitions) -> None:
+    graph = defs.get_repository_def().asset_graph
+    for key in graph.materializable_asset_keys:
+        node = graph.get(key)
+        assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition), key
+        assert node.partitions_def.name == "organization", key
+        assert len(node.description or "") > 40, key
+        assert node.group_name == key.path[0], key
+
+
+def test_a_step_shares_the_process_of_its_run(defs: dg.Definitions) -> None:
+    for job in defs.get_repository_def().get_all_jobs():
+        assert job.executor_def.name == "in_process", job.name
+
+
+@pytest.mark.slow
+def test_loading_costs_less_than_3_seconds_more_than_dagster_itself(tmp_path: Path) -> None:
+    measure = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
+    load = "from invoice_pipelines.definitions import defs; defs().get_repository_def()"
+    dagster, location = [], []
+    for _ in range(3):
+        for statement, seconds in (("import dagster", dagster), (load, location)):
+            done = subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", measure.format(statement)],
+                env={**BARE_ENVIRONMENT, "PYTHONDONTWRITEBYTECODE": ""},
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            seconds.append(float(done.stdout))
+    assert statistics.median(location) - statistics.median(dagster) < 3.0, (dagster, location)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        pytest.param(["dg", "check", "defs"], "All definitions loaded successfully", id="dg check defs"),
+        pytest.param(["dg", "list", "defs"], "intake/validated_invoices", id="dg list defs"),
+        pytest.param(
+            ["dagster", "definitions", "validate", "-w", "workspace.yaml"],
+            "Validation successful",
+            id="dagster definitions validate",
+        ),
+    ],
+)
+def test_dagsters_own_commands_accept_the_project(command: list[str], expected: str, tmp_path: Path) -> None:
+    binaries = Path(sys.executable).parent
+    done = subprocess.run(
+        [str(binaries / command[0]), *command[1:]],
+        env={
+            **BARE_ENVIRONMENT,
+            "PATH": f"{binaries}:/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "DG_CLI_DISABLE_TELEMETRY": "1",
+            "COLUMNS": "240",
+        },
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert expected in done.stdout + done.stderr
