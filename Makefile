@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 
-.PHONY: demo up test test-all lint format types imports docs clean
+.PHONY: demo up test test-slow lint format types imports docs clean
 
 demo: $(VENV)/.ready  ## the main job on the documents of examples/, checked
 	@$(BIN)/invoice-pipelines demo
@@ -42,5 +42,6 @@ $(VENV)/.ready: pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked dependencies into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv sync --frozen --inexact --quiet --python $(BIN)/python
+	@$(BIN)/uv sync --frozen --inexact --quiet --python $(BIN)/python \
+	  || $(BIN)/uv sync --frozen --inexact --quiet --python $(BIN)/python --system-certs
 	@touch $@

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +25,14 @@ from invoice_pipelines.settings import PREFIX, Settings
 SECONDS_TO_STOP = 25.0
 SECONDS_TO_START = 180.0
 MODULE = "invoice_pipelines.definitions"
+STORAGE = """
+# Runs, events and schedules, in a database of their own (never the business one).
+storage:
+  postgres:
+    postgres_url:
+      env: INVOICE_PIPELINES_DAGSTER_DATABASE_URL
+"""
+"""What `dagster.yaml` gets in a home; without a server, as in a fresh checkout, Dagster could not load it."""
 
 
 class ServiceError(Exception):
@@ -122,7 +129,7 @@ def prepare_home(settings: Settings) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     target = home / "dagster.yaml"
     if not target.exists():
-        shutil.copyfile(_shipped("dagster.yaml"), target)
+        target.write_text(_shipped("dagster.yaml").read_text("utf-8") + STORAGE, "utf-8")
     if "://" not in settings.inbox_root:
         Path(settings.inbox_root).mkdir(parents=True, exist_ok=True)
     return home

@@ -333,7 +333,8 @@ class _ServerUser:
                 f"PostgreSQL does not run as root, and user {self.name} may not enter the folders above it; "
                 "run as an ordinary user, or move the project and DAGSTER_HOME out of root's home folder"
             )
-        rights = ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
+        # Without the secure bit, access(2), by which PostgreSQL checks its own binary, would not see the right.
+        rights = ["--securebits=+no_setuid_fixup", "--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
         user = [f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
         return [setpriv, *user, *rights, "--", *command], {}
 

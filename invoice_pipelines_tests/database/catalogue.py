@@ -1,4 +1,4 @@
-"""What the catalogue of PostgreSQL says of tables and functions, and whether a table is closed to other organizations."""
+"""What the catalogue says of tables and functions, and whether a table is closed to other organizations."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,10 +121,12 @@ def test_a_data_folder_with_a_long_path_works(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has folders that the server's user may not enter")
-def test_root_can_keep_the_data_in_a_folder_closed_to_others(tmp_path):
+def test_root_can_keep_data_and_programs_in_a_folder_closed_to_others(tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    server = EmbeddedServer(closed / "postgresql")
+    installed = EmbeddedServer(tmp_path).binary("postgres").parent.parent
+    shutil.copytree(installed, closed / "programs", symlinks=True)
+    server = EmbeddedServer(closed / "postgresql", closed / "programs" / "bin")
     server.acquire()
     assert server.running()
     server.release()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import text
 
+from invoice_pipelines.cli.supervisor import prepare_home
 from invoice_pipelines.database import create_login_engine, organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.migrate import create_dagster_database
@@ -189,12 +189,12 @@ def lasting_house(
     server: EmbeddedServer,
     configure: Callable[..., None],
 ) -> Iterator[House]:
-    """An installation whose Dagster is set up by dagster.yaml and keeps its records in PostgreSQL."""
+    """An installation whose Dagster is set up as by `up` and keeps its records in PostgreSQL."""
     name = f"test_{uuid4().hex[:12]}_dagster"
     create_dagster_database(server.url("postgres"), name)
     url = server.url(name, DAGSTER).set(drivername="postgresql+psycopg2")
     configure(dagster_database_url=url.render_as_string(hide_password=False))
-    shutil.copyfile(PROJECT / "dagster.yaml", installation / "dagster.yaml")
+    prepare_home(load_settings())
     with dg.DagsterInstance.from_config(str(installation)) as instance:
         yield House(database, installation, instance, defs)
     admin = create_login_engine(server.url("postgres"))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -431,7 +432,7 @@ def test_an_inbox_and_a_store_on_s3_work_alike(desk: Desk, s3_endpoint: None) ->
 
 
 @pytest.mark.slow
-def test_fifty_thousand_files_are_seen_in_seconds_and_all_taken(desk: Desk, intake_database, record_property) -> None:
+def test_fifty_thousand_files_are_seen_in_seconds_and_all_taken(desk: Desk, record_property: Any) -> None:
     for number in range(50_000):
         (desk.inbox / f"{number:05}.xml").write_bytes(str(number).encode())
     seconds = {}

@@ -30,7 +30,7 @@ def invoice_on_paper(number: str = "2026-001", **changes: object) -> Reading:
 
 
 def validate(desk: Desk, connection: Connection, *ids: UUID) -> list[Outcome]:
-    handler = validate_handler(desk.originals, Limits(), TODAY, 10, None)
+    handler = validate_handler(TODAY, 10, None)
     items = tuple(Item(uuid4(), str(invoice_id), 1) for invoice_id in ids)
     return handler(connection, Chunk("validate_invoice", None, {}, items, heartbeat=lambda: None))
 

@@ -28,30 +28,33 @@ def xml_as_json(root: etree._Element) -> dict[str, Any]:
     while open_elements:
         element, form = open_elements.pop()
         form["name"] = names.of_element(element)
-        if element.attrib:
-            form["attributes"] = {
-                names.of_attribute(str(name), element): value for name, value in element.attrib.items()
-            }
-        content: list[Any] = [element.text] if element.text else []
-        for child in element:
-            content.append(_child_form(child))
-            if isinstance(child.tag, str):
-                open_elements.append((child, content[-1]))
-            if child.tail:
-                content.append(child.tail)
-        if len(element) and all(item.isspace() for item in content if isinstance(item, str)):
-            content = [item for item in content if not isinstance(item, str)]
+        if attributes := element.items():
+            form["attributes"] = {names.of_attribute(str(name), element): value for name, value in attributes}
+        text = element.text
+        content: list[Any] = [text] if text else []
+        if len(element):
+            indented = not text or text.isspace()
+            for child in element:
+                if isinstance(child.tag, str):
+                    child_form: dict[str, Any] = {}  # filled when its turn comes
+                    open_elements.append((child, child_form))
+                else:
+                    child_form = _remark(child)
+                content.append(child_form)
+                if tail := child.tail:
+                    content.append(tail)
+                    indented = indented and tail.isspace()
+            if indented:
+                content = [item for item in content if not isinstance(item, str)]
         if content:
             form["content"] = content
     return {"namespaces": names.namespaces, "root": top}
 
 
-def _child_form(child: etree._Element) -> dict[str, Any]:
-    if isinstance(child, etree._Comment):
-        return {"comment": child.text or ""}
+def _remark(child: etree._Element) -> dict[str, Any]:
     if isinstance(child, etree._ProcessingInstruction):
         return {"instruction": child.target, "text": child.text or ""}
-    return {}  # an element: filled when its turn comes
+    return {"comment": child.text or ""}
 
 
 class _Names:
@@ -64,9 +67,10 @@ class _Names:
 
     def of_element(self, element: etree._Element) -> str:
         tag = str(element.tag)
-        if tag not in self._known:
-            self._known[tag] = self._name(tag, element.prefix or "")
-        return self._known[tag]
+        known = self._known.get(tag)
+        if known is None:
+            known = self._known[tag] = self._name(tag, element.prefix or "")
+        return known
 
     def of_attribute(self, name: str, element: etree._Element) -> str:
         if not name.startswith("{"):
