@@ -81,7 +81,7 @@ class Settings(BaseSettings):
         default=50, ge=1, le=5000, description="How many documents one transaction of the intake takes."
     )
     intake_max_attempts: int = Field(
-        default=3, ge=1, le=100, description="How often a document that ends in an unexpected fault is tried."
+        default=6, ge=1, le=100, description="How often a document that ends in an unexpected fault is tried."
     )
     lease_seconds: int = Field(
         default=300, ge=5, le=86400, description="After how many seconds the work of a dead process is taken over."

@@ -76,3 +76,19 @@ def make_organization(database: TestDatabase) -> Callable[[str], uuid.UUID]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[None]:
+    """An S3 service behind a real socket; one for all tests, as its clients are kept by the process."""
+    server_module = pytest.importorskip("moto.server")
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        environment.setenv("AWS_ACCESS_KEY_ID", "test")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield
+    server.stop()

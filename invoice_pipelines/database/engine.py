@@ -35,7 +35,12 @@ def create_app_engine(url: str | URL, *, pool_size: int = 5, application_name: s
     """
     arguments: dict[str, Any] = {"options": f"-c role={APP} -c timezone=UTC", "application_name": application_name}
     return create_engine(
-        driver_url(url), connect_args=arguments, pool_size=pool_size, max_overflow=10, pool_pre_ping=True
+        driver_url(url),
+        connect_args=arguments,
+        pool_size=pool_size,
+        max_overflow=10,
+        pool_pre_ping=True,
+        hide_parameters=True,  # an error must not carry an organization's data into a log
     )
 
 

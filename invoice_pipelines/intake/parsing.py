@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,6 +15,8 @@ from invoice_pipelines.intake.received_invoices import InvoiceVersion, Processin
 from invoice_pipelines.intake.states import PARSEABLE
 from invoice_pipelines.storage import read_blob
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded
+
+_GONE = Skipped("the invoice is not waiting to be read any more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +36,24 @@ def parse_handler(originals: UPath, limits: Limits) -> Callable[[Connection, Chu
 
     def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
         waiting = _lock_parseable(connection, [UUID(item.subject_id) for item in chunk.items])
-        read: dict[UUID, Reading | ReadingError] = {}
-        for invoice_id, document in waiting.items():
-            data = read_blob(originals, document.organization_id, document.sha256, limits.file_bytes)
-            try:
-                read[invoice_id] = read_document(data, document.file_name, limits)
-            except ReadingError as error:
-                read[invoice_id] = error
-        mark_parsed(
-            connection,
-            [(waiting[key].invoice, result) for key, result in read.items() if isinstance(result, Reading)],
-        )
-        mark_failed(
-            connection,
-            [
-                (waiting[key].invoice, ProcessingError("parse", result.code, result.message))
-                for key, result in read.items()
-                if isinstance(result, ReadingError)
-            ],
-        )
-        return [_outcome(read.get(UUID(item.subject_id))) for item in chunk.items]
+        outcomes: dict[UUID, Outcome] = {}
+        failures: list[tuple[InvoiceVersion, ProcessingError]] = []
+
+        def readings() -> Iterator[tuple[InvoiceVersion, Reading]]:
+            for invoice_id, document in waiting.items():
+                data = read_blob(originals, document.organization_id, document.sha256, limits.file_bytes)
+                try:
+                    reading = read_document(data, document.file_name, limits)
+                except ReadingError as error:
+                    outcomes[invoice_id] = Failed(error.code, error.message, retry=False)
+                    failures.append((document.invoice, ProcessingError("parse", error.code, error.message)))
+                else:
+                    outcomes[invoice_id] = Succeeded({"format": str(reading.format), "source": str(reading.source)})
+                    yield document.invoice, reading
+
+        mark_parsed(connection, readings())
+        mark_failed(connection, failures)
+        return [outcomes.get(UUID(item.subject_id), _GONE) for item in chunk.items]
 
     return handle
 
@@ -76,13 +76,3 @@ def _lock_parseable(connection: Connection, ids: list[UUID]) -> dict[UUID, _Pars
         )
         for row in rows
     }
-
-
-def _outcome(result: Reading | ReadingError | None) -> Outcome:
-    match result:
-        case None:
-            return Skipped("the invoice is not waiting to be read any more")
-        case ReadingError():
-            return Failed(result.code, result.message, retry=False)
-        case _:
-            return Succeeded({"format": str(result.format), "source": str(result.source)})

@@ -7,7 +7,7 @@ workers on one invoice exactly one wins. The connection is in the scope of the o
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.rows import invoice_row, line_rows, tax_rows
+from invoice_pipelines.intake.rows import invoice_row, json_text, line_rows, tax_rows
 from invoice_pipelines.intake.states import PARSEABLE, Status
 from invoice_pipelines.work import enqueue
 
@@ -70,17 +70,25 @@ def invoices_of_uploads(connection: Connection, upload_ids: Sequence[UUID]) -> l
     return [found[upload_id] for upload_id in upload_ids]
 
 
-def mark_parsed(connection: Connection, readings: Sequence[tuple[InvoiceVersion, Reading]]) -> set[UUID]:
+def mark_parsed(connection: Connection, readings: Iterable[tuple[InvoiceVersion, Reading]]) -> set[UUID]:
     """UPLOADED or CREATED to PARSED with all that was read; queues the validation.
 
+    Of each reading only the rows are kept before the next one is asked for: a generator needs memory for one reading.
     Returns the ids that changed: an invoice that somebody else changed since is left alone and not in it.
     """
-    if not readings:
+    ids: list[UUID] = []
+    rows: list[str] = []
+    xmls: list[bytes | None] = []
+    lines: list[dict[str, Any]] = []
+    taxes: list[dict[str, Any]] = []
+    for invoice, reading in readings:
+        ids.append(invoice.id)
+        rows.append(json_text({"id": str(invoice.id), "version": invoice.processing_version, **invoice_row(reading)}))
+        xmls.append(reading.xml)
+        lines += line_rows(invoice.id, reading)
+        taxes += tax_rows(invoice.id, reading)
+    if not ids:
         return set()
-    rows = [
-        {"id": str(invoice.id), "version": invoice.processing_version, **invoice_row(reading)}
-        for invoice, reading in readings
-    ]
     changed = set(
         connection.execute(
             text(
@@ -108,16 +116,15 @@ def mark_parsed(connection: Connection, readings: Sequence[tuple[InvoiceVersion,
                 """
             ),
             {
-                "rows": json.dumps(rows),
-                "ids": [invoice.id for invoice, _ in readings],
-                "xmls": [reading.xml for _, reading in readings],
+                "rows": f"[{','.join(rows)}]",
+                "ids": ids,
+                "xmls": xmls,
                 "parseable": [str(status) for status in PARSEABLE],
             },
         ).scalars()
     )
-    ids = [invoice.id for invoice, _ in readings if invoice.id in changed]
-    _replace_parts(connection, ids, readings)
-    enqueue(connection, VALIDATE, [str(invoice_id) for invoice_id in ids])
+    _replace_parts(connection, changed, lines, taxes)
+    enqueue(connection, VALIDATE, [str(invoice_id) for invoice_id in ids if invoice_id in changed])
     return changed
 
 
@@ -275,15 +282,14 @@ def _record_errors(connection: Connection, errors: Sequence[tuple[UUID, Processi
 
 
 def _replace_parts(
-    connection: Connection, ids: Sequence[UUID], readings: Sequence[tuple[InvoiceVersion, Reading]]
+    connection: Connection, ids: Set[UUID], lines: list[dict[str, Any]], taxes: list[dict[str, Any]]
 ) -> None:
     """Writes lines and taxes of the changed invoices anew."""
     for table in ("received_invoice_line", "received_invoice_tax"):
         connection.execute(
             text(f"delete from intake.{table} where received_invoice_id = any(:ids)"), {"ids": list(ids)}
         )
-    kept = set(ids)
-    lines = [row for invoice, reading in readings if invoice.id in kept for row in line_rows(invoice.id, reading)]
+    kept = {str(invoice_id) for invoice_id in ids}
     connection.execute(
         text(
             """
@@ -296,9 +302,8 @@ def _replace_parts(
                 tax_rate numeric)
             """
         ),
-        {"rows": json.dumps(lines)},
+        {"rows": json.dumps([row for row in lines if row["received_invoice_id"] in kept])},
     )
-    taxes = [row for invoice, reading in readings if invoice.id in kept for row in tax_rows(invoice.id, reading)]
     connection.execute(
         text(
             """
@@ -310,5 +315,5 @@ def _replace_parts(
                 tax_amount numeric)
             """
         ),
-        {"rows": json.dumps(taxes)},
+        {"rows": json.dumps([row for row in taxes if row["received_invoice_id"] in kept])},
     )

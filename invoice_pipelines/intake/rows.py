@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -20,10 +21,11 @@ REQUIRED_FIELDS = ("number", "issue_date", "seller.name", "gross_amount", "curre
 
 _LONGEST_KEY = 200
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+_PERHAPS_NOT_STORABLE = re.compile(r"\\u(0000|d[89a-f])")  # in JSON; a character beyond U+FFFF is a pair of surrogates
 
 
 def invoice_row(reading: Reading) -> dict[str, Any]:
-    """The header columns of `intake.received_invoice`, ready for JSON; amounts are strings, to keep their decimals."""
+    """The header columns of `intake.received_invoice`, for `json_text`; amounts are strings, to keep their decimals."""
     return {
         "source": str(reading.source),
         "format": str(reading.format),
@@ -49,7 +51,7 @@ def invoice_row(reading: Reading) -> dict[str, Any]:
         "payable_amount": plain(reading.payable_amount),
         "confidence": str(round(Decimal(str(confidence(reading))), 3)),
         "reading_json": reading_json(reading),
-        "raw_json": plain(reading.raw),
+        "raw_json": reading.raw,
     }
 
 
@@ -120,6 +122,15 @@ def reading_json(reading: Reading) -> dict[str, Any]:
     """The reading as JSON, without what is absent, and without the document itself (`raw`, `xml`)."""
     shown = {name: plain(getattr(reading, name)) for name in _field_names(Reading) if name not in ("raw", "xml")}
     return {name: value for name, value in shown.items() if value not in (None, [], {})}
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON text that PostgreSQL can store, whatever a document holds; see `plain`.
+
+    The raw form of a document is most of a row and is JSON already, so it is only looked through as text.
+    """
+    text = json.dumps(value, default=plain)
+    return json.dumps(plain(value)) if _PERHAPS_NOT_STORABLE.search(text) else text
 
 
 def plain(value: Any) -> Any:

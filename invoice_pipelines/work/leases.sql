@@ -15,11 +15,12 @@ $$;
 -- one lease. An item over which a process died comes alone. No rows: nothing is due.
 --
 -- Picking and taking is one statement on purpose: while the table has no statistics yet, the planner expects few rows
--- to be picked and looks them up by key; with a list of ids it would read all items of the organization.
+-- to be picked and looks them up by key; with a list of ids it would read all items of the organization. For the same
+-- reason it may walk the index of what is due in its order, and nothing else.
 create or replace function work.claim_items(
     wanted_kind text, chunk_size integer, lease interval, attempts_allowed integer
 ) returns table (id uuid, subject_id text, attempts integer, job_id uuid, lease_token uuid)
-language plpgsql set plan_cache_mode = force_custom_plan
+language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
 as $$
 #variable_conflict use_column
 declare

@@ -124,9 +124,11 @@ def test_a_data_folder_with_a_long_path_works(tmp_path):
 def test_root_can_keep_data_and_programs_in_a_folder_closed_to_others(tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    installed = EmbeddedServer(tmp_path).binary("postgres").parent.parent
-    shutil.copytree(installed, closed / "programs", symlinks=True)
-    server = EmbeddedServer(closed / "postgresql", closed / "programs" / "bin")
+    bin_folder = EmbeddedServer(tmp_path).binary("postgres").parent
+    wheel = bin_folder.parent.parent
+    for folder in (wheel, wheel.with_name(f"{wheel.name}.libs")):
+        shutil.copytree(folder, closed / folder.name, symlinks=True)
+    server = EmbeddedServer(closed / "postgresql", closed / bin_folder.relative_to(wheel.parent))
     server.acquire()
     assert server.running()
     server.release()

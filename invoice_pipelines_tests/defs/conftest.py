@@ -21,14 +21,17 @@ from invoice_pipelines.database.roles import DAGSTER
 from invoice_pipelines.defs.intake.sensors import intake_due
 from invoice_pipelines.defs.organizations import organization_partitions
 from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.intake.uploads import StoredFile, record_uploads
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.settings import load_settings
+from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 
 EXAMPLES = PROJECT / "examples"
 GOOD = EXAMPLES / "nordwind-handel" / "polder-bloemen-20260214.xml"
 """A valid invoice over 1,016.00 EUR."""
 WRONG_TOTAL = EXAMPLES / "nordwind-handel" / "XRechnung falsche Summe.xml"
+CREDIT_NOTE = EXAMPLES / "nordwind-handel" / "polder-bloemen-gutschrift.xml"
 BROKEN_XML = EXAMPLES / "nordwind-handel" / "kaputt.xml"
 
 
@@ -72,6 +75,15 @@ class House:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
         return path
+
+    def upload(self, slug: str, name: str, content: Path) -> str:
+        """Stores and records a file without an inbox; returns the id of the upload."""
+        organization_id = self.id_of(slug)
+        sha256, size = store_blob(root_path(load_settings().originals_root), organization_id, content.read_bytes())
+        with organization_scope(self.database.engine, organization_id) as connection:
+            stored = [StoredFile(name, sha256, size)]
+            recorded = record_uploads(connection, stored, source="command line", created_by="test")
+        return str(recorded[0].upload_id)
 
     def keep_partitions_in_step(self) -> dg.SensorResult:
         """One tick of the sensor of partitions, with what the daemon makes of it."""
@@ -120,6 +132,12 @@ class House:
             raise_on_error=False,
         )
 
+    def sweep(self, *slugs: str) -> dg.ExecuteInProcessResult:
+        """Runs a sweep over organizations."""
+        return self.run(
+            "intake_sweep", config={"ops": {"sweep_organizations": {"config": {"organizations": list(slugs)}}}}
+        )
+
     def statuses(self, slug: str) -> dict[str, str]:
         """Status of each received invoice by its file name."""
         return {row[0]: row[1] for row in self.rows(slug, "select file_name, status from public.invoice_record")}
@@ -139,6 +157,10 @@ class House:
             """update organizations.organization set settings = '{"oldest_invoice_years": 0}' where slug = :slug""",
             slug=slug,
         )
+
+    def mend_organization(self, slug: str) -> None:
+        """Gives it the settings of a new one."""
+        self.behind("update organizations.organization set settings = '{}' where slug = :slug", slug=slug)
 
 
 @pytest.fixture(scope="session")

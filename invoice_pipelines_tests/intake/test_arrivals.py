@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -389,23 +388,7 @@ def test_a_run_ends_when_its_files_cannot_be_stored_and_does_not_spin(desk: Desk
     assert time.monotonic() - started < 10
 
 
-@pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[None]:
-    """An S3 service behind a real socket."""
-    server_module = pytest.importorskip("moto.server")
-    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        environment.setenv("AWS_ACCESS_KEY_ID", "test")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        yield
-    server.stop()
-
-
-def test_an_inbox_and_a_store_on_s3_work_alike(desk: Desk, s3_endpoint: None) -> None:
+def test_an_inbox_and_a_store_on_s3_work_alike(desk: Desk, s3_server: None) -> None:
     bucket = root_path(f"s3://bucket-{uuid4().hex}")
     bucket.fs.mkdir(bucket.path)
     inbox, originals = bucket / "inbox", bucket / "originals"

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
-from invoice_pipelines.intake.readers import Limits
 from invoice_pipelines.intake.reading import Format, Party, Reading, Source
 from invoice_pipelines.intake.received_invoices import (
     ProcessingError,
