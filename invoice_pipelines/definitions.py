@@ -1,8 +1,12 @@
 """The code location: everything below `defs/`, run in one process per run. Holds no definition of its own."""
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
+
+# Dagster warns of a parameter that it passes to itself for each sensor with several jobs.
+warnings.filterwarnings("ignore", "Parameter `owners` of initializer `SensorDefinition", dg.BetaWarning)
 
 
 @dg.definitions

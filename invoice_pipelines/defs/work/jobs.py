@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.intake.received_invoices import fail_given_up
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.storage import remove_abandoned_files, root_path
 from invoice_pipelines.work import cleanup_stuck, prune
@@ -17,11 +19,19 @@ ABANDONED_AFTER = timedelta(days=1)
 
 @dg.op
 def clean_up_stuck_work(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
-    """Returns items whose worker died to the queue, and closes jobs that nothing is left to do for."""
+    """Returns items whose worker died to the queue, and closes jobs that nothing is left to do for.
+
+    Where an item was given up, its invoice fails with the same reason; no run of its organization might come to do it.
+    """
     with database.engine.begin() as connection:
         found = cleanup_stuck(connection)
+    given_up = 0
+    for organization in list_organizations(database.engine) if found.failed_items else ():
+        with organization_scope(database.engine, organization.id) as connection:
+            given_up += len(fail_given_up(connection))
     context.add_output_metadata(
         {
+            "given up invoices": given_up,
             "returned items": found.returned_items,
             "failed items": found.failed_items,
             "cancelled items": found.cancelled_items,

@@ -17,6 +17,8 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import database_urls
 from invoice_pipelines.database.engine import create_login_engine
 from invoice_pipelines.defs.work.sensors import failed_runs
+from invoice_pipelines.intake.received_invoices import PARSE
+from invoice_pipelines.intake.uploads import StoredFile, record_uploads
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage.places import write_durably
 from invoice_pipelines.work import claim, create_job, enqueue
@@ -48,6 +50,20 @@ def test_work_of_a_dead_process_goes_back_to_the_queue(house: House) -> None:
     assert outputs(result)["returned items"] == 2
     assert {row[0] for row in house.rows("acme", "select status from work.batch_item")} == {"pending"}
     assert {row[0] for row in house.rows("beta", "select status from work.batch_item")} == {"processing"}
+
+
+def test_an_invoice_whose_worker_died_on_its_last_attempt_fails_with_that_reason(house: House) -> None:
+    house.add("acme")
+    with organization_scope(house.database.engine, house.id_of("acme")) as connection:
+        record_uploads(connection, [StoredFile("a.xml", "0" * 64, 1)], source="inbox", created_by="test")
+        assert claim(connection, PARSE, lease=timedelta(minutes=5), max_attempts=1) is not None
+    house.behind(
+        "update work.batch_item set lease_expires_at = now() - interval '1 second' where organization_id = :id",
+        id=house.id_of("acme"),
+    )
+    assert outputs(house.run("stuck_work_clean_up"))["given up invoices"] == 1
+    failed = "select r.status, e.code from intake.received_invoice r, intake.processing_error e"
+    assert [tuple(row) for row in house.rows("acme", failed)] == [("FAILED", "WORKER_DIED")]
 
 
 def age_runs(by: timedelta, *run_ids: str) -> None:
