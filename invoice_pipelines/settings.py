@@ -89,6 +89,13 @@ class Settings(BaseSettings):
     run_time_box_seconds: int = Field(
         default=1800, ge=10, le=86400, description="After how many seconds a run ends and leaves the rest to the next."
     )
+    rest_after_failure_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        le=3600,
+        description="How long, in seconds, an organization is left alone after a failed run; twice as long after each "
+        "further one, up to twenty times as long.",
+    )
     sweep_threshold: int = Field(
         default=20,
         ge=1,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -51,7 +51,7 @@ def _xml_in(data: bytes) -> bytes | None:
     return next((files[0] for files in attached), None)
 
 
-def copies(originals: list[EInvoice], count: int) -> Iterator[EInvoice]:
+def copies(originals: Sequence[EInvoice], count: int) -> Iterator[EInvoice]:
     """`count` copies of each; the copy k has "-k" behind its number and is dated k days earlier."""
     for k in range(1, count + 1):
         for original in originals:

@@ -257,7 +257,7 @@ def _work_off(processes: Sequence[Worker], slug: str) -> float:
 @contextmanager
 def _ground() -> Iterator[tuple[Ground, Settings]]:
     with tempfile.TemporaryDirectory(prefix="invoice-pipelines-bench-") as folder:
-        nowhere_else: dict[str, Any] = dict.fromkeys(_PLACES)
-        settings = Settings(DAGSTER_HOME=Path(folder) / "home", **nowhere_else)
+        own: dict[str, Any] = {"DAGSTER_HOME": Path(folder) / "home", **dict.fromkeys(_PLACES)}
+        settings = Settings(**own)
         with open_database(settings, migrated=True, application_name="bench") as engine:
             yield Ground(engine, settings, valid_e_invoices()), settings

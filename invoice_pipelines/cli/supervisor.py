@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from invoice_pipelines.database.access import database_urls, embedded_server, prepare_databases, running_server
+from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.settings import PREFIX, Settings
 
 SECONDS_TO_STOP = 25.0
@@ -47,12 +48,20 @@ class Services:
     environment: dict[str, str]
     url: str | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _port: int = field(default=0, init=False)
+    _postgresql: str = field(default="", init=False)
 
     def check(self) -> None:
         """Brings the embedded PostgreSQL back if it was killed; raises ServiceError where another process ended."""
         server = embedded_server(self.settings)
-        if server is not None and not server.running():
-            server.acquire()
+        if server is not None:
+            while not self._has_lived_on(server):
+                server.acquire()
+                self._start_over(server)
+        self.check_processes()
+
+    def check_processes(self) -> None:
+        """Raises ServiceError where a process ended by itself."""
         for name, process in self.processes.items():
             if process.poll() is not None:
                 raise ServiceError(f"the {name} ended with code {process.returncode}; see {self.log_of(name)}")
@@ -76,6 +85,47 @@ class Services:
                 preexec_fn=_prepare_process,
             )
 
+    def start(self) -> None:
+        """Starts what runs the work: the code server, and the daemon that asks for runs."""
+        server = embedded_server(self.settings)
+        self._postgresql = server.start_mark() if server is not None else ""
+        _prepare_dagster(self)
+        self._port = self._port or _free_port()
+        address = ["-h", "127.0.0.1", "-p", str(self._port)]
+        self.spawn("code server", [*_python("dagster"), "api", "grpc", "-m", MODULE, *address, "-n", "4"])
+        self.workspace.write_text(
+            f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {self._port}\n"
+            "      location_name: invoice_pipelines\n"
+        )
+        _wait_for_port(self, self._port)
+        self.spawn("daemon", [*_python("dagster._daemon"), "run", "-w", str(self.workspace)])
+
+    @property
+    def workspace(self) -> Path:
+        """The file that says where the code server listens."""
+        return self.settings.home.absolute() / "workspace.running.yaml"
+
+    def _has_lived_on(self, server: EmbeddedServer) -> bool:
+        """Whether PostgreSQL runs since the code server and the daemon were started."""
+        return server.running() and server.start_mark() == self._postgresql
+
+    def _start_over(self, server: EmbeddedServer) -> None:
+        """Starts the code server and the daemon again, after PostgreSQL was.
+
+        Runs lose their sessions and transactions with the server and cannot go on, and a code server that could not
+        report the end of a run watches no run any more: those would stay STARTED, and their organizations wait.
+        """
+        for name in ("daemon", "code server"):
+            process = self.processes.pop(name, None)
+            if process is not None:
+                _signal(process, signal.SIGKILL)
+                process.wait()
+        try:
+            self.start()
+        except ServiceError:
+            if self._has_lived_on(server):
+                raise  # not because PostgreSQL was killed once more
+
     def stop(self) -> None:
         """Ends all processes: the ones that ask for work first, each with time to finish what it is about."""
         for name in reversed(list(self.processes)):
@@ -97,19 +147,7 @@ def running_services(settings: Settings, *, webserver: bool) -> Iterator[Service
         prepare_databases(settings)
         services = Services(settings, child_environment(settings, home))
         stack.callback(services.stop)
-        _prepare_dagster(services)
-        port = _free_port()
-        services.spawn(
-            "code server",
-            [*_python("dagster"), "api", "grpc", "-m", MODULE, "-h", "127.0.0.1", "-p", str(port), "-n", "4"],
-        )
-        workspace = home / "workspace.running.yaml"
-        workspace.write_text(
-            f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {port}\n"
-            "      location_name: invoice_pipelines\n"
-        )
-        _wait_for_port(services, port)
-        services.spawn("daemon", [*_python("dagster._daemon"), "run", "-w", str(workspace)])
+        services.start()
         if webserver:
             host, web_port = settings.webserver_host, settings.webserver_port
             if not _is_free(host, web_port):
@@ -117,7 +155,7 @@ def running_services(settings: Settings, *, webserver: bool) -> Iterator[Service
             services.url = f"http://{host}:{web_port}"
             services.spawn(
                 "webserver",
-                [*_python("dagster_webserver"), "-w", str(workspace), "-h", host, "-p", str(web_port)],
+                [*_python("dagster_webserver"), "-w", str(services.workspace), "-h", host, "-p", str(web_port)],
             )
             _wait_for_ui(services)
         yield services
@@ -211,7 +249,7 @@ def _is_free(host: str, port: int) -> bool:
 def _wait_for_port(services: Services, port: int) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline:
-        services.check()
+        services.check_processes()
         with socket.socket() as probe:
             probe.settimeout(1)
             if probe.connect_ex(("127.0.0.1", port)) == 0:

@@ -111,6 +111,14 @@ class EmbeddedServer:
         """Whether the server answers."""
         return self.folder.is_dir() and self._running()
 
+    def start_mark(self) -> str:
+        """What tells this start of the server from any other: its process id and the time it began."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return ""
+        return " ".join(lines[0:3:2])
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with (self.folder / "lock").open("ab") as lock:

@@ -19,9 +19,9 @@ from invoice_pipelines.organizations import OrganizationSummary, list_organizati
 SECONDS_FOR_SIGHTING = 25.0
 """A tick may last 60 s; what is not looked at in this time is first in the next tick."""
 
-SECONDS_OF_REST = 30
-LONGEST_REST = timedelta(minutes=10)
-"""After a failed run, its organization is left alone for 30 s, twice as long after each further one, up to this."""
+LONGEST_REST = 20
+"""After a failed run, its organization is left alone for a setting, twice as long after each further one, up to this
+many times as long."""
 
 LOOK_BACK = timedelta(hours=1)
 """Failures of this time count: long enough for as many as the longest rest takes."""
@@ -52,7 +52,7 @@ def intake_due(context: dg.SensorEvaluationContext, database: InvoiceDatabase) -
         return dg.SensorResult(skip_reason=f"a sweep is in flight{note}", cursor=cursor)
     due = organizations_due(database.engine, settle)
     history = _ended_runs(context.instance)
-    busy = in_flight | _organizations_at_rest(history)
+    busy = in_flight | _organizations_at_rest(history, database.settings.rest_after_failure_seconds)
     known = set(context.instance.get_dynamic_partitions("organization"))
     slugs = [
         organization.slug
@@ -128,7 +128,7 @@ def _ended_runs(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
     )
 
 
-def _organizations_at_rest(newest_first: Sequence[dg.RunRecord]) -> set[str]:
+def _organizations_at_rest(newest_first: Sequence[dg.RunRecord], seconds: float) -> set[str]:
     """Slugs whose last runs failed, so that a fault that stays does not become a run every few seconds."""
     succeeded: set[str] = set()
     failures: dict[str, list[datetime]] = {}
@@ -148,7 +148,7 @@ def _organizations_at_rest(newest_first: Sequence[dg.RunRecord]) -> set[str]:
     return {
         slug
         for slug, times in failures.items()
-        if now - times[0] < min(timedelta(seconds=SECONDS_OF_REST * 2 ** (len(times) - 1)), LONGEST_REST)
+        if now - times[0] < timedelta(seconds=seconds * min(2 ** (len(times) - 1), LONGEST_REST))
     }
 
 
