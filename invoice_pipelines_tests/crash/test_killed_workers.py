@@ -20,6 +20,7 @@ from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.crash.documents import (
     assert_all_came_out_right,
+    interrupted_items,
     is_quiet,
     make_organization,
     more,
@@ -54,9 +55,9 @@ def test_killed_workers_and_a_killed_postgresql_lose_and_double_nothing(server: 
     inbox.mkdir(parents=True)
     dropped = [file for file in more(3, "a") if b"urn:factur-x.eu" not in file.data]
     waiting = dropped[:]
+    where = [url.render_as_string(hide_password=False), str(tmp_path), SLUG]
     zygote = subprocess.Popen(
-        [sys.executable, "-m", "invoice_pipelines_tests.crash.worker"]
-        + [url.render_as_string(hide_password=False), str(tmp_path), SLUG],
+        [sys.executable, "-m", "invoice_pipelines_tests.crash.worker", *where],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -90,4 +91,5 @@ def test_killed_workers_and_a_killed_postgresql_lose_and_double_nothing(server: 
         os.kill(worker, signal.SIGKILL)
         zygote.communicate(timeout=10)
     assert_all_came_out_right(engine, organization_id, dropped, inbox, exports)
+    assert interrupted_items(engine, organization_id) > 0, "the kills hit work in progress"
     engine.dispose()
