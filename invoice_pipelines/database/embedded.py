@@ -76,8 +76,11 @@ class EmbeddedServer:
         """Makes and starts the server where needed, and holds it for this process until `release`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            if not self._running():
-                self._start()
+            while not self._running():
+                if self._lives():
+                    time.sleep(0.03)  # it recovers, or was killed just now and is not gone yet
+                else:
+                    self._start()
             if self._holders is None:
                 self._holders = (self.folder / "holders").open("ab")
                 fcntl.flock(self._holders, fcntl.LOCK_SH)
@@ -131,6 +134,14 @@ class EmbeddedServer:
                 return True
         except psycopg.OperationalError:
             return False
+
+    def _lives(self) -> bool:
+        """Whether the server's process exists, answering or not."""
+        pid = _pid_in(self.data / "postmaster.pid")
+        if pid is None:
+            return False
+        _reap(pid)
+        return _is_postgres(pid, self.data)
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(host=str(self.socket_folder), user=SUPERUSER, dbname="postgres", connect_timeout=10)
