@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from invoice_pipelines.database.access import database_urls, embedded_server, prepare_databases, running_server
+from invoice_pipelines.database.access import database_urls, prepare_databases, running_server
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.settings import PREFIX, Settings
 
@@ -42,9 +42,13 @@ class ServiceError(Exception):
 
 @dataclass(slots=True)
 class Services:
-    """The running processes. `url` is where the Dagster UI is; None without a webserver."""
+    """The running processes. `url` is where the Dagster UI is; None without a webserver.
+
+    `server` is the embedded PostgreSQL as this process holds it; None where the operator names another one.
+    """
 
     settings: Settings
+    server: EmbeddedServer | None
     environment: dict[str, str]
     url: str | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -53,11 +57,9 @@ class Services:
 
     def check(self) -> None:
         """Brings the embedded PostgreSQL back if it was killed; raises ServiceError where another process ended."""
-        server = embedded_server(self.settings)
-        if server is not None:
-            while not self._has_lived_on(server):
-                server.acquire()
-                self._start_over(server)
+        while self.server is not None and not self._has_lived_on(self.server):
+            self.server.acquire()
+            self._start_over(self.server)
         self.check_processes()
 
     def check_processes(self) -> None:
@@ -87,8 +89,7 @@ class Services:
 
     def start(self) -> None:
         """Starts what runs the work: the code server, and the daemon that asks for runs."""
-        server = embedded_server(self.settings)
-        self._postgresql = server.start_mark() if server is not None else ""
+        self._postgresql = self.server.start_mark() if self.server is not None else ""
         _prepare_dagster(self)
         self._port = self._port or _free_port()
         address = ["-h", "127.0.0.1", "-p", str(self._port)]
@@ -143,9 +144,9 @@ def running_services(settings: Settings, *, webserver: bool) -> Iterator[Service
     """Everything that works through the queues, for the length of the block; nothing is left running behind it."""
     home = prepare_home(settings)
     with ExitStack() as stack:
-        stack.enter_context(running_server(settings))
+        server = stack.enter_context(running_server(settings))
         prepare_databases(settings)
-        services = Services(settings, child_environment(settings, home))
+        services = Services(settings, server, child_environment(settings, home))
         stack.callback(services.stop)
         services.start()
         if webserver:
@@ -192,7 +193,7 @@ def _prepare_dagster(services: Services) -> None:
     their code server.
     """
     script = "from invoice_pipelines.cli.dagster_storage import prepare; prepare({})"
-    closes = embedded_server(services.settings) is not None
+    closes = services.server is not None
     done = subprocess.run(
         [sys.executable, "-c", script.format(closes)],
         env=services.environment,

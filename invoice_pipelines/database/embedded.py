@@ -35,6 +35,9 @@ from sqlalchemy import URL
 from invoice_pipelines.database.errors import DatabaseError
 
 SUPERUSER = "postgres"
+SECONDS_WITHOUT_SOCKET = 10.0
+"""How long a server may take from its start to its socket, which is there long before it answers."""
+
 LONGEST_SOCKET_FOLDER = 85
 """The path of a Unix socket may have 107 bytes; PostgreSQL appends `/.s.PGSQL.5432.lock`."""
 
@@ -76,11 +79,19 @@ class EmbeddedServer:
         """Makes and starts the server where needed, and holds it for this process until `release`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
+            without_socket = time.monotonic()
             while not self._running():
-                if self._lives():
-                    time.sleep(0.03)  # it recovers, or was killed just now and is not gone yet
-                else:
+                if not self._lives():
                     self._start()
+                    continue
+                time.sleep(0.03)  # it recovers, or was killed just now and is not gone yet
+                if (self.socket_folder / ".s.PGSQL.5432").exists():
+                    without_socket = time.monotonic()
+                elif time.monotonic() - without_socket > SECONDS_WITHOUT_SOCKET:
+                    raise EmbeddedServerError(
+                        f"PostgreSQL runs on {self.data}, but its socket in {self.socket_folder} is gone; "
+                        f"end process {_pid_in(self.data / 'postmaster.pid')}, then start again"
+                    )
             if self._holders is None:
                 self._holders = (self.folder / "holders").open("ab")
                 fcntl.flock(self._holders, fcntl.LOCK_SH)

@@ -8,6 +8,7 @@ Everything is set by the environment. Says `ready`, and stops all when its input
 from __future__ import annotations
 
 import select
+import signal
 import sys
 
 from invoice_pipelines.cli.supervisor import running_services
@@ -15,6 +16,7 @@ from invoice_pipelines.settings import load_settings
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with running_services(load_settings(), webserver=False) as services:
         print(f"ready {services.processes['daemon'].pid}", flush=True)
         while not select.select([sys.stdin], [], [], 0.5)[0]:

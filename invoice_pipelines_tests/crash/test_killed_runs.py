@@ -163,3 +163,4 @@ def test_twenty_kills_of_runs_and_of_postgresql_lose_and_double_nothing(tmp_path
         engine.dispose()
         dagster.dispose()
         installation.communicate(timeout=60)
+    assert postmaster(home) is None, "nothing is left running"

@@ -60,7 +60,7 @@ def test_a_removed_organization_leaves_the_list_but_keeps_its_row_and_can_come_b
 
 def test_without_a_scope_no_tenant_table_can_be_read(database, make_organization):
     make_organization("acme")
-    with pytest.raises(DBAPIError, match="app.organization_id|type uuid"), database.engine.begin() as connection:
+    with pytest.raises(DBAPIError, match=r"app\.organization_id|type uuid"), database.engine.begin() as connection:
         connection.execute(text("select * from organizations.organization"))
 
 
