@@ -74,10 +74,11 @@ class BareCalls:
                 before = time.perf_counter()
                 xml = next(iter(pypdf.PdfReader(io.BytesIO(xml)).attachments.values()))[0]
                 extracting += time.perf_counter() - before
-            self._validate(xml, plan)
+            self.validate(xml, plan)
         return BareTimes(time.perf_counter() - started, extracting)
 
-    def _validate(self, xml: bytes, plan: Plan) -> list[str]:
+    def validate(self, xml: bytes, plan: Plan) -> list[str]:
+        """The ids of the rules that an e-invoice breaks, as the libraries name them."""
         etree.fromstring(xml)
         failed: list[str] = []
         for sheet in plan.sheets:

@@ -45,7 +45,7 @@ def test_the_bare_calls_find_what_a_broken_invoice_breaks(tmp_path):
         path.write_bytes(data)
         plan = plan_for(path, data, None)
         assert plan.sheets
-        found.append(calls._validate(data, plan))
+        found.append(calls.validate(data, plan))
     assert found[0] == []
     assert "BR-CO-13" in found[1]
 
