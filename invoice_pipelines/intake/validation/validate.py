@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import localcontext
 from pathlib import Path
 
 from invoice_pipelines.intake.reading import Reading
@@ -10,6 +11,10 @@ from invoice_pipelines.intake.validation.content import Expectations, content_vi
 from invoice_pipelines.intake.validation.schema import schema_version, schema_violations
 from invoice_pipelines.intake.validation.verdict import Verdict, Violation
 from invoice_pipelines.intake.validation.xml_document import parse
+
+LONGEST_PRODUCT = 100
+"""Digits in which amounts are computed. A reading may hold amounts of 40, and with the 28 of Python they would be
+rounded, or not be computed at all."""
 
 # To be raised with every change of an own rule (IP-*): verdicts are stored with it.
 OWN_RULES_VERSION = "invoice_pipelines 1"
@@ -32,5 +37,6 @@ def validate(reading: Reading, expectations: Expectations, *, rules_directory: P
         violations += schema_violations(document)
         violations += business_rule_violations(document, rules_directory)
         versions += [schema_version(), *business_rules_version(document, rules_directory)]
-    violations += content_violations(reading, expectations)
+    with localcontext(prec=LONGEST_PRODUCT):
+        violations += content_violations(reading, expectations)
     return Verdict(tuple(violations), "; ".join([*versions, OWN_RULES_VERSION]))
