@@ -109,7 +109,7 @@ def _clear_home(settings: Settings) -> None:
             server.acquire()  # a server that a kill left behind is stopped before its data goes
             server.release()
         shutil.rmtree(home)
-    home.mkdir(parents=True)
+    home.mkdir(parents=True, exist_ok=True)
     (home / MARKER).write_text("This folder was made by the demo, which may remove it.\n")
 
 
