@@ -1,0 +1,1 @@
+"""Billing: sales orders become issued invoices, with numbers that have no gap."""

@@ -1,0 +1,210 @@
+-- What may happen to an issued invoice: it is voided, or credited. Its number and its text stay.
+
+-- Locks an invoice of the organization in scope; fails for an unknown id.
+create or replace function billing.lock_invoice(invoice uuid)
+returns billing.invoice
+language plpgsql
+as $$
+declare
+    found_invoice billing.invoice;
+begin
+    select i.* into found_invoice from billing.invoice i
+    where i.organization_id = current_setting('app.organization_id')::uuid and i.id = invoice for no key update;
+    if found_invoice.id is null then
+        raise exception 'This organization has no issued invoice %.', invoice using errcode = 'IP002';
+    end if;
+    return found_invoice;
+end
+$$;
+
+-- Voids an invoice on which nothing was paid or credited: it keeps its number, its stock goes back, and its order is
+-- open again if asked. An invoice that was sent is better credited.
+create or replace function billing.void_invoice(
+    invoice uuid, reason text, canceller text default null, reopen_order boolean default false
+) returns void
+language plpgsql set enable_seqscan = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    old_invoice constant billing.invoice := billing.lock_invoice(invoice);
+    who constant text := coalesce(canceller, session_user);
+begin
+    if coalesce(btrim(reason), '') = '' then
+        raise exception 'reason: an invoice is voided for a reason; give one.' using errcode = 'IP002';
+    elsif old_invoice.status = 'void' then
+        raise exception 'The invoice is void already.' using errcode = 'IP002';
+    elsif old_invoice.document_kind <> 'invoice' then
+        raise exception 'A credit note cannot be voided; issue a new invoice.' using errcode = 'IP002';
+    elsif old_invoice.amount_paid + old_invoice.amount_credited > 0 then
+        raise exception 'The invoice is paid or credited in part (%); issue a credit note for the rest.',
+            old_invoice.amount_paid + old_invoice.amount_credited using errcode = 'IP002';
+    end if;
+    perform billing.return_stock(invoice, null);
+    update billing.invoice i
+    set status = 'void', void_reason = reason, voided_at = clock_timestamp(), voided_by = who
+    where i.organization_id = organization and i.id = invoice;
+    if reopen_order and old_invoice.sales_order_id is not null then
+        update billing.sales_order o set status = 'reviewed', updated_at = now()
+        where o.organization_id = organization and o.id = old_invoice.sales_order_id and o.status = 'invoiced';
+        insert into billing.sales_order_event (organization_id, sales_order_id, from_status, to_status, reason, created_by)
+        values (organization, old_invoice.sales_order_id, 'invoiced', 'reviewed', 'invoice voided: ' || reason, who);
+    end if;
+    insert into billing.invoice_event (organization_id, invoice_id, action, reason, detail, created_by)
+    values (organization, invoice, 'voided', reason, jsonb_build_object('order_reopened', reopen_order), who);
+end
+$$;
+
+-- Puts back what the lines of an invoice took; all of it, or {line number: quantity}.
+create or replace function billing.return_stock(invoice uuid, quantities jsonb)
+returns void
+language plpgsql
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    item_ids uuid[];
+    returned numeric[];
+begin
+    select array_agg(s.item_id), array_agg(s.quantity) into item_ids, returned
+    from (select l.item_id, -sum(coalesce((quantities ->> l.line_number::text)::numeric, l.quantity)) as quantity
+          from billing.issued_invoice_line l
+          where l.organization_id = organization and l.invoice_id = invoice and l.takes_stock
+            and (quantities is null or quantities ? l.line_number::text)
+          group by l.item_id) s;
+    if item_ids is not null then
+        perform billing.change_stock(item_ids, returned);
+    end if;
+end
+$$;
+
+-- Issues a credit note for an invoice, in its own series: for all of it, or for {line number: quantity}. It reduces
+-- what is due. Together the credit notes of an invoice never exceed it, by line and in total. Returns the id.
+create or replace function billing.credit_invoice(
+    invoice uuid, reason text, creator text default null, issue_date date default null,
+    quantities jsonb default null, with_stock boolean default false
+) returns uuid
+language plpgsql set enable_seqscan = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    original constant billing.invoice := billing.lock_invoice(invoice);
+    credit_date constant date := coalesce(issue_date, billing.today());
+    digits constant integer := billing.currency_digits(original.currency);
+    who constant text := coalesce(creator, session_user);
+    credit_note constant uuid := uuidv7();
+    wrong text;
+    gross numeric;
+begin
+    if coalesce(btrim(reason), '') = '' then
+        raise exception 'reason: a credit note is issued for a reason; give one.' using errcode = 'IP002';
+    elsif original.status = 'void' or original.document_kind <> 'invoice' then
+        raise exception 'Only an invoice that is not void can be credited.' using errcode = 'IP002';
+    elsif credit_date < original.issue_date then
+        raise exception 'issue_date: % is before the date of the invoice, %.', credit_date, original.issue_date
+            using errcode = 'IP002';
+    end if;
+    perform billing.check_request(credit_date, 0, null);
+    perform billing.refuse_earlier_date('credit_note', credit_date);
+    quantities := coalesce(quantities, billing.creditable_quantities(invoice));
+    if jsonb_typeof(quantities) <> 'object' or quantities = '{}' then
+        raise exception 'There is nothing (left) to credit on this invoice.' using errcode = 'IP002';
+    end if;
+    select q.key into wrong from jsonb_each_text(quantities) q
+    where not pg_input_is_valid(q.value, 'numeric(12,3)')
+       or coalesce((billing.creditable_quantities(invoice) ->> q.key)::numeric, 0) < q.value::numeric
+       or q.value::numeric <= 0
+    order by q.key limit 1;
+    if wrong is not null then
+        raise exception 'Line %: % cannot be credited; % are left.', wrong, left(quantities ->> wrong, 40),
+            coalesce(billing.creditable_quantities(invoice) ->> wrong, '0') using errcode = 'IP002';
+    end if;
+
+    with line as materialized (
+        select l.*, (quantities ->> l.line_number::text)::numeric(12, 3) as credited,
+               round((quantities ->> l.line_number::text)::numeric(12, 3) * l.unit_price
+                     * (100 - l.discount_percent) / 100, digits) as credited_amount
+        from billing.issued_invoice_line l
+        where l.organization_id = organization and l.invoice_id = invoice and quantities ? l.line_number::text
+    ), tax as materialized (
+        select l.tax_category, l.tax_rate, sum(l.credited_amount) as line_amount,
+               round(sum(l.credited_amount) * original.discount_percent / 100, digits) as allowance_amount
+        from line l group by l.tax_category, l.tax_rate
+    ), total as (
+        select sum(t.line_amount) as line_amount, sum(t.allowance_amount) as allowance_amount,
+               sum(round((t.line_amount - t.allowance_amount) * t.tax_rate / 100, digits)) as tax_amount
+        from tax t
+    ), header as (
+        insert into billing.invoice (
+            organization_id, id, document_kind, status, customer_id, corrected_invoice_id, issue_date, due_date,
+            delivery_date, currency, line_amount, allowance_amount, net_amount, tax_amount, gross_amount,
+            discount_percent, language, seller, buyer, order_number, purchase_order_reference, note, created_by)
+        select organization, credit_note, 'credit_note',
+               case when t.line_amount - t.allowance_amount + t.tax_amount = 0 then 'paid' else 'issued' end,
+               original.customer_id, invoice, credit_date, credit_date, original.delivery_date, original.currency,
+               t.line_amount, t.allowance_amount, t.line_amount - t.allowance_amount, t.tax_amount,
+               t.line_amount - t.allowance_amount + t.tax_amount, original.discount_percent, original.language,
+               original.seller, original.buyer, original.order_number, original.purchase_order_reference, reason, who
+        from total t
+        returning gross_amount
+    ), lines as (
+        insert into billing.issued_invoice_line (
+            organization_id, invoice_id, line_number, item_id, sku, description, quantity, unit_code, unit_price,
+            discount_percent, net_amount, tax_category, tax_rate, takes_stock)
+        select organization, credit_note, l.line_number, l.item_id, l.sku, l.description, l.credited, l.unit_code,
+               l.unit_price, l.discount_percent, l.credited_amount, l.tax_category, l.tax_rate,
+               l.takes_stock and with_stock
+        from line l
+    ), taxes as (
+        insert into billing.issued_invoice_tax (
+            organization_id, invoice_id, tax_category, tax_rate, line_amount, allowance_amount, taxable_amount,
+            tax_amount, exemption_reason, exemption_reason_code)
+        select organization, credit_note, t.tax_category, t.tax_rate, t.line_amount, t.allowance_amount,
+               t.line_amount - t.allowance_amount,
+               round((t.line_amount - t.allowance_amount) * t.tax_rate / 100, digits),
+               o.exemption_reason, o.exemption_reason_code
+        from tax t
+        join billing.issued_invoice_tax o on o.organization_id = organization and o.invoice_id = invoice
+             and o.tax_category = t.tax_category and o.tax_rate = t.tax_rate
+    )
+    select h.gross_amount into gross from header h;
+    -- Rounding may leave a last credit note a cent above what is left.
+    if gross > original.gross_amount - original.amount_credited then
+        raise exception 'The credit note would be % and only % of the invoice are left; void or credit it in one go.',
+            gross, original.gross_amount - original.amount_credited using errcode = 'IP002';
+    elsif gross > original.gross_amount - original.amount_paid - original.amount_credited then
+        raise exception 'The credit note would be % and only % are unpaid; refund the payment first.',
+            gross, original.gross_amount - original.amount_paid - original.amount_credited using errcode = 'IP002';
+    end if;
+    if with_stock then
+        perform billing.return_stock(invoice, quantities);
+    end if;
+    update billing.invoice i
+    set amount_credited = i.amount_credited + gross,
+        status = case when i.gross_amount = i.amount_paid + i.amount_credited + gross then 'paid'
+                      when i.amount_paid + i.amount_credited + gross > 0 then 'partially_paid'
+                      else i.status end
+    where i.organization_id = organization and i.id = invoice;
+    insert into billing.invoice_event (organization_id, invoice_id, action, reason, detail, created_by)
+    values (organization, invoice, 'credited', reason,
+            jsonb_build_object('credit_note_id', credit_note, 'gross_amount', gross::text), who);
+    perform billing.take_numbers('credit_note', credit_date, array[credit_note]);
+    return credit_note;
+end
+$$;
+
+-- What is left to be credited of each line of an invoice: {line number: quantity}.
+create or replace function billing.creditable_quantities(invoice uuid)
+returns jsonb
+language sql stable
+as $$
+    select coalesce(jsonb_object_agg(l.line_number, l.quantity - coalesce(c.quantity, 0))
+                    filter (where l.quantity > coalesce(c.quantity, 0)), '{}')
+    from billing.issued_invoice_line l
+    left join (select cl.line_number, sum(cl.quantity) as quantity
+               from billing.invoice cn
+               join billing.issued_invoice_line cl
+                   on cl.organization_id = cn.organization_id and cl.invoice_id = cn.id
+               where cn.organization_id = current_setting('app.organization_id')::uuid
+                 and cn.corrected_invoice_id = invoice and cn.document_kind = 'credit_note'
+               group by cl.line_number) c on c.line_number = l.line_number
+    where l.organization_id = current_setting('app.organization_id')::uuid and l.invoice_id = invoice
+$$;

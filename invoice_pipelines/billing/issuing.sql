@@ -1,0 +1,458 @@
+-- Turns a chunk of a batch job into issued invoices, in one transaction and a fixed number of statements.
+--
+-- Locks are taken in the same order everywhere, so that jobs over the same orders wait for one another but never
+-- deadlock: the job, orders by id, items by id, the counter. The counter comes last.
+--
+-- Every join is a look-up by key, whatever the statistics say: see work/chunks.sql on how that is written.
+
+-- The seller as it stands on invoices from now on.
+create or replace function billing.seller_snapshot()
+returns jsonb
+language sql stable
+as $$
+    select jsonb_strip_nulls(jsonb_build_object(
+        'name', o.name, 'vat_id', o.vat_id, 'tax_number', o.tax_number, 'iban', o.iban,
+        'country_code', o.country_code, 'street', o.address ->> 'street',
+        'additional_street', o.address ->> 'additional_street', 'city', o.address ->> 'city',
+        'post_code', o.address ->> 'post_code'))
+    from organizations.organization o where o.id = current_setting('app.organization_id')::uuid
+$$;
+
+-- Writes the invoices of orders, without numbers: headers, lines, VAT, and takes the stock. The arrays are parallel, in
+-- the order of the request. `refusals` are reasons against an order that are known already. Returns the invoices that
+-- were written and the orders that were not, as positions in the arrays.
+create or replace function billing.write_invoices(
+    order_ids uuid[], invoice_ids uuid[], refusals text[], seller jsonb, issue_date date, due_days integer,
+    wanted_language text, creator text, job uuid,
+    out issued integer[], out refused integer[], out problems text[], out amounts jsonb
+)
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    seller_vat_id constant text := seller ->> 'vat_id';
+    item_ids uuid[];
+    quantities numeric[];
+begin
+    with line as materialized (
+        select k.place as position, invoice_ids[k.place] as invoice_id, b.sales_order_id, b.currency, b.digits, b.order_discount_percent,
+               b.line_number, b.item_id, b.sku, b.description, b.quantity, b.unit_code, b.unit_price,
+               b.discount_percent, b.net_amount, b.tax_category, b.tax_rate, b.exemption_reason,
+               b.exemption_reason_code, b.takes_stock,
+               coalesce(refusals[k.place], b.problem, case
+                   when seller_vat_id is null and b.tax_category in ('AE', 'K', 'G') then
+                       'MISSING_SELLER_VAT_ID: Tax category ' || b.tax_category
+                       || ' needs the VAT id of the organization.'
+               end) as problem
+        from work.few(order_ids) k
+        cross join lateral (select * from billing.billable_line b
+                            where b.organization_id = organization and b.sales_order_id = k.element offset 0) b
+    ), problem as materialized (
+        select l.position, (array_agg(l.problem order by l.line_number))[1] as reason
+        from line l where l.problem is not null group by l.position
+    ), tax as materialized (
+        select l.position, l.invoice_id, l.sales_order_id, l.currency, l.digits, l.tax_category, l.tax_rate,
+               sum(l.net_amount) as line_amount,
+               round(sum(l.net_amount) * l.order_discount_percent / 100, l.digits) as allowance_amount,
+               min(l.exemption_reason) as exemption_reason, min(l.exemption_reason_code) as exemption_reason_code
+        from line l where l.position not in (select p.position from problem p)
+        group by l.position, l.invoice_id, l.sales_order_id, l.currency, l.digits, l.order_discount_percent,
+                 l.tax_category, l.tax_rate
+    ), total as materialized (
+        select t.position, t.invoice_id, t.sales_order_id, t.currency, sum(t.line_amount) as line_amount,
+               sum(t.allowance_amount) as allowance_amount,
+               sum(round((t.line_amount - t.allowance_amount) * t.tax_rate / 100, t.digits)) as tax_amount
+        from tax t group by t.position, t.invoice_id, t.sales_order_id, t.currency
+    ), written_header as (
+        insert into billing.invoice (
+            organization_id, id, sales_order_id, customer_id, batch_job_id, issue_date, due_date, delivery_date,
+            currency, line_amount, allowance_amount, net_amount, tax_amount, gross_amount, status, discount_percent,
+            language, seller, buyer, order_number, purchase_order_reference, note, created_by)
+        select organization, t.invoice_id, o.id, c.id, job, issue_date, issue_date + due_days, o.delivery_date,
+               t.currency, t.line_amount, t.allowance_amount, t.line_amount - t.allowance_amount, t.tax_amount,
+               t.line_amount - t.allowance_amount + t.tax_amount,
+               case when t.line_amount - t.allowance_amount + t.tax_amount = 0 then 'paid' else 'issued' end,
+               o.discount_percent, coalesce(wanted_language, c.language, 'en'), seller,
+               jsonb_strip_nulls(jsonb_build_object(
+                   'name', c.name, 'customer_number', c.customer_number, 'vat_id', c.vat_id,
+                   'tax_number', c.tax_number, 'buyer_reference', c.buyer_reference, 'email', c.email,
+                   'country_code', c.country_code, 'street', c.street, 'additional_street', c.additional_street,
+                   'city', c.city, 'post_code', c.post_code)),
+               o.order_number, o.purchase_order_reference, o.note, creator
+        from total t
+        cross join lateral (select * from billing.sales_order o
+                            where o.organization_id = organization and o.id = t.sales_order_id offset 0) o
+        cross join lateral (select * from billing.customer c
+                            where c.organization_id = organization and c.id = o.customer_id offset 0) c
+    ), written_lines as (
+        insert into billing.issued_invoice_line (
+            organization_id, invoice_id, line_number, item_id, sku, description, quantity, unit_code, unit_price,
+            discount_percent, net_amount, tax_category, tax_rate, takes_stock)
+        select organization, l.invoice_id, l.line_number, l.item_id, l.sku, l.description, l.quantity, l.unit_code,
+               l.unit_price, l.discount_percent, l.net_amount, l.tax_category, l.tax_rate, l.takes_stock
+        from line l where l.position not in (select p.position from problem p)
+    ), written_taxes as (
+        insert into billing.issued_invoice_tax (
+            organization_id, invoice_id, tax_category, tax_rate, line_amount, allowance_amount, taxable_amount,
+            tax_amount, exemption_reason, exemption_reason_code)
+        select organization, t.invoice_id, t.tax_category, t.tax_rate, t.line_amount, t.allowance_amount,
+               t.line_amount - t.allowance_amount,
+               round((t.line_amount - t.allowance_amount) * t.tax_rate / 100, t.digits),
+               t.exemption_reason, t.exemption_reason_code
+        from tax t
+    ), demand as materialized (
+        select l.item_id, sum(l.quantity) as quantity from line l
+        where l.takes_stock and l.position not in (select p.position from problem p)
+        group by l.item_id order by l.item_id
+    )
+    select (select array_agg(t.position order by t.position) from total t),
+           (select jsonb_object_agg(a.currency, a.gross)
+            from (select t.currency, sum(t.line_amount - t.allowance_amount + t.tax_amount)::text as gross
+                  from total t group by t.currency) a),
+           (select array_agg(d.item_id) from demand d), (select array_agg(d.quantity) from demand d),
+           p.positions, p.reasons
+    into issued, amounts, item_ids, quantities, refused, problems
+    from (select array_agg(p.position order by p.position) as positions,
+                 array_agg(p.reason order by p.position) as reasons from problem p) p;
+    perform billing.change_stock(item_ids, quantities);
+end
+$$;
+
+-- Takes quantities from the stock of items, or puts negative ones back. Fails if an item has less.
+create or replace function billing.change_stock(item_ids uuid[], quantities numeric[])
+returns void
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    versions tid[];
+begin
+    select array_agg(i.version order by k.place) into versions
+    from (select * from work.few(item_ids) order by element) k
+    cross join lateral (select i.ctid as version from billing.item i
+                        where i.organization_id = organization and i.id = k.element offset 0 for no key update) i;
+    update billing.item i set quantity_on_hand = i.quantity_on_hand - quantities[k.place], updated_at = now()
+    from work.few(versions) k where i.ctid = k.element and i.organization_id = organization;
+end
+$$;
+
+-- Which orders are refused because an item runs out, with the reason; null for the others. Orders earlier in the
+-- request come first; an order takes stock for all of its lines or none. The items are locked until the end of the
+-- transaction, so that what is promised here is there.
+create or replace function billing.allot_stock(order_ids uuid[])
+returns text[]
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    refusals text[] := array_fill(null::text, array[cardinality(order_ids)]);
+    left_over jsonb := '{}';
+    wanted record;
+    short text;
+begin
+    perform from (
+        select distinct l.item_id
+        from work.few(order_ids) k
+        cross join lateral (select l.item_id from billing.sales_order_line l
+                            where l.organization_id = organization and l.sales_order_id = k.element offset 0) l
+        where l.item_id is not null order by l.item_id
+    ) d
+    cross join lateral (select from billing.item i
+                        where i.organization_id = organization and i.id = d.item_id and i.tracks_stock
+                        offset 0 for no key update) i;
+
+    for wanted in
+        select d.position, array_agg(d.item_id::text) as items, array_agg(d.sku) as skus,
+               array_agg(d.quantity) as quantities, array_agg(d.quantity_on_hand) as on_hand
+        from (select k.place as position, b.item_id, b.sku, sum(b.quantity) as quantity, i.quantity_on_hand
+              from work.few(order_ids) k
+              cross join lateral (select b.*, bool_and(b.problem is null) over () as is_fine
+                                  from billing.billable_line b
+                                  where b.organization_id = organization and b.sales_order_id = k.element offset 0) b
+              cross join lateral (select i.quantity_on_hand from billing.item i
+                                  where i.organization_id = organization and i.id = b.item_id offset 0) i
+              where b.takes_stock and b.is_fine
+              group by k.place, b.item_id, b.sku, i.quantity_on_hand) d
+        group by d.position order by d.position
+    loop
+        short := null;
+        for n in 1 .. cardinality(wanted.items) loop
+            if coalesce((left_over ->> wanted.items[n])::numeric, wanted.on_hand[n]) < wanted.quantities[n] then
+                short := format('INSUFFICIENT_STOCK: Item %s: %s wanted, %s on hand.', wanted.skus[n],
+                                trim_scale(wanted.quantities[n]),
+                                trim_scale(coalesce((left_over ->> wanted.items[n])::numeric, wanted.on_hand[n])));
+                exit;
+            end if;
+        end loop;
+        if short is not null then
+            refusals[wanted.position] := short;
+            continue;
+        end if;
+        for n in 1 .. cardinality(wanted.items) loop
+            left_over := left_over || jsonb_build_object(
+                wanted.items[n],
+                coalesce((left_over ->> wanted.items[n])::numeric, wanted.on_hand[n]) - wanted.quantities[n]);
+        end loop;
+    end loop;
+    return refusals;
+end
+$$;
+
+-- Issues the invoices of the next items of a job that this transaction has locked. No rows of zeros: see issue_next.
+create or replace function billing.issue_chunk(
+    job uuid, chunk_size integer,
+    out taken integer, out succeeded integer, out failed integer, out skipped integer,
+    out first_number text, out last_number text, out amounts jsonb, out counter_locked_at timestamptz
+)
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    request record;
+    issue_date date;
+    seller jsonb;
+    refusal text;
+    scarce boolean := false;
+    violated text;
+    items tid[];
+    item_ids uuid[];
+    subject_ids text[];
+    wanted_ids uuid[];      -- the order of each item; null where the subject is no id
+    positions integer[];    -- of the claimed orders among the items
+    order_ids uuid[];
+    versions tid[];
+    invoice_ids uuid[];
+    written record;
+    outcomes text[];
+    codes text[];
+    messages text[];
+    results jsonb[];
+begin
+    select j.kind, j.parameters, j.created_by into strict request from work.batch_job j
+    where j.organization_id = organization and j.id = job;
+    issue_date := (request.parameters ->> 'invoice_date')::date;
+    select array_agg(i.version order by i.id), array_agg(i.id order by i.id), array_agg(i.subject_id order by i.id)
+    into items, item_ids, subject_ids
+    from work.next_items(job, chunk_size) i;
+    taken := coalesce(cardinality(item_ids), 0);
+    succeeded := 0; failed := 0; skipped := 0; amounts := '{}';
+    if taken = 0 then
+        return;
+    end if;
+
+    if request.kind = 'invoice_customers' then
+        perform billing.make_direct_orders(item_ids, subject_ids, request.parameters, request.created_by);
+        wanted_ids := item_ids;
+    else
+        select array_agg(case when pg_input_is_valid(s.id, 'uuid') then s.id::uuid end order by s.position)
+        into wanted_ids from unnest(subject_ids) with ordinality as s (id, position);
+    end if;
+
+    seller := billing.seller_snapshot();
+    begin
+        perform billing.refuse_earlier_date('invoice', issue_date);
+        if coalesce(seller ->> 'vat_id', seller ->> 'tax_number') is null then
+            refusal := 'MISSING_SELLER_TAX_ID: The organization has neither VAT id nor tax number (BR-S-02); add one.';
+        end if;
+    exception when sqlstate 'IP001' then
+        refusal := sqlerrm;
+    end;
+
+    -- The lock is the claim: of two jobs with the same order, one gets it.
+    select coalesce(array_agg(o.position order by o.position), '{}'),
+           coalesce(array_agg(o.id order by o.position), '{}'),
+           coalesce(array_agg(o.version order by o.position), '{}'),
+           coalesce(array_agg(uuidv7()), '{}')
+    into positions, order_ids, versions, invoice_ids
+    from (select w.position, o.* from (
+              select w.element, min(w.place) as position from work.few(wanted_ids) w
+              where w.element is not null group by w.element order by w.element) w
+          cross join lateral (
+              select o.id, o.status, o.ctid as version from billing.sales_order o
+              where o.organization_id = organization and o.id = w.element offset 0 for no key update) o) o
+    where o.status in ('pending', 'reviewed');
+
+    outcomes := array_fill(null::text, array[taken]);
+    codes := outcomes; messages := outcomes; results := array_fill(null::jsonb, array[taken]);
+    if cardinality(order_ids) > 0 then
+        -- Stock that runs out shows as a violated constraint; only then is it allotted order by order.
+        loop
+            begin
+                written := billing.write_invoices(
+                    order_ids, invoice_ids,
+                    case when refusal is not null then array_fill(refusal, array[cardinality(order_ids)])
+                         when scarce then billing.allot_stock(order_ids) else '{}' end,
+                    seller, issue_date, (request.parameters ->> 'due_days')::integer,
+                    request.parameters ->> 'language', request.created_by, job);
+                exit;
+            exception when check_violation then
+                get stacked diagnostics violated = constraint_name;
+                if violated <> 'stock_is_never_negative' or scarce then
+                    raise;
+                end if;
+                scarce := true;
+            end;
+        end loop;
+        amounts := coalesce(written.amounts, '{}');
+        for n in 1 .. coalesce(cardinality(written.issued), 0) loop
+            outcomes[positions[written.issued[n]]] := 'succeeded';
+            results[positions[written.issued[n]]] :=
+                jsonb_build_object('invoice_id', invoice_ids[written.issued[n]]);
+        end loop;
+        for n in 1 .. coalesce(cardinality(written.refused), 0) loop
+            outcomes[positions[written.refused[n]]] := 'failed';
+            codes[positions[written.refused[n]]] := split_part(written.problems[n], ': ', 1);
+            messages[positions[written.refused[n]]] :=
+                substring(written.problems[n] from position(': ' in written.problems[n]) + 2);
+        end loop;
+        update billing.sales_order o set status = 'invoiced', updated_at = now()
+        from work.few(array(select versions[n] from unnest(written.issued) n)) k
+        where o.ctid = k.element and o.organization_id = organization;
+        if request.kind = 'invoice_customers' then  -- orders made for the item go with it
+            delete from billing.sales_order o
+            using work.few(array(select versions[n] from unnest(written.refused) n)) k
+            where o.ctid = k.element and o.organization_id = organization;
+        end if;
+    end if;
+
+    if cardinality(order_ids) < taken then
+        for written in
+            select * from billing.explain_refusals(request.kind, subject_ids, wanted_ids, positions)
+        loop
+            outcomes[written.place] := written.outcome;
+            codes[written.place] := written.code;
+            messages[written.place] := written.message;
+            results[written.place] := written.result;
+        end loop;
+    end if;
+
+    perform work.settle_items(job, items, outcomes, codes, messages, results);
+    select count(*) filter (where o = 'succeeded'), count(*) filter (where o = 'failed'),
+           count(*) filter (where o = 'skipped')
+    into succeeded, failed, skipped from unnest(outcomes) o;
+    if succeeded > 0 then
+        select n.first_number, n.last_number, n.taken_at into first_number, last_number, counter_locked_at
+        from billing.take_numbers('invoice', issue_date, array(
+            select (r.result ->> 'invoice_id')::uuid from unnest(results) with ordinality as r (result, position)
+            join unnest(outcomes) with ordinality as o (outcome, position) using (position)
+            where o.outcome = 'succeeded' order by position)) n;
+    end if;
+end
+$$;
+
+-- Why items could not be claimed: those whose place is not among `claimed`.
+create or replace function billing.explain_refusals(
+    kind text, subject_ids text[], wanted_ids uuid[], claimed integer[]
+) returns table (place integer, outcome text, code text, message text, result jsonb)
+language plpgsql stable set enable_seqscan = off
+as $$
+#variable_conflict use_column
+begin
+    return query
+    select w.place::integer,
+           case when i.id is not null then 'skipped' else 'failed' end,
+           case when i.id is not null then 'ALREADY_INVOICED'
+                when kind = 'invoice_customers' then 'UNKNOWN_CUSTOMER'
+                when w.id is null then 'NOT_AN_ID'
+                when o.id is null then 'NOT_FOUND'
+                else 'WRONG_STATUS' end,
+           case when i.id is not null then 'The order was invoiced before, as ' || i.invoice_number || '.'
+                when kind = 'invoice_customers' then 'This organization has no active customer ' || left(w.subject, 80) || '.'
+                when w.id is null then left(w.subject, 80) || ' is not the id of an order; ids are UUIDs.'
+                when o.id is null then 'This organization has no sales order ' || w.id || '.'
+                else 'The order is ' || o.status || '; only pending and reviewed orders can be invoiced.' end,
+           case when i.id is not null then jsonb_build_object('invoice_id', i.id) end
+    from (select f.element as subject, wanted_ids[f.place] as id, f.place from work.few(subject_ids) f) w
+    left join lateral (
+        select o.id, o.status from billing.sales_order o
+        where o.organization_id = current_setting('app.organization_id')::uuid and o.id = w.id offset 0) o on true
+    left join lateral (
+        select i.id, i.invoice_number from billing.issued_invoice i
+        where i.organization_id = current_setting('app.organization_id')::uuid and i.sales_order_id = o.id
+          and i.status <> 'void' and i.document_kind = 'invoice' offset 0) i on true
+    where w.place <> all (claimed);
+end
+$$;
+
+-- Orders for invoices that are asked for by customer and items (kind invoice_customers). The id of an order is that of
+-- its item of work, so that doing it again makes no second one.
+create or replace function billing.make_direct_orders(
+    item_ids uuid[], customer_ids text[], parameters jsonb, creator text
+) returns void
+language plpgsql set enable_seqscan = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    home_currency constant text := (select o.currency from organizations.organization o where o.id = organization);
+begin
+    insert into billing.sales_order (organization_id, id, order_number, customer_id, status, currency, order_date,
+                                     delivery_date, created_by)
+    select organization, k.item_id, 'DIRECT-' || k.item_id, c.id, 'reviewed', coalesce(c.currency, home_currency),
+           (parameters ->> 'invoice_date')::date, (parameters ->> 'invoice_date')::date, creator
+    from (select item_ids[f.place] as item_id,
+                 case when pg_input_is_valid(f.element, 'uuid') then f.element::uuid end as customer_id
+          from work.few(customer_ids) f) k
+    cross join lateral (select c.id, c.currency from billing.customer c
+                        where c.organization_id = organization and c.id = k.customer_id offset 0) c
+    on conflict do nothing;
+
+    insert into billing.sales_order_line (organization_id, sales_order_id, line_number, item_id, description, quantity,
+                                          unit_price, discount_percent, tax_category, tax_rate)
+    select organization, o.id, l.line_number, i.id, l.description, l.quantity, coalesce(l.unit_price, i.unit_price, 0),
+           coalesce(l.discount_percent, 0), coalesce(l.tax_category, i.tax_category), coalesce(l.tax_rate, i.tax_rate)
+    from work.few(item_ids) k
+    cross join lateral (select o.id from billing.sales_order o
+                        where o.organization_id = organization and o.id = k.element offset 0) o
+    cross join lateral rows from (
+        jsonb_to_recordset(parameters -> 'items') as (
+            inventory_item_id uuid, description text, quantity numeric, unit_price numeric, discount_percent numeric,
+            tax_category text, tax_rate numeric)
+    ) with ordinality as l (inventory_item_id, description, quantity, unit_price, discount_percent, tax_category,
+                            tax_rate, line_number)
+    left join billing.item i on i.organization_id = organization and i.id = l.inventory_item_id
+    on conflict do nothing;
+end
+$$;
+
+-- One step of a job: takes it (the named one, or the oldest open one that nobody works on) and issues its next chunk.
+-- `job_id` is null where there is no such job. An order whose data PostgreSQL itself refuses is found by ever smaller
+-- chunks and fails alone.
+create or replace function billing.issue_next(
+    chunk_size integer, wanted_job uuid default null,
+    out job_id uuid, out taken integer, out succeeded integer, out failed integer, out skipped integer,
+    out first_number text, out last_number text, out amounts jsonb, out counter_locked_at timestamptz
+)
+language plpgsql
+as $$
+declare
+    size integer := chunk_size;
+    broken record;
+    problem text;
+begin
+    job_id := work.take_job('{invoice_orders,invoice_customers}', wanted_job);
+    if job_id is null then
+        return;
+    end if;
+    loop
+        begin
+            select c.* into taken, succeeded, failed, skipped, first_number, last_number, amounts, counter_locked_at
+            from billing.issue_chunk(job_id, size) c;
+            exit;
+        exception
+            when sqlstate 'IP001' then
+                null;  -- another job has issued later invoices meanwhile: the next attempt sees that at its start
+            when data_exception or integrity_constraint_violation then
+                problem := sqlerrm;
+                if size = 1 then
+                    select i.version into strict broken from work.next_items(job_id, 1) i;
+                    perform work.settle_items(job_id, array[broken.version], '{failed}', '{REFUSED_BY_DATABASE}',
+                                              array[problem], array[null::jsonb]);
+                    taken := 1; succeeded := 0; failed := 1; skipped := 0; amounts := '{}';
+                    exit;
+                end if;
+                size := greatest(1, size / 10);
+        end;
+    end loop;
+    perform work.close_job_if_done(current_setting('app.organization_id')::uuid, job_id);
+end
+$$;

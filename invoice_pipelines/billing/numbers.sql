@@ -1,0 +1,132 @@
+-- Numbers of issued invoices: gapless within a series and period, in the order of issue dates.
+--
+-- A number is taken at issue, in the transaction that issues the invoice and at its end, so that the counter's row is
+-- locked for as short as can be: the invoice, its lines and taxes are written before, without a number.
+
+-- How numbers of a series are written in the organization in scope, and whether they start again each year.
+create or replace function billing.number_format(series text, out pattern text, out yearly_reset boolean)
+language plpgsql stable
+as $$
+begin
+    select coalesce(o.settings -> (series || '_number') ->> 'pattern',
+                    case series when 'credit_note' then 'CN-{year}-{number:06}' else 'INV-{year}-{number:06}' end),
+           coalesce((o.settings -> (series || '_number') ->> 'yearly_reset')::boolean, true)
+    into strict pattern, yearly_reset
+    from organizations.organization o where o.id = current_setting('app.organization_id')::uuid;
+end
+$$;
+
+-- A number as printed: {year}, {month} and {number} or {number:06}, where 06 is the least count of digits.
+create or replace function billing.format_number(
+    pattern text, issue_date date, number bigint, out prefix text, out digits integer, out suffix text, out printed text
+)
+language plpgsql immutable parallel safe
+as $$
+declare
+    dated constant text := replace(replace(replace(pattern, '{year}', to_char(issue_date, 'YYYY')),
+        '{month:02}', to_char(issue_date, 'MM')), '{month}', to_char(issue_date, 'FMMM'));
+    parts constant text[] := regexp_match(dated, '^(.*)\{number(?::0(\d+))?\}(.*)$');
+begin
+    prefix := parts[1]; digits := coalesce(parts[2]::integer, 1); suffix := parts[3];
+    printed := prefix || lpad(number::text, greatest(length(number::text), digits), '0') || suffix;
+end
+$$;
+
+-- Gives invoices the next numbers of their series, in the order given. The counter is locked from here to the end of
+-- the transaction. An issue date before the last one of the series is refused (CGI ann. II art. 242 nonies A, RD
+-- 1619/2012 art. 6, DPR 633/72 art. 21).
+create or replace function billing.take_numbers(
+    wanted_series text, wanted_date date, invoice_ids uuid[], out first_number text, out last_number text,
+    out taken_at timestamptz
+)
+language plpgsql
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    format constant record := billing.number_format(wanted_series);
+    this_period constant text := case when format.yearly_reset then to_char(wanted_date, 'YYYY') else '' end;
+    first bigint;
+    written record;
+begin
+    perform from billing.invoice_counter c
+    where c.organization_id = organization and c.series = wanted_series and c.period = this_period;
+    if not found then
+        insert into billing.invoice_counter (organization_id, series, period)
+        values (organization, wanted_series, this_period) on conflict do nothing;
+    end if;
+    update billing.invoice_counter c
+    set next_number = c.next_number + cardinality(invoice_ids), last_issue_date = wanted_date
+    where c.organization_id = organization and c.series = wanted_series and c.period = this_period
+      and (c.last_issue_date is null or c.last_issue_date <= wanted_date)
+    returning old.next_number into first;
+    taken_at := clock_timestamp();
+    if first is null then
+        perform billing.refuse_earlier_date(wanted_series, wanted_date);
+    end if;
+    written := billing.format_number(format.pattern, wanted_date, first);
+    insert into billing.invoice_number (organization_id, series, period, number, invoice_number, invoice_id, issue_date)
+    select organization, wanted_series, this_period, n.number,
+           written.prefix || lpad(n.number::text, greatest(length(n.number::text), written.digits), '0')
+           || written.suffix,
+           n.id, wanted_date
+    from (select i.id, first + i.position - 1 as number from unnest(invoice_ids) with ordinality as i (id, position)) n;
+    first_number := written.printed;
+    last_number := (billing.format_number(format.pattern, wanted_date, first + cardinality(invoice_ids) - 1)).printed;
+end
+$$;
+
+-- Fails if the series has an invoice with a later issue date already.
+create or replace function billing.refuse_earlier_date(wanted_series text, wanted_date date)
+returns void
+language plpgsql
+as $$
+declare
+    last_date date;
+begin
+    select c.last_issue_date into last_date from billing.invoice_counter c
+    where c.organization_id = current_setting('app.organization_id')::uuid and c.series = wanted_series
+      and c.period = case when (billing.number_format(wanted_series)).yearly_reset
+                          then to_char(wanted_date, 'YYYY') else '' end;
+    if last_date > wanted_date then
+        raise exception 'DATE_BEFORE_LAST: The last % of this series is dated %; an earlier date (%) would break the order of numbers.',
+            replace(wanted_series, '_', ' '), last_date, wanted_date using errcode = 'IP001';
+    end if;
+end
+$$;
+
+-- Refuses numbers that do not follow on the one before.
+create or replace function billing.refuse_gap() returns trigger language plpgsql
+set plan_cache_mode = force_custom_plan set enable_seqscan = off
+as $$
+begin
+    if exists (
+        select from (select a.organization_id, a.series, a.period, min(a.number) as first, max(a.number) as last,
+                            count(*) as numbers
+                     from added a group by a.organization_id, a.series, a.period) a
+        where a.last - a.first + 1 <> a.numbers
+           or a.first > 1 and not exists (
+               select from billing.invoice_number n
+               where n.organization_id = a.organization_id and n.series = a.series and n.period = a.period
+                 and n.number = a.first - 1)
+    ) then
+        raise exception 'invoice numbers must follow one another without a gap' using errcode = 'check_violation';
+    end if;
+    return null;
+end
+$$;
+create or replace trigger refuse_gap after insert on billing.invoice_number
+    referencing new table as added for each statement execute function billing.refuse_gap();
+
+-- An issued invoice: what it says, with its number. Whoever reads invoices reads this view.
+drop view if exists billing.issued_invoice;
+create view billing.issued_invoice with (security_invoker = true) as
+select i.organization_id, i.id, n.invoice_number, n.series, n.period, n.number, i.document_kind, i.status,
+       i.sales_order_id, i.customer_id, i.corrected_invoice_id, i.batch_job_id, i.issue_date, i.due_date,
+       i.delivery_date, i.currency, i.line_amount, i.allowance_amount, i.net_amount, i.tax_amount, i.gross_amount,
+       i.amount_paid, i.amount_credited, i.amount_due, i.discount_percent, i.language, i.seller, i.buyer,
+       i.order_number, i.purchase_order_reference, i.note, i.created_at, i.created_by,
+       i.void_reason, i.voided_at, i.voided_by
+from billing.invoice i
+join billing.invoice_number n on n.organization_id = i.organization_id and n.invoice_id = i.id;
+comment on view billing.issued_invoice is 'Invoices and credit notes that were issued, with their numbers';
+grant select on billing.issued_invoice to invoice_pipelines_app;

@@ -1,0 +1,177 @@
+-- Asking for invoices: a request is checked, becomes a batch job, and is answered at once with an estimate.
+
+-- What a request may say, whoever makes it. Raises with a message for people.
+create or replace function billing.check_request(invoice_date date, due_days integer, wanted_language text)
+returns void
+language plpgsql stable
+as $$
+declare
+    today constant date := billing.today();
+begin
+    if invoice_date not between date '2000-01-01' and today + 31 then
+        raise exception 'invoice_date: % is not between 2000-01-01 and %, which is 31 days from today: a date far in the future would close the series for all dates before it.',
+            invoice_date, today + 31 using errcode = 'IP002';
+    elsif due_days not between 0 and 3650 then
+        raise exception 'due_days: % is not between 0 and 3650.', due_days using errcode = 'IP002';
+    elsif wanted_language !~ '^[a-z]{2}$' then
+        raise exception 'language: % is not a code of two letters such as en or de.', wanted_language
+            using errcode = 'IP002';
+    end if;
+end
+$$;
+
+-- The date in the time zone of the organization in scope.
+create or replace function billing.today()
+returns date
+language plpgsql stable
+as $$
+declare
+    zone text;
+begin
+    select o.time_zone into zone from organizations.organization o
+    where o.id = current_setting('app.organization_id')::uuid;
+    if zone is null then
+        raise exception 'no organization is in scope; set app.organization_id first' using errcode = 'IP002';
+    end if;
+    return (now() at time zone zone)::date;
+end
+$$;
+
+-- How long a job of so many items will take, from when it starts: from the organization's last jobs of this kind, or
+-- else from the time it took to write the items, as issuing takes a known multiple of that on the same machine.
+create or replace function billing.estimate_seconds(job_kind text, items integer, seconds_to_write double precision)
+returns numeric
+language sql stable
+as $$
+    select round(greatest(0.05, coalesce(
+        (select items * sum(r.actual_duration_seconds) / sum(r.processed_items)
+         from (select j.actual_duration_seconds, j.processed_items from work.batch_job j
+               where j.organization_id = current_setting('app.organization_id')::uuid and j.kind = job_kind
+                 and j.status in ('completed', 'completed_with_errors') and j.processed_items >= least(items, 200)
+                 and j.successful_items * 2 > j.processed_items
+               order by j.id desc limit 5) r
+         having sum(r.processed_items) > 0),
+        (12 * seconds_to_write)::numeric)), 2)
+$$;
+
+create or replace function billing.create_job(job_kind text, subject_ids text[], parameters jsonb, creator text,
+                                              out job_id uuid, out total_items integer, out estimated_seconds numeric)
+language plpgsql
+as $$
+declare
+    started constant timestamptz := clock_timestamp();
+begin
+    job_id := work.create_job(job_kind, subject_ids, parameters, coalesce(creator, session_user));
+    select j.total_items into strict create_job.total_items from work.batch_job j
+    where j.organization_id = current_setting('app.organization_id')::uuid and j.id = create_job.job_id;
+    estimated_seconds := billing.estimate_seconds(
+        job_kind, total_items, extract(epoch from clock_timestamp() - started)::double precision);
+end
+$$;
+
+-- Ids as they are compared: a UUID in its one form, anything else as given. Each will be an item with its own outcome.
+create or replace function billing.normal_ids(ids text[])
+returns text[]
+language sql immutable
+as $$
+    select coalesce(array_agg(case when pg_input_is_valid(i.id, 'uuid') then i.id::uuid::text
+                                   else coalesce(nullif(btrim(left(i.id, 200)), ''), '(empty)') end
+                              order by i.place), '{}')
+    from unnest(ids) with ordinality as i (id, place)
+$$;
+
+-- Asks for the invoices of sales orders, in the order given.
+create or replace function billing.batch_invoice_orders(
+    sales_order_ids text[], invoice_date date default null, due_days integer default 0, language text default null,
+    creator text default null, out job_id uuid, out total_items integer, out estimated_seconds numeric
+)
+language plpgsql
+as $$
+begin
+    invoice_date := coalesce(invoice_date, billing.today());
+    perform billing.check_request(invoice_date, due_days, language);
+    select j.* into job_id, total_items, estimated_seconds
+    from billing.create_job('invoice_orders', billing.normal_ids(sales_order_ids), jsonb_strip_nulls(
+        jsonb_build_object('invoice_date', invoice_date, 'due_days', due_days, 'language', language)), creator) j;
+end
+$$;
+
+-- Asks for the invoices of all orders that are pending or reviewed, the oldest first.
+create or replace function billing.batch_invoice_open_orders(
+    invoice_date date default null, due_days integer default 0, language text default null,
+    creator text default null, out job_id uuid, out total_items integer, out estimated_seconds numeric
+)
+language sql
+as $$
+    select billing.batch_invoice_orders(
+        array(select o.id::text from billing.sales_order o
+              where o.organization_id = current_setting('app.organization_id')::uuid
+                and o.status in ('pending', 'reviewed')
+              order by o.order_date, o.id),
+        invoice_date, due_days, language, creator)
+$$;
+
+-- Asks for one invoice per customer over the same items, without orders. `items` is a list of {"inventory_item_id" or
+-- "description", "quantity", "unit_price", "discount_percent", "tax_category", "tax_rate"}; what is left out comes from
+-- the item.
+create or replace function billing.batch_invoice_customers(
+    customer_ids text[], items jsonb, invoice_date date default null, due_days integer default 0,
+    language text default null, creator text default null,
+    out job_id uuid, out total_items integer, out estimated_seconds numeric
+)
+language plpgsql
+as $$
+declare
+    entry record;
+begin
+    invoice_date := coalesce(invoice_date, billing.today());
+    perform billing.check_request(invoice_date, due_days, language);
+    if jsonb_typeof(items) is distinct from 'array' or jsonb_array_length(items) = 0 then
+        raise exception 'items: expected a list with at least one item.' using errcode = 'IP002';
+    end if;
+    for entry in select i.value as item, i.ordinality as place from jsonb_array_elements(items) with ordinality i loop
+        perform billing.check_item(entry.item, entry.place);
+    end loop;
+    select j.* into job_id, total_items, estimated_seconds
+    from billing.create_job('invoice_customers', billing.normal_ids(customer_ids), jsonb_strip_nulls(
+        jsonb_build_object('invoice_date', invoice_date, 'due_days', due_days, 'language', language,
+                           'items', items)), creator) j;
+end
+$$;
+
+create or replace function billing.check_item(item jsonb, place bigint)
+returns void
+language plpgsql stable
+as $$
+declare
+    name text;
+begin
+    if jsonb_typeof(item) <> 'object' then
+        raise exception 'items[%]: expected an object with inventory_item_id or description, and quantity.', place
+            using errcode = 'IP002';
+    end if;
+    foreach name in array array['quantity', 'unit_price', 'discount_percent', 'tax_rate'] loop
+        if item ->> name is not null and not pg_input_is_valid(
+            item ->> name, case name when 'quantity' then 'numeric(12,3)' when 'unit_price' then 'numeric(14,4)'
+                           else 'numeric(5,2)' end) then
+            raise exception 'items[%].%: % is not a number that fits.', place, name, left(item ->> name, 40)
+                using errcode = 'IP002';
+        end if;
+    end loop;
+    if coalesce((item ->> 'quantity')::numeric, 0) <= 0 then
+        raise exception 'items[%].quantity: a number above zero is needed.', place using errcode = 'IP002';
+    elsif (item ->> 'unit_price')::numeric < 0 then
+        raise exception 'items[%].unit_price: it must not be below zero.', place using errcode = 'IP002';
+    elsif (item ->> 'discount_percent')::numeric not between 0 and 100 then
+        raise exception 'items[%].discount_percent: it must be between 0 and 100.', place using errcode = 'IP002';
+    elsif item ->> 'inventory_item_id' is null and coalesce(item ->> 'description', '') = '' then
+        raise exception 'items[%]: inventory_item_id or description is needed.', place using errcode = 'IP002';
+    elsif item ->> 'inventory_item_id' is not null and (
+        not pg_input_is_valid(item ->> 'inventory_item_id', 'uuid') or not exists (
+            select from billing.item i where i.organization_id = current_setting('app.organization_id')::uuid
+              and i.id = (item ->> 'inventory_item_id')::uuid)) then
+        raise exception 'items[%].inventory_item_id: this organization has no item %.', place,
+            left(item ->> 'inventory_item_id', 80) using errcode = 'IP002';
+    end if;
+end
+$$;

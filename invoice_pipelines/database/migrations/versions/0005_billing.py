@@ -1,0 +1,336 @@
+"""Billing: customers, items, tax rates, sales orders, and the invoices issued for them."""
+
+from alembic import op
+
+from invoice_pipelines.database.migrations.isolation import create_schema, isolate
+from invoice_pipelines.database.roles import APP
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+APPEND_ONLY = "select, insert"
+
+TABLES = r"""
+-- Unique constraints have organization_id last, and further indexes are partial, where the planner would else take them
+-- for a look-up by id: while a table has no statistics yet, it cannot tell that these read all rows of an organization.
+
+create table billing.customer (
+    organization_id uuid not null references organizations.organization,
+    id uuid not null default uuidv7(),
+    customer_number text not null check (customer_number <> ''),
+    name text not null check (name <> ''),
+    email text,
+    phone text,
+    language text check (language ~ '^[a-z]{2}$'),
+    currency text check (currency ~ '^[A-Z]{3}$'),
+    vat_id text,
+    tax_number text,
+    buyer_reference text,
+    street text,
+    additional_street text,
+    city text,
+    post_code text,
+    country_code text not null check (country_code ~ '^[A-Z]{2}$'),
+    is_active boolean not null default true,
+    created_at timestamptz not null default now(),
+    created_by text not null default current_setting('application_name'),
+    updated_at timestamptz not null default now(),
+    primary key (organization_id, id),
+    unique (customer_number, organization_id)
+);
+comment on column billing.customer.language is 'of the invoices, ISO 639-1; null: the language of the organization';
+comment on column billing.customer.currency is 'the only currency of the orders; null: any';
+comment on column billing.customer.buyer_reference is 'BT-10, such as the Leitweg-ID of a German authority';
+
+create table billing.tax_rate (
+    organization_id uuid not null references organizations.organization,
+    id uuid not null default uuidv7(),
+    tax_category text not null check (tax_category in ('S', 'Z', 'E', 'AE', 'K', 'G')),
+    rate numeric(5, 2) not null check (rate between 0 and 100),
+    name text not null check (name <> ''),
+    exemption_reason text,
+    exemption_reason_code text check (exemption_reason_code ~ '^VATEX-'),
+    is_active boolean not null default true,
+    primary key (organization_id, id),
+    unique (tax_category, rate, organization_id),
+    check ((tax_category = 'S') = (rate > 0)),
+    check ((tax_category in ('E', 'AE', 'K', 'G'))
+           = (exemption_reason is not null or exemption_reason_code is not null))
+);
+comment on column billing.tax_rate.tax_category is
+    'UNTDID 5305: S standard, Z zero rated, E exempt, AE reverse charge, K intra-community supply, G export';
+comment on column billing.tax_rate.exemption_reason is
+    'BT-120; E, AE, K and G say why there is no VAT (BR-E-10, BR-AE-10, BR-IC-10, BR-G-10)';
+
+create table billing.item (
+    organization_id uuid not null references organizations.organization,
+    id uuid not null default uuidv7(),
+    sku text not null check (sku <> ''),
+    name text not null check (name <> ''),
+    description text,
+    unit_code text not null default 'C62' check (unit_code ~ '^[A-Z0-9]{2,3}$'),
+    unit_price numeric(14, 4) not null default 0 check (unit_price >= 0),
+    tax_category text check (tax_category in ('S', 'Z', 'E', 'AE', 'K', 'G')),
+    tax_rate numeric(5, 2),
+    is_active boolean not null default true,
+    tracks_stock boolean not null default false,
+    quantity_on_hand numeric(15, 3) not null default 0 constraint stock_is_never_negative check (quantity_on_hand >= 0),
+    created_at timestamptz not null default now(),
+    created_by text not null default current_setting('application_name'),
+    updated_at timestamptz not null default now(),
+    primary key (organization_id, id),
+    unique (sku, organization_id)
+) with (fillfactor = 70);
+comment on column billing.item.unit_code is 'BT-130, UN/ECE recommendation 20; C62 is one piece';
+
+create table billing.sales_order (
+    organization_id uuid not null references organizations.organization,
+    id uuid not null default uuidv7(),
+    order_number text not null check (order_number <> ''),
+    customer_id uuid,
+    status text not null default 'draft' check (status in ('draft', 'pending', 'reviewed', 'invoiced', 'cancelled')),
+    currency text not null check (currency ~ '^[A-Z]{3}$'),
+    order_date date not null,
+    delivery_date date,
+    purchase_order_reference text,
+    discount_percent numeric(5, 2) not null default 0 check (discount_percent between 0 and 100),
+    note text,
+    created_at timestamptz not null default now(),
+    created_by text not null default current_setting('application_name'),
+    updated_at timestamptz not null default now(),
+    primary key (organization_id, id),
+    unique (order_number, organization_id),
+    foreign key (organization_id, customer_id) references billing.customer (organization_id, id)
+) with (fillfactor = 80);
+comment on column billing.sales_order.discount_percent is 'on the whole order: document level allowance, BG-20';
+comment on column billing.sales_order.purchase_order_reference is 'BT-13, the number that the buyer gave the order';
+create index sales_order_open on billing.sales_order (organization_id, order_date, id)
+    where status in ('pending', 'reviewed');
+
+create table billing.sales_order_line (
+    organization_id uuid not null,
+    sales_order_id uuid not null,
+    line_number integer not null check (line_number > 0),
+    item_id uuid,
+    description text,
+    quantity numeric(12, 3) not null,
+    unit_code text check (unit_code ~ '^[A-Z0-9]{2,3}$'),
+    unit_price numeric(14, 4) not null,
+    discount_percent numeric(5, 2) not null default 0 check (discount_percent between 0 and 100),
+    tax_category text check (tax_category in ('S', 'Z', 'E', 'AE', 'K', 'G')),
+    tax_rate numeric(5, 2),
+    primary key (organization_id, sales_order_id, line_number),
+    foreign key (organization_id, sales_order_id) references billing.sales_order (organization_id, id)
+        on delete cascade,
+    foreign key (organization_id, item_id) references billing.item (organization_id, id)
+);
+comment on column billing.sales_order_line.description is 'null: the name of the item';
+comment on column billing.sales_order_line.unit_code is 'null: that of the item, or C62';
+
+create table billing.sales_order_event (
+    organization_id uuid not null,
+    id uuid not null default uuidv7(),
+    sales_order_id uuid not null,
+    from_status text,
+    to_status text not null,
+    reason text,
+    created_at timestamptz not null default clock_timestamp(),
+    created_by text not null default current_setting('application_name'),
+    primary key (organization_id, id),
+    foreign key (organization_id, sales_order_id) references billing.sales_order (organization_id, id)
+);
+comment on table billing.sales_order_event is
+    'Append-only: who changed the status of an order. That it was invoiced, its invoice says.';
+
+create table billing.invoice_counter (
+    organization_id uuid not null references organizations.organization,
+    series text not null check (series in ('invoice', 'credit_note')),
+    period text not null check (period ~ '^([0-9]{4})?$'),
+    next_number bigint not null default 1 check (next_number > 0),
+    last_issue_date date,
+    primary key (organization_id, series, period)
+);
+comment on table billing.invoice_counter is
+    'The next number of a series; its row is locked until the numbers are committed';
+comment on column billing.invoice_counter.period is 'the year, where numbers start again each year; else empty';
+
+create table billing.invoice (
+    organization_id uuid not null references organizations.organization,
+    id uuid not null default uuidv7(),
+    document_kind text not null default 'invoice' check (document_kind in ('invoice', 'credit_note')),
+    status text not null default 'issued' check (status in ('issued', 'partially_paid', 'paid', 'void')),
+    sales_order_id uuid,
+    customer_id uuid not null,
+    corrected_invoice_id uuid,
+    batch_job_id uuid,
+    issue_date date not null,
+    due_date date not null,
+    delivery_date date,
+    currency text not null check (currency ~ '^[A-Z]{3}$'),
+    line_amount numeric not null,
+    allowance_amount numeric not null,
+    net_amount numeric not null,
+    tax_amount numeric not null,
+    gross_amount numeric not null,
+    amount_paid numeric not null default 0,
+    amount_credited numeric not null default 0,
+    amount_due numeric not null generated always as (
+        case when status = 'void' then 0 else gross_amount - amount_paid - amount_credited end
+    ) stored,
+    discount_percent numeric(5, 2) not null default 0,
+    language text not null check (language ~ '^[a-z]{2}$'),
+    seller jsonb not null,
+    buyer jsonb not null,
+    order_number text,
+    purchase_order_reference text,
+    note text,
+    created_at timestamptz not null default now(),
+    created_by text not null default current_setting('application_name'),
+    void_reason text,
+    voided_at timestamptz,
+    voided_by text,
+    primary key (organization_id, id),
+    foreign key (organization_id, sales_order_id) references billing.sales_order (organization_id, id),
+    foreign key (organization_id, customer_id) references billing.customer (organization_id, id),
+    foreign key (organization_id, corrected_invoice_id) references billing.invoice (organization_id, id),
+    constraint net_is_lines_less_allowances check (net_amount = line_amount - allowance_amount),
+    constraint gross_is_net_and_tax check (gross_amount = net_amount + tax_amount),
+    constraint amounts_are_not_negative check (
+        line_amount >= 0 and allowance_amount >= 0 and net_amount >= 0 and tax_amount >= 0
+    ),
+    constraint not_settled_twice check (
+        amount_paid >= 0 and amount_credited >= 0 and amount_paid + amount_credited <= gross_amount
+    ),
+    constraint status_follows_amounts check (
+        status = 'void' and amount_paid = 0 and amount_credited = 0
+        or status = 'issued' and amount_paid = 0 and amount_credited = 0
+        or status = 'partially_paid' and amount_paid + amount_credited > 0
+           and amount_paid + amount_credited < gross_amount
+        or status = 'paid' and amount_paid + amount_credited = gross_amount
+    ),
+    constraint due_after_issue check (due_date >= issue_date),
+    constraint void_has_a_reason check ((status = 'void') = (void_reason is not null and voided_at is not null)),
+    constraint credit_note_corrects check ((document_kind = 'credit_note') = (corrected_invoice_id is not null))
+);
+comment on table billing.invoice is
+    'What an issued invoice says. Its number is in billing.invoice_number; billing.issued_invoice shows both as one.';
+comment on column billing.invoice.line_amount is 'BT-106, sum of the net amounts of the lines';
+comment on column billing.invoice.allowance_amount is 'BT-107, the discount on the whole order';
+comment on column billing.invoice.net_amount is 'BT-109, without VAT';
+comment on column billing.invoice.tax_amount is 'BT-110';
+comment on column billing.invoice.gross_amount is 'BT-112, with VAT';
+comment on column billing.invoice.amount_credited is 'gross amount of the credit notes that correct this invoice';
+comment on column billing.invoice.seller is 'as it was when the invoice was issued; never looked up again';
+comment on column billing.invoice.batch_job_id is
+    'the job that issued it; jobs are deleted after a while, so no foreign key';
+create unique index invoice_of_sales_order on billing.invoice (sales_order_id, organization_id)
+    where status <> 'void' and document_kind = 'invoice';
+create index invoice_of_customer on billing.invoice (customer_id, organization_id);
+create index invoice_open on billing.invoice (organization_id, due_date, id)
+    where status in ('issued', 'partially_paid') and document_kind = 'invoice';
+create index invoice_correction on billing.invoice (organization_id, corrected_invoice_id)
+    where corrected_invoice_id is not null;
+
+create table billing.invoice_number (
+    organization_id uuid not null,
+    series text not null,
+    period text not null,
+    number bigint not null check (number > 0),
+    invoice_number text not null,
+    invoice_id uuid not null,
+    issue_date date not null,
+    primary key (organization_id, series, period, number),
+    foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id)
+);
+comment on table billing.invoice_number is
+    'Every number ever given, gapless within series and period, and what it was given to. Rows never change.';
+create unique index invoice_number_of_invoice on billing.invoice_number (invoice_id, organization_id);
+create unique index invoice_number_once on billing.invoice_number (invoice_number, organization_id);
+
+create table billing.issued_invoice_line (
+    organization_id uuid not null,
+    invoice_id uuid not null,
+    line_number integer not null,
+    item_id uuid,
+    sku text,
+    description text not null check (description <> ''),
+    quantity numeric(12, 3) not null,
+    unit_code text not null,
+    unit_price numeric(14, 4) not null check (unit_price >= 0),
+    discount_percent numeric(5, 2) not null,
+    net_amount numeric not null,
+    tax_category text not null,
+    tax_rate numeric(5, 2) not null,
+    takes_stock boolean not null,
+    primary key (organization_id, invoice_id, line_number),
+    foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id),
+    foreign key (organization_id, item_id) references billing.item (organization_id, id)
+);
+comment on column billing.issued_invoice_line.net_amount is
+    'BT-131: quantity x unit price less discount, rounded half up';
+comment on column billing.issued_invoice_line.takes_stock is
+    'whether the quantity was taken from the stock of the item';
+
+create table billing.issued_invoice_tax (
+    organization_id uuid not null,
+    invoice_id uuid not null,
+    tax_category text not null,
+    tax_rate numeric(5, 2) not null,
+    line_amount numeric not null,
+    allowance_amount numeric not null,
+    taxable_amount numeric not null,
+    tax_amount numeric not null,
+    exemption_reason text,
+    exemption_reason_code text,
+    primary key (organization_id, invoice_id, tax_category, tax_rate),
+    foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id),
+    check (taxable_amount = line_amount - allowance_amount)
+);
+comment on table billing.issued_invoice_tax is
+    'VAT breakdown, BG-23: VAT of the sum per category and rate, never per line';
+comment on column billing.issued_invoice_tax.taxable_amount is 'BT-116';
+comment on column billing.issued_invoice_tax.tax_amount is 'BT-117';
+
+create table billing.invoice_event (
+    organization_id uuid not null,
+    id uuid not null default uuidv7(),
+    invoice_id uuid not null,
+    action text not null check (action in ('voided', 'credited', 'paid')),
+    reason text,
+    detail jsonb not null default '{}',
+    created_at timestamptz not null default clock_timestamp(),
+    created_by text not null default current_setting('application_name'),
+    primary key (organization_id, id),
+    foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id)
+);
+comment on table billing.invoice_event is 'Append-only: what was done to an issued invoice, by whom and why';
+create index invoice_event_of_invoice on billing.invoice_event (invoice_id, organization_id);
+"""
+
+WRITABLE = ("customer", "tax_rate", "item", "sales_order", "sales_order_line")
+ONCE_WRITTEN = ("sales_order_event", "invoice_number", "issued_invoice_line", "issued_invoice_tax", "invoice_event")
+SETTLED = "status, amount_paid, amount_credited, void_reason, voided_at, voided_by"
+"""What may change of an issued invoice."""
+
+
+def upgrade() -> None:
+    create_schema("billing")
+    op.execute(TABLES)
+    for table in WRITABLE:
+        isolate(f"billing.{table}")
+    for table in ONCE_WRITTEN:
+        isolate(f"billing.{table}", grants=APPEND_ONLY)
+    isolate("billing.invoice", grants=APPEND_ONLY)
+    op.execute(f"grant update ({SETTLED}) on billing.invoice to {APP}")
+    isolate("billing.invoice_counter", grants="select, insert, update")
+    # One job's items in the order of the request, for kinds that work through a job one chunk after the other.
+    op.execute(
+        "create index batch_item_of_job on work.batch_item (organization_id, job_id, id) where status = 'pending'"
+    )
+
+
+def downgrade() -> None:
+    op.execute("drop index work.batch_item_of_job")
+    op.execute("drop schema billing cascade")
