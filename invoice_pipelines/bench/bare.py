@@ -20,6 +20,7 @@ from lxml import etree
 from saxonche import PySaxonProcessor
 
 from invoice_pipelines.intake.validation.rule_files import RuleSet, rule_sets_for, sheet_for
+from invoice_pipelines.intake.validation.schematron import KEEP_CODE_LISTS
 from invoice_pipelines.intake.validation.xml_document import parse
 
 _FAILED = "{http://purl.oclc.org/dsdl/svrl}failed-assert"
@@ -58,10 +59,16 @@ def plan_for(path: Path, xml: bytes, rules_directory: Path | None) -> Plan:
 
 
 class BareCalls:
-    """The libraries, with each rule file compiled once."""
+    """The libraries, with each rule file compiled once.
 
-    def __init__(self) -> None:
+    `code_lists_kept` lets Saxon read the code lists of a rule file when it compiles it, as this project does, and not
+    again for each document, as it does unasked.
+    """
+
+    def __init__(self, *, code_lists_kept: bool) -> None:
         self._processor: Any = PySaxonProcessor(license=False)
+        if code_lists_kept:
+            self._processor.set_configuration_property(*KEEP_CODE_LISTS)
         self._compiled: dict[Path, Any] = {}
 
     def run(self, plans: Sequence[Plan]) -> BareTimes:

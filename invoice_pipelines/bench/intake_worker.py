@@ -1,7 +1,8 @@
 """Holds the process that the intake benchmark measures; it is told what to do line by line, and answers each line.
 
     {"stage": "run", "slug": "..."}      parse and validate what waits in an organization, as a run's assets do
-    {"stage": "bare", "files": [...]}    the bare calls on files: [path, path of a file with its XML]
+    {"stage": "bare", "files": [...], "code_lists_kept": false}
+                                         the bare calls on files: [path, path of a file with its XML]
 
 Started once per benchmark and process, so that no start, compilation or first use is in what is measured.
 """
@@ -26,7 +27,7 @@ from invoice_pipelines.settings import load_settings
 def main() -> None:
     """Answers until its input ends."""
     settings = load_settings()
-    calls = BareCalls()
+    calls: dict[bool, BareCalls] = {}
     plans: dict[str, list[Plan]] = {}
     with open_database(settings, application_name="bench") as engine:
         for line in sys.stdin:
@@ -39,7 +40,10 @@ def main() -> None:
                     plans[key] = [
                         plan_for(Path(path), Path(xml).read_bytes(), settings.rules_dir) for path, xml in order["files"]
                     ]
-                times = calls.run(plans[key])
+                kept = order["code_lists_kept"]
+                if kept not in calls:
+                    calls[kept] = BareCalls(code_lists_kept=kept)
+                times = calls[kept].run(plans[key])
                 answer = {"seconds": times.total, "extracting": times.extracting}
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()

@@ -34,11 +34,12 @@ def test_both_kinds_of_files_and_all_syntaxes_are_measured():
     assert {document.data[:4] == b"%PDF" for document in valid_e_invoices()} == {True, False}
 
 
-def test_the_bare_calls_find_what_a_broken_invoice_breaks(tmp_path):
+@pytest.mark.parametrize("kept", [False, True], ids=["as Saxon does", "code lists kept"])
+def test_the_bare_calls_find_what_a_broken_invoice_breaks(tmp_path, kept):
     document = next(d for d in valid_e_invoices() if b"<cbc:TaxExclusiveAmount" in d.data)
     start = document.data.index(b">", document.data.index(b"<cbc:TaxExclusiveAmount")) + 1
     broken = document.data[:start] + b"1" + document.data[start:]
-    calls = BareCalls()
+    calls = BareCalls(code_lists_kept=kept)
     found = []
     for number, data in enumerate((document.data, broken)):
         path = tmp_path / f"{number}.xml"
@@ -57,6 +58,7 @@ def test_a_small_measurement_has_all_it_promises():
     assert {name: len(case.values) for name, case in measured.cases.items()} == {
         "stages": 2,
         "bare": 2,
+        "bare_code_lists_kept": 2,
         "bare_without_extraction": 2,
         "parse_stage": 2,
         "validate_stage": 2,

@@ -115,7 +115,7 @@ def read_cii(root: etree._Element, warnings: list[str], format: Format = Format.
 
 def _tax_totals(at: Node, currency: str | None, tax_currency: str | None) -> tuple[Node | None, Node | None]:
     """The tax totals in the invoice currency (BT-110) and in the tax currency (BT-111)."""
-    totals = at.nodes(_SUMMATION + "ram:TaxTotalAmount")
+    totals = list(at.nodes(_SUMMATION + "ram:TaxTotalAmount"))
     in_tax_currency = None
     if tax_currency and tax_currency != currency:
         in_tax_currency = next((total for total in totals if total.text("@currencyID") == tax_currency), None)
@@ -212,7 +212,7 @@ def _payments(at: Node) -> Iterator[Payment]:
     remittance_information = at.text(_SETTLEMENT + "ram:PaymentReference")
     mandate_reference = at.text(_SETTLEMENT + "ram:SpecifiedTradePaymentTerms/ram:DirectDebitMandateID")
     creditor_identifier = at.text(_SETTLEMENT + "ram:CreditorReferenceID")
-    means = at.nodes(_SETTLEMENT + "ram:SpecifiedTradeSettlementPaymentMeans")
+    means = list(at.nodes(_SETTLEMENT + "ram:SpecifiedTradeSettlementPaymentMeans"))
     for node in means:
         yield Payment(
             means_code=node.text("ram:TypeCode"),

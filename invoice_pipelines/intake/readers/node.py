@@ -7,7 +7,7 @@ whether an invoice can live without it is for validation to say.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -77,31 +77,38 @@ class Binding:
         return tuple(f"{{{self.namespaces[prefix]}}}{name}" for prefix, name in steps)
 
 
+# The children by name of the elements of a document that were asked for so far.
+_Index = dict[etree._Element, dict[str, list[etree._Element]]]
+
+
 class Node:
     """An element from which values are read by path. `place` names it in warnings ("line 3")."""
 
-    __slots__ = ("_binding", "_children", "_element", "_place", "_warnings")
+    __slots__ = ("_binding", "_element", "_index", "_place", "_warnings")
 
     def __init__(
-        self, element: etree._Element, binding: Binding, warnings: list[str], place: str = "the document"
+        self,
+        element: etree._Element,
+        binding: Binding,
+        warnings: list[str],
+        place: str = "the document",
+        index: _Index | None = None,
     ) -> None:
         self._element = element
-        self._children: dict[str, list[etree._Element]] | None = None
+        self._index: _Index = {} if index is None else index
         self._binding = binding
         self._warnings = warnings
         self._place = place
 
-    def nodes(self, path: str, place: str | None = None) -> list[Node]:
-        """The elements at `path`. `place` is how warnings call them, followed by their number."""
-        return [
-            Node(element, self._binding, self._warnings, f"{place} {number}" if place else self._place)
-            for number, element in enumerate(self._found(path), start=1)
-        ]
+    def nodes(self, path: str, place: str | None = None) -> Iterator[Node]:
+        """The elements at `path`, one after the other. `place` is how warnings call them, followed by their number."""
+        for number, element in enumerate(self._found(path), start=1):
+            yield Node(element, self._binding, self._warnings, f"{place} {number}" if place else self._place)
 
     def node(self, path: str) -> Node | None:
         """The first element at `path`."""
         found = self._found(path)
-        return Node(found[0], self._binding, self._warnings, self._place) if found else None
+        return Node(found[0], self._binding, self._warnings, self._place, self._index) if found else None
 
     def text(self, path: str) -> str | None:
         """The first text at `path` that is not empty: a name or a code, so on one line, with single blanks."""
@@ -169,25 +176,25 @@ class Node:
         if isinstance(compiled, etree.XPath):
             return cast(list[Any], compiled(self._element))
         # Faster than XPath, above all for what is not there, as most of 160 business terms are not.
-        if self._children is None:
-            self._children = _by_name(self._element)
-        found = self._children.get(compiled[0], _NOTHING)
-        if found and len(compiled) > 1:
-            for name in compiled[1:]:
-                found = [child for element in found for child in element.iterchildren(name)]
+        found = [self._element]
+        for name in compiled:
+            if len(found) == 1:
+                found = self._children(found[0]).get(name, _NOTHING)
+            else:
+                found = [child for element in found for child in self._children(element).get(name, _NOTHING)]
         return found
+
+    def _children(self, element: etree._Element) -> dict[str, list[etree._Element]]:
+        children = self._index.get(element)
+        if children is None:
+            children = self._index[element] = {}
+            for child in element:
+                if isinstance(tag := child.tag, str):  # comments and instructions have none
+                    children.setdefault(tag, []).append(child)
+        return children
 
 
 _NOTHING: list[etree._Element] = []
-
-
-def _by_name(element: etree._Element) -> dict[str, list[etree._Element]]:
-    children: dict[str, list[etree._Element]] = {}
-    for child in element:
-        tag = child.tag
-        if isinstance(tag, str):  # comments and instructions have none
-            children.setdefault(tag, []).append(child)
-    return children
 
 
 def _text(item: etree._Element | str) -> str:

@@ -113,7 +113,7 @@ def read_ubl(root: etree._Element, warnings: list[str]) -> Reading:
 
 def _tax_totals(at: Node, currency: str | None, tax_currency: str | None) -> tuple[Node | None, Node | None]:
     """The totals in the invoice currency (BT-110, with the breakdown) and in the tax currency (BT-111)."""
-    totals = at.nodes("cac:TaxTotal")
+    totals = list(at.nodes("cac:TaxTotal"))
     in_tax_currency = None
     if tax_currency and tax_currency != currency:
         in_tax_currency = next(

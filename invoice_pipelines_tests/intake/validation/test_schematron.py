@@ -114,6 +114,63 @@ def test_every_flag_has_a_severity_and_an_unknown_one_is_fatal(
     assert violation.severity is severity
 
 
+UNKNOWN_CURRENCY = (
+    "<xsl:if test=\"not(document('codes.xml')/codes/code[. = 'EUR'])\">" + failed("[BR-99]-No such code.") + "</xsl:if>"
+)
+
+
+def test_the_code_lists_of_a_sheet_hold_as_long_as_the_sheet(tmp_path: Path) -> None:
+    sheet = install(tmp_path, UNKNOWN_CURRENCY)
+    codes = sheet.with_name("codes.xml")
+    codes.write_text("<codes><code>EUR</code></codes>")
+    assert business_rules(UBL.encode(), rules_directory=tmp_path) == ()
+    codes.write_text("<codes/>")
+    assert business_rules(UBL.encode(), rules_directory=tmp_path) == ()
+
+
+def test_a_code_that_is_not_in_its_list_is_found(tmp_path: Path) -> None:
+    install(tmp_path, UNKNOWN_CURRENCY).with_name("codes.xml").write_text("<codes><code>USD</code></codes>")
+    assert [v.rule for v in business_rules(UBL.encode(), rules_directory=tmp_path)] == ["BR-99"]
+
+
+def test_a_code_list_that_is_missing_is_no_pass(tmp_path: Path) -> None:
+    install(tmp_path, UNKNOWN_CURRENCY)
+    (violation,) = business_rules(UBL.encode(), rules_directory=tmp_path)
+    assert (violation.rule, violation.severity) == ("IP-RULES-01", Severity.FATAL)
+
+
+IN_DEFAULT_MODE = '<xsl:template match="*:TaxTotal"{attributes}>' + failed("[BR-99]-Found.") + "</xsl:template>"
+WALK = "<xsl:apply-templates/>"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        IN_DEFAULT_MODE.format(attributes=""),
+        IN_DEFAULT_MODE.format(attributes=' mode="#all"'),
+        IN_DEFAULT_MODE.format(attributes=' mode="M1 #default"'),
+        '<xsl:template match="text()">' + failed("[BR-99]-Found.") + "</xsl:template>",
+    ],
+    ids=["no mode", "all modes", "several modes", "texts"],
+)
+def test_a_rule_in_the_default_mode_of_a_sheet_is_asked(tmp_path: Path, rule: str) -> None:
+    sheet = install(tmp_path, WALK)
+    sheet.write_text(sheet.read_text().replace("</xsl:stylesheet>", rule + "</xsl:stylesheet>"))
+    assert {v.rule for v in business_rules(UBL.encode(), rules_directory=tmp_path)} == {"BR-99"}
+
+
+@pytest.mark.parametrize("instruction", ["import", "include"])
+def test_a_rule_in_the_default_mode_of_another_file_is_asked(tmp_path: Path, instruction: str) -> None:
+    sheet = install(tmp_path, WALK)
+    head = '<xsl:stylesheet version="2.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform"'
+    sheet.with_name("part.xslt").write_text(
+        f'{head} xmlns:svrl="http://purl.oclc.org/dsdl/svrl">{IN_DEFAULT_MODE.format(attributes="")}</xsl:stylesheet>'
+    )
+    other = f'<xsl:{instruction} href="part.xslt"/><xsl:template match="/">'
+    sheet.write_text(sheet.read_text().replace('<xsl:template match="/">', other))
+    assert {v.rule for v in business_rules(UBL.encode(), rules_directory=tmp_path)} == {"BR-99"}
+
+
 def test_a_sheet_without_a_report_is_no_pass(tmp_path: Path) -> None:
     sheet = install(tmp_path, "")
     sheet.write_text(sheet.read_text().replace("<svrl:schematron-output></svrl:schematron-output>", ""))
