@@ -5,6 +5,14 @@
 -- COMMITTED (a statement sees what was committed before it began), which is PostgreSQL's default.
 --
 -- Plans are made anew at each call: a plan from the time when the queue was empty would read a long queue in full.
+-- That alone is not enough, as statistics are always behind a queue. Of an organization that had no items when they
+-- were collected, the planner expects one; then any index that begins with organization_id seems as good as the right
+-- one, and comparing every item of the organization with every item that was picked seems cheap. And by statistics of
+-- a full queue, reading all of it may seem cheaper than looking up a chunk by key. So the planner is left no choice:
+-- - Items are picked in the order of one index, with sorting off.
+-- - Picked items are written by `insert ... on conflict (organization_id, id) do update`, which looks each one up in
+--   the primary key and never inserts, as they are locked; or by `where current of` the cursor that picked them.
+-- - What is under a lease is found by its lease, never by a list of ids.
 
 create or replace function work.create_job(job_kind text, subject_ids text[], job_parameters jsonb, creator text)
 returns uuid
@@ -129,12 +137,13 @@ begin
     where j.organization_id = organization and j.id = job;
     -- An item locked here is being claimed at this moment; claim_items looks at the job once more and cancels it.
     with pending as materialized (
-        select i.id from work.batch_item i
+        select i.id, i.kind, i.subject_id from work.batch_item i
         where i.organization_id = organization and i.job_id = job and i.status = 'pending'
         for no key update skip locked
     )
-    update work.batch_item i set status = 'cancelled', finished_at = clock_timestamp()
-    from pending where i.organization_id = organization and i.id = pending.id;
+    insert into work.batch_item (organization_id, id, kind, subject_id)  -- an update by key, see above
+    select organization, p.id, p.kind, p.subject_id from pending p
+    on conflict (organization_id, id) do update set status = 'cancelled', finished_at = clock_timestamp();
     get diagnostics waiting = row_count;
     perform work.count_on_job(organization, job, 0, 0, 0, waiting, null);
     insert into work.batch_job_event (organization_id, job_id, action, detail, created_by)

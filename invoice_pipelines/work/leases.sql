@@ -1,5 +1,5 @@
 -- The life of a batch item: claimed under a lease, kept, finished, given back, taken from a dead process.
--- See jobs.sql for the order of locks.
+-- See jobs.sql for the order of locks, and for how plans are kept right.
 
 -- The pause after a failed attempt: 10 s, 20 s, 40 s ... up to an hour, each between half and one and a half of that,
 -- so that what failed together does not come back together.
@@ -14,13 +14,13 @@ $$;
 -- Takes due items of a kind, the longest waiting first, all of the same job (or all of the continuous queue), under
 -- one lease. An item over which a process died comes alone. No rows: nothing is due.
 --
--- Picking and taking is one statement on purpose: while the table has no statistics yet, the planner expects few rows
--- to be picked and looks them up by key; with a list of ids it would read all items of the organization. For the same
--- reason it may walk the index of what is due in its order, and nothing else.
+-- There is one way to do it: without sorting, only the index of what is due gives the items in this order, and those
+-- picked are written through the primary key (none is inserted, as all of them are there and locked).
 create or replace function work.claim_items(
     wanted_kind text, chunk_size integer, lease interval, attempts_allowed integer
 ) returns table (id uuid, subject_id text, attempts integer, job_id uuid, lease_token uuid)
 language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
+    set enable_sort = off
 as $$
 #variable_conflict use_column
 declare
@@ -31,7 +31,7 @@ declare
 begin
     loop
         with due as materialized (
-            select i.id, i.job_id, i.claim_alone, i.available_at
+            select i.id, i.job_id, i.subject_id, i.claim_alone, i.available_at
             from work.batch_item i
             where i.organization_id = organization and i.kind = wanted_kind
               and i.status = 'pending' and i.available_at <= now()
@@ -41,13 +41,14 @@ begin
         ), first as materialized (
             select * from due order by available_at, id limit 1
         ), claimed as (
-            update work.batch_item i
+            insert into work.batch_item as i (organization_id, id, kind, subject_id)
+            select organization, due.id, wanted_kind, due.subject_id
+            from due, first
+            where due.job_id is not distinct from first.job_id
+              and (due.id = first.id or not (due.claim_alone or first.claim_alone))
+            on conflict (organization_id, id) do update
             set status = 'processing', attempts = i.attempts + 1, max_attempts = attempts_allowed,
                 lease_token = token, lease_expires_at = clock_timestamp() + lease
-            from due, first
-            where i.organization_id = organization and i.id = due.id
-              and due.job_id is not distinct from first.job_id
-              and (due.id = first.id or not (due.claim_alone or first.claim_alone))
             returning i.id, i.subject_id, i.attempts, i.job_id
         )
         select count(*) as items, min(c.job_id::text)::uuid as job, array_agg(c.id order by c.id) as ids,
@@ -96,36 +97,46 @@ begin
 end
 $$;
 
--- Puts items back into the queue, or ends them as cancelled. The entry of a continuous queue gives way if a newer one
--- for its subject waits already, since one attempt serves both. Entries go back in the order in which `enqueue` takes
--- them, so that the two may wait for one another but never deadlock.
-create or replace function work.requeue(organization uuid, item_ids uuid[], as_cancelled boolean)
-returns void
+-- Puts all that is held under a lease back into the queue, or ends it as cancelled; returns the items with the status
+-- they have now. The entry of a continuous queue gives way if a newer one for its subject waits already, since one
+-- attempt serves both. Entries go back in the order in which `enqueue` takes them, so that the two may wait for one
+-- another but never deadlock.
+drop function if exists work.requeue(uuid, uuid[], boolean);  -- before it was given a lease instead of items
+create or replace function work.requeue(organization uuid, token uuid, as_cancelled boolean)
+returns table (id uuid, status text)
 language plpgsql set plan_cache_mode = force_custom_plan
 as $$
+#variable_conflict use_column
 declare
-    entry record;
-begin
-    update work.batch_item i
-    set status = case when as_cancelled then 'cancelled' else 'pending' end,
-        lease_token = null, lease_expires_at = null,
-        finished_at = case when as_cancelled then clock_timestamp() end
-    where i.organization_id = organization and i.id = any (item_ids) and i.job_id is not null;
-
-    for entry in
-        select i.id from work.batch_item i
-        where i.organization_id = organization and i.id = any (item_ids) and i.job_id is null
+    entries cursor for
+        select from work.batch_item i
+        where i.organization_id = organization and i.status = 'processing' and i.lease_token = token
+          and i.job_id is null
         order by i.kind, i.subject_id, i.id desc
-    loop
+        for no key update;
+begin
+    return query
+        update work.batch_item i
+        set status = case when as_cancelled then 'cancelled' else 'pending' end,
+            lease_token = null, lease_expires_at = null,
+            finished_at = case when as_cancelled then clock_timestamp() end
+        where i.organization_id = organization and i.status = 'processing' and i.lease_token = token
+          and i.job_id is not null
+        returning i.id, i.status;
+
+    for entry in entries loop
         begin
             update work.batch_item i set status = 'pending', lease_token = null, lease_expires_at = null
-            where i.organization_id = organization and i.id = entry.id;
+            where current of entries
+            returning i.id, i.status into id, status;
         exception when unique_violation then
             update work.batch_item i
             set status = 'skipped', lease_token = null, lease_expires_at = null, finished_at = clock_timestamp(),
                 error_code = 'SUPERSEDED', error_message = 'A newer entry for the same subject takes its place.'
-            where i.organization_id = organization and i.id = entry.id;
+            where current of entries
+            returning i.id, i.status into id, status;
         end;
+        return next;
     end loop;
 end
 $$;
@@ -147,23 +158,21 @@ declare
                           where i.organization_id = organization and i.status = 'processing'
                             and i.lease_token = token limit 1);
     job_status constant text := work.lock_job(organization, job);
-    again uuid[];
+    again constant uuid := gen_random_uuid();
     ended uuid[];
     statuses text[];
 begin
-    -- Failures that may be tried again wait for their next attempt.
-    with retried as (
-        update work.batch_item i
-        set error_code = outcomes -> i.id::text ->> 'error_code',
-            error_message = outcomes -> i.id::text ->> 'error_message',
-            available_at = clock_timestamp() + work.pause_after(i.attempts)
-        where i.organization_id = organization and i.status = 'processing' and i.lease_token = token
-          and (outcomes -> i.id::text -> 'retry')::boolean and i.attempts < i.max_attempts
-        returning i.id
-    )
-    select coalesce(array_agg(retried.id), '{}') into again from retried;
-    if cardinality(again) > 0 then
-        perform work.requeue(organization, again, job_status is not distinct from 'cancelled');
+    -- Failures that may be tried again wait for their next attempt. A lease of their own sets them apart until then.
+    update work.batch_item i
+    set error_code = outcomes -> i.id::text ->> 'error_code',
+        error_message = outcomes -> i.id::text ->> 'error_message',
+        available_at = clock_timestamp() + work.pause_after(i.attempts),
+        lease_token = again
+    where i.organization_id = organization and i.status = 'processing' and i.lease_token = token
+      and (outcomes -> i.id::text -> 'retry')::boolean and i.attempts < i.max_attempts;
+    if found then
+        select array_agg(r.id), array_agg(r.status) into ended, statuses
+        from work.requeue(organization, again, job_status is not distinct from 'cancelled') r;
     end if;
 
     with finished as (
@@ -176,11 +185,8 @@ begin
         where i.organization_id = organization and i.status = 'processing' and i.lease_token = token
           and outcomes ? i.id::text
         returning i.id, i.status
-    ), requeued as (
-        select i.id, i.status from work.batch_item i where i.organization_id = organization and i.id = any (again)
     )
-    select array_agg(o.id), array_agg(o.status) into ended, statuses
-    from (select * from finished union all select * from requeued) o;
+    select ended || array_agg(f.id), statuses || array_agg(f.status) into ended, statuses from finished f;
 
     if job is not null then
         perform work.count_on_job(
@@ -206,81 +212,87 @@ declare
                           where i.organization_id = organization and i.status = 'processing'
                             and i.lease_token = token limit 1);
     job_status constant text := work.lock_job(organization, job);
-    held uuid[];
+    held bigint;
 begin
-    with given_back as (
-        update work.batch_item i set attempts = i.attempts - 1
-        where i.organization_id = organization and i.status = 'processing' and i.lease_token = token
-        returning i.id
-    )
-    select coalesce(array_agg(g.id), '{}') into held from given_back g;
-    perform work.requeue(organization, held, job_status is not distinct from 'cancelled');
+    update work.batch_item i set attempts = i.attempts - 1
+    where i.organization_id = organization and i.status = 'processing' and i.lease_token = token;
+    get diagnostics held = row_count;
+    perform work.requeue(organization, token, job_status is not distinct from 'cancelled');
     if job_status = 'cancelled' then
-        perform work.count_on_job(organization, job, 0, 0, 0, cardinality(held), null);
+        perform work.count_on_job(organization, job, 0, 0, 0, held, null);
     end if;
-    return cardinality(held);
+    return held;
 end
 $$;
 
 -- Takes items from processes that died: their lease ran out. They come back to be claimed alone, so that an item that
 -- kills its process takes nobody with it, and fail with WORKER_DIED once their attempts are used up.
 -- It works within the organization in scope; for cleanup_stuck_batch_jobs, which sees all of them, in all.
+--
+-- There is one way to do it: without sorting, only the index of what is leased gives the items in the order of their
+-- leases, and each is written through the cursor that found it.
 create or replace function work.return_expired_items(wanted_kind text default null)
 returns table (returned bigint, failed bigint, cancelled bigint)
-language plpgsql set plan_cache_mode = force_custom_plan
+language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
+    set enable_sort = off
 as $$
 declare
+    expired cursor (organization uuid, tokens uuid[]) for
+        select i.attempts >= i.max_attempts as used_up from work.batch_item i
+        where i.organization_id = organization and i.status = 'processing'
+          and i.lease_token = any (tokens) and i.lease_expires_at <= now()
+        order by i.lease_token
+        for no key update skip locked;
     part record;
     job_status text;
-    expired uuid[];
-    used_up uuid[];
+    again uuid;
+    used_up bigint;
+    others bigint;
 begin
     returned := 0; failed := 0; cancelled := 0;
     for part in
-        select distinct i.organization_id, i.job_id from work.batch_item i
-        where i.status = 'processing' and i.lease_expires_at <= now()
-          and (wanted_kind is null or i.kind = wanted_kind)
-        order by i.organization_id, i.job_id
+        with leased as materialized (
+            select i.organization_id, i.job_id, i.lease_token from work.batch_item i
+            where i.status = 'processing' and i.lease_expires_at <= now()
+              and (wanted_kind is null or i.kind = wanted_kind)
+            order by i.organization_id, i.lease_token
+        )
+        select l.organization_id, l.job_id, array_agg(distinct l.lease_token) as tokens
+        from leased l group by l.organization_id, l.job_id
+        order by l.organization_id, l.job_id
     loop
         job_status := work.lock_job(part.organization_id, part.job_id);
-        with locked as materialized (
-            select i.id from work.batch_item i
-            where i.organization_id = part.organization_id and i.job_id is not distinct from part.job_id
-              and i.status = 'processing' and i.lease_expires_at <= now()
-              and (wanted_kind is null or i.kind = wanted_kind)
-            for no key update skip locked
-        )
-        select coalesce(array_agg(locked.id), '{}') into expired from locked;
-
-        with dead as (
+        again := gen_random_uuid();
+        used_up := 0; others := 0;
+        for item in expired (part.organization_id, part.tokens) loop
             update work.batch_item i
             set claim_alone = true, available_at = now(), error_code = 'WORKER_DIED',
                 error_message = format('The process ended without finishing this item (attempt %s of %s).',
                                        i.attempts, i.max_attempts),
-                status = case when i.attempts >= i.max_attempts then 'failed' else i.status end,
-                lease_token = case when i.attempts < i.max_attempts then i.lease_token end,
-                lease_expires_at = case when i.attempts < i.max_attempts then i.lease_expires_at end,
-                finished_at = case when i.attempts >= i.max_attempts then clock_timestamp() end
-            where i.organization_id = part.organization_id and i.id = any (expired)
-            returning i.id, i.status
-        )
-        select coalesce(array_agg(dead.id) filter (where dead.status = 'failed'), '{}'),
-               coalesce(array_agg(dead.id) filter (where dead.status <> 'failed'), '{}')
-        into used_up, expired from dead;
+                status = case when item.used_up then 'failed' else i.status end,
+                lease_token = case when not item.used_up then again end,
+                lease_expires_at = case when not item.used_up then i.lease_expires_at end,
+                finished_at = case when item.used_up then clock_timestamp() end
+            where current of expired;
+            if item.used_up then
+                used_up := used_up + 1;
+            else
+                others := others + 1;
+            end if;
+        end loop;
 
-        perform work.requeue(part.organization_id, expired, job_status is not distinct from 'cancelled');
-        failed := failed + cardinality(used_up);
+        perform work.requeue(part.organization_id, again, job_status is not distinct from 'cancelled');
+        failed := failed + used_up;
         if job_status = 'cancelled' then
-            cancelled := cancelled + cardinality(expired);
+            cancelled := cancelled + others;
         else
-            returned := returned + cardinality(expired);
+            returned := returned + others;
         end if;
-        if part.job_id is not null and (cardinality(used_up) > 0 or job_status = 'cancelled') then
+        if part.job_id is not null and (used_up > 0 or job_status = 'cancelled') then
             perform work.count_on_job(
-                part.organization_id, part.job_id, 0, cardinality(used_up), 0,
-                case when job_status = 'cancelled' then cardinality(expired) else 0 end,
-                case when cardinality(used_up) > 0
-                     then 'WORKER_DIED: The process ended without finishing an item.' end);
+                part.organization_id, part.job_id, 0, used_up, 0,
+                case when job_status = 'cancelled' then others else 0 end,
+                case when used_up > 0 then 'WORKER_DIED: The process ended without finishing an item.' end);
         end if;
     end loop;
     return next;
