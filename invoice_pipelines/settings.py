@@ -112,6 +112,30 @@ class Settings(BaseSettings):
         description="For how many days Dagster's records of ended runs, and batch jobs that ended, are kept. Invoices, "
         "their audit trail, originals and exports are never removed.",
     )
+    # Those of the schedule are text, which is never wrong: `overdue.read_schedule` tells what they mean, so that a
+    # wrong value stops this schedule and nothing else.
+    scheduler_schedule_type: str = Field(
+        default="cron",
+        validation_alias="SCHEDULER_SCHEDULE_TYPE",
+        description="When overdue invoices are looked for: `cron` or `interval`. A wrong value of one of the "
+        "`SCHEDULER_` variables stops this schedule only, which says why.",
+    )
+    scheduler_schedule_value: str = Field(
+        default="0 0 * * *",
+        validation_alias="SCHEDULER_SCHEDULE_VALUE",
+        description="A cron expression of five fields; for `interval` the whole hours from one run to the next.",
+    )
+    scheduler_timezone: str = Field(
+        default="UTC",
+        validation_alias="SCHEDULER_TIMEZONE",
+        description="Time zone of the cron expression, an IANA name. What is overdue is judged by the day of each "
+        "organization, not by this.",
+    )
+    scheduler_batch_size: str = Field(
+        default="100",
+        validation_alias="SCHEDULER_BATCH_SIZE",
+        description="How many notifications one transaction makes or closes.",
+    )
     rules_dir: Path | None = Field(
         default=None,
         description="Folder with the official validation rules (EN 16931 and XRechnung releases, unpacked). "

@@ -1,4 +1,4 @@
-"""Writes all documents of the examples and `expected.json`: `python -m examples.make [FOLDER]`.
+"""Writes all documents of the examples, `expected.json` and `sales_orders.json`: `python -m examples.make [FOLDER]`.
 
 The folder is `examples/` unless another is named. Files of an earlier run that are no longer made are removed from the
 inboxes.
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from examples.make import harbour_and_hill, maple_ridge, nordwind_handel, parties
+from examples.make import harbour_and_hill, maple_ridge, nordwind_handel, parties, sales_orders
 from examples.make.model import Document, Party
 
 ORGANIZATIONS: dict[str, tuple[Party, str, str]] = {
@@ -87,6 +87,22 @@ def write(folder: Path) -> None:
                 opened.write(document.content)
     text = json.dumps(expected(documents), ensure_ascii=False, indent=2)
     (folder / "expected.json").write_text(f"{text}\n", encoding="utf-8")
+    (folder / "sales_orders.json").write_text(_one_order_per_line(sales_orders.books()), encoding="utf-8")
+
+
+def _one_order_per_line(books: list[dict[str, Any]]) -> str:
+    """As JSON that people can compare: a line for each customer, item and order."""
+    parts = []
+    for book in books:
+        fields = []
+        for name, value in book.items():
+            if isinstance(value, list):
+                rows = ",\n".join(f"   {json.dumps(row, ensure_ascii=False)}" for row in value)
+                fields.append(f'  "{name}": [\n{rows}\n  ]')
+            else:
+                fields.append(f'  "{name}": {json.dumps(value, ensure_ascii=False)}')
+        parts.append(" {\n" + ",\n".join(fields) + "\n }")
+    return '{"organizations": [\n' + ",\n".join(parts) + "\n]}\n"
 
 
 if __name__ == "__main__":

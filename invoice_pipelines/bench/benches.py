@@ -11,6 +11,7 @@ Progress = Callable[[str], None]
 
 BENCHES = {
     "intake": "e-invoices per second through read, validate and store, against bare library calls",
+    "billing": "orders per second into issued invoices, against plain inserts and against order by order",
 }
 """Name of the module in this package, and what it measures."""
 

@@ -16,10 +16,6 @@ INVOICE_PIPELINES_INTAKE_CHUNK_SIZE are used by both sides as they are set.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -35,20 +31,19 @@ from sqlalchemy import Engine
 from invoice_pipelines.bench.benches import Progress
 from invoice_pipelines.bench.documents import EInvoice, copies, valid_e_invoices
 from invoice_pipelines.bench.result import Bar, BenchError, BenchResult, Case, environment
+from invoice_pipelines.bench.worker import PLACES, Worker
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.intake.received_invoices import statistics
 from invoice_pipelines.intake.states import Status
 from invoice_pipelines.intake.uploads import StoredFile, record_uploads
 from invoice_pipelines.organizations import add_organization, find_organization
-from invoice_pipelines.settings import Settings, variable_of
+from invoice_pipelines.settings import Settings
 from invoice_pipelines.storage import root_path, store_blob
 
 LEAST_SHARE_OF_BARE = 0.7
 LEAST_GAIN_OF_TWO = 1.6
 RATE = "e-invoices/s"
-_PLACES = ("database_url", "database_owner_url", "dagster_database_url", "inbox", "originals", "exports")
-"""Settings that the benchmark does not take from the environment, since it works in a place of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,46 +54,6 @@ class Size:
     bare_copies: int = 8
     queue_rounds: int = 5
     queue_copies: int = 26
-
-
-class Worker:
-    """A warm process that stages or bare calls are measured in; see `intake_worker`."""
-
-    def __init__(self, settings: Settings) -> None:
-        environment = {
-            name: value for name, value in os.environ.items() if name not in {variable_of(place) for place in _PLACES}
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "invoice_pipelines.bench.intake_worker"],
-            env={**environment, "DAGSTER_HOME": str(settings.home)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def order(self, **order: Any) -> None:
-        """Says what to do, without waiting for it."""
-        if self._process.stdin is not None:
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-
-    def answer(self) -> dict[str, Any]:
-        """Waits for what came of the last order. Raises BenchError where the process ended instead."""
-        line = self._process.stdout.readline() if self._process.stdout is not None else ""
-        if not line:
-            raise BenchError(f"a process of the benchmark ended with code {self._process.wait()}; see above")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def stop(self) -> None:
-        """Ends the process: politely, or after a while not."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
 
 class Ground:
@@ -151,7 +106,7 @@ def run(progress: Progress, size: Size | None = None) -> BenchResult:
     """Measures. Raises BenchError where an e-invoice did not come out valid."""
     size = size or Size()
     with _ground() as (ground, settings), ExitStack() as stack:
-        workers = [Worker(settings) for _ in range(3)]
+        workers = [Worker("invoice_pipelines.bench.intake_worker", settings.home) for _ in range(3)]
         for worker in workers:
             stack.callback(worker.stop)
         bare, first, second = workers
@@ -265,7 +220,7 @@ def _work_off(processes: Sequence[Worker], slug: str) -> float:
 @contextmanager
 def _ground() -> Iterator[tuple[Ground, Settings]]:
     with tempfile.TemporaryDirectory(prefix="invoice-pipelines-bench-") as folder:
-        own: dict[str, Any] = {"DAGSTER_HOME": Path(folder) / "home", **dict.fromkeys(_PLACES)}
+        own: dict[str, Any] = {"DAGSTER_HOME": Path(folder) / "home", **dict.fromkeys(PLACES)}
         settings = Settings(**own)
         with open_database(settings, migrated=True, application_name="bench") as engine:
             yield Ground(engine, settings, valid_e_invoices()), settings

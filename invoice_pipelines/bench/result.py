@@ -37,15 +37,16 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A promise: `value` must be `limit` or more."""
+    """A promise: `value` must be `limit` or more, or with `at_most` not above it."""
 
     value: float
     limit: float
+    at_most: bool = False
 
     @property
     def holds(self) -> bool:
         """Whether the promise is kept. The value is not rounded before it is compared."""
-        return self.value >= self.limit
+        return self.value <= self.limit if self.at_most else self.value >= self.limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,78 @@
-"""Billing: sales orders become issued invoices, with numbers that have no gap."""
+"""Billing: sales orders become issued invoices with gapless numbers.
+
+Master data and orders come in by `master_data` and `sales_orders`. `requests` asks for invoices as batch jobs,
+`processing` works through them, `corrections` voids and credits. `issued_invoices` is what other domains read,
+`overview` what reports ask, `promises` what must always be true. The rules themselves are SQL (`*.sql`), so that psql,
+Python and Dagster do the same.
+"""
+
+from invoice_pipelines.billing.corrections import StatusChange, credit_invoice, set_order_status, void_invoice
+from invoice_pipelines.billing.errors import BillingError, InvoiceNotFound, RowProblem, RowsRefused
+from invoice_pipelines.billing.issued_invoices import (
+    DocumentKind,
+    InvoiceStatus,
+    IssuedInvoice,
+    IssuedInvoiceLine,
+    IssuedInvoiceTax,
+    Party,
+    find_invoice,
+    get_issued_invoice,
+    issued_invoices,
+)
+from invoice_pipelines.billing.master_data import (
+    NewCustomer,
+    NewItem,
+    NewTaxRate,
+    add_customers,
+    add_items,
+    add_tax_rates,
+)
+from invoice_pipelines.billing.processing import KINDS, InvoicingProgress, InvoicingReport, count_due, process_jobs
+from invoice_pipelines.billing.requests import (
+    BatchAnswer,
+    DirectItem,
+    batch_invoice_customers,
+    batch_invoice_open_orders,
+    batch_invoice_orders,
+)
+from invoice_pipelines.billing.sales_orders import AddedOrder, NewLine, NewOrder, add_orders
+
+__all__ = [
+    "KINDS",
+    "AddedOrder",
+    "BatchAnswer",
+    "BillingError",
+    "DirectItem",
+    "DocumentKind",
+    "InvoiceNotFound",
+    "InvoiceStatus",
+    "InvoicingProgress",
+    "InvoicingReport",
+    "IssuedInvoice",
+    "IssuedInvoiceLine",
+    "IssuedInvoiceTax",
+    "NewCustomer",
+    "NewItem",
+    "NewLine",
+    "NewOrder",
+    "NewTaxRate",
+    "Party",
+    "RowProblem",
+    "RowsRefused",
+    "StatusChange",
+    "add_customers",
+    "add_items",
+    "add_orders",
+    "add_tax_rates",
+    "batch_invoice_customers",
+    "batch_invoice_open_orders",
+    "batch_invoice_orders",
+    "count_due",
+    "credit_invoice",
+    "find_invoice",
+    "get_issued_invoice",
+    "issued_invoices",
+    "process_jobs",
+    "set_order_status",
+    "void_invoice",
+]

@@ -13,51 +13,95 @@ as $$
         else 2 end
 $$;
 
--- Each line of an order as it would stand on an invoice; an order without lines shows one row without a line number.
--- `problem` ('CODE: message') says what keeps the order from being invoiced. PostgreSQL rounds numeric half away from
--- zero, which is half up for the amounts here, as they are never negative.
+-- Each line of orders as it would stand on an invoice; an order without lines has one row without a line number. `place`
+-- is that of the order in the array. `problem` ('CODE: message') says what keeps the order from being invoiced.
+-- PostgreSQL rounds numeric half away from zero, which is half up for the amounts here, as they are never negative.
+-- Percentages are taken by `* 0.01`, which is exact; a division by 100 rounds large quotients to fewer digits than they
+-- have, and they would be rounded twice.
+--
+-- Orders, customers and lines are looked up by key, as work/chunks.sql has it, and in the order of the key, as else an
+-- index with the organization in it may seem as good; items once each, as orders share them. For that to be so whatever
+-- the statistics say, the caller sets enable_nestloop, enable_mergejoin and enable_sort to off.
 drop view if exists billing.billable_line;
-create view billing.billable_line with (security_invoker = true) as
-select o.organization_id, o.id as sales_order_id, o.currency, o.discount_percent as order_discount_percent,
-       billing.currency_digits(o.currency) as digits,
-       l.line_number, l.item_id, i.sku, coalesce(nullif(l.description, ''), i.name) as description, l.quantity,
-       coalesce(l.unit_code, i.unit_code, 'C62') as unit_code, l.unit_price, l.discount_percent,
-       round(l.quantity * l.unit_price * (100 - l.discount_percent) / 100, billing.currency_digits(o.currency))
-           as net_amount,
-       l.tax_category, l.tax_rate, t.exemption_reason, t.exemption_reason_code,
-       coalesce(i.tracks_stock, false) as takes_stock,
-       case
-           when c.id is null then 'UNKNOWN_CUSTOMER: The order has no customer; give it one.'
-           when not c.is_active then 'INACTIVE_CUSTOMER: Customer ' || c.customer_number || ' is inactive.'
-           when c.currency <> o.currency then
-               'CURRENCY_MISMATCH: The order is in ' || o.currency || ', customer ' || c.customer_number
-               || ' buys in ' || c.currency || '.'
-           when l.line_number is null then 'NO_LINES: The order has no lines.'
-           when l.item_id is not null and not i.is_active then
-               'INACTIVE_ITEM: Line ' || l.line_number || ': item ' || i.sku || ' is inactive.'
-           when coalesce(nullif(l.description, ''), i.name) is null then
-               'NO_DESCRIPTION: Line ' || l.line_number || ' has neither a description nor an item (BR-25).'
-           when l.quantity <= 0 then
-               'QUANTITY_NOT_POSITIVE: Line ' || l.line_number || ': the quantity ' || l.quantity
-               || ' is not above zero; returns are credit notes.'
-           when l.unit_price < 0 then
-               'NEGATIVE_PRICE: Line ' || l.line_number || ': the unit price ' || l.unit_price
-               || ' is below zero (BR-27).'
-           when t.id is null then
-               'MISSING_TAX_RATE: Line ' || l.line_number || ': '
-               || coalesce('the tax rate ' || l.tax_category || ' ' || l.tax_rate || ' % is not set up.',
-                           'category or rate is missing.')
-           when l.tax_category in ('AE', 'K') and coalesce(c.vat_id, '') = '' then
-               'MISSING_BUYER_VAT_ID: Customer ' || c.customer_number || ' needs a VAT id for tax category '
-               || l.tax_category || ' (BR-AE-02, BR-IC-02).'
-           when l.tax_category = 'K' and o.delivery_date is null then
-               'MISSING_DELIVERY_DATE: An intra-community supply needs its delivery date (BR-IC-11).'
-       end as problem
-from billing.sales_order o
-left join billing.customer c on c.organization_id = o.organization_id and c.id = o.customer_id
-left join billing.sales_order_line l on l.organization_id = o.organization_id and l.sales_order_id = o.id
-left join billing.item i on i.organization_id = o.organization_id and i.id = l.item_id
-left join billing.tax_rate t on t.organization_id = o.organization_id and t.tax_category = l.tax_category
-     and t.rate = l.tax_rate and t.is_active;
-comment on view billing.billable_line is 'Order lines as an invoice would show them, and what keeps the order from it';
-grant select on billing.billable_line to invoice_pipelines_app;
+create or replace function billing.billable_lines(order_ids uuid[])
+returns table (place bigint, sales_order_id uuid, currency text, order_discount_percent numeric, digits integer,
+               line_number integer, item_id uuid, sku text, description text, quantity numeric, unit_code text,
+               unit_price numeric, discount_percent numeric, net_amount numeric, tax_category text, tax_rate numeric,
+               exemption_reason text, exemption_reason_code text, takes_stock boolean, problem text)
+language sql stable
+as $$
+    with wanted as materialized (
+        select k.place, o.id as sales_order_id, o.currency, o.discount_percent as order_discount_percent, o.digits,
+               o.delivery_date, c.customer_number, coalesce(c.vat_id, '') as buyer_vat_id,
+               case
+                   when c.id is null then 'UNKNOWN_CUSTOMER: The order has no customer; give it one.'
+                   when not c.is_active then 'INACTIVE_CUSTOMER: Customer ' || c.customer_number || ' is inactive.'
+                   when c.currency <> o.currency then
+                       'CURRENCY_MISMATCH: The order is in ' || o.currency || ', customer ' || c.customer_number
+                       || ' buys in ' || c.currency || '.'
+               end as problem,
+               l.line_number, l.item_id, nullif(l.description, '') as description, l.quantity, l.unit_code,
+               l.unit_price, l.discount_percent, l.tax_category, l.tax_rate
+        from unnest(order_ids) with ordinality as k (element, place)
+        cross join lateral (
+            select o.*, billing.currency_digits(o.currency) as digits from billing.sales_order o
+            where o.organization_id = (select current_setting('app.organization_id')::uuid)
+              and o.id between k.element and k.element
+            order by o.id offset 0) o
+        left join lateral (
+            select * from billing.customer c
+            where c.organization_id = (select current_setting('app.organization_id')::uuid)
+              and c.id between o.customer_id and o.customer_id
+            order by c.id offset 0) c on true
+        left join lateral (
+            select * from billing.sales_order_line l
+            where l.organization_id = (select current_setting('app.organization_id')::uuid)
+              and l.sales_order_id = o.id
+            offset 0) l on true
+    ), item as materialized (
+        select i.id, i.sku, i.name, i.unit_code, i.tracks_stock, i.is_active
+        from (select distinct w.item_id from wanted w where w.item_id is not null) w
+        cross join lateral (
+            select * from billing.item i
+            where i.organization_id = (select current_setting('app.organization_id')::uuid)
+              and i.id between w.item_id and w.item_id
+            order by i.id offset 0) i
+    ), rate as materialized (
+        select t.tax_category, t.rate, t.exemption_reason, t.exemption_reason_code, true as is_set_up
+        from billing.tax_rate t
+        where t.organization_id = (select current_setting('app.organization_id')::uuid) and t.is_active
+    )
+    select l.place, l.sales_order_id, l.currency, l.order_discount_percent, l.digits,
+           l.line_number, l.item_id, i.sku, coalesce(l.description, i.name), l.quantity,
+           coalesce(l.unit_code, i.unit_code, 'C62'), l.unit_price, l.discount_percent,
+           round(l.quantity * l.unit_price * (100 - l.discount_percent) * 0.01, l.digits),
+           l.tax_category, l.tax_rate, t.exemption_reason, t.exemption_reason_code,
+           coalesce(i.tracks_stock, false),
+           case
+               when l.problem is not null then l.problem
+               when l.line_number is null then 'NO_LINES: The order has no lines.'
+               when l.item_id is not null and not i.is_active then
+                   'INACTIVE_ITEM: Line ' || l.line_number || ': item ' || i.sku || ' is inactive.'
+               when coalesce(l.description, i.name) is null then
+                   'NO_DESCRIPTION: Line ' || l.line_number || ' has neither a description nor an item (BR-25).'
+               when l.quantity <= 0 then
+                   'QUANTITY_NOT_POSITIVE: Line ' || l.line_number || ': the quantity ' || l.quantity
+                   || ' is not above zero; returns are credit notes.'
+               when l.unit_price < 0 then
+                   'NEGATIVE_PRICE: Line ' || l.line_number || ': the unit price ' || l.unit_price
+                   || ' is below zero (BR-27).'
+               when t.is_set_up is null then
+                   'MISSING_TAX_RATE: Line ' || l.line_number || ': '
+                   || coalesce('the tax rate ' || l.tax_category || ' ' || l.tax_rate || ' % is not set up.',
+                               'category or rate is missing.')
+               when l.tax_category = 'S' then null  -- what follows is about other categories
+               when l.tax_category in ('AE', 'K') and l.buyer_vat_id = '' then
+                   'MISSING_BUYER_VAT_ID: Customer ' || l.customer_number || ' needs a VAT id for tax category '
+                   || l.tax_category || ' (BR-AE-02, BR-IC-02).'
+               when l.tax_category = 'K' and l.delivery_date is null then
+                   'MISSING_DELIVERY_DATE: An intra-community supply needs its delivery date (BR-IC-11).'
+           end
+    from wanted l
+    left join item i on i.id = l.item_id
+    left join rate t on t.tax_category = l.tax_category and t.rate = l.tax_rate
+$$;

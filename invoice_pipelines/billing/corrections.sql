@@ -1,6 +1,7 @@
 -- What may happen to an issued invoice: it is voided, or credited. Its number and its text stay.
 
--- Locks an invoice of the organization in scope; fails for an unknown id.
+-- Locks an invoice of the organization in scope and its order; fails for an unknown id. The order comes before items,
+-- as everywhere (see issuing.sql).
 create or replace function billing.lock_invoice(invoice uuid)
 returns billing.invoice
 language plpgsql
@@ -8,12 +9,30 @@ as $$
 declare
     found_invoice billing.invoice;
 begin
+    perform billing.enter_invoicing();
     select i.* into found_invoice from billing.invoice i
     where i.organization_id = current_setting('app.organization_id')::uuid and i.id = invoice for no key update;
     if found_invoice.id is null then
         raise exception 'This organization has no issued invoice %.', invoice using errcode = 'IP002';
     end if;
+    perform from billing.sales_order o
+    where o.organization_id = found_invoice.organization_id and o.id = found_invoice.sales_order_id for no key update;
     return found_invoice;
+end
+$$;
+
+-- The credit notes of an invoice. They are few; the order makes their index the one that is used.
+create or replace function billing.credit_notes_of(invoice uuid)
+returns setof uuid
+language plpgsql stable rows 3
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+as $$
+begin
+    return query
+        select c.id from billing.invoice c
+        where c.organization_id = current_setting('app.organization_id')::uuid
+          and c.corrected_invoice_id between invoice and invoice
+        order by c.corrected_invoice_id;
 end
 $$;
 
@@ -38,6 +57,8 @@ begin
     elsif old_invoice.amount_paid + old_invoice.amount_credited > 0 then
         raise exception 'The invoice is paid or credited in part (%); issue a credit note for the rest.',
             old_invoice.amount_paid + old_invoice.amount_credited using errcode = 'IP002';
+    elsif exists (select from billing.credit_notes_of(invoice)) then  -- of nothing, but it may have put stock back
+        raise exception 'The invoice was credited; issue a credit note for the rest.' using errcode = 'IP002';
     end if;
     perform billing.return_stock(invoice, null);
     update billing.invoice i
@@ -76,8 +97,9 @@ begin
 end
 $$;
 
--- Issues a credit note for an invoice, in its own series: for all of it, or for {line number: quantity}. It reduces
--- what is due. Together the credit notes of an invoice never exceed it, by line and in total. Returns the id.
+-- Issues a credit note for an invoice, in its own series: for all that is left of it, or for {line number: quantity}. It
+-- reduces what is due. Together the credit notes of an invoice never exceed it, by line, by group of VAT and in total;
+-- those that leave nothing come to its amounts to the cent, so the last one takes up what rounding left. Returns the id.
 create or replace function billing.credit_invoice(
     invoice uuid, reason text, creator text default null, issue_date date default null,
     quantities jsonb default null, with_stock boolean default false
@@ -103,34 +125,74 @@ begin
             using errcode = 'IP002';
     end if;
     perform billing.check_request(credit_date, 0, null);
-    perform billing.refuse_earlier_date('credit_note', credit_date);
+    perform billing.check_series('credit_note', credit_date);
     quantities := coalesce(quantities, billing.creditable_quantities(invoice));
     if jsonb_typeof(quantities) <> 'object' or quantities = '{}' then
         raise exception 'There is nothing (left) to credit on this invoice.' using errcode = 'IP002';
     end if;
     select q.key into wrong from jsonb_each_text(quantities) q
-    where not pg_input_is_valid(q.value, 'numeric(12,3)')
-       or coalesce((billing.creditable_quantities(invoice) ->> q.key)::numeric, 0) < q.value::numeric
-       or q.value::numeric <= 0
+    where case when billing.fits(q.value, 12, 3) then
+                   q.value::numeric <= 0
+                   or q.value::numeric > coalesce((billing.creditable_quantities(invoice) ->> q.key)::numeric, 0)
+               else true end
     order by q.key limit 1;
     if wrong is not null then
         raise exception 'Line %: % cannot be credited; % are left.', wrong, left(quantities ->> wrong, 40),
             coalesce(billing.creditable_quantities(invoice) ->> wrong, '0') using errcode = 'IP002';
     end if;
 
-    with line as materialized (
+    -- What an amount would be, but never more than is left of it; and all that is left where a whole group is credited.
+    with before_line as materialized (
+        select l.line_number, sum(l.quantity) as quantity, sum(l.net_amount) as net_amount
+        from billing.credit_notes_of(invoice) c
+        cross join lateral (select * from billing.issued_invoice_line l
+                            where l.organization_id = organization and l.invoice_id = c offset 0) l
+        group by l.line_number
+    ), before_tax as materialized (
+        select t.tax_category, t.tax_rate, sum(t.line_amount) as line_amount,
+               sum(t.allowance_amount) as allowance_amount, sum(t.tax_amount) as tax_amount
+        from billing.credit_notes_of(invoice) c
+        cross join lateral (select * from billing.issued_invoice_tax t
+                            where t.organization_id = organization and t.invoice_id = c offset 0) t
+        group by t.tax_category, t.tax_rate
+    ), open_line as materialized (
         select l.*, (quantities ->> l.line_number::text)::numeric(12, 3) as credited,
-               round((quantities ->> l.line_number::text)::numeric(12, 3) * l.unit_price
-                     * (100 - l.discount_percent) / 100, digits) as credited_amount
+               l.quantity - coalesce(b.quantity, 0) as quantity_left,
+               l.net_amount - coalesce(b.net_amount, 0) as amount_left
         from billing.issued_invoice_line l
-        where l.organization_id = organization and l.invoice_id = invoice and quantities ? l.line_number::text
+        left join before_line b using (line_number)
+        where l.organization_id = organization and l.invoice_id = invoice
+    ), line as materialized (
+        select l.*, case when l.credited = l.quantity_left then l.amount_left else least(l.amount_left, round(
+                   l.credited * l.unit_price * (100 - l.discount_percent) * 0.01, digits)) end as credited_amount
+        from open_line l where l.credited is not null
+    ), open_tax as materialized (
+        select t.tax_category, t.tax_rate, t.exemption_reason, t.exemption_reason_code, n.line_amount, n.is_last,
+               t.allowance_amount - coalesce(b.allowance_amount, 0) as allowance_left,
+               t.line_amount - coalesce(b.line_amount, 0) - t.allowance_amount + coalesce(b.allowance_amount, 0)
+                   as taxable_left,
+               t.tax_amount - coalesce(b.tax_amount, 0) as tax_left
+        from billing.issued_invoice_tax t
+        join (select l.tax_category, l.tax_rate, sum(l.credited_amount) as line_amount,
+                     not exists (select from open_line o where o.tax_category = l.tax_category
+                                 and o.tax_rate = l.tax_rate and o.quantity_left > coalesce(o.credited, 0)) as is_last
+              from line l group by l.tax_category, l.tax_rate) n using (tax_category, tax_rate)
+        left join before_tax b using (tax_category, tax_rate)
+        where t.organization_id = organization and t.invoice_id = invoice
+    ), allowed as (
+        select o.*, case when o.is_last then o.allowance_left
+                         else least(o.allowance_left,
+                                    greatest(round(o.line_amount * original.discount_percent * 0.01, digits),
+                                             o.line_amount - o.taxable_left)) end as allowance_amount
+        from open_tax o
     ), tax as materialized (
-        select l.tax_category, l.tax_rate, sum(l.credited_amount) as line_amount,
-               round(sum(l.credited_amount) * original.discount_percent / 100, digits) as allowance_amount
-        from line l group by l.tax_category, l.tax_rate
+        select a.*, case when a.is_last then a.tax_left
+                         else least(a.tax_left, round((a.line_amount - a.allowance_amount) * a.tax_rate * 0.01, digits))
+                    end as tax_amount
+        from allowed a
     ), total as (
         select sum(t.line_amount) as line_amount, sum(t.allowance_amount) as allowance_amount,
-               sum(round((t.line_amount - t.allowance_amount) * t.tax_rate / 100, digits)) as tax_amount
+               sum(t.tax_amount) as tax_amount
         from tax t
     ), header as (
         insert into billing.invoice (
@@ -158,19 +220,11 @@ begin
             organization_id, invoice_id, tax_category, tax_rate, line_amount, allowance_amount, taxable_amount,
             tax_amount, exemption_reason, exemption_reason_code)
         select organization, credit_note, t.tax_category, t.tax_rate, t.line_amount, t.allowance_amount,
-               t.line_amount - t.allowance_amount,
-               round((t.line_amount - t.allowance_amount) * t.tax_rate / 100, digits),
-               o.exemption_reason, o.exemption_reason_code
+               t.line_amount - t.allowance_amount, t.tax_amount, t.exemption_reason, t.exemption_reason_code
         from tax t
-        join billing.issued_invoice_tax o on o.organization_id = organization and o.invoice_id = invoice
-             and o.tax_category = t.tax_category and o.tax_rate = t.tax_rate
     )
     select h.gross_amount into gross from header h;
-    -- Rounding may leave a last credit note a cent above what is left.
-    if gross > original.gross_amount - original.amount_credited then
-        raise exception 'The credit note would be % and only % of the invoice are left; void or credit it in one go.',
-            gross, original.gross_amount - original.amount_credited using errcode = 'IP002';
-    elsif gross > original.gross_amount - original.amount_paid - original.amount_credited then
+    if gross > original.gross_amount - original.amount_paid - original.amount_credited then
         raise exception 'The credit note would be % and only % are unpaid; refund the payment first.',
             gross, original.gross_amount - original.amount_paid - original.amount_credited using errcode = 'IP002';
     end if;
@@ -194,17 +248,24 @@ $$;
 -- What is left to be credited of each line of an invoice: {line number: quantity}.
 create or replace function billing.creditable_quantities(invoice uuid)
 returns jsonb
-language sql stable
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
-    select coalesce(jsonb_object_agg(l.line_number, l.quantity - coalesce(c.quantity, 0))
-                    filter (where l.quantity > coalesce(c.quantity, 0)), '{}')
-    from billing.issued_invoice_line l
-    left join (select cl.line_number, sum(cl.quantity) as quantity
-               from billing.invoice cn
-               join billing.issued_invoice_line cl
-                   on cl.organization_id = cn.organization_id and cl.invoice_id = cn.id
-               where cn.organization_id = current_setting('app.organization_id')::uuid
-                 and cn.corrected_invoice_id = invoice and cn.document_kind = 'credit_note'
-               group by cl.line_number) c on c.line_number = l.line_number
-    where l.organization_id = current_setting('app.organization_id')::uuid and l.invoice_id = invoice
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+begin
+    return (
+        with credited as materialized (
+            select l.line_number, sum(l.quantity) as quantity
+            from billing.credit_notes_of(invoice) c
+            cross join lateral (select * from billing.issued_invoice_line l
+                                where l.organization_id = organization and l.invoice_id = c offset 0) l
+            group by l.line_number
+        )
+        select coalesce(jsonb_object_agg(l.line_number, l.quantity - coalesce(c.quantity, 0))
+                        filter (where l.quantity > coalesce(c.quantity, 0)), '{}')
+        from billing.issued_invoice_line l
+        left join credited c using (line_number)
+        where l.organization_id = organization and l.invoice_id = invoice
+    );
+end
 $$;

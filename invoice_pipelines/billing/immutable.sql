@@ -21,11 +21,42 @@ begin
     if old.status = 'void' then
         raise exception 'a void invoice stays void' using errcode = 'restrict_violation';
     end if;
+    if new.status = 'void' and old.amount_paid + old.amount_credited > 0 then
+        raise exception 'an invoice on which something was paid or credited cannot be voided'
+            using errcode = 'restrict_violation';
+    end if;
+    if new.amount_credited < old.amount_credited then
+        raise exception 'what was credited stays credited' using errcode = 'restrict_violation';
+    end if;
     return new;
 end
 $$;
 create or replace trigger guard_invoice before update on billing.invoice
     for each row execute function billing.guard_invoice();
+
+-- Lines and taxes are written before the number. What has one is issued, and nothing is added to it.
+create or replace function billing.refuse_addition() returns trigger language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_sort = off
+as $$
+begin
+    if exists (
+        select from (select distinct a.organization_id, a.invoice_id from added a) a
+        cross join lateral (select from billing.invoice_number n
+                            where n.organization_id = a.organization_id
+                              and n.invoice_id between a.invoice_id and a.invoice_id
+                            order by n.invoice_id offset 0) n  -- by the index that begins with the invoice
+    ) then
+        raise exception 'insert on %.% refused: an issued invoice never changes; void it or issue a credit note',
+            tg_table_schema, tg_table_name using errcode = 'restrict_violation';
+    end if;
+    return null;
+end
+$$;
+create or replace trigger refuse_addition after insert on billing.issued_invoice_line
+    referencing new table as added for each statement execute function billing.refuse_addition();
+create or replace trigger refuse_addition after insert on billing.issued_invoice_tax
+    referencing new table as added for each statement execute function billing.refuse_addition();
 
 do $$
 declare

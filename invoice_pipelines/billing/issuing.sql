@@ -5,6 +5,24 @@
 --
 -- Every join is a look-up by key, whatever the statistics say: see work/chunks.sql on how that is written.
 
+-- What is issued or corrected in an organization, chunk by chunk, is done side by side, as long as each transaction
+-- takes its locks in that order. A transaction of many chunks cannot keep to it: after the counter it needs the next
+-- orders. So it works in the organization alone.
+create or replace function billing.enter_invoicing(alone boolean default false)
+returns void
+language plpgsql
+as $$
+declare
+    key constant bigint := hashtextextended('billing ' || current_setting('app.organization_id'), 0);
+begin
+    if alone then
+        perform pg_advisory_xact_lock(key);
+    else
+        perform pg_advisory_xact_lock_shared(key);
+    end if;
+end
+$$;
+
 -- The seller as it stands on invoices from now on.
 create or replace function billing.seller_snapshot()
 returns jsonb
@@ -27,77 +45,80 @@ create or replace function billing.write_invoices(
     out issued integer[], out refused integer[], out problems text[], out amounts jsonb
 )
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_nestloop = off set enable_mergejoin = off set enable_sort = off
 as $$
 declare
     organization constant uuid := current_setting('app.organization_id')::uuid;
     seller_vat_id constant text := seller ->> 'vat_id';
+    home_language constant text := (select coalesce(o.settings ->> 'language', 'en')
+                                    from organizations.organization o where o.id = organization);
     item_ids uuid[];
     quantities numeric[];
 begin
     with line as materialized (
-        select k.place as position, invoice_ids[k.place] as invoice_id, b.sales_order_id, b.currency, b.digits, b.order_discount_percent,
+        select b.place as position, b.currency, b.digits, b.order_discount_percent,
                b.line_number, b.item_id, b.sku, b.description, b.quantity, b.unit_code, b.unit_price,
                b.discount_percent, b.net_amount, b.tax_category, b.tax_rate, b.exemption_reason,
                b.exemption_reason_code, b.takes_stock,
-               coalesce(refusals[k.place], b.problem, case
+               coalesce(refusals[b.place], b.problem, case
                    when seller_vat_id is null and b.tax_category in ('AE', 'K', 'G') then
                        'MISSING_SELLER_VAT_ID: Tax category ' || b.tax_category
                        || ' needs the VAT id of the organization.'
                end) as problem
-        from work.few(order_ids) k
-        cross join lateral (select * from billing.billable_line b
-                            where b.organization_id = organization and b.sales_order_id = k.element offset 0) b
+        from billing.billable_lines(order_ids) b
     ), problem as materialized (
         select l.position, (array_agg(l.problem order by l.line_number))[1] as reason
         from line l where l.problem is not null group by l.position
-    ), tax as materialized (
-        select l.position, l.invoice_id, l.sales_order_id, l.currency, l.digits, l.tax_category, l.tax_rate,
+    ), tax as materialized (  -- what an order has once is the same in all its lines
+        select l.position, any_value(l.currency) as currency, any_value(l.digits) as digits, l.tax_category, l.tax_rate,
                sum(l.net_amount) as line_amount,
-               round(sum(l.net_amount) * l.order_discount_percent / 100, l.digits) as allowance_amount,
-               min(l.exemption_reason) as exemption_reason, min(l.exemption_reason_code) as exemption_reason_code
+               round(sum(l.net_amount) * any_value(l.order_discount_percent) * 0.01, any_value(l.digits))
+                   as allowance_amount,
+               any_value(l.exemption_reason) as exemption_reason,
+               any_value(l.exemption_reason_code) as exemption_reason_code
         from line l where l.position not in (select p.position from problem p)
-        group by l.position, l.invoice_id, l.sales_order_id, l.currency, l.digits, l.order_discount_percent,
-                 l.tax_category, l.tax_rate
+        group by l.position, l.tax_category, l.tax_rate
     ), total as materialized (
-        select t.position, t.invoice_id, t.sales_order_id, t.currency, sum(t.line_amount) as line_amount,
+        select t.position, any_value(t.currency) as currency, sum(t.line_amount) as line_amount,
                sum(t.allowance_amount) as allowance_amount,
-               sum(round((t.line_amount - t.allowance_amount) * t.tax_rate / 100, t.digits)) as tax_amount
-        from tax t group by t.position, t.invoice_id, t.sales_order_id, t.currency
+               sum(round((t.line_amount - t.allowance_amount) * t.tax_rate * 0.01, t.digits)) as tax_amount
+        from tax t group by t.position
     ), written_header as (
         insert into billing.invoice (
             organization_id, id, sales_order_id, customer_id, batch_job_id, issue_date, due_date, delivery_date,
             currency, line_amount, allowance_amount, net_amount, tax_amount, gross_amount, status, discount_percent,
             language, seller, buyer, order_number, purchase_order_reference, note, created_by)
-        select organization, t.invoice_id, o.id, c.id, job, issue_date, issue_date + due_days, o.delivery_date,
-               t.currency, t.line_amount, t.allowance_amount, t.line_amount - t.allowance_amount, t.tax_amount,
+        select organization, invoice_ids[t.position], o.id, c.id, job, issue_date, issue_date + due_days,
+               o.delivery_date, t.currency, t.line_amount, t.allowance_amount, t.line_amount - t.allowance_amount,
+               t.tax_amount,
                t.line_amount - t.allowance_amount + t.tax_amount,
                case when t.line_amount - t.allowance_amount + t.tax_amount = 0 then 'paid' else 'issued' end,
-               o.discount_percent, coalesce(wanted_language, c.language, 'en'), seller,
-               jsonb_strip_nulls(jsonb_build_object(
-                   'name', c.name, 'customer_number', c.customer_number, 'vat_id', c.vat_id,
-                   'tax_number', c.tax_number, 'buyer_reference', c.buyer_reference, 'email', c.email,
-                   'country_code', c.country_code, 'street', c.street, 'additional_street', c.additional_street,
-                   'city', c.city, 'post_code', c.post_code)),
+               o.discount_percent, coalesce(wanted_language, c.language, home_language), seller,
+               json_object(
+                   'name': c.name, 'customer_number': c.customer_number, 'vat_id': c.vat_id,
+                   'tax_number': c.tax_number, 'buyer_reference': c.buyer_reference, 'email': c.email,
+                   'country_code': c.country_code, 'street': c.street, 'additional_street': c.additional_street,
+                   'city': c.city, 'post_code': c.post_code absent on null returning jsonb),
                o.order_number, o.purchase_order_reference, o.note, creator
         from total t
         cross join lateral (select * from billing.sales_order o
-                            where o.organization_id = organization and o.id = t.sales_order_id offset 0) o
+                            where o.organization_id = organization and o.id = order_ids[t.position] offset 0) o
         cross join lateral (select * from billing.customer c
                             where c.organization_id = organization and c.id = o.customer_id offset 0) c
     ), written_lines as (
         insert into billing.issued_invoice_line (
             organization_id, invoice_id, line_number, item_id, sku, description, quantity, unit_code, unit_price,
             discount_percent, net_amount, tax_category, tax_rate, takes_stock)
-        select organization, l.invoice_id, l.line_number, l.item_id, l.sku, l.description, l.quantity, l.unit_code,
-               l.unit_price, l.discount_percent, l.net_amount, l.tax_category, l.tax_rate, l.takes_stock
+        select organization, invoice_ids[l.position], l.line_number, l.item_id, l.sku, l.description, l.quantity,
+               l.unit_code, l.unit_price, l.discount_percent, l.net_amount, l.tax_category, l.tax_rate, l.takes_stock
         from line l where l.position not in (select p.position from problem p)
     ), written_taxes as (
         insert into billing.issued_invoice_tax (
             organization_id, invoice_id, tax_category, tax_rate, line_amount, allowance_amount, taxable_amount,
             tax_amount, exemption_reason, exemption_reason_code)
-        select organization, t.invoice_id, t.tax_category, t.tax_rate, t.line_amount, t.allowance_amount,
+        select organization, invoice_ids[t.position], t.tax_category, t.tax_rate, t.line_amount, t.allowance_amount,
                t.line_amount - t.allowance_amount,
-               round((t.line_amount - t.allowance_amount) * t.tax_rate / 100, t.digits),
+               round((t.line_amount - t.allowance_amount) * t.tax_rate * 0.01, t.digits),
                t.exemption_reason, t.exemption_reason_code
         from tax t
     ), demand as materialized (
@@ -122,6 +143,7 @@ $$;
 create or replace function billing.change_stock(item_ids uuid[], quantities numeric[])
 returns void
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     organization constant uuid := current_setting('app.organization_id')::uuid;
@@ -137,11 +159,12 @@ end
 $$;
 
 -- Which orders are refused because an item runs out, with the reason; null for the others. Orders earlier in the
--- request come first; an order takes stock for all of its lines or none. The items are locked until the end of the
--- transaction, so that what is promised here is there.
-create or replace function billing.allot_stock(order_ids uuid[])
+-- request come first; an order takes stock for all of its lines or none, and none if it is refused for another reason.
+-- The items are locked until the end of the transaction, so that what is promised here is there.
+create or replace function billing.allot_stock(order_ids uuid[], seller_vat_id text)
 returns text[]
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_nestloop = off set enable_mergejoin = off set enable_sort = off
 as $$
 declare
     organization constant uuid := current_setting('app.organization_id')::uuid;
@@ -164,15 +187,15 @@ begin
     for wanted in
         select d.position, array_agg(d.item_id::text) as items, array_agg(d.sku) as skus,
                array_agg(d.quantity) as quantities, array_agg(d.quantity_on_hand) as on_hand
-        from (select k.place as position, b.item_id, b.sku, sum(b.quantity) as quantity, i.quantity_on_hand
-              from work.few(order_ids) k
-              cross join lateral (select b.*, bool_and(b.problem is null) over () as is_fine
-                                  from billing.billable_line b
-                                  where b.organization_id = organization and b.sales_order_id = k.element offset 0) b
+        from (select b.place as position, b.item_id, b.sku, sum(b.quantity) as quantity, i.quantity_on_hand
+              from (select b.*, bool_and(b.problem is null and (
+                               seller_vat_id is not null or b.tax_category not in ('AE', 'K', 'G')
+                           )) over (partition by b.place) as is_fine
+                    from billing.billable_lines(order_ids) b) b
               cross join lateral (select i.quantity_on_hand from billing.item i
                                   where i.organization_id = organization and i.id = b.item_id offset 0) i
               where b.takes_stock and b.is_fine
-              group by k.place, b.item_id, b.sku, i.quantity_on_hand) d
+              group by b.place, b.item_id, b.sku, i.quantity_on_hand) d
         group by d.position order by d.position
     loop
         short := null;
@@ -222,6 +245,7 @@ declare
     order_ids uuid[];
     versions tid[];
     invoice_ids uuid[];
+    issued_ids uuid[];
     written record;
     outcomes text[];
     codes text[];
@@ -250,7 +274,7 @@ begin
 
     seller := billing.seller_snapshot();
     begin
-        perform billing.refuse_earlier_date('invoice', issue_date);
+        perform billing.check_series('invoice', issue_date);
         if coalesce(seller ->> 'vat_id', seller ->> 'tax_number') is null then
             refusal := 'MISSING_SELLER_TAX_ID: The organization has neither VAT id nor tax number (BR-S-02); add one.';
         end if;
@@ -258,11 +282,12 @@ begin
         refusal := sqlerrm;
     end;
 
-    -- The lock is the claim: of two jobs with the same order, one gets it.
+    -- The lock is the claim: of two jobs with the same order, one gets it. An invoice has the id of its item of work:
+    -- whatever else may go wrong, an item cannot make two.
     select coalesce(array_agg(o.position order by o.position), '{}'),
            coalesce(array_agg(o.id order by o.position), '{}'),
            coalesce(array_agg(o.version order by o.position), '{}'),
-           coalesce(array_agg(uuidv7()), '{}')
+           coalesce(array_agg(item_ids[o.position] order by o.position), '{}')
     into positions, order_ids, versions, invoice_ids
     from (select w.position, o.* from (
               select w.element, min(w.place) as position from work.few(wanted_ids) w
@@ -281,7 +306,7 @@ begin
                 written := billing.write_invoices(
                     order_ids, invoice_ids,
                     case when refusal is not null then array_fill(refusal, array[cardinality(order_ids)])
-                         when scarce then billing.allot_stock(order_ids) else '{}' end,
+                         when scarce then billing.allot_stock(order_ids, seller ->> 'vat_id') else '{}' end,
                     seller, issue_date, (request.parameters ->> 'due_days')::integer,
                     request.parameters ->> 'language', request.created_by, job);
                 exit;
@@ -299,6 +324,7 @@ begin
             results[positions[written.issued[n]]] :=
                 jsonb_build_object('invoice_id', invoice_ids[written.issued[n]]);
         end loop;
+        issued_ids := array(select invoice_ids[n] from unnest(written.issued) n);  -- in the order of the request
         for n in 1 .. coalesce(cardinality(written.refused), 0) loop
             outcomes[positions[written.refused[n]]] := 'failed';
             codes[positions[written.refused[n]]] := split_part(written.problems[n], ': ', 1);
@@ -308,9 +334,9 @@ begin
         update billing.sales_order o set status = 'invoiced', updated_at = now()
         from work.few(array(select versions[n] from unnest(written.issued) n)) k
         where o.ctid = k.element and o.organization_id = organization;
-        if request.kind = 'invoice_customers' then  -- orders made for the item go with it
-            delete from billing.sales_order o
-            using work.few(array(select versions[n] from unnest(written.refused) n)) k
+        if request.kind = 'invoice_customers' then  -- not deleted: that looks at all invoices, for the foreign key
+            update billing.sales_order o set status = 'cancelled', updated_at = now()
+            from work.few(array(select versions[n] from unnest(written.refused) n)) k
             where o.ctid = k.element and o.organization_id = organization;
         end if;
     end if;
@@ -332,10 +358,7 @@ begin
     into succeeded, failed, skipped from unnest(outcomes) o;
     if succeeded > 0 then
         select n.first_number, n.last_number, n.taken_at into first_number, last_number, counter_locked_at
-        from billing.take_numbers('invoice', issue_date, array(
-            select (r.result ->> 'invoice_id')::uuid from unnest(results) with ordinality as r (result, position)
-            join unnest(outcomes) with ordinality as o (outcome, position) using (position)
-            where o.outcome = 'succeeded' order by position)) n;
+        from billing.take_numbers('invoice', issue_date, issued_ids) n;
     end if;
 end
 $$;
@@ -344,7 +367,8 @@ $$;
 create or replace function billing.explain_refusals(
     kind text, subject_ids text[], wanted_ids uuid[], claimed integer[]
 ) returns table (place integer, outcome text, code text, message text, result jsonb)
-language plpgsql stable set enable_seqscan = off
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
 #variable_conflict use_column
 begin
@@ -356,7 +380,7 @@ begin
                 when w.id is null then 'NOT_AN_ID'
                 when o.id is null then 'NOT_FOUND'
                 else 'WRONG_STATUS' end,
-           case when i.id is not null then 'The order was invoiced before, as ' || i.invoice_number || '.'
+           case when i.id is not null then 'The order was invoiced before, as ' || n.invoice_number || '.'
                 when kind = 'invoice_customers' then 'This organization has no active customer ' || left(w.subject, 80) || '.'
                 when w.id is null then left(w.subject, 80) || ' is not the id of an order; ids are UUIDs.'
                 when o.id is null then 'This organization has no sales order ' || w.id || '.'
@@ -366,20 +390,27 @@ begin
     left join lateral (
         select o.id, o.status from billing.sales_order o
         where o.organization_id = current_setting('app.organization_id')::uuid and o.id = w.id offset 0) o on true
+    left join lateral (  -- in the order of the index that is meant, as any other begins with the organization
+        select i.id from billing.invoice i
+        where i.organization_id = current_setting('app.organization_id')::uuid
+          and i.sales_order_id between o.id and o.id and i.status <> 'void' and i.document_kind = 'invoice'
+        order by i.sales_order_id offset 0) i on true
     left join lateral (
-        select i.id, i.invoice_number from billing.issued_invoice i
-        where i.organization_id = current_setting('app.organization_id')::uuid and i.sales_order_id = o.id
-          and i.status <> 'void' and i.document_kind = 'invoice' offset 0) i on true
+        select n.invoice_number from billing.invoice_number n
+        where n.organization_id = current_setting('app.organization_id')::uuid
+          and n.invoice_id between i.id and i.id
+        order by n.invoice_id offset 0) n on true
     where w.place <> all (claimed);
 end
 $$;
 
 -- Orders for invoices that are asked for by customer and items (kind invoice_customers). The id of an order is that of
--- its item of work, so that doing it again makes no second one.
+-- its item of work, so that doing it again makes no second one: the one that was refused is made anew.
 create or replace function billing.make_direct_orders(
     item_ids uuid[], customer_ids text[], parameters jsonb, creator text
 ) returns void
-language plpgsql set enable_seqscan = off
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     organization constant uuid := current_setting('app.organization_id')::uuid;
@@ -391,10 +422,19 @@ begin
            (parameters ->> 'invoice_date')::date, (parameters ->> 'invoice_date')::date, creator
     from (select item_ids[f.place] as item_id,
                  case when pg_input_is_valid(f.element, 'uuid') then f.element::uuid end as customer_id
-          from work.few(customer_ids) f) k
+          from work.few(customer_ids) f offset 0) k  -- a cast in a look-up would keep row-level security from its index
     cross join lateral (select c.id, c.currency from billing.customer c
                         where c.organization_id = organization and c.id = k.customer_id offset 0) c
-    on conflict do nothing;
+    on conflict (organization_id, id) do update
+    set status = excluded.status, currency = excluded.currency, updated_at = now()
+    where sales_order.status = 'cancelled';
+
+    delete from billing.sales_order_line l
+    using work.few(array(
+        select l.version from work.few(item_ids) k
+        cross join lateral (select l.ctid as version from billing.sales_order_line l
+                            where l.organization_id = organization and l.sales_order_id = k.element offset 0) l)) k
+    where l.ctid = k.element and l.organization_id = organization;
 
     insert into billing.sales_order_line (organization_id, sales_order_id, line_number, item_id, description, quantity,
                                           unit_price, discount_percent, tax_category, tax_rate)
@@ -409,13 +449,13 @@ begin
             tax_category text, tax_rate numeric)
     ) with ordinality as l (inventory_item_id, description, quantity, unit_price, discount_percent, tax_category,
                             tax_rate, line_number)
-    left join billing.item i on i.organization_id = organization and i.id = l.inventory_item_id
-    on conflict do nothing;
+    left join lateral (select * from billing.item i
+                       where i.organization_id = organization and i.id = l.inventory_item_id offset 0) i on true;
 end
 $$;
 
 -- One step of a job: takes it (the named one, or the oldest open one that nobody works on) and issues its next chunk.
--- `job_id` is null where there is no such job. An order whose data PostgreSQL itself refuses is found by ever smaller
+-- `job_id` is null where there is no such job, or nothing in it to do. An order whose data PostgreSQL itself refuses is found by ever smaller
 -- chunks and fails alone.
 create or replace function billing.issue_next(
     chunk_size integer, wanted_job uuid default null,
@@ -428,7 +468,9 @@ declare
     size integer := chunk_size;
     broken record;
     problem text;
+    violated text;
 begin
+    perform billing.enter_invoicing();
     job_id := work.take_job('{invoice_orders,invoice_customers}', wanted_job);
     if job_id is null then
         return;
@@ -442,8 +484,11 @@ begin
             when sqlstate 'IP001' then
                 null;  -- another job has issued later invoices meanwhile: the next attempt sees that at its start
             when data_exception or integrity_constraint_violation then
-                problem := sqlerrm;
                 if size = 1 then
+                    get stacked diagnostics problem = message_text, violated = constraint_name;
+                    problem := case when violated <> '' then
+                        'The order breaks the rule "' || replace(violated, '_', ' ') || '"; correct it and try again.'
+                    else 'The database cannot work with the data of the order (' || problem || ').' end;
                     select i.version into strict broken from work.next_items(job_id, 1) i;
                     perform work.settle_items(job_id, array[broken.version], '{failed}', '{REFUSED_BY_DATABASE}',
                                               array[problem], array[null::jsonb]);
@@ -454,5 +499,8 @@ begin
         end;
     end loop;
     perform work.close_job_if_done(current_setting('app.organization_id')::uuid, job_id);
+    if taken = 0 then
+        job_id := null;
+    end if;
 end
 $$;

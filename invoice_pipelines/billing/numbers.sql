@@ -94,6 +94,40 @@ begin
 end
 $$;
 
+-- Fails if an invoice of this date could not get its number: the date is before the last one, the pattern is unusable,
+-- or the number was given before, as when numbers start again each year and the pattern does not say the year.
+create or replace function billing.check_series(wanted_series text, wanted_date date)
+returns void
+language plpgsql set plan_cache_mode = force_generic_plan set enable_sort = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    format constant record := billing.number_format(wanted_series);
+    printed text;
+    is_taken boolean;
+begin
+    perform billing.refuse_earlier_date(wanted_series, wanted_date);
+    -- One statement: between two, another transaction may take the next number. The order makes it use the index that
+    -- begins with the number.
+    select f.printed, (select true from billing.invoice_number n
+                       where n.organization_id = organization and n.invoice_number between f.printed and f.printed
+                       order by n.invoice_number limit 1)
+    into printed, is_taken
+    from (select (billing.format_number(format.pattern, wanted_date, coalesce(
+              (select c.next_number from billing.invoice_counter c
+               where c.organization_id = organization and c.series = wanted_series
+                 and c.period = case when format.yearly_reset then to_char(wanted_date, 'YYYY') else '' end), 1))).printed
+          offset 0) f;
+    if printed is null then
+        raise exception 'NUMBER_PATTERN: The pattern % has no {number}; correct it in the settings of the organization.',
+            format.pattern using errcode = 'IP001';
+    elsif is_taken then
+        raise exception 'NUMBER_TAKEN: The next number, %, was given before; choose another pattern in the settings of the organization.',
+            printed using errcode = 'IP001';
+    end if;
+end
+$$;
+
 -- Refuses numbers that do not follow on the one before.
 create or replace function billing.refuse_gap() returns trigger language plpgsql
 set plan_cache_mode = force_custom_plan set enable_seqscan = off
@@ -103,11 +137,10 @@ begin
         select from (select a.organization_id, a.series, a.period, min(a.number) as first, max(a.number) as last,
                             count(*) as numbers
                      from added a group by a.organization_id, a.series, a.period) a
-        where a.last - a.first + 1 <> a.numbers
-           or a.first > 1 and not exists (
-               select from billing.invoice_number n
-               where n.organization_id = a.organization_id and n.series = a.series and n.period = a.period
-                 and n.number = a.first - 1)
+        left join lateral (select n.number from billing.invoice_number n
+                           where n.organization_id = a.organization_id and n.series = a.series
+                             and n.period = a.period and n.number = a.first - 1 offset 0) n on true
+        where a.last - a.first + 1 <> a.numbers or a.first > 1 and n.number is null
     ) then
         raise exception 'invoice numbers must follow one another without a gap' using errcode = 'check_violation';
     end if;

@@ -28,6 +28,8 @@ declare
     started constant timestamptz := clock_timestamp();
     step record;
 begin
+    perform billing.organization_in_scope();
+    perform billing.enter_invoicing(alone => true);
     successful := 0; failed := 0; skipped := 0;
     loop
         select * into step from billing.issue_next(chunk_size, process_bulk_invoice_job_sql.job_id);
@@ -69,11 +71,17 @@ begin
         where scope is null or w.organization_id = scope::uuid
     loop
         perform set_config('app.organization_id', tenant::text, true);
+        perform billing.enter_invoicing(alone => true);
         while left_over > 0 loop
             job := work.take_job('{invoice_orders,invoice_customers}');
             exit when job is null;
             left_over := left_over - 1;
-            return query select job, tenant, p.* from public.process_bulk_invoice_job_sql(job) p;
+            begin
+                return query select job, tenant, p.* from public.process_bulk_invoice_job_sql(job) p;
+            exception when others then  -- nothing of this job is done; it must not stop other organizations
+                raise warning 'Batch job % of organization % was not worked through: %', job, tenant, sqlerrm;
+                exit;
+            end;
         end loop;
     end loop;
     perform set_config('app.organization_id', coalesce(scope, ''), true);
@@ -88,7 +96,7 @@ create or replace function public.create_invoice_from_sales_order_sql(
 language plpgsql
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := billing.organization_in_scope();
     job constant uuid := (billing.batch_invoice_orders(array[order_id::text], invoice_date, due_days, language)).job_id;
 begin
     perform public.process_bulk_invoice_job_sql(job);

@@ -94,6 +94,8 @@ def process_jobs(
     jobs: dict[UUID, None] = {}
     numbers: list[str] = []
     chunks, locked, due = 0, 0.0, 0
+    idle: set[UUID] = set()
+    _record_start(engine, organization_id, job_id)
     while True:
         seconds = time.monotonic() - started
         if should_stop is not None and should_stop():
@@ -106,6 +108,13 @@ def process_jobs(
         if step is None:
             ended = "empty"
             break
+        if not step.taken:
+            # An open job without items to do is closed by that. If it was not, its counts are wrong, as no program of
+            # ours leaves them; the clean-up mends them.
+            if step.job_id in idle:
+                ended = "empty"
+                break
+            idle.add(step.job_id)
         jobs[step.job_id] = None
         chunks += 1 if step.taken else 0
         locked += step.locked_seconds
@@ -144,6 +153,17 @@ def count_due(engine: Engine, organization_id: UUID) -> int:
                 ),
                 {"kinds": list(KINDS)},
             ).scalar_one()
+        )
+
+
+def _record_start(engine: Engine, organization_id: UUID, job_id: UUID | None) -> None:
+    """Commits that the next job is in work, before its first chunk: the clean-up can then tell a job whose chunks kill
+    their workers, and so leave no other trace, from one that waits for its turn.
+    """
+    with organization_scope(engine, organization_id) as connection:
+        connection.execute(
+            text("select work.take_job(cast(:kinds as text[]), cast(:job_id as uuid))"),
+            {"kinds": list(KINDS), "job_id": job_id},
         )
 
 

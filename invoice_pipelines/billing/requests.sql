@@ -20,27 +20,44 @@ begin
 end
 $$;
 
+-- The organization in scope; fails with a message for people where there is none.
+create or replace function billing.organization_in_scope()
+returns uuid
+language plpgsql stable
+as $$
+declare
+    scope constant text := nullif(current_setting('app.organization_id', true), '');
+begin
+    if scope is null or not pg_input_is_valid(scope, 'uuid') then
+        raise exception 'No organization is in scope; set app.organization_id to its id first.' using errcode = 'IP002';
+    end if;
+    return scope::uuid;
+end
+$$;
+
 -- The date in the time zone of the organization in scope.
 create or replace function billing.today()
 returns date
 language plpgsql stable
 as $$
 declare
+    organization constant uuid := billing.organization_in_scope();
     zone text;
 begin
-    select o.time_zone into zone from organizations.organization o
-    where o.id = current_setting('app.organization_id')::uuid;
+    select o.time_zone into zone from organizations.organization o where o.id = organization;
     if zone is null then
-        raise exception 'no organization is in scope; set app.organization_id first' using errcode = 'IP002';
+        raise exception 'There is no organization %.', organization using errcode = 'IP002';
     end if;
     return (now() at time zone zone)::date;
 end
 $$;
 
 -- How long a job of so many items will take, from when it starts: from the organization's last jobs of this kind, or
--- else from the time it took to write the items, as issuing takes a known multiple of that on the same machine.
-create or replace function billing.estimate_seconds(job_kind text, items integer, seconds_to_write double precision)
-returns numeric
+-- else from the time it took to write the items: on the same machine, an invoice takes about twice that and a third more
+-- for each line.
+create or replace function billing.estimate_seconds(
+    job_kind text, items integer, lines_per_item numeric, seconds_to_write numeric
+) returns numeric
 language sql stable
 as $$
     select round(greatest(0.05, coalesce(
@@ -51,7 +68,27 @@ as $$
                  and j.successful_items * 2 > j.processed_items
                order by j.id desc limit 5) r
          having sum(r.processed_items) > 0),
-        (12 * seconds_to_write)::numeric)), 2)
+        (2 + lines_per_item / 3) * seconds_to_write)), 2)
+$$;
+
+-- Lines per order, of fifty of them; ids that are no orders have none.
+create or replace function billing.average_lines(order_ids text[])
+returns numeric
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    step constant integer := greatest(1, cardinality(order_ids) / 50);
+begin
+    return (
+        select coalesce(avg(l.lines), 0)
+        from (select case when pg_input_is_valid(order_ids[n], 'uuid') then order_ids[n]::uuid end as id
+              from generate_series(1, cardinality(order_ids), step) n offset 0) o
+        cross join lateral (select count(*) as lines from billing.sales_order_line l
+                            where l.organization_id = organization and l.sales_order_id = o.id offset 0) l
+    );
+end
 $$;
 
 create or replace function billing.create_job(job_kind text, subject_ids text[], parameters jsonb, creator text,
@@ -61,11 +98,14 @@ as $$
 declare
     started constant timestamptz := clock_timestamp();
 begin
-    job_id := work.create_job(job_kind, subject_ids, parameters, coalesce(creator, session_user));
+    job_id := work.create_job(job_kind, subject_ids, parameters, coalesce(nullif(creator, ''), session_user));
     select j.total_items into strict create_job.total_items from work.batch_job j
     where j.organization_id = current_setting('app.organization_id')::uuid and j.id = create_job.job_id;
     estimated_seconds := billing.estimate_seconds(
-        job_kind, total_items, extract(epoch from clock_timestamp() - started)::double precision);
+        job_kind, total_items,
+        case when parameters ? 'items' then jsonb_array_length(parameters -> 'items')
+             else billing.average_lines(subject_ids) end,
+        extract(epoch from clock_timestamp() - started));
 end
 $$;
 
@@ -89,6 +129,7 @@ language plpgsql
 as $$
 begin
     invoice_date := coalesce(invoice_date, billing.today());
+    due_days := coalesce(due_days, 0);
     perform billing.check_request(invoice_date, due_days, language);
     select j.* into job_id, total_items, estimated_seconds
     from billing.create_job('invoice_orders', billing.normal_ids(sales_order_ids), jsonb_strip_nulls(
@@ -125,6 +166,7 @@ declare
     entry record;
 begin
     invoice_date := coalesce(invoice_date, billing.today());
+    due_days := coalesce(due_days, 0);
     perform billing.check_request(invoice_date, due_days, language);
     if jsonb_typeof(items) is distinct from 'array' or jsonb_array_length(items) = 0 then
         raise exception 'items: expected a list with at least one item.' using errcode = 'IP002';
@@ -139,23 +181,41 @@ begin
 end
 $$;
 
+-- Whether a text is a finite number that numeric(precision, scale) holds as it is.
+create or replace function billing.fits(value text, digits integer, decimals integer)
+returns boolean
+language sql immutable
+as $$
+    select case when pg_input_is_valid(value, format('numeric(%s,%s)', digits, decimals))
+                then value::numeric <> 'NaN' and scale(trim_scale(value::numeric)) <= decimals
+                else false end
+$$;
+
 create or replace function billing.check_item(item jsonb, place bigint)
 returns void
 language plpgsql stable
 as $$
 declare
     name text;
+    wrong_item boolean;
 begin
     if jsonb_typeof(item) <> 'object' then
         raise exception 'items[%]: expected an object with inventory_item_id or description, and quantity.', place
             using errcode = 'IP002';
     end if;
+    select k into name from jsonb_object_keys(item) k
+    where k not in ('inventory_item_id', 'description', 'quantity', 'unit_price', 'discount_percent', 'tax_category',
+                    'tax_rate') order by k limit 1;
+    if name is not null then
+        raise exception 'items[%]: there is no field %.', place, left(name, 40) using errcode = 'IP002';
+    end if;
     foreach name in array array['quantity', 'unit_price', 'discount_percent', 'tax_rate'] loop
-        if item ->> name is not null and not pg_input_is_valid(
-            item ->> name, case name when 'quantity' then 'numeric(12,3)' when 'unit_price' then 'numeric(14,4)'
-                           else 'numeric(5,2)' end) then
-            raise exception 'items[%].%: % is not a number that fits.', place, name, left(item ->> name, 40)
-                using errcode = 'IP002';
+        if item ->> name is not null and not billing.fits(
+            item ->> name, case name when 'quantity' then 12 when 'unit_price' then 14 else 5 end,
+            case name when 'quantity' then 3 when 'unit_price' then 4 else 2 end) then
+            raise exception 'items[%].%: % is not a number of at most % digits before and % after the point.', place,
+                name, left(item ->> name, 40), case name when 'quantity' then 9 when 'unit_price' then 10 else 3 end,
+                case name when 'quantity' then 3 when 'unit_price' then 4 else 2 end using errcode = 'IP002';
         end if;
     end loop;
     if coalesce((item ->> 'quantity')::numeric, 0) <= 0 then
@@ -164,12 +224,19 @@ begin
         raise exception 'items[%].unit_price: it must not be below zero.', place using errcode = 'IP002';
     elsif (item ->> 'discount_percent')::numeric not between 0 and 100 then
         raise exception 'items[%].discount_percent: it must be between 0 and 100.', place using errcode = 'IP002';
+    elsif item ->> 'tax_category' not in ('S', 'Z', 'E', 'AE', 'K', 'G') then
+        raise exception 'items[%].tax_category: % is none of S, Z, E, AE, K and G.', place,
+            left(item ->> 'tax_category', 40) using errcode = 'IP002';
     elsif item ->> 'inventory_item_id' is null and coalesce(item ->> 'description', '') = '' then
         raise exception 'items[%]: inventory_item_id or description is needed.', place using errcode = 'IP002';
-    elsif item ->> 'inventory_item_id' is not null and (
-        not pg_input_is_valid(item ->> 'inventory_item_id', 'uuid') or not exists (
-            select from billing.item i where i.organization_id = current_setting('app.organization_id')::uuid
-              and i.id = (item ->> 'inventory_item_id')::uuid)) then
+    elsif pg_input_is_valid(item ->> 'inventory_item_id', 'uuid') then  -- alone: a cast beside it may run before it
+        wrong_item := not exists (select from billing.item i
+                                  where i.organization_id = current_setting('app.organization_id')::uuid
+                                    and i.id = (item ->> 'inventory_item_id')::uuid);
+    else
+        wrong_item := item ->> 'inventory_item_id' is not null;
+    end if;
+    if wrong_item then
         raise exception 'items[%].inventory_item_id: this organization has no item %.', place,
             left(item ->> 'inventory_item_id', 80) using errcode = 'IP002';
     end if;

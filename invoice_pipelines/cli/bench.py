@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from invoice_pipelines.bench.benches import BENCHES, run_bench
-from invoice_pipelines.bench.result import BenchResult
+from invoice_pipelines.bench.result import Bar, BenchResult
 from invoice_pipelines.cli.output import console, table
 
 PROBLEMS = 1
@@ -44,10 +45,14 @@ def _show(result: BenchResult) -> None:
     for name, case in shown["cases"].items():
         cases.add_row(name, f"{case['median']:,}", str(case["n"]), case["unit"], case["about"])
     console.print(cases)
-    ratios = table(None, "\nratio", "#\nvalue", "#\nat least", "\n")
+    ratios = table(None, "\nratio", "#\nvalue", "#\nlimit", "\n")
     for name, value in shown["ratios"].items():
         bar = shown["bars"].get(name)
-        holds = "" if bar is None else "[green]holds[/green]" if bar["holds"] else "[red]does not hold[/red]"
-        ratios.add_row(name, f"{value:.2f}", "" if bar is None else str(bar["limit"]), holds)
+        holds = "" if bar is None else Text("holds", "green") if bar["holds"] else Text("does not hold", "red")
+        ratios.add_row(name, f"{value:.2f}", "" if bar is None else _limit(result.bars[name]), holds)
     console.print(ratios)
     console.print("\n" + ", ".join(f"{name} {value}" for name, value in shown["environment"].items()), style="dim")
+
+
+def _limit(bar: Bar) -> str:
+    return f"{'≤' if bar.at_most else '≥'} {bar.limit}"

@@ -1,4 +1,7 @@
-"""Holds the command `demo`: the main job on the documents of `examples/`, with the outcome of each one checked."""
+"""Holds the command `demo`: the main job on the documents and orders of `examples/`, with each outcome checked.
+
+What is done with the orders is in `demo_orders`.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,15 @@ from rich.live import Live
 from rich.table import Table
 from sqlalchemy import Engine, text
 
+from invoice_pipelines.cli import demo_orders
+from invoice_pipelines.cli.demo_orders import Batch
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services, running_services
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import embedded_server, open_database
 from invoice_pipelines.intake.overview import duplicate_files, failure_reasons, status_counts, waiting_files
 from invoice_pipelines.intake.states import Status, is_terminal, label
-from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.organizations import Address, add_organization
 from invoice_pipelines.settings import Settings, load_settings
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -60,7 +65,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo() -> None:
-    """Send real invoices of three organizations through everything, and check what became of each.
+    """Send real documents and sales orders of three organizations through everything, and check what became of each.
 
     Works in DAGSTER_HOME, which must be empty or hold an earlier demo; that one is replaced.
     """
@@ -75,14 +80,22 @@ def demo() -> None:
         console.print(f"Dropping {count} documents of {kinds} kinds into the inboxes of {len(tenants)} organizations.")
         for tenant in tenants:
             _drop(settings, tenant)
-        _watch(services, engine, tenants)
+        books = demo_orders.order_books(EXAMPLES)
+        batches = [demo_orders.ask_for_invoices(engine, tenant.id, books[tenant.slug]) for tenant in tenants]
+        demo_orders.announce(batches)
+        _watch(services, engine, tenants, batches)
         problems = [problem for tenant in tenants for problem in _problems(engine, tenant)]
+        problems += [problem for batch in batches for problem in demo_orders.problems(engine, batch)]
         _summary(engine, settings, tenants)
+        demo_orders.show(engine, batches)
+        orders = sum(len(batch.orders) for batch in batches)
     if problems:
         for problem in problems:
             console.print(f"[red]not as expected[/red]  {problem}", soft_wrap=True)
         raise typer.Exit(PROBLEMS)
-    console.print(f"\nAll {count} documents came out as expected, in {time.monotonic() - started:.0f} s.")
+    console.print(
+        f"\nAll {count} documents and {orders} orders came out as expected, in {time.monotonic() - started:.0f} s."
+    )
     console.print("`make up` opens the Dagster UI on these results.")
 
 
@@ -122,6 +135,8 @@ def _add_tenant(engine: Engine, entry: Mapping[str, Any]) -> Tenant:
         time_zone=entry["time_zone"],
         currency=entry["currency"],
         vat_id=entry["vat_id"],
+        tax_number=entry["tax_number"],
+        address=Address(street=entry["street"], post_code=entry["post_code"], city=entry["city"]),
         iban=entry["iban"],
         created_by="demo",
     )
@@ -147,19 +162,21 @@ def _drop(settings: Settings, tenant: Tenant) -> None:
         shutil.copyfile(EXAMPLES / tenant.slug / document.file, inbox / document.file)
 
 
-def _watch(services: Services, engine: Engine, tenants: Sequence[Tenant]) -> None:
-    """Shows progress until every document has come to its end."""
+def _watch(services: Services, engine: Engine, tenants: Sequence[Tenant], batches: Sequence[Batch]) -> None:
+    """Shows progress until every document and every order has come to its end."""
     deadline = time.monotonic() + SECONDS_AT_MOST
     shown = ""
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while time.monotonic() < deadline:
             services.check()
             counts = status_counts(engine)
-            live.update(_progress(engine, tenants, counts))
-            if not console.is_terminal and (line := _progress_line(tenants, counts)) != shown:
+            invoiced = {batch.organization_id: demo_orders.job_of(engine, batch).processed_items for batch in batches}
+            live.update(_progress(tenants, counts, invoiced))
+            if not console.is_terminal and (line := _progress_line(tenants, counts, invoiced)) != shown:
                 console.print(line)
                 shown = line
-            if all(_is_quiet(engine, tenant, counts) for tenant in tenants):
+            quiet = all(_is_quiet(engine, tenant, counts) for tenant in tenants)
+            if quiet and all(demo_orders.is_done(engine, batch) for batch in batches):
                 return
             time.sleep(1)
     raise ServiceError(f"the demo was not done after {SECONDS_AT_MOST:.0f} s; see {services.log_of('daemon')}")
@@ -174,20 +191,26 @@ def _is_quiet(engine: Engine, tenant: Tenant, counts: Mapping[UUID, Mapping[Stat
         return waiting_files(connection) == 0 and finished + duplicate_files(connection) == len(tenant.documents)
 
 
-def _progress(engine: Engine, tenants: Sequence[Tenant], counts: Mapping[UUID, Mapping[Status, int]]) -> Table:
-    shown = table(None, "organization", "#dropped", *(f"#{label(status).lower()}" for status in Status))
+def _progress(
+    tenants: Sequence[Tenant], counts: Mapping[UUID, Mapping[Status, int]], invoiced: Mapping[UUID, int]
+) -> Table:
+    statuses = [f"#{label(status).lower()}" for status in Status]
+    shown = table(None, "organization", "#dropped", *statuses, "#orders done")
     for tenant in tenants:
-        by_status = counts.get(tenant.id, {})
-        shown.add_row(tenant.slug, str(len(tenant.documents)), *(str(by_status.get(status, 0)) for status in Status))
+        by_status = [str(counts.get(tenant.id, {}).get(status, 0)) for status in Status]
+        shown.add_row(tenant.slug, str(len(tenant.documents)), *by_status, str(invoiced[tenant.id]))
     return shown
 
 
-def _progress_line(tenants: Sequence[Tenant], counts: Mapping[UUID, Mapping[Status, int]]) -> str:
+def _progress_line(
+    tenants: Sequence[Tenant], counts: Mapping[UUID, Mapping[Status, int]], invoiced: Mapping[UUID, int]
+) -> str:
     total = dict.fromkeys(Status, 0)
     for tenant in tenants:
         for status, count in counts.get(tenant.id, {}).items():
             total[status] += count
-    return ", ".join(f"{label(status).lower()} {count}" for status, count in total.items())
+    documents = ", ".join(f"{label(status).lower()} {count}" for status, count in total.items())
+    return f"{documents}; orders done {sum(invoiced.values())}"
 
 
 def _problems(engine: Engine, tenant: Tenant) -> Iterator[str]:

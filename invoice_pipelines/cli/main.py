@@ -10,12 +10,26 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.bench.result import BenchError
-from invoice_pipelines.cli import bench, db, demo, documents, organizations, services, status, upload
+from invoice_pipelines.billing.errors import BillingError
+from invoice_pipelines.cli import (
+    batch,
+    bench,
+    db,
+    demo,
+    documents,
+    imports,
+    invoices,
+    organizations,
+    services,
+    status,
+    upload,
+)
 from invoice_pipelines.cli.supervisor import ServiceError
 from invoice_pipelines.database.errors import DatabaseError
 from invoice_pipelines.organizations import OrganizationError
 from invoice_pipelines.settings import SettingsError
 from invoice_pipelines.storage import StorageError
+from invoice_pipelines.work import JobCancelled, JobNotFound
 
 COULD_NOT_RUN = 2
 
@@ -30,6 +44,12 @@ services.register(app)
 demo.register(app)
 status.register(app)
 app.add_typer(organizations.app, name="organizations")
+app.add_typer(imports.customers, name="customers")
+app.add_typer(imports.items, name="items")
+app.add_typer(imports.tax_rates, name="tax-rates")
+app.add_typer(imports.orders, name="orders")
+app.add_typer(batch.app, name="batch")
+app.add_typer(invoices.app, name="invoices")
 upload.register(app)
 documents.register(app)
 bench.register(app)
@@ -56,6 +76,9 @@ def main() -> None:
         BenchError,
         DatabaseError,
         OrganizationError,
+        BillingError,
+        JobNotFound,
+        JobCancelled,
         StorageError,
         OSError,
     ) as error:

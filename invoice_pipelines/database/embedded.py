@@ -222,17 +222,18 @@ class EmbeddedServer:
     def _clear_stale_pids(self) -> None:
         """Removes pid files whose process is not our server any more, such as after a restart of a container.
 
-        PostgreSQL clears them itself where no such process exists, and makes sure then that no old backend is left.
-        What keeps it from starting is a pid that another program carries by now, or a zombie that nobody reaped.
+        PostgreSQL clears them itself where no such process exists. What keeps it from starting is a pid that another
+        program carries by now, a zombie that nobody reaped, or a backend of the killed server that is not done yet.
         """
         for pid_file in (self.data / "postmaster.pid", self.socket_folder / ".s.PGSQL.5432.lock"):
             pid = _pid_in(pid_file)
             if pid is None:
                 continue
             _reap(pid)
-            if _alive(pid) and not _is_postgres(pid, self.data):
-                while any(_works_in(self.data)):  # backends of a killed server end on their own
+            if not _is_postgres(pid, self.data):
+                while any(_works_in(self.data)):  # backends of a killed server end with what they are doing
                     time.sleep(0.05)
+            if _alive(pid) and not _is_postgres(pid, self.data):
                 pid_file.unlink()
 
     def _stop(self) -> None:

@@ -3,21 +3,25 @@
 from invoice_pipelines.organizations.registry import (
     Organization,
     OrganizationError,
-    OrganizationSettings,
     OrganizationSummary,
     add_organization,
+    change_organization,
     find_organization,
     list_organizations,
     remove_organization,
     restore_organization,
 )
+from invoice_pipelines.organizations.settings import Address, NumberFormat, OrganizationSettings
 
 __all__ = [
+    "Address",
+    "NumberFormat",
     "Organization",
     "OrganizationError",
     "OrganizationSettings",
     "OrganizationSummary",
     "add_organization",
+    "change_organization",
     "find_organization",
     "list_organizations",
     "remove_organization",

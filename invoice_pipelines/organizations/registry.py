@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -13,45 +13,17 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.organizations.settings import Address, OrganizationSettings
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class OrganizationError(Exception):
     """An organization cannot be added, found or removed; the message names it and says what to do."""
 
 
-class NumberFormat(BaseModel):
-    """How the numbers of issued invoices are written."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    pattern: str = "INV-{year}-{number:06}"
-    yearly_reset: bool = True
-
-    @field_validator("pattern")
-    @classmethod
-    def _has_number(cls, pattern: str) -> str:
-        try:
-            first, second = (pattern.format(year=2026, month=1, number=number) for number in (1, 2))
-        except (KeyError, IndexError, ValueError) as error:
-            raise ValueError(f"{pattern!r} knows {{year}}, {{month}} and {{number:06}} only ({error})") from None
-        if first == second:
-            raise ValueError(f"{pattern!r} must contain {{number}}")
-        return pattern
-
-
-class OrganizationSettings(BaseModel):
-    """What an organization chooses. Stored as one validated JSON document."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    language: Literal["en", "de"] = "en"
-    invoice_number: NumberFormat = Field(default_factory=NumberFormat)
-    oldest_invoice_years: int = Field(default=10, ge=1, le=100)
-    """An invoice dated longer ago than this is not plausible."""
-
-
-class _NewOrganization(BaseModel):
-    """What a new organization must satisfy before it is written."""
+class _Values(BaseModel):
+    """What the values of an organization must satisfy before they are written."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -63,6 +35,7 @@ class _NewOrganization(BaseModel):
     vat_id: str | None = None
     tax_number: str | None = None
     iban: str | None = None
+    address: Address = Field(default_factory=Address)
     settings: OrganizationSettings = Field(default_factory=OrganizationSettings)
 
     @field_validator("time_zone")
@@ -100,6 +73,7 @@ class Organization:
     vat_id: str | None
     tax_number: str | None
     iban: str | None
+    address: Address
     settings: OrganizationSettings
 
 
@@ -114,6 +88,7 @@ def add_organization(
     vat_id: str | None = None,
     tax_number: str | None = None,
     iban: str | None = None,
+    address: Address | None = None,
     settings: OrganizationSettings | None = None,
     created_by: str = "",
 ) -> UUID:
@@ -122,21 +97,18 @@ def add_organization(
     `slug` becomes the Dagster partition key and never changes. `country_code` is ISO 3166-1 alpha-2, `currency`
     ISO 4217, `time_zone` an IANA name. Raises OrganizationError for a wrong value or a slug that is taken.
     """
-    try:
-        new = _NewOrganization(
-            slug=slug,
-            name=name,
-            country_code=country_code,
-            time_zone=time_zone,
-            currency=currency,
-            vat_id=vat_id,
-            tax_number=tax_number,
-            iban=iban,
-            settings=settings or OrganizationSettings(),
-        )
-    except ValidationError as error:
-        problems = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
-        raise OrganizationError(f"organization {slug!r}: {problems}") from None
+    new = _checked(
+        slug,
+        name=name,
+        country_code=country_code,
+        time_zone=time_zone,
+        currency=currency,
+        vat_id=vat_id,
+        tax_number=tax_number,
+        iban=iban,
+        address=address or Address(),
+        settings=settings or OrganizationSettings(),
+    )
     with engine.connect() as connection:
         organization_id: UUID = connection.execute(text("select uuidv7()")).scalar_one()
     try:
@@ -144,17 +116,13 @@ def add_organization(
             connection.execute(
                 text(
                     """insert into organizations.organization (id, slug, name, country_code, time_zone, currency,
-                                                               vat_id, tax_number, iban, settings, created_by)
+                                                               vat_id, tax_number, iban, address, settings,
+                                                               created_by)
                        values (:id, :slug, :name, :country_code, :time_zone, :currency,
-                               :vat_id, :tax_number, :iban, cast(:settings as jsonb),
+                               :vat_id, :tax_number, :iban, cast(:address as jsonb), cast(:settings as jsonb),
                                coalesce(nullif(:created_by, ''), current_user))"""
                 ),
-                {
-                    **new.model_dump(exclude={"settings"}),
-                    "settings": new.settings.model_dump_json(),
-                    "id": organization_id,
-                    "created_by": created_by,
-                },
+                {**_columns(new), "id": organization_id, "created_by": created_by},
             )
     except IntegrityError as error:
         if getattr(error.orig, "sqlstate", "") == "23505":
@@ -189,7 +157,7 @@ def find_organization(engine: Engine, slug: str) -> Organization:
     with organization_scope(engine, organization_id) as connection:
         row = connection.execute(
             text(
-                """select id, slug, name, country_code, time_zone, currency, vat_id, tax_number, iban, settings
+                """select id, slug, name, country_code, time_zone, currency, vat_id, tax_number, iban, address, settings
                    from organizations.organization"""
             )
         ).one()
@@ -203,16 +171,62 @@ def find_organization(engine: Engine, slug: str) -> Organization:
         vat_id=row.vat_id,
         tax_number=row.tax_number,
         iban=row.iban,
-        settings=_stored_settings(slug, row.settings),
+        address=_stored(slug, Address, row.address),
+        settings=_stored(slug, OrganizationSettings, row.settings),
     )
 
 
-def _stored_settings(slug: str, stored: object) -> OrganizationSettings:
+def change_organization(engine: Engine, slug: str, **changes: Any) -> Organization:
+    """Changes some values of an organization, named like the parameters of `add_organization`; returns it as it is now.
+
+    Issued invoices keep what they say: they hold the seller as it was. Raises OrganizationError for a wrong value.
+    """
+    known = find_organization(engine, slug)
+    values = {name: getattr(known, name) for name in _Values.model_fields if name != "slug"}
+    values["time_zone"] = str(known.time_zone)
+    if unknown := sorted(set(changes) - set(values)):
+        raise OrganizationError(f"organization {slug!r}: {', '.join(unknown)} cannot be changed")
+    new = _checked(slug, **{**values, **changes})
+    with organization_scope(engine, known.id) as connection:
+        connection.execute(
+            text(
+                """update organizations.organization
+                   set name = :name, country_code = :country_code, time_zone = :time_zone, currency = :currency,
+                       vat_id = :vat_id, tax_number = :tax_number, iban = :iban, address = cast(:address as jsonb),
+                       settings = cast(:settings as jsonb)
+                   where slug = :slug"""
+            ),
+            _columns(new),
+        )
+    return find_organization(engine, slug)
+
+
+def _checked(slug: str, **values: Any) -> _Values:
     try:
-        return OrganizationSettings.model_validate(stored)
+        return _Values(slug=slug, **values)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise OrganizationError(f"organization {slug!r}: stored settings: {problems}") from None
+        raise OrganizationError(f"organization {slug!r}: {_problems(error)}") from None
+
+
+def _columns(values: _Values) -> dict[str, Any]:
+    return {
+        **values.model_dump(exclude={"address", "settings"}),
+        "address": values.address.model_dump_json(exclude_none=True),
+        "settings": values.settings.model_dump_json(),
+    }
+
+
+def _stored(slug: str, model: type[Model], stored: object) -> Model:
+    try:
+        return model.model_validate(stored)
+    except ValidationError as error:
+        raise OrganizationError(f"organization {slug!r}: stored {model.__name__}: {_problems(error)}") from None
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
+    )
 
 
 def remove_organization(engine: Engine, slug: str) -> None:

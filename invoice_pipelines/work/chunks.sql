@@ -16,7 +16,8 @@ as $$
     select * from unnest(elements) with ordinality
 $$;
 
--- Locks the oldest open job of some kinds that nobody works on, or the named one, and starts it. Null: there is none.
+-- Locks the oldest open job of some kinds that has items to do and that nobody works on, or the named one, and starts
+-- it. Null: there is none.
 create or replace function work.take_job(job_kinds text[], wanted_job uuid default null)
 returns uuid
 language plpgsql
@@ -28,6 +29,7 @@ begin
     if wanted_job is null then
         select j.id, j.status into job from work.batch_job j
         where j.organization_id = organization and j.status in ('pending', 'processing') and j.kind = any (job_kinds)
+          and (select count(*) from work.next_items(j.id, 1)) > 0
         order by j.id limit 1 for no key update skip locked;
     else
         select j.id, j.status into job from work.batch_job j
@@ -56,7 +58,8 @@ declare
 begin
     return query
         select i.ctid, i.id, i.subject_id from work.batch_item i
-        where i.organization_id = organization and i.job_id = job and i.status = 'pending' and i.available_at <= now()
+        where i.organization_id = organization and i.job_id = job and i.status = 'pending'
+          and i.available_at <= clock_timestamp()  -- not now(): the transaction that made them may be younger than this
         order by i.id limit chunk_size;
 end
 $$;

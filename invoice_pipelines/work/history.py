@@ -59,7 +59,10 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class JobStatistics:
-    """Jobs and items of one kind. `success_rate` is percent of the processed items; durations are seconds."""
+    """Jobs and items of one kind. `success_rate` is percent of the processed items; durations are seconds.
+
+    Today is the day in UTC; its items are those of the jobs that ended on it.
+    """
 
     job_type: str
     total_jobs: int
@@ -79,6 +82,12 @@ class JobStatistics:
     waiting_items: int
     leased_items: int
     oldest_waiting_at: datetime | None
+    jobs_created_today: int
+    jobs_ended_today: int
+    successful_items_today: int
+    failed_items_today: int
+    skipped_items_today: int
+    average_duration_seconds_today: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,9 @@ class JobCancelled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StuckWork:
-    """What a clean-up found. Items: back in the queue, failed with WORKER_DIED, cancelled with their job. Jobs: closed
-    because nothing was left to do, and set back to pending because nobody worked on them.
+    """What a clean-up found. Items: back in the queue, failed with WORKER_DIED or STUCK, cancelled with their job.
+    Jobs: closed because nothing was left to do, set back to pending because nobody worked on them, and ended because
+    that had not helped three times.
     """
 
     returned_items: int
@@ -41,6 +42,7 @@ class StuckWork:
     cancelled_items: int
     closed_jobs: int
     reopened_jobs: int
+    ended_jobs: int
 
 
 def create_job(
@@ -118,11 +120,12 @@ def retry_failed(connection: Connection, job_id: UUID, *, requested_by: str) -> 
     )
 
 
-def cleanup_stuck(connection: Connection, stuck_after: timedelta = timedelta(minutes=10)) -> StuckWork:
+def cleanup_stuck(connection: Connection, stuck_after: timedelta = timedelta(minutes=30)) -> StuckWork:
     """Cleans up after dead workers in all organizations: `public.cleanup_stuck_batch_jobs`.
 
     Items whose lease ran out go back to the queue. Jobs without progress for `stuck_after` and without a living
-    worker are closed if all is done, or else pending again. Needs no organization scope.
+    worker are closed if all is done, or else pending again; from the fourth time on without an item done in between
+    they are ended, and their open items fail with STUCK. Needs no organization scope.
     """
     row = connection.execute(
         text("select * from public.cleanup_stuck_batch_jobs(:stuck_after)"), {"stuck_after": stuck_after}

@@ -37,21 +37,28 @@ grant execute on function work.organizations_with_work(text[]) to invoice_pipeli
 
 -- Returns what dead processes held, and sets right jobs in which nothing happened for a while: counts are taken from
 -- the items, a job without open items is closed, one on which nobody works is pending again.
-create or replace function public.cleanup_stuck_batch_jobs(stuck_after interval default '10 minutes')
+--
+-- A job that was opened again three times, without a single item done since, is ended: its open items fail with STUCK.
+-- Only then; a job that waits for its turn is pending and stays so, however long, and items that were tried already
+-- have a number of attempts of their own. A job whose chunk is in work at this moment is locked and passed over.
+drop function if exists public.cleanup_stuck_batch_jobs(interval);
+create function public.cleanup_stuck_batch_jobs(stuck_after interval default '30 minutes')
 returns table (returned_items bigint, failed_items bigint, cancelled_items bigint,
-               closed_jobs bigint, reopened_jobs bigint)
+               closed_jobs bigint, reopened_jobs bigint, ended_jobs bigint)
 language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_custom_plan
 as $$
 declare
+    reopened_at_most constant integer := 3;
     job record;
     items record;
-    repair text;
+    reopened integer;
+    repair jsonb;
 begin
     select e.returned, e.failed, e.cancelled into returned_items, failed_items, cancelled_items
     from work.return_expired_items() e;
-    closed_jobs := 0; reopened_jobs := 0;
+    closed_jobs := 0; reopened_jobs := 0; ended_jobs := 0;
     for job in
-        select j.organization_id, j.id, j.status from work.batch_job j
+        select j.organization_id, j.id, j.status, j.standstills, j.processed_at_standstill from work.batch_job j
         where j.status in ('pending', 'processing') and j.last_progress_at < now() - stuck_after
         for no key update skip locked
     loop
@@ -59,7 +66,10 @@ begin
                count(*) filter (where i.status = 'failed') as failed,
                count(*) filter (where i.status = 'skipped') as skipped,
                count(*) filter (where i.status = 'cancelled') as cancelled,
-               count(*) filter (where i.status = 'processing') as processing
+               count(*) filter (where i.status = 'processing') as processing,
+               count(*) filter (where i.status = 'pending') as pending,
+               count(*) filter (where i.status = 'pending' and i.attempts > 0) as tried,
+               count(*) filter (where i.status in ('succeeded', 'failed', 'skipped')) as processed
         into items
         from work.batch_item i where i.organization_id = job.organization_id and i.job_id = job.id;
         continue when items.processing > 0;  -- under a lease that has not run out: somebody works on it
@@ -72,21 +82,29 @@ begin
           and (j.successful_items, j.failed_items, j.skipped_items, j.cancelled_items)
               is distinct from (items.successful, items.failed, items.skipped, items.cancelled);
         if found then
-            repair := 'counts';
+            repair := jsonb_build_object('repair', 'counts');
         end if;
         if work.close_job_if_done(job.organization_id, job.id) then
             closed_jobs := closed_jobs + 1;
-            repair := 'closed';
+            repair := jsonb_build_object('repair', 'closed');
         elsif job.status = 'processing' then
-            update work.batch_job j set status = 'pending'
-            where j.organization_id = job.organization_id and j.id = job.id;
-            reopened_jobs := reopened_jobs + 1;
-            repair := 'pending again';
+            reopened := case when job.processed_at_standstill = items.processed then job.standstills else 0 end;
+            if reopened < reopened_at_most or items.tried > 0 then
+                update work.batch_job j
+                set status = 'pending', standstills = reopened + 1, processed_at_standstill = items.processed
+                where j.organization_id = job.organization_id and j.id = job.id;
+                reopened_jobs := reopened_jobs + 1;
+                repair := jsonb_build_object('repair', 'pending again');
+            else
+                perform work.end_stuck_job(job.organization_id, job.id, reopened);
+                ended_jobs := ended_jobs + 1;
+                failed_items := failed_items + items.pending;
+                repair := jsonb_build_object('repair', 'ended', 'items', items.pending);
+            end if;
         end if;
         if repair is not null then
             insert into work.batch_job_event (organization_id, job_id, action, detail, created_by)
-            values (job.organization_id, job.id, 'repaired', jsonb_build_object('repair', repair),
-                    'cleanup_stuck_batch_jobs');
+            values (job.organization_id, job.id, 'repaired', repair, 'cleanup_stuck_batch_jobs');
         end if;
     end loop;
     return next;
@@ -96,14 +114,39 @@ alter function public.cleanup_stuck_batch_jobs(interval) owner to invoice_pipeli
 revoke all on function public.cleanup_stuck_batch_jobs(interval) from public;
 grant execute on function public.cleanup_stuck_batch_jobs(interval) to invoice_pipelines_app;
 
+-- Fails the open items of a job that is locked and on which work never gets on, and so ends it.
+create or replace function work.end_stuck_job(organization uuid, job uuid, reopened integer)
+returns void
+language plpgsql set plan_cache_mode = force_custom_plan
+as $$
+declare
+    reason constant text := format(
+        'The work on this job came to a standstill %s times without an item done. Look for the failed runs of its '
+        'organization, mend what they say, then retry the failed items.', reopened + 1);
+    ended bigint;
+begin
+    update work.batch_item i
+    set status = 'failed', finished_at = clock_timestamp(), error_code = 'STUCK', error_message = reason
+    where i.organization_id = organization and i.job_id = job and i.status = 'pending';
+    get diagnostics ended = row_count;
+    update work.batch_job j set standstills = 0 where j.organization_id = organization and j.id = job;
+    perform work.count_on_job(organization, job, 0, ended, 0, 0, 'STUCK: ' || reason);
+end
+$$;
+
 -- Statistics per kind: of the organization in scope when called as the application, of all through
--- get_batch_processing_stats. Rates are percent of the processed items, durations seconds of completed jobs.
-create or replace function work.processing_statistics()
+-- get_batch_processing_stats. Rates are percent of the processed items, durations seconds of completed jobs. Today is the
+-- day in UTC, the same for all organizations; its items are those of the jobs that ended on it.
+drop function if exists public.get_batch_processing_stats();
+drop function if exists work.processing_statistics();
+create function work.processing_statistics()
 returns table (job_type text, total_jobs bigint, pending_jobs bigint, processing_jobs bigint, completed_jobs bigint,
                completed_with_errors_jobs bigint, failed_jobs bigint, cancelled_jobs bigint,
                total_items bigint, processed_items bigint, successful_items bigint, failed_items bigint,
                skipped_items bigint, success_rate numeric, average_duration_seconds numeric,
-               waiting_items bigint, leased_items bigint, oldest_waiting_at timestamptz)
+               waiting_items bigint, leased_items bigint, oldest_waiting_at timestamptz,
+               jobs_created_today bigint, jobs_ended_today bigint, successful_items_today bigint,
+               failed_items_today bigint, skipped_items_today bigint, average_duration_seconds_today numeric)
 language sql stable
 as $$
     with jobs as (
@@ -116,8 +159,16 @@ as $$
                count(*) filter (where j.status = 'cancelled') as cancelled,
                sum(j.total_items) as items, sum(j.processed_items) as processed,
                sum(j.successful_items) as succeeded, sum(j.failed_items) as failed_items,
-               sum(j.skipped_items) as skipped, avg(j.actual_duration_seconds) as duration
-        from work.batch_job j group by j.kind
+               sum(j.skipped_items) as skipped, avg(j.actual_duration_seconds) as duration,
+               count(*) filter (where j.created_at >= day.began) as created_today,
+               count(*) filter (where j.completed_at >= day.began) as ended_today,
+               sum(j.successful_items) filter (where j.completed_at >= day.began) as succeeded_today,
+               sum(j.failed_items) filter (where j.completed_at >= day.began) as failed_today,
+               sum(j.skipped_items) filter (where j.completed_at >= day.began) as skipped_today,
+               avg(j.actual_duration_seconds) filter (where j.completed_at >= day.began) as duration_today
+        from work.batch_job j
+        cross join (select date_trunc('day', now(), 'UTC') as began) day
+        group by j.kind
     ), open_items as (
         select o.kind, sum(o.waiting) as waiting, sum(o.leased) as leased, min(o.oldest) as oldest
         from (select i.kind, count(*) as waiting, 0 as leased, min(i.available_at) as oldest
@@ -130,17 +181,21 @@ as $$
            coalesce(j.completed_with_errors, 0), coalesce(j.failed, 0), coalesce(j.cancelled, 0),
            coalesce(j.items, 0), coalesce(j.processed, 0), coalesce(j.succeeded, 0), coalesce(j.failed_items, 0),
            coalesce(j.skipped, 0), round(100.0 * j.succeeded / nullif(j.processed, 0), 2), round(j.duration, 3),
-           coalesce(o.waiting, 0)::bigint, coalesce(o.leased, 0)::bigint, o.oldest
+           coalesce(o.waiting, 0)::bigint, coalesce(o.leased, 0)::bigint, o.oldest,
+           coalesce(j.created_today, 0), coalesce(j.ended_today, 0), coalesce(j.succeeded_today, 0),
+           coalesce(j.failed_today, 0), coalesce(j.skipped_today, 0), round(j.duration_today, 3)
     from jobs j full join open_items o using (kind)
     order by kind
 $$;
 
-create or replace function public.get_batch_processing_stats()
+create function public.get_batch_processing_stats()
 returns table (job_type text, total_jobs bigint, pending_jobs bigint, processing_jobs bigint, completed_jobs bigint,
                completed_with_errors_jobs bigint, failed_jobs bigint, cancelled_jobs bigint,
                total_items bigint, processed_items bigint, successful_items bigint, failed_items bigint,
                skipped_items bigint, success_rate numeric, average_duration_seconds numeric,
-               waiting_items bigint, leased_items bigint, oldest_waiting_at timestamptz)
+               waiting_items bigint, leased_items bigint, oldest_waiting_at timestamptz,
+               jobs_created_today bigint, jobs_ended_today bigint, successful_items_today bigint,
+               failed_items_today bigint, skipped_items_today bigint, average_duration_seconds_today numeric)
 language sql stable security definer set search_path = pg_catalog
 as $$
     select * from work.processing_statistics()

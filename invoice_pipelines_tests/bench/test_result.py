@@ -27,6 +27,8 @@ def result(value: float) -> BenchResult:
 def test_a_bar_holds_from_its_limit_on_and_is_compared_before_it_is_rounded():
     assert Bar(0.7, 0.7).holds
     assert not Bar(0.69999, 0.7).holds
+    assert Bar(1.6, 1.6, at_most=True).holds
+    assert not Bar(1.60001, 1.6, at_most=True).holds
 
 
 def test_the_object_has_medians_with_the_number_of_rounds_ratios_and_bars():

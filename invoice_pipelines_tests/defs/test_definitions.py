@@ -60,6 +60,9 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "intake/parsed_invoices",
         "intake/validated_invoices",
         "intake/export_files",
+        "billing/sales_orders",
+        "billing/issued_invoices",
+        "billing/backlog",
     }
     checks = {key.to_user_string() for key in repository.asset_graph.asset_check_keys}
     assert checks == {
@@ -72,18 +75,34 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "intake/validated_invoices:passed_by_a_verdict",
         "intake/export_files:exported_invoices_are_in_a_file",
         "intake/export_files:nothing_is_stuck",
+    } | {
+        f"billing/{asset}:{name}"
+        for asset in ("issued_invoices", "backlog")
+        for name in (
+            "numbers_have_no_gap",
+            "no_number_twice",
+            "dates_in_order",
+            "complete_invoices",
+            "amounts_tie",
+            "settlements_tie",
+            "every_invoiced_order_has_its_invoice",
+            "stock_is_never_negative",
+        )
     }
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert jobs == {
+        "batch_invoice_orders",
         "intake",
         "intake_sweep",
+        "invoicing",
+        "invoicing_sweep",
         "nightly_prune",
         "process_uploads_now",
         "retry_failed_intake",
         "stuck_work_clean_up",
     }
     sensors = {sensor.name: sensor.minimum_interval_seconds for sensor in repository.sensor_defs}
-    assert sensors == {"failed_runs": 30, "intake_due": 5, "organization_partitions": 10}
+    assert sensors == {"failed_runs": 30, "intake_due": 5, "organization_partitions": 10, "pending_invoice_jobs": 5}
     schedules = {schedule.name: (schedule.cron_schedule, schedule.job_name) for schedule in repository.schedule_defs}
     assert schedules == {
         "prune_every_night": ("30 3 * * *", "nightly_prune"),

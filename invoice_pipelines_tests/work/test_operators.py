@@ -21,6 +21,7 @@ from invoice_pipelines.work import (
     finish,
     get_job,
     organizations_with_work,
+    retry_failed,
 )
 from invoice_pipelines_tests.work.conftest import KIND, LEASE, Desk, open_desk
 
@@ -118,7 +119,7 @@ def test_the_clean_up_returns_what_the_dead_held_in_every_organization(lone_desk
     for desk, _ in jobs:
         take(desk, max_attempts=1 if desk is other else 5)
         desk.let_leases_expire()
-    assert clean(lone_desk, timedelta(hours=1)) == StuckWork(2, 2, 0, 0, 0)
+    assert clean(lone_desk, timedelta(hours=1)) == StuckWork(2, 2, 0, 0, 0, 0)
     assert set(lone_desk.items(jobs[0][1]).values()) == {"pending"}
     assert set(other.items(jobs[1][1]).values()) == {"failed"}
     assert job_of(other, jobs[1][1]).status == "failed"
@@ -127,7 +128,7 @@ def test_the_clean_up_returns_what_the_dead_held_in_every_organization(lone_desk
 def test_the_clean_up_leaves_living_workers_alone(lone_desk):
     job_id = make(lone_desk, "a", "b")
     claimed = take(lone_desk, chunk_size=1)
-    assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0)
+    assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
     with lone_desk.scope() as connection:
         finish(connection, claimed, [Succeeded()])
     assert job_of(lone_desk, job_id).status == "processing"
@@ -137,11 +138,100 @@ def test_a_job_on_which_nobody_works_is_pending_again(lone_desk):
     job_id = make(lone_desk, "a", "b")
     take(lone_desk)
     lone_desk.let_leases_expire()
-    assert clean(lone_desk) == StuckWork(2, 0, 0, 0, 1)
+    assert clean(lone_desk) == StuckWork(2, 0, 0, 0, 1, 0)
     assert job_of(lone_desk, job_id).status == "pending"
-    assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0)
+    assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
     (event,) = lone_desk.rows("select created_by, detail from work.batch_job_event where action = 'repaired'")
     assert tuple(event) == ("cleanup_stuck_batch_jobs", {"repair": "pending again"})
+
+
+def start(desk: Desk, job_id) -> None:
+    """Begins a job as workers do that keep no leases."""
+    with desk.scope() as connection:
+        connection.execute(text("select work.take_job(array[:kind], :id)"), {"kind": KIND, "id": job_id})
+
+
+def settle_one(desk: Desk, job_id) -> None:
+    """Does the next item of a job without a lease."""
+    with desk.scope() as connection:
+        connection.execute(
+            text(
+                """select work.settle_items(:id, array[i.version], '{succeeded}', '{null}', '{null}',
+                                            array[null::jsonb])
+                   from work.next_items(:id, 1) i"""
+            ),
+            {"id": job_id},
+        )
+
+
+def test_a_job_that_comes_to_a_standstill_for_the_fourth_time_is_ended_with_its_reason(lone_desk):
+    job_id = make(lone_desk, "a", "b")
+    for _ in range(3):
+        start(lone_desk, job_id)
+        assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 1, 0)
+    start(lone_desk, job_id)
+    assert clean(lone_desk) == StuckWork(0, 2, 0, 0, 0, 1)
+    job = job_of(lone_desk, job_id)
+    assert (job.status, job.failed_items, job.summary) == ("failed", 2, {"failures": {"STUCK": 2}})
+    assert job.last_error is not None
+    assert job.last_error.startswith("STUCK: The work on this job came to a standstill")
+    errors = lone_desk.rows("select distinct error_code, error_message ~ 'retry the failed items' from work.batch_item")
+    assert [tuple(row) for row in errors] == [("STUCK", True)]
+    events = lone_desk.rows("select detail from work.batch_job_event where action = 'repaired' order by id")
+    assert [event.detail["repair"] for event in events] == [*["pending again"] * 3, "ended"]
+    assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
+
+
+def test_a_job_that_gets_on_between_standstills_is_never_ended(lone_desk):
+    job_id = make(lone_desk, *"abcdefgh")
+    for round_number in range(7):
+        start(lone_desk, job_id)
+        if round_number % 3 == 2:
+            settle_one(lone_desk, job_id)
+        assert clean(lone_desk).ended_jobs == 0
+    assert job_of(lone_desk, job_id).successful_items == 2
+
+
+def test_a_job_that_waits_for_its_turn_is_left_alone_however_long(lone_desk):
+    job_id = make(lone_desk, "a")
+    for _ in range(6):
+        assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
+    assert job_of(lone_desk, job_id).status == "pending"
+
+
+def test_a_job_whose_chunk_is_in_work_is_left_alone(lone_desk):
+    job_id = make(lone_desk, "a")
+    start(lone_desk, job_id)
+    with lone_desk.scope() as connection:
+        connection.execute(text("select work.take_job(array[:kind], :id)"), {"kind": KIND, "id": job_id})
+        assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
+    assert job_of(lone_desk, job_id).status == "processing"
+
+
+def test_only_jobs_without_progress_for_half_an_hour_are_looked_at(lone_desk):
+    old, young = make(lone_desk, "a"), make(lone_desk, "b")
+    for job_id, minutes in ((old, 31), (young, 29)):
+        start(lone_desk, job_id)
+        with lone_desk.superuser.begin() as connection:
+            connection.execute(
+                text("update work.batch_job set last_progress_at = now() - make_interval(mins => :m) where id = :id"),
+                {"m": minutes, "id": job_id},
+            )
+    with lone_desk.engine.begin() as connection:
+        assert cleanup_stuck(connection).reopened_jobs == 1
+    assert (job_of(lone_desk, old).status, job_of(lone_desk, young).status) == ("pending", "processing")
+
+
+def test_an_ended_job_that_is_retried_gets_all_its_chances_again(lone_desk):
+    job_id = make(lone_desk, "a")
+    for _ in range(4):
+        start(lone_desk, job_id)
+        clean(lone_desk)
+    with lone_desk.scope() as connection:
+        assert retry_failed(connection, job_id, requested_by="anna") == 1
+    for _ in range(3):
+        start(lone_desk, job_id)
+        assert clean(lone_desk).reopened_jobs == 1
 
 
 def test_a_job_whose_items_are_all_done_is_closed_with_counts_from_the_items(lone_desk):
@@ -152,7 +242,7 @@ def test_a_job_whose_items_are_all_done_is_closed_with_counts_from_the_items(lon
             """update work.batch_item set status = case subject_id when 'a' then 'succeeded' else 'failed' end,
                lease_token = null, lease_expires_at = null, finished_at = now(), error_code = 'BY_HAND'"""
         )
-    assert clean(lone_desk) == StuckWork(0, 0, 0, 1, 0)
+    assert clean(lone_desk) == StuckWork(0, 0, 0, 1, 0, 0)
     job = job_of(lone_desk, job_id)
     assert (job.status, job.successful_items, job.failed_items) == ("completed_with_errors", 1, 1)
 
@@ -190,3 +280,24 @@ def test_what_was_done_to_a_job_cannot_be_rewritten(desk):
     for statement in ("update work.batch_job_event set created_by = 'x'", "delete from work.batch_job_event"):
         with pytest.raises(DBAPIError, match="permission denied"):
             desk.rows(statement)
+
+
+def test_the_figures_of_today_are_of_the_day_in_utc(lone_desk):
+    yesterday, today = make(lone_desk, "a", "b"), make(lone_desk, "c")
+    drain(lone_desk.engine, lone_desk.organization_id, KIND, lambda connection, chunk: [Succeeded()] * len(chunk.items))
+    with lone_desk.superuser.begin() as connection:
+        connection.execute(
+            text(
+                """update work.batch_job
+                   set created_at = day.began - interval '1 second', started_at = day.began - interval '1 second',
+                       completed_at = day.began - interval '1 microsecond'
+                   from (select date_trunc('day', now(), 'UTC') as began) day where id = :id"""
+            ),
+            {"id": yesterday},
+        )
+    with lone_desk.engine.begin() as connection:
+        connection.execute(text("set time zone 'Pacific/Kiritimati'"))
+        (row,) = connection.execute(text("select * from public.get_batch_processing_stats()")).all()
+    assert (row.total_jobs, row.jobs_created_today, row.jobs_ended_today) == (2, 1, 1)
+    assert (row.successful_items, row.successful_items_today, row.failed_items_today) == (3, 1, 0)
+    assert job_of(lone_desk, today).status == "completed"

@@ -11,7 +11,8 @@ from datetime import timedelta
 import dagster as dg
 from sqlalchemy import Connection
 
-from invoice_pipelines.defs.intake.metadata import names_table, refused_table, without_empty_tables
+from invoice_pipelines.defs.intake.metadata import names_table, refused_table
+from invoice_pipelines.defs.metadata import without_empty_tables
 from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.intake import promises
 from invoice_pipelines.intake.arrivals import IntakeReport

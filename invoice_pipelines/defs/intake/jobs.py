@@ -6,9 +6,10 @@ import dagster as dg
 from pydantic import Field
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.defs.intake.sweep import LONGEST_REASON, Sweep, sweep
+from invoice_pipelines.defs.intake.steps import steps_of
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.sweep import LONGEST_REASON, Sweep, sweep
 from invoice_pipelines.intake.received_invoices import UnknownUpload, retry_failed
 from invoice_pipelines.intake.stages import Intake, process_uploads
 from invoice_pipelines.organizations import OrganizationError
@@ -23,15 +24,7 @@ intake = dg.define_asset_job(
 @dg.op
 def sweep_organizations(context: dg.OpExecutionContext, config: Sweep, database: InvoiceDatabase) -> None:
     """Does all stages for each organization. What is broken in one is reported at the end and stops no other."""
-    left_out = sweep(context, config.organizations, database)
-    if left_out:
-        first = next(iter(left_out))
-        raise dg.Failure(
-            f"{len(left_out)} of {len(config.organizations)} organizations could not be processed, "
-            f"among them {first}: {left_out[first]}",
-            metadata={"left out": dg.MetadataValue.json(dict(list(left_out.items())[:20]))},
-            allow_retries=False,
-        )
+    sweep(context, config.organizations, database, steps_of)
 
 
 @dg.job

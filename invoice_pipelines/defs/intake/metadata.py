@@ -7,14 +7,12 @@ from typing import Any
 
 import dagster as dg
 
+from invoice_pipelines.defs.metadata import bar_chart, table
 from invoice_pipelines.intake.arrivals import IntakeReport
 from invoice_pipelines.intake.overview import FailureReason, Money
 from invoice_pipelines.intake.stages import ExportReport
 from invoice_pipelines.intake.states import Status, label
 from invoice_pipelines.work import DrainReport, Failure
-
-LONGEST_TABLE = 20
-"""Rows of a table in metadata, which stays in the event log as long as its run."""
 
 
 def arrivals_metadata(report: IntakeReport) -> dict[str, Any]:
@@ -29,13 +27,13 @@ def arrivals_metadata(report: IntakeReport) -> dict[str, Any]:
         "files per second": round((report.taken + len(report.duplicates)) / max(report.seconds, 1e-6), 2),
         "seconds": round(report.seconds, 2),
         "refused files": refused_table(report.refused),
-        "duplicate files": _table(duplicates),
+        "duplicate files": table(duplicates),
     }
 
 
 def refused_table(refused: Sequence[tuple[str, str]]) -> dg.TableMetadataValue:
     """Files that were refused and lie in the inbox, each with its reason."""
-    return _table([{"file": path[:200], "reason": why} for path, why in refused])
+    return table([{"file": path[:200], "reason": why} for path, why in refused])
 
 
 def drain_metadata(report: DrainReport, failures: dg.TableMetadataValue, outcome: str) -> dict[str, Any]:
@@ -68,14 +66,14 @@ def export_metadata(report: ExportReport, seconds: float, root: str, money: Sequ
         "invoices per second": round(exported / max(seconds, 1e-6), 2),
         "seconds": round(seconds, 2),
         "gross amounts": money_table(money),
-        "files": _table(files),
+        "files": table(files),
         "folder": dg.MetadataValue.path(root),
     }
 
 
 def money_table(money: Sequence[Money]) -> dg.TableMetadataValue:
     """Gross amounts by currency and type of document."""
-    return _table(
+    return table(
         [
             {
                 "currency": row.currency,
@@ -90,17 +88,12 @@ def money_table(money: Sequence[Money]) -> dg.TableMetadataValue:
 
 def status_chart(counts: Mapping[Status, int]) -> dg.MarkdownMetadataValue:
     """How many received invoices the organization has in each status, as bars."""
-    largest = max(counts.values(), default=0) or 1
-    lines = ["| status | invoices | |", "| --- | ---: | --- |"]
-    for status, count in counts.items():
-        bar = "█" * max(round(30 * count / largest), 1 if count else 0)
-        lines.append(f"| {label(status)} | {count} | {bar} |")
-    return dg.MetadataValue.md("\n".join(lines))
+    return bar_chart("status", "invoices", [(label(status), count) for status, count in counts.items()])
 
 
 def failures_table(failures: Sequence[Failure], names: Mapping[str, str]) -> dg.TableMetadataValue:
     """Documents that failed, each with its reason. `names` maps ids to file names."""
-    return _table(
+    return table(
         [
             {
                 "file": names.get(failure.subject_id, "")[:200],
@@ -116,24 +109,9 @@ def failures_table(failures: Sequence[Failure], names: Mapping[str, str]) -> dg.
 
 def reasons_table(reasons: Sequence[FailureReason]) -> dg.TableMetadataValue:
     """Why documents failed, the most frequent reason first."""
-    return _table([{"code": row.code, "invoices": row.invoices, "for example": row.message} for row in reasons])
-
-
-def without_empty_tables(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """What is worth showing: a table of failures only where something failed."""
-    return {
-        name: value
-        for name, value in metadata.items()
-        if not (isinstance(value, dg.TableMetadataValue) and not value.records)
-    }
+    return table([{"code": row.code, "invoices": row.invoices, "for example": row.message} for row in reasons])
 
 
 def names_table(ids: Sequence[str], names: Mapping[str, str]) -> dg.TableMetadataValue:
     """Uploads or received invoices, by which people find them. `names` maps ids to file names."""
-    return _table([{"file": names.get(found, "")[:200], "id": found} for found in ids])
-
-
-def _table(rows: Sequence[dict[str, Any]]) -> dg.TableMetadataValue:
-    shown = [dg.TableRecord(row) for row in rows[:LONGEST_TABLE]]
-    columns = [dg.TableColumn(name=name) for name in rows[0]] if rows else []
-    return dg.MetadataValue.table(shown, schema=dg.TableSchema(columns=columns))
+    return table([{"file": names.get(found, "")[:200], "id": found} for found in ids])

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 from sqlalchemy import Connection
@@ -24,34 +22,15 @@ from invoice_pipelines.defs.intake.metadata import (
     money_table,
     reasons_table,
     status_chart,
-    without_empty_tables,
 )
+from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.sweep import StepResult
 from invoice_pipelines.intake import stages
 from invoice_pipelines.intake.arrivals import IntakeReport
 from invoice_pipelines.intake.overview import exported_money, failure_reasons, file_names, validated_money
 from invoice_pipelines.intake.received_invoices import statistics
 from invoice_pipelines.intake.stages import Intake
 from invoice_pipelines.work import DrainProgress, DrainReport
-
-
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """What a stage did in one organization. `happened` is False where there was nothing to do."""
-
-    happened: bool
-    metadata: Mapping[str, Any]
-    checks: list[dg.AssetCheckResult]
-
-    def materialization(self) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        """The result an asset returns."""
-        return dg.MaterializeResult(metadata=without_empty_tables(self.metadata), check_results=self.checks)
-
-    @property
-    def broken(self) -> list[str]:
-        """Names of the blocking checks that failed: the next stage must not run."""
-        return [
-            str(check.check_name) for check in self.checks if not check.passed and check.check_name in checks.BLOCKING
-        ]
 
 
 def uploads(intake: Intake, log: logging.Logger) -> StepResult:
@@ -66,6 +45,7 @@ def uploads(intake: Intake, log: logging.Logger) -> StepResult:
             bool(report.taken or report.duplicates or report.refused),
             arrivals_metadata(report),
             checks.check_uploads(connection, report),
+            checks.BLOCKING,
         )
 
 
@@ -78,6 +58,7 @@ def parsed_invoices(intake: Intake, log: logging.Logger) -> StepResult:
             report.done > 0,
             drain_metadata(report, failures, "parsed"),
             checks.check_parsed(connection, report, failures),
+            checks.BLOCKING,
         )
 
 
@@ -88,7 +69,7 @@ def validated_invoices(intake: Intake, log: logging.Logger) -> StepResult:
         failures = _failures(connection, report)
         shown = drain_metadata(report, failures, "validated")
         shown["gross amounts, valid and not exported"] = money_table(validated_money(connection))
-        return StepResult(report.done > 0, shown, checks.check_validated(connection, report, failures))
+        return StepResult(report.done > 0, shown, checks.check_validated(connection, report, failures), checks.BLOCKING)
 
 
 def export_files(intake: Intake, log: logging.Logger) -> StepResult:
@@ -101,7 +82,7 @@ def export_files(intake: Intake, log: logging.Logger) -> StepResult:
         shown = export_metadata(report, seconds, str(intake.exports / intake.organization.slug), money)
         shown["all received invoices"] = status_chart(statistics(connection).by_status)
         shown["all failures"] = reasons_table(failure_reasons(connection))
-        return StepResult(bool(report.exports), shown, checks.check_exported(connection))
+        return StepResult(bool(report.exports), shown, checks.check_exported(connection), checks.BLOCKING)
 
 
 STEPS: dict[str, Callable[[Intake, logging.Logger], StepResult]] = {
@@ -111,6 +92,13 @@ STEPS: dict[str, Callable[[Intake, logging.Logger], StepResult]] = {
     "export_files": export_files,
 }
 """All stages in their order, by the name of their asset."""
+
+
+def steps_of(database: InvoiceDatabase, slug: str, log: logging.Logger) -> Iterator[tuple[dg.AssetKey, StepResult]]:
+    """The stages of an organization one after the other, for a sweep."""
+    intake = database.intake(slug)
+    for name, step in STEPS.items():
+        yield dg.AssetKey(["intake", name]), step(intake, log)
 
 
 def _failures(connection: Connection, report: DrainReport) -> dg.TableMetadataValue:

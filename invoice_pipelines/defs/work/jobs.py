@@ -37,6 +37,7 @@ def clean_up_stuck_work(context: dg.OpExecutionContext, database: InvoiceDatabas
             "cancelled items": found.cancelled_items,
             "closed jobs": found.closed_jobs,
             "reopened jobs": found.reopened_jobs,
+            "ended jobs": found.ended_jobs,
         }
     )
 

@@ -118,7 +118,7 @@ def test_a_sweep_ends_when_its_time_is_up_and_leaves_the_rest_to_the_next(
         """As if an organization that is done had taken 11 seconds."""
         return clock() + 11 * len(materialized(house, "export_files"))
 
-    monkeypatch.setattr("invoice_pipelines.defs.intake.sweep.time.monotonic", later)
+    monkeypatch.setattr("invoice_pipelines.defs.sweep.time.monotonic", later)
     assert house.sweep("acme", "beta").success
     monkeypatch.undo()
     assert materialized(house, "export_files") == {"acme"}

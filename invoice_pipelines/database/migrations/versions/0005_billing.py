@@ -71,12 +71,13 @@ create table billing.item (
     name text not null check (name <> ''),
     description text,
     unit_code text not null default 'C62' check (unit_code ~ '^[A-Z0-9]{2,3}$'),
-    unit_price numeric(14, 4) not null default 0 check (unit_price >= 0),
+    unit_price numeric(14, 4) not null default 0 check (unit_price >= 0 and unit_price <> 'NaN'),
     tax_category text check (tax_category in ('S', 'Z', 'E', 'AE', 'K', 'G')),
     tax_rate numeric(5, 2),
     is_active boolean not null default true,
     tracks_stock boolean not null default false,
-    quantity_on_hand numeric(15, 3) not null default 0 constraint stock_is_never_negative check (quantity_on_hand >= 0),
+    quantity_on_hand numeric(15, 3) not null default 0 check (quantity_on_hand <> 'NaN')
+        constraint stock_is_never_negative check (quantity_on_hand >= 0),
     created_at timestamptz not null default now(),
     created_by text not null default current_setting('application_name'),
     updated_at timestamptz not null default now(),
@@ -92,8 +93,8 @@ create table billing.sales_order (
     customer_id uuid,
     status text not null default 'draft' check (status in ('draft', 'pending', 'reviewed', 'invoiced', 'cancelled')),
     currency text not null check (currency ~ '^[A-Z]{3}$'),
-    order_date date not null,
-    delivery_date date,
+    order_date date not null check (order_date between '0001-01-01' and '9999-12-31'),
+    delivery_date date check (delivery_date between '0001-01-01' and '9999-12-31'),
     purchase_order_reference text,
     discount_percent numeric(5, 2) not null default 0 check (discount_percent between 0 and 100),
     note text,
@@ -115,9 +116,9 @@ create table billing.sales_order_line (
     line_number integer not null check (line_number > 0),
     item_id uuid,
     description text,
-    quantity numeric(12, 3) not null,
+    quantity numeric(12, 3) not null check (quantity <> 'NaN'),
     unit_code text check (unit_code ~ '^[A-Z0-9]{2,3}$'),
-    unit_price numeric(14, 4) not null,
+    unit_price numeric(14, 4) not null check (unit_price <> 'NaN'),
     discount_percent numeric(5, 2) not null default 0 check (discount_percent between 0 and 100),
     tax_category text check (tax_category in ('S', 'Z', 'E', 'AE', 'K', 'G')),
     tax_rate numeric(5, 2),
@@ -199,6 +200,7 @@ create table billing.invoice (
     constraint gross_is_net_and_tax check (gross_amount = net_amount + tax_amount),
     constraint amounts_are_not_negative check (
         line_amount >= 0 and allowance_amount >= 0 and net_amount >= 0 and tax_amount >= 0
+        and gross_amount < 'Infinity'  -- NaN is above that
     ),
     constraint not_settled_twice check (
         amount_paid >= 0 and amount_credited >= 0 and amount_paid + amount_credited <= gross_amount
@@ -227,6 +229,7 @@ comment on column billing.invoice.batch_job_id is
     'the job that issued it; jobs are deleted after a while, so no foreign key';
 create unique index invoice_of_sales_order on billing.invoice (sales_order_id, organization_id)
     where status <> 'void' and document_kind = 'invoice';
+create index invoice_void on billing.invoice (sales_order_id, organization_id) where status = 'void';
 create index invoice_of_customer on billing.invoice (customer_id, organization_id);
 create index invoice_open on billing.invoice (organization_id, due_date, id)
     where status in ('issued', 'partially_paid') and document_kind = 'invoice';

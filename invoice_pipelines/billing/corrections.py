@@ -1,0 +1,149 @@
+"""Holds what people do to orders and issued invoices: change the status of an order, void an invoice, credit it.
+
+The rules are in `corrections.sql`; each function runs in the transaction of its connection, which must come from
+`organization_scope`. After a BillingError that transaction can only be rolled back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.billing.errors import BillingError, check_text, refusals_for_people
+
+_DECIMALS_OF_QUANTITIES = -3
+MAY_FOLLOW = {
+    "draft": ("pending", "reviewed", "cancelled"),
+    "pending": ("draft", "reviewed", "cancelled"),
+    "reviewed": ("draft", "pending", "cancelled"),
+    "cancelled": ("draft",),
+}
+"""What people may make of an order, by its status. Invoiced it becomes by its invoice, and open again by a void."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """What became of a change of status: the orders that were changed, and why the others were not."""
+
+    changed: tuple[UUID, ...]
+    refused: Mapping[UUID, str]
+
+
+def void_invoice(
+    connection: Connection, invoice_id: UUID, *, reason: str, voided_by: str, reopen_order: bool = False
+) -> None:
+    """Voids an invoice on which nothing was paid or credited. It keeps its number, and its stock goes back.
+
+    With `reopen_order` its order is reviewed again and can be invoiced anew. What was sent to a customer is better
+    credited. Raises BillingError where the invoice is unknown, void, paid or credited in part, or a credit note.
+    """
+    check_text("reason", reason)
+    with refusals_for_people():
+        connection.execute(
+            text("select billing.void_invoice(:id, :reason, :who, :reopen_order)"),
+            {"id": invoice_id, "reason": reason, "who": voided_by, "reopen_order": reopen_order},
+        )
+
+
+def credit_invoice(
+    connection: Connection,
+    invoice_id: UUID,
+    *,
+    reason: str,
+    created_by: str,
+    issue_date: date | None = None,
+    quantities: Mapping[int, Decimal] | None = None,
+    return_stock: bool = False,
+) -> UUID:
+    """Issues a credit note for an invoice and returns its id: for all that is left of it, or for some quantities by
+    line number. Its amounts are positive and reduce what is due.
+
+    `issue_date` is today in the organization's time zone by default. With `return_stock` the quantities go back.
+    Raises BillingError where there is nothing (left) to credit, or the unpaid amount is less than the credit note.
+    """
+    check_text("reason", reason)
+    for line_number, quantity in (quantities or {}).items():
+        exponent = quantity.as_tuple().exponent
+        if not isinstance(exponent, int) or exponent < _DECIMALS_OF_QUANTITIES:
+            raise BillingError(f"Line {line_number}: {quantity} is not a quantity of at most three decimals.")
+    stated = None if quantities is None else json.dumps({str(line): str(q) for line, q in quantities.items()})
+    with refusals_for_people():
+        credit_note: UUID = connection.execute(
+            text(
+                """select billing.credit_invoice(:id, :reason, :who, cast(:issue_date as date),
+                                                 cast(:quantities as jsonb), :return_stock)"""
+            ),
+            {
+                "id": invoice_id,
+                "reason": reason,
+                "who": created_by,
+                "issue_date": issue_date,
+                "quantities": stated,
+                "return_stock": return_stock,
+            },
+        ).scalar_one()
+    return credit_note
+
+
+def set_order_status(
+    connection: Connection, sales_order_ids: Iterable[UUID], status: str, *, changed_by: str, reason: str | None = None
+) -> StatusChange:
+    """Makes orders draft, pending, reviewed or cancelled, and notes who did it and why.
+
+    An order that is invoiced, unknown or may not become this is left as it is, with the reason. An order that has this
+    status already counts as changed, without a note. Raises BillingError for another status.
+    """
+    if status not in MAY_FOLLOW:
+        raise BillingError(f"status: {repr(status)[:40]} is not one of {', '.join(MAY_FOLLOW)}.")
+    check_text("reason", reason)
+    wanted = list(dict.fromkeys(sales_order_ids))
+    allowed = [before for before, after in MAY_FOLLOW.items() if status in after]
+    # Orders are locked by id, as everywhere, so that nobody waits in a circle.
+    found = {
+        row.id: row.status
+        for row in connection.execute(
+            text(
+                """select o.id, o.status from (select element from work.few(cast(:ids as uuid[])) order by element) k
+                   cross join lateral (
+                       select o.id, o.status from billing.sales_order o
+                       where o.organization_id = current_setting('app.organization_id')::uuid and o.id = k.element
+                       offset 0 for no key update) o"""
+            ),
+            {"ids": wanted},
+        )
+    }
+    changed = [order for order in wanted if found.get(order) in allowed]
+    connection.execute(
+        text("update billing.sales_order set status = :status, updated_at = now() where id = any(:ids)"),
+        {"status": status, "ids": changed},
+    )
+    connection.execute(
+        text(
+            """insert into billing.sales_order_event
+                   (organization_id, sales_order_id, from_status, to_status, reason, created_by)
+               select current_setting('app.organization_id')::uuid, c.id, c.status, :status, :reason, :who
+               from unnest(cast(:ids as uuid[]), cast(:before as text[])) as c (id, status)"""
+        ),
+        {
+            "status": status,
+            "reason": reason,
+            "who": changed_by,
+            "ids": changed,
+            "before": [found[order] for order in changed],
+        },
+    )
+    done = set(changed)
+    refused = {
+        order: f"The order is {found[order]} and cannot become {status}."
+        if order in found
+        else f"This organization has no sales order {order}."
+        for order in wanted
+        if order not in done and found.get(order) != status
+    }
+    return StatusChange(tuple(order for order in wanted if order not in refused), refused)

@@ -1,0 +1,83 @@
+"""Holds the errors of billing that people read, and how PostgreSQL's refusals become such errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+
+_FOR_PEOPLE = frozenset({"IP001", "IP002"})
+"""SQLSTATEs of the SQL functions of billing whose messages are written for people."""
+
+
+class BillingError(Exception):
+    """A request is refused; nothing was done. The message is one line that says what is wrong and what to do."""
+
+
+class InvoiceNotFound(BillingError):
+    """The organization in scope has no such issued invoice or credit note."""
+
+    def __init__(self, wanted: object) -> None:
+        super().__init__(f"This organization has no issued invoice or credit note {wanted}.")
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """What is wrong with one row: its place in what was given, from 1, the field, and the reason."""
+
+    row: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"row {self.row}, {self.field}: {self.message}"
+
+
+class RowsRefused(BillingError):
+    """Rows are wrong; none of all rows was written. `problems` has each of them, in the order of the rows."""
+
+    def __init__(self, problems: Iterable[RowProblem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.row))
+        more = len(self.problems) - 3
+        shown = "; ".join(str(problem) for problem in self.problems[:3])
+        super().__init__(shown + (f"; and {more} more" if more > 0 else ""))
+
+
+@contextmanager
+def refusals_for_people() -> Iterator[None]:
+    """Turns what PostgreSQL refuses on purpose into BillingError; other errors pass."""
+    try:
+        yield
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None)
+        message = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+        if state in _FOR_PEOPLE and message:
+            raise BillingError(message) from None
+        raise
+
+
+def storable(value: str) -> str:
+    """The text as PostgreSQL can store it: NUL and halves of surrogate pairs become the replacement character."""
+    return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def check_text(field: str, value: str | None) -> None:
+    """Raises BillingError for a text that PostgreSQL cannot store, naming the field."""
+    if value is not None and storable(value) != value:
+        raise BillingError(f"{field}: {repr(value)[:60]} contains characters that cannot be stored.")
+
+
+def field_and_reason(error: ValidationError) -> tuple[str, str]:
+    """The first field that is wrong, written like `lines[2].quantity` with places from 1, and why."""
+    first = error.errors()[0]
+    name = ""
+    for part in first["loc"]:
+        name += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
+    reason = first["msg"].removeprefix("Value error, ")
+    given = first.get("input")
+    if isinstance(given, str | int | float) and first["type"] != "missing":
+        reason += f" (given: {repr(given)[:60]})"
+    return name.lstrip(".") or "row", reason

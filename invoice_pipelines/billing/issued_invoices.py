@@ -1,0 +1,253 @@
+"""Holds the public model of issued invoices and credit notes, for whoever sends, books, syncs or chases them.
+
+An issued invoice says what it said when it was issued: seller, buyer and prices are copies. Only its settlement changes
+(status, amounts paid, credited and due). The terms in brackets are those of EN 16931. All amounts are in `currency`,
+rounded to its digits, and positive, also those of credit notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from invoice_pipelines.billing.errors import InvoiceNotFound, storable
+
+
+class DocumentKind(StrEnum):
+    """What was issued. UNTDID 1001 (BT-3): 380 for an invoice, 381 for a credit note."""
+
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"
+
+    @property
+    def type_code(self) -> str:
+        return "381" if self is DocumentKind.CREDIT_NOTE else "380"
+
+
+class InvoiceStatus(StrEnum):
+    """How far an invoice is settled, by payments and credit notes. A void one is not to be paid."""
+
+    ISSUED = "issued"
+    PARTIALLY_PAID = "partially_paid"
+    PAID = "paid"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Seller (BG-4) or buyer (BG-7) as they were at issue. `iban` (BT-84) is the seller's; `customer_number`,
+    `buyer_reference` (BT-10) and `email` are the buyer's.
+    """
+
+    name: str
+    """BT-27, BT-44"""
+    country_code: str
+    """BT-40, BT-55"""
+    vat_id: str | None = None
+    """BT-31, BT-48"""
+    tax_number: str | None = None
+    """BT-32"""
+    street: str | None = None
+    """BT-35, BT-50"""
+    additional_street: str | None = None
+    """BT-36, BT-51"""
+    city: str | None = None
+    """BT-37, BT-52"""
+    post_code: str | None = None
+    """BT-38, BT-53"""
+    iban: str | None = None
+    customer_number: str | None = None
+    buyer_reference: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedInvoiceLine:
+    """A line (BG-25)."""
+
+    line_number: int
+    """BT-126"""
+    item_id: UUID | None
+    sku: str | None
+    """BT-155"""
+    description: str
+    """BT-153"""
+    quantity: Decimal
+    """BT-129"""
+    unit_code: str
+    """BT-130, UN/ECE recommendation 20"""
+    unit_price: Decimal
+    """before the discount (BT-148); the net price BT-146 is this less discount_percent"""
+    discount_percent: Decimal
+    net_amount: Decimal
+    """BT-131"""
+    tax_category: str
+    """BT-151"""
+    tax_rate: Decimal
+    """BT-152, percent"""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedInvoiceTax:
+    """VAT of one category and rate (BG-23), and the share that the discount on the whole has in it (BG-20)."""
+
+    tax_category: str
+    """BT-118; of the allowance BT-95"""
+    tax_rate: Decimal
+    """BT-119, percent; of the allowance BT-96"""
+    line_amount: Decimal
+    """sum of the lines of this category and rate"""
+    allowance_amount: Decimal
+    """BT-92"""
+    taxable_amount: Decimal
+    """BT-116"""
+    tax_amount: Decimal
+    """BT-117"""
+    exemption_reason: str | None
+    """BT-120"""
+    exemption_reason_code: str | None
+    """BT-121"""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedInvoice:
+    """An issued invoice or credit note, with lines in their order and VAT by category and rate."""
+
+    id: UUID
+    invoice_number: str
+    """BT-1"""
+    document_kind: DocumentKind
+    """BT-3"""
+    status: InvoiceStatus
+    sales_order_id: UUID | None
+    customer_id: UUID
+    corrected_invoice_id: UUID | None
+    corrected_invoice_number: str | None
+    """BT-25, of a credit note"""
+    corrected_invoice_date: date | None
+    """BT-26"""
+    batch_job_id: UUID | None
+    issue_date: date
+    """BT-2"""
+    due_date: date
+    """BT-9"""
+    delivery_date: date | None
+    """BT-72"""
+    currency: str
+    """BT-5"""
+    line_amount: Decimal
+    """BT-106"""
+    allowance_amount: Decimal
+    """BT-107"""
+    net_amount: Decimal
+    """BT-109"""
+    tax_amount: Decimal
+    """BT-110"""
+    gross_amount: Decimal
+    """BT-112"""
+    amount_paid: Decimal
+    amount_credited: Decimal
+    amount_due: Decimal
+    """what is open now; BT-115 at issue was the gross amount"""
+    discount_percent: Decimal
+    """on the whole (BT-94)"""
+    language: str
+    """ISO 639-1"""
+    order_number: str | None
+    """BT-14, the seller's"""
+    purchase_order_reference: str | None
+    """BT-13, the buyer's"""
+    note: str | None
+    """BT-22"""
+    created_at: datetime
+    created_by: str
+    void_reason: str | None
+    voided_at: datetime | None
+    voided_by: str | None
+    seller: Party
+    buyer: Party
+    lines: tuple[IssuedInvoiceLine, ...]
+    taxes: tuple[IssuedInvoiceTax, ...]
+
+
+def get_issued_invoice(connection: Connection, invoice_id: UUID) -> IssuedInvoice:
+    """An issued invoice or credit note of the organization in scope. Raises InvoiceNotFound."""
+    found = issued_invoices(connection, [invoice_id])
+    if not found:
+        raise InvoiceNotFound(invoice_id)
+    return found[0]
+
+
+def find_invoice(connection: Connection, invoice_number: str) -> IssuedInvoice:
+    """The invoice or credit note with a number. Raises InvoiceNotFound."""
+    invoice_id = connection.execute(
+        text("select invoice_id from billing.invoice_number where invoice_number = :number"),
+        {"number": storable(invoice_number)},
+    ).scalar_one_or_none()
+    if invoice_id is None:
+        raise InvoiceNotFound(repr(invoice_number)[:60])
+    return get_issued_invoice(connection, invoice_id)
+
+
+def issued_invoices(connection: Connection, invoice_ids: Iterable[UUID]) -> list[IssuedInvoice]:
+    """Issued invoices in the order of the ids, in three statements however many; unknown ids are left out.
+
+    All of them are in memory at once: ask for a few thousand at a time.
+    """
+    wanted = list(dict.fromkeys(invoice_ids))
+    lines: dict[UUID, list[IssuedInvoiceLine]] = {}
+    for row in connection.execute(text(_LINES), {"ids": wanted}):
+        lines.setdefault(row.invoice_id, []).append(_from_row(IssuedInvoiceLine, row))
+    taxes: dict[UUID, list[IssuedInvoiceTax]] = {}
+    for row in connection.execute(text(_TAXES), {"ids": wanted}):
+        taxes.setdefault(row.invoice_id, []).append(_from_row(IssuedInvoiceTax, row))
+    return [
+        _from_row(
+            IssuedInvoice,
+            row,
+            document_kind=DocumentKind(row.document_kind),
+            status=InvoiceStatus(row.status),
+            seller=Party(**row.seller),
+            buyer=Party(**row.buyer),
+            lines=tuple(lines.get(row.id, ())),
+            taxes=tuple(taxes.get(row.id, ())),
+        )
+        for row in connection.execute(text(_HEADERS), {"ids": wanted})
+    ]
+
+
+# Look-ups by key whatever the statistics say: see work/chunks.sql.
+_HEADERS = """
+    select i.*, c.invoice_number as corrected_invoice_number, c.issue_date as corrected_invoice_date
+    from work.few(cast(:ids as uuid[])) k
+    cross join lateral (
+        select * from billing.issued_invoice i
+        where i.organization_id = current_setting('app.organization_id')::uuid and i.id = k.element offset 0) i
+    left join lateral (
+        select n.invoice_number, n.issue_date from billing.invoice_number n
+        where n.organization_id = current_setting('app.organization_id')::uuid
+          and n.invoice_id = i.corrected_invoice_id offset 0) c on true
+    order by k.place
+"""
+_OF_INVOICES = """
+    select p.* from work.few(cast(:ids as uuid[])) k
+    cross join lateral (
+        select * from billing.{table} p
+        where p.organization_id = current_setting('app.organization_id')::uuid and p.invoice_id = k.element
+        offset 0) p
+    order by k.place, {order}
+"""
+_LINES = _OF_INVOICES.format(table="issued_invoice_line", order="p.line_number")
+_TAXES = _OF_INVOICES.format(table="issued_invoice_tax", order="p.tax_rate desc, p.tax_category")
+
+
+def _from_row(model: type[Any], row: Row[Any], **converted: Any) -> Any:
+    values = row._mapping
+    return model(**{f.name: converted[f.name] if f.name in converted else values[f.name] for f in fields(model)})

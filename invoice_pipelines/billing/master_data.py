@@ -1,0 +1,171 @@
+"""Holds how customers, items and tax rates come in: added, or changed where they exist already.
+
+They are known by customer number, SKU, and category with rate. Fields that a row does not give keep what they were, or
+get the default where the row is new. Each function runs in the transaction of its connection, which must come from
+`organization_scope`, and takes thousands of rows at once. Issued invoices hold copies, so nothing here changes them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field, model_validator
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.billing.rows import (
+    CountryCode,
+    Currency,
+    Language,
+    LongText,
+    Number,
+    Percent,
+    Price,
+    Row,
+    TaxCategory,
+    Text,
+    UnitCode,
+    check_rows,
+)
+
+_NEEDS_REASON = ("E", "AE", "K", "G")
+
+
+class NewCustomer(Row):
+    """A customer: the buyer (BG-7) of invoices from now on."""
+
+    customer_number: Text
+    name: Text
+    country_code: CountryCode
+    email: Text | None = None
+    phone: Text | None = None
+    language: Language | None = None
+    """of invoices; none: that of the organization"""
+    currency: Currency | None = None
+    """the only one of the orders; none: any"""
+    vat_id: Text | None = None
+    tax_number: Text | None = None
+    buyer_reference: Text | None = None
+    """BT-10, such as the Leitweg-ID of a German authority"""
+    street: Text | None = None
+    additional_street: Text | None = None
+    city: Text | None = None
+    post_code: Text | None = None
+    is_active: bool = True
+
+
+class NewItem(Row):
+    """Something that is sold. `quantity_on_hand` is the stock as counted now; leave it out to keep what is booked."""
+
+    sku: Text
+    name: Text
+    description: LongText | None = None
+    unit_code: UnitCode = "C62"
+    unit_price: Annotated[Price, Field(ge=0)] = Decimal(0)
+    tax_category: TaxCategory | None = None
+    tax_rate: Percent | None = None
+    """percent; of the category S, the others are zero"""
+    is_active: bool = True
+    tracks_stock: bool = False
+    quantity_on_hand: Annotated[Number, Field(ge=0, max_digits=15, decimal_places=3)] = Decimal(0)
+
+
+class NewTaxRate(Row):
+    """A VAT category (UNTDID 5305) with a rate that lines may have.
+
+    E, AE, K and G say why there is no VAT (BT-120, BT-121; BR-E-10, BR-AE-10, BR-IC-10, BR-G-10).
+    """
+
+    tax_category: TaxCategory
+    rate: Percent
+    name: Text
+    exemption_reason: Text | None = None
+    exemption_reason_code: Annotated[str, Field(pattern=r"^VATEX-[A-Z0-9-]+$")] | None = None
+    is_active: bool = True
+
+    @model_validator(mode="after")
+    def _rate_fits_category(self) -> NewTaxRate:
+        if (self.tax_category == "S") != (self.rate > 0):
+            raise ValueError(
+                f"category {self.tax_category} with a rate of {self.rate}: S is above zero, all others zero"
+            )
+        has_reason = self.exemption_reason is not None or self.exemption_reason_code is not None
+        if (self.tax_category in _NEEDS_REASON) != has_reason:
+            raise ValueError(
+                f"category {self.tax_category} {'has no' if has_reason else 'needs an'} exemption_reason (or its code)"
+            )
+        return self
+
+
+def add_customers(
+    connection: Connection, customers: Iterable[NewCustomer | Mapping[str, Any]], *, created_by: str
+) -> list[UUID]:
+    """Adds customers, or changes those whose customer_number exists; returns their ids in the order given.
+
+    Raises RowsRefused, which names rows and fields; then none was written.
+    """
+    rows = check_rows(NewCustomer, customers, ("customer_number",))
+    return _write(connection, "customer", ("customer_number",), rows, {"created_by": created_by})
+
+
+def add_items(connection: Connection, items: Iterable[NewItem | Mapping[str, Any]], *, created_by: str) -> list[UUID]:
+    """Adds items, or changes those whose SKU exists; returns their ids in the order given. See add_customers."""
+    rows = check_rows(NewItem, items, ("sku",))
+    return _write(connection, "item", ("sku",), rows, {"created_by": created_by})
+
+
+def add_tax_rates(connection: Connection, tax_rates: Iterable[NewTaxRate | Mapping[str, Any]]) -> list[UUID]:
+    """Adds tax rates, or changes those that exist; returns their ids in the order given. See add_customers."""
+    rows = check_rows(NewTaxRate, tax_rates, ("tax_category", "rate"))
+    return _write(connection, "tax_rate", ("tax_category", "rate"), rows, {})
+
+
+def _write(
+    connection: Connection, table: str, key: tuple[str, ...], rows: Sequence[Row], only_when_new: Mapping[str, str]
+) -> list[UUID]:
+    # Rows that give the same fields are written together; mostly these are all of them.
+    by_fields: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        given = tuple(sorted({*row.model_fields_set, *key}))
+        by_fields.setdefault(given, []).append(row)
+    ids: dict[tuple[Any, ...], UUID] = {}
+    for given, alike in by_fields.items():
+        values = {
+            "rows": json.dumps([row.model_dump(mode="json", include=set(given)) for row in alike]),
+            **only_when_new,
+        }
+        named = ", ".join(key)
+        # Locked by id first, as everywhere; what is added meanwhile is locked by key.
+        connection.execute(
+            text(
+                f"""select from billing.{table} t
+                    where ({named}) in (select {named}
+                                        from jsonb_populate_recordset(null::billing.{table}, cast(:rows as jsonb)))
+                    order by t.id for no key update"""
+            ),
+            {"rows": values["rows"]},
+        )
+        columns = ", ".join(given)
+        changes = [f"{column} = excluded.{column}" for column in given]
+        if "created_by" in only_when_new:
+            changes.append("updated_at = now()")
+        for written in connection.execute(
+            text(
+                f"""insert into billing.{table} ({", ".join(["organization_id", *only_when_new, *given])})
+                    select {
+                    ", ".join(
+                        ["current_setting('app.organization_id')::uuid", *(f":{column}" for column in only_when_new)]
+                    )
+                }, {columns}
+                    from jsonb_populate_recordset(null::billing.{table}, cast(:rows as jsonb))
+                    order by {named}
+                    on conflict ({named}, organization_id) do update set {", ".join(changes)}
+                    returning id, {named}"""
+            ),
+            values,
+        ):
+            ids[tuple(written[1:])] = written.id
+    return [ids[tuple(getattr(row, name) for name in key)] for row in rows]

@@ -1,0 +1,200 @@
+"""Holds what reports, assets and the command line ask about billing. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.billing.processing import KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class FailureCode:
+    """Orders that were not invoiced for one reason: how many, and the first of them with its message.
+
+    `example` is the order number; the subject of the item where there is no such order.
+    """
+
+    code: str
+    items: int
+    example: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedMoney:
+    """What issued invoices of one currency come to."""
+
+    currency: str
+    invoices: int
+    net_amount: Decimal
+    tax_amount: Decimal
+    gross_amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """What became of an invoicing job so far: money by currency, first and last number, why the others failed."""
+
+    money: tuple[IssuedMoney, ...]
+    first_number: str | None
+    last_number: str | None
+    failures: tuple[FailureCode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceSummary:
+    """An issued invoice or credit note in a list."""
+
+    id: UUID
+    period: str
+    number: int
+    invoice_number: str
+    issue_date: date
+    due_date: date
+    buyer: str
+    status: str
+    currency: str
+    gross_amount: Decimal
+    amount_due: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class BillingState:
+    """Where an organization's billing stands. `due_items` wait in open jobs. `unpaid` is what is due by currency."""
+
+    open_orders: int
+    due_items: int
+    last_number: str | None
+    unpaid: tuple[tuple[str, Decimal], ...]
+
+
+def job_outcome(connection: Connection, job_id: UUID, *, failures: int = 20) -> JobOutcome:
+    """What became of an invoicing job of the organization in scope, with the most frequent failures."""
+    money = connection.execute(
+        text(
+            f"""select i.currency, count(*), sum(i.net_amount), sum(i.tax_amount), sum(i.gross_amount)
+                from ({_ISSUED_BY_JOB}) i group by i.currency order by i.currency"""
+        ),
+        {"job_id": job_id},
+    ).all()
+    numbers = connection.execute(
+        text(
+            f"""select (array_agg(i.invoice_number order by i.issue_date, i.period, i.number))[1] as first,
+                       (array_agg(i.invoice_number order by i.issue_date desc, i.period desc, i.number desc))[1] as last
+                from ({_ISSUED_BY_JOB}) i"""
+        ),
+        {"job_id": job_id},
+    ).one()
+    return JobOutcome(
+        tuple(IssuedMoney(*row) for row in money),
+        numbers.first,
+        numbers.last,
+        job_failures(connection, job_id, failures),
+    )
+
+
+def job_failures(connection: Connection, job_id: UUID, limit: int = 20) -> tuple[FailureCode, ...]:
+    """Why items of a job failed, the most frequent reason first."""
+    rows = connection.execute(
+        text(
+            """select f.code, f.items, coalesce(o.order_number, f.subject_id) as example, f.message
+               from (select coalesce(i.error_code, '') as code, count(*) as items,
+                            (array_agg(i.subject_id order by i.id))[1] as subject_id,
+                            (array_agg(coalesce(i.error_message, '') order by i.id))[1] as message
+                     from work.batch_item i
+                     where i.organization_id = current_setting('app.organization_id')::uuid and i.job_id = :job_id
+                       and i.status = 'failed'
+                     group by i.error_code order by count(*) desc, i.error_code limit :limit) f
+               left join lateral (
+                   select o.order_number from billing.sales_order o
+                   where o.organization_id = current_setting('app.organization_id')::uuid
+                     and o.id = case when pg_input_is_valid(f.subject_id, 'uuid') then f.subject_id::uuid end
+                   offset 0) o on true
+               order by f.items desc, f.code"""
+        ),
+        {"job_id": job_id, "limit": limit},
+    )
+    return tuple(FailureCode(*row) for row in rows)
+
+
+def newest_invoices(
+    connection: Connection,
+    *,
+    series: str = "invoice",
+    statuses: Sequence[str] | None = None,
+    before: tuple[str, int] | None = None,
+    limit: int = 50,
+) -> tuple[InvoiceSummary, ...]:
+    """Issued invoices (or those of the series `credit_note`), the latest number first, in pages.
+
+    `before` is period and number of the last one of the page before.
+    """
+    period, number = before or ("9999", 2**62)
+    rows = connection.execute(
+        text(
+            """select i.id, n.period, n.number, n.invoice_number, i.issue_date, i.due_date,
+                      i.buyer ->> 'name' as buyer, i.status, i.currency, i.gross_amount, i.amount_due
+               from (select * from billing.invoice_number n
+                     where n.series = :series and (n.period, n.number) < (:period, :number)
+                     order by n.period desc, n.number desc offset 0) n
+               cross join lateral (
+                   select * from billing.invoice i
+                   where i.organization_id = n.organization_id and i.id = n.invoice_id offset 0) i
+               where cast(:statuses as text[]) is null or i.status = any(cast(:statuses as text[]))
+               order by n.period desc, n.number desc limit :limit"""
+        ),
+        {
+            "series": series,
+            "period": period,
+            "number": number,
+            "statuses": None if statuses is None else list(statuses),
+            "limit": limit,
+        },
+    )
+    return tuple(InvoiceSummary(*row) for row in rows)
+
+
+def billing_state(connection: Connection) -> BillingState:
+    """Where the billing of the organization in scope stands."""
+    counts = connection.execute(
+        text(
+            """select (select count(*) from billing.sales_order where status in ('pending', 'reviewed')) as open_orders,
+                      (select coalesce(sum(total_items - processed_items - cancelled_items), 0) from work.batch_job
+                       where status in ('pending', 'processing') and kind = any(:kinds)) as due_items,
+                      (select invoice_number from billing.invoice_number where series = 'invoice'
+                       order by period desc, number desc limit 1) as last_number"""
+        ),
+        {"kinds": list(KINDS)},
+    ).one()
+    unpaid = connection.execute(
+        text(
+            """select currency, sum(amount_due) from billing.invoice
+               where status in ('issued', 'partially_paid') and document_kind = 'invoice'
+               group by currency order by currency"""
+        )
+    ).all()
+    return BillingState(
+        counts.open_orders, int(counts.due_items), counts.last_number, tuple((row[0], row[1]) for row in unpaid)
+    )
+
+
+# Look-ups by key whatever the statistics say: see work/chunks.sql.
+_ISSUED_BY_JOB = """
+    select i.currency, i.net_amount, i.tax_amount, i.gross_amount, n.issue_date, n.invoice_number, n.period, n.number
+    from (select (b.result ->> 'invoice_id')::uuid as invoice_id from work.batch_item b
+          where b.organization_id = current_setting('app.organization_id')::uuid and b.job_id = :job_id
+            and b.status = 'succeeded' offset 0) b
+    cross join lateral (
+        select i.currency, i.net_amount, i.tax_amount, i.gross_amount from billing.invoice i
+        where i.organization_id = current_setting('app.organization_id')::uuid and i.id = b.invoice_id offset 0) i
+    cross join lateral (
+        select n.issue_date, n.invoice_number, n.period, n.number from billing.invoice_number n
+        where n.organization_id = current_setting('app.organization_id')::uuid and n.invoice_id = b.invoice_id
+        offset 0) n
+"""

@@ -1,0 +1,261 @@
+"""Holds what must always be true of an organization's issued invoices, as queries for what breaks it.
+
+PostgreSQL refuses most of this when it is written (constraints, triggers); here is asked whether it holds. A check
+looks at the newest LATEST invoices, so that it takes seconds whatever there is; `latest=None` looks at all of them.
+What lies further back was looked at before, and what it says cannot change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+LATEST = 100_000
+_ALL = 2**62
+SAMPLE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What breaks a promise: how many, and the first 20 by name (a number, an order number, an SKU)."""
+
+    count: int
+    sample: tuple[str, ...]
+
+    @property
+    def kept(self) -> bool:
+        """Whether nothing breaks the promise."""
+        return self.count == 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedNumber:
+    """A number that was given, and to what: the invoice, its order, the batch job, who asked for it and when."""
+
+    number: int
+    invoice_number: str
+    issue_date: date
+    invoice_id: UUID
+    document_kind: str
+    status: str
+    gross_amount: Decimal
+    currency: str
+    order_number: str | None
+    sales_order_id: UUID | None
+    batch_job_id: UUID | None
+    created_by: str
+    created_at: datetime
+    void_reason: str | None
+    voided_by: str | None
+    voided_at: datetime | None
+
+
+def numbers_with_gaps(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+    """The numbers of a series follow one another, from 1 to the one before the counter's next."""
+    return _find(
+        connection,
+        f"""select n.invoice_number as name
+            from ({_NUMBERS}) n
+            where n.number > n.oldest and n.previous is distinct from n.number - 1
+            union all
+            select c.series || ' ' || c.period || ': the counter says ' || c.next_number || ', the last number is '
+                   || coalesce(l.number::text, 'missing')
+            from billing.invoice_counter c
+            left join lateral ({_LAST_NUMBER}) l on true
+            where c.next_number <> coalesce(l.number, 0) + 1
+            union all
+            select c.series || ' ' || c.period || ': number 1 is missing'
+            from billing.invoice_counter c
+            where c.next_number > 1 and not exists (
+                select from billing.invoice_number n where n.organization_id = c.organization_id
+                  and n.series = c.series and n.period = c.period and n.number = 1)""",
+        latest,
+    )
+
+
+def numbers_given_twice(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+    """No number stands on two invoices, and no invoice has two numbers."""
+    return _find(
+        connection,
+        f"""select min(n.invoice_number) as name from ({_NUMBERS}) n group by n.invoice_number having count(*) > 1
+            union all
+            select min(n.invoice_number) from ({_NUMBERS}) n group by n.invoice_id having count(*) > 1""",
+        latest,
+    )
+
+
+def dates_out_of_order(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+    """A later number never has an earlier date, and the date of a number is that of its invoice."""
+    return _find(
+        connection,
+        f"""select n.invoice_number as name from ({_NUMBERS}) n
+            left join lateral (select i.issue_date from billing.invoice i
+                               where i.organization_id = n.organization_id and i.id = n.invoice_id offset 0) i on true
+            where n.previous_date > n.issue_date or i.issue_date is distinct from n.issue_date
+            union all
+            select c.series || ' ' || c.period || ': the counter says ' || coalesce(c.last_issue_date::text, 'nothing')
+                   || ', the last date is ' || l.issue_date
+            from billing.invoice_counter c
+            cross join lateral ({_LAST_NUMBER}) l
+            where c.last_issue_date is distinct from l.issue_date""",
+        latest,
+    )
+
+
+def invoices_without_number_or_lines(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+    """Every invoice has a number, lines, and VAT by category and rate."""
+    return _find(
+        connection,
+        f"""select coalesce(i.order_number, i.id::text) as name from ({_INVOICES}) i
+            where not exists (select from billing.invoice_number n
+                              where n.organization_id = i.organization_id and n.invoice_id = i.id offset 0)
+               or not exists (select from billing.issued_invoice_line l
+                              where l.organization_id = i.organization_id and l.invoice_id = i.id offset 0)
+               or not exists (select from billing.issued_invoice_tax t
+                              where t.organization_id = i.organization_id and t.invoice_id = i.id offset 0)""",
+        latest,
+    )
+
+
+def amounts_that_do_not_tie(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+    """Header, lines and VAT say the same, to the last digit of the currency.
+
+    Sum of lines (BR-CO-10), allowances (BR-CO-11), net (BR-CO-13), VAT (BR-CO-14), gross (BR-CO-15); per category and
+    rate the sum of lines (BR-S-08 and the like) and VAT of that sum (BR-CO-17). What a line and a rate come to is asked
+    of invoices alone: the last credit note of an invoice takes what is left, which may differ by the rounding.
+    """
+    return _find(
+        connection,
+        f"""select coalesce(i.order_number, i.id::text) as name
+            from (select *, billing.currency_digits(currency) as digits from ({_INVOICES}) newest) i
+            cross join lateral (
+                select sum(l.net_amount) as net_amount,
+                       bool_or(l.net_amount <> round(l.net_amount, i.digits)
+                               or i.document_kind = 'invoice' and l.net_amount <> round(
+                                   l.quantity * l.unit_price * (100 - l.discount_percent) * 0.01, i.digits)) as is_wrong
+                from billing.issued_invoice_line l where l.organization_id = i.organization_id and l.invoice_id = i.id
+            ) l
+            cross join lateral (
+                select sum(t.allowance_amount) as allowance_amount, sum(t.tax_amount) as tax_amount,
+                       bool_or(t.taxable_amount <> t.line_amount - t.allowance_amount
+                               or t.tax_amount <> round(t.tax_amount, i.digits)
+                               or i.document_kind = 'invoice'
+                                  and t.tax_amount <> round(t.taxable_amount * t.tax_rate * 0.01, i.digits)
+                               or t.line_amount <> coalesce((
+                                   select sum(g.net_amount) from billing.issued_invoice_line g
+                                   where g.organization_id = t.organization_id and g.invoice_id = t.invoice_id
+                                     and g.tax_category = t.tax_category and g.tax_rate = t.tax_rate), 0)) as is_wrong
+                from billing.issued_invoice_tax t where t.organization_id = i.organization_id and t.invoice_id = i.id
+            ) t
+            where coalesce(l.is_wrong or t.is_wrong, true)
+               or i.line_amount <> l.net_amount or i.allowance_amount <> t.allowance_amount
+               or i.net_amount <> i.line_amount - i.allowance_amount
+               or i.tax_amount <> t.tax_amount or i.gross_amount <> i.net_amount + i.tax_amount""",
+        latest,
+    )
+
+
+def settlements_that_do_not_tie(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+    """Paid + credited + due is the gross amount, the status says the same, and credit notes sum to what is credited."""
+    return _find(
+        connection,
+        f"""select coalesce(i.order_number, i.id::text) as name from ({_INVOICES}) i
+            where i.status <> 'void' and i.amount_paid + i.amount_credited + i.amount_due <> i.gross_amount
+               or i.amount_due < 0
+               or (i.status = 'paid') <> (i.status <> 'void' and i.amount_due = 0)
+               or i.amount_credited <> case when i.document_kind = 'invoice' then coalesce((
+                      select sum(c.gross_amount) from billing.invoice c
+                      where c.organization_id = i.organization_id and c.corrected_invoice_id = i.id
+                        and c.status <> 'void'), 0) else i.amount_credited end""",
+        latest,
+    )
+
+
+def orders_and_invoices_that_disagree(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+    """Every invoiced order has its invoice (or one that was voided), no order has two, and no open order has one."""
+    return _find(
+        connection,
+        f"""with missing as materialized (
+                select o.organization_id, o.id, o.order_number
+                from (select * from billing.sales_order order by id desc limit :latest) o
+                where o.status = 'invoiced' and not exists (
+                    select from billing.invoice i where i.organization_id = o.organization_id
+                      and i.sales_order_id = o.id and i.status <> 'void' and i.document_kind = 'invoice' offset 0)
+            )
+            select m.order_number as name from missing m
+            where m.id not in (select i.sales_order_id from billing.invoice i
+                               where i.status = 'void' and i.sales_order_id is not null
+                                 and exists (select from missing))
+            union all
+            select min(o.order_number) from ({_INVOICES}) i
+            cross join lateral (
+                select o.order_number, o.status from billing.sales_order o
+                where o.organization_id = i.organization_id and o.id = i.sales_order_id offset 0) o
+            where i.status <> 'void' and i.document_kind = 'invoice'
+            group by i.sales_order_id having count(*) > 1 or bool_or(o.status <> 'invoiced')""",
+        latest,
+    )
+
+
+def items_with_negative_stock(connection: Connection) -> Finding:
+    """No item has less than nothing on hand."""
+    return _find(connection, "select i.sku as name from billing.item i where i.quantity_on_hand < 0", None)
+
+
+def explain_numbers(
+    connection: Connection, series: str, period: str, *, after: int = 0, limit: int = 1000
+) -> tuple[ExplainedNumber, ...]:
+    """Every number of a series (`invoice` or `credit_note`) and period (the year, or empty where numbers never start
+    again), in order, in pages: `after` is the last number of the page before.
+    """
+    rows = connection.execute(
+        text(
+            """select n.number, n.invoice_number, n.issue_date, i.id as invoice_id, i.document_kind, i.status,
+                      i.gross_amount, i.currency, i.order_number, i.sales_order_id, i.batch_job_id, i.created_by,
+                      i.created_at, i.void_reason, i.voided_by, i.voided_at
+               from (select * from billing.invoice_number
+                     where series = :series and period = :period and number > :after
+                     order by number limit :limit) n
+               cross join lateral (
+                   select * from billing.invoice i
+                   where i.organization_id = n.organization_id and i.id = n.invoice_id offset 0) i
+               order by n.number"""
+        ),
+        {"series": series, "period": period, "after": after, "limit": limit},
+    )
+    return tuple(ExplainedNumber(**row._mapping) for row in rows)
+
+
+# Look-ups are sub-selects with `offset 0`, so that they go by key whatever the statistics say: see work/chunks.sql.
+# The newest numbers of each series and period, each with the one before it.
+_NUMBERS = """
+    select w.*, lag(w.number) over series as previous, lag(w.issue_date) over series as previous_date,
+           min(w.number) over series as oldest
+    from billing.invoice_counter c
+    cross join lateral (
+        select n.* from billing.invoice_number n
+        where n.organization_id = c.organization_id and n.series = c.series and n.period = c.period
+        order by n.number desc limit :latest) w
+    window series as (partition by w.series, w.period order by w.number)
+"""
+_LAST_NUMBER = """
+    select n.number, n.issue_date from billing.invoice_number n
+    where n.organization_id = c.organization_id and n.series = c.series and n.period = c.period
+    order by n.number desc limit 1
+"""
+# Ids are made in the order of time (uuidv7).
+_INVOICES = "select * from billing.invoice order by id desc limit :latest"
+
+
+def _find(connection: Connection, query: str, latest: int | None) -> Finding:
+    values: Mapping[str, int] = {"latest": _ALL if latest is None else latest}
+    rows = connection.execute(
+        text(f"select name, count(*) over () from ({query}) offending order by name limit {SAMPLE}"),
+        values if ":latest" in query else {},
+    ).all()
+    return Finding(rows[0][1] if rows else 0, tuple(str(row[0]) for row in rows))

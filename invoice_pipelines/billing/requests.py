@@ -1,0 +1,210 @@
+"""Holds how invoices are asked for: the request is checked and becomes a batch job, which `processing` works through.
+
+The rules are in `requests.sql`; each function is one transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from sqlalchemy import Connection, Engine, text
+
+from invoice_pipelines.billing.errors import BillingError, check_text, field_and_reason, refusals_for_people, storable
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.organizations import Organization
+
+_INTEGER = 2**31
+_NUMBERS_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """What a request is answered with: the batch job, how many items it has (an id that was given twice is one), and
+    how long it will take from when it starts.
+    """
+
+    job_id: UUID
+    total: int
+    estimated_seconds: float
+
+
+class DirectItem(BaseModel):
+    """An item of invoices that are asked for without orders. What is left out comes from the item of the catalogue."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    inventory_item_id: UUID | None = None
+    description: str | None = None
+    quantity: Decimal = Field(gt=0, max_digits=12, decimal_places=3)
+    unit_price: Decimal | None = Field(default=None, ge=0, max_digits=14, decimal_places=4)
+    discount_percent: Decimal | None = Field(default=None, ge=0, le=100, decimal_places=2)
+    tax_category: str | None = None
+    tax_rate: Decimal | None = Field(default=None, ge=0, le=100, decimal_places=2)
+
+    @field_validator("description", "tax_category")
+    @classmethod
+    def _storable(cls, value: str | None) -> str | None:
+        if value is not None and storable(value) != value:
+            raise ValueError("contains characters that cannot be stored")
+        return value
+
+
+def batch_invoice_orders(
+    engine: Engine,
+    organization: Organization,
+    sales_order_ids: Iterable[UUID | str],
+    *,
+    invoice_date: date | None = None,
+    due_days: int = 0,
+    language: str | None = None,
+    created_by: str,
+) -> BatchAnswer:
+    """Asks for the invoices of sales orders, in the order given; returns at once.
+
+    `invoice_date` is the issue date (BT-2), by default today in the organization's time zone; `due_days` later they
+    are due (BT-9). `language` (ISO 639-1) stands above those of customer and organization. There is no limit to how
+    many ids are given. An id that is unknown, of another organization or no id at all becomes an item that fails with
+    a reason. Raises BillingError for a date, number of days or language that is not possible.
+    """
+    return _ask(
+        engine,
+        organization,
+        "batch_invoice_orders(cast(:ids as text[]), cast(:invoice_date as date), cast(:due_days as integer), "
+        ":language, :creator)",
+        invoice_date,
+        due_days,
+        language,
+        created_by,
+        ids=_ids("sales_order_ids", sales_order_ids),
+    )
+
+
+def batch_invoice_open_orders(
+    engine: Engine,
+    organization: Organization,
+    *,
+    invoice_date: date | None = None,
+    due_days: int = 0,
+    language: str | None = None,
+    created_by: str,
+) -> BatchAnswer:
+    """Asks for the invoices of all orders that are pending or reviewed, the oldest first. See batch_invoice_orders."""
+    return _ask(
+        engine,
+        organization,
+        "batch_invoice_open_orders(cast(:invoice_date as date), cast(:due_days as integer), :language, :creator)",
+        invoice_date,
+        due_days,
+        language,
+        created_by,
+    )
+
+
+def batch_invoice_customers(
+    engine: Engine,
+    organization: Organization,
+    customer_ids: Iterable[UUID | str],
+    items: Sequence[DirectItem | Mapping[str, Any]],
+    *,
+    invoice_date: date | None = None,
+    due_days: int = 0,
+    language: str | None = None,
+    created_by: str,
+) -> BatchAnswer:
+    """Asks for one invoice per customer over the same items, without orders. See batch_invoice_orders.
+
+    Raises BillingError that names the item and field that is wrong.
+    """
+    return _ask(
+        engine,
+        organization,
+        "batch_invoice_customers(cast(:ids as text[]), cast(:items as jsonb), cast(:invoice_date as date), "
+        "cast(:due_days as integer), :language, :creator)",
+        invoice_date,
+        due_days,
+        language,
+        created_by,
+        ids=_ids("customer_ids", customer_ids),
+        items=json.dumps([_item(place, item) for place, item in enumerate(items, start=1)]),
+    )
+
+
+def order_ids(connection: Connection, references: Iterable[str]) -> list[str]:
+    """Ids of orders that are named by id or by order number, in the order given; what is unknown stays as it is."""
+    given = [storable(reference) for reference in references]
+    ids: dict[str, str] = {}
+    for start in range(0, len(given), _NUMBERS_AT_ONCE):
+        rows = connection.execute(
+            text(
+                """select o.order_number, o.id::text as id from work.few(cast(:numbers as text[])) n
+                   cross join lateral (
+                       select s.order_number, s.id from billing.sales_order s
+                       where s.organization_id = current_setting('app.organization_id')::uuid
+                         and s.order_number = n.element offset 0) o"""
+            ),
+            {"numbers": given[start : start + _NUMBERS_AT_ONCE]},
+        )
+        ids.update((row.order_number, row.id) for row in rows)
+    return [ids.get(reference, reference) for reference in given]
+
+
+def parse_date(field: str, value: str) -> date:
+    """A date in ISO form, such as 2026-03-31. Raises BillingError that names the field."""
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise BillingError(f"{field}: {repr(value)[:40]} is not a date like 2026-03-31.") from None
+
+
+def _ask(
+    engine: Engine,
+    organization: Organization,
+    call: str,
+    invoice_date: date | None,
+    due_days: int,
+    language: str | None,
+    created_by: str,
+    **values: object,
+) -> BatchAnswer:
+    if isinstance(invoice_date, datetime):
+        raise BillingError("invoice_date: expected a date, not a time.")
+    if not -_INTEGER <= due_days < _INTEGER:
+        raise BillingError("due_days: the number is far outside of 0 to 3650.")
+    if not created_by.strip():
+        raise BillingError("created_by: say who asks.")
+    check_text("language", language)
+    check_text("created_by", created_by)
+    with refusals_for_people(), organization_scope(engine, organization.id) as connection:
+        row = connection.execute(
+            text(f"select * from billing.{call}"),
+            {
+                **values,
+                "invoice_date": invoice_date,
+                "due_days": due_days,
+                "language": language,
+                "creator": created_by,
+            },
+        ).one()
+    return BatchAnswer(row.job_id, row.total_items, float(row.estimated_seconds))
+
+
+def _ids(field: str, ids: Iterable[UUID | str]) -> list[str]:
+    if isinstance(ids, str | bytes | UUID):
+        raise BillingError(f"{field}: expected a list of ids, not one text.")
+    return [storable(str(given)) for given in ids]
+
+
+def _item(place: int, item: DirectItem | Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        checked = item if isinstance(item, DirectItem) else DirectItem.model_validate(item)
+    except ValidationError as error:
+        field, reason = field_and_reason(error)
+        raise BillingError(f"items[{place}].{field}: {reason}") from None
+    return checked.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,134 @@
+"""Holds the jobs of billing: the run of one organization, the sweep over many, and what a person starts."""
+
+import dagster as dg
+from pydantic import Field
+
+from invoice_pipelines.billing import (
+    BatchAnswer,
+    BillingError,
+    batch_invoice_customers,
+    batch_invoice_open_orders,
+    batch_invoice_orders,
+)
+from invoice_pipelines.defs.billing.assets import issued_invoices
+from invoice_pipelines.defs.billing.config import as_date, refusals_fail_the_run
+from invoice_pipelines.defs.billing.steps import ISSUED_INVOICES, issue_invoices, steps_of
+from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
+from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.sweep import BrokenPromise, Sweep, report_step, sweep
+from invoice_pipelines.organizations import Organization, find_organization
+
+invoicing = dg.define_asset_job(
+    "invoicing",
+    selection=[issued_invoices],
+    description="Issues the invoices that the open batch jobs of one organization ask for.",
+)
+
+
+@dg.op
+def sweep_invoicing(context: dg.OpExecutionContext, config: Sweep, database: InvoiceDatabase) -> None:
+    """Issues invoices for each organization. What is broken in one is reported at the end and stops no other."""
+    sweep(context, config.organizations, database, steps_of)
+
+
+@dg.job
+def invoicing_sweep() -> None:
+    """Issues the invoices that are asked for in many organizations, in one run."""
+    sweep_invoicing()
+
+
+class Item(dg.Config):
+    """What each customer of a direct request gets. Numbers are written in quotes, so that they stay exact."""
+
+    inventory_item_id: str | None = Field(default=None, description="Id of an item; or give a description.")
+    description: str | None = Field(default=None, description="Without one, the name of the item.")
+    quantity: str = Field(description='Such as "2.5".')
+    unit_price: str | None = Field(default=None, description='Such as "18.75"; without one, that of the item.')
+    discount_percent: str | None = Field(default=None, description='Such as "3".')
+    tax_category: str | None = Field(default=None, description="UNTDID 5305; without one, that of the item.")
+    tax_rate: str | None = Field(default=None, description='Percent, such as "19"; without one, that of the item.')
+
+
+class BatchInvoiceOrders(dg.Config):
+    """What is invoiced: the named orders, or all that are open, or the items for each of the named customers."""
+
+    organization: str = Field(description="Slug of the organization.")
+    sales_order_ids: list[str] = Field(default=[], description="Ids of sales orders, in the order of their numbers.")
+    all_open: bool = Field(default=False, description="All orders that are pending or reviewed, the oldest first.")
+    customer_ids: list[str] = Field(default=[], description="Ids of customers who get an invoice over `items` each.")
+    items: list[Item] = Field(default=[], description="What the customers of `customer_ids` get.")
+    invoice_date: str | None = Field(
+        default=None, description="Issue date, such as 2026-03-31; without one, today in the organization's time zone."
+    )
+    due_days: int = Field(default=0, description="Days from the issue date until the invoices are due.")
+    language: str | None = Field(
+        default=None, description="Two letters, such as de; without any, that of the customer or the organization."
+    )
+
+
+@dg.op
+def invoice_orders(context: dg.OpExecutionContext, config: BatchInvoiceOrders, database: InvoiceDatabase) -> None:
+    """Asks for the invoices as a batch job and issues them in this run; what its time is too short for, the next run
+    takes.
+    """
+    with refusals_fail_the_run():
+        organization = find_organization(database.engine, config.organization)
+        context.instance.add_run_tags(context.run_id, {ORGANIZATION_TAG: organization.slug})
+        answer = _ask(config, organization, database)
+    context.log.info(
+        "batch job %s: %s invoices, about %.1f s of work", answer.job_id, answer.total, answer.estimated_seconds
+    )
+    result = issue_invoices(database, organization, context.log, answer.job_id)
+    report_step(context, ISSUED_INVOICES, organization.slug, result)
+    context.add_output_metadata({"batch job": str(answer.job_id), **result.shown})
+    if result.broken:
+        raise BrokenPromise(", ".join(result.broken))
+
+
+@dg.job(name="batch_invoice_orders")
+def batch_invoice_orders_job() -> None:
+    """Invoices sales orders, or customers directly, as its config says."""
+    invoice_orders()
+
+
+def _ask(config: BatchInvoiceOrders, organization: Organization, database: InvoiceDatabase) -> BatchAnswer:
+    ways = {
+        "sales_order_ids": bool(config.sales_order_ids),
+        "all_open": config.all_open,
+        "customer_ids": bool(config.customer_ids),
+    }
+    if sum(ways.values()) != 1:
+        given = " and ".join(name for name, is_given in ways.items() if is_given) or "none of them"
+        raise BillingError(f"config: give one of {', '.join(ways)}, not {given}.")
+    if bool(config.items) != bool(config.customer_ids):
+        raise BillingError("items: they go with customer_ids, and customer_ids with items.")
+    invoice_date = as_date("invoice_date", config.invoice_date)
+    if config.customer_ids:
+        return batch_invoice_customers(
+            database.engine,
+            organization,
+            config.customer_ids,
+            [item.model_dump(exclude_none=True) for item in config.items],
+            invoice_date=invoice_date,
+            due_days=config.due_days,
+            language=config.language,
+            created_by=database.actor,
+        )
+    if config.all_open:
+        return batch_invoice_open_orders(
+            database.engine,
+            organization,
+            invoice_date=invoice_date,
+            due_days=config.due_days,
+            language=config.language,
+            created_by=database.actor,
+        )
+    return batch_invoice_orders(
+        database.engine,
+        organization,
+        config.sales_order_ids,
+        invoice_date=invoice_date,
+        due_days=config.due_days,
+        language=config.language,
+        created_by=database.actor,
+    )

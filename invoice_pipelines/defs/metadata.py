@@ -1,0 +1,40 @@
+"""Holds how counts, tables and charts are shown in the Dagster UI, whatever the domain. Nothing is counted here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+LONGEST_TABLE = 20
+"""Rows of a table in metadata, which stays in the event log as long as its run."""
+
+LONGEST_BAR = 30
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """The first rows as a table; its columns are those of the first one."""
+    shown = [dg.TableRecord(dict(row)) for row in rows[:LONGEST_TABLE]]
+    columns = [dg.TableColumn(name=name) for name in rows[0]] if rows else []
+    return dg.MetadataValue.table(shown, schema=dg.TableSchema(columns=columns))
+
+
+def without_empty_tables(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What is worth showing: a table of failures only where something failed."""
+    return {
+        name: value
+        for name, value in metadata.items()
+        if not (isinstance(value, dg.TableMetadataValue) and not value.records)
+    }
+
+
+def bar_chart(label: str, what: str, counts: Iterable[tuple[str, int]]) -> dg.MarkdownMetadataValue:
+    """Counts as bars, the longest for the largest one; `label` and `what` head the columns."""
+    rows = list(counts)
+    largest = max((count for _, count in rows), default=0) or 1
+    lines = [f"| {label} | {what} | |", "| --- | ---: | --- |"]
+    for name, count in rows:
+        bar = "█" * max(round(LONGEST_BAR * count / largest), 1 if count else 0)
+        lines.append(f"| {name} | {count} | {bar} |")
+    return dg.MetadataValue.md("\n".join(lines))

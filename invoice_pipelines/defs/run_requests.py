@@ -1,0 +1,172 @@
+"""Holds what the sensors that look for due work share: for which organizations a run is asked for, and which are left
+alone. What is due, each domain knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import dagster as dg
+
+from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
+from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.sweep import LEFT_OUT
+from invoice_pipelines.organizations import OrganizationSummary
+
+LONGEST_REST = 20
+"""After a failed run, its organization is left alone for a setting, twice as long after each further one, up to this
+many times as long."""
+
+LOOK_BACK = timedelta(hours=1)
+"""Failures of this time count: long enough for as many as the longest rest takes."""
+
+UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+ASSET_JOB = "__ASSET_JOB"
+"""How Dagster calls the job of assets that a person, or a backfill, materializes."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRuns:
+    """The runs that do a domain's work: of one organization (`job`), of many (`sweep`, by its op `sweep_op`), and those
+    that a person starts. `group` is that of the assets.
+    """
+
+    group: str
+    job: str
+    sweep: str
+    sweep_op: str
+    by_hand: tuple[str, ...] = ()
+
+    def includes(self, run: dg.DagsterRun) -> bool:
+        """Whether a run works on this domain. Runs of other domains are not waited for: the run queue sees to it that
+        those of an organization come one after the other, and gives each its turn.
+        """
+        if run.job_name.startswith(ASSET_JOB):
+            return not run.asset_selection or any(key.path[0] == self.group for key in run.asset_selection)
+        return run.job_name in (self.job, self.sweep, *self.by_hand)
+
+
+def ask_for_runs(
+    runs: DomainRuns,
+    context: dg.SensorEvaluationContext,
+    database: InvoiceDatabase,
+    registered: Sequence[OrganizationSummary],
+    find_due: Callable[[], Collection[UUID]],
+    *,
+    cursor: str | None = None,
+    note: str = "",
+) -> dg.SensorResult:
+    """Asks for one run of each organization that has something due and neither a run in flight nor a rest to keep; or
+    for one sweep, where these are more than the setting. `note` is added to the reason why there is nothing to do.
+    """
+    in_flight = _organizations_in_flight(runs, context.instance)
+    if in_flight is None:
+        return dg.SensorResult(skip_reason=f"a sweep is in flight{note}", cursor=cursor)
+    due = find_due()
+    history = _ended_runs(runs, context.instance)
+    busy = in_flight | _organizations_at_rest(runs, history, database.settings.rest_after_failure_seconds)
+    known = set(context.instance.get_dynamic_partitions("organization"))
+    slugs = [
+        organization.slug
+        for organization in registered
+        if organization.id in due and organization.slug in known and organization.slug not in busy
+    ]
+    if not slugs:
+        return dg.SensorResult(skip_reason=f"nothing is due that is not in flight or at rest{note}", cursor=cursor)
+    return dg.SensorResult(run_requests=_requests(runs, slugs, history, database), cursor=cursor)
+
+
+def behind(slugs: list[str], last: str) -> list[str]:
+    """Sorted slugs, those behind the last one first, so that each has its turn."""
+    return [slug for slug in slugs if slug > last] + [slug for slug in slugs if slug <= last]
+
+
+def _requests(
+    runs: DomainRuns, slugs: list[str], history: Sequence[dg.RunRecord], database: InvoiceDatabase
+) -> list[dg.RunRequest]:
+    if len(slugs) <= database.settings.sweep_threshold:
+        return [dg.RunRequest(job_name=runs.job, partition_key=slug, tags={ORGANIZATION_TAG: slug}) for slug in slugs]
+    swept = behind(sorted(slugs), _last_of_newest_sweep(runs, history))[: database.settings.sweep_size]
+    return [
+        dg.RunRequest(
+            job_name=runs.sweep,
+            run_config=dg.RunConfig(ops={runs.sweep_op: {"config": {"organizations": swept}}}),
+            tags={ORGANIZATION_TAG: "(sweep)"},
+        )
+    ]
+
+
+def _organizations_in_flight(runs: DomainRuns, instance: dg.DagsterInstance) -> set[str] | None:
+    """Slugs with an unfinished run, also one that a person started; None while a sweep is unfinished."""
+    unfinished = [run for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) if runs.includes(run)]
+    if any(run.job_name == runs.sweep for run in unfinished):
+        return None
+    return {_organization_of(run) for run in unfinished}
+
+
+def _ended_runs(runs: DomainRuns, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
+    """Runs of the domain that ended lately, newest first."""
+    since = datetime.now(UTC) - LOOK_BACK
+    return sorted(
+        (
+            record
+            for job_name in (runs.job, runs.sweep)
+            for record in instance.get_run_records(
+                dg.RunsFilter(job_name=job_name, statuses=ENDED, updated_after=since)
+            )
+        ),
+        key=lambda record: record.update_timestamp,
+        reverse=True,
+    )
+
+
+def _organizations_at_rest(runs: DomainRuns, newest_first: Sequence[dg.RunRecord], seconds: float) -> set[str]:
+    """Slugs whose last runs failed, so that a fault that stays does not become a run every few seconds."""
+    succeeded: set[str] = set()
+    failures: dict[str, list[datetime]] = {}
+    for record in newest_first:
+        run = record.dagster_run
+        left_out = {tag.removeprefix(LEFT_OUT) for tag in run.tags if tag.startswith(LEFT_OUT)}
+        if run.job_name == runs.sweep:
+            failed, went_well = left_out, set(_swept(runs, run)) - left_out
+        elif run.status is dg.DagsterRunStatus.SUCCESS:
+            failed, went_well = set(), {_organization_of(run)}
+        else:
+            failed, went_well = {_organization_of(run)}, set()
+        for slug in failed - succeeded:  # failures before the last success do not count
+            failures.setdefault(slug, []).append(record.update_timestamp)
+        succeeded |= went_well
+    now = datetime.now(UTC)
+    return {
+        slug
+        for slug, times in failures.items()
+        if now - times[0] < timedelta(seconds=seconds * min(2 ** (len(times) - 1), LONGEST_REST))
+    }
+
+
+def _last_of_newest_sweep(runs: DomainRuns, newest_first: Sequence[dg.RunRecord]) -> str:
+    sweeps = (record.dagster_run for record in newest_first if record.dagster_run.job_name == runs.sweep)
+    newest = next(sweeps, None)
+    slugs = _swept(runs, newest) if newest else []
+    return slugs[-1] if slugs else ""
+
+
+def _swept(runs: DomainRuns, run: dg.DagsterRun) -> list[str]:
+    config: dict[str, Any] = dict(run.run_config)
+    return list(config["ops"][runs.sweep_op]["config"]["organizations"])
+
+
+def _organization_of(run: dg.DagsterRun) -> str:
+    return run.tags.get("dagster/partition", run.tags.get(ORGANIZATION_TAG, ""))

@@ -1,0 +1,109 @@
+"""Holds what an organization chooses for itself: language, how its documents are numbered, where it sits."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+_PLACEHOLDER = re.compile(r"\{(?:year|month|month:02|number|number:0(?:[1-9]|1[0-8]))\}")
+_LONGEST_PATTERN = 60
+
+
+class NumberFormat(BaseModel):
+    """How the numbers of a series are written.
+
+    `pattern` knows {year}, {month}, {month:02}, {number} and {number:06}, where 06 is the least count of digits: what
+    `billing.format_number` prints. Year and month are those of the issue date. With `yearly_reset` numbers start again
+    at 1 with each year.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pattern: str = "INV-{year}-{number:06}"
+    yearly_reset: bool = True
+
+    @field_validator("pattern")
+    @classmethod
+    def _can_be_printed(cls, pattern: str) -> str:
+        plain = _PLACEHOLDER.sub("", pattern)
+        if "{" in plain or "}" in plain:
+            raise ValueError(
+                f"{pattern!r} has a brace that is not part of {{year}}, {{month}}, {{month:02}}, {{number}} or "
+                "{number:06} (one to eighteen digits)"
+            )
+        if pattern.count("{number") != 1:
+            raise ValueError(f"{pattern!r} must contain {{number}} once")
+        if len(pattern) > _LONGEST_PATTERN or pattern != pattern.strip() or not plain.isprintable():
+            raise ValueError(
+                f"{pattern!r} must be at most {_LONGEST_PATTERN} printable characters, without blanks at its ends"
+            )
+        if re.search(r"[\d}]\{month\}|\{month\}[\d{]", pattern):
+            raise ValueError(
+                f"{pattern!r} is ambiguous, as {{month}} has one digit or two: write {{month:02}} or put a sign between"
+            )
+        return pattern
+
+    @model_validator(mode="after")
+    def _is_unique(self) -> NumberFormat:
+        if self.yearly_reset and "{year}" not in self.pattern:
+            raise ValueError(f"{self.pattern!r} must contain {{year}}, as numbers start again each year (yearly_reset)")
+        return self
+
+    @property
+    def skeleton(self) -> str:
+        """The pattern with `#` for each run of digits: two series whose skeletons differ never share a number."""
+        return re.sub(r"[0-9]+", "#", _PLACEHOLDER.sub("0", self.pattern))
+
+
+class OrganizationSettings(BaseModel):
+    """What an organization chooses. Stored as one validated JSON document."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    language: Literal["en", "de"] = "en"
+    """Of invoices, where neither the request nor the customer names one; and of messages."""
+    invoice_number: NumberFormat = Field(default_factory=NumberFormat)
+    credit_note_number: NumberFormat = Field(default_factory=lambda: NumberFormat(pattern="CN-{year}-{number:06}"))
+    oldest_invoice_years: int = Field(default=10, ge=1, le=100)
+    """An invoice dated longer ago than this is not plausible."""
+
+    overdue_levels: tuple[Annotated[int, Field(ge=1, le=3650)], ...] = Field(default=(1,), min_length=1, max_length=10)
+    """Days past due at which a notification is made, such as 1, 14 and 30."""
+    overdue_channels: tuple[Literal["email", "sms", "whatsapp"], ...] = ()
+    """By which customers are told of overdue invoices; none: notifications are seen by the organization only."""
+
+    @field_validator("overdue_levels")
+    @classmethod
+    def _levels_rise(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
+        if list(levels) != sorted(set(levels)):
+            raise ValueError(f"{list(levels)} must rise, each once, such as [1, 14, 30]")
+        return levels
+
+    @field_validator("overdue_channels")
+    @classmethod
+    def _channels_once(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(channels)) < len(channels):
+            raise ValueError(f"{list(channels)} names a channel twice")
+        return channels
+
+    @model_validator(mode="after")
+    def _series_differ(self) -> OrganizationSettings:
+        if self.invoice_number.skeleton == self.credit_note_number.skeleton:
+            raise ValueError(
+                f"invoice_number and credit_note_number ({self.invoice_number.pattern!r}, "
+                f"{self.credit_note_number.pattern!r}) must differ in letters or signs, or a number may be given twice"
+            )
+        return self
+
+
+class Address(BaseModel):
+    """Where an organization sits, as its invoices show it (BG-5): BT-35, BT-36, BT-37, BT-38."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    street: str | None = Field(default=None, min_length=1, max_length=200)
+    additional_street: str | None = Field(default=None, min_length=1, max_length=200)
+    city: str | None = Field(default=None, min_length=1, max_length=200)
+    post_code: str | None = Field(default=None, min_length=1, max_length=20)

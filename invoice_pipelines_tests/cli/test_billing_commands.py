@@ -1,0 +1,180 @@
+"""Billing on the command line: from CSV files to issued invoices, what is printed, and how each command exits."""
+
+from __future__ import annotations
+
+import io
+import re
+import signal
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from invoice_pipelines.cli.main import main
+from invoice_pipelines.cli.output import console
+from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.migrate import create_database
+from invoice_pipelines.settings import load_settings
+
+FILES = {
+    "rates.csv": "tax_category,rate,name,exemption_reason\nS,19,19 %,\nAE,0,Reverse charge,Reverse charge\n",
+    "customers.csv": "customer_number;name;country_code;city\nC1;Müller & [bold]Söhne[/red];DE;Köln\nC2;Two;Germany;\n",
+    "items.csv": "sku,name,unit_price,tax_category,tax_rate,tracks_stock,quantity_on_hand\nB,Bolt,2.50,S,19,yes,3\n",
+    "orders.csv": (
+        "order_number,customer_number,order_date,sku,description,quantity,unit_price,tax_category,tax_rate\n"
+        "O1,C1,2026-01-05,B,,2,,,\n"
+        'O1,,,,"Work, at\nnight",1.5,80,S,19\n'
+        "O2,C1,2026-01-06,B,,2,,,\n"
+        "O3,C9,2026-01-06,B,,1,,,\n"
+        "O4,C1,2026-01-06,,Work,1,5,S,19\n"
+        'O4,C1,,,Work,"1,5",5,S,19\n'
+        "O1,,,,late,1,5,S,19\n"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Terminal:
+    """Types commands. They run in this process, as starting one and loading everything takes more than a second."""
+
+    def __init__(self, home: Path, database_url: str) -> None:
+        self.home = home
+        self._environment = {"DAGSTER_HOME": str(home), "INVOICE_PIPELINES_DATABASE_URL": database_url}
+
+    def run(self, *words: str) -> Ended:
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(stdout), redirect_stderr(stderr):
+            for name, value in self._environment.items():
+                patch.setenv(name, value)
+            patch.setattr(signal, "signal", lambda *handler: None)
+            patch.setattr(console, "width", 200)
+            patch.setattr(sys, "argv", ["invoice-pipelines", *words])
+            load_settings.cache_clear()
+            with pytest.raises(SystemExit) as ended:
+                main()
+        load_settings.cache_clear()
+        assert "Traceback" not in stderr.getvalue()
+        return Ended(int(ended.value.code or 0), stdout.getvalue(), stderr.getvalue())
+
+    def acme(self, *words: str) -> Ended:
+        return self.run(*words, "--organization", "acme")
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer) -> Terminal:
+    """A terminal in a home with an organization and the files. The server runs throughout, as under `up`."""
+    create_database(server.url("postgres"), "billing_commands")
+    url = server.url("billing_commands").render_as_string(hide_password=False)
+    terminal = Terminal(tmp_path_factory.mktemp("billing"), url)
+    for name, content in FILES.items():
+        (terminal.home / name).write_text(content, encoding="utf-8")
+    registered = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR", "--vat-id", "DE123456788"]
+    address = ["--street", "Hafenweg 1", "--city", "Bremen", "--post-code", "28195"]
+    numbers = ["--invoice-number", "RE{year}-{number:04}", "--language", "de"]
+    added = terminal.run("organizations", "add", "acme", "--name", "Acme GmbH", *registered, *address, *numbers)
+    assert added.returncode == 0, added.stderr
+    return terminal
+
+
+def test_from_files_to_invoices_and_their_corrections(terminal, tmp_path):
+    assert "2 tax rates" in terminal.acme("tax-rates", "import", str(terminal.home / "rates.csv")).stdout
+    customers = terminal.acme("customers", "import", str(terminal.home / "customers.csv"))
+    assert customers.returncode == 1
+    assert re.search(r"1 customers added or changed, 1 left out", customers.stdout)
+    assert re.search(r"3 +country_code .*Germany", customers.stdout)
+    assert terminal.acme("items", "import", str(terminal.home / "items.csv")).returncode == 0
+
+    orders = terminal.acme("orders", "import", str(terminal.home / "orders.csv"))
+    assert orders.returncode == 1
+    assert "2 orders added, 3 left out" in orders.stdout
+    assert re.search(r"6 +customer_number .*'C9'", orders.stdout)
+    assert re.search(r"8 +lines\[2\]\.quantity .*'1,5'", orders.stdout)
+    assert re.search(r"9 +order_number .*O1 do not stand together", orders.stdout)
+    again = terminal.acme("orders", "import", str(terminal.home / "orders.csv"))
+    assert "0 orders added, 2 exist already" in again.stdout
+
+    wanted = tmp_path / "wanted.txt"
+    wanted.write_text("O1\n\nO2\nO9\n", encoding="utf-8")
+    invoiced = terminal.acme("batch", "invoices", "--orders", str(wanted), "--due-days", "14", "--now")
+    assert invoiced.returncode == 1, invoiced.stderr
+    assert re.search(r"Batch job [0-9a-f-]{36}: 3 items, about ", invoiced.stdout)
+    number = re.search(r"Numbers (RE\d{4}-0001) to RE\d{4}-0001", invoiced.stdout)
+    assert number
+    assert re.search(r"EUR +1 +125\.00 +23\.75 +148\.75", invoiced.stdout)
+    assert re.search(r"INSUFFICIENT_STOCK +1 +O2 +Item B: 2 wanted, 1 on hand", invoiced.stdout)
+    assert re.search(r"NOT_AN_ID +1 +O9", invoiced.stdout)
+    (job,) = re.findall(r"Batch job ([0-9a-f-]{36})", invoiced.stdout)
+    assert terminal.acme("batch", "show", job).returncode == 1
+    assert re.search(rf"{job} +invoice_orders +completed_with_errors +3 +1 +2", terminal.acme("batch", "list").stdout)
+
+    assert re.search(
+        rf"{number[1]} .*Müller & \[bold\]Söhne\[/red\] +issued +EUR +148\.75", terminal.acme("invoices", "list").stdout
+    )
+    shown = terminal.acme("invoices", "show", number[1]).stdout
+    for words in (
+        "Acme GmbH, Hafenweg 1, 28195 Bremen, DE, DE123456788",
+        "order      O1",
+        "language   de",
+        "S 19.00 %",
+    ):
+        assert words in shown
+    credited = terminal.acme("invoices", "credit", number[1], "--reason", "broken", "--line", "1=1", "--return-stock")
+    assert re.search(r"CN-\d{4}-000001 credits RE\d{4}-0001 with 2\.98 EUR", credited.stdout), credited.stderr
+    refused = terminal.acme("invoices", "void", number[1], "--reason", "x")
+    assert (refused.returncode, "credit note" in refused.stderr) == (2, True)
+
+    retried = terminal.acme("batch", "retry", job, "--now")
+    assert "2 items wait again" in retried.stdout
+    assert re.search(r"0002", retried.stdout)
+    assert re.search(r"acme +0 +0 +RE\d{4}-0002 +151\.72 EUR", terminal.run("status").stdout)
+
+
+def test_a_job_waits_for_dagster_unless_it_is_run_here(terminal):
+    asked = terminal.acme("batch", "invoices", "--all-open")
+    assert asked.returncode == 0, asked.stderr
+    (job,) = re.findall(r"[0-9a-f-]{36}", asked.stdout)
+    cancelled = terminal.acme("batch", "cancel", job)
+    assert (cancelled.returncode, cancelled.stderr) in (
+        (0, ""),
+        (2, f"invoice-pipelines: Batch job {job} has ended before.\n"),
+    )
+    assert "No invoicing job is open" in terminal.acme("batch", "run").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["batch", "invoices"], "--orders FILE or --all-open"),
+        (["batch", "invoices", "--all-open", "--now", "--wait"], "--now or --wait"),
+        (["batch", "invoices", "--orders", "/does/not/exist"], "/does/not/exist"),
+        (["batch", "invoices", "--all-open", "--invoice-date", "0000-01-01"], "--invoice-date"),
+        (["batch", "invoices", "--all-open", "--invoice-date", "9999-12-31"], "invoice_date"),
+        (["batch", "invoices", "--all-open", "--due-days", "-5"], "due_days"),
+        (["batch", "show", "seven"], "'seven' is not the id of a batch job"),
+        (["batch", "cancel", "00000000-0000-0000-0000-000000000000"], "There is no batch job"),
+        (["invoices", "show", "RE-1"], "has no issued invoice or credit note 'RE-1'"),
+        (["invoices", "credit", "RE-1", "--reason", "x", "--line", "one"], "--line"),
+        (["customers", "import", "{home}/items.csv"], "there is no column 'sku'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exits_with_2(terminal, words, expected):
+    ended = terminal.acme(*(word.replace("{home}", str(terminal.home)) for word in words))
+    assert ended.returncode == 2, ended.stdout
+    assert expected in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_numbers_that_could_repeat_are_refused_and_good_ones_changed(terminal):
+    refused = terminal.run("organizations", "change", "acme", "--credit-note-number", "RE{year}-{number}")
+    assert (refused.returncode, "must differ" in refused.stderr) == (2, True)
+    assert terminal.run("organizations", "change", "acme", "--credit-note-number", "GS{year}-{number}").returncode == 0
