@@ -97,9 +97,10 @@ begin
 end
 $$;
 
--- Issues a credit note for an invoice, in its own series: for all that is left of it, or for {line number: quantity}. It
--- reduces what is due. Together the credit notes of an invoice never exceed it, by line, by group of VAT and in total;
--- those that leave nothing come to its amounts to the cent, so the last one takes up what rounding left. Returns the id.
+-- Issues a credit note for an invoice, in its own series: for all that is left of it, or for {line number: quantity}.
+-- It reduces what is due. Together the credit notes of an invoice never exceed it, by line, by group of VAT and in
+-- total; those that leave nothing come to its amounts to the cent: the last one takes up what rounding left. Returns
+-- the id.
 create or replace function billing.credit_invoice(
     invoice uuid, reason text, creator text default null, issue_date date default null,
     quantities jsonb default null, with_stock boolean default false

@@ -455,8 +455,8 @@ end
 $$;
 
 -- One step of a job: takes it (the named one, or the oldest open one that nobody works on) and issues its next chunk.
--- `job_id` is null where there is no such job, or nothing in it to do. An order whose data PostgreSQL itself refuses is found by ever smaller
--- chunks and fails alone.
+-- `job_id` is null where there is no such job, or nothing in it to do. An order whose data PostgreSQL itself refuses is
+-- found by ever smaller chunks and fails alone.
 create or replace function billing.issue_next(
     chunk_size integer, wanted_job uuid default null,
     out job_id uuid, out taken integer, out succeeded integer, out failed integer, out skipped integer,

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 KINDS = ("invoice_orders", "invoice_customers")
 """Kinds of batch jobs that end in issued invoices."""
 
-CHUNK_SIZE = 1000
+CHUNK_SIZE = 2000
 _TRANSIENT = frozenset({"40001", "40P01", "55P03", "57P01", "57P03"})
 """Serialization failure, deadlock, lock not available, server going down or coming up: nothing was done."""
 _ATTEMPTS = 5

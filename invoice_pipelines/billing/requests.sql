@@ -53,8 +53,8 @@ end
 $$;
 
 -- How long a job of so many items will take, from when it starts: from the organization's last jobs of this kind, or
--- else from the time it took to write the items: on the same machine, an invoice takes about twice that and a third more
--- for each line.
+-- else from the time it took to write the items: on the same machine, an invoice takes about twice that and a third
+-- more for each line.
 create or replace function billing.estimate_seconds(
     job_kind text, items integer, lines_per_item numeric, seconds_to_write numeric
 ) returns numeric
@@ -184,11 +184,14 @@ $$;
 -- Whether a text is a finite number that numeric(precision, scale) holds as it is.
 create or replace function billing.fits(value text, digits integer, decimals integer)
 returns boolean
-language sql immutable
+language plpgsql stable
 as $$
-    select case when pg_input_is_valid(value, format('numeric(%s,%s)', digits, decimals))
-                then value::numeric <> 'NaN' and scale(trim_scale(value::numeric)) <= decimals
-                else false end
+begin
+    if not pg_input_is_valid(value, format('numeric(%s,%s)', digits, decimals)) then
+        return false;  -- in a statement of its own: a cast in the same one may be done while that is planned
+    end if;
+    return value::numeric <> 'NaN' and scale(trim_scale(value::numeric)) <= decimals;
+end
 $$;
 
 create or replace function billing.check_item(item jsonb, place bigint)

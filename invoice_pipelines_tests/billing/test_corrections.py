@@ -79,6 +79,7 @@ def test_a_partial_credit_note_reduces_what_is_due(desk: Desk) -> None:
 )
 def test_no_more_is_credited_than_there_is(desk: Desk, lines: dict[Any, Any], message: str) -> None:
     invoice = desk.issue(line(4, 25))
+    desk.engine.dispose()  # in a new session, plans are made for the very values
     assert told(lambda: credit(desk, invoice, lines)) == message
     assert desk.numbers("credit_note") == []
 
