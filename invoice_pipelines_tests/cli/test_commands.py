@@ -197,7 +197,14 @@ def test_up_serves_the_ui_and_stops_everything_when_told(tmp_path, number):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "INVOICE_PIPELINES_WEBSERVER_PORT": str(port)}
-    up = subprocess.Popen([*COMMAND, "up"], env=environment, stdout=subprocess.PIPE, text=True)
+    up = subprocess.Popen(
+        [*COMMAND, "up"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell starts what runs in its background with Ctrl-C ignored, and the tests may be in such a background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         assert up.stdout is not None
         while "Ctrl-C" not in (line := up.stdout.readline()):
