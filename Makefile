@@ -17,7 +17,8 @@ test: $(VENV)/.ready  ## the default tests
 	@$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup
 
 test-slow: $(VENV)/.ready  ## the long ones
-	@$(BIN)/pytest -q -m slow
+	@$(BIN)/pytest -q -m "slow and not alone" -n 2 --dist loadgroup
+	@$(BIN)/pytest -q -m "slow and alone"
 
 lint: $(VENV)/.ready
 	@$(BIN)/ruff check .

@@ -140,6 +140,7 @@ def work_in_process(url: str, organization_id: UUID, chunk_size: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_eight_organizations_use_both_cores(common_billing_database: TestDatabase) -> None:
     """Throughput of eight at once against one alone; the benchmark has the exact figure."""
     url = common_billing_database.app_url.render_as_string(hide_password=False)

@@ -23,6 +23,7 @@ def estimate_and_truth(desk: Desk, orders: int, lines: int) -> tuple[float, floa
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("lines", [1, 6])
 @pytest.mark.parametrize("orders", [500, 5_000, 15_000])
 def test_the_first_job_of_an_organization_takes_about_as_long_as_estimated(server, template, orders, lines) -> None:  # type: ignore[no-untyped-def]
@@ -36,6 +37,7 @@ def test_the_first_job_of_an_organization_takes_about_as_long_as_estimated(serve
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("orders", [500, 5_000, 15_000])
 def test_later_jobs_take_about_as_long_as_estimated(server, template, orders) -> None:  # type: ignore[no-untyped-def]
     """From jobs of other sizes, with orders of other lengths."""

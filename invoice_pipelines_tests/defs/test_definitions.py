@@ -139,6 +139,7 @@ def test_a_step_shares_the_process_of_its_run(defs: dg.Definitions) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_loading_costs_less_than_3_seconds_more_than_dagster_itself(tmp_path: Path) -> None:
     measure = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
     load = "from invoice_pipelines.definitions import defs; defs().get_repository_def()"

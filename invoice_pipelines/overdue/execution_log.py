@@ -1,0 +1,136 @@
+"""Holds what the log knows of runs: one organization's, all of them in total, and which are to be checked next.
+
+Runs write the log through `execution_log.sql`; nothing here changes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+
+class ExecutionStatus(StrEnum):
+    """How a run went. PARTIAL: single invoices have errors, all others are done."""
+
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    PARTIAL = "PARTIAL"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionReport:
+    """A run of one organization, as its row in the log.
+
+    `as_of` is the day it judged by. `overdue_count` is how many invoices are overdue (None until it ended),
+    `processed_count` how many notifications it came to: made (`created_count`), opened again (`reopened_count`),
+    closed, with an error, or settled in the very moment. `errors` are the first hundred of `error_count`: each has a
+    `reason`, those of an invoice also `invoice_id`, `invoice_number` and `level`. `run_id` is what runs of several
+    organizations have in common.
+    """
+
+    id: UUID
+    job_name: str
+    run_id: UUID | None
+    status: ExecutionStatus
+    as_of: date
+    batch_size: int
+    start_time: datetime
+    end_time: datetime | None
+    duration_seconds: Decimal | None
+    overdue_count: int | None
+    processed_count: int
+    created_count: int
+    reopened_count: int
+    closed_count: int
+    error_count: int
+    errors: tuple[Mapping[str, Any], ...]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything happened that is worth telling."""
+        return self.processed_count > 0 or self.error_count > 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionTotals:
+    """A run over organizations in total: SUCCESS only if nothing in it failed, had errors or is under way.
+
+    `running`, `successful`, `partial` and `failed` are runs of single organizations.
+    """
+
+    status: ExecutionStatus
+    start_time: datetime
+    end_time: datetime | None
+    duration_seconds: Decimal | None
+    organizations: int
+    running: int
+    successful: int
+    partial: int
+    failed: int
+    overdue_count: int | None
+    processed_count: int
+    created_count: int
+    reopened_count: int
+    closed_count: int
+    error_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationToCheck:
+    """An organization without a run that came to its end. `failures` counts those that failed or are under way."""
+
+    organization_id: UUID
+    failures: int
+    last_start: datetime | None
+
+
+def last_execution(connection: Connection) -> ExecutionReport | None:
+    """The run of the organization in scope that was started last."""
+    row = connection.execute(
+        text("select * from overdue.job_execution_log order by start_time desc, id desc limit 1")
+    ).one_or_none()
+    return None if row is None else report_from(row)
+
+
+def execution_totals(
+    connection: Connection, *, since: datetime | None = None, run_id: UUID | None = None
+) -> tuple[ExecutionTotals, ...]:
+    """Runs over organizations in total, the latest first; those that began at `since` or later, or the named one.
+
+    Needs no organization scope. The same as `public.get_job_execution_totals`.
+    """
+    rows = connection.execute(
+        text("select * from public.get_job_execution_totals(coalesce(:since, timestamptz '-infinity'), :run_id)"),
+        {"since": since, "run_id": run_id},
+    )
+    return tuple(ExecutionTotals(ExecutionStatus(row.status), *tuple(row)[1:]) for row in rows)
+
+
+def organizations_to_check(
+    connection: Connection, not_before: datetime, *, max_failures: int = 3
+) -> tuple[OrganizationToCheck, ...]:
+    """Organizations in which no run that began at `not_before` or later came to its end, those never tried first.
+
+    With `due_since(schedule, now)` these are all that are due: a sweep that was cut short is carried on by the next. An
+    organization whose runs failed `max_failures` times since then waits for the next time. Needs no organization scope.
+    """
+    rows = connection.execute(
+        text("select * from overdue.organizations_to_check(:not_before, :max_failures)"),
+        {"not_before": not_before, "max_failures": max_failures},
+    )
+    return tuple(OrganizationToCheck(*row) for row in rows)
+
+
+def report_from(row: Row[Any]) -> ExecutionReport:
+    """A row of the log."""
+    values = row._mapping
+    special = {"status": ExecutionStatus(row.status), "errors": tuple(row.errors)}
+    return ExecutionReport(**{f.name: special.get(f.name, values[f.name]) for f in fields(ExecutionReport)})

@@ -1,0 +1,258 @@
+-- Notifications are made where an invoice is overdue and has none, and closed where it is not open any more.
+--
+-- Which invoices these are is found anew by each run, by reading two indexes of the same order side by side: that of
+-- open invoices and that of notifications that are not closed. No run depends on what an earlier one saw. So an invoice
+-- that is issued late with an early due date, and one whose payment is taken back, are found as well, and what is paid
+-- and closed costs nothing, however much it is.
+--
+-- An open invoice has an amount due: billing's constraint status_follows_amounts says so. What is due is looked at again
+-- when the notification is written.
+
+-- Overdue invoices without a notification of a level, the longest due first: due on or before last_due, and after the
+-- key (after_due, after_id).
+create or replace function overdue.to_notify(
+    wanted_level integer, last_due date, after_due date, after_id uuid, batch_size integer
+) returns table (due_date date, invoice_id uuid)
+language plpgsql stable set plan_cache_mode = force_generic_plan
+set enable_nestloop = off set enable_hashjoin = off set enable_seqscan = off set enable_bitmapscan = off
+set enable_sort = off
+as $$
+#variable_conflict use_column
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+begin
+    return query
+        select i.due_date, i.id
+        from billing.invoice i
+        left join (select n.due_date, n.invoice_id from overdue.notification n
+                   where n.organization_id = organization and n.level = wanted_level and n.status <> 'closed'
+                     and n.due_date <= last_due and (n.due_date, n.invoice_id) > (after_due, after_id)) n
+            on n.due_date = i.due_date and n.invoice_id = i.id
+        where i.organization_id = organization and i.status in ('issued', 'partially_paid')
+          and i.document_kind = 'invoice' and i.due_date <= last_due and (i.due_date, i.id) > (after_due, after_id)
+          and n.invoice_id is null
+        order by i.due_date, i.id
+        limit batch_size;
+end
+$$;
+
+-- Invoices that are not open any more and have a notification of a level that is, in the same order.
+create or replace function overdue.to_close(
+    wanted_level integer, after_due date, after_id uuid, batch_size integer
+) returns table (due_date date, invoice_id uuid)
+language plpgsql stable set plan_cache_mode = force_generic_plan
+set enable_nestloop = off set enable_hashjoin = off set enable_seqscan = off set enable_bitmapscan = off
+set enable_sort = off
+as $$
+#variable_conflict use_column
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+begin
+    return query
+        select n.due_date, n.invoice_id
+        from overdue.notification n
+        left join (select i.due_date, i.id from billing.invoice i
+                   where i.organization_id = organization and i.status in ('issued', 'partially_paid')
+                     and i.document_kind = 'invoice' and (i.due_date, i.id) > (after_due, after_id)) i
+            on i.due_date = n.due_date and i.id = n.invoice_id
+        where n.organization_id = organization and n.level = wanted_level and n.status <> 'closed'
+          and (n.due_date, n.invoice_id) > (after_due, after_id) and i.id is null
+        order by n.due_date, n.invoice_id
+        limit batch_size;
+end
+$$;
+
+-- Writes the notifications of a level for some invoices, and asks for what is to be sent. A closed one is opened again;
+-- one that was sent before is not sent again. Only the highest level that an invoice has reached is sent.
+--
+-- If one of the invoices has something wrong, all are done again in halves, down to the one, which is returned as an
+-- error. The others get theirs in the same transaction.
+create or replace function overdue.notify(
+    execution uuid, as_of_day date, this_level integer, next_level integer, channels text[], invoice_ids uuid[],
+    out created bigint, out reopened bigint, out failures jsonb
+)
+language plpgsql set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    invoices constant integer := cardinality(invoice_ids);
+    to_send uuid[];
+    state text;
+    reason text;
+    half record;
+begin
+    begin
+        with written as (
+            insert into overdue.notification as n (
+                organization_id, invoice_id, level, as_of, days_overdue, invoice_number, customer_id, customer_name,
+                amount_due, currency, due_date, execution_id)
+            select organization, i.id, this_level, as_of_day, as_of_day - i.due_date, u.invoice_number, i.customer_id,
+                   i.customer_name, i.amount_due, i.currency, i.due_date, execution
+            from work.few(invoice_ids) k
+            cross join lateral (
+                select i.id, i.due_date, i.customer_id, i.buyer ->> 'name' as customer_name, i.amount_due, i.currency
+                from billing.invoice i
+                where i.organization_id = organization and i.id = k.element
+                  and i.status in ('issued', 'partially_paid') and i.amount_due > 0 offset 0) i
+            left join lateral (
+                select u.invoice_number from billing.invoice_number u
+                where u.organization_id = organization and u.invoice_id = i.id offset 0) u on true
+            on conflict (invoice_id, notification_type, level, organization_id) do update
+            set status = case when n.sent_at is null then 'open' else 'sent' end, closed_at = null,
+                closed_reason = null, as_of = excluded.as_of, days_overdue = excluded.days_overdue,
+                amount_due = excluded.amount_due, execution_id = excluded.execution_id
+            where n.status = 'closed'
+            returning n.id, old.id is null as is_new, n.sent_at is null
+                      and (next_level is null or n.days_overdue < next_level) as is_to_be_sent
+        )
+        select count(*) filter (where w.is_new), count(*) filter (where not w.is_new),
+               array_agg(w.id) filter (where w.is_to_be_sent)
+        into created, reopened, to_send
+        from written w;
+        if cardinality(channels) > 0 and to_send is not null then
+            perform work.enqueue('send_overdue_notification', (
+                select array_agg(s || '/' || c) from unnest(to_send) s, unnest(channels) c));
+        end if;
+        failures := '[]';
+        return;
+    exception when data_exception or integrity_constraint_violation or raise_exception then
+        get stacked diagnostics state = returned_sqlstate, reason = message_text;
+    end;
+    if invoices = 1 then
+        created := 0;
+        reopened := 0;
+        failures := jsonb_build_array(jsonb_build_object(
+            'invoice_id', invoice_ids[1],
+            'invoice_number', (select u.invoice_number from billing.invoice_number u
+                               where u.organization_id = organization and u.invoice_id = invoice_ids[1]),
+            'level', this_level, 'reason', format('%s (%s)', left(reason, 400), state)));
+        return;
+    end if;
+    half := overdue.notify(execution, as_of_day, this_level, next_level, channels, invoice_ids[:invoices / 2]);
+    created := half.created; reopened := half.reopened; failures := half.failures;
+    half := overdue.notify(execution, as_of_day, this_level, next_level, channels, invoice_ids[invoices / 2 + 1:]);
+    created := created + half.created; reopened := reopened + half.reopened; failures := failures || half.failures;
+end
+$$;
+
+-- The next batch of an execution: at most batch_size notifications, beginning with the first level and the longest due,
+-- after the key that the batch before returned; all or none of it is committed, with its counts in the log. With fewer
+-- taken than batch_size it was the last.
+create or replace function overdue.notify_batch(
+    execution uuid, as_of_day date, levels integer[], channels text[], batch_size integer,
+    after_level integer default 0, after_due date default '0001-01-01',
+    after_id uuid default '00000000-0000-0000-0000-000000000000',
+    out taken integer, out created bigint, out reopened bigint, out failures jsonb,
+    out last_level integer, out last_due date, out last_id uuid
+)
+language plpgsql
+as $$
+declare
+    this_level integer;
+    invoice_ids uuid[];
+    due_of_last date;
+    last_invoice uuid;
+    written record;
+begin
+    taken := 0; created := 0; reopened := 0; failures := '[]';
+    last_level := after_level; last_due := after_due; last_id := after_id;
+    for place in 1 .. cardinality(levels) loop
+        this_level := levels[place];
+        continue when this_level < last_level;
+        if this_level > last_level then
+            last_level := this_level; last_due := '0001-01-01'; last_id := '00000000-0000-0000-0000-000000000000';
+        end if;
+        -- Written in the order of their ids, in which the rows and indexes of invoices lie.
+        select array_agg(c.invoice_id order by c.invoice_id), max(c.due_date),
+               (array_agg(c.invoice_id order by c.due_date desc, c.invoice_id desc))[1]
+        into invoice_ids, due_of_last, last_invoice
+        from overdue.to_notify(this_level, as_of_day - this_level, last_due, last_id, batch_size - taken) c;
+        continue when invoice_ids is null;
+        written := overdue.notify(execution, as_of_day, this_level, levels[place + 1], channels, invoice_ids);
+        taken := taken + cardinality(invoice_ids);
+        created := created + written.created;
+        reopened := reopened + written.reopened;
+        failures := failures || written.failures;
+        last_due := due_of_last; last_id := last_invoice;
+        exit when taken = batch_size;
+    end loop;
+    if taken > 0 then
+        perform overdue.log_progress(execution, taken, created, reopened, 0, failures);
+    end if;
+end
+$$;
+
+-- Closes the notifications of a level for some invoices that are not open any more; returns how many.
+create or replace function overdue.close(this_level integer, invoice_ids uuid[])
+returns bigint
+language plpgsql set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    closed bigint;
+begin
+    update overdue.notification n
+    set status = 'closed', closed_at = clock_timestamp(), closed_reason = f.reason
+    from (select v.version, case when i.status is null then 'missing' when i.status = 'void' then 'void'
+                                 when i.amount_paid = 0 then 'credited' else 'paid' end as reason
+          from work.few(invoice_ids) k
+          cross join lateral (
+              select n.ctid as version from overdue.notification n
+              where n.organization_id = organization and n.invoice_id = k.element and n.level = this_level
+                and n.notification_type = 'payment_overdue' offset 0) v
+          left join lateral (
+              select i.status, i.amount_paid from billing.invoice i
+              where i.organization_id = organization and i.id = k.element offset 0) i on true
+          where i.status is null or i.status not in ('issued', 'partially_paid')) f
+    where n.ctid = f.version and n.organization_id = organization and n.status <> 'closed';
+    get diagnostics closed = row_count;
+    return closed;
+end
+$$;
+
+-- The next batch of notifications to be closed, like notify_batch, over all levels that there are.
+create or replace function overdue.close_batch(
+    execution uuid, batch_size integer, after_level integer default 0, after_due date default '0001-01-01',
+    after_id uuid default '00000000-0000-0000-0000-000000000000',
+    out taken integer, out closed bigint, out last_level integer, out last_due date, out last_id uuid
+)
+language plpgsql set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    this_level integer;
+    invoice_ids uuid[];
+    due_of_last date;
+    last_invoice uuid;
+begin
+    taken := 0; closed := 0;
+    last_level := after_level; last_due := after_due; last_id := after_id;
+    loop
+        select n.level into this_level from overdue.notification n
+        where n.organization_id = organization and n.status <> 'closed' and n.level >= last_level
+        order by n.level limit 1;
+        exit when this_level is null;
+        if this_level > last_level then
+            last_due := '0001-01-01'; last_id := '00000000-0000-0000-0000-000000000000';
+        end if;
+        select array_agg(c.invoice_id order by c.invoice_id), max(c.due_date),
+               (array_agg(c.invoice_id order by c.due_date desc, c.invoice_id desc))[1]
+        into invoice_ids, due_of_last, last_invoice
+        from overdue.to_close(this_level, last_due, last_id, batch_size - taken) c;
+        last_level := this_level;
+        if invoice_ids is not null then
+            closed := closed + overdue.close(this_level, invoice_ids);
+            taken := taken + cardinality(invoice_ids);
+            last_due := due_of_last; last_id := last_invoice;
+            exit when taken = batch_size;
+        end if;
+        last_level := this_level + 1; last_due := '0001-01-01'; last_id := '00000000-0000-0000-0000-000000000000';
+    end loop;
+    if taken > 0 then
+        perform overdue.log_progress(execution, taken, 0, 0, closed, '[]');
+    end if;
+end
+$$;
