@@ -41,9 +41,9 @@ class Desk:
             return list(connection.execute(text(statement), values))
 
     def items(self, job_id: UUID | None = None) -> dict[str, str]:
-        """Status by subject."""
+        """Status by subject, in the order of the request."""
         rows = self.rows(
-            "select subject_id, status from work.batch_item where job_id is not distinct from :j", j=job_id
+            "select subject_id, status from work.batch_item where job_id is not distinct from :j order by id", j=job_id
         )
         return {row.subject_id: row.status for row in rows}
 
