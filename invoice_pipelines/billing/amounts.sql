@@ -22,7 +22,6 @@ $$;
 -- Orders, customers and lines are looked up by key, as work/chunks.sql has it, and in the order of the key, as else an
 -- index with the organization in it may seem as good; items once each, as orders share them. For that to be so whatever
 -- the statistics say, the caller sets enable_nestloop, enable_mergejoin and enable_sort to off.
-drop view if exists billing.billable_line;
 create or replace function billing.billable_lines(order_ids uuid[])
 returns table (place bigint, sales_order_id uuid, currency text, order_discount_percent numeric, digits integer,
                line_number integer, item_id uuid, sku text, description text, quantity numeric, unit_code text,
