@@ -117,8 +117,8 @@ class Settings(BaseSettings):
     scheduler_schedule_type: str = Field(
         default="cron",
         validation_alias="SCHEDULER_SCHEDULE_TYPE",
-        description="When overdue invoices are looked for: `cron` or `interval`. A wrong value of one of the "
-        "`SCHEDULER_` variables stops this schedule only, which says why.",
+        description="When overdue invoices are to be looked for: `cron` or `interval`; nothing in Dagster follows it "
+        "yet. A wrong value of one of the `SCHEDULER_` variables stops this schedule only, which says why.",
     )
     scheduler_schedule_value: str = Field(
         default="0 0 * * *",
