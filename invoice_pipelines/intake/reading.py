@@ -28,12 +28,14 @@ class Source(StrEnum):
 
 
 class Format(StrEnum):
-    """Which syntax an invoice was read from. A hybrid PDF has the format of the XML it carries."""
+    """Which syntax an invoice was read from. A hybrid PDF has the format of the XML it carries; a PICTURE is a photo or
+    scan that is no PDF."""
 
     UBL = "UBL"
     CII = "CII"
     ZUGFERD1 = "ZUGFERD1"
     PDF = "PDF"
+    PICTURE = "PICTURE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Provenance:
 
     `confidence` is 0 to 1; XML is always 1. `page` counts from 1. `box` is (left, top, right, bottom) in PDF points
     from the top left corner of the page. `path` is the XPath of an XML value, with the prefixes of the syntax
-    binding. `text` is the value as it was written.
+    binding. `text` is the value as it was written. `engine` names the OCR engine and its version, of words that come
+    from one.
     """
 
     source: Source
@@ -51,6 +54,7 @@ class Provenance:
     box: tuple[float, float, float, float] | None = None
     path: str | None = None
     text: str | None = None
+    engine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

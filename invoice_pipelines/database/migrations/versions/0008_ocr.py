@@ -10,6 +10,10 @@ branch_labels = None
 depends_on = None
 
 TABLES = """
+alter table intake.received_invoice
+    drop constraint received_invoice_format_check,
+    add constraint received_invoice_format_check check (format in ('UBL', 'CII', 'ZUGFERD1', 'PDF', 'PICTURE'));
+
 create table intake.ocr_page (
     organization_id uuid not null references organizations.organization,
     page_sha256 text not null check (page_sha256 ~ '^[0-9a-f]{64}$'),
@@ -41,3 +45,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("drop table intake.ocr_page")
+    op.execute(
+        """alter table intake.received_invoice
+               drop constraint received_invoice_format_check,
+               add constraint received_invoice_format_check check (format in ('UBL', 'CII', 'ZUGFERD1', 'PDF'))"""
+    )

@@ -7,11 +7,11 @@ check each other, and writes down where each value stands.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from invoice_pipelines.intake.readers.text_layer.amounts import exempt, find_amounts
 from invoice_pipelines.intake.readers.text_layer.header import (
@@ -42,7 +42,7 @@ from invoice_pipelines.intake.readers.text_layer.parties import find_parties, se
 from invoice_pipelines.intake.readers.text_layer.table import find_lines
 from invoice_pipelines.intake.readers.text_layer.totals import Chosen, Totals, find_totals
 from invoice_pipelines.intake.readers.text_layer.vocabulary import Vocabulary, key, load_vocabulary
-from invoice_pipelines.intake.readers.text_layer.words import Page
+from invoice_pipelines.intake.readers.text_layer.words import Box, Page, Word
 from invoice_pipelines.intake.reading import (
     Delivery,
     Format,
@@ -61,7 +61,7 @@ T = TypeVar("T")
 DateParser = Callable[[Place], Found[date] | None]
 
 
-def find_fields(pages: Sequence[Page], source: Source = Source.TEXT) -> Reading:
+def find_fields(pages: Sequence[Page]) -> Reading:
     """The fields of the invoice on these pages.
 
     What is missing or ambiguous stays None. Raises ReadingError NOT_AN_INVOICE where there is no word of an invoice
@@ -69,17 +69,17 @@ def find_fields(pages: Sequence[Page], source: Source = Source.TEXT) -> Reading:
     """
     vocabulary = load_vocabulary()
     labelled = find_labels(read_lines(pages), vocabulary)
-    return _Finder(pages, labelled, vocabulary, source).reading()
+    return _Finder(pages, labelled, vocabulary).reading()
 
 
 class _Finder:
     """Collects values and their provenance for one document."""
 
-    def __init__(self, pages: Sequence[Page], labelled: LabelledLines, vocabulary: Vocabulary, source: Source) -> None:
+    def __init__(self, pages: Sequence[Page], labelled: LabelledLines, vocabulary: Vocabulary) -> None:
         self.pages = pages
         self.labelled = labelled
         self.vocabulary = vocabulary
-        self.source = source
+        self.engines = {page.number: page.engine for page in pages}
         self.provenance: dict[str, Provenance] = {}
         self.warnings: list[str] = []
 
@@ -100,7 +100,7 @@ class _Finder:
         if totals.contradicts:
             self.warnings.append("Net and tax do not add up to the gross amount as read.")
         return Reading(
-            source=self.source,
+            source=Source.OCR if any(self.engines.values()) else Source.TEXT,
             format=Format.PDF,
             number=number,
             issue_date=issue,
@@ -144,13 +144,8 @@ class _Finder:
         if found is None:
             return None
         page = found.words[0].page
-        self.provenance[field] = Provenance(
-            self.source,
-            round(found.confidence, 3),
-            page,
-            box_of([word for word in found.words if word.page == page]),
-            text=found.text,
-        )
+        box = box_of([word for word in found.words if word.page == page])
+        self.provenance[field] = self.found_at(page, box, round(found.confidence, 3), found.text)
         return found.value
 
     def lines(self, totals: Totals) -> tuple[Line, ...]:
@@ -158,17 +153,20 @@ class _Finder:
         decimal = usual_decimal(match["number"] for line in self.labelled.lines for match in AMOUNT.finditer(line.text))
         found = find_lines(self.labelled, sums, decimal)
         for number, line in enumerate(found):
-            self.provenance[f"lines[{number}]"] = Provenance(
-                self.source, 0.9 if line.multiplies else 0.6, line.page, line.box
-            )
+            self.provenance[f"lines[{number}]"] = self.found_at(line.page, line.box, 0.9 if line.multiplies else 0.6)
         return tuple(line.line for line in found)
 
     def total(self, field: str, chosen: Chosen | None) -> Decimal | None:
         if chosen is None:
             return None
         amount = chosen.amount
-        self.provenance[field] = Provenance(self.source, chosen.confidence, amount.page, amount.box, text=amount.text)
+        self.provenance[field] = self.found_at(amount.page, amount.box, chosen.confidence, amount.text)
         return amount.value
+
+    def found_at(self, page: int, box: Box, confidence: float, words: str | None = None) -> Provenance:
+        engine = self.engines.get(page)
+        source = Source.OCR if engine else Source.TEXT
+        return Provenance(source, confidence, page, box, text=words, engine=engine)
 
     def reference(self, kind: str) -> str | None:
         return self.keep(kind, choose(find_labelled(self.labelled, [kind], document_number, 0.85)))
@@ -334,10 +332,28 @@ class _Finder:
         return (Payment(accounts=tuple(accounts.values())),) if accounts else ()
 
 
+def pages_of_raw(raw: Mapping[str, Any]) -> tuple[Page, ...]:
+    """The pages that a reading was made from, out of its `raw`; none where it was made from XML."""
+    return tuple(
+        Page(
+            page["number"],
+            page["width"],
+            page["height"],
+            tuple(
+                Word(text, (left, top, right, bottom), page["number"], confidence)
+                for text, left, top, right, bottom, confidence in page["words"]
+            ),
+            engine=page.get("engine"),
+        )
+        for page in raw.get("pages", ())
+    )
+
+
 def _raw(page: Page) -> dict[str, object]:
     return {
         "number": page.number,
         "width": page.width,
         "height": page.height,
+        "engine": page.engine,
         "words": [[word.text, *word.box, word.confidence] for word in page.words],
     }

@@ -69,7 +69,8 @@ class Page:
     """The words of one page in the order of the document, and the size of the page in points.
 
     `usable` is False where there is no text, or where most of it has no known characters (fonts without a
-    character map): such a page needs OCR.
+    character map): such a page needs OCR. `engine` names the OCR engine and its version that read the words; None for
+    a text layer.
     """
 
     number: int
@@ -77,6 +78,7 @@ class Page:
     height: float
     words: tuple[Word, ...]
     usable: bool = True
+    engine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
