@@ -12,7 +12,7 @@ from PIL import Image
 
 @dataclass(frozen=True, slots=True)
 class PageImage:
-    """The picture of one page. `image` has the mode L or RGB; `dpi` is what it was rendered or scanned at, where known."""
+    """The picture of one page, of mode L or RGB. `dpi` is what it was rendered or scanned at, where that is known."""
 
     image: Image.Image
     dpi: float | None = None
