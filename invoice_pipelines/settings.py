@@ -5,6 +5,7 @@ The table in docs/settings.md is made from this module. Secrets are `SecretStr`,
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -83,6 +84,46 @@ class Settings(BaseSettings):
     intake_max_attempts: int = Field(
         default=6, ge=1, le=100, description="How often a document that ends in an unexpected fault is tried."
     )
+    ocr_engine: Literal["rapidocr", "tesseract", "cloud_vision", "none"] = Field(
+        default="rapidocr",
+        description="What reads pages that are pictures, where an organization does not choose: `rapidocr` (embedded), "
+        "`tesseract` (light; needs the extra `tesseract`), `cloud_vision` (Google; pages leave the house and cost "
+        "money) or `none`. There is never a fallback from one to another.",
+    )
+    ocr_processes: int = Field(
+        default=2,
+        ge=1,
+        le=256,
+        description="How many processes of an embedded OCR engine there may be on this machine; `rapidocr` needs up to "
+        "1.5 GB of memory for each.",
+    )
+    ocr_threads: int = Field(default=1, ge=1, le=64, description="Threads of each process of an embedded OCR engine.")
+    ocr_languages: tuple[str, ...] = Field(
+        default=("de", "en"),
+        description="Languages of the documents (ISO 639-1), as a JSON list: the models of `tesseract`; the others "
+        "read all Latin ones.",
+    )
+    vision_endpoint: str | None = Field(
+        default=None,
+        description="Host of Google Cloud Vision, such as `eu-vision.googleapis.com`; `insecure://host:port` for a "
+        "local server without encryption. Unset: Google's default.",
+    )
+    vision_parent: str | None = Field(
+        default=None,
+        description="Where Google Cloud Vision works and bills, as `projects/PROJECT/locations/eu`. Unset: the project "
+        "of the credentials, any location.",
+    )
+    vision_language_hints: tuple[str, ...] = Field(
+        default=(),
+        description="Languages that all documents are in (ISO 639-1), as a JSON list, as hints for Google Cloud "
+        "Vision. It finds them by itself, and reads worse where a hint is wrong: best left empty for Latin letters.",
+    )
+    vision_requests_per_minute: int = Field(
+        default=600, ge=1, le=100_000, description="Pages sent to Google Cloud Vision in a minute at the most."
+    )
+    vision_usd_per_1000_pages: Decimal = Field(
+        default=Decimal("1.50"), ge=0, description="Price of 1,000 pages in US dollars, for the record of costs."
+    )
     lease_seconds: int = Field(
         default=300, ge=5, le=86400, description="After how many seconds the work of a dead process is taken over."
     )
@@ -109,16 +150,25 @@ class Settings(BaseSettings):
         default=90,
         ge=1,
         le=36500,
-        description="For how many days Dagster's records of ended runs, and batch jobs that ended, are kept. Invoices, "
-        "their audit trail, originals and exports are never removed.",
+        description="For how many days Dagster's records of ended runs, batch jobs that ended, and the log of runs "
+        "that looked for overdue invoices are kept. Invoices, their audit trail, originals and exports are never "
+        "removed.",
+    )
+    keep_notifications_days: int = Field(
+        default=3650,
+        ge=90,
+        le=36500,
+        description="For how many days notifications of overdue invoices are kept after they were closed. If the "
+        "payment is taken back after that, the customer is told again.",
     )
     # Those of the schedule are text, which is never wrong: `overdue.read_schedule` tells what they mean, so that a
     # wrong value stops this schedule and nothing else.
     scheduler_schedule_type: str = Field(
         default="cron",
         validation_alias="SCHEDULER_SCHEDULE_TYPE",
-        description="When overdue invoices are to be looked for: `cron` or `interval`; nothing in Dagster follows it "
-        "yet. A wrong value of one of the `SCHEDULER_` variables stops this schedule only, which says why.",
+        description="When overdue invoices are looked for: `cron` or `interval`. A wrong value of one of the "
+        "`SCHEDULER_` variables stops this schedule only, which says why in its ticks, as does `status`. They are read "
+        "when the services start.",
     )
     scheduler_schedule_value: str = Field(
         default="0 0 * * *",

@@ -18,12 +18,13 @@ from examples.make.model import (
     Document,
     Invoice,
     bad,
+    doubtful,
     good,
     line,
     replaced,
     standard,
 )
-from examples.make.pictures import photo
+from examples.make.pictures import photographed, receipt
 from examples.make.ubl import PEPPOL, ubl
 from examples.make.wording import ENGLISH
 from examples.make.zugferd1 import zugferd1
@@ -137,6 +138,13 @@ TROLLEYS = Invoice(
 _XXE = '<!DOCTYPE Invoice [<!ENTITY secret SYSTEM "file:///etc/hostname">]>\n'
 
 
+# The same work in another month, so that it is no duplicate of anything.
+WIRING_AGAIN = replace(
+    WIRING, number="LC-20903", issued=date(2026, 4, 17), due=date(2026, 5, 17), delivered=date(2026, 4, 15),
+    lines=(line("Rewiring of cold store, Quay Street", "12.5", "HUR", "58.00", S135), *WIRING.lines[1:]),
+)  # fmt: skip
+
+
 def documents() -> list[Document]:
     coffee = ubl(COFFEE, PEPPOL)
     hostile = ubl(replace(COFFEE_MARCH, number="GBR-10602", note="NOTE"), PEPPOL)
@@ -191,8 +199,9 @@ def documents() -> list[Document]:
         bad("invoice.xml", "DOCTYPE with external entity", hostile, "XML_DOCTYPE"),
         bad("scan0001.pdf", "empty file", b"", "EMPTY_FILE"),
         bad("download.pdf.pdf", "truncated PDF", pdf.draw(LAMPS, ENGLISH, pdf.statement)[:1500], "PDF_DAMAGED"),
-        bad("Invoice LC-20872 corrected.pdf", "total that does not tie", broken_sum, "IP-TOTAL-01"),
-        bad("IMG_2041.PNG", "photo", photo(), "UNKNOWN_TYPE"),
+        doubtful("Invoice LC-20872 corrected.pdf", "total that does not tie", broken_sum, "IP-TOTAL-01"),
+        doubtful("IMG_2041.PNG", "photo of a receipt", receipt(), "LOW_CONFIDENCE"),
+        good("IMG_2044.JPG", "photo", photographed(pdf.draw(WIRING_AGAIN, ENGLISH, pdf.letter)), WIRING_AGAIN),
         bad(
             "gbr-10603.xml",
             "wrong VAT",

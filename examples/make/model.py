@@ -15,6 +15,7 @@ CENT = Decimal("0.01")
 
 EXPORTED = "EXPORTED"
 FAILED = "FAILED"
+PARSED = "PARSED"
 DUPLICATE = "DUPLICATE"
 
 
@@ -188,6 +189,11 @@ def good(file_name: str, kind: str, content: bytes, invoice: Invoice, warning: s
 
 def bad(file_name: str, kind: str, content: bytes, reason: str, same_as: str | None = None) -> Document:
     return Document(file_name, kind, content, FAILED, reason, same_as)
+
+
+def doubtful(file_name: str, kind: str, content: bytes, reason: str) -> Document:
+    """A document that stays PARSED until a person has looked at it."""
+    return Document(file_name, kind, content, PARSED, reason)
 
 
 def replaced(content: bytes, old: str, new: str) -> bytes:

@@ -24,6 +24,7 @@ from examples.make.model import (
     replaced,
     standard,
 )
+from examples.make.pictures import faxed
 from examples.make.ubl import PEPPOL, XRECHNUNG, ubl
 from examples.make.wording import GERMAN
 from examples.make.zugferd1 import zugferd1
@@ -227,6 +228,15 @@ _LONG_NAME = (
 )
 
 
+STORAGE_BY_FAX = replace(
+    STORAGE,
+    number="2026-3391",
+    issued=date(2026, 3, 11),
+    due=date(2026, 3, 25),
+    lines=(line("Lagerung 64 Palettenplätze, Februar", "64", "C62", "7.80", S19), *STORAGE.lines[1:]),
+)
+
+
 def documents() -> list[Document]:
     invoice_text = pdf.draw(FREIGHT, GERMAN, pdf.letter)
     servers = pdf.factur_x(
@@ -290,6 +300,7 @@ def documents() -> list[Document]:
         good(_LONG_NAME, "text PDF", pdf.draw(TOURS, GERMAN, pdf.letter), TOURS),
         good("Steinmetz Bau §13b.xml", "XRechnung UBL", ubl(SCREED, XRECHNUNG), SCREED),
         good("Foto Lindner 📷.pdf", "text PDF", pdf.draw(PHOTOS, GERMAN, pdf.statement), PHOTOS),
+        good("Fax vom 11.03.2026.tif", "fax", faxed(pdf.draw(STORAGE_BY_FAX, GERMAN, pdf.letter)), STORAGE_BY_FAX),
         good("Lindner Fotografie R-26-009.xml", "XRechnung UBL", ubl(PORTRAITS, XRECHNUNG), PORTRAITS),
         good("polder-bloemen-20260214.xml", "Peppol BIS", ubl(TULIPS, PEPPOL), TULIPS),
         good("polder-bloemen-gutschrift.xml", "Peppol BIS credit note", ubl(TULIPS_CREDIT, PEPPOL), TULIPS_CREDIT),

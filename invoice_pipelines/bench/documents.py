@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pypdf
 from lxml import etree
+from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from invoice_pipelines.bench.result import BenchError
+from invoice_pipelines.intake.readers.safe_xml import looks_like_xml
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
@@ -46,7 +48,7 @@ def valid_e_invoices() -> list[EInvoice]:
 
 def _xml_in(data: bytes) -> bytes | None:
     if not data.startswith(b"%PDF"):
-        return data
+        return data if looks_like_xml(data) else None
     attached = pypdf.PdfReader(io.BytesIO(data)).attachments.values()
     return next((files[0] for files in attached), None)
 
@@ -61,6 +63,14 @@ def copies(originals: Sequence[EInvoice], count: int) -> Iterator[EInvoice]:
 
 
 def _changed(xml: bytes, k: int) -> bytes:
+    root, number, issued = _number_and_date(xml)
+    day = _day(issued) - timedelta(days=k)
+    number.text = f"{number.text}-{k}"
+    issued.text = day.isoformat() if "-" in str(issued.text) else f"{day:%Y%m%d}"
+    return etree.tostring(root.getroottree(), xml_declaration=True, encoding="UTF-8")
+
+
+def _number_and_date(xml: bytes) -> tuple[etree._Element, etree._Element, etree._Element]:
     root = etree.fromstring(xml)
     if etree.QName(root).localname in ("Invoice", "CreditNote"):  # UBL
         number, issued = root.find("{*}ID"), root.find("{*}IssueDate")
@@ -71,16 +81,38 @@ def _changed(xml: bytes, k: int) -> bytes:
         issued = header.find("{*}IssueDateTime/{*}DateTimeString") if header is not None else None
     if number is None or issued is None or not issued.text:
         raise BenchError("an e-invoice of examples/ has no number or no issue date")
-    number.text = f"{number.text}-{k}"
-    day = date.fromisoformat(issued.text.strip()) - timedelta(days=k)
-    issued.text = day.isoformat() if "-" in issued.text else f"{day:%Y%m%d}"
-    return etree.tostring(root.getroottree(), xml_declaration=True, encoding="UTF-8")
+    return root, number, issued
+
+
+def _day(issued: etree._Element) -> date:
+    return date.fromisoformat(str(issued.text).strip())
 
 
 def _with_attachment(pdf: bytes, xml: bytes) -> bytes:
+    """The PDF with another XML, whose number and date stand on its first page, too."""
+    _, number, issued = _number_and_date(xml)
     writer = pypdf.PdfWriter(clone_from=io.BytesIO(pdf))
     for attachment in writer.attachment_list:
         attachment.content = xml
+    _print_small(writer.pages[0], f"{number.text} {_day(issued).isoformat()}")
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
+
+
+def _print_small(page: pypdf.PageObject, text: str) -> None:
+    """Adds a line at the bottom of a page."""
+    added = pypdf.PageObject.create_blank_page(width=page.mediabox.width, height=page.mediabox.height)
+    font = DictionaryObject(
+        {
+            NameObject("/Type"): NameObject("/Font"),
+            NameObject("/Subtype"): NameObject("/Type1"),
+            NameObject("/BaseFont"): NameObject("/Helvetica"),
+        }
+    )
+    fonts = DictionaryObject({NameObject("/Small"): font})
+    added[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
+    content = DecodedStreamObject()
+    content.set_data(f"BT /Small 6 Tf 20 10 Td ({text}) Tj ET".encode("ascii"))
+    added[NameObject("/Contents")] = content
+    page.merge_page(added)

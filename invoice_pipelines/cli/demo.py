@@ -1,6 +1,6 @@
 """Holds the command `demo`: the main job on the documents and orders of `examples/`, with each outcome checked.
 
-What is done with the orders is in `demo_orders`.
+What is done with the orders is in `demo_orders`, with overdue invoices in `demo_overdue`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from rich.live import Live
 from rich.table import Table
 from sqlalchemy import Engine, text
 
-from invoice_pipelines.cli import demo_orders
+from invoice_pipelines.cli import demo_orders, demo_overdue
 from invoice_pipelines.cli.demo_orders import Batch
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services, running_services
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import embedded_server, open_database
 from invoice_pipelines.intake.overview import duplicate_files, failure_reasons, status_counts, waiting_files
+from invoice_pipelines.intake.review.queue import backlog, list_reviews
 from invoice_pipelines.intake.states import Status, is_terminal, label
-from invoice_pipelines.organizations import Address, add_organization
+from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization
 from invoice_pipelines.settings import Settings, load_settings
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -65,7 +66,8 @@ def register(app: typer.Typer) -> None:
 
 
 def demo() -> None:
-    """Send real documents and sales orders of three organizations through everything, and check what became of each.
+    """Send real documents and sales orders of three organizations through everything, look for overdue invoices, and
+    check what became of each.
 
     Works in DAGSTER_HOME, which must be empty or hold an earlier demo; that one is replaced.
     """
@@ -81,20 +83,29 @@ def demo() -> None:
         for tenant in tenants:
             _drop(settings, tenant)
         books = demo_orders.order_books(EXAMPLES)
-        batches = [demo_orders.ask_for_invoices(engine, tenant.id, books[tenant.slug]) for tenant in tenants]
+        batches = [
+            demo_orders.ask_for_invoices(
+                engine, tenant.id, books[tenant.slug], days_ago=demo_overdue.DAYS_AGO[tenant.slug]
+            )
+            for tenant in tenants
+        ]
         demo_orders.announce(batches)
         _watch(services, engine, tenants, batches)
         problems = [problem for tenant in tenants for problem in _problems(engine, tenant)]
         problems += [problem for batch in batches for problem in demo_orders.problems(engine, batch)]
         _summary(engine, settings, tenants)
         demo_orders.show(engine, batches)
+        noticed = demo_overdue.look_twice(services, engine, batches)
+        problems += demo_overdue.problems(noticed, batches)
+        demo_overdue.show(noticed)
         orders = sum(len(batch.orders) for batch in batches)
     if problems:
         for problem in problems:
             console.print(f"[red]not as expected[/red]  {problem}", soft_wrap=True)
         raise typer.Exit(PROBLEMS)
     console.print(
-        f"\nAll {count} documents and {orders} orders came out as expected, in {time.monotonic() - started:.0f} s."
+        f"\nAll {count} documents, {orders} orders and {sum(found.open for found in noticed)} notifications of overdue "
+        f"invoices came out as expected, in {time.monotonic() - started:.0f} s."
     )
     console.print("`make up` opens the Dagster UI on these results.")
 
@@ -138,6 +149,7 @@ def _add_tenant(engine: Engine, entry: Mapping[str, Any]) -> Tenant:
         tax_number=entry["tax_number"],
         address=Address(street=entry["street"], post_code=entry["post_code"], city=entry["city"]),
         iban=entry["iban"],
+        settings=OrganizationSettings(overdue_levels=demo_overdue.LEVELS[entry["slug"]]),
         created_by="demo",
     )
     documents = tuple(
@@ -184,10 +196,11 @@ def _watch(services: Services, engine: Engine, tenants: Sequence[Tenant], batche
 
 def _is_quiet(engine: Engine, tenant: Tenant, counts: Mapping[UUID, Mapping[Status, int]]) -> bool:
     by_status = counts.get(tenant.id, {})
-    finished = sum(count for status, count in by_status.items() if is_terminal(status))
-    if finished != sum(by_status.values()):
-        return False
     with organization_scope(engine, tenant.id) as connection:
+        finished = sum(count for status, count in by_status.items() if is_terminal(status))
+        finished += backlog(connection).invoices
+        if finished != sum(by_status.values()):
+            return False
         return waiting_files(connection) == 0 and finished + duplicate_files(connection) == len(tenant.documents)
 
 
@@ -223,7 +236,9 @@ def _problems(engine: Engine, tenant: Tenant) -> Iterator[str]:
                            where e.received_invoice_id = r.id) as codes,
                           (select array_agg(distinct v.rule) from intake.violation v
                            join intake.verdict d on d.id = v.verdict_id
-                           where d.received_invoice_id = r.id) as rules
+                           where d.received_invoice_id = r.id) as rules,
+                          (select array_agg(distinct w.code) from intake.review_reason w
+                           where w.received_invoice_id = r.id) as reviews
                    from public.invoice_record r"""
             )
         )
@@ -240,9 +255,13 @@ def _problems(engine: Engine, tenant: Tenant) -> Iterator[str]:
         elif row is None:
             yield f"{where}: was lost"
         elif row.status != document.state:
-            yield f"{where}: expected {document.state}, is {row.status} {row.codes or ''}"
-        elif document.reason and document.reason not in [*(row.codes or []), *(row.rules or [])]:
-            yield f"{where}: expected {document.reason}, found {row.codes} {row.rules}"
+            yield f"{where}: expected {document.state}, is {row.status} {row.codes or row.reviews or ''}"
+        elif document.reason and document.reason not in [
+            *(row.codes or []),
+            *(row.rules or []),
+            *(row.reviews or []),
+        ]:
+            yield f"{where}: expected {document.reason}, found {row.codes} {row.rules} {row.reviews}"
         elif document.state == "EXPORTED" and (row.invoice_number, row.gross_amount, row.currency) != (
             document.number,
             document.gross_amount,
@@ -253,7 +272,9 @@ def _problems(engine: Engine, tenant: Tenant) -> Iterator[str]:
 
 def _summary(engine: Engine, settings: Settings, tenants: Sequence[Tenant]) -> None:
     """Counts and reasons per organization, and where the files are. Each column counts who came that far."""
-    shown = table(None, "organization", "#uploaded", "#parsed", "#validated", "#exported", "#failed", "#duplicates")
+    shown = table(
+        None, "organization", "#uploaded", "#parsed", "#validated", "#exported", "#failed", "#to review", "#duplicates"
+    )
     for tenant in tenants:
         with organization_scope(engine, tenant.id) as connection:
             row = connection.execute(
@@ -268,16 +289,23 @@ def _summary(engine: Engine, settings: Settings, tenants: Sequence[Tenant]) -> N
                        from intake.received_invoice r"""
                 )
             ).one()
-            shown.add_row(tenant.slug, *(str(value) for value in row), str(duplicate_files(connection)))
+            waiting = backlog(connection).invoices
+            shown.add_row(tenant.slug, *(str(value) for value in row), str(waiting), str(duplicate_files(connection)))
     console.print(shown)
     for tenant in tenants:
         with organization_scope(engine, tenant.id) as connection:
             reasons = failure_reasons(connection)
+            to_review = list_reviews(connection)
             files = connection.execute(text("select files from intake.export order by export_number")).scalars().all()
         console.print(f"\n[bold]{tenant.slug}[/bold]")
         why = table(None, "failed because", "#documents", "for example")
         for reason in reasons:
             why.add_row(reason.code, str(reason.invoices), reason.message)
         console.print(why)
+        if to_review:
+            lane = table(None, "to review", "why")
+            for one in to_review:
+                lane.add_row(one.file_name, ", ".join(one.reasons))
+            console.print(lane)
         for file in [item for export in files for item in export]:
             console.print(f"  {settings.exports_root}/{file['path']}  ({file['rows']} rows)", soft_wrap=True)

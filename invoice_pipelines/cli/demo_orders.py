@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,10 @@ def order_books(examples: Path) -> Mapping[str, Mapping[str, Any]]:
     return {book["slug"]: book for book in books}
 
 
-def ask_for_invoices(engine: Engine, organization_id: UUID, book: Mapping[str, Any]) -> Batch:
-    """Takes in customers, items and orders, and asks for the invoices of all orders in one batch."""
+def ask_for_invoices(engine: Engine, organization_id: UUID, book: Mapping[str, Any], *, days_ago: int = 0) -> Batch:
+    """Takes in customers, items and orders, and asks for the invoices of all orders in one batch, dated so many days
+    ago.
+    """
     with organization_scope(engine, organization_id) as connection:
         add_tax_rates(connection, book["tax_rates"])
         add_customers(connection, book["customers"], created_by="demo")
@@ -60,7 +63,12 @@ def ask_for_invoices(engine: Engine, organization_id: UUID, book: Mapping[str, A
         added = add_orders(connection, [entry["order"] for entry in book["orders"]], created_by="demo")
     organization = find_organization(engine, book["slug"])
     answer = batch_invoice_orders(
-        engine, organization, [order.id for order in added], due_days=DUE_DAYS, created_by="demo"
+        engine,
+        organization,
+        [order.id for order in added],
+        invoice_date=datetime.now(organization.time_zone).date() - timedelta(days=days_ago),
+        due_days=DUE_DAYS,
+        created_by="demo",
     )
     orders = tuple(
         Order(

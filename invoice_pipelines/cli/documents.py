@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from invoice_pipelines.cli.output import console, table
-from invoice_pipelines.settings import load_settings
+from invoice_pipelines.intake.readers import Aids
+from invoice_pipelines.settings import Settings, load_settings
 
 PROBLEMS = 1
 
 Paths = Annotated[list[Path], typer.Argument(help="Files and folders.", metavar="PATH...")]
+Ocr = Annotated[
+    Literal["rapidocr", "tesseract", "cloud_vision", "none"] | None,
+    typer.Option(help="What reads pages that are pictures; as the settings say where it is not named."),
+]
 Jsonl = Annotated[bool, typer.Option("--jsonl", help="One JSON object per file, in path order.")]
 
 
@@ -26,24 +33,53 @@ def register(app: typer.Typer) -> None:
     app.command()(validate)
 
 
-def read(paths: Paths, jsonl: Jsonl = False) -> None:
+def read(
+    paths: Paths,
+    jsonl: Jsonl = False,
+    ignore_xml: Annotated[
+        bool, typer.Option("--ignore-xml", help="Read what is printed in a PDF, though it carries an XML invoice.")
+    ] = False,
+    ocr: Ocr = None,
+) -> None:
     """Read invoices and print their fields. Exits 1 if a file could not be read."""
     from invoice_pipelines.intake.read_report import read_report
 
-    _report(paths, jsonl, read_report, "ok", _show_read)
+    settings = _settings(ocr)
+    with _ocr(settings) as aids:
+
+        def report(path: Path, name: str) -> dict[str, Any]:
+            return read_report(path, name, aids(), ignore_attached_xml=ignore_xml)
+
+        _report(paths, jsonl, report, "ok", _show_read, settings.ocr_processes)
 
 
-def validate(paths: Paths, jsonl: Jsonl = False) -> None:
+def validate(paths: Paths, jsonl: Jsonl = False, ocr: Ocr = None) -> None:
     """Validate invoices and print the rules they break. Exits 1 if one is not valid."""
     from invoice_pipelines.intake.validate_report import validate_report
 
-    rules = load_settings().rules_dir
+    settings = _settings(ocr)
     today = datetime.now(UTC).date()
+    with _ocr(settings) as aids:
 
-    def report(path: Path, name: str) -> dict[str, Any]:
-        return validate_report(path, name, today=today, rules_directory=rules)
+        def report(path: Path, name: str) -> dict[str, Any]:
+            return validate_report(path, name, today=today, rules_directory=settings.rules_dir, aids=aids())
 
-    _report(paths, jsonl, report, "valid", _show_validated)
+        _report(paths, jsonl, report, "valid", _show_validated, at_once=1)  # Saxon has a lock of its own
+
+
+def _settings(ocr: str | None) -> Settings:
+    settings = load_settings()
+    return settings if ocr is None else Settings.model_validate({**settings.model_dump(), "ocr_engine": ocr})
+
+
+@contextmanager
+def _ocr(settings: Settings) -> Iterator[Callable[[], Aids]]:
+    """Gives each thread an OCR engine of its own, which starts with its first page and ends with the block."""
+    from invoice_pipelines.intake.read_now import RecognizersOfThreads
+    from invoice_pipelines.intake.stages import engine_spec
+
+    with RecognizersOfThreads(engine_spec(settings)) as recognizers:
+        yield recognizers.aids
 
 
 def _report(
@@ -52,6 +88,7 @@ def _report(
     report: Callable[[Path, str], dict[str, Any]],
     good: str,
     show: Callable[[dict[str, Any]], None],
+    at_once: int,
 ) -> None:
     from invoice_pipelines.intake.read_report import documents_below
 
@@ -59,14 +96,14 @@ def _report(
     if missing:
         raise typer.BadParameter(f"there is no {', '.join(missing)}")
     problems = 0
-    for name, path in documents_below(paths):
-        result = report(path, name)
-        problems += not result[good]
-        if jsonl:
-            sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
-        else:
-            show(result)
+    with ThreadPoolExecutor(at_once) as threads:
+        for result in threads.map(lambda document: report(document[1], document[0]), documents_below(paths)):
+            problems += not result[good]
+            if jsonl:
+                sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+                sys.stdout.flush()
+            else:
+                show(result)
     if problems:
         raise typer.Exit(PROBLEMS)
 
@@ -87,4 +124,6 @@ def _show_validated(result: dict[str, Any]) -> None:
     mark = "[green]valid[/green]" if result["valid"] else "[red]not valid[/red]"
     console.print(f"{mark}  {result['file']}", soft_wrap=True)
     for violation in result["violations"]:
-        console.print(f"    {violation['severity']} {violation['rule']}: {violation['message']}", soft_wrap=True)
+        of_class = f" ({violation['class'].replace('_', ' ')} error)" if violation["class"] else ""
+        shown = f"    {violation['severity']} {violation['rule']}{of_class}: {violation['message']}"
+        console.print(shown, soft_wrap=True, markup=False)

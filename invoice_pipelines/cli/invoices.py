@@ -1,8 +1,10 @@
-"""Holds the commands of `invoices`: looking at issued invoices, voiding and crediting them."""
+"""Holds the commands of `invoices`: looking at issued invoices and at what is due, voiding and crediting."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +20,8 @@ from invoice_pipelines.billing.issued_invoices import (
     get_issued_invoice,
 )
 from invoice_pipelines.billing.overview import newest_invoices
+from invoice_pipelines.billing.receivables import BUCKETS, CurrencyAging, Receivables, age_receivables
+from invoice_pipelines.billing.receivables_export import receivables_csv
 from invoice_pipelines.billing.requests import parse_date
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.person import person
@@ -25,8 +29,11 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
+from invoice_pipelines.storage import root_path, write_file_atomically
 
-app = typer.Typer(help="Issued invoices: list, show, void, credit.", no_args_is_help=True)
+CUSTOMERS_SHOWN = 20
+
+app = typer.Typer(help="Issued invoices: list, show, void, credit, and what is due.", no_args_is_help=True)
 
 Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 Number = Annotated[str, typer.Argument(help="Number of the invoice or credit note.", metavar="NUMBER")]
@@ -129,6 +136,59 @@ def credit(
         f"{credit_note.invoice_number} credits {invoice.invoice_number} with "
         f"{credit_note.gross_amount:,} {credit_note.currency}."
     )
+
+
+@app.command()
+def aging(
+    organization: Slug,
+    as_of: Annotated[
+        str | None, typer.Option(help="A day, such as 2026-03-31; today in the organization's time zone if left out.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write all customers to this file.")] = None,
+) -> None:
+    """Show what customers owe, by how late it is, and days sales outstanding."""
+    day = None if as_of is None else parse_date("--as-of", as_of)
+    with open_database(load_settings(), migrated=True) as engine:
+        receivables = age_receivables(engine, find_organization(engine, organization).id, as_of=day)
+    if csv is not None:
+        path = csv.absolute()
+        write_file_atomically(root_path(str(path.parent)) / path.name, receivables_csv(receivables))
+    _show_receivables(receivables)
+    if csv is not None:
+        console.print(f"{len(receivables.customers)} rows in {csv}", markup=False)
+
+
+def _show_receivables(receivables: Receivables) -> None:
+    if not receivables.currencies:
+        console.print(f"Nothing is due as of {receivables.as_of}.")
+        return
+    totals = table(f"Due as of {receivables.as_of}", "", *(f"#{found.currency}" for found in receivables.currencies))
+    for name, label in BUCKETS.items():
+        totals.add_row(label, *(f"{found.aged.buckets[name]:,}" for found in receivables.currencies))
+    figures: dict[str, Callable[[CurrencyAging], str]] = {
+        "total": lambda found: f"{found.aged.total:,}",
+        "overdue": lambda found: f"{found.aged.overdue:,}",
+        "overdue, %": lambda found: f"{found.aged.overdue_percent}",
+        "invoices": lambda found: f"{found.aged.invoices:,}",
+        "customers": lambda found: f"{found.customers:,}",
+        "days sales outstanding": lambda found: (
+            "no sales" if found.days_sales_outstanding is None else f"{found.days_sales_outstanding}"
+        ),
+    }
+    for label, of_currency in figures.items():
+        totals.add_row(label, *map(of_currency, receivables.currencies))
+    console.print(totals)
+    amounts = [f"#{label.removesuffix(' days')}" for label in BUCKETS.values()]
+    for found in receivables.currencies:
+        customers = receivables.of_currency(found.currency)
+        console.print()
+        shown = table(f"Most overdue, {found.currency}", "number", "customer", *amounts)
+        for customer in customers[:CUSTOMERS_SHOWN]:
+            in_buckets = (f"{amount:,}" for amount in customer.aged.buckets.values())
+            shown.add_row(customer.customer_number, customer.customer_name, *in_buckets)
+        console.print(shown)
+        if len(customers) > CUSTOMERS_SHOWN:
+            console.print(f"and {len(customers) - CUSTOMERS_SHOWN:,} more; --csv writes all")
 
 
 def _line(text: str) -> tuple[int, Decimal]:

@@ -14,18 +14,27 @@ from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.cli import (
     batch,
     bench,
+    datev,
     db,
     demo,
     documents,
+    export,
     imports,
+    intake,
     invoices,
+    ocr,
     organizations,
+    review,
     services,
     status,
     upload,
 )
+from invoice_pipelines.cli.output import literal
 from invoice_pipelines.cli.supervisor import ServiceError
 from invoice_pipelines.database.errors import DatabaseError
+from invoice_pipelines.intake.datev.errors import DatevError
+from invoice_pipelines.intake.received_invoices import IntakeError
+from invoice_pipelines.intake.review.errors import ReviewError
 from invoice_pipelines.organizations import OrganizationError
 from invoice_pipelines.settings import SettingsError
 from invoice_pipelines.storage import StorageError
@@ -53,6 +62,11 @@ app.add_typer(invoices.app, name="invoices")
 upload.register(app)
 documents.register(app)
 bench.register(app)
+app.add_typer(intake.app, name="intake")
+app.add_typer(review.app, name="review")
+app.add_typer(ocr.app, name="ocr")
+app.add_typer(export.app, name="export")
+app.add_typer(datev.app, name="datev")
 app.add_typer(db.app, name="db")
 
 
@@ -77,6 +91,9 @@ def main() -> None:
         DatabaseError,
         OrganizationError,
         BillingError,
+        DatevError,
+        IntakeError,
+        ReviewError,
         JobNotFound,
         JobCancelled,
         StorageError,
@@ -93,7 +110,8 @@ def main() -> None:
 
 
 def _complain(message: str) -> int:
-    print(f"invoice-pipelines: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    shown = literal(" ".join(message.split())).plain  # it may quote a document
+    print(f"invoice-pipelines: {shown}", file=sys.stderr)  # noqa: T201
     return COULD_NOT_RUN
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import typer
 
 from invoice_pipelines.billing.overview import billing_state
@@ -11,6 +13,8 @@ from invoice_pipelines.database.access import open_database
 from invoice_pipelines.intake.overview import failure_reasons, status_counts, waiting_files
 from invoice_pipelines.intake.states import Status, label
 from invoice_pipelines.organizations import list_organizations
+from invoice_pipelines.overdue import ExecutionReport, Schedule, last_execution, next_run, read_schedule
+from invoice_pipelines.overdue.overview import schedule_in_words
 from invoice_pipelines.settings import load_settings
 
 
@@ -20,16 +24,22 @@ def register(app: typer.Typer) -> None:
 
 
 def status() -> None:
-    """Show what is where, per organization: received invoices by status and why they failed; orders and issued ones."""
+    """Show what is where, per organization: received invoices by status and why they failed; orders and issued ones;
+    when overdue invoices were looked for last and are next.
+    """
     shown = table(None, "organization", "#in inbox", *(f"#{label(status).lower()}" for status in Status), "why failed")
     billing = table("\nBilling", "organization", "#open orders", "#in open jobs", "last number", "unpaid")
-    with open_database(load_settings(), migrated=True) as engine:
+    overdue = table("\nOverdue", "organization", "last run", "outcome", "#overdue", "#errors", "next run")
+    settings = load_settings()
+    schedule = read_schedule(settings)
+    with open_database(settings, migrated=True) as engine:
         counts = status_counts(engine)
         for organization in list_organizations(engine):
             with organization_scope(engine, organization.id) as connection:
                 waiting = waiting_files(connection)
                 reasons = failure_reasons(connection)
                 state = billing_state(connection)
+                last = last_execution(connection)
             by_status = counts.get(organization.id, dict.fromkeys(Status, 0))
             why = ", ".join(f"{reason.invoices} {reason.code}" for reason in reasons)
             shown.add_row(organization.slug, str(waiting), *(str(by_status[status]) for status in Status), why)
@@ -37,5 +47,26 @@ def status() -> None:
             billing.add_row(
                 organization.slug, str(state.open_orders), str(state.due_items), state.last_number or "", unpaid
             )
+            overdue.add_row(organization.slug, *_last_run(last), _next_run(schedule, last))
     console.print(shown)
     console.print(billing)
+    console.print(overdue)
+    console.print(schedule_in_words(settings), soft_wrap=True, markup=False)
+
+
+def _last_run(last: ExecutionReport | None) -> tuple[str, str, str, str]:
+    if last is None:
+        return "none", "", "", ""
+    overdue = "" if last.overdue_count is None else str(last.overdue_count)
+    return _minute(last.start_time), str(last.status), overdue, str(last.error_count)
+
+
+def _next_run(schedule: Schedule | str, last: ExecutionReport | None) -> str:
+    if isinstance(schedule, str):
+        return "none: see below"
+    now = datetime.now(UTC)
+    return _minute(max(next_run(schedule, None if last is None else last.start_time, now), now))
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

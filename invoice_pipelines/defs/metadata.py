@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
@@ -29,12 +30,12 @@ def without_empty_tables(metadata: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def bar_chart(label: str, what: str, counts: Iterable[tuple[str, int]]) -> dg.MarkdownMetadataValue:
-    """Counts as bars, the longest for the largest one; `label` and `what` head the columns."""
+def bar_chart(label: str, what: str, counts: Iterable[tuple[str, int | Decimal]]) -> dg.MarkdownMetadataValue:
+    """Counts or amounts as bars, the longest for the largest one; `label` and `what` head the columns."""
     rows = list(counts)
     largest = max((count for _, count in rows), default=0) or 1
     lines = [f"| {label} | {what} | |", "| --- | ---: | --- |"]
     for name, count in rows:
         bar = "█" * max(round(LONGEST_BAR * count / largest), 1 if count else 0)
-        lines.append(f"| {name} | {count} | {bar} |")
+        lines.append(f"| {name} | {count:,} | {bar} |")
     return dg.MetadataValue.md("\n".join(lines))

@@ -33,6 +33,9 @@ UNFINISHED = [
 ]
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
+SWEEP = "(sweep)"
+"""What the tag `organization` says of a run over many: one of them works at a time, and next to runs of single ones."""
+
 ASSET_JOB = "__ASSET_JOB"
 """How Dagster calls the job of assets that a person, or a backfill, materializes."""
 
@@ -98,14 +101,18 @@ def _requests(
 ) -> list[dg.RunRequest]:
     if len(slugs) <= database.settings.sweep_threshold:
         return [dg.RunRequest(job_name=runs.job, partition_key=slug, tags={ORGANIZATION_TAG: slug}) for slug in slugs]
-    swept = behind(sorted(slugs), _last_of_newest_sweep(runs, history))[: database.settings.sweep_size]
-    return [
-        dg.RunRequest(
-            job_name=runs.sweep,
-            run_config=dg.RunConfig(ops={runs.sweep_op: {"config": {"organizations": swept}}}),
-            tags={ORGANIZATION_TAG: "(sweep)"},
-        )
-    ]
+    taken = behind(sorted(slugs), _last_of_newest_sweep(runs, history))[: database.settings.sweep_size]
+    return [sweep_request(runs, taken)]
+
+
+def sweep_request(runs: DomainRuns, slugs: list[str], run_key: str | None = None) -> dg.RunRequest:
+    """A run over these organizations."""
+    return dg.RunRequest(
+        run_key=run_key,
+        job_name=runs.sweep,
+        run_config=dg.RunConfig(ops={runs.sweep_op: {"config": {"organizations": slugs}}}),
+        tags={ORGANIZATION_TAG: SWEEP},
+    )
 
 
 def _organizations_in_flight(runs: DomainRuns, instance: dg.DagsterInstance) -> set[str] | None:
@@ -138,13 +145,9 @@ def _organizations_at_rest(runs: DomainRuns, newest_first: Sequence[dg.RunRecord
     failures: dict[str, list[datetime]] = {}
     for record in newest_first:
         run = record.dagster_run
-        left_out = {tag.removeprefix(LEFT_OUT) for tag in run.tags if tag.startswith(LEFT_OUT)}
-        if run.job_name == runs.sweep:
-            failed, went_well = left_out, set(_swept(runs, run)) - left_out
-        elif run.status is dg.DagsterRunStatus.SUCCESS:
-            failed, went_well = set(), {_organization_of(run)}
-        else:
-            failed, went_well = {_organization_of(run)}, set()
+        failed = failed_slugs(runs, run)
+        taken = set(swept(runs, run)) if run.job_name == runs.sweep else {_organization_of(run)}
+        went_well = taken - failed
         for slug in failed - succeeded:  # failures before the last success do not count
             failures.setdefault(slug, []).append(record.update_timestamp)
         succeeded |= went_well
@@ -159,11 +162,19 @@ def _organizations_at_rest(runs: DomainRuns, newest_first: Sequence[dg.RunRecord
 def _last_of_newest_sweep(runs: DomainRuns, newest_first: Sequence[dg.RunRecord]) -> str:
     sweeps = (record.dagster_run for record in newest_first if record.dagster_run.job_name == runs.sweep)
     newest = next(sweeps, None)
-    slugs = _swept(runs, newest) if newest else []
+    slugs = swept(runs, newest) if newest else []
     return slugs[-1] if slugs else ""
 
 
-def _swept(runs: DomainRuns, run: dg.DagsterRun) -> list[str]:
+def failed_slugs(runs: DomainRuns, run: dg.DagsterRun) -> set[str]:
+    """Slugs of the organizations that an ended run failed for."""
+    if run.job_name == runs.sweep:
+        return {tag.removeprefix(LEFT_OUT) for tag in run.tags if tag.startswith(LEFT_OUT)}
+    return set() if run.status is dg.DagsterRunStatus.SUCCESS else {_organization_of(run)}
+
+
+def swept(runs: DomainRuns, run: dg.DagsterRun) -> list[str]:
+    """Slugs of the organizations that a sweep was asked to take."""
     config: dict[str, Any] = dict(run.run_config)
     return list(config["ops"][runs.sweep_op]["config"]["organizations"])
 

@@ -1,4 +1,4 @@
-"""Holds the export stage: validated invoices become CSV files.
+"""Holds how exports are begun and completed, and the CSV files; what a DATEV export holds is in `datev`.
 
 An export is written in three steps, so that a kill at any point loses and doubles nothing: its invoices are chosen
 and committed as `pending`; the files are written, atomically and under names that the export decides; then it is
@@ -7,9 +7,6 @@ and committed as `pending`; the files are written, atomically and under names th
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +16,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 from upath import UPath
 
+from invoice_pipelines import storage
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.intake.export_file import ExportFile, Place, write_export_file
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, mark_exported
-from invoice_pipelines.storage import write_file_atomically
+from invoice_pipelines.storage import StorageError
 
 INVOICE_COLUMNS = {
     "invoice_record_id": "id of the received invoice",
@@ -72,31 +71,22 @@ _AMOUNTS = frozenset(
         *("quantity", "unit_price", "tax_rate", "confidence", "line_number"),
     }
 )
-_FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
-
-
-@dataclass(frozen=True, slots=True)
-class ExportFile:
-    """A file of an export. `path` is below the root of exports; `rows` does not count the heading."""
-
-    path: str
-    sha256: str
-    size_bytes: int
-    rows: int
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A completed export."""
+    """A completed export. `newly_exported` counts its invoices that stood in no other completed export."""
 
     id: UUID
     number: int
     invoice_count: int
     files: tuple[ExportFile, ...]
+    format: str = "CSV"
+    newly_exported: int = 0
 
 
 def choose_invoices(connection: Connection, invoice_ids: Sequence[UUID], created_by: str) -> UUID | None:
-    """Begins a CSV export of those invoices that are VALIDATED and in no pending export; None without any.
+    """Begins a CSV export of those invoices that are VALIDATED and in no pending CSV export; None without any.
 
     Export numbers count up per organization without gaps; two that begin at once wait for each other.
     """
@@ -112,7 +102,7 @@ def choose_invoices(connection: Connection, invoice_ids: Sequence[UUID], created
                   and not exists (select from intake.export_invoice ei
                                   join intake.export e on e.organization_id = ei.organization_id and e.id = ei.export_id
                                   where ei.organization_id = r.organization_id and ei.received_invoice_id = r.id
-                                    and e.status = 'pending')
+                                    and e.status = 'pending' and e.format = 'CSV')
                 order by r.id for update of r
                 """
             ),
@@ -143,40 +133,62 @@ def choose_invoices(connection: Connection, invoice_ids: Sequence[UUID], created
     return export_id
 
 
-def complete_exports(engine: Engine, organization_id: UUID, slug: str, exports: UPath) -> list[Export]:
+def complete_exports(
+    engine: Engine, organization_id: UUID, slug: str, exports: UPath, originals: UPath | None = None
+) -> list[Export]:
     """Writes the files of all pending exports of an organization and marks their invoices EXPORTED.
 
+    A DATEV export holds the documents as well and so needs the store of `originals`; without, it stays pending.
     Two processes may do this at once: the files have the same names and contents, and one of them completes.
-    Raises StorageError where a file cannot be written; the export stays pending.
+    Raises StorageError where a file cannot be written, once all other exports are done; the export stays pending.
     """
-    completed = []
+    completed: list[Export] = []
+    failure: StorageError | None = None
     with organization_scope(engine, organization_id) as connection:
+        formats = ["CSV"] if originals is None else ["CSV", "DATEV"]
         export_ids = list(
-            connection.execute(text("select id from intake.export where status = 'pending' order by id")).scalars()
+            connection.execute(
+                text("select id from intake.export where status = 'pending' and format = any(:formats) order by id"),
+                {"formats": formats},
+            ).scalars()
         )
     for export_id in export_ids:
-        with organization_scope(engine, organization_id) as connection:
-            export = _complete(connection, export_id, slug, exports)
+        try:
+            with organization_scope(engine, organization_id) as connection:
+                export = _complete(connection, export_id, Place(organization_id, slug, exports, originals))
+        except StorageError as error:
+            failure = failure or error
+            continue
         if export is not None:
             completed.append(export)
+    if failure is not None:
+        raise failure
     return completed
 
 
-def _complete(connection: Connection, export_id: UUID, slug: str, exports: UPath) -> Export | None:
+def _complete(connection: Connection, export_id: UUID, place: Place) -> Export | None:
     row = connection.execute(
         text(
-            """select export_number, created_at from intake.export
+            """select export_number, created_at, format from intake.export
                where id = :id and status = 'pending' for update skip locked"""
         ),
         {"id": export_id},
     ).one_or_none()
     if row is None:
         return None
+    # An invoice of two formats is EXPORTED already when the second one is written. A FAILED one stays in an export that
+    # only takes earlier bookings of it back.
     invoices = connection.execute(
         text(
-            """select r.id, r.processing_version from intake.received_invoice r
+            """select r.id, r.processing_version, r.status from intake.received_invoice r
                join intake.export_invoice ei on ei.organization_id = r.organization_id and ei.received_invoice_id = r.id
-               where ei.export_id = :id and r.status = 'VALIDATED' order by r.id for update of r"""
+               where ei.export_id = :id
+                 and (r.status in ('VALIDATED', 'EXPORTED')
+                      or r.status = 'FAILED'
+                         and (select bool_and(b.is_reversal) from intake.datev_booking b
+                              where b.organization_id = r.organization_id and b.received_invoice_id = r.id
+                                and b.export_id = ei.export_id))
+               order by r.id for update of r"""
         ),
         {"id": export_id},
     ).all()
@@ -186,12 +198,25 @@ def _complete(connection: Connection, export_id: UUID, slug: str, exports: UPath
         text("delete from intake.export_invoice where export_id = :id and received_invoice_id <> all(:ids)"),
         {"id": export_id, "ids": ids},
     )
-    name = f"{slug}_{row.export_number:06}_{row.created_at:%Y%m%d}"
-    files = (
-        _write(exports, f"{slug}/{name}_invoices.csv", INVOICE_COLUMNS, _invoice_rows(connection, ids)),
-        _write(exports, f"{slug}/{name}_lines.csv", LINE_COLUMNS, _line_rows(connection, ids)),
+    files: tuple[ExportFile, ...]
+    if row.format == "CSV":
+        name = f"{place.slug}/{place.slug}_{row.export_number:06}_{row.created_at:%Y%m%d}"
+        files = (
+            _write(place.exports, f"{name}_invoices.csv", INVOICE_COLUMNS, _invoice_rows(connection, ids)),
+            _write(place.exports, f"{name}_lines.csv", LINE_COLUMNS, _line_rows(connection, ids)),
+        )
+    else:
+        from invoice_pipelines.intake.datev.writing import write_batches  # only those need it who have DATEV
+
+        files = write_batches(connection, export_id, ids, place)
+    moved = mark_exported(
+        connection,
+        [
+            InvoiceVersion(invoice.id, invoice.processing_version)
+            for invoice in invoices
+            if invoice.status == "VALIDATED"
+        ],
     )
-    mark_exported(connection, [InvoiceVersion(invoice.id, invoice.processing_version) for invoice in invoices])
     connection.execute(
         text(
             """update intake.export set status = 'completed', completed_at = now(), invoice_count = :invoice_count,
@@ -209,7 +234,7 @@ def _complete(connection: Connection, export_id: UUID, slug: str, exports: UPath
             ),
         },
     )
-    return Export(export_id, row.export_number, len(ids), files)
+    return Export(export_id, row.export_number, len(ids), files, row.format, len(moved))
 
 
 def _invoice_rows(connection: Connection, ids: Sequence[UUID]) -> list[dict[str, Any]]:
@@ -227,29 +252,9 @@ def _line_rows(connection: Connection, ids: Sequence[UUID]) -> list[dict[str, An
 
 
 def _write(exports: UPath, path: str, columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> ExportFile:
-    data = to_csv(list(columns), rows)
-    write_file_atomically(exports / path, data)
-    return ExportFile(path, hashlib.sha256(data).hexdigest(), len(data), len(rows))
+    return write_export_file(exports, path, to_csv(list(columns), rows), len(rows))
 
 
 def to_csv(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> bytes:
-    """RFC 4180 in UTF-8: a heading, CRLF, quotes where needed; absent values are empty, amounts keep their decimals.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV injection).
-    """
-    import pandas as pd  # costs half a second, which the code location must not pay when it is loaded
-
-    cells = [[_cell(name, row.get(name)) for name in columns] for row in rows]
-    frame = pd.DataFrame(cells, columns=list(columns), dtype=str)
-    out = io.StringIO(newline="")
-    frame.to_csv(out, index=False, lineterminator="\r\n", quoting=csv.QUOTE_MINIMAL)
-    return out.getvalue().encode()
-
-
-def _cell(column: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if column in _AMOUNTS:
-        return format(value, "f") if hasattr(value, "as_tuple") else str(value)
-    shown = str(value)
-    return f"'{shown}" if shown.startswith(_FORMULA_START) else shown
+    """A file of some of the columns above; see `storage.to_csv` for its form."""
+    return storage.to_csv(columns, rows, _AMOUNTS)

@@ -11,11 +11,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from invoice_pipelines.intake.received_invoices import EXPORT, PARSE, VALIDATE
+from invoice_pipelines.intake.received_invoices import EXPORT, PARSE, RECOGNIZE, VALIDATE
 from invoice_pipelines.intake.states import Status
 from invoice_pipelines.work import organizations_with_work
 
-KINDS = (PARSE, VALIDATE, EXPORT)
+KINDS = (PARSE, RECOGNIZE, VALIDATE, EXPORT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,9 +80,9 @@ def exported_without_file(connection: Connection) -> Finding:
     )
 
 
-def stuck_invoices(connection: Connection, unchanged_for: timedelta) -> Finding:
-    """The pipeline goes on with every invoice that is not finished."""
-    ids = find_stuck(connection, unchanged_for)
+def stuck_invoices(connection: Connection, unchanged_for: timedelta, queued_for: timedelta = timedelta(0)) -> Finding:
+    """The pipeline goes on with every invoice that is not finished; `queued_for` is for those that wait their turn."""
+    ids = find_stuck(connection, unchanged_for, queued_for)
     return Finding(len(ids), tuple(str(found) for found in ids[:SAMPLE]))
 
 

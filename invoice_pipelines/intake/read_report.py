@@ -13,22 +13,37 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from invoice_pipelines.intake.readers import Limits, read_document
-from invoice_pipelines.intake.reading import Line, Reading, ReadingError
+from invoice_pipelines.intake.ocr.engine import EngineUnavailable
+from invoice_pipelines.intake.readers import Aids, Limits, read_document
+from invoice_pipelines.intake.reading import Line, Reading, ReadingError, Source
+
+_NO_AIDS = Aids()
+_PLACES = {
+    "seller_name": "seller.name",
+    "seller_vat_id": "seller.vat_id",
+    "seller_tax_id": "seller.tax_id",
+    "buyer_name": "buyer.name",
+    "buyer_vat_id": "buyer.vat_id",
+    "iban": "payments[0].accounts[0].account_id",
+}
+"""Where the provenance of a field stands, where that is not under the name of the field."""
 
 
-def read_report(path: Path, name: str) -> dict[str, Any]:
+def read_report(path: Path, name: str, aids: Aids = _NO_AIDS, *, ignore_attached_xml: bool = False) -> dict[str, Any]:
     """Read the file at `path` and say what was found, as an object that `json.dumps` takes. Never raises.
 
-    `name` is what the report calls the file. Keys: file, ok, source, format, profile, fields, lines, error. Amounts
-    are strings with the decimals of the document, dates are ISO 8601, an absent value is None. Where the file cannot
-    be read, `ok` is False, `error` is one sentence, `fields` and `lines` are empty, and the rest is None.
+    `name` is what the report calls the file. Keys: file, ok, source, format, profile, fields, confidence, lines, error.
+    Amounts are strings with the decimals of the document, dates are ISO 8601, an absent value is None. `confidence` has
+    that of each field that was found, 0 to 1. Where the file cannot be read, `ok` is False, `error` is one sentence,
+    `fields`, `confidence` and `lines` are empty, and the rest is None.
     """
     shown = name.encode("utf-8", "replace").decode("utf-8")  # file names need not be valid text
     try:
-        reading = read_document(_content(path), path.name)
+        reading = read_document(_content(path), path.name, aids=aids, ignore_attached_xml=ignore_attached_xml)
     except ReadingError as error:
         return _failure(shown, f"{error.code}: {error.message}")
+    except EngineUnavailable as error:
+        return _failure(shown, f"OCR_UNAVAILABLE: {error}")
     except Exception as error:  # noqa: BLE001 (one file, whatever is in it, must not stop the others)
         return _failure(shown, f"INTERNAL: The file could not be read because of a defect ({type(error).__name__}).")
     return {
@@ -38,6 +53,7 @@ def read_report(path: Path, name: str) -> dict[str, Any]:
         "format": reading.format.value,
         "profile": reading.profile,
         "fields": _fields(reading),
+        "confidence": _confidence(reading),
         "lines": [_line(line) for line in reading.lines],
         "error": None,
     }
@@ -88,6 +104,7 @@ def _failure(name: str, error: str) -> dict[str, Any]:
         "format": None,
         "profile": None,
         "fields": {},
+        "confidence": {},
         "lines": [],
         "error": error,
     }
@@ -112,6 +129,13 @@ def _fields(reading: Reading) -> dict[str, str | None]:
         "payable_amount": _number(reading.payable_amount),
         "iban": reading.iban,
     }
+
+
+def _confidence(reading: Reading) -> dict[str, float]:
+    if reading.source is Source.XML:
+        return {name: 1.0 for name, value in _fields(reading).items() if value is not None}
+    found = {name: reading.provenance.get(_PLACES.get(name, name)) for name in _fields(reading)}
+    return {name: place.confidence for name, place in found.items() if place is not None}
 
 
 def _line(line: Line) -> dict[str, str | None]:

@@ -20,11 +20,12 @@ from typing import Any
 
 
 class Source(StrEnum):
-    """Which kind of reader a value comes from."""
+    """Which kind of reader a value comes from; PERSON where somebody confirmed or corrected it."""
 
     XML = "xml"
     TEXT = "text"
     OCR = "ocr"
+    PERSON = "person"
 
 
 class Format(StrEnum):

@@ -6,8 +6,8 @@ as $$
     select (from_status, to_status) in (
         ('UPLOADED', 'PARSED'), ('UPLOADED', 'FAILED'),
         ('CREATED', 'PARSED'), ('CREATED', 'FAILED'),
-        ('PARSED', 'VALIDATED'), ('PARSED', 'FAILED'),
-        ('VALIDATED', 'EXPORTED'), ('VALIDATED', 'FAILED'),
+        ('PARSED', 'VALIDATED'), ('PARSED', 'CREATED'), ('PARSED', 'FAILED'),
+        ('VALIDATED', 'EXPORTED'), ('VALIDATED', 'CREATED'), ('VALIDATED', 'FAILED'),
         ('EXPORTED', 'VALIDATED'), ('EXPORTED', 'FAILED'),
         ('FAILED', 'CREATED'))
 $$;

@@ -17,14 +17,16 @@ from sqlalchemy import Connection, text
 
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.rows import invoice_row, json_text, line_rows, tax_rows
-from invoice_pipelines.intake.states import PARSEABLE, Status
+from invoice_pipelines.intake.states import PARSEABLE, TRANSITIONS, Status
+from invoice_pipelines.intake.tracing import PROCESS_TRACE_ID, TRACE_ID_SQL
 from invoice_pipelines.work import enqueue
 
 PARSE = "parse_upload"
 VALIDATE = "validate_invoice"
 EXPORT = "export_invoice"
+RECOGNIZE = "recognize_upload"
 PROCESS = "process_upload"
-STAGE_OF_KIND = {PARSE: "parse", VALIDATE: "validate", EXPORT: "export"}
+STAGE_OF_KIND = {PARSE: "parse", RECOGNIZE: "parse", VALIDATE: "validate", EXPORT: "export"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,28 @@ class InvoiceVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class ParseableInvoice:
+    """A received invoice that waits to be read, and where its document is."""
+
+    version: InvoiceVersion
+    organization_id: UUID
+    sha256: str
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessingError:
-    """Why a stage could not be done. `code` is stable and in capitals, `message` is for people."""
+    """Why a stage could not be done. `code` is stable and in capitals, `message` is for people.
+
+    `violation_class` is that of errors of the document (see `validation.ViolationClass`); None for a fault of ours.
+    `attempts` is what the queue has counted, where it knows better than the log, as after a killed process.
+    """
 
     stage: str
     code: str
     message: str
+    violation_class: str | None = None
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +72,16 @@ class Statistics:
     failure_rate: float | None
 
 
-class UnknownUpload(Exception):
+class IntakeError(Exception):
+    """Something that was asked of the intake cannot be done; the message says why and what to do."""
+
+
+class UnknownUpload(IntakeError):
     """The organization has no upload with an id that was asked for."""
+
+
+class NotWaiting(IntakeError):
+    """An upload that was asked for is not waiting to be read."""
 
 
 def invoices_of_uploads(connection: Connection, upload_ids: Sequence[UUID]) -> list[UUID]:
@@ -68,6 +94,50 @@ def invoices_of_uploads(connection: Connection, upload_ids: Sequence[UUID]) -> l
     if missing:
         raise UnknownUpload(f"there is no upload {', '.join(missing)} in this organization")
     return [found[upload_id] for upload_id in upload_ids]
+
+
+def invoices_to_process(connection: Connection, upload_ids: Sequence[UUID]) -> list[UUID]:
+    """Ids of the received invoices of uploads that wait to be read, in the order asked for.
+
+    Raises UnknownUpload naming what is missing, and NotWaiting naming each that is not UPLOADED or CREATED.
+    """
+    invoice_ids = invoices_of_uploads(connection, upload_ids)
+    rows = connection.execute(
+        text(
+            """select upload_id, status from intake.received_invoice
+               where id = any(:ids) and status <> all(:parseable) order by id"""
+        ),
+        {"ids": invoice_ids, "parseable": [str(status) for status in PARSEABLE]},
+    )
+    others = [f"{row.upload_id} is {row.status}" for row in rows]
+    if others:
+        raise NotWaiting(
+            f"only uploads that are UPLOADED or CREATED can be processed, and {', '.join(others)}. Nothing was begun; "
+            "leave these out, or retry them first if they failed."
+        )
+    return invoice_ids
+
+
+def parseable_invoices(
+    connection: Connection, ids: Sequence[UUID], *, lock: bool = False
+) -> dict[UUID, ParseableInvoice]:
+    """Those of the invoices that may be read; with `lock`, to the end of the transaction by nobody else."""
+    rows = connection.execute(
+        text(
+            f"""select r.id, r.organization_id, r.processing_version, u.sha256, u.file_name
+                from intake.received_invoice r
+                join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
+                where r.id = any(:ids) and r.status = any(:parseable)
+                order by r.id {"for update of r" if lock else ""}"""
+        ),
+        {"ids": list(ids), "parseable": [str(status) for status in PARSEABLE]},
+    )
+    return {
+        row.id: ParseableInvoice(
+            InvoiceVersion(row.id, row.processing_version), row.organization_id, row.sha256, row.file_name
+        )
+        for row in rows
+    }
 
 
 def mark_parsed(connection: Connection, readings: Iterable[tuple[InvoiceVersion, Reading]]) -> set[UUID]:
@@ -102,14 +172,15 @@ def mark_parsed(connection: Connection, readings: Iterable[tuple[InvoiceVersion,
                 buyer_name = n.buyer_name, buyer_vat_id = n.buyer_vat_id, buyer_reference = n.buyer_reference,
                 order_reference = n.order_reference, iban = n.iban, net_amount = n.net_amount,
                 tax_amount = n.tax_amount, gross_amount = n.gross_amount, payable_amount = n.payable_amount,
-                confidence = n.confidence, reading_json = n.reading_json, raw_json = n.raw_json, xml = x.xml
+                confidence = n.confidence, content_sha256 = n.content_sha256, reading_json = n.reading_json,
+                raw_json = n.raw_json, xml = x.xml
             from jsonb_to_recordset(cast(%(rows)s as jsonb)) as n(
                 id uuid, version integer, source text, format text, profile text, invoice_number text,
                 invoice_key text, type_code text, issue_date date, due_date date, currency text, seller_name text,
                 seller_vat_id text, seller_tax_id text, seller_key text, buyer_name text, buyer_vat_id text,
                 buyer_reference text, order_reference text, iban text, net_amount numeric, tax_amount numeric,
-                gross_amount numeric, payable_amount numeric, confidence numeric, reading_json jsonb,
-                raw_json jsonb)
+                gross_amount numeric, payable_amount numeric, confidence numeric, content_sha256 text,
+                reading_json jsonb, raw_json jsonb)
             join unnest(cast(%(ids)s as uuid[]), cast(%(xmls)b as bytea[])) as x(id, xml) on x.id = n.id
             where r.id = n.id and r.processing_version = n.version and r.status = any(%(parseable)s)
             returning r.id
@@ -125,6 +196,39 @@ def mark_parsed(connection: Connection, readings: Iterable[tuple[InvoiceVersion,
     _replace_parts(connection, changed, lines, taxes)
     enqueue(connection, VALIDATE, [str(invoice_id) for invoice_id in ids if invoice_id in changed])
     return changed
+
+
+def change_reading(connection: Connection, invoice: InvoiceVersion, reading: Reading) -> bool:
+    """Replaces the reading of a parsed invoice by what people made of it; its raw form stays as it was read.
+
+    Lines and VAT by rate are written anew. Returns whether it was done: not where somebody else changed the invoice.
+    """
+    row = {name: value for name, value in invoice_row(reading).items() if name != "raw_json"}
+    changed = connection.execute(
+        text(
+            """
+            update intake.received_invoice r
+            set profile = n.profile, invoice_number = n.invoice_number, invoice_key = n.invoice_key,
+                type_code = n.type_code, issue_date = n.issue_date, due_date = n.due_date, currency = n.currency,
+                seller_name = n.seller_name, seller_vat_id = n.seller_vat_id, seller_tax_id = n.seller_tax_id,
+                seller_key = n.seller_key, buyer_name = n.buyer_name, buyer_vat_id = n.buyer_vat_id,
+                buyer_reference = n.buyer_reference, order_reference = n.order_reference, iban = n.iban,
+                net_amount = n.net_amount, tax_amount = n.tax_amount, gross_amount = n.gross_amount,
+                payable_amount = n.payable_amount, confidence = n.confidence, reading_json = n.reading_json
+            from jsonb_to_record(cast(:row as jsonb)) as n(
+                profile text, invoice_number text, invoice_key text, type_code text, issue_date date, due_date date,
+                currency text, seller_name text, seller_vat_id text, seller_tax_id text, seller_key text,
+                buyer_name text, buyer_vat_id text, buyer_reference text, order_reference text, iban text,
+                net_amount numeric, tax_amount numeric, gross_amount numeric, payable_amount numeric,
+                confidence numeric, reading_json jsonb)
+            where r.id = :id and r.processing_version = :version and r.status = 'PARSED'
+            """
+        ),
+        {"row": json_text(row), "id": invoice.id, "version": invoice.processing_version},
+    ).rowcount
+    if changed:
+        _replace_parts(connection, {invoice.id}, line_rows(invoice.id, reading), tax_rows(invoice.id, reading))
+    return changed > 0
 
 
 def mark_validated(connection: Connection, invoices: Sequence[InvoiceVersion]) -> set[UUID]:
@@ -143,7 +247,7 @@ def mark_failed(connection: Connection, failures: Sequence[tuple[InvoiceVersion,
     """Any status but FAILED to FAILED, each with its reason. Returns the ids that changed."""
     sources = [status for status in Status if status is not Status.FAILED]
     changed = _move(connection, [invoice for invoice, _ in failures], sources, Status.FAILED)
-    _record_errors(connection, [(invoice.id, error) for invoice, error in failures if invoice.id in changed])
+    record_errors(connection, [(invoice.id, error) for invoice, error in failures if invoice.id in changed])
     return changed
 
 
@@ -161,6 +265,19 @@ def retry_failed(connection: Connection, invoice_ids: Sequence[UUID] | None = No
     )
     enqueue(connection, PARSE, [str(invoice_id) for invoice_id in sorted(changed)])
     return changed
+
+
+def ask_for_reading(connection: Connection, invoice: InvoiceVersion) -> InvoiceVersion | None:
+    """PARSED, VALIDATED or FAILED to CREATED, to be given another reading in this transaction; EXPORTED by VALIDATED.
+
+    Nothing is queued. Returns the invoice as it is then; None where somebody else changed it.
+    """
+    if _move(connection, [invoice], [Status.EXPORTED], Status.VALIDATED):
+        invoice = InvoiceVersion(invoice.id, invoice.processing_version + 1)
+    sources = [status for status, targets in TRANSITIONS.items() if Status.CREATED in targets]
+    if not _move(connection, [invoice], sources, Status.CREATED):
+        return None
+    return InvoiceVersion(invoice.id, invoice.processing_version + 1)
 
 
 def ask_for_new_export(connection: Connection, invoice_ids: Sequence[UUID]) -> list[UUID]:
@@ -186,41 +303,68 @@ def fail_given_up(connection: Connection) -> list[UUID]:
     rows = connection.execute(
         text(
             """
-            select distinct on (r.id) r.id, r.processing_version, i.kind, i.error_code, i.error_message
+            select distinct on (r.id) r.id, r.processing_version, i.kind, i.error_code, i.error_message, i.attempts
             from intake.received_invoice r
             join work.batch_item i on i.organization_id = r.organization_id and i.subject_id = r.id::text
             where r.status in ('UPLOADED', 'CREATED', 'PARSED', 'VALIDATED')
-              and i.status = 'failed' and i.kind = case r.status when 'PARSED' then :validate
-                                                                 when 'VALIDATED' then :export else :parse end
+              and i.status = 'failed' and i.kind = any (case r.status when 'PARSED' then array[:validate]
+                                                                       when 'VALIDATED' then array[:export]
+                                                                       else array[:parse, :recognize] end)
               and not exists (select from work.batch_item open
                               where open.organization_id = i.organization_id and open.subject_id = i.subject_id
-                                and open.kind = i.kind and open.status in ('pending', 'processing'))
+                                and open.kind = any (case r.status when 'PARSED' then array[:validate]
+                                                                   when 'VALIDATED' then array[:export]
+                                                                   else array[:parse, :recognize] end)
+                                and open.status in ('pending', 'processing'))
+              -- What waits for a person was judged; an earlier attempt that failed is over.
+              and not exists (select from intake.review_reason w
+                              where w.organization_id = r.organization_id and w.received_invoice_id = r.id
+                                and w.processing_version = r.processing_version)
             order by r.id, i.id desc
             """
         ),
-        {"parse": PARSE, "validate": VALIDATE, "export": EXPORT},
+        {"parse": PARSE, "recognize": RECOGNIZE, "validate": VALIDATE, "export": EXPORT},
     ).all()
     failures = [
         (
             InvoiceVersion(row.id, row.processing_version),
-            ProcessingError(STAGE_OF_KIND[row.kind], row.error_code or "UNKNOWN", row.error_message or "given up"),
+            ProcessingError(
+                STAGE_OF_KIND[row.kind],
+                row.error_code or "UNKNOWN",
+                row.error_message or "given up",
+                attempts=max(row.attempts, 1),
+            ),
         )
         for row in rows
     ]
     return sorted(mark_failed(connection, failures))
 
 
-def find_stuck(connection: Connection, unchanged_for: timedelta) -> list[UUID]:
-    """Invoices that the pipeline should have gone on with, but has not touched for longer than this, oldest first."""
+def find_stuck(connection: Connection, unchanged_for: timedelta, queued_for: timedelta = timedelta(0)) -> list[UUID]:
+    """Invoices that the pipeline should have gone on with, but has not touched for longer than this, oldest first.
+
+    What is in the queue, and so waits for its turn, counts after `queued_for` only. What waits for a person is not
+    among them, nor what DATEV alone should have and refuses.
+    """
     return list(
         connection.execute(
             text(
-                """select id from intake.received_invoice
-                   where status in ('UPLOADED', 'CREATED', 'PARSED', 'VALIDATED')
-                     and coalesce(last_processed_at, created_at) < now() - :unchanged_for
-                   order by coalesce(last_processed_at, created_at)"""
+                """select r.id from intake.received_invoice r
+                   where r.status in ('UPLOADED', 'CREATED', 'PARSED', 'VALIDATED')
+                     and coalesce(r.last_processed_at, r.created_at) < now() - :unchanged_for
+                     and not exists (select from intake.review_reason w
+                                     where w.organization_id = r.organization_id and w.received_invoice_id = r.id
+                                       and w.processing_version = r.processing_version)
+                     and not exists (select from intake.datev_waiting w
+                                     where w.organization_id = r.organization_id and w.received_invoice_id = r.id
+                                       and r.status = 'VALIDATED')
+                     and (coalesce(r.last_processed_at, r.created_at) < now() - :queued_for
+                          or not exists (select from work.batch_item i
+                                         where i.organization_id = r.organization_id and i.subject_id = r.id::text
+                                           and i.kind = any(:kinds) and i.status in ('pending', 'processing')))
+                   order by coalesce(r.last_processed_at, r.created_at)"""
             ),
-            {"unchanged_for": unchanged_for},
+            {"unchanged_for": unchanged_for, "queued_for": queued_for, "kinds": [*STAGE_OF_KIND, PROCESS]},
         ).scalars()
     )
 
@@ -265,16 +409,34 @@ def _move(
     )
 
 
-def _record_errors(connection: Connection, errors: Sequence[tuple[UUID, ProcessingError]]) -> None:
+def record_errors(
+    connection: Connection, errors: Sequence[tuple[UUID, ProcessingError]], *, will_be_retried: bool = False
+) -> None:
+    """Writes failed attempts to the log, with their number and what they can be traced by; see `tracing`."""
     rows: list[dict[str, Any]] = [
-        {"invoice": invoice_id, "stage": error.stage, "code": error.code, "message": error.message}
+        {
+            "invoice": invoice_id,
+            "stage": error.stage,
+            "code": error.code,
+            "message": error.message,
+            "class": error.violation_class,
+            "attempts": error.attempts,
+            "retried": will_be_retried,
+            "trace": PROCESS_TRACE_ID,
+        }
         for invoice_id, error in errors
     ]
     if rows:
         connection.execute(
             text(
-                """insert into intake.processing_error (organization_id, received_invoice_id, stage, code, message)
-                   values (current_setting('app.organization_id')::uuid, :invoice, :stage, :code, :message)"""
+                f"""insert into intake.processing_error (organization_id, received_invoice_id, stage, code, message,
+                        violation_class, will_be_retried, attempt, trace_id)
+                    select current_setting('app.organization_id')::uuid, cast(:invoice as uuid), :stage, :code,
+                           :message, :class, :retried,
+                           greatest(:attempts, 1 + (select count(*) from intake.processing_error e
+                                                    where e.received_invoice_id = cast(:invoice as uuid)
+                                                      and e.stage = :stage)),
+                           {TRACE_ID_SQL}"""
             ),
             rows,
         )

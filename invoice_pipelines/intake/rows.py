@@ -20,6 +20,7 @@ REQUIRED_FIELDS = ("number", "issue_date", "seller.name", "gross_amount", "curre
 """The fields whose lowest confidence is the confidence of the reading."""
 
 _LONGEST_KEY = 200
+_FEWEST_WORDS = 20
 _NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
 _PERHAPS_NOT_STORABLE = re.compile(r"\\u(0000|d[89a-f])")  # in JSON; a character beyond U+FFFF is a pair of surrogates
 
@@ -50,9 +51,23 @@ def invoice_row(reading: Reading) -> dict[str, Any]:
         "gross_amount": plain(reading.gross_amount),
         "payable_amount": plain(reading.payable_amount),
         "confidence": str(round(Decimal(str(confidence(reading))), 3)),
+        "content_sha256": content_sha256(reading),
         "reading_json": reading_json(reading),
         "raw_json": reading.raw,
     }
+
+
+def content_sha256(reading: Reading) -> str | None:
+    """SHA-256 of what was read, which is the same in another file: of the XML, or of the words on the pages.
+
+    None for pages with so few words that different documents may have the same ones.
+    """
+    if reading.xml is not None:
+        return hashlib.sha256(reading.xml).hexdigest()
+    words = [word[0] for page in reading.raw.get("pages", ()) for word in page["words"]]
+    if len(words) < _FEWEST_WORDS:
+        return None
+    return hashlib.sha256("\n".join(words).encode("utf-8", "replace")).hexdigest()
 
 
 def line_rows(invoice_id: UUID, reading: Reading) -> list[dict[str, Any]]:

@@ -22,12 +22,13 @@ class Status(StrEnum):
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.UPLOADED: frozenset({Status.PARSED, Status.FAILED}),
     Status.CREATED: frozenset({Status.PARSED, Status.FAILED}),
-    Status.PARSED: frozenset({Status.VALIDATED, Status.FAILED}),
-    Status.VALIDATED: frozenset({Status.EXPORTED, Status.FAILED}),
+    Status.PARSED: frozenset({Status.VALIDATED, Status.CREATED, Status.FAILED}),
+    Status.VALIDATED: frozenset({Status.EXPORTED, Status.CREATED, Status.FAILED}),
     Status.EXPORTED: frozenset({Status.VALIDATED, Status.FAILED}),
     Status.FAILED: frozenset({Status.CREATED}),
 }
-"""What may follow a status. FAILED to CREATED is the retry; EXPORTED to VALIDATED asks for a new export."""
+"""What may follow a status. FAILED to CREATED is the retry; EXPORTED to VALIDATED asks for a new export; PARSED or
+VALIDATED to CREATED is for reading it again under other rules."""
 
 PARSEABLE = (Status.UPLOADED, Status.CREATED)
 """What a reader may take."""
@@ -43,7 +44,7 @@ _LABELS: dict[str, dict[Status, tuple[str, str]]] = {
     "en": {
         Status.UPLOADED: ("Uploaded", "The file is stored and waits to be read."),
         Status.CREATED: ("Created", "The invoice waits to be read again."),
-        Status.PARSED: ("Parsed", "The fields are read and wait for validation."),
+        Status.PARSED: ("Parsed", "The fields are read and wait for validation, or for a person."),
         Status.VALIDATED: ("Validated", "The invoice keeps all rules and waits for export."),
         Status.EXPORTED: ("Exported", "The invoice stands in an export file."),
         Status.FAILED: ("Failed", "The invoice could not be processed; the reason is recorded, a retry is possible."),
@@ -51,7 +52,7 @@ _LABELS: dict[str, dict[Status, tuple[str, str]]] = {
     "de": {
         Status.UPLOADED: ("Hochgeladen", "Die Datei ist gespeichert und wartet auf das Auslesen."),
         Status.CREATED: ("Angelegt", "Die Rechnung wartet darauf, erneut ausgelesen zu werden."),
-        Status.PARSED: ("Ausgelesen", "Die Felder sind gelesen und warten auf die Prüfung."),
+        Status.PARSED: ("Ausgelesen", "Die Felder sind gelesen und warten auf die Prüfung oder auf einen Menschen."),
         Status.VALIDATED: ("Geprüft", "Die Rechnung hält alle Regeln ein und wartet auf den Export."),
         Status.EXPORTED: ("Exportiert", "Die Rechnung steht in einer Exportdatei."),
         Status.FAILED: (

@@ -7,27 +7,43 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.ocr.engine import EngineUnavailable
+from invoice_pipelines.intake.readers import Aids, read_document
 from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.validation import Expectations, validate
+from invoice_pipelines.intake.validation.verdict import class_of_reading_error
+
+_NO_AIDS = Aids()
 
 
-def validate_report(path: Path, name: str, *, today: date, rules_directory: Path | None = None) -> dict[str, Any]:
+def validate_report(
+    path: Path, name: str, *, today: date, rules_directory: Path | None = None, aids: Aids = _NO_AIDS
+) -> dict[str, Any]:
     """What validation says of one file, as `{"file", "valid", "violations": [...]}`.
 
     `name` is how the file is called in the report. A file that cannot be read is invalid, with one violation whose rule
     is the code of the `ReadingError`. Raises `RulesDirectoryError` only.
     """
     try:
-        reading = read_document(_content(path), file_name=path.name)
+        reading = read_document(_content(path), file_name=path.name, aids=aids)
         verdict = validate(reading, Expectations(today=today), rules_directory=rules_directory)
     except ReadingError as error:
-        return {"file": name, "valid": False, "violations": [_entry(error.code, "fatal", error.message, None)]}
+        return _unread(name, error.code, error.message)
+    except EngineUnavailable as error:
+        return _unread(name, "OCR_UNAVAILABLE", str(error))
     return {
         "file": name,
         "valid": verdict.valid,
-        "violations": [_entry(v.rule, v.severity.value, v.message, v.location) for v in verdict.violations],
+        "violations": [
+            _entry(v.rule, v.severity.value, v.violation_class.value, v.message, v.location) for v in verdict.violations
+        ],
     }
+
+
+def _unread(name: str, code: str, message: str) -> dict[str, Any]:
+    found = class_of_reading_error(code)
+    entry = _entry(code, "fatal", None if found is None else found.value, message, None)
+    return {"file": name, "valid": False, "violations": [entry]}
 
 
 def _content(path: Path) -> bytes:
@@ -37,5 +53,7 @@ def _content(path: Path) -> bytes:
         raise ReadingError("FILE_UNREADABLE", f"The file cannot be opened: {error.strerror}.") from error
 
 
-def _entry(rule: str, severity: str, message: str, location: str | None) -> Mapping[str, str | None]:
-    return {"rule": rule, "severity": severity, "message": message, "location": location}
+def _entry(
+    rule: str, severity: str, violation_class: str | None, message: str, location: str | None
+) -> Mapping[str, str | None]:
+    return {"rule": rule, "severity": severity, "class": violation_class, "message": message, "location": location}

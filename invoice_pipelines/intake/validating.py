@@ -1,9 +1,9 @@
-"""Holds the validate stage: readings get a verdict, and go on or fail by it."""
+"""Holds the validate stage: readings get a verdict, and go on, fail, or wait for a person by it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,49 +13,147 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.intake.reading import Reading, Source
-from invoice_pipelines.intake.received_invoices import InvoiceVersion, ProcessingError, mark_failed, mark_validated
-from invoice_pipelines.intake.validation import EarlierInvoice, Expectations, Severity, Verdict, validate
+from invoice_pipelines.intake.received_before import (
+    EARLIER,
+    EARLIER_INVOICES_SQL,
+    OTHER_ACCOUNTS,
+    OTHER_ACCOUNTS_SQL,
+    Earlier,
+    OtherAccount,
+)
+from invoice_pipelines.intake.received_invoices import (
+    InvoiceVersion,
+    ProcessingError,
+    change_reading,
+    mark_failed,
+    mark_validated,
+)
+from invoice_pipelines.intake.review.decision_log import Decision, decided, decisions_of, rejection, settled
+from invoice_pipelines.intake.review.queue import store_reasons
+from invoice_pipelines.intake.review.reason import ReviewReason
+from invoice_pipelines.intake.review.reasons import Judgement, judge
+from invoice_pipelines.intake.rows import seller_key
+from invoice_pipelines.intake.validation import Expectations, Severity, Verdict, validate
+from invoice_pipelines.intake.validation.accounts import comparable_account
+from invoice_pipelines.intake.validation.duplicates import A_FEW_DAYS
+from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded
 
 _READING = TypeAdapter(Reading)
-_EARLIER = TypeAdapter(tuple[EarlierInvoice, ...])
 
 
 @dataclass(frozen=True, slots=True)
-class _Parsed:
-    invoice: InvoiceVersion
+class Standard:
+    """What the invoices of an organization are judged by.
+
+    `today` is the date in its time zone; an invoice dated more than `past_years` earlier gets a warning. `thresholds`
+    say how sure a reader must be of what no XML says.
+    """
+
+    today: date
+    past_years: int
+    rules_directory: Path | None = None
+    thresholds: ReviewThresholds = field(default_factory=ReviewThresholds)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What validation says of one invoice, and why it waits for a person where it does."""
+
+    verdict: Verdict
+    judgement: Judgement
+    reasons: tuple[ReviewReason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedInvoice:
+    """An invoice with its reading, locked to the end of the transaction, and what was received before it."""
+
+    version: InvoiceVersion
     reading: Reading
-    earlier: tuple[EarlierInvoice, ...]
+    earlier: tuple[Earlier, ...]
+    other_accounts: tuple[OtherAccount, ...]
 
 
-def validate_handler(
-    today: date, past_years: int, rules_directory: Path | None
-) -> Callable[[Connection, Chunk], list[Outcome]]:
+def validate_handler(standard: Standard) -> Callable[[Connection, Chunk], list[Outcome]]:
     """The handler of the `validate_invoice` queue, whose subjects are ids of received invoices.
 
-    `today` is the date in the organization's time zone; an invoice dated more than `past_years` earlier gets a
-    warning. A fatal violation fails the invoice; every violation is stored with the version of the rules.
+    Every violation is stored with the version of the rules. What becomes of an invoice is for `review.reasons.judge`.
     """
 
     def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
-        parsed = _lock_parsed(connection, [UUID(item.subject_id) for item in chunk.items])
-        verdicts: dict[UUID, Verdict] = {}
-        for invoice_id, document in parsed.items():
-            expectations = Expectations(today=today, past_years=past_years, earlier_invoices=document.earlier)
-            verdicts[invoice_id] = validate(document.reading, expectations, rules_directory=rules_directory)
-        _store_verdicts(connection, verdicts)
-        mark_validated(connection, [parsed[key].invoice for key, verdict in verdicts.items() if verdict.valid])
-        mark_failed(
-            connection,
-            [
-                (parsed[key].invoice, ProcessingError("validate", *_reason(verdict)))
-                for key, verdict in verdicts.items()
-                if not verdict.valid
-            ],
-        )
-        return [_outcome(verdicts.get(UUID(item.subject_id))) for item in chunk.items]
+        judged = judge_parsed(connection, [UUID(item.subject_id) for item in chunk.items], standard)
+        return [_outcome(judged.get(UUID(item.subject_id))) for item in chunk.items]
 
     return handle
+
+
+def judge_parsed(connection: Connection, ids: Sequence[UUID], standard: Standard) -> dict[UUID, Judged]:
+    """Judges those of the invoices that are PARSED, and moves them on by it: to VALIDATED, to FAILED, or nowhere where
+    a person has to look at them. What people decided about earlier readings of the same documents counts again."""
+    parsed, decisions = _as_decided(connection, ids)
+    judged: dict[UUID, Judged] = {}
+    accounts_passed: set[tuple[str | None, str]] = set()
+
+    def may_pass(earlier_id: UUID) -> bool:
+        """What came earlier and has just not passed takes no number, and makes no account known."""
+        return earlier_id not in judged or judged[earlier_id].judgement is Judgement.VALID
+
+    for invoice_id, document in parsed.items():
+        account = (seller_key(document.reading.seller), comparable_account(document.reading.iban or ""))
+        others = [other.known for other in document.other_accounts if may_pass(other.id)]
+        expectations = Expectations(
+            today=standard.today,
+            past_years=standard.past_years,
+            earlier_invoices=tuple(other.invoice for other in document.earlier if may_pass(other.id)),
+            other_account=others[-1] if others and account not in accounts_passed else None,
+        )
+        verdict = validate(document.reading, expectations, rules_directory=standard.rules_directory)
+        made = decisions.get(invoice_id, ())
+        judged[invoice_id] = Judged(
+            verdict,
+            *judge(
+                document.reading,
+                verdict,
+                standard.thresholds,
+                accepted=settled(made),
+                seen_by_a_person=bool(made),
+                rejection=rejection(made),
+            ),
+        )
+        if judged[invoice_id].judgement is Judgement.VALID:
+            accounts_passed.add(account)
+    _store_verdicts(connection, {invoice_id: found.verdict for invoice_id, found in judged.items()})
+    store_reasons(connection, {parsed[key].version: found.reasons for key, found in judged.items()}, list(judged))
+    mark_validated(
+        connection, [parsed[key].version for key, found in judged.items() if found.judgement is Judgement.VALID]
+    )
+    mark_failed(
+        connection,
+        [
+            (parsed[key].version, _error(found.verdict))
+            for key, found in judged.items()
+            if found.judgement is Judgement.FAILED
+        ],
+    )
+    return judged
+
+
+def _as_decided(
+    connection: Connection, ids: Sequence[UUID]
+) -> tuple[dict[UUID, ParsedInvoice], dict[UUID, tuple[Decision, ...]]]:
+    """The parsed invoices, each with what people made of its reading, and their decisions."""
+    parsed = lock_parsed(connection, ids)
+    decisions = decisions_of(connection, list(parsed))
+    changed: list[UUID] = []
+    for invoice_id, made in decisions.items():
+        reading = decided(parsed[invoice_id].reading, made)
+        if reading != parsed[invoice_id].reading:
+            change_reading(connection, parsed[invoice_id].version, reading)
+            changed.append(invoice_id)
+    if changed:  # with another number or seller, other invoices are the earlier ones
+        parsed |= lock_parsed(connection, changed)
+    return parsed, decisions
 
 
 def _reading(stored: dict[str, Any], xml: bytes | None) -> Reading:
@@ -66,13 +164,15 @@ def _reading(stored: dict[str, Any], xml: bytes | None) -> Reading:
     return replace(reading, xml=xml)
 
 
-def _lock_parsed(connection: Connection, ids: list[UUID]) -> dict[UUID, _Parsed]:
+def lock_parsed(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, ParsedInvoice]:
     """The invoices that may be validated, locked to the end of the transaction, with what was received before.
 
     That is what has passed, and what waits with a smaller id, which follows the order of arrival: of two with the same
-    number that wait, the later one is the duplicate. Invoices with the same number of the same seller wait for one
-    another, or two workers could pass one each. The locks are taken by a statement of their own, so that the next one
-    sees what was committed meanwhile; in one order, so that no two workers wait in a circle.
+    number that wait, the later one is the duplicate. What waits for a person is not counted, as nobody knows yet
+    whether it passes: once it is decided on, what has passed meanwhile counts against it. Invoices with the same number
+    of the same seller wait for one another, or two workers could pass one each. The locks are taken by a statement of
+    their own, so that the next one sees what was committed meanwhile; in one order, so that no two workers wait in a
+    circle.
     """
     numbered = connection.execute(
         text(
@@ -85,34 +185,26 @@ def _lock_parsed(connection: Connection, ids: list[UUID]) -> dict[UUID, _Parsed]
                   order by number_lock) parsed
             """
         ),
-        {"ids": ids},
+        {"ids": list(ids)},
     ).all()
     rows = connection.execute(
         text(
-            """
-            select r.id, r.processing_version, r.reading_json, r.xml,
-                   (select coalesce(jsonb_agg(jsonb_build_object(
-                               'number', e.invoice_number, 'issue_date', e.issue_date,
-                               'gross_amount', e.gross_amount::text, 'currency', e.currency, 'label', eu.file_name)),
-                               '[]')
-                    from intake.received_invoice e
-                    join intake.upload eu on eu.organization_id = e.organization_id and eu.id = e.upload_id
-                    where e.seller_key = r.seller_key and e.id <> r.id
-                      and (e.status in ('VALIDATED', 'EXPORTED') or e.status = 'PARSED' and e.id < r.id)
-                      and (e.invoice_key = r.invoice_key
-                           or e.issue_date = r.issue_date and e.gross_amount = r.gross_amount)) as earlier
+            f"""
+            select r.id, r.processing_version, r.reading_json, r.xml, {EARLIER_INVOICES_SQL} as earlier,
+                   {OTHER_ACCOUNTS_SQL} as other_accounts
             from intake.received_invoice r
             where r.id = any(:ids) and r.status = 'PARSED'
             order by r.id for update of r
             """
         ),
-        {"ids": [row.id for row in numbered]},
+        {"ids": [row.id for row in numbered], "days": A_FEW_DAYS.days},
     )
     return {
-        row.id: _Parsed(
+        row.id: ParsedInvoice(
             InvoiceVersion(row.id, row.processing_version),
             _reading(row.reading_json, row.xml),
-            _EARLIER.validate_python(row.earlier),
+            EARLIER.validate_python(row.earlier),
+            OTHER_ACCOUNTS.validate_python(row.other_accounts or []),
         )
         for row in rows
     }
@@ -170,10 +262,18 @@ def _reason(verdict: Verdict) -> tuple[str, str]:
     return fatal[0].rule, fatal[0].message + more
 
 
-def _outcome(verdict: Verdict | None) -> Outcome:
-    if verdict is None:
+def _error(verdict: Verdict) -> ProcessingError:
+    first = next(violation for violation in verdict.violations if violation.severity is Severity.FATAL)
+    return ProcessingError("validate", *_reason(verdict), violation_class=str(first.violation_class))
+
+
+def _outcome(judged: Judged | None) -> Outcome:
+    if judged is None:
         return Skipped("the invoice is not waiting to be validated any more")
-    if verdict.valid:
-        return Succeeded({"warnings": len(verdict.violations)})
-    code, message = _reason(verdict)
+    if judged.judgement is Judgement.NEEDS_REVIEW:
+        more = f" (and {len(judged.reasons) - 1} more)" if len(judged.reasons) > 1 else ""
+        return Skipped(f"waits for a review: {judged.reasons[0].message}{more}")
+    if judged.judgement is Judgement.VALID:
+        return Succeeded({"warnings": len(judged.verdict.violations)})
+    code, message = _reason(judged.verdict)
     return Failed(code, message, retry=False)

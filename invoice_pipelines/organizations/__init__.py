@@ -11,7 +11,7 @@ from invoice_pipelines.organizations.registry import (
     remove_organization,
     restore_organization,
 )
-from invoice_pipelines.organizations.settings import Address, NumberFormat, OrganizationSettings
+from invoice_pipelines.organizations.settings import Address, NumberFormat, OrganizationSettings, ReviewThresholds
 
 __all__ = [
     "Address",
@@ -20,6 +20,7 @@ __all__ = [
     "OrganizationError",
     "OrganizationSettings",
     "OrganizationSummary",
+    "ReviewThresholds",
     "add_organization",
     "change_organization",
     "find_organization",

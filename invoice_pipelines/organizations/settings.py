@@ -57,6 +57,29 @@ class NumberFormat(BaseModel):
         return re.sub(r"[0-9]+", "#", _PLACEHOLDER.sub("0", self.pattern))
 
 
+Confidence = Annotated[float, Field(ge=0, le=1)]
+
+
+class ReviewThresholds(BaseModel):
+    """How sure a reader must be of a value from a text layer or a picture, 0 to 1; below, a person looks at it.
+
+    A value that an invoice does not have is not asked for here: what it may not lack is a rule of validation.
+    Amounts are proved by arithmetic (net + VAT = total, rate x net = VAT), so more is asked of them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: Confidence = 0.8
+    issue_date: Confidence = 0.8
+    seller_name: Confidence = 0.45
+    currency: Confidence = 0.8
+    net_amount: Confidence = 0.95
+    tax_amount: Confidence = 0.95
+    gross_amount: Confidence = 0.95
+    payable_amount: Confidence = 0.95
+    iban: Confidence = 0.9
+
+
 class OrganizationSettings(BaseModel):
     """What an organization chooses. Stored as one validated JSON document."""
 
@@ -68,6 +91,16 @@ class OrganizationSettings(BaseModel):
     credit_note_number: NumberFormat = Field(default_factory=lambda: NumberFormat(pattern="CN-{year}-{number:06}"))
     oldest_invoice_years: int = Field(default=10, ge=1, le=100)
     """An invoice dated longer ago than this is not plausible."""
+
+    ocr_engine: Literal["rapidocr", "tesseract", "cloud_vision", "none"] | None = None
+    """What reads pages that are pictures; None: what the deployment has set."""
+
+    export_formats: tuple[Literal["CSV", "DATEV"], ...] | None = Field(default=None, min_length=1, max_length=2)
+    """What received invoices are exported as; None: CSV, and DATEV where it is set up."""
+
+    review_thresholds: ReviewThresholds = Field(default_factory=ReviewThresholds)
+    review_within_hours: int = Field(default=48, ge=1, le=8760)
+    """An invoice that waits longer than this for a person is pointed out."""
 
     overdue_levels: tuple[Annotated[int, Field(ge=1, le=3650)], ...] = Field(default=(1,), min_length=1, max_length=10)
     """Days past due at which a notification is made, such as 1, 14 and 30."""

@@ -1,8 +1,8 @@
 """Overdue: invoices that are past due get a notification, once per level, and the log proves that somebody looked.
 
 `execution` is a run of one organization, `execution_log` what is known of runs, `sending` what a sender asks before it
-tells a customer, `promises` what must always be true, `schedule` when runs are due. The rules themselves are SQL
-(`*.sql`).
+tells a customer, `promises` what must always be true, `schedule` when runs are due, `pruning` what is removed at last.
+The rules themselves are SQL (`*.sql`).
 """
 
 from invoice_pipelines.overdue.errors import AlreadyRunning, ExecutionClosed, OverdueError
@@ -17,6 +17,7 @@ from invoice_pipelines.overdue.execution_log import (
     organizations_to_check,
 )
 from invoice_pipelines.overdue.promises import missing_notifications, notifications_without_reason
+from invoice_pipelines.overdue.pruning import prune_executions, prune_notifications
 from invoice_pipelines.overdue.schedule import (
     CronSchedule,
     IntervalSchedule,
@@ -52,6 +53,8 @@ __all__ = [
     "notifications_without_reason",
     "notify_overdue",
     "organizations_to_check",
+    "prune_executions",
+    "prune_notifications",
     "read_schedule",
     "still_due",
 ]

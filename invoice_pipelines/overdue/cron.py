@@ -1,4 +1,8 @@
-"""Holds cron expressions: what they mean, and which moments they name in a time zone. The same as in Dagster.
+"""Holds cron expressions: which of them are taken, and which moments they name in a time zone. The same as in Dagster.
+
+The cronsim library reads them and counts on the wall clock. Two things are done here. Forms of which cronsim and
+Dagster (croniter) think differently, or that only one of them knows, are refused. And what happens when clocks change
+is as in Dagster.
 
 Five fields: minute, hour, day of month, month, day of week. Each is `*`, a number, a range `1-5`, either with a step
 (`*/15`, `8-18/2`), or several of these with commas; months and days of the week may be named (`jan`, `mon`), Sunday is
@@ -8,13 +12,15 @@ Five fields: minute, hour, day of month, month, day of week. Each is `*`, a numb
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
-_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+from cronsim import CronSim, CronSimError
+
+_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 _ALIASES = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -22,9 +28,10 @@ _ALIASES = {
     "@monthly": "0 0 1 * *",
     "@yearly": "0 0 1 1 *",
 }
-_PART = re.compile(r"(?:\*|(?P<low>\w+)(?:-(?P<high>\w+))?)(?:/(?P<step>\d+))?")
-_LONGEST_WAIT = timedelta(days=366 * 8 + 31)
-"""29 February comes after at most eight years."""
+_PART = re.compile(r"\*(/\d+)?|\d+|[a-z]{3}|(\d+-\d+|[a-z]{3}-[a-z]{3})(/\d+)?", re.ASCII | re.IGNORECASE)
+_RANGE = re.compile(r"(\w+)-(\w+)")
+_LONGEST = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+_ANY_DAY = datetime(2000, 1, 1)  # noqa: DTZ001 (on the wall)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +39,9 @@ class Cron:
     """A cron expression that names at least one moment. Made by `parse`."""
 
     expression: str
-    minutes: frozenset[int]
-    hours: frozenset[int]
-    days: frozenset[int]
-    months: frozenset[int]
-    weekdays: frozenset[int]
-    """0 is Sunday"""
+    fields: str
+    """what the expression stands for, if it is an alias"""
+    is_every_hour: bool
 
     @classmethod
     def parse(cls, expression: str) -> Cron:
@@ -48,62 +52,69 @@ class Cron:
                 f"{expression!r} has {len(fields)} fields; a cron expression has five: minute, hour, day of month, "
                 "month, day of week, such as 0 0 * * *"
             )
-        minutes, hours, days, months, weekdays = (
-            _values(text, *field) for text, field in zip(fields, _FIELDS, strict=True)
-        )
-        for text, values, every in ((fields[2], days, 31), (fields[4], {day % 7 for day in weekdays}, 7)):
-            if len(values) == every and text != "*":  # whether that restricts the days, implementations differ
-                raise ValueError(f"{text!r} names every day; write * for that")
-        cron = cls(expression, minutes, hours, days, months, frozenset(day % 7 for day in weekdays))
-        if not any(cron._has(date(2000, 1, 1) + timedelta(days=n)) for n in range(_LONGEST_WAIT.days)):
-            raise ValueError(f"{expression!r} names a day that never comes")
-        return cron
+        for name, field in zip(_FIELDS, fields, strict=True):
+            for part in field.split(","):
+                if not _PART.fullmatch(part):
+                    raise ValueError(
+                        f"{name}: {part!r} is not understood; write *, 5, 1-5, */15, 8-18/2 or several with commas"
+                    )
+        for span in _RANGE.finditer(" ".join(fields)):
+            if span[1] == span[2]:
+                raise ValueError(f"{span[0]!r} is understood in two ways; write {span[1]} for that")
+        try:
+            sim = CronSim(" ".join(fields), _ANY_DAY)
+        except CronSimError as error:
+            raise ValueError(f"{str(error).lower().replace('-', ' ')} in {expression!r}") from None
+        if min(sim.days) > max(_LONGEST.get(month, 31) for month in sim.months if isinstance(month, int)):
+            raise ValueError(f"bad day of month in {expression!r}")
+        days, weekdays = fields[2], fields[4]
+        if days != "*" and weekdays != "*":
+            for name, field, is_all in (
+                ("day of month", days, len(sim.days) == 31),
+                ("day of week", weekdays, {0, 7} & sim.weekdays and sim.weekdays >= set(range(1, 7))),
+            ):
+                if field.startswith("*") or is_all:
+                    raise ValueError(
+                        f"{name}: {field!r} beside restricted days of the other kind is understood in two ways; "
+                        "write * for every day, or list the days"
+                    )
+        return cls(expression, " ".join(fields), len(sim.hours) == 24)
 
     def next(self, after: datetime, zone: ZoneInfo) -> datetime:
         """The first moment after another one, in UTC."""
-        day = after.astimezone(zone).date() - timedelta(days=1)
-        while True:
-            for moment in self._moments(day, zone):
+        start = datetime.combine(after.astimezone(zone).date() - timedelta(days=1), time.min)
+        for moments in self._days(CronSim(self.fields, start - timedelta(seconds=1)), zone):
+            for moment in moments:
                 if moment > after:
                     return moment
-            day += timedelta(days=1)
+        raise AssertionError("an expression that names no moment is refused")
 
     def latest(self, until: datetime, zone: ZoneInfo) -> datetime:
         """The last moment that is not after another one, in UTC."""
-        day = until.astimezone(zone).date() + timedelta(days=1)
-        while True:
-            for moment in reversed(self._moments(day, zone)):
+        end = datetime.combine(until.astimezone(zone).date() + timedelta(days=2), time.min)
+        for moments in self._days(CronSim(self.fields, end, reverse=True), zone):
+            for moment in reversed(moments):
                 if moment <= until:
                     return moment
-            day -= timedelta(days=1)
+        raise AssertionError("an expression that names no moment is refused")
 
-    def _has(self, day: date) -> bool:
-        if day.month not in self.months:
-            return False
-        of_month, of_week = day.day in self.days, day.isoweekday() % 7 in self.weekdays
-        if len(self.days) < 31 and len(self.weekdays) < 7:
-            return of_month or of_week
-        return of_month and of_week
-
-    def _moments(self, day: date, zone: ZoneInfo) -> list[datetime]:
-        """The moments of a local day, in their order.
+    def _days(self, times: Iterable[datetime], zone: ZoneInfo) -> Iterator[list[datetime]]:
+        """The moments of each local day on which there are some, in their order, from times on the wall.
 
         Over changes of the clock a schedule of every hour keeps to the hours that pass. For all others a time that is
         skipped is at the end of what is skipped, and of a time that comes twice the second counts.
         """
-        if not self._has(day):
-            return []
-        found = set()
-        for hour in self.hours:
-            for minute in self.minutes:
-                local = datetime.combine(day, time(hour, minute), zone)
-                if len(self.hours) == 24:
+        for _, of_day in groupby(times, key=datetime.date):
+            found = set()
+            for wall in of_day:
+                local = wall.replace(tzinfo=zone)
+                if self.is_every_hour:
                     found |= {
                         moment for fold in (0, 1) if _exists(moment := local.replace(fold=fold).astimezone(UTC), local)
                     }
                 else:
                     found.add(_at_last(local))
-        return sorted(found)
+            yield sorted(found)
 
 
 def _exists(moment: datetime, local: datetime) -> bool:
@@ -117,35 +128,3 @@ def _at_last(local: datetime) -> datetime:
     while moment.astimezone(local.tzinfo).replace(tzinfo=None) < local.replace(tzinfo=None):
         moment += timedelta(minutes=1)
     return moment
-
-
-def _values(text: str, name: str, lowest: int, highest: int) -> frozenset[int]:
-    words = {"month": _MONTHS, "day of week": _WEEKDAYS}.get(name, ())
-    names = {word: number for number, word in enumerate(words, lowest)}
-    found: set[int] = set()
-    for part in text.split(","):
-        match = _PART.fullmatch(part)
-        if match is None or (match["step"] and match["low"] and not match["high"]):
-            raise ValueError(
-                f"{name}: {part!r} is not understood; write *, 5, 1-5, */15, 8-18/2 or several with commas"
-            )
-        low = lowest if match["low"] is None else _number(match["low"], name, names)
-        high = low if match["high"] is None else _number(match["high"], name, names)
-        if match["low"] is None:
-            high = 6 if name == "day of week" else highest
-        step = int(match["step"] or 1)
-        if step < 1 or low < lowest or high > highest or (low >= high and match["high"]):
-            raise ValueError(f"{name}: {part!r} is not within {lowest} to {highest}, rising, in steps of at least 1")
-        values = range(low, high + 1, step)
-        if not found.isdisjoint(values):
-            raise ValueError(f"{name}: {text!r} names a value twice")  # on which implementations differ
-        found.update(values)
-    return frozenset(found)
-
-
-def _number(text: str, name: str, names: dict[str, int]) -> int:
-    if text.lower() in names:
-        return names[text.lower()]
-    if not (text.isascii() and text.isdecimal()):
-        raise ValueError(f"{name}: {text!r} is not a number")
-    return int(text)

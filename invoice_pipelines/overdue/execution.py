@@ -1,7 +1,8 @@
 """Holds a run: it looks for what is overdue in one organization, notifies, and closes what is settled, batch by batch.
 
-What happens in a batch is in `notifying.sql`: one transaction, a fixed number of statements. Here is what goes around
-it: the lock, the log, and what to do when a batch or the run cannot go on.
+What happens in a batch is in `notifying.sql`: one transaction, a fixed number of statements. PostgreSQL does batch
+after batch until it is time to tell what was done. Here is what goes around it: the lock, the log, and what to do when
+a batch or the run cannot go on.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine, Row, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database import organization_scope
@@ -30,17 +32,17 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 100
 """Notifications per transaction, unless a run is given another number."""
 LARGEST_BATCH_SIZE = 100_000
+PROGRESS_SECONDS = 0.5
+"""For so long a run does batches without a word; also how long a killed one may go on."""
 
 _TRANSIENT = frozenset({"40001", "40P01", "55P03"})
 """Serialization failure, deadlock, lock not available: nothing was done, and it may work the next time."""
 _ATTEMPTS = 5
 
-Result = TypeVar("Result")
-
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a run did so far, told after each batch."""
+    """What a run did so far."""
 
     batches: int
     created: int
@@ -59,13 +61,15 @@ def notify_overdue(
     batch_size: int = BATCH_SIZE,
     run_id: UUID | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    progress_seconds: float = PROGRESS_SECONDS,
 ) -> ExecutionReport:
     """Makes the notifications that are missing in an organization and closes those of invoices that are settled.
 
     An invoice is overdue if it was due before the day `as_of` and is not paid, credited or void. `as_of` is today in
     the time zone of the organization, at the instant `now` (with a time zone; the database's clock if None), or an
     earlier day; payments are taken as they stand, whatever the day. `batch_size` notifications are one transaction.
-    `run_id` is kept in the log, for runs over several organizations.
+    `run_id` is kept in the log, for runs over several organizations. `on_progress` is told after the first batch that
+    ends `progress_seconds` or more after it was told last; with 0 after each.
 
     Two runs never work on the same organization: the later one raises AlreadyRunning. Raises OverdueError, before
     anything is done, for a day that is still to come or wrong settings; ValueError for a time without zone or a wrong
@@ -76,27 +80,31 @@ def notify_overdue(
         raise ValueError("now needs a time zone.")
     if not 1 <= batch_size <= LARGEST_BATCH_SIZE:
         raise ValueError(f"batch_size is {batch_size}; it must be between 1 and {LARGEST_BATCH_SIZE}.")
-    with _lock(engine, organization_id):
-        return _Run(engine, organization_id, now, as_of, batch_size, run_id, on_progress).work()
+    with _lock(engine, organization_id) as session:
+        return _Run(
+            engine, session, organization_id, now, as_of, batch_size, run_id, on_progress, progress_seconds
+        ).work()
 
 
 @contextmanager
-def _lock(engine: Engine, organization_id: UUID) -> Iterator[None]:
-    """Holds the organization for the block, on a connection of its own.
+def _lock(engine: Engine, organization_id: UUID) -> Iterator[Connection]:
+    """Holds the organization for the block; gives the session that does, which commits each statement.
 
-    The lock belongs to the session, so that it outlasts the transactions of the batches and ends with the process.
+    The lock belongs to the session, so that it outlasts the transactions of the batches and ends with the process. The
+    batches are done in the same session: one that lost the lock can do nothing any more.
     """
     key = {"key": f"overdue {organization_id}"}
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.execute(text("select pg_try_advisory_lock(hashtextextended(:key, 0))"), key).scalar_one():
             raise AlreadyRunning(organization_id)
         try:
-            yield
+            yield connection
         finally:
-            try:
-                connection.execute(text("select pg_advisory_unlock(hashtextextended(:key, 0))"), key)
-            except DBAPIError:
-                connection.invalidate()  # it must not go back to the pool with the lock
+            if not connection.invalidated:  # otherwise the session is gone, and the lock with it
+                try:
+                    connection.execute(text("select pg_advisory_unlock(hashtextextended(:key, 0))"), key)
+                except DBAPIError:
+                    connection.invalidate()  # it must not go back to the pool with the lock
 
 
 class _Run:
@@ -105,17 +113,21 @@ class _Run:
     def __init__(
         self,
         engine: Engine,
+        session: Connection,
         organization_id: UUID,
         now: datetime | None,
         as_of: date | None,
         batch_size: int,
         run_id: UUID | None,
         on_progress: Callable[[Progress], None] | None,
+        progress_seconds: float,
     ) -> None:
         self._engine = engine
+        self._session = session
         self._organization_id = organization_id
         self._batch_size = batch_size
         self._on_progress = on_progress
+        self._progress_seconds = progress_seconds
         self._started = time.monotonic()
         self._batches = 0
         self._done = {"created": 0, "reopened": 0, "closed": 0, "errors": 0}
@@ -143,11 +155,7 @@ class _Run:
         try:
             self._notify()
             self._close()
-            row = self._transaction(
-                lambda connection: connection.execute(
-                    text("select * from overdue.finish_execution(:execution)"), {"execution": self._execution}
-                ).one()
-            )
+            row = self._try(self._finish)
         except BaseException as error:  # also when the process is asked to stop
             reason = reason_of(error).message if isinstance(error, Exception) else "The run was interrupted."
             log.error("organization %s: the run failed: %s", self._organization_id, reason)
@@ -167,18 +175,16 @@ class _Run:
         return report
 
     def _notify(self) -> None:
-        after: dict[str, Any] = {"level": 0, "due": date.min, "id": UUID(int=0)}
         statement = text(
-            """select * from overdue.notify_batch(:execution, :as_of, cast(:levels as integer[]),
-                   cast(:channels as text[]), :batch_size, :level, :due, :id)"""
+            """call overdue.notify_batches(:organization, :execution, :as_of, cast(:levels as integer[]),
+                   cast(:channels as text[]), :batch_size, :seconds, false, 0, 0, 0, '[]', :level, :due, :id)"""
         )
         values = {"as_of": self._as_of, "levels": self._levels, "channels": self._channels}
-        while True:
-            batch = self._batch(statement, values | after)
-            self._done["created"] += batch.created
-            self._done["reopened"] += batch.reopened
-            self._done["errors"] += len(batch.failures)
-            for failure in batch.failures:
+        for done in self._batches_of(statement, values):
+            self._done["created"] += done.created
+            self._done["reopened"] += done.reopened
+            self._done["errors"] += len(done.failures)
+            for failure in done.failures:
                 log.warning(
                     "organization %s: no notification for invoice %s, level %s: %s",
                     self._organization_id,
@@ -186,48 +192,65 @@ class _Run:
                     failure["level"],
                     failure["reason"],
                 )
-            self._tell(batch.taken)
-            if batch.taken < self._batch_size:
-                return
-            after = {"level": batch.last_level, "due": batch.last_due, "id": batch.last_id}
 
     def _close(self) -> None:
-        after: dict[str, Any] = {"level": 0, "due": date.min, "id": UUID(int=0)}
-        statement = text("select * from overdue.close_batch(:execution, :batch_size, :level, :due, :id)")
-        while True:
-            batch = self._batch(statement, after)
-            self._done["closed"] += batch.closed
-            self._tell(batch.taken)
-            if batch.taken < self._batch_size:
-                return
-            after = {"level": batch.last_level, "due": batch.last_due, "id": batch.last_id}
+        statement = text(
+            """call overdue.close_batches(:organization, :execution, :batch_size, :seconds, false, 0, 0, :level, :due,
+                   :id)"""
+        )
+        for done in self._batches_of(statement, {}):
+            self._done["closed"] += done.closed
 
-    def _batch(self, statement: Any, values: dict[str, Any]) -> Row[Any]:
-        values = {"execution": self._execution, "batch_size": self._batch_size} | values
-        return self._transaction(lambda connection: connection.execute(statement, values).one())
+    def _batches_of(self, statement: TextClause, values: dict[str, Any]) -> Iterator[Row[Any]]:
+        """Calls a procedure that does batches until it says that none is left; what it did each time."""
+        values = {
+            "organization": self._organization_id,
+            "execution": self._execution,
+            "batch_size": self._batch_size,
+            "seconds": self._progress_seconds,
+            "level": 0,
+            "due": date.min,
+            "id": UUID(int=0),
+        } | values
+        is_done = False
+        while not is_done:
+            done = self._try(partial(self._call, statement, values))
+            yield done
+            self._tell(done.batches)
+            values |= {"level": done.last_level, "due": done.last_due, "id": done.last_id}
+            is_done = done.is_done
 
-    def _tell(self, taken: int) -> None:
-        if not taken:
-            return
-        self._batches += 1
-        log.debug("organization %s: batch %d, %d notifications", self._organization_id, self._batches, taken)
-        if self._on_progress is not None:
-            self._on_progress(Progress(self._batches, **self._done, seconds=time.monotonic() - self._started))
+    def _call(self, statement: TextClause, values: dict[str, Any]) -> Row[Any]:
+        return self._session.execute(statement, values).one()
 
-    def _transaction(self, do: Callable[[Connection], Result]) -> Result:
+    def _finish(self) -> Row[Any]:
+        with organization_scope(self._engine, self._organization_id) as connection:
+            return connection.execute(
+                text("select * from overdue.finish_execution(:execution)"), {"execution": self._execution}
+            ).one()
+
+    def _try(self, transaction: Callable[[], Row[Any]]) -> Row[Any]:
+        """What is done in transactions, again where that may help."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with organization_scope(self._engine, self._organization_id) as connection:
-                    return do(connection)
+                return transaction()
             except DBAPIError as error:
                 if refusal := refusal_of(error):
                     raise refusal from None
                 state = getattr(error.orig, "sqlstate", None)
                 if state not in _TRANSIENT or attempt == _ATTEMPTS:
                     raise
-                log.info("organization %s: a batch was rolled back (%s); again", self._organization_id, state)
+                log.info("organization %s: a transaction was rolled back (%s); again", self._organization_id, state)
                 time.sleep(0.05 * 2**attempt)
         raise AssertionError("unreachable")
+
+    def _tell(self, batches: int) -> None:
+        if not batches:
+            return
+        self._batches += batches
+        log.debug("organization %s: %d batches, %s", self._organization_id, self._batches, self._done)
+        if self._on_progress is not None:
+            self._on_progress(Progress(self._batches, **self._done, seconds=time.monotonic() - self._started))
 
 
 def _what_the_organization_wants(connection: Connection, organization_id: UUID) -> tuple[list[int], list[str]]:

@@ -4,6 +4,9 @@
 -- Every change is guarded by `status = 'RUNNING'`. So a process that was taken for dead and is not cannot commit a batch
 -- any more that its log row would not tell of.
 
+-- Old runs and notifications are deleted at night: see pruning.py.
+grant delete on overdue.notification, overdue.job_execution_log to invoice_pipelines_app;
+
 -- The day in the time zone of the organization in scope.
 create or replace function overdue.day_at(moment timestamptz)
 returns date

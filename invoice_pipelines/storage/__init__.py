@@ -7,6 +7,7 @@ have been seen before, is written in PostgreSQL, not here.
 from __future__ import annotations
 
 from invoice_pipelines.storage.blobs import read_blob, store_blob, write_file_atomically
+from invoice_pipelines.storage.csv_file import to_csv
 from invoice_pipelines.storage.inbox import InboxFile, list_files, read_chunks, remove_file
 from invoice_pipelines.storage.places import StorageError, remove_abandoned_files, root_path
 
@@ -20,5 +21,6 @@ __all__ = [
     "remove_file",
     "root_path",
     "store_blob",
+    "to_csv",
     "write_file_atomically",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import signal
@@ -49,12 +50,12 @@ class Terminal:
 
     def __init__(self, home: Path, database_url: str) -> None:
         self.home = home
-        self._environment = {"DAGSTER_HOME": str(home), "INVOICE_PIPELINES_DATABASE_URL": database_url}
+        self.environment = {"DAGSTER_HOME": str(home), "INVOICE_PIPELINES_DATABASE_URL": database_url}
 
     def run(self, *words: str) -> Ended:
         stdout, stderr = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(stdout), redirect_stderr(stderr):
-            for name, value in self._environment.items():
+            for name, value in self.environment.items():
                 patch.setenv(name, value)
             patch.setattr(signal, "signal", lambda *handler: None)
             patch.setattr(console, "width", 200)
@@ -138,6 +139,16 @@ def test_from_files_to_invoices_and_their_corrections(terminal, tmp_path):
     assert re.search(r"0002", retried.stdout)
     assert re.search(r"acme +0 +0 +RE\d{4}-0002 +151\.72 EUR", terminal.run("status").stdout)
 
+    path = tmp_path / "aging.csv"
+    owed = terminal.acme("invoices", "aging", "--csv", str(path))
+    assert owed.returncode == 0, owed.stderr
+    for words in (r"not due +151\.72", r"total +151\.72", r"overdue, % +0\.0", r"days sales outstanding +90\.0"):
+        assert re.search(words, owed.stdout), words
+    assert re.search(r"C1 +Müller & \[bold\]Söhne\[/red\] +151\.72", owed.stdout)
+    (row,) = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline=""))
+    assert (row["customer_number"], row["total"], row["invoices"]) == ("C1", "151.72", "2")
+    assert "Nothing is due as of 2020-01-01." in terminal.acme("invoices", "aging", "--as-of", "2020-01-01").stdout
+
 
 def test_a_job_waits_for_dagster_unless_it_is_run_here(terminal):
     asked = terminal.acme("batch", "invoices", "--all-open")
@@ -164,6 +175,9 @@ def test_a_job_waits_for_dagster_unless_it_is_run_here(terminal):
         (["batch", "cancel", "00000000-0000-0000-0000-000000000000"], "There is no batch job"),
         (["invoices", "show", "RE-1"], "has no issued invoice or credit note 'RE-1'"),
         (["invoices", "credit", "RE-1", "--reason", "x", "--line", "one"], "--line"),
+        (["invoices", "aging", "--as-of", "31.03.2026"], "--as-of: '31.03.2026' is not a date"),
+        (["invoices", "aging", "--as-of", "2999-01-01"], "is after today"),
+        (["invoices", "aging", "--csv", "/dev/null/x.csv"], "could not be written"),
         (["customers", "import", "{home}/items.csv"], "there is no column 'sku'"),
     ],
 )

@@ -107,6 +107,15 @@ def test_an_upload_is_shown_by_status_and_the_same_bytes_again_are_a_duplicate(h
     assert any(line.split()[:3] == ["acme", "0", "1"] for line in shown.stdout.splitlines()), shown.stdout
 
 
+def test_status_says_when_overdue_invoices_are_looked_for_or_which_setting_is_wrong(home):
+    fine = run(home, "status", SCHEDULER_SCHEDULE_VALUE="30 5 * * 1-5", SCHEDULER_TIMEZONE="Europe/Berlin")
+    assert "at the moments of cron '30 5 * * 1-5' in Europe/Berlin" in fine.stdout, fine.stdout + fine.stderr
+    assert any(line.split()[:2] == ["acme", "none"] and "UTC" in line for line in fine.stdout.splitlines())
+    wrong = run(home, "status", SCHEDULER_SCHEDULE_TYPE="interval", SCHEDULER_SCHEDULE_VALUE="-2")
+    assert wrong.returncode == 0, wrong.stderr
+    assert "the schedule is wrong. SCHEDULER_SCHEDULE_VALUE: an interval is a number of whole hours" in wrong.stdout
+
+
 def test_a_missing_file_is_reported_and_the_others_are_uploaded(home, tmp_path):
     good = tmp_path / "good.xml"
     good.write_bytes(next(EXAMPLES.glob("*.xml")).read_bytes())

@@ -60,9 +60,12 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "intake/parsed_invoices",
         "intake/validated_invoices",
         "intake/export_files",
+        "intake/reparsed_invoices",
         "billing/sales_orders",
         "billing/issued_invoices",
         "billing/backlog",
+        "billing/receivables",
+        "overdue/notifications",
     }
     checks = {key.to_user_string() for key in repository.asset_graph.asset_check_keys}
     assert checks == {
@@ -70,11 +73,18 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "intake/uploads:every_file_was_taken",
         "intake/parsed_invoices:all_documents_readable",
         "intake/parsed_invoices:every_failure_has_a_reason",
+        "intake/parsed_invoices:ocr_engine_works",
         "intake/validated_invoices:all_invoices_valid",
         "intake/validated_invoices:totals_tie",
         "intake/validated_invoices:passed_by_a_verdict",
+        "intake/validated_invoices:waiting_for_review",
         "intake/export_files:exported_invoices_are_in_a_file",
         "intake/export_files:nothing_is_stuck",
+        "billing/receivables:buckets_sum_to_total",
+        "billing/receivables:aging_is_what_is_due",
+        "overdue/notifications:every_overdue_invoice_has_its_notifications",
+        "overdue/notifications:no_notification_of_settled_invoices",
+        "overdue/notifications:last_execution_is_fresh",
     } | {
         f"billing/{asset}:{name}"
         for asset in ("issued_invoices", "backlog")
@@ -97,14 +107,30 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "invoicing",
         "invoicing_sweep",
         "nightly_prune",
+        "overdue",
+        "overdue_lateness",
+        "overdue_now",
+        "overdue_sweep",
         "process_uploads_now",
+        "receivables_aging",
+        "receivables_sweep",
+        "reparse_intake",
         "retry_failed_intake",
         "stuck_work_clean_up",
     }
     sensors = {sensor.name: sensor.minimum_interval_seconds for sensor in repository.sensor_defs}
-    assert sensors == {"failed_runs": 30, "intake_due": 5, "organization_partitions": 10, "pending_invoice_jobs": 5}
+    assert sensors == {
+        "failed_runs": 30,
+        "intake_due": 5,
+        "late_overdue_runs": 60,
+        "organization_partitions": 10,
+        "overdue_left": 10,
+        "pending_invoice_jobs": 5,
+        "receivables_due": 30,
+    }
     schedules = {schedule.name: (schedule.cron_schedule, schedule.job_name) for schedule in repository.schedule_defs}
     assert schedules == {
+        "overdue_schedule": ("0 0 * * *", "overdue_sweep"),
         "prune_every_night": ("30 3 * * *", "nightly_prune"),
         "stuck_work_every_ten_minutes": ("*/10 * * * *", "stuck_work_clean_up"),
     }

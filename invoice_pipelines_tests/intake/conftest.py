@@ -21,7 +21,7 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.intake.arrivals import IntakeReport, files_by_organization, sight
 from invoice_pipelines.intake.readers import Limits
-from invoice_pipelines.intake.reading import Format, Line, Party, Reading, Source, TaxBreakdown
+from invoice_pipelines.intake.reading import Format, Line, Party, Provenance, Reading, Source, TaxBreakdown
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, mark_parsed, mark_validated
 from invoice_pipelines.intake.stages import Intake, take_uploads
 from invoice_pipelines.intake.uploads import StoredFile, record_uploads
@@ -74,6 +74,8 @@ class Desk:
             time_box=timedelta(minutes=5),
             max_attempts=3,
             rules_directory=None,
+            ocr=None,
+            ocr_processes=1,
         )
         return dataclasses.replace(intake, **changes)
 
@@ -188,6 +190,16 @@ def make_reading(number: str | None = None, **changes: Any) -> Reading:
         lines=(Line("1", name="Schrauben", quantity=Decimal(2), unit="C62", net_amount=Decimal("100.00")),),
     )
     return dataclasses.replace(reading, **changes)
+
+
+def surely_read(reading: Reading, **confidences: float) -> Reading:
+    """A reading from a page with all values sure but those named, such as gross_amount=0.8 or seller_name=0.2."""
+    places = dict.fromkeys(("number", "issue_date", "currency", "seller.name"), 0.99)
+    places |= dict.fromkeys(("net_amount", "tax_amount", "gross_amount", "payable_amount"), 0.99)
+    places |= {name.replace("seller_", "seller."): confidence for name, confidence in confidences.items()}
+    return dataclasses.replace(
+        reading, provenance={name: Provenance(reading.source, sure) for name, sure in places.items()}
+    )
 
 
 @pytest.fixture(scope="session")

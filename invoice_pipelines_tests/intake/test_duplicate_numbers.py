@@ -16,20 +16,20 @@ from invoice_pipelines.intake.received_invoices import (
     mark_parsed,
     retry_failed,
 )
-from invoice_pipelines.intake.validating import validate_handler
+from invoice_pipelines.intake.validating import Standard, validate_handler
 from invoice_pipelines.work import Chunk, Item, Outcome
-from invoice_pipelines_tests.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.intake.conftest import Desk, make_reading, surely_read
 
 TODAY = date(2026, 5, 1)
 
 
 def invoice_on_paper(number: str = "2026-001", **changes: object) -> Reading:
-    """As from a text layer, so that validation asks the project's own rules only."""
-    return make_reading(number, source=Source.TEXT, format=Format.PDF, lines=(), **changes)
+    """As from a text layer, so that validation asks the project's own rules only; each value read beyond doubt."""
+    return surely_read(make_reading(number, source=Source.TEXT, format=Format.PDF, lines=(), **changes))
 
 
 def validate(desk: Desk, connection: Connection, *ids: UUID) -> list[Outcome]:
-    handler = validate_handler(TODAY, 10, None)
+    handler = validate_handler(Standard(TODAY, past_years=10))
     items = tuple(Item(uuid4(), str(invoice_id), 1) for invoice_id in ids)
     return handler(connection, Chunk("validate_invoice", None, {}, items, heartbeat=lambda: None))
 

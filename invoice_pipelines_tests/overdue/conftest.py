@@ -136,6 +136,8 @@ class Desk:
             )
 
     def run(self, **arguments: Any) -> ExecutionReport:
+        """A run that tells its progress after each batch."""
+        arguments = {"progress_seconds": 0} | arguments
         return notify_overdue(self.engine, self.organization_id, **arguments)
 
     def notifications(self, status: str | None = None) -> list[Any]:

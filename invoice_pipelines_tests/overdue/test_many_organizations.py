@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.organizations import list_organizations, remove_organization
 from invoice_pipelines.overdue import OverdueError, execution_totals, notify_overdue, organizations_to_check
@@ -101,19 +102,63 @@ def test_operators_find_the_columns_they_were_promised(desks: list[Desk]) -> Non
         assert connection.execute(text("select status from get_job_execution_totals()")).scalars().all() == ["SUCCESS"]
 
 
+@pytest.mark.parametrize("progress_seconds", [0, 60])
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_batch_that_lost_a_deadlock_is_done_again_and_nothing_is_logged_twice(
+    desks: list[Desk], at: int, progress_seconds: int
+) -> None:
+    desk = desks[2]
+    desk.add([desk.late(9, is_bad=True)])  # the longest due, so of the first batch
+    with desk.superuser.begin() as connection:
+        connection.exec_driver_sql(
+            f"""create sequence public.tries; grant usage on sequence public.tries to public;
+                create function public.lose() returns trigger language plpgsql as $$ begin
+                    if nextval('public.tries') = {at + 1} then
+                        raise exception 'deadlock detected' using errcode = 'deadlock_detected';
+                    end if;
+                    return new;
+                end $$;
+                create trigger lose before insert on overdue.notification
+                    for each row when (new.customer_name is not null) execute function public.lose()"""
+        )
+        connection.exec_driver_sql("select nextval('public.tries')")
+    report = desk.run(batch_size=1, progress_seconds=progress_seconds)
+    assert (report.created_count, report.error_count, report.processed_count) == (3, 1, 4)
+    assert len(report.errors) == 1
+    with desk.superuser.connect() as connection:
+        assert connection.exec_driver_sql("select last_value from public.tries").scalar_one() == 5
+
+
 def test_a_run_that_was_taken_for_dead_commits_nothing_any_more(desks: list[Desk]) -> None:
-    """Its lock went with a connection, a second run closed its row and did its work; then the first wakes up."""
+    desk = desks[2]
+
+    def close_its_row(_: object) -> None:
+        desk.rows("update overdue.job_execution_log set status = 'FAILED', end_time = clock_timestamp()")
+
+    with pytest.raises(OverdueError, match="taken for dead"):
+        desk.run(batch_size=1, on_progress=close_its_row)
+    assert (desk.log_rows()[0].status, desk.log_rows()[0].created_count, len(desk.told())) == ("FAILED", 1, 1)
+    assert desk.run().created_count == 2
+
+
+def test_a_run_whose_session_was_ended_commits_nothing_any_more(desks: list[Desk]) -> None:
+    """Its lock went with the session, a second run closed its row and did its work; then the first wakes up."""
     desk = desks[2]
 
     def lose_the_lock(_: object) -> None:
         with desk.superuser.begin() as connection:
             connection.execute(
-                text("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database <> 0")
+                text(
+                    """select pg_terminate_backend(l.pid, 5000) from pg_locks l
+                       join pg_database d on d.oid = l.database and d.datname = current_database()
+                       where l.locktype = 'advisory'"""
+                )
             )
         desk.run()
 
-    with pytest.raises(OverdueError, match="taken for dead"):
+    with pytest.raises(DBAPIError, match="terminating connection"):
         desk.run(batch_size=1, on_progress=lose_the_lock)
     first, second = desk.log_rows()
     assert (first.status, first.created_count, second.status, second.created_count) == ("FAILED", 1, "SUCCESS", 2)
     assert len(desk.told()) == len(set(desk.told())) == 3
+    assert desk.engine.pool.checkedout() == 0  # type: ignore[attr-defined]

@@ -281,24 +281,36 @@ class Counted:
 @given(invoices=st.integers(0, 300), batch_size=st.integers(1, 100), channels=st.sampled_from([[], ["email", "sms"]]))
 @of_any_books
 def test_batch_query_efficiency(database: TestDatabase, invoices: int, batch_size: int, channels: list[str]) -> None:
-    """A batch takes two statements (the scope, the batch), and a run seven besides, however many invoices there are."""
+    """A batch takes one statement, and a run seven besides, however many invoices there are; nine in all, if nobody is
+    to be told after each batch.
+    """
     desk = open_desk(database, overdue_channels=channels)
     desk.add([Invoice(TODAY - timedelta(days=1 + n % 5)) for n in range(invoices)])
     with Counted(desk.engine) as counted:
         desk.run(now=NOON, batch_size=batch_size)
     batches = invoices // batch_size + 1 + 1  # the last one finds too few; and one finds nothing to close
-    assert len(counted.statements) == 2 * batches + 7
+    assert len(counted.statements) == batches + 7
+    desk.add([Invoice(TODAY - timedelta(days=1 + n % 5)) for n in range(invoices)])
+    with Counted(desk.engine) as counted:
+        desk.run(now=NOON, batch_size=batch_size, progress_seconds=60)
+    assert len(counted.statements) == 9
+    assert len(desk.told()) == 2 * invoices
 
 
-@given(invoices=st.lists(OPEN_AND_LATE, min_size=1, max_size=60), levels=LEVELS, batch_size=st.integers(1, 40))
+@given(
+    invoices=st.lists(OPEN_AND_LATE, min_size=1, max_size=60),
+    levels=LEVELS,
+    batch_size=st.integers(1, 40),
+    progress_seconds=st.sampled_from([0, 60]),
+)
 @of_any_books
 def test_batch_size_adherence(
-    database: TestDatabase, invoices: list[Invoice], levels: list[int], batch_size: int
+    database: TestDatabase, invoices: list[Invoice], levels: list[int], batch_size: int, progress_seconds: int
 ) -> None:
     """A transaction makes as many notifications as configured, over all levels; only the last makes fewer."""
     desk = open_desk(database, overdue_levels=levels)
     desk.add(invoices)
-    desk.run(now=NOON, batch_size=batch_size)
+    desk.run(now=NOON, batch_size=batch_size, progress_seconds=progress_seconds)
     # created_at is the time of the transaction
     sizes = [
         row[0] for row in desk.rows("select count(*) from overdue.notification group by created_at order by created_at")

@@ -26,7 +26,7 @@ def main() -> None:
             engine = create_app_engine(url)
             while True:
                 try:
-                    notify_overdue(engine, UUID(organization), batch_size=int(batch_size))
+                    notify_overdue(engine, UUID(organization), batch_size=int(batch_size), progress_seconds=0.03)
                     os._exit(0)
                 except AlreadyRunning:  # the server has not seen yet that the one before is dead
                     continue

@@ -63,5 +63,5 @@ def validated_invoices(context: dg.AssetExecutionContext, database: InvoiceDatab
     },
 )
 def export_files(context: dg.AssetExecutionContext, database: InvoiceDatabase) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """CSV files of validated invoices and their lines; each invoice stands in one export unless asked for again."""
+    """CSV files of validated invoices, and DATEV batches where that is set up; each invoice once unless asked again."""
     return steps.export_files(database.intake(context.partition_key), context.log).materialization()

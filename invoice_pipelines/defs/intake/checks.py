@@ -11,6 +11,7 @@ from datetime import timedelta
 import dagster as dg
 from sqlalchemy import Connection
 
+from invoice_pipelines.defs.intake import review
 from invoice_pipelines.defs.intake.metadata import names_table, refused_table
 from invoice_pipelines.defs.metadata import without_empty_tables
 from invoice_pipelines.defs.organizations import organizations
@@ -18,9 +19,11 @@ from invoice_pipelines.intake import promises
 from invoice_pipelines.intake.arrivals import IntakeReport
 from invoice_pipelines.intake.overview import file_names
 from invoice_pipelines.intake.promises import Finding
+from invoice_pipelines.intake.stages import ParseReport
 from invoice_pipelines.work import DrainReport
 
-STUCK_AFTER = timedelta(hours=1)
+STUCK_AFTER = timedelta(minutes=5)
+STUCK_IN_QUEUE_AFTER = timedelta(hours=1)
 
 
 def _spec(asset: str, name: str, description: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
@@ -48,6 +51,11 @@ parsed_checks = [
         "Every document of this run could be read. Those that could not are FAILED, with a reason.",
     ),
     _spec("parsed_invoices", "every_failure_has_a_reason", "Every FAILED invoice says why."),
+    _spec(
+        "parsed_invoices",
+        "ocr_engine_works",
+        "The OCR engine could work. While it cannot, documents that need it wait; there is no fallback to another.",
+    ),
 ]
 validated_checks = [
     _spec(
@@ -62,10 +70,16 @@ validated_checks = [
         blocking=True,
     ),
     _spec("validated_invoices", "passed_by_a_verdict", "Whatever passed has a verdict that says so.", blocking=True),
+    _spec("validated_invoices", review.WAITING_FOR_REVIEW, review.DESCRIPTION),
 ]
 export_checks = [
     _spec("export_files", "exported_invoices_are_in_a_file", "Every EXPORTED invoice stands in a completed export."),
-    _spec("export_files", "nothing_is_stuck", "No unfinished invoice was left untouched for more than an hour."),
+    _spec(
+        "export_files",
+        "nothing_is_stuck",
+        "No unfinished invoice was left untouched for more than 5 minutes, or for an hour while it is in the queue; "
+        "`invoice-pipelines intake stuck` says what each waits for.",
+    ),
 ]
 
 
@@ -88,29 +102,37 @@ def check_uploads(connection: Connection, report: IntakeReport) -> list[dg.Asset
 
 
 def check_parsed(
-    connection: Connection, report: DrainReport, failures: dg.TableMetadataValue
+    connection: Connection, report: ParseReport, failures: dg.TableMetadataValue
 ) -> list[dg.AssetCheckResult]:
     """Results of `parsed_checks`."""
+    unavailable = report.recognition.unavailable if report.recognition else None
     return [
-        _warning("all_documents_readable", "unreadable documents", report.failed, failures),
+        _warning("all_documents_readable", "unreadable documents", report.drained.failed, failures),
         _promise(connection, "every_failure_has_a_reason", promises.failures_without_reason(connection)),
+        dg.AssetCheckResult(
+            check_name="ocr_engine_works",
+            passed=unavailable is None,
+            severity=dg.AssetCheckSeverity.ERROR,
+            metadata={"what is wrong": unavailable} if unavailable else {},
+        ),
     ]
 
 
 def check_validated(
-    connection: Connection, report: DrainReport, failures: dg.TableMetadataValue
+    connection: Connection, report: DrainReport, failures: dg.TableMetadataValue, review_within: timedelta
 ) -> list[dg.AssetCheckResult]:
     """Results of `validated_checks`."""
     return [
         _warning("all_invoices_valid", "invalid invoices", report.failed, failures),
         _promise(connection, "totals_tie", promises.totals_that_do_not_tie(connection)),
         _promise(connection, "passed_by_a_verdict", promises.passed_without_verdict(connection)),
+        review.check_review(connection, review_within),
     ]
 
 
 def check_exported(connection: Connection) -> list[dg.AssetCheckResult]:
     """Results of `export_checks`."""
-    stuck = promises.stuck_invoices(connection, STUCK_AFTER)
+    stuck = promises.stuck_invoices(connection, STUCK_AFTER, STUCK_IN_QUEUE_AFTER)
     return [
         _promise(connection, "exported_invoices_are_in_a_file", promises.exported_without_file(connection)),
         _promise(connection, "nothing_is_stuck", stuck, dg.AssetCheckSeverity.WARN),

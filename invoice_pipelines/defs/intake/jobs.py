@@ -6,17 +6,18 @@ import dagster as dg
 from pydantic import Field
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.defs.intake.reparse import reparsed_invoices
 from invoice_pipelines.defs.intake.steps import steps_of
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import LONGEST_REASON, Sweep, sweep
-from invoice_pipelines.intake.received_invoices import UnknownUpload, retry_failed
+from invoice_pipelines.intake.received_invoices import IntakeError, retry_failed
 from invoice_pipelines.intake.stages import Intake, process_uploads
 from invoice_pipelines.organizations import OrganizationError
 
 intake = dg.define_asset_job(
     "intake",
-    selection=dg.AssetSelection.groups("intake"),
+    selection=dg.AssetSelection.groups("intake") - dg.AssetSelection.assets(reparsed_invoices),
     description="Takes, reads, validates and exports whatever waits in one organization.",
 )
 
@@ -46,7 +47,7 @@ def process_named_uploads(context: dg.OpExecutionContext, config: ProcessUploads
     found = _intake_of(context, config.organization, database)
     try:
         job_id, report = process_uploads(found, _ids("upload_ids", config.upload_ids))
-    except UnknownUpload as error:
+    except IntakeError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     context.add_output_metadata(
         {"batch job": str(job_id), "validated": report.succeeded, "failed": report.failed, "skipped": report.skipped}

@@ -9,7 +9,9 @@ import dagster as dg
 
 from invoice_pipelines.defs.metadata import bar_chart, table
 from invoice_pipelines.intake.arrivals import IntakeReport
+from invoice_pipelines.intake.operations import ViolationCount
 from invoice_pipelines.intake.overview import FailureReason, Money
+from invoice_pipelines.intake.recognition import Recognition
 from invoice_pipelines.intake.stages import ExportReport
 from invoice_pipelines.intake.states import Status, label
 from invoice_pipelines.work import DrainReport, Failure
@@ -50,11 +52,29 @@ def drain_metadata(report: DrainReport, failures: dg.TableMetadataValue, outcome
     }
 
 
+def recognition_metadata(done: Recognition) -> dict[str, Any]:
+    """What text recognition read, how fast, and what it cost."""
+    return {
+        "OCR engine": done.engine,
+        "pages recognized": done.recognized,
+        "pages known already": done.known,
+        "pages not readable": done.unreadable,
+        "pages per second": round(done.recognized / max(done.seconds, 1e-6), 2),
+        "OCR cost in USD": str(done.cost_usd),
+    }
+
+
 def export_metadata(report: ExportReport, seconds: float, root: str, money: Sequence[Money]) -> dict[str, Any]:
     """Exported invoices, their money and the files."""
-    exported = sum(export.invoice_count for export in report.exports)
+    exported = sum(export.newly_exported for export in report.exports)
     files = [
-        {"export": export.number, "file": file.path, "rows": file.rows, "bytes": file.size_bytes}
+        {
+            "export": export.number,
+            "format": export.format,
+            "file": file.path,
+            "rows": file.rows,
+            "bytes": file.size_bytes,
+        }
         for export in report.exports
         for file in export.files
     ]
@@ -110,6 +130,20 @@ def failures_table(failures: Sequence[Failure], names: Mapping[str, str]) -> dg.
 def reasons_table(reasons: Sequence[FailureReason]) -> dg.TableMetadataValue:
     """Why documents failed, the most frequent reason first."""
     return table([{"code": row.code, "invoices": row.invoices, "for example": row.message} for row in reasons])
+
+
+def violations_table(found: Sequence[ViolationCount]) -> dg.TableMetadataValue:
+    """Violations by class, as the German tax authority separates them, and by severity."""
+    return table(
+        [
+            {
+                "class": f"{row.violation_class.replace('_', ' ')} error",
+                "severity": row.severity,
+                "invoices": row.invoices,
+            }
+            for row in found
+        ]
+    )
 
 
 def names_table(ids: Sequence[str], names: Mapping[str, str]) -> dg.TableMetadataValue:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.intake.jobs import intake, intake_sweep, process_uploads_now, retry_failed_intake
+from invoice_pipelines.defs.intake.reparse import reparse_intake
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import DomainRuns, ask_for_runs, behind
 from invoice_pipelines.intake.arrivals import files_by_organization, organizations_with_waiting_files, sight
@@ -21,7 +22,7 @@ RUNS = DomainRuns(
     job=intake.name,
     sweep=intake_sweep.name,
     sweep_op="sweep_organizations",
-    by_hand=(process_uploads_now.name, retry_failed_intake.name),
+    by_hand=(process_uploads_now.name, retry_failed_intake.name, reparse_intake.name),
 )
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import dagster as dg
 from sqlalchemy import Connection
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.intake import checks
+from invoice_pipelines.defs.intake.datev_metadata import datev_metadata
 from invoice_pipelines.defs.intake.metadata import (
     arrivals_metadata,
     drain_metadata,
@@ -21,12 +23,16 @@ from invoice_pipelines.defs.intake.metadata import (
     failures_table,
     money_table,
     reasons_table,
+    recognition_metadata,
     status_chart,
+    violations_table,
 )
+from invoice_pipelines.defs.intake.review import review_metadata
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import StepResult
 from invoice_pipelines.intake import stages
 from invoice_pipelines.intake.arrivals import IntakeReport
+from invoice_pipelines.intake.operations import newest_verdict, violations_by_class
 from invoice_pipelines.intake.overview import exported_money, failure_reasons, file_names, validated_money
 from invoice_pipelines.intake.received_invoices import statistics
 from invoice_pipelines.intake.stages import Intake
@@ -53,10 +59,13 @@ def parsed_invoices(intake: Intake, log: logging.Logger) -> StepResult:
     """Reads what was uploaded."""
     report = stages.parse_uploads(intake, _progress(log, "read"))
     with organization_scope(intake.engine, intake.organization.id) as connection:
-        failures = _failures(connection, report)
+        failures = _failures(connection, report.drained)
+        shown = drain_metadata(report.drained, failures, "parsed")
+        if report.recognition is not None:
+            shown |= recognition_metadata(report.recognition)
         return StepResult(
-            report.done > 0,
-            drain_metadata(report, failures, "parsed"),
+            report.drained.done > 0 or report.recognition is not None,
+            shown,
             checks.check_parsed(connection, report, failures),
             checks.BLOCKING,
         )
@@ -64,12 +73,19 @@ def parsed_invoices(intake: Intake, log: logging.Logger) -> StepResult:
 
 def validated_invoices(intake: Intake, log: logging.Logger) -> StepResult:
     """Judges what was read."""
+    with organization_scope(intake.engine, intake.organization.id) as connection:
+        earlier = newest_verdict(connection)
     report = stages.validate_invoices(intake, _progress(log, "validated"))
     with organization_scope(intake.engine, intake.organization.id) as connection:
         failures = _failures(connection, report)
         shown = drain_metadata(report, failures, "validated")
+        shown["violations of this run"] = violations_table(violations_by_class(connection, earlier))
         shown["gross amounts, valid and not exported"] = money_table(validated_money(connection))
-        return StepResult(report.done > 0, shown, checks.check_validated(connection, report, failures), checks.BLOCKING)
+        if report.done:
+            shown |= review_metadata(connection, intake, log)
+        within = timedelta(hours=intake.organization.settings.review_within_hours)
+        results = checks.check_validated(connection, report, failures, within)
+        return StepResult(report.done > 0, shown, results, checks.BLOCKING)
 
 
 def export_files(intake: Intake, log: logging.Logger) -> StepResult:
@@ -80,6 +96,7 @@ def export_files(intake: Intake, log: logging.Logger) -> StepResult:
     with organization_scope(intake.engine, intake.organization.id) as connection:
         money = exported_money(connection, [export.id for export in report.exports])
         shown = export_metadata(report, seconds, str(intake.exports / intake.organization.slug), money)
+        shown |= datev_metadata(connection, report.exports)
         shown["all received invoices"] = status_chart(statistics(connection).by_status)
         shown["all failures"] = reasons_table(failure_reasons(connection))
         return StepResult(bool(report.exports), shown, checks.check_exported(connection), checks.BLOCKING)

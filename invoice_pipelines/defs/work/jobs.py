@@ -9,6 +9,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.intake.received_invoices import fail_given_up
 from invoice_pipelines.organizations import list_organizations
+from invoice_pipelines.overdue import prune_executions, prune_notifications
 from invoice_pipelines.storage import remove_abandoned_files, root_path
 from invoice_pipelines.work import cleanup_stuck, prune
 
@@ -87,6 +88,26 @@ def prune_batch_jobs(context: dg.OpExecutionContext, database: InvoiceDatabase) 
 
 
 @dg.op
+def prune_overdue(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
+    """Deletes from the log of overdue what ran long ago, and notifications closed longer ago, of all organizations."""
+    now = datetime.now(UTC)
+    ended_before = now - timedelta(days=database.settings.keep_runs_days)
+    closed_before = now - timedelta(days=database.settings.keep_notifications_days)
+    executions = notifications = 0
+    for organization in list_organizations(database.engine, with_removed=True):
+        executions += prune_executions(database.engine, organization.id, ended_before)
+        notifications += prune_notifications(database.engine, organization.id, closed_before)
+    context.add_output_metadata(
+        {
+            "deleted overdue runs": executions,
+            "deleted notifications": notifications,
+            "runs ended before": dg.MetadataValue.timestamp(ended_before),
+            "notifications closed before": dg.MetadataValue.timestamp(closed_before),
+        }
+    )
+
+
+@dg.op
 def remove_leftovers(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
     """Removes the temporary files that killed processes left in the stores of originals and exports."""
     before = datetime.now(UTC) - ABANDONED_AFTER
@@ -101,4 +122,5 @@ def nightly_prune() -> None:
     """Removes records of Dagster and of the queue that nobody looks at any more, and files of killed processes."""
     prune_runs()
     prune_batch_jobs()
+    prune_overdue()
     remove_leftovers()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,27 @@ class PageError:
     code: str
     message: str
     retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """Which engine, and how it is set: plain values, so that it can be sent to the process that opens it.
+
+    `languages` are ISO 639-1 codes: hints for Cloud Vision, models for Tesseract, nothing to RapidOCR. `threads` is
+    what one process of an embedded engine uses. The rest is for Cloud Vision only: `endpoint` is a host of Google's,
+    or insecure://host:port for a local server; None for its default. `parent` is projects/PROJECT/locations/LOCATION.
+    `patience_seconds` is how long it is waited for while it is away: well below the lease of the work that asks, or
+    another worker would have the same pages read meanwhile.
+    """
+
+    name: str
+    languages: tuple[str, ...] = ()
+    threads: int = 1
+    endpoint: str | None = None
+    parent: str | None = None
+    requests_per_minute: int = 1800
+    usd_per_1000_pages: Decimal = Decimal("1.50")
+    patience_seconds: float = 180.0
 
 
 class EngineUnavailable(Exception):

@@ -51,7 +51,7 @@ class Attachment:
     def unpack(self, limits: Limits) -> bytes:
         """The bytes of the file. Raises `ReadingError`: TOO_LARGE, PDF_DAMAGED."""
         try:
-            with _bounded(limits.xml_bytes):
+            with bounded(limits.xml_bytes):
                 return self._stream.get_data()
         except LimitReachedError:
             raise ReadingError(
@@ -85,7 +85,7 @@ def attachments(data: bytes, limits: Limits) -> Attachments:
     PDF_TOO_MANY_ATTACHMENTS, TOO_LARGE.
     """
     try:
-        with _bounded(limits.pdf_stream_bytes):
+        with bounded(limits.pdf_stream_bytes):
             reader = pypdf.PdfReader(BytesIO(data))
             if reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED:
                 raise _encrypted()
@@ -114,8 +114,8 @@ def attachments(data: bytes, limits: Limits) -> Attachments:
         ) from None
 
 
-def _bounded(size: int) -> AbstractContextManager[object]:
-    """pypdf with decompressed streams of at most `size` bytes, and little patience for repairing them."""
+def bounded(size: int) -> AbstractContextManager[object]:
+    """Within it, pypdf decompresses streams to at most `size` bytes, and has little patience for repairing them."""
     return pypdf.apply_configuration(
         zlib_maximum_output_length=size,
         lzw_maximum_output_length=size,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from invoice_pipelines.intake.readers.aids import NO_AIDS, Aids
 from invoice_pipelines.intake.readers.limits import Limits
 from invoice_pipelines.intake.readers.pdf_attachments import Attachment, Attachments, attachments
 from invoice_pipelines.intake.readers.safe_xml import looks_like_xml
@@ -18,9 +19,11 @@ from invoice_pipelines.intake.reading import Reading, ReadingError
 _HOSTILE = {"TOO_LARGE", "XML_DOCTYPE", "XML_TOO_DEEP"}
 
 
-def read_pdf(data: bytes, limits: Limits) -> Reading:
-    """Read a hybrid PDF or a PDF with a text layer. Raises `ReadingError` with the codes of both."""
+def read_pdf(data: bytes, limits: Limits, aids: Aids = NO_AIDS, *, ignore_attached_xml: bool = False) -> Reading:
+    """Read a hybrid PDF, or what is printed on the pages. Raises `ReadingError` with the codes of both."""
     warnings: list[str] = []
+    if ignore_attached_xml:
+        return _read_text_layer(data, limits, aids, warnings)
     try:
         attached = attachments(data, limits)
     except ReadingError as error:
@@ -30,8 +33,12 @@ def read_pdf(data: bytes, limits: Limits) -> Reading:
     else:
         reading = _read_attached(attached, limits, warnings)
         if reading is not None:
-            return replace(reading, warnings=(*warnings, *reading.warnings))
-    return _read_text_layer(data, limits, warnings)
+            # Imported when needed: an inbox of XML never pays for loading the PDF engine.
+            from invoice_pipelines.intake.readers.hybrid import picture_warnings
+
+            differences = picture_warnings(data, reading, limits)
+            return replace(reading, warnings=(*warnings, *reading.warnings, *differences))
+    return _read_text_layer(data, limits, aids, warnings)
 
 
 def _read_attached(attached: Attachments, limits: Limits, warnings: list[str]) -> Reading | None:
@@ -74,12 +81,12 @@ def _read_attached(attached: Attachments, limits: Limits, warnings: list[str]) -
     return reading
 
 
-def _read_text_layer(data: bytes, limits: Limits, warnings: list[str]) -> Reading:
+def _read_text_layer(data: bytes, limits: Limits, aids: Aids, warnings: list[str]) -> Reading:
     # Imported when needed: an inbox of XML never pays for loading the PDF engine.
     from invoice_pipelines.intake.readers.text_layer import read_text_layer
 
     try:
-        reading = read_text_layer(data, limits)
+        reading = read_text_layer(data, limits, aids)
     except ReadingError as error:
         raise ReadingError(error.code, " ".join((error.message, *warnings[:1]))) from None
     return replace(reading, warnings=(*warnings, *reading.warnings))

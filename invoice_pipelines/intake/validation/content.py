@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.validation.accounts import KnownAccount, account_violations
 from invoice_pipelines.intake.validation.codes import code_violations
 from invoice_pipelines.intake.validation.dates import date_violations
 from invoice_pipelines.intake.validation.duplicates import EarlierInvoice, duplicate_violations
@@ -27,14 +28,16 @@ class Expectations:
 
     `today` is the date in the time zone of the organization. An issue date more than `future_days` days after it is
     fatal, one more than `past_years` years before it is a warning. `earlier_invoices` are those the organization has
-    already received from the same seller: the ones with the same number, and those with the same gross amount and
-    issue date.
+    already received: with the same content, and from the same seller the ones with the same number, and those with the
+    same gross amount and an issue date at most `duplicates.A_FEW_DAYS` away. `other_account` is an account that earlier
+    invoices of the seller named, where none of them named that of this one.
     """
 
     today: date
     future_days: int = 30
     past_years: int = 10
     earlier_invoices: tuple[EarlierInvoice, ...] = ()
+    other_account: KnownAccount | None = None
 
 
 def content_violations(reading: Reading, expectations: Expectations) -> Iterator[Violation]:
@@ -45,6 +48,7 @@ def content_violations(reading: Reading, expectations: Expectations) -> Iterator
     yield from tax_violations(reading)
     yield from date_violations(reading, expectations.today, expectations.future_days, expectations.past_years)
     yield from identifier_violations(reading)
+    yield from account_violations(reading, expectations.other_account)
     yield from duplicate_violations(reading, expectations.earlier_invoices)
     for remark in reading.warnings:
         yield content_violation(

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
-from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
+
+A_FEW_DAYS = timedelta(days=5)
+"""Within these, two invoices of a seller over the same amount are seldom both right; shorter than a weekly delivery."""
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierInvoice:
-    """An invoice that the same organization has received from the same seller before.
+    """An invoice that the same organization has received before: from the same seller, or with the same content.
 
-    `label` is how to name it to a user, such as its file name.
+    `label` is how to name it to a user, such as its file name. With `same_content` its XML is the same to the byte, or
+    all words on its pages are.
     """
 
-    number: str
+    number: str | None
     issue_date: date | None
     gross_amount: Decimal | None
     currency: str | None
     label: str
+    same_content: bool = False
+    same_seller: bool = True
 
 
 def comparable_number(number: str) -> str:
@@ -31,16 +37,15 @@ def comparable_number(number: str) -> str:
 
 
 def duplicate_violations(reading: Reading, earlier_invoices: Iterable[EarlierInvoice]) -> Iterator[Violation]:
-    """IP-DUP-01 to -03.
+    """IP-DUP-01 to -05.
 
     The same number in the same year is the same invoice: fatal. Some sellers start anew each year, so in another year
-    it is a warning, as is another number with the same date and amount.
+    it is a warning, as is another number with the same amount on the same date or a few days apart. Of the same
+    content, XML is the same invoice, whatever was read from it: fatal; pages are a warning, as a form may be reused.
     """
-    if not reading.number:
-        return
-    number = comparable_number(reading.number)
+    number = comparable_number(reading.number) if reading.number else None
     for earlier in earlier_invoices:
-        if comparable_number(earlier.number) == number:
+        if number and earlier.same_seller and earlier.number and comparable_number(earlier.number) == number:
             years = {issued.year for issued in (reading.issue_date, earlier.issue_date) if issued is not None}
             if len(years) < 2:
                 yield content_violation(
@@ -60,7 +65,18 @@ def duplicate_violations(reading: Reading, earlier_invoices: Iterable[EarlierInv
                     f"{earlier.label}.",
                     "number",
                 )
-        elif _same_date_and_amount(reading, earlier):
+        elif earlier.same_content:
+            is_xml = reading.source is Source.XML
+            yield content_violation(
+                "IP-DUP-05",
+                Severity.FATAL if is_xml else Severity.WARNING,
+                f"The same {'XML' if is_xml else 'text'} was received before, in another file: {earlier.label}.",
+                f"{'Dasselbe XML' if is_xml else 'Derselbe Text'} ist bereits in einer anderen Datei eingegangen: "
+                f"{earlier.label}.",
+            )
+        elif not number or not earlier.same_seller:
+            continue
+        elif _same_amount(reading, earlier) and reading.issue_date == earlier.issue_date:
             yield content_violation(
                 "IP-DUP-03",
                 Severity.WARNING,
@@ -69,12 +85,24 @@ def duplicate_violations(reading: Reading, earlier_invoices: Iterable[EarlierInv
                 f"{earlier.number} ({earlier.label}).",
                 "number",
             )
+        elif _same_amount(reading, earlier):
+            yield content_violation(
+                "IP-DUP-04",
+                Severity.WARNING,
+                f"Another invoice of this seller, dated {earlier.issue_date}, has the same total: {earlier.number} "
+                f"({earlier.label}).",
+                f"Eine andere Rechnung dieses Verkäufers vom {earlier.issue_date} hat denselben Gesamtbetrag: "
+                f"{earlier.number} ({earlier.label}).",
+                "number",
+            )
 
 
-def _same_date_and_amount(reading: Reading, earlier: EarlierInvoice) -> bool:
+def _same_amount(reading: Reading, earlier: EarlierInvoice) -> bool:
+    """Whether both are over the same total and at most a few days apart."""
     return (
         reading.issue_date is not None
-        and reading.issue_date == earlier.issue_date
+        and earlier.issue_date is not None
+        and abs(reading.issue_date - earlier.issue_date) <= A_FEW_DAYS
         and reading.gross_amount is not None
         and reading.gross_amount == earlier.gross_amount
         and reading.currency == earlier.currency

@@ -57,6 +57,14 @@ class Verdict:
         return not any(violation.severity is Severity.FATAL for violation in self.violations)
 
 
+_OURS = frozenset({"NO_OCR_ENGINE", "OCR_UNAVAILABLE"})
+
+
+def class_of_reading_error(code: str) -> ViolationClass | None:
+    """What a document that no reader could read is called: a format error. None where the fault is ours."""
+    return None if code in _OURS else ViolationClass.FORMAT
+
+
 def content_violation(
     rule: str, severity: Severity, message: str, message_de: str, location: str | None = None
 ) -> Violation:

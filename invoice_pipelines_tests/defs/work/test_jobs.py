@@ -19,6 +19,7 @@ from invoice_pipelines.database.engine import create_login_engine
 from invoice_pipelines.defs.work.sensors import failed_runs
 from invoice_pipelines.intake.received_invoices import PARSE
 from invoice_pipelines.intake.uploads import StoredFile, record_uploads
+from invoice_pipelines.overdue import notify_overdue
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage.places import write_durably
 from invoice_pipelines.work import claim, create_job, enqueue
@@ -124,6 +125,24 @@ def test_old_batch_jobs_are_deleted_in_every_organization_and_invoices_stay(
     assert {row[0] for row in house.rows("acme", "select kind from work.batch_job")} == {"young"}
     assert house.rows("acme", "select from work.batch_item")
     assert house.statuses("acme") == {"good.xml": "EXPORTED"}
+
+
+def test_old_runs_that_looked_for_overdue_invoices_are_deleted_in_every_organization(
+    house: House, configure: Callable[..., None]
+) -> None:
+    configure(keep_runs_days=10)
+    house.add("acme", "beta")
+    for slug in ("acme", "beta"):
+        for _ in range(2):
+            notify_overdue(house.database.engine, house.id_of(slug))
+    house.behind(
+        """update overdue.job_execution_log
+           set start_time = start_time - interval '11 days', end_time = end_time - interval '11 days'"""
+    )
+    result = house.run("nightly_prune")
+    assert outputs(result)["deleted overdue runs"] == 2, "the last of each stays, as nobody looked after it"
+    for slug in ("acme", "beta"):
+        assert len(house.rows(slug, "select from job_execution_logs")) == 1
 
 
 def test_files_that_killed_processes_left_are_removed_after_a_day(house: House) -> None:

@@ -12,7 +12,7 @@ from invoice_pipelines.intake.readers import read_document
 from invoice_pipelines.intake.reading import Format, ReadingError, Source
 from invoice_pipelines_tests.intake.readers import samples
 
-PAGE = samples.pdf("Invoice RE-1", "Date 31.03.2025", "Net 100.00 EUR", "VAT 19 % 19.00 EUR", "Total 119.00 EUR")
+PAGE = samples.pdf("Invoice RE-1", "Date 31.03.2025", "Net 95.50 EUR", "VAT 19 % 18.15 EUR", "Total 113.65 EUR")
 SCAN = samples.pdf()
 UBL = samples.UBL.encode()
 CII = samples.CII.encode()

@@ -11,6 +11,7 @@ import pytest
 
 from invoice_pipelines.intake.reading import Format, Party, Payment, PaymentAccount, Reading, Source
 from invoice_pipelines.intake.validation import EarlierInvoice, Expectations, Severity
+from invoice_pipelines.intake.validation.accounts import KnownAccount
 from invoice_pipelines_tests.intake.validation.specimens import SIMPLE, TODAY, violations_of
 
 
@@ -163,7 +164,43 @@ def test_an_unknown_date_does_not_excuse_the_same_number() -> None:
 
 def test_another_number_with_the_same_date_and_total_is_a_warning() -> None:
     assert severities(SIMPLE, earlier("2026-002", date(2026, 3, 1), "119")) == {"IP-DUP-03": Severity.WARNING}
-    assert severities(SIMPLE, earlier("2026-002", date(2026, 3, 2), "119")) == {}
+    assert "IP-DUP-03" not in severities(SIMPLE, earlier("2026-002", date(2026, 3, 2), "119"))
+
+
+@pytest.mark.parametrize(("days", "alike"), [(-6, False), (-5, True), (-1, True), (1, True), (5, True), (6, False)])
+def test_another_number_with_the_same_total_a_few_days_apart_is_a_warning(days: int, alike: bool) -> None:
+    assert SIMPLE.issue_date is not None
+    other = SIMPLE.issue_date + timedelta(days=days)
+    assert severities(SIMPLE, earlier("2026-002", other, "119.000")) == (
+        {"IP-DUP-04": Severity.WARNING} if alike else {}
+    )
+    assert severities(SIMPLE, earlier("2026-002", other, "119.01")) == {}
+
+
+@pytest.mark.parametrize(("source", "severity"), [(Source.XML, Severity.FATAL), (Source.TEXT, Severity.WARNING)])
+def test_the_same_content_in_another_file_is_a_duplicate_whatever_was_read_from_it(
+    source: Source, severity: Severity
+) -> None:
+    before = EarlierInvoice(None, None, None, None, "march.pdf", same_content=True, same_seller=False)
+    reading = replace(SIMPLE, source=source)
+    found = violations_of(reading, Expectations(today=TODAY, earlier_invoices=(before,)))
+    assert {rule: violation.severity for rule, violation in found.items()} == {"IP-DUP-05": severity}
+    assert "march.pdf" in found["IP-DUP-05"].message
+
+
+def test_the_same_number_and_amount_of_another_seller_are_no_duplicate() -> None:
+    other = EarlierInvoice("2026-001", date(2026, 3, 1), Decimal(119), "EUR", "x.pdf", same_seller=False)
+    assert severities(SIMPLE, Expectations(today=TODAY, earlier_invoices=(other,))) == {}
+
+
+def test_an_account_that_is_new_for_the_seller_is_a_warning_that_names_both() -> None:
+    expectations = Expectations(today=TODAY, other_account=KnownAccount("DE02120300000000202051", "march.pdf"))
+    reading = with_account("DE02500105170137075030")
+    found = violations_of(reading, expectations)["IP-IBAN-02"]
+    assert found.severity is Severity.WARNING
+    assert all(part in found.message for part in ("DE02500105170137075030", "DE02120300000000202051", "march.pdf"))
+    assert found.location == "payments[0].accounts[0].account_id"
+    assert "IP-IBAN-02" not in violations_of(replace(reading, payments=()), expectations)
 
 
 def test_remarks_of_the_reader_are_passed_on() -> None:

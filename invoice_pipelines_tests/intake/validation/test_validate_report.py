@@ -21,7 +21,11 @@ def test_an_invalid_file_names_each_rule_and_place(tmp_path: Path) -> None:
     report = validate_report(path, "a.xml", today=TODAY)
     assert report["valid"] is False
     assert {v["rule"] for v in report["violations"]} == {"BR-CO-15", "IP-TOTAL-01"}
-    assert all(set(v) == {"rule", "severity", "message", "location"} for v in report["violations"])
+    assert all(set(v) == {"rule", "severity", "class", "message", "location"} for v in report["violations"])
+    assert {v["rule"]: v["class"] for v in report["violations"]} == {
+        "BR-CO-15": "business_rule",
+        "IP-TOTAL-01": "content",
+    }
     assert json.loads(json.dumps(report)) == report
 
 
@@ -40,4 +44,5 @@ def test_files_that_cannot_be_read_are_invalid_with_a_reason(tmp_path: Path) -> 
         (violation,) = report["violations"]
         assert violation["severity"] == "fatal"
         assert violation["rule"].isupper()
+        assert violation["class"] == "format"
         assert "\n" not in violation["message"]

@@ -2,7 +2,8 @@
 
 from alembic import op
 
-from invoice_pipelines.database.migrations.isolation import create_schema, isolate, show_to_overview
+from invoice_pipelines.database.migrations.isolation import isolate, show_to_overview
+from invoice_pipelines.database.roles import OVERVIEW
 
 revision = "0011"
 down_revision = "0010"
@@ -28,17 +29,18 @@ comment on column billing.last_aging.numbers_given is
 comment on column billing.last_aging.last_event_id is 'the newest of billing.invoice_event';
 """
 
+SHOWN = {"invoice_counter": "organization_id, next_number", "invoice_event": "organization_id, id"}
+
 
 def upgrade() -> None:
-    create_schema("billing")
     op.execute(TABLE)
     isolate("billing.last_aging", grants="select, insert, update")
     show_to_overview(
         "billing.last_aging",
         "organization_id, made_at, good_until, has_open_invoices, numbers_given, last_event_id",
     )
-    show_to_overview("billing.invoice_counter", "organization_id, next_number")
-    show_to_overview("billing.invoice_event", "organization_id, id")
+    for table, columns in SHOWN.items():
+        show_to_overview(f"billing.{table}", columns)
 
 
 def downgrade() -> None:
@@ -48,5 +50,5 @@ def downgrade() -> None:
         "invoice_event": "organization_id, id",
     }.items():
         op.execute(f"drop policy overview_reads on billing.{table}")
-        op.execute(f"revoke select ({columns}) on billing.{table} from invoice_pipelines_overview")
+        op.execute(f"revoke select ({columns}) on billing.{table} from {OVERVIEW}")
     op.execute("drop table billing.last_aging")

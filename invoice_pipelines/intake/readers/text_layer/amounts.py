@@ -6,11 +6,11 @@ Only likelihoods come from here; which amount is the total is decided by arithme
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
-from invoice_pipelines.intake.readers.text_layer.labels import Label, LabelledLines
+from invoice_pipelines.intake.readers.text_layer.labels import Label, LabelledLines, Place
 from invoice_pipelines.intake.readers.text_layer.layout import Cell, Line, enclosing
 from invoice_pipelines.intake.readers.text_layer.notation import (
     AMOUNT,
@@ -31,6 +31,9 @@ _HEADINGS = 24
 CLAIM = 0.6
 """From this likelihood on, words on the amount's own line name it; a heading above a column weighs less."""
 
+LEARNED = 0.98
+"""The likelihood of what a person has shown an amount to be."""
+
 _HEADED_SHARE = 0.6
 _PLAIN_SHARE = 0.35
 _TOLERANCE = Decimal("0.02")
@@ -40,10 +43,14 @@ _BASE = {"base": 0.9, "net": 0.3}
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number that may be money. `roles` maps what it may be to how likely that is by the words around it, 0 to 1:
-    net, tax, gross, payable, prepaid, line_total, allowance, charge, base (what a tax is reckoned on), contained (a tax
-    in a price), carried (from page to page), other. `money` is True where it is written as money (two decimals or a
-    currency) and not as a plain number. `parts` are the printed amounts that a sum was made of."""
+    """A number that may be money.
+
+    `roles` maps what it may be to how likely that is by the words around it, 0 to 1: net, tax, gross, payable, prepaid,
+    line_total, allowance, charge, base (what a tax is reckoned on), contained (a tax in a price), carried (from page to
+    page), rounding and rounded (what rounding for cash does to a total), tendered and change (what was handed over and
+    given back), other. `money` is True where it is written as money (two decimals or a currency) and not as a plain
+    number. `parts` are the printed amounts that a sum was made of.
+    """
 
     value: Decimal
     line: int
@@ -129,6 +136,52 @@ def find_amounts(labelled: LabelledLines) -> list[AmountLine]:
     return result
 
 
+_ROLES_OF_FIELDS = {
+    "net_amount": "net",
+    "tax_amount": "tax",
+    "gross_amount": "gross",
+    "payable_amount": "payable",
+    "prepaid_amount": "prepaid",
+}
+
+
+def with_learned(lines: Sequence[AmountLine], learned: Mapping[str, Place]) -> list[AmountLine]:
+    """The amounts with the roles that people have shown them to have by their places. What other words name the same
+    may still play the role, but says nothing against the amount that was shown."""
+    shown = {role: learned[field] for field, role in _ROLES_OF_FIELDS.items() if field in learned}
+    if not shown:
+        return list(lines)
+    chosen: dict[int, str] = {}
+    for role, place in shown.items():
+        box = enclosing(word.box for word in place.words)
+        hits = [
+            amount
+            for line in lines
+            if line.number == place.line
+            for amount in line.amounts
+            if amount.money and amount.box[0] < box[2] and amount.box[2] > box[0]
+        ]
+        if hits:
+            chosen[id(hits[-1])] = role
+    result = []
+    for line in lines:
+        amounts = []
+        for amount in line.amounts:
+            if id(amount) in chosen:
+                amount = replace(amount, roles={chosen[id(amount)]: LEARNED})
+            elif set(chosen.values()) & {role for role, value in amount.roles.items() if value >= CLAIM}:
+                amount = replace(
+                    amount,
+                    roles={
+                        role: min(value, CLAIM - 0.05) if role in chosen.values() else value
+                        for role, value in amount.roles.items()
+                    },
+                )
+            amounts.append(amount)
+        result.append(replace(line, amounts=tuple(amounts)))
+    return result
+
+
 def _regional_tax(line: Line, labels: Sequence[Label]) -> str | None:
     label = next((label for label in labels if label.kind == "regional_tax"), None)
     return key("".join(word.text for word in line.cells[label.cell].words[label.first : label.last])) if label else None
@@ -140,16 +193,26 @@ def roles_of(kinds: Set[str]) -> dict[str, float]:
     >>> roles_of({"total", "including", "tax"})
     {'gross': 0.95}
     """
+    if "change" in kinds:
+        return {"change": 0.8}
     if "other" in kinds or "cash_discount" in kinds:
         return {"other": 0.5}
     if "carried" in kinds:
         return {"carried": 0.9}
+    if "rounded" in kinds or ("rounding" in kinds and kinds & {"total", "payable"} and kinds & {"including"}):
+        return {"rounded": 0.9, "gross": 0.5, "payable": 0.5}
+    if "rounding" in kinds:
+        return {"rounding": 0.8}
+    if "tendered" in kinds and not kinds & {"tax", "regional_tax", "net", "payable"}:
+        return {"tendered": 0.8}
     if "payable" in kinds:
         return {"payable": 0.9, "gross": 0.5}
     if "prepaid" in kinds:
         return {"prepaid": 0.8}
     if "including" in kinds and ("total" in kinds or "gross" in kinds):
         return {"gross": 0.95}
+    if "excluding" in kinds and kinds & {"allowance", "charge"} and kinds & {"total", "subtotal"}:
+        return {"line_total": 0.6, "net": 0.3}
     for kind in ("allowance", "charge"):
         if kind in kinds:
             # What is included already changes no sum.
@@ -166,6 +229,8 @@ def roles_of(kinds: Set[str]) -> dict[str, float]:
         return {"net": 0.95, "line_total": 0.3}
     if "gross" in kinds:
         return {"gross": 0.95}
+    if "excluding" in kinds and "total" in kinds:
+        return {"net": 0.8, "gross": 0.2}
     if "tax" in kinds:
         return {"tax": 0.95 if "total" in kinds else 0.9}
     if "subtotal" in kinds:
@@ -244,7 +309,8 @@ def _row_roles(
             # "less deposit (net 50.00, VAT 9.50)": what such a line is made of are no totals of the invoice.
             kinds = first_kinds
         # "VAT 19 % on 100.00"
-        roles.append(_BASE if named and named[-1] == "base" and kinds & _TAXES else roles_of(kinds))
+        on_base = bool(named) and named[-1] == "base" and bool(kinds & _TAXES)
+        roles.append(_BASE if on_base and not kinds & {"including", "contained"} else roles_of(kinds))
         if number.money:
             left = number.box[0]
     if len(taxed) > 1 and "tax" in roles_of(first_kinds):

@@ -13,16 +13,16 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from invoice_pipelines.intake.readers.text_layer.amounts import exempt, find_amounts
+from invoice_pipelines.intake.readers.text_layer.amounts import exempt, find_amounts, with_learned
+from invoice_pipelines.intake.readers.text_layer.dates import DateFinder
+from invoice_pipelines.intake.readers.text_layer.document import labelled_lines
 from invoice_pipelines.intake.readers.text_layer.header import (
     Found,
-    all_dates,
     bic_code,
     box_of,
     choose,
+    choose_number,
     currency_code,
-    date_parser,
-    dated_candidates,
     document_number,
     find_labelled,
     free_text,
@@ -33,15 +33,16 @@ from invoice_pipelines.intake.readers.text_layer.header import (
 )
 from invoice_pipelines.intake.readers.text_layer.identifiers import (
     find_ibans,
+    repaired_iban,
     vat_id_is_valid,
 )
-from invoice_pipelines.intake.readers.text_layer.labels import LabelledLines, Place, find_labels
-from invoice_pipelines.intake.readers.text_layer.layout import read_lines
+from invoice_pipelines.intake.readers.text_layer.labels import LabelledLines, Place
+from invoice_pipelines.intake.readers.text_layer.learned import LearnedPlace, locate
 from invoice_pipelines.intake.readers.text_layer.notation import AMOUNT, CURRENCIES, usual_decimal
-from invoice_pipelines.intake.readers.text_layer.parties import find_parties, section_of
+from invoice_pipelines.intake.readers.text_layer.parties import Name, find_parties, name_of, section_of
 from invoice_pipelines.intake.readers.text_layer.table import find_lines
 from invoice_pipelines.intake.readers.text_layer.totals import Chosen, Totals, find_totals
-from invoice_pipelines.intake.readers.text_layer.vocabulary import Vocabulary, key, load_vocabulary
+from invoice_pipelines.intake.readers.text_layer.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.readers.text_layer.words import Box, Page, Word
 from invoice_pipelines.intake.reading import (
     Delivery,
@@ -58,25 +59,30 @@ from invoice_pipelines.intake.reading import (
 )
 
 T = TypeVar("T")
-DateParser = Callable[[Place], Found[date] | None]
 
 
-def find_fields(pages: Sequence[Page]) -> Reading:
-    """The fields of the invoice on these pages.
+def find_fields(pages: Sequence[Page], learned: Sequence[LearnedPlace] = ()) -> Reading:
+    """The fields of the invoice on these pages. `learned` are the places that people have shown for its layout.
 
     What is missing or ambiguous stays None. Raises ReadingError NOT_AN_INVOICE where there is no word of an invoice
     and no total.
     """
-    vocabulary = load_vocabulary()
-    labelled = find_labels(read_lines(pages), vocabulary)
-    return _Finder(pages, labelled, vocabulary).reading()
+    labelled, vocabulary = labelled_lines(pages)
+    return _Finder(pages, labelled, vocabulary, locate(learned, labelled, pages)).reading()
 
 
 class _Finder:
     """Collects values and their provenance for one document."""
 
-    def __init__(self, pages: Sequence[Page], labelled: LabelledLines, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        pages: Sequence[Page],
+        labelled: LabelledLines,
+        vocabulary: Vocabulary,
+        learned: Mapping[str, Place],
+    ) -> None:
         self.pages = pages
+        self.learned = learned
         self.labelled = labelled
         self.vocabulary = vocabulary
         self.engines = {page.number: page.engine for page in pages}
@@ -84,8 +90,10 @@ class _Finder:
         self.warnings: list[str] = []
 
     def reading(self) -> Reading:
-        totals = find_totals(find_amounts(self.labelled), exempt(self.labelled))
-        number = self.keep("number", choose(number_candidates(self.labelled)))
+        totals = find_totals(with_learned(find_amounts(self.labelled), self.learned), exempt(self.labelled))
+        number = self.keep(
+            "number", self.taught("number", document_number, choose_number(number_candidates(self.labelled)))
+        )
         titles = [label for labels in self.labelled.labels for label in labels if label.meaning.group == "titles"]
         if number is None and totals.gross is None and not titles:
             raise ReadingError(
@@ -97,6 +105,11 @@ class _Finder:
         lines = self.lines(totals)
         for index, row in enumerate(totals.rates):
             self.total(f"tax_breakdowns[{index}]", Chosen(row.tax, totals.tax.confidence if totals.tax else 0.0))
+        if totals.before_rounding is not None and totals.gross:
+            self.warnings.append(
+                f"The total of {totals.before_rounding} was rounded to {totals.gross.amount.value} for cash, which is"
+                " given; so there is no net amount."
+            )
         if totals.contradicts:
             self.warnings.append("Net and tax do not add up to the gross amount as read.")
         return Reading(
@@ -130,6 +143,7 @@ class _Finder:
             prepaid_amount=abs(prepaid)
             if (prepaid := self.total("prepaid_amount", totals.prepaid)) is not None
             else None,
+            rounding_amount=totals.rounding,
             payable_amount=self.total("payable_amount", totals.payable),
             tax_breakdowns=tuple(
                 TaxBreakdown(row.base.value if row.base else None, row.tax.value, rate=row.rate) for row in totals.rates
@@ -147,6 +161,18 @@ class _Finder:
         box = box_of([word for word in found.words if word.page == page])
         self.provenance[field] = self.found_at(page, box, round(found.confidence, 3), found.text)
         return found.value
+
+    def taught(self, field: str, parse: Callable[[Place], Found[T] | None], found: Found[T] | None) -> Found[T] | None:
+        """The value at the place where a person has shown the field to stand, if it is of the right type there; else
+        what was found without. Where both agree, it is surer than either."""
+        place = self.learned.get(field)
+        value = parse(place) if place else None
+        if place is None or value is None:
+            return found
+        value = replace(value, confidence=round(value.confidence * place.likelihood, 3))
+        if found and found.value == value.value:
+            return replace(value, confidence=max(value.confidence, found.confidence))
+        return found if found and found.confidence > value.confidence else value
 
     def lines(self, totals: Totals) -> tuple[Line, ...]:
         sums = [chosen.amount.value for chosen in (totals.net, totals.line_total) if chosen]
@@ -169,7 +195,8 @@ class _Finder:
         return Provenance(source, confidence, page, box, text=words, engine=engine)
 
     def reference(self, kind: str) -> str | None:
-        return self.keep(kind, choose(find_labelled(self.labelled, [kind], document_number, 0.85)))
+        found = choose(find_labelled(self.labelled, [kind], document_number, 0.85))
+        return self.keep(kind, self.taught(kind, document_number, found))
 
     def type_code(self) -> str | None:
         """The code of the title that is set in the largest letters, of equals the first; without a title that of an
@@ -189,7 +216,9 @@ class _Finder:
 
     def currency(self, totals: Totals) -> str | None:
         """The currency by its label, else the one that is named most often; a dollar alone may be another's."""
-        labelled = choose(find_labelled(self.labelled, ["currency"], currency_code, 0.98))
+        labelled = self.taught(
+            "currency", currency_code, choose(find_labelled(self.labelled, ["currency"], currency_code, 0.98))
+        )
         if labelled:
             return self.keep("currency", labelled)
         named = [
@@ -212,75 +241,38 @@ class _Finder:
         return self.keep("currency", replace(mention, confidence=sure))
 
     def dates(self, currency: str | None) -> tuple[date | None, date | None, date | None]:
-        """Issue, due and delivery date. Days come first unless the document shows or suggests the American order."""
-        day_first, order_known = self._order_of_dates(currency)
-        parse = date_parser(self.vocabulary, day_first, order_known)
-        issue = choose(
-            [
-                *find_labelled(self.labelled, ["issue_date"], parse, 0.96),
-                *dated_candidates(self.labelled, parse),
-                *find_labelled(self.labelled, ["generic_date"], parse, 0.8),
-            ]
-        ) or self._only_date(parse)
-        due_dates = find_labelled(self.labelled, ["due_date"], parse, 0.96)
-        if issue:
-            # What would be due before it was issued is another date (BR-CO-25 has none without a sense).
-            due_dates = [found for found in due_dates if found.value >= issue.value]
+        """Issue, due and delivery date."""
+        finder = DateFinder(self.labelled, self.pages, self.vocabulary, currency)
+        dates = finder.dates()
         return (
-            self.keep("issue_date", issue),
-            self.keep("due_date", choose(due_dates)),
-            self.keep("delivery.date", choose(find_labelled(self.labelled, ["delivery_date"], parse, 0.96))),
+            self.keep("issue_date", self.taught("issue_date", finder.parse, dates.issue)),
+            self.keep("due_date", self.taught("due_date", finder.parse, dates.due)),
+            self.keep("delivery.date", self.taught("delivery.date", finder.parse, dates.delivery)),
         )
-
-    def _order_of_dates(self, currency: str | None) -> tuple[bool, bool]:
-        """Whether the day comes first, and whether the document proves it."""
-        numeric = [found for found in all_dates(self.labelled, self.vocabulary, day_first=True) if found.slashed]
-        proofs = [found for found in numeric if found.other is None and found.value.day != found.value.month]
-        if proofs:
-            # Read with the day first, an American date could only be read the other way round.
-            swapped = sum(found.swapped for found in proofs)
-            return swapped < len(proofs) / 2, True
-        languages = Counter(
-            label.meaning.language for labels in self.labelled.labels for label in labels if label.kind != "dated"
-        )
-        language = languages.most_common(1)[0][0] if languages else "en"
-        return self.vocabulary.day_first[language] and not (currency == "USD" and language == "en"), False
-
-    def _only_date(self, parse: DateParser) -> Found[date] | None:
-        """The date that stands without a label in the upper half of the first page, if there is only one: alone in
-        its cell ("24. Januar 2014"), or after a place ("Berlin, 24. Januar 2014")."""
-        found: list[Found[date]] = []
-        for line in self.labelled.lines:
-            if line.page != self.pages[0].number or line.box[1] > self.pages[0].height / 2:
-                break
-            for index, cell in enumerate(line.cells):
-                value = parse(Place(cell.words, 1.0, line.number))
-                named = any(label.cell == index for label in self.labelled.labels[line.number])
-                if value and not named and cell.words[-1] is value.words[-1]:
-                    before = cell.words[: -len(value.words)]
-                    if len(before) <= 3 and all(
-                        word.text[0].isupper() and not word.text.endswith(":") for word in before
-                    ):
-                        found.append(value)
-        if len({value.value for value in found}) != 1:
-            return None
-        return replace(found[0], confidence=found[0].confidence * 0.6)
 
     def parties(self) -> tuple[Party, Party]:
         names = find_parties(self.labelled, self.pages, self.vocabulary)
         seller_vat, buyer_vat = self._vat_ids()
         seller_tax = choose(find_labelled(self.labelled, ["tax_number"], tax_number, 0.85))
-        for field, name in (("seller.name", names.seller), ("buyer.name", names.buyer)):
-            if name:
-                self.keep(field, Found(name.value, name.words, name.confidence))
         return (
             Party(
-                name=names.seller.value if names.seller else None,
-                vat_id=self.keep("seller.vat_id", seller_vat),
-                tax_id=self.keep("seller.tax_id", seller_tax),
+                name=self.name("seller.name", names.seller),
+                vat_id=self.keep("seller.vat_id", self.taught("seller.vat_id", vat_id, seller_vat)),
+                tax_id=self.keep("seller.tax_id", self.taught("seller.tax_id", tax_number, seller_tax)),
             ),
-            Party(name=names.buyer.value if names.buyer else None, vat_id=self.keep("buyer.vat_id", buyer_vat)),
+            Party(
+                name=self.name("buyer.name", names.buyer),
+                vat_id=self.keep("buyer.vat_id", self.taught("buyer.vat_id", vat_id, buyer_vat)),
+            ),
         )
+
+    def name(self, field: str, name: Name | None) -> str | None:
+        def parse(place: Place) -> Found[str] | None:
+            read = name_of(place.words, self.vocabulary, 1.0)
+            return Found(read.value, read.words, read.confidence) if read else None
+
+        found = Found(name.value, name.words, name.confidence) if name else None
+        return self.keep(field, self.taught(field, parse, found))
 
     def _vat_ids(self) -> tuple[Found[str] | None, Found[str] | None]:
         """The VAT ids of seller and buyer: by the label, by the heading they stand under, else the seller's."""
@@ -316,6 +308,8 @@ class _Finder:
         for line in self.labelled.lines:
             words = line.words
             for value, start, end, valid in find_ibans(" ".join(word.text for word in words)):
+                if not valid and self.engines.get(line.page) and repaired_iban(line.text):
+                    continue
                 if value in accounts or (not valid and not {line.number, line.number - 1} & labelled_lines):
                     continue
                 field = f"payments[0].accounts[{len(accounts)}]"
@@ -329,6 +323,20 @@ class _Finder:
         if len(accounts) == 1 and bic:
             bank = self.keep("payments[0].accounts[0].bic", bic)
             accounts = {account: PaymentAccount(account, bic=bank) for account in accounts}
+        if not accounts:
+            for line in self.labelled.lines:
+                repaired = repaired_iban(line.text) if self.engines.get(line.page) else None
+                if repaired:
+                    self.keep("payments[0].accounts[0].account_id", Found(repaired, line.words, 0.93))
+                    accounts[repaired] = PaymentAccount(repaired)
+                    break
+        place = self.learned.get("iban")
+        shown = find_ibans(" ".join(word.text for word in place.words)) if place else []
+        if place and shown and shown[0][3] and shown[0][0] not in list(accounts)[:1]:
+            # The account that a person pointed at comes first.
+            value = shown[0][0]
+            self.keep("payments[0].accounts[0].account_id", Found(value, place.words, place.likelihood))
+            accounts = {value: accounts.get(value, PaymentAccount(value))} | accounts
         return (Payment(accounts=tuple(accounts.values())),) if accounts else ()
 
 

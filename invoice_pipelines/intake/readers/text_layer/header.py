@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 _NUMBER_WORD = re.compile(r"#?[A-Za-z0-9][\w\-/.\\+#*&]*")
 _DATE_LIKE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d{2}-\d{2}")
+_SERIAL = re.compile(r"[A-Z]{1,4}[-/ ]?(?:\d{2,4}[-/])?\d{3,}|\d{4}[-/]\d{2,}")
 _MONEY_LIKE = re.compile(r"\d{1,3}(?:[.,]\d{3})*[.,]\d{2}")
 
 
@@ -150,21 +151,24 @@ def currency_code(place: Place) -> Found[str] | None:
 
 
 def vat_id(place: Place) -> Found[str] | None:
-    """The VAT id at the start of a place; surer where its check digits are right."""
-    text = " ".join(word.text for word in place.words)
-    value = find_vat_id(text)
-    if value is None:
-        return None
-    words = []
-    length = 0
-    for word in place.words:
-        words.append(word)
-        length += len(word.text.strip(" .:-"))
-        if length >= len(value):
-            break
-    return Found(
-        value, tuple(words), (0.97 if vat_id_is_valid(value) else 0.75) * min(word.confidence for word in words)
-    )
+    """The VAT id at the start of a place, but for a word or two before it; surer where its check digits are right."""
+    for first in range(min(len(place.words), 3)):
+        words = place.words[first:]
+        value = find_vat_id(" ".join(word.text for word in words))
+        if value is None:
+            continue
+        valid = vat_id_is_valid(value)
+        if first and not valid:
+            continue
+        taken = []
+        length = 0
+        for word in words:
+            taken.append(word)
+            length += len(word.text.strip(" .:-"))
+            if length >= len(value):
+                break
+        return Found(value, tuple(taken), (0.97 if valid else 0.75) * min(word.confidence for word in taken))
+    return None
 
 
 def tax_number(place: Place) -> Found[str] | None:
@@ -179,9 +183,8 @@ def bic_code(place: Place) -> Found[str] | None:
     return Found(value, place.words[:1], place.words[0].confidence) if value else None
 
 
-def date_parser(vocabulary: Vocabulary, day_first: bool, order_known: bool) -> Callable[[Place], Found[date] | None]:
-    """Reads the date of a place. What could be either order of day and month is less sure, unless the document
-    shows elsewhere which it uses (`order_known`)."""
+def date_parser(vocabulary: Vocabulary, day_first: bool, order_sure: float) -> Callable[[Place], Found[date] | None]:
+    """Reads the date of a place. What could be either order of day and month is only as sure as the order is."""
 
     def parse(place: Place) -> Found[date] | None:
         text = " ".join(word.text for word in place.words)
@@ -189,7 +192,7 @@ def date_parser(vocabulary: Vocabulary, day_first: bool, order_known: bool) -> C
         if found is None:
             return None
         words = words_between(place.words, found.start, found.end)
-        sure = 1.0 if found.other is None or order_known else 0.6
+        sure = 1.0 if found.other is None else order_sure
         # Further words before the date make it likelier to be about something else.
         sure *= 1.0 if found.start < 15 else 0.85
         return Found(found.value, words, sure * min(word.confidence for word in words))
@@ -218,6 +221,17 @@ def all_dates(labelled: LabelledLines, vocabulary: Vocabulary, day_first: bool) 
     ]
 
 
+def choose_number(candidates: Sequence[Found[str]]) -> Found[str] | None:
+    """The likeliest number; surer where nothing else on the pages is named so."""
+    best = choose(candidates)
+    if best is None or best.confidence < 0.8 or len(best.value) < 3:
+        return best
+    if any(other.value != best.value and other.confidence > 0.5 * best.confidence for other in candidates):
+        return best
+    sure = 0.97 * min(word.confidence for word in best.words)
+    return replace(best, confidence=round(max(best.confidence, sure), 3))
+
+
 def number_candidates(labelled: LabelledLines) -> list[Found[str]]:
     """Numbers of the invoice: after a label of their own, and after the title ("Invoice No. 17", "Rechnung 17")."""
     found = find_labelled(labelled, ["number"], document_number, 0.96)
@@ -242,6 +256,31 @@ def number_candidates(labelled: LabelledLines) -> list[Found[str]]:
                 if value and (follower or place.words[0] == value.words[0] or not key(place.words[0].text)):
                     likelihood = (0.94 if follower else 0.7) * place.likelihood
                     found.append(replace(value, confidence=value.confidence * likelihood))
+    return found or _numbers_near_title(labelled)
+
+
+def _numbers_near_title(labelled: LabelledLines) -> list[Found[str]]:
+    """Where nothing else is named a number of the invoice: what follows "No." just above or below the title, or stands
+    there alone and looks like one ("RE-2024-17")."""
+    titles = [
+        label for labels in labelled.labels for label in labels if label.meaning.group == "titles" and not label.ending
+    ]
+    found: list[Found[str]] = []
+    for title in titles[:4]:
+        for number in range(max(title.line - 1, 0), min(title.line + 3, len(labelled.lines))):
+            line = labelled.lines[number]
+            if line.page != labelled.lines[title.line].page:
+                continue
+            labels = labelled.labels[number]
+            for label in labels:
+                if label.kind == "generic_number":
+                    places = (document_number(place) for place in labelled.right_of(label))
+                    found.extend(replace(value, confidence=0.75 * value.confidence) for value in places if value)
+            for index, cell in enumerate(line.cells):
+                alone = len(cell.words) == 1 and not any(label.cell == index for label in labels)
+                value = document_number(Place(cell.words, 1.0, number)) if alone else None
+                if value and _SERIAL.fullmatch(value.value):
+                    found.append(replace(value, confidence=0.5 * value.confidence))
     return found
 
 
@@ -256,12 +295,13 @@ def dated_candidates(labelled: LabelledLines, parse: Callable[[Place], Found[dat
             if label.first == 0 and label.line:
                 # "Rechnung 17" and under it "vom 5.6.2018"
                 before = list(labelled.labels[label.line - 1])
+            numbered = any(other.kind in ("generic_number", "number") for other in before)
             before = [other for other in before if other.kind != "generic_number"]
             if not before or not (before[-1].meaning.group == "titles" or before[-1].kind == "number"):
                 continue
             for place in labelled.right_of(label):
                 if value := parse(place):
-                    found.append(replace(value, confidence=value.confidence * 0.93))
+                    found.append(replace(value, confidence=value.confidence * (0.95 if numbered else 0.83)))
     return found
 
 

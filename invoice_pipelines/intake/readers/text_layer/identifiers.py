@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 
 from stdnum import iban
+from stdnum.ch import vat as ch_vat
 from stdnum.eu import vat
+from stdnum.gb import vat as gb_vat
+from stdnum.no import mva as no_vat
 
 # ISO 13616: two letters, two check digits, up to 30 letters or digits, printed in groups of four.
 _IBAN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Z0-9])")
@@ -22,6 +25,7 @@ _VAT_IDS = re.compile(
     r"|IE\d[A-Z0-9+*]\d{5}[A-Z]{1,2}|IT\d{11}|LT(?:\d{12}|\d{9})|LU\d{8}|LV\d{11}|MT\d{8}|NL\d{9}B\d{2}|NO\d{9}(?:MVA)?"
     r"|PL\d{10}|PT\d{9}|RO\d{2,10}|SE\d{12}|SI\d{8}|SK\d{10}|XI(?:\d{12}|\d{9})"
 )
+_LOOKALIKE = str.maketrans("OoQIl|SBZ", "000111582")
 _TAX_NUMBER = re.compile(r"\d{2,5}[ /]\d{3,5}[ /]\d{3,5}(?:[ /]\d{1,5})?|\d{9,13}|[A-Z]{0,3}\d{5,13}[A-Z]?")
 
 
@@ -46,6 +50,21 @@ def find_ibans(text: str) -> list[tuple[str, int, int, bool]]:
     return found
 
 
+def repaired_iban(text: str) -> str | None:
+    """The IBAN after the word "IBAN" in a text that was recognized, with digits for the letters that look like them, if
+    that makes its check digits right; None where it does not."""
+    label = re.search(r"iban\W{0,3}", text, re.IGNORECASE)
+    if label is None:
+        return None
+    compact = re.sub(r"[\s.:\-]", "", text[label.end() :])[:40]
+    for length in range(min(len(compact), 34), 14, -1):
+        candidate = compact[:2].upper() + compact[2:4].translate(_LOOKALIKE) + compact[4:length]
+        for tried in (candidate, candidate[:4] + candidate[4:].translate(_LOOKALIKE)):
+            if iban.is_valid(tried):
+                return str(iban.compact(tried))
+    return None
+
+
 def find_bic(text: str) -> str | None:
     """The first word that has the form of a BIC (ISO 9362)."""
     for word in text.replace(":", " ").split():
@@ -58,12 +77,25 @@ def find_vat_id(text: str) -> str | None:
     """The VAT id at the start of a text, compact; None where there is none of a known form."""
     compact = re.sub(r"[\s.:\-]", "", text.upper())
     match = _VAT_IDS.match(compact)
-    return match.group() if match else None
+    if match:
+        return match.group()
+    # What was recognized as letters among the digits; the check digits have to bear it out.
+    digits = compact[:2] + compact[2:16].translate(_LOOKALIKE)
+    match = _VAT_IDS.match(digits) if digits != compact[:16] else None
+    return match.group() if match and vat_id_is_valid(match.group()) else None
 
 
 def vat_id_is_valid(value: str) -> bool:
     """Whether the check digits are right, for the countries that have them."""
-    return bool(vat.is_valid(value))
+    neighbour = {"GB": gb_vat, "XI": gb_vat, "CH": ch_vat, "NO": no_vat}.get(value[:2])
+    if neighbour is gb_vat:
+        return bool(gb_vat.is_valid(value[2:]))
+    return bool((neighbour or vat).is_valid(value))
+
+
+def iban_is_valid(value: str) -> bool:
+    """Whether the check digits and the length for its country are right."""
+    return bool(iban.is_valid(value))
 
 
 def find_tax_number(text: str) -> str | None:

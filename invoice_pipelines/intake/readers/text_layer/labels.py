@@ -5,7 +5,7 @@ Not here: what the value is (see `values`) and which of several labels is right 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from invoice_pipelines.intake.readers.text_layer.layout import Cell, Line, enclosing
@@ -122,15 +122,21 @@ class LabelledLines:
         return not any(key(word.text) for word in rest)
 
 
-def find_labels(lines: Sequence[Line], vocabulary: Vocabulary) -> LabelledLines:
-    """Every phrase of the vocabulary in these lines. Costs a few look-ups per word."""
+def find_labels(
+    lines: Sequence[Line], vocabulary: Vocabulary, recognized: Container[int] = frozenset()
+) -> LabelledLines:
+    """Every phrase of the vocabulary in these lines. Costs a few look-ups per word. `recognized` are the numbers of
+    the pages whose letters may have been misread."""
     labels: list[tuple[Label, ...]] = []
     amounts: list[tuple[Label, ...]] = []
     columns: list[tuple[Label, ...]] = []
     for line in lines:
         found: tuple[list[Label], ...] = ([], [], [])
         for index, cell in enumerate(line.cells):
-            for label in _find_in_cell(cell, line.number, index, vocabulary):
+            keys = [key(word.text) for word in cell.words]
+            if line.page in recognized:
+                keys = [vocabulary.spelled(known) for known in keys]
+            for label in _find_in_cell(cell, keys, line.number, index, vocabulary):
                 found[_FAMILY[label.meaning.group]].append(label)
         labels.append(tuple(found[0]))
         amounts.append(tuple(found[1]))
@@ -138,8 +144,7 @@ def find_labels(lines: Sequence[Line], vocabulary: Vocabulary) -> LabelledLines:
     return LabelledLines(lines, labels, amounts, columns)
 
 
-def _find_in_cell(cell: Cell, line: int, index: int, vocabulary: Vocabulary) -> Iterator[Label]:
-    keys = [key(word.text) for word in cell.words]
+def _find_in_cell(cell: Cell, keys: Sequence[str], line: int, index: int, vocabulary: Vocabulary) -> Iterator[Label]:
     free = [0, 0, 0]  # up to which word each family is taken
     for first, start in enumerate(keys):
         if not start:

@@ -6,8 +6,10 @@ Only geometry; no word is understood here. Sorting is the dearest step, so a pag
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from invoice_pipelines.intake.readers.text_layer.words import Box, Page, Word
 
@@ -52,7 +54,7 @@ def read_lines(pages: Sequence[Page]) -> list[Line]:
     """The lines of all pages, from the top of the first to the bottom of the last."""
     lines: list[Line] = []
     for page in pages:
-        for words in _rows(page.words):
+        for words in _chained(page.words) if page.engine else _rows(page.words):
             cells = tuple(_cells([part for word in words for part in _split(word)]))
             lines.append(Line(len(lines), page.number, cells, enclosing(cell.box for cell in cells)))
     return lines
@@ -94,6 +96,37 @@ def _rows(words: Sequence[Word]) -> list[list[Word]]:
     for row in rows:
         row.sort(key=lambda word: word.box[0])
     return [row[start : start + _MOST_WORDS] for row in rows for start in range(0, len(row), _MOST_WORDS)]
+
+
+def _chained(words: Sequence[Word]) -> list[list[Word]]:
+    """Words in rows, each word joined to the row whose last word before it is level with it: rows of a scan may climb
+    or bend by more than their distance across the page."""
+    rows: list[list[Word]] = []
+    # Rows by the height at which they end, so that a word looks at its neighbours only.
+    ends: dict[int, list[list[Word]]] = defaultdict(list)
+    step = max(median(word.box[3] - word.box[1] for word in words), 1.0) if words else 1.0
+    for word in sorted(words, key=lambda word: word.box[0]):
+        middle, height = (word.box[1] + word.box[3]) / 2, word.box[3] - word.box[1]
+        place = int(middle / step)
+        best: list[Word] | None = None
+        least = float("inf")
+        for number in range(place - 1, place + 2):
+            for row in ends[number]:
+                last = row[-1]
+                lower = min(height, last.box[3] - last.box[1])
+                off = abs((last.box[1] + last.box[3]) / 2 - middle)
+                if off <= 0.45 * max(lower, 1.0) and off < least and word.box[0] > last.box[0]:
+                    best, least = row, off
+        if best is None or len(best) >= _MOST_WORDS:
+            best = []
+            rows.append(best)
+        else:
+            last = best[-1]
+            ends[int((last.box[1] + last.box[3]) / 2 / step)].remove(best)
+        best.append(word)
+        ends[place].append(best)
+    rows.sort(key=lambda row: sum(word.box[1] + word.box[3] for word in row) / len(row))
+    return rows
 
 
 def _cells(words: Sequence[Word]) -> list[Cell]:

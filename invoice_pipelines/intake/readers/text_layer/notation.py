@@ -15,34 +15,48 @@ from invoice_pipelines.intake.readers.text_layer.vocabulary import key
 
 _GROUPS = r"[.,'’´\u00a0\u202f ]"
 AMOUNT = re.compile(
-    rf"""(?<![\w.,/'’:%-])
+    rf"""(?<![\w.,/'’%-])(?<!\d:)
     (?P<open>\()?
     (?P<sign>[-+−–]\ ?)?
-    (?P<before>€|\$|£|[A-Z]{{3}})?\ ?(?P<inner>[-−])?
+    (?P<before>€|[A-Z]{{0,2}}\$|£|₹|RM|S?Fr\.|Rs\.?|[A-Z]{{3}})?\ ?(?P<inner>[-−])?
     (?P<number>\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?:[.,]\d{{1,4}})?|\d{{1,12}}(?:[.,]\d{{1,4}})?)
     (?P<dashes>,[-–—]{{1,2}})?
-    \ ?(?P<after>€|\$|£|[A-Z]{{3}}\b)?
+    \ ?(?P<after>€|\$|£|₹|RM\b|[A-Z]{{3}}\b)?
+    (?:(?<=[.,]\d\d)(?:[A-FHIJN-WYZ]|SR|ZR|\*)(?!\w))?
     (?P<minus>[-−](?![\w-]))?
     (?P<close>\))?
     (?![\w%]|[.,'’/:-]\d|\ ?%)""",
     re.VERBOSE,
 )
-"""An amount of money in a text: also "1 234,56", "1'234.56", "EUR 12.00", "12,50-", "(12.50)" and "20,--"."""
+"""An amount of money in a text: also "1 234,56", "1'234.56", "EUR 12.00", "RM12.00", "12,50-", "(12.50)", "20,--" and
+"9,99A" with the letter of a tax class."""
 
 PERCENT = re.compile(r"(?<![\w.,])(\d{1,2}(?:[.,]\d{1,4})?)\s?%")
 
 CURRENCIES = frozenset(
     {"EUR", "USD", "GBP", "CHF", "DKK", "SEK", "NOK", "PLN", "CZK", "HUF", "RON", "BGN", "ISK", "TRY"}
-    | {"CAD", "AUD", "NZD", "JPY", "CNY", "INR", "ZAR", "BRL", "MXN", "SGD", "HKD", "AED"}
+    | {"CAD", "AUD", "NZD", "JPY", "CNY", "INR", "ZAR", "BRL", "MXN", "SGD", "HKD", "AED", "MYR", "THB", "IDR", "PHP"}
 )
-SYMBOLS = {"€": "EUR", "£": "GBP", "$": "USD"}
+SYMBOLS = {"€": "EUR", "£": "GBP", "$": "USD", "₹": "INR", "RM": "MYR", "S$": "SGD", "A$": "AUD", "AU$": "AUD"} | {
+    "C$": "CAD",
+    "CA$": "CAD",
+    "NZ$": "NZD",
+    "HK$": "HKD",
+    "US$": "USD",
+    "R$": "BRL",
+    "Fr.": "CHF",
+    "SFr.": "CHF",
+    "Rs": "INR",
+    "Rs.": "INR",
+}
 
 _NUMERIC_DATE = re.compile(r"(?<![\w./-])(\d{1,2})([./-]) ?(\d{1,2})\2 ?(\d{4}|\d{2})(?![\w]|[./-]\d)")
 _ISO_DATE = re.compile(r"(?<![\w./-])(\d{4})([./-])(\d{1,2})\2(\d{1,2})(?![\w]|[./-]\d)")
 _DAY_MONTH = re.compile(
-    r"(?<![\w./])(\d{1,2})(?:\.|st|nd|rd|th)?[ -]?(?:of )?([^\W\d_]{3,10})\.?,?[ -]?(\d{4}|\d{2})(?!\w)"
+    r"(?<![\w./])(\d{1,2})(?:\.?º|\.|st|nd|rd|th|er|ª|°)?[ /-]{0,2}(?:(?:of|de|di) )?([^\W\d_]{3,10})\.?,?[ /'’-]{0,2}"
+    r"(?:(?:de|del) )?(\d{4}|\d{2})(?!\w)"
 )
-_MONTH_DAY = re.compile(r"(?<!\w)([^\W\d_]{3,10})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})(?!\w)")
+_MONTH_DAY = re.compile(r"(?<!\w)([^\W\d_]{3,10})\.?[ /-]?(\d{1,2})(?:st|nd|rd|th)?(?:, ?| |[-/])(\d{4})(?!\w)")
 
 EARLIEST_YEAR = 1990
 LATEST_YEAR = 2099

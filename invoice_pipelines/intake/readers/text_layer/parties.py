@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from invoice_pipelines.intake.readers.text_layer.labels import Label, LabelledLines
 from invoice_pipelines.intake.readers.text_layer.layout import Cell
@@ -23,6 +23,8 @@ _TOWN_FIRST = re.compile(
 )
 _SEPARATOR = re.compile(r"^[|·•●∙,;*\-–—/]+$")
 _BLOCK_LINES = 14
+_REPEATED = 0.7
+_OFTEN = 2.5  # points of a company that is named at the top of the page and once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,12 @@ def find_parties(labelled: LabelledLines, pages: Sequence[Page], vocabulary: Voc
     if seller is None:
         seller = _letterhead(labelled, pages, vocabulary, buyer)
     return Parties(seller, buyer)
+
+
+def letterhead_company(labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary) -> str | None:
+    """The name with a legal form that the first page is headed or signed with; None where there is none."""
+    name = _letterhead(labelled, pages, vocabulary, _labelled_name(labelled, "buyer", vocabulary))
+    return name.value if name and _company(name.words, vocabulary) else None
 
 
 def section_of(labelled: LabelledLines, label: Label) -> str | None:
@@ -94,17 +102,17 @@ def _labelled_name(labelled: LabelledLines, kind: str, vocabulary: Vocabulary) -
         near = block and block[0][2].box[1] - label.box[3] < 1.2 * (label.box[3] - label.box[1])
         if not labelled.alone(label) or not near:
             for place in labelled.right_of(label):
-                if name := _name(place.words, vocabulary, 0.85):
+                if name := name_of(place.words, vocabulary, 0.85):
                     return name
         for number, index, cell in block:
             starts = [other for other in labelled.labels[number] if other.cell == index and other.first == 0]
             if any(other.kind == "name" for other in starts):
                 for place in labelled.right_of(next(other for other in starts if other.kind == "name")):
-                    if name := _name(place.words, vocabulary, 0.9):
+                    if name := name_of(place.words, vocabulary, 0.9):
                         return name
             if starts:
                 continue
-            if name := _name(cell.words, vocabulary, 0.8):
+            if name := name_of(cell.words, vocabulary, 0.8):
                 return name
     return None
 
@@ -127,7 +135,7 @@ def _block(labelled: LabelledLines, label: Label) -> Iterator[tuple[int, int, Ce
                 yield number, index, cell
 
 
-def _name(words: Sequence[Word], vocabulary: Vocabulary, confidence: float) -> Name | None:
+def name_of(words: Sequence[Word], vocabulary: Vocabulary, confidence: float) -> Name | None:
     """The words as a name, without separators before and after and without a form of address."""
     kept = list(words)
     while kept and (not key(kept[0].text) or key(kept[0].text) in vocabulary.salutations):
@@ -159,7 +167,7 @@ def _recipient(
                 continue
             block = _lines_above(labelled, line.number, cell)
             for above in block:
-                name = _name(above.words, vocabulary, 0.6)
+                name = name_of(above.words, vocabulary, 0.6)
                 if name and (seller is None or key(name.value) != key(seller.value)):
                     return name
     return None
@@ -189,10 +197,28 @@ def _lines_above(labelled: LabelledLines, number: int, cell: Cell) -> list[Cell]
 def _letterhead(
     labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, buyer: Name | None
 ) -> Name | None:
-    """The company that is named where the sender of a letter is named: at the top, in the small line above the
-    address, in the footer beside bank and tax data. A name with a legal form counts more than one without."""
-    if not pages:
+    """The company that is named where the sender of a letter is named; less sure where another is named as often."""
+    ranked = _ranked_names(labelled, pages, vocabulary, buyer)
+    if not ranked:
         return None
+    points, best = ranked[0]
+    clear = len(ranked) < 2 or points >= ranked[1][0] + 0.8
+    often = clear and points >= _OFTEN and best.confidence >= 0.5
+    return Name(best.value, best.words, round(best.confidence * (1.28 if often else 1.0 if clear else 0.7), 3))
+
+
+def seller_names(labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary) -> list[Name]:
+    """The names that stand where a sender is named, the likeliest first."""
+    return [name for _, name in _ranked_names(labelled, pages, vocabulary, None)]
+
+
+def _ranked_names(
+    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, buyer: Name | None
+) -> list[tuple[float, Name]]:
+    """Names by where they stand: at the top, in the small line above the address, in the footer beside bank and tax
+    data. A name with a legal form counts more than one without."""
+    if not pages:
+        return []
     first = pages[0]
     scores: dict[str, float] = defaultdict(float)
     names: dict[str, Name] = {}
@@ -203,25 +229,29 @@ def _letterhead(
         upper, lower = line.box[1] < first.height * 0.3, line.box[1] > first.height * 0.85
         for index, cell in enumerate(line.cells):
             starts = [label for label in labelled.labels[line.number] if label.cell == index and label.first == 0]
+            amounts = any(label.cell == index and label.first == 0 for label in labelled.amounts[line.number])
+            if any(label.kind in ("buyer", "other_party") for label in starts):
+                continue
             for words in _pieces(cell, vocabulary):
                 name = _company(words, vocabulary)
                 weight = 1.0
-                if name is None and upper and not starts and line.number < 12:
-                    name, weight = _name(words, vocabulary, 0.3), 0.35
+                if name is None and upper and not starts and not amounts and line.number < 12:
+                    name, weight = name_of(words, vocabulary, 0.3), 0.35
                     if name and re.search(r"\d", name.value):
                         name = None
+                known = names.get(key("".join(word.text for word in words)))
+                if name is None and lower and known:
+                    # Without a legal form, but at the top and in the footer.
+                    name, weight = replace(known, confidence=max(known.confidence, _REPEATED)), 0.7
+                    names[key(known.value)] = name
                 if name is None or (buyer and key(name.value) == key(buyer.value)):
                     continue
                 near_bank = any(number in bank_lines for number in range(line.number - 4, line.number + 5))
                 points = 1.0 + 0.8 * upper + 1.0 * lower + 0.6 * (near_bank and lower) + 0.5 * (line.number < 4)
                 scores[key(name.value)] += weight * points
                 names.setdefault(key(name.value), name)
-    if not scores:
-        return None
     ranked = sorted(scores, key=lambda name: scores[name], reverse=True)
-    best = names[ranked[0]]
-    clear = len(ranked) < 2 or scores[ranked[0]] >= scores[ranked[1]] + 0.8
-    return Name(best.value, best.words, best.confidence if clear else best.confidence * 0.7)
+    return [(scores[name], names[name]) for name in ranked]
 
 
 def _pieces(cell: Cell, vocabulary: Vocabulary) -> Iterator[tuple[Word, ...]]:
@@ -246,11 +276,15 @@ def _company(words: Sequence[Word], vocabulary: Vocabulary) -> Name | None:
     """The words up to a legal form, if there is one after at least one other word."""
     last = 0
     for index, word in enumerate(words):
-        if index and key(word.text) in vocabulary.legal_forms and word.text[0].isupper() | word.text.startswith("e."):
+        if (
+            index
+            and key(word.text) in vocabulary.legal_forms
+            and (word.text[0].isupper() or word.text.startswith(("e.", "a.")))
+        ):
             last = index + 1
     if not last or last > 9:
         return None
-    return _name(words[:last], vocabulary, 0.7)
+    return name_of(words[:last], vocabulary, 0.7)
 
 
 def _is_town(text: str) -> bool:

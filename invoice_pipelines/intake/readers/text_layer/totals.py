@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from invoice_pipelines.intake.readers.text_layer.amounts import CLAIM, Amount, AmountLine
+from invoice_pipelines.intake.readers.text_layer.amounts import CLAIM, LEARNED, Amount, AmountLine
 from invoice_pipelines.intake.readers.text_layer.claims import Claims, Triple
 from invoice_pipelines.intake.readers.text_layer.rates import (
     HEADED,
@@ -23,6 +23,7 @@ from invoice_pipelines.intake.readers.text_layer.rates import (
     sum_of,
     tax_sums,
 )
+from invoice_pipelines.intake.readers.text_layer.receipts import Paid, find_paid, find_rounding, sum_of_articles
 
 _CANDIDATES = 40
 _CHECKED = 40  # so many of the triples that tie are compared with what else is printed
@@ -31,6 +32,9 @@ _HIGHEST_TAX_SHARE = Decimal("0.35")
 _LABELLED = 0.5
 _TAX_OF_ONE_RATE = 0.9
 _ROUNDING = Decimal("0.01")
+_SURE_PAID = 0.95
+_SURE_NET = 0.8
+_UNPROVED = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,12 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The totals that were found; None where nothing is convincing. `ties` says that net + tax = gross, `contradicts`
-    that what is printed says otherwise. `allowances` and `charges` are those between the sum of lines and net; an
-    allowance is negative."""
+    """The totals that were found; None where nothing is convincing.
+
+    `ties` says that net + tax = gross, `contradicts` that what is printed says otherwise. `allowances` and `charges`
+    are those between the sum of lines and net; an allowance is negative. `rounding` is what was added to the total to
+    make it payable, `before_rounding` the total of a receipt whose `gross` is what was paid in cash.
+    """
 
     net: Chosen | None = None
     tax: Chosen | None = None
@@ -55,6 +62,8 @@ class Totals:
     line_total: Chosen | None = None
     allowances: Chosen | None = None
     charges: Chosen | None = None
+    rounding: Decimal | None = None
+    before_rounding: Decimal | None = None
     rates: tuple[RateRow, ...] = ()
     ties: bool = False
     contradicts: bool = False
@@ -62,6 +71,108 @@ class Totals:
 
 def find_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
     """The totals among all amounts. `exempt` says that the document names a reason for there being no tax.
+
+    Where a receipt says what was paid, that is the total; where it was rounded for cash, it has no net amount, as net
+    and tax make another total.
+    """
+    totals = _printed_totals(lines, exempt)
+    if paid := find_paid(lines):
+        return _with_paid(totals, paid)
+    rounding = find_rounding(lines)
+    if rounding and totals.gross and totals.gross.amount.value == rounding[1].value:
+        after, _, differs = rounding
+        confidence = totals.gross.confidence
+        return replace(totals, payable=Chosen(after, confidence), rounding=differs)
+    if totals.gross and any(amount.claims("rounding") and amount.value for line in lines for amount in line.amounts):
+        # Something was rounded, and it does not come out.
+        gross = replace(totals.gross, confidence=min(totals.gross.confidence, _UNPROVED))
+        return replace(totals, gross=gross)
+    totals = _without_net(totals, lines)
+    return _exempt(totals, lines) if exempt else totals
+
+
+def _exempt(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
+    """Where the document says that there is no tax, its only total is the net amount, too."""
+    gross = totals.gross
+    taxed = any(amount.claims("tax") and amount.value for line in lines for amount in line.amounts)
+    if gross is None or totals.tax or totals.contradicts or taxed:
+        return totals
+    net = totals.net
+    if net:
+        if net.amount.value != gross.amount.value or net.amount is gross.amount or not gross.amount.claims("gross"):
+            return totals
+        # Named twice, and no tax between.
+        sure = max(gross.confidence, _chosen(gross.amount, 0.96).confidence)
+        return replace(totals, net=replace(net, confidence=sure), gross=replace(gross, confidence=sure))
+    if gross.confidence < 0.8:
+        return totals
+    gross = replace(gross, confidence=max(gross.confidence, _chosen(gross.amount, 0.9).confidence))
+    return replace(totals, net=gross, gross=gross)
+
+
+def _with_paid(totals: Totals, paid: Paid) -> Totals:
+    """The totals of a receipt, given what was paid."""
+    sure = 0.97 if paid.named else _UNPROVED
+    gross = totals.gross
+    if totals.ties and gross and gross.amount.value == paid.total.value:
+        return replace(
+            totals, gross=replace(gross, confidence=max(gross.confidence, _chosen(gross.amount, sure).confidence))
+        )
+    if totals.ties and gross:
+        if paid.unrounded is None or gross.amount.value != paid.unrounded.value:
+            sure = _UNPROVED  # net and tax make a total that was not paid
+    elif totals.net and totals.tax and totals.net.amount.claims("net") and totals.net.amount.roles["net"] > _SURE_NET:
+        sure = _UNPROVED  # and so do what the words call a net amount and its tax
+    total = _chosen(paid.total, sure)
+    tax = replace(totals.tax, confidence=min(totals.tax.confidence, sure)) if totals.tax else None
+    if tax and (not paid.unrounded or sure < _SURE_PAID):
+        tax = replace(tax, confidence=min(tax.confidence, 0.4))
+    before = paid.unrounded.value if paid.unrounded else None
+    return Totals(tax=tax, gross=total, payable=total, before_rounding=before, ties=totals.ties and sure >= _SURE_PAID)
+
+
+def _without_net(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
+    """A total that stands alone, borne out by the sum of the articles, or else just named."""
+    gross = totals.gross
+    if gross and totals.net is None and not totals.contradicts and gross.amount.roles.get("gross") == LEARNED:
+        return replace(totals, gross=replace(gross, confidence=max(gross.confidence, _SURE_PAID)))
+    if totals.net and gross and (totals.tax or totals.net.amount.value != gross.amount.value):
+        return totals
+    if gross is None or gross.confidence < 0.4:
+        named = sorted(
+            (
+                (max(amount.roles.get(role, 0.0) for role in ("rounded", "gross", "payable")), amount)
+                for line in lines
+                for amount in line.amounts
+                if any(amount.claims(role) for role in ("rounded", "gross", "payable"))
+            ),
+            key=lambda ranked: (round(ranked[0], 2), ranked[1].line),
+        )
+        if not named or totals.net:
+            return totals
+        gross = gross or _chosen(named[-1][1], 0.35 if len({amount.value for _, amount in named}) > 1 else 0.5)
+        return replace(totals, gross=gross)
+    taxed = any(amount.claims("tax") and "contained" not in amount.roles for line in lines for amount in line.amounts)
+    rivals = {
+        amount.value
+        for line in lines
+        for amount in line.amounts
+        if any(amount.claims(role) for role in ("rounded", "gross", "payable"))
+    }
+    if (
+        sum_of_articles(lines, gross.amount) == gross.amount.value
+        and not totals.contradicts
+        and rivals <= {gross.amount.value}
+    ):
+        borne_out = 0.96 if not taxed or totals.ties else 0.8
+        gross = replace(gross, confidence=max(gross.confidence, _chosen(gross.amount, borne_out).confidence))
+    elif len(rivals) == 1 and not taxed and not totals.contradicts:
+        gross = replace(gross, confidence=max(gross.confidence, _chosen(gross.amount, 0.8).confidence))
+    return replace(totals, gross=gross)
+
+
+def _printed_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
+    """The totals that words and arithmetic give.
 
     Totals that tie are taken only where no amount is printed under a name that contradicts them. Else the named
     amounts are given as they are, so that validation finds that they do not tie.
@@ -222,10 +333,10 @@ def _untied(
         net = _total_before(candidates["net"], gross.amount, tax.amount if tax else None)
     contradicts = bool(gross and net and (tax or net.amount.value != gross.amount.value))
     if gross and net is None and tax and any(rate > 0 for rate in rates) and tax.amount.value:
-        # The tax is not that of the total by any rate that is printed: one of them is wrong.
-        contradicts, gross = True, None
+        # The tax is not that of the total by any rate that is printed: one of them is wrong, or not all is taxed.
+        contradicts = True
     if gross and net and tax and net.amount.value + tax.amount.value == gross.amount.value:
-        gross = None
+        net, contradicts = None, True
     if contradicts:
         gross, net, tax = (replace(chosen, confidence=0.3) if chosen else None for chosen in (gross, net, tax))
     line_total = _first(candidates["line_total"], "line_total", 0.4)

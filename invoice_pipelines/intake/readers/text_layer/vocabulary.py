@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import tomllib
 import unicodedata
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from itertools import chain
+from typing import Any
+
+# Below this many words of its own a language is not taken to be that of a document, and neither is one with a smaller
+# share of them than another has.
+_CLEAR = 3.0
+_SHARE = 0.12
+
+_ALIKE = str.maketrans("i1|0", "lllo")
+_SHORTEST_ALIKE = 5
+_SHORTEST_FUZZY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +39,9 @@ class Meaning:
 class Vocabulary:
     """The phrases of all languages, by their `key`, each with the meanings it has; and what dates and numbers need.
 
-    `months` maps the key of a month's name to its number. `day_first` and `decimal` are by language.
+    `languages` maps the key of a word to the languages it is a word of, of those that the phrases are made of and of
+    those that stand in any text. `months` maps the key of a month's name to its number. `day_first` and `decimal` are
+    by language.
     """
 
     phrases: Mapping[str, tuple[Meaning, ...]]
@@ -39,6 +52,39 @@ class Vocabulary:
     legal_forms: frozenset[str]
     salutations: frozenset[str]
     longest: int
+    languages: Mapping[str, tuple[str, ...]]
+
+    def spelled(self, known: str) -> str:
+        """The key of a phrase for the key of a word that was misread, if it looks like only that one: i, l and 1 are
+        alike, and of a long word one letter may be another. Other keys as they are."""
+        if len(known) < _SHORTEST_ALIKE or known in self.phrases or known in self.languages:
+            return known
+        spelled = self._alike.get(known.translate(_ALIKE))
+        if spelled is None and len(known) >= _SHORTEST_FUZZY and known.isalpha():
+            found = {self._fuzzy[form] for form in _with_gap(known) if form in self._fuzzy}
+            spelled = found.pop() if len(found) == 1 else None
+        return spelled or known
+
+    @cached_property
+    def _alike(self) -> Mapping[str, str]:
+        return _unique((phrase.translate(_ALIKE), phrase) for phrase in self.phrases if len(phrase) >= _SHORTEST_ALIKE)
+
+    @cached_property
+    def _fuzzy(self) -> Mapping[str, str]:
+        long = (phrase for phrase in self.phrases if len(phrase) >= _SHORTEST_FUZZY)
+        return _unique((form, phrase) for phrase in long for form in _with_gap(phrase))
+
+
+def _unique(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """The phrase of each form; the empty text where a form is that of several."""
+    phrases: dict[str, str] = {}
+    for form, phrase in pairs:
+        phrases[form] = phrase if phrases.get(form, phrase) == phrase else ""
+    return phrases
+
+
+def _with_gap(text: str) -> Iterable[str]:
+    return (f"{text[:index]}?{text[index + 1 :]}" for index in range(len(text)))
 
 
 def key(text: str) -> str:
@@ -53,9 +99,26 @@ def key(text: str) -> str:
     return "".join(character for character in folded if character.isalnum() or character in "#%")
 
 
+def vocabulary_of(texts: Iterable[str]) -> Vocabulary:
+    """The vocabulary of the languages that a document with these words is written in; of all, where that is not clear.
+
+    What is a label in one language is an ordinary word in another ("data", "due", "per"), so the others stay out.
+    """
+    everything = load_vocabulary()
+    scores: dict[str, float] = defaultdict(float)
+    for word in {key(text) for text in texts}:
+        languages = everything.languages.get(word, ())
+        for language in languages:
+            scores[language] += 1 / len(languages)
+    best = max(scores.values(), default=0.0)
+    if best < _CLEAR:
+        return everything
+    return load_vocabulary(frozenset(language for language, score in scores.items() if score >= _SHARE * best))
+
+
 @cache
-def load_vocabulary() -> Vocabulary:
-    """The vocabulary of all languages that have a file in `labels/`."""
+def load_vocabulary(languages: frozenset[str] | None = None) -> Vocabulary:
+    """The vocabulary of some languages, by the names of their files in `labels/`; without a choice, of all."""
     phrases: dict[str, dict[Meaning, None]] = {}
     title_endings: dict[str, Meaning] = {}
     months: dict[str, int] = {}
@@ -63,24 +126,31 @@ def load_vocabulary() -> Vocabulary:
     decimal: dict[str, str] = {}
     legal_forms: set[str] = set()
     salutations: set[str] = set()
-    files = resources.files(__package__) / "labels"
-    for file in sorted(files.iterdir(), key=lambda file: file.name):
-        if not file.name.endswith(".toml"):
-            continue
-        language = file.name.removesuffix(".toml")
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-        day_first[language] = content["day_first"]
-        decimal[language] = content["decimal"]
-        for ending in content["title_endings"]:
-            title_endings[key(ending)] = Meaning("titles", "380", language)
+    words: dict[str, dict[str, None]] = {}
+    for language, content in _files().items():
+        # Names of months and companies are understood in any document.
         legal_forms.update(map(key, content["legal_forms"]))
-        salutations.update(map(key, content["salutations"]))
         for number, names in enumerate(content["months"], start=1):
             months.update((key(name), number) for name in names)
+        day_first[language] = content["day_first"]
+        decimal[language] = content["decimal"]
+        if languages is not None and language not in languages:
+            # "Invoice" is the title of documents that are otherwise in another language.
+            for code, texts in content["titles"].items():
+                phrases.setdefault(key(texts[0]), {})[Meaning("titles", code, language)] = None
+            continue
+        for ending in content["title_endings"]:
+            title_endings[key(ending)] = Meaning("titles", "380", language)
+        salutations.update(map(key, content["salutations"]))
+        for text in content["common"]:
+            words.setdefault(key(text), {})[language] = None
         for group in ("labels", "amounts", "columns", "titles"):
             for kind, texts in content[group].items():
                 for text in texts:
                     phrases.setdefault(key(text), {})[Meaning(group, kind, language)] = None
+                    for word in text.replace("/", " ").split():
+                        if len(key(word)) > 2:
+                            words.setdefault(key(word), {})[language] = None
     return Vocabulary(
         {phrase: tuple(meanings) for phrase, meanings in phrases.items()},
         title_endings,
@@ -90,4 +160,16 @@ def load_vocabulary() -> Vocabulary:
         frozenset(legal_forms),
         frozenset(salutations),
         longest=max(len(phrase) for phrase in chain(phrases, title_endings)),
+        languages={word: tuple(spoken) for word, spoken in words.items()},
     )
+
+
+@cache
+def _files() -> Mapping[str, Mapping[str, Any]]:
+    """The content of each file in `labels/` by its name, which is the code of the language (ISO 639-1)."""
+    folder = resources.files(__package__) / "labels"
+    return {
+        file.name.removesuffix(".toml"): tomllib.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".toml")
+    }

@@ -28,6 +28,8 @@ MAX_CHARACTERS = 2_000_000
 _WORD_GAP = 0.22
 _USABLE_CHARACTERS = 20
 _UNMAPPED_SHARE = 0.3
+_SCANNED_SHARE = 0.8
+_DEPTH_OF_FORMS = 5
 
 # Typographic variants of one character that would only get in the way of comparing text.
 _PLAIN = {
@@ -69,8 +71,9 @@ class Page:
     """The words of one page in the order of the document, and the size of the page in points.
 
     `usable` is False where there is no text, or where most of it has no known characters (fonts without a
-    character map): such a page needs OCR. `engine` names the OCR engine and its version that read the words; None for
-    a text layer.
+    character map). `needs_ocr` is True where what is printed is not in the text layer: such a page has pictures or
+    drawings and no usable text, or it is a scan under the invisible text of an OCR that nobody here knows. `engine`
+    names the OCR engine and its version that read the words; None for a text layer.
     """
 
     number: int
@@ -78,6 +81,7 @@ class Page:
     height: float
     words: tuple[Word, ...]
     usable: bool = True
+    needs_ocr: bool = False
     engine: str | None = None
 
 
@@ -97,7 +101,7 @@ def read_pages(data: bytes, limits: Limits) -> tuple[Page, ...]:
     part of the result, with `usable` False.
     """
     with PDFIUM_LOCK:
-        document = _open(data)
+        document = open_pdf(data)
         try:
             if len(document) > limits.pdf_pages:
                 raise ReadingError(
@@ -118,7 +122,9 @@ def read_pages(data: bytes, limits: Limits) -> tuple[Page, ...]:
     return tuple(pages)
 
 
-def _open(data: bytes) -> pypdfium2.PdfDocument:
+def open_pdf(data: bytes) -> pypdfium2.PdfDocument:
+    """The PDF in PDFium; to be called, used and closed under PDFIUM_LOCK. Raises ReadingError: PDF_ENCRYPTED,
+    PDF_DAMAGED."""
     try:
         return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
@@ -153,15 +159,19 @@ def _read_page(document: pypdfium2.PdfDocument, index: int, characters_left: int
             characters = list(_characters(text_page.raw, count))
         finally:
             text_page.close()
+        written = [character for character in characters if character.text.strip()]
+        seen = [character for character in written if not character.invisible]
+        # Invisible letters are the text of a scan when they are most of the page, else they are not what is printed.
+        keep_invisible = len(seen) < len(written) / 2
+        unmapped = sum(character.unmapped for character in written)
+        # Looking at what else is drawn costs more than the text, and only matters where the text does not suffice.
+        doubtful = keep_invisible or len(written) < _USABLE_CHARACTERS or unmapped > len(written) * _UNMAPPED_SHARE
+        drawn, scanned = _drawings(page, frame) if doubtful else (False, False)
     except pypdfium2.PdfiumError:
         return Page(index + 1, 0.0, 0.0, (), usable=False), 0
     finally:
         page.close()
 
-    written = [character for character in characters if character.text.strip()]
-    seen = [character for character in written if not character.invisible]
-    # Invisible letters are the text of a scan when they are most of the page, else they are not what is printed.
-    keep_invisible = len(seen) < len(written) / 2
     turns = Counter(character.turn for character in written)
     text_turn = turns.most_common(1)[0][0] if turns else 0
     text_turn = max(text_turn, 0)
@@ -181,12 +191,30 @@ def _read_page(document: pypdfium2.PdfDocument, index: int, characters_left: int
     )
     left, bottom, right, top = frame
     width, height = (right - left, top - bottom) if turn % 2 == 0 else (top - bottom, right - left)
-    unmapped = sum(character.unmapped for character in written)
     usable = (
         sum(character.isalnum() for word in words for character in word.text) >= _USABLE_CHARACTERS
         and unmapped <= len(written) * _UNMAPPED_SHARE
     )
-    return Page(index + 1, width, height, words, usable), count
+    needs_ocr = (not usable and (drawn or unmapped > 0)) or (keep_invisible and scanned)
+    return Page(index + 1, width, height, words, usable, needs_ocr), count
+
+
+def _drawings(page: pypdfium2.PdfPage, frame: Box) -> tuple[bool, bool]:
+    """Whether anything but text is on a page, and whether pictures cover it as a scan does."""
+    drawn = False
+    area = (frame[2] - frame[0]) * (frame[3] - frame[1])
+    covered = 0.0
+    for drawing in page.get_objects(max_depth=_DEPTH_OF_FORMS):
+        if drawing.type == pdfium.FPDF_PAGEOBJ_TEXT:
+            continue
+        drawn = True
+        if drawing.type == pdfium.FPDF_PAGEOBJ_IMAGE:
+            left, bottom, right, top = drawing.get_bounds()
+            width = min(right, frame[2]) - max(left, frame[0])
+            covered += max(width, 0.0) * max(min(top, frame[3]) - max(bottom, frame[1]), 0.0)
+            if covered >= _SCANNED_SHARE * area:
+                return True, True
+    return drawn, False
 
 
 def _characters(text_page: ctypes.c_void_p, count: int) -> Iterator[_Character]:

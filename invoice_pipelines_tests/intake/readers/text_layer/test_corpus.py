@@ -1,7 +1,7 @@
 """The measured quality on real hybrid PDFs, read as if they had no attachment; the embedded XML is the truth.
 
-Scored per seller: many files are one invoice in several profiles. The rules were made on `zugferd-corpus`; the files
-of `zugferd-2.4` were only looked at through this score.
+Scored per seller: many files are one invoice in several profiles. The rules were first made on `zugferd-corpus` alone;
+since then single files of `zugferd-2.4` were looked at, too, so neither part measures what is unseen.
 """
 
 from __future__ import annotations

@@ -205,8 +205,10 @@ def fatal(reading: Reading) -> set[str]:
 
 
 def is_refused(reading: Reading) -> bool:
-    """Whether validation fails the invoice for its total: wrong, or not found at all."""
-    return bool(fatal(reading) & {"IP-TOTAL-01", "IP-TOTAL-04", "IP-REQ-05"})
+    """Whether validation fails the invoice for its total (wrong, or not found), or a person has to look at it."""
+    total = reading.provenance.get("gross_amount")
+    unsure = total is not None and total.confidence < 0.95
+    return unsure or bool(fatal(reading) & {"IP-TOTAL-01", "IP-TOTAL-04", "IP-REQ-05"})
 
 
 @settings(max_examples=250, deadline=None)

@@ -1,0 +1,26 @@
+"""Holds what people read where something cannot be booked or set up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class DatevError(Exception):
+    """A setting, rule or account is refused; nothing was changed. The message is one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an invoice cannot be booked. `code` is stable and in capitals; `message` says what is missing, and where."""
+
+    code: str
+    message: str
+
+
+class Refused(Exception):
+    """An invoice cannot be booked, for these reasons."""
+
+    def __init__(self, *refusals: Refusal) -> None:
+        super().__init__("; ".join(refusal.message for refusal in refusals))
+        self.refusals: Sequence[Refusal] = refusals

@@ -1,0 +1,186 @@
+"""Holds what an operator asks about an organization's intake: what is stuck and why, what failed, how it goes.
+
+Reads only; what can be done about it is in `received_invoices`, `stages` and `reparse`. The connection is in the scope
+of the organization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.intake.overview import FailureReason, failure_reasons
+from invoice_pipelines.intake.received_invoices import PROCESS, STAGE_OF_KIND, Statistics, find_stuck, statistics
+
+STUCK_AFTER = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class StuckInvoice:
+    """A received invoice that nothing went on with. `waits_for` says what the queue knows of it."""
+
+    id: UUID
+    file_name: str
+    status: str
+    unchanged_since: datetime
+    waits_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedError:
+    """A failed attempt, as the log has it: `attempt` counts those of the stage, `trace_id` is the run or process."""
+
+    invoice_id: UUID
+    file_name: str
+    status: str
+    stage: str
+    attempt: int
+    will_be_retried: bool
+    code: str
+    violation_class: str | None
+    message: str
+    trace_id: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ViolationCount:
+    """How many invoices have a violation of a class and severity."""
+
+    violation_class: str
+    severity: str
+    invoices: int
+
+
+@dataclass(frozen=True, slots=True)
+class OcrUse:
+    """What an OCR engine has read: pages, and what they cost."""
+
+    engine: str
+    pages: int
+    seconds: float
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeStatistics:
+    """How the intake of an organization goes. `violations` are those of the newest verdicts, `failed_attempts` are by
+    stage."""
+
+    invoices: Statistics
+    failures: tuple[FailureReason, ...]
+    violations: tuple[ViolationCount, ...]
+    failed_attempts: dict[str, int]
+    ocr: tuple[OcrUse, ...]
+
+
+def stuck_invoices(
+    connection: Connection, unchanged_for: timedelta = STUCK_AFTER, limit: int = 100
+) -> tuple[int, list[StuckInvoice]]:
+    """How many invoices nothing went on with for longer than this, and the longest waiting of them, with the reason."""
+    ids = find_stuck(connection, unchanged_for)
+    rows = connection.execute(
+        text(
+            """
+            select r.id, u.file_name, r.status, coalesce(r.last_processed_at, r.created_at) as since,
+                   q.status as queued, q.attempts, q.available_at > now() as pauses, q.available_at, q.lease_expires_at,
+                   q.lease_expires_at < now() as is_dead, e.code, e.message
+            from intake.received_invoice r
+            join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
+            left join lateral (select * from work.batch_item i
+                               where i.organization_id = r.organization_id and i.subject_id = r.id::text
+                                 and i.kind = any(:kinds) and i.status in ('pending', 'processing')
+                               order by i.status = 'processing' desc, i.id limit 1) q on true
+            left join lateral (select e.code, e.message from intake.processing_error e
+                               where e.organization_id = r.organization_id and e.received_invoice_id = r.id
+                                 and e.will_be_retried order by e.id desc limit 1) e on true
+            where r.id = any(:ids) order by since
+            """
+        ),
+        {"ids": ids[:limit], "kinds": [*STAGE_OF_KIND, PROCESS]},
+    )
+    found = []
+    for row in rows:
+        if row.queued is None:
+            waits_for = "nothing: it is in no queue; retry it, or process its upload"
+        elif row.queued == "processing":
+            held = f"{row.lease_expires_at:%H:%M:%S} UTC"
+            waits_for = f"a process that died; its lease ran out {held}" if row.is_dead else f"a process, until {held}"
+        elif row.pauses:
+            waits_for = f"attempt {row.attempts + 1}, at {row.available_at:%H:%M:%S} UTC"
+        else:
+            waits_for = "a run of this organization"
+        if row.code:
+            waits_for += f"; last error {row.code}: {row.message}"
+        found.append(StuckInvoice(row.id, row.file_name, row.status, row.since, waits_for))
+    return len(ids), found
+
+
+def logged_errors(
+    connection: Connection, *, invoice_ids: Sequence[UUID] | None = None, limit: int = 50
+) -> list[LoggedError]:
+    """The newest failed attempts, of all invoices or of these."""
+    rows = connection.execute(
+        text(
+            """select invoice_record_id, file_name, status, stage, attempt, will_be_retried, code, violation_class,
+                      message, trace_id, created_at
+               from public.invoice_processing_errors
+               where cast(:ids as uuid[]) is null or invoice_record_id = any(cast(:ids as uuid[]))
+               order by id desc limit :limit"""
+        ),
+        {"ids": None if invoice_ids is None else list(invoice_ids), "limit": limit},
+    )
+    return [LoggedError(*row) for row in rows]
+
+
+def newest_verdict(connection: Connection) -> UUID | None:
+    """The newest verdict: what is judged from now on is newer."""
+    found: UUID | None = connection.execute(
+        text("select id from intake.verdict order by id desc limit 1")
+    ).scalar_one_or_none()
+    return found
+
+
+def violations_by_class(connection: Connection, after: UUID | None = None) -> list[ViolationCount]:
+    """Invoices by class and severity of what verdicts newer than `after` say; without it, of the newest on each."""
+    if after is not None:
+        source = """(select t.received_invoice_id as invoice_record_id, v.violation_class, v.severity
+                     from intake.verdict t
+                     join intake.violation v on v.organization_id = t.organization_id and v.verdict_id = t.id
+                     where t.id > :after) v"""
+    else:
+        source = "public.invoice_violations v where cast(:after as uuid) is null"
+    rows = connection.execute(
+        text(
+            f"""select violation_class, severity, count(distinct invoice_record_id) from {source}
+                group by 1, 2 order by array_position(array['format', 'business_rule', 'content'], violation_class),
+                                       array_position(array['fatal', 'warning', 'information'], severity)"""
+        ),
+        {"after": after},
+    )
+    return [ViolationCount(*row) for row in rows]
+
+
+def intake_statistics(connection: Connection) -> IntakeStatistics:
+    """How the intake of the organization goes. Reads all its verdicts, so not for a sensor."""
+    attempts = connection.execute(
+        text("select stage, count(*) from intake.processing_error group by stage order by stage")
+    )
+    ocr = connection.execute(
+        text(
+            """select engine || ' ' || engine_version, count(*), sum(seconds), sum(cost_usd) from intake.ocr_page
+               group by 1 order by 1"""
+        )
+    )
+    return IntakeStatistics(
+        statistics(connection),
+        tuple(failure_reasons(connection)),
+        tuple(violations_by_class(connection)),
+        {str(stage): int(count) for stage, count in attempts},
+        tuple(OcrUse(row[0], row[1], float(row[2]), row[3]) for row in ocr),
+    )

@@ -1,0 +1,81 @@
+"""Holds what was received before an invoice and counts against it, as parts of the statement that locks it for
+validation: `r` is the invoice, `:days` how far apart invoices over the same amount are alike.
+
+What came before is what has passed, and what waits with a smaller id, which follows the order of arrival. What waits
+for a person does not count. Each part reads a few rows of an index, however much a seller sends; all comparisons are
+of texts, dates and ids, since PostgreSQL searches an index under row-level security by leakproof operators only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from invoice_pipelines.intake.validation import EarlierInvoice
+from invoice_pipelines.intake.validation.accounts import KnownAccount
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An invoice that came before, and its id."""
+
+    id: UUID
+    invoice: EarlierInvoice
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAccount:
+    """Another account that an invoice of the same seller named, and the id of that invoice."""
+
+    id: UUID
+    known: KnownAccount
+
+
+EARLIER = TypeAdapter(tuple[Earlier, ...])
+OTHER_ACCOUNTS = TypeAdapter(tuple[OtherAccount, ...])
+
+_CAME_BEFORE = """e.id <> r.id
+    and (e.status in ('VALIDATED', 'EXPORTED')
+         or e.status = 'PARSED' and e.id < r.id
+            and not exists (select from intake.review_reason w
+                            where w.organization_id = e.organization_id and w.received_invoice_id = e.id
+                              and w.processing_version = e.processing_version))"""
+
+EARLIER_INVOICES_SQL = f"""
+    (select coalesce(jsonb_agg(distinct jsonb_build_object('id', e.id, 'invoice', jsonb_build_object(
+                'number', e.invoice_number, 'issue_date', e.issue_date, 'gross_amount', e.gross_amount::text,
+                'currency', e.currency, 'label', eu.file_name,
+                'same_content', coalesce(e.content_sha256 = r.content_sha256, false),
+                'same_seller', coalesce(e.seller_key = r.seller_key, false)))), '[]')
+     from ((select e.* from intake.received_invoice e
+            where e.seller_key = r.seller_key and e.invoice_key = r.invoice_key and {_CAME_BEFORE})
+           union all
+           (select e.* from intake.received_invoice e
+            where e.seller_key = r.seller_key and e.amount_key = r.amount_key
+              and e.issue_date between r.issue_date - cast(:days as integer) and r.issue_date + cast(:days as integer)
+              and {_CAME_BEFORE} limit 5)
+           union all
+           (select e.* from intake.received_invoice e
+            where e.content_sha256 = r.content_sha256 and {_CAME_BEFORE} limit 5)) e
+     join intake.upload eu on eu.organization_id = e.organization_id and eu.id = e.upload_id)"""
+"""With the same number, with the same total a few days apart, with the same content. A few do for a warning."""
+
+_OF_SELLER = f"""e.seller_key = r.seller_key and e.status in ('PARSED', 'VALIDATED', 'EXPORTED') and {_CAME_BEFORE}
+    order by e.account_key, e.id limit 5"""
+
+OTHER_ACCOUNTS_SQL = f"""
+    case when not exists (select from intake.received_invoice e
+                          where e.seller_key = r.seller_key and e.account_key = r.account_key
+                            and e.status in ('VALIDATED', 'EXPORTED') and e.id <> r.id)
+    then (select jsonb_agg(jsonb_build_object('id', e.id, 'known', jsonb_build_object(
+                     'account', e.iban, 'label', eu.file_name)) order by e.id)
+          from ((select e.* from intake.received_invoice e where e.account_key < r.account_key and {_OF_SELLER})
+                union all
+                (select e.* from intake.received_invoice e where e.account_key > r.account_key and {_OF_SELLER})) e
+          join intake.upload eu on eu.organization_id = e.organization_id and eu.id = e.upload_id)
+    end"""
+"""Accounts that invoices of the seller named, where none that passed named this one. Only what has passed makes an
+account known: of two with the same new one at once, each is pointed out. Two ranges of an index instead of one `<>`,
+which would read all that name this account."""

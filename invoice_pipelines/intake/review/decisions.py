@@ -1,0 +1,294 @@
+"""Holds what a person can do about an invoice that waits: accept what was read, correct it, reject the invoice.
+
+Each is one transaction of the caller: the decision is recorded, the reading changed, the invoice judged again, and the
+supplier's layout learned, or nothing of it. Of two people at once one wins, and the other is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.intake.readers.text_layer.candidates import FIELDS as WITH_CANDIDATES
+from invoice_pipelines.intake.readers.text_layer.candidates import find_candidates
+from invoice_pipelines.intake.readers.text_layer.fields import pages_of_raw
+from invoice_pipelines.intake.readers.text_layer.words import Box, Page
+from invoice_pipelines.intake.reading import Reading, Source
+from invoice_pipelines.intake.received_invoices import InvoiceVersion, ProcessingError, mark_failed
+from invoice_pipelines.intake.review.decision_log import Decision, Entry, Kind, decisions_of, record
+from invoice_pipelines.intake.review.errors import ReviewConflict, ReviewError
+from invoice_pipelines.intake.review.fields import (
+    FIELDS,
+    WrongValue,
+    parse_value,
+    place_of,
+    shown,
+    stored_value,
+    value_of,
+)
+from invoice_pipelines.intake.review.learning import teach
+from invoice_pipelines.intake.review.places import find_place, read_box
+from invoice_pipelines.intake.review.queue import reasons_of, store_reasons
+from invoice_pipelines.intake.review.reason import ReviewReason
+from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, REJECTED, Judgement
+from invoice_pipelines.intake.states import Status, label
+from invoice_pipelines.intake.validating import ParsedInvoice, Standard, judge_parsed, lock_parsed
+from invoice_pipelines.work.values import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The state of a review when a person looked at it: a decision on another one is refused. `reasons` stands for the
+    reasons that were shown, so that nobody accepts one that came later."""
+
+    processing_version: int
+    decisions: int
+    reasons: str
+
+    def __str__(self) -> str:
+        return f"{self.processing_version}.{self.decisions}.{self.reasons}"
+
+    @classmethod
+    def parse(cls, written: str) -> Seen:
+        """The state that `str` gave. Raises ReviewError for anything else."""
+        parts = written.split(".")
+        if len(parts) != 3 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+            raise ReviewError(f"{written[:40]!r} is no state of a review; `review show` prints it.")
+        return cls(int(parts[0]), int(parts[1]), parts[2])
+
+
+def state_of(processing_version: int, decisions: Sequence[Decision], reasons: Sequence[ReviewReason]) -> Seen:
+    """The state of a review with these reasons."""
+    told = "\n".join(sorted(repr(reason.subject) for reason in reasons))
+    return Seen(processing_version, len(decisions), hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:6])
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A value that a person typed."""
+
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One of the candidates that `find_candidates` gives, counted from 1."""
+
+    candidate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Boxed:
+    """What stands in a box on a page: page from 1; left, top, right, bottom in points."""
+
+    page: int
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The document does not have the field."""
+
+
+Correction = Typed | Chosen | Boxed | Absent
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of the invoice: VALIDATED, FAILED, or still PARSED with the reasons that are left. `learned` are the
+    fields whose place on the supplier's documents was learned."""
+
+    status: Status
+    reasons: tuple[ReviewReason, ...] = ()
+    learned: tuple[str, ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Review:
+    invoice: ParsedInvoice
+    reasons: tuple[ReviewReason, ...]
+    decisions: tuple[Decision, ...]
+
+    @property
+    def last_number(self) -> int:
+        return self.decisions[-1].number if self.decisions else 0
+
+
+def accept(
+    connection: Connection,
+    invoice_id: UUID,
+    seen: Seen,
+    standard: Standard,
+    *,
+    decided_by: str,
+    reason: str | None = None,
+) -> Decided:
+    """Confirms the values as they were read, for all reasons of the review.
+
+    Raises ReviewError where a reason asks for a correction: no person can make amounts tie by accepting them.
+    Raises ReviewConflict where the invoice is not as it was seen.
+    """
+    review = _open(connection, invoice_id, seen)
+    blocking = [one for one in review.reasons if one.must_be_corrected]
+    if blocking:
+        raise ReviewError(
+            f"{blocking[0].code}: {blocking[0].message} This cannot be accepted; correct the invoice or reject it."
+        )
+    reading = review.invoice.reading
+    entries = []
+    for one in review.reasons:
+        place = reading.provenance.get(place_of(one.field)) if one.field else None
+        entries.append(
+            Entry(
+                Kind.ACCEPTED,
+                one.field,
+                one.code,
+                one.value,
+                one.value,
+                place.page if place and place.box else None,
+                place.box if place and place.page else None,
+                reason,
+            )
+        )
+    return _decide(connection, invoice_id, review, entries, standard, decided_by)
+
+
+def correct(
+    connection: Connection,
+    invoice_id: UUID,
+    seen: Seen,
+    corrections: Mapping[str, Correction],
+    standard: Standard,
+    *,
+    decided_by: str,
+    reason: str | None = None,
+) -> Decided:
+    """Puts other values into fields, and judges the invoice again. What is not corrected has still to be accepted.
+
+    Raises ReviewError for a value that the field cannot have, and for an e-invoice: its XML is what was sent.
+    Raises ReviewConflict where the invoice is not as it was seen.
+    """
+    review = _open(connection, invoice_id, seen)
+    reading = review.invoice.reading
+    if reading.source is Source.XML:
+        raise ReviewError("This is an e-invoice: its values are those of its XML. Accept or reject it.")
+    if not corrections:
+        raise ReviewError(f"Nothing is corrected; name a field, one of {', '.join(FIELDS)}.")
+    pages = _pages(connection, invoice_id)
+    try:
+        entries = [_correction(reading, pages, field, correction, reason) for field, correction in corrections.items()]
+    except WrongValue as error:
+        raise ReviewError(f"{error}.") from None
+    return _decide(connection, invoice_id, review, entries, standard, decided_by)
+
+
+def reject(connection: Connection, invoice_id: UUID, seen: Seen, reason: str, *, decided_by: str) -> Decided:
+    """Fails the invoice with a person's reason. Raises ReviewConflict where it is not as it was seen."""
+    reason = one_line(reason)
+    if not reason:
+        raise ReviewError("A rejection needs a reason.")
+    review = _open(connection, invoice_id, seen)
+    version = review.invoice.version
+    record(connection, version, review.last_number, [Entry(Kind.REJECTED, reason=reason)], decided_by)
+    store_reasons(connection, {}, [invoice_id])
+    message = f"Rejected by {decided_by}: {reason}"
+    mark_failed(connection, [(version, ProcessingError("validate", REJECTED, message))])
+    return Decided(Status.FAILED, message=message)
+
+
+def _open(connection: Connection, invoice_id: UUID, seen: Seen) -> _Review:
+    """The review of an invoice, locked to the end of the transaction, if it is still as it was seen."""
+    invoice = lock_parsed(connection, [invoice_id]).get(invoice_id)
+    decisions = decisions_of(connection, [invoice_id]).get(invoice_id, ())
+    reasons = reasons_of(connection, invoice.version) if invoice else ()
+    if invoice is not None and reasons and state_of(invoice.version.processing_version, decisions, reasons) == seen:
+        return _Review(invoice, reasons, decisions)
+    if len(decisions) > seen.decisions:
+        last = decisions[-1]
+        raise ReviewConflict(
+            f"Somebody was faster: {last.decided_by} {last.entry.decision} at {last.decided_at:%Y-%m-%d %H:%M} UTC. "
+            "Look at the invoice again."
+        )
+    if invoice is not None and reasons:
+        raise ReviewConflict("The reasons have changed since the invoice was looked at. Look at it again.")
+    status = connection.execute(
+        text("select status from intake.received_invoice where id = :id"), {"id": invoice_id}
+    ).scalar_one_or_none()
+    if status is None:
+        raise ReviewError(f"There is no received invoice {invoice_id} in this organization.")
+    raise ReviewError(f"The invoice does not wait for a review: it is {label(Status(status)).lower()}.")
+
+
+def _pages(connection: Connection, invoice_id: UUID) -> tuple[Page, ...]:
+    raw = connection.execute(
+        text("select raw_json from intake.received_invoice where id = :id"), {"id": invoice_id}
+    ).scalar_one()
+    return pages_of_raw(raw or {})
+
+
+def _correction(
+    reading: Reading, pages: Sequence[Page], field: str, correction: Correction, reason: str | None
+) -> Entry:
+    if field not in FIELDS:
+        raise WrongValue(f"{field!r} cannot be corrected; these can: {', '.join(FIELDS)}")
+    old = shown(value_of(reading, field))
+    if isinstance(correction, Absent):
+        return Entry(Kind.CORRECTED, field, None, old, None, reason=reason)
+    value, place = _corrected(pages, field, correction)
+    new = shown(value)
+    if new is None or stored_value(field, new) != value:
+        raise WrongValue(f"{field}: {new!r} cannot stand there; type the value")
+    page, box = place or (None, None)
+    return Entry(Kind.CORRECTED, field, None, old, new, page, box, reason)
+
+
+def _corrected(
+    pages: Sequence[Page], field: str, correction: Typed | Chosen | Boxed
+) -> tuple[Any, tuple[int, Box] | None]:
+    """The value, and where it stands if that is known."""
+    if isinstance(correction, Boxed):
+        value, box = read_box(pages, field, correction.page, correction.box)
+        return value, (correction.page, box)
+    candidates = find_candidates(pages, field) if field in WITH_CANDIDATES else []
+    if isinstance(correction, Chosen):
+        if not 1 <= correction.candidate <= len(candidates):
+            raise WrongValue(f"{field}: there is no candidate {correction.candidate}; there are {len(candidates)}")
+        chosen = candidates[correction.candidate - 1]
+        return chosen.value, (chosen.page, chosen.box)
+    value = parse_value(field, correction.written)
+    for candidate in candidates:
+        if candidate.value == value:
+            return value, (candidate.page, candidate.box)
+    return value, find_place(pages, field, value)
+
+
+def _decide(
+    connection: Connection,
+    invoice_id: UUID,
+    review: _Review,
+    entries: Sequence[Entry],
+    standard: Standard,
+    decided_by: str,
+) -> Decided:
+    version: InvoiceVersion = review.invoice.version
+    numbers = record(connection, version, review.last_number, entries, decided_by)
+    learned: tuple[str, ...] = ()
+    places = {
+        entry.field: (entry.page, entry.box)
+        for entry in entries
+        if entry.field and entry.page and entry.box and entry.code in (None, LOW_CONFIDENCE)
+    }
+    if places and review.invoice.reading.source is not Source.XML:
+        learned = teach(connection, _pages(connection, invoice_id), places, invoice_id, numbers[-1])
+    judged = judge_parsed(connection, [invoice_id], standard)[invoice_id]
+    if judged.judgement is Judgement.VALID:
+        return Decided(Status.VALIDATED, (), learned)
+    if judged.judgement is Judgement.FAILED:
+        return Decided(Status.FAILED, (), learned, "the rules that it breaks are fatal")
+    return Decided(Status.PARSED, judged.reasons, learned)

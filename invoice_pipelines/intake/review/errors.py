@@ -1,0 +1,9 @@
+"""Holds what goes wrong when people decide about invoices; each message says what to do."""
+
+
+class ReviewError(Exception):
+    """Something cannot be decided; the message says why and what to do."""
+
+
+class ReviewConflict(ReviewError):
+    """Somebody else decided about the invoice after it was looked at."""

@@ -1,0 +1,95 @@
+"""Holds how values and places on pages are found for one another: what stands in a box, and where a value stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from invoice_pipelines.intake.readers.text_layer.layout import enclosing, read_lines
+from invoice_pipelines.intake.readers.text_layer.notation import AMOUNT, find_dates, parse_amount
+from invoice_pipelines.intake.readers.text_layer.vocabulary import load_vocabulary
+from invoice_pipelines.intake.readers.text_layer.words import Box, Page, Word
+from invoice_pipelines.intake.review.fields import FIELDS, WrongValue, parse_value
+
+_MOST_WORDS = 8
+_DATES = frozenset({"issue_date", "due_date", "delivery.date"})
+_AMOUNTS = frozenset(name for name in FIELDS if name.endswith(("_amount", "_total")))
+_SHARE_INSIDE = 0.5
+
+
+def read_box(pages: Sequence[Page], field: str, page: int, box: Box) -> tuple[Any, Box]:
+    """What the words in a box say as the value of a field, and the box of those words.
+
+    Raises WrongValue where there are none, or where they are no value of the field.
+    """
+    found = next((shown for shown in pages if shown.number == page), None)
+    if found is None:
+        raise WrongValue(f"{field}: there are no words of page {page}")
+    words = [word for line in read_lines([found]) for word in line.words if _inside(word.box, box)]
+    if not words:
+        raise WrongValue(f"{field}: there are no words in the box {', '.join(f'{side:g}' for side in box)}")
+    written = " ".join(word.text for word in words)
+    values = _values(field, written)
+    if len(values) != 1:
+        raise WrongValue(f"{field}: {written[:80]!r} is {'no' if not values else 'more than one'} value; type it")
+    return values[0], enclosing(word.box for word in words)
+
+
+def find_place(pages: Sequence[Page], field: str, value: Any) -> tuple[int, Box] | None:
+    """Page and box where a value stands; None where it does not, or at more than one place."""
+    places = set()
+    for line in read_lines(pages):
+        for words in _runs(line.words):
+            if _says(field, words, value):
+                places.add((line.page, enclosing(word.box for word in words)))
+    return places.pop() if len(places) == 1 else None
+
+
+def _runs(words: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
+    for first in range(len(words)):
+        for last in range(first + 1, min(first + _MOST_WORDS, len(words)) + 1):
+            yield tuple(words[first:last])
+
+
+def _says(field: str, words: Sequence[Word], value: Any) -> bool:
+    """Whether these words, and not fewer of them, are the value."""
+    text = " ".join(word.text for word in words)
+    if field in _AMOUNTS:
+        # Every word holds a digit: the sign of the currency beside an amount is not part of its place.
+        digits = all(any(map(str.isdigit, word.text)) for word in words)
+        return digits and AMOUNT.fullmatch(text) is not None and value in _values(field, text)
+    if field in _DATES:
+        fewer = (" ".join(word.text for word in part) for part in (words[1:], words[:-1]))
+        return value in _values(field, text) and not any(value in _values(field, part) for part in fewer)
+    edges = _folded(words[0].text) and _folded(words[-1].text)
+    return bool(edges) and _folded(text) == _folded(str(value))
+
+
+def _values(field: str, text: str) -> list[Any]:
+    """The different values of a field that a text holds."""
+    found: list[Any] = []
+    if field in _AMOUNTS:
+        for match in AMOUNT.finditer(text):
+            amount = parse_amount((match["sign"] or match["inner"] or match["minus"] or "") + match["number"])
+            if amount is not None:
+                found.append(-amount if match["open"] and match["close"] else amount)
+    elif field in _DATES:
+        for date in find_dates(text, load_vocabulary().months):
+            found += [date.value] if date.other is None else [date.value, date.other]
+    else:
+        try:
+            found.append(parse_value(field, text.strip(" :;,")))
+        except WrongValue:
+            return []
+    return list(dict.fromkeys(found))
+
+
+def _folded(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def _inside(word: Box, box: Box) -> bool:
+    width = min(word[2], box[2]) - max(word[0], box[0])
+    height = min(word[3], box[3]) - max(word[1], box[1])
+    area = max((word[2] - word[0]) * (word[3] - word[1]), 1e-6)
+    return width > 0 and height > 0 and width * height >= _SHARE_INSIDE * area

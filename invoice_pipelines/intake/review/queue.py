@@ -1,0 +1,169 @@
+"""Holds which received invoices wait for a person, and since when: storing the reasons, listing, counting.
+
+An invoice waits while it is PARSED and has reasons of its present processing version, so that whatever else happens to
+it ends the waiting. The connection is in the scope of the organization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.intake.received_invoices import InvoiceVersion
+from invoice_pipelines.intake.review.reason import ReviewReason
+from invoice_pipelines.intake.rows import plain
+
+PAGE = 50
+
+_WAITS = """r.status = 'PARSED'
+    and exists (select from intake.review_reason w
+                where w.organization_id = r.organization_id and w.received_invoice_id = r.id
+                  and w.processing_version = r.processing_version)"""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingInvoice:
+    """One invoice of the review queue. `reasons` are codes with the field, such as "LOW_CONFIDENCE gross_amount"."""
+
+    id: UUID
+    file_name: str
+    waiting_since: datetime
+    age: timedelta
+    source: str
+    seller_name: str | None
+    number: str | None
+    issue_date: date | None
+    gross_amount: Decimal | None
+    currency: str | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits for a person: invoices, since when the oldest of them, and invoices by code of the reason."""
+
+    invoices: int
+    oldest_since: datetime | None
+    oldest_age: timedelta | None
+    by_reason: dict[str, int]
+
+
+def store_reasons(
+    connection: Connection, reasons: Mapping[InvoiceVersion, Sequence[ReviewReason]], judged: Sequence[UUID]
+) -> None:
+    """Replaces the reasons of the invoices that were just judged; those that need no review have none any more."""
+    connection.execute(
+        text("delete from intake.review_reason where received_invoice_id = any(:ids)"), {"ids": list(judged)}
+    )
+    rows: list[dict[str, Any]] = [
+        {
+            "invoice": invoice.id,
+            "position": position,
+            "version": invoice.processing_version,
+            "field": reason.field,
+            "code": reason.code,
+            "message": plain(reason.message),
+            "message_de": plain(reason.message_de),
+            "value": plain(reason.value),
+            "confidence": None if reason.confidence is None else Decimal(str(reason.confidence)),
+            "must_be_corrected": reason.must_be_corrected,
+        }
+        for invoice, found in reasons.items()
+        for position, reason in enumerate(found, start=1)
+    ]
+    if rows:
+        connection.execute(
+            text(
+                """insert into intake.review_reason (organization_id, received_invoice_id, position,
+                       processing_version, field, code, message, message_de, value, confidence, must_be_corrected)
+                   values (current_setting('app.organization_id')::uuid, :invoice, :position, :version, :field, :code,
+                           :message, :message_de, :value, :confidence, :must_be_corrected)"""
+            ),
+            rows,
+        )
+
+
+def reasons_of(connection: Connection, invoice: InvoiceVersion) -> tuple[ReviewReason, ...]:
+    """Why an invoice waits for a person; none where it does not."""
+    rows = connection.execute(
+        text(
+            """select code, field, message, message_de, value, confidence, must_be_corrected
+               from intake.review_reason
+               where received_invoice_id = :id and processing_version = :version order by position"""
+        ),
+        {"id": invoice.id, "version": invoice.processing_version},
+    )
+    return tuple(
+        ReviewReason(
+            row.code,
+            row.field,
+            row.message,
+            row.message_de,
+            row.value,
+            None if row.confidence is None else float(row.confidence),
+            row.must_be_corrected,
+        )
+        for row in rows
+    )
+
+
+def list_reviews(connection: Connection, *, after: UUID | None = None, limit: int = PAGE) -> list[WaitingInvoice]:
+    """Invoices that wait for a person in the order of their arrival, those after the id `after`."""
+    rows = connection.execute(
+        text(
+            f"""
+            select r.id, u.file_name, r.last_processed_at, now() - r.last_processed_at as age, r.source, r.seller_name,
+                   r.invoice_number, r.issue_date, r.gross_amount, r.currency,
+                   (select array_agg(concat_ws(' ', v.code, v.field) order by v.position) from intake.review_reason v
+                    where v.organization_id = r.organization_id and v.received_invoice_id = r.id) as reasons
+            from intake.received_invoice r
+            join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
+            where {_WAITS} and (cast(:after as uuid) is null or r.id > cast(:after as uuid))
+            order by r.id limit :limit
+            """
+        ),
+        {"after": after, "limit": limit},
+    )
+    return [
+        WaitingInvoice(
+            row.id,
+            row.file_name,
+            row.last_processed_at,
+            row.age,
+            row.source,
+            row.seller_name,
+            row.invoice_number,
+            row.issue_date,
+            row.gross_amount,
+            row.currency,
+            tuple(row.reasons),
+        )
+        for row in rows
+    ]
+
+
+def backlog(connection: Connection) -> Backlog:
+    """How much waits for a person."""
+    row = connection.execute(
+        text(
+            f"""select count(*) as invoices, min(r.last_processed_at) as oldest,
+                       now() - min(r.last_processed_at) as age
+                from intake.received_invoice r where {_WAITS}"""
+        )
+    ).one()
+    by_reason = connection.execute(
+        text(
+            """select v.code, count(distinct v.received_invoice_id)
+               from intake.review_reason v
+               join intake.received_invoice r on r.organization_id = v.organization_id
+                   and r.id = v.received_invoice_id and r.processing_version = v.processing_version
+               where r.status = 'PARSED' group by v.code order by 2 desc, 1"""
+        )
+    )
+    return Backlog(row.invoices, row.oldest, row.age, {str(code): int(invoices) for code, invoices in by_reason})

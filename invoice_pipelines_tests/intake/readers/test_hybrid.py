@@ -1,0 +1,88 @@
+"""Where the XML of a hybrid PDF and its pages differ, the XML leads and the reading says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.readers.hybrid import picture_warnings
+from invoice_pipelines.intake.readers.limits import Limits
+from invoice_pipelines.intake.reading import Format, Party, Payment, PaymentAccount, Reading, Source
+from invoice_pipelines_tests.intake.readers.text_layer import layouts
+from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw
+
+CORPUS = Path(__file__).parents[3] / ".." / "shared" / "corpus" / "einvoice"
+AS_PRINTED = Reading(
+    Source.XML,
+    Format.CII,
+    number="RE-2024-0815",
+    issue_date=date(2024, 3, 15),
+    currency="EUR",
+    net_amount=Decimal("262.5"),
+    tax_amount=Decimal("49.88"),
+    gross_amount=Decimal("312.38"),
+    seller=Party(name="Nordlicht Energie GmbH", vat_id="DE136695976"),
+    payments=(Payment(accounts=(PaymentAccount("DE02120300000000202051"),)),),
+)
+
+
+def warnings(reading: Reading, data: bytes = layouts.GERMAN_LABELS_LEFT) -> tuple[str, ...]:
+    return picture_warnings(data, reading, Limits())
+
+
+def test_what_is_printed_as_the_xml_says_is_no_difference() -> None:
+    assert warnings(AS_PRINTED) == ()
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"number": "RE-2024-0816"}, "invoice number is RE-2024-0816, but the page shows RE-2024-0815"),
+        ({"issue_date": date(2024, 3, 16)}, "issue date is 2024-03-16, but the page shows 2024-03-15"),
+        ({"gross_amount": Decimal("412.38")}, "total with VAT is 412.38, but the page shows 312.38"),
+        ({"net_amount": Decimal("362.50")}, "net amount is 362.50, but the page shows 262.50"),
+        ({"tax_amount": Decimal("18.38")}, "VAT amount is 18.38, but the page shows 49.88"),
+        ({"seller": Party(vat_id="DE811569869")}, "seller's VAT id is DE811569869, but the page shows DE136695976"),
+        (
+            {"payments": (Payment(accounts=(PaymentAccount("DE89370400440532013000"),)),)},
+            "IBAN is DE89370400440532013000, but the page shows DE02120300000000202051",
+        ),
+    ],
+)
+def test_a_difference_is_a_warning_that_names_both_values(other: dict[str, object], words: str) -> None:
+    (warning,) = warnings(replace(AS_PRINTED, **other))  # type: ignore[arg-type]
+    assert words in warning
+    assert warning.startswith("The XML leads")
+
+
+def test_what_only_the_xml_has_is_no_difference() -> None:
+    letter = draw([(60, 60, "Anlage zu unserer elektronischen Rechnung, siehe dort. Vielen Dank für Ihren Auftrag.")])
+    assert warnings(AS_PRINTED, letter) == ()
+
+
+def test_a_credit_note_may_be_printed_with_or_without_a_sign() -> None:
+    positive = Reading(Source.XML, Format.CII, gross_amount=Decimal("120.00"), number="CN-77")
+    assert warnings(positive, layouts.CREDIT_NOTE) == ()
+
+
+@pytest.mark.parametrize("data", [b"", b"%PDF-1.4 broken", draw([])])
+def test_a_picture_that_cannot_be_read_says_nothing(data: bytes) -> None:
+    assert warnings(AS_PRINTED, data) == ()
+
+
+@pytest.mark.corpus
+@pytest.mark.skipif(not CORPUS.exists(), reason="the shared corpus of real documents is not there")
+def test_the_official_examples_show_what_their_xml_says_and_older_files_do_not() -> None:
+    official = sorted((CORPUS / "zugferd-2.4").rglob("*.pdf"))
+    assert official
+    for path in official:
+        assert [text for text in read_document(path.read_bytes()).warnings if "XML leads" in text] == [], path
+    (path,) = (CORPUS / "zugferd-corpus").rglob("MustangGnuaccountingBeispielRE-20150613_503.pdf")
+    reading = read_document(path.read_bytes())
+    assert reading.gross_amount == Decimal("571.04")
+    assert any("total with VAT is 571.04, but the page shows 406.82" in text for text in reading.warnings)
