@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 
-.PHONY: demo up test test-slow lint format types imports docs clean
+.PHONY: demo up test test-slow test-full lint format types imports docs clean
 
 demo: $(VENV)/.ready  ## the main job on the documents of examples/, checked
 	@$(BIN)/invoice-pipelines demo
@@ -19,6 +19,9 @@ test: $(VENV)/.ready  ## the default tests
 test-slow: $(VENV)/.ready  ## the long ones
 	@$(BIN)/pytest -q -m "slow and not alone" -n 2 --dist loadgroup
 	@$(BIN)/pytest -q -m "slow and alone"
+
+test-full: $(VENV)/.ready  ## the long ones as large as the promises are: about an hour
+	@TESTS_AT_FULL_SIZE=1 $(BIN)/pytest -q -m slow
 
 lint: $(VENV)/.ready
 	@$(BIN)/ruff check .

@@ -23,6 +23,8 @@ from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
 from invoice_pipelines_tests.intake.datev.books import invoice, seller, tax
 
+pytestmark = pytest.mark.xdist_group("datev_commands")  # each test goes on where the one before it ended
+
 FILES = {
     "rules.csv": "priority;seller;account;tax_key\n;;4980;\n10;*Telefon*;4920;\n",
     "wrong_rules.csv": "account,category,rate\n4980,S,19\n49,S,190\n3400,standard,\n",

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, ParamSpec, TypeVar
 
 from PIL import Image
@@ -65,11 +66,35 @@ def call_apart(function: Callable[P, T], *arguments: P.args, **none: P.kwargs) -
 
     Raises ReadingError: what the function raises, and PDF_TOO_COMPLEX.
     """
+    with begin_apart(function, *arguments, **none) as answer:
+        return answer()
+
+
+@contextmanager
+def begin_apart(function: Callable[P, T], *arguments: P.args, **none: P.kwargs) -> Iterator[Callable[[], T]]:
+    """Like `call_apart`, but it waits only when the answer is asked for, which may be left out."""
     renderer = _take()
+    refused: ReadingError | None = None
+    waiting = True
     try:
-        answer: T = renderer.ask(("call", function, arguments), "The PDF", READ_SECONDS)[0]
-        return answer
+        renderer.tell(("call", function, arguments), "The PDF", READ_SECONDS)
+    except ReadingError as error:
+        refused = error
+
+    def answer() -> T:
+        nonlocal waiting
+        waiting = False
+        if refused is not None:
+            raise refused
+        result: T = renderer.answer("The PDF", READ_SECONDS)[0]
+        return result
+
+    try:
+        yield answer
     finally:
+        if waiting:  # or the next one would get it
+            with suppress(ReadingError):
+                answer()
         _give_back(renderer)
 
 
@@ -87,12 +112,31 @@ class _Renderer:
 
     def ask(self, order: Any, what: str, seconds: float) -> Any:
         """The answer to an order within that time. Raises ReadingError with the reason why there is none."""
+        self.tell(order, what, seconds)
+        return self.answer(what, seconds)
+
+    def tell(self, order: Any, what: str, seconds: float) -> None:
+        """Raises ReadingError."""
+        with self._within(what, seconds) as connection:
+            send(connection, order)
+
+    def answer(self, what: str, seconds: float) -> Any:
+        """To what it was told. Raises ReadingError."""
+        with self._within(what, seconds) as connection:
+            answer = receive(connection)
+        if isinstance(answer, RuntimeError):
+            raise answer
+        if isinstance(answer, tuple) and len(answer) == 2:
+            raise ReadingError(*answer)
+        return answer
+
+    @contextmanager
+    def _within(self, what: str, seconds: float) -> Iterator[socket.socket]:
         assert self._running is not None
         connection = self._running[1]
         try:
             connection.settimeout(seconds)
-            send(connection, order)
-            answer = receive(connection)
+            yield connection
         except TimeoutError:
             self.end()
             raise ReadingError(
@@ -105,11 +149,6 @@ class _Renderer:
                 "PDF_TOO_COMPLEX",
                 f"{what} cannot be read within the memory it may have. Print it to a new PDF, or send a scan.",
             ) from None
-        if isinstance(answer, RuntimeError):
-            raise answer
-        if isinstance(answer, tuple) and len(answer) == 2:
-            raise ReadingError(*answer)
-        return answer
 
     def end(self) -> None:
         running, self._running = self._running, None

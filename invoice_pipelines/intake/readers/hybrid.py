@@ -7,7 +7,8 @@ pages, fields are not looked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -39,17 +40,31 @@ _NAMES = {
 }
 
 
-def picture_warnings(data: bytes, reading: Reading, limits: Limits) -> tuple[str, ...]:
+@contextmanager
+def texts_of_pages(data: bytes) -> Iterator[Callable[[], tuple[str, ...]]]:
+    """Has the text of a PDF's pages looked for in another process, while here the XML is read.
+
+    Gives the texts, without blanks and in small letters, when they are asked for; none for a PDF without a text layer
+    or with more than ten pages, or that cannot be opened.
+    """
+    from invoice_pipelines.intake.ocr.rendering import begin_apart  # loads the picture libraries
+
+    with begin_apart(_texts, data) as texts:
+        yield texts
+
+
+def picture_warnings(
+    data: bytes, reading: Reading, texts: Callable[[], tuple[str, ...]], limits: Limits
+) -> tuple[str, ...]:
     """What the pages of a PDF say otherwise than `reading`, which was made from the XML attached to it.
 
-    Only what the pages say beyond doubt, and only where the value of the XML stands nowhere on them; nothing for a PDF
-    without a text layer or with more than ten pages. Never raises.
+    Only what the pages say beyond doubt, and only where the value of the XML stands nowhere on them. Never raises.
     """
-    expected = _expected(reading)
-    from invoice_pipelines.intake.ocr.rendering import call_apart, read_pages_apart  # loads the picture libraries
+    from invoice_pipelines.intake.ocr.rendering import read_pages_apart
 
+    expected = _expected(reading)
     try:
-        missing = call_apart(_not_printed, data, expected)
+        missing = _not_printed(texts(), expected)
         if not missing:
             return ()
         pages = read_pages_apart(data, limits)
@@ -136,30 +151,26 @@ def _squeezed(text: str) -> str:
     return "".join(text.split()).casefold()
 
 
-def _not_printed(data: bytes, expected: Mapping[str, str | date | Decimal]) -> set[str]:
-    """The fields whose values stand on no page; none where there is next to no text or the PDF cannot be opened. Pages
-    after the one with the last of the values are not loaded, as that is what costs time."""
-    missing = set(expected)
-    characters = 0
+def _not_printed(texts: Sequence[str], expected: Mapping[str, str | date | Decimal]) -> set[str]:
+    """The fields whose values stand on no page; none where there is next to no text."""
+    if sum(map(len, texts)) < _FEWEST_CHARACTERS:
+        return set()
+    return {
+        field for field, value in expected.items() if not any(form in text for form in _forms(value) for text in texts)
+    }
+
+
+def _texts(data: bytes) -> tuple[str, ...]:
     with PDFIUM_LOCK:
         try:
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError:
-            return set()
+            return ()
         try:
             if len(document) > _MOST_PAGES:
-                return set()
-            for page in document:
-                text_page = page.get_textpage()
-                text = _squeezed(text_page.get_text_range())
-                text_page.close()
-                page.close()
-                characters += len(text)
-                missing = {field for field in missing if not any(form in text for form in _forms(expected[field]))}
-                if not missing:
-                    break
+                return ()
+            return tuple(_squeezed(page.get_textpage().get_text_range()) for page in document)
         except (pypdfium2.PdfiumError, UnicodeDecodeError):
-            return set()
+            return ()
         finally:
             document.close()
-    return missing if characters >= _FEWEST_CHARACTERS else set()

@@ -31,14 +31,27 @@ def read_pdf(data: bytes, limits: Limits, aids: Aids = NO_AIDS, *, ignore_attach
             raise
         warnings.append(f"Attachments could not be looked for, so an XML invoice may be missed: {error.message}")
     else:
-        reading = _read_attached(attached, limits, warnings)
+        reading = (
+            _read_hybrid(data, attached, limits, warnings)
+            if attached.files
+            else _read_attached(attached, limits, warnings)
+        )
         if reading is not None:
-            # Imported when needed: an inbox of XML never pays for loading the PDF engine.
-            from invoice_pipelines.intake.readers.hybrid import picture_warnings
-
-            differences = picture_warnings(data, reading, limits)
-            return replace(reading, warnings=(*warnings, *reading.warnings, *differences))
+            return reading
     return _read_text_layer(data, limits, aids, warnings)
+
+
+def _read_hybrid(data: bytes, attached: Attachments, limits: Limits, warnings: list[str]) -> Reading | None:
+    """The invoice among the attachments, with what the pages say otherwise; None where none is attached."""
+    # Imported when needed: an inbox of XML never pays for loading the PDF engine.
+    from invoice_pipelines.intake.readers.hybrid import picture_warnings, texts_of_pages
+
+    with texts_of_pages(data) as texts:
+        reading = _read_attached(attached, limits, warnings)
+        if reading is None:
+            return None
+        differences = picture_warnings(data, reading, texts, limits)
+    return replace(reading, warnings=(*warnings, *reading.warnings, *differences))
 
 
 def _read_attached(attached: Attachments, limits: Limits, warnings: list[str]) -> Reading | None:

@@ -6,7 +6,6 @@ PostgreSQL. What the queue and the start of a process cost comes on top: about 1
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import UTC, datetime
 
@@ -17,8 +16,9 @@ from sqlalchemy import text
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.defs.conftest import House
 from invoice_pipelines_tests.defs.overdue.conftest import Books
+from invoice_pipelines_tests.sizes import size
 
-ORGANIZATIONS = int(os.environ.get("RUN_PLAN_ORGANIZATIONS", "500"))
+ORGANIZATIONS = size(500, 10_000)
 INVOICES = 100
 
 FILL = (

@@ -22,6 +22,7 @@ from invoice_pipelines.intake.ocr.rendering import render_pages
 from invoice_pipelines.intake.readers import Limits
 from invoice_pipelines_tests.intake.ocr import drawn
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw
+from invoice_pipelines_tests.sizes import size
 
 pytest.importorskip("tesserocr", reason="the extra `tesseract`, whose engine starts fast, is not installed")
 
@@ -190,12 +191,13 @@ def test_giving_up_half_way_ends_at_once(places: Places) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_hundred_scanned_pages_are_read_in_order_within_the_memory_promised(places: Places) -> None:
-    pages = [[(72, 100, f"Seite {number}"), (72, 130, "Gesamtbetrag 1.234,56")] for number in range(1, 101)]
-    images = render_pages(draw(*pages), range(1, 101), Limits())
+def test_many_scanned_pages_are_read_in_order_within_the_memory_promised(places: Places) -> None:
+    count = size(40, 100)
+    pages = [[(72, 100, f"Seite {number}"), (72, 130, "Gesamtbetrag 1.234,56")] for number in range(1, count + 1)]
+    images = render_pages(draw(*pages), range(1, count + 1), Limits())
     with OcrPool(EngineSpec("rapidocr"), 2, places=places) as pool:
         read = [text(result) for result in pool.recognize(images)]
         assert pool.most_memory() < 1_500_000_000
     assert ["".join(words.split())[: len(f"Seite{number}")] for number, words in enumerate(read, start=1)] == [
-        f"Seite{number}" for number in range(1, 101)
+        f"Seite{number}" for number in range(1, count + 1)
     ]

@@ -20,6 +20,7 @@ from invoice_pipelines_tests.intake.ocr import drawn
 from invoice_pipelines_tests.intake.ocr.degrade import as_bad_scan
 from invoice_pipelines_tests.intake.ocr.scoring import Score, distance, score, words_in_points
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw
+from invoice_pipelines_tests.sizes import size
 
 CORPUS = Path(__file__).parents[3] / ".." / "shared" / "corpus" / "einvoice"
 EXPECTED = CORPUS / "text_layer_expected.jsonl"
@@ -190,7 +191,7 @@ def test_pages_of_real_invoices_are_read_as_their_text_layer_has_them(engine: Ra
     total = Score()
     sellers: set[str] = set()
     for row in map(json.loads, EXPECTED.read_text(encoding="utf-8").splitlines()):
-        if row["seller"] in sellers:
+        if row["seller"] in sellers or len(sellers) == size(8, 1000):
             continue
         sellers.add(row["seller"])
         data = (CORPUS / row["file"]).read_bytes()
@@ -200,6 +201,6 @@ def test_pages_of_real_invoices_are_read_as_their_text_layer_has_them(engine: Ra
             scan = as_bad_scan(image.image, seed=1000 * len(sellers) + page.number) if bad else image.image
             total += score(page, words_in_points(read(engine, scan), DPI))
     print(f"{total}: characters {total.share:.2%}, digits {total.digit_share:.2%}")
-    assert total.characters > 10_000
+    assert total.characters > size(3_000, 10_000)
     assert total.share >= 0.985
     assert total.digit_share >= 0.99

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from invoice_pipelines.intake.readers import read_document
-from invoice_pipelines.intake.readers.hybrid import picture_warnings
+from invoice_pipelines.intake.readers.hybrid import picture_warnings, texts_of_pages
 from invoice_pipelines.intake.readers.limits import Limits
 from invoice_pipelines.intake.reading import Format, Party, Payment, PaymentAccount, Reading, Source
 from invoice_pipelines_tests.intake.readers.text_layer import layouts
@@ -32,7 +32,8 @@ AS_PRINTED = Reading(
 
 
 def warnings(reading: Reading, data: bytes = layouts.GERMAN_LABELS_LEFT) -> tuple[str, ...]:
-    return picture_warnings(data, reading, Limits())
+    with texts_of_pages(data) as texts:
+        return picture_warnings(data, reading, texts, Limits())
 
 
 def test_what_is_printed_as_the_xml_says_is_no_difference() -> None:

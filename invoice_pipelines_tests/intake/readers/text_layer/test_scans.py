@@ -14,6 +14,7 @@ from invoice_pipelines.intake.readers.text_layer import find_fields, read_text_l
 from invoice_pipelines.intake.readers.text_layer.words import Page, Word
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines_tests.intake.readers.text_layer.test_corpus import CORPUS, EXPECTED, FIELDS, is_right
+from invoice_pipelines_tests.sizes import size
 
 pytestmark = [
     pytest.mark.corpus,
@@ -60,7 +61,7 @@ def recognized(data: bytes, pages: int, seed: int) -> list[Page]:
 def test_fields_of_bad_scans_are_at_most_four_points_below_those_of_the_text_layer() -> None:
     scores: dict[tuple[str, str], list[bool]] = defaultdict(list)
     sure_and_wrong = []
-    for seed, row in enumerate(one_of_each_seller()):
+    for seed, row in enumerate(one_of_each_seller()[: size(12, 1000)]):
         data = (CORPUS / row["file"]).read_bytes()
         readings: dict[str, Reading] = {
             "text": read_text_layer(data),
