@@ -17,7 +17,7 @@ test: $(VENV)/.ready  ## the default tests
 	@$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup
 
 test-slow: $(VENV)/.ready  ## the long ones
-	@$(BIN)/pytest -q -m "slow and not alone" -n 2 --dist loadgroup
+	@$(BIN)/pytest -q -m "slow and not alone" -n 3 --dist loadgroup
 	@$(BIN)/pytest -q -m "slow and alone"
 
 test-full: $(VENV)/.ready  ## the long ones as large as the promises are: about an hour

@@ -169,7 +169,7 @@ def run(progress: Progress, size: Size | None = None) -> BenchResult:
             "bare_code_lists_kept": Case(
                 to_kept.theirs, RATE, "bare, with Saxon set to read the code lists of rules once, as the stages have it"
             ),
-            "bare_without_extraction": Case(extracting, RATE, "bare, less the time for taking XML out of PDFs"),
+            "bare_without_extraction": Case(extracting, RATE, "bare, less what takes XML and text out of PDFs"),
             "parse_stage": Case(parsing, RATE, "the first of the two stages alone"),
             "validate_stage": Case(validating, RATE, "the second of the two stages alone"),
             "one_process": Case(to_one.theirs, RATE, f"read, validate and store; {queued} in a queue"),

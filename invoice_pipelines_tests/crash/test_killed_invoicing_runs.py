@@ -18,9 +18,10 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.billing.conftest import open_desk
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.crash.test_killed_runs import QUICK, run_processes, wait_for
+from invoice_pipelines_tests.sizes import size
 
-ORDERS = 40_000
-KILLS = 4
+ORDERS = size(20_000, 40_000)
+KILLS = size(2, 4)
 
 
 @pytest.mark.slow

@@ -110,7 +110,7 @@ def read_all(documents: list[tuple[str, bytes]], folder: Path, seconds: float) -
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak memory of a process is read from /proc")
 def test_documents_made_to_harm_are_read_or_refused(tmp_path: Path) -> None:
     slow = ("content bomb", "text bomb", "PDF bomb: picture in a form", "2,000 pages")
-    made = [(name, data) for name, data in hostile.documents(70, seed=1) if name not in slow]
+    made = [(name, data) for name, data in hostile.documents(40, seed=1) if name not in slow]
     read_all(made, tmp_path, seconds=200)
 
 
@@ -118,4 +118,4 @@ def test_documents_made_to_harm_are_read_or_refused(tmp_path: Path) -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak memory of a process is read from /proc")
 def test_many_documents_made_to_harm_are_read_or_refused(tmp_path: Path) -> None:
-    read_all(list(hostile.documents(size(250, 1000), seed=2)), tmp_path, seconds=1700)
+    read_all(list(hostile.documents(size(120, 1000), seed=2)), tmp_path, seconds=1700)

@@ -192,7 +192,7 @@ def test_giving_up_half_way_ends_at_once(places: Places) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_many_scanned_pages_are_read_in_order_within_the_memory_promised(places: Places) -> None:
-    count = size(40, 100)
+    count = size(24, 100)
     pages = [[(72, 100, f"Seite {number}"), (72, 130, "Gesamtbetrag 1.234,56")] for number in range(1, count + 1)]
     images = render_pages(draw(*pages), range(1, count + 1), Limits())
     with OcrPool(EngineSpec("rapidocr"), 2, places=places) as pool:
