@@ -380,5 +380,7 @@ def _load(threads: int) -> Any:
             "Rec.engine_type": EngineType.OPENVINO,
             "Rec.model_path": str(models / _RECOGNIZER),
             "EngineConfig.openvino.inference_num_threads": threads,
+            # Else each process puts its threads on the same first cores, and two are as fast as one.
+            "EngineConfig.openvino.enable_cpu_pinning": False,
         }
     )
