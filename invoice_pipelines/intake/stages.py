@@ -60,7 +60,7 @@ MEGABYTE = 1_000_000
 EXPORT_CHUNK = 5000
 """Invoices in one export at the most: a pair of files that a spreadsheet still opens."""
 
-RECOGNIZE_CHUNK = 8
+RECOGNIZE_CHUNK = 32
 """Documents whose pages are recognized together: enough to keep all processes busy, few to be done again after a kill.
 What was read of them is kept page by page."""
 
