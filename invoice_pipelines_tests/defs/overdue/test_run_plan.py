@@ -18,7 +18,7 @@ from invoice_pipelines_tests.defs.conftest import House
 from invoice_pipelines_tests.defs.overdue.conftest import Books
 from invoice_pipelines_tests.sizes import size
 
-ORGANIZATIONS = size(500, 10_000)
+ORGANIZATIONS = size(250, 10_000)
 INVOICES = 100
 
 FILL = (

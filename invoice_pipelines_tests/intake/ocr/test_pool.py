@@ -22,7 +22,7 @@ from invoice_pipelines.intake.ocr.rendering import render_pages
 from invoice_pipelines.intake.readers import Limits
 from invoice_pipelines_tests.intake.ocr import drawn
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw
-from invoice_pipelines_tests.sizes import size
+from invoice_pipelines_tests.sizes import AT_FULL_SIZE
 
 pytest.importorskip("tesserocr", reason="the extra `tesseract`, whose engine starts fast, is not installed")
 
@@ -189,15 +189,15 @@ def test_giving_up_half_way_ends_at_once(places: Places) -> None:
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.skipif(not AT_FULL_SIZE, reason="runs with `make test-full`: CI has too little time for it")
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_many_scanned_pages_are_read_in_order_within_the_memory_promised(places: Places) -> None:
-    count = size(24, 100)
-    pages = [[(72, 100, f"Seite {number}"), (72, 130, "Gesamtbetrag 1.234,56")] for number in range(1, count + 1)]
-    images = render_pages(draw(*pages), range(1, count + 1), Limits())
+def test_a_hundred_scanned_pages_are_read_in_order_within_the_memory_promised(places: Places) -> None:
+    pages = [[(72, 100, f"Seite {number}"), (72, 130, "Gesamtbetrag 1.234,56")] for number in range(1, 101)]
+    images = render_pages(draw(*pages), range(1, 101), Limits())
     with OcrPool(EngineSpec("rapidocr"), 2, places=places) as pool:
         read = [text(result) for result in pool.recognize(images)]
         assert pool.most_memory() < 1_500_000_000
     assert ["".join(words.split())[: len(f"Seite{number}")] for number, words in enumerate(read, start=1)] == [
-        f"Seite{number}" for number in range(1, count + 1)
+        f"Seite{number}" for number in range(1, 101)
     ]
