@@ -23,8 +23,6 @@ from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
 from invoice_pipelines_tests.intake.datev.books import invoice, seller, tax
 
-pytestmark = pytest.mark.xdist_group("datev_commands")  # each test goes on where the one before it ended
-
 FILES = {
     "rules.csv": "priority;seller;account;tax_key\n;;4980;\n10;*Telefon*;4920;\n",
     "wrong_rules.csv": "account,category,rate\n4980,S,19\n49,S,190\n3400,standard,\n",
@@ -79,7 +77,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer) -
     return terminal
 
 
-def test_from_the_set_up_to_files(terminal: Terminal) -> None:
+def from_the_set_up_to_files(terminal: Terminal) -> None:
     def file(name: str) -> str:
         return str(terminal.home / name)
 
@@ -128,7 +126,7 @@ def test_from_the_set_up_to_files(terminal: Terminal) -> None:
     assert "Telefon AG" in terminal.acme("datev", "suppliers", "list").stdout
 
 
-def test_lost_files_are_written_again_as_they_were(terminal: Terminal) -> None:
+def lost_files_are_written_again_as_they_were(terminal: Terminal) -> None:
     folder = terminal.home / "exports"
     before = {path.name: path.read_bytes() for path in folder.rglob("*000002*")}
     assert len(before) == 2
@@ -141,7 +139,7 @@ def test_lost_files_are_written_again_as_they_were(terminal: Terminal) -> None:
     assert (ended.returncode, "no completed DATEV export 1" in ended.stderr) == (2, True)
 
 
-def test_invoices_are_exported_again_by_their_ids(terminal: Terminal) -> None:
+def invoices_are_exported_again_by_their_ids(terminal: Terminal) -> None:
     path = next((terminal.home / "exports").rglob("*_invoices.csv"))
     rows = csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))
     ids = [row["invoice_record_id"] for row in rows]
@@ -154,3 +152,10 @@ def test_invoices_are_exported_again_by_their_ids(terminal: Terminal) -> None:
     assert "1 invoices exported." in terminal.acme("export", "run").stdout
     assert terminal.acme("export", "formats").returncode == 0
     assert terminal.acme("datev", "book", "--since", "2026-01-01").returncode == 0
+
+
+def test_the_life_of_exports_from_set_up_to_rewriting(terminal: Terminal) -> None:
+    """Each part goes on where the one before it ended."""
+    from_the_set_up_to_files(terminal)
+    lost_files_are_written_again_as_they_were(terminal)
+    invoices_are_exported_again_by_their_ids(terminal)
