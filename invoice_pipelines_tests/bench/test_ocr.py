@@ -6,8 +6,10 @@ import pytest
 
 from invoice_pipelines.bench import ocr
 from invoice_pipelines.bench.ocr import Size
+from invoice_pipelines_tests.sizes import only_at_full_size
 
 
+@only_at_full_size
 @pytest.mark.slow
 def test_a_small_measurement_has_all_it_promises() -> None:
     measured = ocr.run(lambda doing: None, Size(rounds=1, pages=2))

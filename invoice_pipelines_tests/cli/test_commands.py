@@ -7,26 +7,34 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from invoice_pipelines.cli.main import app
+from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines_tests.sizes import only_at_full_size
 
 COMMAND = [str(Path(sys.executable).parent / "invoice-pipelines")]
 EXAMPLES = PROJECT / "examples" / "nordwind-handel"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home folder with one organization in it."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home folder with one organization in it, and its server running, which each command would start and stop."""
     home = tmp_path_factory.mktemp("home")
+    server = EmbeddedServer(home / "postgresql")
+    server.acquire()
     added = run(home, *ADD_ACME)
     assert added.returncode == 0, added.stderr
-    return home
+    yield home
+    server.release()
 
 
 ADD_ACME = [
@@ -35,9 +43,38 @@ ADD_ACME = [
 ]
 
 
+@lru_cache(maxsize=1)
+def forked() -> subprocess.Popen[str]:
+    """Ends with the process of the tests, when its input does."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "invoice_pipelines_tests.cli.forked"],
+        cwd=PROJECT,
+        env={**os.environ, "COLUMNS": "200"},  # which is looked up when the command line is loaded
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
 def run(home: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a process of its own, to its end."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("INVOICE_PIPELINES_")}
     environment.update({"DAGSTER_HOME": str(home), "COLUMNS": "200", **variables})
+    with tempfile.TemporaryDirectory() as folder:
+        output = {name: Path(folder) / name for name in ("stdout", "stderr")}
+        request = {"words": words, "environment": environment, **{name: str(path) for name, path in output.items()}}
+        server = forked()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        print(json.dumps(request), file=server.stdin, flush=True)
+        code = int(server.stdout.readline())
+        printed = {name: path.read_text(encoding="utf-8") for name, path in output.items()}
+    return subprocess.CompletedProcess(words, code, **printed)
+
+
+def run_program(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command as the installed program."""
+    environment = {**os.environ, "DAGSTER_HOME": str(home)}
     return subprocess.run([*COMMAND, *words], env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -63,7 +100,7 @@ def test_every_command_has_help(tmp_path):
         shown = CliRunner().invoke(app, [*words, "--help"])
         assert shown.exit_code == 0, (words, shown.output)
         assert "Usage" in shown.output
-    assert "Usage" in run(tmp_path, "--help").stdout
+    assert "Usage" in run_program(tmp_path, "--help").stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -153,8 +190,10 @@ def test_psql_sees_one_organization_in_its_scope(home):
     assert run(home, "db", "psql", "-Atc", "select 40 + 2").stdout.strip() == "42"
 
 
-def test_nothing_is_left_running_after_a_command(home):
-    assert not (home / "postgresql" / "data" / "postmaster.pid").exists()
+def test_nothing_is_left_running_after_a_command(tmp_path):
+    assert run_program(tmp_path, "organizations", "list").returncode == 0
+    assert (tmp_path / "postgresql" / "data").exists()
+    assert not (tmp_path / "postgresql" / "data" / "postmaster.pid").exists()
 
 
 def test_migrate_is_repeatable_and_the_url_names_the_application_role(home):
@@ -200,7 +239,9 @@ def test_the_settings_page_is_up_to_date():
     assert (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8") == made.stdout, "run `make docs`"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=[pytest.mark.slow, only_at_full_size])]
+)
 def test_up_serves_the_ui_and_stops_everything_when_told(tmp_path, number):
     import socket
     import urllib.request

@@ -20,7 +20,7 @@ from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.crash.test_killed_runs import QUICK, run_processes, wait_for
 from invoice_pipelines_tests.sizes import size
 
-ORDERS = size(20_000, 40_000)
+ORDERS = size(12_000, 40_000)
 KILLS = size(2, 4)
 
 

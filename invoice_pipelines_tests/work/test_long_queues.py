@@ -22,6 +22,7 @@ from invoice_pipelines.work import (
     release,
     return_expired,
 )
+from invoice_pipelines_tests.sizes import size
 from invoice_pipelines_tests.work.conftest import KIND, LEASE, Desk, open_desk
 
 CHUNK = 500
@@ -83,10 +84,10 @@ def maintain(desk: Desk, statement: str) -> None:
         connection.execute(text(statement))
 
 
-def test_a_million_finished_items_do_not_slow_a_claim(database):
+def test_very_many_finished_items_do_not_slow_a_claim(database):
     desk = open_desk(database)
     grow_history(open_desk(database), 100_000)
-    grow_history(desk, 900_000)
+    grow_history(desk, size(200_000, 900_000))
     with desk.scope() as connection:
         create_job(connection, KIND, map(str, range(3_000)), created_by="anna")
         enqueue(connection, KIND, map(str, range(1_000)))

@@ -13,6 +13,7 @@ import pytest
 
 from invoice_pipelines.work import create_job, drain, get_job
 from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines_tests.sizes import size
 from invoice_pipelines_tests.work.conftest import KIND, Desk, leave_effects
 
 
@@ -63,16 +64,19 @@ def job_of(desk: Desk, job_id):
         return get_job(connection, job_id)
 
 
-def test_four_processes_do_twenty_thousand_items_once_each(desk, start):
-    job_id, subjects = make(desk, 20_000)
+ITEMS = size(6_000, 20_000)
+
+
+def test_four_processes_do_very_many_items_once_each(desk, start):
+    job_id, subjects = make(desk, ITEMS)
     workers = start(250, 60, 2, count=4)
     reports = [json.loads(worker.communicate(timeout=120)[0]) for worker in workers]
     assert [worker.returncode for worker in workers] == [0] * 4
     assert desk.effects() == subjects
-    assert sum(report["succeeded"] for report in reports) == 20_000
+    assert sum(report["succeeded"] for report in reports) == ITEMS
     assert all(report["succeeded"] > 0 for report in reports), reports
     job = job_of(desk, job_id)
-    assert (job.status, job.successful_items, job.processed_items) == ("completed", 20_000, 20_000)
+    assert (job.status, job.successful_items, job.processed_items) == ("completed", ITEMS, ITEMS)
 
 
 def test_a_worker_killed_in_the_middle_of_a_chunk_loses_and_doubles_nothing(desk, start):

@@ -33,6 +33,7 @@ from invoice_pipelines.work import (
     retry_failed,
     return_expired,
 )
+from invoice_pipelines_tests.sizes import size
 from invoice_pipelines_tests.work.conftest import KIND, LEASE, Desk, open_desk
 
 SUBJECTS = st.lists(st.sampled_from("abcdef"), max_size=6)
@@ -194,7 +195,8 @@ class Queue(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(12, 25), pytest.param(150, 50, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+    ("examples", "steps"),
+    [(12, 25), pytest.param(size(30, 150), 50, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
 )
 def test_every_order_of_events_keeps_the_books_right(common_database, examples, steps):
     class Here(Queue):

@@ -24,7 +24,7 @@ from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.overdue.conftest import Desk
-from invoice_pipelines_tests.sizes import AT_FULL_SIZE
+from invoice_pipelines_tests.sizes import only_at_full_size
 
 BACKFILL = """mutation ($parameters: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $parameters) {
@@ -108,7 +108,7 @@ def wait_for(what: str, condition: Callable[[], Any], seconds: float = 200) -> A
     return pytest.fail(f"{what}: not within {seconds} s")
 
 
-@pytest.mark.skipif(not AT_FULL_SIZE, reason="runs with `make test-full`: CI has too little time for it")
+@only_at_full_size
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("up", [{"SCHEDULER_SCHEDULE_VALUE": "* * * * *"}], indirect=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from invoice_pipelines_tests.intake.ocr import hostile
-from invoice_pipelines_tests.sizes import AT_FULL_SIZE
+from invoice_pipelines_tests.sizes import only_at_full_size, size
 
 _READER = """
 import json, re, sys, time
@@ -110,11 +110,11 @@ def read_all(documents: list[tuple[str, bytes]], folder: Path, seconds: float) -
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak memory of a process is read from /proc")
 def test_documents_made_to_harm_are_read_or_refused(tmp_path: Path) -> None:
     slow = ("content bomb", "text bomb", "PDF bomb: picture in a form", "2,000 pages")
-    made = [(name, data) for name, data in hostile.documents(40, seed=1) if name not in slow]
+    made = [(name, data) for name, data in hostile.documents(size(14, 40), seed=1) if name not in slow]
     read_all(made, tmp_path, seconds=200)
 
 
-@pytest.mark.skipif(not AT_FULL_SIZE, reason="runs with `make test-full`: CI has too little time for it")
+@only_at_full_size
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak memory of a process is read from /proc")

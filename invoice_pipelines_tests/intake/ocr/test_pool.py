@@ -22,7 +22,7 @@ from invoice_pipelines.intake.ocr.rendering import render_pages
 from invoice_pipelines.intake.readers import Limits
 from invoice_pipelines_tests.intake.ocr import drawn
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw
-from invoice_pipelines_tests.sizes import AT_FULL_SIZE
+from invoice_pipelines_tests.sizes import only_at_full_size
 
 pytest.importorskip("tesserocr", reason="the extra `tesseract`, whose engine starts fast, is not installed")
 
@@ -189,7 +189,7 @@ def test_giving_up_half_way_ends_at_once(places: Places) -> None:
     assert time.monotonic() - began < 30
 
 
-@pytest.mark.skipif(not AT_FULL_SIZE, reason="runs with `make test-full`: CI has too little time for it")
+@only_at_full_size
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_hundred_scanned_pages_are_read_in_order_within_the_memory_promised(places: Places) -> None:

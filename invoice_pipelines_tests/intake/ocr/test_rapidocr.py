@@ -191,7 +191,7 @@ def test_pages_of_real_invoices_are_read_as_their_text_layer_has_them(engine: Ra
     total = Score()
     sellers: set[str] = set()
     for row in map(json.loads, EXPECTED.read_text(encoding="utf-8").splitlines()):
-        if row["seller"] in sellers or len(sellers) == size(5, 1000):
+        if row["seller"] in sellers or len(sellers) == size(3, 1000):
             continue
         sellers.add(row["seller"])
         data = (CORPUS / row["file"]).read_bytes()
@@ -201,6 +201,6 @@ def test_pages_of_real_invoices_are_read_as_their_text_layer_has_them(engine: Ra
             scan = as_bad_scan(image.image, seed=1000 * len(sellers) + page.number) if bad else image.image
             total += score(page, words_in_points(read(engine, scan), DPI))
     print(f"{total}: characters {total.share:.2%}, digits {total.digit_share:.2%}")
-    assert total.characters > size(2_000, 10_000)
+    assert total.characters > size(1_000, 10_000)
     assert total.share >= 0.985
     assert total.digit_share >= 0.99

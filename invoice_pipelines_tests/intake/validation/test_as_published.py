@@ -16,6 +16,7 @@ from invoice_pipelines.intake.validation.rule_files import RuleSet, sheet_for
 from invoice_pipelines.intake.validation.schematron import run_sheet
 from invoice_pipelines.intake.validation.xml_document import Syntax, XmlDocument, parse
 from invoice_pipelines_tests.conftest import CORPUS, PROJECT
+from invoice_pipelines_tests.sizes import only_at_full_size
 
 SVRL = "{http://purl.oclc.org/dsdl/svrl}"
 FACTURX = (RuleSet.FACTURX_MINIMUM, RuleSet.FACTURX_BASIC_WL, RuleSet.FACTURX_EXTENDED)
@@ -49,6 +50,7 @@ def test_a_sheet_finds_what_it_finds_as_published(rule_set: RuleSet) -> None:
     compare(PROJECT / "examples", rule_set)
 
 
+@only_at_full_size
 @pytest.mark.slow
 @pytest.mark.corpus
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the shared corpus is not beside the project")
