@@ -5,6 +5,7 @@ The table in docs/settings.md is made from this module. Secrets are `SecretStr`,
 
 from __future__ import annotations
 
+import base64
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "INVOICE_PIPELINES_"
+
+_TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
 class SettingsError(Exception):
@@ -186,6 +189,74 @@ class Settings(BaseSettings):
         validation_alias="SCHEDULER_BATCH_SIZE",
         description="How many notifications one transaction makes or closes.",
     )
+    quickbooks_client_id: str | None = Field(
+        default=None,
+        description="Client id of the app at developer.intuit.com that organizations connect with QuickBooks Online.",
+    )
+    quickbooks_client_secret: SecretStr | None = Field(default=None, description="Client secret of that app.")
+    quickbooks_redirect_uri: str = Field(
+        default="http://127.0.0.1:8765/callback",
+        description="Where QuickBooks sends a person back to after connecting, exactly as entered for the app. "
+        "`quickbooks connect` waits there if it is an address of this machine.",
+    )
+    quickbooks_api_url: str = Field(
+        default="https://quickbooks.api.intuit.com",
+        description="Where QuickBooks Online is asked; Intuit's test companies are at "
+        "`https://sandbox-quickbooks.api.intuit.com`.",
+    )
+    quickbooks_authorization_url: str = Field(
+        default="https://appcenter.intuit.com/connect/oauth2",
+        description="Page on which a person allows the connection.",
+    )
+    quickbooks_token_url: str = Field(
+        default="https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer",
+        description="Where access tokens of QuickBooks are got and refreshed.",
+    )
+    quickbooks_revoke_url: str = Field(
+        default="https://developer.api.intuit.com/v2/oauth2/tokens/revoke",
+        description="Where tokens of QuickBooks are given back at `quickbooks disconnect`.",
+    )
+    encryption_keys: SecretStr | None = Field(
+        default=None,
+        description="Keys that tokens of outside services are encrypted with (Fernet: 32 bytes as URL-safe base64), "
+        "comma separated: the first encrypts, all decrypt. Unset: `encryption.key` in the home folder, made at first "
+        "use; without it all connections must be made again.",
+    )
+    quickbooks_requests_per_minute: int = Field(
+        default=500, ge=1, le=100_000, description="Calls to one company of QuickBooks in a minute at the most."
+    )
+    quickbooks_requests_per_second: int = Field(
+        default=10, ge=1, le=1000, description="Calls to one company of QuickBooks in a second at the most."
+    )
+    quickbooks_batches_per_minute: int = Field(
+        default=40, ge=1, le=10_000, description="Batch calls to one company of QuickBooks in a minute at the most."
+    )
+    quickbooks_batch_size: int = Field(
+        default=30, ge=1, le=30, description="How many records one batch call to QuickBooks carries at the most."
+    )
+    quickbooks_parallel_calls: int = Field(
+        default=4, ge=1, le=10, description="How many calls a run has under way at QuickBooks at the same time."
+    )
+    quickbooks_timeout_seconds: float = Field(
+        default=130.0,
+        gt=0,
+        le=600,
+        description="How long, in seconds, an answer of QuickBooks is waited for, which itself gives up after 120.",
+    )
+    quickbooks_push_seconds: int = Field(
+        default=60, ge=60, le=300, description="How often, in seconds, it is looked for what QuickBooks has to be told."
+    )
+    quickbooks_payments_at: str = Field(
+        default="02:00",
+        pattern=_TIME_OF_DAY,
+        description="When payments are pulled from QuickBooks, in the time zone of each organization.",
+    )
+    quickbooks_customers_at: str = Field(
+        default="03:00", pattern=_TIME_OF_DAY, description="When customers are pulled from QuickBooks, likewise."
+    )
+    quickbooks_items_at: str = Field(
+        default="04:00", pattern=_TIME_OF_DAY, description="When items are pulled from QuickBooks, likewise."
+    )
     rules_dir: Path | None = Field(
         default=None,
         description="Folder with the official validation rules (EN 16931 and XRechnung releases, unpacked). "
@@ -199,6 +270,18 @@ class Settings(BaseSettings):
     def _folder_exists(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_dir():
             raise ValueError(f"{value} is not a folder")
+        return value
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _keys_are_whole(cls, value: SecretStr | None) -> SecretStr | None:
+        for key in value.get_secret_value().split(",") if value is not None else []:
+            try:
+                whole = len(base64.b64decode(key.strip(), altchars=b"-_", validate=True)) == 32
+            except ValueError:
+                whole = False
+            if not whole:
+                raise ValueError("each key must be 32 bytes as URL-safe base64, with commas between keys")
         return value
 
     @property
@@ -238,7 +321,7 @@ def load_settings() -> Settings:
             variable = variable_of(name) if name in Settings.model_fields else name.upper()
             if not variable.isupper() or (variable != "DAGSTER_HOME" and not variable.startswith(PREFIX)):
                 variable = PREFIX + name.upper()
-            secret = "url" in name.lower()
+            secret = any(word in name.lower() for word in ("url", "secret", "keys"))
             given = "" if secret else f" (given: {item.get('input')!r})"
             problems.append(f"{variable}: {item['msg']}{given}")
         raise SettingsError("; ".join(problems)) from None

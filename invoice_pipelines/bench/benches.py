@@ -13,6 +13,7 @@ BENCHES = {
     "intake": "e-invoices per second through read, validate and store, against bare library calls",
     "billing": "orders per second into issued invoices, against plain inserts and against order by order",
     "overdue": "overdue invoices found and notified, in batches, against one plain insert and one query per invoice",
+    "quickbooks": "invoices pushed to QuickBooks and records read from it, against the limits of its API",
     "ocr": "scanned pages per second from upload to parsed invoice, against the bare OCR engine, and by two processes",
 }
 """Name of the module in this package, and what it measures."""

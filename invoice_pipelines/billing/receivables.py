@@ -124,8 +124,8 @@ def age_receivables(
     """What customers owe as of a day, without one today in the time zone of the organization; all from one snapshot.
 
     Today's is what the books say now, with all open invoices, also those dated ahead. An earlier day is told from the
-    dates of invoices, credit notes and voids. Payments have no date on record, so a day is refused from which on a paid
-    invoice was dated: raises BillingError, as for a day to come. `now` stands in for the clock.
+    dates of invoices, credit notes, voids and payments. Raises BillingError for a day on which an invoice was there of
+    whose payments not all are on record, as for a day to come. `now` stands in for the clock.
     """
     # What is written meanwhile must not make the sums differ.
     with organization_scope(engine.execution_options(isolation_level="REPEATABLE READ"), organization_id) as connection:

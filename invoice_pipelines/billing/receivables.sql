@@ -51,9 +51,26 @@ begin
 end
 $$;
 
--- What was due at the end of an earlier day, told from the dates of documents: invoices dated until then, less credit
--- notes dated until then, and what was voided later counted. The dates of payments are not on record; with payments on
--- such invoices this is refused (IP002).
+-- How invoices stand today: paid, partially paid, overdue (open after its due date, in the organization's time zone; this
+-- is never stored), and when the last payment came that counts. For single invoices and short lists.
+drop view if exists billing.invoice_settlement;
+create view billing.invoice_settlement with (security_invoker = true) as
+select i.organization_id, i.id as invoice_id,
+       case when i.status in ('issued', 'partially_paid') and i.document_kind = 'invoice'
+                 and i.due_date < (billing.business_day(now())).day
+            then 'overdue' else i.status end as standing,
+       i.due_date, i.gross_amount, i.amount_paid, i.amount_credited, i.amount_due,
+       (select max(p.payment_date)
+        from billing.payment_allocation a
+        join billing.payment p on p.organization_id = a.organization_id and p.id = a.payment_id
+        where a.organization_id = i.organization_id and a.invoice_id = i.id and a.applied_amount > 0) as payment_date
+from billing.invoice i;
+comment on view billing.invoice_settlement is 'How invoices stand today: paid, due, overdue, and when they were last paid';
+grant select on billing.invoice_settlement to invoice_pipelines_app;
+
+-- What was due at the end of an earlier day, told from the dates of documents and payments: invoices dated until then,
+-- less credit notes and payments dated until then, and what was voided later counted. A payment that was taken back since
+-- does not count on any day. Where something was paid and no payment is on record that says when, this is refused (IP002).
 create or replace function billing.age_invoices_until(as_of date)
 returns table (customer_id uuid, currency text, bucket text, amount numeric, invoices bigint)
 language plpgsql stable set plan_cache_mode = force_generic_plan
@@ -62,15 +79,19 @@ as $$
 #variable_conflict use_column
 declare
     organization constant uuid := current_setting('app.organization_id')::uuid;
-    paid bigint;
+    undated bigint;
 begin
-    select count(*) into paid from billing.invoice i
-    where i.organization_id = organization and i.document_kind = 'invoice' and i.issue_date <= as_of
-      and i.amount_paid > 0;
-    if paid > 0 then
+    select count(*) into undated
+    from (select i.id, i.amount_paid from billing.invoice i
+          where i.organization_id = organization and i.document_kind = 'invoice' and i.issue_date <= as_of
+            and i.amount_paid > 0) i
+    left join (select a.invoice_id, sum(a.applied_amount) as amount from billing.payment_allocation a
+               where a.organization_id = organization group by a.invoice_id) a on a.invoice_id = i.id
+    where i.amount_paid > coalesce(a.amount, 0);
+    if undated > 0 then
         raise exception 'as of %: % of the invoices dated until then were paid in part or in full, and when is not on '
             'record. What was due at the end of that day cannot be told; take the file that was made on it.',
-            as_of, paid using errcode = 'IP002';
+            as_of, undated using errcode = 'IP002';
     end if;
     return query
         with credited as materialized (
@@ -78,17 +99,28 @@ begin
             from billing.invoice c
             where c.organization_id = organization and c.corrected_invoice_id is not null and c.issue_date <= as_of
             group by c.corrected_invoice_id
+        ), paid as materialized (
+            select a.invoice_id, sum(a.applied_amount) as amount
+            from billing.payment_allocation a
+            join billing.payment p on p.id = a.payment_id
+            where a.organization_id = organization and a.applied_amount > 0
+              and p.organization_id = organization and p.payment_date <= as_of
+            group by a.invoice_id
         ), invoice as materialized (
             select i.id, i.customer_id, i.currency, i.due_date, i.gross_amount
             from billing.invoice i
             where i.organization_id = organization and i.document_kind = 'invoice' and i.issue_date <= as_of
               and (i.status <> 'void' or (billing.business_day(i.voided_at)).day > as_of)
+        ), due as materialized (
+            select i.customer_id, i.currency, i.due_date,
+                   i.gross_amount - coalesce(c.amount, 0) - coalesce(p.amount, 0) as amount
+            from invoice i
+            left join credited c on c.corrected_invoice_id = i.id
+            left join paid p on p.invoice_id = i.id
         )
-        select i.customer_id, i.currency, billing.aging_bucket(as_of - i.due_date),
-               sum(i.gross_amount - coalesce(c.amount, 0)), count(*)
-        from invoice i
-        left join credited c on c.corrected_invoice_id = i.id
-        where i.gross_amount > coalesce(c.amount, 0)
+        select d.customer_id, d.currency, billing.aging_bucket(as_of - d.due_date), sum(d.amount), count(*)
+        from due d
+        where d.amount > 0
         group by 1, 2, 3;
 end
 $$;
@@ -115,17 +147,28 @@ $$;
 create or replace function billing.amounts_due_on(day date)
 returns table (currency text, amount numeric)
 language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off
 as $$
 #variable_conflict use_column
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
 begin
     return query
-        select i.currency, sum(case i.document_kind when 'invoice' then i.gross_amount else -i.gross_amount end)
-        from billing.invoice i
-        where i.organization_id = current_setting('app.organization_id')::uuid and i.issue_date <= day
-          and (i.status <> 'void' or (billing.business_day(i.voided_at)).day > day)
-        group by i.currency
-        having sum(case i.document_kind when 'invoice' then i.gross_amount else -i.gross_amount end) > 0;
+        select d.currency, sum(d.amount)
+        from (select i.currency, case i.document_kind when 'invoice' then i.gross_amount else -i.gross_amount end as amount
+              from billing.invoice i
+              where i.organization_id = organization and i.issue_date <= day
+                and (i.status <> 'void' or (billing.business_day(i.voided_at)).day > day)
+              union all
+              select i.currency, -a.applied_amount
+              from billing.payment_allocation a
+              join billing.payment p on p.id = a.payment_id
+              join billing.invoice i on i.id = a.invoice_id
+              where a.organization_id = organization and a.applied_amount > 0
+                and p.organization_id = organization and p.payment_date <= day
+                and i.organization_id = organization and i.issue_date <= day) d
+        group by d.currency
+        having sum(d.amount) > 0;
 end
 $$;
 
@@ -200,14 +243,17 @@ begin
         select d.day, moment, d.ends_at,
                (select coalesce(sum(c.next_number - 1), 0)::bigint from billing.invoice_counter c
                 where c.organization_id = organization),
-               (select e.id from billing.invoice_event e where e.organization_id = organization
-                order by e.id desc limit 1)
+               greatest((select e.id from billing.invoice_event e where e.organization_id = organization
+                         order by e.id desc limit 1),
+                        (select e.id from billing.payment_event e where e.organization_id = organization
+                         order by e.id desc limit 1))
         from billing.business_day(moment) d;
 end
 $$;
 
 -- Which organizations have an aging to be made: a new day has begun and something is open or new; or there is something
--- new, and the last one is older than `rest`. New are numbers that were given, voids, and whatever else leaves an event.
+-- new, and the last one is older than `rest`. New are numbers that were given, voids, payments, and whatever else leaves
+-- an event.
 -- Ids of events are made before they are committed: one that comes late is seen on the next day at the latest.
 create or replace function billing.organizations_to_age(rest interval, moment timestamptz default now())
 returns table (organization_id uuid)
@@ -221,8 +267,11 @@ as $$
     left join billing.last_aging a on a.organization_id = o.id
     left join lateral (select e.id from billing.invoice_event e where e.organization_id = o.id
                        order by e.id desc limit 1) e on true
+    left join lateral (select e.id from billing.payment_event e where e.organization_id = o.id
+                       order by e.id desc limit 1) p on true
     cross join lateral (
-        select (a.numbers_given, a.last_event_id) is distinct from (c.numbers_given, e.id) as something_new offset 0) n
+        select (a.numbers_given, a.last_event_id) is distinct from (c.numbers_given, greatest(e.id, p.id))
+               as something_new offset 0) n
     where o.removed_at is null and c.numbers_given > 0
       and (a.organization_id is null
            or a.good_until <= moment and (a.has_open_invoices or n.something_new)

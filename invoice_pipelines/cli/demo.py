@@ -1,6 +1,7 @@
 """Holds the command `demo`: the main job on the documents and orders of `examples/`, with each outcome checked.
 
-What is done with the orders is in `demo_orders`, with overdue invoices in `demo_overdue`.
+What is done with the orders is in `demo_orders`, with overdue invoices in `demo_overdue`, with QuickBooks in
+`demo_quickbooks`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +22,7 @@ from rich.live import Live
 from rich.table import Table
 from sqlalchemy import Engine, text
 
-from invoice_pipelines.cli import demo_orders, demo_overdue
+from invoice_pipelines.cli import demo_orders, demo_overdue, demo_quickbooks
 from invoice_pipelines.cli.demo_orders import Batch
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services, running_services
@@ -66,16 +68,19 @@ def register(app: typer.Typer) -> None:
 
 
 def demo() -> None:
-    """Send real documents and sales orders of three organizations through everything, look for overdue invoices, and
-    check what became of each.
+    """Send real documents and sales orders of three organizations through everything, look for overdue invoices, sync
+    with a QuickBooks of its own, and check what became of each.
 
     Works in DAGSTER_HOME, which must be empty or hold an earlier demo; that one is replaced.
     """
-    settings = load_settings()
-    _clear_home(settings)
+    _clear_home(load_settings())
     started = time.monotonic()
-    console.print("Starting PostgreSQL and Dagster ...")
-    with running_services(settings, webserver=False) as services, open_database(settings) as engine:
+    console.print("Starting PostgreSQL, Dagster and a local QuickBooks ...")
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(demo_quickbooks.running_quickbooks())
+        settings = load_settings()
+        services = stack.enter_context(running_services(settings, webserver=False))
+        engine = stack.enter_context(open_database(settings))
         tenants = [_add_tenant(engine, entry) for entry in _expected()]
         count = sum(len(tenant.documents) for tenant in tenants)
         kinds = len({document.kind for tenant in tenants for document in tenant.documents})
@@ -95,9 +100,17 @@ def demo() -> None:
         problems += [problem for batch in batches for problem in demo_orders.problems(engine, batch)]
         _summary(engine, settings, tenants)
         demo_orders.show(engine, batches)
+        companies = demo_quickbooks.connect(engine, settings, sandbox, {tenant.slug: tenant.id for tenant in tenants})
+        stack.callback(demo_quickbooks.end, engine, settings, companies)
+        demo_quickbooks.begin_sync(services, companies)
         noticed = demo_overdue.look_twice(services, engine, batches)
         problems += demo_overdue.problems(noticed, batches)
         demo_overdue.show(noticed)
+        edited = demo_quickbooks.change_both_sides(services, engine, companies)
+        demo_quickbooks.sync_now(services, engine, companies)
+        synced = demo_quickbooks.outcome(engine, sandbox, companies, edited)
+        problems += demo_quickbooks.problems(engine, synced)
+        demo_quickbooks.show(synced)
         orders = sum(len(batch.orders) for batch in batches)
     if problems:
         for problem in problems:
@@ -105,7 +118,8 @@ def demo() -> None:
         raise typer.Exit(PROBLEMS)
     console.print(
         f"\nAll {count} documents, {orders} orders and {sum(found.open for found in noticed)} notifications of overdue "
-        f"invoices came out as expected, in {time.monotonic() - started:.0f} s."
+        f"invoices came out as expected, {sum(found.invoices for found in synced)} invoices are in QuickBooks, "
+        f"in {time.monotonic() - started:.0f} s."
     )
     console.print("`make up` opens the Dagster UI on these results.")
 

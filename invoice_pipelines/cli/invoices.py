@@ -1,4 +1,7 @@
-"""Holds the commands of `invoices`: looking at issued invoices and at what is due, voiding and crediting."""
+"""Holds the commands of `invoices`: looking at issued invoices and at what is due, voiding and crediting.
+
+Those about payments are in `payments`.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from invoice_pipelines.billing.overview import newest_invoices
 from invoice_pipelines.billing.receivables import BUCKETS, CurrencyAging, Receivables, age_receivables
 from invoice_pipelines.billing.receivables_export import receivables_csv
 from invoice_pipelines.billing.requests import parse_date
+from invoice_pipelines.cli import payments
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
@@ -33,7 +37,8 @@ from invoice_pipelines.storage import root_path, write_file_atomically
 
 CUSTOMERS_SHOWN = 20
 
-app = typer.Typer(help="Issued invoices: list, show, void, credit, and what is due.", no_args_is_help=True)
+app = typer.Typer(help="Issued invoices: list, show, void, credit, pay, and what is due.", no_args_is_help=True)
+payments.register(app)
 
 Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 Number = Annotated[str, typer.Argument(help="Number of the invoice or credit note.", metavar="NUMBER")]

@@ -14,6 +14,7 @@ from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.cli import (
     batch,
     bench,
+    conflicts,
     datev,
     db,
     demo,
@@ -24,7 +25,10 @@ from invoice_pipelines.cli import (
     invoices,
     ocr,
     organizations,
+    quickbooks,
+    quickbooks_sync,
     review,
+    sandbox,
     services,
     status,
     upload,
@@ -36,6 +40,8 @@ from invoice_pipelines.intake.datev.errors import DatevError
 from invoice_pipelines.intake.received_invoices import IntakeError
 from invoice_pipelines.intake.review.errors import ReviewError
 from invoice_pipelines.organizations import OrganizationError
+from invoice_pipelines.quickbooks.conflicts import ConflictError
+from invoice_pipelines.quickbooks.faults import Fault, QuickBooksError
 from invoice_pipelines.settings import SettingsError
 from invoice_pipelines.storage import StorageError
 from invoice_pipelines.work import JobCancelled, JobNotFound
@@ -67,6 +73,10 @@ app.add_typer(review.app, name="review")
 app.add_typer(ocr.app, name="ocr")
 app.add_typer(export.app, name="export")
 app.add_typer(datev.app, name="datev")
+quickbooks_sync.register(quickbooks.app)
+app.add_typer(quickbooks.app, name="quickbooks")
+app.add_typer(conflicts.app, name="conflicts")
+app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(db.app, name="db")
 
 
@@ -94,6 +104,9 @@ def main() -> None:
         DatevError,
         IntakeError,
         ReviewError,
+        Fault,
+        QuickBooksError,
+        ConflictError,
         JobNotFound,
         JobCancelled,
         StorageError,

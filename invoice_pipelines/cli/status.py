@@ -15,6 +15,7 @@ from invoice_pipelines.intake.states import Status, label
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.overdue import ExecutionReport, Schedule, last_execution, next_run, read_schedule
 from invoice_pipelines.overdue.overview import schedule_in_words
+from invoice_pipelines.quickbooks.overview import SyncState, sync_state
 from invoice_pipelines.settings import load_settings
 
 
@@ -25,11 +26,22 @@ def register(app: typer.Typer) -> None:
 
 def status() -> None:
     """Show what is where, per organization: received invoices by status and why they failed; orders and issued ones;
-    when overdue invoices were looked for last and are next.
+    when overdue invoices were looked for last and are next; and how each stands with its QuickBooks company.
     """
     shown = table(None, "organization", "#in inbox", *(f"#{label(status).lower()}" for status in Status), "why failed")
     billing = table("\nBilling", "organization", "#open orders", "#in open jobs", "last number", "unpaid")
     overdue = table("\nOverdue", "organization", "last run", "outcome", "#overdue", "#errors", "next run")
+    quickbooks = table(
+        "\nQuickBooks",
+        "organization",
+        "company",
+        "state",
+        "#to push",
+        "waits since",
+        "last pull",
+        "#conflicts",
+        "#calls",
+    )
     settings = load_settings()
     schedule = read_schedule(settings)
     with open_database(settings, migrated=True) as engine:
@@ -40,6 +52,7 @@ def status() -> None:
                 reasons = failure_reasons(connection)
                 state = billing_state(connection)
                 last = last_execution(connection)
+                sync = sync_state(connection)
             by_status = counts.get(organization.id, dict.fromkeys(Status, 0))
             why = ", ".join(f"{reason.invoices} {reason.code}" for reason in reasons)
             shown.add_row(organization.slug, str(waiting), *(str(by_status[status]) for status in Status), why)
@@ -48,10 +61,15 @@ def status() -> None:
                 organization.slug, str(state.open_orders), str(state.due_items), state.last_number or "", unpaid
             )
             overdue.add_row(organization.slug, *_last_run(last), _next_run(schedule, last))
+            if sync is not None:
+                quickbooks.add_row(organization.slug, *_sync(sync))
     console.print(shown)
     console.print(billing)
     console.print(overdue)
     console.print(schedule_in_words(settings), soft_wrap=True, markup=False)
+    if quickbooks.row_count:
+        console.print(quickbooks)
+        console.print("Calls to QuickBooks are those of this month (UTC).")
 
 
 def _last_run(last: ExecutionReport | None) -> tuple[str, str, str, str]:
@@ -66,6 +84,23 @@ def _next_run(schedule: Schedule | str, last: ExecutionReport | None) -> str:
         return "none: see below"
     now = datetime.now(UTC)
     return _minute(max(next_run(schedule, None if last is None else last.start_time, now), now))
+
+
+def _sync(state: SyncState) -> tuple[str, str, str, str, str, str, str]:
+    stands = state.status.replace("_", " ")
+    if state.status_reason and state.status != "connected":
+        stands += f": {state.status_reason}"
+    elif state.paused_until is not None:
+        stands = f"left alone until {_minute(state.paused_until)}: {state.paused_reason or ''}".rstrip(": ")
+    return (
+        f"{state.company} {state.realm_id}".strip(),
+        stands,
+        str(state.all_waiting),
+        "" if state.oldest_waiting_at is None else _minute(state.oldest_waiting_at),
+        "\n".join(f"{entity}s {_minute(at)}" for entity, at in sorted(state.pulled_at.items())) or "none",
+        str(state.open_conflicts),
+        str(state.calls),
+    )
 
 
 def _minute(moment: datetime) -> str:

@@ -24,6 +24,7 @@ from upath import UPath
 
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
 from invoice_pipelines.billing.errors import BillingError
+from invoice_pipelines.billing.payments import Payment, PaymentKind, PaymentStatus, settle
 from invoice_pipelines.billing.receivables import (
     BUCKETS,
     Receivables,
@@ -66,6 +67,7 @@ class Sale:
     customer: int = 0
     paid: int = 0
     """percent, of what is due after credit notes"""
+    paid_days_later: int = 0
     credited: int = 0
     """pieces; at most `pieces`"""
     credited_days_later: int = 0
@@ -80,6 +82,7 @@ SALES = st.builds(
     currency=st.sampled_from(sorted(GROSS)),
     customer=st.integers(0, 2),
     paid=st.sampled_from([0, 0, 0, 1, 50, 100]),
+    paid_days_later=st.integers(0, 100),
     credited=st.integers(0, 3),
     credited_days_later=st.integers(0, 100),
     is_void=st.booleans(),
@@ -112,12 +115,23 @@ def keep_books(desk: Desk, day: date, sales: Sequence[Sale]) -> list[UUID]:
             with desk.scope() as connection:
                 void_invoice(connection, invoices[place], reason="wrong", voided_by="anna")
         elif sale.paid:
-            pay(desk, invoices[place], sale.paid)
+            pay(desk, invoices[place], sale.paid, min(day - timedelta(days=sale.issued - sale.paid_days_later), day))
     return customers
 
 
-def pay(desk: Desk, invoice: UUID, percent: int) -> None:
+def pay(desk: Desk, invoice: UUID, percent: int, day: date) -> None:
     """Part of what is due, or all of it."""
+    due, currency = desk.rows("select amount_due, currency from billing.invoice where id = :id", id=invoice)[0]
+    amount = (due * percent / 100).quantize(Decimal("0.001"), "ROUND_HALF_UP")
+    if amount:
+        payment = Payment("quickbooks", PaymentKind.PAYMENT, day, currency, amount, external_id=str(invoice),
+                          allocations={invoice: amount})  # fmt: skip
+        with desk.scope() as connection:
+            settle(connection, [payment], recorded_by="anna")
+
+
+def pay_off_the_record(desk: Desk, invoice: UUID, percent: int) -> None:
+    """As if it had been paid before payments were recorded."""
     desk.rows(
         """update billing.invoice set amount_paid = amount_paid + p.paid,
                   status = case when p.paid = amount_due then 'paid' when amount_paid + amount_credited + p.paid > 0
@@ -142,13 +156,13 @@ def late(due: date, day: date) -> str:
 
 
 def model(
-    day: date, sales: Sequence[Sale], as_of: date, *, with_payments: bool = True
+    day: date, sales: Sequence[Sale], as_of: date, *, is_today: bool = True
 ) -> dict[tuple[str, int, str], Decimal]:
     """What is due by currency, customer and bucket, invoice by invoice."""
     due: dict[tuple[str, int, str], Decimal] = defaultdict(Decimal)
     for sale in sales:
         issued = day - timedelta(days=sale.issued)
-        if issued > as_of or (sale.is_void and with_payments):
+        if issued > as_of or (sale.is_void and is_today):
             continue
         digits = {"EUR": 2, "JPY": 0, "KWD": 3}[sale.currency]
 
@@ -157,10 +171,12 @@ def model(
             return net + (net * Decimal("0.19")).quantize(Decimal(1).scaleb(-digits), "ROUND_HALF_UP")
 
         amount = gross(sale.pieces)
-        if sale.credited and min(issued + timedelta(days=sale.credited_days_later), day) <= as_of:
-            amount -= amount if sale.credited == sale.pieces else gross(sale.credited)
-        if with_payments:
-            amount -= (amount * sale.paid / 100).quantize(Decimal("0.001"), "ROUND_HALF_UP")
+        credited = amount if sale.credited == sale.pieces else gross(sale.credited) if sale.credited else Decimal(0)
+        paid = ((amount - credited) * sale.paid / 100).quantize(Decimal("0.001"), "ROUND_HALF_UP")
+        if min(issued + timedelta(days=sale.credited_days_later), day) <= as_of:
+            amount -= credited
+        if is_today or min(issued + timedelta(days=sale.paid_days_later), day) <= as_of:
+            amount -= paid
         if amount:
             due[sale.currency, sale.customer, late(issued + timedelta(days=sale.due_days), as_of)] += amount
     return dict(due)
@@ -220,22 +236,44 @@ def test_what_is_due_is_aged_by_the_day_of_the_organization(
 def test_an_earlier_day_is_told_from_the_dates_of_documents(
     common_billing_database: TestDatabase, zone: str, sales: list[Sale], days_back: int
 ) -> None:
-    """As long as nothing was paid: what was dated later does not count, and what was voided later does."""
-    sales = [replace(sale, paid=0) for sale in sales]
+    """What was dated later does not count, and what was voided later does."""
+    sales = [replace(sale, paid=0 if sale.is_void else sale.paid) for sale in sales]
     desk = open_desk(common_billing_database, time_zone=zone)
     keep_books(desk, desk.today, sales)
     as_of = desk.today - timedelta(days=days_back)
     receivables = age_receivables(desk.engine, desk.organization_id, as_of=as_of)
     assert not receivables.is_today
-    assert_adds_up(receivables, model(desk.today, sales, as_of, with_payments=False))
+    assert_adds_up(receivables, model(desk.today, sales, as_of, is_today=False))
 
 
-def test_an_earlier_day_is_refused_once_something_of_it_was_paid(desk: Desk) -> None:
-    keep_books(desk, desk.today, [Sale(40, 14), Sale(30, 14, paid=50), Sale(10, 14, paid=100)])
+def test_an_earlier_day_is_refused_where_it_is_not_on_record_when_something_of_it_was_paid(desk: Desk) -> None:
+    keep_books(desk, desk.today, [Sale(40, 14), Sale(30, 14), Sale(10, 14), Sale(9, 14, paid=100)])
+    invoices = desk.rows("select id from billing.invoice order by issue_date")
+    for place, percent in ((1, 50), (2, 100)):
+        pay_off_the_record(desk, invoices[place].id, percent)
     before = age_receivables(desk.engine, desk.organization_id, as_of=desk.today - timedelta(days=31))
     assert before.invoices == 1
     with pytest.raises(BillingError, match="2 of the invoices dated until then were paid in part or in full, and when"):
         age_receivables(desk.engine, desk.organization_id, as_of=desk.today - timedelta(days=1))
+
+
+def test_a_payment_that_was_taken_back_does_not_count_on_an_earlier_day_either(desk: Desk) -> None:
+    keep_books(desk, desk.today, [Sale(40, 14)])
+    invoice = desk.value("select id from billing.invoice")
+    paid = Payment("quickbooks", PaymentKind.PAYMENT, desk.today - timedelta(days=20), "EUR", Decimal("11.9"),
+                   external_id="P1", allocations={invoice: Decimal("11.9")})  # fmt: skip
+
+    def due_on(days_ago: int) -> list[Decimal]:
+        as_of = desk.today - timedelta(days=days_ago)
+        currencies = age_receivables(desk.engine, desk.organization_id, as_of=as_of).currencies
+        return [found.aged.total for found in currencies]
+
+    with desk.scope() as connection:
+        settle(connection, [paid], recorded_by="anna")
+    assert (due_on(21), due_on(20)) == ([Decimal("11.90")], [])
+    with desk.scope() as connection:
+        settle(connection, [replace(paid, status=PaymentStatus.VOID)], recorded_by="anna")
+    assert (due_on(21), due_on(20)) == ([Decimal("11.90")], [Decimal("11.90")])
 
 
 def test_a_day_to_come_is_refused(desk: Desk) -> None:
@@ -496,6 +534,10 @@ def test_it_is_made_for_what_is_new_and_once_a_day_for_what_is_open(desk: Desk, 
     assert not to_age(desk, later + timedelta(days=9)), "nothing is open, and nothing came"
     desk.issue()
     assert to_age(desk, later + REST)
+    export(desk, tmp_path, now=later + REST)
+    assert not to_age(desk, later + 2 * REST)
+    pay(desk, desk.value("select id from billing.invoice where status = 'issued'"), 50, desk.today)
+    assert to_age(desk, later + 2 * REST), "paid in part, less is due"
 
 
 def test_who_was_removed_is_left_alone(desk: Desk) -> None:

@@ -149,6 +149,20 @@ def test_from_files_to_invoices_and_their_corrections(terminal, tmp_path):
     assert (row["customer_number"], row["total"], row["invoices"]) == ("C1", "151.72", "2")
     assert "Nothing is due as of 2020-01-01." in terminal.acme("invoices", "aging", "--as-of", "2020-01-01").stdout
 
+    paid = terminal.acme("invoices", "pay", number[1], "100", "--reference", "statement 7")
+    assert re.search(
+        rf"{number[1]} is partially paid: 100\.00 paid \(last on \d{{4}}-\d\d-\d\d\), 45\.77 EUR due\.", paid.stdout
+    ), paid.stderr
+    too_much = terminal.acme("invoices", "pay", number[1], "50", "--date", "2026-02-01")
+    assert "is paid: 145.77 paid" in too_much.stdout, too_much.stderr
+    assert "4.23 EUR more was paid than is asked for" in too_much.stdout
+    listed = terminal.acme("invoices", "payments", number[1]).stdout
+    payment = re.search(r"2026-02-01 +payment +active .* 50\.00 EUR +50\.00 +([0-9a-f-]{36})", listed)
+    assert payment, listed
+    assert re.search(r"100\.00 EUR +95\.77 +statement 7", listed)
+    assert "The payment is void." in terminal.acme("invoices", "void-payment", payment[1]).stdout
+    assert f"{number[1]} is partially paid: 100.00 paid" in terminal.acme("invoices", "payments", number[1]).stdout
+
 
 def test_a_job_waits_for_dagster_unless_it_is_run_here(terminal):
     asked = terminal.acme("batch", "invoices", "--all-open")
@@ -175,6 +189,8 @@ def test_a_job_waits_for_dagster_unless_it_is_run_here(terminal):
         (["batch", "cancel", "00000000-0000-0000-0000-000000000000"], "There is no batch job"),
         (["invoices", "show", "RE-1"], "has no issued invoice or credit note 'RE-1'"),
         (["invoices", "credit", "RE-1", "--reason", "x", "--line", "one"], "--line"),
+        (["invoices", "pay", "RE-1", "1"], "has no issued invoice or credit note 'RE-1'"),
+        (["invoices", "void-payment", "1"], "PAYMENT: '1' is not the id of a payment"),
         (["invoices", "aging", "--as-of", "31.03.2026"], "--as-of: '31.03.2026' is not a date"),
         (["invoices", "aging", "--as-of", "2999-01-01"], "is after today"),
         (["invoices", "aging", "--csv", "/dev/null/x.csv"], "could not be written"),

@@ -66,6 +66,12 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "billing/backlog",
         "billing/receivables",
         "overdue/notifications",
+        "quickbooks/customers",
+        "quickbooks/items",
+        "quickbooks/invoices",
+        "quickbooks/payments",
+        "quickbooks/imported_company",
+        "quickbooks/pushed_backlog",
     }
     checks = {key.to_user_string() for key in repository.asset_graph.asset_check_keys}
     assert checks == {
@@ -85,7 +91,21 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "overdue/notifications:every_overdue_invoice_has_its_notifications",
         "overdue/notifications:no_notification_of_settled_invoices",
         "overdue/notifications:last_execution_is_fresh",
-    } | {
+        "quickbooks/customers:mapping_is_unique",
+        "quickbooks/customers:no_open_conflicts",
+        "quickbooks/items:mapping_is_unique",
+        "quickbooks/items:no_open_conflicts",
+        "quickbooks/invoices:mapping_is_unique",
+        "quickbooks/invoices:every_sent_invoice_is_mapped",
+        "quickbooks/invoices:no_invoice_is_lost",
+        "quickbooks/invoices:no_invoice_is_late",
+        "quickbooks/invoices:no_drift",
+        "quickbooks/invoices:no_open_conflicts",
+        "quickbooks/payments:paid_and_due_is_total",
+        "quickbooks/payments:allocations_equal_quickbooks",
+        "quickbooks/imported_company:came_to_the_end",
+        "quickbooks/pushed_backlog:all_was_sent",
+    } | {f"quickbooks/{asset}:connection_is_healthy" for asset in ("customers", "items", "invoices", "payments")} | {
         f"billing/{asset}:{name}"
         for asset in ("issued_invoices", "backlog")
         for name in (
@@ -112,6 +132,9 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "overdue_now",
         "overdue_sweep",
         "process_uploads_now",
+        "quickbooks_push",
+        "quickbooks_push_sweep",
+        "quickbooks_sync",
         "receivables_aging",
         "receivables_sweep",
         "reparse_intake",
@@ -126,12 +149,16 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "organization_partitions": 10,
         "overdue_left": 10,
         "pending_invoice_jobs": 5,
+        "quickbooks_push_due": 60,
         "receivables_due": 30,
     }
     schedules = {schedule.name: (schedule.cron_schedule, schedule.job_name) for schedule in repository.schedule_defs}
     assert schedules == {
         "overdue_schedule": ("0 0 * * *", "overdue_sweep"),
         "prune_every_night": ("30 3 * * *", "nightly_prune"),
+        "quickbooks_customers_daily": ("*/15 * * * *", "quickbooks_sync"),
+        "quickbooks_items_daily": ("*/15 * * * *", "quickbooks_sync"),
+        "quickbooks_payments_daily": ("*/15 * * * *", "quickbooks_sync"),
         "stuck_work_every_ten_minutes": ("*/10 * * * *", "stuck_work_clean_up"),
     }
 

@@ -10,6 +10,7 @@ from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.intake.received_invoices import fail_given_up
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.overdue import prune_executions, prune_notifications
+from invoice_pipelines.quickbooks.pruning import prune_sent
 from invoice_pipelines.storage import remove_abandoned_files, root_path
 from invoice_pipelines.work import cleanup_stuck, prune
 
@@ -108,6 +109,15 @@ def prune_overdue(context: dg.OpExecutionContext, database: InvoiceDatabase) -> 
 
 
 @dg.op
+def prune_quickbooks(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
+    """Deletes what was sent to QuickBooks and answered long ago, of all organizations; mappings and events stay."""
+    before = datetime.now(UTC) - timedelta(days=database.settings.keep_runs_days)
+    organizations = list_organizations(database.engine, with_removed=True)
+    deleted = sum(prune_sent(database.engine, organization.id, before) for organization in organizations)
+    context.add_output_metadata({"deleted batches": deleted, "answered before": dg.MetadataValue.timestamp(before)})
+
+
+@dg.op
 def remove_leftovers(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
     """Removes the temporary files that killed processes left in the stores of originals and exports."""
     before = datetime.now(UTC) - ABANDONED_AFTER
@@ -123,4 +133,5 @@ def nightly_prune() -> None:
     prune_runs()
     prune_batch_jobs()
     prune_overdue()
+    prune_quickbooks()
     remove_leftovers()

@@ -35,27 +35,35 @@ class Shop:
     def open(self, *slugs: str) -> None:
         """Adds organizations that can issue invoices."""
         for slug in slugs:
-            organization = add_organization(
-                self.house.database.engine,
-                slug,
-                slug.title(),
-                country_code="DE",
-                time_zone="Europe/Berlin",
-                currency="EUR",
-                vat_id="DE100000008",
-            )
-            with organization_scope(self.house.database.engine, organization) as connection:
-                add_tax_rates(connection, [{"tax_category": "S", "rate": "19", "name": "USt"}])
-                add_customers(connection, [CUSTOMER], created_by="test")
-                add_items(
-                    connection,
-                    [
-                        {"sku": "CHAIR", "name": "Chair", "unit_price": "100", "tax_category": "S", "tax_rate": "19",
-                         "tracks_stock": True, "quantity_on_hand": "5"}
-                    ],
-                    created_by="test",
-                )  # fmt: skip
+            self.register(slug)
+            self.stock(slug)
         self.house.keep_partitions_in_step()
+
+    def register(self, slug: str) -> None:
+        """Adds an organization that may charge VAT."""
+        add_organization(
+            self.house.database.engine,
+            slug,
+            slug.title(),
+            country_code="DE",
+            time_zone="Europe/Berlin",
+            currency="EUR",
+            vat_id="DE100000008",
+        )
+
+    def stock(self, slug: str) -> None:
+        """Gives an organization its tax rate, customer and chairs."""
+        with organization_scope(self.house.database.engine, self.house.id_of(slug)) as connection:
+            add_tax_rates(connection, [{"tax_category": "S", "rate": "19", "name": "USt"}])
+            add_customers(connection, [CUSTOMER], created_by="test")
+            add_items(
+                connection,
+                [
+                    {"sku": "CHAIR", "name": "Chair", "unit_price": "100", "tax_category": "S", "tax_rate": "19",
+                     "tracks_stock": True, "quantity_on_hand": "5"}
+                ],
+                created_by="test",
+            )  # fmt: skip
 
     def orders(self, slug: str, *quantities: str, **columns: Any) -> list[str]:
         """Adds an order of chairs for each quantity; returns their ids. An empty quantity: an order without lines."""

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -68,6 +69,13 @@ class Installation:
 
 @pytest.fixture
 def up(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Installation]:
+    with running(tmp_path, request.param) as installation:
+        yield installation
+
+
+@contextmanager
+def running(home: Path, settings: Mapping[str, str]) -> Iterator[Installation]:
+    """`up` with these settings, in a home of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -76,16 +84,16 @@ def up(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Installation]
         [str(Path(sys.executable).parent / "invoice-pipelines"), "up"],
         env={
             **clean,
-            "DAGSTER_HOME": str(tmp_path),
+            "DAGSTER_HOME": str(home),
             "INVOICE_PIPELINES_WEBSERVER_PORT": str(port),
             "INVOICE_PIPELINES_SWEEP_SIZE": "2",
-            **request.param,
+            **settings,
         },
         stdout=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    urls = database_urls(Settings(DAGSTER_HOME=tmp_path))  # type: ignore[call-arg]
+    urls = database_urls(Settings(DAGSTER_HOME=home))  # type: ignore[call-arg]
     engine, superuser = create_app_engine(urls.app), create_login_engine(urls.owner)
     try:
         assert process.stdout is not None

@@ -1,0 +1,54 @@
+"""Holds the address on this machine to which QuickBooks sends a person's browser back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlsplit
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_SAID = b"<html><body><p>Thank you. The command line says how it went; this page can be closed.</p></body></html>"
+
+
+class Callback:
+    """Waits for one call of the redirect address. Made before the person is told the page to open."""
+
+    def __init__(self, redirect_uri: str) -> None:
+        address = urlsplit(redirect_uri)
+        self._path = address.path or "/"
+        self._redirected_to: str | None = None
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                is_it = urlsplit(self.path).path == outer._path
+                self.send_response(200 if is_it else 404)
+                self.send_header("Content-Type", "text/html")
+                self.send_header("Content-Length", str(len(_SAID) if is_it else 0))
+                self.end_headers()
+                if is_it:
+                    self.wfile.write(_SAID)
+                    outer._redirected_to = self.path
+
+            def log_message(self, format: str, *args: object) -> None:
+                """The address holds a code, which belongs into no log."""
+
+        self._server = HTTPServer((address.hostname or "", address.port or 80), Handler)
+        self._server.timeout = 0.5
+
+    @staticmethod
+    def is_here(redirect_uri: str) -> bool:
+        """Whether an address is one that this machine can wait at without a certificate."""
+        address = urlsplit(redirect_uri)
+        return address.scheme == "http" and address.hostname in _LOOPBACK
+
+    def wait(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> str | None:
+        """The address that was called; None: none within the time."""
+        deadline = clock() + seconds
+        try:
+            while self._redirected_to is None and clock() < deadline:
+                self._server.handle_request()
+        finally:
+            self._server.server_close()
+        return self._redirected_to

@@ -1,0 +1,161 @@
+-- Notices what changes in billing and has to go to QuickBooks: it is put into the push queue (see push.sql), in the
+-- transaction that changes it. That somebody changed a field here, and when, is kept for deciding between two edits.
+--
+-- An organization without QuickBooks pays for one look-up by key per statement. What a pull writes is not captured: it
+-- sets app.quickbooks_pull for its transaction. A change of stock is none for QuickBooks.
+
+-- Whether changes of the organization in scope are captured now.
+create or replace function quickbooks.captures_changes()
+returns boolean
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+as $$
+declare
+    organization constant uuid := nullif(current_setting('app.organization_id', true), '')::uuid;
+begin
+    if organization is null or current_setting('app.quickbooks_pull', true) = 'on' then
+        return false;
+    end if;
+    return exists (select from quickbooks.connection c
+                   where c.organization_id = organization and c.status <> 'disconnected');
+end
+$$;
+
+create or replace function quickbooks.capture_new_customers() returns trigger language plpgsql
+as $$
+begin
+    if quickbooks.captures_changes() then
+        perform work.enqueue('quickbooks_push_customer', array(select a.id::text from added a));
+    end if;
+    return null;
+end
+$$;
+create or replace trigger capture_new after insert on billing.customer
+    referencing new table as added for each statement execute function quickbooks.capture_new_customers();
+
+create or replace function quickbooks.capture_customers() returns trigger language plpgsql
+set plan_cache_mode = force_custom_plan set enable_nestloop = off set enable_mergejoin = off
+as $$
+declare
+    changed text[];
+begin
+    if not quickbooks.captures_changes() then
+        return null;
+    end if;
+    with difference as materialized (
+        select n.organization_id, n.id, d.field
+        from after_change n
+        join before_change o on o.organization_id = n.organization_id and o.id = n.id
+        cross join lateral (values
+            ('name', n.name is distinct from o.name), ('email', n.email is distinct from o.email),
+            ('phone', n.phone is distinct from o.phone), ('street', n.street is distinct from o.street),
+            ('additional_street', n.additional_street is distinct from o.additional_street),
+            ('city', n.city is distinct from o.city), ('post_code', n.post_code is distinct from o.post_code),
+            ('country_code', n.country_code is distinct from o.country_code),
+            ('is_active', n.is_active is distinct from o.is_active)) d (field, differs)
+        where d.differs
+    ), noted as (
+        insert into quickbooks.field_change (organization_id, entity_type, local_id, field, changed_at, changed_by)
+        select d.organization_id, 'customer', d.id, d.field, clock_timestamp(), current_setting('application_name')
+        from difference d order by d.id, d.field
+        on conflict (organization_id, entity_type, local_id, field) do update
+        set changed_at = excluded.changed_at, changed_by = excluded.changed_by
+    )
+    select array_agg(distinct d.id::text) into changed from difference d;
+    if changed is not null then
+        perform work.enqueue('quickbooks_push_customer', changed);
+    end if;
+    return null;
+end
+$$;
+create or replace trigger capture_change after update on billing.customer
+    referencing old table as before_change new table as after_change
+    for each statement execute function quickbooks.capture_customers();
+
+create or replace function quickbooks.capture_new_items() returns trigger language plpgsql
+as $$
+begin
+    if quickbooks.captures_changes() then
+        perform work.enqueue('quickbooks_push_item', array(select a.id::text from added a));
+    end if;
+    return null;
+end
+$$;
+create or replace trigger capture_new after insert on billing.item
+    referencing new table as added for each statement execute function quickbooks.capture_new_items();
+
+create or replace function quickbooks.capture_items() returns trigger language plpgsql
+set plan_cache_mode = force_custom_plan set enable_nestloop = off set enable_mergejoin = off
+as $$
+declare
+    changed text[];
+begin
+    if not quickbooks.captures_changes() then
+        return null;
+    end if;
+    with difference as materialized (
+        select n.organization_id, n.id, d.field
+        from after_change n
+        join before_change o on o.organization_id = n.organization_id and o.id = n.id
+        cross join lateral (values
+            ('name', n.name is distinct from o.name), ('sku', n.sku is distinct from o.sku),
+            ('description', n.description is distinct from o.description),
+            ('unit_price', n.unit_price is distinct from o.unit_price),
+            ('is_active', n.is_active is distinct from o.is_active),
+            ('item_type', n.tracks_stock is distinct from o.tracks_stock)) d (field, differs)
+        where d.differs
+    ), noted as (
+        insert into quickbooks.field_change (organization_id, entity_type, local_id, field, changed_at, changed_by)
+        select d.organization_id, 'item', d.id, d.field, clock_timestamp(), current_setting('application_name')
+        from difference d order by d.id, d.field
+        on conflict (organization_id, entity_type, local_id, field) do update
+        set changed_at = excluded.changed_at, changed_by = excluded.changed_by
+    )
+    select array_agg(distinct d.id::text) into changed from difference d;
+    if changed is not null then
+        perform work.enqueue('quickbooks_push_item', changed);
+    end if;
+    return null;
+end
+$$;
+create or replace trigger capture_change after update on billing.item
+    referencing old table as before_change new table as after_change
+    for each statement execute function quickbooks.capture_items();
+
+-- A number makes an invoice exist. Credit notes stay here, and somebody has to enter them there: an event says so.
+create or replace function quickbooks.capture_issued() returns trigger language plpgsql
+as $$
+declare
+    issued text[];
+begin
+    if not quickbooks.captures_changes() then
+        return null;
+    end if;
+    select array_agg(a.invoice_id::text) into issued from added a where a.series = 'invoice';
+    if issued is not null then
+        perform work.enqueue('quickbooks_push_invoice', issued);
+    end if;
+    insert into quickbooks.event (organization_id, realm_id, code, severity, entity_type, local_id, message)
+    select a.organization_id, c.realm_id, 'CREDIT_NOTE_NOT_PUSHED', 'warning', 'invoice', a.invoice_id,
+           'Credit note ' || a.invoice_number || ' is not sent to QuickBooks: enter it there.'
+    from added a
+    cross join lateral (select c.realm_id from quickbooks.connection c
+                        where c.organization_id = a.organization_id offset 0) c
+    where a.series = 'credit_note';
+    return null;
+end
+$$;
+create or replace trigger capture_issued after insert on billing.invoice_number
+    referencing new table as added for each statement execute function quickbooks.capture_issued();
+
+-- Invoices are voided one by one and paid by the thousand: this asks for a row, so that payments pay for nothing.
+create or replace function quickbooks.capture_void() returns trigger language plpgsql
+as $$
+begin
+    if quickbooks.captures_changes() then
+        perform work.enqueue('quickbooks_push_invoice', array[new.id::text]);
+    end if;
+    return null;
+end
+$$;
+create or replace trigger capture_void after update on billing.invoice
+    for each row when (new.status = 'void' and old.status <> 'void') execute function quickbooks.capture_void();

@@ -1,0 +1,16 @@
+-- What must be known across organizations about connections. They return no business data.
+
+-- Whether another organization than the one in scope is connected with a company. Asked under the advisory lock of the
+-- realm, as one company belongs to one organization and no index may say so across organizations.
+create or replace function quickbooks.realm_is_taken(realm text)
+returns boolean
+language sql stable security definer set search_path = pg_catalog
+as $$
+    select exists (
+        select from quickbooks.connection c
+        where c.realm_id = realm and c.status <> 'disconnected'
+          and c.organization_id <> pg_catalog.current_setting('app.organization_id')::uuid)
+$$;
+alter function quickbooks.realm_is_taken(text) owner to invoice_pipelines_overview;
+revoke all on function quickbooks.realm_is_taken(text) from public;
+grant execute on function quickbooks.realm_is_taken(text) to invoice_pipelines_app;

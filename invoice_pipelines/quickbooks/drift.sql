@@ -1,0 +1,59 @@
+-- Invoices that were changed in QuickBooks after they were sent: looked up and noted by the chunk. All by key: see
+-- work/chunks.sql.
+
+-- Invoices of a realm with what was pushed of them and what is known of how they differ there, by their ids there.
+create or replace function quickbooks.pushed_invoices(realm text, quickbooks_ids text[])
+returns table (quickbooks_id text, local_id uuid, state text, sync_token text, snapshot jsonb, drift jsonb, status text,
+               invoice_number text)
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
+as $$
+#variable_conflict use_column
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+begin
+    return query
+        select m.quickbooks_id, m.local_id, m.state, m.sync_token, m.snapshot, m.drift, i.status, n.invoice_number
+        from work.few(quickbooks_ids) k
+        cross join lateral (
+            select m.* from quickbooks.mapping m
+            where m.quickbooks_id between k.element and k.element and m.entity_type = 'invoice' and m.realm_id = realm
+              and m.organization_id = organization
+            order by m.quickbooks_id offset 0) m
+        cross join lateral (
+            select i.status from billing.invoice i
+            where i.organization_id = organization and i.id = m.local_id offset 0) i
+        left join lateral (
+            select n.invoice_number from billing.invoice_number n
+            where n.invoice_id between m.local_id and m.local_id and n.organization_id = organization
+            order by n.invoice_id offset 0) n on true;
+end
+$$;
+
+-- Notes how invoices differ there, [{local_id, state, sync_token, drift, remote_updated_at}, ...].
+create or replace function quickbooks.note_drift(realm text, invoices jsonb)
+returns void
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    notes jsonb[];
+    versions tid[];
+begin
+    -- Locked by id, so that nobody waits in a circle.
+    select array_agg(m.version order by k.place), array_agg(k.note order by k.place) into versions, notes
+    from (select f.place, f.element as note, (f.element ->> 'local_id')::uuid as id
+          from work.few(array(select n from jsonb_array_elements(invoices) n order by n ->> 'local_id')) f offset 0) k
+    cross join lateral (
+        select m.ctid as version from quickbooks.mapping m
+        where m.organization_id = organization and m.realm_id = realm and m.entity_type = 'invoice'
+          and m.local_id = k.id offset 0 for no key update) m;
+    update quickbooks.mapping m
+    set state = notes[k.place] ->> 'state', sync_token = notes[k.place] ->> 'sync_token',
+        drift = nullif(notes[k.place] -> 'drift', 'null'),
+        remote_updated_at = coalesce((notes[k.place] ->> 'remote_updated_at')::timestamptz, m.remote_updated_at)
+    from work.few(versions) k
+    where m.ctid = k.element and m.organization_id = organization;
+end
+$$;

@@ -1,0 +1,126 @@
+"""Holds what must always be true of payments that came from QuickBooks, as queries for what breaks it.
+
+A check looks at the newest LATEST payments that were recorded, so that it takes seconds whatever there is.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.billing.promises import SAMPLE, Finding
+
+LATEST = 10_000
+
+
+def paid_and_due_that_do_not_tie(connection: Connection, *, latest: int = LATEST) -> Finding:
+    """Of every invoice that has a payment from QuickBooks: paid + credited + due is the gross amount, the status says
+    the same, and what is paid is the sum of what counts of its payments.
+    """
+    return _find(
+        connection,
+        f"""with invoice as materialized (select distinct p.organization_id, a.invoice_id from ({_PAYMENTS}) p
+                cross join lateral (
+                    select a.invoice_id from billing.payment_allocation a
+                    where a.organization_id = p.organization_id and a.payment_id = p.id offset 0) a)
+            select coalesce(n.invoice_number, k.invoice_id::text) as name
+            from invoice k
+            cross join lateral (
+                select * from billing.invoice i
+                where i.organization_id = k.organization_id and i.id = k.invoice_id offset 0) i
+            cross join lateral (
+                select coalesce(sum(a.applied_amount), 0) as paid
+                from (select a.applied_amount from billing.payment_allocation a
+                      where a.invoice_id between k.invoice_id and k.invoice_id
+                        and a.organization_id = k.organization_id
+                      order by a.invoice_id offset 0) a) a
+            left join lateral (
+                select n.invoice_number from billing.invoice_number n
+                where n.organization_id = k.organization_id and n.invoice_id = k.invoice_id offset 0) n on true
+            where i.amount_paid <> a.paid
+               or i.status <> 'void' and i.amount_paid + i.amount_credited + i.amount_due <> i.gross_amount
+               or i.amount_due < 0
+               or (i.status = 'paid') <> (i.status <> 'void' and i.amount_due = 0)
+               or (i.status = 'partially_paid') <> (i.amount_due > 0 and i.amount_paid + i.amount_credited > 0)""",
+        latest,
+    )
+
+
+def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> Finding:
+    """What our invoices have of each payment is what QuickBooks says of it, and no payment of ours was left out.
+
+    What is void or deleted there has nothing. What waits for a mapping is not looked at. `name` is the id there.
+    """
+    return _find(
+        connection,
+        f"""with document as materialized (
+                select distinct p.organization_id, split_part(p.external_id, ':', 1) as realm_id,
+                       split_part(p.external_id, ':', 3) as quickbooks_id
+                from ({_PAYMENTS}) p where split_part(p.external_id, ':', 2) = 'payment'
+            ), theirs as materialized (
+                select d.quickbooks_id, m.local_id as invoice_id, sum(l.amount) as amount
+                from document d
+                cross join lateral (
+                    select p.content from quickbooks.payment p
+                    where p.organization_id = d.organization_id and p.realm_id = d.realm_id
+                      and p.transaction_type = 'payment' and p.quickbooks_id = d.quickbooks_id
+                      and p.state = 'active' and p.applied offset 0) p
+                cross join lateral (
+                    select l ->> 1 as invoice_id, (l ->> 2)::numeric as amount
+                    from jsonb_array_elements(p.content -> 'lines') l where l ->> 0 = 'Invoice' offset 0) l
+                cross join lateral (
+                    select m.local_id from quickbooks.mapping m
+                    where m.organization_id = d.organization_id and m.realm_id = d.realm_id
+                      and m.entity_type = 'invoice' and m.quickbooks_id = l.invoice_id offset 0) m
+                group by d.quickbooks_id, m.local_id
+            ), ours as materialized (
+                select d.quickbooks_id, a.invoice_id, sum(a.amount) as amount
+                from document d
+                cross join lateral (
+                    select p.id from (values (null), ('credit')) part (key)
+                    cross join lateral (
+                        select p.id, p.status from billing.payment p
+                        where p.organization_id = d.organization_id and p.source = 'quickbooks'
+                          and p.external_id = concat_ws(':', d.realm_id, 'payment', d.quickbooks_id, part.key)
+                        offset 0) p
+                    where p.status = 'active') p
+                cross join lateral (
+                    select a.invoice_id, a.amount from billing.payment_allocation a
+                    where a.organization_id = d.organization_id and a.payment_id = p.id offset 0) a
+                group by d.quickbooks_id, a.invoice_id
+            )
+            select coalesce(t.quickbooks_id, o.quickbooks_id) as name
+            from theirs t full join ours o using (quickbooks_id, invoice_id)
+            where t.amount is distinct from o.amount and not exists (
+                select from quickbooks.connection c
+                cross join lateral (
+                    select from quickbooks.payment w
+                    where w.organization_id = c.organization_id and w.realm_id = c.realm_id
+                      and w.transaction_type = 'payment'
+                      and w.quickbooks_id = coalesce(t.quickbooks_id, o.quickbooks_id) and not w.applied offset 0) w)
+            union
+            select l.payment_id from (
+                select * from quickbooks.unmapped_payment_line
+                order by organization_id, realm_id, payment_id desc limit :latest) l
+            where exists (
+                    select from quickbooks.mapping m
+                    where m.organization_id = l.organization_id and m.realm_id = l.realm_id
+                      and m.entity_type = 'invoice' and m.quickbooks_id = l.invoice_id offset 0)
+              and exists (
+                    select from quickbooks.payment p
+                    where p.organization_id = l.organization_id and p.realm_id = l.realm_id
+                      and p.transaction_type = 'payment' and p.quickbooks_id = l.payment_id and p.applied offset 0)""",
+        latest,
+    )
+
+
+# Ids are made in the order of time (uuidv7).
+_PAYMENTS = """select * from (select * from billing.payment order by organization_id desc, id desc limit :latest) newest
+    where newest.source = 'quickbooks'"""
+
+
+def _find(connection: Connection, query: str, latest: int) -> Finding:
+    rows = connection.execute(
+        text(f"select name, count(*) over () from ({query}) offending order by name limit {SAMPLE}"),
+        {"latest": latest},
+    ).all()
+    return Finding(rows[0][1] if rows else 0, tuple(str(row[0]) for row in rows))

@@ -1,0 +1,201 @@
+"""Holds what must always be true of an organization's sync, as queries for what breaks it.
+
+What payments promise is in `payment_promises`. A check looks at the newest LATEST records, so that it takes seconds
+whatever there is; what lies further back was looked at before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.billing.promises import SAMPLE, Finding
+from invoice_pipelines.quickbooks.values import KINDS, EntityType
+
+LATEST = 10_000
+LOST_AFTER = timedelta(minutes=15)
+"""An invoice that was issued so long ago is mapped, or waits in the queue, or failed with a reason."""
+LATE_AFTER = timedelta(hours=1)
+"""An invoice that waits longer than this is late."""
+
+
+def sent_invoices_without_mapping(connection: Connection, *, latest: int = LATEST) -> Finding:
+    """Every invoice that QuickBooks said it made has its mapping."""
+    return _find(
+        connection,
+        """select coalesce(n.invoice_number, s.local_id::text) as name
+           from (select o.organization_id, o.batch_id, o.local_id, o.operation, o.outcome
+                 from quickbooks.sent_operation o where o.entity_type = 'invoice'
+                 order by o.organization_id desc, o.batch_id desc limit :latest) s
+           cross join lateral (
+               select b.realm_id from quickbooks.sent_batch b
+               where b.organization_id = s.organization_id and b.id = s.batch_id offset 0) b
+           left join lateral (
+               select n.invoice_number from billing.invoice_number n
+               where n.organization_id = s.organization_id and n.invoice_id = s.local_id offset 0) n on true
+           where s.operation = 'create' and s.outcome = 'done' and not exists (
+               select from quickbooks.mapping m
+               where m.organization_id = s.organization_id and m.realm_id = b.realm_id
+                 and m.entity_type = 'invoice' and m.local_id = s.local_id offset 0)""",
+        latest=latest,
+    )
+
+
+def lost_invoices(connection: Connection, *, lost_after: timedelta = LOST_AFTER, latest: int = LATEST) -> Finding:
+    """Every invoice that was issued since the company was connected is there, or waits in the queue, or failed with a
+    reason. Credit notes, and what was voided before it was sent, have nothing to do there.
+    """
+    return _find(
+        connection,
+        f"""with open_entry as materialized (select e.subject_id from ({_OPEN_ENTRIES}) e)
+            select coalesce(n.invoice_number, i.id::text) as name
+            from ({_UNMAPPED}) i
+            left join lateral (
+                select n.invoice_number from billing.invoice_number n
+                where n.organization_id = i.organization_id and n.invoice_id = i.id offset 0) n on true
+            where i.id::text not in (select subject_id from open_entry)""",
+        kind=KINDS[EntityType.INVOICE],
+        age=lost_after,
+        latest=latest,
+    )
+
+
+def late_invoices(connection: Connection, *, late_after: timedelta = LATE_AFTER) -> Finding:
+    """No issued invoice waits for long to be sent, or has failed; each with the reason, as far as there is one."""
+    return _find(
+        connection,
+        f"""with open_entry as materialized (
+                select case when pg_input_is_valid(e.subject_id, 'uuid') then e.subject_id::uuid end as invoice_id,
+                       bool_and(e.status = 'failed') as has_failed, max(e.error_code) as error_code
+                from ({_OPEN_ENTRIES}) e
+                where e.status = 'failed' or e.created_at < now() - cast(:age as interval)
+                group by e.subject_id)
+            select coalesce(n.invoice_number, i.id::text) || ': '
+                   || case when e.has_failed then 'failed' else 'waits' end
+                   || coalesce(', ' || e.error_code, '') as name
+            from quickbooks.connection c
+            cross join open_entry e
+            cross join lateral (
+                select i.id from billing.invoice i
+                where i.organization_id = c.organization_id and i.id = e.invoice_id and i.status <> 'void' offset 0) i
+            left join lateral (
+                select n.invoice_number from billing.invoice_number n
+                where n.organization_id = c.organization_id and n.invoice_id = i.id offset 0) n on true
+            where c.status <> 'disconnected' and not exists (
+                select from quickbooks.mapping m
+                where m.organization_id = c.organization_id and m.realm_id = c.realm_id
+                  and m.entity_type = 'invoice' and m.local_id = i.id offset 0)""",
+        kind=KINDS[EntityType.INVOICE],
+        age=late_after,
+    )
+
+
+def ambiguous_mappings(connection: Connection, entity: EntityType, *, latest: int = LATEST) -> Finding:
+    """No record there stands for two of ours, none of ours has two there, and each mapping has its record here."""
+    return _find(
+        connection,
+        f"""select m.quickbooks_id as name
+            from (select * from quickbooks.mapping where entity_type = :entity
+                  order by organization_id desc, realm_id desc, local_id desc limit :latest) m
+            where exists (
+                    select from quickbooks.mapping o
+                    where o.organization_id = m.organization_id and o.realm_id = m.realm_id
+                      and o.entity_type = m.entity_type and o.quickbooks_id = m.quickbooks_id
+                      and o.local_id <> m.local_id offset 0)
+               or not exists (
+                    select from billing.{_TABLES[entity]} r
+                    where r.organization_id = m.organization_id and r.id = m.local_id offset 0)""",
+        entity=str(entity),
+        latest=latest,
+    )
+
+
+def open_conflicts(connection: Connection, entity: EntityType) -> Finding:
+    """No conflict waits for a person. `invoice-pipelines conflicts list` shows them."""
+    return _find(
+        connection,
+        """select message as name from quickbooks.conflict
+           where organization_id = current_setting('app.organization_id')::uuid
+             and status = 'open' and entity_type = :entity""",
+        entity=str(entity),
+    )
+
+
+class Health(StrEnum):
+    """How it stands with a connection."""
+
+    NONE = "not connected"
+    FINE = "fine"
+    WARNING = "soon to fail"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionHealth:
+    """How it stands with a connection, and in one line why, and what to do."""
+
+    health: Health
+    why: str | None = None
+
+
+def connection_health(connection: Connection, slug: str) -> ConnectionHealth:
+    """Whether QuickBooks may be spoken to, now and in the next weeks."""
+    # Tokens come with the HTTP client; loading Dagster, as each run does, must not wait for it.
+    from invoice_pipelines.quickbooks.tokens import expiry_warnings
+
+    row = connection.execute(
+        text(
+            """select status, coalesce(status_reason, '') as status_reason, paused_until,
+                      coalesce(paused_reason, '') as paused_reason, now() as now
+               from quickbooks.connection"""
+        )
+    ).one_or_none()
+    if row is None or row.status == "disconnected":
+        return ConnectionHealth(Health.NONE)
+    if row.status != "connected":
+        again = f" Connect again with `invoice-pipelines quickbooks connect {slug}`."
+        return ConnectionHealth(Health.BROKEN, row.status_reason + (again if row.status == "needs_reconnect" else ""))
+    if row.paused_until is not None and row.paused_until > row.now:
+        until = f"Left alone until {row.paused_until:%Y-%m-%d %H:%M} UTC. {row.paused_reason}"
+        return ConnectionHealth(Health.WARNING, until.strip())
+    if warnings := expiry_warnings(connection, row.now):
+        return ConnectionHealth(Health.WARNING, " ".join(warnings.values()))
+    return ConnectionHealth(Health.FINE)
+
+
+# Invoices of the time since the company was connected that are older than :age and are not there, of the newest ones.
+_UNMAPPED = """
+    select i.organization_id, i.id
+    from quickbooks.connection c
+    cross join lateral (
+        select i.organization_id, i.id, i.status, i.document_kind, i.created_at from billing.invoice i
+        where i.organization_id = c.organization_id
+        order by i.organization_id desc, i.id desc limit :latest) i
+    where c.status <> 'disconnected' and i.document_kind = 'invoice' and i.status <> 'void'
+      and i.created_at >= c.connected_at and i.created_at < now() - cast(:age as interval)
+      and not exists (
+          select from quickbooks.mapping m
+          where m.organization_id = i.organization_id and m.realm_id = c.realm_id
+            and m.entity_type = 'invoice' and m.local_id = i.id offset 0)"""
+
+# Entries of the push queue that wait, are being sent, or failed; each part by the index of what has this status.
+_OPEN_ENTRIES = " union all ".join(
+    f"""select i.subject_id, i.status, i.error_code, i.created_at from work.batch_item i
+        where i.organization_id = current_setting('app.organization_id')::uuid and i.kind = :kind
+          and i.status = '{status}'"""
+    for status in ("pending", "processing", "failed")
+)
+
+_TABLES = {EntityType.CUSTOMER: "customer", EntityType.ITEM: "item", EntityType.INVOICE: "invoice"}
+
+
+def _find(connection: Connection, query: str, **values: object) -> Finding:
+    # By indexes, whatever the statistics say: see work/operators.sql.
+    connection.execute(text("set local enable_seqscan = off"))
+    rows = connection.execute(
+        text(f"select name, count(*) over () from ({query}) offending order by name limit {SAMPLE}"), values
+    ).all()
+    return Finding(rows[0][1] if rows else 0, tuple(str(row[0]) for row in rows))

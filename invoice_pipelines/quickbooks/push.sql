@@ -1,0 +1,185 @@
+-- What a push reads and keeps in step: the present state of its subjects, what was sent of them, and what waits.
+--
+-- All look-ups are by key, whatever the statistics say: see work/chunks.sql on how that is written.
+
+-- Invoices as they are composed from, in the order given; amounts are digits of JSON, exact.
+create or replace function quickbooks.invoices_to_push(invoice_ids uuid[])
+returns table (invoice_id uuid, status text, document_kind text, content text)
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+begin
+    return query
+        select i.id, i.status, i.document_kind, json_object(
+                   'id': i.id, 'invoice_number': n.invoice_number, 'customer_id': i.customer_id,
+                   'issue_date': i.issue_date, 'due_date': i.due_date, 'currency': i.currency,
+                   'gross_amount': i.gross_amount, 'tax_amount': i.tax_amount,
+                   'discount_percent': i.discount_percent, 'lines': l.lines, 'taxes': t.taxes returning text)
+        from work.few(invoice_ids) k
+        cross join lateral (select * from billing.invoice i
+                            where i.organization_id = organization and i.id = k.element offset 0) i
+        cross join lateral (select n.invoice_number from billing.invoice_number n
+                            where n.organization_id = organization and n.invoice_id between i.id and i.id
+                            order by n.invoice_id offset 0) n
+        cross join lateral (
+            select json_agg(json_object(
+                       'line_number': l.line_number, 'item_id': l.item_id, 'description': l.description,
+                       'quantity': l.quantity, 'unit_code': l.unit_code, 'unit_price': l.unit_price,
+                       'discount_percent': l.discount_percent, 'net_amount': l.net_amount,
+                       'tax_category': l.tax_category, 'tax_rate': l.tax_rate) order by l.line_number) as lines
+            from (select * from billing.issued_invoice_line l
+                  where l.organization_id = organization and l.invoice_id = i.id offset 0) l) l
+        cross join lateral (
+            select json_agg(json_object(
+                       'tax_category': t.tax_category, 'tax_rate': t.tax_rate,
+                       'allowance_amount': t.allowance_amount, 'taxable_amount': t.taxable_amount,
+                       'tax_amount': t.tax_amount) order by t.tax_category, t.tax_rate) as taxes
+            from (select * from billing.issued_invoice_tax t
+                  where t.organization_id = organization and t.invoice_id = i.id offset 0) t) t
+        order by k.place;
+end
+$$;
+
+-- The mappings of subjects; those that have none are left out.
+create or replace function quickbooks.mappings_of(realm text, entity text, local_ids uuid[])
+returns setof quickbooks.mapping
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+begin
+    return query
+        select m.* from work.few(local_ids) k
+        cross join lateral (select * from quickbooks.mapping m
+                            where m.organization_id = organization and m.realm_id = realm and m.entity_type = entity
+                              and m.local_id = k.element offset 0) m;
+end
+$$;
+
+-- Takes turns on subjects until the end of the transaction, so that no two workers decide about one at the same time;
+-- returns those of which something was sent that is not answered yet. They are left alone.
+create or replace function quickbooks.take_turns(entity text, local_ids uuid[])
+returns uuid[]
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    subject uuid;
+begin
+    for subject in select distinct s from unnest(local_ids) s order by s loop  -- one order for all: no deadlock
+        perform pg_advisory_xact_lock(hashtextextended('quickbooks push ' || organization || subject, 0));
+    end loop;
+    return array(
+        select o.local_id from work.few(local_ids) k
+        cross join lateral (select o.local_id from quickbooks.sent_operation o
+                            where o.local_id between k.element and k.element and o.entity_type = entity
+                              and o.organization_id = organization and o.outcome is null
+                            order by o.local_id offset 0) o);
+end
+$$;
+
+-- The revision that the next operation on each subject has: of a request id that was never answered.
+create or replace function quickbooks.next_revisions(entity text, local_ids uuid[])
+returns table (local_id uuid, operation text, revision integer)
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+begin
+    return query
+        select k.element, o.operation, o.revision
+        from work.few(local_ids) k
+        cross join lateral (select o.operation, max(o.revision) + 1 as revision
+                            from (select o.operation, o.revision from quickbooks.sent_operation o
+                                  where o.local_id between k.element and k.element and o.entity_type = entity
+                                    and o.organization_id = organization
+                                  order by o.local_id offset 0) o
+                            group by o.operation) o;
+end
+$$;
+
+-- Takes an unanswered batch of an entity that nobody sends at this moment, the oldest first. No row: there is none.
+create or replace function quickbooks.take_open_batch(realm text, entity text, lease interval)
+returns setof quickbooks.sent_batch
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    batch cursor for
+        select from quickbooks.sent_batch b
+        where b.organization_id = organization and b.realm_id = realm and b.status = 'sent'
+          and b.entity_type = entity and b.lease_expires_at <= clock_timestamp()
+        order by b.organization_id, b.realm_id, b.id limit 1
+        for no key update skip locked;
+begin
+    for found_batch in batch loop
+        return query
+            update quickbooks.sent_batch b
+            set lease_expires_at = clock_timestamp() + lease, attempts = b.attempts + 1
+            where current of batch
+            returning b.*;
+    end loop;
+end
+$$;
+
+-- What waits for a customer or an item that QuickBooks did not have is due at once: one of them has come there.
+create or replace function quickbooks.wake_waiting(waiting_kind text)
+returns bigint
+language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    woken bigint;
+begin
+    update work.batch_item i set available_at = clock_timestamp()
+    from (select w.ctid as version from work.batch_item w
+          where w.organization_id = organization and w.kind = waiting_kind and w.status = 'pending'
+            and w.available_at > clock_timestamp() and w.error_code = 'WAITS_FOR_OTHERS'
+          order by w.available_at, w.id
+          for no key update skip locked) w
+    where i.ctid = w.version and i.organization_id = organization;
+    get diagnostics woken = row_count;
+    return woken;
+end
+$$;
+
+-- Asks for a push of all that QuickBooks never had: active customers and items, invoices that are not void. Returns the
+-- batch job; null where nothing is missing there.
+create or replace function quickbooks.enqueue_backlog(realm text, entity text, creator text)
+returns uuid
+language plpgsql set plan_cache_mode = force_custom_plan set enable_nestloop = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    missing text[];
+begin
+    if entity = 'customer' then
+        select array_agg(c.id::text order by c.id) into missing from billing.customer c
+        where c.organization_id = organization and c.is_active
+          and not exists (select from quickbooks.mapping m where m.organization_id = organization
+                          and m.realm_id = realm and m.entity_type = entity and m.local_id = c.id);
+    elsif entity = 'item' then
+        select array_agg(i.id::text order by i.id) into missing from billing.item i
+        where i.organization_id = organization and i.is_active
+          and not exists (select from quickbooks.mapping m where m.organization_id = organization
+                          and m.realm_id = realm and m.entity_type = entity and m.local_id = i.id);
+    else
+        select array_agg(i.id::text order by n.issue_date, n.number) into missing
+        from billing.invoice i
+        join billing.invoice_number n on n.organization_id = organization and n.invoice_id = i.id
+        where i.organization_id = organization and i.document_kind = 'invoice' and i.status <> 'void'
+          and not exists (select from quickbooks.mapping m where m.organization_id = organization
+                          and m.realm_id = realm and m.entity_type = entity and m.local_id = i.id);
+    end if;
+    if missing is null then
+        return null;
+    end if;
+    return work.create_job('quickbooks_push_' || entity, missing, '{}', creator);
+end
+$$;

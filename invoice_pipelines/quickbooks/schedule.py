@@ -1,0 +1,73 @@
+"""Holds when what is synced: the hours of the pulls, and with which organizations QuickBooks may be spoken to now.
+
+Everything is decided by PostgreSQL from what it holds, never from what a process remembers, so that a restart changes
+nothing. How runs are asked for is Dagster's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.quickbooks.values import KINDS, EntityType
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.work import organizations_with_work
+
+PULL_HOURS = {
+    EntityType.CUSTOMER: "quickbooks_customers_at",
+    EntityType.ITEM: "quickbooks_items_at",
+    EntityType.PAYMENT: "quickbooks_payments_at",
+}
+"""The settings that say when each is pulled. Invoices are compared when payments are pulled."""
+
+
+@dataclass(frozen=True, slots=True)
+class DuePull:
+    """An organization where a pull is due: since when, and whether an earlier one did not come to its end."""
+
+    organization_id: UUID
+    due_at: datetime
+    is_unfinished: bool
+
+
+def pull_hour(settings: Settings, entity: EntityType) -> timedelta:
+    """When an entity is pulled, from midnight on."""
+    hours, minutes = str(getattr(settings, PULL_HOURS[entity])).split(":")
+    return timedelta(hours=int(hours), minutes=int(minutes))
+
+
+def organizations_to_reach(connection: Connection, *, now: datetime | None = None) -> set[UUID]:
+    """Organizations whose company is connected and is not left alone for a while. Needs no scope."""
+    rows = connection.execute(
+        text(
+            "select organization_id from quickbooks.organizations_to_reach(coalesce(cast(:now as timestamptz), now()))"
+        ),
+        {"now": now},
+    )
+    return set(rows.scalars())
+
+
+def organizations_to_push(connection: Connection) -> set[UUID]:
+    """Organizations with entries of the push queue to do now, whose company can be reached. Needs no scope."""
+    waiting = {work.organization_id for work in organizations_with_work(connection, tuple(KINDS.values()))}
+    return waiting & organizations_to_reach(connection) if waiting else waiting
+
+
+def organizations_to_pull(
+    connection: Connection, entity: EntityType, hour: timedelta, *, now: datetime | None = None
+) -> list[DuePull]:
+    """Organizations in whose time zone the hour passed since the last pull of an entity, the longest waiting first; and
+    those where one did not come to its end, to go on with it. Needs no scope.
+    """
+    rows = connection.execute(
+        text(
+            """select organization_id, due_at, is_unfinished
+               from quickbooks.organizations_to_pull(
+                   :entity, cast(:hour as interval), coalesce(cast(:now as timestamptz), now()))"""
+        ),
+        {"entity": str(entity), "hour": hour, "now": now},
+    )
+    return [DuePull(*row) for row in rows]

@@ -1,0 +1,56 @@
+-- What looks across organizations for the sync: with which of them QuickBooks may be spoken to, and where a pull is due.
+-- Both return ids and times only.
+--
+-- Plans do not depend on statistics (see work/chunks.sql): connections and pulls are one and four rows an organization,
+-- and are looked up by their keys.
+
+-- Organizations whose company is connected and is not left alone, as after too many calls or while it is locked.
+create or replace function quickbooks.organizations_to_reach(moment timestamptz default now())
+returns table (organization_id uuid)
+language sql stable security definer set search_path = pg_catalog
+set enable_seqscan = off set enable_bitmapscan = off
+as $$
+    select c.organization_id
+    from quickbooks.connection c
+    join organizations.organization o on o.id = c.organization_id and o.removed_at is null
+    where c.status = 'connected' and (c.paused_until is null or c.paused_until <= moment)
+    order by c.organization_id
+$$;
+alter function quickbooks.organizations_to_reach(timestamptz) owner to invoice_pipelines_overview;
+revoke all on function quickbooks.organizations_to_reach(timestamptz) from public;
+grant execute on function quickbooks.organizations_to_reach(timestamptz) to invoice_pipelines_app;
+
+-- Organizations in whose time zone the hour at which something is pulled has passed since it was pulled last, the
+-- longest waiting first; and those where a pull did not come to its end. `due_at` is when that hour was.
+--
+-- A day on which the clock skips or repeats the hour has it once all the same: the latest of today's and yesterday's
+-- that is not to come counts. After a company was connected, its first hour is the next one.
+create or replace function quickbooks.organizations_to_pull(
+    pulled text, at_hour interval, moment timestamptz default now()
+) returns table (organization_id uuid, due_at timestamptz, is_unfinished boolean)
+language sql stable security definer set search_path = pg_catalog
+set enable_seqscan = off set enable_bitmapscan = off
+as $$
+    select c.organization_id, d.due_at, coalesce(p.is_unfinished, false)
+    from quickbooks.connection c
+    join organizations.organization o on o.id = c.organization_id and o.removed_at is null
+    cross join lateral (
+        select max(h.due_at) as due_at
+        from generate_series(0, 2) days_ago
+        cross join lateral (
+            select (date_trunc('day', moment at time zone o.time_zone) - make_interval(days => days_ago) + at_hour)
+                   at time zone o.time_zone as due_at) h
+        where h.due_at <= moment) d
+    left join lateral (
+        select p.started_at, p.finished_at,
+               p.started_at is not null and (p.finished_at is null or p.finished_at < p.started_at) as is_unfinished
+        from quickbooks.pull p
+        where p.organization_id = c.organization_id and p.realm_id = c.realm_id and p.entity_type = pulled
+        offset 0) p on true
+    where c.status = 'connected' and (c.paused_until is null or c.paused_until <= moment)
+      and (p.is_unfinished or coalesce(p.started_at, c.connected_at) < d.due_at)
+    order by p.started_at nulls first, c.organization_id
+$$;
+alter function quickbooks.organizations_to_pull(text, interval, timestamptz) owner to invoice_pipelines_overview;
+revoke all on function quickbooks.organizations_to_pull(text, interval, timestamptz) from public;
+grant execute on function quickbooks.organizations_to_pull(text, interval, timestamptz) to invoice_pipelines_app;
