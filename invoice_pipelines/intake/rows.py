@@ -135,8 +135,7 @@ def confidence(reading: Reading) -> float:
 
 def reading_json(reading: Reading) -> dict[str, Any]:
     """The reading as JSON, without what is absent, and without the document itself (`raw`, `xml`)."""
-    shown = {name: plain(getattr(reading, name)) for name in _field_names(Reading) if name not in ("raw", "xml")}
-    return {name: value for name, value in shown.items() if value not in (None, [], {})}
+    return _present(reading, _fields_but_the_document())
 
 
 def json_text(value: Any) -> str:
@@ -162,6 +161,8 @@ def plain(value: Any) -> Any:
         return {plain(key): plain(item) for key, item in value.items()}
     if kind is list or kind is tuple:
         return [plain(item) for item in value]
+    if kind is Decimal:
+        return format(value, "f")
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
@@ -175,9 +176,26 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        items = {name: plain(getattr(value, name)) for name in _field_names(value.__class__)}
-        return {name: item for name, item in items.items() if item not in (None, [], {})}
+        return _present(value, _field_names(value.__class__))
     return value
+
+
+def _present(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """The fields of a data class as JSON, without those that are None, empty lists or empty objects."""
+    shown = {}
+    for name in names:
+        item = getattr(value, name)
+        if item is None or item == ():  # most fields of most documents
+            continue
+        form = plain(item)
+        if form or form.__class__ not in (list, dict):
+            shown[name] = form
+    return shown
+
+
+@cache
+def _fields_but_the_document() -> tuple[str, ...]:
+    return tuple(name for name in _field_names(Reading) if name not in ("raw", "xml"))
 
 
 @cache

@@ -35,11 +35,20 @@ def xml_as_json(root: etree._Element) -> dict[str, Any]:
         if len(element):
             indented = not text or text.isspace()
             for child in element:
-                if isinstance(child.tag, str):
-                    child_form: dict[str, Any] = {}  # filled when its turn comes
-                    open_elements.append((child, child_form))
-                else:
+                child_form: dict[str, Any]
+                if not isinstance(child.tag, str):
                     child_form = _remark(child)
+                elif len(child):
+                    child_form = {}  # filled when its turn comes
+                    open_elements.append((child, child_form))
+                else:  # most are; done here, as a turn of its own costs as much as the rest
+                    child_form = {"name": names.of_element(child)}
+                    if of_child := child.items():
+                        child_form["attributes"] = {
+                            names.of_attribute(str(name), child): value for name, value in of_child
+                        }
+                    if child_text := child.text:
+                        child_form["content"] = [child_text]
                 content.append(child_form)
                 if tail := child.tail:
                     content.append(tail)

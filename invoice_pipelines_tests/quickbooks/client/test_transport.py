@@ -24,6 +24,7 @@ from invoice_pipelines.quickbooks.usage import Usage, read_usage
 from invoice_pipelines.sandbox.quickbooks import Sandbox
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.sizes import only_at_full_size
 
 REALM = "9130001"
 OTHER = "9130002"
@@ -283,7 +284,7 @@ def test_every_call_is_counted_and_leaves_a_line_with_its_intuit_tid(
 
 @pytest.mark.slow
 @pytest.mark.alone
-@pytest.mark.parametrize("window", ["sliding", "fixed"])
+@pytest.mark.parametrize("window", ["sliding", pytest.param("fixed", marks=only_at_full_size)])
 def test_full_speed_is_at_least_98_percent_of_the_limit_without_a_single_refusal(
     database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, organization: UUID, window: str
 ) -> None:
@@ -317,7 +318,9 @@ def test_full_speed_is_at_least_98_percent_of_the_limit_without_a_single_refusal
     assert 40 / minutes >= 0.98 * 40
 
 
+@only_at_full_size
 @pytest.mark.slow
+@pytest.mark.alone
 def test_processes_share_one_limit_and_one_refresh(
     database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, organization: UUID
 ) -> None:
