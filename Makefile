@@ -14,7 +14,7 @@ up: $(VENV)/.ready  ## PostgreSQL, Dagster's daemon and UI, until Ctrl-C
 	@$(BIN)/invoice-pipelines up
 
 test: $(VENV)/.ready  ## the default tests
-	@$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup
+	@$(BIN)/pytest -q -m "not slow" -n 3 --dist loadgroup
 
 test-slow: $(VENV)/.ready  ## the long ones
 	@$(BIN)/pytest -q -m "slow and not alone" -n 3 --dist loadgroup

@@ -196,7 +196,7 @@ def open_desk(database: TestDatabase, *, time_zone: str = "Europe/Berlin", **set
 @pytest.fixture(scope="session")
 def common_overdue_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
     """One database for the tests that keep to organizations of their own, as a new one takes half a second."""
-    name = "test_overdue"
+    name = f"test_overdue_{uuid4().hex[:12]}"
     admin = create_login_engine(server.url("postgres"))
     with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(f"create database {name} template {template}"))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from subprocess import CompletedProcess
 
 import pytest
-from typer.testing import CliRunner
 
-from invoice_pipelines.cli import conflicts as cli
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks.conflicts import ConflictError
 from invoice_pipelines.quickbooks.connections import find_connection
 from invoice_pipelines.quickbooks.decisions import resolve
+from invoice_pipelines_tests.cli.test_commands import run
 from invoice_pipelines_tests.quickbooks.both_sides import Ground, Sides, open_ground
 
 
@@ -130,24 +130,25 @@ def test_an_edited_value_is_checked(sides: Sides) -> None:
     assert sides.conflicts("open") == [conflict]
 
 
-def test_commands_list_show_and_resolve(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_list_show_and_resolve(sides: Sides) -> None:
     ours, theirs, conflict = parked(sides)
-    monkeypatch.setenv("INVOICE_PIPELINES_DATABASE_URL", _url(sides.ground.database.app_url))
-    monkeypatch.setenv("INVOICE_PIPELINES_DATABASE_OWNER_URL", _url(sides.ground.database.owner_url))
-    monkeypatch.setenv("DAGSTER_HOME", str(sides.ground.settings.home))
-    monkeypatch.setenv("COLUMNS", "240")
     slug = sides.value("select slug from organizations.organization")
-    where = ["--organization", slug]
-    listed = CliRunner().invoke(cli.app, ["list", *where], catch_exceptions=False)
-    assert str(conflict.id) in listed.output
-    assert all(word in listed.output for word in ("name", "Ours", "Theirs", "open"))
-    shown = CliRunner().invoke(cli.app, ["show", *where, str(conflict.id)[-8:]], catch_exceptions=False)
-    assert "Acme" in shown.output
-    decided = CliRunner().invoke(
-        cli.app, ["resolve", *where, str(conflict.id), "--take", "ours"], catch_exceptions=False
-    )
-    assert (decided.exit_code, "is decided: ours" in decided.output) == (0, True)
-    assert "No conflict waits" in CliRunner().invoke(cli.app, ["list", *where]).output
+
+    def run_it(*words: str) -> CompletedProcess[str]:
+        return run(
+            sides.ground.settings.home,
+            *("conflicts", *words, "--organization", slug),
+            INVOICE_PIPELINES_DATABASE_URL=_url(sides.ground.database.app_url),
+            INVOICE_PIPELINES_DATABASE_OWNER_URL=_url(sides.ground.database.owner_url),
+        )
+
+    listed = run_it("list")
+    assert str(conflict.id) in listed.stdout, listed.stderr
+    assert all(word in listed.stdout for word in ("name", "Ours", "Theirs", "open"))
+    assert "Acme" in run_it("show", str(conflict.id)[-8:]).stdout
+    decided = run_it("resolve", str(conflict.id), "--take", "ours")
+    assert (decided.returncode, "is decided: ours" in decided.stdout) == (0, True), decided.stderr
+    assert "No conflict waits" in run_it("list").stdout
     assert "command line" in sides.conflicts()[0].decided_by
     sides.push()
     assert names(sides, ours, theirs) == ("Ours", "Ours")
