@@ -46,6 +46,7 @@ def kill_postgresql(server: EmbeddedServer) -> None:
     server.acquire()
 
 
+@pytest.mark.slow
 def test_killed_workers_and_a_killed_postgresql_lose_and_double_nothing(server: EmbeddedServer, tmp_path: Path) -> None:
     moments = random.Random(20260601)
     url = server.url("crash", APP)

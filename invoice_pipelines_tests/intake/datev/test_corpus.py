@@ -99,6 +99,7 @@ def books(desk: Desk) -> Books:
     return made
 
 
+@pytest.mark.slow
 @needs_expressions
 def test_every_export_over_the_e_invoices_keeps_all_expressions(books: Books) -> None:
     ids = receive(books.desk, documents("expected.jsonl"), read_document)

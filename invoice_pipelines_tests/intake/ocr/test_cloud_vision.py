@@ -372,6 +372,7 @@ def test_a_rate_limit_that_is_used_up_for_longer_than_there_is_patience_is_unava
         engine_for(sandbox.endpoint, per_minute=60).recognize(pictures(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "blank_pages", "faults"),
     [

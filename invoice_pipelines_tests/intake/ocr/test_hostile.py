@@ -107,6 +107,7 @@ def read_all(documents: list[tuple[str, bytes]], folder: Path, seconds: float) -
     assert not _FOOTPRINT.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak memory of a process is read from /proc")
 def test_documents_made_to_harm_are_read_or_refused(tmp_path: Path) -> None:
     slow = ("content bomb", "text bomb", "PDF bomb: picture in a form", "2,000 pages")
