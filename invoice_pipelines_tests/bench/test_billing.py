@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from invoice_pipelines.bench import billing
+from invoice_pipelines_tests.sizes import only_at_full_size
 
 BARS = {
     "system_to_limit": True,
@@ -30,7 +31,7 @@ SMALL = billing.Size(
 )
 
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, only_at_full_size]
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from invoice_pipelines.bench import quickbooks
+from invoice_pipelines_tests.sizes import only_at_full_size
 
 SMALL = quickbooks.Size(invoices=150, customers=10, items=5, read_customers=1_100, read_payments=1_100, scale=60.0)
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, only_at_full_size]
 
 
 def test_a_small_measurement_has_all_it_promises() -> None:

@@ -18,12 +18,13 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.billing.conftest import open_desk
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.crash.test_killed_runs import QUICK, run_processes, wait_for
-from invoice_pipelines_tests.sizes import size
+from invoice_pipelines_tests.sizes import only_at_full_size, size
 
 ORDERS = size(12_000, 40_000)
 KILLS = size(2, 4)
 
 
+@only_at_full_size
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_job_whose_runs_are_killed_ends_with_one_invoice_for_each_order(tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ import pytest
 
 from invoice_pipelines.sandbox.quickbooks import Sandbox, Switches, add_sample
 from invoice_pipelines_tests.sandbox.quickbooks.conftest import REALM
+from invoice_pipelines_tests.sizes import only_at_full_size
 
 HERE = Path(__file__).parent
 PACKAGES = ("python-quickbooks==0.9.12", "pytest")
 SUITE = [f"tests/integration/test_{entity}.py" for entity in ("customer", "item", "invoice", "payment")]
 SOURCE = os.environ.get("PYTHON_QUICKBOOKS_SOURCE", "")
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("third party client")]
+pytestmark = [pytest.mark.slow, only_at_full_size, pytest.mark.xdist_group("third party client")]
 
 
 @pytest.fixture(scope="module")

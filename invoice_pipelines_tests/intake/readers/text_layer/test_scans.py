@@ -14,11 +14,12 @@ from invoice_pipelines.intake.readers.text_layer import find_fields, read_text_l
 from invoice_pipelines.intake.readers.text_layer.words import Page, Word
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines_tests.intake.readers.text_layer.test_corpus import CORPUS, EXPECTED, FIELDS, is_right
-from invoice_pipelines_tests.sizes import size
+from invoice_pipelines_tests.sizes import only_at_full_size, size
 
 pytestmark = [
     pytest.mark.corpus,
     pytest.mark.slow,
+    only_at_full_size,
     pytest.mark.timeout(1800),
     pytest.mark.skipif(not EXPECTED.exists(), reason="the shared corpus of real documents is not there"),
 ]
