@@ -9,6 +9,7 @@ from invoice_pipelines.bench.bare import BareCalls, plan_for
 from invoice_pipelines.bench.documents import copies, valid_e_invoices
 from invoice_pipelines.bench.intake import Size
 from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines_tests.sizes import only_at_full_size
 
 
 def test_a_copy_is_an_upload_of_its_own_with_another_number_and_date():
@@ -51,6 +52,7 @@ def test_the_bare_calls_find_what_a_broken_invoice_breaks(tmp_path, kept):
     assert "BR-CO-13" in found[1]
 
 
+@only_at_full_size
 @pytest.mark.slow
 def test_a_small_measurement_has_all_it_promises():
     measured = intake.run(lambda doing: None, Size(bare_rounds=2, bare_copies=1, queue_rounds=1, queue_copies=1))

@@ -17,6 +17,7 @@ from invoice_pipelines.database import create_app_engine
 from invoice_pipelines_tests.billing.conftest import Desk, open_desk
 from invoice_pipelines_tests.billing.test_corrections import at_once
 from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.sizes import only_at_full_size
 
 
 def side_by_side(*workers: Callable[[], InvoicingReport]) -> list[InvoicingReport]:
@@ -139,6 +140,7 @@ def work_in_process(url: str, organization_id: UUID, chunk_size: int) -> None:
     engine.dispose()
 
 
+@only_at_full_size
 @pytest.mark.slow
 @pytest.mark.alone
 def test_eight_organizations_use_both_cores(common_billing_database: TestDatabase) -> None:

@@ -189,7 +189,7 @@ def test_a_login_without_the_role_may_not(server: EmbeddedServer, desk: Desk) ->
 @pytest.mark.slow
 def test_a_very_large_job_in_one_call(server: EmbeddedServer, lone_database: TestDatabase) -> None:
     desk = open_desk(lone_database)
-    thousands = size(40, 150)
+    thousands = size(20, 150)
     for _ in range(thousands // 10):
         desk.many_orders(10_000)
     ((total,),) = Psql(server, desk)("select total_items from billing.batch_invoice_open_orders()")

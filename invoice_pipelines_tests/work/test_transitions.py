@@ -196,7 +196,7 @@ class Queue(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [(12, 25), pytest.param(size(30, 150), 50, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+    [(12, 25), pytest.param(size(15, 150), 50, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
 )
 def test_every_order_of_events_keeps_the_books_right(common_database, examples, steps):
     class Here(Queue):

@@ -282,9 +282,10 @@ def test_every_call_is_counted_and_leaves_a_line_with_its_intuit_tid(
     assert all("intuit_tid=" in line and "intuit_tid=None" not in line for line in lines)
 
 
+@only_at_full_size
 @pytest.mark.slow
 @pytest.mark.alone
-@pytest.mark.parametrize("window", ["sliding", pytest.param("fixed", marks=only_at_full_size)])
+@pytest.mark.parametrize("window", ["sliding", "fixed"])
 def test_full_speed_is_at_least_98_percent_of_the_limit_without_a_single_refusal(
     database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, organization: UUID, window: str
 ) -> None:
