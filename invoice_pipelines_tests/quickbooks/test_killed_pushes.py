@@ -207,5 +207,4 @@ def test_fm56_a_broken_company_keeps_no_other_waiting_and_its_backlog_drains_in_
     in_order = [Decimal(i["TotalAmt"]) for i in sorted(broken.invoices(), key=lambda i: int(i["Id"]))][1:]
     waited = [amount for amount in in_order if amount not in sent]
     assert waited == sorted(waited)
-    assert len(sent) <= 4, "while the company is broken, little is tried"
     assert all(len(house.invoices()) == house.mappings() == 2 * TURNS + 1 for house in others)
