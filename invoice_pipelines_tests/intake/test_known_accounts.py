@@ -188,7 +188,7 @@ def test_looking_for_what_came_before_reads_a_few_rows_of_a_seller_with_thousand
         with desk.scope() as connection:
             before = _rows_fetched(connection)
             judge_parsed(connection, [invoice.id], STANDARD)
-            assert _rows_fetched(connection) - before < 1000
+            assert _rows_fetched(connection) - before < 300
 
 
 def _rows_fetched(connection: Any) -> int:
