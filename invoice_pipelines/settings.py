@@ -68,6 +68,11 @@ class Settings(BaseSettings):
         default=None,
         description="Where export files are written (folder, s3:// or gs://). Unset: `exports` in the home folder.",
     )
+    documents: str | None = Field(
+        default=None,
+        description="Where the documents of issued invoices are kept, addressed by sha256 (folder, s3:// or gs://). "
+        "Unset: `documents` in the home folder.",
+    )
     inbox_settle_seconds: float = Field(
         default=3.0,
         ge=0,
@@ -257,6 +262,68 @@ class Settings(BaseSettings):
     quickbooks_items_at: str = Field(
         default="04:00", pattern=_TIME_OF_DAY, description="When items are pulled from QuickBooks, likewise."
     )
+    document_processes: int = Field(
+        default=2, ge=1, le=256, description="How many processes a run makes documents of issued invoices in."
+    )
+    smtp_host: str | None = Field(
+        default=None, description="Mail server that emails are handed over to. Unset: emails wait."
+    )
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="`starttls`, `tls` (from the first byte, mostly port 465) or `none` (this machine only).",
+    )
+    smtp_user: str | None = Field(default=None, description="Login at the mail server. Unset: without login.")
+    smtp_password: SecretStr | None = Field(default=None, description="Password of that login.")
+    smtp_timeout_seconds: float = Field(
+        default=30.0, gt=0, le=600, description="How long, in seconds, an answer of the mail server is waited for."
+    )
+    email_from: str | None = Field(
+        default=None, description="Address that emails come from, where an organization has none of its own."
+    )
+    email_archive_to: str | None = Field(
+        default=None,
+        description="Address that gets a blind copy of each email. With the `IMAP_` variables, its mailbox is where "
+        "it is looked up whether an email went out, when the answer of the mail server was lost.",
+    )
+    imap_host: str | None = Field(
+        default=None,
+        description="Server of the mailbox with the blind copies (or with what the mail server keeps as sent), and "
+        "with what came back. Unset: whether an email went out when the answer was lost is for a person to decide.",
+    )
+    imap_port: int = Field(default=993, ge=1, le=65535, description="Port of that server.")
+    imap_security: Literal["starttls", "tls", "none"] = Field(default="tls", description="As `SMTP_SECURITY`.")
+    imap_user: str | None = Field(default=None, description="Login there.")
+    imap_password: SecretStr | None = Field(default=None, description="Password of that login.")
+    imap_mailbox: str = Field(default="INBOX", description="Folder with the blind copies, or the sent mail.")
+    imap_bounces_mailbox: str | None = Field(
+        default=None, description="Folder in which reports of undeliverable emails arrive. Unset: they are not read."
+    )
+    twilio_account_sid: str | None = Field(default=None, description="Account at Twilio. Unset: SMS and WhatsApp wait.")
+    twilio_auth_token: SecretStr | None = Field(default=None, description="Its auth token.")
+    twilio_url: str = Field(default="https://api.twilio.com", description="Where Twilio is asked.")
+    twilio_timeout_seconds: float = Field(
+        default=30.0, gt=0, le=600, description="How long, in seconds, an answer of Twilio is waited for."
+    )
+    look_up_after_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        le=86400,
+        description="How long after an attempt whose answer was lost a provider is asked what became of the message: "
+        "what it does not know by then is sent again.",
+    )
+    message_senders: int = Field(
+        default=4, ge=1, le=64, description="How many messages a run has under way at the same time."
+    )
+    message_attempts: int = Field(
+        default=8, ge=1, le=100, description="After how many attempts a fault that may pass is final."
+    )
+    redirect_email: str | None = Field(
+        default=None, description="Test mode: all emails of all organizations go to this address instead."
+    )
+    redirect_phone: str | None = Field(
+        default=None, description="Test mode: all SMS and WhatsApp messages go to this number instead."
+    )
     rules_dir: Path | None = Field(
         default=None,
         description="Folder with the official validation rules (EN 16931 and XRechnung releases, unpacked). "
@@ -295,6 +362,11 @@ class Settings(BaseSettings):
         return self.originals or str(self.home.absolute() / "originals")
 
     @property
+    def documents_root(self) -> str:
+        """The store of documents of issued invoices, as a folder or URL."""
+        return self.documents or str(self.home.absolute() / "documents")
+
+    @property
     def exports_root(self) -> str:
         """Where exports go, as a folder or URL."""
         return self.exports or str(self.home.absolute() / "exports")
@@ -321,7 +393,7 @@ def load_settings() -> Settings:
             variable = variable_of(name) if name in Settings.model_fields else name.upper()
             if not variable.isupper() or (variable != "DAGSTER_HOME" and not variable.startswith(PREFIX)):
                 variable = PREFIX + name.upper()
-            secret = any(word in name.lower() for word in ("url", "secret", "keys"))
+            secret = any(word in name.lower() for word in ("url", "secret", "keys", "password", "token"))
             given = "" if secret else f" (given: {item.get('input')!r})"
             problems.append(f"{variable}: {item['msg']}{given}")
         raise SettingsError("; ".join(problems)) from None

@@ -80,6 +80,62 @@ class ReviewThresholds(BaseModel):
     iban: Confidence = 0.9
 
 
+HexColour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+_Line = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class DocumentSettings(BaseModel):
+    """How the documents of an organization look, and what they say beside the invoice. The logo is a template file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    accent_colour: HexColour = "#1f4e79"
+    paper: Literal["a4", "us-letter"] = "a4"
+    contact_name: _Line | None = None
+    """BT-41. XRechnung needs name, phone and email of a contact (BR-DE-5 to BR-DE-7)."""
+    contact_phone: _Line | None = None
+    """BT-42"""
+    contact_email: _Line | None = None
+    """BT-43, and the electronic address of the seller (BT-34)"""
+    website: _Line | None = None
+    bank_name: _Line | None = None
+    bic: Annotated[str, Field(pattern=r"^[A-Z0-9]{8}([A-Z0-9]{3})?$")] | None = None
+    """BT-86, of the account `iban` of the organization"""
+    legal_text: Annotated[str, Field(min_length=1, max_length=600)] | None = None
+    """What the law asks to stand on letters: register, managing directors, capital."""
+    payment_terms: Annotated[str, Field(min_length=1, max_length=600)] | None = None
+    """Under the totals, and BT-20; None: the text of the language, with the due date."""
+    payment_qr_code: bool = True
+    """EPC code for a transfer, on invoices in EUR of an organization with an IBAN."""
+
+
+class MessageSettings(BaseModel):
+    """From whom messages of an organization come, when they may go out, and how fast."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    email_from: _Line | None = None
+    """Address; None: that of the deployment."""
+    email_from_name: _Line | None = None
+    """None: the name of the organization"""
+    email_reply_to: _Line | None = None
+    sms_from: _Line | None = None
+    """Phone number (+49...), a sender name of 11 letters, or the id of a messaging service (MG...)."""
+    whatsapp_from: _Line | None = None
+    quiet_from: TimeOfDay = "21:00"
+    quiet_until: TimeOfDay = "08:00"
+    """In the time zone of the organization; the same as quiet_from: no quiet hours."""
+    quiet_channels: tuple[Literal["email", "sms", "whatsapp"], ...] = ("sms", "whatsapp")
+    emails_per_minute: int = Field(default=300, ge=1, le=100_000)
+    sms_per_minute: int = Field(default=60, ge=1, le=100_000)
+    whatsapp_per_minute: int = Field(default=60, ge=1, le=100_000)
+    redirect_email: _Line | None = None
+    """Test mode: all emails go to this address instead."""
+    redirect_phone: _Line | None = None
+    """Test mode: all SMS and WhatsApp messages go to this number instead."""
+
+
 class OrganizationSettings(BaseModel):
     """What an organization chooses. Stored as one validated JSON document."""
 
@@ -106,6 +162,9 @@ class OrganizationSettings(BaseModel):
     """Days past due at which a notification is made, such as 1, 14 and 30."""
     overdue_channels: tuple[Literal["email", "sms", "whatsapp"], ...] = ()
     """By which customers are told of overdue invoices; none: notifications are seen by the organization only."""
+
+    documents: DocumentSettings = Field(default_factory=DocumentSettings)
+    messages: MessageSettings = Field(default_factory=MessageSettings)
 
     @field_validator("overdue_levels")
     @classmethod

@@ -1,0 +1,61 @@
+"""Holds the words of delivery: formats, channels, purposes, and the kinds of its work. No database here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from invoice_pipelines.overdue.sending import WORK_KIND
+
+MAKE_DOCUMENTS = "invoice_documents"
+"""Work of making documents; a subject is the id of an issued invoice."""
+COMMUNICATIONS = "communications"
+"""Work of sending invoices, as a batch job; a subject is the id of an issued invoice."""
+SEND_MESSAGE = "send_message"
+"""Work of sending a message that is written already; a subject is the id of a message."""
+SEND_OVERDUE_NOTIFICATION = WORK_KIND
+"""Work of reminding a customer; a subject is as overdue.sending.notification_and_channel tells."""
+SENDING_KINDS = (SEND_OVERDUE_NOTIFICATION, SEND_MESSAGE, COMMUNICATIONS)
+
+
+class DeliveryError(Exception):
+    """A request or a template is wrong; the message says what and where, for people."""
+
+
+class DocumentFormat(StrEnum):
+    """What a document is. ZUGFeRD (Factur-X) is a PDF/A-3 that carries the XML of EN 16931; XRechnung is XML alone."""
+
+    ZUGFERD = "zugferd"
+    XRECHNUNG_CII = "xrechnung_cii"
+    XRECHNUNG_UBL = "xrechnung_ubl"
+
+    @property
+    def is_pdf(self) -> bool:
+        return self is DocumentFormat.ZUGFERD
+
+
+class ChannelName(StrEnum):
+    """How a message goes out."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
+
+
+class Purpose(StrEnum):
+    """Why a message goes out."""
+
+    INVOICE = "invoice"
+    REMINDER = "reminder"
+
+
+class MessageStatus(StrEnum):
+    """Where a message stands; see delivery.message.status."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    BOUNCED = "bounced"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
