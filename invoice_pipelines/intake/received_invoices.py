@@ -182,7 +182,8 @@ def mark_parsed(connection: Connection, readings: Iterable[tuple[InvoiceVersion,
                 gross_amount numeric, payable_amount numeric, confidence numeric, content_sha256 text,
                 reading_json jsonb, raw_json jsonb)
             join unnest(cast(%(ids)s as uuid[]), cast(%(xmls)b as bytea[])) as x(id, xml) on x.id = n.id
-            where r.id = n.id and r.processing_version = n.version and r.status = any(%(parseable)s)
+            where r.id = any(cast(%(ids)s as uuid[])) and r.id = n.id and r.processing_version = n.version
+              and r.status = any(%(parseable)s)
             returning r.id
             """,
             {
@@ -395,7 +396,8 @@ def _move(
                 """
                 update intake.received_invoice r set status = :target
                 from unnest(cast(:ids as uuid[]), cast(:versions as integer[])) as n(id, version)
-                where r.id = n.id and r.processing_version = n.version and r.status = any(:sources)
+                where r.id = any(:ids) and r.id = n.id and r.processing_version = n.version
+                  and r.status = any(:sources)
                 returning r.id
                 """
             ),

@@ -20,6 +20,7 @@ from invoice_pipelines.intake.received_before import (
     OTHER_ACCOUNTS_SQL,
     Earlier,
     OtherAccount,
+    plan_by_order,
 )
 from invoice_pipelines.intake.received_invoices import (
     InvoiceVersion,
@@ -187,6 +188,7 @@ def lock_parsed(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Parse
         ),
         {"ids": list(ids)},
     ).all()
+    plan_by_order(connection)
     rows = connection.execute(
         text(
             f"""
