@@ -1,12 +1,12 @@
 """Holds what is sent, as it is stored before it is sent: the exact body and the operations in it.
 
 A batch is `sent` until each of its operations has a definite outcome. Until then its subjects are left alone, and it is
-sent again, byte for byte and under the same request id, by whoever finds it when its lease has run out.
+sent again, byte for byte and under the same request id: see open_batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -49,7 +49,10 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A stored batch. A void is one by itself and no batch on the wire, as not every company takes it in one."""
+    """A stored batch. A void is one by itself and no batch on the wire, as not every company takes it in one.
+
+    `attempts` is 0 while it is sent for the first time; see open_batches.
+    """
 
     id: UUID
     entity: EntityType
@@ -98,7 +101,7 @@ def store_batch(
         text(
             """insert into quickbooks.sent_batch (
                    organization_id, id, realm_id, entity_type, request_id, body, attempts, lease_expires_at)
-               values (current_setting('app.organization_id')::uuid, :id, :realm_id, :entity, :request_id, :body, 1,
+               values (current_setting('app.organization_id')::uuid, :id, :realm_id, :entity, :request_id, :body, 0,
                        clock_timestamp() + :lease)
                returning created_at"""
         ),
@@ -141,52 +144,7 @@ def store_batch(
             ),
         },
     )
-    return Batch(batch_id, entity, request_id, body, 1, created_at, operations)
-
-
-def take_open_batch(
-    connection: Connection, realm_id: str, entity: EntityType, lease: timedelta
-) -> tuple[Batch, timedelta] | None:
-    """Takes the oldest unanswered batch that nobody sends now, with its age by the clock of the database."""
-    row = connection.execute(
-        text(
-            "select *, clock_timestamp() - created_at as age from quickbooks.take_open_batch(:realm, :entity, :lease)"
-        ),
-        {"realm": realm_id, "entity": entity.value, "lease": lease},
-    ).one_or_none()
-    if row is None:
-        return None
-    operations = connection.execute(
-        text(
-            """select b_id, local_id, operation, revision, snapshot from quickbooks.sent_operation
-               where organization_id = current_setting('app.organization_id')::uuid and batch_id = :id
-                 and outcome is null
-               order by length(b_id), b_id"""
-        ),
-        {"id": row.id},
-    )
-    batch = Batch(
-        row.id,
-        entity,
-        row.request_id,
-        row.body,
-        row.attempts,
-        row.created_at,
-        tuple(Operation(*operation) for operation in operations),
-    )
-    return batch, row.age
-
-
-def extend_batches(connection: Connection, batch_ids: Iterable[UUID], lease: timedelta) -> None:
-    """Keeps batches for another while: they are being sent."""
-    connection.execute(
-        text(
-            """update quickbooks.sent_batch set lease_expires_at = clock_timestamp() + :lease
-               where organization_id = current_setting('app.organization_id')::uuid
-                 and id = any (cast(:ids as uuid[])) and status = 'sent'"""
-        ),
-        {"ids": list(batch_ids), "lease": lease},
-    )
+    return Batch(batch_id, entity, request_id, body, 0, created_at, operations)
 
 
 def end_operations(
@@ -218,17 +176,6 @@ def end_operations(
                                    and o.outcome is null)"""
         ),
         {"id": batch.id, "tid": intuit_tid},
-    )
-
-
-def abandon(connection: Connection, batch: Batch) -> None:
-    """Marks a batch that is never sent again, as what became of its operations was looked up instead."""
-    connection.execute(
-        text(
-            """update quickbooks.sent_batch set status = 'abandoned'
-               where organization_id = current_setting('app.organization_id')::uuid and id = :id"""
-        ),
-        {"id": batch.id},
     )
 
 

@@ -1,4 +1,4 @@
-"""Holds the claimed entries of the push queue while a thread works on them."""
+"""Holds the claimed entries of the push queue while a thread works on them, and what those come to that it gives up."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from invoice_pipelines.work import Claim, Item, LeaseLost, Outcome, finish, release
+from invoice_pipelines.quickbooks import voids
+from invoice_pipelines.quickbooks.faults import Fault, FaultKind
+from invoice_pipelines.work import Claim, Failed, Item, LeaseLost, Outcome, finish, release
 
 log = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 5
+"""After so many attempts a fault of QuickBooks itself is final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +71,15 @@ class Entries:
         """Gives back what has no outcome, uncounted."""
         self._open.clear()
         return sum(release(connection, claimed) for claimed in self._claims)
+
+
+def given_up(fault: Fault | None, attempts: int) -> Outcome:
+    """The outcome of an entry after all rounds of a turn; `fault` is that of the last one."""
+    if fault is None:
+        return Failed("UNDECIDED", "It changed all the while.", retry=True)
+    if fault.kind is FaultKind.WAIT:
+        return Failed("THROTTLED", str(fault), retry=True)
+    code = f"QBO_{fault.code}" if fault.code else "QBO_FAULT"
+    if fault.code == voids.STALE:
+        return Failed(code, f"It is edited in QuickBooks again and again. {fault}")
+    return Failed(code, str(fault), retry=attempts < MOST_ATTEMPTS)

@@ -11,11 +11,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -23,85 +21,42 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.accounts import find_accounts
-from invoice_pipelines.quickbooks.batches import extend_batches
+from invoice_pipelines.quickbooks.batches import Batch
 from invoice_pipelines.quickbooks.client import LARGEST_BATCH, QuickBooks
-from invoice_pipelines.quickbooks.composing import WAITS, Hints
+from invoice_pipelines.quickbooks.composing import Hints
 from invoice_pipelines.quickbooks.connections import find_connection
 from invoice_pipelines.quickbooks.faults import Fault, QuickBooksError, RealmPaused
+from invoice_pipelines.quickbooks.open_batches import extend_batches, is_aside
+from invoice_pipelines.quickbooks.push_report import PushFailure, PushProgress, PushReport, Tally
 from invoice_pipelines.quickbooks.rate import Limits
-from invoice_pipelines.quickbooks.sending import FORGOTTEN_AFTER, REST, Sender
+from invoice_pipelines.quickbooks.sending import FORGOTTEN_AFTER, Sender
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.work import Claim, Failed, LeaseLost, Outcome, Skipped, Succeeded, enqueue
+from invoice_pipelines.work import Claim, LeaseLost, enqueue
 
 log = logging.getLogger(__name__)
+
+__all__ = [
+    "PUSHED",
+    "PushFailure",
+    "PushProgress",
+    "PushReport",
+    "enqueue_backlog",
+    "push",
+    "push_all",
+]
 
 PUSHED = tuple(KINDS)
 """In the order in which others refer to them."""
 
-_LARGEST_SAMPLE = 20
+REST = timedelta(seconds=20)
+"""How long a batch rests before it is sent again."""
+REST_ASIDE = timedelta(minutes=10)
+"""How long one that was set aside does."""
+
 _SECONDS_BETWEEN_PROGRESS = 1.0
+_SECONDS_BETWEEN_LOOKS = 0.2
 _GROWS_BY = 5
-_UNANSWERED = 2
-"""So many calls in a row without an answer are not the fault of one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class PushFailure:
-    """An entry that failed. `is_final` is False if it will be tried again."""
-
-    code: str
-    message: str
-    is_final: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PushProgress:
-    """How far a push is. `due` is how many entries were to do when that was last counted."""
-
-    done: int
-    due: int
-    seconds: float
-    items_per_second: float
-    eta_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class PushReport:
-    """What a push did, in entries of the queue.
-
-    `unchanged` needed no call, `skipped` are none of QuickBooks' business; `retried` failed and are tried again,
-    `waiting` wait for their customer or an item; `released` were given back undone. `resent` counts batches that were
-    found unanswered. `ended` says why: `empty`, `time box`, `asked to stop`, or why the company is paused.
-    """
-
-    created: int
-    updated: int
-    voided: int
-    unchanged: int
-    skipped: int
-    failed: int
-    retried: int
-    waiting: int
-    released: int
-    batches: int
-    resent: int
-    seconds: float
-    items_per_second: float
-    failures: tuple[PushFailure, ...]
-    due: int
-    oldest_due_at: datetime | None
-    ended: str
-
-    @property
-    def pushed(self) -> int:
-        """Entries that changed something in QuickBooks."""
-        return self.created + self.updated + self.voided
-
-    @property
-    def done(self) -> int:
-        """Entries that need no more work."""
-        return self.pushed + self.unchanged + self.skipped + self.failed
 
 
 def push(
@@ -117,9 +72,10 @@ def push(
 ) -> PushReport:
     """Sends what waits of an entity until nothing is left, the time is up or `should_stop()` says so.
 
-    What was sent and not answered comes first, as it was. Any number of pushes may run at once. Where the company
-    cannot be reached any more, what is left is given back and the report says so; raises RealmPaused where that is so
-    from the start, and QuickBooksError without a connection.
+    What was sent and not answered comes first, as it was and in its order (see open_batches): where that rests, or
+    another push sends it, nothing else is sent, and the report says why. Any number of pushes may run at once. Where
+    the company cannot be reached any more, what is left is given back and the report says so; raises RealmPaused where
+    that is so from the start, and QuickBooksError without a connection.
     """
     with QuickBooks(engine, settings, organization_id, limits=limits) as quickbooks:
         shared = Shared(
@@ -194,33 +150,34 @@ class Shared:
         self.entity = entity
         self.lease = timedelta(seconds=settings.lease_seconds)
         self.rest = min(REST, limits.minute / 3)
+        self.rest_aside = min(REST_ASIDE, limits.minute * 10)
         self.forgotten_after = FORGOTTEN_AFTER
         self.hints = Hints(needed=needed)
+        self.tally = Tally()
+        self.looking = threading.Lock()  # for what must be answered first; see Sender
         self._settings = settings
         self._limits = limits
         self._time_box = time_box
         self._should_stop = should_stop
-        self._started = time.monotonic()
         self._largest = min(settings.quickbooks_batch_size, LARGEST_BATCH)
         self._size = self._largest
         self._lock = threading.Lock()
         self._bringing = threading.Lock()
         self._claims: dict[UUID, Claim] = {}
-        self._batches: set[UUID] = set()
-        self._counts: Counter[str] = Counter()
-        self._failures: list[PushFailure] = []
+        self._batches: dict[UUID, Batch] = {}
+        self._kept: set[UUID] = set()
+        self._keeping = threading.Lock()
+        self._let_go = threading.Condition(self._lock)
         self._ended: str | None = None
         self._error: BaseException | None = None
-        self._unanswered = 0
+        self._unanswered: Fault | None = None
         self._stopping = threading.Event()
 
     def run(self, threads: int, on_progress: Callable[[PushProgress], None] | None = None) -> PushReport:
         """Drains the queue with so many threads, while this one keeps their leases."""
         if self.entity is EntityType.ITEM and self._due()[0] > 0:
             self.hints.accounts = find_accounts(self.quickbooks)
-        # All wait until what was unanswered is sent, as its entries would be found to be under way.
-        start = threading.Barrier(threads)
-        workers = [threading.Thread(target=self._work, args=(start,), name=f"push-{n}") for n in range(threads)]
+        workers = [threading.Thread(target=self._work, name=f"push-{n}") for n in range(threads)]
         for worker in workers:
             worker.start()
         extended = told = time.monotonic()
@@ -233,7 +190,7 @@ class Shared:
                     self._extend()
                     extended = now
                 if on_progress is not None and now - told > _SECONDS_BETWEEN_PROGRESS:
-                    on_progress(self._progress(due))
+                    on_progress(self.tally.progress(due))
                     told = now
         except BaseException:
             self._stopping.set()
@@ -242,37 +199,30 @@ class Shared:
             raise
         if self._error is not None:
             raise self._error
-        report = self._report()
+        report = self.tally.report(*self._due(), self._ended or "empty")
         if on_progress is not None:
-            on_progress(self._progress(report.done + report.due))
+            on_progress(self.tally.progress(report.done + report.due))
         return report
 
-    def _work(self, start: threading.Barrier) -> None:
+    def _work(self) -> None:
         sender = Sender(self)
         try:
-            while not self._is_over() and sender.send_open():
+            while not self.is_over() and sender.turn():
                 pass
-            start.wait()
-            while not self._is_over():
-                if not sender.turn():
-                    return
-        except threading.BrokenBarrierError:
-            return
         except RealmPaused as paused:
             self._end(f"paused: {paused}")
-            start.abort()
         except BaseException as error:  # noqa: BLE001 - the thread that waits raises it
             with self._lock:
                 self._error = self._error or error
             self._stopping.set()
-            start.abort()
 
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
+        """Whether nothing more is to be begun."""
         if self._stopping.is_set():
             return True
         if self._should_stop is not None and self._should_stop():
             self._end("asked to stop")
-        elif time.monotonic() - self._started >= self._time_box.total_seconds():
+        elif self.tally.seconds() >= self._time_box.total_seconds():
             self._end("time box")
         return self._stopping.is_set()
 
@@ -283,7 +233,7 @@ class Shared:
 
     def _extend(self) -> None:
         with self._lock:
-            claims, batches = list(self._claims.values()), list(self._batches)
+            claims = list(self._claims.values())
         for claimed in claims:
             # What is not held any more has an outcome, or was taken away: that is found out when it is finished.
             with (
@@ -291,9 +241,10 @@ class Shared:
                 organization_scope(self.engine, self.organization_id) as connection,
             ):
                 _extend_what_is_held(connection, claimed, self.lease)
-        if batches:
-            with suppress(SQLAlchemyError), organization_scope(self.engine, self.organization_id) as connection:
-                extend_batches(connection, batches, self.lease)
+        with self._keeping:
+            if self._kept:
+                with suppress(SQLAlchemyError), organization_scope(self.engine, self.organization_id) as connection:
+                    extend_batches(connection, self._kept, self.lease)
 
     def hold(self, claims: Iterable[Claim]) -> None:
         """Keeps the leases of claims from now on."""
@@ -306,15 +257,49 @@ class Shared:
             for claimed in claims:
                 self._claims.pop(claimed.lease_token, None)
 
-    def hold_batch(self, batch_id: UUID) -> None:
+    def hold_batch(self, batch: Batch) -> None:
         """Keeps the lease of a batch that is being sent."""
+        with self._keeping:
+            self._kept.add(batch.id)
         with self._lock:
-            self._batches.add(batch_id)
+            self._batches[batch.id] = batch
 
-    def let_go_batch(self, batch_id: UUID) -> None:
-        """Does not keep it any more."""
+    def stop_keeping(self, batch: Batch) -> None:
+        """Does not keep its lease any more, so that it may be given another one; it is not let go yet."""
+        with self._keeping:
+            self._kept.discard(batch.id)
+
+    def let_go_batch(self, batch: Batch) -> None:
+        """It is answered, or rests."""
+        self.stop_keeping(batch)
         with self._lock:
-            self._batches.discard(batch_id)
+            self._batches.pop(batch.id, None)
+            self._let_go.notify_all()
+
+    def is_sending(self) -> bool:
+        """Whether this push sends anything for which others may have to wait."""
+        with self._lock:
+            return any(not is_aside(batch) for batch in self._batches.values())
+
+    def is_sending_aside(self) -> bool:
+        """Whether this push sends something again that was set aside."""
+        with self._lock:
+            return any(is_aside(batch) for batch in self._batches.values())
+
+    def wait_for_answer(self) -> None:
+        """Waits until a thread of this push is through with a batch, or for a moment."""
+        with self._lock:
+            self._let_go.wait(_SECONDS_BETWEEN_LOOKS)
+
+    def end_held_up(self, since: datetime) -> None:
+        """Ends the push, as what must be answered first rests, or is sent by another push."""
+        with self._lock:
+            unanswered = self._unanswered
+        if unanswered is not None:
+            self._end(f"out of reach: {unanswered}")
+        else:
+            at = f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            self._end(f"held up: what was sent at {at} has no answer yet and is sent again first")
 
     def batch_size(self) -> int:
         """How many entries the next batch takes."""
@@ -328,19 +313,19 @@ class Shared:
 
     def answered(self) -> None:
         """A batch was answered: new ones grow."""
+        self.heard()
         with self._lock:
-            self._unanswered = 0
             self._size = min(self._largest, self._size + _GROWS_BY)
 
-    def went_unanswered(self, fault: Fault) -> None:
-        """A call was given up. After another one without an answer in between, the company counts as out of reach:
-        all that waits would only be sent in vain, and become many batches of which nobody knows what they did.
-        """
+    def heard(self) -> None:
+        """The company answers."""
         with self._lock:
-            self._unanswered += 1
-            is_out_of_reach = self._unanswered >= _UNANSWERED
-        if is_out_of_reach:
-            self._end(f"out of reach: {fault}")
+            self._unanswered = None
+
+    def went_unanswered(self, fault: Fault) -> None:
+        """The company answered nothing: unless it does so later, that is why the push ends."""
+        with self._lock:
+            self._unanswered = fault
 
     def pause(self, attempt: int) -> None:
         """Between two attempts of the same call: a second, two, three (scaled with the minute of the limits)."""
@@ -356,7 +341,7 @@ class Shared:
                 if entity not in wanted:
                     continue
                 self.enqueue(wanted[entity], entity)
-                left = max(self._time_box.total_seconds() - (time.monotonic() - self._started), 0)
+                left = max(self._time_box.total_seconds() - self.tally.seconds(), 0)
                 others = Shared(
                     self.engine,
                     self._settings,
@@ -373,51 +358,23 @@ class Shared:
                 except Fault as fault:
                     log.warning("The %ss that invoices need could not be brought: %s", entity.value, fault)
                     continue
-                with self._lock:
-                    self._counts["batches"] += report.batches
+                self.tally.batches(report.batches)
 
     def enqueue(self, local_ids: Iterable[UUID], entity: EntityType | None = None) -> None:
         """Puts records into the queue, to be looked at (again)."""
         with organization_scope(self.engine, self.organization_id) as connection:
             enqueue(connection, KINDS[entity or self.entity], sorted(map(str, local_ids)))
 
-    def count(self, outcomes: Sequence[Outcome]) -> None:
-        """Counts entries that have an outcome."""
-        with self._lock:
-            for outcome in outcomes:
-                match outcome:
-                    case Succeeded(result):
-                        self._counts[str((result or {}).get("operation"))] += 1
-                    case Skipped():
-                        self._counts["skipped"] += 1
-                    case Failed(code, message, retry):
-                        self._counts["waiting" if code == WAITS else "retried" if retry else "failed"] += 1
-                        if len(self._failures) < _LARGEST_SAMPLE:
-                            self._failures.append(PushFailure(code, message, not retry))
-
-    def count_released(self, released: int) -> None:
-        """Counts entries that were given back."""
-        with self._lock:
-            self._counts["released"] += released
-
-    def count_batch(self) -> None:
-        """Counts a batch that was answered."""
-        with self._lock:
-            self._counts["batches"] += 1
-
-    def count_resent(self) -> None:
-        """Counts a batch that was found unanswered."""
-        with self._lock:
-            self._counts["resent"] += 1
-
-    def _done(self) -> int:
-        return sum(self._counts[name] for name in ("create", "update", "void", "none", "skipped", "failed"))
-
-    def _progress(self, due_at_start: int) -> PushProgress:
-        seconds = time.monotonic() - self._started
-        done = self._done()
-        rate, due = done / max(seconds, 1e-6), max(due_at_start - done, 0)
-        return PushProgress(done, due, seconds, rate, due / rate if rate > 0 else None)
+    def look_first(self, local_ids: Iterable[UUID], again: Iterable[UUID]) -> None:
+        """Lets entries go first that rested with their batch; those to be decided anew are in the queue after that."""
+        subjects, anew = list(local_ids), sorted(map(str, again))
+        with organization_scope(self.engine, self.organization_id) as connection:
+            if anew:
+                enqueue(connection, KINDS[self.entity], anew)
+            connection.execute(
+                text("select quickbooks.look_first(:entity, cast(:ids as uuid[]))"),
+                {"entity": self.entity.value, "ids": subjects},
+            )
 
     def _due(self) -> tuple[int, datetime | None]:
         with organization_scope(self.engine, self.organization_id) as connection:
@@ -430,29 +387,6 @@ class Shared:
                 {"kind": KINDS[self.entity]},
             ).one()
         return row.due, row.oldest
-
-    def _report(self) -> PushReport:
-        seconds, counts = time.monotonic() - self._started, self._counts
-        due, oldest = self._due()
-        return PushReport(
-            created=counts["create"],
-            updated=counts["update"],
-            voided=counts["void"],
-            unchanged=counts["none"],
-            skipped=counts["skipped"],
-            failed=counts["failed"],
-            retried=counts["retried"],
-            waiting=counts["waiting"],
-            released=counts["released"],
-            batches=counts["batches"],
-            resent=counts["resent"],
-            seconds=seconds,
-            items_per_second=self._done() / max(seconds, 1e-6),
-            failures=tuple(self._failures),
-            due=due,
-            oldest_due_at=oldest,
-            ended=self._ended or "empty",
-        )
 
 
 def _extend_what_is_held(connection: Connection, claimed: Claim, lease: timedelta) -> None:

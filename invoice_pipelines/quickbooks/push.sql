@@ -103,28 +103,88 @@ begin
 end
 $$;
 
--- Takes an unanswered batch of an entity that nobody sends at this moment, the oldest first. No row: there is none.
-create or replace function quickbooks.take_open_batch(realm text, entity text, lease interval)
-returns setof quickbooks.sent_batch
+-- Batches without an answer. Which of them hold up what comes after them, and why: see open_batches.py. `attempts` of a
+-- batch is 0 while it is sent for the first time, then 1 and one more for each turn in which it alone got no answer; of
+-- more than `patience` it is set aside.
+
+-- Since when something of an entity has no answer that must come before anything new is sent. Null: nothing has.
+create or replace function quickbooks.held_up_since(realm text, entity text, patience integer)
+returns timestamptz
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
 set enable_sort = off
 as $$
 declare
     organization constant uuid := current_setting('app.organization_id')::uuid;
-    batch cursor for
-        select from quickbooks.sent_batch b
-        where b.organization_id = organization and b.realm_id = realm and b.status = 'sent'
-          and b.entity_type = entity and b.lease_expires_at <= clock_timestamp()
-        order by b.organization_id, b.realm_id, b.id limit 1
-        for no key update skip locked;
 begin
-    for found_batch in batch loop
+    return (
+        select b.created_at from quickbooks.sent_batch b
+        where b.organization_id = organization and b.realm_id = realm and b.status = 'sent' and b.entity_type = entity
+          and b.attempts <= patience and (b.attempts > 0 or b.lease_expires_at <= clock_timestamp())
+        order by b.organization_id, b.realm_id, b.id limit 1);
+end
+$$;
+
+-- Takes the batch of an entity that is to be sent again now: the oldest that is open, once its lease has run out. While
+-- somebody sends that one, or it rests, there is none, whatever comes after it. Where nothing is held up, it is the
+-- oldest of those that were set aside and have rested.
+--
+-- The update looks at the lease once more, after it has waited for anybody who was faster: so only one takes it.
+drop function if exists quickbooks.take_open_batch(text, text, interval);  -- before there was an order among them
+create or replace function quickbooks.take_open_batch(
+    realm text, entity text, lease interval, patience integer, with_aside boolean
+) returns setof quickbooks.sent_batch
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    wanted record;
+begin
+    select b.id, b.lease_expires_at <= clock_timestamp() as is_free into wanted
+    from quickbooks.sent_batch b
+    where b.organization_id = organization and b.realm_id = realm and b.status = 'sent' and b.entity_type = entity
+      and b.attempts <= patience
+    order by b.organization_id, b.realm_id, b.id limit 1;
+    if wanted.is_free is not true and with_aside and quickbooks.held_up_since(realm, entity, patience) is null then
+        select b.id, true as is_free into wanted
+        from quickbooks.sent_batch b
+        where b.organization_id = organization and b.realm_id = realm and b.status = 'sent' and b.entity_type = entity
+          and b.attempts > patience and b.lease_expires_at <= clock_timestamp()
+        order by b.organization_id, b.realm_id, b.id limit 1;
+    end if;
+    if wanted.is_free then
         return query
             update quickbooks.sent_batch b
-            set lease_expires_at = clock_timestamp() + lease, attempts = b.attempts + 1
-            where current of batch
+            set lease_expires_at = clock_timestamp() + lease, attempts = greatest(b.attempts, 1)
+            where b.organization_id = organization and b.id = wanted.id and b.status = 'sent'
+              and b.lease_expires_at <= clock_timestamp()
             returning b.*;
-    end loop;
+    end if;
+end
+$$;
+
+-- Entries of subjects that rested with their batch are due at once, before all that came after them: they did not fail.
+-- Those whose operation is still open wait on.
+create or replace function quickbooks.look_first(entity text, local_ids uuid[])
+returns void
+language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    subjects constant text[] := local_ids::text[];
+begin
+    update work.batch_item i set available_at = i.created_at
+    from (select w.ctid as version from work.batch_item w
+          where w.organization_id = organization and w.kind = 'quickbooks_push_' || entity and w.status = 'pending'
+            and w.available_at > clock_timestamp() and w.error_code in ('OUTCOME_UNKNOWN', 'UNDER_WAY')
+            and w.subject_id = any (subjects)
+            and not exists (select from quickbooks.sent_operation o
+                            where o.local_id = w.subject_id::uuid and o.entity_type = entity
+                              and o.organization_id = organization and o.outcome is null)
+          order by w.available_at, w.id
+          for no key update skip locked) w
+    where i.ctid = w.version and i.organization_id = organization;
 end
 $$;
 

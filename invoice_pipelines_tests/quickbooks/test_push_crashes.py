@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from invoice_pipelines.quickbooks import sending
+from invoice_pipelines.quickbooks import resending, sending
 from invoice_pipelines.quickbooks.request_ids import operation_request_id
 from invoice_pipelines.sandbox.quickbooks import Fault, Sandbox
 from invoice_pipelines.settings import Settings
@@ -39,7 +39,7 @@ def test_fm01_an_answer_lost_after_the_invoice_was_made_is_asked_for_again_and_m
 ) -> None:
     invoice = house.issue()
     house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=sending.SENT_AT_ONCE)
+    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
 
     assert house.push().created == 0
     assert house.mappings() == 0
@@ -57,7 +57,7 @@ def test_fm01_an_answer_lost_after_the_invoice_was_made_is_asked_for_again_and_m
 def test_fm02_a_forgotten_request_is_looked_up_and_adopted_on_a_full_match_only(house: House) -> None:
     invoice = house.issue()
     house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=sending.SENT_AT_ONCE)
+    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
     house.push()
     forget(house)
 
@@ -72,7 +72,7 @@ def test_fm02_a_forgotten_request_is_looked_up_and_adopted_on_a_full_match_only(
 def test_fm02_a_forgotten_request_that_did_nothing_is_made_anew(house: House) -> None:
     invoice = house.issue()
     house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.DROP, operation="batch", times=sending.SENT_AT_ONCE)
+    house.sandbox.faults.inject(Fault.DROP, operation="batch", times=resending.SENT_AT_ONCE)
     house.push()
     forget(house)
 
@@ -85,7 +85,7 @@ def test_fm02_a_forgotten_request_that_did_nothing_is_made_anew(house: House) ->
 def test_fm02_an_invoice_with_our_mark_that_is_otherwise_different_is_for_a_person(house: House) -> None:
     house.issue()
     house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=sending.SENT_AT_ONCE)
+    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
     house.push()
     (there,) = house.invoices()
     other = house.there.customer("Somebody else")
@@ -217,7 +217,7 @@ def test_fm07_what_was_stored_is_sent_as_it_was_after_a_new_version_writes_docum
 ) -> None:
     invoice = house.issue()
     house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=sending.SENT_AT_ONCE)
+    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
     house.push()
     house.again()
     monkeypatch.setattr("invoice_pipelines.quickbooks.composing.invoice_document", lambda *_, **__: {"Other": True})
@@ -241,7 +241,7 @@ def test_fm08_a_company_that_counts_by_itself_gets_no_number_and_its_own_is_kept
     house = open_house(database, sandbox, quickbooks_settings, connected, custom_txn_numbers=False)
     invoice = house.issue()
     house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=sending.SENT_AT_ONCE)
+    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
     house.push()
     forget(house)
 

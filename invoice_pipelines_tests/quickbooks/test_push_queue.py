@@ -98,7 +98,7 @@ def test_a_paused_company_gives_everything_back_uncounted(house: House) -> None:
 def test_a_company_that_is_out_of_reach_is_not_asked_in_vain(house: House) -> None:
     house.issue_many(150)
     house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.DROP, operation="batch", times=None)
+    house.sandbox.faults.inject(Fault.DROP, times=None)
     for _ in range(3):
         assert house.push().ended.startswith("out of reach")
         house.again()
