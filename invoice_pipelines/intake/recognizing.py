@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -42,12 +43,22 @@ from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded, e
 
 UNAVAILABLE = "OCR_UNAVAILABLE"
 
+_PAGES_REMEMBERED = 10_000
+"""Of the documents that were recognized last; 3 MB."""
 _POINTS_PER_INCH = 72
 _HEIGHT_OF_A4 = 842  # points; what a picture of unknown resolution is taken for
 
 
 class PagesNotRecognized(Exception):
     """A page has not been recognized yet, so the document cannot be parsed before it is."""
+
+
+class SeenPage(NamedTuple):
+    """A page that is a picture, without the picture."""
+
+    number: int
+    key: str
+    dpi: float | None
 
 
 @dataclass(slots=True)
@@ -83,6 +94,8 @@ class RecognizingStage:
     _known_identity: EngineIdentity | None = field(init=False, default=None)
     _recognizer: Recognizer | None = field(init=False, default=None)
     _open: ExitStack = field(init=False, default_factory=ExitStack)
+    _seen: dict[str, list[SeenPage]] = field(init=False, default_factory=dict)
+    _remembered: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.done = Recognition(self.spec.name)
@@ -103,6 +116,10 @@ class RecognizingStage:
     def is_stopped(self) -> bool:
         """Whether the engine cannot work, so that there is no use in going on."""
         return self.done.unavailable is not None
+
+    def seen(self, sha256: str) -> Sequence[SeenPage] | None:
+        """The pictured pages of a document whose pages were all looked at; None for one that is not remembered."""
+        return self._seen.get(sha256)
 
     def handle(self, connection: Connection, chunk: Chunk) -> list[Outcome]:
         """The handler of the `recognize_upload` queue, whose subjects are ids of received invoices.
@@ -152,11 +169,11 @@ class RecognizingStage:
         for document in documents:
             invoice = document.invoice
             data = read_blob(self.originals, invoice.organization_id, invoice.sha256, self.limits.file_bytes)
-            pages = 0
+            pages: list[SeenPage] = []
             try:
                 for number, image in pictured_pages(data, self.limits):
-                    pages += 1
                     key = page_key(image)
+                    pages.append(SeenPage(number, key, image.dpi))
                     if find_page(connection, key, self._identity) is not None:
                         document.known += 1
                         self.done.known += 1
@@ -165,7 +182,16 @@ class RecognizingStage:
                     yield image
             except ReadingError as error:
                 document.problem = Failed(error.code, error.message)
-            document.pages = pages
+            else:
+                self._remember(invoice.sha256, pages)
+            document.pages = len(pages)
+
+    def _remember(self, sha256: str, pages: list[SeenPage]) -> None:
+        self._remembered += len(pages) - len(self._seen.pop(sha256, ()))
+        self._seen[sha256] = pages
+        while self._remembered > _PAGES_REMEMBERED:
+            oldest = next(iter(self._seen))
+            self._remembered -= len(self._seen.pop(oldest))
 
     def _take(self, document: _Document, number: int, key: str, result: RecognizedPage | PageError) -> None:
         if isinstance(result, PageError):
@@ -193,9 +219,12 @@ class RecognizingStage:
 
 
 def known_pages(
-    connection: Connection, spec: EngineSpec
+    connection: Connection, spec: EngineSpec, seen: Sequence[SeenPage] | None = None
 ) -> Callable[[Iterator[tuple[int, PageImage]]], Sequence[Page]]:
-    """Gives readers the pages that were recognized; raises PagesNotRecognized for one that was not."""
+    """Gives readers the pages that were recognized; raises PagesNotRecognized for one that was not.
+
+    `seen` are the pictured pages of the document where they are known: then none is drawn to find out which it is.
+    """
 
     def find(images: Iterator[tuple[int, PageImage]]) -> list[Page]:
         try:
@@ -203,14 +232,20 @@ def known_pages(
         except EngineUnavailable:
             raise PagesNotRecognized from None  # the stage that recognizes says so; other documents go on
         pages = []
-        for number, image in images:
-            recognized = find_page(connection, page_key(image), identity)
+        drawn = (SeenPage(number, page_key(image), image.dpi) for number, image in images)
+        for page in drawn if seen is None else seen:
+            recognized = find_page(connection, page.key, identity)
             if recognized is None:
                 raise PagesNotRecognized
-            pages.append(page_of(number, recognized, image.dpi, identity))
+            pages.append(page_of(page.number, recognized, page.dpi, identity))
         return pages
 
     return find
+
+
+def no_page_is_known(images: Iterator[tuple[int, PageImage]]) -> Sequence[Page]:
+    """Tells readers so without a look at any; raises PagesNotRecognized."""
+    raise PagesNotRecognized
 
 
 def pages_read_now(

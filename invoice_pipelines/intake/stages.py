@@ -184,8 +184,8 @@ def parse_uploads(intake: Intake, on_progress: OnProgress | None = None) -> Pars
     """
     from invoice_pipelines.intake.parsing import parse_handler  # readers are heavy; loading Dagster must not wait
 
-    handler = parse_handler(intake.originals, intake.limits, intake.ocr)
-    drained = _drain(intake, PARSE, handler, on_progress)
+    places = (intake.originals, intake.limits, intake.ocr)
+    drained = _drain(intake, PARSE, parse_handler(*places, recognition_follows=True), on_progress)
     if intake.ocr is None:
         return ParseReport(drained, None)
     with recognizing(intake, intake.ocr) as stage:
@@ -200,7 +200,7 @@ def parse_uploads(intake: Intake, on_progress: OnProgress | None = None) -> Pars
         )
     if not recognized.chunks:
         return ParseReport(drained, None)
-    parsed = _drain(intake, PARSE, handler, on_progress)
+    parsed = _drain(intake, PARSE, parse_handler(*places, seen=stage.seen), on_progress)
     return ParseReport(_together(drained, recognized, parsed), stage.done)
 
 
@@ -225,7 +225,8 @@ def _together(first: DrainReport, recognized: DrainReport, second: DrainReport) 
     """One report on documents, each counted once: those that went on to text recognition by what became of them."""
     seconds = first.seconds + recognized.seconds + second.seconds
     succeeded = first.succeeded + second.succeeded
-    skipped = max(first.skipped + recognized.skipped + second.skipped - recognized.succeeded, 0)
+    went_on = recognized.succeeded + recognized.failed
+    skipped = max(first.skipped + recognized.skipped + second.skipped - went_on, 0)
     failed = first.failed + recognized.failed + second.failed
     return replace(
         second,
@@ -286,7 +287,6 @@ def process_uploads(intake: Intake, upload_ids: Sequence[UUID]) -> tuple[UUID, D
     with organization_scope(intake.engine, intake.organization.id) as connection:
         invoice_ids = invoices_to_process(connection, upload_ids)
         job_id = create_job(connection, PROCESS, invoice_ids, created_by=intake.actor)
-    parse = parse_handler(intake.originals, intake.limits, intake.ocr)
     validate = validate_handler(standard_of(intake))
 
     def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
@@ -305,6 +305,7 @@ def process_uploads(intake: Intake, upload_ids: Sequence[UUID]) -> tuple[UUID, D
 
     with ExitStack() as opened:
         stage = opened.enter_context(recognizing(intake, intake.ocr)) if intake.ocr else None
+        parse = parse_handler(intake.originals, intake.limits, intake.ocr, seen=stage.seen if stage else None)
         report = _drain(intake, PROCESS, handle, None, chunk_size=RECOGNIZE_CHUNK)
     export_invoices(intake)
     return job_id, report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -15,7 +15,16 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from invoice_pipelines.intake import recognizing
-from invoice_pipelines.intake.ocr.engine import EngineSpec, EngineUnavailable, PageError, RecognizedPage, RecognizedWord
+from invoice_pipelines.intake.ocr import rendering
+from invoice_pipelines.intake.ocr.engine import (
+    EngineSpec,
+    EngineUnavailable,
+    PageError,
+    PageImage,
+    RecognizedPage,
+    RecognizedWord,
+)
+from invoice_pipelines.intake.ocr.rendering import render_pages
 from invoice_pipelines.intake.readers import Limits
 from invoice_pipelines.intake.readers.text_layer.words import read_pages
 from invoice_pipelines.intake.received_invoices import retry_failed
@@ -149,6 +158,73 @@ def test_reading_again_costs_no_ocr(
     engine = engine_that_gives(EngineUnavailable("must not be asked"))
     report = parse_uploads(desk.intake(ocr=RAPIDOCR))
     assert (engine.asked, status(desk, upload_id), report.recognition) == (0, "PARSED", None)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of pages of PDFs as they are drawn."""
+    numbers: list[int] = []
+
+    def draw(data: bytes, wanted: Sequence[int], limits: Limits) -> Iterator[PageImage]:
+        for number, image in zip(wanted, render_pages(data, wanted, limits), strict=True):
+            numbers.append(number)
+            yield image
+
+    monkeypatch.setattr(rendering, "render_pages", draw)
+    return numbers
+
+
+def test_a_page_is_drawn_once_from_upload_to_invoice(
+    desk: Desk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives, drawn: list[int]
+) -> None:
+    upload_id = desk.upload(as_scan(paper, paper.rotate(180)), "scan.pdf")
+    engine_that_gives(as_recognized)
+    parse_uploads(desk.intake(ocr=RAPIDOCR))
+    assert (status(desk, upload_id), drawn) == ("PARSED", [1, 2])
+
+
+def test_a_page_is_drawn_again_where_too_many_came_after_it(
+    desk: Desk,
+    paper: Image.Image,
+    as_recognized: RecognizedPage,
+    engine_that_gives,
+    drawn: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recognizing, "_PAGES_REMEMBERED", 1)
+    first = desk.upload(as_scan(paper), "1.pdf")
+    second = desk.upload(as_scan(paper.rotate(180)), "2.pdf")
+    engine_that_gives(as_recognized)
+    report = parse_uploads(desk.intake(ocr=RAPIDOCR))
+    assert (status(desk, first), status(desk, second), len(drawn)) == ("PARSED", "PARSED", 3)
+    assert report.recognition is not None
+    assert report.recognition.recognized == 2
+
+
+def test_a_new_document_whose_page_was_read_in_another_costs_no_ocr(
+    desk: Desk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives
+) -> None:
+    desk.upload(as_jpeg(paper), "IMG_1.JPG")
+    engine_that_gives(as_recognized)
+    parse_uploads(desk.intake(ocr=RAPIDOCR))
+    again = desk.upload(as_jpeg(paper, dpi=151), "IMG_2.JPG")
+    engine = engine_that_gives(EngineUnavailable("must not be asked"))
+    report = parse_uploads(desk.intake(ocr=RAPIDOCR))
+    assert (engine.asked, status(desk, again), kept_pages(desk)) == (0, "PARSED", 1)
+    assert report.recognition is not None
+    assert (report.recognition.recognized, report.recognition.known) == (0, 1)
+
+
+def test_a_document_that_fails_on_the_way_counts_once(
+    desk: Desk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives
+) -> None:
+    damaged = desk.upload(as_jpeg(paper)[:2000], "cut off.jpg")
+    unreadable = desk.upload(as_scan(paper), "scan.pdf")
+    engine_that_gives(PageError("BAD_PICTURE", "The picture is damaged.", retry=False))
+    report = parse_uploads(desk.intake(ocr=RAPIDOCR)).drained
+    assert (report.succeeded, report.skipped, report.failed) == (0, 0, 2)
+    assert (status(desk, damaged), status(desk, unreadable)) == ("FAILED", "FAILED")
+    assert set(desk.rows("select code from intake.processing_error")) == {("PICTURE_DAMAGED",), ("BAD_PICTURE",)}
 
 
 def test_while_the_engine_is_away_scans_wait_and_all_else_goes_on(

@@ -100,6 +100,8 @@ class OcrPool:
     def __exit__(self, *exception: object) -> None:
         self._closed.set()
         for process in self._processes:
+            process.kill()  # all at once, as each takes a while to give back its memory
+        for process in self._processes:
             process.close()
         self._threads.shutdown(cancel_futures=True)
 
@@ -212,9 +214,15 @@ class _Process:
             retry=True,
         )
 
-    def close(self) -> None:
-        """Ends the process for good, whatever it does; a thread that waits for it gets an error."""
+    def kill(self) -> None:
+        """Tells the process to end for good, whatever it does; a thread that waits for it gets an error."""
         self._closed = True
+        running = self._running
+        if running is not None:
+            running[0].kill()
+
+    def close(self) -> None:
+        """Waits for the end of a process that was told to."""
         self._end()
         self._leave_place()
 

@@ -44,7 +44,7 @@ def _serve(connection: socket.socket, spec: EngineSpec, seconds: float) -> None:
 
     try:
         engine = open_engine(spec)
-        engine.recognize([])  # loads the models
+        engine.recognize([])  # loads what reads pages; RapidOCR leaves the models to the first one
         send(connection, ("ready", None, _memory()))
         while True:
             mode, size, pixels, dpi = receive(connection)
