@@ -99,19 +99,21 @@ def save_mappings(
         ).scalars()
     )
     if len(stored) < len(mappings):
+        found = f"""{given} cross join lateral (
+                        select f.ctid as version from quickbooks.mapping f
+                        where f.organization_id = current_setting('app.organization_id')::uuid
+                          and f.realm_id = :realm and f.entity_type = :entity and f.local_id = g.local_id
+                          and f.quickbooks_id = g.quickbooks_id
+                        offset 0"""
+        # Locked by a statement of its own: the one that writes sees the versions of those that it had to wait for.
+        connection.execute(text(f"select from {found} for no key update) f"), values)
         stored |= set(
             connection.execute(
                 text(
                     f"""update quickbooks.mapping m
                         set sync_token = w.sync_token, state = w.state, snapshot = w.snapshot,
                             remote_updated_at = w.remote_updated_at, synced_at = clock_timestamp()
-                        from (select g.*, f.version from {given}
-                              cross join lateral (
-                                  select f.ctid as version from quickbooks.mapping f
-                                  where f.organization_id = current_setting('app.organization_id')::uuid
-                                    and f.realm_id = :realm and f.entity_type = :entity and f.local_id = g.local_id
-                                    and f.quickbooks_id = g.quickbooks_id
-                                  offset 0 for no key update) f) w
+                        from (select g.*, f.version from {found}) f) w
                         where m.ctid = w.version
                           and m.organization_id = current_setting('app.organization_id')::uuid
                         returning m.local_id"""

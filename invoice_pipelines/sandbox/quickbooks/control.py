@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from invoice_pipelines.sandbox.quickbooks.http_server import Request, Response
+from invoice_pipelines.sandbox.http_server import Request, Response
 from invoice_pipelines.sandbox.quickbooks.json_text import Document, dumps, loads
 from invoice_pipelines.sandbox.quickbooks.refusals import Refusal
 from invoice_pipelines.sandbox.quickbooks.traffic import Seen

@@ -6,12 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from invoice_pipelines.sandbox.http_server import HttpServer, Request, Response
 from invoice_pipelines.sandbox.quickbooks.accountant import Accountant
 from invoice_pipelines.sandbox.quickbooks.books import Books
 from invoice_pipelines.sandbox.quickbooks.clock import Clock
 from invoice_pipelines.sandbox.quickbooks.companies import Company, first_documents
 from invoice_pipelines.sandbox.quickbooks.control import control
-from invoice_pipelines.sandbox.quickbooks.http_server import HttpServer, Request, Response
 from invoice_pipelines.sandbox.quickbooks.injection import Faults
 from invoice_pipelines.sandbox.quickbooks.oauth import OAuth, Tokens
 from invoice_pipelines.sandbox.quickbooks.seeding import Seeded, seed

@@ -7,9 +7,9 @@ import time
 from datetime import timedelta
 from email.utils import format_datetime
 
+from invoice_pipelines.sandbox.http_server import Request, Response, Wire
 from invoice_pipelines.sandbox.quickbooks import injection, oauth, shapes
 from invoice_pipelines.sandbox.quickbooks.clock import Clock
-from invoice_pipelines.sandbox.quickbooks.http_server import Request, Response, Wire
 from invoice_pipelines.sandbox.quickbooks.injection import Fault, Faults, Injection
 from invoice_pipelines.sandbox.quickbooks.json_text import dumps, loads
 from invoice_pipelines.sandbox.quickbooks.oauth import OAuth
