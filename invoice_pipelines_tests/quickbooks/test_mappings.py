@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+from sqlalchemy import text
+
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.mappings import Mapped, load_mappings, save_mappings
 from invoice_pipelines.sandbox.quickbooks import Sandbox
@@ -31,10 +33,11 @@ def test_a_mapping_that_somebody_else_is_just_writing_is_brought_up_to_date_afte
 
     with ThreadPoolExecutor(1) as thread:
         with organization_scope(engine, organization_id) as connection:
-            save_mappings(connection, house.realm, CUSTOMER, [replace(first, sync_token="1")])
+            connection.execute(text("select from quickbooks.mapping for no key update"))  # as a pull does first
             waiting = thread.submit(save, replace(first, sync_token="2"))
             while not house.desk.value("select count(*) from pg_locks where not granted") and not waiting.done():
                 time.sleep(0.01)
+            save_mappings(connection, house.realm, CUSTOMER, [replace(first, sync_token="1")])
         assert waiting.result() == []
 
     with organization_scope(engine, organization_id) as connection:
