@@ -1,0 +1,182 @@
+"""Documents are what they claim: PDF/A-3b with the XML of Factur-X, the bytes in order.
+
+Three judges. pdf_oxide (PyPI) validates PDF/A-3b: identification and XMP, embedded fonts, forbidden actions and
+JavaScript, encryption, embedded files with their relationship; it does not look at output intents, trailers or what is
+inside fonts and streams. So pikepdf looks for the rest here. Where PDFBox Preflight is installed (Debian's
+libpdfbox2-java; made for PDF/A-1b), it looks into fonts, widths, colours, streams, trailer and XMP as well: all it may
+find are the three things that PDF/A-3 allows and PDF/A-1 does not.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections import Counter
+from io import BytesIO
+from pathlib import Path
+
+import pdf_oxide
+import pikepdf
+import pytest
+
+from invoice_pipelines.billing.issued_invoices import DocumentKind
+from invoice_pipelines.delivery.rendering.factur_x_metadata import UnknownLayout, with_factur_x_metadata
+from invoice_pipelines.delivery.rendering.renderer import Renderer
+from invoice_pipelines.delivery.rendering.samples import sample_invoice
+from invoice_pipelines_tests.delivery.rendering.looking import XML, page_texts, render_with
+from invoice_pipelines_tests.delivery.rendering.test_renderer import hostile
+
+SAMPLES = ("one page", "many pages", "credit note", "scripts", "us letter with a logo")
+LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 10"><rect width="40" height="10" fill="#c20"/></svg>'
+
+
+def sample(name: str, renderer: Renderer) -> bytes:
+    if name == "us letter with a logo":
+        own = render_with(own={"logo.svg": LOGO})
+        return own.render(sample_invoice("en"), XML, language="en").pdf
+    invoice = {
+        "one page": sample_invoice("de"),
+        "many pages": sample_invoice("de", lines=40),
+        "credit note": sample_invoice("de", kind=DocumentKind.CREDIT_NOTE),
+        "scripts": hostile(),
+    }[name]
+    return renderer.render(invoice, XML, language="de").pdf
+
+
+def judged(pdf: bytes) -> list[str]:
+    """What pdf_oxide has against a PDF/A-3b."""
+    found = pdf_oxide.PdfDocument.from_bytes(pdf).validate_pdf_a("3b")
+    assert found["valid"] == (not found["errors"])
+    return list(found["errors"])
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_documents_are_pdf_a_3b_with_the_xml_of_factur_x(renderer: Renderer, name: str) -> None:
+    pdf = sample(name, renderer)
+    assert judged(pdf) == []
+    with pikepdf.open(BytesIO(pdf)) as document:
+        assert document.check_pdf_syntax() == []
+        root = document.Root
+        assert not document.is_encrypted
+        assert "/OpenAction" not in root
+        assert "/AA" not in root
+        assert "/JavaScript" not in root.Names
+        assert [intent.S for intent in root.OutputIntents] == [pikepdf.Name.GTS_PDFA1]
+        assert root.OutputIntents[0].DestOutputProfile.N == 3
+        assert len(document.trailer.ID) == 2
+        assert str(root.Lang) == ("en" if "letter" in name else "de")
+
+        (attached,) = root.AF
+        assert attached.AFRelationship == pikepdf.Name.Alternative
+        assert (str(attached.F), str(attached.UF)) == ("factur-x.xml", "factur-x.xml")
+        assert attached.EF.F.read_bytes() == XML
+        assert str(attached.EF.F.Subtype) == "/text/xml"
+        assert "/ModDate" in attached.EF.F.Params
+        assert root.Names.EmbeddedFiles.Names[1].objgen == attached.objgen
+
+        with document.open_metadata() as metadata:
+            assert metadata["pdfaid:part"] == "3"
+            assert metadata["pdfaid:conformance"] == "B"
+            factur_x = "{urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#}"
+            assert [metadata[factur_x + key] for key in ("DocumentType", "DocumentFileName", "Version")] == [
+                "INVOICE",
+                "factur-x.xml",
+                "1.0",
+            ]
+            assert metadata[factur_x + "ConformanceLevel"] == "EN 16931"
+            assert metadata["dc:title"] == str(document.docinfo.Title)
+        packet = root.Metadata.read_bytes()
+        assert "/Filter" not in root.Metadata
+        assert packet.count(b"<pdfaExtension:schemas>") == 1
+        assert b"<pdfaSchema:prefix>fx</pdfaSchema:prefix>" in packet
+        for font in fonts_of(document):
+            descriptor = font.DescendantFonts[0].FontDescriptor
+            assert {"/FontFile2", "/FontFile3"} & set(descriptor.keys())
+            assert "/ToUnicode" in font
+
+
+def fonts_of(document: pikepdf.Pdf) -> list[pikepdf.Object]:
+    fonts = [
+        entry
+        for entry in document.objects
+        if isinstance(entry, pikepdf.Dictionary) and entry.get("/Type") == "/Font" and "/DescendantFonts" in entry
+    ]
+    assert fonts
+    return fonts
+
+
+def test_the_date_of_the_document_is_the_issue_date(renderer: Renderer) -> None:
+    pdf = sample("one page", renderer)
+    assert pdf.count(b"D:20260316000000Z") >= 2
+    assert b"<xmp:CreateDate>2026-03-16T00:00:00Z</xmp:CreateDate>" in pdf
+
+
+def test_the_file_is_in_order_after_its_metadata_grew(renderer: Renderer) -> None:
+    """Each object is where the table says, so nobody has to repair the file: pdfium reads it, too."""
+    pdf = sample("one page", renderer)
+    table = int(pdf[pdf.rindex(b"startxref\n") + 10 :].split()[0])
+    lines = pdf[table:].split(b"\n")
+    assert lines[0] == b"xref"
+    entries = [
+        pdf[table:].split(b"trailer")[0][len(b"xref\n" + lines[1] + b"\n") :][at : at + 20]
+        for at in range(0, 20 * int(lines[1].split()[1]), 20)
+    ]
+    for number, entry in enumerate(entries):
+        if entry[17:18] == b"n":
+            assert pdf[int(entry[:10]) :].startswith(b"%d 0 obj" % number)
+    assert "Rechnung" in page_texts(pdf)[0]
+    with pytest.raises(UnknownLayout):
+        with_factur_x_metadata(b"%PDF-1.7\nstartxref\n9\n%%EOF")
+
+
+def test_the_judge_refuses_what_is_broken(renderer: Renderer) -> None:
+    pdf = sample("one page", renderer)
+    for right, wrong in (
+        (b"<pdfaid:part>3</pdfaid:part>", b"<pdfaix:part>3</pdfaix:part>"),
+        (b"/FontFile3", b"/FontXile3"),
+        (b"/Metadata ", b"/Mxtadata "),
+        (b"/AFRelationship", b"/AXRelationship"),
+        (b"/Lang(de)", b"/OpenAction<</S/JavaScript/JS(app.beep)>>"),
+    ):
+        assert right in pdf
+        assert judged(pdf.replace(right, wrong)) != []
+
+
+JARS = Path("/usr/share/java")
+PREFLIGHT = (
+    "preflight",
+    "pdfbox2",
+    "fontbox2",
+    "xmpbox",
+    "commons-logging",
+    "commons-io",
+    "jaxb-api",
+    "javax.activation",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    shutil.which("java") is None or not (JARS / "preflight.jar").exists(),
+    reason="needs Java and PDFBox Preflight (Debian: libpdfbox2-java libjaxb-api-java)",
+)
+def test_preflight_finds_only_what_pdf_a_3_allows(renderer: Renderer, tmp_path: Path) -> None:
+    allowed = {
+        "1.2.9 : Body Syntax error, EmbeddedFile entry is present in a FileSpecification dictionary",
+        "1.4.7 : Trailer Syntax error, EmbeddedFile entry is present in the Names dictionary",
+        "2.1.6 : Invalid graphics object, Invalid version of the ICCProfile",  # version 4, known since PDF 1.5
+        "7.11.2 : Error on MetaData, part must be 1",
+    }
+    class_path = ":".join(str(JARS / f"{name}.jar") for name in PREFLIGHT)
+    for name in SAMPLES:
+        file = tmp_path / f"{name}.pdf"
+        file.write_bytes(sample(name, renderer))
+        said = subprocess.run(
+            ["java", "-cp", class_path, "org.apache.pdfbox.preflight.Validator_A1b", str(file)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        ).stdout
+        found = Counter(line.split(" on page ")[0] for line in said.splitlines() if line[:1].isdigit())
+        assert "7.11.2 : Error on MetaData, part must be 1" in found  # it did look
+        assert set(found) <= allowed, (name, found)
