@@ -13,14 +13,14 @@ import typer
 from pydantic import ValidationError
 
 from invoice_pipelines.cli.output import console
+from invoice_pipelines.cli.sandbox_messages import mail, twilio
 from invoice_pipelines.sandbox.quickbooks import Sandbox, Switches, Tokens, add_sample
 
 app = typer.Typer(help="Servers on this machine that stand in for outside services, for trying out.")
 
 
-@app.callback()
-def _group() -> None:
-    """Lets there be a command of that name although there is only one."""
+app.command()(mail)
+app.command()(twilio)
 
 
 @app.command()
