@@ -286,6 +286,11 @@ class Settings(BaseSettings):
         description="Address that gets a blind copy of each email. With the `IMAP_` variables, its mailbox is where "
         "it is looked up whether an email went out, when the answer of the mail server was lost.",
     )
+    email_bounces_to: str | None = Field(
+        default=None,
+        description="Address to which reports of undeliverable emails return (the sender of the envelope), whose mail "
+        "arrives in `IMAP_BOUNCES_MAILBOX`. Unset: the sender of each email.",
+    )
     imap_host: str | None = Field(
         default=None,
         description="Server of the mailbox with the blind copies (or with what the mail server keeps as sent), and "
@@ -313,7 +318,7 @@ class Settings(BaseSettings):
         "what it does not know by then is sent again.",
     )
     message_senders: int = Field(
-        default=4, ge=1, le=64, description="How many messages a run has under way at the same time."
+        default=4, ge=1, le=12, description="How many messages a run has under way at the same time."
     )
     message_attempts: int = Field(
         default=8, ge=1, le=100, description="After how many attempts a fault that may pass is final."

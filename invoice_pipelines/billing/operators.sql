@@ -4,15 +4,18 @@
 -- without one, then for all organizations in turn. A function is one transaction: what it did counts once it returns.
 
 -- Asks for the invoices of orders; ids may be of any organization, each gets its outcome.
+drop function if exists public.create_bulk_invoice_job_sql(text[], date, integer, text);  -- without delivery
 create or replace function public.create_bulk_invoice_job_sql(
     order_ids text[], invoice_date date default null, due_days integer default 0, language text default null,
+    generate_pdf boolean default false, send_immediately boolean default false, communication_method text default null,
     out job_id uuid, out total_items integer, out estimated_seconds numeric
 )
 language plpgsql
 as $$
 begin
     select j.* into job_id, total_items, estimated_seconds
-    from billing.batch_invoice_orders(order_ids, invoice_date, due_days, language) j;
+    from billing.batch_invoice_orders(order_ids, invoice_date, due_days, language, null, generate_pdf,
+                                      send_immediately, communication_method) j;
 end
 $$;
 
@@ -88,16 +91,20 @@ begin
 end
 $$;
 
--- Invoices one order now; says what became of it.
+-- Invoices one order now; says what became of it. Documents are made and messages sent by Dagster, or `batch run`.
+drop function if exists public.create_invoice_from_sales_order_sql(uuid, date, integer, text);  -- without delivery
 create or replace function public.create_invoice_from_sales_order_sql(
     order_id uuid, invoice_date date default null, due_days integer default 0, language text default null,
+    generate_pdf boolean default false, send_immediately boolean default false, communication_method text default null,
     out invoice_id uuid, out invoice_number text, out status text, out code text, out message text
 )
 language plpgsql
 as $$
 declare
     organization constant uuid := billing.organization_in_scope();
-    job constant uuid := (billing.batch_invoice_orders(array[order_id::text], invoice_date, due_days, language)).job_id;
+    job constant uuid := (billing.batch_invoice_orders(
+        array[order_id::text], invoice_date, due_days, language, null, generate_pdf, send_immediately,
+        communication_method)).job_id;
 begin
     perform public.process_bulk_invoice_job_sql(job);
     select i.status, i.error_code, i.error_message, (i.result ->> 'invoice_id')::uuid
@@ -113,10 +120,10 @@ declare
     signature text;
 begin
     foreach signature in array array[
-        'create_bulk_invoice_job_sql(text[], date, integer, text)',
+        'create_bulk_invoice_job_sql(text[], date, integer, text, boolean, boolean, text)',
         'process_bulk_invoice_job_sql(uuid, integer)',
         'trigger_batch_invoice_processing(integer)',
-        'create_invoice_from_sales_order_sql(uuid, date, integer, text)'] loop
+        'create_invoice_from_sales_order_sql(uuid, date, integer, text, boolean, boolean, text)'] loop
         execute format('revoke all on function public.%s from public', signature);
         execute format('grant execute on function public.%s to invoice_pipelines_app', signature);
     end loop;

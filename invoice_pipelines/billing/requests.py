@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -33,6 +33,24 @@ class BatchAnswer:
     job_id: UUID
     total: int
     estimated_seconds: float
+
+
+class RequestOptions(TypedDict, total=False):
+    """What all requests may say beside what is invoiced.
+
+    `invoice_date` is the issue date (BT-2), by default today in the organization's time zone; `due_days` later they
+    are due (BT-9). `language` (ISO 639-1) stands above those of customer and organization. With `generate_pdf` the
+    document of each invoice is made once it is issued; with `send_immediately` the customer is sent it by
+    `communication_method` (email, sms or whatsapp). These three are written down with the batch job; delivery acts on
+    them.
+    """
+
+    invoice_date: date | None
+    due_days: int
+    language: str | None
+    generate_pdf: bool
+    send_immediately: bool
+    communication_method: str | None
 
 
 class DirectItem(BaseModel):
@@ -61,28 +79,22 @@ def batch_invoice_orders(
     organization: Organization,
     sales_order_ids: Iterable[UUID | str],
     *,
-    invoice_date: date | None = None,
-    due_days: int = 0,
-    language: str | None = None,
     created_by: str,
+    **options: Unpack[RequestOptions],
 ) -> BatchAnswer:
     """Asks for the invoices of sales orders, in the order given; returns at once.
 
-    `invoice_date` is the issue date (BT-2), by default today in the organization's time zone; `due_days` later they
-    are due (BT-9). `language` (ISO 639-1) stands above those of customer and organization. There is no limit to how
-    many ids are given. An id that is unknown, of another organization or no id at all becomes an item that fails with
-    a reason. Raises BillingError for a date, number of days or language that is not possible.
+    There is no limit to how many ids are given. An id that is unknown, of another organization or no id at all becomes
+    an item that fails with a reason. Raises BillingError for a date, number of days, language or way of sending that is
+    not possible.
     """
     return _ask(
         engine,
         organization,
-        "batch_invoice_orders(cast(:ids as text[]), cast(:invoice_date as date), cast(:due_days as integer), "
-        ":language, :creator)",
-        invoice_date,
-        due_days,
-        language,
+        f"batch_invoice_orders(cast(:ids as text[]), {_OPTIONS})",
+        {"ids": _ids("sales_order_ids", sales_order_ids)},
         created_by,
-        ids=_ids("sales_order_ids", sales_order_ids),
+        **options,
     )
 
 
@@ -90,20 +102,17 @@ def batch_invoice_open_orders(
     engine: Engine,
     organization: Organization,
     *,
-    invoice_date: date | None = None,
-    due_days: int = 0,
-    language: str | None = None,
     created_by: str,
+    **options: Unpack[RequestOptions],
 ) -> BatchAnswer:
     """Asks for the invoices of all orders that are pending or reviewed, the oldest first. See batch_invoice_orders."""
     return _ask(
         engine,
         organization,
-        "batch_invoice_open_orders(cast(:invoice_date as date), cast(:due_days as integer), :language, :creator)",
-        invoice_date,
-        due_days,
-        language,
+        f"batch_invoice_open_orders({_OPTIONS})",
+        {},
         created_by,
+        **options,
     )
 
 
@@ -113,10 +122,8 @@ def batch_invoice_customers(
     customer_ids: Iterable[UUID | str],
     items: Sequence[DirectItem | Mapping[str, Any]],
     *,
-    invoice_date: date | None = None,
-    due_days: int = 0,
-    language: str | None = None,
     created_by: str,
+    **options: Unpack[RequestOptions],
 ) -> BatchAnswer:
     """Asks for one invoice per customer over the same items, without orders. See batch_invoice_orders.
 
@@ -125,14 +132,13 @@ def batch_invoice_customers(
     return _ask(
         engine,
         organization,
-        "batch_invoice_customers(cast(:ids as text[]), cast(:items as jsonb), cast(:invoice_date as date), "
-        "cast(:due_days as integer), :language, :creator)",
-        invoice_date,
-        due_days,
-        language,
+        f"batch_invoice_customers(cast(:ids as text[]), cast(:items as jsonb), {_OPTIONS})",
+        {
+            "ids": _ids("customer_ids", customer_ids),
+            "items": json.dumps([_item(place, item) for place, item in enumerate(items, start=1)]),
+        },
         created_by,
-        ids=_ids("customer_ids", customer_ids),
-        items=json.dumps([_item(place, item) for place, item in enumerate(items, start=1)]),
+        **options,
     )
 
 
@@ -163,15 +169,23 @@ def parse_date(field: str, value: str) -> date:
         raise BillingError(f"{field}: {repr(value)[:40]} is not a date like 2026-03-31.") from None
 
 
+_OPTIONS = """cast(:invoice_date as date), cast(:due_days as integer), :language, :creator, :generate_pdf,
+    :send_immediately, :communication_method"""
+
+
 def _ask(
     engine: Engine,
     organization: Organization,
     call: str,
-    invoice_date: date | None,
-    due_days: int,
-    language: str | None,
+    subjects: Mapping[str, object],
     created_by: str,
-    **values: object,
+    *,
+    invoice_date: date | None = None,
+    due_days: int = 0,
+    language: str | None = None,
+    generate_pdf: bool = False,
+    send_immediately: bool = False,
+    communication_method: str | None = None,
 ) -> BatchAnswer:
     if isinstance(invoice_date, datetime):
         raise BillingError("invoice_date: expected a date, not a time.")
@@ -180,16 +194,20 @@ def _ask(
     if not created_by.strip():
         raise BillingError("created_by: say who asks.")
     check_text("language", language)
+    check_text("communication_method", communication_method)
     check_text("created_by", created_by)
     with refusals_for_people(), organization_scope(engine, organization.id) as connection:
         row = connection.execute(
             text(f"select * from billing.{call}"),
             {
-                **values,
+                **subjects,
                 "invoice_date": invoice_date,
                 "due_days": due_days,
                 "language": language,
                 "creator": created_by,
+                "generate_pdf": bool(generate_pdf),
+                "send_immediately": bool(send_immediately),
+                "communication_method": communication_method,
             },
         ).one()
     return BatchAnswer(row.job_id, row.total_items, float(row.estimated_seconds))

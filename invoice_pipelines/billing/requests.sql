@@ -120,27 +120,58 @@ as $$
     from unnest(ids) with ordinality as i (id, place)
 $$;
 
+-- The parameters of a job of invoices, checked; what was not asked for is left out.
+--
+-- generate_pdf, send_immediately and communication_method are only written down here. Whoever makes documents and sends
+-- messages acts on them when the invoices of the job are issued.
+create or replace function billing.request_parameters(
+    invoice_date date, due_days integer, wanted_language text,
+    generate_pdf boolean, send_immediately boolean, communication_method text
+) returns jsonb
+language plpgsql stable
+as $$
+begin
+    perform billing.check_request(invoice_date, due_days, wanted_language);
+    if communication_method not in ('email', 'sms', 'whatsapp') then
+        raise exception 'communication_method: % is none of email, sms and whatsapp.', left(communication_method, 40)
+            using errcode = 'IP002';
+    elsif send_immediately and communication_method is null then
+        raise exception 'communication_method: name email, sms or whatsapp, as the invoices are to be sent immediately.'
+            using errcode = 'IP002';
+    elsif communication_method is not null and send_immediately is not true then
+        raise exception 'communication_method: it goes with send_immediately, without which nothing is sent.'
+            using errcode = 'IP002';
+    end if;
+    return jsonb_strip_nulls(jsonb_build_object(
+        'invoice_date', invoice_date, 'due_days', due_days, 'language', wanted_language,
+        'generate_pdf', nullif(generate_pdf, false), 'send_immediately', nullif(send_immediately, false),
+        'communication_method', communication_method));
+end
+$$;
+
 -- Asks for the invoices of sales orders, in the order given.
+drop function if exists billing.batch_invoice_orders(text[], date, integer, text, text);  -- without delivery
 create or replace function billing.batch_invoice_orders(
     sales_order_ids text[], invoice_date date default null, due_days integer default 0, language text default null,
-    creator text default null, out job_id uuid, out total_items integer, out estimated_seconds numeric
+    creator text default null, generate_pdf boolean default false, send_immediately boolean default false,
+    communication_method text default null, out job_id uuid, out total_items integer, out estimated_seconds numeric
 )
 language plpgsql
 as $$
 begin
-    invoice_date := coalesce(invoice_date, billing.today());
-    due_days := coalesce(due_days, 0);
-    perform billing.check_request(invoice_date, due_days, language);
     select j.* into job_id, total_items, estimated_seconds
-    from billing.create_job('invoice_orders', billing.normal_ids(sales_order_ids), jsonb_strip_nulls(
-        jsonb_build_object('invoice_date', invoice_date, 'due_days', due_days, 'language', language)), creator) j;
+    from billing.create_job('invoice_orders', billing.normal_ids(sales_order_ids), billing.request_parameters(
+        coalesce(invoice_date, billing.today()), coalesce(due_days, 0), language, generate_pdf, send_immediately,
+        communication_method), creator) j;
 end
 $$;
 
 -- Asks for the invoices of all orders that are pending or reviewed, the oldest first.
+drop function if exists billing.batch_invoice_open_orders(date, integer, text, text);  -- without delivery
 create or replace function billing.batch_invoice_open_orders(
     invoice_date date default null, due_days integer default 0, language text default null,
-    creator text default null, out job_id uuid, out total_items integer, out estimated_seconds numeric
+    creator text default null, generate_pdf boolean default false, send_immediately boolean default false,
+    communication_method text default null, out job_id uuid, out total_items integer, out estimated_seconds numeric
 )
 language sql
 as $$
@@ -149,25 +180,27 @@ as $$
               where o.organization_id = current_setting('app.organization_id')::uuid
                 and o.status in ('pending', 'reviewed')
               order by o.order_date, o.id),
-        invoice_date, due_days, language, creator)
+        invoice_date, due_days, language, creator, generate_pdf, send_immediately, communication_method)
 $$;
 
 -- Asks for one invoice per customer over the same items, without orders. `items` is a list of {"inventory_item_id" or
 -- "description", "quantity", "unit_price", "discount_percent", "tax_category", "tax_rate"}; what is left out comes from
 -- the item.
+drop function if exists billing.batch_invoice_customers(text[], jsonb, date, integer, text, text);  -- without delivery
 create or replace function billing.batch_invoice_customers(
     customer_ids text[], items jsonb, invoice_date date default null, due_days integer default 0,
-    language text default null, creator text default null,
+    language text default null, creator text default null, generate_pdf boolean default false,
+    send_immediately boolean default false, communication_method text default null,
     out job_id uuid, out total_items integer, out estimated_seconds numeric
 )
 language plpgsql
 as $$
 declare
+    parameters constant jsonb := billing.request_parameters(
+        coalesce(invoice_date, billing.today()), coalesce(due_days, 0), language, generate_pdf, send_immediately,
+        communication_method);
     entry record;
 begin
-    invoice_date := coalesce(invoice_date, billing.today());
-    due_days := coalesce(due_days, 0);
-    perform billing.check_request(invoice_date, due_days, language);
     if jsonb_typeof(items) is distinct from 'array' or jsonb_array_length(items) = 0 then
         raise exception 'items: expected a list with at least one item.' using errcode = 'IP002';
     end if;
@@ -175,9 +208,8 @@ begin
         perform billing.check_item(entry.item, entry.place);
     end loop;
     select j.* into job_id, total_items, estimated_seconds
-    from billing.create_job('invoice_customers', billing.normal_ids(customer_ids), jsonb_strip_nulls(
-        jsonb_build_object('invoice_date', invoice_date, 'due_days', due_days, 'language', language,
-                           'items', items)), creator) j;
+    from billing.create_job('invoice_customers', billing.normal_ids(customer_ids),
+                            parameters || jsonb_strip_nulls(jsonb_build_object('items', items)), creator) j;
 end
 $$;
 

@@ -1,7 +1,7 @@
 """Holds the command `demo`: the main job on the documents and orders of `examples/`, with each outcome checked.
 
-What is done with the orders is in `demo_orders`, with overdue invoices in `demo_overdue`, with QuickBooks in
-`demo_quickbooks`.
+What is done with the orders is in `demo_orders`, with documents and messages in `demo_delivery`, with overdue invoices
+in `demo_overdue`, with QuickBooks in `demo_quickbooks`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rich.live import Live
 from rich.table import Table
 from sqlalchemy import Engine, text
 
-from invoice_pipelines.cli import demo_orders, demo_overdue, demo_quickbooks
+from invoice_pipelines.cli import demo_delivery, demo_orders, demo_overdue, demo_quickbooks
 from invoice_pipelines.cli.demo_orders import Batch
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services, running_services
@@ -68,16 +68,17 @@ def register(app: typer.Typer) -> None:
 
 
 def demo() -> None:
-    """Send real documents and sales orders of three organizations through everything, look for overdue invoices, sync
-    with a QuickBooks of its own, and check what became of each.
+    """Send real documents and sales orders of three organizations through everything: make PDFs of the invoices and
+    send them, look for overdue ones, sync with a QuickBooks, all on this machine; and check what became of each.
 
     Works in DAGSTER_HOME, which must be empty or hold an earlier demo; that one is replaced.
     """
     _clear_home(load_settings())
     started = time.monotonic()
-    console.print("Starting PostgreSQL, Dagster and a local QuickBooks ...")
+    console.print("Starting PostgreSQL, Dagster, a local QuickBooks, mail server and Twilio ...")
     with ExitStack() as stack:
         sandbox = stack.enter_context(demo_quickbooks.running_quickbooks())
+        outside = stack.enter_context(demo_delivery.running_servers())
         settings = load_settings()
         services = stack.enter_context(running_services(settings, webserver=False))
         engine = stack.enter_context(open_database(settings))
@@ -90,12 +91,17 @@ def demo() -> None:
         books = demo_orders.order_books(EXAMPLES)
         batches = [
             demo_orders.ask_for_invoices(
-                engine, tenant.id, books[tenant.slug], days_ago=demo_overdue.DAYS_AGO[tenant.slug]
+                engine,
+                tenant.id,
+                books[tenant.slug],
+                days_ago=demo_overdue.DAYS_AGO[tenant.slug],
+                **demo_delivery.options_of(tenant.slug),
             )
             for tenant in tenants
         ]
         demo_orders.announce(batches)
         _watch(services, engine, tenants, batches)
+        demo_delivery.ask(engine, batches)
         problems = [problem for tenant in tenants for problem in _problems(engine, tenant)]
         problems += [problem for batch in batches for problem in demo_orders.problems(engine, batch)]
         _summary(engine, settings, tenants)
@@ -111,6 +117,10 @@ def demo() -> None:
         synced = demo_quickbooks.outcome(engine, sandbox, companies, edited)
         problems += demo_quickbooks.problems(engine, synced)
         demo_quickbooks.show(synced)
+        demo_delivery.wait(services, engine, batches)
+        problems += demo_delivery.problems(engine, outside, batches)
+        delivered = demo_delivery.outcome(engine, settings, outside, batches)
+        demo_delivery.show(delivered)
         orders = sum(len(batch.orders) for batch in batches)
     if problems:
         for problem in problems:
@@ -118,7 +128,9 @@ def demo() -> None:
         raise typer.Exit(PROBLEMS)
     console.print(
         f"\nAll {count} documents, {orders} orders and {sum(found.open for found in noticed)} notifications of overdue "
-        f"invoices came out as expected, {sum(found.invoices for found in synced)} invoices are in QuickBooks, "
+        f"invoices came out as expected, {sum(found.documents for found in delivered)} PDFs were made, "
+        f"{sum(sum(found.sent.values()) for found in delivered)} messages sent, "
+        f"{sum(found.invoices for found in synced)} invoices are in QuickBooks, "
         f"in {time.monotonic() - started:.0f} s."
     )
     console.print("`make up` opens the Dagster UI on these results.")
@@ -163,7 +175,12 @@ def _add_tenant(engine: Engine, entry: Mapping[str, Any]) -> Tenant:
         tax_number=entry["tax_number"],
         address=Address(street=entry["street"], post_code=entry["post_code"], city=entry["city"]),
         iban=entry["iban"],
-        settings=OrganizationSettings(overdue_levels=demo_overdue.LEVELS[entry["slug"]]),
+        settings=OrganizationSettings(
+            overdue_levels=demo_overdue.LEVELS[entry["slug"]],
+            overdue_channels=demo_delivery.REMINDED_BY[entry["slug"]],
+            documents=demo_delivery.LOOKS[entry["slug"]],
+            messages=demo_delivery.SENDERS[entry["slug"]],
+        ),
         created_by="demo",
     )
     documents = tuple(

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 from sqlalchemy import Engine, text
 
 from invoice_pipelines.billing import add_customers, add_items, add_orders, add_tax_rates, batch_invoice_orders
 from invoice_pipelines.billing.overview import job_outcome
+from invoice_pipelines.billing.requests import RequestOptions
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import find_organization
@@ -52,7 +53,14 @@ def order_books(examples: Path) -> Mapping[str, Mapping[str, Any]]:
     return {book["slug"]: book for book in books}
 
 
-def ask_for_invoices(engine: Engine, organization_id: UUID, book: Mapping[str, Any], *, days_ago: int = 0) -> Batch:
+def ask_for_invoices(
+    engine: Engine,
+    organization_id: UUID,
+    book: Mapping[str, Any],
+    *,
+    days_ago: int = 0,
+    **options: Unpack[RequestOptions],
+) -> Batch:
     """Takes in customers, items and orders, and asks for the invoices of all orders in one batch, dated so many days
     ago.
     """
@@ -62,14 +70,12 @@ def ask_for_invoices(engine: Engine, organization_id: UUID, book: Mapping[str, A
         add_items(connection, book["items"], created_by="demo")
         added = add_orders(connection, [entry["order"] for entry in book["orders"]], created_by="demo")
     organization = find_organization(engine, book["slug"])
-    answer = batch_invoice_orders(
-        engine,
-        organization,
-        [order.id for order in added],
-        invoice_date=datetime.now(organization.time_zone).date() - timedelta(days=days_ago),
-        due_days=DUE_DAYS,
-        created_by="demo",
-    )
+    wanted: RequestOptions = {
+        "invoice_date": datetime.now(organization.time_zone).date() - timedelta(days=days_ago),
+        "due_days": DUE_DAYS,
+        **options,
+    }
+    answer = batch_invoice_orders(engine, organization, [order.id for order in added], created_by="demo", **wanted)
     orders = tuple(
         Order(
             order.id,

@@ -26,7 +26,7 @@ from invoice_pipelines.billing.overview import newest_invoices
 from invoice_pipelines.billing.receivables import BUCKETS, CurrencyAging, Receivables, age_receivables
 from invoice_pipelines.billing.receivables_export import receivables_csv
 from invoice_pipelines.billing.requests import parse_date
-from invoice_pipelines.cli import payments
+from invoice_pipelines.cli import invoice_documents, payments
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
@@ -39,6 +39,7 @@ CUSTOMERS_SHOWN = 20
 
 app = typer.Typer(help="Issued invoices: list, show, void, credit, pay, and what is due.", no_args_is_help=True)
 payments.register(app)
+invoice_documents.register(app)
 
 Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 Number = Annotated[str, typer.Argument(help="Number of the invoice or credit note.", metavar="NUMBER")]

@@ -23,7 +23,10 @@ from invoice_pipelines.cli import (
     imports,
     intake,
     invoices,
+    message_templates,
+    messages,
     ocr,
+    opt_outs,
     organizations,
     quickbooks,
     quickbooks_sync,
@@ -31,11 +34,13 @@ from invoice_pipelines.cli import (
     sandbox,
     services,
     status,
+    templates,
     upload,
 )
 from invoice_pipelines.cli.output import literal
 from invoice_pipelines.cli.supervisor import ServiceError
 from invoice_pipelines.database.errors import DatabaseError
+from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.intake.datev.errors import DatevError
 from invoice_pipelines.intake.received_invoices import IntakeError
 from invoice_pipelines.intake.review.errors import ReviewError
@@ -77,6 +82,10 @@ quickbooks_sync.register(quickbooks.app)
 app.add_typer(quickbooks.app, name="quickbooks")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(templates.app, name="templates")
+app.add_typer(messages.app, name="messages")
+app.add_typer(message_templates.app, name="message-templates")
+app.add_typer(opt_outs.app, name="opt-outs")
 app.add_typer(db.app, name="db")
 
 
@@ -102,6 +111,7 @@ def main() -> None:
         OrganizationError,
         BillingError,
         DatevError,
+        DeliveryError,
         IntakeError,
         ReviewError,
         Fault,

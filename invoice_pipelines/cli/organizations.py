@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
+from invoice_pipelines.cli import organization_settings
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.organizations import (
@@ -25,6 +26,7 @@ from invoice_pipelines.settings import load_settings
 Model = TypeVar("Model", bound=BaseModel)
 
 app = typer.Typer(help="The registry of organizations (tenants).", no_args_is_help=True)
+organization_settings.register(app)
 
 Slug = Annotated[str, typer.Argument(help="Short name: small letters, digits and hyphens; becomes the partition key.")]
 

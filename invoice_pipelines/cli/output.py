@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -27,3 +29,13 @@ def table(title: str | None, *columns: str) -> Table:
     for column in columns:
         made.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left", overflow="fold")
     return made
+
+
+def print_json(value: Any) -> None:
+    """A value as one line of JSON, for programs; what JSON does not know as text."""
+    sys.stdout.write(json.dumps(value, default=str, ensure_ascii=False) + "\n")
+
+
+def compact_json(value: Any) -> str:
+    """A value as JSON within a line for people."""
+    return json.dumps(value, default=str, ensure_ascii=False)

@@ -10,13 +10,15 @@ from invoice_pipelines.billing.overview import billing_state
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
+from invoice_pipelines.delivery.overview import DeliveryState, delivery_state
+from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.intake.overview import failure_reasons, status_counts, waiting_files
 from invoice_pipelines.intake.states import Status, label
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.overdue import ExecutionReport, Schedule, last_execution, next_run, read_schedule
 from invoice_pipelines.overdue.overview import schedule_in_words
 from invoice_pipelines.quickbooks.overview import SyncState, sync_state
-from invoice_pipelines.settings import load_settings
+from invoice_pipelines.settings import Settings, load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -26,11 +28,24 @@ def register(app: typer.Typer) -> None:
 
 def status() -> None:
     """Show what is where, per organization: received invoices by status and why they failed; orders and issued ones;
-    when overdue invoices were looked for last and are next; and how each stands with its QuickBooks company.
+    when overdue invoices were looked for last and are next; which documents and messages wait; and how each stands
+    with its QuickBooks company.
     """
     shown = table(None, "organization", "#in inbox", *(f"#{label(status).lower()}" for status in Status), "why failed")
     billing = table("\nBilling", "organization", "#open orders", "#in open jobs", "last number", "unpaid")
     overdue = table("\nOverdue", "organization", "last run", "outcome", "#overdue", "#errors", "next run")
+    delivery = table(
+        "\nDelivery",
+        "organization",
+        "#documents to make",
+        "last made",
+        "#messages to send",
+        "#put off",
+        "waits since",
+        "#unknown",
+        "#failed",
+        "last sent",
+    )
     quickbooks = table(
         "\nQuickBooks",
         "organization",
@@ -53,6 +68,7 @@ def status() -> None:
                 state = billing_state(connection)
                 last = last_execution(connection)
                 sync = sync_state(connection)
+                delivered = delivery_state(connection)
             by_status = counts.get(organization.id, dict.fromkeys(Status, 0))
             why = ", ".join(f"{reason.invoices} {reason.code}" for reason in reasons)
             shown.add_row(organization.slug, str(waiting), *(str(by_status[status]) for status in Status), why)
@@ -61,12 +77,16 @@ def status() -> None:
                 organization.slug, str(state.open_orders), str(state.due_items), state.last_number or "", unpaid
             )
             overdue.add_row(organization.slug, *_last_run(last), _next_run(schedule, last))
+            delivery.add_row(organization.slug, *_delivery(delivered))
             if sync is not None:
                 quickbooks.add_row(organization.slug, *_sync(sync))
     console.print(shown)
     console.print(billing)
     console.print(overdue)
     console.print(schedule_in_words(settings), soft_wrap=True, markup=False)
+    console.print(delivery)
+    if settings.smtp_host is None or settings.twilio_account_sid is None:
+        console.print(_not_set_up(settings), soft_wrap=True, markup=False)
     if quickbooks.row_count:
         console.print(quickbooks)
         console.print("Calls to QuickBooks are those of this month (UTC).")
@@ -84,6 +104,26 @@ def _next_run(schedule: Schedule | str, last: ExecutionReport | None) -> str:
         return "none: see below"
     now = datetime.now(UTC)
     return _minute(max(next_run(schedule, None if last is None else last.start_time, now), now))
+
+
+def _delivery(state: DeliveryState) -> tuple[str, ...]:
+    messages = state.message_work
+    return (
+        str(state.document_work.waiting + state.document_work.in_work),
+        "none" if state.documents_at is None else _minute(state.documents_at),
+        str(messages.waiting + messages.in_work),
+        str(messages.postponed),
+        "" if state.oldest_waiting_at is None else _minute(state.oldest_waiting_at),
+        str(state.messages.get(MessageStatus.UNKNOWN, 0)),
+        str(state.messages.get(MessageStatus.FAILED, 0)),
+        "none" if state.sent_at is None else _minute(state.sent_at),
+    )
+
+
+def _not_set_up(settings: Settings) -> str:
+    missing = ["emails"] if settings.smtp_host is None else []
+    missing += ["SMS and WhatsApp messages"] if settings.twilio_account_sid is None else []
+    return f"Not set up: {' and '.join(missing)} wait."
 
 
 def _sync(state: SyncState) -> tuple[str, str, str, str, str, str, str]:

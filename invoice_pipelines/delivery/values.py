@@ -7,7 +7,8 @@ from enum import StrEnum
 from invoice_pipelines.overdue.sending import WORK_KIND
 
 MAKE_DOCUMENTS = "invoice_documents"
-"""Work of making documents; a subject is the id of an issued invoice."""
+"""Work of making documents; a subject is the id of an issued invoice, or `job/` with the id of a job of this kind that
+has ended and wants its documents as one file."""
 COMMUNICATIONS = "communications"
 """Work of sending invoices, as a batch job; a subject is the id of an issued invoice."""
 SEND_MESSAGE = "send_message"

@@ -26,6 +26,7 @@ from invoice_pipelines.work.history import (
     prune,
     statistics,
 )
+from invoice_pipelines.work.job_items import ItemPage, JobEvent, JobItem, job_events, job_items
 from invoice_pipelines.work.jobs import (
     JobCancelled,
     JobNotFound,
@@ -37,7 +38,7 @@ from invoice_pipelines.work.jobs import (
     retry_failed,
 )
 from invoice_pipelines.work.leases import Claim, LeaseLost, claim, finish, heartbeat, release, return_expired
-from invoice_pipelines.work.values import Chunk, Failed, Item, ItemStatus, JobStatus, Outcome, Skipped, Succeeded
+from invoice_pipelines.work.values import Chunk, Failed, Item, ItemStatus, JobStatus, Later, Outcome, Skipped, Succeeded
 
 __all__ = [
     "Chunk",
@@ -49,13 +50,17 @@ __all__ = [
     "Handler",
     "Item",
     "ItemError",
+    "ItemPage",
     "ItemStatus",
     "Job",
     "JobCancelled",
+    "JobEvent",
+    "JobItem",
     "JobNotFound",
     "JobPage",
     "JobStatistics",
     "JobStatus",
+    "Later",
     "LeaseLost",
     "OrganizationWork",
     "Outcome",
@@ -72,6 +77,8 @@ __all__ = [
     "get_job",
     "heartbeat",
     "history",
+    "job_events",
+    "job_items",
     "organizations_with_work",
     "prune",
     "release",

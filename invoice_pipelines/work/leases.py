@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.work.values import Failed, Item, ItemStatus, Outcome, Skipped, Succeeded
+from invoice_pipelines.work.values import Failed, Item, ItemStatus, Later, Outcome, Skipped, Succeeded
 
 
 class LeaseLost(Exception):
@@ -71,7 +71,7 @@ def finish(connection: Connection, claimed: Claim, outcomes: Sequence[Outcome]) 
     """Records one outcome per item, in the order of `claimed.items`, and count them on the job.
 
     Call it last in the transaction that holds the effects, so that both are committed or neither. Returns the status
-    each item has now: a failure that may be retried is pending again, or cancelled if its job was. Raises LeaseLost
+    each item has now: one that is tried again is pending again, or cancelled if its job was. Raises LeaseLost
     when an item is no longer held under this claim; ValueError when the numbers of items and outcomes differ.
     """
     if len(outcomes) != len(claimed.items):
@@ -118,6 +118,8 @@ def _fields(outcome: Outcome) -> dict[str, object]:
             return {"status": ItemStatus.SKIPPED, "error_message": reason}
         case Failed(code, message, retry):
             return {"status": ItemStatus.FAILED, "error_code": code, "error_message": message, "retry": retry}
+        case Later(at, code, message):
+            return {"available_at": at.isoformat(), "error_code": code, "error_message": message, "retry": True}
 
 
 def _lost(claimed: Claim, kept: int) -> str:

@@ -142,6 +142,7 @@ end
 $$;
 
 -- Records outcomes: {item id: {"status": succeeded|skipped|failed, "result", "error_code", "error_message", "retry"}}.
+-- With "available_at" an item is put off until then, which was no attempt.
 -- Returns the items that were still held under the lease, with the status they have now. If these are fewer than the
 -- outcomes, the caller has lost the lease and must roll back.
 --
@@ -162,14 +163,18 @@ declare
     ended uuid[];
     statuses text[];
 begin
-    -- Failures that may be tried again wait for their next attempt. A lease of their own sets them apart until then.
+    -- What is tried again waits for its next attempt, or until the time that was said. A lease of its own sets it apart
+    -- until then.
     update work.batch_item i
     set error_code = outcomes -> i.id::text ->> 'error_code',
         error_message = outcomes -> i.id::text ->> 'error_message',
-        available_at = clock_timestamp() + work.pause_after(i.attempts),
+        available_at = coalesce((outcomes -> i.id::text ->> 'available_at')::timestamptz,
+                                clock_timestamp() + work.pause_after(i.attempts)),
+        attempts = i.attempts - (outcomes -> i.id::text ? 'available_at')::integer,
         lease_token = again
     where i.organization_id = organization and i.status = 'processing' and i.lease_token = token
-      and (outcomes -> i.id::text -> 'retry')::boolean and i.attempts < i.max_attempts;
+      and (outcomes -> i.id::text -> 'retry')::boolean
+      and (i.attempts < i.max_attempts or outcomes -> i.id::text ? 'available_at');
     if found then
         select array_agg(r.id), array_agg(r.status) into ended, statuses
         from work.requeue(organization, again, job_status is not distinct from 'cancelled') r;

@@ -16,6 +16,22 @@ create or replace view public.batch_job_queue with (security_invoker = true) as
 comment on view public.batch_job_queue is 'Batch jobs of the organization in scope; errors shows the first 20 failed items';
 grant select on public.batch_job_queue to invoice_pipelines_app;
 
+create or replace view public.batch_item_queue with (security_invoker = true) as
+    select i.id, i.job_id, i.kind as job_type, i.subject_id, i.status, i.attempts, i.available_at,
+           i.error_code, i.error_message, i.result, i.created_at, i.finished_at
+    from work.batch_item i;
+comment on view public.batch_item_queue is
+    'Items of batch jobs and entries of continuous queues (without job_id) of the organization in scope';
+grant select on public.batch_item_queue to invoice_pipelines_app;
+
+create or replace view public.batch_job_history with (security_invoker = true) as
+    select e.job_id, j.kind as job_type, e.action, e.detail, e.created_at, e.created_by
+    from work.batch_job_event e
+    join work.batch_job j on j.organization_id = e.organization_id and j.id = e.job_id;
+comment on view public.batch_job_history is
+    'Who asked for a batch job of the organization in scope, cancelled, retried or repaired it, and when';
+grant select on public.batch_job_history to invoice_pipelines_app;
+
 -- Which organizations have items of these kinds to do now, the longest waiting first. For sensors.
 --
 -- Reads the partial indexes of open items, never the table with its history: statistics that were collected while all
@@ -43,7 +59,8 @@ grant execute on function work.organizations_with_work(text[]) to invoice_pipeli
 --
 -- A job that was opened again three times, without a single item done since, is ended: its open items fail with STUCK.
 -- Only then; a job that waits for its turn is pending and stays so, however long, and items that were tried already
--- have a number of attempts of their own. A job whose chunk is in work at this moment is locked and passed over.
+-- have a number of attempts of their own, as those that were put off have a time. A job whose chunk is in work at this
+-- moment is locked and passed over.
 drop function if exists public.cleanup_stuck_batch_jobs(interval);
 create function public.cleanup_stuck_batch_jobs(stuck_after interval default '30 minutes')
 returns table (returned_items bigint, failed_items bigint, cancelled_items bigint,
@@ -71,7 +88,7 @@ begin
                count(*) filter (where i.status = 'cancelled') as cancelled,
                count(*) filter (where i.status = 'processing') as processing,
                count(*) filter (where i.status = 'pending') as pending,
-               count(*) filter (where i.status = 'pending' and i.attempts > 0) as tried,
+               count(*) filter (where i.status = 'pending' and (i.attempts > 0 or i.available_at > now())) as tried,
                count(*) filter (where i.status in ('succeeded', 'failed', 'skipped')) as processed
         into items
         from work.batch_item i where i.organization_id = job.organization_id and i.job_id = job.id;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -95,7 +96,26 @@ class Failed:
         object.__setattr__(self, "message", one_line(self.message))
 
 
-Outcome = Succeeded | Skipped | Failed
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not to be done before `at` (aware), as in quiet hours. It waits until then, and this was no attempt.
+
+    For `code` and `message` see Failed; they are shown while it waits.
+    """
+
+    at: datetime
+    code: str
+    message: str
+
+    def __post_init__(self) -> None:
+        if not _CODE.fullmatch(self.code):
+            raise ValueError(f"A code is written like QUIET_HOURS, not {self.code!r}.")
+        if self.at.tzinfo is None:
+            raise ValueError("Say of which time zone the time is.")
+        object.__setattr__(self, "message", one_line(self.message))
+
+
+Outcome = Succeeded | Skipped | Failed | Later
 
 
 def one_line(text: str) -> str:

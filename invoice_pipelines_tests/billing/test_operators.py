@@ -56,6 +56,24 @@ def test_an_order_is_invoiced_and_says_its_number(server: EmbeddedServer, desk: 
     ]
 
 
+def test_documents_and_messages_are_asked_for_with_the_invoices(server: EmbeddedServer, desk: Desk) -> None:
+    psql, order_id = Psql(server, desk), desk.order()
+    ((job_id,),) = psql(
+        f"""select job_id from create_bulk_invoice_job_sql(array['{order_id}'], generate_pdf => true,
+                                                           send_immediately => true, communication_method => 'email')"""
+    )
+    asked = "select parameters - 'invoice_date' - 'due_days' from work.batch_job where id"
+    assert psql(f"{asked} = '{job_id}'") == [
+        ['{"generate_pdf": true, "send_immediately": true, "communication_method": "email"}']
+    ]
+    one = f"select status from create_invoice_from_sales_order_sql('{order_id}', generate_pdf => true)"
+    assert psql(one) == [["succeeded"]]
+    newest = "(select id from work.batch_job where kind = 'invoice_orders' order by id desc limit 1)"
+    assert psql(f"{asked} = {newest}") == [['{"generate_pdf": true}']]
+    refused = psql.run("select create_bulk_invoice_job_sql(array['x'], send_immediately => true)")
+    assert "communication_method: name email, sms or whatsapp" in refused.stderr
+
+
 def test_a_job_is_asked_for_processed_and_looked_at(server: EmbeddedServer, desk: Desk) -> None:
     psql = Psql(server, desk)
     orders = desk.many_orders(30)
@@ -70,6 +88,10 @@ def test_a_job_is_asked_for_processed_and_looked_at(server: EmbeddedServer, desk
     ) == [["completed_with_errors", "30", "1", "0", f"INV-{year}-000001", f"INV-{year}-000030"]]
     ((status, errors),) = psql(f"select status, errors -> 0 ->> 'code' from batch_job_queue where id = '{job_id}'")
     assert (status, errors) == ("completed_with_errors", "NOT_AN_ID")
+    of_job = f"where job_id = '{job_id}'"
+    counted = psql(f"select status, count(*) from batch_item_queue {of_job} group by status order by 1")
+    assert counted == [["failed", "1"], ["succeeded", "30"]]
+    assert psql(f"select action, created_by from batch_job_history {of_job}") == [["created", APP]]
     again = psql(f"select status, successful from process_bulk_invoice_job_sql('{job_id}')")
     assert again == [["completed_with_errors", "0"]]
     desk.assert_in_order()

@@ -70,12 +70,50 @@ def test_an_order_of_another_organization_is_as_unknown_as_any(shop: Shop, own_s
         ({"due_days": 10**500}, "due_days: the number is far outside"),
         ({"language": "german"}, "language: german is not a code"),
         ({"language": "d\x00"}, "language: "),
+        ({"send_immediately": True}, "communication_method: name email, sms or whatsapp"),
+        ({"send_immediately": True, "communication_method": "fax"}, "communication_method: fax is none of email, sms"),
+        ({"communication_method": "email"}, "communication_method: it goes with send_immediately"),
+        ({"send_immediately": True, "communication_method": "e\x00"}, "communication_method: "),
     ],
 )
 def test_what_is_not_possible_is_refused_in_one_line_that_names_the_field(shop: Shop, request_, words):
     with pytest.raises(BillingError, match=words) as refused:
         shop.ask([], **request_)
     assert "\n" not in str(refused.value)
+
+
+def test_what_is_to_follow_stands_in_the_job_and_what_was_not_asked_for_does_not(shop: Shop):
+    plain = shop.ask([])
+    both = shop.ask([], generate_pdf=True, send_immediately=True, communication_method="sms", language="de")
+    parameters = {
+        job_id: shop.value("select parameters - 'invoice_date' from work.batch_job where id = :id", id=job_id)
+        for job_id in (plain.job_id, both.job_id)
+    }
+    assert parameters[plain.job_id] == {"due_days": 0}
+    assert parameters[both.job_id] == {
+        "due_days": 0,
+        "language": "de",
+        "generate_pdf": True,
+        "send_immediately": True,
+        "communication_method": "sms",
+    }
+
+
+def test_customers_and_open_orders_are_asked_for_with_the_same_options(own_shop: Shop):
+    options = {"generate_pdf": True, "send_immediately": True, "communication_method": "email"}
+    item = {"description": "Work", "quantity": "1", "unit_price": "5", "tax_category": "S", "tax_rate": "19"}
+    asked = (
+        batch_invoice_customers(
+            own_shop.engine, own_shop.organization, [], [item], created_by="anna", generate_pdf=True
+        ),
+        batch_invoice_open_orders(own_shop.engine, own_shop.organization, created_by="anna", **options),
+    )
+    wanted = [
+        own_shop.value("select parameters from work.batch_job where id = :id", id=answer.job_id) for answer in asked
+    ]
+    assert wanted[0]["generate_pdf"]
+    assert "send_immediately" not in wanted[0]
+    assert {name: wanted[1].get(name) for name in options} == options
 
 
 def test_one_text_is_not_a_list_of_ids_and_somebody_must_ask(shop: Shop):

@@ -203,6 +203,26 @@ def house(database: TestDatabase, installation: Path, defs: dg.Definitions) -> I
         yield House(database, installation, instance, defs)
 
 
+@pytest.fixture(scope="session")
+def kept_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """Dagster's records in files: a schedule cannot be evaluated on those in memory. One for all tests, as it takes a
+    second to make.
+    """
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
+        yield instance
+
+
+@pytest.fixture
+def kept_house(
+    database: TestDatabase, installation: Path, defs: dg.Definitions, kept_instance: dg.DagsterInstance
+) -> Iterator[House]:
+    """An installation whose Dagster keeps its records in files."""
+    yield House(database, installation, kept_instance, defs)
+    kept_instance.wipe()
+    for slug in kept_instance.get_dynamic_partitions("organization"):
+        kept_instance.delete_dynamic_partition("organization", slug)
+
+
 @pytest.fixture
 def lasting_house(
     database: TestDatabase,

@@ -66,6 +66,8 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "billing/backlog",
         "billing/receivables",
         "overdue/notifications",
+        "delivery/invoice_documents",
+        "delivery/messages",
         "quickbooks/customers",
         "quickbooks/items",
         "quickbooks/invoices",
@@ -91,6 +93,14 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "overdue/notifications:every_overdue_invoice_has_its_notifications",
         "overdue/notifications:no_notification_of_settled_invoices",
         "overdue/notifications:last_execution_is_fresh",
+        "delivery/invoice_documents:documents_match_their_files",
+        "delivery/invoice_documents:documents_are_valid_e_invoices",
+        "delivery/invoice_documents:no_document_is_late",
+        "delivery/messages:every_message_has_an_outcome",
+        "delivery/messages:nobody_is_told_twice",
+        "delivery/messages:no_message_of_void_invoices",
+        "delivery/messages:no_reminder_of_settled_invoices",
+        "delivery/messages:no_message_is_late",
         "quickbooks/customers:mapping_is_unique",
         "quickbooks/customers:no_open_conflicts",
         "quickbooks/items:mapping_is_unique",
@@ -121,7 +131,12 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
     }
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert jobs == {
+        "batch_documents",
         "batch_invoice_orders",
+        "communications",
+        "delivery",
+        "delivery_reports",
+        "delivery_sweep",
         "intake",
         "intake_sweep",
         "invoicing",
@@ -148,12 +163,14 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "late_overdue_runs": 60,
         "organization_partitions": 10,
         "overdue_left": 10,
+        "pending_deliveries": 5,
         "pending_invoice_jobs": 5,
         "quickbooks_push_due": 60,
         "receivables_due": 30,
     }
     schedules = {schedule.name: (schedule.cron_schedule, schedule.job_name) for schedule in repository.schedule_defs}
     assert schedules == {
+        "delivery_reports_schedule": ("*/15 * * * *", "delivery_reports"),
         "overdue_schedule": ("0 0 * * *", "overdue_sweep"),
         "prune_every_night": ("30 3 * * *", "nightly_prune"),
         "quickbooks_customers_daily": ("*/15 * * * *", "quickbooks_sync"),

@@ -5,7 +5,7 @@ from pydantic import Field
 
 from invoice_pipelines.billing import batch_invoice_open_orders
 from invoice_pipelines.defs.billing import checks, steps
-from invoice_pipelines.defs.billing.config import as_date, refusals_fail_the_run
+from invoice_pipelines.defs.billing.config import RequestConfig, as_date, refusals_fail_the_run
 from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.organizations import find_organization
@@ -35,17 +35,13 @@ def issued_invoices(context: dg.AssetExecutionContext, database: InvoiceDatabase
     return steps.issue_invoices(database, organization, context.log).materialization()
 
 
-class Backlog(dg.Config):
+class Backlog(RequestConfig):
     """How the invoices of a backlog are dated. There is no default: a backlog is never invoiced by a careless click on
     all assets.
     """
 
     invoice_date: str = Field(
         description="Issue date of all of them, such as 2026-03-31; or `today`, in the organization's time zone."
-    )
-    due_days: int = Field(default=0, description="Days from the issue date until the invoices are due.")
-    language: str | None = Field(
-        default=None, description="Two letters, such as de; without any, that of the customer or the organization."
     )
 
 
@@ -64,13 +60,9 @@ def backlog(context: dg.AssetExecutionContext, config: Backlog, database: Invoic
     """
     organization = find_organization(database.engine, context.partition_key)
     with refusals_fail_the_run():
+        invoice_date = as_date("invoice_date", None if config.invoice_date == "today" else config.invoice_date)
         answer = batch_invoice_open_orders(
-            database.engine,
-            organization,
-            invoice_date=as_date("invoice_date", None if config.invoice_date == "today" else config.invoice_date),
-            due_days=config.due_days,
-            language=config.language,
-            created_by=database.actor,
+            database.engine, organization, created_by=database.actor, **config.options(invoice_date)
         )
     context.log.info("%s orders are open, about %.1f s of work", answer.total, answer.estimated_seconds)
     return steps.issue_invoices(database, organization, context.log, answer.job_id).materialization()

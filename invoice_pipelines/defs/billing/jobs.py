@@ -11,7 +11,7 @@ from invoice_pipelines.billing import (
     batch_invoice_orders,
 )
 from invoice_pipelines.defs.billing.assets import issued_invoices
-from invoice_pipelines.defs.billing.config import as_date, refusals_fail_the_run
+from invoice_pipelines.defs.billing.config import RequestConfig, as_date, refusals_fail_the_run
 from invoice_pipelines.defs.billing.steps import ISSUED_INVOICES, issue_invoices, steps_of
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
@@ -49,7 +49,7 @@ class Item(dg.Config):
     tax_rate: str | None = Field(default=None, description='Percent, such as "19"; without one, that of the item.')
 
 
-class BatchInvoiceOrders(dg.Config):
+class BatchInvoiceOrders(RequestConfig):
     """What is invoiced: the named orders, or all that are open, or the items for each of the named customers."""
 
     organization: str = Field(description="Slug of the organization.")
@@ -59,10 +59,6 @@ class BatchInvoiceOrders(dg.Config):
     items: list[Item] = Field(default=[], description="What the customers of `customer_ids` get.")
     invoice_date: str | None = Field(
         default=None, description="Issue date, such as 2026-03-31; without one, today in the organization's time zone."
-    )
-    due_days: int = Field(default=0, description="Days from the issue date until the invoices are due.")
-    language: str | None = Field(
-        default=None, description="Two letters, such as de; without any, that of the customer or the organization."
     )
 
 
@@ -102,33 +98,18 @@ def _ask(config: BatchInvoiceOrders, organization: Organization, database: Invoi
         raise BillingError(f"config: give one of {', '.join(ways)}, not {given}.")
     if bool(config.items) != bool(config.customer_ids):
         raise BillingError("items: they go with customer_ids, and customer_ids with items.")
-    invoice_date = as_date("invoice_date", config.invoice_date)
+    options = config.options(as_date("invoice_date", config.invoice_date))
     if config.customer_ids:
         return batch_invoice_customers(
             database.engine,
             organization,
             config.customer_ids,
             [item.model_dump(exclude_none=True) for item in config.items],
-            invoice_date=invoice_date,
-            due_days=config.due_days,
-            language=config.language,
             created_by=database.actor,
+            **options,
         )
     if config.all_open:
-        return batch_invoice_open_orders(
-            database.engine,
-            organization,
-            invoice_date=invoice_date,
-            due_days=config.due_days,
-            language=config.language,
-            created_by=database.actor,
-        )
+        return batch_invoice_open_orders(database.engine, organization, created_by=database.actor, **options)
     return batch_invoice_orders(
-        database.engine,
-        organization,
-        config.sales_order_ids,
-        invoice_date=invoice_date,
-        due_days=config.due_days,
-        language=config.language,
-        created_by=database.actor,
+        database.engine, organization, config.sales_order_ids, created_by=database.actor, **options
     )

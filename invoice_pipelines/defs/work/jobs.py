@@ -119,9 +119,16 @@ def prune_quickbooks(context: dg.OpExecutionContext, database: InvoiceDatabase) 
 
 @dg.op
 def remove_leftovers(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
-    """Removes the temporary files that killed processes left in the stores of originals and exports."""
+    """Removes the temporary files that killed processes left in the stores of originals, exports and documents. What is
+    in them stays: documents and messages are business records.
+    """
     before = datetime.now(UTC) - ABANDONED_AFTER
-    roots = {"originals": database.settings.originals_root, "exports": database.settings.exports_root}
+    settings = database.settings
+    roots = {
+        "originals": settings.originals_root,
+        "exports": settings.exports_root,
+        "documents": settings.documents_root,
+    }
     context.add_output_metadata(
         {f"files in {name}": remove_abandoned_files(root_path(root), before) for name, root in roots.items()}
     )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,7 +14,6 @@ from invoice_pipelines.defs.overdue.schedules import overdue_schedule
 from invoice_pipelines.defs.overdue.sensors import late_overdue_runs, overdue_left
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.settings import load_settings
-from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.defs.conftest import House
 from invoice_pipelines_tests.overdue.conftest import Desk
 
@@ -143,25 +140,7 @@ def books(house: House, monkeypatch: pytest.MonkeyPatch) -> Books:
     return Books(house, monkeypatch)
 
 
-@pytest.fixture(scope="session")
-def kept_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    """Dagster's records in files: a schedule cannot be evaluated on those in memory. One for all tests, as it takes a
-    second to make.
-    """
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
-        yield instance
-
-
 @pytest.fixture
-def kept_books(
-    database: TestDatabase,
-    installation: Path,
-    defs: dg.Definitions,
-    kept_instance: dg.DagsterInstance,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Books]:
+def kept_books(kept_house: House, monkeypatch: pytest.MonkeyPatch) -> Books:
     """With Dagster's records in files."""
-    yield Books(House(database, installation, kept_instance, defs), monkeypatch)
-    kept_instance.wipe()
-    for slug in kept_instance.get_dynamic_partitions("organization"):
-        kept_instance.delete_dynamic_partition("organization", slug)
+    return Books(kept_house, monkeypatch)

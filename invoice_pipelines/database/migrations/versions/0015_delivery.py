@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from invoice_pipelines.database.migrations.isolation import create_schema, isolate
+from invoice_pipelines.database.migrations.isolation import create_schema, isolate, show_to_overview
 
 revision = "0015"
 down_revision = "0014"
@@ -134,11 +134,14 @@ create table delivery.message (
     document_id uuid,
     address text,
     sender text,
+    sender_name text,
+    reply_to text,
     subject text,
     body_text text,
     body_html text,
     content_sid text,
     content_variables jsonb,
+    amount_due numeric,
     message_id_header text,
     composed_at timestamptz,
     attempts integer not null default 0 check (attempts >= 0),
@@ -162,7 +165,7 @@ create table delivery.message (
 comment on table delivery.message is
     'An outgoing email, SMS or WhatsApp, once per invoice, purpose, level, channel and recipient';
 comment on column delivery.message.recipient is
-    'the address in its form for comparing (delivery.normal_address); empty: none is known, so that sending fails';
+    'the address in its form for comparing; empty until it is looked up, and where none is known';
 comment on column delivery.message.redirected_from is 'in test mode: whom it would have gone to';
 comment on column delivery.message.status is
     'waiting: not handed over yet; sending: being handed over, or a process died over it; sent: the provider has it;
@@ -172,6 +175,7 @@ comment on column delivery.message.wishes is 'of who asked for it: subject, incl
 comment on column delivery.message.address is 'whom it really goes to, as the channel writes it; fixed when composed';
 comment on column delivery.message.composed_at is
     'from then on sender, address, subject, bodies, document and Message-ID stay as they are: each attempt is the same';
+comment on column delivery.message.amount_due is 'of a reminder: what it says is due; another amount is written anew';
 comment on column delivery.message.message_id_header is 'Message-ID of an email (RFC 5322), fixed before it is sent';
 comment on column delivery.message.looked_up_at is 'when the provider was last asked what became of it';
 create index message_unsettled on delivery.message (organization_id, channel, sent_at)
@@ -251,6 +255,7 @@ def upgrade() -> None:
         isolate(f"delivery.{table}", grants=APPEND_ONLY)
     for table in ("message", "message_attempt", "opt_out", "send_turn"):
         isolate(f"delivery.{table}", grants="select, insert, update")
+    show_to_overview("delivery.message", "organization_id, message_id_header, channel, status, sent_at")
 
 
 def downgrade() -> None:

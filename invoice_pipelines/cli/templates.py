@@ -1,0 +1,121 @@
+"""Holds the commands of `templates`: an organization's own files for what its documents look like."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection
+
+from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.person import person
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.access import open_database
+from invoice_pipelines.delivery.rendering.bundle import project_files
+from invoice_pipelines.delivery.rendering.template_files import (
+    check_templates,
+    list_own_files,
+    load_bundle,
+    remove_template_file,
+    set_template_files,
+)
+from invoice_pipelines.delivery.values import DeliveryError
+from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.settings import load_settings
+
+app = typer.Typer(help="What documents look like: templates, texts, logo of an organization.", no_args_is_help=True)
+
+Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
+Name = Annotated[str, typer.Argument(help="Name of a template file, such as letterhead.typ or texts/de.toml.")]
+
+
+@app.command("list")
+def list_files(organization: Slug) -> None:
+    """Lists the template files that its documents are made with, and which of them are its own."""
+    with _organization(organization) as connection:
+        own = {file.name: file for file in list_own_files(connection)}
+        files = load_bundle(connection).files
+    shown = table(None, "file", "#bytes", "whose", "since", "by")
+    for name, content in files.items():
+        file = own.get(name)
+        whose = "own" if file and name not in project_files() else "own, instead of the project's" if file else ""
+        since = f"{file.created_at:%Y-%m-%d %H:%M}" if file else ""
+        shown.add_row(name, f"{len(content):,}", whose or "project", since, file.created_by if file else "")
+    console.print(shown)
+
+
+@app.command()
+def show(
+    name: Name,
+    organization: Slug,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write it; else to stdout.")] = None,
+) -> None:
+    """Shows a template file as it is used: to change it, write it to a file and `set` that."""
+    with _organization(organization) as connection:
+        content = load_bundle(connection).files.get(name)
+    if content is None:
+        raise DeliveryError(f"there is no template file {name!r}; `templates list` shows all")
+    if output is not None:
+        output.write_bytes(content)
+    elif name.endswith((".typ", ".toml", ".svg")):
+        sys.stdout.write(content.decode("utf-8"))
+    else:
+        raise DeliveryError(f"{name} is a picture; write it to a file with --output")
+
+
+@app.command("set")
+def set_files(
+    files: Annotated[list[Path], typer.Argument(help="Files; their names say what they stand in for.")],
+    organization: Slug,
+    name: Annotated[str | None, typer.Option(help="Name of the template file, if it is not that of the FILE.")] = None,
+) -> None:
+    """Stores template files, checked by samples: a file with an error is refused, with its line.
+
+    A logo is logo.svg, logo.png or logo.jpg; a TOML file is a catalogue of texts, such as de.toml.
+    """
+    if name is not None and len(files) != 1:
+        raise typer.BadParameter("--name is for one file")
+    contents = {name or _name_of(file): file.read_bytes() for file in files}
+    with _organization(organization) as connection:
+        set_template_files(connection, contents, created_by=person())
+    console.print(f"{len(contents)} template files stored and checked; new documents are made with them.")
+
+
+@app.command()
+def remove(name: Name, organization: Slug) -> None:
+    """Takes a template file back, so that the project's counts again. Documents that are made stay as they are."""
+    with _organization(organization) as connection:
+        remove_template_file(connection, name, created_by=person())
+    console.print(f"{name} is taken back.")
+
+
+@app.command()
+def check(
+    organization: Slug,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for the samples, as PDFs.")] = None,
+) -> None:
+    """Makes samples with its template files: an invoice, one of many pages, a credit note, in each language."""
+    with _organization(organization) as connection:
+        samples = check_templates(connection)
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        for file_name, pdf in samples.items():
+            (output / file_name).write_bytes(pdf)
+    where = f" in {output}" if output else ""
+    console.print(f"{len(samples)} samples are made{where}: {', '.join(samples)}.", soft_wrap=True)
+
+
+def _name_of(file: Path) -> str:
+    return f"texts/{file.name}" if file.suffix == ".toml" else file.name
+
+
+@contextmanager
+def _organization(slug: str) -> Iterator[Connection]:
+    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+        organization = find_organization(engine, slug)
+        with organization_scope(engine, organization.id) as connection:
+            yield connection

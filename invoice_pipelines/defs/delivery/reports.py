@@ -1,0 +1,107 @@
+"""Holds the reading of delivery reports: a job that asks providers what became of what they took, and its schedule."""
+
+from datetime import timedelta
+
+import dagster as dg
+from pydantic import Field
+
+from invoice_pipelines.defs.delivery.steps import MESSAGES
+from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
+from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.run_requests import UNFINISHED
+from invoice_pipelines.delivery.overview import organizations_with_unsettled_messages
+from invoice_pipelines.organizations import find_organization, list_organizations
+
+EVERY_QUARTER = "*/15 * * * *"
+
+
+class Reports(dg.Config):
+    """Of whom reports are read."""
+
+    organizations: list[str] = Field(
+        default=[], description="Slugs of organizations whose SMS and WhatsApp messages are asked for."
+    )
+    mailbox: bool = Field(
+        default=True, description="Read the mailbox of undeliverable emails, which is that of all organizations."
+    )
+
+
+@dg.op
+def read_delivery_reports(context: dg.OpExecutionContext, config: Reports, database: InvoiceDatabase) -> None:
+    """Asks Twilio for the messages of each organization, and reads the mailbox once. What cannot be reached is told at
+    the end and keeps nothing else from being read.
+    """
+    from invoice_pipelines.delivery.reports import refresh_reports  # loads the clients of Twilio and the mail server
+
+    settings = database.settings
+    asked = [(slug, settings.model_copy(update={"imap_bounces_mailbox": None})) for slug in config.organizations]
+    if config.mailbox and settings.imap_bounces_mailbox is not None:
+        anybody = [found.slug for found in list_organizations(database.engine)][:1]
+        asked += [(slug, settings.model_copy(update={"twilio_account_sid": None})) for slug in anybody]
+    read = []
+    for slug, of_one in asked:
+        found = refresh_reports(database.engine, of_one, find_organization(database.engine, slug))
+        if of_one.imap_bounces_mailbox is None and found.delivered + found.bounced:
+            shown = {"delivered": found.delivered, "not delivered": found.bounced}
+            context.log_event(dg.AssetObservation(MESSAGES, partition=slug, metadata=shown))
+        read.append(found)
+    context.add_output_metadata(
+        {
+            "messages asked for": sum(found.asked for found in read),
+            "delivered": sum(found.delivered for found in read),
+            "bounced or not delivered": sum(found.bounced for found in read),
+            "reports in the mailbox": sum(found.emails for found in read),
+            "of them about unknown messages": sum(found.of_nobody for found in read),
+            "of them about blind copies": sum(found.of_copies for found in read),
+        }
+    )
+    if problems := dict.fromkeys(problem for found in read for problem in found.problems):
+        raise dg.Failure("; ".join(problems), allow_retries=False)
+
+
+@dg.job
+def delivery_reports() -> None:
+    """Reads what providers report of messages that they took: delivered, not delivered, bounced."""
+    read_delivery_reports()
+
+
+@dg.schedule(
+    job=delivery_reports,
+    cron_schedule=EVERY_QUARTER,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def delivery_reports_schedule(
+    context: dg.ScheduleEvaluationContext, database: InvoiceDatabase
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Asks for delivery reports where SMS or WhatsApp messages went out of which it is not known how they ended, and
+    has the mailbox of undeliverable emails read, if there is one.
+    """
+    from invoice_pipelines.delivery.reports import SETTLED_WITHIN_HOURS
+
+    settings = database.settings
+    waiting = set()
+    if settings.twilio_account_sid is not None:
+        with database.engine.begin() as connection:
+            waiting = organizations_with_unsettled_messages(connection, timedelta(hours=SETTLED_WITHIN_HOURS))
+    if not waiting and settings.imap_bounces_mailbox is None:
+        return dg.SkipReason("no message is out of which a provider could report")
+    unfinished = dg.RunsFilter(job_name=delivery_reports.name, statuses=UNFINISHED)
+    if context.instance.get_runs_count(unfinished):
+        return dg.SkipReason("the reports are being read")
+    slugs = sorted(found.slug for found in list_organizations(database.engine) if found.id in waiting)
+    size = settings.sweep_size
+    return [
+        dg.RunRequest(
+            run_key=str(start),
+            run_config=dg.RunConfig(
+                ops={
+                    read_delivery_reports.name: {
+                        "config": {"organizations": slugs[start : start + size], "mailbox": start == 0}
+                    }
+                }
+            ),
+            tags={ORGANIZATION_TAG: "(delivery reports)"},
+        )
+        for start in range(0, max(len(slugs), 1), size)
+    ]

@@ -1,0 +1,77 @@
+"""Holds what can be asked of documents: the request, the job that it becomes, and which invoices lack documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DeliveryError, DocumentFormat
+from invoice_pipelines.work import create_job
+
+
+class DocumentRequest(BaseModel):
+    """What is to be made of each invoice; the parameters of the batch job.
+
+    Without `language` it is that of the invoice. What exists is made again with `renew` only, as a new version where
+    anything of it would differ. `combined` and `zip` put all documents of the job into one file.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    formats: tuple[DocumentFormat, ...] = Field(default=(DocumentFormat.ZUGFERD,), min_length=1)
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = None
+    renew: StrictBool = False
+    combined: StrictBool = False
+    zip: StrictBool = False
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> DocumentRequest:
+        if len(set(self.formats)) < len(self.formats):
+            raise ValueError("a format stands there twice")
+        if self.combined and not any(format.is_pdf for format in self.formats):
+            raise ValueError("XRechnung has no pages that could be combined")
+        return self
+
+    @staticmethod
+    def of(parameters: Mapping[str, Any]) -> DocumentRequest:
+        """The request of a job. Raises DeliveryError that names what is wrong."""
+        try:
+            return DocumentRequest.model_validate(parameters)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, item['loc'])) or 'request'}: {item['msg'].removeprefix('Value error, ')}"
+                for item in error.errors()
+            )
+            raise DeliveryError(f"Documents cannot be made like that: {problems}.") from None
+
+
+def ask_for_documents(
+    connection: Connection, invoice_ids: Iterable[UUID | str], request: DocumentRequest, *, created_by: str
+) -> UUID:
+    """Asks for documents of issued invoices as a batch job; returns its id."""
+    return create_job(connection, MAKE_DOCUMENTS, invoice_ids, request.model_dump(mode="json"), created_by=created_by)
+
+
+def all_invoices_without_documents(connection: Connection, request: DocumentRequest) -> list[UUID]:
+    """Issued invoices and credit notes of the organization in scope that lack a document that is asked for, the oldest
+    first. Void ones are left out, as nothing is made of them.
+    """
+    rows = connection.execute(
+        text(
+            """select i.id from billing.issued_invoice i
+               where i.organization_id = current_setting('app.organization_id')::uuid and i.status <> 'void'
+                 and exists (
+                     select from unnest(cast(:formats as text[])) f (format)
+                     where not exists (
+                         select from delivery.invoice_document d
+                         where d.organization_id = i.organization_id and d.invoice_id = i.id and d.format = f.format
+                           and (cast(:language as text) is null or d.language = :language)))
+               order by i.id"""
+        ),
+        {"formats": [format.value for format in request.formats], "language": request.language},
+    )
+    return list(rows.scalars())

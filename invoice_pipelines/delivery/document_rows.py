@@ -1,0 +1,180 @@
+"""Holds the documents that are kept: their rows, and their files by sha256. Making them is in `document_making`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+from upath import UPath
+
+from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.storage import StorageError, read_blob, root_path
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of an issued invoice as it was made once; see delivery.invoice_document for its columns."""
+
+    id: UUID
+    invoice_id: UUID
+    invoice_number: str
+    format: DocumentFormat
+    language: str
+    version: int
+    file_name: str
+    sha256: str
+    size_bytes: int
+    pages: int | None
+    missing_glyphs: str | None
+    input_sha256: str
+    template_sha256: str | None
+    engine: str
+    batch_job_id: UUID | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document whose file is stored and whose row is to be written."""
+
+    invoice_id: UUID
+    invoice_number: str
+    format: DocumentFormat
+    language: str
+    version: int
+    file_name: str
+    sha256: str
+    size_bytes: int
+    pages: int | None
+    missing_glyphs: str | None
+    input_sha256: str
+    template_sha256: str | None
+    engine: str
+    batch_job_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedDocument:
+    """A document whose file is not what it was when it was made, or is missing."""
+
+    document: Document
+    reason: str
+
+
+Key = tuple[UUID, DocumentFormat, str]
+"""Of which documents are versions of one another: invoice, format, language."""
+
+_NEW_COLUMNS = tuple(NewDocument.__slots__)
+_COLUMNS = "d." + ", d.".join(Document.__slots__)
+
+# Look-ups by key whatever the statistics say: see work/chunks.sql.
+_NEWEST = f"""
+    select {_COLUMNS} from work.few(cast(:ids as uuid[])) k
+    cross join lateral (
+        select distinct on (format, language) * from delivery.invoice_document
+        where organization_id = current_setting('app.organization_id')::uuid and invoice_id = k.element
+        order by format, language, version desc offset 0) d
+"""
+_ADD = f"""
+    insert into delivery.invoice_document as d (organization_id, {", ".join(_NEW_COLUMNS)})
+    select current_setting('app.organization_id')::uuid, r.*
+    from jsonb_to_recordset(cast(:rows as jsonb)) as r (
+        invoice_id uuid, invoice_number text, format text, language text, version integer, file_name text, sha256 text,
+        size_bytes bigint, pages integer, missing_glyphs text, input_sha256 text, template_sha256 text, engine text,
+        batch_job_id uuid)
+    order by r.invoice_id, r.format, r.language  -- one order for all: two over the same invoices wait, never deadlock
+    on conflict (invoice_id, format, language, version, organization_id) do nothing
+    returning {_COLUMNS}
+"""
+
+
+def newest_documents(connection: Connection, invoice_ids: Iterable[UUID]) -> dict[Key, Document]:
+    """The newest version of each document of these invoices, in one statement however many."""
+    rows = connection.execute(text(_NEWEST), {"ids": list(dict.fromkeys(invoice_ids))})
+    return {_key(document): document for document in map(_document, rows)}
+
+
+def newest_document(
+    connection: Connection, invoice_id: UUID, format: DocumentFormat, language: str | None = None
+) -> Document | None:
+    """The newest version of a document of an invoice; without a language, of the one that was made last."""
+    found = [
+        document
+        for (_, of_format, of_language), document in newest_documents(connection, [invoice_id]).items()
+        if of_format is format and language in (None, of_language)
+    ]
+    return max(found, key=lambda document: document.id, default=None)
+
+
+def add_documents(connection: Connection, documents: Sequence[NewDocument]) -> dict[Key, Document]:
+    """Writes rows of documents whose files are stored; returns those that nobody else made in the meantime."""
+    if not documents:
+        return {}
+    rows = [{name: getattr(document, name) for name in _NEW_COLUMNS} for document in documents]
+    added = connection.execute(text(_ADD), {"rows": json.dumps(rows, default=str)})
+    return {_key(document): document for document in map(_document, added)}
+
+
+def document_bytes(settings: Settings, organization_id: UUID, document: Document) -> bytes:
+    """The file of a document, with its sha256 checked. Raises DeliveryError where it is missing or damaged."""
+    return stored_bytes(root_path(settings.documents_root), organization_id, document)
+
+
+def stored_bytes(root: UPath, organization_id: UUID, document: Document) -> bytes:
+    """As document_bytes, for whoever reads many."""
+    try:
+        return read_blob(root, organization_id, document.sha256, document.size_bytes)
+    except StorageError as error:
+        raise DeliveryError(
+            f"The file of {document.invoice_number} ({document.file_name}, version {document.version}) is missing, "
+            f"damaged or cannot be read: restore {document.sha256} from a backup, or make it again with `batch "
+            "documents --renew`."
+        ) from error
+
+
+def is_intact(root: UPath, organization_id: UUID, document: Document) -> bool:
+    """Whether the file of a document is there and as it was."""
+    try:
+        stored_bytes(root, organization_id, document)
+    except DeliveryError:
+        return False
+    return True
+
+
+def changed_documents(
+    connection: Connection, settings: Settings, organization_id: UUID, *, limit: int, before: UUID | None = None
+) -> list[ChangedDocument]:
+    """Which of the `limit` newest documents (made before the one with the id `before`) are not as they were."""
+    root = root_path(settings.documents_root)
+    rows = connection.execute(
+        text(
+            f"""select {_COLUMNS} from delivery.invoice_document d
+                where d.organization_id = current_setting('app.organization_id')::uuid and d.version > 0
+                  and (cast(:before as uuid) is null or d.id < :before)
+                order by d.id desc limit :limit"""
+        ),
+        {"before": before, "limit": limit},
+    )
+    changed = []
+    for document in map(_document, rows):
+        try:
+            stored_bytes(root, organization_id, document)
+        except DeliveryError as error:
+            changed.append(ChangedDocument(document, str(error)))
+    return changed
+
+
+def _document(row: Row[Any]) -> Document:
+    values = dict(row._mapping)
+    values["format"] = DocumentFormat(values["format"])
+    return Document(**values)
+
+
+def _key(document: Document) -> Key:
+    return document.invoice_id, document.format, document.language

@@ -1,0 +1,309 @@
+"""Holds what assets, reports and the command line ask about documents and messages. Reads only.
+
+What is open is counted by indexes of what is open; what is done, among the newest, so that a look costs the same
+whatever lies behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, SENDING_KINDS, MessageStatus
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.work import organizations_with_work
+
+LATEST = 10_000
+"""How many of the newest messages are counted by status."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """Entries of some kinds that are not done: those that can be done now, those that wait for their time (a pause
+    after a fault, the end of quiet hours), and those that are in work.
+    """
+
+    due: int
+    postponed: int
+    in_work: int
+    oldest_due_at: datetime | None
+    next_at: datetime | None
+    """when the first of those that wait can be done"""
+
+    @property
+    def waiting(self) -> int:
+        """Entries that nobody works on."""
+        return self.due + self.postponed
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryState:
+    """How an organization's documents and messages stand. `messages` are those that are not settled by status, with
+    the failed ones; `oldest_waiting_at` is since when the first of them waits.
+    """
+
+    document_work: OpenWork
+    message_work: OpenWork
+    messages: Mapping[MessageStatus, int]
+    oldest_waiting_at: datetime | None
+    documents_at: datetime | None
+    """when the newest document was made"""
+    sent_at: datetime | None
+    """when the last of the newest messages went out"""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeDocuments:
+    """Documents of one format that were made since a moment. `renewed` are versions after the first."""
+
+    format: str
+    documents: int
+    renewed: int
+    pages: int
+    size_bytes: int
+    with_missing_glyphs: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCount:
+    """Messages of one channel and purpose with one status."""
+
+    channel: str
+    purpose: str
+    status: MessageStatus
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingReason:
+    """Why entries wait: a code with the message of one of them, how many, and when the first can be done."""
+
+    code: str
+    message: str
+    items: int
+    next_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """An entry that failed, with its reason. `name` is the number of its invoice, where it is known."""
+
+    name: str
+    kind: str
+    code: str
+    message: str
+
+
+def database_time(connection: Connection) -> datetime:
+    """What PostgreSQL says the time is, by which it also writes rows."""
+    now: datetime = connection.execute(text("select clock_timestamp()")).scalar_one()
+    return now
+
+
+def organizations_with_deliveries(connection: Connection, settings: Settings) -> set[UUID]:
+    """Where documents are to be made or messages to be sent now. Needs no organization scope.
+
+    As long as the deployment has no channel at all, messages are not counted. Where only that of a message is missing,
+    its item is put off by the run that finds that out.
+    """
+    can_send = settings.smtp_host is not None or settings.twilio_account_sid is not None
+    kinds = (MAKE_DOCUMENTS, *(SENDING_KINDS if can_send else ()))
+    return {work.organization_id for work in organizations_with_work(connection, kinds)}
+
+
+def organizations_with_unsettled_messages(connection: Connection, within: timedelta) -> set[UUID]:
+    """Where SMS or WhatsApp messages were sent lately of which it is not known how they ended. Needs no organization
+    scope.
+    """
+    rows = connection.execute(
+        text("select organization_id from delivery.organizations_with_unsettled_messages(now() - :within)"),
+        {"within": within},
+    )
+    return set(rows.scalars())
+
+
+def delivery_state(connection: Connection) -> DeliveryState:
+    """The state of the organization in scope."""
+    _by_index(connection)
+    rows = connection.execute(
+        text(
+            """select status, count(*) as messages, min(created_at) as oldest from delivery.message
+               where organization_id = current_setting('app.organization_id')::uuid
+                 and status in ('waiting', 'sending', 'unknown', 'failed') group by status"""
+        )
+    ).all()
+    newest = connection.execute(
+        text(
+            """select (select d.created_at from delivery.invoice_document d
+                       where d.organization_id = current_setting('app.organization_id')::uuid and d.version > 0
+                       order by d.id desc limit 1) as documents_at,
+                      (select max(m.sent_at) from (
+                           select sent_at from delivery.message
+                           where organization_id = current_setting('app.organization_id')::uuid and attempts >= 0
+                           order by id desc limit 1000) m) as sent_at"""
+        )
+    ).one()
+    return DeliveryState(
+        document_work=open_work(connection, [MAKE_DOCUMENTS]),
+        message_work=open_work(connection, SENDING_KINDS),
+        messages={MessageStatus(row.status): row.messages for row in rows},
+        oldest_waiting_at=min((row.oldest for row in rows if row.status == MessageStatus.WAITING), default=None),
+        documents_at=newest.documents_at,
+        sent_at=newest.sent_at,
+    )
+
+
+def open_work(connection: Connection, kinds: Sequence[str]) -> OpenWork:
+    """Entries of these kinds of the organization in scope that are not done."""
+    _by_index(connection)
+    row = connection.execute(
+        text(
+            """select count(*) filter (where available_at <= now()) as due,
+                      count(*) filter (where available_at > now()) as postponed,
+                      min(available_at) filter (where available_at <= now()) as oldest_due_at,
+                      min(available_at) filter (where available_at > now()) as next_at,
+                      (select count(*) from work.batch_item
+                       where organization_id = current_setting('app.organization_id')::uuid
+                         and status = 'processing' and kind = any (:kinds)) as in_work
+               from work.batch_item
+               where organization_id = current_setting('app.organization_id')::uuid
+                 and status = 'pending' and kind = any (:kinds)"""
+        ),
+        {"kinds": list(kinds)},
+    ).one()
+    return OpenWork(row.due, row.postponed, row.in_work, row.oldest_due_at, row.next_at)
+
+
+def made_documents(connection: Connection, since: datetime) -> tuple[MadeDocuments, ...]:
+    """What was made in the organization in scope since a moment, by format."""
+    rows = connection.execute(
+        text(
+            f"""select format, count(*) as documents, count(*) filter (where version > 1) as renewed,
+                       coalesce(sum(pages), 0) as pages, sum(size_bytes) as size_bytes,
+                       count(*) filter (where missing_glyphs is not null) as with_missing_glyphs
+                from ({_MADE_SINCE}) d group by format order by format"""
+        ),
+        _since(since),
+    )
+    return tuple(MadeDocuments(row[0], row[1], row[2], int(row[3]), int(row[4]), row[5]) for row in rows)
+
+
+def sample_of_invoices(connection: Connection, since: datetime, limit: int) -> tuple[UUID, ...]:
+    """Ids of invoices that documents were made of since a moment: evenly spread over them."""
+    rows = connection.execute(
+        text(
+            f"""select distinct invoice_id from (
+                    select invoice_id, row_number() over (order by id) as place, count(*) over () as documents
+                    from ({_MADE_SINCE}) made) d
+                where (place - 1) % greatest(documents / :limit, 1) = 0 limit :limit"""
+        ),
+        _since(since) | {"limit": limit},
+    )
+    return tuple(row[0] for row in rows)
+
+
+def message_counts(connection: Connection, *, latest: int = LATEST) -> tuple[MessageCount, ...]:
+    """The newest messages of the organization in scope by channel, purpose and status."""
+    _by_index(connection)
+    rows = connection.execute(
+        text(
+            """select channel, purpose, status, count(*) from (
+                   select channel, purpose, status from delivery.message
+                   where organization_id = current_setting('app.organization_id')::uuid and attempts >= 0
+                   order by id desc limit :latest) m
+               group by channel, purpose, status order by channel, purpose, status"""
+        ),
+        {"latest": latest},
+    )
+    return tuple(MessageCount(row[0], row[1], MessageStatus(row[2]), row[3]) for row in rows)
+
+
+def waiting_reasons(connection: Connection, kinds: Sequence[str]) -> tuple[WaitingReason, ...]:
+    """Why entries of these kinds were put off, the most frequent reason first: quiet hours, a pause after a fault."""
+    _by_index(connection)
+    rows = connection.execute(
+        text(
+            """select error_code, min(error_message) as message, count(*) as items, min(available_at) as next_at
+               from work.batch_item
+               where organization_id = current_setting('app.organization_id')::uuid
+                 and status = 'pending' and error_code is not null and kind = any (:kinds)
+               group by error_code order by count(*) desc, error_code limit 20"""
+        ),
+        {"kinds": list(kinds)},
+    )
+    return tuple(WaitingReason(row.error_code, row.message or "", row.items, row.next_at) for row in rows)
+
+
+def failed_items(connection: Connection, kinds: Sequence[str], since: datetime, limit: int) -> tuple[FailedItem, ...]:
+    """Entries of these kinds that failed for good since a moment."""
+    _by_index(connection)
+    rows = connection.execute(
+        text(
+            """select i.subject_id, i.kind, i.error_code, i.error_message
+               from work.batch_item i
+               where i.organization_id = current_setting('app.organization_id')::uuid
+                 and i.status = 'failed' and i.finished_at >= :since and i.kind = any (:kinds)
+               order by i.id limit :limit"""
+        ),
+        {"kinds": list(kinds), "since": since, "limit": limit},
+    ).all()
+    numbers = _invoice_numbers(connection, [row.subject_id for row in rows])
+    return tuple(
+        FailedItem(
+            numbers.get(row.subject_id, row.subject_id),
+            row.kind,
+            row.error_code or "",
+            row.error_message or "",
+        )
+        for row in rows
+    )
+
+
+def _invoice_numbers(connection: Connection, subjects: Sequence[str]) -> dict[str, str]:
+    """Numbers of the invoices that subjects of delivery's kinds are about: an invoice, a message, or a notification
+    with a channel.
+    """
+    rows = connection.execute(
+        text(
+            """select s.subject, coalesce(n.invoice_number, m.invoice_number, o.invoice_number) as number
+               from (select subject, case when pg_input_is_valid(split_part(subject, '/', 1), 'uuid')
+                                          then split_part(subject, '/', 1)::uuid end as id
+                     from unnest(cast(:subjects as text[])) subject offset 0) s
+               left join lateral (
+                   select n.invoice_number from billing.invoice_number n
+                   where n.organization_id = current_setting('app.organization_id')::uuid and n.invoice_id = s.id
+                   offset 0) n on true
+               left join lateral (
+                   select m.invoice_number from delivery.message m
+                   where m.organization_id = current_setting('app.organization_id')::uuid and m.id = s.id
+                   offset 0) m on true
+               left join lateral (
+                   select o.invoice_number from overdue.notification o
+                   where o.organization_id = current_setting('app.organization_id')::uuid and o.id = s.id
+                   offset 0) o on true"""
+        ),
+        {"subjects": list(subjects)},
+    )
+    return {row.subject: row.number for row in rows if row.number is not None}
+
+
+# Ids are made in the order of time, so that what was made lately is found by them.
+_MADE_SINCE = """
+    select id, invoice_id, format, version, pages, size_bytes, missing_glyphs
+    from delivery.invoice_document
+    where organization_id = current_setting('app.organization_id')::uuid and version > 0
+      and id >= :first_id and created_at >= :since"""
+
+
+def _since(moment: datetime) -> dict[str, object]:
+    milliseconds = int(moment.timestamp() * 1000) - 1000  # the clock may be set back a little
+    return {"since": moment, "first_id": UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)}
+
+
+def _by_index(connection: Connection) -> None:
+    """Whatever the statistics say: see work/operators.sql."""
+    connection.execute(text("set local enable_seqscan = off"))

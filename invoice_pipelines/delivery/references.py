@@ -1,0 +1,48 @@
+"""Holds how invoices are named by people: by id, by number, or by the batch job that issued them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+_AT_ONCE = 10_000
+
+
+def invoice_ids(connection: Connection, references: Iterable[str]) -> list[str]:
+    """Ids of issued invoices and credit notes that are named by id or number, in the order given; what is unknown stays
+    as it is, so that it becomes an item that says so.
+    """
+    given = [reference.strip().replace("\x00", "").encode("utf-8", "replace").decode() for reference in references]
+    ids: dict[str, str] = {}
+    for start in range(0, len(given), _AT_ONCE):
+        rows = connection.execute(
+            text(
+                """select n.invoice_number, n.invoice_id::text as id from work.few(cast(:numbers as text[])) k
+                   cross join lateral (
+                       select n.invoice_number, n.invoice_id from billing.invoice_number n
+                       where n.organization_id = current_setting('app.organization_id')::uuid
+                         and n.invoice_number = k.element offset 0) n"""
+            ),
+            {"numbers": given[start : start + _AT_ONCE]},
+        )
+        ids.update((row.invoice_number, row.id) for row in rows)
+    return [ids.get(reference, reference)[:200] or "(empty)" for reference in given]
+
+
+def issued_by_job(connection: Connection, job_id: UUID) -> list[str]:
+    """Ids of the invoices that an invoicing job issued and that are not void by now, in the order of its request."""
+    rows = connection.execute(
+        text(
+            """select i.id from work.batch_item t
+               cross join lateral (
+                   select i.id, i.status from billing.invoice i
+                   where i.organization_id = t.organization_id and i.id = (t.result ->> 'invoice_id')::uuid offset 0) i
+               where t.organization_id = current_setting('app.organization_id')::uuid and t.job_id = :job_id
+                 and t.status = 'succeeded' and i.status <> 'void'
+               order by t.id"""
+        ),
+        {"job_id": job_id},
+    )
+    return [str(invoice_id) for invoice_id in rows.scalars()]
