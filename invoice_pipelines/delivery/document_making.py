@@ -47,7 +47,7 @@ from invoice_pipelines.work import (
     get_job,
 )
 
-CHUNK_SIZE = 250
+CHUNK_SIZE = 500
 ATTEMPTS = 8
 """Of an item whose fault may pass, such as a full disk: the last one is about 20 minutes after the first."""
 

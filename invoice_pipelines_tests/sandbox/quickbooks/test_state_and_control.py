@@ -56,7 +56,7 @@ def test_a_killed_sandbox_goes_on_where_it_stood_with_tokens_and_request_ids(tmp
         with RemoteSandbox(after["url"]) as remote:
             assert [remote.accountant(realm).count("Customer") for realm in ("1", "2")] == [1, 0]
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_another_process_controls_everything_by_the_same_words(sandbox: Sandbox) -> None:
