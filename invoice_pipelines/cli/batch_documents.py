@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
-from invoice_pipelines.billing.errors import storable
 from invoice_pipelines.cli.batch_work import Slug, exit_if, lines_of, opened, parse_job_id, process, wait_for
 from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.delivery.references import invoice_ids, issued_by_job
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.settings import load_settings
@@ -96,41 +96,12 @@ def _chosen(
     from invoice_pipelines.delivery.documents import all_invoices_without_documents
 
     if references is not None:
-        return [_invoice_id(connection, reference) for reference in references]
+        return invoice_ids(connection, references)
     if job is None:
         return [str(invoice_id) for invoice_id in all_invoices_without_documents(connection, request)]
     job_id = parse_job_id(job)
     get_job(connection, job_id)  # raises where there is none
-    return _issued_by(connection, job_id)
-
-
-def _invoice_id(connection: Connection, reference: str) -> str:
-    """The id of a number; what is no number stays as it is, and its item says so."""
-    found = connection.execute(
-        text(
-            """select invoice_id from billing.invoice_number
-               where organization_id = current_setting('app.organization_id')::uuid and invoice_number = :number"""
-        ),
-        {"number": storable(reference)},
-    ).scalar_one_or_none()
-    return str(found or reference)
-
-
-def _issued_by(connection: Connection, job_id: UUID) -> list[str]:
-    """What an invoicing job issued and is not void by now, in the order of its request."""
-    rows = connection.execute(
-        text(
-            """select t.result ->> 'invoice_id' from work.batch_item t
-               cross join lateral (
-                   select i.status from billing.invoice i
-                   where i.organization_id = t.organization_id and i.id = (t.result ->> 'invoice_id')::uuid offset 0) i
-               where t.organization_id = current_setting('app.organization_id')::uuid and t.job_id = :job_id
-                 and t.status = 'succeeded' and i.status <> 'void'
-               order by t.id"""
-        ),
-        {"job_id": job_id},
-    )
-    return list(rows.scalars())
+    return issued_by_job(connection, job_id)
 
 
 def _show_bundles(engine: Engine, organization: Organization, job_id: UUID, folder: Path | None, *, now: bool) -> None:
