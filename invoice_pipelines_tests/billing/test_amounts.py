@@ -16,6 +16,7 @@ from invoice_pipelines_tests.billing.books import Book, books_of_orders
 from invoice_pipelines_tests.billing.conftest import RATES, Desk, line
 from invoice_pipelines_tests.billing.model import rounded, totals
 from invoice_pipelines_tests.billing.ubl import as_ubl
+from invoice_pipelines_tests.sizes import size
 
 
 def decimals(low: str, high: str, places: int) -> st.SearchStrategy[Decimal]:
@@ -164,7 +165,7 @@ def assert_clean(book: Book, xml: bytes, desk: Desk) -> None:
     ]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=size(5, 30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(orders=st.lists(PLAIN, min_size=12, max_size=12))
 def test_hundreds_of_issued_invoices_are_clean_e_invoices(busy_desk: Desk, orders: list[dict[str, Any]]) -> None:
     customer = busy_desk.customer(name="Acheteur SA", country_code="FR", vat_id="FR40303265045")

@@ -22,6 +22,7 @@ from invoice_pipelines.sandbox.mail import MailServer
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.cli.test_demo_orders import HOME
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.sizes import only_at_full_size
 
 MINUTE = timedelta(minutes=1)
 
@@ -34,6 +35,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside
 
 
 @pytest.mark.slow
+@only_at_full_size
 def test_all_is_made_and_arrives_once_and_what_is_wrong_is_named(database: TestDatabase, outside: Outside) -> None:
     engine, books, batches = database.engine, order_books(PROJECT / "examples"), []
     for slug, (country, currency) in HOME.items():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -120,7 +121,11 @@ def test_faults_come_in_turn_and_then_no_more(sandbox: VisionSandbox) -> None:
         ask(sandbox, [page(0)])
     with pytest.raises((ServiceUnavailable, Cancelled)):
         ask(sandbox, [page(0)])
-    assert len(ask(sandbox, [page(0)])) == 1
+    answers = None
+    while answers is None:
+        with suppress(ServiceUnavailable):  # a client may find only now that its connection is gone
+            answers = ask(sandbox, [page(0)])
+    assert len(answers) == 1
     assert [request.fault for request in sandbox.requests] == [Fault.RESOURCE_EXHAUSTED, Fault.DROP, None]
 
 

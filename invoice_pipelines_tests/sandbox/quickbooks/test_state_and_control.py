@@ -55,7 +55,7 @@ def test_a_killed_sandbox_goes_on_where_it_stood_with_tokens_and_request_ids(tmp
         assert _call({**before, "url": after["url"]}, "1", "POST", "/customer", **create).text == first.text
         with RemoteSandbox(after["url"]) as remote:
             assert [remote.accountant(realm).count("Customer") for realm in ("1", "2")] == [1, 0]
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
 
 
