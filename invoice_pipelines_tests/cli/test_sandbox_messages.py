@@ -33,7 +33,7 @@ def running(*arguments: str) -> Iterator[dict[str, str]]:
         try:
             yield json.loads(line)["environment"]
         finally:
-            os.kill(process.pid, signal.SIGINT)
+            os.kill(process.pid, signal.SIGTERM)
             _, errors = process.communicate(timeout=20)
         assert process.returncode == 0
         assert b"Traceback" not in errors
