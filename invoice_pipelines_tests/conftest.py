@@ -36,15 +36,6 @@ class TestDatabase:
     owner_url: URL
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a fixture of their module go to one process, or each process would make it for itself."""
-    for item in items:
-        fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 (no part of pytest's types)
-        is_shared = any(defined[-1].scope == "module" for defined in fixtures)
-        if is_shared and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-
-
 IN_MEMORY = Path("/dev/shm")
 ENOUGH_MEMORY = 4 * 2**30
 

@@ -34,6 +34,7 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     for organization in EXPECTED["organizations"]
     for document in organization["documents"]
 ]
+pytestmark = pytest.mark.xdist_group("examples")  # all are read once, not once in each process
 BY_FILE = [pytest.param(slug, document, id=f"{slug}-{document['file']}") for slug, document in DOCUMENTS]
 
 
