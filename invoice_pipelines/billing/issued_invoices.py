@@ -84,7 +84,7 @@ class IssuedInvoiceLine:
     unit_code: str
     """BT-130, UN/ECE recommendation 20"""
     unit_price: Decimal
-    """before the discount (BT-148); the net price BT-146 is this less discount_percent"""
+    """BT-146, without VAT; discount_percent is not in it, but an allowance of the line (BG-27)"""
     discount_percent: Decimal
     net_amount: Decimal
     """BT-131"""

@@ -8,7 +8,6 @@ which only who got the email knows; one about the blind copy (EMAIL_ARCHIVE_TO) 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,7 +21,6 @@ from invoice_pipelines.delivery.channels.mailbox import Mailbox
 from invoice_pipelines.delivery.channels.reported import ReportedStatus, statuses
 from invoice_pipelines.delivery.decisions import record_report
 from invoice_pipelines.delivery.values import ChannelName, MessageStatus
-from invoice_pipelines.organizations import Organization
 from invoice_pipelines.settings import Settings
 
 SETTLED_WITHIN_HOURS = 72
@@ -51,31 +49,41 @@ class ReportsRead:
     """Providers that could not be asked, a line each; the rest was done"""
 
 
-def refresh_reports(
-    engine: Engine, settings: Settings, organization: Organization, *, should_stop: Callable[[], bool] | None = None
-) -> ReportsRead:
-    """Reads Twilio's statuses of the organization's messages, and the mailbox of reports (of all organizations).
+def read_statuses(engine: Engine, settings: Settings, organization_id: UUID) -> ReportsRead:
+    """Asks Twilio what became of the organization's messages; nothing where Twilio is not set up.
 
-    What is not set up is left out. Doing it twice at the same time, or again, changes nothing more.
+    Doing it twice at the same time, or again, changes nothing more; so it is with read_mailbox.
     """
     read = ReportsRead()
-    stop = should_stop or (lambda: False)
-    for step in (_read_statuses, _read_mailbox):
+    if settings.twilio_account_sid is not None and settings.twilio_auth_token is not None:
         try:
-            step(engine, settings, organization, read, stop)
+            _read_statuses(engine, settings, organization_id, read)
         except Unavailable as error:
-            read.problems = (*read.problems, str(error))
+            read.problems = (str(error),)
     return read
 
 
-def _read_statuses(
-    engine: Engine, settings: Settings, organization: Organization, read: ReportsRead, stop: Callable[[], bool]
-) -> None:
-    if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
-        return
+def read_mailbox(engine: Engine, settings: Settings) -> ReportsRead:
+    """Reads the mailbox of undeliverable emails, for all organizations; nothing where it is not set up."""
+    read = ReportsRead()
+    if settings.imap_host is not None and settings.imap_bounces_mailbox is not None:
+        try:
+            with closing(Mailbox(settings)) as mailbox:
+                for uid, data in mailbox.messages(mailbox.unread_reports(settings.imap_bounces_mailbox, _EMAILS)):
+                    for report in read_reports(data):
+                        _record(engine, settings, report, read)
+                    # After it is written down: who dies before reads it again, which changes nothing.
+                    mailbox.mark_read(uid)
+                    read.emails += 1
+        except Unavailable as error:
+            read.problems = (str(error),)
+    return read
+
+
+def _read_statuses(engine: Engine, settings: Settings, organization_id: UUID, read: ReportsRead) -> None:
     for channel in (ChannelName.SMS, ChannelName.WHATSAPP):
-        while not stop() and read.asked < _MESSAGES:
-            with organization_scope(engine, organization.id) as connection:
+        while read.asked < _MESSAGES:
+            with organization_scope(engine, organization_id) as connection:
                 waiting = connection.execute(
                     text(
                         """select u.id, u.provider_id
@@ -93,7 +101,7 @@ def _read_statuses(
                     told.append(one)
             finally:
                 read.asked += len(told)
-                _record_statuses(engine, organization.id, {row.provider_id: row.id for row in waiting}, told, read)
+                _record_statuses(engine, organization_id, {row.provider_id: row.id for row in waiting}, told, read)
 
 
 def _record_statuses(
@@ -126,22 +134,6 @@ def _record_statuses(
                 reported_by="Twilio",
             ):
                 _count(read, reported.status)
-
-
-def _read_mailbox(
-    engine: Engine, settings: Settings, organization: Organization, read: ReportsRead, stop: Callable[[], bool]
-) -> None:
-    if settings.imap_host is None or settings.imap_bounces_mailbox is None:
-        return
-    with closing(Mailbox(settings)) as mailbox:
-        for uid, data in mailbox.messages(mailbox.unread_reports(settings.imap_bounces_mailbox, _EMAILS)):
-            for report in read_reports(data):
-                _record(engine, settings, report, read)
-            # After it is written down: who dies before reads it again, which changes nothing.
-            mailbox.mark_read(uid)
-            read.emails += 1
-            if stop():
-                return
 
 
 def _record(engine: Engine, settings: Settings, report: DeliveryReport, read: ReportsRead) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.delivery.channels.mail import MailChannel
 from invoice_pipelines.delivery.channels.twilio import TwilioChannel
-from invoice_pipelines.delivery.reports import ReportsRead, refresh_reports
+from invoice_pipelines.delivery.reports import ReportsRead, read_mailbox, read_statuses
 from invoice_pipelines.organizations import Organization, find_organization
 from invoice_pipelines.sandbox.mail import Fault as MailFault
 from invoice_pipelines.sandbox.mail import MailServer, ReportStyle
@@ -24,6 +25,12 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.delivery.channels.outgoing import CUSTOMER, email, sms, whatsapp
 from invoice_pipelines_tests.delivery.conftest import settings_of
+
+
+def refresh_reports(engine: Engine, settings: Settings, organization: Organization) -> ReportsRead:
+    """All reports that concern an organization, as the job reads them."""
+    of_phones, of_emails = read_statuses(engine, settings, organization.id), read_mailbox(engine, settings)
+    return ReportsRead(*(getattr(of_phones, each.name) + getattr(of_emails, each.name) for each in fields(ReportsRead)))
 
 
 @pytest.fixture

@@ -31,20 +31,17 @@ def read_delivery_reports(context: dg.OpExecutionContext, config: Reports, datab
     """Asks Twilio for the messages of each organization, and reads the mailbox once. What cannot be reached is told at
     the end and keeps nothing else from being read.
     """
-    from invoice_pipelines.delivery.reports import refresh_reports  # loads the clients of Twilio and the mail server
+    from invoice_pipelines.delivery.reports import read_mailbox, read_statuses  # loads Twilio's and the mail's clients
 
-    settings = database.settings
-    asked = [(slug, settings.model_copy(update={"imap_bounces_mailbox": None})) for slug in config.organizations]
-    if config.mailbox and settings.imap_bounces_mailbox is not None:
-        anybody = [found.slug for found in list_organizations(database.engine)][:1]
-        asked += [(slug, settings.model_copy(update={"twilio_account_sid": None})) for slug in anybody]
     read = []
-    for slug, of_one in asked:
-        found = refresh_reports(database.engine, of_one, find_organization(database.engine, slug))
-        if of_one.imap_bounces_mailbox is None and found.delivered + found.bounced:
+    for slug in config.organizations:
+        found = read_statuses(database.engine, database.settings, find_organization(database.engine, slug).id)
+        if found.delivered + found.bounced:
             shown = {"delivered": found.delivered, "not delivered": found.bounced}
             context.log_event(dg.AssetObservation(MESSAGES, partition=slug, metadata=shown))
         read.append(found)
+    if config.mailbox:
+        read.append(read_mailbox(database.engine, database.settings))
     context.add_output_metadata(
         {
             "messages asked for": sum(found.asked for found in read),
