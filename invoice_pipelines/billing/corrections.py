@@ -60,14 +60,18 @@ def credit_invoice(
     issue_date: date | None = None,
     quantities: Mapping[int, Decimal] | None = None,
     return_stock: bool = False,
+    note: str | None = None,
 ) -> UUID:
     """Issues a credit note for an invoice and returns its id: for all that is left of it, or for some quantities by
     line number. Its amounts are positive and reduce what is due.
 
-    `issue_date` is today in the organization's time zone by default. With `return_stock` the quantities go back.
+    `reason` is for the books and never leaves them; `note` is what the credit note says to the customer, on its page
+    and in its XML (BT-22). `issue_date` is today in the organization's time zone by default. With `return_stock` the
+    quantities go back.
     Raises BillingError where there is nothing (left) to credit, or the unpaid amount is less than the credit note.
     """
     check_text("reason", reason)
+    check_text("note", note)
     for line_number, quantity in (quantities or {}).items():
         exponent = quantity.as_tuple().exponent
         if not isinstance(exponent, int) or exponent < _DECIMALS_OF_QUANTITIES:
@@ -77,7 +81,7 @@ def credit_invoice(
         credit_note: UUID = connection.execute(
             text(
                 """select billing.credit_invoice(:id, :reason, :who, cast(:issue_date as date),
-                                                 cast(:quantities as jsonb), :return_stock)"""
+                                                 cast(:quantities as jsonb), :return_stock, :note)"""
             ),
             {
                 "id": invoice_id,
@@ -86,6 +90,7 @@ def credit_invoice(
                 "issue_date": issue_date,
                 "quantities": stated,
                 "return_stock": return_stock,
+                "note": note,
             },
         ).scalar_one()
     return credit_note

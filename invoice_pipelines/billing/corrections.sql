@@ -100,10 +100,11 @@ $$;
 -- Issues a credit note for an invoice, in its own series: for all that is left of it, or for {line number: quantity}.
 -- It reduces what is due. Together the credit notes of an invoice never exceed it, by line, by group of VAT and in
 -- total; those that leave nothing come to its amounts to the cent: the last one takes up what rounding left. Returns
--- the id.
+-- the id. The reason is for the books alone: what the customer is to read is `note`, which the credit note says (BT-22).
+drop function if exists billing.credit_invoice(uuid, text, text, date, jsonb, boolean);  -- printed its reason
 create or replace function billing.credit_invoice(
     invoice uuid, reason text, creator text default null, issue_date date default null,
-    quantities jsonb default null, with_stock boolean default false
+    quantities jsonb default null, with_stock boolean default false, note text default null
 ) returns uuid
 language plpgsql set enable_seqscan = off
 as $$
@@ -205,7 +206,8 @@ begin
                original.customer_id, invoice, credit_date, credit_date, original.delivery_date, original.currency,
                t.line_amount, t.allowance_amount, t.line_amount - t.allowance_amount, t.tax_amount,
                t.line_amount - t.allowance_amount + t.tax_amount, original.discount_percent, original.language,
-               original.seller, original.buyer, original.order_number, original.purchase_order_reference, reason, who
+               original.seller, original.buyer, original.order_number, original.purchase_order_reference,
+               nullif(btrim(note), ''), who
         from total t
         returning gross_amount
     ), lines as (

@@ -176,6 +176,11 @@ class IssuedInvoice:
     lines: tuple[IssuedInvoiceLine, ...]
     taxes: tuple[IssuedInvoiceTax, ...]
 
+    @property
+    def asks_for_payment(self) -> bool:
+        """Whether anybody is to pay it: not a credit note, nor an invoice on which nothing is due (any more)."""
+        return self.document_kind is DocumentKind.INVOICE and self.amount_due > 0
+
 
 def get_issued_invoice(connection: Connection, invoice_id: UUID) -> IssuedInvoice:
     """An issued invoice or credit note of the organization in scope. Raises InvoiceNotFound."""

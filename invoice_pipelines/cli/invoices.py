@@ -117,6 +117,9 @@ def credit(
     ] = None,
     date: Annotated[str | None, typer.Option(help="Issue date of the credit note; today if left out.")] = None,
     return_stock: Annotated[bool, typer.Option("--return-stock", help="The quantities go back to stock.")] = False,
+    note: Annotated[
+        str | None, typer.Option(help="What the credit note says to the customer; the reason is not printed.")
+    ] = None,
 ) -> None:
     """Issue a credit note for an invoice, for all of it or for some quantities."""
     quantities = dict(_line(text) for text in line) if line else None
@@ -136,6 +139,7 @@ def credit(
                     issue_date=None if date is None else parse_date("--date", date),
                     quantities=quantities,
                     return_stock=return_stock,
+                    note=note,
                 ),
             )
     console.print(

@@ -20,7 +20,15 @@ from invoice_pipelines.delivery.document_rows import (
     is_intact,
     newest_documents,
 )
-from invoice_pipelines.delivery.document_writing import Made, NotMade, Task, Workshop, file_name, input_sha256
+from invoice_pipelines.delivery.document_writing import (
+    Made,
+    NotMade,
+    Task,
+    Workshop,
+    as_made_before,
+    file_name,
+    input_sha256,
+)
 from invoice_pipelines.delivery.rendering.renderer import languages
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.organizations import Organization
@@ -158,6 +166,8 @@ class Making:
         for format in self._request.formats:
             task = Task(invoice, format, language)
             existing = self._existing.get(_key(task))
+            if existing is not None:
+                task = as_made_before(self._workshop, task, existing.input_sha256)
             if existing is not None and (reason := self._stays(existing, task)):
                 self._parts[invoice.id].append(reason)
             elif invoice.status is InvoiceStatus.VOID:

@@ -20,11 +20,12 @@ from invoice_pipelines.billing.issued_invoices import InvoiceStatus, IssuedInvoi
 from invoice_pipelines.delivery.einvoice import Seller, lacking, write_xml
 from invoice_pipelines.delivery.rendering.bundle import TemplateBundle
 from invoice_pipelines.delivery.rendering.errors import TemplateError
-from invoice_pipelines.delivery.rendering.renderer import ENGINE, Look, Renderer, payment_terms
+from invoice_pipelines.delivery.rendering.exemptions import with_reasons_in
+from invoice_pipelines.delivery.rendering.renderer import ENGINE, Look, Renderer, catalogue_in, payment_terms
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.organizations import Organization
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Raise it with any change of code after which the same invoice makes another document: `renew` goes by it."""
 
 XML_ENGINE = f"invoice_pipelines {CODE_VERSION}"
@@ -115,7 +116,9 @@ class Writer:
             return NotMade("NOT_MADE", f"{type(error).__name__}: {lines[0]}", retry=True)
 
     def _write(self, task: Task) -> Written | NotMade:
-        invoice, workshop = as_issued(task.invoice), self._workshop
+        workshop = self._workshop
+        catalogue = catalogue_in(workshop.bundle, workshop.look, task.language)
+        invoice = with_reasons_in(catalogue, as_issued(task.invoice), workshop.look.language)
         seller = seller_of(workshop, invoice, task.language)
         if reasons := lacking(invoice, seller, task.format):
             return NotMade("LACKS_DATA", " ".join(reasons))
@@ -130,14 +133,16 @@ class Writer:
 
 
 def as_issued(invoice: IssuedInvoice) -> IssuedInvoice:
-    """The invoice as it was issued: a document made a year later does not speak of payments."""
+    """The invoice as it was issued: a document made a year later does not speak of payments. But it asks for none where
+    nothing is due any more.
+    """
     nothing = Decimal(0)
     return replace(
         invoice,
         status=InvoiceStatus.ISSUED,
         amount_paid=nothing,
         amount_credited=nothing,
-        amount_due=invoice.gross_amount,
+        amount_due=invoice.gross_amount if invoice.amount_due else nothing,
     )
 
 
@@ -154,7 +159,20 @@ def input_sha256(workshop: Workshop, task: Task) -> str:
         if name not in _NOT_PRINTED and name not in _SETTLEMENT
     }
     engine = ENGINE if task.format.is_pdf else XML_ENGINE
-    return _sha256([invoice, workshop.key, task.language, task.format, engine, CODE_VERSION])
+    settled = ["settled"] if _is_settled(task.invoice) else []
+    return _sha256([invoice, workshop.key, task.language, task.format, engine, CODE_VERSION, *settled])
+
+
+def as_made_before(workshop: Workshop, task: Task, input_sha256_before: str) -> Task:
+    """The task as it was when a document was made of it: what was paid since changes none that there is already."""
+    if not _is_settled(task.invoice):
+        return task
+    unsettled = replace(task, invoice=replace(task.invoice, amount_due=task.invoice.gross_amount))
+    return unsettled if input_sha256(workshop, unsettled) == input_sha256_before else task
+
+
+def _is_settled(invoice: IssuedInvoice) -> bool:
+    return bool(invoice.gross_amount) and not invoice.amount_due
 
 
 def file_name(invoice_number: str, format: DocumentFormat) -> str:

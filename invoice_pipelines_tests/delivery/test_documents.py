@@ -27,6 +27,7 @@ from invoice_pipelines.work import enqueue
 from invoice_pipelines_tests.billing.conftest import fresh_database
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.delivery.press import Press, open_press
+from invoice_pipelines_tests.delivery.rendering.looking import page_texts
 
 CII, UBL = DocumentFormat.XRECHNUNG_CII, DocumentFormat.XRECHNUNG_UBL
 NUMBERED = {"lines": [{"description": "Work", "quantity": 1, "unit_price": "9", "tax_category": "S", "tax_rate": 19}]}
@@ -94,6 +95,40 @@ def test_a_payment_changes_no_document(press: Press) -> None:
         credit_invoice(connection, invoice, reason="returned", created_by="anna")
     (ended,) = press.make([invoice], renew=True)
     assert ended.status == "skipped"
+
+
+def test_the_reason_of_a_credit_note_stays_in_the_books_and_its_note_is_printed(press: Press) -> None:
+    silent, noted = press.shop.issue({}, {})
+    reason = "customer threatened to sue"
+    with press.shop.scope() as connection:
+        without = credit_invoice(connection, silent, reason=reason, created_by="anna")
+        with_note = credit_invoice(connection, noted, reason=reason, created_by="anna", note="Returned on 3 March")
+    press.make([without, with_note])
+    for credit_note, note in ((without, None), (with_note, "Returned on 3 March")):
+        pdf = press.file(press.newest(credit_note))
+        with pikepdf.open(BytesIO(pdf)) as document:
+            (attached,) = document.attachments.values()
+            said = page_texts(pdf)[0] + attached.get_file().read_bytes().decode()
+        assert reason not in said
+        assert said.count("Returned on 3 March") == (2 if note else 0)
+    events = press.rows("select reason from billing.invoice_event where action = 'credited'")
+    assert {row.reason for row in events} == {reason}
+
+
+def test_a_document_made_after_its_invoice_was_settled_asks_for_no_payment(press: Press) -> None:
+    before, after = press.shop.issue({}, {}, due_days=14)
+    press.make([before])
+    with press.shop.scope() as connection:
+        for invoice in (before, after):
+            credit_invoice(connection, invoice, reason="returned", created_by="anna")
+    press.make([after])
+    asking, settled = press.newest(before), press.newest(after)
+    assert "Please pay in full by" in page_texts(press.file(asking))[0]
+    assert "No payment is due." in page_texts(press.file(settled))[0]
+    press.path(asking.sha256).unlink()
+    press.make([before, after], renew=True)
+    assert press.versions() == {before: [1], after: [1]}
+    assert "Please pay in full by" in page_texts(press.file(asking))[0], "it is the same as before"
 
 
 def test_what_cannot_be_made_says_why_and_holds_up_nothing(press: Press, database: TestDatabase) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from invoice_pipelines.billing import DocumentKind, IssuedInvoice, IssuedInvoiceLine, IssuedInvoiceTax, Party
+from invoice_pipelines.billing import IssuedInvoice, IssuedInvoiceLine, IssuedInvoiceTax, Party
 from invoice_pipelines.delivery.einvoice.derived import (
     Adjustment,
     ElectronicAddress,
@@ -211,7 +211,7 @@ def _adjustment(adjustment: Adjustment, tax: IssuedInvoiceTax | None = None) -> 
 def _terms(invoice: IssuedInvoice, seller: Seller) -> str:
     terms, end = payment_terms(invoice, seller)
     due = ""
-    if invoice.document_kind is DocumentKind.INVOICE:
+    if invoice.asks_for_payment:
         due = f"<ram:DueDateDateTime>{_day('udt', invoice.due_date)}</ram:DueDateDateTime>"
     return group("ram:SpecifiedTradePaymentTerms", optional("ram:Description", terms, end=end), due)
 

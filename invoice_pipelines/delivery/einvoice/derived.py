@@ -119,10 +119,13 @@ def exemption(tax: IssuedInvoiceTax) -> tuple[str | None, str | None]:
 def payment_means(invoice: IssuedInvoice, seller: Seller) -> PaymentMeans:
     """How an invoice is to be paid: to the account of its seller, where there is one.
 
-    A credit note reduces what is due and is never paid: it names no account, so that nobody transfers its amount.
+    A credit note reduces what is due and is never paid: it names no account, so that nobody transfers its amount. Nor
+    does an invoice on which nothing is due.
     """
     if invoice.document_kind is DocumentKind.CREDIT_NOTE:
         return PaymentMeans(_CLEARING)
+    if not invoice.asks_for_payment:
+        return PaymentMeans(_NOT_DEFINED)
     account = compact(invoice.seller.iban)
     if not account:
         return PaymentMeans(_NOT_DEFINED, invoice.invoice_number)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
-from invoice_pipelines.billing import DocumentKind, IssuedInvoice, IssuedInvoiceTax, Party
+from invoice_pipelines.billing import IssuedInvoice, IssuedInvoiceTax, Party
 from invoice_pipelines.delivery.einvoice.codes import is_country, is_currency, is_exemption_code, is_unit
 from invoice_pipelines.delivery.einvoice.derived import (
     buyer_address,
@@ -176,9 +176,9 @@ def _xrechnung(invoice: IssuedInvoice, seller: Seller) -> Iterator[str]:
         yield "The organization has no electronic address: no email address of a contact (BT-34, PEPPOL-EN16931-R020)."
     if buyer_address(invoice) is None:
         yield "The buyer has no electronic address: neither Leitweg-ID nor email (BT-49, PEPPOL-EN16931-R010)."
-    if invoice.document_kind is DocumentKind.INVOICE:  # nobody pays a credit note
+    if invoice.asks_for_payment:
         account = compact(invoice.seller.iban)
-        if invoice.gross_amount and not account:
+        if not account:
             yield "The organization has no IBAN, and an XRechnung says how it is to be paid (BR-DE-1, BR-DE-23)."
         if _LOOKS_LIKE_IBAN.fullmatch(account) and not is_valid_iban(account):
             yield f"The IBAN {account} of the organization has wrong check digits or a wrong length (BR-DE-19)."

@@ -53,7 +53,7 @@ def ubl(invoice: IssuedInvoice, seller: Seller, *, profile: Profile) -> bytes:
         leaf("cbc:CustomizationID", profile.value) + optional("cbc:ProfileID", profile.business_process),
         leaf("cbc:ID", invoice.invoice_number),
         f"<cbc:IssueDate>{invoice.issue_date.isoformat()}</cbc:IssueDate>",
-        f"<cbc:DueDate>{invoice.due_date.isoformat()}</cbc:DueDate>" if is_invoice else "",
+        f"<cbc:DueDate>{invoice.due_date.isoformat()}</cbc:DueDate>" if invoice.asks_for_payment else "",
         leaf(f"cbc:{kind}TypeCode", invoice.document_kind.type_code),
         optional("cbc:Note", _note(invoice.note)),
         leaf("cbc:DocumentCurrencyCode", invoice.currency),

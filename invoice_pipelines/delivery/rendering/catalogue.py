@@ -16,19 +16,23 @@ FOLDER = "texts/"
 MODEL = "en"
 """The language whose catalogue says which keys there are."""
 
+_OPTIONAL = "exemption_codes"
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The texts of a language. `units` has one and many of each code of UN/ECE recommendation 20."""
+    """The texts of a language. `units` has one and many of each code of UN/ECE recommendation 20, `exemption_codes` a
+    sentence for codes of the VATEX list.
+    """
 
     language: str
     formats: Formats
     date_pattern: str
-    short_date_pattern: str
     words: Mapping[str, str]
     sentences: Mapping[str, str]
     tax_categories: Mapping[str, str]
     exemption_reasons: Mapping[str, str]
+    exemption_codes: Mapping[str, str]
     units: Mapping[str, tuple[str, str]]
 
     def sentence(self, key: str, **values: str) -> str:
@@ -47,8 +51,13 @@ def languages_of(files: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def read_catalogue(language: str, content: bytes, model: bytes | None = None) -> Catalogue:
-    """Reads a catalogue. Raises TemplateError for one that is broken, or lacks a key that the `model` has."""
+def read_catalogue(
+    language: str, content: bytes, model: bytes | None = None, project: bytes | None = None
+) -> Catalogue:
+    """Reads a catalogue. What it lacks stands in that of the `project`, where the project has this language: so a
+    catalogue that an organization stored long ago goes on to work when a text is added. Raises TemplateError for one
+    that is broken, or lacks a key that the `model` has.
+    """
     name = catalogue_name(language)
     try:
         read = tomllib.loads(content.decode("utf-8"))
@@ -60,24 +69,35 @@ def read_catalogue(language: str, content: bytes, model: bytes | None = None) ->
         formats = formats_of(language)
     except ValueError as error:
         raise TemplateError(str(error), name) from None
+    if project is not None:
+        read = _over(tomllib.loads(project.decode("utf-8")), read)
     if model is not None:
         _check(read, tomllib.loads(model.decode("utf-8")), name, content)
     return Catalogue(
         language=language,
         formats=formats,
         date_pattern=read["date_pattern"],
-        short_date_pattern=read["short_date_pattern"],
         words=read["words"],
         sentences=read["sentences"],
         tax_categories=read["tax_categories"],
         exemption_reasons=read["exemption_reasons"],
+        exemption_codes=read.get("exemption_codes", {}),
         units={code: (one, many) for code, (one, many) in read["units"].items()},
     )
+
+
+def _over(project: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The project's texts with an organization's own in their place. What is of a wrong kind stays, to be refused."""
+    shared = (key for key, texts in project.items() if isinstance(texts, dict) and isinstance(own.get(key), dict))
+    sections = {key: {**project[key], **own[key]} for key in shared}
+    return {**project, **own, **sections}
 
 
 def _check(read: dict[str, Any], model: dict[str, Any], name: str, content: bytes) -> None:
     for key, expected in model.items():
         found = read.get(key)
+        if key == _OPTIONAL and found is None:
+            continue
         if not isinstance(found, type(expected)):
             what = "section" if isinstance(expected, dict) else "text"
             raise TemplateError(f"the {what} {key!r} is missing", name)
@@ -89,6 +109,8 @@ def _check(read: dict[str, Any], model: dict[str, Any], name: str, content: byte
                     )
         elif isinstance(expected, dict):
             for inner, text in expected.items():
+                if key == _OPTIONAL and inner not in found:
+                    continue
                 if not isinstance(found.get(inner), str):
                     raise TemplateError(f"{key}.{inner} is missing, or no text", name, _line_with(inner, content))
                 known, used = _fields(text), _fields(found[inner])

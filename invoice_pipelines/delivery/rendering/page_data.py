@@ -14,6 +14,7 @@ from typing import Any
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice, IssuedInvoiceLine, Party
 from invoice_pipelines.delivery.rendering import giro_code
 from invoice_pipelines.delivery.rendering.catalogue import Catalogue
+from invoice_pipelines.delivery.rendering.exemptions import reason_in_words
 from invoice_pipelines.delivery.rendering.formats import currency_digits
 from invoice_pipelines.organizations.settings import DocumentSettings
 
@@ -29,9 +30,13 @@ def page_data(invoice: IssuedInvoice, settings: DocumentSettings, catalogue: Cat
 
 
 def payment_terms_of(invoice: IssuedInvoice, settings: DocumentSettings, catalogue: Catalogue) -> str:
-    """The terms of payment (BT-20): those of the organization, or a sentence with the due date."""
-    if invoice.document_kind is DocumentKind.CREDIT_NOTE:
+    """The terms of payment (BT-20): those of the organization, or a sentence with the due date; where nothing is due,
+    that nothing is.
+    """
+    if invoice.document_kind is DocumentKind.CREDIT_NOTE and invoice.gross_amount:
         return catalogue.sentence("credit_terms")
+    if not invoice.asks_for_payment:
+        return catalogue.sentence("no_payment")
     if settings.payment_terms:
         return settings.payment_terms
     if invoice.due_date <= invoice.issue_date:
@@ -48,6 +53,7 @@ class _Page:
     def data(self) -> dict[str, Any]:
         invoice, words = self.invoice, self.catalogue.words
         credit = invoice.document_kind is DocumentKind.CREDIT_NOTE
+        asks = invoice.asks_for_payment
         issued = invoice.issue_date
         return {
             "language": self.catalogue.language,
@@ -64,13 +70,8 @@ class _Page:
             "author": invoice.seller.name,
             "sender_line": _text(" · ".join(_address_lines(invoice.seller))),
             "recipient": [_text(line) for line in self._recipient()],
-            "facts": self._facts(credit),
-            "headline": {
-                "amount": self._money(invoice.gross_amount),
-                "text": self.catalogue.sentence("credited")
-                if credit
-                else self.catalogue.sentence("due", due_date=self._day(invoice.due_date)),
-            },
+            "facts": self._facts(credit, asks),
+            "headline": {"amount": self._money(invoice.gross_amount), "text": self._headline(credit, asks)},
             "correction": self._correction(),
             "has_discount": any(line.discount_percent for line in invoice.lines),
             "currency": invoice.currency,
@@ -82,11 +83,12 @@ class _Page:
                 "amount": self._money(invoice.gross_amount),
             },
             "exemptions": self._exemptions(),
+            "terms_title": words["settlement" if credit else "payment"],
             "terms": _paragraphs(payment_terms_of(invoice, self.settings, self.catalogue)),
-            "bank": [] if credit else self._bank(),
-            "qr_code": None if credit else self._qr_code(),
+            "bank": self._bank() if asks else [],
+            "qr_code": self._qr_code() if asks else None,
             "notes": _paragraphs(invoice.note or ""),
-            "footer": self._footer(),
+            "footer": self._footer(asks),
         }
 
     def _recipient(self) -> list[str]:
@@ -96,13 +98,19 @@ class _Page:
             lines.append(self.catalogue.formats.country(buyer.country_code).upper())
         return lines
 
-    def _facts(self, credit: bool) -> list[list[Any]]:
+    def _headline(self, credit: bool, asks: bool) -> str:
+        """What becomes of the amount."""
+        if asks:
+            return self.catalogue.sentence("due", due_date=self._day(self.invoice.due_date))
+        return self.catalogue.sentence("credited" if credit and self.invoice.gross_amount else "nothing_due")
+
+    def _facts(self, credit: bool, asks: bool) -> list[list[Any]]:
         invoice, words = self.invoice, self.catalogue.words
         facts = [
             ("credit_note_number" if credit else "number", invoice.invoice_number),
-            ("credit_note_date" if credit else "issue_date", self._short_day(invoice.issue_date)),
-            ("delivery_date", self._short_day(invoice.delivery_date) if invoice.delivery_date else None),
-            ("due_date", None if credit else self._short_day(invoice.due_date)),
+            ("credit_note_date" if credit else "issue_date", self._day(invoice.issue_date)),
+            ("delivery_date", self._day(invoice.delivery_date) if invoice.delivery_date else None),
+            ("due_date", self._day(invoice.due_date) if asks else None),
             ("corrected_invoice", invoice.corrected_invoice_number),
             ("customer_number", invoice.buyer.customer_number),
             ("order_number", invoice.order_number),
@@ -184,7 +192,7 @@ class _Page:
 
     def _exemptions(self) -> list[Any]:
         reasons = [
-            tax.exemption_reason or self.catalogue.exemption_reasons.get(tax.tax_category, "")
+            tax.exemption_reason or reason_in_words(self.catalogue, tax)
             for tax in self.invoice.taxes
             if not tax.tax_amount
         ]
@@ -212,13 +220,13 @@ class _Page:
         )
         return None if said is None else giro_code.picture(said)
 
-    def _footer(self) -> list[list[Any]]:
+    def _footer(self, asks: bool) -> list[list[Any]]:
         seller, settings, words = self.invoice.seller, self.settings, self.catalogue.words
         country = self.catalogue.formats.country(seller.country_code)
         columns: list[list[str | None]] = [
             [*_address_lines(seller), country],
             [settings.contact_name, settings.contact_phone, settings.contact_email, settings.website],
-            [settings.bank_name, _iban(seller.iban) if seller.iban else None, settings.bic],
+            [settings.bank_name, _iban(seller.iban) if seller.iban else None, settings.bic] if asks else [],
             [
                 f"{words['vat_id']} {seller.vat_id}" if seller.vat_id else None,
                 f"{words['tax_number']} {seller.tax_number}" if seller.tax_number else None,
@@ -236,9 +244,6 @@ class _Page:
 
     def _day(self, value: Any) -> str:
         return self.catalogue.formats.day(value, self.catalogue.date_pattern)
-
-    def _short_day(self, value: Any) -> str:
-        return self.catalogue.formats.day(value, self.catalogue.short_date_pattern)
 
 
 def _address_lines(party: Party) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 import typst
 
 from invoice_pipelines.billing.issued_invoices import IssuedInvoice
-from invoice_pipelines.delivery.rendering.bundle import TemplateBundle
+from invoice_pipelines.delivery.rendering.bundle import TemplateBundle, project_files
 from invoice_pipelines.delivery.rendering.catalogue import (
     MODEL,
     Catalogue,
@@ -157,13 +157,19 @@ def languages(bundle: TemplateBundle) -> tuple[str, ...]:
 
 def catalogue_of(bundle: TemplateBundle, language: str) -> Catalogue:
     """The catalogue of a language. Raises TemplateError for a broken one."""
-    return read_catalogue(language, bundle.files[catalogue_name(language)], bundle.files[catalogue_name(MODEL)])
+    project = project_files()
+    name = catalogue_name(language)
+    return read_catalogue(language, bundle.files[name], project[catalogue_name(MODEL)], project.get(name))
+
+
+def catalogue_in(bundle: TemplateBundle, look: Look, language: str) -> Catalogue:
+    """The catalogue of a language, or that of the organization where there is none."""
+    return catalogue_of(bundle, language if catalogue_name(language) in bundle.files else look.language)
 
 
 def payment_terms(invoice: IssuedInvoice, look: Look, bundle: TemplateBundle, language: str) -> str:
     """The sentence about payment that stands on the page, for the XML (BT-20)."""
-    known = language if catalogue_name(language) in bundle.files else look.language
-    return payment_terms_of(invoice, look.settings, catalogue_of(bundle, known))
+    return payment_terms_of(invoice, look.settings, catalogue_in(bundle, look, language))
 
 
 def _template_error(error: typst.TypstError, own: frozenset[str]) -> TemplateError:

@@ -102,7 +102,7 @@ def sample_invoice(
     return _with_sums(
         IssuedInvoice(
             id=UUID(int=1),
-            invoice_number="RE-2026-000042" if kind is DocumentKind.INVOICE else "GS-2026-000007",
+            invoice_number="RE-2026-000042" if kind is DocumentKind.INVOICE else "RK-2026-000007",
             document_kind=kind,
             status=InvoiceStatus.ISSUED,
             sales_order_id=None,

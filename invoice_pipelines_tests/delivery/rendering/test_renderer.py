@@ -55,8 +55,9 @@ def test_a_page_says_who_what_how_much_and_until_when(renderer: Renderer) -> Non
     for said in (
         "Rechnung",
         "RE-2026-000042",
-        "16.03.2026",
-        "12.03.2026",
+        "Rechnungsdatum 16. März 2026",
+        "Leistungsdatum 12. März 2026",
+        "Fällig am 30. März 2026",
         "K-10042",
         "Café Morgenrot OHG",
         "04109 Leipzig",
@@ -68,9 +69,9 @@ def test_a_page_says_who_what_how_much_and_until_when(renderer: Renderer) -> Non
         "10 %",
         "3,5",
         "Stunden",
-        "Rabatt 5 % auf 2.505,31",
+        "5 % Rabatt auf 2.505,31",
         "−125,27",
-        "USt. 19 % auf 2.352,20",
+        "19 % USt. auf 2.352,20",
         "2.828,91 €",
         "Bitte zahlen Sie bis zum 30. März 2026 ohne Abzug.",
         "DE89 3704 0044 0532 0130 00",
@@ -88,7 +89,7 @@ def test_the_language_of_the_reader_decides_words_numbers_dates_and_countries(re
     (text,) = page_texts(renderer.render(invoice, XML, language="en").pdf)
     for said in (
         "Invoice number",
-        "16 Mar 2026",
+        "Invoice date 16 March 2026",
         "due 30 March 2026",
         "2,505.31",
         "€2,977.80",
@@ -106,11 +107,45 @@ def test_an_unknown_language_is_that_of_the_organization(renderer: Renderer) -> 
 def test_a_credit_note_names_what_it_corrects_and_asks_for_no_payment(renderer: Renderer) -> None:
     invoice = sample_invoice(kind=DocumentKind.CREDIT_NOTE, lines=2)
     (text,) = page_texts(renderer.render(invoice, XML, language="de").pdf)
-    assert "Diese Gutschrift berichtigt die Rechnung RE-2026-000042 vom 2. März 2026." in text
-    assert "GS-2026-000007" in text
-    assert "2.273,38 €" in text
-    assert "fällig" not in text.lower()
-    assert "Verwendungszweck" not in text
+    assert "Hiermit berichtigen wir unsere Rechnung RE-2026-000042 vom 2. März 2026." in text
+    assert "RK-2026-000007" in text
+    assert "Korrekturbetrag 2.273,38 €" in text
+    assert text.count("2. März 2026") == 2  # of the invoice and of the supply; nothing is due
+    assert_asks_for_no_payment(text)
+
+
+def assert_asks_for_no_payment(text: str) -> None:
+    for asked in ("fällig am", "due 30", "Fällig am", "Due date", "DE89", "IBAN", "Verwendungszweck", "reference"):
+        assert asked not in text
+    for asked in ("Bitte zahlen", "Please pay", "sofort", "immediately", "Banking-App", "banking app", "Skonto"):
+        assert asked not in text
+
+
+def test_a_german_credit_note_is_a_correction_unless_the_organization_says_otherwise(renderer: Renderer) -> None:
+    """A "Gutschrift" is an invoice that its recipient issues (§ 14 (2) UStG)."""
+    invoice = sample_invoice(kind=DocumentKind.CREDIT_NOTE, lines=2)
+    (text,) = page_texts(renderer.render(invoice, XML, language="de").pdf)
+    assert "Rechnungskorrektur 2.273,38 € zu Ihren Gunsten" in text
+    assert "gutschrift" not in text.lower()
+    own = render_with(own={"texts/de.toml": b'[words]\ncredit_note = "Stornorechnung"\n'})
+    (text,) = page_texts(own.render(invoice, XML, language="de").pdf)
+    assert "Stornorechnung" in text
+    assert "Hiermit berichtigen wir" in text, "what an own catalogue does not say is said by the project's"
+
+
+@pytest.mark.parametrize(("language", "said"), [("de", "keine Zahlung fällig"), ("en", "no payment due")])
+def test_where_nothing_is_due_nothing_asks_for_a_payment(language: str, said: str) -> None:
+    renderer = render_with(SETTINGS.model_copy(update={"payment_terms": "2 % Skonto binnen 8 Tagen."}))
+    settled = replace(sample_invoice(language), amount_due=Decimal(0))
+    free = replace(settled, gross_amount=Decimal(0))
+    nothing_credited = replace(free, document_kind=DocumentKind.CREDIT_NOTE)
+    for invoice in (settled, free, nothing_credited):
+        made = renderer.render(invoice, XML, language=language)
+        (text,) = page_texts(made.pdf)
+        assert said in text
+        assert_asks_for_no_payment(text)
+    (text,) = page_texts(renderer.render(sample_invoice(language), XML, language=language).pdf)
+    assert "2 % Skonto" in text
 
 
 def test_where_no_vat_is_charged_the_page_says_why(renderer: Renderer) -> None:
@@ -118,7 +153,7 @@ def test_where_no_vat_is_charged_the_page_says_why(renderer: Renderer) -> None:
     reverse = replace(invoice.taxes[0], tax_category="AE", tax_rate=Decimal(0), tax_amount=Decimal(0))
     invoice = replace(invoice, taxes=(reverse,), tax_amount=Decimal(0), gross_amount=invoice.net_amount)
     (text,) = page_texts(renderer.render(invoice, XML, language="de").pdf)
-    assert "Steuerschuld des Empfängers auf 978,00 0,00" in text
+    assert "Reverse Charge, netto 978,00 0,00" in text
     assert "Steuerschuldnerschaft des Leistungsempfängers (Reverse Charge)." in text
     own = replace(invoice, taxes=(replace(reverse, exemption_reason="Siehe § 13b UStG."),))
     (text,) = page_texts(renderer.render(own, XML, language="de").pdf)
@@ -288,10 +323,12 @@ def test_the_own_reader_finds_in_the_text_layer_what_stands_there(
     invoice = sample_invoice(language, lines=lines, kind=DocumentKind(kind), discount_percent=Decimal(lines % 4))
     pdf = renderer.render(invoice, XML, language=language).pdf
     reading = read_pdf(pdf, Limits(), ignore_attached_xml=True)
+    # By its title alone a Rechnungskorrektur is a corrected invoice; that it is a credit note, its XML says.
+    type_code = "384" if (kind, language) == ("credit_note", "de") else invoice.document_kind.type_code
     assert (reading.number, reading.issue_date, reading.type_code) == (
         invoice.invoice_number,
         invoice.issue_date,
-        invoice.document_kind.type_code,
+        type_code,
     )
     assert (reading.net_amount, reading.tax_amount, reading.gross_amount, reading.currency) == (
         invoice.net_amount,
@@ -314,11 +351,9 @@ def test_the_terms_of_the_organization_stand_on_the_page_and_go_into_the_xml() -
     assert "2 % Skonto binnen 8 Tagen." in page_texts(render_with(own).render(invoice, XML, language="de").pdf)[0]
     bundle = bundle_of({})
     assert payment_terms(invoice, Look(own, "de"), bundle, "de") == "2 % Skonto binnen 8 Tagen."
-    assert (
-        payment_terms(invoice, Look(SETTINGS, "de"), bundle, "en") == "Please pay by 30 March 2026 without deduction."
-    )
+    assert payment_terms(invoice, Look(SETTINGS, "de"), bundle, "en") == "Please pay in full by 30 March 2026."
     at_once = replace(invoice, due_date=invoice.issue_date)
-    assert payment_terms(at_once, Look(SETTINGS, "de"), bundle, "xx") == "Bitte zahlen Sie sofort ohne Abzug."
+    assert payment_terms(at_once, Look(SETTINGS, "de"), bundle, "xx") == "Zahlbar sofort ohne Abzug."
 
 
 def test_long_legal_texts_make_the_foot_higher_and_push_nothing_off_the_page() -> None:
