@@ -73,6 +73,7 @@ def database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
     admin = create_login_engine(server.url("postgres"))
     with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(f"create database {name} template {template}"))
+        connection.execute(text(f"revoke temporary on database {name} from public"))  # a clone has no rights of its own
     engine = create_app_engine(server.url(name, APP))
     superuser = create_login_engine(server.url(name))
     yield TestDatabase(engine, superuser, server.url(name, APP), server.url(name))

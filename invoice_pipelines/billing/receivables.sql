@@ -255,9 +255,10 @@ $$;
 -- new, and the last one is older than `rest`. New are numbers that were given, voids, payments, and whatever else leaves
 -- an event.
 -- Ids of events are made before they are committed: one that comes late is seen on the next day at the latest.
+set local role invoice_pipelines_overview;
 create or replace function billing.organizations_to_age(rest interval, moment timestamptz default now())
 returns table (organization_id uuid)
-language sql stable security definer set search_path = pg_catalog
+language sql stable security definer set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
     select o.id
@@ -278,6 +279,6 @@ as $$
            or a.made_at <= moment - rest and n.something_new)
     order by a.made_at nulls first, o.id
 $$;
-alter function billing.organizations_to_age(interval, timestamptz) owner to invoice_pipelines_overview;
 revoke all on function billing.organizations_to_age(interval, timestamptz) from public;
 grant execute on function billing.organizations_to_age(interval, timestamptz) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from invoice_pipelines.database.engine import create_login_engine
 from invoice_pipelines.database.errors import DatabaseError
-from invoice_pipelines.database.roles import APP, DAGSTER, OVERVIEW, OWNER
+from invoice_pipelines.database.roles import APP, DAGSTER, OVERVIEW, OWNER, RECORDER
 
 PACKAGE = Path(__file__).parent.parent
 OLDEST_SERVER = 180000
@@ -23,6 +23,26 @@ OLDEST_SERVER = 180000
 
 MIGRATION_LOCK = 7_206_113_845
 """Key of the advisory lock that lets one process migrate at a time; any fixed number does."""
+
+
+EXCESSIVE_RIGHTS = """
+    select format('revoke create, temporary on database %I from public, %I', current_database(), r.role)
+    from unnest(cast(:lesser as text[])) r (role)
+    where has_database_privilege(r.role, current_database(), 'create, temporary')
+    union all
+    select format('revoke create on schema %I from public, %I', n.nspname, r.role)
+    from unnest(cast(:lesser as text[])) r (role), pg_namespace n
+    where has_schema_privilege(r.role, n.oid, 'create')
+    union all
+    select format('revoke %I from %I', l.role, r.role)
+    from unnest(cast(:lesser as text[])) r (role), unnest(array[:owner] || cast(:lesser as text[])) l (role)
+    where r.role <> l.role and pg_has_role(r.role, l.role, 'member')
+    union all
+    select format('grant %I to %I with inherit false', r.role, :owner)
+    from unnest(cast(:lesser as text[])) r (role)
+    where r.role <> 'invoice_pipelines_app' and pg_has_role(:owner, r.role, 'usage')
+"""
+"""The statements that take from roles what makes more of them than they must be: each a way to run code as another."""
 
 
 class MigrationError(DatabaseError):
@@ -53,9 +73,9 @@ def migrate(owner_url: str | URL, revision: str = "head") -> str:
             else:
                 command.upgrade(config, revision)
                 if revision == "head":
-                    for file in sql_files():
-                        connection.exec_driver_sql(file.read_text(encoding="utf-8").replace("%", "%%"))
+                    _apply_sql(connection)
             connection.commit()
+            _check_rights(connection)
             reached = connection.execute(text("select max(version_num) from database.schema_version")).scalar()
             return str(reached or "base")
     except ProgrammingError as error:
@@ -67,6 +87,27 @@ def migrate(owner_url: str | URL, revision: str = "head") -> str:
         raise
     finally:
         engine.dispose()
+
+
+def _apply_sql(connection: Connection) -> None:
+    """Applies the SQL files. The roles that own what is `security definer` may create objects while it lasts.
+
+    At no other time, as what they run must never be able to leave something behind that others call.
+    """
+    own = connection.execute(
+        text("select string_agg(quote_ident(nspname), ', ') from pg_namespace where nspowner = cast(:o as regrole)"),
+        {"o": OWNER},
+    ).scalar_one()
+    schemas = ((OWNER, own), ("none", "public"))  # `public` belongs to the owner of the database
+    for role, names in schemas:
+        connection.execute(text(f"set local role {role}"))
+        connection.execute(text(f"grant usage, create on schema {names} to {OVERVIEW}, {RECORDER}"))
+    for file in sql_files():
+        connection.execute(text(f"set local role {OWNER}"))
+        connection.exec_driver_sql(file.read_text(encoding="utf-8").replace("%", "%%"))
+    for role, names in schemas:
+        connection.execute(text(f"set local role {role}"))
+        connection.execute(text(f"revoke create on schema {names} from {OVERVIEW}, {RECORDER}"))
 
 
 def sql_files() -> list[Path]:
@@ -135,19 +176,33 @@ def _create_roles(connection: Connection) -> None:
     _create_role(connection, OWNER, "nologin")
     _create_role(connection, APP, "login")
     _create_role(connection, OVERVIEW, "nologin")
+    _create_role(connection, RECORDER, "nologin")
+    name = connection.execute(text("select quote_ident(current_database())")).scalar_one()
     for statement in (
-        f"grant {OVERVIEW} to {OWNER}",
+        # Without inheritance the policies of these roles do not let the owner see any record.
+        f"grant {OVERVIEW}, {RECORDER} to {OWNER} with admin false, inherit false, set true",
         f"grant {OWNER}, {APP} to current_user",
         f"create schema if not exists database authorization {OWNER}",
         f"grant usage, create on schema public to {OWNER}",
-        f"grant usage, create on schema public to {OVERVIEW}",
+        f"revoke create on schema public from public, {OVERVIEW}",
         f"grant usage on schema public to {APP}",
+        f"grant create on database {name} to {OWNER}",
+        # Nobody needs temporary objects, which a name without its schema would find first.
+        f"revoke temporary on database {name} from public",
     ):
         if not _superfluous(connection, statement):
             connection.execute(text(statement))
-    name = connection.execute(text("select current_database()")).scalar_one()
-    connection.execute(text(f'grant create on database "{name}" to {OWNER}'))
     connection.commit()
+
+
+def _check_rights(connection: Connection) -> None:
+    """Raises MigrationError where roles may do more than they must, and the login could not take it from them."""
+    found = connection.execute(text(EXCESSIVE_RIGHTS), {"owner": OWNER, "lesser": [APP, OVERVIEW, RECORDER]}).scalars()
+    if mends := list(found):
+        raise MigrationError(
+            "roles may do more than they must, and this login may not take it from them; "
+            f"as a superuser, run in this database: {'; '.join(mends)}"
+        )
 
 
 def _superfluous(connection: Connection, statement: str) -> bool:

@@ -9,5 +9,8 @@ APP = "invoice_pipelines_app"
 OVERVIEW = "invoice_pipelines_overview"
 """Owns the few `security definer` functions that look across organizations; nobody can log in as it."""
 
+RECORDER = "invoice_pipelines_recorder"
+"""Owns the triggers that write history, and may add to history, nothing else; nobody can log in as it."""
+
 DAGSTER = "invoice_pipelines_dagster"
 """Owns Dagster's own database on the embedded server."""

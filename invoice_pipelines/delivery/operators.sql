@@ -44,9 +44,10 @@ grant select on public.message_history to invoice_pipelines_app;
 
 -- Organizations with SMS or WhatsApp messages that were sent since a moment and of which it is not known how they ended.
 -- For the schedule that asks.
+set local role invoice_pipelines_overview;
 create or replace function delivery.organizations_with_unsettled_messages(since timestamptz)
 returns table (organization_id uuid)
-language sql stable security definer set search_path = pg_catalog set enable_seqscan = off
+language sql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
     select o.id from organizations.organization o
     where o.removed_at is null and exists (
@@ -55,6 +56,6 @@ as $$
           and m.channel in ('sms', 'whatsapp') and m.sent_at >= since)
     order by o.id
 $$;
-alter function delivery.organizations_with_unsettled_messages(timestamptz) owner to invoice_pipelines_overview;
 revoke all on function delivery.organizations_with_unsettled_messages(timestamptz) from public;
 grant execute on function delivery.organizations_with_unsettled_messages(timestamptz) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;

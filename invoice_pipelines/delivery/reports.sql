@@ -3,9 +3,10 @@
 -- Whose message has a Message-ID. The mailbox in which reports of undeliverable emails arrive is that of all
 -- organizations, so that this looks across them. It gives ids of organizations alone, and only to who knows a whole
 -- Message-ID, of which the random part is as long as a key; what is in the message is read in the scope of its owner.
+set local role invoice_pipelines_overview;
 create or replace function delivery.organizations_of_message(header text)
 returns table (organization_id uuid)
-language sql stable security definer set search_path = pg_catalog
+language sql stable security definer set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
     select m.organization_id
@@ -13,9 +14,9 @@ as $$
     where m.message_id_header = header and m.message_id_header is not null
     order by m.message_id_header, m.organization_id
 $$;
-alter function delivery.organizations_of_message(text) owner to invoice_pipelines_overview;
 revoke all on function delivery.organizations_of_message(text) from public;
 grant execute on function delivery.organizations_of_message(text) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;
 
 -- Messages of the organization in scope that a provider took since then and of which it has not yet said how they
 -- ended, oldest first. Once asked for, a message is left out until it has become a quarter older, so that who asks for

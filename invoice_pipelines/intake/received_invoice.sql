@@ -71,49 +71,47 @@ grant select on public.invoice_line_item to invoice_pipelines_app;
 
 -- Across organizations: counts and times for sensors, statistics and clean-up, no business data.
 
+set local role invoice_pipelines_overview;
 create or replace function intake.arrivals_due(settle interval)
 returns table (organization_id uuid, ready_files bigint)
-language sql stable security definer set search_path = pg_catalog
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select a.organization_id, count(*)
     from intake.arrival a
     where a.outcome is null and a.last_seen_at - a.still_since >= settle
     group by a.organization_id
 $$;
-alter function intake.arrivals_due(interval) owner to invoice_pipelines_overview;
 revoke all on function intake.arrivals_due(interval) from public;
 grant execute on function intake.arrivals_due(interval) to invoice_pipelines_app;
 
 create or replace function intake.organizations_with_arrivals()
 returns table (organization_id uuid)
-language sql stable security definer set search_path = pg_catalog
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select a.organization_id from intake.arrival a where a.outcome is null
     union
     select a.organization_id from intake.arrival a where a.outcome is not null and a.removed_at is null
 $$;
-alter function intake.organizations_with_arrivals() owner to invoice_pipelines_overview;
 revoke all on function intake.organizations_with_arrivals() from public;
 grant execute on function intake.organizations_with_arrivals() to invoice_pipelines_app;
 
 create or replace function intake.status_counts()
 returns table (organization_id uuid, status text, invoices bigint, last_processed_at timestamptz)
-language sql stable security definer set search_path = pg_catalog
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select r.organization_id, r.status, count(*), max(r.last_processed_at)
     from intake.received_invoice r
     group by r.organization_id, r.status
 $$;
-alter function intake.status_counts() owner to invoice_pipelines_overview;
 revoke all on function intake.status_counts() from public;
 grant execute on function intake.status_counts() to invoice_pipelines_app;
 
 create or replace function intake.pending_exports()
 returns table (organization_id uuid, exports bigint)
-language sql stable security definer set search_path = pg_catalog
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select e.organization_id, count(*) from intake.export e where e.status = 'pending' group by e.organization_id
 $$;
-alter function intake.pending_exports() owner to invoice_pipelines_overview;
 revoke all on function intake.pending_exports() from public;
 grant execute on function intake.pending_exports() to invoice_pipelines_app;
+set local role invoice_pipelines_owner;

@@ -1,15 +1,16 @@
 -- Reads across organizations for sensors and the command line: the registry, no records of any organization.
 
+set local role invoice_pipelines_overview;
 create or replace function organizations.list_organizations(with_removed boolean default false)
 returns table (id uuid, slug text, name text, country_code text, time_zone text, currency text,
                created_at timestamptz, removed_at timestamptz)
-language sql stable security definer set search_path = pg_catalog
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select o.id, o.slug, o.name, o.country_code, o.time_zone, o.currency, o.created_at, o.removed_at
     from organizations.organization o
     where with_removed or o.removed_at is null
     order by o.slug
 $$;
-alter function organizations.list_organizations(boolean) owner to invoice_pipelines_overview;
 revoke all on function organizations.list_organizations(boolean) from public;
 grant execute on function organizations.list_organizations(boolean) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;

@@ -22,9 +22,10 @@ grant select on public.job_execution_logs to invoice_pipelines_app;
 
 -- Organizations in which no run that began at not_before or later has come to its end, with the runs since then that
 -- failed, died or are under way. Those never tried come first. One that failed max_failures times is left out.
+set local role invoice_pipelines_overview;
 create or replace function overdue.organizations_to_check(not_before timestamptz, max_failures integer default 3)
 returns table (organization_id uuid, failures bigint, last_start timestamptz)
-language sql stable security definer set search_path = pg_catalog set enable_nestloop = off
+language sql stable security definer set search_path = pg_catalog, pg_temp set enable_nestloop = off
 as $$
     select o.id, coalesce(l.failures, 0), l.last_start
     from organizations.organization o
@@ -36,7 +37,6 @@ as $$
     where o.removed_at is null and coalesce(l.ended, 0) = 0 and coalesce(l.failures, 0) < max_failures
     order by l.last_start nulls first, o.id
 $$;
-alter function overdue.organizations_to_check(timestamptz, integer) owner to invoice_pipelines_overview;
 revoke all on function overdue.organizations_to_check(timestamptz, integer) from public;
 grant execute on function overdue.organizations_to_check(timestamptz, integer) to invoice_pipelines_app;
 
@@ -48,7 +48,7 @@ returns table (status text, start_time timestamptz, end_time timestamptz, durati
                organizations bigint, running bigint, successful bigint, partial bigint, failed bigint,
                overdue_count bigint, processed_count bigint, created_count bigint, reopened_count bigint,
                closed_count bigint, error_count bigint)
-language sql stable security definer set search_path = pg_catalog
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select case when t.running > 0 then 'RUNNING' when t.failed = t.executions then 'FAILED'
                 when t.failed + t.partial > 0 then 'PARTIAL' else 'SUCCESS' end,
@@ -70,6 +70,6 @@ as $$
           group by coalesce(l.run_id, l.id)) t
     order by t.start_time desc
 $$;
-alter function public.get_job_execution_totals(timestamptz, uuid) owner to invoice_pipelines_overview;
 revoke all on function public.get_job_execution_totals(timestamptz, uuid) from public;
 grant execute on function public.get_job_execution_totals(timestamptz, uuid) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;

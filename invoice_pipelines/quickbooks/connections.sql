@@ -2,15 +2,16 @@
 
 -- Whether another organization than the one in scope is connected with a company. Asked under the advisory lock of the
 -- realm, as one company belongs to one organization and no index may say so across organizations.
+set local role invoice_pipelines_overview;
 create or replace function quickbooks.realm_is_taken(realm text)
 returns boolean
-language sql stable security definer set search_path = pg_catalog
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select exists (
         select from quickbooks.connection c
         where c.realm_id = realm and c.status <> 'disconnected'
           and c.organization_id <> pg_catalog.current_setting('app.organization_id')::uuid)
 $$;
-alter function quickbooks.realm_is_taken(text) owner to invoice_pipelines_overview;
 revoke all on function quickbooks.realm_is_taken(text) from public;
 grant execute on function quickbooks.realm_is_taken(text) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;

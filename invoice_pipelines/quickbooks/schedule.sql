@@ -5,9 +5,10 @@
 -- and are looked up by their keys.
 
 -- Organizations whose company is connected and is not left alone, as after too many calls or while it is locked.
+set local role invoice_pipelines_overview;
 create or replace function quickbooks.organizations_to_reach(moment timestamptz default now())
 returns table (organization_id uuid)
-language sql stable security definer set search_path = pg_catalog
+language sql stable security definer set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_bitmapscan = off
 as $$
     select c.organization_id
@@ -16,7 +17,6 @@ as $$
     where c.status = 'connected' and (c.paused_until is null or c.paused_until <= moment)
     order by c.organization_id
 $$;
-alter function quickbooks.organizations_to_reach(timestamptz) owner to invoice_pipelines_overview;
 revoke all on function quickbooks.organizations_to_reach(timestamptz) from public;
 grant execute on function quickbooks.organizations_to_reach(timestamptz) to invoice_pipelines_app;
 
@@ -28,7 +28,7 @@ grant execute on function quickbooks.organizations_to_reach(timestamptz) to invo
 create or replace function quickbooks.organizations_to_pull(
     pulled text, at_hour interval, moment timestamptz default now()
 ) returns table (organization_id uuid, due_at timestamptz, is_unfinished boolean)
-language sql stable security definer set search_path = pg_catalog
+language sql stable security definer set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_bitmapscan = off
 as $$
     select c.organization_id, d.due_at, coalesce(p.is_unfinished, false)
@@ -51,6 +51,6 @@ as $$
       and (p.is_unfinished or coalesce(p.started_at, c.connected_at) < d.due_at)
     order by p.started_at nulls first, c.organization_id
 $$;
-alter function quickbooks.organizations_to_pull(text, interval, timestamptz) owner to invoice_pipelines_overview;
 revoke all on function quickbooks.organizations_to_pull(text, interval, timestamptz) from public;
 grant execute on function quickbooks.organizations_to_pull(text, interval, timestamptz) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;

@@ -1,7 +1,7 @@
 -- What operators query by hand, and what looks across organizations: where there is work, what is stuck, how it goes.
 --
 -- Functions that see every organization are `security definer`, belong to invoice_pipelines_overview, and return
--- counts and times only.
+-- counts and times only. That role makes them itself, so nobody has to inherit its rights to replace them.
 
 create or replace view public.batch_job_queue with (security_invoker = true) as
     select j.id, j.kind as job_type, j.status, j.total_items, j.processed_items, j.successful_items, j.failed_items,
@@ -36,9 +36,10 @@ grant select on public.batch_job_history to invoice_pipelines_app;
 --
 -- Reads the partial indexes of open items, never the table with its history: statistics that were collected while all
 -- items were open make reading it in full look cheaper, and it grows for ever after.
+set local role invoice_pipelines_overview;
 create or replace function work.organizations_with_work(kinds text[])
 returns table (organization_id uuid, kind text, due_items bigint, oldest_due_at timestamptz)
-language sql stable security definer set search_path = pg_catalog set enable_seqscan = off
+language sql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
     select d.organization_id, d.kind, count(*), min(d.due_at)
     from (select i.organization_id, i.kind, i.available_at as due_at from work.batch_item i
@@ -50,7 +51,6 @@ as $$
     group by d.organization_id, d.kind
     order by min(d.due_at), d.organization_id, d.kind
 $$;
-alter function work.organizations_with_work(text[]) owner to invoice_pipelines_overview;
 revoke all on function work.organizations_with_work(text[]) from public;
 grant execute on function work.organizations_with_work(text[]) to invoice_pipelines_app;
 
@@ -65,7 +65,7 @@ drop function if exists public.cleanup_stuck_batch_jobs(interval);
 create function public.cleanup_stuck_batch_jobs(stuck_after interval default '30 minutes')
 returns table (returned_items bigint, failed_items bigint, cancelled_items bigint,
                closed_jobs bigint, reopened_jobs bigint, ended_jobs bigint)
-language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_custom_plan
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
 as $$
 declare
     reopened_at_most constant integer := 3;
@@ -130,9 +130,9 @@ begin
     return next;
 end
 $$;
-alter function public.cleanup_stuck_batch_jobs(interval) owner to invoice_pipelines_overview;
 revoke all on function public.cleanup_stuck_batch_jobs(interval) from public;
 grant execute on function public.cleanup_stuck_batch_jobs(interval) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;
 
 -- Fails the open items of a job that is locked and on which work never gets on, and so ends it.
 create or replace function work.end_stuck_job(organization uuid, job uuid, reopened integer)
@@ -157,7 +157,6 @@ $$;
 -- Statistics per kind: of the organization in scope when called as the application, of all through
 -- get_batch_processing_stats. Rates are percent of the processed items, durations seconds of completed jobs. Today is the
 -- day in UTC, the same for all organizations; its items are those of the jobs that ended on it.
-drop function if exists public.get_batch_processing_stats();
 drop function if exists work.processing_statistics();
 create function work.processing_statistics()
 returns table (job_type text, total_jobs bigint, pending_jobs bigint, processing_jobs bigint, completed_jobs bigint,
@@ -208,6 +207,8 @@ as $$
     order by kind
 $$;
 
+set local role invoice_pipelines_overview;
+drop function if exists public.get_batch_processing_stats();
 create function public.get_batch_processing_stats()
 returns table (job_type text, total_jobs bigint, pending_jobs bigint, processing_jobs bigint, completed_jobs bigint,
                completed_with_errors_jobs bigint, failed_jobs bigint, cancelled_jobs bigint,
@@ -216,10 +217,10 @@ returns table (job_type text, total_jobs bigint, pending_jobs bigint, processing
                waiting_items bigint, leased_items bigint, oldest_waiting_at timestamptz,
                jobs_created_today bigint, jobs_ended_today bigint, successful_items_today bigint,
                failed_items_today bigint, skipped_items_today bigint, average_duration_seconds_today numeric)
-language sql stable security definer set search_path = pg_catalog
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select * from work.processing_statistics()
 $$;
-alter function public.get_batch_processing_stats() owner to invoice_pipelines_overview;
 revoke all on function public.get_batch_processing_stats() from public;
 grant execute on function public.get_batch_processing_stats() to invoice_pipelines_app;
+set local role invoice_pipelines_owner;

@@ -158,7 +158,7 @@ def security_definer_functions(connection: Connection) -> list[Any]:
                                  acldefault('f', p.proowner))) a), false) as is_public,
                        array(select rolname::text from aclexplode(p.proacl) a join pg_roles r on r.oid = a.grantee
                              where r.oid <> p.proowner) as grantees,
-                       p.proretset, format_type(p.prorettype, null) as returned,
+                       format_type(p.prorettype, null) as returned, p.pronargs as arguments,
                        coalesce((select array_agg(p.proargnames[i] || ':' || format_type(p.proallargtypes[i], null))
                         from generate_subscripts(p.proallargtypes, 1) i where p.proargmodes[i] in ('t', 'o', 'b')),
                         '{}') as columns
@@ -169,3 +169,46 @@ def security_definer_functions(connection: Connection) -> list[Any]:
             )
         ).all()
     )
+
+
+def owners_of_functions(connection: Connection) -> list[Any]:
+    """Who owns each function, procedure and aggregate outside of the system's schemas."""
+    return list(
+        connection.execute(
+            text(
+                """select p.oid::regprocedure::text as name, pg_get_userbyid(p.proowner) as owner,
+                          p.prosecdef as is_definer
+                   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                   where n.nspname not in ('pg_catalog', 'information_schema') order by 1"""
+            )
+        ).all()
+    )
+
+
+def creatable_places(connection: Connection) -> set[tuple[str, str]]:
+    """Where somebody but a superuser may create objects, and who: schemas, and the database for temporary ones."""
+    rows = connection.execute(
+        text(
+            """
+            with grantee as (
+                select r.oid, r.rolname::text as role from pg_roles r where not r.rolsuper and r.rolname !~ '^pg_'
+                union all select 0, 'public')
+            select n.nspname::text as place, g.role from pg_namespace n, grantee g
+            where has_schema_privilege(g.role, n.oid, 'create')
+            union all
+            select 'database', g.role from grantee g
+            where has_database_privilege(g.role, current_database(), 'create')
+               or has_database_privilege(g.role, current_database(), 'temporary')
+            """
+        )
+    ).all()
+    return {(row.place, row.role) for row in rows}
+
+
+def inherited_roles(connection: Connection, role: str) -> list[str]:
+    """The roles whose rights a role has without asking for them."""
+    rows = connection.execute(
+        text("select rolname::text from pg_roles where rolname <> :role and pg_has_role(:role, oid, 'usage')"),
+        {"role": role},
+    )
+    return list(rows.scalars())

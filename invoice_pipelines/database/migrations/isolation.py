@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from invoice_pipelines.database.roles import APP, OVERVIEW
+from invoice_pipelines.database.roles import APP, OVERVIEW, RECORDER
 
 
 def isolate(table: str, *, column: str = "organization_id", grants: str = "select, insert, update, delete") -> None:
@@ -33,7 +33,6 @@ def show_to_overview(table: str, columns: str, *, update: str | None = None) -> 
 
 
 def create_schema(schema: str) -> None:
-    """Makes the schema of a domain, usable by the application and by functions across organizations."""
+    """Makes the schema of a domain, usable by the application, by functions across organizations and by history."""
     op.execute(f"create schema if not exists {schema}")
-    op.execute(f"grant usage on schema {schema} to {APP}, {OVERVIEW}")
-    op.execute(f"grant create on schema {schema} to {OVERVIEW}")
+    op.execute(f"grant usage on schema {schema} to {APP}, {OVERVIEW}, {RECORDER}")

@@ -3,7 +3,7 @@
 from alembic import op
 
 from invoice_pipelines.database.migrations.isolation import create_schema, isolate, show_to_overview
-from invoice_pipelines.database.roles import OVERVIEW
+from invoice_pipelines.database.roles import OVERVIEW, OWNER
 
 revision = "0002"
 down_revision = "0001"
@@ -132,7 +132,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(f"set local role {OVERVIEW}")
     op.execute("drop function if exists public.cleanup_stuck_batch_jobs(interval)")
     op.execute("drop function if exists public.get_batch_processing_stats()")
+    op.execute(f"set local role {OWNER}")
     op.execute("drop view if exists public.batch_job_queue")
     op.execute("drop schema work cascade")
