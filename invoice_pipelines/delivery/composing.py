@@ -19,6 +19,7 @@ from invoice_pipelines.delivery.documents import DocumentNotMade, make_one
 from invoice_pipelines.delivery.message_fields import clean, fields_of
 from invoice_pipelines.delivery.message_templates import find_template, write
 from invoice_pipelines.delivery.messages import Message, get_message, update_message
+from invoice_pipelines.delivery.rendering.catalogues import load_catalogue
 from invoice_pipelines.delivery.values import ChannelName, DeliveryError, DocumentFormat
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.overdue.sending import StillDue
@@ -94,6 +95,7 @@ def compose(
         invoice,
         organization,
         language=language,
+        catalogue=load_catalogue(connection, language),
         today=now.astimezone(organization.time_zone).date(),
         level=message.level,
         has_pdf=document is not None,

@@ -29,7 +29,7 @@ from invoice_pipelines.delivery.document_writing import (
     file_name,
     input_sha256,
 )
-from invoice_pipelines.delivery.rendering.renderer import languages
+from invoice_pipelines.delivery.rendering.catalogues import languages
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.work import Chunk, Failed, ItemError, Outcome, Skipped, Succeeded

@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from babel import Locale, UnknownLocaleError
-from babel.dates import format_date
-from babel.numbers import format_currency
-
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice
+from invoice_pipelines.delivery.rendering.catalogue import Catalogue
+from invoice_pipelines.delivery.rendering.catalogues import project_catalogue
 from invoice_pipelines.organizations import Organization
 
-_TITLES = {"de": ("Rechnung", "Gutschrift"), "en": ("Invoice", "Credit note")}
 # Line and paragraph separators, and what turns the direction of writing for the text behind it.
 _TURNING = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -29,7 +26,7 @@ class InvoiceFields:
 
     number: str
     title: str
-    """Invoice, Credit note"""
+    """Invoice, Credit note: as the document is titled"""
     is_credit_note: bool
     """yes or no"""
     corrected_number: str
@@ -44,7 +41,7 @@ class InvoiceFields:
     tax_amount: str
     gross_amount: str
     amount_due: str
-    """what is open now"""
+    """what is outstanding now"""
     amount_due_is_nothing: bool
     """yes or no"""
     days_overdue: int
@@ -99,29 +96,30 @@ def fields_of(
     organization: Organization,
     *,
     language: str,
+    catalogue: Catalogue,
     today: date,
     level: int = 0,
     has_pdf: bool = False,
     amount_due: Decimal | None = None,
 ) -> Fields:
-    """The fields of a message about an invoice. `today` is the day of the organization; an `amount_due` that is given
-    stands above that of the invoice.
+    """The fields of a message about an invoice: titles, dates and amounts as the `catalogue` of documents has them.
+    `today` is the day of the organization; an `amount_due` that is given stands above that of the invoice.
     """
-    locale = _locale(language)
+    formats = catalogue.formats
     documents = organization.settings.documents
     is_credit_note = invoice.document_kind is DocumentKind.CREDIT_NOTE
     due = invoice.amount_due if amount_due is None else amount_due
 
     def amount(value: Decimal) -> str:
-        return format_currency(value, invoice.currency, locale=locale)
+        return formats.money(value, invoice.currency)
 
     def day(value: date | None) -> str:
-        return "" if value is None else format_date(value, "long", locale=locale)
+        return "" if value is None else formats.day(value, catalogue.date_pattern)
 
     return Fields(
         invoice=InvoiceFields(
             number=clean(invoice.invoice_number),
-            title=_TITLES.get(language, _TITLES["en"])[is_credit_note],
+            title=clean(catalogue.words["credit_note" if is_credit_note else "invoice"]),
             is_credit_note=is_credit_note,
             corrected_number=clean(invoice.corrected_invoice_number),
             issue_date=day(invoice.issue_date),
@@ -176,22 +174,16 @@ def _in_groups(iban: str) -> str:
     return " ".join(plain[start : start + 4] for start in range(0, len(plain), 4))
 
 
-def _locale(language: str) -> Locale:
-    try:
-        return Locale.parse(language)
-    except (UnknownLocaleError, ValueError):
-        return Locale.parse("en")
-
-
 def sample_fields(*, language: str, level: int, is_credit_note: bool = False, is_sparse: bool = False) -> Fields:
     """Fields to check a template with; `is_sparse`: without all that may be empty."""
-    locale = _locale(language)
+    catalogue = project_catalogue(language)
+    formats = catalogue.formats
 
     def amount(value: str) -> str:
-        return format_currency(Decimal(value), "EUR", locale=locale)
+        return formats.money(Decimal(value), "EUR")
 
     def day(number: int) -> str:
-        return format_date(date(2026, 1, number), "long", locale=locale)
+        return formats.day(date(2026, 1, number), catalogue.date_pattern)
 
     def maybe(value: str) -> str:
         return "" if is_sparse else value
@@ -199,7 +191,7 @@ def sample_fields(*, language: str, level: int, is_credit_note: bool = False, is
     return Fields(
         invoice=InvoiceFields(
             number="INV-2026-000042",
-            title=_TITLES.get(language, _TITLES["en"])[is_credit_note],
+            title=catalogue.words["credit_note" if is_credit_note else "invoice"],
             is_credit_note=is_credit_note,
             corrected_number="INV-2026-000041" if is_credit_note else "",
             issue_date=day(2),

@@ -17,7 +17,7 @@ from einvoice.codelists import VATEX_CODES
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice
 from invoice_pipelines.delivery.document_writing import Task, Workshop, Writer, Written
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
-from invoice_pipelines.delivery.rendering.renderer import catalogue_of
+from invoice_pipelines.delivery.rendering.catalogues import project_catalogue
 from invoice_pipelines.delivery.rendering.samples import BUYER, SELLER, sample_invoice
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.intake.readers import read_document
@@ -111,7 +111,7 @@ def test_why_no_vat_is_charged_is_said_in_the_language_of_the_document(
 
 @pytest.mark.parametrize("language", ["de", "en"])
 def test_each_code_of_an_exemption_has_words_in_each_language(language: str) -> None:
-    catalogue = catalogue_of(bundle_of({}), language)
+    catalogue = project_catalogue(language)
     assert set(catalogue.exemption_codes) == VATEX_CODES
     assert all(text.endswith(".") for text in catalogue.exemption_codes.values())
 

@@ -16,14 +16,9 @@ from typing import Any
 import typst
 
 from invoice_pipelines.billing.issued_invoices import IssuedInvoice
-from invoice_pipelines.delivery.rendering.bundle import TemplateBundle, project_files
-from invoice_pipelines.delivery.rendering.catalogue import (
-    MODEL,
-    Catalogue,
-    catalogue_name,
-    languages_of,
-    read_catalogue,
-)
+from invoice_pipelines.delivery.rendering.bundle import TemplateBundle
+from invoice_pipelines.delivery.rendering.catalogue import Catalogue, catalogue_name
+from invoice_pipelines.delivery.rendering.catalogues import catalogue_of, languages
 from invoice_pipelines.delivery.rendering.errors import TemplateError
 from invoice_pipelines.delivery.rendering.factur_x_metadata import with_factur_x_metadata
 from invoice_pipelines.delivery.rendering.glyphs import FAMILIES, plainest, shown, without_marks
@@ -75,7 +70,7 @@ class Renderer:
         self._own = frozenset(own_files(bundle))
         self._look = look
         self._logo = next((name for name in _LOGOS if name in bundle.files), None)
-        self._catalogues = {language: catalogue_of(bundle, language) for language in languages(bundle)}
+        self._catalogues = {language: catalogue_of(bundle.files, language) for language in languages(bundle)}
         self._seen = {name: content for name, content in bundle.files.items() if not name.endswith(".toml")}
         self._folder = tempfile.TemporaryDirectory(prefix="invoice-pipelines-templates-")
         self._write_files()
@@ -150,21 +145,9 @@ class _NotDisplayed(TemplateError):
     """A text that no font shows: of the invoice, or of the template."""
 
 
-def languages(bundle: TemplateBundle) -> tuple[str, ...]:
-    """The languages that documents can be made in: those with a catalogue."""
-    return languages_of(bundle.files)
-
-
-def catalogue_of(bundle: TemplateBundle, language: str) -> Catalogue:
-    """The catalogue of a language. Raises TemplateError for a broken one."""
-    project = project_files()
-    name = catalogue_name(language)
-    return read_catalogue(language, bundle.files[name], project[catalogue_name(MODEL)], project.get(name))
-
-
 def catalogue_in(bundle: TemplateBundle, look: Look, language: str) -> Catalogue:
     """The catalogue of a language, or that of the organization where there is none."""
-    return catalogue_of(bundle, language if catalogue_name(language) in bundle.files else look.language)
+    return catalogue_of(bundle.files, language if catalogue_name(language) in bundle.files else look.language)
 
 
 def payment_terms(invoice: IssuedInvoice, look: Look, bundle: TemplateBundle, language: str) -> str:

@@ -35,7 +35,7 @@ def test_a_reminder_says_what_is_open_and_has_the_invoice_with_it(post: Post) ->
 
 
 def test_the_words_are_those_of_the_highest_level_that_is_reached(post: Post) -> None:
-    words = {1: "Erinnerung", 7: "Erinnerung", 14: "Zweite Erinnerung", 30: "Letzte Mahnung", 90: "Letzte Mahnung"}
+    words = {1: "Erinnerung", 7: "Erinnerung", 14: "Zahlung überfällig", 30: "Letzte Mahnung", 90: "Letzte Mahnung"}
     invoices = post.invoices(len(words), post.customer(email="levels@kunde.example"))
     for invoice, level in zip(invoices, words, strict=True):
         post.reminder(invoice, level)
@@ -127,7 +127,7 @@ def test_a_higher_level_takes_the_place_of_a_lower_one(post: Post) -> None:
     post.reminder(invoice, 14)
     post.settle()
     (received,) = post.mails("higher@kunde.example")
-    assert received["Subject"].startswith("Zweite Erinnerung")
+    assert received["Subject"].startswith("Zahlung überfällig")
 
 
 def test_one_reminder_for_each_channel_of_the_organization(post: Post) -> None:
@@ -135,7 +135,7 @@ def test_one_reminder_for_each_channel_of_the_organization(post: Post) -> None:
     post.reminder(invoice, 1, "sms")
     assert post.send().sent == 1
     (received,) = post.twilio.messages("+4915155555555")
-    assert "11,90 € sind offen" in received.body
+    assert "11,90 € sind noch offen" in received.body
 
 
 def test_in_test_mode_the_customer_counts_as_not_reminded(post: Post) -> None:
