@@ -39,6 +39,10 @@ $$;
 -- Writes the invoices of orders, without numbers: headers, lines, VAT, and takes the stock. The arrays are parallel, in
 -- the order of the request. `refusals` are reasons against an order that are known already. Returns the invoices that
 -- were written and the orders that were not, as positions in the arrays.
+--
+-- Stock goes to the orders in their order. An order takes it for all of its lines or for none, and takes none if it is
+-- refused for another reason. So items are locked before anything is written, and those of which more is wanted than is
+-- there are allotted order by order (billing.allot_scarce_items); the others are not.
 create or replace function billing.write_invoices(
     order_ids uuid[], invoice_ids uuid[], refusals text[], seller jsonb, issue_date date, due_days integer,
     wanted_language text, creator text, job uuid,
@@ -52,8 +56,8 @@ declare
     seller_vat_id constant text := seller ->> 'vat_id';
     home_language constant text := (select coalesce(o.settings ->> 'language', 'en')
                                     from organizations.organization o where o.id = organization);
-    item_ids uuid[];
-    quantities numeric[];
+    taken_versions tid[];
+    taken_quantities numeric[];
 begin
     with line as materialized (
         select b.place as position, b.currency, b.digits, b.order_discount_percent,
@@ -69,6 +73,36 @@ begin
     ), problem as materialized (
         select l.position, (array_agg(l.problem order by l.line_number))[1] as reason
         from line l where l.problem is not null group by l.position
+    ), stock as materialized (
+        select w.item_id, w.quantity as wanted, i.quantity_on_hand, i.version
+        from (select l.item_id, sum(l.quantity) as quantity from line l
+              where l.takes_stock and l.position not in (select p.position from problem p)
+              group by l.item_id order by l.item_id) w
+        cross join lateral (select i.quantity_on_hand, i.ctid as version from billing.item i
+                            where i.organization_id = organization and i.id = w.item_id
+                            offset 0 for no key update) i
+    ), scarce as materialized (
+        select s.item_id, s.quantity_on_hand, row_number() over () as slot from stock s
+        where s.wanted > s.quantity_on_hand
+    ), short as materialized (
+        select a.place as position, a.reason
+        from (select array_agg(d.position) as positions, array_agg(d.slot) as slots,
+                     array_agg(d.quantity) as quantities, array_agg(d.sku) as skus
+              from (select l.position, s.slot, any_value(l.sku) as sku, sum(l.quantity) as quantity
+                    from line l join scarce s on s.item_id = l.item_id
+                    where l.takes_stock and l.position not in (select p.position from problem p)
+                    group by l.position, s.slot order by l.position, min(l.line_number)) d) d
+        cross join lateral billing.allot_scarce_items(
+            d.positions, d.slots, d.quantities, d.skus,
+            array(select s.quantity_on_hand from scarce s order by s.slot)) a
+    ), refusal as materialized (
+        select p.position, p.reason from problem p union all select s.position, s.reason from short s
+    ), taken as (
+        select s.version, s.wanted - coalesce(r.quantity, 0) as quantity
+        from stock s
+        left join (select l.item_id, sum(l.quantity) as quantity from line l
+                   where l.takes_stock and l.position in (select s.position from short s)
+                   group by l.item_id) r on r.item_id = s.item_id
     ), tax as materialized (  -- what an order has once is the same in all its lines
         select l.position, any_value(l.currency) as currency, any_value(l.digits) as digits, l.tax_category, l.tax_rate,
                sum(l.net_amount) as line_amount,
@@ -76,7 +110,7 @@ begin
                    as allowance_amount,
                any_value(l.exemption_reason) as exemption_reason,
                any_value(l.exemption_reason_code) as exemption_reason_code
-        from line l where l.position not in (select p.position from problem p)
+        from line l where l.position not in (select r.position from refusal r)
         group by l.position, l.tax_category, l.tax_rate
     ), total as materialized (
         select t.position, any_value(t.currency) as currency, sum(t.line_amount) as line_amount,
@@ -111,7 +145,7 @@ begin
             discount_percent, net_amount, tax_category, tax_rate, takes_stock)
         select organization, invoice_ids[l.position], l.line_number, l.item_id, l.sku, l.description, l.quantity,
                l.unit_code, l.unit_price, l.discount_percent, l.net_amount, l.tax_category, l.tax_rate, l.takes_stock
-        from line l where l.position not in (select p.position from problem p)
+        from line l where l.position not in (select r.position from refusal r)
     ), written_taxes as (
         insert into billing.issued_invoice_tax (
             organization_id, invoice_id, tax_category, tax_rate, line_amount, allowance_amount, taxable_amount,
@@ -121,21 +155,57 @@ begin
                round((t.line_amount - t.allowance_amount) * t.tax_rate * 0.01, t.digits),
                t.exemption_reason, t.exemption_reason_code
         from tax t
-    ), demand as materialized (
-        select l.item_id, sum(l.quantity) as quantity from line l
-        where l.takes_stock and l.position not in (select p.position from problem p)
-        group by l.item_id order by l.item_id
     )
     select (select array_agg(t.position order by t.position) from total t),
            (select jsonb_object_agg(a.currency, a.gross)
             from (select t.currency, sum(t.line_amount - t.allowance_amount + t.tax_amount)::text as gross
                   from total t group by t.currency) a),
-           (select array_agg(d.item_id) from demand d), (select array_agg(d.quantity) from demand d),
-           p.positions, p.reasons
-    into issued, amounts, item_ids, quantities, refused, problems
-    from (select array_agg(p.position order by p.position) as positions,
-                 array_agg(p.reason order by p.position) as reasons from problem p) p;
-    perform billing.change_stock(item_ids, quantities);
+           t.versions, t.quantities, r.positions, r.reasons
+    into issued, amounts, taken_versions, taken_quantities, refused, problems
+    from (select array_agg(r.position order by r.position) as positions,
+                 array_agg(r.reason order by r.position) as reasons from refusal r) r,
+         (select array_agg(t.version) as versions, array_agg(t.quantity) as quantities
+          from taken t where t.quantity > 0) t;
+    perform billing.take_stock(taken_versions, taken_quantities);
+end
+$$;
+
+-- Which orders get nothing because an item runs out, with the reason, if orders take scarce items one after the other. An
+-- order comes with an entry for each scarce item that it wants, its entries together, and orders in their order; the
+-- arrays are parallel. `slots` are the places of the items in `on_hand`.
+create or replace function billing.allot_scarce_items(
+    places bigint[], slots bigint[], quantities numeric[], skus text[], on_hand numeric[]
+) returns table (place bigint, reason text)
+language plpgsql immutable rows 1
+as $$
+declare
+    entries constant integer := coalesce(cardinality(places), 0);
+    first_entry integer := 1;
+    last_entry integer;
+    slot bigint;
+begin
+    while first_entry <= entries loop
+        place := places[first_entry];
+        reason := null;
+        last_entry := first_entry;
+        loop
+            slot := slots[last_entry];
+            if reason is null and on_hand[slot] < quantities[last_entry] then
+                reason := format('INSUFFICIENT_STOCK: Item %s: %s wanted, %s on hand.', skus[last_entry],
+                                 trim_scale(quantities[last_entry]), trim_scale(on_hand[slot]));
+            end if;
+            exit when last_entry = entries or places[last_entry + 1] <> place;
+            last_entry := last_entry + 1;
+        end loop;
+        if reason is null then
+            for entry in first_entry .. last_entry loop
+                on_hand[slots[entry]] := on_hand[slots[entry]] - quantities[entry];
+            end loop;
+        else
+            return next;
+        end if;
+        first_entry := last_entry + 1;
+    end loop;
 end
 $$;
 
@@ -153,77 +223,28 @@ begin
     from (select * from work.few(item_ids) order by element) k
     cross join lateral (select i.ctid as version from billing.item i
                         where i.organization_id = organization and i.id = k.element offset 0 for no key update) i;
-    update billing.item i set quantity_on_hand = i.quantity_on_hand - quantities[k.place], updated_at = now()
-    from work.few(versions) k where i.ctid = k.element and i.organization_id = organization;
+    perform billing.take_stock(versions, quantities);
 end
 $$;
 
--- Which orders are refused because an item runs out, with the reason; null for the others. Orders earlier in the
--- request come first; an order takes stock for all of its lines or none, and none if it is refused for another reason.
--- The items are locked until the end of the transaction, so that what is promised here is there.
-create or replace function billing.allot_stock(order_ids uuid[], seller_vat_id text)
-returns text[]
+-- The same of items that are locked, by the versions that were locked.
+create or replace function billing.take_stock(versions tid[], quantities numeric[])
+returns void
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_nestloop = off set enable_mergejoin = off set enable_sort = off
+set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
 as $$
-declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
-    refusals text[] := array_fill(null::text, array[cardinality(order_ids)]);
-    left_over jsonb := '{}';
-    wanted record;
-    short text;
 begin
-    perform from (
-        select distinct l.item_id
-        from work.few(order_ids) k
-        cross join lateral (select l.item_id from billing.sales_order_line l
-                            where l.organization_id = organization and l.sales_order_id = k.element offset 0) l
-        where l.item_id is not null order by l.item_id
-    ) d
-    cross join lateral (select from billing.item i
-                        where i.organization_id = organization and i.id = d.item_id and i.tracks_stock
-                        offset 0 for no key update) i;
-
-    for wanted in
-        select d.position, array_agg(d.item_id::text) as items, array_agg(d.sku) as skus,
-               array_agg(d.quantity) as quantities, array_agg(d.quantity_on_hand) as on_hand
-        from (select b.place as position, b.item_id, b.sku, sum(b.quantity) as quantity, i.quantity_on_hand
-              from (select b.*, bool_and(b.problem is null and (
-                               seller_vat_id is not null or b.tax_category not in ('AE', 'K', 'G')
-                           )) over (partition by b.place) as is_fine
-                    from billing.billable_lines(order_ids) b) b
-              cross join lateral (select i.quantity_on_hand from billing.item i
-                                  where i.organization_id = organization and i.id = b.item_id offset 0) i
-              where b.takes_stock and b.is_fine
-              group by b.place, b.item_id, b.sku, i.quantity_on_hand) d
-        group by d.position order by d.position
-    loop
-        short := null;
-        for n in 1 .. cardinality(wanted.items) loop
-            if coalesce((left_over ->> wanted.items[n])::numeric, wanted.on_hand[n]) < wanted.quantities[n] then
-                short := format('INSUFFICIENT_STOCK: Item %s: %s wanted, %s on hand.', wanted.skus[n],
-                                trim_scale(wanted.quantities[n]),
-                                trim_scale(coalesce((left_over ->> wanted.items[n])::numeric, wanted.on_hand[n])));
-                exit;
-            end if;
-        end loop;
-        if short is not null then
-            refusals[wanted.position] := short;
-            continue;
-        end if;
-        for n in 1 .. cardinality(wanted.items) loop
-            left_over := left_over || jsonb_build_object(
-                wanted.items[n],
-                coalesce((left_over ->> wanted.items[n])::numeric, wanted.on_hand[n]) - wanted.quantities[n]);
-        end loop;
-    end loop;
-    return refusals;
+    update billing.item i set quantity_on_hand = i.quantity_on_hand - quantities[k.place], updated_at = now()
+    from work.few(versions) k
+    where i.ctid = k.element and i.organization_id = current_setting('app.organization_id')::uuid;
 end
 $$;
 
--- Issues the invoices of the next items of a job that this transaction has locked. No rows of zeros: see issue_next.
+-- Issues the invoices of the next items of a job that this transaction has locked. Orders that somebody else has locked
+-- are waited for, or else fail (`pass_over_locked`). No rows of zeros: see issue_next.
+drop function if exists billing.issue_chunk(uuid, integer);  -- before it could pass over what is locked
 create or replace function billing.issue_chunk(
-    job uuid, chunk_size integer,
+    job uuid, chunk_size integer, pass_over_locked boolean,
     out taken integer, out succeeded integer, out failed integer, out skipped integer,
     out first_number text, out last_number text, out amounts jsonb, out counter_locked_at timestamptz
 )
@@ -235,8 +256,6 @@ declare
     issue_date date;
     seller jsonb;
     refusal text;
-    scarce boolean := false;
-    violated text;
     items tid[];
     item_ids uuid[];
     subject_ids text[];
@@ -244,6 +263,8 @@ declare
     positions integer[];    -- of the claimed orders among the items
     order_ids uuid[];
     versions tid[];
+    claimable_ids uuid[];
+    has_invoice bigint[];   -- places of claimed orders
     invoice_ids uuid[];
     issued_ids uuid[];
     written record;
@@ -278,46 +299,65 @@ begin
         if coalesce(seller ->> 'vat_id', seller ->> 'tax_number') is null then
             refusal := 'MISSING_SELLER_TAX_ID: The organization has neither VAT id nor tax number (BR-S-02); add one.';
         end if;
-    exception when sqlstate 'IP001' then
-        refusal := sqlerrm;
+    exception
+        when sqlstate 'IP001' then
+            refusal := sqlerrm;
+        when data_exception then
+            refusal := 'NUMBER_PATTERN: The organization''s settings for numbers cannot be read (' || sqlerrm
+                       || '); correct them.';
     end;
+
+    if pass_over_locked then
+        select array_agg(o.id order by w.place) into claimable_ids
+        from work.few(wanted_ids) w
+        left join lateral (
+            select o.id from billing.sales_order o
+            where o.organization_id = organization and o.id = w.element
+            offset 0 for no key update skip locked) o on true;
+    end if;
 
     -- The lock is the claim: of two jobs with the same order, one gets it. An invoice has the id of its item of work:
     -- whatever else may go wrong, an item cannot make two.
     select coalesce(array_agg(o.position order by o.position), '{}'),
            coalesce(array_agg(o.id order by o.position), '{}'),
-           coalesce(array_agg(o.version order by o.position), '{}'),
-           coalesce(array_agg(item_ids[o.position] order by o.position), '{}')
-    into positions, order_ids, versions, invoice_ids
+           coalesce(array_agg(o.version order by o.position), '{}')
+    into positions, order_ids, versions
     from (select w.position, o.* from (
-              select w.element, min(w.place) as position from work.few(wanted_ids) w
+              select w.element, min(w.place) as position from work.few(coalesce(claimable_ids, wanted_ids)) w
               where w.element is not null group by w.element order by w.element) w
           cross join lateral (
               select o.id, o.status, o.ctid as version from billing.sales_order o
               where o.organization_id = organization and o.id = w.element offset 0 for no key update) o) o
     where o.status in ('pending', 'reviewed');
 
+    -- What has an invoice gets no other one, whatever its status says; and then its status is wrong. Looked up in a
+    -- statement of its own, which sees what was committed while the claim waited.
+    select array_agg(k.place) into has_invoice
+    from work.few(order_ids) k
+    cross join lateral (  -- in the order of the index that is meant, as any other begins with the organization
+        select from billing.invoice i
+        where i.organization_id = organization and i.sales_order_id between k.element and k.element
+          and i.status <> 'void' and i.document_kind = 'invoice'
+        order by i.sales_order_id offset 0) i;
+    if has_invoice is not null then
+        update billing.sales_order o set status = 'invoiced', updated_at = now()
+        from work.few(array(select versions[n] from unnest(has_invoice) n)) k
+        where o.ctid = k.element and o.organization_id = organization;
+        select coalesce(array_agg(positions[n] order by n), '{}'), coalesce(array_agg(order_ids[n] order by n), '{}'),
+               coalesce(array_agg(versions[n] order by n), '{}')
+        into positions, order_ids, versions
+        from generate_subscripts(order_ids, 1) n where n not in (select unnest(has_invoice));
+    end if;
+    invoice_ids := array(select item_ids[p] from unnest(positions) with ordinality as o (p, place) order by o.place);
+
     outcomes := array_fill(null::text, array[taken]);
     codes := outcomes; messages := outcomes; results := array_fill(null::jsonb, array[taken]);
     if cardinality(order_ids) > 0 then
-        -- Stock that runs out shows as a violated constraint; only then is it allotted order by order.
-        loop
-            begin
-                written := billing.write_invoices(
-                    order_ids, invoice_ids,
-                    case when refusal is not null then array_fill(refusal, array[cardinality(order_ids)])
-                         when scarce then billing.allot_stock(order_ids, seller ->> 'vat_id') else '{}' end,
-                    seller, issue_date, (request.parameters ->> 'due_days')::integer,
-                    request.parameters ->> 'language', request.created_by, job);
-                exit;
-            exception when check_violation then
-                get stacked diagnostics violated = constraint_name;
-                if violated <> 'stock_is_never_negative' or scarce then
-                    raise;
-                end if;
-                scarce := true;
-            end;
-        end loop;
+        written := billing.write_invoices(
+            order_ids, invoice_ids,
+            case when refusal is not null then array_fill(refusal, array[cardinality(order_ids)]) else '{}' end,
+            seller, issue_date, (request.parameters ->> 'due_days')::integer, request.parameters ->> 'language',
+            request.created_by, job);
         amounts := coalesce(written.amounts, '{}');
         for n in 1 .. coalesce(cardinality(written.issued), 0) loop
             outcomes[positions[written.issued[n]]] := 'succeeded';
@@ -379,11 +419,14 @@ begin
                 when kind = 'invoice_customers' then 'UNKNOWN_CUSTOMER'
                 when w.id is null then 'NOT_AN_ID'
                 when o.id is null then 'NOT_FOUND'
+                when o.status in ('pending', 'reviewed') then 'ORDER_LOCKED'
                 else 'WRONG_STATUS' end,
            case when i.id is not null then 'The order was invoiced before, as ' || n.invoice_number || '.'
                 when kind = 'invoice_customers' then 'This organization has no active customer ' || left(w.subject, 80) || '.'
                 when w.id is null then left(w.subject, 80) || ' is not the id of an order; ids are UUIDs.'
                 when o.id is null then 'This organization has no sales order ' || w.id || '.'
+                when o.status in ('pending', 'reviewed') then
+                    'Another session holds the order in an open transaction; end that, then retry.'
                 else 'The order is ' || o.status || '; only pending and reviewed orders can be invoiced.' end,
            case when i.id is not null then jsonb_build_object('invoice_id', i.id) end
     from (select f.element as subject, wanted_ids[f.place] as id, f.place from work.few(subject_ids) f) w
@@ -454,38 +497,53 @@ begin
 end
 $$;
 
--- One step of a job: takes it (the named one, or the oldest open one that nobody works on) and issues its next chunk.
--- `job_id` is null where there is no such job, or nothing in it to do. An order whose data PostgreSQL itself refuses is
--- found by ever smaller chunks and fails alone.
-create or replace function billing.issue_next(
-    chunk_size integer, wanted_job uuid default null,
+-- One step of a job: takes it (the named one, or the oldest open one that nobody works on) and issues its next chunk of
+-- at most `chunk_size` items. `job_id` is null where there is no such job, or nothing in it to do.
+--
+-- An order whose data PostgreSQL itself refuses takes its chunk with it. It is found by ever smaller chunks and fails
+-- alone. As there are often more of them, the next chunk starts small as well and chunks grow again from there: the next
+-- call takes `next_size` as its `first_size`. `attempts` is how many chunks were begun.
+drop function if exists billing.issue_next(integer, uuid);  -- before it kept the size that worked
+drop function if exists billing.issue_next(integer, uuid, integer);
+create function billing.issue_next(
+    chunk_size integer, wanted_job uuid default null, first_size integer default null,
     out job_id uuid, out taken integer, out succeeded integer, out failed integer, out skipped integer,
-    out first_number text, out last_number text, out amounts jsonb, out counter_locked_at timestamptz
+    out first_number text, out last_number text, out amounts jsonb, out counter_locked_at timestamptz,
+    out next_size integer, out attempts integer
 )
 language plpgsql
 as $$
 declare
-    size integer := chunk_size;
+    size integer := least(chunk_size, coalesce(first_size, chunk_size));
+    pass_over_locked boolean := false;
     broken record;
     problem text;
     violated text;
 begin
+    attempts := 0;
     perform billing.enter_invoicing();
     job_id := work.take_job('{invoice_orders,invoice_customers}', wanted_job);
     if job_id is null then
         return;
     end if;
     loop
+        attempts := attempts + 1;
         begin
             select c.* into taken, succeeded, failed, skipped, first_number, last_number, amounts, counter_locked_at
-            from billing.issue_chunk(job_id, size) c;
+            from billing.issue_chunk(job_id, size, pass_over_locked) c;
             exit;
         exception
             when sqlstate 'IP001' then
                 null;  -- another job has issued later invoices meanwhile: the next attempt sees that at its start
+            when lock_not_available then
+                if pass_over_locked then  -- it is no order that is locked
+                    raise;
+                end if;
+                pass_over_locked := true;
             when data_exception or integrity_constraint_violation then
+                get stacked diagnostics problem = message_text, violated = constraint_name;
+                size := least(size, (select count(*) from work.next_items(job_id, size)));
                 if size = 1 then
-                    get stacked diagnostics problem = message_text, violated = constraint_name;
                     problem := case when violated <> '' then
                         'The order breaks the rule "' || replace(violated, '_', ' ') || '"; correct it and try again.'
                     else 'The database cannot work with the data of the order (' || problem || ').' end;
@@ -495,9 +553,10 @@ begin
                     taken := 1; succeeded := 0; failed := 1; skipped := 0; amounts := '{}';
                     exit;
                 end if;
-                size := greatest(1, size / 10);
+                size := greatest(1, size / 4);
         end;
     end loop;
+    next_size := least(chunk_size, size * 2);
     perform work.close_job_if_done(current_setting('app.organization_id')::uuid, job_id);
     if taken = 0 then
         job_id := null;

@@ -94,6 +94,7 @@ def process_jobs(
     jobs: dict[UUID, None] = {}
     numbers: list[str] = []
     chunks, locked, due = 0, 0.0, 0
+    size = chunk_size
     idle: set[UUID] = set()
     _record_start(engine, organization_id, job_id)
     while True:
@@ -104,7 +105,7 @@ def process_jobs(
         if seconds >= time_box.total_seconds():
             ended = "time box"
             break
-        step = _next_chunk(engine, organization_id, job_id, chunk_size)
+        step = _next_chunk(engine, organization_id, job_id, chunk_size, size)
         if step is None:
             ended = "empty"
             break
@@ -116,6 +117,7 @@ def process_jobs(
                 break
             idle.add(step.job_id)
         jobs[step.job_id] = None
+        size = step.next_size
         chunks += 1 if step.taken else 0
         locked += step.locked_seconds
         for outcome in counts:
@@ -178,18 +180,21 @@ class _Step:
     last_number: str | None
     amounts: dict[str, Decimal]
     locked_seconds: float
+    next_size: int
 
 
-def _next_chunk(engine: Engine, organization_id: UUID, job_id: UUID | None, chunk_size: int) -> _Step | None:
+def _next_chunk(
+    engine: Engine, organization_id: UUID, job_id: UUID | None, chunk_size: int, first_size: int
+) -> _Step | None:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with organization_scope(engine, organization_id) as connection:
                 row = connection.execute(
                     text(
                         """select s.*, extract(epoch from clock_timestamp() - s.counter_locked_at) as locked_seconds
-                           from billing.issue_next(:chunk_size, :job_id) s"""
+                           from billing.issue_next(:chunk_size, :job_id, :first_size) s"""
                     ),
-                    {"chunk_size": chunk_size, "job_id": job_id},
+                    {"chunk_size": chunk_size, "job_id": job_id, "first_size": first_size},
                 ).one()
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) not in _TRANSIENT or attempt == _ATTEMPTS:
@@ -209,5 +214,6 @@ def _next_chunk(engine: Engine, organization_id: UUID, job_id: UUID | None, chun
             last_number=row.last_number,
             amounts={currency: Decimal(amount) for currency, amount in (row.amounts or {}).items()},
             locked_seconds=float(row.locked_seconds or 0),
+            next_size=row.next_size,
         )
     raise AssertionError("unreachable")

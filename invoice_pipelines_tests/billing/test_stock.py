@@ -85,6 +85,18 @@ def test_items_that_track_no_stock_never_run_out(desk: Desk) -> None:
     assert desk.on_hand(item) == 0
 
 
+def test_an_order_that_is_refused_frees_what_it_would_have_taken_of_other_items(desk: Desk) -> None:
+    scarce, shared = desk.stocked(1), desk.stocked(2)
+    takes, refused, gains = (
+        desk.order(line(1, item_id=scarce)),
+        desk.order(line(1, item_id=scarce), line(2, item_id=shared)),
+        desk.order(line(2, item_id=shared)),
+    )
+    outcomes = desk.invoice([takes, refused, gains])
+    assert [item.code for item in outcomes.values()] == [None, "INSUFFICIENT_STOCK", None]
+    assert (desk.on_hand(scarce), desk.on_hand(shared)) == (0, 0)
+
+
 def test_an_order_that_fails_takes_no_number(desk: Desk) -> None:
     item = desk.stocked(3)
     ids = [desk.order(line(quantity, item_id=item)) for quantity in (1, 5, 1, 2, 1)]
