@@ -1,13 +1,14 @@
 """Billing: sales orders become issued invoices with gapless numbers.
 
-Master data and orders come in by `master_data` and `sales_orders`. `requests` asks for invoices as batch jobs,
-`processing` works through them, `corrections` voids and credits. `issued_invoices` is what other domains read,
-`overview` what reports ask, `promises` what must always be true. The rules themselves are SQL (`*.sql`), so that psql,
-Python and Dagster do the same.
+Master data, exchange rates and orders come in by `master_data`, `exchange_rates` and `sales_orders`. `requests` asks
+for invoices as batch jobs, `processing` works through them, `corrections` voids and credits. `issued_invoices` is what
+other domains read, `overview` what reports ask, `promises` what must always be true. The rules themselves are SQL
+(`*.sql`), so that psql, Python and Dagster do the same.
 """
 
 from invoice_pipelines.billing.corrections import StatusChange, credit_invoice, set_order_status, void_invoice
 from invoice_pipelines.billing.errors import BillingError, InvoiceNotFound, RowProblem, RowsRefused
+from invoice_pipelines.billing.exchange_rates import NewExchangeRate, add_exchange_rates
 from invoice_pipelines.billing.issued_invoices import (
     DocumentKind,
     InvoiceStatus,
@@ -52,6 +53,7 @@ __all__ = [
     "IssuedInvoiceLine",
     "IssuedInvoiceTax",
     "NewCustomer",
+    "NewExchangeRate",
     "NewItem",
     "NewLine",
     "NewOrder",
@@ -61,6 +63,7 @@ __all__ = [
     "RowsRefused",
     "StatusChange",
     "add_customers",
+    "add_exchange_rates",
     "add_items",
     "add_orders",
     "add_tax_rates",

@@ -26,12 +26,14 @@ create or replace function billing.billable_lines(order_ids uuid[])
 returns table (place bigint, sales_order_id uuid, currency text, order_discount_percent numeric, digits integer,
                line_number integer, item_id uuid, sku text, description text, quantity numeric, unit_code text,
                unit_price numeric, discount_percent numeric, net_amount numeric, tax_category text, tax_rate numeric,
-               exemption_reason text, exemption_reason_code text, takes_stock boolean, problem text)
+               exemption_reason text, exemption_reason_code text, takes_stock boolean, period_start date,
+               period_end date, problem text)
 language sql stable
 as $$
     with wanted as materialized (
         select k.place, o.id as sales_order_id, o.currency, o.discount_percent as order_discount_percent, o.digits,
-               o.delivery_date, c.customer_number, coalesce(c.vat_id, '') as buyer_vat_id,
+               coalesce(o.delivery_date, o.period_end) as supply_date, o.period_start as order_start,
+               o.period_end as order_end, c.customer_number, coalesce(c.vat_id, '') as buyer_vat_id,
                case
                    when c.id is null then 'UNKNOWN_CUSTOMER: The order has no customer; give it one.'
                    when not c.is_active then 'INACTIVE_CUSTOMER: Customer ' || c.customer_number || ' is inactive.'
@@ -40,7 +42,7 @@ as $$
                        || ' buys in ' || c.currency || '.'
                end as problem,
                l.line_number, l.item_id, nullif(l.description, '') as description, l.quantity, l.unit_code,
-               l.unit_price, l.discount_percent, l.tax_category, l.tax_rate
+               l.unit_price, l.discount_percent, l.tax_category, l.tax_rate, l.period_start, l.period_end
         from unnest(order_ids) with ordinality as k (element, place)
         cross join lateral (
             select o.*, billing.currency_digits(o.currency) as digits from billing.sales_order o
@@ -75,7 +77,7 @@ as $$
            coalesce(l.unit_code, i.unit_code, 'C62'), l.unit_price, l.discount_percent,
            round(l.quantity * l.unit_price * (100 - l.discount_percent) * 0.01, l.digits),
            l.tax_category, l.tax_rate, t.exemption_reason, t.exemption_reason_code,
-           coalesce(i.tracks_stock, false),
+           coalesce(i.tracks_stock, false), l.period_start, l.period_end,
            case
                when l.problem is not null then l.problem
                when l.line_number is null then 'NO_LINES: The order has no lines.'
@@ -93,12 +95,16 @@ as $$
                    'MISSING_TAX_RATE: Line ' || l.line_number || ': '
                    || coalesce('the tax rate ' || l.tax_category || ' ' || l.tax_rate || ' % is not set up.',
                                'category or rate is missing.')
+               when l.period_start < l.order_start or l.period_end > l.order_end then
+                   'PERIOD_OUTSIDE_ORDER: Line ' || l.line_number || ': its period, ' || l.period_start || ' to '
+                   || l.period_end || ', is not within that of the order, ' || l.order_start || ' to ' || l.order_end
+                   || ' (PEPPOL-EN16931-R110, R111).'
                when l.tax_category = 'S' then null  -- what follows is about other categories
                when l.tax_category in ('AE', 'K') and l.buyer_vat_id = '' then
                    'MISSING_BUYER_VAT_ID: Customer ' || l.customer_number || ' needs a VAT id for tax category '
                    || l.tax_category || ' (BR-AE-02, BR-IC-02).'
-               when l.tax_category = 'K' and l.delivery_date is null then
-                   'MISSING_DELIVERY_DATE: An intra-community supply needs its delivery date (BR-IC-11).'
+               when l.tax_category = 'K' and l.supply_date is null then
+                   'MISSING_DELIVERY_DATE: An intra-community supply needs its delivery date or service period (BR-IC-11).'
            end
     from wanted l
     left join item i on i.id = l.item_id

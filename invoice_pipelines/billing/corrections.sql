@@ -192,31 +192,48 @@ begin
                          else least(a.tax_left, round((a.line_amount - a.allowance_amount) * a.tax_rate * 0.01, digits))
                     end as tax_amount
         from allowed a
-    ), total as (
-        select sum(t.line_amount) as line_amount, sum(t.allowance_amount) as allowance_amount,
-               sum(t.tax_amount) as tax_amount
-        from tax t
+    ), before as (
+        select coalesce(sum(c.tax_amount), 0) as tax_amount,
+               coalesce(sum(c.tax_amount_in_tax_currency), 0) as tax_amount_in_tax_currency
+        from billing.credit_notes_of(invoice) n
+        cross join lateral (select c.tax_amount, c.tax_amount_in_tax_currency from billing.invoice c
+                            where c.organization_id = organization and c.id = n offset 0) c
+    ), total as (  -- converted as the invoice was (Directive 2006/112/EC, Art. 90): by the rate of its supply
+        select t.line_amount, t.allowance_amount, t.tax_amount,
+               case when b.tax_amount + t.tax_amount = original.tax_amount then
+                        original.tax_amount_in_tax_currency - b.tax_amount_in_tax_currency
+                    else least(original.tax_amount_in_tax_currency - b.tax_amount_in_tax_currency,
+                               billing.converted(t.tax_amount, original.exchange_rate, original.exchange_rate_base,
+                                                 original.tax_currency)) end as tax_amount_in_tax_currency
+        from (select sum(t.line_amount) as line_amount, sum(t.allowance_amount) as allowance_amount,
+                     sum(t.tax_amount) as tax_amount from tax t) t
+        cross join before b
     ), header as (
         insert into billing.invoice (
             organization_id, id, document_kind, status, customer_id, corrected_invoice_id, issue_date, due_date,
-            delivery_date, currency, line_amount, allowance_amount, net_amount, tax_amount, gross_amount,
-            discount_percent, language, seller, buyer, order_number, purchase_order_reference, note, created_by)
+            delivery_date, period_start, period_end, currency, line_amount, allowance_amount, net_amount, tax_amount,
+            gross_amount, tax_currency, tax_amount_in_tax_currency, exchange_rate, exchange_rate_base,
+            exchange_rate_date, exchange_rate_source, discount_percent, language, seller, buyer, order_number,
+            purchase_order_reference, note, created_by)
         select organization, credit_note, 'credit_note',
                case when t.line_amount - t.allowance_amount + t.tax_amount = 0 then 'paid' else 'issued' end,
-               original.customer_id, invoice, credit_date, credit_date, original.delivery_date, original.currency,
+               original.customer_id, invoice, credit_date, credit_date,
+               coalesce(original.delivery_date, original.issue_date), original.period_start, original.period_end,
+               original.currency,
                t.line_amount, t.allowance_amount, t.line_amount - t.allowance_amount, t.tax_amount,
-               t.line_amount - t.allowance_amount + t.tax_amount, original.discount_percent, original.language,
-               original.seller, original.buyer, original.order_number, original.purchase_order_reference,
-               nullif(btrim(note), ''), who
+               t.line_amount - t.allowance_amount + t.tax_amount, original.tax_currency, t.tax_amount_in_tax_currency,
+               original.exchange_rate, original.exchange_rate_base, original.exchange_rate_date,
+               original.exchange_rate_source, original.discount_percent, original.language, original.seller,
+               original.buyer, original.order_number, original.purchase_order_reference, nullif(btrim(note), ''), who
         from total t
         returning gross_amount
     ), lines as (
         insert into billing.issued_invoice_line (
             organization_id, invoice_id, line_number, item_id, sku, description, quantity, unit_code, unit_price,
-            discount_percent, net_amount, tax_category, tax_rate, takes_stock)
+            discount_percent, net_amount, tax_category, tax_rate, takes_stock, period_start, period_end)
         select organization, credit_note, l.line_number, l.item_id, l.sku, l.description, l.credited, l.unit_code,
                l.unit_price, l.discount_percent, l.credited_amount, l.tax_category, l.tax_rate,
-               l.takes_stock and with_stock
+               l.takes_stock and with_stock, l.period_start, l.period_end
         from line l
     ), taxes as (
         insert into billing.issued_invoice_tax (

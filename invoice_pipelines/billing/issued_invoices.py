@@ -92,6 +92,10 @@ class IssuedInvoiceLine:
     """BT-151"""
     tax_rate: Decimal
     """BT-152, percent"""
+    period_start: date | None
+    """BT-134"""
+    period_end: date | None
+    """BT-135, there if and only if period_start is"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +142,12 @@ class IssuedInvoice:
     """BT-2"""
     due_date: date
     """BT-9"""
-    delivery_date: date | None
-    """BT-72"""
+    delivery_date: date
+    """BT-72, when the supply was made or completed. It may be after the issue date: then this asks for a prepayment."""
+    period_start: date | None
+    """BT-73"""
+    period_end: date | None
+    """BT-74, there if and only if period_start is"""
     currency: str
     """BT-5"""
     line_amount: Decimal
@@ -152,6 +160,16 @@ class IssuedInvoice:
     """BT-110"""
     gross_amount: Decimal
     """BT-112"""
+    tax_currency: str | None
+    """BT-6, in which the seller accounts for VAT; None: that of the invoice, or no rate was known and there is no VAT.
+    With it come the five below."""
+    tax_amount_in_tax_currency: Decimal | None
+    """BT-111"""
+    exchange_rate: Decimal | None
+    """one unit of exchange_rate_base is worth so many of the other one of currency and tax_currency"""
+    exchange_rate_base: str | None
+    exchange_rate_date: date | None
+    exchange_rate_source: str | None
     amount_paid: Decimal
     amount_credited: Decimal
     amount_due: Decimal
@@ -180,6 +198,11 @@ class IssuedInvoice:
     def asks_for_payment(self) -> bool:
         """Whether anybody is to pay it: not a credit note, nor an invoice on which nothing is due (any more)."""
         return self.document_kind is DocumentKind.INVOICE and self.amount_due > 0
+
+    @property
+    def is_prepayment(self) -> bool:
+        """Whether the supply was still to come, or to be completed, at issue."""
+        return self.delivery_date > self.issue_date
 
 
 def get_issued_invoice(connection: Connection, invoice_id: UUID) -> IssuedInvoice:
@@ -219,6 +242,7 @@ def issued_invoices(connection: Connection, invoice_ids: Iterable[UUID]) -> list
             row,
             document_kind=DocumentKind(row.document_kind),
             status=InvoiceStatus(row.status),
+            delivery_date=row.delivery_date or row.corrected_invoice_date or row.issue_date,
             seller=Party(**row.seller),
             buyer=Party(**row.buyer),
             lines=tuple(lines.get(row.id, ())),

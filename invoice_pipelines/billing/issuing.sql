@@ -37,15 +37,16 @@ as $$
 $$;
 
 -- Writes the invoices of orders, without numbers: headers, lines, VAT, and takes the stock. The arrays are parallel, in
--- the order of the request. `refusals` are reasons against an order that are known already. Returns the invoices that
--- were written and the orders that were not, as positions in the arrays.
+-- the order of the request. `refusals` are reasons against an order that are known already; `rates` and `unconverted`
+-- are those of billing.conversions. Returns the invoices that were written and the orders that were not, as positions
+-- in the arrays.
 --
 -- Stock goes to the orders in their order. An order takes it for all of its lines or for none, and takes none if it is
 -- refused for another reason. So items are locked before anything is written, and those of which more is wanted than is
 -- there are allotted order by order (billing.allot_scarce_items); the others are not.
 create or replace function billing.write_invoices(
-    order_ids uuid[], invoice_ids uuid[], refusals text[], seller jsonb, issue_date date, due_days integer,
-    wanted_language text, creator text, job uuid,
+    order_ids uuid[], invoice_ids uuid[], refusals text[], rates billing.exchange_rate[], unconverted text[],
+    seller jsonb, issue_date date, due_days integer, wanted_language text, creator text, job uuid,
     out issued integer[], out refused integer[], out problems text[], out amounts jsonb
 )
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
@@ -54,6 +55,7 @@ as $$
 declare
     organization constant uuid := current_setting('app.organization_id')::uuid;
     seller_vat_id constant text := seller ->> 'vat_id';
+    tax_currency constant text := billing.tax_currency();
     home_language constant text := (select coalesce(o.settings ->> 'language', 'en')
                                     from organizations.organization o where o.id = organization);
     taken_versions tid[];
@@ -63,8 +65,8 @@ begin
         select b.place as position, b.currency, b.digits, b.order_discount_percent,
                b.line_number, b.item_id, b.sku, b.description, b.quantity, b.unit_code, b.unit_price,
                b.discount_percent, b.net_amount, b.tax_category, b.tax_rate, b.exemption_reason,
-               b.exemption_reason_code, b.takes_stock,
-               coalesce(refusals[b.place], b.problem, case
+               b.exemption_reason_code, b.takes_stock, b.period_start, b.period_end,
+               coalesce(refusals[b.place], b.problem, unconverted[b.place], case
                    when seller_vat_id is null and b.tax_category in ('AE', 'K', 'G') then
                        'MISSING_SELLER_VAT_ID: Tax category ' || b.tax_category
                        || ' needs the VAT id of the organization.'
@@ -109,23 +111,33 @@ begin
                round(sum(l.net_amount) * any_value(l.order_discount_percent) * 0.01, any_value(l.digits))
                    as allowance_amount,
                any_value(l.exemption_reason) as exemption_reason,
-               any_value(l.exemption_reason_code) as exemption_reason_code
+               any_value(l.exemption_reason_code) as exemption_reason_code,
+               max(coalesce(l.period_end, 'infinity')) as last_day
         from line l where l.position not in (select r.position from refusal r)
         group by l.position, l.tax_category, l.tax_rate
     ), total as materialized (
         select t.position, any_value(t.currency) as currency, sum(t.line_amount) as line_amount,
                sum(t.allowance_amount) as allowance_amount,
-               sum(round((t.line_amount - t.allowance_amount) * t.tax_rate * 0.01, t.digits)) as tax_amount
+               sum(round((t.line_amount - t.allowance_amount) * t.tax_rate * 0.01, t.digits)) as tax_amount,
+               nullif(max(t.last_day), 'infinity') as last_day
         from tax t group by t.position
     ), written_header as (
         insert into billing.invoice (
             organization_id, id, sales_order_id, customer_id, batch_job_id, issue_date, due_date, delivery_date,
-            currency, line_amount, allowance_amount, net_amount, tax_amount, gross_amount, status, discount_percent,
-            language, seller, buyer, order_number, purchase_order_reference, note, created_by)
+            period_start, period_end, currency, line_amount, allowance_amount, net_amount, tax_amount, gross_amount,
+            tax_currency, tax_amount_in_tax_currency, exchange_rate, exchange_rate_base, exchange_rate_date,
+            exchange_rate_source, status, discount_percent, language, seller, buyer, order_number,
+            purchase_order_reference, note, created_by)
         select organization, invoice_ids[t.position], o.id, c.id, job, issue_date, issue_date + due_days,
-               o.delivery_date, t.currency, t.line_amount, t.allowance_amount, t.line_amount - t.allowance_amount,
-               t.tax_amount,
+               coalesce(o.delivery_date, o.period_end, t.last_day, issue_date), o.period_start, o.period_end,
+               t.currency, t.line_amount, t.allowance_amount, t.line_amount - t.allowance_amount, t.tax_amount,
                t.line_amount - t.allowance_amount + t.tax_amount,
+               case when (rates[t.position]).rate is not null then tax_currency end,
+               case when (rates[t.position]).rate is not null then
+                   billing.converted(t.tax_amount, (rates[t.position]).rate, (rates[t.position]).base_currency,
+                                     tax_currency) end,
+               (rates[t.position]).rate, (rates[t.position]).base_currency, (rates[t.position]).rate_date,
+               (rates[t.position]).source,
                case when t.line_amount - t.allowance_amount + t.tax_amount = 0 then 'paid' else 'issued' end,
                o.discount_percent, coalesce(wanted_language, c.language, home_language), seller,
                json_object(
@@ -142,9 +154,10 @@ begin
     ), written_lines as (
         insert into billing.issued_invoice_line (
             organization_id, invoice_id, line_number, item_id, sku, description, quantity, unit_code, unit_price,
-            discount_percent, net_amount, tax_category, tax_rate, takes_stock)
+            discount_percent, net_amount, tax_category, tax_rate, takes_stock, period_start, period_end)
         select organization, invoice_ids[l.position], l.line_number, l.item_id, l.sku, l.description, l.quantity,
-               l.unit_code, l.unit_price, l.discount_percent, l.net_amount, l.tax_category, l.tax_rate, l.takes_stock
+               l.unit_code, l.unit_price, l.discount_percent, l.net_amount, l.tax_category, l.tax_rate, l.takes_stock,
+               l.period_start, l.period_end
         from line l where l.position not in (select r.position from refusal r)
     ), written_taxes as (
         insert into billing.issued_invoice_tax (
@@ -266,6 +279,10 @@ declare
     claimable_ids uuid[];
     has_invoice bigint[];   -- places of claimed orders
     invoice_ids uuid[];
+    tax_currency constant text := billing.tax_currency();
+    is_any_foreign boolean;  -- whether an order is in another currency
+    rates billing.exchange_rate[] := '{}';
+    unconverted text[] := '{}';
     issued_ids uuid[];
     written record;
     outcomes text[];
@@ -320,13 +337,13 @@ begin
     -- whatever else may go wrong, an item cannot make two.
     select coalesce(array_agg(o.position order by o.position), '{}'),
            coalesce(array_agg(o.id order by o.position), '{}'),
-           coalesce(array_agg(o.version order by o.position), '{}')
-    into positions, order_ids, versions
+           coalesce(array_agg(o.version order by o.position), '{}'), bool_or(o.currency <> tax_currency)
+    into positions, order_ids, versions, is_any_foreign
     from (select w.position, o.* from (
               select w.element, min(w.place) as position from work.few(coalesce(claimable_ids, wanted_ids)) w
               where w.element is not null group by w.element order by w.element) w
           cross join lateral (
-              select o.id, o.status, o.ctid as version from billing.sales_order o
+              select o.id, o.status, o.currency, o.ctid as version from billing.sales_order o
               where o.organization_id = organization and o.id = w.element offset 0 for no key update) o) o
     where o.status in ('pending', 'reviewed');
 
@@ -353,11 +370,15 @@ begin
     outcomes := array_fill(null::text, array[taken]);
     codes := outcomes; messages := outcomes; results := array_fill(null::jsonb, array[taken]);
     if cardinality(order_ids) > 0 then
+        if is_any_foreign then
+            select c.rates, c.unconverted into rates, unconverted
+            from billing.conversions(order_ids, issue_date, tax_currency) c;
+        end if;
         written := billing.write_invoices(
             order_ids, invoice_ids,
             case when refusal is not null then array_fill(refusal, array[cardinality(order_ids)]) else '{}' end,
-            seller, issue_date, (request.parameters ->> 'due_days')::integer, request.parameters ->> 'language',
-            request.created_by, job);
+            rates, unconverted, seller, issue_date, (request.parameters ->> 'due_days')::integer,
+            request.parameters ->> 'language', request.created_by, job);
         amounts := coalesce(written.amounts, '{}');
         for n in 1 .. coalesce(cardinality(written.issued), 0) loop
             outcomes[positions[written.issued[n]]] := 'succeeded';

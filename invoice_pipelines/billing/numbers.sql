@@ -155,7 +155,9 @@ drop view if exists billing.issued_invoice;
 create view billing.issued_invoice with (security_invoker = true) as
 select i.organization_id, i.id, n.invoice_number, n.series, n.period, n.number, i.document_kind, i.status,
        i.sales_order_id, i.customer_id, i.corrected_invoice_id, i.batch_job_id, i.issue_date, i.due_date,
-       i.delivery_date, i.currency, i.line_amount, i.allowance_amount, i.net_amount, i.tax_amount, i.gross_amount,
+       i.delivery_date, i.period_start, i.period_end, i.currency, i.line_amount, i.allowance_amount, i.net_amount,
+       i.tax_amount, i.gross_amount, i.tax_currency, i.tax_amount_in_tax_currency, i.exchange_rate,
+       i.exchange_rate_base, i.exchange_rate_date, i.exchange_rate_source,
        i.amount_paid, i.amount_credited, i.amount_due, i.discount_percent, i.language, i.seller, i.buyer,
        i.order_number, i.purchase_order_reference, i.note, i.created_at, i.created_by,
        i.void_reason, i.voided_at, i.voided_by

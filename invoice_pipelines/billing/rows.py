@@ -45,8 +45,13 @@ def _iso_date(value: object) -> object:
     raise ValueError("is not a date like 2026-03-31")
 
 
+def is_currency(code: str) -> bool:
+    """Whether ISO 4217 has a currency."""
+    return code in _currencies()
+
+
 def _known_currency(code: str) -> str:
-    if code not in _currencies():
+    if not is_currency(code):
         raise ValueError(f"{code!r} is no currency of ISO 4217, such as EUR")
     return code
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
@@ -42,17 +43,25 @@ class NewLine(Row):
     discount_percent: Percent = Decimal(0)
     tax_category: TaxCategory | None = None
     tax_rate: Percent | None = None
+    period_start: IsoDate | None = None
+    """BT-134, the first day of a service that is rendered over a period"""
+    period_end: IsoDate | None = None
+    """BT-135, the last day"""
 
     @model_validator(mode="after")
-    def _has_a_price(self) -> NewLine:
+    def _has_a_price_and_a_whole_period(self) -> NewLine:
         if self.sku is None and self.unit_price is None:
             raise ValueError("unit_price is needed where there is no sku")
+        _check_period(self.period_start, self.period_end)
         return self
 
 
 class NewOrder(Row):
     """A sales order. Without a customer it can be taken but not invoiced. `currency` is the customer's by default, or
     else that of the organization.
+
+    The date of supply on its invoice is `delivery_date`, else the end of its period, else the latest end of its lines'
+    periods where all have one, else the issue date.
     """
 
     order_number: Text
@@ -61,10 +70,30 @@ class NewOrder(Row):
     currency: Currency | None = None
     order_date: IsoDate
     delivery_date: IsoDate | None = None
+    period_start: IsoDate | None = None
+    """BT-73, the first day of a service that is rendered over a period"""
+    period_end: IsoDate | None = None
+    """BT-74, the last day"""
     purchase_order_reference: Text | None = None
     discount_percent: Percent = Decimal(0)
     note: LongText | None = None
     lines: tuple[NewLine, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_a_whole_period_and_lines_within_it(self) -> NewOrder:
+        start, end = self.period_start, self.period_end
+        _check_period(start, end)
+        if start is None or end is None:
+            return self
+        for number, line in enumerate(self.lines, start=1):
+            if line.period_start is None or line.period_end is None:
+                continue
+            if line.period_start < start or line.period_end > end:
+                raise ValueError(
+                    f"line {number}: its period, {line.period_start} to {line.period_end}, is not within that of the "
+                    f"order, {start} to {end} (PEPPOL-EN16931-R110, R111)"
+                )
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +156,10 @@ def add_orders(
 _ADD_ORDERS = """
     insert into billing.sales_order (
         organization_id, id, order_number, customer_id, status, currency, order_date, delivery_date,
-        purchase_order_reference, discount_percent, note, created_by)
+        period_start, period_end, purchase_order_reference, discount_percent, note, created_by)
     select current_setting('app.organization_id')::uuid, new_id, order_number, customer_id, status, currency,
-           order_date, delivery_date, purchase_order_reference, discount_percent, note, :creator
+           order_date, delivery_date, period_start, period_end, purchase_order_reference, discount_percent, note,
+           :creator
     from (select *, uuidv7() as new_id  -- in the order given, which is that of the invoices of a day
           from jsonb_populate_recordset(null::billing.sales_order, cast(:rows as jsonb))) given
     order by order_number
@@ -139,9 +169,9 @@ _ADD_ORDERS = """
 _ADD_LINES = """
     insert into billing.sales_order_line (
         organization_id, sales_order_id, line_number, item_id, description, quantity, unit_code, unit_price,
-        discount_percent, tax_category, tax_rate)
+        discount_percent, tax_category, tax_rate, period_start, period_end)
     select current_setting('app.organization_id')::uuid, sales_order_id, line_number, item_id, description, quantity,
-           unit_code, unit_price, discount_percent, tax_category, tax_rate
+           unit_code, unit_price, discount_percent, tax_category, tax_rate, period_start, period_end
     from jsonb_populate_recordset(null::billing.sales_order_line, cast(:rows as jsonb))
 """
 _WANTED = {
@@ -149,6 +179,13 @@ _WANTED = {
     "item": "id, sku as key, unit_price, tax_category, tax_rate",
     "sales_order": "id, order_number as key",
 }
+
+
+def _check_period(start: date | None, end: date | None) -> None:
+    if (start is None) != (end is None):
+        raise ValueError("period_start and period_end go together")
+    if start is not None and end is not None and start > end:
+        raise ValueError(f"period_end {end} is before period_start {start} (BR-29, BR-30)")
 
 
 def _known(connection: Connection, table: str, key: str, names: Iterable[str | None]) -> dict[str, Any]:

@@ -52,6 +52,8 @@ _ORDER_COLUMNS = {
     "currency": "currency",
     "order_date": "order_date",
     "delivery_date": "delivery_date",
+    "order_period_start": "period_start",
+    "order_period_end": "period_end",
     "purchase_order_reference": "purchase_order_reference",
     "order_discount_percent": "discount_percent",
     "note": "note",
@@ -109,9 +111,9 @@ def import_orders(file: File, organization: Slug) -> None:
     """Add sales orders, one row per line; the rows of an order stand together. Exits 1 if an order is wrong.
 
     An order whose number exists is left as it is. Columns of the whole order: order_number, customer_number, status,
-    currency, order_date, delivery_date, purchase_order_reference, order_discount_percent, note; they may stand in the
-    first row of the order alone. Of the line: sku, description, quantity, unit_code, unit_price, discount_percent,
-    tax_category, tax_rate.
+    currency, order_date, delivery_date, order_period_start, order_period_end, purchase_order_reference,
+    order_discount_percent, note; they may stand in the first row of the order alone. Of the line: sku, description,
+    quantity, unit_code, unit_price, discount_percent, tax_category, tax_rate, period_start, period_end.
     """
     known = 0
 

@@ -147,6 +147,8 @@ class OrganizationSettings(BaseModel):
     credit_note_number: NumberFormat = Field(default_factory=lambda: NumberFormat(pattern="CN-{year}-{number:06}"))
     oldest_invoice_years: int = Field(default=10, ge=1, le=100)
     """An invoice dated longer ago than this is not plausible."""
+    exchange_rate_days: int = Field(default=7, ge=0, le=366)
+    """VAT is converted at a rate published at most so many days before the supply; 31 for rates of months."""
 
     ocr_engine: Literal["rapidocr", "tesseract", "cloud_vision", "none"] | None = None
     """What reads pages that are pictures; None: what the deployment has set."""

@@ -32,6 +32,8 @@ RATES = (
     ("G", "0", "Export outside the EU"),
 )
 """The tax rates of every test organization: category, percent, reason."""
+EXCHANGE_RATES = {"JPY": "160.12", "KWD": "0.3327", "USD": "1.0823"}
+"""What one euro is worth to every test organization, all the time."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +119,14 @@ class Desk:
                 text(
                     """insert into billing.sales_order (
                            organization_id, id, order_number, customer_id, status, currency, order_date, delivery_date,
-                           purchase_order_reference, discount_percent, note)
+                           period_start, period_end, purchase_order_reference, discount_percent, note)
                        select current_setting('app.organization_id')::uuid, o.id, o.order_number, o.customer_id,
-                              o.status, o.currency, o.order_date, o.delivery_date, o.purchase_order_reference,
-                              o.discount_percent, o.note
+                              o.status, o.currency, o.order_date, o.delivery_date, o.period_start, o.period_end,
+                              o.purchase_order_reference, o.discount_percent, o.note
                        from jsonb_to_recordset(cast(:orders as jsonb)) as o (
                            id uuid, order_number text, customer_id uuid, status text, currency text, order_date date,
-                           delivery_date date, purchase_order_reference text, discount_percent numeric, note text)"""
+                           delivery_date date, period_start date, period_end date, purchase_order_reference text,
+                           discount_percent numeric, note text)"""
                 ),
                 {"orders": json.dumps([{**order, "lines": None} for order in given], default=str)},
             )
@@ -136,11 +139,12 @@ class Desk:
                 text(
                     """insert into billing.sales_order_line (
                            organization_id, sales_order_id, line_number, item_id, description, quantity, unit_price,
-                           discount_percent, tax_category, tax_rate)
+                           discount_percent, tax_category, tax_rate, period_start, period_end)
                        select current_setting('app.organization_id')::uuid, l.*
                        from jsonb_to_recordset(cast(:lines as jsonb)) as l (
                            sales_order_id uuid, line_number integer, item_id uuid, description text, quantity numeric,
-                           unit_price numeric, discount_percent numeric, tax_category text, tax_rate numeric)"""
+                           unit_price numeric, discount_percent numeric, tax_category text, tax_rate numeric,
+                           period_start date, period_end date)"""
                 ),
                 {"lines": json.dumps(lines, default=str)},
             )
@@ -337,6 +341,15 @@ def open_desk(database: TestDatabase, *, vat_id: str | None = "DE123456788", **r
                 {"category": category, "rate": rate, "name": f"{category} {rate}", "reason": reason}
                 for category, rate, reason in RATES
             ],
+        )
+        connection.execute(
+            text(
+                """insert into billing.exchange_rate (organization_id, base_currency, currency, rate_date, rate, source)
+                   select current_setting('app.organization_id')::uuid, 'EUR', r.key, d::date, r.value::numeric, 'ECB'
+                   from jsonb_each_text(cast(:rates as jsonb)) r,
+                        generate_series(date '2023-06-01', current_date, interval '7 days') d"""
+            ),
+            {"rates": json.dumps(EXCHANGE_RATES)},
         )
     return desk
 

@@ -28,6 +28,10 @@ BROKEN: dict[str, Callable[[Desk], object]] = {
     "MISSING_TAX_RATE": lambda desk: desk.order(line(rate=18)),
     "MISSING_BUYER_VAT_ID": lambda desk: desk.order(line(category="AE", rate=0), customer_id=desk.customer()),
     "MISSING_DELIVERY_DATE": lambda desk: desk.order(line(category="K", rate=0), delivery_date=None),
+    "MISSING_EXCHANGE_RATE": lambda desk: desk.order(currency="CHF"),
+    "PERIOD_OUTSIDE_ORDER": lambda desk: desk.order(
+        line(period_start="2026-01-01", period_end="2026-02-01"), period_start="2026-01-01", period_end="2026-01-31"
+    ),
     "INSUFFICIENT_STOCK": lambda desk: desk.order(line(2, item_id=desk.stocked(1))),
 }
 

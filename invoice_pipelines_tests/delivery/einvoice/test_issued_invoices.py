@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +18,7 @@ from invoice_pipelines.billing import (
     DocumentKind,
     IssuedInvoice,
     add_customers,
+    add_exchange_rates,
     add_items,
     add_orders,
     add_tax_rates,
@@ -53,6 +54,7 @@ RATES: tuple[tuple[str, str, str | None, str | None], ...] = (
     ("G", "0", "Export outside the EU", None),
 )
 HOME_RATES = RATES[:5]
+EXCHANGE_RATES = {"USD": "1.0823", "JPY": "160.12", "KWD": "0.3327"}
 VAT_IDS = {"AT": "ATU12345675", "FR": "FR 40 303265045", "DE": "de136695976", "NL": "NL004495445B01"}
 IBANS = ("DE02 1203 0000 0000 2020 51", "AT611904300234573201", "TR330006100519786457841326", "12345678 90")
 NASTY = (
@@ -188,6 +190,15 @@ def issue(database: TestDatabase, example: Example) -> tuple[list[IssuedInvoice]
                 | ({"exemption_reason_code": code} if code else {})
                 for category, rate, reason, code in RATES
             ],
+        )
+        add_exchange_rates(
+            connection,
+            [
+                {"base_currency": "EUR", "currency": currency, "rate_date": day, "rate": rate, "source": "ECB"}
+                for currency, rate in EXCHANGE_RATES.items()
+                for day in ("2026-01-02", datetime.now(organization.time_zone).date())
+            ],
+            created_by="anna",
         )
         add_items(connection, [{"sku": "A-1", "name": "Lamp", "unit_code": "H87"}], created_by="anna")
         add_customers(
