@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -41,6 +42,7 @@ from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded
 
 _READING = TypeAdapter(Reading)
+_BEAT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +85,34 @@ def validate_handler(standard: Standard) -> Callable[[Connection, Chunk], list[O
     """
 
     def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
-        judged = judge_parsed(connection, [UUID(item.subject_id) for item in chunk.items], standard)
+        ids = [UUID(item.subject_id) for item in chunk.items]
+        judged = judge_parsed(connection, ids, standard, on_progress=_now_and_then(chunk.heartbeat))
         return [_outcome(judged.get(UUID(item.subject_id))) for item in chunk.items]
 
     return handle
 
 
-def judge_parsed(connection: Connection, ids: Sequence[UUID], standard: Standard) -> dict[UUID, Judged]:
+def _now_and_then(call: Callable[[], None]) -> Callable[[], None]:
+    """The call, left out where the last was a moment ago."""
+    last = time.monotonic()
+
+    def when_due() -> None:
+        nonlocal last
+        if time.monotonic() - last > _BEAT_SECONDS:
+            call()
+            last = time.monotonic()
+
+    return when_due
+
+
+def judge_parsed(
+    connection: Connection, ids: Sequence[UUID], standard: Standard, on_progress: Callable[[], None] = lambda: None
+) -> dict[UUID, Judged]:
     """Judges those of the invoices that are PARSED, and moves them on by it: to VALIDATED, to FAILED, or nowhere where
-    a person has to look at them. What people decided about earlier readings of the same documents counts again."""
+    a person has to look at them. What people decided about earlier readings of the same documents counts again.
+
+    `on_progress` is called after each invoice: one that was made to harm may take a minute (`validation.judge`).
+    """
     parsed, decisions = _as_decided(connection, ids)
     judged: dict[UUID, Judged] = {}
     accounts_passed: set[tuple[str | None, str]] = set()
@@ -124,6 +145,7 @@ def judge_parsed(connection: Connection, ids: Sequence[UUID], standard: Standard
         )
         if judged[invoice_id].judgement is Judgement.VALID:
             accounts_passed.add(account)
+        on_progress()
     _store_verdicts(connection, {invoice_id: found.verdict for invoice_id, found in judged.items()})
     store_reasons(connection, {parsed[key].version: found.reasons for key, found in judged.items()}, list(judged))
     mark_validated(
@@ -260,7 +282,8 @@ def _violation_rows(verdict_id: UUID, verdict: Verdict) -> Iterable[dict[str, An
 def _reason(verdict: Verdict) -> tuple[str, str]:
     """Code and message of a verdict that is not valid: its first fatal violation, and how many more there are."""
     fatal = [violation for violation in verdict.violations if violation.severity is Severity.FATAL]
-    more = f" (and {len(fatal) - 1} more)" if len(fatal) > 1 else ""
+    others = sum(violation.times for violation in fatal) - 1
+    more = f" (and {others:,} more)" if others else ""
     return fatal[0].rule, fatal[0].message + more
 
 

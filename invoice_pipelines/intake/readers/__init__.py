@@ -28,8 +28,8 @@ def read_document(
 
     `file_name` only serves messages; `ignore_attached_xml` is for measuring how well pages are read. Raises
     `ReadingError`, and nothing else of its own, for what cannot be read; its codes: EMPTY_FILE, TOO_LARGE,
-    UNKNOWN_TYPE, NOT_AN_INVOICE, XML_MALFORMED, XML_DOCTYPE, XML_TOO_DEEP, PDF_ENCRYPTED, PDF_DAMAGED,
-    PDF_TOO_MANY_PAGES, PDF_TOO_MANY_ATTACHMENTS, PDF_TOO_MUCH_TEXT, PDF_TOO_COMPLEX, PDF_NO_TEXT_LAYER,
+    UNKNOWN_TYPE, NOT_AN_INVOICE, XML_MALFORMED, XML_DOCTYPE, XML_TOO_DEEP, XML_TEXT_TOO_LONG, PDF_ENCRYPTED,
+    PDF_DAMAGED, PDF_TOO_MANY_PAGES, PDF_TOO_MANY_ATTACHMENTS, PDF_TOO_MUCH_TEXT, PDF_TOO_COMPLEX, PDF_NO_TEXT_LAYER,
     PDF_TOO_MANY_SCANNED_PAGES, NO_OCR_ENGINE, OCR_NO_TEXT, those of `pictures` (PICTURE_*), and
     what `aids.recognize` raises.
     """

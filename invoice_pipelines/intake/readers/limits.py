@@ -25,6 +25,17 @@ class Limits:
     xml_depth: int = 100
     """Nesting of XML elements. The deepest path of EN 16931 has about 10."""
 
+    xml_number: int = 100
+    """Characters of an amount, quantity, percentage or rate. No invoice has 40; computing with a million takes minutes,
+    in every tool that the invoice comes to."""
+
+    xml_value: int = 4_000
+    """Characters of a name, code, identifier, date or address in an XML invoice, and of an attribute. Rules look
+    through such values with regular expressions, some of which take the square of the length."""
+
+    xml_prose: int = 100_000
+    """Characters of a note, a description, or another text of free length in an XML invoice."""
+
     pdf_pages: int = 2_000
     """Pages of a PDF."""
 

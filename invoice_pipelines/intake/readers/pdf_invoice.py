@@ -16,7 +16,7 @@ from invoice_pipelines.intake.readers.xml_invoice import read_xml
 from invoice_pipelines.intake.reading import Reading, ReadingError
 
 # What is made to harm is not looked at any further, though the PDF around it may have a text layer.
-_HOSTILE = {"TOO_LARGE", "XML_DOCTYPE", "XML_TOO_DEEP"}
+_HOSTILE = {"TOO_LARGE", "XML_DOCTYPE", "XML_TOO_DEEP", "XML_TEXT_TOO_LONG"}
 
 
 def read_pdf(data: bytes, limits: Limits, aids: Aids = NO_AIDS, *, ignore_attached_xml: bool = False) -> Reading:

@@ -13,6 +13,7 @@ from functools import cache
 from lxml import etree
 
 from invoice_pipelines.intake.readers.limits import Limits
+from invoice_pipelines.intake.readers.text_lengths import refuse_long_texts
 from invoice_pipelines.intake.reading import ReadingError
 
 _XML_START = (
@@ -53,7 +54,7 @@ def parse_xml(data: bytes, limits: Limits) -> etree._Element:
     """Parse a document within the limits and return its root element.
 
     Comments and processing instructions are kept. Raises `ReadingError`: TOO_LARGE, XML_DOCTYPE, XML_TOO_DEEP,
-    XML_MALFORMED.
+    XML_MALFORMED, XML_TEXT_TOO_LONG.
     """
     if len(data) > limits.xml_bytes:
         raise ReadingError("TOO_LARGE", f"The XML has {len(data):,} bytes; at most {limits.xml_bytes:,} are accepted.")
@@ -84,6 +85,7 @@ def parse_xml(data: bytes, limits: Limits) -> etree._Element:
         raise _doctype()
     if _has_level(limits.xml_depth + 1)(root):
         raise _too_deep(limits)
+    refuse_long_texts(root, data, limits)
     return root
 
 

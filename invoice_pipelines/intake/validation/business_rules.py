@@ -11,7 +11,13 @@ from pathlib import Path
 from invoice_pipelines.intake.validation.messages import german_message
 from invoice_pipelines.intake.validation.rule_files import RulesDirectoryError, RuleSet, rule_sets_for, sheet_for
 from invoice_pipelines.intake.validation.rules_package import package_findings, package_version
-from invoice_pipelines.intake.validation.schematron import Finding, SheetError, SheetUnusableError, run_sheet
+from invoice_pipelines.intake.validation.schematron import (
+    Finding,
+    SheetError,
+    SheetUnusableError,
+    compile_sheet,
+    run_sheet,
+)
 from invoice_pipelines.intake.validation.severities import severity_of
 from invoice_pipelines.intake.validation.verdict import Severity, Violation, ViolationClass
 from invoice_pipelines.intake.validation.xml_document import Syntax, XmlDocument, parse
@@ -27,6 +33,20 @@ def business_rules(xml: bytes, *, rules_directory: Path | None = None) -> tuple[
     Raises `ReadingError` as `xml_document.parse` does, and `RulesDirectoryError` as `rule_files` does.
     """
     return business_rule_violations(parse(xml), rules_directory)
+
+
+def compile_rules(document: XmlDocument, rules_directory: Path | None) -> None:
+    """Compiles the rule files that decide for a document, before it can have taken the memory that this needs.
+
+    Raises `RulesDirectoryError` where one cannot be used.
+    """
+    for rule_set in rule_sets_for(document):
+        sheet = sheet_for(rule_set, rules_directory)
+        try:
+            if sheet is not None:
+                compile_sheet(sheet.path)
+        except SheetUnusableError as error:
+            raise RulesDirectoryError(f"The rule files cannot be used: {error}.") from error
 
 
 def business_rule_violations(document: XmlDocument, rules_directory: Path | None) -> tuple[Violation, ...]:
@@ -74,6 +94,7 @@ def _violation(finding: Finding, document: XmlDocument, syntax: Syntax) -> Viola
         message=finding.text,
         message_de=german_message(finding.rule) or finding.text,
         location=finding.location,
+        times=finding.times,
     )
 
 

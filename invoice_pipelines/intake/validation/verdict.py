@@ -33,7 +33,8 @@ class Violation:
 
     `rule` is the id of the rule: `BR-CO-15` and the like from EN 16931, `BR-DE-*` from XRechnung, `XSD` from the
     schema, `IP-*` from this project. `message` is English, `message_de` German; where no German text is known, it is
-    the English one. `location` is a path in the XML without namespaces, or the name of a field of `Reading`.
+    the English one. `location` is a path in the XML with its own prefixes, or the name of a field of `Reading`. `times`
+    is how many violations it stands for.
     """
 
     rule: str
@@ -42,6 +43,7 @@ class Violation:
     message: str
     message_de: str
     location: str | None = None
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)

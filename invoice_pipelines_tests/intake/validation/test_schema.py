@@ -23,9 +23,12 @@ def test_a_sound_document_has_no_format_error(xml: str) -> None:
     ("xml", "place"),
     [
         (UBL.replace("<cbc:ID>2026-001</cbc:ID>", ""), "/Invoice[1]/"),
-        (UBL.replace("<cbc:ID>2026-001", "<cbc:Nonsense/><cbc:ID>2026-001"), "/Invoice[1]/Nonsense[1]"),
-        (CII.replace("<ram:InvoiceCurrencyCode>", "<ram:Nonsense/><ram:InvoiceCurrencyCode>"), "/Nonsense"),
-        (UBL.replace(">119.00</cbc:PayableAmount>", ">1.19e2x</cbc:PayableAmount>"), "/PayableAmount"),
+        (UBL.replace("<cbc:ID>2026-001", "<cbc:Nonsense/><cbc:ID>2026-001"), "/Invoice[1]/cbc:Nonsense[1]"),
+        (CII.replace("<ram:InvoiceCurrencyCode>", "<ram:Nonsense/><ram:InvoiceCurrencyCode>"), "/ram:Nonsense"),
+        (
+            UBL.replace(">119.00</cbc:PayableAmount>", ">1.19e2x</cbc:PayableAmount>"),
+            "/cac:LegalMonetaryTotal[1]/cbc:PayableAmount[1]",
+        ),
     ],
 )
 def test_a_document_against_its_schema_has_a_fatal_format_error_that_names_the_place(xml: str, place: str) -> None:

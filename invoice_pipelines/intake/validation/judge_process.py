@@ -1,0 +1,70 @@
+"""Holds the process that judges large invoices for `judge`, one after the other, until nobody asks any more.
+
+The system ends it when a document takes more processor time than it may, or more memory.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from invoice_pipelines.intake.ocr.messages import receive, send
+from invoice_pipelines.intake.reading import ReadingError
+from invoice_pipelines.intake.validation.judging import judge_here
+from invoice_pipelines.intake.validation.rule_files import RulesDirectoryError
+
+
+def main(descriptor: int) -> None:
+    """Serves the socket with this number. The first message says what a document may take: (seconds of processor time,
+    bytes of memory). Each further one is (xml, rules directory), answered by ("judged", Judged), ("unreadable", (code,
+    message)), ("without rules", message) or ("failed", kind of error), each with the bytes held so far.
+    """
+    # Ctrl-C goes to all processes of a terminal; whoever asks ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # an image of this process would hold invoices
+    connection = socket.socket(fileno=descriptor)
+    with suppress(EOFError, OSError):
+        seconds, memory = receive(connection)
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        send(connection, ("ready", None, _memory()))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the last words of SaxonC may quote the invoice
+        while True:
+            xml, rules_directory = receive(connection)
+            _allow(seconds)
+            answer: tuple[str, Any]
+            try:
+                answer = ("judged", judge_here(xml, rules_directory))
+            except ReadingError as error:
+                answer = ("unreadable", (error.code, error.message))
+            except RulesDirectoryError as error:
+                answer = ("without rules", str(error))
+            except Exception as error:  # noqa: BLE001 (where memory ends, any library may stumble, in any way)
+                answer = ("failed", type(error).__name__)
+            send(connection, (*answer, _memory()))
+
+
+def _allow(seconds: int) -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    until = int(used.ru_utime + used.ru_stime) + 1 + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+def _memory() -> int:
+    """The most bytes that this process has held."""
+    with suppress(OSError):
+        # Not `ru_maxrss`, which on Linux also counts what the process held that started this one.
+        for line in Path("/proc/self/status").read_text("ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
