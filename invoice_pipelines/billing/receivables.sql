@@ -51,20 +51,22 @@ begin
 end
 $$;
 
--- How invoices stand today: paid, partially paid, overdue (open after its due date, in the organization's time zone; this
--- is never stored), and when the last payment came that counts. For single invoices and short lists.
+-- How invoices stand today: paid, partially paid, overdue (open after its due date, in the time zone of its organization;
+-- this is never stored) and for how many days, and when the last payment came that counts. For single invoices and lists.
 drop view if exists billing.invoice_settlement;
 create view billing.invoice_settlement with (security_invoker = true) as
-select i.organization_id, i.id as invoice_id,
-       case when i.status in ('issued', 'partially_paid') and i.document_kind = 'invoice'
-                 and i.due_date < (billing.business_day(now())).day
-            then 'overdue' else i.status end as standing,
+select i.organization_id, i.id as invoice_id, case when d.days_overdue > 0 then 'overdue' else i.status end as standing,
        i.due_date, i.gross_amount, i.amount_paid, i.amount_credited, i.amount_due,
        (select max(p.payment_date)
         from billing.payment_allocation a
         join billing.payment p on p.organization_id = a.organization_id and p.id = a.payment_id
-        where a.organization_id = i.organization_id and a.invoice_id = i.id and a.applied_amount > 0) as payment_date
-from billing.invoice i;
+        where a.organization_id = i.organization_id and a.invoice_id = i.id and a.applied_amount > 0) as payment_date,
+       d.days_overdue
+from billing.invoice i
+join organizations.organization o on o.id = i.organization_id
+cross join lateral (select case when i.status in ('issued', 'partially_paid') and i.document_kind = 'invoice'
+                                then greatest(0, (now() at time zone o.time_zone)::date - i.due_date)
+                                else 0 end as days_overdue) d;
 comment on view billing.invoice_settlement is 'How invoices stand today: paid, due, overdue, and when they were last paid';
 grant select on billing.invoice_settlement to invoice_pipelines_app;
 

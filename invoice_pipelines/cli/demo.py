@@ -270,7 +270,7 @@ def _problems(engine: Engine, tenant: Tenant) -> Iterator[str]:
                            where d.received_invoice_id = r.id) as rules,
                           (select array_agg(distinct w.code) from intake.review_reason w
                            where w.received_invoice_id = r.id) as reviews
-                   from public.invoice_record r"""
+                   from public.received_invoice r"""
             )
         )
         found = {row.file_name: row for row in rows}

@@ -2,7 +2,7 @@
 
 drop view if exists public.datev_ledger;
 create view public.datev_ledger with (security_invoker = true) as
-select b.organization_id, e.export_number, e.status as export_status, b.received_invoice_id as invoice_record_id,
+select b.organization_id, e.export_number, e.status as export_status, b.received_invoice_id,
        r.invoice_number, r.status as invoice_status, b.generation, b.position, b.is_reversal, b.document_date, b.amount,
        b.side, b.currency, b.rate, b.base_amount, b.account, b.contra_account, b.tax_key, b.document_field,
        b.booking_text, b.due_date, b.document_guid, b.cost_center, b.tax_category, b.tax_rate, b.invoice_amount,
@@ -14,7 +14,7 @@ grant select on public.datev_ledger to invoice_pipelines_app;
 
 drop view if exists public.datev_waiting_invoice;
 create view public.datev_waiting_invoice with (security_invoker = true) as
-select w.organization_id, w.received_invoice_id as invoice_record_id, u.file_name, r.status, r.invoice_number,
+select w.organization_id, w.received_invoice_id, u.file_name, r.status, r.invoice_number,
        r.issue_date, r.seller_name, r.seller_vat_id, r.currency, r.gross_amount, w.reasons, w.since, w.tried_at
 from intake.datev_waiting w
 join intake.received_invoice r on r.organization_id = w.organization_id and r.id = w.received_invoice_id

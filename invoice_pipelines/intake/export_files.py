@@ -239,15 +239,17 @@ def _complete(connection: Connection, export_id: UUID, place: Place) -> Export |
 
 def _invoice_rows(connection: Connection, ids: Sequence[UUID]) -> list[dict[str, Any]]:
     columns = ", ".join(name for name in INVOICE_COLUMNS if name != "invoice_record_id")
-    statement = f"select id as invoice_record_id, {columns} from public.invoice_record where id = any(:ids) order by id"
+    statement = f"""select id as invoice_record_id, {columns} from public.received_invoice
+                    where id = any(:ids) order by id"""
     return [dict(row) for row in connection.execute(text(statement), {"ids": list(ids)}).mappings()]
 
 
 def _line_rows(connection: Connection, ids: Sequence[UUID]) -> list[dict[str, Any]]:
     columns = ", ".join(f"l.{name}" for name in LINE_COLUMNS if name not in ("invoice_record_id", "invoice_number"))
-    statement = f"""select l.invoice_record_id, r.invoice_number, {columns}
-                    from public.invoice_line_item l join intake.received_invoice r on r.id = l.invoice_record_id
-                    where l.invoice_record_id = any(:ids) order by l.invoice_record_id, l.line_number"""
+    statement = f"""select l.received_invoice_id as invoice_record_id, r.invoice_number, {columns}
+                    from public.received_invoice_line l
+                    join intake.received_invoice r on r.id = l.received_invoice_id
+                    where l.received_invoice_id = any(:ids) order by l.received_invoice_id, l.line_number"""
     return [dict(row) for row in connection.execute(text(statement), {"ids": list(ids)}).mappings()]
 
 

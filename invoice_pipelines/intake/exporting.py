@@ -118,15 +118,15 @@ def waiting_invoices(connection: Connection, limit: int = 10_000) -> list[Waitin
     """The invoices that DATEV refuses, those that wait longest first, each with all that is missing."""
     rows = connection.execute(
         text(
-            """select invoice_record_id, file_name, status, invoice_number, issue_date, seller_name, currency,
+            """select received_invoice_id, file_name, status, invoice_number, issue_date, seller_name, currency,
                       gross_amount, reasons
-               from public.datev_waiting_invoice order by since, invoice_record_id limit :limit"""
+               from public.datev_waiting_invoice order by since, received_invoice_id limit :limit"""
         ),
         {"limit": limit},
     )
     return [
         WaitingInvoice(
-            id=row.invoice_record_id,
+            id=row.received_invoice_id,
             file_name=row.file_name,
             status=row.status,
             invoice_number=row.invoice_number,
@@ -159,7 +159,7 @@ def preview_exports(engine: Engine, organization: Organization, actor: str) -> P
                    join intake.export e on e.organization_id = l.organization_id
                                        and e.export_number = l.export_number
                    where e.id = any(:ids)
-                   order by l.export_number, l.invoice_record_id, l.is_reversal desc, l.generation, l.position
+                   order by l.export_number, l.received_invoice_id, l.is_reversal desc, l.generation, l.position
                    limit :limit"""
             ),
             {"ids": datev_ids, "limit": SHOWN_BOOKINGS},

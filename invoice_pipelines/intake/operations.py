@@ -127,10 +127,10 @@ def logged_errors(
     """The newest failed attempts, of all invoices or of these."""
     rows = connection.execute(
         text(
-            """select invoice_record_id, file_name, status, stage, attempt, will_be_retried, code, violation_class,
+            """select received_invoice_id, file_name, status, stage, attempt, will_be_retried, code, violation_class,
                       message, trace_id, created_at
                from public.invoice_processing_errors
-               where cast(:ids as uuid[]) is null or invoice_record_id = any(cast(:ids as uuid[]))
+               where cast(:ids as uuid[]) is null or received_invoice_id = any(cast(:ids as uuid[]))
                order by id desc limit :limit"""
         ),
         {"ids": None if invoice_ids is None else list(invoice_ids), "limit": limit},
@@ -149,7 +149,7 @@ def newest_verdict(connection: Connection) -> UUID | None:
 def violations_by_class(connection: Connection, after: UUID | None = None) -> list[ViolationCount]:
     """Invoices by class and severity of what verdicts newer than `after` say; without it, of the newest on each."""
     if after is not None:
-        source = """(select t.received_invoice_id as invoice_record_id, v.violation_class, v.severity
+        source = """(select t.received_invoice_id, v.violation_class, v.severity
                      from intake.verdict t
                      join intake.violation v on v.organization_id = t.organization_id and v.verdict_id = t.id
                      where t.id > :after) v"""
@@ -157,7 +157,7 @@ def violations_by_class(connection: Connection, after: UUID | None = None) -> li
         source = "public.invoice_violations v where cast(:after as uuid) is null"
     rows = connection.execute(
         text(
-            f"""select violation_class, severity, count(distinct invoice_record_id) from {source}
+            f"""select violation_class, severity, count(distinct received_invoice_id) from {source}
                 group by 1, 2 order by array_position(array['format', 'business_rule', 'content'], violation_class),
                                        array_position(array['fatal', 'warning', 'information'], severity)"""
         ),

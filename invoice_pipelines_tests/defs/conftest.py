@@ -140,7 +140,7 @@ class House:
 
     def statuses(self, slug: str) -> dict[str, str]:
         """Status of each received invoice by its file name."""
-        return {row[0]: row[1] for row in self.rows(slug, "select file_name, status from public.invoice_record")}
+        return {row[0]: row[1] for row in self.rows(slug, "select file_name, status from public.received_invoice")}
 
     def rows(self, slug: str, statement: str, **values: Any) -> list[Any]:
         with organization_scope(self.database.engine, self.id_of(slug)) as connection:

@@ -149,7 +149,7 @@ class Desk:
 
     def statuses(self) -> dict[str, str]:
         """Status by file name."""
-        return {row[0]: row[1] for row in self.rows("select file_name, status from public.invoice_record")}
+        return {row[0]: row[1] for row in self.rows("select file_name, status from public.received_invoice")}
 
     def behind(self, statement: str, **values: Any) -> None:
         """A change that only the operator of the database could make, such as moving time."""

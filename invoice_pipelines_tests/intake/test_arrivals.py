@@ -257,7 +257,7 @@ def test_files_are_numbered_in_the_order_of_their_names_within_one_look(desk: De
     for name in reversed(names):
         desk.drop(name, name.encode())
     desk.take()
-    order = desk.rows("select file_name from public.invoice_record order by id")
+    order = desk.rows("select file_name from public.received_invoice order by id")
     assert [row[0] for row in order] == names
 
 
@@ -311,7 +311,7 @@ def test_the_same_bytes_twice_in_one_call_are_one_new_upload_in_order(desk: Desk
         assert record_uploads(connection, [], source="inbox", created_by="x") == []
     assert (first.is_new, second.is_new, third.is_new) == (True, True, False)
     assert first.upload_id == third.upload_id != second.upload_id
-    assert [row[0] for row in desk.rows("select file_name from public.invoice_record order by id")] == ["b", "a"]
+    assert [row[0] for row in desk.rows("select file_name from public.received_invoice order by id")] == ["b", "a"]
 
 
 TAKE = """

@@ -46,7 +46,7 @@ def passed(desk: Desk, *ibans: str, **changes: Any) -> UUID:
 
 def warned(desk: Desk, invoice_id: UUID) -> bool:
     found = desk.one(
-        "select count(*) from public.invoice_violations where invoice_record_id = :id and rule = 'IP-IBAN-02'",
+        "select count(*) from public.invoice_violations where received_invoice_id = :id and rule = 'IP-IBAN-02'",
         id=invoice_id,
     )
     return bool(found)
@@ -70,10 +70,10 @@ def test_another_account_of_a_known_seller_waits_for_a_person_and_is_known_once_
     assert judge(desk, changed.id) == ["PARSED"]
     assert codes(desk, changed.id) == CHANGED
     message = desk.one(
-        "select message from public.invoice_violations where invoice_record_id = :id and rule = 'IP-IBAN-02'",
+        "select message from public.invoice_violations where received_invoice_id = :id and rule = 'IP-IBAN-02'",
         id=changed.id,
     )
-    name = desk.one("select file_name from public.invoice_record where id = :id", id=first)
+    name = desk.one("select file_name from public.received_invoice where id = :id", id=first)
     assert NEW in message
     assert KNOWN in message
     assert name in message

@@ -106,8 +106,8 @@ def test_violations_are_counted_by_class_and_severity(desk: Desk) -> None:
 def test_the_log_is_the_organizations_own(desk: Desk, other_desk: Desk) -> None:
     desk.upload(b"not an invoice", "x.bin")
     parse_uploads(desk.intake())
-    (row,) = desk.rows("select invoice_record_id from public.invoice_processing_errors")
-    assert log_of(other_desk) == log_of(other_desk, row.invoice_record_id) == []
+    (row,) = desk.rows("select received_invoice_id from public.invoice_processing_errors")
+    assert log_of(other_desk) == log_of(other_desk, row.received_invoice_id) == []
 
 
 def test_of_two_failures_at_once_one_is_logged(desk: Desk) -> None:

@@ -70,8 +70,8 @@ def test_the_same_total_a_few_days_later_is_a_warning_and_the_invoice_passes(des
     later = judged(desk, on_paper("A-2", {"issue_date": date(2026, 3, 4)}))
     month_later = judged(desk, on_paper("A-3", {"issue_date": date(2026, 4, 1)}))
     assert [desk.status(invoice_id) for invoice_id in (later, month_later)] == ["VALIDATED", "VALIDATED"]
-    warned = desk.rows("select invoice_record_id from public.invoice_violations where rule = 'IP-DUP-04'")
-    assert [row.invoice_record_id for row in warned] == [later]
+    warned = desk.rows("select received_invoice_id from public.invoice_violations where rule = 'IP-DUP-04'")
+    assert [row.received_invoice_id for row in warned] == [later]
 
 
 def test_the_same_content_in_another_organization_is_nobodys_business(desk: Desk, other_desk: Desk) -> None:

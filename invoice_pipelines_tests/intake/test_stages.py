@@ -94,7 +94,7 @@ def processed(
 def test_an_example_becomes_what_is_expected(processed: tuple[Desk, Any], file_name: str) -> None:
     desk, _ = processed
     expected = EXPECTED[file_name]
-    rows = desk.rows("select * from public.invoice_record where file_name = :name", name=file_name)
+    rows = desk.rows("select * from public.received_invoice where file_name = :name", name=file_name)
     if expected["state"] == "DUPLICATE":
         assert rows == []
         outcome = desk.one("select outcome from intake.arrival where path = :name", name=file_name)
@@ -146,7 +146,7 @@ def test_a_second_run_changes_nothing(processed: tuple[Desk, Any]) -> None:
 
     def everything() -> list[Any]:
         return [
-            desk.rows("select * from public.invoice_record order by id"),
+            desk.rows("select * from public.received_invoice order by id"),
             desk.rows("select * from intake.verdict order by id"),
             desk.rows("select * from intake.export order by id"),
             desk.rows("select * from intake.processing_error order by id"),
@@ -204,11 +204,11 @@ def test_what_was_read_comes_back_from_the_database_as_it_was(processed: tuple[D
 @of_one_run
 def test_every_line_and_tax_of_a_document_is_a_row(processed: tuple[Desk, Any]) -> None:
     desk, _ = processed
-    for row in desk.rows("select id, file_name from public.invoice_record where status = 'EXPORTED'"):
+    for row in desk.rows("select id, file_name from public.received_invoice where status = 'EXPORTED'"):
         read = read_again(desk, row.file_name)
         lines = desk.rows(
             """select line_identifier, description, quantity, unit, unit_price, net_amount, tax_category, tax_rate
-               from public.invoice_line_item where invoice_record_id = :id order by line_number""",
+               from public.received_invoice_line where received_invoice_id = :id order by line_number""",
             id=row.id,
         )
         assert [tuple(line) for line in lines] == [
@@ -256,7 +256,7 @@ def test_the_export_files_hold_the_exported_invoices_and_no_others(processed: tu
         for path in (desk.folder / "exports").rglob("*_invoices.csv")
         for row in csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))
     ]
-    exported = desk.rows("select file_name, gross_amount from public.invoice_record where status = 'EXPORTED'")
+    exported = desk.rows("select file_name, gross_amount from public.received_invoice where status = 'EXPORTED'")
     assert sorted((row["file_name"], Decimal(row["gross_amount"])) for row in rows) == sorted(map(tuple, exported))
 
 

@@ -42,7 +42,7 @@ def parsed_invoices(context: dg.AssetExecutionContext, database: InvoiceDatabase
     partitions_def=organizations,
     deps=[parsed_invoices],
     check_specs=checks.validated_checks,
-    metadata={"dagster/table_name": "public.invoice_record"},
+    metadata={"dagster/table_name": "public.received_invoice"},
 )
 def validated_invoices(context: dg.AssetExecutionContext, database: InvoiceDatabase) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Received invoices that keep the rules of EN 16931 and of a payment run; the others say which they broke."""

@@ -206,6 +206,6 @@ def test_only_the_named_invoices_are_tried_again(house: House) -> None:
     house.drop("acme", "broken.xml", BROKEN_XML)
     house.asked_for()
     assert house.run("intake", "acme").success
-    ((wanted,),) = house.rows("acme", "select id::text from public.invoice_record where file_name = 'wrong.xml'")
+    ((wanted,),) = house.rows("acme", "select id::text from public.received_invoice where file_name = 'wrong.xml'")
     assert retry(house, "acme", [wanted]).success
     assert house.statuses("acme") == {"wrong.xml": "CREATED", "broken.xml": "FAILED"}

@@ -94,12 +94,12 @@ class Books:
 
     def refusals(self) -> dict[UUID, set[str]]:
         """Codes of what is missing, by invoice that waits."""
-        rows = self.desk.rows("select invoice_record_id, reasons from public.datev_waiting_invoice")
+        rows = self.desk.rows("select received_invoice_id, reasons from public.datev_waiting_invoice")
         return {row[0]: {reason["code"] for reason in row[1]} for row in rows}
 
     def ledger(self) -> list[Any]:
         return self.desk.rows(
-            "select * from public.datev_ledger order by export_number, invoice_record_id, is_reversal desc, position"
+            "select * from public.datev_ledger order by export_number, received_invoice_id, is_reversal desc, position"
         )
 
     def read_again(self, invoice_id: UUID, reading: Reading) -> None:

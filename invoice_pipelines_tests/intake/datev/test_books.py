@@ -434,7 +434,7 @@ def test_an_invoice_that_failed_after_it_was_chosen_is_not_booked(books: Books) 
     with books.desk.scope() as connection:
         mark_failed(connection, [(fails, ProcessingError("export", "WITHDRAWN", "The seller took it back."))])
     assert len(books.rows(books.export_datev())) == 1
-    assert [row.invoice_record_id for row in books.ledger()] == [stays.id]
+    assert [row.received_invoice_id for row in books.ledger()] == [stays.id]
 
 
 def test_a_failed_invoice_is_taken_out_of_the_books_when_asked_for(books: Books) -> None:
@@ -478,7 +478,7 @@ def test_a_preview_says_what_would_go_and_changes_nothing(books: Books) -> None:
         preview = preview_exports(books.desk.engine, organization, "test")
         assert (preview.formats, preview.csv_invoices, preview.datev_invoices) == (("CSV", "DATEV"), 2, 1)
         assert preview.booking_count == len(preview.bookings) == 2
-        assert {booking["invoice_record_id"] for booking in preview.bookings} == {goes.id}
+        assert {booking["received_invoice_id"] for booking in preview.bookings} == {goes.id}
         assert [(entry.tax_rate, entry.amount) for entry in preview.sums] == [
             (dec(7), dec("53.50")),
             (dec(19), dec("119.00")),
@@ -500,7 +500,7 @@ def test_invoices_exported_before_the_set_up_are_booked_when_asked_for(desk: Des
         assert ask_for_bookings(connection, date(2026, 1, 1)) == 1
     (export,) = books.export()
     assert (export.format, export.newly_exported) == ("DATEV", 0)
-    assert [row.invoice_record_id for row in books.ledger()] == [new.id]
+    assert [row.received_invoice_id for row in books.ledger()] == [new.id]
     assert old.id not in books.refusals()
 
 
@@ -529,7 +529,7 @@ def test_two_exports_at_once_book_everything_once(books: Books) -> None:
         for future in [pool.submit(work) for _ in range(3)]:
             future.result()
     books.export()
-    assert sorted(row.invoice_record_id for row in books.ledger()) == sorted(ids)
+    assert sorted(row.received_invoice_id for row in books.ledger()) == sorted(ids)
     batches = [path.read_bytes() for path in (books.desk.folder / "exports").rglob("EXTF_*.csv")]
     assert sum(len(read_batch(data).rows) for data in batches) == 30
     in_csv = [

@@ -60,7 +60,7 @@ def booked_share(books: Books, ids: set[UUID]) -> float:
     for batch in books.batches(export):
         assert violations(batch) == []
     ledger, refusals = books.ledger(), books.refusals()
-    booked = {row.invoice_record_id for row in ledger}
+    booked = {row.received_invoice_id for row in ledger}
     assert booked.isdisjoint(refusals)
     assert all(refusals.values())
     print(f"{len(ids)} documents, {len(booked)} booked, {len(ids - booked - set(refusals))} over nothing; refused:")
@@ -77,7 +77,7 @@ def booked_share(books: Books, ids: set[UUID]) -> float:
     )
     sums: Counter[UUID] = Counter()
     for row in ledger:
-        sums[row.invoice_record_id] += row.invoice_amount
+        sums[row.received_invoice_id] += row.invoice_amount
     assert dict(sums) == {invoice_id: gross[invoice_id] for invoice_id in booked}
     assert all(not gross[invoice_id] for invoice_id in ids - booked - set(refusals))
     assert sum(len(read_batch(batch).rows) for batch in books.batches(export)) == len(ledger)
