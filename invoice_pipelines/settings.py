@@ -49,6 +49,33 @@ class Settings(BaseSettings):
         description="Where Dagster keeps runs, events and schedules. Unset: a database on the same server, named "
         "like the business database with `_dagster` behind it.",
     )
+    database_connect_seconds: float = Field(
+        default=10.0,
+        ge=1,
+        le=600,
+        description="How long, in seconds, a connection to PostgreSQL is waited for, also while all of them are taken "
+        "or the server is just starting.",
+    )
+    database_lock_timeout_seconds: float = Field(
+        default=30.0,
+        ge=0.1,
+        le=86400,
+        description="How long, in seconds, work waits for what another transaction has locked. After that it says who "
+        "holds it, and is put off and tried again.",
+    )
+    database_idle_transaction_seconds: float = Field(
+        default=1800.0,
+        ge=1,
+        le=86400,
+        description="After how many seconds PostgreSQL ends a session of this program whose transaction does nothing, "
+        "such as that of a process that stands still. Longer than any page takes to be read.",
+    )
+    psql_idle_transaction_seconds: float = Field(
+        default=300.0,
+        ge=1,
+        le=86400,
+        description="The same for sessions of `db psql`: a transaction that somebody left open there holds up work.",
+    )
     postgresql_bin: Path | None = Field(
         default=None,
         description="Folder with `initdb` and `postgres` (18 or newer) for the embedded server. "

@@ -66,14 +66,21 @@ def template(server: EmbeddedServer) -> str:
     return TEMPLATE
 
 
+def clone_template(server: EmbeddedServer, template: str, name: str) -> None:
+    """Makes a migrated database with a name."""
+    admin = create_login_engine(server.url("postgres"))
+    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"create database {name} template {template}"))
+        connection.execute(text(f"revoke temporary on database {name} from public"))  # a clone has no rights of its own
+    admin.dispose()
+
+
 @pytest.fixture
 def database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
     """A fresh migrated database."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     admin = create_login_engine(server.url("postgres"))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"create database {name} template {template}"))
-        connection.execute(text(f"revoke temporary on database {name} from public"))  # a clone has no rights of its own
+    clone_template(server, template, name)
     engine = create_app_engine(server.url(name, APP))
     superuser = create_login_engine(server.url(name))
     yield TestDatabase(engine, superuser, server.url(name, APP), server.url(name))

@@ -306,7 +306,7 @@ def _ground() -> Iterator[tuple[Ground, dict[str, Any]]]:
         server = embedded_server(settings)
         if server is None:
             raise BenchError("the benchmark works on a server of its own")
-        with open_database(settings, migrated=True, application_name="bench") as engine:
+        with open_database(settings, application_name="bench") as engine:
             found = environment(engine)
             engine.dispose()  # a database with sessions cannot be cloned
             yield Ground(server), found

@@ -242,7 +242,7 @@ def _ground() -> Iterator[tuple[Ground, Settings]]:
     with tempfile.TemporaryDirectory(prefix="invoice-pipelines-bench-") as folder:
         own: dict[str, Any] = {"DAGSTER_HOME": Path(folder) / "home", **dict.fromkeys(PLACES)}
         settings = Settings(**own)
-        with open_database(settings, migrated=True, application_name="bench") as engine:
+        with open_database(settings, application_name="bench") as engine:
             yield Ground(engine, settings), settings
 
 

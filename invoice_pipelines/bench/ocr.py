@@ -203,5 +203,5 @@ def _ground() -> Iterator[tuple[Ground, Settings]]:
             if document.data.startswith(b"%PDF")
             for image in render_pages(document.data, [1], Limits())
         ]
-        with open_database(settings, migrated=True, application_name="bench") as engine:
+        with open_database(settings, application_name="bench") as engine:
             yield Ground(engine, settings, pages), settings

@@ -283,7 +283,7 @@ def _ground(size: Size) -> Iterator[tuple[Ground, dict[str, Any]]]:
         if server is None:
             raise BenchError("the benchmark works on a server of its own")
         with (
-            open_database(settings, migrated=True, application_name="bench") as engine,
+            open_database(settings, application_name="bench") as engine,
             make_ground(server, invoices=size.invoices, overdue=size.overdue) as ground,
         ):
             ground.read_all()

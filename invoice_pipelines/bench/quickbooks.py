@@ -256,7 +256,7 @@ def _ground(size: Size) -> Iterator[tuple[Engine, Settings, RemoteSandbox]]:
             "encryption_keys": SecretStr(Fernet.generate_key().decode()),
         }
         settings = Settings(**own)
-        with open_database(settings, migrated=True, application_name="bench") as engine:
+        with open_database(settings, application_name="bench") as engine:
             yield engine, settings, sandbox
 
 

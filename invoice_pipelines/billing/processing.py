@@ -26,8 +26,10 @@ KINDS = ("invoice_orders", "invoice_customers")
 """Kinds of batch jobs that end in issued invoices."""
 
 CHUNK_SIZE = 2000
-_TRANSIENT = frozenset({"40001", "40P01", "55P03", "57P01", "57P03"})
-"""Serialization failure, deadlock, lock not available, server going down or coming up: nothing was done."""
+_TRANSIENT = frozenset({"40001", "40P01", "57P01", "57P03"})
+"""Serialization failure, deadlock, server going down or coming up: nothing was done. A lock that was waited for in vain
+is not among them: whoever holds it would hold up the next attempts as long again, so the work is left for later.
+"""
 _ATTEMPTS = 5
 
 
@@ -87,6 +89,9 @@ def process_jobs(
 
     Any number of these may run at once, in any number of processes: each takes a job that nobody else works on. A
     process that dies loses the chunk that it was in, and nothing of it was done.
+
+    Raises OperationalError where PostgreSQL cannot do the work for now: somebody else's transaction holds what a chunk
+    needs for longer than `lock_timeout`, or the disk is full. The chunk is undone, and its job stays open.
     """
     started = time.monotonic()
     counts = {"succeeded": 0, "failed": 0, "skipped": 0}

@@ -30,7 +30,7 @@ def stats(
 ) -> None:
     """Show counts, success rate and durations of batch jobs by kind, in all and today (UTC)."""
     if organization is None:
-        with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+        with open_database(load_settings(), application_name="command line") as engine:
             with engine.begin() as connection:
                 rows = connection.execute(text("select * from public.get_batch_processing_stats()")).all()
             found: Sequence[JobStatistics] = [JobStatistics(*row) for row in rows]

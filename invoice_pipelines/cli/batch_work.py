@@ -78,7 +78,7 @@ KINDS: Mapping[str, Doing] = {
 @contextmanager
 def opened(slug: str) -> Iterator[tuple[Engine, Organization]]:
     """The database and an organization, for a command."""
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         yield engine, find_organization(engine, slug)
 
 

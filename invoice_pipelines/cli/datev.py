@@ -130,7 +130,7 @@ def take_back_(
 ) -> None:
     """Take bookings of FAILED invoices back (Generalumkehr), in a batch of their own, written at once."""
     settings = load_deployment()
-    with open_database(settings, migrated=True, application_name="command line") as engine:
+    with open_database(settings, application_name="command line") as engine:
         found = find_organization(engine, organization)
         with organization_scope(engine, found.id) as connection:
             export_id = take_back(connection, ids, person())
@@ -250,7 +250,7 @@ def show_refused(invoices: list[WaitingInvoice]) -> None:
 @contextmanager
 def _scope(slug: str) -> Iterator[Connection]:
     """One transaction of an organization."""
-    with open_database(load_deployment(), migrated=True, application_name="command line") as engine:
+    with open_database(load_deployment(), application_name="command line") as engine:
         found = find_organization(engine, slug)
         with organization_scope(engine, found.id) as connection:
             yield connection

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import text
+from sqlalchemy import URL, text
 
-from invoice_pipelines.cli.output import console
+from invoice_pipelines.cli.output import console, literal
+from invoice_pipelines.database import libpq_url
 from invoice_pipelines.database.access import (
     database_urls,
     embedded_server,
+    make_embedded_database,
     open_database,
     prepare_databases,
     running_server,
+    session_limits,
 )
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
@@ -26,22 +32,43 @@ app = typer.Typer(help="The database: its URL, its schema, a shell in it.", no_a
 @app.command()
 def url(
     dagster: Annotated[bool, typer.Option("--dagster", help="Dagster's database instead.")] = False,
+    owner: Annotated[
+        bool, typer.Option("--owner", help="With the login that migrates, as pg_dump needs it to see all rows.")
+    ] = False,
 ) -> None:
-    """Print the URL that everything works with. With the embedded server it is good as long as `up` runs."""
+    """Print the URL that everything works with, for psql, pg_dump and other programs. It holds the password.
+
+    With the embedded server it is good as long as `up` runs.
+    """
+    if dagster and owner:
+        raise typer.BadParameter("--dagster and --owner are two different URLs; ask for one of them")
     urls = database_urls(load_settings())
-    print((urls.dagster if dagster else urls.app).render_as_string(hide_password=False))  # noqa: T201
+    print(libpq_url(urls.dagster if dagster else urls.owner if owner else urls.app))  # noqa: T201
 
 
 @app.command()
 def migrate(
     to: Annotated[str, typer.Option(help="Revision to go to, up or down: a number, `base` or `head`.")] = "head",
+    force: Annotated[
+        bool, typer.Option("--force", help="Apply all SQL functions and views again, even if they are the same.")
+    ] = False,
+    wait: Annotated[
+        int, typer.Option(help="How long to try while work holds locks that are needed.", min=0, metavar="SECONDS")
+    ] = 120,
 ) -> None:
-    """Bring the database to the newest schema; safe to repeat, and when two do it at once."""
+    """Bring the database to the newest schema; safe to repeat, and when two do it at once.
+
+    Work goes on meanwhile: the migration waits for a lock only two seconds, then gives way and tries again.
+    """
     from invoice_pipelines.database.migrate import migrate as migrate_to
 
     settings = load_settings()
+    patience = timedelta(seconds=wait)
     with running_server(settings):
-        reached = prepare_databases(settings) if to == "head" else migrate_to(database_urls(settings).owner, to)
+        if to == "head":
+            reached = prepare_databases(settings, force=force, wait=patience, on_wait=_print_line)
+        else:
+            reached = migrate_to(database_urls(settings).owner, to, wait=patience, on_wait=_print_line)
     console.print(f"The database is at revision {reached}.")
 
 
@@ -52,35 +79,53 @@ def psql(
         str | None, typer.Option(help="See only this organization, as the application does; otherwise all of them.")
     ] = None,
 ) -> None:
-    """Open psql; what follows is handed to it, such as -c 'select * from batch_job_queue'."""
+    """Open psql; what follows is handed to it, such as -c 'select * from batch_job_queue'.
+
+    A transaction that is left open there for five minutes is ended, as it would hold up work; see docs/database.md.
+    """
     settings = load_settings()
     with running_server(settings) as server:
+        if server is not None:
+            make_embedded_database(settings, server)
         urls = database_urls(settings)
-        environment: dict[str, str] = {}
+        limits = replace(session_limits(settings), idle_transaction=settings.psql_idle_transaction_seconds)
+        options = limits.options
         login = urls.owner
         if organization is not None:
             login = urls.app
-            with open_database(settings, migrated=True) as engine:
+            with open_database(settings) as engine:
                 found = find_organization(engine, organization)
-            environment["PGOPTIONS"] = f"-c role=invoice_pipelines_app -c app.organization_id={found.id}"
+            options += f" -c role=invoice_pipelines_app -c app.organization_id={found.id}"
         program = str(server.binary("psql")) if server is not None else "psql"
-        plain = login.set(drivername="postgresql").render_as_string(hide_password=False)
-        code = _run([program, plain, *context.args], environment)
+        login, secrets = _without_password(login)
+        own_options = os.environ.get("PGOPTIONS", "")
+        code = _run([program, libpq_url(login), *context.args], {"PGOPTIONS": f"{options} {own_options}", **secrets})
     raise typer.Exit(code)
 
 
 @app.command()
 def check() -> None:
-    """Connect as the application does, and say to what."""
+    """Connect as the application does, and say to what. Exits with 2 where the schema is not that of this program."""
     with open_database(load_settings()) as engine, engine.connect() as connection:
         version, role = connection.execute(text("select version(), current_user")).one()
     where = "embedded server" if embedded_server(load_settings()) else "server of INVOICE_PIPELINES_DATABASE_URL"
     console.print(f"{where}: {version.split(',')[0]}, working as {role}")
 
 
-def _run(command: list[str], environment: dict[str, str]) -> int:
-    import os
+def _print_line(line: str) -> None:
+    console.print(literal(line), soft_wrap=True)
 
+
+def _without_password(url: URL) -> tuple[URL, dict[str, str]]:
+    """The URL for a command line, which every user of the machine can read, and the environment with its password."""
+    in_query = url.query.get("password")
+    password = url.password or (in_query if isinstance(in_query, str) else None)
+    query = {name: value for name, value in url.query.items() if name != "password"}
+    bare = URL.create("postgresql", url.username, None, url.host, url.port, url.database, query)
+    return bare, {"PGPASSWORD": password} if password else {}
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
     if "/" not in command[0] and not any((Path(folder) / command[0]).exists() for folder in os.get_exec_path()):
         raise typer.BadParameter("psql is not installed on this machine")
     return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode

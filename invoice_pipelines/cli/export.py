@@ -49,7 +49,7 @@ def run(
         preview(organization)
         return
     settings = load_settings()
-    with open_database(settings, migrated=True, application_name="command line") as engine:
+    with open_database(settings, application_name="command line") as engine:
         found = find_organization(engine, organization)
         report = export_invoices(make_intake(engine, found, settings, person()))
         with organization_scope(engine, found.id) as connection:
@@ -69,7 +69,7 @@ def run(
 @app.command()
 def preview(organization: Slug) -> None:
     """Show what an export would do now, without doing it. Exits 1 if DATEV would refuse something."""
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         found = preview_exports(engine, find_organization(engine, organization), person())
     console.print(f"Formats: {', '.join(found.formats)}. CSV: {found.csv_invoices} invoices.")
     if "DATEV" in found.formats:
@@ -120,7 +120,7 @@ def again(
     ],
 ) -> None:
     """Let exported invoices stand in the next export again. Bookings that say the same are not made twice."""
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         found = find_organization(engine, organization)
         with organization_scope(engine, found.id) as connection:
             changed = ask_for_new_export(connection, ids)
@@ -139,7 +139,7 @@ def rewrite(
 ) -> None:
     """Write the files of a DATEV export again, byte by byte as they were, such as after they were lost."""
     settings = load_settings()
-    with open_database(settings, migrated=True, application_name="command line") as engine:
+    with open_database(settings, application_name="command line") as engine:
         found = find_organization(engine, organization)
         place = Place(found.id, found.slug, root_path(settings.exports_root), root_path(settings.originals_root))
         with organization_scope(engine, found.id) as connection:
@@ -164,7 +164,7 @@ def formats(
     ] = None,
 ) -> None:
     """Choose the formats of an organization's exports."""
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         known = find_organization(engine, organization)
         values = tuple(str(one) for one in dict.fromkeys(chosen or ())) or None
         settings = known.settings.model_copy(update={"export_formats": values})

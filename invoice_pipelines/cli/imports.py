@@ -146,7 +146,7 @@ def status(
 ) -> None:
     """Change the status of sales orders. Exits 1 if one was not changed."""
     refused: list[tuple[str, str]] = []
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         found = find_organization(engine, organization)
         with organization_scope(engine, found.id) as connection:
             named: dict[UUID, str] = {}
@@ -185,7 +185,7 @@ def _import(
         if problems <= SHOWN_PROBLEMS:
             wrong.add_row(str(problem.line), problem.field, problem.message)
 
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         found = find_organization(engine, organization)
         for chunk in write_records(engine, found, records, write, on_problem):
             written += len(chunk)

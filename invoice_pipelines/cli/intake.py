@@ -43,7 +43,7 @@ Limit = Annotated[int, typer.Option(help="How many to show.", min=1, max=10_000)
 @contextmanager
 def _opened(slug: str) -> Iterator[Intake]:
     settings = load_settings()
-    with open_database(settings, migrated=True, application_name="command line") as engine:
+    with open_database(settings, application_name="command line") as engine:
         yield make_intake(engine, find_organization(engine, slug), settings, person())
 
 

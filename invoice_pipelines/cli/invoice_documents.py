@@ -38,7 +38,7 @@ def pdf(
     from invoice_pipelines.delivery.documents import document_bytes, make_one  # loads the engine of pages
 
     settings = load_settings()
-    with open_database(settings, migrated=True, application_name=person()[:60]) as engine:
+    with open_database(settings, application_name=person()[:60]) as engine:
         found = find_organization(engine, organization)
         with organization_scope(engine, found.id) as connection:
             invoice = find_invoice(connection, number)

@@ -55,7 +55,7 @@ def list_(
 ) -> None:
     """List issued invoices, the latest number first."""
     shown = table(None, "number", "date", "due", "buyer", "status", "currency", "#gross", "#open")
-    with open_database(load_settings(), migrated=True) as engine:
+    with open_database(load_settings()) as engine:
         found = find_organization(engine, organization)
         with organization_scope(engine, found.id) as connection:
             listed = newest_invoices(
@@ -81,7 +81,7 @@ def list_(
 @app.command()
 def show(organization: Slug, number: Number) -> None:
     """Show an issued invoice as it says, with what happened to it."""
-    with open_database(load_settings(), migrated=True) as engine:
+    with open_database(load_settings()) as engine:
         found = find_organization(engine, organization)
         with organization_scope(engine, found.id) as connection:
             invoice = find_invoice(connection, number)
@@ -98,7 +98,7 @@ def void(
     ] = False,
 ) -> None:
     """Void an invoice that was not sent yet. It keeps its number; its stock goes back."""
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         found = find_organization(engine, organization)
         with organization_scope(engine, found.id) as connection:
             invoice = find_invoice(connection, number)
@@ -125,7 +125,7 @@ def credit(
     quantities = dict(_line(text) for text in line) if line else None
     if line and quantities is not None and len(quantities) < len(line):
         raise typer.BadParameter("--line: a line stands there twice")
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         found = find_organization(engine, organization)
         with organization_scope(engine, found.id) as connection:
             invoice = find_invoice(connection, number)
@@ -158,7 +158,7 @@ def aging(
 ) -> None:
     """Show what customers owe, by how late it is, and days sales outstanding."""
     day = None if as_of is None else parse_date("--as-of", as_of)
-    with open_database(load_settings(), migrated=True) as engine:
+    with open_database(load_settings()) as engine:
         receivables = age_receivables(engine, find_organization(engine, organization).id, as_of=day)
     if csv is not None:
         path = csv.absolute()

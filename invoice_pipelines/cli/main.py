@@ -8,6 +8,7 @@ import sys
 
 import typer
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from invoice_pipelines.bench.result import BenchError
 from invoice_pipelines.billing.errors import BillingError
@@ -39,7 +40,8 @@ from invoice_pipelines.cli import (
 )
 from invoice_pipelines.cli.output import literal
 from invoice_pipelines.cli.supervisor import ServiceError
-from invoice_pipelines.database.errors import DatabaseError
+from invoice_pipelines.database.access import embedded_server
+from invoice_pipelines.database.errors import DatabaseError, explain
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.intake.datev.errors import DatevError
 from invoice_pipelines.intake.received_invoices import IntakeError
@@ -47,7 +49,7 @@ from invoice_pipelines.intake.review.errors import ReviewError
 from invoice_pipelines.organizations import OrganizationError
 from invoice_pipelines.quickbooks.conflicts import ConflictError
 from invoice_pipelines.quickbooks.faults import Fault, QuickBooksError
-from invoice_pipelines.settings import SettingsError
+from invoice_pipelines.settings import SettingsError, load_settings
 from invoice_pipelines.storage import StorageError
 from invoice_pipelines.work import JobCancelled, JobNotFound
 
@@ -124,9 +126,9 @@ def main() -> None:
     ) as error:
         code = _complain(str(error))
     except DBAPIError as error:
-        code = _complain(
-            f"PostgreSQL: {_first_line(error.orig)}; check INVOICE_PIPELINES_DATABASE_URL and `db migrate`"
-        )
+        code = _complain(_in_words(error))
+    except PoolTimeout:
+        code = _complain("All connections that this process may have are in use, and none came free in time; try again")
     except typer.TyperException as error:
         code = _complain(error.format_message() if isinstance(error, typer.BadParameter) else str(error))
     sys.exit(code if isinstance(code, int) else 0)
@@ -136,6 +138,18 @@ def _complain(message: str) -> int:
     shown = literal(" ".join(message.split())).plain  # it may quote a document
     print(f"invoice-pipelines: {shown}", file=sys.stderr)  # noqa: T201
     return COULD_NOT_RUN
+
+
+def _in_words(error: DBAPIError) -> str:
+    said = _first_line(error.orig)
+    if (explained := explain(error)) is not None:
+        return f"{explained} (PostgreSQL: {said})"
+    if error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None:
+        server = embedded_server(load_settings())
+        if server is not None and server.lacks_space():
+            return f"PostgreSQL stopped: no space left on device, on the disk with {server.folder}. Free some space."
+        return f"PostgreSQL: {said}; check that it runs, and INVOICE_PIPELINES_DATABASE_URL"
+    return f"PostgreSQL: {said}"
 
 
 def _first_line(error: object) -> str:

@@ -189,7 +189,7 @@ def retry(organization: Slug, message: Id) -> None:
 
 @contextmanager
 def _scope(slug: str) -> Iterator[tuple[Connection, Organization]]:
-    with open_database(load_settings(), migrated=True, application_name=person()[:63]) as engine:
+    with open_database(load_settings(), application_name=person()[:63]) as engine:
         organization = find_organization(engine, slug)
         with organization_scope(engine, organization.id) as connection:
             yield connection, organization

@@ -39,7 +39,7 @@ def use(
     organization: Annotated[str, typer.Option(help="Slug of the organization.")],
 ) -> None:
     """Choose the OCR engine of an organization. With cloud_vision its scans are sent to Google."""
-    with open_database(load_settings(), migrated=True, application_name="command line") as database:
+    with open_database(load_settings(), application_name="command line") as database:
         known = find_organization(database, organization)
         chosen = None if engine is Choice.DEFAULT else engine.value
         change_organization(database, organization, settings=known.settings.model_copy(update={"ocr_engine": chosen}))
@@ -81,7 +81,7 @@ def _users(settings: Settings, slug: str | None) -> dict[EngineSpec, list[str]]:
     users: dict[EngineSpec, list[str]] = {}
     if slug is None and (spec := engine_spec(settings)):
         users[spec] = [_DEPLOYMENT]
-    with open_database(settings, migrated=True) as database:
+    with open_database(settings) as database:
         slugs = [slug] if slug else [organization.slug for organization in list_organizations(database)]
         for organization in (find_organization(database, slug) for slug in slugs):
             spec = engine_spec(settings, organization)

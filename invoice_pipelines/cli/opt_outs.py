@@ -81,7 +81,7 @@ def end(organization: Slug, channel: Channel, address: Address) -> None:
 @contextmanager
 def _scope(slug: str) -> Iterator[Connection]:
     with (
-        open_database(load_settings(), migrated=True, application_name=person()[:63]) as engine,
+        open_database(load_settings(), application_name=person()[:63]) as engine,
         organization_scope(engine, find_organization(engine, slug).id) as connection,
     ):
         yield connection

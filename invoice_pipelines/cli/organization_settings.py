@@ -32,7 +32,7 @@ def settings(
     unset: Annotated[list[str] | None, typer.Option(help="Back to what it is by default.", metavar="NAME")] = None,
 ) -> None:
     """Show what an organization chooses for itself, such as looks, senders and quiet hours; or change some of it."""
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         values = find_organization(engine, slug).settings.model_dump(mode="json")
         for name in unset or ():
             _group(values, name).pop(name.rpartition(".")[2])

@@ -73,7 +73,7 @@ def add(
     """Add an organization. Its partition appears in Dagster within seconds."""
     address = _changed(Address(), street=street, additional_street=additional_street, city=city, post_code=post_code)
     settings = _changed_settings(OrganizationSettings(), language, invoice_number, credit_note_number, yearly_reset)
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         add_organization(
             engine,
             slug,
@@ -109,7 +109,7 @@ def change(
 ) -> None:
     """Change what is given of an organization. Invoices that were issued keep what they say."""
     simple = {"name": name, "vat_id": vat_id, "tax_number": tax_number, "iban": iban}
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         known = find_organization(engine, slug)
         change_organization(
             engine,
@@ -152,7 +152,7 @@ def _changed(known: Model, **given: Any) -> Model:
 def list_() -> None:
     """List all organizations."""
     shown = table(None, "organization", "name", "country", "currency", "time zone")
-    with open_database(load_settings(), migrated=True) as engine:
+    with open_database(load_settings()) as engine:
         for organization in list_organizations(engine):
             shown.add_row(
                 organization.slug,
@@ -167,7 +167,7 @@ def list_() -> None:
 @app.command()
 def remove(slug: Slug) -> None:
     """Take an organization out of the work. Its records are kept, as the law asks."""
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         remove_organization(engine, slug)
     console.print(f"Removed {slug}; its records are kept. `organizations restore {slug}` brings it back.")
 
@@ -175,6 +175,6 @@ def remove(slug: Slug) -> None:
 @app.command()
 def restore(slug: Slug) -> None:
     """Bring a removed organization back."""
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         restore_organization(engine, slug)
     console.print(f"Restored {slug}.")

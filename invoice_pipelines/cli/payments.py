@@ -47,7 +47,7 @@ def pay(
     ] = None,
 ) -> None:
     """Record that money came in for an invoice."""
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         found = find_organization(engine, organization)
         with organization_scope(engine, found.id) as connection:
             invoice = find_invoice(connection, number)
@@ -69,7 +69,7 @@ def pay(
 
 def payments(organization: Slug, number: Number) -> None:
     """Show what was paid of an invoice, also what was taken back."""
-    with open_database(load_settings(), migrated=True) as engine:
+    with open_database(load_settings()) as engine:
         found = find_organization(engine, organization)
         with organization_scope(engine, found.id) as connection:
             invoice = find_invoice(connection, number)
@@ -100,7 +100,7 @@ def void(
         payment_id = UUID(payment)
     except ValueError:
         raise BillingError(f"PAYMENT: {repr(payment)[:40]} is not the id of a payment.") from None
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         found = find_organization(engine, organization)
         with organization_scope(engine, found.id) as connection:
             void_payment(connection, payment_id, voided_by=person())

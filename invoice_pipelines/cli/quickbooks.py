@@ -39,7 +39,7 @@ Slug = Annotated[str, typer.Argument(help="Organization.", metavar="ORG")]
 def connect_command(slug: Slug) -> None:
     """Connect an organization: prints the page on which a person of the company allows it."""
     settings = load_settings()
-    with open_database(settings, migrated=True, application_name=person()) as engine:
+    with open_database(settings, application_name=person()) as engine:
         organization = find_organization(engine, slug)
         waits = Callback.is_here(settings.quickbooks_redirect_uri)
         callback = Callback(settings.quickbooks_redirect_uri) if waits else None
@@ -65,7 +65,7 @@ def callback_command(
 ) -> None:
     """Finish a connection whose callback went to another machine."""
     settings = load_settings()
-    with open_database(settings, migrated=True, application_name=person()) as engine:
+    with open_database(settings, application_name=person()) as engine:
         organization = find_organization(engine, slug)
         _say(slug, finish_authorization(engine, settings, organization.id, address, person=person()))
 
@@ -73,7 +73,7 @@ def callback_command(
 @app.command("confirm")
 def confirm_command(slug: Slug) -> None:
     """Agree that an organization works with another company from now on."""
-    with open_database(load_settings(), migrated=True, application_name=person()) as engine:
+    with open_database(load_settings(), application_name=person()) as engine:
         organization = find_organization(engine, slug)
         _say(slug, confirm_company(engine, organization.id, confirmed_by=person()))
 
@@ -82,7 +82,7 @@ def confirm_command(slug: Slug) -> None:
 def disconnect_command(slug: Slug) -> None:
     """End a connection. What was synced stays known for when the same company is connected again."""
     settings = load_settings()
-    with open_database(settings, migrated=True, application_name=person()) as engine:
+    with open_database(settings, application_name=person()) as engine:
         organization = find_organization(engine, slug)
         disconnect(engine, settings, organization.id, disconnected_by=person())
     console.print(literal(f"Disconnected {slug}."))
@@ -93,7 +93,7 @@ def status_command(
     slug: Annotated[str | None, typer.Argument(help="Organization; none: all.", metavar="[ORG]")] = None,
 ) -> None:
     """Show connections, and what is wrong with them."""
-    with open_database(load_settings(), migrated=True, application_name=person()) as engine:
+    with open_database(load_settings(), application_name=person()) as engine:
         chosen = [find_organization(engine, slug)] if slug else list_organizations(engine)
         shown = table(None, "organization", "company", "realm", "status", "note")
         for organization in chosen:
@@ -120,7 +120,7 @@ def options_command(
     ] = None,
 ) -> None:
     """Show or change what an organization chose for its sync."""
-    with open_database(load_settings(), migrated=True, application_name=person()) as engine:
+    with open_database(load_settings(), application_name=person()) as engine:
         organization = find_organization(engine, slug)
         options = _options(engine, organization.id)
         if changes:
@@ -135,7 +135,7 @@ def options_command(
 def rotate_keys_command() -> None:
     """Encrypt all stored tokens with the first of the keys in INVOICE_PIPELINES_ENCRYPTION_KEYS."""
     settings = load_settings()
-    with open_database(settings, migrated=True, application_name=person()) as engine:
+    with open_database(settings, application_name=person()) as engine:
         rotated, failed = rotate_keys(engine, settings)
     console.print(f"Encrypted the tokens of {rotated} organizations with the first key.")
     if failed:

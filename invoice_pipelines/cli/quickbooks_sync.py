@@ -57,7 +57,7 @@ def sync_command(
 ) -> None:
     """Sync an organization with QuickBooks now: read what was changed there, send what waits here."""
     settings = load_settings()
-    with open_database(settings, migrated=True, application_name=person()) as engine:
+    with open_database(settings, application_name=person()) as engine:
         organization = find_organization(engine, slug)
         if invoices is not None:
             named = _lines(invoices)

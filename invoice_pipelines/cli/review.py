@@ -185,7 +185,7 @@ def settings(
 ) -> None:
     """Show how sure readers must be of each value, and change it for what is validated from now on."""
     changed = dict(_pairs(threshold))
-    with open_database(load_settings(), migrated=True, application_name=person()[:63]) as engine:
+    with open_database(load_settings(), application_name=person()[:63]) as engine:
         chosen = find_organization(engine, organization).settings.model_dump()
         chosen["review_thresholds"] |= {field.replace(".", "_"): written for field, written in changed.items()}
         if within_hours is not None:
@@ -213,7 +213,7 @@ class _Desk:
 @contextmanager
 def _opened(slug: str) -> Iterator[_Desk]:
     settings = load_settings()
-    with open_database(settings, migrated=True, application_name=person()[:63]) as engine:
+    with open_database(settings, application_name=person()[:63]) as engine:
         yield _Desk(make_intake(engine, find_organization(engine, slug), settings, person()))
 
 

@@ -59,7 +59,7 @@ def status() -> None:
     )
     settings = load_settings()
     schedule = read_schedule(settings)
-    with open_database(settings, migrated=True) as engine:
+    with open_database(settings) as engine:
         counts = status_counts(engine)
         for organization in list_organizations(engine):
             with organization_scope(engine, organization.id) as connection:

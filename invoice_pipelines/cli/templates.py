@@ -115,7 +115,7 @@ def _name_of(file: Path) -> str:
 
 @contextmanager
 def _organization(slug: str) -> Iterator[Connection]:
-    with open_database(load_settings(), migrated=True, application_name="command line") as engine:
+    with open_database(load_settings(), application_name="command line") as engine:
         organization = find_organization(engine, slug)
         with organization_scope(engine, organization.id) as connection:
             yield connection

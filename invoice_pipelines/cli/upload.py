@@ -33,7 +33,7 @@ def upload(
     originals = root_path(settings.originals_root)
     shown = table(None, "file", "result")
     refused = 0
-    with open_database(settings, migrated=True, application_name="command line") as engine:
+    with open_database(settings, application_name="command line") as engine:
         found = find_organization(engine, organization)
         for path in files:
             try:

@@ -1,17 +1,21 @@
 """The only door to PostgreSQL: engines, the scope of one organization, the embedded server, migrations."""
 
 from invoice_pipelines.database.engine import (
+    SessionLimits,
     create_app_engine,
     create_login_engine,
     driver_url,
     enter_organization,
+    libpq_url,
     organization_scope,
 )
 
 __all__ = [
+    "SessionLimits",
     "create_app_engine",
     "create_login_engine",
     "driver_url",
     "enter_organization",
+    "libpq_url",
     "organization_scope",
 ]

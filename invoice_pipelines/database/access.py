@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.engine import create_app_engine, driver_url
+from invoice_pipelines.database.engine import SessionLimits, create_app_engine, create_login_engine, driver_url
 from invoice_pipelines.database.roles import APP, DAGSTER
+from invoice_pipelines.database.schema import Comparison, SchemaError, SchemaState, read_state, require_current
 from invoice_pipelines.settings import Settings, SettingsError, variable_of
 
 EMBEDDED_DATABASE = "invoice_pipelines"
@@ -42,26 +45,39 @@ def database_urls(settings: Settings) -> DatabaseUrls:
     else:
         app = _url(settings, "database_url")
         owner = _url(settings, "database_owner_url") if settings.database_owner_url else app
-        dagster = owner.set(database=f"{owner.database}_dagster")
+        dagster = app.set(database=f"{app.database}_dagster")
     if settings.dagster_database_url is not None:
         dagster = _url(settings, "dagster_database_url")
     return DatabaseUrls(app=app, owner=owner, dagster=dagster.set(drivername="postgresql+psycopg2"))
 
 
+def session_limits(settings: Settings) -> SessionLimits:
+    """How long sessions wait, as the operator wants it."""
+    return SessionLimits(
+        lock=settings.database_lock_timeout_seconds,
+        idle_transaction=settings.database_idle_transaction_seconds,
+        connect=settings.database_connect_seconds,
+    )
+
+
 @contextmanager
-def open_database(
-    settings: Settings, *, migrated: bool = False, application_name: str = "invoice_pipelines"
-) -> Iterator[Engine]:
+def open_database(settings: Settings, *, application_name: str = "invoice_pipelines") -> Iterator[Engine]:
     """The engine for all work, for as long as the block lasts; starts the embedded server if there is no other.
 
-    With `migrated` the database is first brought to the newest revision. `application_name` is what the audit trail
-    shows for changes made through this engine.
+    Raises SchemaError unless the schema is the one of this program: nothing is migrated here. Only an embedded
+    database that is not there yet is made first. `application_name` is what the audit trail shows for changes made
+    through this engine.
     """
-    with running_server(settings):
-        if migrated:
-            prepare_databases(settings)
-        engine = create_app_engine(database_urls(settings).app, application_name=application_name)
+    with running_server(settings) as server:
+        engine = create_app_engine(
+            database_urls(settings).app, application_name=application_name, limits=session_limits(settings)
+        )
         try:
+            try:
+                require_current(engine)
+            except (SchemaError, OperationalError) as error:
+                _set_up_or_raise(settings, server, error)
+                require_current(engine)
             yield engine
         finally:
             engine.dispose()
@@ -81,20 +97,78 @@ def running_server(settings: Settings) -> Iterator[EmbeddedServer | None]:
         server.release()
 
 
-def prepare_databases(settings: Settings) -> str:
-    """Makes what is missing: both databases, the roles, the schema. Returns the revision reached."""
+def prepare_databases(
+    settings: Settings,
+    *,
+    force: bool = False,
+    wait: timedelta = timedelta(minutes=2),
+    on_wait: Callable[[str], None] | None = None,
+) -> str:
+    """Makes what is missing: both databases, the roles, the schema. Returns the revision reached; see `migrate`."""
     # Alembic costs a third of a second, which every run of Dagster would pay for nothing.
-    from invoice_pipelines.database.migrate import create_dagster_database, create_database, migrate
+    from invoice_pipelines.database.migrate import (
+        create_dagster_database,
+        create_database,
+        hand_over_database,
+        migrate,
+    )
 
     urls = database_urls(settings)
     server = embedded_server(settings)
     if server is not None:
         create_database(server.url("postgres"), EMBEDDED_DATABASE)
-        if settings.dagster_database_url is None:
-            create_dagster_database(urls.owner, str(urls.dagster.database))
-    elif settings.dagster_database_url is None:
-        create_database(urls.owner, str(urls.dagster.database))
-    return migrate(urls.owner)
+    reached = migrate(urls.owner, force=force, wait=wait, on_wait=on_wait)
+    dagster = str(urls.dagster.database)
+    if settings.dagster_database_url is not None:
+        return reached
+    if server is not None:
+        create_dagster_database(urls.owner, dagster)
+    elif urls.owner.username in (None, urls.dagster.username):
+        create_database(urls.owner, dagster)
+    else:
+        hand_over_database(urls.owner, dagster, str(urls.dagster.username))
+    return reached
+
+
+def make_embedded_database(settings: Settings, server: EmbeddedServer) -> None:
+    """Makes the database of the embedded server if it is not there yet; one that is there stays as it is."""
+    if _is_empty(settings, server):
+        prepare_databases(settings)
+
+
+def _set_up_or_raise(settings: Settings, server: EmbeddedServer | None, error: SchemaError | OperationalError) -> None:
+    """Makes an embedded database that is not there yet. In all other cases raises the error, or what it comes from."""
+    if isinstance(error, SchemaError) and error.comparison is not Comparison.ABSENT:
+        raise error
+    if not _is_empty(settings, server):
+        raise error
+    if server is None:
+        raise SchemaError(SchemaState(Comparison.ABSENT, None)) from None
+    prepare_databases(settings)
+
+
+def _is_empty(settings: Settings, server: EmbeddedServer | None) -> bool:
+    """Whether there is no database or no schema of ours in it, as the login itself sees it: the role of the
+    application may not be there either.
+    """
+    urls, limits = database_urls(settings), session_limits(settings)
+    if server is not None:
+        with _session(server.url("postgres"), limits) as connection:
+            known = text("select exists (select from pg_database where datname = :name)")
+            if not connection.execute(known, {"name": EMBEDDED_DATABASE}).scalar_one():
+                return True
+    with _session(urls.app if server is None else urls.owner, limits) as connection:
+        return read_state(connection).comparison is Comparison.ABSENT
+
+
+@contextmanager
+def _session(url: URL, limits: SessionLimits) -> Iterator[Connection]:
+    engine = create_login_engine(url, limits=limits)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def _url(settings: Settings, field: str) -> URL:

@@ -13,6 +13,7 @@ The server listens on a Unix socket in a folder that only its owner may enter, a
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -29,7 +30,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn, Ping
 from sqlalchemy import URL
 
 from invoice_pipelines.database.errors import DatabaseError
@@ -40,6 +42,12 @@ SECONDS_WITHOUT_SOCKET = 10.0
 
 LONGEST_SOCKET_FOLDER = 85
 """The path of a Unix socket may have 107 bytes; PostgreSQL appends `/.s.PGSQL.5432.lock`."""
+
+
+NO_SPACE = "No space left on device"
+"""What PostgreSQL quotes in its log, whose language is English here."""
+
+_PROBE_BYTES = 64 * 1024
 
 
 class EmbeddedServerError(DatabaseError):
@@ -140,11 +148,9 @@ class EmbeddedServer:
             yield
 
     def _running(self) -> bool:
-        try:
-            with self._connect():
-                return True
-        except psycopg.OperationalError:
-            return False
+        """Whether the server takes connections, be it that all of them are taken at this moment."""
+        target = make_conninfo(host=str(self.socket_folder), user=SUPERUSER, dbname="postgres", connect_timeout=10)
+        return PGconn.ping(target.encode()) == Ping.OK
 
     def _lives(self) -> bool:
         """Whether the server's process exists, answering or not."""
@@ -154,9 +160,6 @@ class EmbeddedServer:
         _reap(pid)
         return _is_postgres(pid, self.data)
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(host=str(self.socket_folder), user=SUPERUSER, dbname="postgres", connect_timeout=10)
-
     def _start(self) -> None:
         if not (self.data / "PG_VERSION").exists():
             self._initialize()
@@ -165,7 +168,8 @@ class EmbeddedServer:
         socket_folder.mkdir(mode=0o700, exist_ok=True)
         user = _ServerUser.find()
         user.own(socket_folder)
-        with self.log.open("ab") as log:
+        with self._open_log() as log:
+            written = log.tell()
             process = user.spawn(
                 [
                     str(self.binary("postgres")),
@@ -187,8 +191,15 @@ class EmbeddedServer:
             )
         while not self._running():
             if process.poll() is not None:
-                raise EmbeddedServerError(f"PostgreSQL did not start: {self._last_log_line()} (log: {self.log})")
+                raise EmbeddedServerError(self._why_not_started(written))
             time.sleep(0.03)
+
+    def _open_log(self) -> IO[bytes]:
+        """The server's log. Statements stand in it, with the data of all organizations, so only its owner reads it."""
+        log = os.fdopen(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+        if os.fstat(log.fileno()).st_mode & 0o077:  # as an earlier version left it
+            os.fchmod(log.fileno(), 0o600)
+        return log
 
     def _initialize(self) -> None:
         """Makes the data folder; under another name first, so that a kill leaves no half-made one."""
@@ -215,7 +226,10 @@ class EmbeddedServer:
             env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
         )
         if done.returncode != 0:
+            full = is_full(new)
             shutil.rmtree(new, ignore_errors=True)
+            if full or NO_SPACE in done.stderr:
+                raise EmbeddedServerError(self._no_space())
             raise EmbeddedServerError(f"initdb failed in {self.folder}: {' '.join(done.stderr.split())[-500:]}")
         new.rename(self.data)
 
@@ -262,9 +276,40 @@ class EmbeddedServer:
             raise EmbeddedServerError(f"{binary} does not exist; check INVOICE_PIPELINES_POSTGRESQL_BIN")
         return binary
 
-    def _last_log_line(self) -> str:
-        lines = self.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "no message"
+    def lacks_space(self) -> bool:
+        """Whether nothing can be written to the disk with the data any more."""
+        return self.data.is_dir() and is_full(self.data)
+
+    def _why_not_started(self, written: int) -> str:
+        """The reason, from what the server wrote to its log since it had so many bytes, if there was room for that."""
+        with self.log.open("rb") as log:
+            log.seek(written)
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        if self.lacks_space() or any(NO_SPACE in line for line in lines):
+            return self._no_space()
+        errors = [line for line in lines if "FATAL:" in line or "PANIC:" in line]
+        said = (errors or lines or ["no message"])[-1]
+        return f"PostgreSQL did not start: {said} (log: {self.log})"
+
+    def _no_space(self) -> str:
+        return (
+            f"PostgreSQL cannot start: no space left on device, on the disk with {self.folder}. Free some space there, "
+            "then run this again; nothing that was committed is lost."
+        )
+
+
+def is_full(folder: Path) -> bool:
+    """Whether no small file can be written into a folder for lack of space, by somebody other than root."""
+    disk = os.statvfs(folder)
+    if disk.f_bavail * disk.f_frsize < _PROBE_BYTES:
+        return True
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0" * _PROBE_BYTES)
+            probe.flush()
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False
 
 
 def _pid_in(pid_file: Path) -> int | None:

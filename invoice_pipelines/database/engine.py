@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+import psycopg
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
+from invoice_pipelines.database.errors import CANNOT_CONNECT_NOW, TOO_MANY_CONNECTIONS, sqlstate
+from invoice_pipelines.database.lock_watch import LockWatch
 from invoice_pipelines.database.roles import APP
+
+_PASSING_REFUSALS = frozenset({TOO_MANY_CONNECTIONS, CANNOT_CONNECT_NOW})
+_SECONDS_BETWEEN_CONNECTS = 0.25
 
 
 def driver_url(url: str | URL, driver: str = "psycopg") -> URL:
@@ -27,16 +37,60 @@ def driver_url(url: str | URL, driver: str = "psycopg") -> URL:
     return parsed.set(drivername=f"postgresql+{driver}")
 
 
-def create_app_engine(url: str | URL, *, pool_size: int = 5, application_name: str = "invoice_pipelines") -> Engine:
+def libpq_url(url: URL) -> str:
+    """The URL with its password, as psql, pg_dump and everything else on libpq reads it.
+
+    SQLAlchemy's own text names a driver, and writes `+` for a space in a parameter, which libpq takes literally.
+    """
+    login = quote(url.username or "", safe="") + (f":{quote(str(url.password), safe='')}" if url.password else "")
+    host = f"[{url.host}]" if url.host and ":" in url.host else quote(url.host or "", safe=",")
+    port = f":{url.port}" if url.port else ""
+    values = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
+    query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in values.items())
+    at = f"{login}@" if login else ""
+    return f"postgresql://{at}{host}{port}/{quote(url.database or '', safe='')}" + (f"?{query}" if query else "")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long the sessions of an engine wait at the most, in seconds.
+
+    `lock` is for each lock of another transaction. `idle_transaction` is how long a transaction may do nothing before
+    PostgreSQL ends its session, as that of a program that stands still while it holds locks. `connect` is for a
+    connection, also while all are taken or the server is just starting. There is no limit on statements: those of a
+    large batch may take as long as they need.
+    """
+
+    lock: float = 30.0
+    idle_transaction: float = 1800.0
+    connect: float = 10.0
+
+    @property
+    def options(self) -> str:
+        """The limits of a session as start-up options."""
+        return (
+            f"-c lock_timeout={self.lock * 1000:.0f}ms "
+            f"-c idle_in_transaction_session_timeout={self.idle_transaction * 1000:.0f}ms"
+        )
+
+
+def create_app_engine(
+    url: str | URL,
+    *,
+    pool_size: int = 5,
+    application_name: str = "invoice_pipelines",
+    limits: SessionLimits = SessionLimits(),
+) -> Engine:
     """Engine whose sessions have the role `invoice_pipelines_app`, whatever login the URL names.
 
     The role is set in the start-up packet, so that no statement of ours can be seen before it, and `reset role`
-    leads back to it. `application_name` is who the audit trail says changed something (at most 63 bytes).
+    leads back to it. So are the limits; `migrate` sets their defaults for the role as well, for poolers that keep
+    start-up options to themselves. `application_name` is who the audit trail says changed something (at most 63 bytes).
     """
-    arguments: dict[str, Any] = {"options": f"-c role={APP} -c timezone=UTC", "application_name": application_name}
-    return create_engine(
+    return _create(
         driver_url(url),
-        connect_args=arguments,
+        limits,
+        {"options": f"-c role={APP} -c timezone=UTC {limits.options}", "application_name": application_name},
         pool_size=pool_size,
         max_overflow=10,
         pool_pre_ping=True,
@@ -44,9 +98,35 @@ def create_app_engine(url: str | URL, *, pool_size: int = 5, application_name: s
     )
 
 
-def create_login_engine(url: str | URL) -> Engine:
-    """Engine with the rights of the login itself: for migrations and the operator's shell only."""
-    return create_engine(driver_url(url), pool_size=2, connect_args={"application_name": "invoice_pipelines_owner"})
+def create_login_engine(url: str | URL, *, limits: SessionLimits | None = None) -> Engine:
+    """Engine with the rights of the login itself: for migrations and the operator's shell only.
+
+    Without `limits` it waits for locks as long as it takes.
+    """
+    arguments = {"application_name": "invoice_pipelines_owner"}
+    if limits is None:
+        return create_engine(driver_url(url), pool_size=2, connect_args=arguments)
+    return _create(driver_url(url), limits, {**arguments, "options": limits.options}, pool_size=2)
+
+
+def _create(url: URL, limits: SessionLimits, arguments: dict[str, Any], **options: Any) -> Engine:
+    arguments["connect_timeout"] = max(2, math.ceil(limits.connect))  # libpq takes 1 for 2
+    engine = create_engine(url, connect_args=arguments, **options)
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Dialect, _: object, words: Any, values: Any) -> Any:
+        """Tries again for a while where PostgreSQL is there and takes nobody for now."""
+        deadline = time.monotonic() + limits.connect
+        while True:
+            try:
+                return dialect.connect(*words, **values)
+            except psycopg.OperationalError as error:
+                if sqlstate(error) not in _PASSING_REFUSALS or time.monotonic() > deadline:
+                    raise
+                time.sleep(_SECONDS_BETWEEN_CONNECTS)
+
+    LockWatch(engine, limits.lock, {"application_name": "invoice_pipelines_lock_watch", "connect_timeout": 2})
+    return engine
 
 
 @contextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from alembic import command
@@ -11,18 +14,31 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from invoice_pipelines.database.engine import create_login_engine
-from invoice_pipelines.database.errors import DatabaseError
+from invoice_pipelines.database.engine import SessionLimits, create_login_engine
+from invoice_pipelines.database.errors import DEADLOCK, LOCK_NOT_AVAILABLE, DatabaseError, holders_of, sqlstate
 from invoice_pipelines.database.roles import APP, DAGSTER, OVERVIEW, OWNER, RECORDER
+from invoice_pipelines.database.schema import (
+    MIGRATION_LOCK,
+    Comparison,
+    SchemaError,
+    functions_sha256,
+    newest_revision,
+    read_state,
+    sql_files,
+)
 
-PACKAGE = Path(__file__).parent.parent
+log = logging.getLogger(__name__)
+
 OLDEST_SERVER = 180000
 """PostgreSQL 18: ids are made by `uuidv7()`."""
 
-MIGRATION_LOCK = 7_206_113_845
-"""Key of the advisory lock that lets one process migrate at a time; any fixed number does."""
+LOCK_SECONDS = 2.0
+"""How long a migration waits for a lock. Everybody who wants the table after it waits as long, behind it. More than a
+second, after which autovacuum gives way.
+"""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 15.0
 
 
 EXCESSIVE_RIGHTS = """
@@ -49,37 +65,47 @@ class MigrationError(DatabaseError):
     """A database cannot be made ready; the message says why and what to do."""
 
 
-def migrate(owner_url: str | URL, revision: str = "head") -> str:
+def migrate(
+    owner_url: str | URL,
+    revision: str = "head",
+    *,
+    force: bool = False,
+    wait: timedelta = timedelta(minutes=2),
+    on_wait: Callable[[str], None] | None = None,
+) -> str:
     """Brings a database to a revision (`head`, or a number such as `0001` or `base` to go down).
 
     Idempotent; of two processes at once the second waits and finds nothing to do. Each migration is one transaction,
-    and the SQL functions are re-applied at the end of every call. Returns the revision reached.
-    Raises MigrationError for a server that is too old or a login that lacks a right.
+    and then all SQL functions and views are applied in another one. Where both are those of this program already, and
+    no role may do more than it must, nothing is done, except with `force`, which applies the functions once more.
+    Returns the revision reached.
+
+    What it needs is often locked by work that goes on. It waits for a lock only shortly, as all later work queues up
+    behind it, then gives way and tries again, for `wait` altogether; `on_wait` is told who held the lock each time.
+    Raises MigrationError when that time is up, for a server that is too old, a login that lacks a right, or a database
+    that a newer version migrated.
     """
-    engine = create_login_engine(owner_url)
+    engine = create_login_engine(owner_url, limits=SessionLimits(lock=LOCK_SECONDS))
+    tell = on_wait or log.warning
+    deadline, pause = time.monotonic() + wait.total_seconds(), FIRST_PAUSE_SECONDS
     try:
-        with _migration_lock(engine) as connection:
-            _check_version(connection)
-            _create_roles(connection)
-            connection.execute(text(f"set role {OWNER}"))
-            connection.commit()
-            config = _alembic_config(connection)
-            current = MigrationContext.configure(
-                connection, opts={"version_table": "schema_version", "version_table_schema": "database"}
-            ).get_current_revision()
-            connection.commit()
-            if _is_down(config, current, revision):
-                command.downgrade(config, revision)
-            else:
-                command.upgrade(config, revision)
-                if revision == "head":
-                    _apply_sql(connection)
-            connection.commit()
-            _check_rights(connection)
-            reached = connection.execute(text("select max(version_num) from database.schema_version")).scalar()
-            return str(reached or "base")
+        while True:
+            try:
+                return _migrate(engine, revision, force)
+            except OperationalError as error:
+                if sqlstate(error) not in (LOCK_NOT_AVAILABLE, DEADLOCK):
+                    raise
+                held = " and ".join(map(str, holders_of(error))) or "another session"
+                if time.monotonic() + pause > deadline:
+                    raise MigrationError(
+                        f"The migration did not get a lock that it needs within {wait.total_seconds():.0f} s: it is "
+                        f"held by {held}. Migrate again once that transaction has ended; what was done is kept."
+                    ) from None
+            tell(f"A lock that the migration needs is held by {held}. It tries again in {pause:.0f} s.")
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
     except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", "") == "42501":
+        if sqlstate(error) == "42501":
             raise MigrationError(
                 f"the login lacks a right ({str(error.orig).splitlines()[0]}); "
                 "migrate with a login that may create roles and schemas: INVOICE_PIPELINES_DATABASE_OWNER_URL"
@@ -87,6 +113,43 @@ def migrate(owner_url: str | URL, revision: str = "head") -> str:
         raise
     finally:
         engine.dispose()
+
+
+def _migrate(engine: Engine, revision: str, force: bool) -> str:
+    """One try; what it has committed is not done again by the next one."""
+    with engine.connect() as connection:
+        _check_version(connection)
+        if revision == "head" and not force and _is_ready(connection):
+            return newest_revision()
+    with _migration_lock(engine) as connection:
+        state = read_state(connection)  # again, as somebody else may have migrated just now
+        if state.comparison is Comparison.NEWER:
+            raise SchemaError(state)
+        if revision == "head" and not force and _is_ready(connection):
+            return newest_revision()
+        _create_roles(connection)
+        connection.execute(text(f"set role {OWNER}"))
+        _create_marks(connection)
+        if state.revision != newest_revision() or revision != "head":
+            # The tables are about to change: until functions are applied to them, none are the right ones.
+            connection.execute(text("delete from database.applied_functions"))
+        connection.commit()
+        config = _alembic_config(connection)
+        current = MigrationContext.configure(
+            connection, opts={"version_table": "schema_version", "version_table_schema": "database"}
+        ).get_current_revision()
+        connection.commit()
+        if _is_down(config, current, revision):
+            command.downgrade(config, revision)
+        else:
+            command.upgrade(config, revision)
+            if revision == "head":
+                _apply_sql(connection)
+        connection.execute(text(f"grant select on all tables in schema database to {APP}"))
+        connection.commit()
+        _check_rights(connection)
+        reached = connection.execute(text("select max(version_num) from database.schema_version")).scalar()
+        return str(reached or "base")
 
 
 def _apply_sql(connection: Connection) -> None:
@@ -108,11 +171,11 @@ def _apply_sql(connection: Connection) -> None:
     for role, names in schemas:
         connection.execute(text(f"set local role {role}"))
         connection.execute(text(f"revoke create on schema {names} from {OVERVIEW}, {RECORDER}"))
-
-
-def sql_files() -> list[Path]:
-    """The SQL functions and views of all domains, in the order in which they are applied (by path)."""
-    return sorted(PACKAGE.glob("*/*.sql"))
+    connection.execute(text(f"set local role {OWNER}"))
+    connection.execute(text("delete from database.applied_functions"))
+    connection.execute(
+        text("insert into database.applied_functions (sha256) values (:sha256)"), {"sha256": functions_sha256()}
+    )
 
 
 def create_database(admin_url: str | URL, name: str, owner: str | None = None) -> None:
@@ -120,17 +183,20 @@ def create_database(admin_url: str | URL, name: str, owner: str | None = None) -
     engine = create_login_engine(admin_url)
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            known = text("select exists (select from pg_database where datname = :name)")
+            if connection.execute(known, {"name": name}).scalar_one():
+                return
             with_owner = f' owner "{owner}"' if owner else ""
             try:
                 connection.execute(text(f'create database "{name}"{with_owner}'))
-            except ProgrammingError as error:
-                state = getattr(error.orig, "sqlstate", "")
+            except DBAPIError as error:
+                state = sqlstate(error)
                 if state == "42501":
                     raise MigrationError(
                         f"the login may not create the database {name}; create it, or name one in "
                         "INVOICE_PIPELINES_DAGSTER_DATABASE_URL"
                     ) from None
-                if state not in ("42P04", "23505"):  # exists already, or was made by another process just now
+                if state not in ("42P04", "23505"):  # made by another process just now
                     raise
     finally:
         engine.dispose()
@@ -152,6 +218,29 @@ def create_dagster_database(admin_url: str | URL, name: str) -> None:
     create_database(admin_url, name, DAGSTER)
 
 
+def hand_over_database(owner_url: URL, name: str, login: str) -> None:
+    """Makes a database, and all tables in it, the property of a login: what the owner's login made there before."""
+    create_database(owner_url, name, login)
+    engine = create_login_engine(owner_url.set(database=name))
+    quoted = engine.dialect.identifier_preparer.quote
+    try:
+        with engine.begin() as connection:
+            mine = connection.execute(
+                text(
+                    """select 'database' as kind, quote_ident(datname) as name from pg_database
+                       where datname = current_database() and datdba = current_user::regrole
+                       union all
+                       select 'table', oid::regclass::text from pg_class
+                       where relkind = 'r' and relnamespace = 'public'::regnamespace
+                         and relowner = current_user::regrole"""
+                )
+            ).all()
+            for thing in mine:
+                connection.execute(text(f"alter {thing.kind} {thing.name} owner to {quoted(login)}"))
+    finally:
+        engine.dispose()
+
+
 @contextmanager
 def _migration_lock(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
@@ -160,10 +249,25 @@ def _migration_lock(engine: Engine) -> Iterator[Connection]:
         try:
             yield connection
         finally:
-            connection.rollback()
-            connection.execute(text("reset role"))
-            connection.execute(text("select pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
-            connection.commit()
+            if not connection.invalidated:  # otherwise the session is gone, and the lock with it
+                connection.rollback()
+                connection.execute(text("reset role"))
+                connection.execute(text("select pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+                connection.commit()
+
+
+def _create_marks(connection: Connection) -> None:
+    """The table in which a migration notes the functions it applied; see `schema`."""
+    connection.execute(
+        text(
+            """create table if not exists database.applied_functions (
+                   sha256 text not null,
+                   applied_at timestamptz not null default clock_timestamp(),
+                   applied_by text not null default session_user
+               )"""
+        )
+    )
+    connection.execute(text(f"grant usage on schema database to {APP}"))
 
 
 def _check_version(connection: Connection) -> None:
@@ -192,17 +296,50 @@ def _create_roles(connection: Connection) -> None:
     ):
         if not _superfluous(connection, statement):
             connection.execute(text(statement))
+    _limit_sessions(connection, name)
     connection.commit()
+
+
+def _is_ready(connection: Connection) -> bool:
+    same = read_state(connection).comparison is Comparison.SAME
+    ready = same and not _excessive_rights(connection)
+    connection.rollback()
+    return ready
+
+
+def _excessive_rights(connection: Connection) -> list[str]:
+    roles = {"owner": OWNER, "lesser": [APP, OVERVIEW, RECORDER]}
+    return list(connection.execute(text(EXCESSIVE_RIGHTS), roles).scalars())
 
 
 def _check_rights(connection: Connection) -> None:
     """Raises MigrationError where roles may do more than they must, and the login could not take it from them."""
-    found = connection.execute(text(EXCESSIVE_RIGHTS), {"owner": OWNER, "lesser": [APP, OVERVIEW, RECORDER]}).scalars()
-    if mends := list(found):
+    if mends := _excessive_rights(connection):
         raise MigrationError(
             "roles may do more than they must, and this login may not take it from them; "
             f"as a superuser, run in this database: {'; '.join(mends)}"
         )
+
+
+def _limit_sessions(connection: Connection, database: str) -> None:
+    """Gives the application's role the limits of its sessions as defaults, for logins through a pooler that drops
+    start-up options. Where the role has settings of its own in this database, an operator chose them.
+    """
+    chosen = connection.execute(
+        text(
+            """select exists (select from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase
+                              where s.setrole = to_regrole(:role) and d.datname = current_database())"""
+        ),
+        {"role": APP},
+    ).scalar_one()
+    if chosen:
+        return
+    limits = SessionLimits()
+    for name, seconds in (
+        ("lock_timeout", limits.lock),
+        ("idle_in_transaction_session_timeout", limits.idle_transaction),
+    ):
+        connection.execute(text(f"alter role {APP} in database {database} set {name} = '{seconds:.0f}s'"))
 
 
 def _superfluous(connection: Connection, statement: str) -> bool:

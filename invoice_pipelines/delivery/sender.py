@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from invoice_pipelines.database.errors import LOCK_NOT_AVAILABLE, is_put_off, sqlstate
 from invoice_pipelines.delivery.channels.channel import Channel, LookedUp, Unavailable
 from invoice_pipelines.delivery.composing import sender_of
 from invoice_pipelines.delivery.documents import DocumentNotMade
@@ -114,7 +115,11 @@ class Sender:
             if isinstance(error, OperationalError) and not _passes(error):
                 raise
             log.warning("A message could not be sent.", exc_info=error)
-            self._give_up(claimed, item, reason_of(error))
+            reason = reason_of(error)
+            if is_put_off(error):
+                self._finish(claimed, Later(_from_now(SOON), reason.code, reason.message))
+            else:
+                self._give_up(claimed, item, reason)
 
     def _round(self, claimed: Claim, item: Item) -> Again | None:
         """One go at an entry; None: it has its outcome, or the run is over."""
@@ -239,8 +244,11 @@ class Sender:
 
 
 def _passes(error: OperationalError) -> bool:
-    """Whether it is about this transaction (class 40: deadlock, serialization), and not about the server."""
-    return str(getattr(error.orig, "sqlstate", None) or "").startswith("40")
+    """Whether it is about this transaction (a lock that was not to be had; class 40: deadlock, serialization), and not
+    about the server.
+    """
+    state = sqlstate(error) or ""
+    return state == LOCK_NOT_AVAILABLE or state.startswith("40")
 
 
 def _from_now(pause: timedelta) -> datetime:

@@ -11,16 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.errors import is_put_off
 from invoice_pipelines.work.failures import reason_of
 from invoice_pipelines.work.leases import Claim, LeaseLost, claim, finish, heartbeat, release, return_expired
-from invoice_pipelines.work.values import Chunk, Failed, Item, ItemStatus, Outcome
+from invoice_pipelines.work.values import Chunk, Failed, Item, ItemStatus, Later, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,17 @@ is at fault: the chunk is rolled back and each item is done alone.
 
 _LARGEST_SAMPLE = 20
 _SECONDS_BETWEEN_COUNTS = 5.0
+
+
+_PUT_OFF_FOR = timedelta(minutes=1)
+
+
+class _PutOff(Exception):
+    """A chunk was put off, and the drain is to end with what was the cause."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +119,9 @@ def drain(
     Any number of drains may run at once. `lease` must be longer than a chunk takes, or the handler must call
     `chunk.heartbeat()`. An interrupted drain (KeyboardInterrupt, an end of the run) gives back what it has not
     finished; after a kill the lease has to run out first.
+
+    Raises DBAPIError where PostgreSQL cannot do the work for now, such as when somebody else's transaction holds what
+    it needs for longer than `lock_timeout`: the chunk is put off for a minute with the reason; the rest stays due.
     """
     return _Drain(
         engine, organization_id, kind, handler, chunk_size, lease, time_box, max_attempts, on_progress, should_stop
@@ -161,6 +176,8 @@ class _Drain:
                 log.warning("%s", lost)
                 self._lost += len(claimed.items) - (sum(self._counts.values()) - before)
                 self._release(claimed)
+            except _PutOff as put_off:
+                raise put_off.cause from None
             except BaseException:
                 with suppress(SQLAlchemyError):
                     self._release(claimed)
@@ -189,10 +206,12 @@ class _Drain:
     def _do(self, claimed: Claim) -> None:
         try:
             self._attempt(claimed)
-        except LeaseLost:
+        except (LeaseLost, _PutOff):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is the fault of one item
-            if len(claimed.items) == 1:
+            if is_put_off(error):
+                self._put_off(claimed, error)
+            elif len(claimed.items) == 1:
                 self._fail(claimed, error)
             else:
                 log.info("A chunk of %d %s items failed; they are done one by one.", len(claimed.items), self._kind)
@@ -210,13 +229,31 @@ class _Drain:
             self._do(replace(claimed, items=(item,)))
 
     def _attempt(self, claimed: Claim) -> None:
-        chunk = Chunk(
-            claimed.kind, claimed.job_id, claimed.parameters, claimed.items, heartbeat=lambda: self._extend(claimed)
-        )
         with organization_scope(self._engine, self._organization_id) as connection:
+
+            def heartbeat() -> None:
+                self._extend(claimed)
+                connection.execute(text("select"))  # or PostgreSQL takes the transaction for one that stands still
+
+            chunk = Chunk(claimed.kind, claimed.job_id, claimed.parameters, claimed.items, heartbeat)
             outcomes = self._handler(connection, chunk)
             statuses = finish(connection, claimed, outcomes)
         self._record(claimed.items, outcomes, statuses)
+
+    def _put_off(self, claimed: Claim, error: Exception) -> None:
+        """Leaves the items for later with the reason, which was no attempt, and ends the drain: what held up this
+        chunk, a lock or a full disk, would hold up one after the other.
+        """
+        reason = reason_of(error)
+        log.warning("%d %s items are put off: %s", len(claimed.items), self._kind, reason.message)
+        later = Later(datetime.now(UTC) + _PUT_OFF_FOR, reason.code, reason.message)
+        with (
+            suppress(SQLAlchemyError, LeaseLost),  # if they are locked as well, they come back with their lease
+            organization_scope(self._engine, self._organization_id) as connection,
+        ):
+            connection.execute(text("set local lock_timeout = '2s'"))
+            finish(connection, claimed, [later] * len(claimed.items))
+        raise _PutOff(error)
 
     def _fail(self, claimed: Claim, error: Exception) -> None:
         reason = reason_of(error)

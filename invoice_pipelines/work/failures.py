@@ -6,6 +6,7 @@ import re
 
 from sqlalchemy.exc import DBAPIError
 
+from invoice_pipelines.database.errors import code_of, explain, sqlstate
 from invoice_pipelines.work.values import Failed
 
 _SECRETS = (
@@ -47,9 +48,9 @@ def reason_of(error: Exception) -> Failed:
         return error.failed
     if isinstance(error, DBAPIError):
         diagnosis = getattr(error.orig, "diag", None)
-        message = getattr(diagnosis, "message_primary", None) or "The database could not be reached."
-        state = getattr(error.orig, "sqlstate", None)
-        return Failed("DATABASE_ERROR", without_secrets(f"{message} ({state})" if state else message), retry=True)
+        message = explain(error) or getattr(diagnosis, "message_primary", None) or "The database could not be reached."
+        state = sqlstate(error)
+        return Failed(code_of(error), without_secrets(f"{message} ({state})" if state else message), retry=True)
     lines = str(error).strip().splitlines()
     described = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     return Failed("UNEXPECTED_ERROR", without_secrets(described), retry=True)

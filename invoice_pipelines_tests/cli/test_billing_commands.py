@@ -16,8 +16,8 @@ import pytest
 from invoice_pipelines.cli.main import main
 from invoice_pipelines.cli.output import console
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.migrate import create_database
 from invoice_pipelines.settings import load_settings
+from invoice_pipelines_tests.conftest import clone_template
 
 FILES = {
     "rates.csv": "tax_category,rate,name,exemption_reason\nS,19,19 %,\nAE,0,Reverse charge,Reverse charge\n",
@@ -72,9 +72,9 @@ class Terminal:
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer) -> Terminal:
+def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str) -> Terminal:
     """A terminal in a home with an organization and the files. The server runs throughout, as under `up`."""
-    create_database(server.url("postgres"), "billing_commands")
+    clone_template(server, template, "billing_commands")
     url = server.url("billing_commands").render_as_string(hide_password=False)
     terminal = Terminal(tmp_path_factory.mktemp("billing"), url)
     for name, content in FILES.items():

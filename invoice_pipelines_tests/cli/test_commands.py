@@ -200,7 +200,7 @@ def test_migrate_is_repeatable_and_the_url_names_the_application_role(home):
     first, second = run(home, "db", "migrate"), run(home, "db", "migrate")
     assert first.stdout == second.stdout
     assert first.returncode == 0
-    assert run(home, "db", "url").stdout.startswith("postgresql+psycopg://invoice_pipelines_app@")
+    assert run(home, "db", "url").stdout.startswith("postgresql://invoice_pipelines_app@")
 
 
 def test_read_and_validate_print_one_json_object_per_file_in_path_order(tmp_path):

@@ -13,7 +13,6 @@ from upath import UPath
 
 from invoice_pipelines.database import create_app_engine, organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.migrate import create_database
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, mark_parsed, mark_validated
@@ -21,6 +20,7 @@ from invoice_pipelines.intake.uploads import StoredFile, record_uploads
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.conftest import clone_template
 from invoice_pipelines_tests.intake.datev.books import invoice, seller, tax
 
 FILES = {
@@ -51,9 +51,9 @@ def receive(engine: Engine, organization_id: UUID, originals: UPath, number: int
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer) -> Terminal:
+def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str) -> Terminal:
     """A terminal in a home with an organization, four validated invoices and the files."""
-    create_database(server.url("postgres"), "datev_commands")
+    clone_template(server, template, "datev_commands")
     url = server.url("datev_commands")
     terminal = Terminal(tmp_path_factory.mktemp("datev"), url.render_as_string(hide_password=False))
     for name, content in FILES.items():

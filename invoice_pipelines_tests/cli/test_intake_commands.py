@@ -11,14 +11,14 @@ from sqlalchemy import text
 
 from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.migrate import create_database
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.conftest import clone_template
 from invoice_pipelines_tests.intake.validation.specimens import UBL
 
 
 @pytest.fixture(scope="module")
-def url(server: EmbeddedServer) -> str:
-    create_database(server.url("postgres"), "intake_commands")
+def url(server: EmbeddedServer, template: str) -> str:
+    clone_template(server, template, "intake_commands")
     return server.url("intake_commands").render_as_string(hide_password=False)
 
 

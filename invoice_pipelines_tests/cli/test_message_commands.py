@@ -15,12 +15,12 @@ from invoice_pipelines.billing.processing import process_jobs
 from invoice_pipelines.billing.requests import batch_invoice_open_orders
 from invoice_pipelines.database import create_app_engine, organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.migrate import create_database
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.sandbox.mail import MailServer
 from invoice_pipelines.sandbox.mail.faults import Fault
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.conftest import clone_template
 
 DATABASE = "message_commands"
 
@@ -32,9 +32,11 @@ def mail() -> Iterator[MailServer]:
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, mail: MailServer) -> Terminal:
+def terminal(
+    tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str, mail: MailServer
+) -> Terminal:
     """A terminal with an organization that has issued five invoices to one customer, and a mail server without IMAP."""
-    create_database(server.url("postgres"), DATABASE)
+    clone_template(server, template, DATABASE)
     terminal = Terminal(tmp_path_factory.mktemp("messages"), server.url(DATABASE).render_as_string(hide_password=False))
     terminal.environment |= {
         "INVOICE_PIPELINES_SMTP_HOST": "127.0.0.1",

@@ -14,9 +14,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.migrate import create_database
 from invoice_pipelines.sandbox.quickbooks import Sandbox, Switches
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.conftest import clone_template
 
 REALM = "9130001"
 OLD_KEY = Fernet.generate_key().decode()
@@ -31,9 +31,11 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, sandbox: Sandbox) -> Terminal:
+def terminal(
+    tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str, sandbox: Sandbox
+) -> Terminal:
     """A terminal in a home with an organization that is not connected yet."""
-    create_database(server.url("postgres"), "quickbooks_commands")
+    clone_template(server, template, "quickbooks_commands")
     url = server.url("quickbooks_commands").render_as_string(hide_password=False)
     terminal = Terminal(tmp_path_factory.mktemp("quickbooks"), url)
     with socket.create_server(("127.0.0.1", 0)) as free:

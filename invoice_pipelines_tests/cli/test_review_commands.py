@@ -10,18 +10,18 @@ from PIL import Image
 
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.migrate import create_database
 from invoice_pipelines.intake.stages import make_intake, parse_uploads, validate_invoices
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.conftest import clone_template
 from invoice_pipelines_tests.intake.review.pages import page_of
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer) -> Terminal:
+def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str) -> Terminal:
     """A terminal in a home with an organization."""
-    create_database(server.url("postgres"), "review_commands")
+    clone_template(server, template, "review_commands")
     url = server.url("review_commands").render_as_string(hide_password=False)
     terminal = Terminal(tmp_path_factory.mktemp("review"), url)
     place = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR"]

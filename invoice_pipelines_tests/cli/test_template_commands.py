@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.migrate import create_database
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.conftest import clone_template
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer) -> Terminal:
-    create_database(server.url("postgres"), "template_commands")
+def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str) -> Terminal:
+    clone_template(server, template, "template_commands")
     url = server.url("template_commands").render_as_string(hide_password=False)
     terminal = Terminal(tmp_path_factory.mktemp("templates"), url)
     registered = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
