@@ -81,7 +81,7 @@ def psql(
 ) -> None:
     """Open psql; what follows is handed to it, such as -c 'select * from batch_job_queue'.
 
-    A transaction that is left open there for five minutes is ended, as it would hold up work; see docs/database.md.
+    A transaction that stands idle there for five minutes is ended, as it would hold up work.
     """
     settings = load_settings()
     with running_server(settings) as server:

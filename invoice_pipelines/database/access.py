@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.engine import SessionLimits, create_app_engine, create_login_engine, driver_url
+from invoice_pipelines.database.errors import sqlstate
 from invoice_pipelines.database.roles import APP, DAGSTER
 from invoice_pipelines.database.schema import Comparison, SchemaError, SchemaState, read_state, require_current
 from invoice_pipelines.settings import Settings, SettingsError, variable_of
@@ -140,7 +141,8 @@ def _set_up_or_raise(settings: Settings, server: EmbeddedServer | None, error: S
     """Makes an embedded database that is not there yet. In all other cases raises the error, or what it comes from."""
     if isinstance(error, SchemaError) and error.comparison is not Comparison.ABSENT:
         raise error
-    if not _is_empty(settings, server):
+    # That there is no database or no role of a name has no SQLSTATE in libpq; what has one is something else.
+    if sqlstate(error) is not None or not _is_empty(settings, server):
         raise error
     if server is None:
         raise SchemaError(SchemaState(Comparison.ABSENT, None)) from None

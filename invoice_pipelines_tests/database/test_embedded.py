@@ -142,3 +142,14 @@ def test_the_socket_folder_is_closed_to_other_users(tmp_path):
         assert server.socket_folder.stat().st_mode & 0o077 == 0
     finally:
         server.release()
+
+
+def test_the_log_is_readable_by_its_owner_alone(tmp_path):
+    (tmp_path / "server.log").write_text("left by an earlier version\n")
+    (tmp_path / "server.log").chmod(0o644)
+    for folder in (tmp_path, tmp_path / "fresh"):
+        server = EmbeddedServer(folder)
+        server.acquire()
+        server.release()
+        assert server.log.stat().st_mode & 0o777 == 0o600
+        assert server.log.stat().st_size > 50
