@@ -18,10 +18,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from invoice_pipelines.database import SessionLimits, create_app_engine, create_login_engine, libpq_url, schema
+from invoice_pipelines.database.access import database_urls, prepare_databases
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.migrate import MigrationError, create_database, migrate
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.database.schema import Comparison, SchemaError, read_state, require_current
+from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.billing.conftest import open_desk
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
 
@@ -257,3 +259,29 @@ def test_the_first_command_makes_a_fresh_embedded_database_also_two_at_once(tmp_
         engine.dispose()
     finally:
         server.release()
+
+
+def test_dagsters_database_belongs_to_the_login_that_works_there_whoever_made_it(database, server, monkeypatch):
+    name = f"{database.owner_url.database}_dagster"
+    create_database(server.url("postgres"), name)  # as an earlier version left it, with a table of the owner's
+    engine = create_login_engine(server.url(name))
+    with engine.begin() as connection:
+        connection.execute(text("create table runs (id serial)"))
+    monkeypatch.setenv("INVOICE_PIPELINES_DATABASE_URL", libpq_url(database.app_url))
+    both = Settings(database_owner_url=libpq_url(database.owner_url))
+    try:
+        assert prepare_databases(both) == schema.newest_revision()
+        application_alone = Settings()
+        assert prepare_databases(application_alone) == schema.newest_revision()
+        engine_of_dagster = create_login_engine(database_urls(application_alone).dagster.set(drivername="postgresql"))
+        with engine_of_dagster.begin() as connection:
+            assert connection.execute(text("select current_user")).scalar_one() == APP
+            connection.execute(text("insert into runs default values"))
+            connection.execute(text("create table events (id serial)"))
+        engine_of_dagster.dispose()
+    finally:
+        engine.dispose()
+        admin = create_login_engine(server.url("postgres"))
+        with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"drop database {name} with (force)"))
+        admin.dispose()
