@@ -16,6 +16,7 @@ from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.delivery.rendering.bundle import project_files
+from invoice_pipelines.delivery.rendering.template_checks import not_accessible
 from invoice_pipelines.delivery.rendering.template_files import (
     check_templates,
     list_own_files,
@@ -107,6 +108,13 @@ def check(
             (output / file_name).write_bytes(pdf)
     where = f" in {output}" if output else ""
     console.print(f"{len(samples)} samples are made{where}: {', '.join(samples)}.", soft_wrap=True)
+    if silent := not_accessible(samples):
+        console.print(
+            f"Not accessible (PDF/UA-1): {', '.join(silent)}. Usually a picture lacks an alternative text: "
+            'image(..., alt: "...").',
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 def _name_of(file: Path) -> str:

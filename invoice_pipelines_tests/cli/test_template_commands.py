@@ -37,6 +37,7 @@ def test_a_template_is_shown_changed_checked_and_taken_back(terminal: Terminal) 
     folder = terminal.home / "samples"
     checked = terminal.acme("templates", "check", "-o", str(folder))
     assert "8 samples are made" in checked.stdout
+    assert "PDF/UA" not in checked.stdout
     assert {file.name for file in folder.iterdir()} >= {"invoice-de.pdf", "many-pages-en.pdf", "credit-note-de.pdf"}
 
     assert terminal.acme("templates", "remove", "texts/de.toml").returncode == 0

@@ -24,7 +24,7 @@ from invoice_pipelines_tests.delivery.einvoice.test_issued_invoices import (
     examples,
     issue,
 )
-from invoice_pipelines_tests.delivery.pdf_a import assert_is_pdf_a_3b
+from invoice_pipelines_tests.delivery.pdf_a import assert_is_pdf_a_3
 from invoice_pipelines_tests.delivery.rendering.looking import page_texts
 from invoice_pipelines_tests.sizes import size
 
@@ -39,7 +39,7 @@ def assert_is_readable(renderer: Renderer, invoice: IssuedInvoice, seller: Selle
         return False
     xml = write_xml(invoice, seller, DocumentFormat.ZUGFERD)
     document = renderer.render(invoice, xml, language=language)
-    assert_is_pdf_a_3b(document.pdf, xml, language=language)
+    assert_is_pdf_a_3(document.pdf, xml, language=language)
     read = read_document(document.pdf)
     assert (read.number, read.issue_date, read.currency, read.net_amount, read.tax_amount, read.gross_amount) == (
         invoice.invoice_number,

@@ -1,4 +1,4 @@
-"""Holds the combining of documents into one PDF, for printing: what is attached to them, and PDF/A, is lost."""
+"""Holds the combining of documents into one PDF, for printing: what is attached to them, PDF/A and PDF/UA are lost."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ def combine(parts: Iterable[tuple[str, bytes]], target: Path) -> int:
                     pages += len(part.pages)
         if not pages:
             raise ValueError("there is nothing to combine")
+        for page in whole.pages:  # what is said of them in structure trees is not there any more
+            for key in ("/StructParents", "/Tabs"):
+                if key in page:
+                    del page[key]
         whole.Root.PageMode = pikepdf.Name.UseOutlines
         whole.save(target, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate)
     return pages

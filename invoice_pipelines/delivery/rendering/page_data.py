@@ -68,6 +68,7 @@ class _Page:
             "seller": _text(invoice.seller.name),
             "seller_in_short": _text(_shortened(invoice.seller.name)),
             "author": invoice.seller.name,
+            "logo_alt": self.catalogue.sentence("logo", name=invoice.seller.name),
             "sender_line": _text(" · ".join(_address_lines(invoice.seller))),
             "recipient": [_text(line) for line in self._recipient()],
             "facts": self._facts(credit, asks),
@@ -87,6 +88,7 @@ class _Page:
             "terms": _paragraphs(payment_terms_of(invoice, self.settings, self.catalogue)),
             "bank": self._bank() if asks else [],
             "qr_code": self._qr_code() if asks else None,
+            "qr_code_alt": self._qr_code_alt(),
             "notes": _paragraphs(invoice.note or ""),
             "footer": self._footer(asks),
         }
@@ -219,6 +221,16 @@ class _Page:
             invoice.seller.name, invoice.seller.iban, self.settings.bic, invoice.gross_amount, invoice.invoice_number
         )
         return None if said is None else giro_code.picture(said)
+
+    def _qr_code_alt(self) -> str:
+        """What the code says to those who cannot see it."""
+        invoice = self.invoice
+        return self.catalogue.sentence(
+            "qr_code",
+            amount=self._money(invoice.gross_amount),
+            iban=_iban(invoice.seller.iban or ""),
+            reference=invoice.invoice_number,
+        )
 
     def _footer(self, asks: bool) -> list[list[Any]]:
         seller, settings, words = self.invoice.seller, self.settings, self.catalogue.words

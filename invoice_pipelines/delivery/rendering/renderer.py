@@ -1,4 +1,4 @@
-"""Holds the rendering of an invoice: its values as JSON into Typst, PDF/A-3b with the XML out."""
+"""Holds the rendering of an invoice: its values as JSON into Typst, PDF/A-3 with the XML out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typst
 
@@ -29,6 +29,9 @@ from invoice_pipelines.organizations.settings import DocumentSettings
 
 ENGINE = f"typst {metadata.version('typst')}"
 MAIN = "invoice.typ"
+STANDARDS: tuple[tuple[Literal["a-3a", "a-3b", "ua-1"], ...], ...] = (("a-3a", "ua-1"), ("a-3b",))
+"""What a document is: PDF/A-3a that everybody can read (PDF/UA-1, ISO 14289-1); or else, where a template of an
+organization or a text does not allow that (a picture without an alternative text), PDF/A-3b with tags."""
 _LOGOS = ("logo.svg", "logo.png", "logo.jpg")
 _LINES_ON_ONE_PAGE = 8
 _PAGES = re.compile(rb"<xmpTPg:NPages>(\d+)</xmpTPg:NPages>")
@@ -50,7 +53,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A PDF/A-3b. `missing_glyphs`: characters that no font has, shown as a replacement; None: all are there."""
+    """A PDF/A-3. `missing_glyphs`: characters that no font has, shown as a replacement; None: all are there."""
 
     pdf: bytes
     pages: int
@@ -125,20 +128,25 @@ class Renderer:
         return self._compile(displayable, xml, invoice), missing
 
     def _compile(self, data: dict[str, Any], xml: bytes, invoice: IssuedInvoice) -> bytes:
-        try:
-            made = self._compiler.compile(
-                format="pdf",
-                sys_inputs={"data": json.dumps(data, ensure_ascii=False), "xml": xml.decode("utf-8")},
-                pdf_standards=["a-3b"],
-                timestamp=datetime.combine(invoice.issue_date, datetime.min.time(), UTC),
-                pdf_tags=False,
-            )
-        except typst.TypstError as error:
-            if "could not be displayed" in error.message:
-                raise _NotDisplayed(error.message) from None
-            raise _template_error(error, self._own) from None
-        assert isinstance(made, bytes)
-        return made
+        inputs = {"data": json.dumps(data, ensure_ascii=False), "xml": xml.decode("utf-8")}
+        for standards in STANDARDS:
+            try:
+                made = self._compiler.compile(
+                    format="pdf",
+                    sys_inputs=inputs,
+                    pdf_standards=list(standards),
+                    timestamp=datetime.combine(invoice.issue_date, datetime.min.time(), UTC),
+                    pdf_tags=True,
+                )
+            except typst.TypstError as error:
+                if "could not be displayed" in error.message:
+                    raise _NotDisplayed(error.message) from None
+                if error.message.startswith("PDF/") and standards != STANDARDS[-1]:
+                    continue
+                raise _template_error(error, self._own) from None
+            assert isinstance(made, bytes)
+            return made
+        raise AssertionError("the last of the standards is tried")
 
 
 class _NotDisplayed(TemplateError):

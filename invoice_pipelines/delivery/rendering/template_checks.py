@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from multiprocessing.connection import Connection as Pipe
@@ -31,6 +32,11 @@ def samples(bundle: TemplateBundle, look: Look) -> dict[str, bytes]:
         }.items():
             made[f"{name}-{language}.pdf"] = renderer.render(invoice, b"<sample/>", language=language).pdf
     return made
+
+
+def not_accessible(made: Mapping[str, bytes]) -> list[str]:
+    """The names of samples that cannot be read aloud as PDF/UA-1 asks; see renderer.STANDARDS."""
+    return [name for name, pdf in made.items() if b"<pdfuaid:part>" not in pdf]
 
 
 def check_bundle(bundle: TemplateBundle, look: Look, *, time_limit: float = TIME_LIMIT_SECONDS) -> dict[str, bytes]:

@@ -31,6 +31,7 @@ def test_each_document_is_there_with_all_pages_under_its_bookmark(renderer: Rend
         places = {item.title: whole.pages.index(pikepdf.Page(item.destination[0])) for item in outline.root}
         assert places == {"RE-1": 0, "RE-2": 1, "RE-3 „ä“": 3}
         assert "/AF" not in whole.Root
+        assert not any("/StructParents" in page for page in whole.pages)
     first = target.read_bytes()
     combine(parts, target)
     assert target.read_bytes() == first

@@ -1,4 +1,4 @@
-"""Documents are what they claim: PDF/A-3b with the XML of Factur-X, the bytes in order. Two judges are in `pdf_a`.
+"""Documents are what they claim: PDF/A-3a and PDF/UA-1 with the XML of Factur-X, the bytes in order; see `pdf_a`.
 
 Where PDFBox Preflight is installed (Debian's libpdfbox2-java; made for PDF/A-1b), it looks into fonts, widths, colours,
 streams, trailer and XMP as well: all it may find are the three things that PDF/A-3 allows and PDF/A-1 does not.
@@ -17,7 +17,7 @@ from invoice_pipelines.billing.issued_invoices import DocumentKind
 from invoice_pipelines.delivery.rendering.factur_x_metadata import UnknownLayout, with_factur_x_metadata
 from invoice_pipelines.delivery.rendering.renderer import Renderer
 from invoice_pipelines.delivery.rendering.samples import sample_invoice
-from invoice_pipelines_tests.delivery.pdf_a import assert_is_pdf_a_3b, judged
+from invoice_pipelines_tests.delivery.pdf_a import assert_is_pdf_a_3, judged, structure
 from invoice_pipelines_tests.delivery.rendering.looking import XML, page_texts, render_with
 from invoice_pipelines_tests.delivery.rendering.test_renderer import hostile
 
@@ -39,9 +39,38 @@ def sample(name: str, renderer: Renderer) -> bytes:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_documents_are_pdf_a_3b_with_the_xml_of_factur_x(renderer: Renderer, name: str) -> None:
+def test_documents_are_pdf_a_3_and_pdf_ua_with_the_xml_of_factur_x(renderer: Renderer, name: str) -> None:
     pdf = sample(name, renderer)
-    assert_is_pdf_a_3b(pdf, XML, language="en" if "letter" in name else "de")
+    assert_is_pdf_a_3(pdf, XML, language="en" if "letter" in name else "de")
+
+
+def test_pictures_are_told_in_words_in_the_language_of_the_document(renderer: Renderer) -> None:
+    own = render_with(own={"logo.svg": LOGO})
+    pdf = own.render(sample_invoice("en"), XML, language="en").pdf
+    assert [figure.alt for figure in structure(pdf).all("Figure")] == [
+        "Logo of Nordlicht Werkstätten GmbH",
+        "QR code for a bank transfer of €2,977.80 to DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000, "
+        "payment reference RE-2026-000042",
+    ]
+    (figure,) = structure(sample("one page", renderer)).all("Figure")
+    assert (figure.alt or "").startswith("QR-Code für eine Überweisung von 2.977,80")
+    assert structure(sample("credit note", renderer)).all("Figure") == []
+
+
+def test_what_is_read_aloud_follows_the_order_of_the_page(renderer: Renderer) -> None:
+    root = structure(sample("many pages", renderer))
+    assert [element.kind for element in root.all("H1", "Table", "H2")] == ["H1", "Table", "H2"]
+    assert len([row for body in root.all("TBody") for row in body.all("TR")]) == 40, "over pages it is one table"
+
+
+def test_a_template_that_cannot_be_read_aloud_makes_a_pdf_a_3b_all_the_same() -> None:
+    notes = b'#let notes(data) = image("logo.svg", width: 10mm)'
+    renderer = render_with(own={"logo.svg": LOGO, "notes.typ": notes})
+    pdf = renderer.render(sample_invoice("de"), XML, language="de").pdf
+    assert pdf == renderer.render(sample_invoice("de"), XML, language="de").pdf
+    assert b"pdfuaid:part" not in pdf
+    with pytest.raises(AssertionError):
+        assert_is_pdf_a_3(pdf, XML, language="de")
 
 
 def test_the_date_of_the_document_is_the_issue_date(renderer: Renderer) -> None:

@@ -19,7 +19,7 @@ from invoice_pipelines.delivery.rendering.errors import TemplateError
 from invoice_pipelines.delivery.rendering.renderer import Look
 from invoice_pipelines.delivery.rendering.samples import sample_invoice
 from invoice_pipelines.delivery.rendering.sources import check_sources
-from invoice_pipelines.delivery.rendering.template_checks import check_bundle, samples
+from invoice_pipelines.delivery.rendering.template_checks import check_bundle, not_accessible, samples
 from invoice_pipelines.delivery.rendering.template_files import (
     list_own_files,
     load_bundle,
@@ -175,6 +175,14 @@ def test_rendering_asks_nobody_on_the_network_even_if_a_file_got_past_the_check(
     with pytest.raises(TimeoutError):
         listening.accept()
     listening.close()
+
+
+def test_samples_that_cannot_be_read_aloud_are_named() -> None:
+    assert not_accessible(samples(bundle_of({}), LOOK)) == []
+    silent = b'#let notes(data) = if data.qr_code != none { image(bytes(data.qr_code), format: "svg") }'
+    named = not_accessible(samples(bundle_of({"notes.typ": silent}), LOOK))
+    assert "invoice-de.pdf" in named
+    assert "credit-note-de.pdf" not in named
 
 
 def test_what_the_machine_cleaned_up_is_written_again() -> None:
