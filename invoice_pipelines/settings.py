@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 from decimal import Decimal
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "INVOICE_PIPELINES_"
@@ -298,7 +299,8 @@ class Settings(BaseSettings):
     smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
     smtp_security: Literal["starttls", "tls", "none"] = Field(
         default="starttls",
-        description="`starttls`, `tls` (from the first byte, mostly port 465) or `none` (this machine only).",
+        description="`starttls`, `tls` (from the first byte, mostly port 465) or `none`: unencrypted, for a server "
+        "on this machine (127.0.0.1, ::1, localhost); with any other the start is refused.",
     )
     smtp_user: str | None = Field(default=None, description="Login at the mail server. Unset: without login.")
     smtp_password: SecretStr | None = Field(default=None, description="Password of that login.")
@@ -371,6 +373,17 @@ class Settings(BaseSettings):
             raise ValueError(f"{value} is not a folder")
         return value
 
+    @field_validator("smtp_security", "imap_security")
+    @classmethod
+    def _is_encrypted_on_the_way(cls, value: str, info: ValidationInfo) -> str:
+        host = info.data.get(f"{str(info.field_name).partition('_')[0]}_host")
+        if value == "none" and host is not None and not is_this_machine(host):
+            raise ValueError(
+                f"login and invoices would go to {host} unencrypted, which is for this machine only (127.0.0.1, ::1, "
+                "localhost): use starttls or tls"
+            )
+        return value
+
     @field_validator("encryption_keys")
     @classmethod
     def _keys_are_whole(cls, value: SecretStr | None) -> SecretStr | None:
@@ -402,6 +415,15 @@ class Settings(BaseSettings):
     def exports_root(self) -> str:
         """Where exports go, as a folder or URL."""
         return self.exports or str(self.home.absolute() / "exports")
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host is this machine by its name alone: a name that merely leads here today may lead elsewhere."""
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")  # RFC 6761
 
 
 def variable_of(field: str) -> str:

@@ -116,17 +116,20 @@ def retry(
 def run(
     organization: Slug,
     job: Annotated[str | None, typer.Argument(help="Id of the batch job; all open ones if left out.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Work through open jobs in this process, also one that was interrupted: invoices, documents and messages.
-    Dagster does the same, and all other kinds.
+    Dagster does the same, and all other kinds. Exits 1 if items failed, or wait since something is wrong, such as a
+    mail server that cannot be reached.
     """
     with opened(organization) as (engine, found):
         jobs = [parse_job_id(job)] if job is not None else open_jobs(engine, found)
         failed = False
         for each in jobs:
-            console.print(f"Batch job {each}")
-            failed |= process(engine, found, each)
-        if not jobs:
+            if not as_json:
+                console.print(f"Batch job {each}")
+            failed |= process(engine, found, each, as_json=as_json)
+        if not jobs and not as_json:
             console.print("No job is open that can be done here.")
     exit_if(failed)
 

@@ -9,9 +9,21 @@ from uuid import UUID
 import typer
 from sqlalchemy import Engine
 
-from invoice_pipelines.cli.batch_work import AsJson, JobId, Limit, Slug, exit_if, minute, opened, parse_job_id, report
+from invoice_pipelines.cli.batch_work import (
+    AsJson,
+    JobId,
+    Limit,
+    Slug,
+    exit_if,
+    has_problems,
+    minute,
+    opened,
+    parse_job_id,
+    report,
+)
 from invoice_pipelines.cli.output import compact_json, console, print_json, table
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.delivery.overview import waiting_reasons
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.work import ItemStatus, get_job, job_events, job_items
 
@@ -36,7 +48,8 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a batch job: who asked for what, its counts, why items failed, and its items. Exits 1 if some failed.
+    """Show a batch job: who asked for what, its counts, why items failed or wait, and its items. Exits 1 if some
+    failed, or wait since something is wrong.
 
     With --json it is a line for the job and, with --items, one for each item.
     """
@@ -94,11 +107,13 @@ def _show_json(
         job = get_job(connection, job_id)
         events = job_events(connection, job_id)
         found = job_items(connection, job_id, status=status, after=after, limit=limit) if with_items else None
+        waiting = waiting_reasons(connection, (job.kind,), job_id)
     page = {} if found is None else {"next_page": found.next_page}
-    print_json(asdict(job) | {"events": [asdict(event) for event in events]} | page)
+    reasons = {"waiting": [asdict(reason) for reason in waiting]}
+    print_json(asdict(job) | {"events": [asdict(event) for event in events]} | reasons | page)
     for item in found.items if found is not None else ():
         print_json(asdict(item))
-    return job.failed_items > 0
+    return has_problems(job, waiting)
 
 
 def _item_status(given: str | None) -> ItemStatus | None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -23,9 +23,10 @@ from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.overview import job_failures, job_outcome
 from invoice_pipelines.billing.processing import KINDS as INVOICING
 from invoice_pipelines.billing.processing import process_jobs
-from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.output import console, print_json, table
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
+from invoice_pipelines.delivery.overview import WaitingReason, waiting_reasons
 from invoice_pipelines.delivery.values import COMMUNICATIONS, MAKE_DOCUMENTS
 from invoice_pipelines.organizations import Organization, find_organization
 from invoice_pipelines.settings import Settings, load_settings
@@ -112,7 +113,7 @@ def open_jobs(engine: Engine, organization: Organization) -> list[UUID]:
 
 def follow(engine: Engine, organization: Organization, job_id: UUID, *, now: bool, wait: bool) -> None:
     """What a command does with the job that it asked for: all of it here (`now`), or wait until Dagster did it, or
-    say who will. Exits with 1 where items failed.
+    say who will. Exits with 1 as `exit_if` does.
     """
     if now:
         exit_if(process(engine, organization, job_id))
@@ -122,9 +123,9 @@ def follow(engine: Engine, organization: Organization, job_id: UUID, *, now: boo
         console.print("Dagster takes it up within seconds; without it: `batch run`.")
 
 
-def process(engine: Engine, organization: Organization, job_id: UUID) -> bool:
-    """Works through a job in this process; returns whether items failed. Raises BillingError for a kind that cannot be
-    done here.
+def process(engine: Engine, organization: Organization, job_id: UUID, *, as_json: bool = False) -> bool:
+    """Works through a job in this process; returns whether items failed, or wait since something is wrong. Raises
+    BillingError for a kind that cannot be done here.
     """
     job = _get(engine, organization, job_id)
     if (doing := KINDS.get(job.kind)) is None:
@@ -143,11 +144,11 @@ def process(engine: Engine, organization: Organization, job_id: UUID) -> bool:
     except KeyboardInterrupt:
         console.print(f"Stopped. What is done stays; `batch run {job_id}` or Dagster goes on.")
         raise
-    return report(engine, organization, job_id)
+    return (report_json if as_json else report)(engine, organization, job_id)
 
 
 def wait_for(engine: Engine, organization: Organization, job_id: UUID) -> bool:
-    """Waits until somebody else has done a job; returns whether items failed."""
+    """Waits until somebody else has done a job; returns what `report` does."""
     job = _get(engine, organization, job_id)
     with _bar(job, "waiting") as advance:
         while job.status in _OPEN:
@@ -158,7 +159,7 @@ def wait_for(engine: Engine, organization: Organization, job_id: UUID) -> bool:
 
 
 def report(engine: Engine, organization: Organization, job_id: UUID) -> bool:
-    """Prints what became of a job; returns whether items failed."""
+    """Prints what became of a job; returns whether items failed, or wait since something is wrong."""
     job = _get(engine, organization, job_id)
     counts = table(
         None, "status", "#items", "#succeeded", "#failed", "#skipped", "#cancelled", "#seconds", "#per second"
@@ -192,16 +193,44 @@ def report(engine: Engine, organization: Organization, job_id: UUID) -> bool:
                 console.print(money)
         else:
             failures = job_failures(connection, job_id)
+        waiting = waiting_reasons(connection, (job.kind,), job_id)
     if failures:
         reasons = table(None, "why failed", "#items", "for example", "message")
         for failure in failures:
             reasons.add_row(failure.code, str(failure.items), failure.example, failure.message)
         console.print(reasons)
-    return job.failed_items > 0
+    print_waiting(waiting, organization)
+    return has_problems(job, waiting)
+
+
+def report_json(engine: Engine, organization: Organization, job_id: UUID) -> bool:
+    """The same as one line of JSON: the job, why items failed, and why others wait."""
+    with organization_scope(engine, organization.id) as connection:
+        job = get_job(connection, job_id)
+        waiting = waiting_reasons(connection, (job.kind,), job_id)
+        failures = job_failures(connection, job_id)
+    reasons = {"failures": [asdict(failure) for failure in failures], "waiting": [asdict(reason) for reason in waiting]}
+    print_json(asdict(job) | reasons)
+    return has_problems(job, waiting)
+
+
+def print_waiting(waiting: Sequence[WaitingReason], organization: Organization) -> None:
+    """Prints why items wait that were tried."""
+    if not waiting:
+        return
+    reasons = table(None, "why waiting", "#items", "next try", "message")
+    for reason in waiting:
+        reasons.add_row(reason.code, str(reason.items), minute(reason.next_at, organization), reason.message)
+    console.print(reasons)
+
+
+def has_problems(job: Job, waiting: Sequence[WaitingReason]) -> bool:
+    """Whether somebody should look at a job: items failed, or wait since something is wrong."""
+    return job.failed_items > 0 or any(reason.is_fault for reason in waiting)
 
 
 def exit_if(failed: bool) -> None:
-    """Ends the command with 1 where items failed."""
+    """Ends the command with 1 where items failed, or wait since something is wrong."""
     if failed:
         raise typer.Exit(PROBLEMS)
 

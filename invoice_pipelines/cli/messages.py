@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from invoice_pipelines.cli.batch_work import Slug, follow, lines_of, minute, opened
+from invoice_pipelines.cli.batch_work import Slug, exit_if, follow, lines_of, minute, opened, print_waiting
 from invoice_pipelines.cli.output import console, literal, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
@@ -24,12 +24,12 @@ from invoice_pipelines.delivery.messages import (
     list_messages,
     read_request,
 )
+from invoice_pipelines.delivery.overview import waiting_reasons
 from invoice_pipelines.delivery.references import invoice_ids
-from invoice_pipelines.delivery.values import ChannelName, MessageStatus
+from invoice_pipelines.delivery.values import SENDING_KINDS, ChannelName, MessageStatus
 from invoice_pipelines.organizations import Organization, find_organization
 from invoice_pipelines.settings import load_settings
 
-PROBLEMS = 1
 OPEN = (MessageStatus.WAITING, MessageStatus.SENDING, MessageStatus.UNKNOWN, MessageStatus.FAILED)
 _NO_END = timedelta(days=365)
 
@@ -119,11 +119,15 @@ def send(
 
 @app.command()
 def run(organization: Slug) -> None:
-    """Send what is due in this process: invoices, reminders, and what was put off until now. Exits 1 if one failed."""
+    """Send what is due in this process: invoices, reminders, and what was put off until now. Exits 1 if one failed, or
+    waits since something is wrong, such as a mail server that cannot be reached.
+    """
     from invoice_pipelines.delivery.sending import send_messages  # loads the clients of mail server and Twilio
 
     with opened(organization) as (engine, of):
         report = send_messages(engine, load_settings(), of, time_box=_NO_END)
+        with organization_scope(engine, of.id) as connection:
+            waiting = waiting_reasons(connection, SENDING_KINDS)
     counts = table(
         None, "#sent", "#found sent", "#skipped", "#failed", "#in doubt", "#tried again", "#put off", "ended"
     )
@@ -143,8 +147,8 @@ def run(organization: Slug) -> None:
         for failure in report.failures:
             reasons.add_row(failure.code, failure.message, "final" if failure.is_final else "is tried again")
         console.print(reasons)
-    if report.failed:
-        raise typer.Exit(PROBLEMS)
+    print_waiting(waiting, of)
+    exit_if(report.failed > 0 or any(reason.is_fault for reason in waiting))
 
 
 @app.command()

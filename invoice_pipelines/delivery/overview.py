@@ -87,6 +87,11 @@ class WaitingReason:
     items: int
     next_at: datetime
 
+    @property
+    def is_fault(self) -> bool:
+        """Whether something is wrong, or not set up; or else it is merely not their time."""
+        return self.code not in ("QUIET_HOURS", "UNDER_WAY")
+
 
 @dataclass(frozen=True, slots=True)
 class FailedItem:
@@ -222,8 +227,12 @@ def message_counts(connection: Connection, *, latest: int = LATEST) -> tuple[Mes
     return tuple(MessageCount(row[0], row[1], MessageStatus(row[2]), row[3]) for row in rows)
 
 
-def waiting_reasons(connection: Connection, kinds: Sequence[str]) -> tuple[WaitingReason, ...]:
-    """Why entries of these kinds were put off, the most frequent reason first: quiet hours, a pause after a fault."""
+def waiting_reasons(
+    connection: Connection, kinds: Sequence[str], job_id: UUID | None = None
+) -> tuple[WaitingReason, ...]:
+    """Why entries of these kinds (of a job) were put off, the most frequent reason first: quiet hours, a pause after a
+    fault.
+    """
     _by_index(connection)
     rows = connection.execute(
         text(
@@ -231,9 +240,10 @@ def waiting_reasons(connection: Connection, kinds: Sequence[str]) -> tuple[Waiti
                from work.batch_item
                where organization_id = current_setting('app.organization_id')::uuid
                  and status = 'pending' and error_code is not null and kind = any (:kinds)
+                 and (cast(:job_id as uuid) is null or job_id = :job_id)
                group by error_code order by count(*) desc, error_code limit 20"""
         ),
-        {"kinds": list(kinds)},
+        {"kinds": list(kinds), "job_id": job_id},
     )
     return tuple(WaitingReason(row.error_code, row.message or "", row.items, row.next_at) for row in rows)
 

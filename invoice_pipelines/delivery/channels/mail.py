@@ -288,7 +288,11 @@ class MailChannel:
         return smtp
 
     def _no_connection(self, where: str, error: Exception) -> Unavailable:
-        said = one_line(str(error), self._secrets) or type(error).__name__
+        plain = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        said = one_line(plain, self._secrets) or type(error).__name__
+        if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):  # smtplib wraps some
+            seconds = f"{self._settings.smtp_timeout_seconds:g} seconds (SMTP_TIMEOUT_SECONDS)"
+            return Unavailable("CONNECTION", f"{where} did not answer within {seconds}.", is_of_all=True)
         if isinstance(error, smtplib.SMTPResponseException):
             said = f"{error.smtp_code} {one_line(error.smtp_error, self._secrets)}"
         if isinstance(error, ssl.SSLError):
