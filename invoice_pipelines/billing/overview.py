@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.billing.issued_invoices import IssuedInvoice
 from invoice_pipelines.billing.processing import KINDS
 
 
@@ -45,6 +46,16 @@ class JobOutcome:
     first_number: str | None
     last_number: str | None
     failures: tuple[FailureCode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceEvent:
+    """What was done to an issued invoice: voided, credited or paid, by whom and why."""
+
+    action: str
+    reason: str | None
+    created_at: datetime
+    created_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,23 @@ def job_failures(connection: Connection, job_id: UUID, limit: int = 20) -> tuple
         {"job_id": job_id, "limit": limit},
     )
     return tuple(FailureCode(*row) for row in rows)
+
+
+def invoice_events(connection: Connection, invoice: IssuedInvoice) -> tuple[InvoiceEvent, ...]:
+    """What was done to an invoice, the oldest first; of a credit note, how it came to be."""
+    rows = connection.execute(
+        text(
+            """select e.action, e.reason, e.created_at, e.created_by from billing.invoice_event e
+               where e.organization_id = current_setting('app.organization_id')::uuid and e.invoice_id = :invoice
+                 and (cast(:credit_note as text) is null or e.detail ->> 'credit_note_id' = :credit_note)
+               order by e.id"""
+        ),
+        {
+            "invoice": invoice.corrected_invoice_id or invoice.id,
+            "credit_note": str(invoice.id) if invoice.corrected_invoice_id else None,
+        },
+    )
+    return tuple(InvoiceEvent(*row) for row in rows)
 
 
 def newest_invoices(

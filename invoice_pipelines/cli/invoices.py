@@ -22,7 +22,7 @@ from invoice_pipelines.billing.issued_invoices import (
     find_invoice,
     get_issued_invoice,
 )
-from invoice_pipelines.billing.overview import newest_invoices
+from invoice_pipelines.billing.overview import invoice_events, newest_invoices
 from invoice_pipelines.billing.receivables import BUCKETS, CurrencyAging, Receivables, age_receivables
 from invoice_pipelines.billing.receivables_export import receivables_csv
 from invoice_pipelines.billing.requests import parse_date
@@ -85,7 +85,14 @@ def show(organization: Slug, number: Number) -> None:
         found = find_organization(engine, organization)
         with organization_scope(engine, found.id) as connection:
             invoice = find_invoice(connection, number)
+            events = invoice_events(connection, invoice)
     _show(invoice)
+    if events:
+        happened = table(None, "when", "what", "by", "why")
+        for event in events:
+            when = f"{event.created_at.astimezone(found.time_zone):%Y-%m-%d %H:%M}"
+            happened.add_row(when, event.action, event.created_by, event.reason or "")
+        console.print(happened)
 
 
 @app.command()

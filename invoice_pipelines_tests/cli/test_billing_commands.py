@@ -131,6 +131,9 @@ def test_from_files_to_invoices_and_their_corrections(terminal, tmp_path):
         assert words in shown
     credited = terminal.acme("invoices", "credit", number[1], "--reason", "broken", "--line", "1=1", "--return-stock")
     assert re.search(r"CN-\d{4}-000001 credits RE\d{4}-0001 with 2\.98 EUR", credited.stdout), credited.stderr
+    (credit_note,) = re.findall(r"CN-\d{4}-000001", credited.stdout)
+    for shown in (number[1], credit_note):
+        assert re.search(r"credited +\S.* broken", terminal.acme("invoices", "show", shown).stdout)
     refused = terminal.acme("invoices", "void", number[1], "--reason", "x")
     assert (refused.returncode, "credit note" in refused.stderr) == (2, True)
 
