@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from invoice_pipelines.billing.requests import parse_date
 from invoice_pipelines.cli.csv_files import read_csv
-from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.output import console, one_line, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
@@ -117,7 +117,7 @@ def waiting(organization: Slug) -> None:
         shown = table(None, "invoice id", "file", "number", "#booked")
         for invoice in failed:
             amount = f"{invoice.amount:,} {invoice.currency}"
-            shown.add_row(str(invoice.id), invoice.file_name, invoice.invoice_number or "", amount)
+            shown.add_row(str(invoice.id), one_line(invoice.file_name), invoice.invoice_number or "", amount)
         console.print(shown)
     if found or failed:
         raise typer.Exit(PROBLEMS)
@@ -236,7 +236,7 @@ def show_refused(invoices: list[WaitingInvoice]) -> None:
     for invoice in invoices:
         for reason in invoice.reasons:
             shown.add_row(
-                invoice.file_name,
+                one_line(invoice.file_name),
                 invoice.invoice_number or "",
                 str(invoice.issue_date or ""),
                 invoice.seller_name or "",

@@ -24,7 +24,7 @@ from sqlalchemy import Engine, text
 
 from invoice_pipelines.cli import demo_delivery, demo_orders, demo_overdue, demo_quickbooks
 from invoice_pipelines.cli.demo_orders import Batch
-from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.output import console, one_line, styled, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services, running_services
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import embedded_server, open_database
@@ -124,7 +124,7 @@ def demo() -> None:
         orders = sum(len(batch.orders) for batch in batches)
     if problems:
         for problem in problems:
-            console.print(f"[red]not as expected[/red]  {problem}", soft_wrap=True)
+            console.print(styled("not as expected", "red"), f" {problem}", soft_wrap=True)
         raise typer.Exit(PROBLEMS)
     console.print(
         f"\nAll {count} documents, {orders} orders and {sum(found.open for found in noticed)} notifications of overdue "
@@ -328,7 +328,7 @@ def _summary(engine: Engine, settings: Settings, tenants: Sequence[Tenant]) -> N
             reasons = failure_reasons(connection)
             to_review = list_reviews(connection)
             files = connection.execute(text("select files from intake.export order by export_number")).scalars().all()
-        console.print(f"\n[bold]{tenant.slug}[/bold]")
+        console.print(f"\n{tenant.slug}", style="bold")
         why = table(None, "failed because", "#documents", "for example")
         for reason in reasons:
             why.add_row(reason.code, str(reason.invoices), reason.message)
@@ -336,7 +336,7 @@ def _summary(engine: Engine, settings: Settings, tenants: Sequence[Tenant]) -> N
         if to_review:
             lane = table(None, "to review", "why")
             for one in to_review:
-                lane.add_row(one.file_name, ", ".join(one.reasons))
+                lane.add_row(one_line(one.file_name), ", ".join(one.reasons))
             console.print(lane)
         for file in [item for export in files for item in export]:
             console.print(f"  {settings.exports_root}/{file['path']}  ({file['rows']} rows)", soft_wrap=True)

@@ -26,7 +26,7 @@ from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.billing.requests import RequestOptions
 from invoice_pipelines.cli.demo_orders import Batch
-from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.output import console, styled, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.delivery import promises
@@ -192,7 +192,8 @@ def show(delivered: Sequence[Delivered]) -> None:
     for found in delivered:
         counts = (str(found.sent.get(key, 0)) for key in columns)
         shown.add_row(found.slug, str(found.documents), str(found.pages), *counts)
-    console.print("\n[bold]Documents and messages[/bold] (into a local mail server and a local Twilio)")
+    console.print()
+    console.print(styled("Documents and messages", "bold"), "(into a local mail server and a local Twilio)")
     console.print(shown)
     for found in delivered:
         if found.combined is not None:

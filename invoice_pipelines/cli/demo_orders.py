@@ -162,7 +162,7 @@ def show(engine: Engine, batches: Sequence[Batch]) -> None:
         )
         for failure in outcome.failures:
             refused.add_row(batch.slug, failure.code, str(failure.items), failure.example)
-    console.print("\n[bold]Issued invoices[/bold]")
+    console.print("\nIssued invoices", style="bold")
     console.print(issued)
     console.print()
     console.print(refused)

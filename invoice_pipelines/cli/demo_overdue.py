@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 
 from invoice_pipelines.billing import void_invoice
 from invoice_pipelines.cli.demo_orders import DUE_DAYS, Batch
-from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.output import console, styled, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.overdue import ExecutionReport, ExecutionStatus, last_execution
@@ -86,7 +86,8 @@ def show(noticed: Sequence[Noticed]) -> None:
             str(second.created_count),
             str(second.closed_count),
         )
-    console.print("\n[bold]Overdue invoices[/bold] (one was voided between the two runs)")
+    console.print()
+    console.print(styled("Overdue invoices", "bold"), "(one was voided between the two runs)")
     console.print(shown)
 
 

@@ -21,7 +21,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.billing.promises import Finding
-from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.output import console, styled, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks import promises
@@ -263,7 +263,8 @@ def show(synced: Sequence[Synced]) -> None:
             edited.theirs,
             "waits for a person" if waits else "ours, as it is the newer one",
         )
-    console.print("\n[bold]QuickBooks[/bold] (a local one; all else that either side changed is on both)")
+    console.print()
+    console.print(styled("QuickBooks", "bold"), "(a local one; all else that either side changed is on both)")
     console.print(shown)
     console.print()
     console.print(conflicts)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.output import console, one_line, styled, table
 from invoice_pipelines.intake.readers import Aids
 from invoice_pipelines.settings import Settings, load_settings
 
@@ -110,9 +110,10 @@ def _report(
 
 def _show_read(result: dict[str, Any]) -> None:
     if not result["ok"]:
-        console.print(f"[red]{result['file']}[/red]: {result['error']}", soft_wrap=True)
+        console.print(styled(f"{result['file']}:", "red"), one_line(result["error"]), soft_wrap=True)
         return
-    console.print(f"[bold]{result['file']}[/bold]  {result['format']} {result['profile'] or ''}", soft_wrap=True)
+    of_kind = one_line(f" {result['format']} {result['profile'] or ''}".rstrip())
+    console.print(styled(result["file"], "bold"), of_kind, soft_wrap=True)
     fields = table(None, "field", "value")
     for name, value in result["fields"].items():
         if value is not None:
@@ -121,9 +122,9 @@ def _show_read(result: dict[str, Any]) -> None:
 
 
 def _show_validated(result: dict[str, Any]) -> None:
-    mark = "[green]valid[/green]" if result["valid"] else "[red]not valid[/red]"
-    console.print(f"{mark}  {result['file']}", soft_wrap=True)
+    mark = styled("valid", "green") if result["valid"] else styled("not valid", "red")
+    console.print(mark, f" {one_line(result['file'])}", soft_wrap=True)
     for violation in result["violations"]:
         of_class = f" ({violation['class'].replace('_', ' ')} error)" if violation["class"] else ""
         shown = f"    {violation['severity']} {violation['rule']}{of_class}: {violation['message']}"
-        console.print(shown, soft_wrap=True, markup=False)
+        console.print(one_line(shown), soft_wrap=True)

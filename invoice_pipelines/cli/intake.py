@@ -11,7 +11,7 @@ from uuid import UUID
 
 import typer
 
-from invoice_pipelines.cli.output import console, literal, table
+from invoice_pipelines.cli.output import console, literal, one_line, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
@@ -106,7 +106,7 @@ def stuck(
     now = datetime.now(UTC)
     for invoice in found:
         age = (now - invoice.unchanged_since).total_seconds() / 60
-        shown.add_row(str(invoice.id), invoice.file_name, invoice.status, f"{age:,.0f}", invoice.waits_for)
+        shown.add_row(str(invoice.id), one_line(invoice.file_name), invoice.status, f"{age:,.0f}", invoice.waits_for)
     console.print(shown)
     if count > len(found):
         console.print(f"{count:,} in all")
@@ -138,7 +138,7 @@ def errors(
         shown.add_row(
             f"{error.created_at:%Y-%m-%d %H:%M:%S}",
             str(error.invoice_id),
-            error.file_name,
+            one_line(error.file_name),
             error.stage,
             str(error.attempt),
             error.code,
@@ -187,7 +187,7 @@ def reparse(
     shown = table(None, "file", "number", "was", "field", "old", "new", "effect")
     for change in sample:
         shown.add_row(
-            change.file_name,
+            one_line(change.file_name),
             change.invoice_number or "",
             change.status_before,
             change.field,

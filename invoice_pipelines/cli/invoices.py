@@ -27,7 +27,7 @@ from invoice_pipelines.billing.receivables import BUCKETS, CurrencyAging, Receiv
 from invoice_pipelines.billing.receivables_export import receivables_csv
 from invoice_pipelines.billing.requests import parse_date
 from invoice_pipelines.cli import invoice_documents, payments
-from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.output import console, styled, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
@@ -218,7 +218,7 @@ def _line(text: str) -> tuple[int, Decimal]:
 
 def _show(invoice: IssuedInvoice) -> None:
     title = "Credit note" if invoice.document_kind is DocumentKind.CREDIT_NOTE else "Invoice"
-    console.print(f"[bold]{title} {invoice.invoice_number}[/bold]  {invoice.status}")
+    console.print(styled(f"{title} {invoice.invoice_number}", "bold"), f" {invoice.status}")
     facts = table(None, "", "")
     for name, value in {
         "seller": _party(invoice.seller),

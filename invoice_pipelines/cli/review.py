@@ -13,7 +13,7 @@ from uuid import UUID
 import typer
 from sqlalchemy import Connection
 
-from invoice_pipelines.cli.output import console, literal, table
+from invoice_pipelines.cli.output import console, literal, one_line, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
@@ -57,7 +57,7 @@ def list_(
         shown.add_row(
             str(waiting.id),
             _age(waiting.age),
-            waiting.file_name,
+            one_line(waiting.file_name),
             waiting.seller_name or "",
             waiting.number or "",
             str(waiting.issue_date or ""),
@@ -247,7 +247,7 @@ def _decide(
 
 
 def _show(review: Review) -> None:
-    console.print(literal(f"{review.file_name}  {review.format}, read from {review.source}"), soft_wrap=True)
+    console.print(one_line(f"{review.file_name}  {review.format}, read from {review.source}"), soft_wrap=True)
     console.print(f"{review.id}  state {review.seen}, waiting for {_age(review.age)}")
     reasons = table("\nWhy it waits", "field", "code", "message", "to do")
     for reason in review.reasons:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.output import console, one_line, table
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.intake.stages import MEGABYTE
@@ -42,7 +42,7 @@ def upload(
                 sha256, size = store_blob(originals, found.id, chunks)
             except StorageError as error:
                 refused += 1
-                shown.add_row(str(path), f"refused: {error}")
+                shown.add_row(one_line(str(path)), one_line(f"refused: {error}"))
                 continue
             with organization_scope(engine, found.id) as connection:
                 recorded = record_uploads(
@@ -52,7 +52,7 @@ def upload(
                     created_by="command line",
                 )[0]
             kind = "uploaded as" if recorded.is_new else "duplicate: same bytes as upload"
-            shown.add_row(file.name, f"{kind} {recorded.upload_id}")
+            shown.add_row(one_line(file.name), f"{kind} {recorded.upload_id}")
     console.print(shown)
     if refused:
         raise typer.Exit(PROBLEMS)

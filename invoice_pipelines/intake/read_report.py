@@ -37,9 +37,9 @@ def read_report(path: Path, name: str, aids: Aids = _NO_AIDS, *, ignore_attached
     that of each field that was found, 0 to 1. Where the file cannot be read, `ok` is False, `error` is one sentence,
     `fields`, `confidence` and `lines` are empty, and the rest is None.
     """
-    shown = name.encode("utf-8", "replace").decode("utf-8")  # file names need not be valid text
+    shown = as_text(name)
     try:
-        reading = read_document(_content(path), path.name, aids=aids, ignore_attached_xml=ignore_attached_xml)
+        reading = read_document(file_content(path), path.name, aids=aids, ignore_attached_xml=ignore_attached_xml)
     except ReadingError as error:
         return _failure(shown, f"{error.code}: {error.message}")
     except EngineUnavailable as error:
@@ -77,7 +77,16 @@ def documents_below(paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
                 yield (file if len(given) > 1 else file.relative_to(path)).as_posix(), file
 
 
-def _content(path: Path) -> bytes:
+def as_text(name: str) -> str:
+    """The name of a file as valid text, which it need not be: what is none becomes question marks."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def file_content(path: Path) -> bytes:
+    """The bytes of a file, within the limits of readers.
+
+    Raises `ReadingError`: NOT_A_FILE, TOO_LARGE, FILE_UNREADABLE.
+    """
     limits = Limits()
     try:
         status = path.stat()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from invoice_pipelines.intake.ocr.engine import EngineUnavailable
+from invoice_pipelines.intake.read_report import as_text, file_content
 from invoice_pipelines.intake.readers import Aids, read_document
 from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.validation import Expectations, validate
@@ -24,8 +25,9 @@ def validate_report(
     `name` is how the file is called in the report. A file that cannot be read is invalid, with one violation whose rule
     is the code of the `ReadingError`. Raises `RulesDirectoryError` only.
     """
+    name = as_text(name)
     try:
-        reading = read_document(_content(path), file_name=path.name, aids=aids)
+        reading = read_document(file_content(path), file_name=path.name, aids=aids)
         verdict = validate(reading, Expectations(today=today), rules_directory=rules_directory)
     except ReadingError as error:
         return _unread(name, error.code, error.message)
@@ -44,13 +46,6 @@ def _unread(name: str, code: str, message: str) -> dict[str, Any]:
     found = class_of_reading_error(code)
     entry = _entry(code, "fatal", None if found is None else found.value, message, None)
     return {"file": name, "valid": False, "violations": [entry]}
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ReadingError("FILE_UNREADABLE", f"The file cannot be opened: {error.strerror}.") from error
 
 
 def _entry(

@@ -7,6 +7,7 @@ the tree, with entities, DTDs and network switched off as a second door.
 
 from __future__ import annotations
 
+import codecs
 import re
 from functools import cache
 
@@ -78,7 +79,8 @@ def parse_xml(data: bytes, limits: Limits) -> etree._Element:
     except etree.XMLSyntaxError as error:
         if "xcessive depth" in str(error):
             raise _too_deep(limits) from None
-        raise ReadingError("XML_MALFORMED", f"The XML is not well-formed: {_sentence(error)}.") from None
+        fault = _encoding_fault(data) or f"The XML is not well-formed: {_sentence(error)}."
+        raise ReadingError("XML_MALFORMED", fault) from None
     except (ValueError, LookupError) as error:  # an encoding that the parser does not know
         raise ReadingError("XML_MALFORMED", f"The XML cannot be decoded: {_sentence(error)}.") from None
     if root.getroottree().docinfo.internalDTD is not None:
@@ -121,6 +123,42 @@ def _ascii_transparent(data: bytes) -> bytes | None:
     data = data.removeprefix(b"\xef\xbb\xbf")
     declared = _ENCODING.match(data)
     return data if declared is None or _TRANSPARENT.fullmatch(declared[1]) else None
+
+
+def _encoding_fault(data: bytes) -> str | None:
+    """What is wrong with the encoding that a document declares, as a sentence; None where that is not the fault."""
+    declaration = _ENCODING.match(data.removeprefix(b"\xef\xbb\xbf"))
+    declared = declaration[1].decode("ascii", "replace")[:40] if declaration else "UTF-8"
+    is_utf8 = _decodes(data, "utf-8")
+    if re.fullmatch(r"utf-?8", declared, re.IGNORECASE):
+        said = "It declares the encoding UTF-8" if declaration else "It declares no encoding, which means UTF-8"
+        written = None if is_utf8 else f"{said}, but has bytes that UTF-8 does not have, such as those of Windows-1252"
+    elif re.match(r"(utf-?(16|32|7)|ucs-?[24]|iso-10646)", declared, re.IGNORECASE):
+        # The declaration could be read byte by byte, which it cannot in the encoding that it names.
+        written = f"It declares the encoding {declared}, but is written in {'UTF-8' if is_utf8 else 'another one'}"
+    elif not _is_known(declared):
+        written = f"It declares the encoding {declared!r}, which is not known here"
+    else:
+        return None
+    if written is None:
+        return None
+    return f"The XML is not well-formed. {written}. Ask the sender for a file whose declaration is right."
+
+
+def _decodes(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeError:
+        return False
+    return True
+
+
+def _is_known(encoding: str) -> bool:
+    try:
+        codecs.lookup(encoding)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 @cache

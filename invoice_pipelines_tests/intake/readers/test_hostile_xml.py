@@ -214,3 +214,21 @@ def test_any_value_may_stand_in_any_element(sample: str, changes: list[tuple[flo
             parts[index] = text.replace("&", "&amp;").replace("<", "&lt;") + bracket + tag
     reading = read_document(">".join(parts).encode())
     assert reading.raw["root"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "written", "says"),
+    [
+        ("UTF-16", "utf-8", "declares the encoding UTF-16, but is written in UTF-8"),
+        ("UTF-16LE", "latin-1", "declares the encoding UTF-16LE, but is written in another one"),
+        ("UTF-32", "utf-8", "declares the encoding UTF-32, but is written in UTF-8"),
+        ("UTF-8", "cp1252", "declares the encoding UTF-8, but has bytes that UTF-8 does not have"),
+        ("klingon", "utf-8", "declares the encoding 'klingon', which is not known here"),
+    ],
+)
+def test_an_encoding_that_is_not_what_the_document_declares_is_named(declared: str, written: str, says: str) -> None:
+    xml = f'<?xml version="1.0" encoding="{declared}"?>{_UBL_ROOT}<a>Müller</a></Invoice>'
+    with pytest.raises(ReadingError) as error:
+        read_document(xml.encode(written))
+    assert error.value.code == "XML_MALFORMED"
+    assert says in error.value.message
