@@ -200,6 +200,11 @@ class IssuedInvoice:
         return self.document_kind is DocumentKind.INVOICE and self.amount_due > 0
 
     @property
+    def states_tax_in_tax_currency(self) -> bool:
+        """Whether its VAT is stated in the tax currency, too: it is in another one, and there is VAT."""
+        return self.tax_currency is not None and self.tax_amount > 0
+
+    @property
     def is_prepayment(self) -> bool:
         """Whether the supply was still to come, or to be completed, at issue."""
         return self.delivery_date > self.issue_date

@@ -216,6 +216,17 @@ def _line(text: str) -> tuple[int, Decimal]:
         raise BillingError(f"--line: {repr(text)[:40]} is not a line and its quantity, such as 1=2.5.") from None
 
 
+def _conversion(invoice: IssuedInvoice) -> str | None:
+    if invoice.exchange_rate is None:
+        return None
+    base = invoice.exchange_rate_base
+    other = invoice.currency if base == invoice.tax_currency else invoice.tax_currency
+    return (
+        f"{invoice.tax_amount_in_tax_currency} {invoice.tax_currency}, 1 {base} = {invoice.exchange_rate} {other} "
+        f"on {invoice.exchange_rate_date} ({invoice.exchange_rate_source})"
+    )
+
+
 def _show(invoice: IssuedInvoice) -> None:
     title = "Credit note" if invoice.document_kind is DocumentKind.CREDIT_NOTE else "Invoice"
     console.print(styled(f"{title} {invoice.invoice_number}", "bold"), f" {invoice.status}")
@@ -224,7 +235,9 @@ def _show(invoice: IssuedInvoice) -> None:
         "seller": _party(invoice.seller),
         "buyer": _party(invoice.buyer),
         "issued": f"{invoice.issue_date}, due {invoice.due_date}",
-        "delivered": invoice.delivery_date,
+        "supplied": invoice.delivery_date,
+        "service period": invoice.period_start and f"{invoice.period_start} to {invoice.period_end}",
+        "VAT converted": _conversion(invoice),
         "order": invoice.order_number,
         "corrects": invoice.corrected_invoice_number,
         "buyer's order": invoice.purchase_order_reference,

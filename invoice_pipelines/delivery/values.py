@@ -23,15 +23,22 @@ class DeliveryError(Exception):
 
 
 class DocumentFormat(StrEnum):
-    """What a document is. ZUGFeRD (Factur-X) is a PDF/A-3 that carries the XML of EN 16931; XRechnung is XML alone."""
+    """What a document is. ZUGFeRD (Factur-X) is a PDF/A-3 that carries the XML of EN 16931; XRechnung is XML alone; a
+    plain one is a PDF/A-3 without XML, which is also made instead of ZUGFeRD where no XML could say its amounts.
+    """
 
     ZUGFERD = "zugferd"
     XRECHNUNG_CII = "xrechnung_cii"
     XRECHNUNG_UBL = "xrechnung_ubl"
+    PLAIN = "plain"
 
     @property
     def is_pdf(self) -> bool:
-        return self is DocumentFormat.ZUGFERD
+        return self in (DocumentFormat.ZUGFERD, DocumentFormat.PLAIN)
+
+
+E_INVOICES = (DocumentFormat.ZUGFERD, DocumentFormat.XRECHNUNG_CII, DocumentFormat.XRECHNUNG_UBL)
+"""The formats with the XML of EN 16931."""
 
 
 class ChannelName(StrEnum):

@@ -83,7 +83,7 @@ def _line(line: IssuedInvoiceLine) -> str:
         f'<ram:BilledQuantity unitCode="{escaped(line.unit_code)}">{number(line.quantity)}</ram:BilledQuantity>'
         "</ram:SpecifiedLineTradeDelivery><ram:SpecifiedLineTradeSettlement><ram:ApplicableTradeTax>"
         f"{_category(line.tax_category, line.tax_rate)}</ram:ApplicableTradeTax>"
-        f"{''.join(map(_adjustment, line_adjustments(line)))}"
+        f"{_period(line.period_start, line.period_end)}{''.join(map(_adjustment, line_adjustments(line)))}"
         "<ram:SpecifiedTradeSettlementLineMonetarySummation>"
         f"<ram:LineTotalAmount>{money(line.net_amount)}</ram:LineTotalAmount>"
         "</ram:SpecifiedTradeSettlementLineMonetarySummation>"
@@ -127,15 +127,12 @@ def _agreement(invoice: IssuedInvoice, seller: Seller) -> str:
 
 def _delivery(invoice: IssuedInvoice) -> str:
     place = group("ram:ShipToTradeParty", _address(invoice.buyer)) if needs_deliver_to(invoice) else ""
-    day = ""
-    if invoice.delivery_date is not None:
-        day = (
-            "<ram:ActualDeliverySupplyChainEvent><ram:OccurrenceDateTime>"
-            f"{_day('udt', invoice.delivery_date)}"
-            "</ram:OccurrenceDateTime></ram:ActualDeliverySupplyChainEvent>"
-        )
-    # The schema asks for the element also where there is nothing in it.
-    return group("ram:ApplicableHeaderTradeDelivery", place, day) or "<ram:ApplicableHeaderTradeDelivery/>"
+    day = (
+        "<ram:ActualDeliverySupplyChainEvent><ram:OccurrenceDateTime>"
+        f"{_day('udt', invoice.delivery_date)}"
+        "</ram:OccurrenceDateTime></ram:ActualDeliverySupplyChainEvent>"
+    )
+    return group("ram:ApplicableHeaderTradeDelivery", place, day)
 
 
 def _settlement(invoice: IssuedInvoice, seller: Seller) -> str:
@@ -145,6 +142,7 @@ def _settlement(invoice: IssuedInvoice, seller: Seller) -> str:
             "<ram:ApplicableHeaderTradeSettlement>",
             _payment(invoice, seller),
             *map(_tax, invoice.taxes),
+            _period(invoice.period_start, invoice.period_end),
             *(_adjustment(allowance, tax) for tax, allowance in allowances if allowance is not None),
             _terms(invoice, seller),
             _summation(invoice),
@@ -167,6 +165,7 @@ def _payment(invoice: IssuedInvoice, seller: Seller) -> str:
         bank = group("ram:PayeeSpecifiedCreditorFinancialInstitution", optional("ram:BICID", means.bic))
     return (
         optional("ram:PaymentReference", means.reference)
+        + optional("ram:TaxCurrencyCode", invoice.tax_currency if invoice.states_tax_in_tax_currency else None)
         + leaf("ram:InvoiceCurrencyCode", invoice.currency)
         + group("ram:SpecifiedTradeSettlementPaymentMeans", leaf("ram:TypeCode", means.code), account, bank)
     )
@@ -180,6 +179,16 @@ def _tax(tax: IssuedInvoiceTax) -> str:
         f"<ram:BasisAmount>{money(tax.taxable_amount)}</ram:BasisAmount>{leaf('ram:CategoryCode', tax.tax_category)}"
         f"{optional('ram:ExemptionReasonCode', code)}"
         f"<ram:RateApplicablePercent>{number(tax.tax_rate)}</ram:RateApplicablePercent></ram:ApplicableTradeTax>"
+    )
+
+
+def _period(start: date | None, end: date | None) -> str:
+    """BG-14 of the invoice, BG-26 of a line."""
+    if start is None or end is None:
+        return ""
+    return (
+        f"<ram:BillingSpecifiedPeriod><ram:StartDateTime>{_day('udt', start)}</ram:StartDateTime>"
+        f"<ram:EndDateTime>{_day('udt', end)}</ram:EndDateTime></ram:BillingSpecifiedPeriod>"
     )
 
 
@@ -220,12 +229,19 @@ def _summation(invoice: IssuedInvoice) -> str:
     allowances = ""
     if invoice.allowance_amount:
         allowances = f"<ram:AllowanceTotalAmount>{money(invoice.allowance_amount)}</ram:AllowanceTotalAmount>"
+    in_tax_currency = ""
+    if invoice.states_tax_in_tax_currency and invoice.tax_amount_in_tax_currency is not None:
+        in_tax_currency = (
+            f'<ram:TaxTotalAmount currencyID="{escaped(invoice.tax_currency or "")}">'
+            f"{money(invoice.tax_amount_in_tax_currency)}</ram:TaxTotalAmount>"
+        )
     gross = money(invoice.gross_amount)
     return (
         "<ram:SpecifiedTradeSettlementHeaderMonetarySummation>"
         f"<ram:LineTotalAmount>{money(invoice.line_amount)}</ram:LineTotalAmount>{allowances}"
         f"<ram:TaxBasisTotalAmount>{money(invoice.net_amount)}</ram:TaxBasisTotalAmount>"
         f'<ram:TaxTotalAmount currencyID="{escaped(invoice.currency)}">{money(invoice.tax_amount)}</ram:TaxTotalAmount>'
+        f"{in_tax_currency}"
         f"<ram:GrandTotalAmount>{gross}</ram:GrandTotalAmount><ram:DuePayableAmount>{gross}</ram:DuePayableAmount>"
         "</ram:SpecifiedTradeSettlementHeaderMonetarySummation>"
     )

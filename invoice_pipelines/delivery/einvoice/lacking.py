@@ -53,6 +53,28 @@ def lacking(invoice: IssuedInvoice, seller: Seller, format: DocumentFormat) -> l
     return found
 
 
+def impossible(invoice: IssuedInvoice) -> str | None:
+    """Why no e-invoice can say what an invoice says, whatever is added or corrected; None: one can."""
+    amounts = [
+        (invoice.currency, amount)
+        for amount in (
+            *(line.net_amount for line in invoice.lines),
+            *(amount for tax in invoice.taxes for amount in (tax.allowance_amount, tax.taxable_amount, tax.tax_amount)),
+            invoice.line_amount,
+            invoice.gross_amount,
+        )
+    ]
+    if invoice.states_tax_in_tax_currency:
+        amounts.append((invoice.tax_currency or "", invoice.tax_amount_in_tax_currency or Decimal(0)))
+    for currency, amount in amounts:
+        if _has_three_decimals(amount):
+            return (
+                f"Amounts in {currency} such as {amount} have more than two decimals, which no e-invoice after "
+                "EN 16931 can have (BR-DEC-14, BR-DEC-23 and others)."
+            )
+    return None
+
+
 def _parties(invoice: IssuedInvoice) -> Iterator[str]:
     for party, who, name_rule in ((invoice.seller, "organization", "BR-06"), (invoice.buyer, "buyer", "BR-07")):
         if not clean(party.name):
@@ -80,8 +102,6 @@ def _vat(invoice: IssuedInvoice) -> Iterator[str]:
             yield f"The organization has no VAT id, which {name} needs ({rule})."
         if category in ("AE", "K") and not _said(invoice.buyer.vat_id):
             yield f"The buyer has no VAT id, which {name} needs ({rule})."
-        if category == "K" and invoice.delivery_date is None:
-            yield f"The date of delivery is missing, which {name} needs (BR-IC-11)."
     for tax in invoice.taxes:
         yield from _breakdown(tax)
 
@@ -110,17 +130,8 @@ def _breakdown(tax: IssuedInvoiceTax) -> Iterator[str]:
 def _amounts(invoice: IssuedInvoice) -> Iterator[str]:
     if not is_currency(invoice.currency):
         yield f"The currency {invoice.currency} is no code of ISO 4217 (BR-CL-04)."
-    amounts = (
-        *(line.net_amount for line in invoice.lines),
-        *(amount for tax in invoice.taxes for amount in (tax.allowance_amount, tax.taxable_amount, tax.tax_amount)),
-        invoice.line_amount,
-        invoice.gross_amount,
-    )
-    if too_fine := next((amount for amount in amounts if _has_three_decimals(amount)), None):
-        yield (
-            f"Amounts in {invoice.currency} such as {too_fine} have more than two decimals, which no e-invoice after "
-            "EN 16931 can have (BR-DEC-14, BR-DEC-23 and others)."
-        )
+    if (reason := impossible(invoice)) is not None:
+        yield reason
 
 
 def _has_three_decimals(amount: Decimal) -> bool:

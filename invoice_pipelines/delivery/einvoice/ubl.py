@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 from invoice_pipelines.billing import DocumentKind, IssuedInvoice, IssuedInvoiceLine, IssuedInvoiceTax, Party
@@ -57,7 +58,9 @@ def ubl(invoice: IssuedInvoice, seller: Seller, *, profile: Profile) -> bytes:
         leaf(f"cbc:{kind}TypeCode", invoice.document_kind.type_code),
         optional("cbc:Note", _note(invoice.note)),
         leaf("cbc:DocumentCurrencyCode", invoice.currency),
+        optional("cbc:TaxCurrencyCode", invoice.tax_currency if invoice.states_tax_in_tax_currency else None),
         optional("cbc:BuyerReference", invoice.buyer.buyer_reference),
+        _period(invoice.period_start, invoice.period_end),
         _order(invoice),
         _corrected(invoice),
         f"<cac:AccountingSupplierParty>{_seller(invoice, seller)}</cac:AccountingSupplierParty>",
@@ -68,6 +71,7 @@ def ubl(invoice: IssuedInvoice, seller: Seller, *, profile: Profile) -> bytes:
         f"<cac:TaxTotal><cbc:TaxAmount{currency}>{money(invoice.tax_amount)}</cbc:TaxAmount>",
         *(_tax(tax, currency) for tax in invoice.taxes),
         "</cac:TaxTotal>",
+        _tax_in_tax_currency(invoice),
         _totals(invoice, currency),
         *(_line(line, kind, currency) for line in invoice.lines),
         f"</{kind}>\n",
@@ -79,6 +83,16 @@ def _note(note: str | None) -> str | None:
     """BT-22. A number sign would be read as that of a subject code (BT-21, BR-CL-08), so then there is one."""
     text = clean(note or "")
     return f"{_GENERAL}{text}" if "#" in text else text
+
+
+def _period(start: date | None, end: date | None) -> str:
+    """BG-14 of the invoice, BG-26 of a line."""
+    if start is None or end is None:
+        return ""
+    return (
+        f"<cac:InvoicePeriod><cbc:StartDate>{start.isoformat()}</cbc:StartDate>"
+        f"<cbc:EndDate>{end.isoformat()}</cbc:EndDate></cac:InvoicePeriod>"
+    )
 
 
 def _order(invoice: IssuedInvoice) -> str:
@@ -160,11 +174,10 @@ def _registration(scheme: str, number: str | None) -> str:
 
 
 def _delivery(invoice: IssuedInvoice) -> str:
-    day = invoice.delivery_date
     place = f"<cac:Address>{_address(invoice.buyer)}</cac:Address>" if needs_deliver_to(invoice) else ""
     return group(
         "cac:Delivery",
-        f"<cbc:ActualDeliveryDate>{day.isoformat()}</cbc:ActualDeliveryDate>" if day is not None else "",
+        f"<cbc:ActualDeliveryDate>{invoice.delivery_date.isoformat()}</cbc:ActualDeliveryDate>",
         group("cac:DeliveryLocation", place),
     )
 
@@ -219,6 +232,15 @@ def _tax(tax: IssuedInvoiceTax, currency: str) -> str:
     )
 
 
+def _tax_in_tax_currency(invoice: IssuedInvoice) -> str:
+    if not invoice.states_tax_in_tax_currency or invoice.tax_amount_in_tax_currency is None:
+        return ""
+    return (
+        f'<cac:TaxTotal><cbc:TaxAmount currencyID="{escaped(invoice.tax_currency or "")}">'
+        f"{money(invoice.tax_amount_in_tax_currency)}</cbc:TaxAmount></cac:TaxTotal>"
+    )
+
+
 def _totals(invoice: IssuedInvoice, currency: str) -> str:
     allowances = ""
     if invoice.allowance_amount:
@@ -239,7 +261,8 @@ def _line(line: IssuedInvoiceLine, kind: str, currency: str) -> str:
     return (
         f"<cac:{kind}Line><cbc:ID>{line.line_number}</cbc:ID>"
         f'<cbc:{quantity} unitCode="{escaped(line.unit_code)}">{number(line.quantity)}</cbc:{quantity}>'
-        f"<cbc:LineExtensionAmount{currency}>{money(line.net_amount)}</cbc:LineExtensionAmount>{adjustments}"
+        f"<cbc:LineExtensionAmount{currency}>{money(line.net_amount)}</cbc:LineExtensionAmount>"
+        f"{_period(line.period_start, line.period_end)}{adjustments}"
         f"<cac:Item>{optional('cbc:Description', description)}{leaf('cbc:Name', name)}"
         f"{group('cac:SellersItemIdentification', optional('cbc:ID', line.sku))}"
         f"{_category('cac:ClassifiedTaxCategory', line.tax_category, line.tax_rate)}</cac:Item>"

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from invoice_pipelines.billing.exchange_rates import ECB
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice, IssuedInvoiceLine, Party
 from invoice_pipelines.delivery.rendering import giro_code
 from invoice_pipelines.delivery.rendering.catalogue import Catalogue
@@ -111,7 +114,7 @@ class _Page:
         facts = [
             ("credit_note_number" if credit else "number", invoice.invoice_number),
             ("credit_note_date" if credit else "issue_date", self._day(invoice.issue_date)),
-            ("delivery_date", self._day(invoice.delivery_date) if invoice.delivery_date else None),
+            *self._supply(),
             ("due_date", self._day(invoice.due_date) if asks else None),
             ("corrected_invoice", invoice.corrected_invoice_number),
             ("customer_number", invoice.buyer.customer_number),
@@ -121,6 +124,17 @@ class _Page:
             ("buyer_vat_id", invoice.buyer.vat_id),
         ]
         return [[words[key], _text(value)] for key, value in facts if value]
+
+    def _supply(self) -> list[tuple[str, str]]:
+        """When the supply was made: its day, also where it is the invoice date (BFH XI R 62/07), or its period."""
+        invoice = self.invoice
+        facts = []
+        if invoice.period_start is not None and invoice.period_end is not None:
+            facts.append(("service_period", self._period("period", invoice.period_start, invoice.period_end)))
+        if invoice.delivery_date != invoice.period_end:
+            is_ahead = invoice.delivery_date > invoice.issue_date
+            facts.append(("expected_date" if is_ahead else "delivery_date", self._day(invoice.delivery_date)))
+        return facts
 
     def _correction(self) -> str | None:
         invoice = self.invoice
@@ -144,7 +158,7 @@ class _Page:
             lines.append(
                 {
                     "position": str(line.line_number),
-                    "description": _paragraphs(line.description),
+                    "description": self._description(line),
                     "breaks": len(line.description) > 400 or line.description.count("\n") > 12,
                     "sku": _text(line.sku) if line.sku else None,
                     "quantity": quantity,
@@ -157,6 +171,12 @@ class _Page:
                 }
             )
         return lines
+
+    def _description(self, line: IssuedInvoiceLine) -> list[Any]:
+        written = _paragraphs(line.description)
+        if line.period_start is not None and line.period_end is not None:
+            written.append(_text(self._period("line_period", line.period_start, line.period_end)))
+        return written
 
     def _unit(self, line: IssuedInvoiceLine) -> str:
         one, many = self.catalogue.units.get(line.unit_code, (line.unit_code, line.unit_code))
@@ -193,12 +213,45 @@ class _Page:
         return totals
 
     def _exemptions(self) -> list[Any]:
-        reasons = [
+        """What must be said of VAT beside its amounts."""
+        reasons: list[str | None] = [*self._prepayment(), *self._tax_in_tax_currency()]
+        reasons += [
             tax.exemption_reason or reason_in_words(self.catalogue, tax)
             for tax in self.invoice.taxes
             if not tax.tax_amount
         ]
         return [_text(reason) for reason in dict.fromkeys(reasons) if reason]
+
+    def _prepayment(self) -> Iterator[str]:
+        if self.invoice.is_prepayment and self.invoice.document_kind is DocumentKind.INVOICE:
+            yield self.catalogue.sentence("prepayment")
+
+    def _tax_in_tax_currency(self) -> Iterator[str]:
+        """Directive 2006/112/EC, Art. 230, with the rate that it was converted at."""
+        invoice, formats = self.invoice, self.catalogue.formats
+        if (
+            not invoice.states_tax_in_tax_currency
+            or invoice.tax_currency is None
+            or invoice.tax_amount_in_tax_currency is None
+            or invoice.exchange_rate is None
+            or invoice.exchange_rate_base is None
+        ):
+            return
+        base = invoice.exchange_rate_base
+        source = invoice.exchange_rate_source or ""
+        yield self.catalogue.sentence(
+            "tax_in_tax_currency",
+            currency=invoice.tax_currency,
+            amount=formats.money(invoice.tax_amount_in_tax_currency, invoice.tax_currency),
+            base=base,
+            rate=formats.number(invoice.exchange_rate),
+            other=invoice.currency if base == invoice.tax_currency else invoice.tax_currency,
+            date=self._day(invoice.exchange_rate_date),
+            source=self.catalogue.words["ecb"] if source == ECB else source,
+        )
+
+    def _period(self, sentence: str, start: date, end: date) -> str:
+        return self.catalogue.sentence(sentence, start=self._day(start), end=self._day(end))
 
     def _bank(self) -> list[list[Any]]:
         invoice, words, settings = self.invoice, self.catalogue.words, self.settings

@@ -11,19 +11,17 @@ from pathlib import Path
 
 from lxml import etree
 
-from invoice_pipelines.billing import DocumentKind, IssuedInvoice
+from invoice_pipelines.billing import DocumentKind, IssuedInvoice, IssuedInvoiceLine
 from invoice_pipelines.delivery.einvoice import Seller
 from invoice_pipelines.delivery.einvoice.derived import compact, name_and_description
 from invoice_pipelines.delivery.einvoice.xml_text import clean
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.intake.readers import read_document
-from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.reading import Period, Reading
 from invoice_pipelines.intake.validation import Expectations, Violation, validate
 from invoice_pipelines.intake.validation.schema import bundled_file
 from invoice_pipelines.intake.validation.schematron import run_sheet
 
-NO_DELIVERY_DATE = "BR-DE-TMP-32"
-"""Information that a date of delivery is desirable; an invoice whose order has none cannot say one."""
 VAT_BY_UNITS = "IP-TAX-01"
 """Warning of our own reader where VAT is not rounded to cents: in yen, and in the last of several credit notes."""
 
@@ -43,25 +41,16 @@ def rules(xml: bytes, today: date) -> set[str]:
 
 
 def factur_x_violations(xml: bytes, *, with_schematron: bool = True) -> list[str]:
-    """What schema and schematron of the Factur-X profile EN 16931 find, which are narrower than those of CII.
-
-    Without a date of delivery there is nothing to say of the delivery, yet the schema asks for its element: the warning
-    that it is empty (PEPPOL-EN16931-R008) is none of the invoice. XRechnung, which has the same rule, leaves it out.
-    """
+    """What schema and schematron of the Factur-X profile EN 16931 find, which are narrower than those of CII."""
     tree = etree.ElementTree(etree.fromstring(xml))
     schema = _factur_x_schema()
     found = [] if schema.validate(tree) else [str(schema.error_log)]
     if with_schematron:
-        found += [
-            str(finding)
-            for finding in run_sheet(bundled_file(f"{_FACTUR_X}/FACTUR-X_EN16931.xslt"), tree)
-            if (finding.rule, (finding.location or "").rpartition("/")[2]) != _EMPTY_DELIVERY
-        ]
+        found += [str(finding) for finding in run_sheet(bundled_file(f"{_FACTUR_X}/FACTUR-X_EN16931.xslt"), tree)]
     return found
 
 
 _FACTUR_X = "facturx-en16931"
-_EMPTY_DELIVERY = ("PEPPOL-EN16931-R008", "ApplicableHeaderTradeDelivery[1]")
 
 
 @cache
@@ -81,7 +70,7 @@ def _differences(
 ) -> Iterator[tuple[str, object, object]]:
     is_invoice = invoice.document_kind is DocumentKind.INVOICE
     is_ubl = format is DocumentFormat.XRECHNUNG_UBL
-    account = compact(invoice.seller.iban) if is_invoice else ""
+    account = compact(invoice.seller.iban) if invoice.asks_for_payment else ""
     order_reference = said(invoice.purchase_order_reference)
     if is_ubl and order_reference is None and said(invoice.order_number):
         order_reference = "NA"  # what UBL needs beside the seller's order number
@@ -90,9 +79,16 @@ def _differences(
         "number": (reading.number, said(invoice.invoice_number)),
         "type": (reading.type_code, invoice.document_kind.type_code),
         "issue date": (reading.issue_date, invoice.issue_date),
-        "due date": (reading.due_date, invoice.due_date if is_invoice else None),
+        "due date": (reading.due_date, invoice.due_date if invoice.asks_for_payment else None),
         "delivery date": (reading.delivery.date if reading.delivery else None, invoice.delivery_date),
+        "period": (_days(reading.period), _days_of(invoice)),
         "currency": (reading.currency, invoice.currency),
+        "tax currency": (
+            (reading.tax_currency, reading.tax_amount_in_tax_currency),
+            (invoice.tax_currency, invoice.tax_amount_in_tax_currency)
+            if invoice.tax_currency and invoice.tax_amount
+            else (None, None),
+        ),
         "buyer reference": (reading.buyer_reference, said(invoice.buyer.buyer_reference)),
         "order": (reading.sales_order_reference, said(invoice.order_number)),
         "purchase order": (reading.order_reference, order_reference),
@@ -160,6 +156,7 @@ def _differences(
             entry.seller_item_id,
             entry.name,
             entry.description,
+            _days(entry.period),
         )
         issued_line = (
             str(line.line_number),
@@ -172,6 +169,7 @@ def _differences(
             said(line.sku),
             said(name),
             description,
+            _days_of(line),
         )
         if read_line != issued_line:
             yield f"line {line.line_number}", read_line, issued_line
@@ -181,6 +179,14 @@ def _differences(
         )
         if adjusted != line.net_amount:
             yield f"allowances of line {line.line_number}", adjusted, line.net_amount
+
+
+def _days(period: Period | None) -> tuple[date | None, date | None]:
+    return (period.start, period.end) if period is not None else (None, None)
+
+
+def _days_of(issued: IssuedInvoice | IssuedInvoiceLine) -> tuple[date | None, date | None]:
+    return issued.period_start, issued.period_end
 
 
 def said(text: str | None) -> str | None:

@@ -17,7 +17,7 @@ from lxml import etree
 from invoice_pipelines.billing import IssuedInvoice, Party
 from invoice_pipelines.delivery.einvoice import Profile, Seller, cii, ubl, write_xml
 from invoice_pipelines.delivery.einvoice.derived import is_leitweg_id, is_valid_iban
-from invoice_pipelines.delivery.values import DocumentFormat
+from invoice_pipelines.delivery.values import E_INVOICES, DocumentFormat
 from invoice_pipelines.intake.readers import read_document
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.organizations import Address, Organization, OrganizationSettings
@@ -32,7 +32,7 @@ from invoice_pipelines_tests.delivery.einvoice.samples import (
 )
 
 TODAY = date(2026, 3, 20)
-FORMATS = pytest.mark.parametrize("format", DocumentFormat)
+FORMATS = pytest.mark.parametrize("format", E_INVOICES)
 
 
 def read(invoice: IssuedInvoice, format: DocumentFormat, seller: Seller = SELLER) -> Reading:
@@ -183,7 +183,7 @@ def test_an_allowance_that_is_not_its_percentage_stands_alone() -> None:
     (tax,) = invoice.taxes
     odd = replace(tax, allowance_amount=Decimal("10.10"), taxable_amount=Decimal("89.90"), tax_amount=Decimal("17.08"))
     invoice = sample_credit_note(sample_line("1", "100"), discount_percent="10", taxes=(odd,))
-    for format in DocumentFormat:
+    for format in E_INVOICES:
         (allowance,) = read(invoice, format).allowances_charges
         assert (allowance.amount, allowance.base_amount, allowance.percentage) == (Decimal("10.10"), None, None)
 
@@ -321,7 +321,38 @@ def test_check_digits_of_ibans(account: str, is_valid: bool) -> None:
     assert is_valid_iban(account) is is_valid
 
 
-def test_an_invoice_without_a_date_of_delivery_says_none() -> None:
-    invoice = sample_invoice(delivery_date=None)
-    for format in DocumentFormat:
-        assert read(invoice, format).delivery is None
+@FORMATS
+def test_the_supply_is_dated_and_has_the_periods_of_the_order_and_its_lines(format: DocumentFormat) -> None:
+    january, week = (date(2026, 1, 1), date(2026, 1, 31)), (date(2026, 1, 5), date(2026, 1, 11))
+    lines = sample_line(period_start=week[0], period_end=week[1]), sample_line()
+    for make in (sample_invoice, sample_credit_note):
+        reading = read(make(*lines, period_start=january[0], period_end=january[1]), format)
+        assert reading.delivery is not None
+        assert reading.delivery.date == date(2026, 2, 27)
+        assert reading.period is not None
+        assert (reading.period.start, reading.period.end) == january
+        first, second = reading.lines
+        assert first.period is not None
+        assert (first.period.start, first.period.end) == week
+        assert second.period is None
+
+
+IN_DOLLARS = {
+    "currency": "USD",
+    "tax_currency": "EUR",
+    "tax_amount_in_tax_currency": Decimal("1.76"),
+    "exchange_rate": Decimal("1.0823"),
+    "exchange_rate_base": "EUR",
+    "exchange_rate_date": date(2026, 2, 27),
+    "exchange_rate_source": "ECB",
+}
+
+
+@FORMATS
+def test_vat_is_stated_in_the_currency_of_the_seller_too(format: DocumentFormat) -> None:
+    for make in (sample_invoice, sample_credit_note):
+        reading = read(make(**IN_DOLLARS), format)
+        assert (reading.currency, reading.tax_amount) == ("USD", Decimal("1.90"))
+        assert (reading.tax_currency, reading.tax_amount_in_tax_currency) == ("EUR", Decimal("1.76"))
+    exempt = IN_DOLLARS | {"tax_amount_in_tax_currency": Decimal(0)}
+    assert read(sample_invoice(sample_line(category="G", rate="0"), **exempt), format).tax_currency is None

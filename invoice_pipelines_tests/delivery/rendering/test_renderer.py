@@ -368,7 +368,7 @@ def test_long_legal_texts_make_the_foot_higher_and_push_nothing_off_the_page() -
 
 def test_without_anything_optional_there_is_still_an_invoice() -> None:
     bare = sample_invoice("de", seller=Party("A", "DE"), buyer=Party("B", "DE"))
-    bare = replace(bare, delivery_date=None, order_number=None, purchase_order_reference=None)
+    bare = replace(bare, order_number=None, purchase_order_reference=None)
     made = render_with(DocumentSettings()).render(bare, XML, language="de")
     assert "Gesamtbetrag" in page_texts(made.pdf)[0]
 
