@@ -22,6 +22,7 @@ from invoice_pipelines.organizations import (
     restore_organization,
 )
 from invoice_pipelines.settings import load_settings
+from invoice_pipelines.storage import make_inbox, root_path
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -73,7 +74,9 @@ def add(
     """Add an organization. Its partition appears in Dagster within seconds."""
     address = _changed(Address(), street=street, additional_street=additional_street, city=city, post_code=post_code)
     settings = _changed_settings(OrganizationSettings(), language, invoice_number, credit_note_number, yearly_reset)
-    with open_database(load_settings(), application_name="command line") as engine:
+    installation = load_settings()
+    inbox = root_path(installation.inbox_root) / slug
+    with open_database(installation, application_name="command line") as engine:
         add_organization(
             engine,
             slug,
@@ -88,7 +91,8 @@ def add(
             settings=settings,
             created_by="command line",
         )
-    console.print(f"Added {slug}. Drop its files into {load_settings().inbox_root}/{slug}/")
+    make_inbox(inbox)
+    console.print(f"Added {slug}. Drop its files into {inbox}/", soft_wrap=True)
 
 
 @app.command()

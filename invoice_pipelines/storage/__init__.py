@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from invoice_pipelines.storage.blobs import read_blob, store_blob, write_file_atomically
 from invoice_pipelines.storage.csv_file import to_csv
-from invoice_pipelines.storage.inbox import InboxFile, list_files, read_chunks, remove_file
+from invoice_pipelines.storage.inbox import InboxFile, list_files, make_inbox, read_chunks, remove_file
 from invoice_pipelines.storage.places import StorageError, remove_abandoned_files, root_path
 
 __all__ = [
     "InboxFile",
     "StorageError",
     "list_files",
+    "make_inbox",
     "read_blob",
     "read_chunks",
     "remove_abandoned_files",

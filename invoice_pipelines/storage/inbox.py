@@ -18,7 +18,7 @@ from typing import Any
 
 from upath import UPath
 
-from invoice_pipelines.storage.places import StorageError, local_path, storage_errors
+from invoice_pipelines.storage.places import StorageError, local_path, make_folder, storage_errors
 
 _log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
@@ -46,6 +46,17 @@ class InboxFile:
     @property
     def name(self) -> str:
         return self.relative_path.rpartition("/")[2]
+
+
+def make_inbox(folder: UPath) -> None:
+    """Makes the folder of an inbox, so that files can be dropped there; an object store needs none.
+
+    Raises StorageError where it cannot be made.
+    """
+    local = local_path(folder)
+    if local is not None:
+        with storage_errors(f"The inbox {local} could not be made"):
+            make_folder(local)
 
 
 def list_files(folder: UPath) -> Iterator[InboxFile]:
