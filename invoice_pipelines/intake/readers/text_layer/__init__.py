@@ -13,6 +13,7 @@ from invoice_pipelines.intake.readers.aids import NO_AIDS, Aids
 from invoice_pipelines.intake.readers.limits import Limits
 from invoice_pipelines.intake.readers.pictured_pages import render_pictured
 from invoice_pipelines.intake.readers.text_layer.fields import find_fields
+from invoice_pipelines.intake.readers.text_layer.prose import refuse_prose
 from invoice_pipelines.intake.readers.text_layer.words import Page
 from invoice_pipelines.intake.reading import Reading, ReadingError
 
@@ -52,12 +53,18 @@ def read_text_layer(data: bytes, limits: Limits = _NO_LIMITS_GIVEN, aids: Aids =
 
 
 def find_fields_with(pages: Sequence[Page], aids: Aids) -> Reading:
-    """The fields on these pages, with what was learned of their layout."""
+    """The fields on these pages, with what was learned of their layout. Raises ReadingError NOT_AN_INVOICE."""
     if aids.learned is None:
-        return find_fields(pages)
+        reading = find_fields(pages)
+        refuse_prose(reading)
+        return reading
     from invoice_pipelines.intake.readers.text_layer.learned import fingerprint
 
-    return find_fields(pages, aids.learned(fingerprint(pages)))
+    learned = aids.learned(fingerprint(pages))
+    reading = find_fields(pages, learned)
+    if not learned:  # what a person has worked on is an invoice
+        refuse_prose(reading)
+    return reading
 
 
 def _recognize(data: bytes, pages: tuple[Page, ...], limits: Limits, aids: Aids) -> tuple[Page, ...]:
