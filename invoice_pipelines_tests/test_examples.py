@@ -18,7 +18,7 @@ from PIL import Image
 
 from examples.make.__main__ import write
 from invoice_pipelines.intake.ocr.engine import EngineSpec
-from invoice_pipelines.intake.read_now import RecognizersOfThreads
+from invoice_pipelines.intake.read_now import SharedRecognizer
 from invoice_pipelines.intake.readers import Aids, read_document
 from invoice_pipelines.intake.reading import Reading, ReadingError
 from invoice_pipelines.intake.review.reasons import Judgement, judge
@@ -145,7 +145,7 @@ class Outcome:
 @pytest.fixture(scope="module")
 def outcomes() -> dict[tuple[str, str], Outcome]:
     """What reading and validation make of all documents, taken up in the order of their names."""
-    with RecognizersOfThreads(EngineSpec("rapidocr", threads=2)) as ocr:
+    with SharedRecognizer(EngineSpec("rapidocr", threads=2), processes=1) as ocr:
         return all_outcomes(ocr.aids())
 
 

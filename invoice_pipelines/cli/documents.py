@@ -48,7 +48,7 @@ def read(
     with _ocr(settings) as aids:
 
         def report(path: Path, name: str) -> dict[str, Any]:
-            return read_report(path, name, aids(), ignore_attached_xml=ignore_xml)
+            return read_report(path, name, aids, ignore_attached_xml=ignore_xml)
 
         _report(paths, jsonl, report, "ok", _show_read, settings.ocr_processes)
 
@@ -62,7 +62,7 @@ def validate(paths: Paths, jsonl: Jsonl = False, ocr: Ocr = None) -> None:
     with _ocr(settings) as aids:
 
         def report(path: Path, name: str) -> dict[str, Any]:
-            return validate_report(path, name, today=today, rules_directory=settings.rules_dir, aids=aids())
+            return validate_report(path, name, today=today, rules_directory=settings.rules_dir, aids=aids)
 
         _report(paths, jsonl, report, "valid", _show_validated, at_once=1)  # Saxon has a lock of its own
 
@@ -73,13 +73,13 @@ def _settings(ocr: str | None) -> Settings:
 
 
 @contextmanager
-def _ocr(settings: Settings) -> Iterator[Callable[[], Aids]]:
-    """Gives each thread an OCR engine of its own, which starts with its first page and ends with the block."""
-    from invoice_pipelines.intake.read_now import RecognizersOfThreads
+def _ocr(settings: Settings) -> Iterator[Aids]:
+    """Gives all threads one OCR engine, which starts with the first page and ends with the block."""
+    from invoice_pipelines.intake.read_now import SharedRecognizer
     from invoice_pipelines.intake.stages import engine_spec
 
-    with RecognizersOfThreads(engine_spec(settings)) as recognizers:
-        yield recognizers.aids
+    with SharedRecognizer(engine_spec(settings), settings.ocr_processes) as recognizer:
+        yield recognizer.aids()
 
 
 def _report(
@@ -119,6 +119,8 @@ def _show_read(result: dict[str, Any]) -> None:
         if value is not None:
             fields.add_row(name, str(value))
     console.print(fields)
+    for warning in result["warnings"]:
+        console.print(one_line(f"    warning: {warning}"), soft_wrap=True)
 
 
 def _show_validated(result: dict[str, Any]) -> None:

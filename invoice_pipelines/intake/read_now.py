@@ -1,4 +1,7 @@
-"""Holds text recognition for reading files at once, without a database and without keeping anything."""
+"""Text recognition for reading files at once, without a database and without keeping anything.
+
+What the stages recognize is kept page by page: see `recognizing`.
+"""
 
 from __future__ import annotations
 
@@ -16,24 +19,29 @@ if TYPE_CHECKING:
     from invoice_pipelines.intake.readers.text_layer.words import Page
 
 
-class RecognizersOfThreads:
-    """Aids for readers in several threads. Each thread gets a recognizer of one process when its first page needs it;
-    all end when the block is left."""
+class SharedRecognizer:
+    """Aids for readers in several threads, which share one recognizer.
 
-    def __init__(self, spec: EngineSpec | None) -> None:
+    It is opened with the first page that needs it, with at most `processes` processes of an embedded engine, and
+    closed when the block is left. One for all threads, because all pools of a machine share its places: a pool per
+    thread would leave the second thread without one until the first thread has read its last file.
+    """
+
+    def __init__(self, spec: EngineSpec | None, processes: int) -> None:
         self._spec = spec
+        self._processes = processes
         self._open = ExitStack()
         self._opening = threading.Lock()
-        self._of_thread = threading.local()
+        self._recognizer: Recognizer | None = None
 
-    def __enter__(self) -> RecognizersOfThreads:
+    def __enter__(self) -> SharedRecognizer:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._open.close()
 
     def aids(self) -> Aids:
-        """What a reader in this thread may use."""
+        """What readers may use, in any thread."""
         return NO_AIDS if self._spec is None else Aids(recognize=self._recognize)
 
     def _recognize(self, images: Iterator[tuple[int, PageImage]]) -> Sequence[Page]:
@@ -41,13 +49,12 @@ class RecognizersOfThreads:
         from invoice_pipelines.intake.recognizing import pages_read_now
 
         assert self._spec is not None
-        return pages_read_now(self._recognizer(self._spec), identify(self._spec))(images)
+        return pages_read_now(self._opened(self._spec), identify(self._spec))(images)
 
-    def _recognizer(self, spec: EngineSpec) -> Recognizer:
+    def _opened(self, spec: EngineSpec) -> Recognizer:
         from invoice_pipelines.intake.ocr.recognizer import open_recognizer
 
-        if not hasattr(self._of_thread, "recognizer"):
-            with self._opening:
-                self._of_thread.recognizer = self._open.enter_context(open_recognizer(spec, 1))
-        recognizer: Recognizer = self._of_thread.recognizer
-        return recognizer
+        with self._opening:
+            if self._recognizer is None:
+                self._recognizer = self._open.enter_context(open_recognizer(spec, self._processes))
+            return self._recognizer

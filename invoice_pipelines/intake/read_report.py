@@ -32,10 +32,11 @@ _PLACES = {
 def read_report(path: Path, name: str, aids: Aids = _NO_AIDS, *, ignore_attached_xml: bool = False) -> dict[str, Any]:
     """Read the file at `path` and say what was found, as an object that `json.dumps` takes. Never raises.
 
-    `name` is what the report calls the file. Keys: file, ok, source, format, profile, fields, confidence, lines, error.
+    `name` is what the report calls the file. Keys: file, ok, source, format, profile, fields, confidence, lines,
+    warnings (sentences; those on a PDF and the XML in it that do not go together come first), error.
     Amounts are strings with the decimals of the document, dates are ISO 8601, an absent value is None. `confidence` has
     that of each field that was found, 0 to 1. Where the file cannot be read, `ok` is False, `error` is one sentence,
-    `fields`, `confidence` and `lines` are empty, and the rest is None.
+    `fields`, `confidence`, `lines` and `warnings` are empty, and the rest is None.
     """
     shown = as_text(name)
     try:
@@ -55,6 +56,7 @@ def read_report(path: Path, name: str, aids: Aids = _NO_AIDS, *, ignore_attached
         "fields": _fields(reading),
         "confidence": _confidence(reading),
         "lines": [_line(line) for line in reading.lines],
+        "warnings": [*(discrepancy.message for discrepancy in reading.discrepancies), *reading.warnings],
         "error": None,
     }
 
@@ -115,6 +117,7 @@ def _failure(name: str, error: str) -> dict[str, Any]:
         "fields": {},
         "confidence": {},
         "lines": [],
+        "warnings": [],
         "error": error,
     }
 

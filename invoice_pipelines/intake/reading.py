@@ -232,6 +232,24 @@ class Line:
     attributes: tuple[tuple[str, str], ...] = ()  # BG-32: BT-160 and BT-161
 
 
+class DiscrepancyKind(StrEnum):
+    """What can be wrong between a PDF and the XML invoice that it carries, or should carry."""
+
+    XML_MISSING = "xml_missing"
+    XML_UNREADABLE = "xml_unreadable"
+    PAGES_DIFFER = "pages_differ"
+    SEVERAL_INVOICES = "several_invoices"
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """Why the values of a hybrid PDF may not be what its sender meant: one sentence in English and in German."""
+
+    kind: DiscrepancyKind
+    message: str
+    message_de: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One invoice as a reader found it.
@@ -241,7 +259,8 @@ class Reading:
     text of an XML, or the words of a page. `xml` is the XML document that was read, byte for byte, also where it was
     attached to a PDF. `provenance` maps a field name ("number", "seller.vat_id", "lines[0].quantity") to where
     the value stands; values from XML may leave it out, since their confidence is 1.
-    `warnings` are remarks of the reader, each one sentence, such as a value that could not be understood.
+    `warnings` are remarks of the reader, each one sentence, such as a value that could not be understood;
+    `discrepancies` weigh more: a PDF and the XML in it do not go together.
     """
 
     source: Source
@@ -301,6 +320,7 @@ class Reading:
     xml: bytes | None = None
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    discrepancies: tuple[Discrepancy, ...] = ()
 
     @property
     def iban(self) -> str | None:

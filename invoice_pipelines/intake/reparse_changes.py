@@ -28,7 +28,7 @@ MOST_CHANGES = 500
 
 ROWS_OF_A_FILE = 100_000
 
-_NOT_VALUES = ("provenance", "warnings")
+_NOT_VALUES = ("provenance", "warnings", "discrepancies")
 _LONGEST_VALUE = 500
 
 COLUMNS = {

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from invoice_pipelines.cli.main import app
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines_tests.intake.ocr.drawn import INVOICE, lines_picture
 from invoice_pipelines_tests.sizes import only_at_full_size
 
 COMMAND = [str(Path(sys.executable).parent / "invoice-pipelines")]
@@ -183,6 +184,15 @@ def test_organizations_are_listed_removed_and_restored(home):
     assert "globex" in run(home, "organizations", "list").stdout
 
 
+def test_a_new_organization_has_the_inbox_that_is_named(home):
+    added = run(home, "organizations", "add", "inbox-co", *ADD_ACME[3:])
+    assert added.returncode == 0, added.stderr
+    inbox = home / "inbox" / "inbox-co"
+    assert f"{inbox}/" in added.stdout
+    assert inbox.is_dir()
+    assert run(home, "organizations", "remove", "inbox-co").returncode == 0
+
+
 def test_psql_sees_one_organization_in_its_scope(home):
     count = "select count(*) from organizations.organization"
     scoped = run(home, "db", "psql", "--organization", "acme", "-Atc", count)
@@ -222,6 +232,21 @@ def test_read_and_validate_print_one_json_object_per_file_in_path_order(tmp_path
     assert [item["valid"] for item in verdicts] == [False, True, False]
     only_good = run(tmp_path, "validate", str(folder / "b.pdf"), "--jsonl")
     assert only_good.returncode == 0
+
+
+@pytest.mark.timeout(150)
+def test_a_folder_of_pictures_is_read_without_threads_waiting_for_one_another(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        lines_picture((*INVOICE, f"Blatt {name}")).save(folder / name)
+    own_places = tmp_path / "places"  # not those of this machine, which other tests may hold
+    own_places.mkdir()
+    read = run(tmp_path, "read", str(folder), "--jsonl", TMPDIR=str(own_places))
+    found = [json.loads(line) for line in read.stdout.splitlines()]
+    assert [(one["file"], one["ok"], one["fields"].get("number")) for one in found] == [
+        (name, True, "RE-2024-0815") for name in ("a.png", "b.png", "c.png")
+    ]
 
 
 def test_the_demo_leaves_a_folder_alone_that_holds_something_else(tmp_path):

@@ -1,4 +1,4 @@
-"""Holds the comparison of a hybrid PDF's XML with what its pages show. The XML leads; differences are remarks.
+"""The comparison of a hybrid PDF's XML with what its pages show. The XML leads; differences are discrepancies.
 
 Law and sense: the structured part of a hybrid invoice is the invoice (UStAE 14.4 (3)), but a person who pays by the
 picture must not pay something else. Cheap for the usual case: where everything stands literally in the text of the
@@ -7,6 +7,7 @@ pages, fields are not looked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -21,22 +22,23 @@ from invoice_pipelines.intake.readers.text_layer.identifiers import iban_is_vali
 from invoice_pipelines.intake.readers.text_layer.notation import SYMBOLS
 from invoice_pipelines.intake.readers.text_layer.vocabulary import load_vocabulary
 from invoice_pipelines.intake.readers.text_layer.words import PDFIUM_LOCK
-from invoice_pipelines.intake.reading import Reading, ReadingError
+from invoice_pipelines.intake.reading import Discrepancy, DiscrepancyKind, Reading, ReadingError
 
 _CONFIDENT = 0.9
 # An invoice says who, what and how much on its first and last pages; a book of annexes is not compared.
 _MOST_PAGES = 10
 _FEWEST_CHARACTERS = 40
+_SOME_AMOUNT = re.compile(r"\d[.,]\d\d(?![\d.,])")
 
 _NAMES = {
-    "number": "invoice number",
-    "issue_date": "issue date",
-    "currency": "currency",
-    "net_amount": "net amount",
-    "tax_amount": "VAT amount",
-    "gross_amount": "total with VAT",
-    "iban": "IBAN",
-    "seller.vat_id": "seller's VAT id",
+    "number": ("invoice number", "die Rechnungsnummer"),
+    "issue_date": ("issue date", "das Rechnungsdatum"),
+    "currency": ("currency", "die Währung"),
+    "net_amount": ("net amount", "der Nettobetrag"),
+    "tax_amount": ("VAT amount", "der Umsatzsteuerbetrag"),
+    "gross_amount": ("total with VAT", "der Gesamtbetrag"),
+    "iban": ("IBAN", "die IBAN"),
+    "seller.vat_id": ("seller's VAT id", "die USt-IdNr. des Verkäufers"),
 }
 
 
@@ -53,18 +55,20 @@ def texts_of_pages(data: bytes) -> Iterator[Callable[[], tuple[str, ...]]]:
         yield texts
 
 
-def picture_warnings(
+def differences_of_pages(
     data: bytes, reading: Reading, texts: Callable[[], tuple[str, ...]], limits: Limits
-) -> tuple[str, ...]:
+) -> tuple[Discrepancy, ...]:
     """What the pages of a PDF say otherwise than `reading`, which was made from the XML attached to it.
 
-    Only what the pages say beyond doubt, and only where the value of the XML stands nowhere on them. Never raises.
+    Only where the value of the XML stands nowhere on them, and only what the pages show beyond doubt. The total is the
+    exception: pages that print amounts, but neither it nor the amount due, are remarked upon in any case. Never raises.
     """
     from invoice_pipelines.intake.ocr.rendering import read_pages_apart
 
     expected = _expected(reading)
     try:
-        missing = _not_printed(texts(), expected)
+        printed = texts()
+        missing = _not_printed(printed, expected)
         if not missing:
             return ()
         pages = read_pages_apart(data, limits)
@@ -72,10 +76,44 @@ def picture_warnings(
     except ReadingError:
         return ()
     found = _confident(shown)
-    return tuple(
-        f"The XML leads: its {_NAMES[field]} is {expected[field]}, but the page shows {found[field]}."
+    differences = [
+        _difference(field, expected[field], str(found[field]))
         for field in _NAMES
         if field in missing and field in found and not _same(expected[field], found[field])
+    ]
+    if (
+        "gross_amount" in missing
+        and "gross_amount" not in found
+        and _shows_other_amounts(printed, reading.payable_amount)
+    ):
+        differences.append(_unprinted_total(expected["gross_amount"], shown.gross_amount))
+    return tuple(differences)
+
+
+def _shows_other_amounts(texts: Sequence[str], payable: Decimal | None) -> bool:
+    """Whether amounts are printed, but the amount due is not among them; a cover letter has none."""
+    if not any(_SOME_AMOUNT.search(text) for text in texts):
+        return False
+    return payable is None or bool(_not_printed(texts, {"payable_amount": payable}))
+
+
+def _difference(field: str, of_xml: object, on_page: str) -> Discrepancy:
+    name, name_de = _NAMES[field]
+    return Discrepancy(
+        DiscrepancyKind.PAGES_DIFFER,
+        f"The XML leads: its {name} is {of_xml}, but the page shows {on_page}.",
+        f"Maßgeblich ist das XML: Dort lautet {name_de} {of_xml}, auf der Seite steht {on_page}.",
+    )
+
+
+def _unprinted_total(of_xml: object, on_page: Decimal | None) -> Discrepancy:
+    perhaps = "" if on_page is None else f"; its total seems to be {on_page}"
+    perhaps_de = "" if on_page is None else f"; ihr Gesamtbetrag scheint {on_page} zu sein"
+    return Discrepancy(
+        DiscrepancyKind.PAGES_DIFFER,
+        f"The XML leads: its total with VAT is {of_xml}, but no page shows that amount{perhaps}.",
+        f"Maßgeblich ist das XML: Dort beträgt der Gesamtbetrag {of_xml}, auf keiner Seite steht dieser"
+        f" Betrag{perhaps_de}.",
     )
 
 

@@ -7,6 +7,7 @@ process, and every decompression stops at the limit instead of filling the memor
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ INVOICE_NAMES = ("factur-x.xml", "zugferd-invoice.xml", "xrechnung.xml", "ubl-in
 # XMP extension schemas by which a PDF declares that it is a hybrid invoice.
 _HYBRID_MARKS = (b"urn:factur-x:pdfa", b"urn:zugferd:pdfa", b"urn:ferd:pdfa")
 
+# As an element or an attribute, under any prefix: <fx:DocumentType>INVOICE</..., fx:DocumentType="ORDER".
+_DOCUMENT_TYPE = re.compile(rb":DocumentType\s*(?:>|=\s*[\"'])\s*(?P<type>[A-Za-z_]{1,40})")
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
@@ -36,7 +40,8 @@ class Attachment:
 
     name: str
     media_type: str
-    _stream: StreamObject
+    _stream: StreamObject | None
+    """None where the PDF lists the file, but its content is not there."""
 
     @property
     def has_invoice_name(self) -> bool:
@@ -50,6 +55,7 @@ class Attachment:
 
     def unpack(self, limits: Limits) -> bytes:
         """The bytes of the file. Raises `ReadingError`: TOO_LARGE, PDF_DAMAGED."""
+        assert self._stream is not None, "a lost attachment is not among the files"
         try:
             with bounded(limits.xml_bytes):
                 return self._stream.get_data()
@@ -69,8 +75,10 @@ class Attachments:
     """The attachments of a PDF, the likeliest invoice first."""
 
     files: tuple[Attachment, ...]
-    declares_invoice: bool
-    """Whether the metadata of the PDF say that an invoice is attached."""
+    lost: tuple[str, ...]
+    """Names of XML files that the PDF lists, but whose content is not in it."""
+    declares: str | None
+    """What the metadata of the PDF say is attached: INVOICE, or another type of Factur-X and Order-X (ORDER, ...)."""
 
 
 def looks_like_pdf(data: bytes) -> bool:
@@ -92,14 +100,20 @@ def attachments(data: bytes, limits: Limits) -> Attachments:
             catalog = reader.root_object
             _refuse_pages(catalog, limits)
             found: dict[object, Attachment] = {}
+            lost: dict[str, None] = {}
             for attachment in _file_specifications(catalog):
+                if attachment._stream is None:
+                    if attachment.says_xml:
+                        lost[attachment.name] = None
+                    continue
                 found.setdefault(id(attachment._stream), attachment)
                 if len(found) > limits.pdf_attachments:
                     raise ReadingError(
                         "PDF_TOO_MANY_ATTACHMENTS",
                         f"The PDF has more than {limits.pdf_attachments:,} attachments.",
                     )
-            return Attachments(tuple(sorted(found.values(), key=_preference)), _declares_invoice(catalog))
+            files = tuple(sorted(found.values(), key=_preference))
+            return Attachments(files, tuple(lost), _declared_type(catalog))
     except ReadingError:
         raise
     except (FileNotDecryptedError, DependencyError):
@@ -172,13 +186,11 @@ def _attachment(specification: PdfObject | None, key: str) -> Iterator[Attachmen
     specification = _resolved(specification)
     if not isinstance(specification, DictionaryObject):
         return
+    name = str(_resolved(specification.get("/UF")) or _resolved(specification.get("/F")) or key)
     embedded = _resolved(specification.get("/EF"))
-    if not isinstance(embedded, DictionaryObject):
-        return
-    stream = _resolved(embedded.get("/UF") or embedded.get("/F"))
-    if isinstance(stream, StreamObject):
-        name = _resolved(specification.get("/UF")) or _resolved(specification.get("/F")) or key
-        yield Attachment(str(name), str(stream.get("/Subtype", "")), stream)
+    streams = [_resolved(embedded.get(key)) for key in ("/UF", "/F")] if isinstance(embedded, DictionaryObject) else []
+    stream = next((stream for stream in streams if isinstance(stream, StreamObject)), None)
+    yield Attachment(name, str(stream.get("/Subtype", "")) if stream is not None else "", stream)
 
 
 def _preference(attachment: Attachment) -> tuple[int, int]:
@@ -187,15 +199,18 @@ def _preference(attachment: Attachment) -> tuple[int, int]:
     return (1 if attachment.says_xml else 2), 0
 
 
-def _declares_invoice(catalog: DictionaryObject) -> bool:
+def _declared_type(catalog: DictionaryObject) -> str | None:
     metadata = _resolved(catalog.get("/Metadata"))
     if not isinstance(metadata, StreamObject):
-        return False
+        return None
     try:
         content = metadata.get_data()
     except Exception:  # noqa: BLE001 (pypdf raises any builtin exception on damaged input; nothing depends on it)
-        return False
-    return any(mark in content for mark in _HYBRID_MARKS)
+        return None
+    if not any(mark in content for mark in _HYBRID_MARKS):
+        return None
+    named = _DOCUMENT_TYPE.search(content)
+    return named["type"].decode("ascii").upper() if named else "INVOICE"
 
 
 def _resolved(item: PdfObject | None) -> PdfObject | None:

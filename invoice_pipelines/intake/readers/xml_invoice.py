@@ -25,6 +25,28 @@ _READERS: dict[str, Callable[[etree._Element, list[str]], Reading]] = {
     zugferd1.INVOICE: zugferd1.read_zugferd1,
 }
 
+# Business documents that arrive where invoices are expected, by the local name of their root element.
+_OTHER_DOCUMENTS = {
+    "SCRDMCCBDACIOMessageStructure": "a purchase order (Order-X)",
+    "CrossIndustryOrder": "a purchase order",
+    "Order": "a purchase order",
+    "OrderChange": "a change of a purchase order",
+    "OrderCancellation": "a cancellation of a purchase order",
+    "OrderResponse": "an order response",
+    "OrderResponseSimple": "an order response",
+    "SCRDMCCBDACIDAMessageStructure": "a despatch advice",
+    "CrossIndustryDespatchAdvice": "a despatch advice",
+    "DespatchAdvice": "a despatch advice",
+    "ReceiptAdvice": "a receipt advice",
+    "Quotation": "a quotation",
+    "RequestForQuotation": "a request for quotation",
+    "Catalogue": "a catalogue",
+    "Statement": "a statement of account",
+    "Reminder": "a reminder",
+    "ApplicationResponse": "a response to another document",
+}
+_BUSINESS_NAMESPACES = ("urn:oasis:names:specification:ubl:", "urn:un:unece:uncefact:data:")
+
 _WARNINGS = 100  # remarks kept per document; a file can be made to cause a million
 
 # BT-24 names the specification; the first pattern that occurs in it gives the short name.
@@ -42,15 +64,27 @@ _PROFILES = (
 )
 
 
+class AnotherDocument(ReadingError):
+    """A business document that is no invoice; `kind` says which, with its article: "a purchase order"."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__("NOT_AN_INVOICE", f"This is {kind}, not an invoice.")
+        self.kind = kind
+
+
 def read_xml(data: bytes, limits: Limits) -> Reading:
     """Read an XML invoice of any known syntax.
 
-    Raises `ReadingError`: NOT_AN_INVOICE for any other XML, and what `safe_xml.parse_xml` raises.
+    Raises `AnotherDocument` for another business document, `ReadingError` NOT_AN_INVOICE for any other XML, and what
+    `safe_xml.parse_xml` raises.
     """
     document = data.lstrip(BLANKS)
     root = parse_xml(document, limits)
     reader = _READERS.get(str(root.tag))
     if reader is None:
+        name = etree.QName(root)
+        if name.localname in _OTHER_DOCUMENTS and (name.namespace or "").startswith(_BUSINESS_NAMESPACES):
+            raise AnotherDocument(_OTHER_DOCUMENTS[name.localname])
         raise ReadingError(
             "NOT_AN_INVOICE",
             f"The XML is not an invoice: its root element is {_shown(root)}, and UBL Invoice or CreditNote,"

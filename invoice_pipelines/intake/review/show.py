@@ -135,7 +135,7 @@ def show_review(connection: Connection, invoice_id: UUID) -> Review:
         {field: tuple(find_candidates(pages, field)) for field in WITH_CANDIDATES if field in doubted and pages},
         reasons,
         _violations(connection, invoice_id),
-        reading.warnings,
+        (*(discrepancy.message for discrepancy in reading.discrepancies), *reading.warnings),
         decisions,
         pages,
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.reading import DiscrepancyKind, Reading
 from invoice_pipelines.intake.validation.accounts import KnownAccount, account_violations
 from invoice_pipelines.intake.validation.codes import code_violations
 from invoice_pipelines.intake.validation.dates import date_violations
@@ -40,6 +40,14 @@ class Expectations:
     other_account: KnownAccount | None = None
 
 
+_DISCREPANCIES = {
+    DiscrepancyKind.XML_MISSING: "IP-HYB-01",
+    DiscrepancyKind.XML_UNREADABLE: "IP-HYB-02",
+    DiscrepancyKind.PAGES_DIFFER: "IP-HYB-03",
+    DiscrepancyKind.SEVERAL_INVOICES: "IP-HYB-04",
+}
+
+
 def content_violations(reading: Reading, expectations: Expectations) -> Iterator[Violation]:
     """What the own rules say against an invoice."""
     yield from required_violations(reading)
@@ -50,6 +58,10 @@ def content_violations(reading: Reading, expectations: Expectations) -> Iterator
     yield from identifier_violations(reading)
     yield from account_violations(reading, expectations.other_account)
     yield from duplicate_violations(reading, expectations.earlier_invoices)
+    for discrepancy in reading.discrepancies:
+        yield content_violation(
+            _DISCREPANCIES[discrepancy.kind], Severity.WARNING, discrepancy.message, discrepancy.message_de
+        )
     for remark in reading.warnings:
         yield content_violation(
             "IP-READ-01", Severity.INFORMATION, f"Remark of the reader: {remark}", f"Hinweis beim Lesen: {remark}"

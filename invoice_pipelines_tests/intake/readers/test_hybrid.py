@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from invoice_pipelines.intake.readers import read_document
-from invoice_pipelines.intake.readers.hybrid import picture_warnings, texts_of_pages
+from invoice_pipelines.intake.readers.hybrid import differences_of_pages, texts_of_pages
 from invoice_pipelines.intake.readers.limits import Limits
 from invoice_pipelines.intake.reading import Format, Party, Payment, PaymentAccount, Reading, Source
 from invoice_pipelines_tests.intake.readers.text_layer import layouts
@@ -33,7 +33,7 @@ AS_PRINTED = Reading(
 
 def warnings(reading: Reading, data: bytes = layouts.GERMAN_LABELS_LEFT) -> tuple[str, ...]:
     with texts_of_pages(data) as texts:
-        return picture_warnings(data, reading, texts, Limits())
+        return tuple(found.message for found in differences_of_pages(data, reading, texts, Limits()))
 
 
 def test_what_is_printed_as_the_xml_says_is_no_difference() -> None:
@@ -61,6 +61,20 @@ def test_a_difference_is_a_warning_that_names_both_values(other: dict[str, objec
     assert warning.startswith("The XML leads")
 
 
+def test_a_total_that_no_page_shows_is_a_difference_though_the_page_is_read_with_doubt() -> None:
+    page = draw([(40, 100, "Rechnung RE-7"), (40, 130, "vielen Dank. Wir berechnen EUR 529,87 wie besprochen.")])
+    (difference,) = warnings(Reading(Source.XML, Format.CII, number="RE-7", gross_amount=Decimal("12829.69")), page)
+    assert "total with VAT is 12829.69, but no page shows that amount" in difference
+
+
+def test_an_amount_due_that_is_printed_instead_of_the_total_is_no_difference() -> None:
+    page = draw([(40, 100, "Rechnung RE-7"), (40, 130, "vielen Dank. Noch zu zahlen: EUR 529,87 bis zum Monatsende.")])
+    reading = Reading(
+        Source.XML, Format.CII, number="RE-7", gross_amount=Decimal("629.87"), payable_amount=Decimal("529.87")
+    )
+    assert warnings(reading, page) == ()
+
+
 def test_what_only_the_xml_has_is_no_difference() -> None:
     letter = draw([(60, 60, "Anlage zu unserer elektronischen Rechnung, siehe dort. Vielen Dank für Ihren Auftrag.")])
     assert warnings(AS_PRINTED, letter) == ()
@@ -82,8 +96,10 @@ def test_the_official_examples_show_what_their_xml_says_and_older_files_do_not()
     official = sorted((CORPUS / "zugferd-2.4").rglob("*.pdf"))
     assert official
     for path in official:
-        assert [text for text in read_document(path.read_bytes()).warnings if "XML leads" in text] == [], path
+        assert read_document(path.read_bytes()).discrepancies == (), path
     (path,) = (CORPUS / "zugferd-corpus").rglob("MustangGnuaccountingBeispielRE-20150613_503.pdf")
     reading = read_document(path.read_bytes())
     assert reading.gross_amount == Decimal("571.04")
-    assert any("total with VAT is 571.04, but the page shows 406.82" in text for text in reading.warnings)
+    assert any(
+        "total with VAT is 571.04, but the page shows 406.82" in found.message for found in reading.discrepancies
+    )

@@ -6,10 +6,17 @@ from io import BytesIO
 
 import pytest
 from pypdf import PdfWriter
-from pypdf.generic import ArrayObject, DecodedStreamObject, NameObject, TextStringObject
+from pypdf.generic import (
+    ArrayObject,
+    DecodedStreamObject,
+    DictionaryObject,
+    IndirectObject,
+    NameObject,
+    TextStringObject,
+)
 
 from invoice_pipelines.intake.readers import read_document
-from invoice_pipelines.intake.reading import Format, ReadingError, Source
+from invoice_pipelines.intake.reading import DiscrepancyKind, Format, Reading, ReadingError, Source
 from invoice_pipelines_tests.intake.readers import samples
 
 PAGE = samples.pdf("Invoice RE-1", "Date 31.03.2025", "Net 95.50 EUR", "VAT 19 % 18.15 EUR", "Total 113.65 EUR")
@@ -17,7 +24,17 @@ SCAN = samples.pdf()
 UBL = samples.UBL.encode()
 CII = samples.CII.encode()
 OTHER = samples.CII.replace("RE-2025/0815", "RE-2025/0999").encode()
+ORDER_X = (
+    b'<rsm:SCRDMCCBDACIOMessageStructure xmlns:rsm="urn:un:unece:uncefact:data:SCRDMCCBDACIOMessageStructure:100"/>'
+)
+ORDER_DECLARATION = (
+    b'<x xmlns:fx="urn:factur-x:pdfa:CrossIndustryDocument:1p0#"><fx:DocumentType>ORDER</fx:DocumentType></x>'
+)
 DECLARATION = b'<x xmlns:fx="urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"/>'
+
+
+def messages(reading: Reading) -> tuple[str, ...]:
+    return tuple(found.message for found in reading.discrepancies)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +73,8 @@ def test_an_attachment_that_only_associated_files_name_is_found() -> None:
 def test_the_prescribed_name_leads_and_a_second_invoice_is_remarked() -> None:
     reading = read_document(samples.with_attachments(PAGE, ("a.xml", OTHER), ("factur-x.xml", CII)))
     assert reading.number == "RE-2025/0815"
-    assert reading.warnings == (
+    assert reading.warnings == ()
+    assert messages(reading) == (
         "The PDF carries several invoices: 'factur-x.xml' (number RE-2025/0815) was read,"
         " 'a.xml' (number RE-2025/0999) was not.",
     )
@@ -64,12 +82,12 @@ def test_the_prescribed_name_leads_and_a_second_invoice_is_remarked() -> None:
 
 def test_the_same_invoice_in_two_syntaxes_needs_no_remark() -> None:
     reading = read_document(samples.with_attachments(PAGE, ("xrechnung.xml", UBL), ("factur-x.xml", CII)))
-    assert (reading.format, reading.warnings) == (Format.CII, ())
+    assert (reading.format, messages(reading)) == (Format.CII, ())
 
 
 def test_other_xml_beside_the_invoice_needs_no_remark() -> None:
     reading = read_document(samples.with_attachments(PAGE, ("a.xml", b"<sheet/>"), ("factur-x.xml", CII)))
-    assert (reading.number, reading.warnings) == ("RE-2025/0815", ())
+    assert (reading.number, messages(reading)) == ("RE-2025/0815", ())
 
 
 @pytest.mark.parametrize(
@@ -83,21 +101,67 @@ def test_other_xml_beside_the_invoice_needs_no_remark() -> None:
 def test_the_text_layer_never_stands_in_silently_for_an_unreadable_attachment(content: bytes, reason: str) -> None:
     reading = read_document(samples.with_attachments(PAGE, ("factur-x.xml", content)))
     assert reading.source == Source.TEXT
-    assert "'factur-x.xml'" in reading.warnings[0]
-    assert reason in reading.warnings[0]
-    assert reading.warnings[1] == "The values were read from the text of the pages instead."
+    assert "'factur-x.xml'" in messages(reading)[0]
+    assert reason in messages(reading)[0]
+    assert reading.warnings[0] == "The values were read from the text of the pages instead."
 
 
 def test_the_text_layer_never_stands_in_silently_for_a_missing_attachment() -> None:
     reading = read_document(samples.with_attachments(PAGE, metadata=DECLARATION))
     assert reading.source == Source.TEXT
-    assert reading.warnings[0] == "The PDF declares an attached XML invoice, but none is attached."
+    assert messages(reading)[0] == "The PDF declares an attached XML invoice, but none is attached."
 
 
 def test_an_ordinary_pdf_is_read_from_its_text_without_remarks_on_attachments() -> None:
     reading = read_document(PAGE)
     assert (reading.source, reading.format) == (Source.TEXT, Format.PDF)
-    assert not any("attach" in warning for warning in reading.warnings)
+    assert reading.discrepancies == ()
+
+
+@pytest.mark.parametrize("lost", ["no stream", "no entry", "dangling"])
+def test_an_xml_that_is_listed_and_lost_is_a_discrepancy(lost: str) -> None:
+    writer = PdfWriter(clone_from=BytesIO(PAGE))
+    stream = DecodedStreamObject()
+    stream.set_data(CII)
+    reference = samples.embedded_file(writer, "factur-x.xml", stream)
+    specification = reference.get_object()
+    assert isinstance(specification, DictionaryObject)
+    if lost == "no entry":
+        del specification["/EF"]
+    else:
+        missing = DictionaryObject() if lost == "no stream" else IndirectObject(9999, 0, writer)
+        specification[NameObject("/EF")] = DictionaryObject({NameObject("/F"): missing})
+    writer.root_object[NameObject("/AF")] = ArrayObject([reference])
+    reading = read_document(samples.written(writer))
+    assert reading.source == Source.TEXT
+    assert [found.kind for found in reading.discrepancies] == [DiscrepancyKind.XML_MISSING]
+    assert "'factur-x.xml'" in messages(reading)[0]
+
+
+def test_a_second_invoice_is_found_though_nothing_calls_it_xml() -> None:
+    reading = read_document(samples.with_attachments(PAGE, ("factur-x.xml", CII), ("terms.bin", OTHER)))
+    assert reading.number == "RE-2025/0815"
+    assert [found.kind for found in reading.discrepancies] == [DiscrepancyKind.SEVERAL_INVOICES]
+
+
+@pytest.mark.parametrize("metadata", [ORDER_DECLARATION, DECLARATION, None])
+def test_a_purchase_order_is_no_invoice(metadata: bytes | None) -> None:
+    with pytest.raises(ReadingError) as error:
+        read_document(samples.with_attachments(PAGE, ("order-x.xml", ORDER_X), metadata=metadata))
+    assert (error.value.code, error.value.message) == (
+        "NOT_AN_INVOICE",
+        "This is a purchase order (Order-X), not an invoice.",
+    )
+
+
+def test_a_purchase_order_whose_xml_is_lost_is_no_invoice_either() -> None:
+    with pytest.raises(ReadingError, match="a purchase order"):
+        read_document(samples.with_attachments(PAGE, metadata=ORDER_DECLARATION))
+
+
+def test_an_order_beside_the_invoice_is_passed_over() -> None:
+    reading = read_document(samples.with_attachments(PAGE, ("order-x.xml", ORDER_X), ("factur-x.xml", CII)))
+    assert (reading.number, messages(reading)) == ("RE-2025/0815", ())
 
 
 def test_a_scan_with_an_unreadable_attachment_says_both() -> None:

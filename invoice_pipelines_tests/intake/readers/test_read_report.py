@@ -51,8 +51,22 @@ def test_a_report_shows_the_fields_and_lines_of_the_invoice(tmp_path: Path) -> N
                 "tax_rate": "19",
             }
         ],
+        "warnings": [],
         "error": None,
     }
+
+
+def test_a_report_warns_of_a_hybrid_pdf_that_contradicts_itself(tmp_path: Path) -> None:
+    page = samples.pdf(
+        "Invoice RE-2025/0815", "Date 31.03.2025", "Net 429.87 EUR", "VAT 100.00 EUR", "Total 529.87 EUR"
+    )
+    other = samples.CII.replace("RE-2025/0815", "RE-2025/0999").encode()
+    file = tmp_path / "a.pdf"
+    file.write_bytes(samples.with_attachments(page, ("factur-x.xml", samples.CII.encode()), ("b.xml", other)))
+    report = read_report(file, "a.pdf")
+    assert report["fields"]["gross_amount"] == "113.65"
+    assert any("RE-2025/0999" in warning for warning in report["warnings"])
+    assert any("113.65" in warning and "529.87" in warning for warning in report["warnings"])
 
 
 def test_an_absent_value_is_null(tmp_path: Path) -> None:
