@@ -18,13 +18,6 @@ from sqlalchemy import Connection, text
 from invoice_pipelines.billing.errors import BillingError, check_text, refusals_for_people
 
 _DECIMALS_OF_QUANTITIES = -3
-MAY_FOLLOW = {
-    "draft": ("pending", "reviewed", "cancelled"),
-    "pending": ("draft", "reviewed", "cancelled"),
-    "reviewed": ("draft", "pending", "cancelled"),
-    "cancelled": ("draft",),
-}
-"""What people may make of an order, by its status. Invoiced it becomes by its invoice, and open again by a void."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,51 +97,21 @@ def set_order_status(
     An order that is invoiced, unknown or may not become this is left as it is, with the reason. An order that has this
     status already counts as changed, without a note. Raises BillingError for another status.
     """
-    if status not in MAY_FOLLOW:
-        raise BillingError(f"status: {repr(status)[:40]} is not one of {', '.join(MAY_FOLLOW)}.")
     check_text("reason", reason)
     wanted = list(dict.fromkeys(sales_order_ids))
-    allowed = [before for before, after in MAY_FOLLOW.items() if status in after]
-    # Orders are locked by id, as everywhere, so that nobody waits in a circle.
-    found = {
-        row.id: row.status
-        for row in connection.execute(
-            text(
-                """select o.id, o.status from (select element from work.few(cast(:ids as uuid[])) order by element) k
-                   cross join lateral (
-                       select o.id, o.status from billing.sales_order o
-                       where o.organization_id = current_setting('app.organization_id')::uuid and o.id = k.element
-                       offset 0 for no key update) o"""
-            ),
-            {"ids": wanted},
-        )
-    }
-    changed = [order for order in wanted if found.get(order) in allowed]
-    connection.execute(
-        text("update billing.sales_order set status = :status, updated_at = now() where id = any(:ids)"),
-        {"status": status, "ids": changed},
-    )
-    connection.execute(
-        text(
-            """insert into billing.sales_order_event
-                   (organization_id, sales_order_id, from_status, to_status, reason, created_by)
-               select current_setting('app.organization_id')::uuid, c.id, c.status, :status, :reason, :who
-               from unnest(cast(:ids as uuid[]), cast(:before as text[])) as c (id, status)"""
-        ),
-        {
-            "status": status,
-            "reason": reason,
-            "who": changed_by,
-            "ids": changed,
-            "before": [found[order] for order in changed],
-        },
-    )
-    done = set(changed)
+    with refusals_for_people():
+        found = {
+            row.id: row
+            for row in connection.execute(
+                text("select * from billing.set_order_status(cast(:ids as uuid[]), :status, :reason, :who)"),
+                {"ids": wanted, "status": status, "reason": reason, "who": changed_by},
+            )
+        }
     refused = {
-        order: f"The order is {found[order]} and cannot become {status}."
+        order: f"The order is {found[order].status_before} and cannot become {status}."
         if order in found
         else f"This organization has no sales order {order}."
         for order in wanted
-        if order not in done and found.get(order) != status
+        if order not in found or not (found[order].is_changed or found[order].status_before == status)
     }
     return StatusChange(tuple(order for order in wanted if order not in refused), refused)

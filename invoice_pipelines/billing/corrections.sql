@@ -1,4 +1,5 @@
--- What may happen to an issued invoice: it is voided, or credited. Its number and its text stay.
+-- What people do to orders and issued invoices: they change the status of an order, void an invoice, or credit it. The
+-- number and the text of an invoice stay.
 
 -- Locks an invoice of the organization in scope and its order; fails for an unknown id. The order comes before items,
 -- as everywhere (see issuing.sql).
@@ -38,15 +39,17 @@ $$;
 
 -- Voids an invoice on which nothing was paid or credited: it keeps its number, its stock goes back, and its order is
 -- open again if asked. An invoice that was sent is better credited.
+set local role invoice_pipelines_books;
 create or replace function billing.void_invoice(
     invoice uuid, reason text, canceller text default null, reopen_order boolean default false
 ) returns void
-language plpgsql set enable_seqscan = off
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
 declare
     organization constant uuid := current_setting('app.organization_id')::uuid;
     old_invoice constant billing.invoice := billing.lock_invoice(invoice);
     who constant text := coalesce(canceller, session_user);
+    moment timestamptz;  -- the same for the invoice and its event
 begin
     if coalesce(btrim(reason), '') = '' then
         raise exception 'reason: an invoice is voided for a reason; give one.' using errcode = 'IP002';
@@ -61,8 +64,9 @@ begin
         raise exception 'The invoice was credited; issue a credit note for the rest.' using errcode = 'IP002';
     end if;
     perform billing.return_stock(invoice, null);
+    moment := clock_timestamp();
     update billing.invoice i
-    set status = 'void', void_reason = reason, voided_at = clock_timestamp(), voided_by = who
+    set status = 'void', void_reason = reason, voided_at = moment, voided_by = who
     where i.organization_id = organization and i.id = invoice;
     if reopen_order and old_invoice.sales_order_id is not null then
         update billing.sales_order o set status = 'reviewed', updated_at = now()
@@ -70,10 +74,13 @@ begin
         insert into billing.sales_order_event (organization_id, sales_order_id, from_status, to_status, reason, created_by)
         values (organization, old_invoice.sales_order_id, 'invoiced', 'reviewed', 'invoice voided: ' || reason, who);
     end if;
-    insert into billing.invoice_event (organization_id, invoice_id, action, reason, detail, created_by)
-    values (organization, invoice, 'voided', reason, jsonb_build_object('order_reopened', reopen_order), who);
+    insert into billing.invoice_event (organization_id, invoice_id, action, reason, detail, created_at, created_by)
+    values (organization, invoice, 'voided', reason, jsonb_build_object('order_reopened', reopen_order), moment, who);
 end
 $$;
+revoke all on function billing.void_invoice(uuid, text, text, boolean) from public;
+grant execute on function billing.void_invoice(uuid, text, text, boolean) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;
 
 -- Puts back what the lines of an invoice took; all of it, or {line number: quantity}.
 create or replace function billing.return_stock(invoice uuid, quantities jsonb)
@@ -102,11 +109,12 @@ $$;
 -- total; those that leave nothing come to its amounts to the cent: the last one takes up what rounding left. Returns
 -- the id. The reason is for the books alone: what the customer is to read is `note`, which the credit note says (BT-22).
 drop function if exists billing.credit_invoice(uuid, text, text, date, jsonb, boolean);  -- printed its reason
+set local role invoice_pipelines_books;
 create or replace function billing.credit_invoice(
     invoice uuid, reason text, creator text default null, issue_date date default null,
     quantities jsonb default null, with_stock boolean default false, note text default null
 ) returns uuid
-language plpgsql set enable_seqscan = off
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
 declare
     organization constant uuid := current_setting('app.organization_id')::uuid;
@@ -264,6 +272,9 @@ begin
     return credit_note;
 end
 $$;
+revoke all on function billing.credit_invoice(uuid, text, text, date, jsonb, boolean, text) from public;
+grant execute on function billing.credit_invoice(uuid, text, text, date, jsonb, boolean, text) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;
 
 -- What is left to be credited of each line of an invoice: {line number: quantity}.
 create or replace function billing.creditable_quantities(invoice uuid)
@@ -289,3 +300,72 @@ begin
     );
 end
 $$;
+
+-- Makes orders draft, pending, reviewed or cancelled, as far as their present status allows, and notes it. Returns the
+-- orders that the organization has, with the status they had. Invoiced an order becomes by its invoice, and open again
+-- when that is voided.
+set local role invoice_pipelines_books;
+create or replace function billing.set_order_status(
+    order_ids uuid[], wanted text, reason text default null, creator text default null
+) returns table (id uuid, status_before text, is_changed boolean)
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+as $$
+#variable_conflict use_column
+declare
+    organization constant uuid := billing.organization_in_scope();
+    may_become_it constant text[] := case wanted
+        when 'draft' then '{pending,reviewed,cancelled}'
+        when 'pending' then '{draft,reviewed}'
+        when 'reviewed' then '{draft,pending}'
+        when 'cancelled' then '{draft,pending,reviewed}' end;
+    ids uuid[];
+    statuses text[];
+    versions tid[];
+begin
+    if may_become_it is null then
+        raise exception 'status: % is not one of draft, pending, reviewed and cancelled.',
+            quote_nullable(left(wanted, 40)) using errcode = 'IP002';
+    end if;
+    select coalesce(array_agg(o.id), '{}'), coalesce(array_agg(o.status), '{}'),
+           coalesce(array_agg(o.version) filter (where o.status = any (may_become_it)), '{}')
+    into ids, statuses, versions
+    from (select distinct w.element from work.few(order_ids) w order by w.element) k
+    cross join lateral (  -- locked by id, as everywhere, so that nobody waits in a circle
+        select o.id, o.status, o.ctid as version from billing.sales_order o
+        where o.organization_id = organization and o.id = k.element offset 0 for no key update) o;
+    with changed as (
+        update billing.sales_order o set status = wanted, updated_at = now()
+        from work.few(versions) k where o.ctid = k.element and o.organization_id = organization
+        returning o.id, old.status as status_before
+    )
+    insert into billing.sales_order_event (organization_id, sales_order_id, from_status, to_status, reason, created_by)
+    select organization, c.id, c.status_before, wanted, set_order_status.reason, coalesce(creator, session_user)
+    from changed c;
+    return query
+        select f.id, f.status, f.status = any (may_become_it) from unnest(ids, statuses) as f (id, status);
+end
+$$;
+revoke all on function billing.set_order_status(uuid[], text, text, text) from public;
+grant execute on function billing.set_order_status(uuid[], text, text, text) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;
+
+-- Keeps invoices as they are until the end of the transaction: who would pay, void or credit one waits that long. They
+-- are locked in the order given.
+set local role invoice_pipelines_books;
+create or replace function billing.hold_invoices(invoice_ids uuid[]) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+as $$
+declare
+    organization constant uuid := billing.organization_in_scope();
+begin
+    perform from work.few(invoice_ids) k
+    cross join lateral (
+        select from billing.invoice i
+        where i.organization_id = organization and i.id = k.element offset 0 for share) i;
+end
+$$;
+revoke all on function billing.hold_invoices(uuid[]) from public;
+grant execute on function billing.hold_invoices(uuid[]) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;

@@ -34,36 +34,12 @@ $$;
 create or replace trigger guard_invoice before update on billing.invoice
     for each row execute function billing.guard_invoice();
 
--- Lines and taxes are written before the number. What has one is issued, and nothing is added to it.
-create or replace function billing.refuse_addition() returns trigger language plpgsql
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set enable_sort = off
-as $$
-begin
-    if exists (
-        select from (select distinct a.organization_id, a.invoice_id from added a) a
-        cross join lateral (select from billing.invoice_number n
-                            where n.organization_id = a.organization_id
-                              and n.invoice_id between a.invoice_id and a.invoice_id
-                            order by n.invoice_id offset 0) n  -- by the index that begins with the invoice
-    ) then
-        raise exception 'insert on %.% refused: an issued invoice never changes; void it or issue a credit note',
-            tg_table_schema, tg_table_name using errcode = 'restrict_violation';
-    end if;
-    return null;
-end
-$$;
-create or replace trigger refuse_addition after insert on billing.issued_invoice_line
-    referencing new table as added for each statement execute function billing.refuse_addition();
-create or replace trigger refuse_addition after insert on billing.issued_invoice_tax
-    referencing new table as added for each statement execute function billing.refuse_addition();
-
 do $$
 declare
     name text;
 begin
     foreach name in array array['invoice', 'invoice_number', 'issued_invoice_line', 'issued_invoice_tax',
-                                'invoice_event', 'sales_order_event'] loop
+                                'invoice_event', 'sales_order_event', 'payment_event'] loop
         execute format('create or replace trigger refuse_delete before delete or truncate on billing.%I '
                        'for each statement execute function billing.refuse_change()', name);
         if name <> 'invoice' then
@@ -73,3 +49,36 @@ begin
     end loop;
 end
 $$;
+
+-- Lines name items, and no foreign key says so: see complete.sql.
+create or replace function billing.refuse_item_change() returns trigger language plpgsql
+as $$
+begin
+    raise exception 'items are neither deleted nor given another id, as issued invoices name them; set is_active to false'
+        using errcode = 'restrict_violation';
+end
+$$;
+create or replace trigger refuse_delete before delete or truncate on billing.item
+    for each statement execute function billing.refuse_item_change();
+create or replace trigger refuse_new_id before update of organization_id, id on billing.item
+    for each statement execute function billing.refuse_item_change();
+
+-- The status of an order says that it has an invoice, and each change of it is noted: see billing.set_order_status.
+create or replace function billing.refuse_order_status() returns trigger language plpgsql
+as $$
+begin
+    if pg_has_role(current_user, 'invoice_pipelines_books', 'usage') then  -- such as a superuser
+        return null;
+    elsif new.status = 'invoiced' then
+        raise exception 'sales order %: it is invoiced by issuing its invoice', new.order_number
+            using errcode = 'restrict_violation';
+    end if;
+    raise exception 'sales order %: its status is changed by billing.set_order_status()', new.order_number
+        using errcode = 'restrict_violation';
+end
+$$;
+create or replace trigger refuse_invoiced after insert on billing.sales_order
+    for each row when (new.status = 'invoiced') execute function billing.refuse_order_status();
+create or replace trigger refuse_status after update of status on billing.sales_order
+    for each row when (old.status is distinct from new.status and current_user <> 'invoice_pipelines_books')
+    execute function billing.refuse_order_status();

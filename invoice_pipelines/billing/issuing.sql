@@ -526,13 +526,14 @@ $$;
 -- call takes `next_size` as its `first_size`. `attempts` is how many chunks were begun.
 drop function if exists billing.issue_next(integer, uuid);  -- before it kept the size that worked
 drop function if exists billing.issue_next(integer, uuid, integer);
+set local role invoice_pipelines_books;
 create function billing.issue_next(
     chunk_size integer, wanted_job uuid default null, first_size integer default null,
     out job_id uuid, out taken integer, out succeeded integer, out failed integer, out skipped integer,
     out first_number text, out last_number text, out amounts jsonb, out counter_locked_at timestamptz,
     out next_size integer, out attempts integer
 )
-language plpgsql
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     size integer := least(chunk_size, coalesce(first_size, chunk_size));
@@ -584,3 +585,6 @@ begin
     end if;
 end
 $$;
+revoke all on function billing.issue_next(integer, uuid, integer) from public;
+grant execute on function billing.issue_next(integer, uuid, integer) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;

@@ -94,8 +94,8 @@ begin
 end
 $$;
 
--- Fails if an invoice of this date could not get its number: the date is before the last one, the pattern is unusable,
--- or the number was given before, as when numbers start again each year and the pattern does not say the year.
+-- Fails if an invoice of this date could not get its number: the date is before the last one or so far ahead that it
+-- would close the series for all dates before it, the pattern is unusable, or the number was given before, as when numbers start again each year and the pattern does not say the year.
 create or replace function billing.check_series(wanted_series text, wanted_date date)
 returns void
 language plpgsql set plan_cache_mode = force_generic_plan set enable_sort = off
@@ -107,6 +107,10 @@ declare
     is_taken boolean;
 begin
     perform billing.refuse_earlier_date(wanted_series, wanted_date);
+    if wanted_date not between date '2000-01-01' and billing.today() + 31 then  -- as billing.check_request has it
+        raise exception 'DATE_OUT_OF_RANGE: % is not between 2000-01-01 and 31 days from today.', wanted_date
+            using errcode = 'IP001';
+    end if;
     -- One statement: between two, another transaction may take the next number. The order makes it use the index that
     -- begins with the number.
     select f.printed, (select true from billing.invoice_number n
@@ -128,27 +132,35 @@ begin
 end
 $$;
 
--- Refuses numbers that do not follow on the one before.
-create or replace function billing.refuse_gap() returns trigger language plpgsql
+-- Refuses numbers that do not follow on the one before, and dates before the one before, within a series and period.
+create or replace function billing.check_sequence() returns trigger language plpgsql
 set plan_cache_mode = force_custom_plan set enable_seqscan = off
 as $$
+declare
+    wrong record;
 begin
-    if exists (
-        select from (select a.organization_id, a.series, a.period, min(a.number) as first, max(a.number) as last,
-                            count(*) as numbers
-                     from added a group by a.organization_id, a.series, a.period) a
-        left join lateral (select n.number from billing.invoice_number n
-                           where n.organization_id = a.organization_id and n.series = a.series
-                             and n.period = a.period and n.number = a.first - 1 offset 0) n on true
-        where a.last - a.first + 1 <> a.numbers or a.first > 1 and n.number is null
-    ) then
+    select s.*, coalesce(s.previous, n.number, 0) <> s.number - 1 as is_gap into wrong
+    from (select a.organization_id, a.series, a.period, a.number, a.invoice_number, a.issue_date,
+                 lag(a.number) over previous as previous, lag(a.issue_date) over previous as previous_date
+          from added a
+          window previous as (partition by a.organization_id, a.series, a.period order by a.number)) s
+    left join lateral (select n.number, n.issue_date from billing.invoice_number n
+                       where s.previous is null and n.organization_id = s.organization_id and n.series = s.series
+                         and n.period = s.period and n.number = s.number - 1 offset 0) n on true
+    where coalesce(s.previous, n.number, 0) <> s.number - 1
+       or coalesce(s.previous_date, n.issue_date) > s.issue_date
+    limit 1;
+    if wrong.is_gap then
         raise exception 'invoice numbers must follow one another without a gap' using errcode = 'check_violation';
+    elsif found then
+        raise exception 'number % would be dated %, which is before the number that it follows', wrong.invoice_number,
+            wrong.issue_date using errcode = 'check_violation';
     end if;
     return null;
 end
 $$;
-create or replace trigger refuse_gap after insert on billing.invoice_number
-    referencing new table as added for each statement execute function billing.refuse_gap();
+create or replace trigger check_sequence after insert on billing.invoice_number
+    referencing new table as added for each statement execute function billing.check_sequence();
 
 -- An issued invoice: what it says, with its number. Whoever reads invoices reads this view.
 drop view if exists public.invoice_line_item, public.invoice_record;  -- views.sql makes them again

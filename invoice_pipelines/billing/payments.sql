@@ -77,9 +77,11 @@ $$;
 -- Returns {recorded, changed, unchanged, paid: invoices that are paid now, reopened: invoices that are not any more,
 -- anomalies: [[place, invoice, code], ...]}. An anomaly is an allocation of a payment that is new or changed of which
 -- less counts than was paid: OVERPAID, INVOICE_VOID, CURRENCY_DIFFERS, NOT_AN_INVOICE (a credit note).
+set local role invoice_pipelines_books;
 create or replace function billing.settle(payments jsonb, creator text default null)
 returns jsonb
-language plpgsql set plan_cache_mode = force_generic_plan
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
 declare
@@ -205,18 +207,21 @@ begin
         set amount_paid = round(s.paid, greatest(scale(s.paid), scale(i.gross_amount))),  -- 100.00, not 100
             status = case when i.gross_amount = s.paid + i.amount_credited then 'paid'
                           when s.paid + i.amount_credited > 0 then 'partially_paid' else 'issued' end
-        from (select versions[k.place] as version, coalesce(a.paid, 0) as paid
+        from (select versions[k.place] as version, coalesce(a.paid, 0) as paid, a.payment_ids
               from work.few(invoice_ids) k
               cross join lateral (
-                  select sum(a.applied_amount) as paid
-                  from (select a.applied_amount from billing.payment_allocation a
+                  select sum(a.applied_amount) as paid,
+                         array_agg(a.payment_id) filter (where a.applied_amount > 0) as payment_ids
+                  from (select a.applied_amount, a.payment_id from billing.payment_allocation a
                         where a.invoice_id between k.element and k.element and a.organization_id = organization
                         order by a.invoice_id offset 0) a) a offset 0) s
         where i.ctid = s.version and i.organization_id = organization and i.amount_paid <> s.paid
-        returning i.id, old.status as status_before, new.status as status_now, new.amount_paid
+        returning i.id, old.status as status_before, new.status as status_now, new.amount_paid,
+                  s.payment_ids
     ), event as (
         insert into billing.invoice_event (organization_id, invoice_id, action, detail, created_by)
-        select organization, s.id, 'paid', jsonb_build_object('amount_paid', s.amount_paid::text), who
+        select organization, s.id, 'paid',
+               jsonb_build_object('amount_paid', s.amount_paid::text, 'payment_ids', s.payment_ids), who
         from settled s where s.status_now = 'paid' and s.status_before <> 'paid'
     )
     select jsonb_build_object(
@@ -254,3 +259,6 @@ begin
         where k.element ->> 'status' = 'active'));
 end
 $$;
+revoke all on function billing.settle(jsonb, text) from public;
+grant execute on function billing.settle(jsonb, text) to invoice_pipelines_app;
+set local role invoice_pipelines_owner;

@@ -161,17 +161,102 @@ def amounts_that_do_not_tie(connection: Connection, *, latest: int | None = LATE
 
 
 def settlements_that_do_not_tie(connection: Connection, *, latest: int | None = LATEST) -> Finding:
-    """Paid + credited + due is the gross amount, the status says the same, and credit notes sum to what is credited."""
+    """Paid + credited + due is the gross amount, and the status says the same. Paid is what counts of the allocations
+    of payments that are neither void nor deleted, and credited the sum of the credit notes.
+    """
     return _find(
         connection,
         f"""select coalesce(i.order_number, i.id::text) as name from ({_INVOICES}) i
+            cross join lateral (
+                select coalesce(sum(a.applied_amount), 0) as amount_paid,
+                       coalesce(bool_or(a.applied_amount > 0 and p.status is distinct from 'active'), false) as is_wrong
+                from (select * from billing.payment_allocation a
+                      where a.invoice_id between i.id and i.id and a.organization_id = i.organization_id
+                      order by a.invoice_id offset 0) a
+                left join lateral (select p.status from billing.payment p
+                                   where p.organization_id = a.organization_id and p.id = a.payment_id
+                                   offset 0) p on true) a
             where i.status <> 'void' and i.amount_paid + i.amount_credited + i.amount_due <> i.gross_amount
-               or i.amount_due < 0
+               or i.amount_due < 0 or i.amount_paid <> a.amount_paid or a.is_wrong
                or (i.status = 'paid') <> (i.status <> 'void' and i.amount_due = 0)
                or i.amount_credited <> case when i.document_kind = 'invoice' then coalesce((
                       select sum(c.gross_amount) from billing.invoice c
                       where c.organization_id = i.organization_id and c.corrected_invoice_id = i.id
                         and c.status <> 'void'), 0) else i.amount_credited end""",
+        latest,
+    )
+
+
+def lines_without_invoice_or_item(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+    """Every line and VAT breakdown is that of an invoice, and the item that a line names is there."""
+    return _find(
+        connection,
+        f"""select 'line ' || l.line_number || ' of ' || coalesce(i.order_number, l.invoice_id::text) as name
+            from (select * from billing.issued_invoice_line order by invoice_id desc, line_number desc limit :latest) l
+            left join lateral ({_INVOICE_OF.format(part="l")}) i on true
+            left join lateral (select t.id from billing.item t
+                               where t.organization_id = l.organization_id and t.id = l.item_id offset 0) t on true
+            where i.id is null or l.item_id is not null and t.id is null
+            union all
+            select 'VAT of ' || x.invoice_id
+            from (select * from billing.issued_invoice_tax order by invoice_id desc limit :latest) x
+            left join lateral ({_INVOICE_OF.format(part="x")}) i on true
+            where i.id is null""",
+        latest,
+    )
+
+
+def events_that_do_not_tell_what_happened(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+    """Every void has one event, with the same moment, person and reason; every credit note has one with its amount; and
+    no event tells of a void, a credit note or a payment that there never was, or has another time than its id. Which
+    payments it was paid by, an event says since the login is noted.
+    """
+    return _find(
+        connection,
+        f"""select 'void of ' || coalesce(i.order_number, i.id::text) as name from ({_INVOICES}) i
+            where i.status = 'void' and 1 <> (
+                select count(*) from ({_EVENTS_OF.format(invoice="i.id")}) e
+                where e.action = 'voided' and e.reason = i.void_reason and e.created_by is not distinct from i.voided_by
+                  and e.created_at between i.voided_at and i.voided_at + {_OLDER_MOMENT})
+            union all
+            select 'credit note of ' || coalesce(i.order_number, i.id::text) from ({_INVOICES}) i
+            where i.document_kind = 'credit_note' and 1 <> (
+                select count(*) from ({_EVENTS_OF.format(invoice="i.corrected_invoice_id")}) e
+                where e.action = 'credited' and e.detail ->> 'credit_note_id' = i.id::text
+                  and (e.detail ->> 'gross_amount')::numeric = i.gross_amount)
+            union all
+            select 'event ' || e.action || ' of ' || coalesce(i.order_number, e.invoice_id::text)
+            from (select * from billing.invoice_event order by id desc limit :latest) e
+            left join lateral ({_INVOICE_OF.format(part="e")}) i on true
+            where i.id is null or e.created_at < i.created_at
+               or abs(extract(epoch from e.created_at - uuid_extract_timestamp(e.id))) > {_SECONDS_OF_A_CALL}
+               or e.action = 'voided' and i.status <> 'void'
+               or e.action = 'credited' and not exists (
+                      select from billing.invoice c
+                      where c.organization_id = e.organization_id and c.corrected_invoice_id = e.invoice_id
+                        and c.id::text = e.detail ->> 'credit_note_id')
+               or e.action = 'paid' and e.login is not null and not exists (
+                      select from jsonb_array_elements_text(e.detail -> 'payment_ids') d
+                      join billing.payment_event p
+                        on p.payment_id = d.value::uuid and p.organization_id = e.organization_id
+                      where p.after -> 'applied' ? e.invoice_id::text)""",
+        latest,
+    )
+
+
+def payments_that_their_events_do_not_tell(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+    """A payment and its allocations are as the last of its events left them."""
+    return _find(
+        connection,
+        """select coalesce(p.reference, p.external_id, p.id::text) as name
+           from (select array_agg(n.id order by n.id) as ids
+                 from (select id from billing.payment order by id desc limit :latest) n) newest
+           cross join lateral billing.payment_facts(newest.ids) f
+           cross join lateral (select * from billing.payment p where p.id = newest.ids[f.place] offset 0) p
+           left join lateral (select e.after from billing.payment_event e
+                              where e.payment_id between p.id and p.id and e.organization_id = p.organization_id
+                              order by e.payment_id, e.id desc limit 1) e on true
+           where newest.ids is not null and e.after is distinct from f.facts""",
         latest,
     )
 
@@ -250,6 +335,19 @@ _LAST_NUMBER = """
 """
 # Ids are made in the order of time (uuidv7).
 _INVOICES = "select * from billing.invoice order by id desc limit :latest"
+_INVOICE_OF = """
+    select i.id, i.order_number, i.status, i.created_at from billing.invoice i
+    where i.organization_id = {part}.organization_id and i.id = {part}.invoice_id offset 0
+"""
+_EVENTS_OF = """
+    select e.* from billing.invoice_event e
+    where e.invoice_id between {invoice} and {invoice} and e.organization_id = i.organization_id
+    order by e.invoice_id offset 0
+"""
+_OLDER_MOMENT = "interval '10 seconds'"
+"""Before the two had one moment, the event was written a little later in the same call."""
+_SECONDS_OF_A_CALL = 60
+"""The id of an event is made in the call that writes it, but later than the moment that a void notes."""
 
 
 def _find(connection: Connection, query: str, latest: int | None) -> Finding:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from invoice_pipelines.database.engine import SessionLimits, create_login_engine
 from invoice_pipelines.database.errors import DEADLOCK, LOCK_NOT_AVAILABLE, DatabaseError, holders_of, sqlstate
-from invoice_pipelines.database.roles import APP, DAGSTER, OVERVIEW, OWNER, RECORDER
+from invoice_pipelines.database.roles import APP, BOOKS, DAGSTER, OVERVIEW, OWNER, RECORDER
 from invoice_pipelines.database.schema import (
     MIGRATION_LOCK,
     Comparison,
@@ -52,7 +52,8 @@ EXCESSIVE_RIGHTS = """
     union all
     select format('revoke %I from %I', l.role, r.role)
     from unnest(cast(:lesser as text[])) r (role), unnest(array[:owner] || cast(:lesser as text[])) l (role)
-    where r.role <> l.role and pg_has_role(r.role, l.role, 'member')
+    where r.role <> l.role and (r.role, l.role) <> ('invoice_pipelines_books', 'invoice_pipelines_app')
+      and pg_has_role(r.role, l.role, 'member')
     union all
     select format('grant %I to %I with inherit false', r.role, :owner)
     from unnest(cast(:lesser as text[])) r (role)
@@ -164,13 +165,13 @@ def _apply_sql(connection: Connection) -> None:
     schemas = ((OWNER, own), ("none", "public"))  # `public` belongs to the owner of the database
     for role, names in schemas:
         connection.execute(text(f"set local role {role}"))
-        connection.execute(text(f"grant usage, create on schema {names} to {OVERVIEW}, {RECORDER}"))
+        connection.execute(text(f"grant usage, create on schema {names} to {OVERVIEW}, {RECORDER}, {BOOKS}"))
     for file in sql_files():
         connection.execute(text(f"set local role {OWNER}"))
         connection.exec_driver_sql(file.read_text(encoding="utf-8").replace("%", "%%"))
     for role, names in schemas:
         connection.execute(text(f"set local role {role}"))
-        connection.execute(text(f"revoke create on schema {names} from {OVERVIEW}, {RECORDER}"))
+        connection.execute(text(f"revoke create on schema {names} from {OVERVIEW}, {RECORDER}, {BOOKS}"))
     connection.execute(text(f"set local role {OWNER}"))
     connection.execute(text("delete from database.applied_functions"))
     connection.execute(
@@ -281,10 +282,12 @@ def _create_roles(connection: Connection) -> None:
     _create_role(connection, APP, "login")
     _create_role(connection, OVERVIEW, "nologin")
     _create_role(connection, RECORDER, "nologin")
+    _create_role(connection, BOOKS, "nologin")
     name = connection.execute(text("select quote_ident(current_database())")).scalar_one()
     for statement in (
         # Without inheritance the policies of these roles do not let the owner see any record.
-        f"grant {OVERVIEW}, {RECORDER} to {OWNER} with admin false, inherit false, set true",
+        f"grant {OVERVIEW}, {RECORDER}, {BOOKS} to {OWNER} with admin false, inherit false, set true",
+        f"grant {APP} to {BOOKS} with admin false, inherit true, set false",
         f"grant {OWNER}, {APP} to current_user",
         f"create schema if not exists database authorization {OWNER}",
         f"grant usage, create on schema public to {OWNER}",
@@ -308,7 +311,7 @@ def _is_ready(connection: Connection) -> bool:
 
 
 def _excessive_rights(connection: Connection) -> list[str]:
-    roles = {"owner": OWNER, "lesser": [APP, OVERVIEW, RECORDER]}
+    roles = {"owner": OWNER, "lesser": [APP, OVERVIEW, RECORDER, BOOKS]}
     return list(connection.execute(text(EXCESSIVE_RIGHTS), roles).scalars())
 
 

@@ -6,6 +6,12 @@ OWNER = "invoice_pipelines_owner"
 APP = "invoice_pipelines_app"
 """Does all work; neither superuser nor bypassrls, so it sees the rows of the organization in scope and no others."""
 
+BOOKS = "invoice_pipelines_books"
+"""Owns the `security definer` functions that write the books (issued invoices, numbers, payments and their events), and
+is the only role that may. It may also do what the application may, since issuing an invoice ends its item of work and
+puts documents into their queue; row-level security is forced on it as well. Nobody can log in as it.
+"""
+
 OVERVIEW = "invoice_pipelines_overview"
 """Owns the few `security definer` functions that look across organizations; nobody can log in as it."""
 

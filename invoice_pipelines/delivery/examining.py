@@ -195,10 +195,11 @@ def still_wanted(connection: Connection, message: Message) -> tuple[str, str] | 
             return "NOT_DUE", "It is not due any more, or a later reminder took its place."
         if due[0].amount_due != message.amount_due:
             return "CHANGED", "Another amount is due by now: it is written anew."
+    connection.execute(text("select billing.hold_invoices(array[cast(:id as uuid)])"), {"id": message.invoice_id})
     status = connection.execute(
         text(
             """select i.status from billing.invoice i
-               where i.organization_id = current_setting('app.organization_id')::uuid and i.id = :id for share"""
+               where i.organization_id = current_setting('app.organization_id')::uuid and i.id = :id"""
         ),
         {"id": message.invoice_id},
     ).scalar_one()

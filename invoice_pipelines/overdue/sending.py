@@ -56,6 +56,10 @@ def still_due(connection: Connection, notification_ids: Iterable[UUID]) -> tuple
         ),
         {"ids": sorted(set(notification_ids))},
     ).all()
+    locked = sorted(locked, key=lambda row: row.invoice_id)
+    connection.execute(
+        text("select billing.hold_invoices(cast(:ids as uuid[]))"), {"ids": [row.invoice_id for row in locked]}
+    )
     rows = connection.execute(
         text(
             """select n.id, n.invoice_id, n.invoice_number, n.customer_id, n.level, n.due_date, i.amount_due, i.currency
@@ -67,7 +71,7 @@ def still_due(connection: Connection, notification_ids: Iterable[UUID]) -> tuple
                cross join lateral (
                    select i.status, i.amount_due, i.currency from billing.invoice i
                    where i.organization_id = current_setting('app.organization_id')::uuid and i.id = n.invoice_id
-                   for share) i
+                   offset 0) i
                where i.status in ('issued', 'partially_paid') and i.amount_due > 0
                  and not exists (
                      select from overdue.notification higher
@@ -75,7 +79,7 @@ def still_due(connection: Connection, notification_ids: Iterable[UUID]) -> tuple
                        and higher.notification_type = n.notification_type and higher.level > n.level
                        and higher.status <> 'closed')"""
         ),
-        {"ids": [row.id for row in sorted(locked, key=lambda row: row.invoice_id)]},
+        {"ids": [row.id for row in locked]},
     )
     return tuple(StillDue(*row) for row in rows)
 

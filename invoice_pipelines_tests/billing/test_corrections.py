@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
+from invoice_pipelines.billing.payments import payments_of, record_payment, void_payment
 from invoice_pipelines_tests.billing.books import books
 from invoice_pipelines_tests.billing.conftest import RATES, Desk, line, open_desk
 from invoice_pipelines_tests.billing.model import rounded
@@ -183,13 +184,8 @@ def test_many_small_credit_notes_never_exceed_the_invoice(desk: Desk) -> None:
 
 
 def pay(desk: Desk, invoice: UUID, amount: str) -> None:
-    desk.rows(
-        """update billing.invoice set amount_paid = cast(:amount as numeric),
-               status = case when cast(:amount as numeric) = gross_amount then 'paid' else 'partially_paid' end
-           where id = :id""",
-        id=invoice,
-        amount=amount,
-    )
+    with desk.scope() as connection:
+        record_payment(connection, invoice, Decimal(amount), recorded_by="anna")
 
 
 def test_what_was_paid_is_neither_voided_nor_credited(desk: Desk) -> None:
@@ -209,7 +205,9 @@ def test_a_paid_invoice_is_credited_after_the_refund(desk: Desk) -> None:
     invoice = desk.issue(line(2, 50))
     pay(desk, invoice, "119.00")
     assert "refund the payment first" in told(lambda: credit(desk, invoice, {1: 1}))
-    desk.rows("update billing.invoice set amount_paid = 0, status = 'issued' where id = :id", id=invoice)
+    with desk.scope() as connection:
+        (payment,) = payments_of(connection, invoice)
+        void_payment(connection, payment.payment_id, voided_by="anna")
     credit(desk, invoice)
 
 

@@ -78,7 +78,10 @@ def test_an_invoice_is_partially_paid_then_paid(desk: Desk) -> None:
     events = desk.rows(
         "select action, detail, created_by from billing.invoice_event where invoice_id = :id", id=invoice
     )
-    assert [tuple(event) for event in events] == [("paid", {"amount_paid": "119.00"}, "anna")]
+    payments = [str(row.id) for row in desk.rows("select id from billing.payment")]
+    ((action, detail, person),) = events
+    assert (action, detail["amount_paid"], person) == ("paid", "119.00", "anna")
+    assert sorted(detail["payment_ids"]) == sorted(payments)
 
 
 def test_the_same_payment_again_changes_nothing(desk: Desk) -> None:

@@ -7,15 +7,19 @@ from decimal import Decimal
 import pytest
 
 from invoice_pipelines.billing import credit_invoice, promises, void_invoice
+from invoice_pipelines.billing.payments import record_payment, void_payment
 from invoice_pipelines.billing.promises import (
     amounts_that_do_not_tie,
     dates_out_of_order,
+    events_that_do_not_tell_what_happened,
     explain_numbers,
     invoices_without_number_or_lines,
     items_with_negative_stock,
+    lines_without_invoice_or_item,
     numbers_given_twice,
     numbers_with_gaps,
     orders_and_invoices_that_disagree,
+    payments_that_their_events_do_not_tell,
     settlements_that_do_not_tie,
 )
 from invoice_pipelines.organizations import NumberFormat, OrganizationSettings
@@ -29,12 +33,15 @@ OF_INVOICES = (
     amounts_that_do_not_tie,
     settlements_that_do_not_tie,
     orders_and_invoices_that_disagree,
+    lines_without_invoice_or_item,
+    events_that_do_not_tell_what_happened,
+    payments_that_their_events_do_not_tell,
 )
 
 
 @pytest.fixture
 def shop(common_billing_database):
-    """Ten invoices, some of them voided, credited, of several rates and discounts."""
+    """Ten invoices, some of them voided, credited, paid, of several rates and discounts."""
     shop = open_shop(common_billing_database)
     odd = {
         "discount_percent": "33.33",
@@ -50,6 +57,10 @@ def shop(common_billing_database):
         void_invoice(connection, ids[2], reason="x", voided_by="ben", reopen_order=True)
         credit_invoice(connection, ids[1], reason="x", created_by="ben", quantities={1: Decimal("0.7")})
         credit_invoice(connection, ids[3], reason="x", created_by="ben", return_stock=True)
+        first = record_payment(connection, ids[4], Decimal(7), recorded_by="ben", reference="P4")
+        record_payment(connection, ids[6], Decimal("119.00"), recorded_by="ben", reference="P6")
+        record_payment(connection, ids[8], Decimal("119.00"), recorded_by="ben", reference="P8")
+        void_payment(connection, first, voided_by="ben")
     return shop
 
 
@@ -72,6 +83,9 @@ def test_an_organization_without_invoices_keeps_all_promises(common_billing_data
     assert broken(shop) == {}
 
 
+O0 = "(select id from billing.invoice where organization_id = {organization} and order_number = 'O0')"
+O1 = "(select id from billing.invoice where organization_id = {organization} and order_number = 'O1' limit 1)"
+O6 = "(select id from billing.invoice where organization_id = {organization} and order_number = 'O6')"
 O5 = "(select id from billing.invoice where organization_id = {organization} and order_number = 'O5')"
 
 
@@ -150,6 +164,93 @@ O5 = "(select id from billing.invoice where organization_id = {organization} and
             "and order_number = 'open'",
             orders_and_invoices_that_disagree,
             "open",
+        ),
+        (
+            "update billing.invoice set amount_paid = gross_amount, status = 'paid' where id = " + O5,
+            settlements_that_do_not_tie,
+            "O5",
+        ),
+        (
+            "update billing.payment_allocation set applied_amount = 100 where invoice_id = " + O6,
+            settlements_that_do_not_tie,
+            "O6",
+        ),
+        (
+            "update billing.payment set status = 'void' where organization_id = {organization} and reference = 'P6'",
+            settlements_that_do_not_tie,
+            "O6",
+        ),
+        (
+            "update billing.payment set payment_date = '2020-01-01' where organization_id = {organization} "
+            "and reference = 'P6'",
+            payments_that_their_events_do_not_tell,
+            "P6",
+        ),
+        (
+            "delete from billing.payment_event where organization_id = {organization} and payment_id = "
+            "(select payment_id from billing.payment_allocation where invoice_id = " + O6 + ")",
+            payments_that_their_events_do_not_tell,
+            "P6",
+        ),
+        (
+            "update billing.invoice set status = 'void', void_reason = 'x', voided_at = now(), voided_by = 'ben' "
+            "where id = " + O5,
+            events_that_do_not_tell_what_happened,
+            "void of O5",
+        ),
+        (
+            "delete from billing.invoice_event where invoice_id = " + O0,
+            events_that_do_not_tell_what_happened,
+            "void of O0",
+        ),
+        (
+            "update billing.invoice set voided_by = 'carl' where id = " + O0,
+            events_that_do_not_tell_what_happened,
+            "void of O0",
+        ),
+        (
+            "update billing.invoice set voided_at = voided_at - interval '1 day' where id = " + O0,
+            events_that_do_not_tell_what_happened,
+            "void of O0",
+        ),
+        (
+            "update billing.invoice_event set created_at = created_at - interval '1 hour' where invoice_id = " + O6,
+            events_that_do_not_tell_what_happened,
+            "event paid of O6",
+        ),
+        (
+            "delete from billing.invoice_event where invoice_id = " + O1,
+            events_that_do_not_tell_what_happened,
+            "credit note of O1",
+        ),
+        (
+            "insert into billing.invoice_event (organization_id, invoice_id, action) values ({organization}, "
+            + O5
+            + ", 'paid')",
+            events_that_do_not_tell_what_happened,
+            "event paid of O5",
+        ),
+        (
+            "insert into billing.invoice_event (organization_id, invoice_id, action) values ({organization}, "
+            + O5
+            + ", 'voided')",
+            events_that_do_not_tell_what_happened,
+            "event voided of O5",
+        ),
+        (
+            "update billing.issued_invoice_line set item_id = uuidv7() where line_number = 2 and invoice_id = " + O5,
+            lines_without_invoice_or_item,
+            "line 2 of O5",
+        ),
+        (
+            "update billing.issued_invoice_line set invoice_id = uuidv7() where line_number = 2 and invoice_id = " + O5,
+            lines_without_invoice_or_item,
+            "line 2 of ",
+        ),
+        (
+            "update billing.issued_invoice_tax set invoice_id = uuidv7() where tax_rate = 7 and invoice_id = " + O5,
+            lines_without_invoice_or_item,
+            "VAT of ",
         ),
     ],
 )

@@ -132,14 +132,12 @@ def pay(desk: Desk, invoice: UUID, percent: int, day: date) -> None:
 
 def pay_off_the_record(desk: Desk, invoice: UUID, percent: int) -> None:
     """As if it had been paid before payments were recorded."""
-    desk.rows(
-        """update billing.invoice set amount_paid = amount_paid + p.paid,
-                  status = case when p.paid = amount_due then 'paid' when amount_paid + amount_credited + p.paid > 0
-                                then 'partially_paid' else status end
-           from (select round(amount_due * :percent / 100, 3) as paid from billing.invoice where id = :id) p
-           where id = :id""",
-        id=invoice,
-        percent=percent,
+    desk.behind(
+        f"""update billing.invoice set amount_paid = amount_paid + p.paid,
+                   status = case when p.paid = amount_due then 'paid' when amount_paid + amount_credited + p.paid > 0
+                                 then 'partially_paid' else status end
+            from (select round(amount_due * {percent} / 100, 3) as paid from billing.invoice where id = '{invoice}') p
+            where id = '{invoice}'"""
     )
 
 
@@ -376,10 +374,10 @@ def test_what_is_paid_meanwhile_does_not_make_the_sums_differ(desk: Desk) -> Non
     def pay_and_take_back() -> None:
         paid = (1, 0)
         while not done.is_set():
-            desk.rows(
-                """update billing.invoice set amount_paid = :paid,
-                          status = case when :paid = 0 then 'issued' else 'partially_paid' end""",
-                paid=paid[0],
+            desk.behind(
+                f"""update billing.invoice set amount_paid = {paid[0]},
+                           status = case when {paid[0]} = 0 then 'issued' else 'partially_paid' end
+                    where organization_id = '{{organization}}'"""
             )
             paid = paid[::-1]
 

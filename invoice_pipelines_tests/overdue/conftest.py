@@ -116,16 +116,14 @@ class Desk:
     def settle(self, invoice_id: UUID, settled: str) -> None:
         """What is paid, credited, voided; or `no` after a payment that was taken back."""
         status, paid, credited = SETTLED[settled]
-        self.rows(
-            """update billing.invoice set status = :status, amount_paid = :paid, amount_credited = :credited,
-                   void_reason = case when :status = 'void' then 'wrong' end,
-                   voided_at = case when :status = 'void' then now() end
-               where id = :id""",
-            id=invoice_id,
-            status=status,
-            paid=paid,
-            credited=credited,
-        )
+        statement = """update billing.invoice set status = :status, amount_paid = :paid, amount_credited = :credited,
+                           void_reason = case when :status = 'void' then 'wrong' end,
+                           voided_at = case when :status = 'void' then now() end
+                       where id = :id"""
+        with self.superuser.begin() as connection:
+            connection.execute(
+                text(statement), {"id": invoice_id, "status": status, "paid": paid, "credited": credited}
+            )
 
     def mend(self, invoice_id: UUID) -> None:
         """Gives a bad invoice what it lacks."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from sqlalchemy import text
 
 from invoice_pipelines.overdue import AlreadyRunning, ExecutionReport
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
@@ -28,7 +29,9 @@ def busy_desk(common_overdue_database: TestDatabase) -> Desk:
     late = [desk.late(1 + days) for days in range(40)]
     ids = desk.add([late[number % 40] for number in range(SETTLED)])
     desk.run(batch_size=1000)
-    desk.rows("update billing.invoice set status = 'paid', amount_paid = gross_amount where id = any(:ids)", ids=ids)
+    with desk.superuser.begin() as connection:
+        statement = "update billing.invoice set status = 'paid', amount_paid = gross_amount where id = any(:ids)"
+        connection.execute(text(statement), {"ids": ids})
     desk.add([late[number % 40] for number in range(INVOICES)])
     return desk
 

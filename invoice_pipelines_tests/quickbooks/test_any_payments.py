@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks.connections import find_connection
@@ -131,12 +131,13 @@ def test_broken_promises_are_found(town: Town) -> None:
     paid = till.accountant.pay({first_there: 50, second_there: 60})["Id"]
     till.pull()
     number = till.desk.value("select invoice_number from billing.invoice_number where invoice_id = :id", id=first)
-    till.desk.rows("update billing.payment_allocation set applied_amount = 49 where invoice_id = :id", id=first)
+    till.desk.behind(f"update billing.payment_allocation set applied_amount = 49 where invoice_id = '{first}'")
     with till.desk.scope() as connection:
         found = paid_and_due_that_do_not_tie(connection)
         assert (found.count, found.sample) == (1, (number,))
         assert allocations_that_differ(connection).kept
-        connection.execute(text("delete from billing.payment_allocation where invoice_id = :id"), {"id": first})
+    till.desk.behind(f"delete from billing.payment_allocation where invoice_id = '{first}'")
+    with till.desk.scope() as connection:
         found = allocations_that_differ(connection)
         assert (found.count, found.sample) == (1, (paid,))
 

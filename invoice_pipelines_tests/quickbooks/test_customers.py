@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks import customers
@@ -326,13 +327,16 @@ def test_fm36_a_merged_customer_follows_the_survivor_and_is_never_made_again(
 def _push_invoice(sides: Sides, record, there: str) -> None:
     """An invoice of ours that QuickBooks has, as far as the merge of customers looks at it."""
     made = sides.there.invoice(there, 10)
-    invoice = sides.value(
-        """insert into billing.invoice (organization_id, customer_id, issue_date, due_date, currency, line_amount,
-                                        allowance_amount, net_amount, tax_amount, gross_amount, language, seller, buyer)
-           values (current_setting('app.organization_id')::uuid, :customer, '2026-01-02', '2026-01-16', 'EUR', 10, 0,
-                   10, 0, 10, 'en', '{}', '{}') returning id""",
-        customer=record,
-    )
+    with sides.ground.database.superuser.begin() as connection:
+        invoice = connection.execute(
+            text(
+                """insert into billing.invoice (organization_id, customer_id, issue_date, due_date, currency,
+                       line_amount, allowance_amount, net_amount, tax_amount, gross_amount, language, seller, buyer)
+                   values (:organization, :customer, '2026-01-02', '2026-01-16', 'EUR', 10, 0, 10, 0, 10, 'en', '{}',
+                           '{}') returning id"""
+            ),
+            {"organization": sides.organization_id, "customer": record},
+        ).scalar_one()
     sides.rows(
         """insert into quickbooks.mapping (organization_id, realm_id, entity_type, local_id, quickbooks_id, sync_token,
                                            snapshot)

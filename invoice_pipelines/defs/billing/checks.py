@@ -57,8 +57,26 @@ PROMISES = (
     ),
     _Promise(
         "settlements_tie",
-        "Paid + credited + due is the gross amount of every invoice, and its status says the same.",
+        "Paid + credited + due is the gross amount of every invoice, its status says the same, and what is paid is "
+        "what counts of its payments.",
         lambda connection, latest: promises.settlements_that_do_not_tie(connection, latest=latest),
+        blocking=False,
+    ),
+    _Promise(
+        "lines_belong_to_invoices",
+        "Every line and VAT breakdown is that of an invoice, and the item that a line names is there.",
+        lambda connection, latest: promises.lines_without_invoice_or_item(connection, latest=latest),
+    ),
+    _Promise(
+        "events_tell_what_happened",
+        "Every void and credit note has its event, and no event tells of what did not happen or of another time.",
+        lambda connection, latest: promises.events_that_do_not_tell_what_happened(connection, latest=latest),
+        blocking=False,
+    ),
+    _Promise(
+        "payments_are_as_their_events_tell",
+        "A payment and its allocations are as the last of its events left them.",
+        lambda connection, latest: promises.payments_that_their_events_do_not_tell(connection, latest=latest),
         blocking=False,
     ),
     _Promise(

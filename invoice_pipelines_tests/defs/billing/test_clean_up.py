@@ -17,7 +17,7 @@ def half_an_hour_later(shop: Shop) -> dict[str, object]:
 def test_a_job_whose_every_run_fails_is_ended_after_its_fourth_standstill(shop: Shop) -> None:
     shop.open("acme")
     job = shop.ask("acme", shop.orders("acme", "1", "1"))
-    shop.house.behind("revoke insert on billing.invoice_number from invoice_pipelines_app")
+    shop.house.behind("revoke insert on billing.invoice_number from invoice_pipelines_books")
     for _ in range(3):
         assert not shop.house.run("invoicing", "acme").success
         assert half_an_hour_later(shop)["reopened jobs"] == 1
@@ -30,7 +30,7 @@ def test_a_job_whose_every_run_fails_is_ended_after_its_fourth_standstill(shop: 
     assert shop.numbers("acme") == []
     assert shop.asked_for() == [], "no run is asked for any more"
 
-    shop.house.behind("grant insert on billing.invoice_number to invoice_pipelines_app")
+    shop.house.behind("grant insert on billing.invoice_number to invoice_pipelines_books")
     assert shop.value("acme", "select work.retry_failed_items(:id, 'anna')", id=job) == 2
     assert shop.house.run("invoicing", "acme").success
     assert len(shop.numbers("acme")) == 2

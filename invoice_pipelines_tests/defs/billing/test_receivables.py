@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
+from invoice_pipelines.billing.payments import record_payment
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.billing.receivables import receivables_due
 from invoice_pipelines_tests.defs.billing.conftest import Shop
@@ -36,10 +38,7 @@ def books(shop: Shop) -> Shop:
         first, second, _ = connection.execute(
             text("select id from billing.issued_invoice order by number")
         ).scalars()  # fmt: skip
-        connection.execute(
-            text("update billing.invoice set amount_paid = 118.99, status = 'partially_paid' where id = :id"),
-            {"id": first},
-        )
+        record_payment(connection, first, Decimal("118.99"), recorded_by="anna")
         credit_invoice(connection, second, reason="broken", created_by="anna")
     return shop
 
@@ -163,11 +162,10 @@ def test_the_sensor_asks_for_a_run_on_each_day_on_which_something_is_open(books:
     assert books.house.run("receivables_aging", "acme").success
     let_pass(books, "1 day")
     assert asked_for(books) == ["acme"]
-    with organization_scope(books.house.database.engine, books.house.id_of("acme")) as connection:
-        connection.execute(
-            text("update billing.invoice set amount_paid = amount_due + amount_paid, status = 'paid' "
-                 "where status in ('issued', 'partially_paid')")
-        )  # fmt: skip
+    books.house.behind(
+        """update billing.invoice set amount_paid = amount_due + amount_paid, status = 'paid'
+           where status in ('issued', 'partially_paid')"""
+    )
     assert books.house.run("receivables_aging", "acme").success
     let_pass(books, "1 day")
     assert asked_for(books) == []
