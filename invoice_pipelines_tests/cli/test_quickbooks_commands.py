@@ -24,7 +24,7 @@ OLD_KEY = Fernet.generate_key().decode()
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(switches=Switches(throttled=False)) as sandbox:
+    with Sandbox(switches=Switches(throttled=False, latency_per_call=0)) as sandbox:
         sandbox.add_company(REALM, name="Acme [bold]Inc.")
         sandbox.add_company("9130002", name="Another Company")
         yield sandbox

@@ -61,7 +61,7 @@ def open_ground(server: EmbeddedServer, template: str, home: Path) -> Iterator[G
     """The ground of a module's tests."""
     with (
         fresh_database(server, template) as database,
-        Sandbox(switches=Switches(throttled=False), clock=Clock()) as sandbox,
+        Sandbox(switches=Switches(throttled=False, latency_per_call=0), clock=Clock()) as sandbox,
     ):
         settings = settings_for(sandbox, home).model_copy(update={"quickbooks_parallel_calls": 1})
         yield Ground(database, sandbox, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,8 +22,15 @@ REALM = "9130001"
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A QuickBooks without companies, on a port of its own. Its throttles are off: tests of the rate put them on."""
-    with Sandbox(switches=Switches(throttled=False)) as sandbox:
+    """A QuickBooks without companies, on a port of its own.
+
+    Its throttles are off: tests of the rate put them on. Each refresh changes the token, as that is when one is lost.
+    Lines count without an item: tests of what becomes of them say otherwise.
+    """
+    switches = Switches(
+        throttled=False, latency_per_call=0, refresh_token_rotates_after=timedelta(), line_without_item="counted"
+    )
+    with Sandbox(switches=switches) as sandbox:
         yield sandbox
 
 

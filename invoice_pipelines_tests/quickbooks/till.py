@@ -138,5 +138,8 @@ class Town:
 @contextmanager
 def open_town(server: EmbeddedServer, template: str, home: Path) -> Iterator[Town]:
     """A town for as long as the block lasts."""
-    with fresh_database(server, template) as database, Sandbox(switches=Switches(throttled=False)) as sandbox:
+    with (
+        fresh_database(server, template) as database,
+        Sandbox(switches=Switches(throttled=False, latency_per_call=0)) as sandbox,
+    ):
         yield Town(database, sandbox, settings_for(sandbox, home))

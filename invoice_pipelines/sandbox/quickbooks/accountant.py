@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from invoice_pipelines.sandbox.quickbooks import entities
-from invoice_pipelines.sandbox.quickbooks.books import TRANSACTIONS
+from invoice_pipelines.sandbox.quickbooks.books import TRANSACTIONS, Books
 from invoice_pipelines.sandbox.quickbooks.companies import Company
 from invoice_pipelines.sandbox.quickbooks.json_text import Document
 from invoice_pipelines.sandbox.quickbooks.service import Service
@@ -112,12 +112,32 @@ class Accountant:
             self.apply_credit(memo["Id"], apply_to)
         return self.document("CreditMemo", memo["Id"])
 
-    def apply_credit(self, memo: str, apply_to: Mapping[str, Amount]) -> Document:
-        """The payment of zero that applies a credit memo to invoices."""
-        customer = self.document("CreditMemo", memo)["CustomerRef"]["value"]
+    def apply_credit(self, memo: str, apply_to: Mapping[str, Amount], kind: str = "CreditMemo") -> Document:
+        """The payment of zero that applies a credit memo, a journal entry or a deposit to invoices."""
+        customer = self.document("Invoice", next(iter(apply_to)))["CustomerRef"]["value"]
         lines = [_link("Invoice", identity, one) for identity, one in apply_to.items()]
-        lines.append(_link("CreditMemo", memo, sum((Decimal(one) for one in apply_to.values()), Decimal(0))))
+        lines.append(_link(kind, memo, sum((Decimal(one) for one in apply_to.values()), Decimal(0))))
         return self.create("Payment", CustomerRef={"value": customer}, TotalAmt=Decimal(0), Line=lines)
+
+    def journal_entry(self, customer: str, amount: Amount, *, posting: str = "Credit") -> Document:
+        """A journal entry that credits a customer, or debits him, on the receivables."""
+        entity = {"Type": "Customer", "EntityRef": {"value": customer}}
+        other = "Debit" if posting == "Credit" else "Credit"
+        lines = [
+            {
+                "Amount": Decimal(amount),
+                "DetailType": "JournalEntryLineDetail",
+                "JournalEntryLineDetail": {"PostingType": side, "AccountRef": {"value": account}} | more,
+            }
+            for side, account, more in ((posting, "6", {"Entity": entity}), (other, "1", {}))
+        ]
+        return self.create("JournalEntry", Line=lines)
+
+    def bank_deposit(self, customer: str, amount: Amount) -> Document:
+        """A deposit at the bank that is booked on the receivables of a customer, without a payment."""
+        detail = {"Entity": {"value": customer, "type": "CUSTOMER"}, "AccountRef": {"value": "6"}}
+        line = {"Amount": Decimal(amount), "DetailType": "DepositLineDetail", "DepositLineDetail": detail}
+        return self.create("Deposit", DepositToAccountRef={"value": "3"}, TotalAmt=Decimal(amount), Line=[line])
 
     def refund(self, customer: str, amount: Amount, **fields: Any) -> Document:
         """A refund receipt, which is linked to nothing."""
@@ -228,8 +248,13 @@ class Accountant:
 
     def _do(self, action: Any, entity: str, fields: Document) -> Document:
         with self._service.store.transaction():
-            done: Document = action(self._service.books(self.realm), entity, fields)
+            done: Document = action(self._books(), entity, fields)
             return done
+
+    def _books(self) -> Books:
+        books = self._service.books(self.realm)
+        books.by_hand = True
+        return books
 
 
 def _link(kind: str, identity: str, amount: Amount) -> Document:

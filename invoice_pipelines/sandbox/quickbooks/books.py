@@ -15,7 +15,7 @@ from invoice_pipelines.sandbox.quickbooks.json_text import Document
 from invoice_pipelines.sandbox.quickbooks.store import Row, Store
 from invoice_pipelines.sandbox.quickbooks.switches import Switches
 
-TRANSACTIONS = ("Invoice", "Payment", "CreditMemo", "RefundReceipt", "Purchase")
+TRANSACTIONS = ("Invoice", "Payment", "CreditMemo", "RefundReceipt", "Purchase", "JournalEntry", "Deposit")
 NAMES = ("Customer", "Vendor", "Employee")
 CENT = Decimal("0.01")
 
@@ -32,6 +32,8 @@ class Books:
     hidden: set[tuple[str, int]] = field(default_factory=set)
     """What was made in the same batch: it exists, but cannot be referred to yet."""
     allow_duplicate_number: bool = False
+    by_hand: bool = False
+    """Whether somebody works in QuickBooks itself: its pages fill in what the API asks for."""
 
     @property
     def second(self) -> int:

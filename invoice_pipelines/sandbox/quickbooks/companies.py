@@ -42,6 +42,8 @@ class Company(BaseModel):
     country: str = "US"
     home_currency: str = Field(default_factory=lambda data: _CURRENCIES.get(data["country"], "EUR"))
     multi_currency: bool = False
+    exchange_rates: dict[str, Decimal] = Field(default_factory=dict)
+    """What it takes a unit of a foreign currency for, in its own, unless a transaction says otherwise."""
     custom_txn_numbers: bool = True
     automated_sales_tax: bool = Field(default_factory=lambda data: data["country"] == "US")
     tax_percent: Decimal = Decimal("8")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from invoice_pipelines.sandbox.quickbooks import names, payments, refusals, sales
-from invoice_pipelines.sandbox.quickbooks.books import Books, without_blanks
+from invoice_pipelines.sandbox.quickbooks.books import TRANSACTIONS, Books, without_blanks
 from invoice_pipelines.sandbox.quickbooks.json_text import Document
 
 Complete = Callable[[Books, str, Document, Document | None], Document]
@@ -27,7 +27,7 @@ class Kind:
 
 
 def _as_sent(books: Books, entity: str, sent: Document, old: Document | None) -> Document:
-    if entity != "Purchase":
+    if entity not in TRANSACTIONS:
         sent.setdefault("Active", True)
     return sent
 
@@ -38,18 +38,23 @@ _NAME = Kind(
     frozenset(["DisplayName", "PrintOnCheckName", "Active", "CurrencyRef", "PrimaryTaxIdentifier"]),
     deletable=False,
 )
-_SALE_KEPT = frozenset(["TxnDate", "CurrencyRef"])
+_SALE_KEPT = frozenset(["TxnDate", "CurrencyRef", "ExchangeRate"])
 _LIST = Kind(_as_sent, deletable=False)
 KINDS: dict[str, Kind] = {
     "Customer": _NAME,
     "Vendor": _NAME,
     "Employee": _NAME,
-    "Item": Kind(names.complete_item, names.ITEM_READ_ONLY, frozenset(["Type", "Active", "Name"]), deletable=False),
+    "Item": Kind(
+        names.complete_item,
+        names.ITEM_READ_ONLY,
+        frozenset(["Type", "Active", "Name", "ItemCategoryType"]),
+        deletable=False,
+    ),
     "Invoice": Kind(sales.complete_sale, sales.READ_ONLY, _SALE_KEPT, void=sales.voided_sale),
     "CreditMemo": Kind(sales.complete_sale, sales.READ_ONLY, _SALE_KEPT),
     "RefundReceipt": Kind(sales.complete_sale, sales.READ_ONLY, _SALE_KEPT),
     "Payment": Kind(payments.complete_payment, payments.READ_ONLY, _SALE_KEPT, void=payments.voided_payment),
-    "Purchase": Kind(_as_sent),
+    **dict.fromkeys(("Purchase", "JournalEntry", "Deposit"), Kind(_as_sent)),
     **dict.fromkeys(("Account", "PaymentMethod", "Term", "TaxCode", "TaxRate", "Class", "Department"), _LIST),
 }
 BY_PATH = {entity.lower(): entity for entity in KINDS}

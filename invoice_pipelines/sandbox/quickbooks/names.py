@@ -25,6 +25,9 @@ _LENGTHS = {
     "ResaleNum": 16,
 }
 _NO_COLON = ("DisplayName", "Title", "GivenName", "MiddleName", "FamilyName", "Suffix", "PrintOnCheckName")
+_ADDRESS_LENGTHS = {**dict.fromkeys(("Line1", "Line2", "Line3", "Line4", "Line5"), 500), "City": 255, "Country": 255}
+_ADDRESS_LENGTHS |= {"CountrySubDivisionCode": 255, "PostalCode": 30}
+_EMAIL = 100
 _PHONES = ("PrimaryPhone", "AlternatePhone", "Mobile", "Fax")
 _ITEM_LENGTHS = {"Name": 100, "Sku": 100, "Description": 4000, "PurchaseDesc": 4000}
 ITEM_TYPES = ("Service", "NonInventory", "Inventory", "Group", "Category")
@@ -45,7 +48,10 @@ def complete_name(books: Books, entity: str, sent: Document, old: Document | Non
             raise refusals.bad_length(f"{phone}.FreeFormNumber", 30, len(number))
     if len(document.get("WebAddr", {}).get("URI", "")) > 1000:
         raise refusals.bad_length("WebAddr.URI", 1000, len(document["WebAddr"]["URI"]))
-    for address in str(document.get("PrimaryEmailAddr", {}).get("Address", "")).split(","):
+    emails = str(document.get("PrimaryEmailAddr", {}).get("Address", ""))
+    if len(emails) > _EMAIL:
+        raise refusals.bad_length("PrimaryEmailAddr.Address", _EMAIL, len(emails))
+    for address in emails.split(","):
         if address and not ("@" in address and "." in address.rpartition("@")[2]):
             raise refusals.bad_email("PrimaryEmailAddr.Address")
     parts = [
@@ -78,10 +84,10 @@ def _complete_customer(books: Books, document: Document, old: Document | None) -
     document["Balance"] = document["BalanceWithJobs"] = (old or {}).get("Balance", Decimal("0.00"))
     if identifier := document.get("PrimaryTaxIdentifier"):
         document["PrimaryTaxIdentifier"] = "X" * max(len(identifier) - 5, 0) + identifier[-5:]
-    set_currency(books, document, old)
+    set_currency(books, document, old, books.company.home_currency)
 
 
-def set_currency(books: Books, document: Document, old: Document | None) -> None:
+def set_currency(books: Books, document: Document, old: Document | None, default: str) -> None:
     """Companies with one currency take no word about it; others fix it when the document is made."""
     currency = document.get("CurrencyRef")
     if not books.company.multi_currency:
@@ -92,7 +98,9 @@ def set_currency(books: Books, document: Document, old: Document | None) -> None
             )
         return
     before = (old or {}).get("CurrencyRef")
-    value = (currency or before or {}).get("value", books.company.home_currency)
+    value = (currency or before or {}).get("value", default)
+    if not re.fullmatch(r"[A-Z]{3}", str(value)):
+        raise refusals.bad_reference("Currency", value, "CurrencyRef")
     if before is not None and value != before["value"]:
         raise refusals.business("Business Validation Error: The currency cannot be changed.", element="CurrencyRef")
     document["CurrencyRef"] = {"value": value, "name": CURRENCY_NAMES.get(value, value)}
@@ -119,6 +127,8 @@ def complete_item(books: Books, entity: str, sent: Document, old: Document | Non
         for element in ("QtyOnHand", "InvStartDate"):
             if element not in document:
                 raise refusals.missing(element)
+    if books.company.country == "FR":
+        _set_french_category(document, old, filled_in=books.by_hand)
     document["TrackQtyOnHand"] = kind == "Inventory"
     for element in ("UnitPrice", "PurchaseCost", "QtyOnHand"):
         if element in document:
@@ -129,6 +139,18 @@ def complete_item(books: Books, entity: str, sent: Document, old: Document | Non
     _set_active(books, entity, document, old, "Name")
     _set_parent(books, entity, document, "Name", old)
     return document
+
+
+def _set_french_category(document: Document, old: Document | None, *, filled_in: bool) -> None:
+    """ItemCategoryType, which items of French companies must have, and keep."""
+    if old is not None:
+        document["ItemCategoryType"] = old["ItemCategoryType"]
+    elif filled_in:
+        document.setdefault("ItemCategoryType", "Service" if document["Type"] == "Service" else "Product")
+    if "ItemCategoryType" not in document:
+        raise refusals.missing("ItemCategoryType")
+    if document["ItemCategoryType"] not in ("Product", "Service"):
+        raise refusals.bad_choice("ItemCategoryType", document["ItemCategoryType"])
 
 
 def _check_texts(document: Document, lengths: dict[str, int], without: tuple[str, ...], characters: str) -> None:
@@ -212,6 +234,9 @@ def _set_addresses(books: Books, document: Document, old: Document | None) -> No
             continue
         if not isinstance(address, dict):
             raise refusals.malformed(element)
+        for part, most in _ADDRESS_LENGTHS.items():
+            if len(str(address.get(part, ""))) > most:
+                raise refusals.bad_length(f"{element}.{part}", most, len(address[part]))
         before = (old or {}).get(element, {})
         identity = before.get("Id") or str(books.store.next_id(books.realm, "address"))
         document[element] = {**address, "Id": identity}

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from invoice_pipelines.sandbox.quickbooks import refusals
 from invoice_pipelines.sandbox.quickbooks.books import Books, amount_of
+from invoice_pipelines.sandbox.quickbooks.currencies import set_money
 from invoice_pipelines.sandbox.quickbooks.json_text import Document
-from invoice_pipelines.sandbox.quickbooks.names import set_currency
 from invoice_pipelines.sandbox.quickbooks.sales import (
     check_not_void,
     check_open,
@@ -22,7 +22,7 @@ from invoice_pipelines.sandbox.quickbooks.taxes import to_cent
 
 READ_ONLY = frozenset(["UnappliedAmt"])
 _TYPES = ("Invoice", "CreditMemo", "Expense", "Check", "CreditCardCredit", "JournalEntry")
-_GIVES_CREDIT = ("CreditMemo",)
+_TYPES_BY_HAND = (*_TYPES, "Deposit")
 _PAID_BACK = ("Expense", "Check", "CreditCardCredit")
 _ZERO = Decimal("0.00")
 
@@ -35,7 +35,7 @@ def complete_payment(books: Books, entity: str, sent: Document, old: Document | 
     set_customer(books, document)
     document.pop("BillAddr", None)
     set_date(books, document, old)
-    set_currency(books, document, old)
+    set_money(books, document, old)
     if "TotalAmt" not in document:
         raise refusals.missing("TotalAmt")
     total = to_cent(amount_of(document["TotalAmt"], "TotalAmt"))
@@ -47,7 +47,7 @@ def complete_payment(books: Books, entity: str, sent: Document, old: Document | 
         method = books.referred("PaymentMethod", document["PaymentMethodRef"], "PaymentMethodRef")
         document["PaymentMethodRef"] = {"value": method["Id"], "name": method["Name"]}
     document["TotalAmt"] = total
-    document["Line"] = [_line(line) for line in document.get("Line", [])]
+    document["Line"] = [_line(books, line) for line in document.get("Line", [])]
     before, after = links_of(old), links_of(document)
     for (kind, identity), amount in after.items():
         if kind in ("Invoice", "CreditMemo"):
@@ -59,7 +59,7 @@ def complete_payment(books: Books, entity: str, sent: Document, old: Document | 
                     f"Business Validation Error: The amount {amount} is more than is open on {kind} {identity}.",
                     element="Line.Amount",
                 )
-    document["UnappliedAmt"] = unapplied(document)
+    document["UnappliedAmt"] = unapplied(books, document)
     if document["UnappliedAmt"] < 0:
         raise refusals.business(
             "Business Validation Error: The amount applied is more than the amount of the payment.", element="Line"
@@ -68,14 +68,14 @@ def complete_payment(books: Books, entity: str, sent: Document, old: Document | 
     return document
 
 
-def _line(line: Document) -> Document:
+def _line(books: Books, line: Document) -> Document:
     if "Amount" not in line:
         raise refusals.missing("Line.Amount")
     links = line.get("LinkedTxn") or []
     if len(links) != 1:
         raise refusals.missing("Line.LinkedTxn")
     kind = links[0].get("TxnType")
-    if kind not in _TYPES:
+    if kind not in (_TYPES_BY_HAND if books.by_hand else _TYPES):
         raise refusals.bad_choice("Line.LinkedTxn.TxnType", kind)
     amount = to_cent(amount_of(line["Amount"], "Line.Amount"))
     return {**line, "Amount": amount, "LinkedTxn": [{"TxnId": str(links[0].get("TxnId", "")), "TxnType": kind}]}
@@ -100,12 +100,24 @@ def links_of(payment: Document | None) -> dict[tuple[str, str], Decimal]:
     return {key: Decimal(amount) for key, amount in amounts.items()}
 
 
-def unapplied(payment: Document) -> Decimal:
+def unapplied(books: Books, payment: Document) -> Decimal:
     """What of a payment, with the credits it uses, is for no invoice and was not paid back."""
     left = Decimal(payment["TotalAmt"])
-    for (kind, _), amount in links_of(payment).items():
-        left += amount if kind in _GIVES_CREDIT else -amount
+    for (kind, identity), amount in links_of(payment).items():
+        left += amount if _gives_credit(books, kind, identity) else -amount
     return left
+
+
+def _gives_credit(books: Books, kind: str, identity: str) -> bool:
+    """Whether a linked document is in the customer's favour; of a journal entry its line on the receivables tells."""
+    if kind != "JournalEntry":
+        return kind in ("CreditMemo", "Deposit")
+    lines = books.referred(kind, {"value": identity}, "LinkedTxn.TxnId").get("Line", [])
+    return any(line["JournalEntryLineDetail"]["PostingType"] == "Credit" for line in lines if _is_receivable(line))
+
+
+def _is_receivable(line: Document) -> bool:
+    return "Entity" in line.get("JournalEntryLineDetail", {})
 
 
 def apply_links(books: Books, old: Document | None, new: Document | None) -> None:

@@ -65,6 +65,8 @@ PROPERTIES: dict[str, dict[str, str]] = {
         "CurrencyRef": "reference",
     },
     "Purchase": {**_COMMON, "TxnDate": "text", "DocNumber": "number text", "TotalAmt": "number", "PaymentType": "text"},
+    "JournalEntry": {**_COMMON, "TxnDate": "text", "DocNumber": "number text"},
+    "Deposit": {**_COMMON, "TxnDate": "text", "TotalAmt": "number"},
     "Account": {
         **_LIST,
         **dict.fromkeys(("AccountType", "AccountSubType", "Classification", "AcctNum"), "text"),

@@ -177,6 +177,15 @@ def business(detail: str, code: str = "6000", element: str = "") -> Refusal:
     return Refusal(code, "A business validation error has occurred while processing your request", detail, element)
 
 
+def other_currency() -> Refusal:
+    """A transaction in another currency than its customer."""
+    return business(
+        "Business Validation Error: The transaction needs to be in the same currency as the A/R and A/P accounts you "
+        "use.",
+        element="CurrencyRef",
+    )
+
+
 def wrong_amount(supplied: object) -> Refusal:
     """A line whose amount is not quantity times price."""
     return Refusal(

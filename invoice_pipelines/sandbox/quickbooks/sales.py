@@ -9,8 +9,8 @@ from decimal import Decimal
 from invoice_pipelines.sandbox.quickbooks import refusals
 from invoice_pipelines.sandbox.quickbooks.books import Books, amount_of
 from invoice_pipelines.sandbox.quickbooks.clock import SERVER_ZONE
+from invoice_pipelines.sandbox.quickbooks.currencies import set_money
 from invoice_pipelines.sandbox.quickbooks.json_text import Document
-from invoice_pipelines.sandbox.quickbooks.names import set_currency
 from invoice_pipelines.sandbox.quickbooks.taxes import US_CODES, computed_tax, tax_code_of, to_cent
 
 READ_ONLY = frozenset(
@@ -40,7 +40,7 @@ def complete_sale(books: Books, entity: str, sent: Document, old: Document | Non
     if entity != "RefundReceipt" or "CustomerRef" in document:  # money is paid back to anybody
         set_customer(books, document)
     set_date(books, document, old)
-    set_currency(books, document, old)
+    set_money(books, document, old)
     if entity == "RefundReceipt" and "DepositToAccountRef" not in document:
         raise refusals.missing("DepositToAccountRef")
     total, detail = _complete_lines(books, document)
@@ -49,6 +49,8 @@ def complete_sale(books: Books, entity: str, sent: Document, old: Document | Non
         raise refusals.business("Business Validation Error: The amount is less than what is already applied.")
     document["TxnTaxDetail"] = detail
     document["TotalAmt"] = total
+    if "ExchangeRate" in document:
+        document["HomeTotalAmt"] = to_cent(total * Decimal(document["ExchangeRate"]))
     document["Balance"] = total - paid if entity != "RefundReceipt" else _ZERO
     if entity == "CreditMemo":
         document["RemainingCredit"] = document["Balance"]
@@ -153,7 +155,13 @@ def _complete_lines(books: Books, document: Document) -> tuple[Decimal, Document
             raise refusals.bad_choice("Line.DetailType", kind)
         if len(line.get("Description", "")) > 4000:
             raise refusals.bad_length("Line.Description", 4000, len(line["Description"]))
-        if kind == "SalesItemLineDetail":
+        if kind == "SalesItemLineDetail" and _is_documentation(books, line):
+            lines[number - 1] = {
+                **{key: line[key] for key in ("Id", "LineNum", "Description") if key in line},
+                "DetailType": "DescriptionOnly",
+                "DescriptionLineDetail": {},
+            }
+        elif kind == "SalesItemLineDetail":
             subtotal += _complete_item_line(books, line)
             items.append((tax_code_of(line), line["Amount"]))
         elif kind == "DiscountLineDetail":
@@ -172,6 +180,15 @@ def _complete_lines(books: Books, document: Document) -> tuple[Decimal, Document
     if total < 0:
         raise refusals.business("Business Validation Error: Transaction amount must be 0 or greater.", element="Line")
     return total, detail
+
+
+def _is_documentation(books: Books, line: Document) -> bool:
+    """Whether a line is words only: it names no item. Raises Refusal where one must be named."""
+    if books.by_hand or "ItemRef" in (line.get("SalesItemLineDetail") or {}):
+        return False
+    if books.switches.line_without_item == "refused":
+        raise refusals.missing("Line.SalesItemLineDetail.ItemRef")
+    return books.switches.line_without_item == "ignored"
 
 
 def _is_taxed(books: Books, document: Document) -> bool:
@@ -212,7 +229,7 @@ def _complete_item_line(books: Books, line: Document) -> Decimal:
         raise refusals.wrong_amount(line["Amount"])
     if amount != to_cent(amount):
         raise refusals.bad_number("Line.Amount", line["Amount"])
-    if books.company.automated_sales_tax:
+    if books.company.country == "US":
         code = detail.setdefault("TaxCodeRef", {"value": "NON"}).get("value")
         if code not in US_CODES:
             raise refusals.bad_reference("TaxCodes", code, "TaxCodeRef")

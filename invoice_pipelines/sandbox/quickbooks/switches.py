@@ -23,7 +23,9 @@ class Switches(BaseModel):
     batch_items: int = 30
     time_scale: float = Field(default=1.0, gt=0, description="20: a minute of the throttles lasts 3 seconds.")
     throttle_shape: Literal["json", "xml", "403"] = "json"
-    latency_per_call: float = Field(default=0.0, ge=0, description="Seconds.")
+    latency_per_call: float = Field(
+        default=0.15, ge=0, description="Seconds; one that calls and waits in turn then stays below ten calls a second."
+    )
     latency_per_item: float = Field(default=0.0, ge=0, description="Seconds, for each item of a batch.")
 
     # Tokens
@@ -31,7 +33,7 @@ class Switches(BaseModel):
     refresh_token_lifetime: timedelta = timedelta(days=101)
     refresh_token_hard_lifetime: timedelta = timedelta(days=5 * 365)
     refresh_token_rotates_after: timedelta = Field(
-        default=timedelta(), description="Age at which a refresh gives a new value; the service is said to take a day."
+        default=timedelta(days=1), description="Age at which a refresh gives a new value: documented as about a day."
     )
     refresh_token_grace: timedelta = Field(
         default=timedelta(), description="Unconfirmed: how long the value before the newest is still taken."
@@ -87,3 +89,14 @@ class Switches(BaseModel):
     shuffled_batches: bool = Field(default=True, description="The order of a batch's answers is not promised.")
     country_as_iso3: bool = Field(default=True, description="`US` comes back as `USA`, since 2025.")
     tax_differs_by: str = Field(default="0.00", description="Added to each tax that the company computes itself.")
+    line_without_item: Literal["ignored", "counted", "refused"] = Field(
+        default="ignored",
+        description="A sales line without ItemRef is documentation and its amount is ignored, says the reference; it is "
+        "booked on an item of the company's, said Intuit in 2018.",
+    )
+    missing_exchange_rate: Literal["one", "company"] = Field(
+        default="one", description="A foreign transaction without ExchangeRate: 1, as documented, or the company's own."
+    )
+    sent_sales_tax: Literal["taken", "computed"] = Field(
+        default="taken", description="TotalTax of a US company with automated tax: documented as taken, in 2017."
+    )

@@ -1,4 +1,5 @@
-"""Holds how a company computes tax: in the US by its own rate, elsewhere by the tax codes of the lines."""
+"""Holds how a company computes tax: in the US by its own rate or that of the document's tax code, elsewhere by the tax
+codes of the lines."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from invoice_pipelines.sandbox.quickbooks import refusals
-from invoice_pipelines.sandbox.quickbooks.books import CENT, Books
+from invoice_pipelines.sandbox.quickbooks.books import CENT, Books, amount_of
 from invoice_pipelines.sandbox.quickbooks.json_text import Document
 
 _NOT_TAXED = ("NON", "")
@@ -28,15 +29,42 @@ def tax_code_of(line: Document) -> str:
 def computed_tax(books: Books, document: Document, lines: Sequence[tuple[str, Decimal]]) -> tuple[Document, Decimal]:
     """TxnTaxDetail, and what tax adds to the sum of the lines, given as tax code and amount after discount."""
     if books.company.automated_sales_tax:
-        return _sales_tax(books, lines)
+        return _sales_tax(books, document, lines)
+    if books.company.country == "US":
+        return _tax_by_code_of_document(books, document, lines)
     return _tax_by_codes(books, document, lines)
 
 
-def _sales_tax(books: Books, lines: Sequence[tuple[str, Decimal]]) -> tuple[Document, Decimal]:
+def _tax_by_code_of_document(
+    books: Books, document: Document, lines: Sequence[tuple[str, Decimal]]
+) -> tuple[Document, Decimal]:
+    """A US company without automated tax: one TaxCode for all lines that are taxed. Without it there is no tax."""
+    sent = document.get("TxnTaxDetail") or {}
+    taxed = sum((amount for code, amount in lines if code not in _NOT_TAXED), Decimal("0.00"))
+    if "TxnTaxCodeRef" not in sent or not taxed:
+        return {"TotalTax": Decimal("0.00")}, Decimal("0.00")
+    code = books.referred("TaxCode", sent["TxnTaxCodeRef"], "TxnTaxDetail.TxnTaxCodeRef")
+    rate = code["SalesTaxRateList"]["TaxRateDetail"][0]["TaxRateRef"]["value"]
+    percent = Decimal(books.get("TaxRate", rate)["RateValue"])
+    tax = to_cent(amount_of(sent["TotalTax"], "TotalTax") if "TotalTax" in sent else taxed * percent / 100)
+    detail = {"TxnTaxCodeRef": {"value": code["Id"]}, "TotalTax": tax}
+    return {**detail, "TaxLine": [_tax_line(rate, percent, taxed, tax)]}, tax
+
+
+def _sales_tax(books: Books, document: Document, lines: Sequence[tuple[str, Decimal]]) -> tuple[Document, Decimal]:
     percent = books.company.tax_percent
     taxed = [amount for code, amount in lines if code not in _NOT_TAXED]
+    sent = document.get("TxnTaxDetail") or {}
     if not taxed or not percent:
         return {"TotalTax": Decimal("0.00")}, Decimal("0.00")
+    if "TotalTax" in sent and books.switches.sent_sales_tax == "taken" and not books.by_hand:
+        tax = to_cent(amount_of(sent["TotalTax"], "TotalTax"))
+        detail = {
+            "TxnTaxCodeRef": {"value": "1"},
+            "TotalTax": tax,
+            "TaxLine": [_tax_line("1", percent, sum(taxed), tax)],
+        }
+        return detail, tax
     if books.company.tax_rounded_per_line:
         tax = sum((to_cent(amount * percent / 100) for amount in taxed), Decimal(0))
     else:

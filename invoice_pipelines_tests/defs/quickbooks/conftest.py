@@ -135,7 +135,7 @@ class Bridge:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(switches=Switches(throttled=False)) as sandbox:
+    with Sandbox(switches=Switches(throttled=False, latency_per_call=0)) as sandbox:
         yield sandbox
 
 

@@ -71,8 +71,9 @@ def invoice(customer: str, *amounts: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """With one US company, and throttles off."""
-    with Sandbox(switches=Switches(throttled=False)) as sandbox:
+    """With one US company, throttles off, and lines that count without an item: what is bought is not the question."""
+    switches = Switches(throttled=False, latency_per_call=0, line_without_item="counted")
+    with Sandbox(switches=switches) as sandbox:
         sandbox.add_company(REALM)
         yield sandbox
 

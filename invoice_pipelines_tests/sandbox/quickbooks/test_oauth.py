@@ -54,6 +54,7 @@ def test_a_person_can_refuse_or_choose(sandbox: Sandbox) -> None:
 
 
 def test_each_refresh_gives_a_new_token_and_the_old_one_is_worth_nothing(sandbox: Sandbox) -> None:
+    sandbox.switches.refresh_token_rotates_after = timedelta()
     first = sandbox.tokens(REALM)
     answer = _refresh(sandbox, first.refresh_token)
     assert answer.json()["refresh_token"] != first.refresh_token
@@ -63,6 +64,7 @@ def test_each_refresh_gives_a_new_token_and_the_old_one_is_worth_nothing(sandbox
 
 
 def test_within_a_grace_the_old_token_gives_the_newest_again(sandbox: Sandbox) -> None:
+    sandbox.switches.refresh_token_rotates_after = timedelta()
     sandbox.switches.refresh_token_grace = timedelta(hours=24)
     first = sandbox.tokens(REALM).refresh_token
     newest = _refresh(sandbox, first).json()["refresh_token"]
@@ -116,6 +118,7 @@ def test_a_wrong_client_is_told_so(sandbox: Sandbox) -> None:
 
 
 def test_the_answer_to_a_refresh_can_be_lost(sandbox: Sandbox) -> None:
+    sandbox.switches.refresh_token_rotates_after = timedelta()
     sandbox.faults.inject(Fault.LOSE_ANSWER, operation="token")
     token = sandbox.tokens(REALM).refresh_token
     with pytest.raises(httpx.RemoteProtocolError):

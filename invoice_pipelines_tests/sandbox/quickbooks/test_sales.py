@@ -80,11 +80,15 @@ def test_inactive_customers_and_items_cannot_be_invoiced(api: Api, books: Accoun
 
 def test_a_us_company_computes_its_tax_itself(sandbox: Sandbox, api: Api, books: Accountant, customer: str) -> None:
     lines = [_line("10.03", "TAX"), _line("10.03", "TAX"), _line("5.00")]
-    body = {"CustomerRef": {"value": customer}, "Line": lines, "TxnTaxDetail": {"TotalTax": 99}}
+    body = {"CustomerRef": {"value": customer}, "Line": lines}
     assert api.write("Invoice", body)["TotalAmt"] == Decimal("26.66")  # 25.06 and 8 % of 20.06, which is 1.6048
     books.set_company(tax_percent=Decimal("6.5"), tax_rounded_per_line=True)
     assert api.write("Invoice", body)["TxnTaxDetail"]["TotalTax"] == Decimal("1.30")
     sandbox.switches.tax_differs_by = "0.01"
+    assert api.write("Invoice", body)["TxnTaxDetail"]["TotalTax"] == Decimal("1.31")
+    body["TxnTaxDetail"] = {"TotalTax": 99}
+    assert api.write("Invoice", body)["TotalAmt"] == Decimal("124.06")  # a tax that is sent is taken
+    sandbox.switches.sent_sales_tax = "computed"
     assert api.write("Invoice", body)["TxnTaxDetail"]["TotalTax"] == Decimal("1.31")
     books.edit("Customer", customer, Taxable=False)
     assert api.write("Invoice", body)["TxnTaxDetail"]["TotalTax"] == 0
