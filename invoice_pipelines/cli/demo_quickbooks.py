@@ -20,6 +20,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from invoice_pipelines.billing.exchange_rates import add_exchange_rates
 from invoice_pipelines.billing.promises import Finding
 from invoice_pipelines.cli.output import console, styled, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services
@@ -41,6 +42,7 @@ COMPANIES: Mapping[str, Mapping[str, Any]] = {
         "tax_percents": [Decimal("23"), Decimal("13.5"), Decimal("9"), Decimal("0")],
         "tax_codes": {"S:23.00": "1", "S:13.50": "2", "S:9.00": "3", "Z:0.00": "4", "AE:0.00": "4", "K:0.00": "4",
                       "G:0.00": "4"},
+        "exchange_rates": {"GBP": "1.1644"},
         "conflict_policy": "review",
     },
     "maple-ridge": {
@@ -49,10 +51,11 @@ COMPANIES: Mapping[str, Mapping[str, Any]] = {
         "home_currency": "CAD",
         "tax_percents": [Decimal("13"), Decimal("5"), Decimal("0")],
         "tax_codes": {"S:13.00": "1", "S:5.00": "2", "Z:0.00": "3"},
+        "exchange_rates": {"USD": "1.3914", "JPY": "0.0093"},
         "conflict_policy": "newest",
     },
 }  # fmt: skip
-"""The companies, and what their organizations chose for the sync."""
+"""The companies, what their organizations chose for the sync, and what foreign money is worth in their own."""
 
 SECONDS_AT_MOST = 180.0
 PAID = ("paid", "paid", "paid", "partially_paid")
@@ -144,16 +147,43 @@ def connect(engine: Engine, settings: Settings, sandbox: Sandbox, organizations:
             connected_by="demo",
         )
         options = {name: chosen[name] for name in ("tax_codes", "conflict_policy")}
+        options["default_item"] = accountant.item("Other sales")["Id"]  # discounts on a whole invoice have none here
         change_options(engine, organizations[slug], options, changed_by="demo")
         with organization_scope(engine, organizations[slug]) as connection:
+            _add_rates(connection, chosen["home_currency"], chosen["exchange_rates"])
             known = connection.execute(
-                text("select name, email from billing.customer where is_active order by customer_number desc limit 1")
+                text(
+                    """select name, email, coalesce(currency, :home) as currency from billing.customer
+                       where is_active order by customer_number desc limit 1"""
+                ),
+                {"home": chosen["home_currency"]},
             ).one()
-            accountant.customer(known.name, PrimaryEmailAddr={"Address": known.email})
+            accountant.customer(
+                known.name, PrimaryEmailAddr={"Address": known.email}, CurrencyRef={"value": known.currency}
+            )
             for entity in KINDS:
                 enqueue_backlog(connection, entity, created_by="demo")
         companies.append(Company(organizations[slug], slug, accountant))
     return companies
+
+
+def _add_rates(connection: Connection, home_currency: str, rates: Mapping[str, str]) -> None:
+    """Exchange rates of the days of the foreign invoices, without which these would wait."""
+    days = connection.execute(
+        text("select distinct currency, issue_date from billing.invoice where currency = any (:currencies)"),
+        {"currencies": list(rates)},
+    )
+    added = [
+        {
+            "base_currency": row.currency,
+            "currency": home_currency,
+            "rate_date": row.issue_date.isoformat(),
+            "rate": rates[row.currency],
+            "source": "demo",
+        }
+        for row in days
+    ]
+    add_exchange_rates(connection, added, created_by="demo")
 
 
 def begin_sync(services: Services, companies: Sequence[Company]) -> None:

@@ -15,6 +15,8 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.organizations import find_organization, list_organizations
 from invoice_pipelines.quickbooks.authorization import LASTS, begin_authorization, finish_authorization
+from invoice_pipelines.quickbooks.chosen_items import CHOSEN, find_chosen
+from invoice_pipelines.quickbooks.client import QuickBooks
 from invoice_pipelines.quickbooks.connections import (
     Connected,
     ConnectionOptions,
@@ -24,6 +26,7 @@ from invoice_pipelines.quickbooks.connections import (
     find_connection,
 )
 from invoice_pipelines.quickbooks.faults import QuickBooksError
+from invoice_pipelines.quickbooks.promises import differing_totals
 from invoice_pipelines.quickbooks.rotation import rotate_keys
 from invoice_pipelines.quickbooks.tokens import expiry_warnings
 from invoice_pipelines.settings import load_settings
@@ -120,11 +123,16 @@ def options_command(
     ] = None,
 ) -> None:
     """Show or change what an organization chose for its sync."""
-    with open_database(load_settings(), application_name=person()) as engine:
+    settings = load_settings()
+    with open_database(settings, application_name=person()) as engine:
         organization = find_organization(engine, slug)
         options = _options(engine, organization.id)
         if changes:
-            options = change_options(engine, organization.id, _changes(options, changes), changed_by=person())
+            wanted = _changes(options, changes)
+            if any(wanted.get(name) for name in CHOSEN):
+                with QuickBooks(engine, settings, organization.id) as quickbooks:
+                    wanted = find_chosen(quickbooks, wanted)
+            options = change_options(engine, organization.id, wanted, changed_by=person())
     shown = table(None, "option", "value")
     for name, value in options.model_dump().items():
         shown.add_row(name, "" if value is None else str(value))
@@ -154,7 +162,10 @@ def _notes(connection: Connection, connected: Connected) -> list[str]:
     notes = [connected.status_reason] if connected.status_reason else []
     if connected.paused_until is not None and connected.paused_until > now:
         notes.append(f"{connected.paused_reason} Nothing is asked until {connected.paused_until:%Y-%m-%d %H:%M} UTC.")
-    return notes + list(expiry_warnings(connection, now).values())
+    notes += expiry_warnings(connection, now).values()
+    if differing := differing_totals(connection).count:
+        notes.append(f"Invoices whose total there is not ours: {differing}; the check `totals_agree` names them.")
+    return notes
 
 
 def _options(engine: Engine, organization_id: Any) -> ConnectionOptions:

@@ -63,7 +63,7 @@ class Kind:
     is_read: Callable[[Mapping[str, Any]], bool]
     """Documents for which this is False are none of ours."""
     fields_of: Callable[[Mapping[str, Any]], Fields]
-    carried_of: Callable[[Mapping[str, Any]], dict[str, Any]]
+    kept_of: Callable[[Mapping[str, Any]], dict[str, Any]]
     find_links: Callable[[Connection, Connected, Sequence[Remote]], list[Link]]
     new_row: Callable[[Remote, Connected], dict[str, Any]]
     """The columns of a new record, without its key."""
@@ -90,7 +90,7 @@ def apply(
     chunk = _Chunk(kind, connection, connected, server_time)
     read = [document for document in documents if kind.is_read(document)]
     chunk.counts["skipped"] = len(documents) - len(read)
-    remotes, unusable = read_remotes(read, kind.fields_of, kind.carried_of)
+    remotes, unusable = read_remotes(read, kind.fields_of, kind.kept_of)
     chunk.quarantine([(each.quickbooks_id, each.document, each.why) for each in unusable])
 
     merged, gone = merged or {}, {tombstone.quickbooks_id for tombstone in deleted}
@@ -306,7 +306,7 @@ class _Chunk:
         if changes:
             self._fields.setdefault(local_id, {}).update(changes)
         self.counts["updated" if changes else "unchanged"] += 1
-        new_snapshot = {**kept, **_extra(ours, theirs, forms, remote.carried)}
+        new_snapshot = {**kept, **_extra(ours, theirs, forms, remote.kept)}
         self._mappings[local_id] = Mapped(
             local_id, remote.quickbooks_id, remote.sync_token, new_snapshot, "active", remote.updated_at
         )
@@ -335,7 +335,7 @@ class _Chunk:
             of_row = customer_fields if self._entity is EntityType.CUSTOMER else item_fields
             ours = of_row(row)
             forms = {"sku": remote.fields["sku"]} if remote.fields.get("sku", key) != key else {}
-            snapshot = {**ours, **_extra(ours, remote.fields, forms, remote.carried)}
+            snapshot = {**ours, **_extra(ours, remote.fields, forms, remote.kept)}
             self._mappings[local_id] = Mapped(
                 local_id, remote.quickbooks_id, remote.sync_token, snapshot, "active", remote.updated_at
             )
@@ -451,13 +451,11 @@ class _Chunk:
 _TYPES = {"Inventory": "one whose stock is counted", "NonInventory": "one without stock"}
 
 
-def _extra(ours: Fields, theirs: Fields, forms: Mapping[str, Any], carried: Mapping[str, Any]) -> dict[str, Any]:
+def _extra(ours: Fields, theirs: Fields, forms: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
     extra: dict[str, Any] = {"item_type": theirs["item_type"]} if "item_type" in ours else {}
     if forms:
         extra["theirs"] = dict(forms)
-    if carried:
-        extra["carried"] = dict(carried)
-    return extra
+    return {**extra, **kept}
 
 
 def _shown(value: object) -> str:

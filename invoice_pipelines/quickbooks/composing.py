@@ -17,17 +17,27 @@ from invoice_pipelines.quickbooks import conflicts
 from invoice_pipelines.quickbooks.batches import OperationKind, Planned
 from invoice_pipelines.quickbooks.connections import Connected
 from invoice_pipelines.quickbooks.events import record_event
+from invoice_pipelines.quickbooks.exchange_rates import rates_to_home
 from invoice_pipelines.quickbooks.fields import (
     changed_here,
     customer_document,
+    french_category,
     in_their_form,
     item_document,
+    load_records,
     load_rows,
 )
-from invoice_pipelines.quickbooks.invoice_document import InvoiceProblem, invoice_document, item_ids, read_content
+from invoice_pipelines.quickbooks.invoice_document import (
+    Buyer,
+    InvoiceProblem,
+    cut_descriptions,
+    invoice_document,
+    item_ids,
+    read_content,
+)
 from invoice_pipelines.quickbooks.mappings import Mapped, load_mappings
 from invoice_pipelines.quickbooks.merge import Fields
-from invoice_pipelines.quickbooks.names import clean_fields, with_suffix
+from invoice_pipelines.quickbooks.names import clean_fields, too_long, with_suffix
 from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.work import Failed, Outcome, Skipped, Succeeded
 
@@ -106,6 +116,7 @@ def _decide_records(
 ) -> None:
     options = connected.options
     rows = load_rows(connection, entity, subjects)
+    unsynced = _unsynced(connection, connected, entity, [subject for subject in subjects if subject not in mappings])
     undecided = conflicts.undecided(connection, [subject for subject in subjects if subject in mappings])
     for subject in subjects:
         ours, known = rows.get(subject), mappings.get(subject)
@@ -122,7 +133,8 @@ def _decide_records(
                 document = customer_document(sent)
             else:
                 document = {**item_document(sent), **_accounts(str(ours["item_type"]), hints.accounts)}
-            _note_cleaned(connection, connected, entity, subject, ours, sent)
+            document |= unsynced.get(subject, {})
+            _note_cleaned(connection, connected, entity, subject, kept, sent)
             revision = revisions.get((subject, "create"), 0)
             decision.planned.append(Planned(subject, "create", document, _remembered(kept, sent), revision))
         elif known.state != "active":
@@ -168,9 +180,46 @@ def _remembered(ours: Fields, sent: Fields) -> dict[str, Any]:
     return {**ours, "theirs": forms} if forms else dict(ours)
 
 
+def _unsynced(
+    connection: Connection, connected: Connected, entity: EntityType, subjects: Sequence[UUID]
+) -> dict[UUID, dict[str, Any]]:
+    """What QuickBooks wants to know of new records and keeps for ever: the currency of a customer, where the company
+    has several, and whether an item of a French company is a product or a service.
+    """
+    company = connected.company
+    if entity is EntityType.CUSTOMER and company.multi_currency:
+        rows = connection.execute(
+            text("select customer_id, currency from quickbooks.currencies_of(cast(:ids as uuid[]))"),
+            {"ids": list(subjects)},
+        )
+        return {row.customer_id: {"CurrencyRef": {"value": row.currency or company.home_currency}} for row in rows}
+    if entity is EntityType.ITEM and company.country == "FR":
+        categories = {
+            row["id"]: "Product" if row["tracks_stock"] else french_category(row["unit_code"])
+            for row in load_records(connection, entity, subjects)
+        }
+        # "If ItemCategoryType is set to Service, then Type is set to Service": the reference of Item.
+        return {
+            subject: {"ItemCategoryType": category} | ({"Type": "Service"} if category == "Service" else {})
+            for subject, category in categories.items()
+        }
+    return {}
+
+
 def _note_cleaned(
     connection: Connection, connected: Connected, entity: EntityType, subject: UUID, ours: Fields, sent: Fields
 ) -> None:
+    for each in too_long(entity, {name: ours[name] for name in sent}, connected.company):
+        record_event(
+            connection,
+            connected.realm_id,
+            "FIELD_TOO_LONG",
+            f"{str(ours['name'])[:100]!r}: {each} Shorten it here.",
+            severity="warning",
+            entity_type=entity.value,
+            local_id=subject,
+            detail={"field": each.field, "length": each.length, "limit": each.limit},
+        )
     if "name" in sent and ours["name"] != sent["name"]:
         name, form = str(ours["name"]), str(sent["name"])
         record_event(
@@ -230,13 +279,16 @@ def _decide_invoices(
     )
     items = load_mappings(connection, realm, EntityType.ITEM, map(UUID, item_ids(list(new.values()))))
     item_references = {str(key): item.reference for key, item in items.items() if item.reference is not None}
+    home = connected.company.home_currency
+    foreign = [subject for subject, invoice in new.items() if invoice["currency"] != home]
+    rates = rates_to_home(connection, foreign, home) if foreign and connected.company.multi_currency else {}
     for subject, invoice in new.items():
         customer = customers.get(UUID(invoice["customer_id"]))
         reference = None if customer is None else customer.reference
         missing = {(EntityType.ITEM, UUID(key)) for key in item_ids([invoice]) if key not in item_references}
         if reference is None:
             missing.add((EntityType.CUSTOMER, UUID(invoice["customer_id"])))
-        if missing or reference is None:
+        if missing or reference is None or customer is None:
             decision.missing[subject] = missing
             continue
         try:
@@ -244,12 +296,14 @@ def _decide_invoices(
                 invoice,
                 company=connected.company,
                 options=connected.options,
-                customer=reference,
+                customer=Buyer(reference, str(customer.snapshot.get("name")), customer.snapshot.get("currency")),
                 items=item_references,
+                exchange_rate=rates.get(subject),
             )
         except InvoiceProblem as problem:
-            decision.settled[subject] = Failed(problem.code, str(problem))
+            decision.settled[subject] = Failed(problem.code, str(problem), retry=problem.retry)
             continue
+        _note_cut(connection, connected, subject, invoice)
         snapshot = {
             "invoice_number": invoice["invoice_number"],
             "number": document.get("DocNumber"),
@@ -258,5 +312,21 @@ def _decide_invoices(
             "item_ids": sorted(item_ids([invoice])),
             "date": invoice["issue_date"],
             "gross_amount": str(invoice["gross_amount"]),
+            "currency": invoice["currency"],
+            "exchange_rate": None if "ExchangeRate" not in document else str(document["ExchangeRate"]),
         }
         decision.planned.append(Planned(subject, "create", document, snapshot, revisions.get((subject, "create"), 0)))
+
+
+def _note_cut(connection: Connection, connected: Connected, subject: UUID, invoice: Mapping[str, Any]) -> None:
+    for line_number, each in cut_descriptions(invoice, connected.company):
+        record_event(
+            connection,
+            connected.realm_id,
+            "FIELD_TOO_LONG",
+            f"Line {line_number} of invoice {invoice['invoice_number']}: {each}",
+            severity="warning",
+            entity_type=EntityType.INVOICE.value,
+            local_id=subject,
+            detail={"line": line_number, "field": each.field, "length": each.length, "limit": each.limit},
+        )

@@ -289,9 +289,9 @@ def _write(
                    status_reason = case when c.confirmed_realm_id <> excluded.realm_id then :other_company
                                         || c.confirmed_realm_id || '. Nothing is read or written until somebody '
                                         || 'confirms that: `quickbooks confirm`.' end,
-                   -- Ids of accounts and tax codes mean something else in another company.
+                   -- Ids of accounts, tax codes and items mean something else in another company.
                    options = case when c.realm_id = excluded.realm_id then c.options
-                                  else c.options - 'income_account' - 'tax_codes' end,
+                                  else c.options - '{income_account,tax_codes,default_item,discount_item}'::text[] end,
                    paused_until = null, paused_reason = null, tokens = excluded.tokens,
                    token_version = c.token_version + 1,
                    access_token_expires_at = excluded.access_token_expires_at,

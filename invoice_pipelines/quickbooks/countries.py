@@ -96,6 +96,7 @@ _NAMES = {
     "PR": "puerto rico",
 }
 _ALPHA_2 = dict(zip(_CODES.split()[1::2], _CODES.split()[0::2], strict=True))
+_ALPHA_3 = {two: three for three, two in _ALPHA_2.items()}
 _BY_NAME = {name: code for code, names in _NAMES.items() for name in names.split(", ")}
 
 
@@ -111,3 +112,12 @@ def alpha_2(written: str | None) -> str | None:
     if code in _ALPHA_2.values():
         return code
     return _ALPHA_2.get(code) or _BY_NAME.get(word.casefold())
+
+
+def alpha_3(code: str) -> str:
+    """The ISO 3166-1 alpha-3 code of an alpha-2 code; what is none stays as it is.
+
+    Intuit wants the country of an international address as three letters or as its full name
+    (developer.intuit.com/app/developer/qbo/docs/api/accounting/most-commonly-used/customer, BillAddr).
+    """
+    return _ALPHA_3.get(code, code)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from invoice_pipelines.quickbooks import applying, records
 from invoice_pipelines.quickbooks.applying import Kind, Link
 from invoice_pipelines.quickbooks.documents import Remote, is_newer
-from invoice_pipelines.quickbooks.fields import base_of, carried_of, customer_fields_of, in_our_form
+from invoice_pipelines.quickbooks.fields import base_of, customer_fields_of, in_our_form, kept_of
 from invoice_pipelines.quickbooks.names import restore_fields
 from invoice_pipelines.quickbooks.records import Candidate
 from invoice_pipelines.quickbooks.values import Applied, EntityType
@@ -147,7 +147,7 @@ _KIND = Kind(
     entity=EntityType.CUSTOMER,
     is_read=lambda document: True,
     fields_of=customer_fields_of,
-    carried_of=carried_of,
+    kept_of=kept_of,
     find_links=_find_links,
     new_row=_new_row,
     key="customer_number",

@@ -21,7 +21,7 @@ class Remote:
     sync_token: str
     updated_at: datetime
     fields: Fields
-    carried: Mapping[str, Any]
+    kept: Mapping[str, Any]
     document: Mapping[str, Any]
 
     @property
@@ -42,7 +42,7 @@ class Unusable:
 def read_remotes(
     documents: Iterable[Mapping[str, Any]],
     fields_of: Callable[[Mapping[str, Any]], Fields],
-    carried_of: Callable[[Mapping[str, Any]], dict[str, Any]],
+    kept_of: Callable[[Mapping[str, Any]], dict[str, Any]],
 ) -> tuple[dict[str, Remote], list[Unusable]]:
     """The newest version of each document, by id in the order of reading; and those that cannot be used."""
     remotes: dict[str, Remote] = {}
@@ -57,7 +57,7 @@ def read_remotes(
                 str(document.get("SyncToken") or "0"),
                 updated_at(document) or _NO_INSTANT,
                 fields_of(document),
-                carried_of(document),
+                kept_of(document),
                 document,
             )
         except UnusableDocument as error:

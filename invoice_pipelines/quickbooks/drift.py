@@ -2,13 +2,15 @@
 
 An issued invoice never changes here, so nothing is pulled; and it is not pushed again over what a person did there.
 What is compared is the snapshot that was taken when it was sent, which payments do not move. How an invoice differs is
-kept with its mapping, so that each change is reported once.
+kept with its mapping, so that each change is reported once. Where QuickBooks had come to another total than ours and
+somebody sets that right there, it is no difference: from then on that version is what is compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from invoice_pipelines.quickbooks.connections import Connected
 
 _NOTHING = (None, "0")
+_OTHERWISE = ("lines", "deposit")
 
 
 def apply(
@@ -50,6 +53,7 @@ def apply(
     }
     notes, events = [], []
     for quickbooks_id, row in rows.items():
+        snapshot: dict[str, Any] | None = None
         if quickbooks_id in gone:
             at: Any = gone[quickbooks_id] or server_time
             state, token = "deleted", row.sync_token
@@ -60,12 +64,23 @@ def apply(
             if _is_older(token, row.sync_token):
                 continue
             state, drift = _compare(row, document)
-        if (state, drift) == (row.state, row.drift):
+            if _is_mended(row, document):
+                drift, snapshot = None, invoice_snapshot(document)
+        if (state, drift, snapshot) == (row.state, row.drift, None):
             continue
         notes.append(
-            {"local_id": row.local_id, "state": state, "sync_token": token, "drift": drift, "remote_updated_at": at}
+            {
+                "local_id": row.local_id,
+                "state": state,
+                "sync_token": token,
+                "drift": drift,
+                "remote_updated_at": at,
+                "snapshot": snapshot,
+            }
         )
-        if drift != row.drift:
+        if snapshot is not None:
+            events.append(_mended(row, quickbooks_id))
+        elif drift != row.drift:
             events.append(_event(row, quickbooks_id, drift))
     if notes:
         connection.execute(
@@ -113,6 +128,29 @@ def _compare(row: Any, document: Mapping[str, Any]) -> tuple[str, dict[str, Any]
     return row.state, {"changed": changed} if changed else None
 
 
+def _is_mended(row: Any, document: Mapping[str, Any]) -> bool:
+    """Whether an invoice whose total had not been ours there has our total, customer and currency now."""
+    sent, now = row.snapshot, invoice_snapshot(document)
+    return (
+        row.status != "void"
+        and sent.get("total") is not None
+        and now["total"] is not None
+        and Decimal(sent["total"]) != row.gross_amount == Decimal(now["total"])
+        and all(sent.get(name) == now[name] for name in ("number", "customer", "currency", "date"))
+    )
+
+
+def _mended(row: Any, quickbooks_id: str) -> NewEvent:
+    return NewEvent(
+        "TOTAL_AGREES",
+        "info",
+        EntityType.INVOICE,
+        f"Invoice {row.invoice_number or row.local_id} has the same total in QuickBooks as here, again.",
+        row.local_id,
+        quickbooks_id,
+    )
+
+
 def _event(row: Any, quickbooks_id: str, drift: Mapping[str, Any] | None) -> NewEvent:
     number = row.invoice_number or row.local_id
     if drift is None:
@@ -140,7 +178,9 @@ def _in_words(drift: Mapping[str, Any]) -> str:
     if "state" in drift:
         return {"void": "void there", "deleted": "deleted there", "active": "not void there"}[drift["state"]]
     changed = drift["changed"]
-    parts = [f"{name} {before} became {after}" for name, (before, after) in changed.items() if name != "lines"]
+    parts = [f"{name} {before} became {after}" for name, (before, after) in changed.items() if name not in _OTHERWISE]
+    if "deposit" in changed:
+        parts.append(f"a deposit of {changed['deposit'][1]} is on it, which no payment tells of (`invoices pay`)")
     return ", ".join(parts + (["other lines"] if "lines" in changed else []))
 
 

@@ -2,9 +2,10 @@
 -- work/chunks.sql.
 
 -- Invoices of a realm with what was pushed of them and what is known of how they differ there, by their ids there.
+drop function if exists quickbooks.pushed_invoices(text, text[]);  -- before it had the total
 create or replace function quickbooks.pushed_invoices(realm text, quickbooks_ids text[])
 returns table (quickbooks_id text, local_id uuid, state text, sync_token text, snapshot jsonb, drift jsonb, status text,
-               invoice_number text)
+               gross_amount numeric, invoice_number text)
 language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
 set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
@@ -13,7 +14,8 @@ declare
     organization constant uuid := current_setting('app.organization_id')::uuid;
 begin
     return query
-        select m.quickbooks_id, m.local_id, m.state, m.sync_token, m.snapshot, m.drift, i.status, n.invoice_number
+        select m.quickbooks_id, m.local_id, m.state, m.sync_token, m.snapshot, m.drift, i.status, i.gross_amount,
+               n.invoice_number
         from work.few(quickbooks_ids) k
         cross join lateral (
             select m.* from quickbooks.mapping m
@@ -21,7 +23,7 @@ begin
               and m.organization_id = organization
             order by m.quickbooks_id offset 0) m
         cross join lateral (
-            select i.status from billing.invoice i
+            select i.status, i.gross_amount from billing.invoice i
             where i.organization_id = organization and i.id = m.local_id offset 0) i
         left join lateral (
             select n.invoice_number from billing.invoice_number n
@@ -30,7 +32,8 @@ begin
 end
 $$;
 
--- Notes how invoices differ there, [{local_id, state, sync_token, drift, remote_updated_at}, ...].
+-- Notes how invoices differ there, [{local_id, state, sync_token, drift, remote_updated_at, snapshot}, ...]; of one
+-- without a snapshot it stays as it was sent.
 create or replace function quickbooks.note_drift(realm text, invoices jsonb)
 returns void
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
@@ -52,6 +55,7 @@ begin
     update quickbooks.mapping m
     set state = notes[k.place] ->> 'state', sync_token = notes[k.place] ->> 'sync_token',
         drift = nullif(notes[k.place] -> 'drift', 'null'),
+        snapshot = coalesce(nullif(notes[k.place] -> 'snapshot', 'null'), m.snapshot),
         remote_updated_at = coalesce((notes[k.place] ->> 'remote_updated_at')::timestamptz, m.remote_updated_at)
     from work.few(versions) k
     where m.ctid = k.element and m.organization_id = organization;

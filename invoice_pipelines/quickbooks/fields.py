@@ -4,10 +4,10 @@ Fields are normalised so that equal means equal: blanks at the ends are no part 
 amount is a decimal without trailing zeros, a country has two letters. A field that a document does not say, or says
 in a way that we cannot read (a country as free text), is left out of its fields: then it is no edit.
 
-A snapshot (`quickbooks.mapping.snapshot`) is the base of the next merge in our form, with up to three further keys:
+A snapshot (`quickbooks.mapping.snapshot`) is the base of the next merge in our form, with up to four further keys:
 `theirs`, where QuickBooks has another form of the same value (a cleaned name, a change that it refuses), `carried`,
-parts of the address that are not synced but must be sent with it, and `merged_into`, the id of the survivor of a
-merge in QuickBooks.
+parts of the address that are not synced but must be sent with it, `currency`, which a customer keeps for ever, and
+`merged_into`, the id of the survivor of a merge in QuickBooks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.errors import storable
-from invoice_pipelines.quickbooks.countries import alpha_2
+from invoice_pipelines.quickbooks.countries import alpha_2, alpha_3
 from invoice_pipelines.quickbooks.merge import Fields, Rule, Value
 from invoice_pipelines.quickbooks.values import EntityType
 
@@ -45,6 +45,7 @@ NOT_ITEMS = ("Category", "Group")
 
 _INACTIVE_NAME = re.compile(r" \(deleted(?: ?[0-9]+)?\)$")
 _CARRIED = ("Line3", "Line4", "Line5", "CountrySubDivisionCode")
+_UNITS_OF_TIME = frozenset(["SEC", "MIN", "HUR", "LH", "DAY", "WEE", "MON", "QAN", "ANN"])  # UN/ECE recommendation 20
 _LARGEST_PRICE = Decimal("9999999999.9999")  # billing.item.unit_price, numeric(14, 4)
 
 
@@ -106,7 +107,7 @@ def customer_document(
     """The part of a Customer that sets fields: all that are given (`changed` None, a create), or those that changed.
 
     The address is one thing to QuickBooks: if a part of it changed, all of it is in the document, with the parts that
-    are not synced (`carried`, see `carried_of`), which would be lost otherwise.
+    are not synced (`carried`, see `kept_of`), which would be lost otherwise.
     """
     sent = set(fields) if changed is None else set(changed)
     document: dict[str, Any] = {}
@@ -121,11 +122,18 @@ def customer_document(
             document[key] = value if inner is None else {inner: value or ""}
     if sent & ADDRESS.keys():
         address = {theirs: fields.get(field) for field, theirs in ADDRESS.items()}
+        if address["Country"]:
+            address["Country"] = alpha_3(str(address["Country"]))
         document["BillAddr"] = {
             **(carried or {}),
             **{key: value or "" for key, value in address.items() if value is not None or changed is not None},
         }
     return document
+
+
+def french_category(unit_code: str) -> str:
+    """ItemCategoryType, which decides on VAT and accounts of an item in France: what is sold by time is a service."""
+    return "Service" if unit_code in _UNITS_OF_TIME else "Product"
 
 
 def item_document(fields: Mapping[str, Value], changed: Iterable[str] | None = None) -> dict[str, Any]:
@@ -143,10 +151,14 @@ def item_document(fields: Mapping[str, Value], changed: Iterable[str] | None = N
     return document
 
 
-def carried_of(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of a customer's address that are not synced but must be sent with it: state, further lines."""
+def kept_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a snapshot keeps of a Customer beside its fields: its currency, where the company has several, and the parts
+    of the address that are not synced but must be sent with it (state, further lines).
+    """
     address = _part(document, "BillAddr")
-    return {key: address[key] for key in _CARRIED if address.get(key)}
+    carried = {key: address[key] for key in _CARRIED if address.get(key)}
+    currency = _text(_part(document, "CurrencyRef").get("value"))
+    return {key: value for key, value in (("carried", carried), ("currency", currency)) if value}
 
 
 def base_of(entity: EntityType, snapshot: Mapping[str, Any]) -> Fields:

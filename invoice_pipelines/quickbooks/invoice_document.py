@@ -4,23 +4,31 @@ An issued invoice never changes, so neither does its document. Amounts are ours 
 a price only where their product is its amount exactly (QuickBooks refuses others, code 6070); the discount on the whole
 document is a negative line per VAT rate, so that the base of each rate is ours whatever the discount settings of the
 company are. What QuickBooks makes of the total is compared afterwards.
+
+Where a rule is Intuit's, it is that of the reference, developer.intuit.com/app/developer/qbo/docs/api/accounting/
+all-entities/invoice: a line without an item is documentation and its amount is ignored (SalesItemLineDetail.ItemRef);
+the exchange rate is 1 where none is sent (ExchangeRate); the tax of a US company is that of one tax code for the whole
+document (TxnTaxDetail).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from invoice_pipelines.quickbooks import exact_json
-from invoice_pipelines.quickbooks.names import clean_text
+from invoice_pipelines.quickbooks.names import TooLong, clean_text, in_its_characters
 from invoice_pipelines.quickbooks.options import Company, ConnectionOptions
 
 MOST_LINES = 750
 """Of an invoice with taxes."""
 LONGEST_NUMBER = 21
 LONGEST_DESCRIPTION = 4000
+WAITS_FOR_RATE = "MISSING_EXCHANGE_RATE"
+"""Code of an invoice that waits for an exchange rate."""
 MARKER = "invoice_pipelines:"
 """Stands with our id in PrivateNote: by it an invoice there is known to be ours."""
 
@@ -29,11 +37,24 @@ _LARGEST_AMOUNT = Decimal(10) ** 13
 
 
 class InvoiceProblem(Exception):
-    """An invoice cannot be sent as it is: `code` is for machines, the message says what is wrong and what to do."""
+    """An invoice cannot be sent as it is: `code` is for machines, the message says what is wrong and what to do.
 
-    def __init__(self, code: str, message: str) -> None:
+    With `retry` it waits for something that comes without touching the invoice.
+    """
+
+    def __init__(self, code: str, message: str, *, retry: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.retry = retry
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """The customer of an invoice in QuickBooks; `currency` None: it is not known in which one he is kept there."""
+
+    quickbooks_id: str
+    name: str
+    currency: str | None = None
 
 
 def marker_of(invoice_id: object) -> str:
@@ -52,14 +73,17 @@ def invoice_document(
     *,
     company: Company,
     options: ConnectionOptions,
-    customer: str,
+    customer: Buyer,
     items: Mapping[str, str],
+    exchange_rate: Decimal | None = None,
 ) -> dict[str, Any]:
-    """The document to create. `customer` and `items` are ids of QuickBooks, the latter by ours.
+    """The document to create. `items` are ids of QuickBooks by ours, `exchange_rate` is what a unit of the invoice's
+    currency is worth in that of the company.
 
     Raises InvoiceProblem for what QuickBooks would refuse, or take and change.
     """
     check_invoice(invoice, company)
+    _check_currency(invoice, company, options, customer, exchange_rate)
     lines = [_line(line, items, company, options) for line in invoice["lines"]]
     lines += [
         _allowance(tax, invoice, company, options) for tax in invoice["taxes"] or () if tax["allowance_amount"] != 0
@@ -71,7 +95,7 @@ def invoice_document(
             "enter it there.",
         )
     document: dict[str, Any] = {
-        "CustomerRef": {"value": customer},
+        "CustomerRef": {"value": customer.quickbooks_id},
         "TxnDate": invoice["issue_date"],
         "DueDate": invoice["due_date"],
         "PrivateNote": f"{clean_text(invoice['invoice_number'], 100, company)} {marker_of(invoice['id'])}",
@@ -81,10 +105,12 @@ def invoice_document(
         document["DocNumber"] = invoice["invoice_number"]
     if company.multi_currency:
         document["CurrencyRef"] = {"value": invoice["currency"]}
+        if exchange_rate is not None and invoice["currency"] != company.home_currency:
+            document["ExchangeRate"] = exchange_rate
     if company.country != "US":
         document["GlobalTaxCalculation"] = "TaxExcluded"
-    elif invoice["tax_amount"] != 0 and not company.automated_sales_tax:
-        document["TxnTaxDetail"] = {"TotalTax": Decimal(invoice["tax_amount"])}
+    elif invoice["tax_amount"] != 0:
+        document["TxnTaxDetail"] = _sales_tax(invoice, company, options)
     return document
 
 
@@ -118,6 +144,70 @@ def check_invoice(invoice: Mapping[str, Any], company: Company) -> None:
         )
     if not -_LARGEST_AMOUNT < Decimal(invoice["gross_amount"]) < _LARGEST_AMOUNT:
         raise InvoiceProblem("AMOUNT_TOO_LARGE", f"Invoice {number}: QuickBooks takes amounts of up to 15 digits.")
+
+
+def _check_currency(
+    invoice: Mapping[str, Any],
+    company: Company,
+    options: ConnectionOptions,
+    customer: Buyer,
+    exchange_rate: Decimal | None,
+) -> None:
+    """Raises InvoiceProblem where QuickBooks keeps the customer in another currency, or would book at a rate of 1."""
+    number, currency = invoice["invoice_number"], invoice["currency"]
+    if company.multi_currency and customer.currency not in (None, currency):
+        raise other_currency(number, currency, customer)
+    if currency != company.home_currency and exchange_rate is None and options.exchange_rates == "ours":
+        raise InvoiceProblem(
+            WAITS_FOR_RATE,
+            f"Invoice {number} of {invoice['issue_date']} is in {currency}, and no exchange rate to "
+            f"{company.home_currency} is known for that day; without one QuickBooks would book it at 1. Add the rate, "
+            "and it is sent by itself; or let QuickBooks take its own: `quickbooks options ORG "
+            "exchange_rates=quickbooks`.",
+            retry=True,
+        )
+
+
+def other_currency(number: str, currency: str, customer: Buyer) -> InvoiceProblem:
+    """Why an invoice cannot go to a customer of another currency, and what to do."""
+    return InvoiceProblem(
+        "CUSTOMER_CURRENCY_DIFFERS",
+        f"Invoice {number} is in {currency}, but QuickBooks keeps {customer.name} (id {customer.quickbooks_id}) in "
+        f"{customer.currency} and never changes that. Issue invoices in {currency} to a second customer, such as "
+        f"'{customer.name[:60]} {currency}', and enter this one in QuickBooks for such a customer.",
+    )
+
+
+def _sales_tax(invoice: Mapping[str, Any], company: Company, options: ConnectionOptions) -> dict[str, Any]:
+    """The tax of an invoice in the US as it was issued, and, where nothing computes it, under which tax code."""
+    detail: dict[str, Any] = {"TotalTax": Decimal(invoice["tax_amount"])}
+    if company.automated_sales_tax:
+        return detail
+    keys = [f"{tax['tax_category']}:{Decimal(tax['tax_rate']):.2f}" for tax in invoice["taxes"] if tax["tax_amount"]]
+    missing = [key for key in keys if key not in options.tax_codes]
+    if missing:
+        raise InvoiceProblem(
+            "MISSING_TAX_CODE",
+            f"Invoice {invoice['invoice_number']} has sales tax that the QuickBooks company does not compute itself, "
+            f"and {missing[0]} has no tax code there: `quickbooks options ORG tax_codes.{missing[0]}=ID`, with the id "
+            "of a tax code of the company.",
+        )
+    codes = {options.tax_codes[key] for key in keys}
+    if len(codes) > 1:
+        raise InvoiceProblem(
+            "SEVERAL_TAX_CODES",
+            f"Invoice {invoice['invoice_number']} has sales tax at {len(keys)} rates ({', '.join(keys)}), and a US "
+            "company of QuickBooks takes one tax code for a whole invoice: enter it there.",
+        )
+    return {"TxnTaxCodeRef": {"value": codes.pop()}, **detail}
+
+
+def cut_descriptions(invoice: Mapping[str, Any], company: Company) -> Iterator[tuple[int, TooLong]]:
+    """Lines whose description is longer than QuickBooks takes it, by their numbers."""
+    for line in invoice["lines"]:
+        length = len(in_its_characters(_description(line), company))
+        if length > LONGEST_DESCRIPTION:
+            yield line["line_number"], TooLong("description", length, LONGEST_DESCRIPTION)
 
 
 def tax_code(category: str, rate: Decimal, company: Company, options: ConnectionOptions) -> str:
@@ -157,6 +247,8 @@ def invoice_snapshot(answer: Mapping[str, Any]) -> dict[str, Any]:
         "date": answer.get("TxnDate"),
         "customer": (answer.get("CustomerRef") or {}).get("value"),
         "currency": (answer.get("CurrencyRef") or {}).get("value"),
+        "exchange_rate": _rate(answer.get("ExchangeRate")),
+        "deposit": _text(answer.get("Deposit") or 0),
         "lines": [
             [_text(line.get("Amount")), line.get("Description")]
             for line in answer.get("Line") or ()
@@ -174,17 +266,21 @@ def _line(
     line: Mapping[str, Any], items: Mapping[str, str], company: Company, options: ConnectionOptions
 ) -> dict[str, Any]:
     quantity, price, amount = (Decimal(line[name]) for name in ("quantity", "unit_price", "net_amount"))
-    detail: dict[str, Any] = {}
-    if line["item_id"] is not None:
-        detail["ItemRef"] = {"value": items[line["item_id"]]}
-    exact = quantity_and_price(quantity, price, amount)
-    detail.update(exact)
+    item = options.default_item if line["item_id"] is None else items[line["item_id"]]
+    detail: dict[str, Any] = {} if item is None else {"ItemRef": {"value": item}}
+    detail.update(quantity_and_price(quantity, price, amount))
     detail["TaxCodeRef"] = {"value": tax_code(line["tax_category"], Decimal(line["tax_rate"]), company, options)}
-    description = line["description"]
-    if not exact or Decimal(line["discount_percent"]) != 0:
-        description += f" ({_plain(quantity):f} {line['unit_code']} x {_plain(price):f}"
-        description += f" - {_plain(Decimal(line['discount_percent'])):f} %)" if line["discount_percent"] else ")"
-    return _sales_line(amount, clean_text(description, LONGEST_DESCRIPTION, company), detail)
+    return _sales_line(amount, clean_text(_description(line), LONGEST_DESCRIPTION, company), detail)
+
+
+def _description(line: Mapping[str, Any]) -> str:
+    """What a line says; with what it was reckoned from, where QuickBooks does not get that as numbers."""
+    quantity, price, amount = (Decimal(line[name]) for name in ("quantity", "unit_price", "net_amount"))
+    described: str = line["description"]
+    if not quantity_and_price(quantity, price, amount) or Decimal(line["discount_percent"]) != 0:
+        described += f" ({_plain(quantity):f} {line['unit_code']} x {_plain(price):f}"
+        described += f" - {_plain(Decimal(line['discount_percent'])):f} %)" if line["discount_percent"] else ")"
+    return described
 
 
 def _allowance(
@@ -194,7 +290,9 @@ def _allowance(
     description = f"Discount {_plain(Decimal(invoice['discount_percent'])):f} %"
     if len(invoice["taxes"]) > 1:
         description += f" on {tax['tax_category']} {_plain(rate):f} %"
-    detail = {"TaxCodeRef": {"value": tax_code(tax["tax_category"], rate, company, options)}}
+    item = options.discount_item or options.default_item
+    detail: dict[str, Any] = {} if item is None else {"ItemRef": {"value": item}}
+    detail["TaxCodeRef"] = {"value": tax_code(tax["tax_category"], rate, company, options)}
     return _sales_line(-Decimal(tax["allowance_amount"]), description, detail)
 
 
@@ -210,6 +308,12 @@ def _sales_line(amount: Decimal, description: str, detail: Mapping[str, Any]) ->
 def _plain(number: Decimal) -> Decimal:
     """The same number without zeros at its end, and never written with an exponent."""
     return Decimal(f"{number.normalize():f}")
+
+
+def _rate(answered: object) -> str | None:
+    """An exchange rate; None where there is none to speak of, whether QuickBooks says 1 or nothing."""
+    rate = _text(answered)
+    return None if rate == "1" else rate
 
 
 def _text(amount: object) -> str | None:

@@ -2,13 +2,14 @@
 
 DisplayName and Item.Name take no colon, tab or line break; a US company takes ISO-8859-1 only; every field has a
 longest text. Ours stays as it is; the form that was sent is kept beside it in the mapping (see `fields`), so that it is
-no edit when it comes back.
+no edit when it comes back. Nothing is shortened in silence: `too_long` says what was.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from invoice_pipelines.quickbooks.options import Company
 from invoice_pipelines.quickbooks.values import EntityType
@@ -17,11 +18,37 @@ SUFFIX = " (C)"
 """What the name of a customer gets that a vendor or an employee has there already."""
 
 LONGEST = {
-    EntityType.CUSTOMER: {"name": 500, "email": 100, "phone": 30, "street": 500, "additional_street": 500, "city": 255},
+    EntityType.CUSTOMER: {
+        "name": 500,
+        "email": 100,
+        "phone": 30,
+        "street": 500,
+        "additional_street": 500,
+        "city": 255,
+        "post_code": 30,
+    },
     EntityType.ITEM: {"name": 100, "sku": 100, "description": 4000},
 }
+"""Characters of each field, as the reference of Customer and Item has them."""
+LEFT_OUT = frozenset(["email", "phone", "post_code", "sku"])
+"""Fields of which a part is worth nothing, and leads astray: what is too long is not sent at all."""
+_WORDS = {"sku": "SKU", "email": "e-mail address", "phone": "phone number", "post_code": "post code"}
 _FORBIDDEN_IN_NAMES = str.maketrans({":": "-", "\t": " ", "\n": " ", "\r": " "})
 _NEAREST = str.maketrans({"–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "…": "...", "€": "EUR"})
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """A field that is longer than QuickBooks takes it."""
+
+    field: str
+    length: int
+    limit: int
+
+    def __str__(self) -> str:
+        what = "left out there" if self.field in LEFT_OUT else "cut off there"
+        named = _WORDS.get(self.field, self.field.replace("_", " "))
+        return f"Its {named} has {self.length} characters and QuickBooks takes {self.limit}: it is {what}."
 
 
 def takes_latin_1_only(company: Company) -> bool:
@@ -41,9 +68,14 @@ def to_latin_1(text: str) -> str:
     return "".join(fitting)
 
 
+def in_its_characters(text: str, company: Company) -> str:
+    """A text in the characters that the company takes."""
+    return to_latin_1(text) if takes_latin_1_only(company) else text
+
+
 def clean_text(text: str, longest: int, company: Company) -> str:
     """A text that is no name, such as the description of a line, as the company takes it."""
-    return (to_latin_1(text) if takes_latin_1_only(company) else text)[:longest]
+    return in_its_characters(text, company)[:longest]
 
 
 def clean_name(name: str, longest: int, company: Company) -> str:
@@ -68,9 +100,21 @@ def clean_fields(
             cleaned[field] = value
         elif field == "name":
             cleaned[field] = clean_name(value, longest[field], company)
+        elif field in LEFT_OUT and len(in_its_characters(value, company)) > longest[field]:
+            cleaned[field] = None
         else:
             cleaned[field] = clean_text(value, longest.get(field, len(value)), company)
     return cleaned
+
+
+def too_long(entity: EntityType, fields: Mapping[str, str | bool | None], company: Company) -> list[TooLong]:
+    """Which of the fields are not sent as a whole, because the company takes so many characters only."""
+    found = []
+    for field, limit in LONGEST[entity].items():
+        value = fields.get(field)
+        if isinstance(value, str) and (length := len(in_its_characters(value, company))) > limit:
+            found.append(TooLong(field, length, limit))
+    return found
 
 
 def restore_fields(
@@ -83,7 +127,7 @@ def restore_fields(
     sent = clean_fields(entity, base, company)
     restored = dict(theirs)
     for field, value in theirs.items():
-        if not isinstance(value, str) or field not in base or value == base[field]:
+        if field not in base or isinstance(value, bool) or value == base[field]:
             continue
         forms = {sent[field]}
         if field == "name" and entity is EntityType.CUSTOMER:

@@ -7,8 +7,8 @@ create or replace view public.qbo_sync_queue with (security_invoker = true) as
            coalesce(i.result ->> 'operation',
                     case when m.local_id is null then 'create'
                          when i.kind = 'quickbooks_push_invoice' then 'void' else 'update' end) as operation_type,
-           case when i.status = 'pending' and i.error_code = 'WAITS_FOR_OTHERS' then 'waiting' else i.status end
-               as status,
+           case when i.status = 'pending' and i.error_code in ('WAITS_FOR_OTHERS', 'MISSING_EXCHANGE_RATE')
+                then 'waiting' else i.status end as status,
            i.attempts, i.error_code, i.error_message, i.job_id, m.quickbooks_id, i.created_at, i.available_at,
            i.finished_at
     from work.batch_item i
@@ -21,6 +21,6 @@ create or replace view public.qbo_sync_queue with (security_invoker = true) as
         offset 0) m on true
     where i.kind in ('quickbooks_push_customer', 'quickbooks_push_item', 'quickbooks_push_invoice');
 comment on view public.qbo_sync_queue is
-    'What waits to be sent to QuickBooks and what came of it, of the organization in scope; waiting: for a customer or an item';
+    'What waits to be sent to QuickBooks and what came of it; waiting: for a customer, an item or an exchange rate';
 comment on column public.qbo_sync_queue.operation_type is 'create, update or void: what it was, or is by now';
 grant select on public.qbo_sync_queue to invoice_pipelines_app;

@@ -43,4 +43,11 @@ class ConnectionOptions(BaseModel):
     income_account: str | None = Field(default=None, min_length=1, max_length=36)
     """Id of the account of new items; None: the first of type Income / SalesOfProductIncome."""
     tax_codes: dict[str, str] = Field(default_factory=dict)
-    """Id of the TaxCode there by our VAT category and rate, such as `S:19.00`; companies in the US need none."""
+    """Id of the TaxCode there by our VAT category and rate, such as `S:19.00`. Companies in the US with automated sales
+    tax need none, others in the US one for each rate that is taxed."""
+    default_item: str | None = Field(default=None, min_length=1, max_length=36)
+    """Id of the Item of lines that have none here; None: they are sent without one."""
+    discount_item: str | None = Field(default=None, min_length=1, max_length=36)
+    """Id of the Item of discounts on a whole invoice; None: the default item."""
+    exchange_rates: Literal["ours", "quickbooks"] = "ours"
+    """Where no rate is known here for an invoice in a foreign currency: it waits for one, or QuickBooks' own counts."""

@@ -21,9 +21,12 @@ from invoice_pipelines.quickbooks.values import TransactionType
 
 INVOICE = "Invoice"
 _GIVES_CREDIT = "CreditMemo"
+_DEPOSIT = "Deposit"
+"""Money that was booked on a customer at the bank, without a payment; applied by a payment of zero, as a credit is."""
 _PAID_BACK = frozenset(["Expense", "Check", "CreditCardCredit"])
-_EITHER = "JournalEntry"
-"""Debits a customer or credits them; the amounts of the payment tell which."""
+_JOURNAL_ENTRY = "JournalEntry"
+"""Debits a customer or credits him; the amounts of the payment tell which. So they do of what is not known here."""
+_KNOWN = frozenset([INVOICE, _GIVES_CREDIT, _DEPOSIT, _JOURNAL_ENTRY]) | _PAID_BACK
 _LONGEST_TEXT = 1000
 _LARGEST_AMOUNT = Decimal(10) ** 15
 
@@ -107,6 +110,11 @@ def invoices_of(content: Mapping[str, Any]) -> list[str]:
     return [identity for kind, identity, _ in content["lines"] if kind == INVOICE]
 
 
+def unknown_links(content: Mapping[str, Any]) -> list[tuple[str, str, Decimal]]:
+    """Kind, id and amount of what a payment is linked to and nobody has told of, neither Intuit nor we."""
+    return [(kind, identity, Decimal(amount)) for kind, identity, amount in content["lines"] if kind not in _KNOWN]
+
+
 def bookings(transaction: Transaction, before: Mapping[str, Any] | None = None) -> list[Booking]:
     """The payments of ours that a document stands for, `before` being what was kept of it until now.
 
@@ -142,9 +150,10 @@ def _bookings(transaction_type: TransactionType, content: Mapping[str, Any]) -> 
     invoices = {identity: amount for kind, identity, amount in lines if kind == INVOICE}
     paid_back = sum((amount for kind, _, amount in lines if kind in _PAID_BACK), Decimal(0))
     credit = sum((amount for kind, _, amount in lines if kind == _GIVES_CREDIT), Decimal(0))
-    either = sum((amount for kind, _, amount in lines if kind == _EITHER), Decimal(0))
+    deposited = sum((amount for kind, _, amount in lines if kind == _DEPOSIT), Decimal(0))
+    either = sum((amount for kind, _, amount in lines if kind == _JOURNAL_ENTRY or kind not in _KNOWN), Decimal(0))
     # What the lines ask for, less what there is: a journal entry has credited it, or it went back and pays nothing.
-    missing = sum(invoices.values(), Decimal(0)) + paid_back + unapplied - total - credit
+    missing = sum(invoices.values(), Decimal(0)) + paid_back + unapplied - total - credit - deposited
     from_entries = max(Decimal(0), min(missing, either))
     credit += from_entries
     went_back = max(Decimal(0), min(missing - from_entries, paid_back))
@@ -152,21 +161,28 @@ def _bookings(transaction_type: TransactionType, content: Mapping[str, Any]) -> 
         less = min(went_back, invoices[identity])
         invoices[identity] -= less
         went_back -= less
-    by_credit: dict[str, Decimal] = {}
-    for identity, amount in invoices.items():
-        if used := min(amount, credit):
-            by_credit[identity] = used
-            credit -= used
-    by_money = {identity: amount - by_credit.get(identity, Decimal(0)) for identity, amount in invoices.items()}
+    by_credit = _taken(invoices, credit)
+    by_deposit = _taken(invoices, deposited)
     found = []
-    if total or not by_credit:
-        found.append(booking("", PaymentKind.PAYMENT, total, unapplied=unapplied, invoices=_positive(by_money)))
-    if by_credit:
-        amount = sum(by_credit.values(), Decimal(0))
-        found.append(booking("credit", PaymentKind.CREDIT, amount, invoices=by_credit))
+    if total or not (by_credit or by_deposit):
+        found.append(booking("", PaymentKind.PAYMENT, total, unapplied=unapplied, invoices=_positive(invoices)))
+    for key, kind, used in (("credit", PaymentKind.CREDIT, by_credit), ("deposit", PaymentKind.PAYMENT, by_deposit)):
+        if used:
+            found.append(booking(key, kind, sum(used.values(), Decimal(0)), invoices=used))
     if paid_back:
         found.append(booking("refund", PaymentKind.REFUND, paid_back))
     return found
+
+
+def _taken(invoices: dict[str, Decimal], available: Decimal) -> dict[str, Decimal]:
+    """What is paid of invoices, in their order, with what is available; `invoices` keeps what is left of each."""
+    taken: dict[str, Decimal] = {}
+    for identity, amount in invoices.items():
+        if used := min(amount, available):
+            taken[identity] = used
+            available -= used
+            invoices[identity] = amount - used
+    return taken
 
 
 def _positive(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:

@@ -76,7 +76,7 @@ def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> 
                 select d.quickbooks_id, a.invoice_id, sum(a.amount) as amount
                 from document d
                 cross join lateral (
-                    select p.id from (values (null), ('credit')) part (key)
+                    select p.id from (values (null), ('credit'), ('deposit')) part (key)
                     cross join lateral (
                         select p.id, p.status from billing.payment p
                         where p.organization_id = d.organization_id and p.source = 'quickbooks'

@@ -38,6 +38,7 @@ from invoice_pipelines.quickbooks.payment_documents import (
     invoices_of,
     is_older,
     read_transaction,
+    unknown_links,
 )
 from invoice_pipelines.quickbooks.records import NewEvent, write_events
 from invoice_pipelines.quickbooks.values import Applied, EntityType, TransactionType
@@ -117,6 +118,7 @@ def apply(
         if stored is not None and stored.state is not PaymentStatus.DELETED:
             tombstone = replace(stored, state=PaymentStatus.DELETED, remote_updated_at=at or server_time)
             changes.append(_Change(tombstone, stored.content))
+    events += _unknown(changes)
     booked = _book(connection, connected, changes, events, are_seen=True)
     if unchanged:
         connection.execute(
@@ -332,6 +334,24 @@ def _keep(connection: Connection, realm: str, changes: Sequence[_Change], books:
         text("select quickbooks.keep_payments(:realm, cast(:transactions as jsonb), :are_seen)"),
         {"realm": realm, "transactions": as_json(kept), "are_seen": are_seen},
     )
+
+
+def _unknown(changes: Sequence[_Change]) -> list[NewEvent]:
+    """An event for each link to something that is not known here; the amounts tell whether it is a credit."""
+    return [
+        NewEvent(
+            "PAYMENT_LINK_UNKNOWN",
+            "warning",
+            EntityType.PAYMENT,
+            f"{_name(change.now.transaction_type)} {change.now.quickbooks_id} is linked to {kind or 'something'} "
+            f"{identity} with {amount}, which is not known here. It counts as a credit where the other amounts leave "
+            "room for one: compare what is paid of its invoices.",
+            quickbooks_id=change.now.quickbooks_id,
+            detail={"kind": kind, "id": identity, "amount": amount},
+        )
+        for change in changes
+        for kind, identity, amount in unknown_links(change.now.content)
+    ]
 
 
 def _anomalies(connection: Connection, anomalies: Sequence[Anomaly], books: _Books) -> list[NewEvent]:

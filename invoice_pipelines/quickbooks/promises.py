@@ -93,6 +93,34 @@ def late_invoices(connection: Connection, *, late_after: timedelta = LATE_AFTER)
     )
 
 
+def differing_totals(connection: Connection, *, latest: int = LATEST) -> Finding:
+    """Every invoice that is in QuickBooks has the total there that it has here, as far as it was seen.
+
+    Compared is the version that QuickBooks answered to the push; what was changed there since is drift.
+    """
+    return _find(
+        connection,
+        """select coalesce(n.invoice_number, i.id::text) || ': ' || i.gross_amount || ' here, '
+                  || (m.snapshot ->> 'total') || ' there' as name
+           from quickbooks.connection c
+           cross join lateral (
+               select m.local_id, m.snapshot from quickbooks.mapping m
+               where m.organization_id = c.organization_id and m.realm_id = c.realm_id
+                 and m.entity_type = 'invoice' and m.state = 'active'
+               order by m.organization_id desc, m.realm_id desc, m.local_id desc limit :latest) m
+           cross join lateral (
+               select i.organization_id, i.id, i.gross_amount from billing.invoice i
+               where i.organization_id = c.organization_id and i.id = m.local_id and i.status <> 'void' offset 0) i
+           left join lateral (
+               select n.invoice_number from billing.invoice_number n
+               where n.organization_id = i.organization_id and n.invoice_id = i.id offset 0) n on true
+           where c.status <> 'disconnected'
+             and i.gross_amount <> case when pg_input_is_valid(m.snapshot ->> 'total', 'numeric')
+                                        then (m.snapshot ->> 'total')::numeric end""",
+        latest=latest,
+    )
+
+
 def ambiguous_mappings(connection: Connection, entity: EntityType, *, latest: int = LATEST) -> Finding:
     """No record there stands for two of ours, none of ours has two there, and each mapping has its record here."""
     return _find(

@@ -42,6 +42,56 @@ begin
 end
 $$;
 
+-- What a unit of the currency of invoices is worth in another one, the home currency of the company: with which their
+-- VAT was converted, if that was between these two, else the newest rate of the issue date (billing.newest_rate). With
+-- ten significant digits where it had to be turned round. Invoices of no known rate are left out.
+create or replace function quickbooks.rates_to_home(invoice_ids uuid[], home text)
+returns table (invoice_id uuid, rate numeric)
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+begin
+    return query
+        select i.id, case when r.base_currency = i.currency then r.rate
+                          else trim_scale(round(1 / r.rate, 9 - floor(log(1 / r.rate))::integer)) end
+        from work.few(invoice_ids) k
+        cross join lateral (select * from billing.invoice i
+                            where i.organization_id = organization and i.id = k.element offset 0) i
+        cross join lateral (
+            select i.exchange_rate_base as base_currency, i.exchange_rate as rate where i.tax_currency = home
+            union all
+            select n.base_currency, n.rate from billing.newest_rate(i.currency, home, i.issue_date) n
+            where i.tax_currency is distinct from home) r
+        where i.currency <> home and r.rate is not null
+        order by k.place;
+end
+$$;
+
+-- The currency that a customer of several currencies has in QuickBooks, which keeps one for ever: the only one of his
+-- orders, else that of his newest invoice. Null: nothing tells.
+create or replace function quickbooks.currencies_of(customer_ids uuid[])
+returns table (customer_id uuid, currency text)
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+begin
+    return query
+        select c.id, coalesce(c.currency, i.currency)
+        from work.few(customer_ids) k
+        cross join lateral (select * from billing.customer c
+                            where c.organization_id = organization and c.id = k.element offset 0) c
+        left join lateral (select i.currency from billing.invoice i
+                           where i.customer_id = c.id and i.organization_id = organization
+                             and i.document_kind = 'invoice' and i.status <> 'void'
+                           order by i.id desc limit 1) i on c.currency is null
+        order by k.place;
+end
+$$;
+
 -- The mappings of subjects; those that have none are left out.
 create or replace function quickbooks.mappings_of(realm text, entity text, local_ids uuid[])
 returns setof quickbooks.mapping

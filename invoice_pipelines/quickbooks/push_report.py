@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from invoice_pipelines.quickbooks.composing import WAITS
+from invoice_pipelines.quickbooks.invoice_document import WAITS_FOR_RATE
 from invoice_pipelines.work import Failed, Outcome, Skipped, Succeeded
 
+_WAITING = (WAITS, WAITS_FOR_RATE)
 _LARGEST_SAMPLE = 20
 
 
@@ -40,9 +42,9 @@ class PushReport:
     """What a push did, in entries of the queue.
 
     `unchanged` needed no call, `skipped` are none of QuickBooks' business; `retried` failed and are tried again,
-    `waiting` wait for their customer or an item; `released` were given back undone. `resent` counts batches that were
-    found unanswered. `ended` says why: `empty`, `time box`, `asked to stop`, why the company is paused or out of reach,
-    or what it was held up by (see open_batches).
+    `waiting` wait for their customer, an item or an exchange rate; `released` were given back undone. `resent` counts
+    batches that were found unanswered. `ended` says why: `empty`, `time box`, `asked to stop`, why the company is
+    paused or out of reach, or what it was held up by (see open_batches).
     """
 
     created: int
@@ -97,7 +99,7 @@ class Tally:
                     case Skipped():
                         self._counts["skipped"] += 1
                     case Failed(code, message, retry):
-                        self._counts["waiting" if code == WAITS else "retried" if retry else "failed"] += 1
+                        self._counts["waiting" if code in _WAITING else "retried" if retry else "failed"] += 1
                         if len(self._failures) < _LARGEST_SAMPLE:
                             self._failures.append(PushFailure(code, message, not retry))
 

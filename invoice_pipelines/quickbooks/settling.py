@@ -23,8 +23,9 @@ from invoice_pipelines.quickbooks.composing import WAITS, Hints
 from invoice_pipelines.quickbooks.connections import Connected
 from invoice_pipelines.quickbooks.events import record_event
 from invoice_pipelines.quickbooks.faults import Fault, FaultKind
-from invoice_pipelines.quickbooks.fields import carried_of, customer_fields_of, item_fields_of
-from invoice_pipelines.quickbooks.invoice_document import invoice_snapshot, is_ours, total_differs
+from invoice_pipelines.quickbooks.fields import customer_fields_of, item_fields_of, kept_of
+from invoice_pipelines.quickbooks.invoice_answers import notes_on, refusal_in_words
+from invoice_pipelines.quickbooks.invoice_document import invoice_snapshot, is_ours
 from invoice_pipelines.quickbooks.looking_up import (
     NAME_KEYS,
     LooksLikeOurs,
@@ -84,6 +85,10 @@ class Settler:
             return self._name_in_use(operation, fault)
         if fault.code == "6220" and operation.snapshot.get("is_active") is False:
             return self._deactivation_refused(operation, fault)
+        if self._entity is EntityType.INVOICE:
+            failed = refusal_in_words(self._quickbooks, fault, operation.snapshot)
+            if failed is not None:
+                return Settled(Ended("failed", fault), failed)
         return _failed(fault)
 
     def look_up(self, operation: Operation) -> Settled:
@@ -112,18 +117,10 @@ class Settler:
                 )
             )
         if self._entity is EntityType.INVOICE:
-            sent = operation.snapshot
-            theirs = total_differs(sent, document)
-            if theirs is not None:
+            for note in notes_on(self._connected.company, operation.snapshot, document):
                 effects.append(
                     self._event(
-                        "TOTAL_DIFFERS",
-                        f"Invoice {sent['invoice_number']}: the total is {sent['gross_amount']} here and {theirs} in "
-                        "QuickBooks. Compare the taxes.",
-                        operation,
-                        document,
-                        severity="warning",
-                        detail={"ours": sent["gross_amount"], "theirs": str(theirs)},
+                        note.code, note.message, operation, document, severity=note.severity, detail=note.detail
                     )
                 )
         return Settled(Ended("done"), outcome, document, tuple(effects))
@@ -423,11 +420,11 @@ def _snapshot_after(
     forms |= {field: answered[field] for field in sent if field in answered and answered[field] != sent[field]}
     before = {} if old is None else dict(old.snapshot)
     kept = {field: form for field, form in (before.pop("theirs", None) or {}).items() if field not in sent}
+    if entity is EntityType.CUSTOMER:
+        before = {key: value for key, value in before.items() if key != "carried"} | kept_of(document)
     snapshot = {**before, **sent}
     if kept | forms:
         snapshot["theirs"] = {**kept, **forms}
-    if entity is EntityType.CUSTOMER:
-        snapshot["carried"] = carried_of(document)
     return snapshot
 
 

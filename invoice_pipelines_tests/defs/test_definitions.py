@@ -109,6 +109,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "quickbooks/invoices:every_sent_invoice_is_mapped",
         "quickbooks/invoices:no_invoice_is_lost",
         "quickbooks/invoices:no_invoice_is_late",
+        "quickbooks/invoices:totals_agree",
         "quickbooks/invoices:no_drift",
         "quickbooks/invoices:no_open_conflicts",
         "quickbooks/payments:paid_and_due_is_total",

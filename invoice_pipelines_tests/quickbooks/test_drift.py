@@ -84,3 +84,12 @@ def test_invoices_of_others_are_skipped(till: Till) -> None:
     till.accountant.invoice(till.customer_there, 100)
     applied = till.compare()
     assert (applied.skipped, applied.conflicts) == (1, 0)
+
+
+def test_a_deposit_on_an_invoice_is_told_as_no_payment_tells_of_it(till: Till) -> None:
+    _, there = till.sent()
+    till.accountant.edit("Invoice", there, Deposit=50)
+    assert till.compare().conflicts == 1
+    ((code, message),) = till.events()
+    assert code == "DRIFT"
+    assert "a deposit of 50 is on it, which no payment tells of" in message

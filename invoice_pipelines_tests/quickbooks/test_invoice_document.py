@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from invoice_pipelines.quickbooks import exact_json
 from invoice_pipelines.quickbooks.batches import Operation
 from invoice_pipelines.quickbooks.invoice_document import (
+    Buyer,
     InvoiceProblem,
     invoice_document,
     invoice_snapshot,
@@ -85,7 +86,7 @@ def invoice(given_lines: list[tuple[Decimal, Decimal, Decimal, str]], discount: 
 
 
 def written(content: dict[str, Any], company: Company = GERMAN) -> dict[str, Any]:
-    document = invoice_document(content, company=company, options=OPTIONS, customer="7", items={})
+    document = invoice_document(content, company=company, options=OPTIONS, customer=Buyer("7", "Buyer AG"), items={})
     read: dict[str, Any] = exact_json.loads(exact_json.dumps(document))
     return read
 

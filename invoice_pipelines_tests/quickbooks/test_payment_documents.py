@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoice_pipelines.billing.payments import PaymentKind, PaymentStatus
-from invoice_pipelines.quickbooks.payment_documents import Transaction, UnreadableDocument, bookings, read_transaction
+from invoice_pipelines.quickbooks.payment_documents import (
+    Transaction,
+    UnreadableDocument,
+    bookings,
+    read_transaction,
+    unknown_links,
+)
 from invoice_pipelines.quickbooks.values import TransactionType
 
 
@@ -56,6 +62,31 @@ def test_lines_of_other_kinds_are_for_no_invoice() -> None:
 def test_a_journal_entry_that_credits_the_customer_is_a_credit() -> None:
     document = payment(70, ("Invoice", "7", 100), ("JournalEntry", "9", 30))
     assert booked(document) == {"payment": (70, {"7": 70}), "credit": (30, {"7": 30})}
+
+
+def test_a_deposit_at_the_bank_is_money_that_pays_what_it_was_applied_to() -> None:
+    document = payment(0, ("Invoice", "7", 100), ("Deposit", "9", 100))
+    (booking,) = bookings(read(document))
+    assert (booking.key, booking.kind, booking.amount) == ("deposit", PaymentKind.PAYMENT, 100)
+    assert booking.invoices == {"7": 100}
+    assert read(document).state is PaymentStatus.ACTIVE
+
+    mixed = bookings(read(payment(20, ("Invoice", "7", 100), ("Deposit", "9", 50), ("CreditMemo", "8", 30))))
+    assert {each.key: dict(each.invoices) for each in mixed} == {
+        "": {"7": 20},
+        "credit": {"7": 30},
+        "deposit": {"7": 50},
+    }
+
+
+def test_what_nobody_told_of_is_named_and_counts_where_the_amounts_leave_room() -> None:
+    document = read(payment(70, ("Invoice", "7", 100), ("Transfer", "9", 30)))
+    assert unknown_links(document.content) == [("Transfer", "9", 30)]
+    assert {each.kind: dict(each.invoices) for each in bookings(document)} == {
+        "payment": {"7": 70},
+        "credit": {"7": 30},
+    }
+    assert unknown_links(read(payment(0, ("Invoice", "7", 1), ("JournalEntry", "9", 1))).content) == []
 
 
 def test_money_that_went_back_pays_nothing_also_where_the_line_of_the_invoice_was_left_as_it_was() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -339,3 +339,61 @@ def test_what_is_deleted_while_nobody_looks_is_found_by_a_full_pull_and_what_is_
     assert till.kept(gone).state == "deleted"
     asked = [seen.body for seen in till.sandbox.calls(till.realm, "query") if "Id IN" in str(seen.body)]
     assert len(asked) == 1, "what was just read is not asked for by its id"
+
+
+def test_a_journal_entry_that_credits_a_customer_is_a_credit_on_the_invoice_and_goes_with_it(till: Till) -> None:
+    invoice, there = till.sent()
+    entry = till.accountant.journal_entry(till.customer_there, 50)["Id"]
+    applied = till.accountant.apply_credit(entry, {there: 50}, kind="JournalEntry")
+    till.pull()
+    assert till.standing(invoice) == ("partially_paid", 50, 69)
+    assert till.desk.rows("select kind, amount from billing.payment where status = 'active'") == [("credit", 50)]
+    till.accountant.delete("Payment", applied["Id"])
+    till.pull()
+    assert till.standing(invoice) == ("issued", 0, GROSS)
+
+
+def test_a_journal_entry_that_debits_a_customer_takes_its_part_of_the_money(till: Till) -> None:
+    invoice, there = till.sent()
+    entry = till.accountant.journal_entry(till.customer_there, 20, posting="Debit")["Id"]
+    lines = [
+        {"Amount": amount, "LinkedTxn": [{"TxnId": identity, "TxnType": kind}]}
+        for kind, identity, amount in (("Invoice", there, 100), ("JournalEntry", entry, 20))
+    ]
+    made = till.accountant.create("Payment", CustomerRef={"value": till.customer_there}, TotalAmt=120, Line=lines)
+    assert made["UnappliedAmt"] == 0
+    till.pull()
+    assert till.standing(invoice) == ("partially_paid", 100, 19)
+
+
+def test_a_deposit_that_was_booked_on_a_customer_pays_the_invoice(till: Till) -> None:
+    invoice, there = till.sent()
+    deposit = till.accountant.bank_deposit(till.customer_there, 119)["Id"]
+    till.accountant.apply_credit(deposit, {there: 119}, kind="Deposit")
+    till.pull()
+    assert till.standing(invoice) == ("paid", GROSS, 0)
+    assert till.events() == []
+
+
+def test_a_link_to_something_unknown_is_told(till: Till) -> None:
+    invoice, there = till.sent()
+    document = {
+        "Id": "900",
+        "SyncToken": "0",
+        "TotalAmt": 19,
+        "TxnDate": "2026-03-02",
+        "CustomerRef": {"value": till.customer_there},
+        "Line": [
+            {"Amount": 119, "LinkedTxn": [{"TxnId": there, "TxnType": "Invoice"}]},
+            {"Amount": 100, "LinkedTxn": [{"TxnId": "7", "TxnType": "Transfer"}]},
+        ],
+    }
+    with QuickBooks(till.desk.engine, till.settings, till.desk.organization_id) as quickbooks:
+        connected = quickbooks.connected
+    for _ in range(2):
+        with till.desk.scope() as connection:
+            apply(connection, connected, TransactionType.PAYMENT, [document], [], server_time=datetime.now(UTC))
+    ((code, message),) = till.events()
+    assert code == "PAYMENT_LINK_UNKNOWN"
+    assert "Payment 900 is linked to Transfer 7 with 100" in message
+    assert till.standing(invoice)[2] == 0

@@ -76,6 +76,12 @@ PROMISES: dict[EntityType, tuple[_Promise, ...]] = {
             WARN,
         ),
         _Promise(
+            "totals_agree",
+            "Every invoice has the total in QuickBooks that it has here.",
+            promises.differing_totals,
+            WARN,
+        ),
+        _Promise(
             "no_drift",
             "No invoice that was sent was changed, voided or deleted on the other side.",
             drifted_invoices,

@@ -14,7 +14,7 @@ from invoice_pipelines.sandbox.quickbooks.json_text import Document
 from invoice_pipelines.sandbox.quickbooks.taxes import US_CODES, computed_tax, tax_code_of, to_cent
 
 READ_ONLY = frozenset(
-    ["TotalAmt", "Balance", "LinkedTxn", "HomeTotalAmt", "HomeBalance", "RemainingCredit", "InvoiceLink", "Deposit"]
+    ["TotalAmt", "Balance", "LinkedTxn", "HomeTotalAmt", "HomeBalance", "RemainingCredit", "InvoiceLink"]
 )
 _MOST_LINES = 10_000
 _MOST_TAXED_LINES = 750

@@ -91,8 +91,8 @@ class Switches(BaseModel):
     tax_differs_by: str = Field(default="0.00", description="Added to each tax that the company computes itself.")
     line_without_item: Literal["ignored", "counted", "refused"] = Field(
         default="ignored",
-        description="A sales line without ItemRef is documentation and its amount is ignored, says the reference; it is "
-        "booked on an item of the company's, said Intuit in 2018.",
+        description="A sales line without ItemRef is documentation and its amount is ignored, says the reference; "
+        "it is booked on an item of the company's, said Intuit in 2018.",
     )
     missing_exchange_rate: Literal["one", "company"] = Field(
         default="one", description="A foreign transaction without ExchangeRate: 1, as documented, or the company's own."

@@ -1,0 +1,98 @@
+"""Holds what QuickBooks made of an invoice that was sent: where its answer is not what was sent, and what its refusals
+mean where they say too little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from invoice_pipelines.quickbooks.client import QuickBooks
+from invoice_pipelines.quickbooks.faults import Fault
+from invoice_pipelines.quickbooks.invoice_document import Buyer, other_currency, total_differs
+from invoice_pipelines.quickbooks.options import Company
+from invoice_pipelines.work import Failed
+
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something about an invoice that someone may ask about; an event."""
+
+    code: str
+    message: str
+    severity: Literal["info", "warning", "error"]
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def notes_on(company: Company, sent: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[Note]:
+    """How an invoice there differs from what was sent; `sent` is the snapshot of the operation."""
+    theirs = total_differs(sent, answer)
+    if theirs is not None:
+        yield _other_total(sent, answer, theirs)
+    if "exchange_rate" in sent and sent["currency"] != company.home_currency:
+        yield from _exchange_rate(company, sent, answer)
+
+
+def refusal_in_words(quickbooks: QuickBooks, fault: Fault, sent: Mapping[str, Any]) -> Failed | None:
+    """What a refusal of an invoice comes to, where its words do not say what to do; None: they do.
+
+    Reads the customer, whose currency is not always known here. Raises Fault and RealmPaused.
+    """
+    if any("ItemRef" in error.element or "ItemRef" in error.detail for error in fault.errors if error.code == "2020"):
+        return Failed(
+            "MISSING_ITEM",
+            f"Invoice {sent['invoice_number']} has lines without an item, which this QuickBooks company refuses: "
+            "`quickbooks options ORG default_item=NAME`, with the name or the id of an item there; then ask for the "
+            "invoice again.",
+        )
+    company = quickbooks.connected.company
+    if fault.code == "6000" and company.multi_currency and sent.get("currency"):
+        customer = quickbooks.read("Customer", str(sent["customer"]))
+        currency = (customer.get("CurrencyRef") or {}).get("value", company.home_currency)
+        if currency != sent["currency"]:
+            buyer = Buyer(str(sent["customer"]), str(customer.get("DisplayName")), str(currency))
+            problem = other_currency(sent["invoice_number"], sent["currency"], buyer)
+            return Failed(problem.code, str(problem))
+    return None
+
+
+def _other_total(sent: Mapping[str, Any], answer: Mapping[str, Any], theirs: Decimal) -> Note:
+    ours = Decimal(sent["gross_amount"])
+    ignored = [line for line in answer.get("Line") or () if line.get("DetailType") == "DescriptionOnly"]
+    # Each line may be a cent off, and each rate of tax; more than that is no rounding.
+    is_rounding = abs(theirs - ours) <= _CENT * len(answer.get("Line") or ()) and not ignored
+    if ignored:
+        hint = (
+            f"It took {len(ignored)} lines without an item for words only: enter their amounts there, and set "
+            "default_item (`quickbooks options`) for those to come."
+        )
+    else:
+        hint = "Compare the taxes."
+    return Note(
+        "TOTAL_DIFFERS",
+        f"Invoice {sent['invoice_number']}: the total is {ours} here and {theirs} in QuickBooks. {hint}",
+        "warning" if is_rounding else "error",
+        {"ours": sent["gross_amount"], "theirs": str(theirs)},
+    )
+
+
+def _exchange_rate(company: Company, sent: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[Note]:
+    number, currency, ours = sent["invoice_number"], sent["currency"], sent["exchange_rate"]
+    theirs = Decimal(str(answer.get("ExchangeRate") or 1))
+    detail = {"ours": ours, "theirs": str(theirs)}
+    if ours is not None and theirs != Decimal(ours):
+        message = f"Invoice {number} was sent with an exchange rate of {ours}, and QuickBooks booked it at {theirs}."
+        yield Note("EXCHANGE_RATE_DIFFERS", message, "warning", detail)
+    elif ours is None and theirs == 1:
+        message = (
+            f"QuickBooks has no exchange rate of its own and booked invoice {number} as if 1 {currency} were 1 "
+            f"{company.home_currency}: set the rate of the invoice there."
+        )
+        yield Note("EXCHANGE_RATE_IS_ONE", message, "error", detail)
+    elif ours is None:
+        message = f"QuickBooks booked invoice {number} at an exchange rate of its own: {theirs}."
+        yield Note("EXCHANGE_RATE_TAKEN", message, "info", detail)
