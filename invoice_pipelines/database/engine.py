@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-import psycopg
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
@@ -110,6 +109,8 @@ def create_login_engine(url: str | URL, *, limits: SessionLimits | None = None) 
 
 
 def _create(url: URL, limits: SessionLimits, arguments: dict[str, Any], **options: Any) -> Engine:
+    import psycopg  # not before it is needed: the processes that make documents know no database
+
     arguments["connect_timeout"] = max(2, math.ceil(limits.connect))  # libpq takes 1 for 2
     engine = create_engine(url, connect_args=arguments, **options)
 
