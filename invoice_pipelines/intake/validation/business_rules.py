@@ -1,7 +1,7 @@
 """Holds the check of an XML invoice against the business rules of EN 16931, XRechnung and the Factur-X profiles.
 
 The rules themselves stand in files of their publishers (`rule_files`). Where there is no file, as for EN 16931 in CII
-and for XRechnung out of the box, the package verifyhash-einvoice knows the rules BR-* and BR-DE-*.
+and for XRechnung and Peppol out of the box, the package verifyhash-einvoice knows most of them (`rules_package`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from invoice_pipelines.intake.validation.verdict import Severity, Violation, Vio
 from invoice_pipelines.intake.validation.xml_document import Syntax, XmlDocument, parse
 
 RULES_STOPPED = "IP-RULES-01"
-_NATIONAL = (RuleSet.XRECHNUNG_UBL, RuleSet.XRECHNUNG_CII)
+_NATIONAL = frozenset((RuleSet.XRECHNUNG_UBL, RuleSet.XRECHNUNG_CII))
+_WITH_PEPPOL = _NATIONAL | {RuleSet.PEPPOL}  # the sheets of XRechnung have the rules of Peppol in them
+_CORE = frozenset((RuleSet.EN_16931_UBL, RuleSet.EN_16931_CII))
 
 
 def business_rules(xml: bytes, *, rules_directory: Path | None = None) -> tuple[Violation, ...]:
@@ -61,8 +63,10 @@ def business_rule_violations(document: XmlDocument, rules_directory: Path | None
             if sheet is not None:
                 findings = run_sheet(sheet.path, document.tree)
             elif rule_set is without_sheet[0]:
-                national = [each in _NATIONAL for each in without_sheet]
-                findings = package_findings(document.tree, core=not all(national), national=any(national))
+                core, national, peppol = (
+                    not among.isdisjoint(without_sheet) for among in (_CORE, _NATIONAL, _WITH_PEPPOL)
+                )
+                findings = package_findings(document.tree, core=core, national=national, peppol=peppol)
             else:
                 continue  # it was asked together with the first
         except SheetUnusableError as error:
@@ -106,6 +110,6 @@ def _stopped(rule_set: RuleSet, error: SheetError) -> Violation:
         message=f"The rules {rule_set} could not be run to their end on this document, so it cannot count as valid: "
         f"{error}.",
         message_de=f"Die Regeln {rule_set} konnten auf dieses Dokument nicht vollständig angewendet werden, es kann "
-        f"daher nicht als gültig gelten: {error}.",
+        f"daher nicht als gültig gelten: {error.message_de}.",
         location=None,
     )

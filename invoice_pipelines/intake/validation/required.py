@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from invoice_pipelines.intake.reading import Format, Party, Reading
 from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
-from invoice_pipelines.intake.validation.xml_document import Usage, usage_of
+from invoice_pipelines.intake.validation.xml_document import Usage, is_known, usage_of
 
 
 def required_violations(reading: Reading) -> Iterator[Violation]:
-    """IP-REQ-01 to -06 and IP-PROFILE-01, -02.
+    """IP-REQ-01 to -06 and IP-PROFILE-01 to -03.
 
     Number, date, seller, currency and amount are what Section 14 (4) of the German VAT Act (UStG) and Article 226 of
     Directive 2006/112/EC ask of every invoice, and what a payment cannot do without.
@@ -58,6 +58,15 @@ def _profile_violations(reading: Reading) -> Iterator[Violation]:
             Severity.WARNING,
             "ZUGFeRD 1.0 is older than EN 16931: the document counts as another kind of invoice, not as an e-invoice.",
             "ZUGFeRD 1.0 ist älter als EN 16931: Das Dokument gilt als sonstige Rechnung, nicht als E-Rechnung.",
+            "specification_identifier",
+        )
+    elif reading.specification_identifier and not is_known(reading.specification_identifier):
+        shown = reading.specification_identifier[:100]
+        yield content_violation(
+            "IP-PROFILE-03",
+            Severity.INFORMATION,
+            f"The specification {shown} (BT-24) is not known here. Only the rules of EN 16931 were checked.",
+            f"Die Spezifikation {shown} (BT-24) ist hier nicht bekannt. Nur die Regeln von EN 16931 wurden geprüft.",
             "specification_identifier",
         )
 

@@ -23,6 +23,7 @@ class RuleSet(StrEnum):
     EN_16931_CII = "EN16931-CII"
     XRECHNUNG_UBL = "XRechnung-UBL"
     XRECHNUNG_CII = "XRechnung-CII"
+    PEPPOL = "Peppol"
     FACTURX_MINIMUM = "Factur-X-MINIMUM"
     FACTURX_BASIC_WL = "Factur-X-BASIC-WL"
     FACTURX_EXTENDED = "Factur-X-EXTENDED"
@@ -68,13 +69,13 @@ def rule_sets_for(document: XmlDocument) -> tuple[RuleSet, ...]:
     """The rule sets a document is subject to; none for ZUGFeRD 1.0, which is older than EN 16931."""
     if document.syntax is None or document.syntax is Syntax.ZUGFERD_1:
         return ()
-    if document.syntax is Syntax.CII:
-        if document.usage in _OWN_RULES:
-            return (_OWN_RULES[document.usage],)
-        return (
-            (RuleSet.EN_16931_CII, RuleSet.XRECHNUNG_CII) if document.usage in _XRECHNUNG else (RuleSet.EN_16931_CII,)
-        )
-    return (RuleSet.EN_16931_UBL, RuleSet.XRECHNUNG_UBL) if document.usage in _XRECHNUNG else (RuleSet.EN_16931_UBL,)
+    is_cii = document.syntax is Syntax.CII
+    if is_cii and document.usage in _OWN_RULES:
+        return (_OWN_RULES[document.usage],)
+    core = RuleSet.EN_16931_CII if is_cii else RuleSet.EN_16931_UBL
+    if document.usage in _XRECHNUNG:
+        return (core, RuleSet.XRECHNUNG_CII if is_cii else RuleSet.XRECHNUNG_UBL)
+    return (core, RuleSet.PEPPOL) if document.usage is Usage.PEPPOL else (core,)
 
 
 def sheet_for(rule_set: RuleSet, rules_directory: Path | None) -> Sheet | None:

@@ -90,11 +90,36 @@ _SKIP = '<xsl:mode on-no-match="deep-skip"/>'
 LISTED = 200
 """Findings of one sheet that are told one by one; of further ones each rule tells the first, and how many."""
 
+_TWICE = (
+    "an element stands more than once where a rule expects one",
+    "ein Element steht mehrfach da, wo eine Regel eines erwartet",
+)
+_NO_VALUE = (
+    "a value is not what its element is for, such as a word for an amount",
+    "ein Wert passt nicht zu seinem Element, etwa ein Wort statt eines Betrags",
+)
+_WHY_STOPPED = {  # error codes of XPath 2.0
+    "XPTY0004": _TWICE,
+    "FORG0001": _NO_VALUE,
+    "FORG0006": _NO_VALUE,
+    "FOCA0002": _NO_VALUE,
+    "FOAR0001": ("a rule had to divide by zero", "eine Regel hätte durch null teilen müssen"),
+    "FOAR0002": ("a number is too large", "eine Zahl ist zu groß"),
+    "FOCA0001": ("a number is too large", "eine Zahl ist zu groß"),
+}
+
 _lock = threading.Lock()
 
 
 class SheetError(Exception):
-    """A sheet that stopped with an error on a document. The fault is of the two together, so another may pass."""
+    """A sheet that stopped with an error on a document. The fault is of the two together, so another may pass.
+
+    Both texts, in English and German, end a sentence.
+    """
+
+    def __init__(self, message: str, message_de: str) -> None:
+        super().__init__(message)
+        self.message_de = message_de
 
 
 class SheetUnusableError(Exception):
@@ -132,16 +157,27 @@ def run_sheet(sheet: Path, tree: etree._ElementTree) -> list[Finding]:
             node = processor.parse_xml(xml_text=text)
             output = executable.transform_to_string(xdm_node=node)
         except Exception as error:  # saxonche raises several unrelated types
-            raise SheetError(_first_line(error)) from error
+            raise _stopped(_first_line(error)) from error
     try:
         report = etree.fromstring(output.encode())
     except (etree.XMLSyntaxError, AttributeError) as error:  # no output at all is None or empty
-        raise SheetError("the rules gave no report") from error
+        raise SheetError("the rules gave no report", "die Regeln ergaben keinen Bericht") from error
     if report.tag == "stopped":
-        raise SheetError(" ".join((report.text or "").split()))
+        raise _stopped(" ".join((report.text or "").split()))
     found = report.iter(_SVRL + "failed-assert", _SVRL + "successful-report")
     prefixes = {uri: prefix or "" for prefix, uri in tree.getroot().nsmap.items()}
     return [_finding(entry, prefixes) for entry in found]
+
+
+def _stopped(said: str) -> SheetError:
+    """What SaxonC says of a rule that stopped, in words for people. Its own may quote the document."""
+    code = next((code for code in _WHY_STOPPED if code in said), None)
+    if code is None:
+        known = re.search(r"[A-Z]{4}[0-9]{4}", said)
+        shown = f" ({known[0]})" if known else ""
+        return SheetError(f"a rule stopped with an error{shown}", f"eine Regel brach mit einem Fehler ab{shown}")
+    message, message_de = _WHY_STOPPED[code]
+    return SheetError(f"{message} ({code})", f"{message_de} ({code})")
 
 
 def _finding(entry: etree._Element, prefixes: Mapping[str, str]) -> Finding:

@@ -2,7 +2,7 @@
 
 The sheets carry a flag of their own. For XRechnung, KoSIT's validator configuration (`scenarios.xml`, `customLevel`)
 overrides some of them; without that, valid invoices of the XRechnung extension would be refused. KoSIT's level `error`
-is fatal here.
+is fatal here. In the rules of Peppol's own publisher all are fatal, also R120, which XRechnung has as a warning.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _EXTENSION = {
 _CII = {"CII-SR-452": Severity.FATAL, "CII-SR-453": Severity.FATAL, "CII-SR-454": Severity.FATAL}
 _NO_SUB_LINES = {"UBL-CR-646": Severity.FATAL}
 
+_PEPPOL = {"PEPPOL-EN16931-R120": Severity.FATAL}
+
 _OVERRIDES: dict[tuple[Usage, Syntax], dict[str, Severity]] = {
     (Usage.XRECHNUNG, Syntax.UBL_INVOICE): {**_STANDARD, **_NO_SUB_LINES},
     (Usage.XRECHNUNG, Syntax.UBL_CREDIT_NOTE): _STANDARD,
@@ -46,6 +48,9 @@ _OVERRIDES: dict[tuple[Usage, Syntax], dict[str, Severity]] = {
         "UBL-CR-646": Severity.INFORMATION,
     },
     (Usage.XRECHNUNG_EXTENSION, Syntax.CII): {**_EXTENSION, **_CII},
+    (Usage.PEPPOL, Syntax.UBL_INVOICE): _PEPPOL,
+    (Usage.PEPPOL, Syntax.UBL_CREDIT_NOTE): _PEPPOL,
+    (Usage.PEPPOL, Syntax.CII): _PEPPOL,
 }
 
 

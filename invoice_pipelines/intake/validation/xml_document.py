@@ -37,6 +37,7 @@ class Usage(StrEnum):
     XRECHNUNG = "XRechnung"
     XRECHNUNG_EXTENSION = "XRechnung Extension"
     XRECHNUNG_CVD = "XRechnung CVD"
+    PEPPOL = "Peppol BIS Billing"
     FACTURX_MINIMUM = "Factur-X MINIMUM"
     FACTURX_BASIC_WL = "Factur-X BASIC WL"
     FACTURX_EXTENDED = "Factur-X EXTENDED"
@@ -54,6 +55,7 @@ _USAGE_BY_PATTERN = (
     (re.compile(r"extension:xrechnung"), Usage.XRECHNUNG_EXTENSION),
     (re.compile(r"xrechnung:cvd"), Usage.XRECHNUNG_CVD),
     (re.compile(r":xrechnung_"), Usage.XRECHNUNG),
+    (re.compile(r"peppol\.eu:2017:poacc:(billing|selfbilling):"), Usage.PEPPOL),
     (re.compile(r"(factur-x\.eu:1p0|zugferd\.de:2p\d):minimum$"), Usage.FACTURX_MINIMUM),
     (re.compile(r"(factur-x\.eu:1p0|zugferd\.de:2p\d):basicwl$"), Usage.FACTURX_BASIC_WL),
     (re.compile(r"(factur-x\.eu:1p0|zugferd\.de:2p\d):extended$"), Usage.FACTURX_EXTENDED),
@@ -79,13 +81,30 @@ def parse(xml: bytes) -> XmlDocument:
     )
 
 
+# What stands for EN 16931 alone; BASIC and EN 16931 of Factur-X are no more than that.
+_CORE = re.compile(
+    r"urn:cen\.eu:en16931:2017(#compliant#urn:(factur-x\.eu:1p0|zugferd\.de:2p\d):basic)?|"
+    r"urn:(factur-x\.eu:1p0|zugferd\.de:2p\d):en16931"
+)
+
+
 def usage_of(specification_identifier: str | None) -> Usage:
-    """The rules that a specification identifier (BT-24) stands for; those of EN 16931 where it names none we know."""
-    identifier = (specification_identifier or "").strip().lower()
-    for pattern, usage in _USAGE_BY_PATTERN:
-        if pattern.search(identifier):
-            return usage
-    return Usage.EN_16931
+    """The rules that a specification identifier (BT-24) stands for; those of EN 16931 where it names none we know.
+
+    What decides is BT-24: the business process (BT-23) of Peppol also stands in invoices that follow XRechnung.
+    """
+    return _known_usage(specification_identifier or "") or Usage.EN_16931
+
+
+def is_known(specification_identifier: str) -> bool:
+    """Whether a specification identifier (BT-24) names something whose rules are known here."""
+    identifier = specification_identifier.strip().lower()
+    return _known_usage(identifier) is not None or _CORE.fullmatch(identifier) is not None
+
+
+def _known_usage(specification_identifier: str) -> Usage | None:
+    identifier = specification_identifier.strip().lower()
+    return next((usage for pattern, usage in _USAGE_BY_PATTERN if pattern.search(identifier)), None)
 
 
 def _specification(root: etree._Element) -> str | None:

@@ -15,7 +15,8 @@ STANDARD = "urn:cen.eu:en16931:2017#compliant#urn:xeinkauf.de:kosit:xrechnung_3.
     ("identifier", "usage"),
     [
         ("urn:cen.eu:en16931:2017", Usage.EN_16931),
-        ("urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0", Usage.EN_16931),
+        ("urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0", Usage.PEPPOL),
+        ("urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:selfbilling:3.0", Usage.PEPPOL),
         ("urn:cen.eu:en16931:2017#compliant#urn:factur-x.eu:1p0:basic", Usage.EN_16931),
         (STANDARD, Usage.XRECHNUNG),
         ("urn:cen.eu:en16931:2017#compliant#urn:xoev-de:kosit:standard:xrechnung_2.3", Usage.XRECHNUNG),
