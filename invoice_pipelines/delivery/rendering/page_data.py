@@ -21,6 +21,7 @@ from invoice_pipelines.delivery.rendering.exemptions import reason_in_words
 from invoice_pipelines.delivery.rendering.formats import currency_digits
 from invoice_pipelines.organizations.settings import DocumentSettings
 
+_NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 _FIGURE_SPACE = "\N{FIGURE SPACE}"
 _PUNCTUATION_SPACE = "\N{PUNCTUATION SPACE}"
 _LONG = re.compile(r"[^\s\u200b\u00ad-]{25,}")
@@ -251,7 +252,8 @@ class _Page:
         )
 
     def _period(self, sentence: str, start: date, end: date) -> str:
-        return self.catalogue.sentence(sentence, start=self._day(start), end=self._day(end))
+        first, last = (self._day(day).replace(" ", _NO_BREAK_SPACE) for day in (start, end))
+        return self.catalogue.sentence(sentence, start=first, end=last)
 
     def _bank(self) -> list[list[Any]]:
         invoice, words, settings = self.invoice, self.catalogue.words, self.settings
@@ -322,7 +324,7 @@ def _shortened(name: str, most: int = 80) -> str:
 
 def _iban(iban: str) -> str:
     plain = "".join(iban.split())
-    return "\N{NO-BREAK SPACE}".join(plain[start : start + 4] for start in range(0, len(plain), 4))
+    return _NO_BREAK_SPACE.join(plain[start : start + 4] for start in range(0, len(plain), 4))
 
 
 def _aligned(numbers: list[str], decimal: str) -> list[str]:

@@ -38,6 +38,9 @@ def test_service_periods_of_the_invoice_and_its_lines_are_said(renderer: Rendere
     assert "Leistungsdatum" not in text  # the end of the period says it
     later = page(renderer, replace(invoice, delivery_date=date(2026, 3, 14), **MARCH))
     assert "Leistungsdatum 14. März 2026" in later
+    autumn = {"period_start": date(2026, 9, 1), "period_end": date(2026, 9, 30), "delivery_date": date(2026, 9, 30)}
+    (text,) = page_texts(renderer.render(replace(invoice, **autumn), XML, language="de").pdf)
+    assert "30. September 2026" in text.splitlines(), "what does not fit on a line is not broken within a date"
 
 
 def test_an_invoice_before_the_supply_says_so(renderer: Renderer) -> None:
@@ -45,7 +48,7 @@ def test_an_invoice_before_the_supply_says_so(renderer: Renderer) -> None:
     text = page(renderer, ahead)
     assert "Voraussichtl. Leistung 1. April 2026" in text
     assert "Voraus- oder Anzahlungsrechnung" in text
-    assert "Invoice in advance" in page(renderer, ahead, "en")
+    assert "Prepayment invoice" in page(renderer, ahead, "en")
     credit = replace(sample_invoice("de", kind=DocumentKind.CREDIT_NOTE), delivery_date=date(2026, 4, 1))
     assert "Anzahlungsrechnung" not in page(renderer, credit)
 
