@@ -43,7 +43,8 @@ def documents(
         str | None, typer.Option(help="Code of two letters; if left out, that of the invoice.", metavar="CODE")
     ] = None,
     format: Annotated[
-        list[DocumentFormat] | None, typer.Option(help="Can be repeated; a PDF with its XML (zugferd) if left out.")
+        list[DocumentFormat] | None,
+        typer.Option(help="Can be repeated; a PDF with its XML (zugferd) if left out."),
     ] = None,
     renew: Annotated[
         bool, typer.Option("--renew", help="Also what exists: as a new version where anything would differ.")

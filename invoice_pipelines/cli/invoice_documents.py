@@ -29,7 +29,9 @@ def pdf(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to; if left out, under its own name here.")
     ] = None,
-    format: Annotated[DocumentFormat, typer.Option(help="A PDF with its XML, or XML alone.")] = DocumentFormat.ZUGFERD,
+    format: Annotated[
+        DocumentFormat, typer.Option(help="A PDF with its XML (zugferd), XML alone, or a plain PDF.")
+    ] = DocumentFormat.ZUGFERD,
     language: Annotated[
         str | None, typer.Option(help="Code of two letters; if left out, that of the invoice.", metavar="CODE")
     ] = None,
@@ -47,4 +49,6 @@ def pdf(
     path = (output or Path(document.file_name)).absolute()
     write_file_atomically(root_path(str(path.parent)) / path.name, data)
     pages = "" if document.pages is None else f", {document.pages} page{'s' if document.pages > 1 else ''}"
+    if document.plain_reason is not None:
+        console.print(f"A plain PDF, as it cannot be an e-invoice. {document.plain_reason}", markup=False)
     console.print(f"{path}: {len(data):,} bytes{pages}, version {document.version}", markup=False, soft_wrap=True)

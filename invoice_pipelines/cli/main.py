@@ -20,6 +20,7 @@ from invoice_pipelines.cli import (
     db,
     demo,
     documents,
+    exchange_rates,
     export,
     imports,
     intake,
@@ -69,6 +70,7 @@ app.add_typer(organizations.app, name="organizations")
 app.add_typer(imports.customers, name="customers")
 app.add_typer(imports.items, name="items")
 app.add_typer(imports.tax_rates, name="tax-rates")
+app.add_typer(exchange_rates.app, name="exchange-rates")
 app.add_typer(imports.orders, name="orders")
 app.add_typer(batch.app, name="batch")
 app.add_typer(invoices.app, name="invoices")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from sqlalchemy import Connection, text
 from upath import UPath
 
 from invoice_pipelines.delivery.document_requests import DocumentRequest
-from invoice_pipelines.delivery.document_rows import Document, newest_documents, stored_bytes
+from invoice_pipelines.delivery.document_rows import Document, Key, newest_documents, stored_bytes
 from invoice_pipelines.delivery.rendering.combined import combine
-from invoice_pipelines.delivery.values import MAKE_DOCUMENTS
+from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DocumentFormat
 from invoice_pipelines.storage import store_blob
 from invoice_pipelines.work import JobStatus, enqueue, get_job
 
@@ -158,9 +158,17 @@ def _documents(
         newest = newest_documents(connection, [row.invoice_id for row in part])
         for row in part:
             language = language_of(request.language, row.language)
-            keys = [(row.invoice_id, format, language) for format in request.formats]
-            found += [newest[key] for key in keys if key in newest]
+            made = (_newest(newest, row.invoice_id, format, language) for format in request.formats)
+            found += dict.fromkeys(document for document in made if document is not None)
     return found
+
+
+def _newest(newest: Mapping[Key, Document], invoice_id: UUID, format: DocumentFormat, language: str) -> Document | None:
+    """The document that stands for a format: a plain one where the invoice cannot be an e-invoice."""
+    plain = newest.get((invoice_id, DocumentFormat.PLAIN, language))
+    if format is DocumentFormat.ZUGFERD and plain is not None and plain.plain_reason is not None:
+        return plain
+    return newest.get((invoice_id, format, language))
 
 
 def _parts(

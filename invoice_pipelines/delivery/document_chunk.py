@@ -79,6 +79,7 @@ def new_document(task: Task, made: Made, version: int, job_id: UUID | None) -> N
         size_bytes=made.size_bytes,
         pages=made.pages,
         missing_glyphs=made.missing_glyphs,
+        plain_reason=task.plain_reason,
         input_sha256=made.input_sha256,
         template_sha256=made.template_sha256,
         engine=made.engine,
@@ -163,8 +164,8 @@ class Making:
 
     def _plan(self, invoice: IssuedInvoice) -> Iterator[Task]:
         language = self._language_of(self._request.language, invoice.language)
-        for format in self._request.formats:
-            task = Task(invoice, format, language)
+        tasks = {task.format: task for task in (Task.of(invoice, each, language) for each in self._request.formats)}
+        for task in tasks.values():
             existing = self._existing.get(_key(task))
             if existing is not None:
                 task = as_made_before(self._workshop, task, existing.input_sha256)
@@ -240,6 +241,7 @@ def _result(document: Document) -> dict[str, object]:
         "language": document.language,
         "version": document.version,
         "sha256": document.sha256,
+        **({"plain_reason": document.plain_reason} if document.plain_reason else {}),
     }
 
 

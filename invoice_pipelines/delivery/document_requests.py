@@ -68,7 +68,8 @@ def all_invoices_without_documents(connection: Connection, request: DocumentRequ
                      select from unnest(cast(:formats as text[])) f (format)
                      where not exists (
                          select from delivery.invoice_document d
-                         where d.organization_id = i.organization_id and d.invoice_id = i.id and d.format = f.format
+                         where d.organization_id = i.organization_id and d.invoice_id = i.id
+                           and (d.format = f.format or f.format = 'zugferd' and d.plain_reason is not null)
                            and (cast(:language as text) is null or d.language = :language)))
                order by i.id"""
         ),

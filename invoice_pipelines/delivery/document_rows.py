@@ -32,6 +32,7 @@ class Document:
     size_bytes: int
     pages: int | None
     missing_glyphs: str | None
+    plain_reason: str | None
     input_sha256: str
     template_sha256: str | None
     engine: str
@@ -53,6 +54,7 @@ class NewDocument:
     size_bytes: int
     pages: int | None
     missing_glyphs: str | None
+    plain_reason: str | None
     input_sha256: str
     template_sha256: str | None
     engine: str
@@ -86,8 +88,8 @@ _ADD = f"""
     select current_setting('app.organization_id')::uuid, r.*
     from jsonb_to_recordset(cast(:rows as jsonb)) as r (
         invoice_id uuid, invoice_number text, format text, language text, version integer, file_name text, sha256 text,
-        size_bytes bigint, pages integer, missing_glyphs text, input_sha256 text, template_sha256 text, engine text,
-        batch_job_id uuid)
+        size_bytes bigint, pages integer, missing_glyphs text, plain_reason text, input_sha256 text,
+        template_sha256 text, engine text, batch_job_id uuid)
     order by r.invoice_id, r.format, r.language  -- one order for all: two over the same invoices wait, never deadlock
     on conflict (invoice_id, format, language, version, organization_id) do nothing
     returning {_COLUMNS}

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from invoice_pipelines.billing.issued_invoices import InvoiceStatus, IssuedInvoice
-from invoice_pipelines.delivery.einvoice import Seller, lacking, write_xml
+from invoice_pipelines.delivery.einvoice import Seller, impossible, lacking, write_xml
 from invoice_pipelines.delivery.rendering.bundle import TemplateBundle
 from invoice_pipelines.delivery.rendering.errors import TemplateError
 from invoice_pipelines.delivery.rendering.exemptions import with_reasons_in
@@ -56,11 +56,18 @@ class Workshop:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """A document to be made."""
+    """A document to be made. `plain_reason` says why it is a plain one where an e-invoice was asked for."""
 
     invoice: IssuedInvoice
     format: DocumentFormat
     language: str
+    plain_reason: str | None = None
+
+    @staticmethod
+    def of(invoice: IssuedInvoice, format: DocumentFormat, language: str) -> Task:
+        """The document that stands for a format: a PDF without XML where no XML can say what the invoice says."""
+        reason = impossible(as_issued(invoice)) if format is DocumentFormat.ZUGFERD else None
+        return Task(invoice, DocumentFormat.PLAIN if reason else format, language, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,7 @@ class Writer:
         try:
             return self._write(task)
         except TemplateError as error:
-            return NotMade("TEMPLATE", str(error), is_of_all=True)
+            return NotMade("TEMPLATE", str(error), is_of_all=task.format is not DocumentFormat.PLAIN)
         except Exception as error:  # noqa: BLE001 (whatever a library raises for a document is about that document)
             lines = str(error).strip().splitlines() or [""]
             return NotMade("NOT_MADE", f"{type(error).__name__}: {lines[0]}", retry=True)
@@ -119,16 +126,22 @@ class Writer:
         workshop = self._workshop
         catalogue = catalogue_in(workshop.bundle, workshop.look, task.language)
         invoice = with_reasons_in(catalogue, as_issued(task.invoice), workshop.look.language)
+        if task.format is DocumentFormat.PLAIN:
+            return self._page(task, invoice, None)
         seller = seller_of(workshop, invoice, task.language)
         if reasons := lacking(invoice, seller, task.format):
             return NotMade("LACKS_DATA", " ".join(reasons))
         xml = write_xml(invoice, seller, task.format)
-        decided = input_sha256(workshop, task)
         if not task.format.is_pdf:
-            return Written(xml, decided, XML_ENGINE, None, None, None)
+            return Written(xml, input_sha256(workshop, task), XML_ENGINE, None, None, None)
+        return self._page(task, invoice, xml)
+
+    def _page(self, task: Task, invoice: IssuedInvoice, xml: bytes | None) -> Written:
+        workshop = self._workshop
         if self._renderer is None:
             self._renderer = Renderer(workshop.bundle, workshop.look)
         page = self._renderer.render(invoice, xml, language=task.language)
+        decided = input_sha256(workshop, task)
         return Written(page.pdf, decided, ENGINE, workshop.bundle.sha256, page.pages, page.missing_glyphs)
 
 

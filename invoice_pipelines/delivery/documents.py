@@ -84,15 +84,15 @@ def make_one(
     format: DocumentFormat = DocumentFormat.ZUGFERD,
     language: str | None = None,
 ) -> Document:
-    """The newest document of an invoice, made now if there is none.
+    """The newest document of an invoice, made now if there is none; a plain one where it cannot be an e-invoice.
 
     It is made in a process that is kept warm, as this one must not hang by a template. Raises DocumentNotMade (with the
     code STORAGE where it cannot be stored) and InvoiceNotFound.
     """
     invoice = get_issued_invoice(connection, invoice_id)
     workshop = Workshop.of(organization, load_bundle(connection), settings.documents_root)
-    task = Task(invoice, format, language_of(workshop)(language, invoice.language))
-    existing = newest_document(connection, invoice_id, format, task.language)
+    task = Task.of(invoice, format, language_of(workshop)(language, invoice.language))
+    existing = newest_document(connection, invoice_id, task.format, task.language)
     if existing is not None:
         return existing
     if invoice.status is InvoiceStatus.VOID:
@@ -105,7 +105,9 @@ def make_one(
     if isinstance(answer, NotMade):
         raise DocumentNotMade(answer.code, f"{invoice.invoice_number}: {answer.message}", retry=answer.retry)
     add_documents(connection, [new_document(task, answer, 1, None)])
-    made = newest_document(connection, invoice_id, format, task.language)  # ours, or that of somebody who was faster
+    made = newest_document(
+        connection, invoice_id, task.format, task.language
+    )  # ours, or that of somebody who was faster
     if made is None:
         raise DocumentNotMade("CHANGED_MEANWHILE", f"{invoice.invoice_number}: it cannot be found again.", retry=True)
     return made

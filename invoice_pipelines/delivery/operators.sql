@@ -8,7 +8,7 @@ create or replace view public.invoice_documents with (security_invoker = true) a
                          and newer.format = d.format and newer.language = d.language and newer.version > d.version)
                as is_newest,
            d.file_name, d.sha256, d.size_bytes, d.pages, d.missing_glyphs, d.engine, d.batch_job_id,
-           d.created_at, d.created_by
+           d.created_at, d.created_by, d.plain_reason
     from delivery.invoice_document d;
 comment on view public.invoice_documents is
     'Each document that was made of an issued invoice of the organization in scope; the newest version is sent';

@@ -21,11 +21,13 @@ from invoice_pipelines.delivery.documents import (
     changed_documents,
     make_one,
 )
+from invoice_pipelines.delivery.rendering.bundle import bundle_of
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DeliveryError, DocumentFormat
 from invoice_pipelines.organizations.settings import DocumentSettings, OrganizationSettings
 from invoice_pipelines.work import enqueue
 from invoice_pipelines_tests.billing.conftest import fresh_database
 from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.delivery.pdf_a import judged
 from invoice_pipelines_tests.delivery.press import Press, open_press
 from invoice_pipelines_tests.delivery.rendering.looking import page_texts
 
@@ -274,3 +276,56 @@ def test_another_organization_finds_no_document(press: Press, database: TestData
     assert stranger.rows("select * from delivery.invoice_document") == []
     with pytest.raises(DeliveryError):
         stranger.file(replace(document))
+
+
+DINAR = {
+    "currency": "KWD",
+    "delivery_date": "2026-01-05",
+    "lines": [{"description": "Work", "quantity": 1, "unit_price": "9.125", "tax_category": "AE", "tax_rate": 0}],
+}
+
+
+def test_an_invoice_in_a_currency_of_three_decimals_becomes_a_plain_pdf_and_says_why(press: Press) -> None:
+    dinar, euro = press.shop.issue(DINAR, {})
+    for_dinar, for_euro = press.make([dinar, euro], combined=True)
+    assert (for_dinar.status, for_euro.status) == ("succeeded", "succeeded")
+    document = press.newest(dinar, DocumentFormat.PLAIN)
+    assert (document.pages, document.version, document.file_name) == (1, 1, f"{document.invoice_number}.pdf")
+    assert document.plain_reason is not None
+    assert "Amounts in KWD such as 9.125 have more than two decimals" in document.plain_reason
+    assert for_dinar.result["documents"][0]["plain_reason"] == document.plain_reason
+    pdf = press.file(document)
+    assert "KWD 9.125" in page_texts(pdf)[0].replace("\xa0", " ")
+    with pikepdf.open(BytesIO(pdf)) as opened:
+        assert not opened.attachments
+    assert judged(pdf) == []
+    with press.shop.scope() as connection:
+        assert all_invoices_without_documents(connection, DocumentRequest()) == []
+        assert make_one(connection, press.settings, press.shop.organization, dinar) == document
+    (again,) = press.make([dinar])
+    assert again.status == "skipped"
+    (bundle,) = press.rows("select documents from delivery.document_bundle where kind = 'combined_pdf'")
+    assert bundle.documents == 2
+
+
+def test_no_xrechnung_can_be_made_of_three_decimals(press: Press) -> None:
+    (dinar,) = press.shop.issue(DINAR)
+    ended = press.make([dinar], formats=[UBL])[0]
+    assert (ended.status, ended.code) == ("failed", "LACKS_DATA")
+
+
+def test_a_plain_pdf_can_be_asked_for(press: Press) -> None:
+    (invoice,) = press.shop.issue({})
+    press.make([invoice], formats=[DocumentFormat.ZUGFERD, DocumentFormat.PLAIN])
+    plain = press.newest(invoice, DocumentFormat.PLAIN)
+    assert plain.plain_reason is None
+    assert press.newest(invoice).sha256 != plain.sha256
+
+
+def test_an_own_template_that_always_attaches_is_named_and_stops_no_other_document(press: Press) -> None:
+    own = bundle_of({}).files["invoice.typ"].decode()
+    press.override("invoice.typ", own.replace('#if sys.inputs.xml != ""', "#if true"))
+    ended = press.make(press.shop.issue(DINAR, {}))
+    assert [(item.status, item.code) for item in ended] == [("failed", "TEMPLATE"), ("succeeded", None)]
+    assert ended[0].message is not None
+    assert 'if sys.inputs.xml != ""' in ended[0].message

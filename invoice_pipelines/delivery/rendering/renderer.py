@@ -35,6 +35,7 @@ organization or a text does not allow that (a picture without an alternative tex
 _LOGOS = ("logo.svg", "logo.png", "logo.jpg")
 _LINES_ON_ONE_PAGE = 8
 _PAGES = re.compile(rb"<xmpTPg:NPages>(\d+)</xmpTPg:NPages>")
+_ATTACHMENT = b"/Type/EmbeddedFile"
 _SEARCHED = re.compile(r" \(searched at [^)]*\)")
 _PLACE = re.compile(r"┌─ (?:[^\n]*/)?([\w./-]+):(\d+):\d+")
 
@@ -86,8 +87,9 @@ class Renderer:
             package_cache_path=self._folder.name,
         )
 
-    def render(self, invoice: IssuedInvoice, xml: bytes, *, language: str) -> Rendered:
-        """The document of an invoice with its XML inside. A language without catalogue: that of the organization.
+    def render(self, invoice: IssuedInvoice, xml: bytes | None, *, language: str) -> Rendered:
+        """The document of an invoice with its XML inside; without XML a plain one. A language without catalogue: that
+        of the organization.
 
         The same values, templates, settings and engine give the same bytes. Raises TemplateError.
         """
@@ -104,6 +106,12 @@ class Renderer:
             # That each page says how many there are needs several layouts, which most invoices are spared.
             pdf, missing = self._typeset({**data, "pages": None}, xml, invoice)
             pages = _pages(pdf)
+        if xml is None:
+            if _ATTACHMENT in pdf:
+                raise TemplateError(
+                    'it attaches an XML where there is none: write `if sys.inputs.xml != ""` before', MAIN
+                )
+            return Rendered(pdf, pages, missing)
         return Rendered(with_factur_x_metadata(pdf), pages, missing)
 
     def _write_files(self) -> None:
@@ -112,7 +120,7 @@ class Renderer:
         for name, content in self._seen.items():
             (folder / name).write_bytes(content)
 
-    def _typeset(self, data: dict[str, Any], xml: bytes, invoice: IssuedInvoice) -> tuple[bytes, str | None]:
+    def _typeset(self, data: dict[str, Any], xml: bytes | None, invoice: IssuedInvoice) -> tuple[bytes, str | None]:
         """The PDF of Typst, and the characters that it lacks.
 
         A mark on a letter of another font can be set by none, though both are known: then marks are left out, then all
@@ -127,8 +135,8 @@ class Renderer:
         displayable, missing = _displayable(data, plainest)
         return self._compile(displayable, xml, invoice), missing
 
-    def _compile(self, data: dict[str, Any], xml: bytes, invoice: IssuedInvoice) -> bytes:
-        inputs = {"data": json.dumps(data, ensure_ascii=False), "xml": xml.decode("utf-8")}
+    def _compile(self, data: dict[str, Any], xml: bytes | None, invoice: IssuedInvoice) -> bytes:
+        inputs = {"data": json.dumps(data, ensure_ascii=False), "xml": (xml or b"").decode("utf-8")}
         for standards in STANDARDS:
             try:
                 made = self._compiler.compile(

@@ -1,0 +1,140 @@
+"""Holds the commands about exchange rates, by which VAT of invoices in other currencies is stated in the seller's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy import Engine
+
+from invoice_pipelines.billing.errors import BillingError, RowsRefused
+from invoice_pipelines.billing.exchange_rates import (
+    add_exchange_rates,
+    exchange_rates,
+    read_ecb_file,
+    remove_exchange_rate,
+)
+from invoice_pipelines.billing.requests import parse_date
+from invoice_pipelines.cli.output import console, print_json, table
+from invoice_pipelines.cli.person import person
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.access import open_database
+from invoice_pipelines.organizations import Organization, find_organization
+from invoice_pipelines.settings import load_settings
+
+_AT_ONCE = 20_000
+
+app = typer.Typer(help="Exchange rates: import, set, list, remove.", no_args_is_help=True)
+
+Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
+Base = Annotated[str, typer.Argument(help="Code of the currency of which one unit is meant, such as EUR.")]
+Other = Annotated[str, typer.Argument(help="Code of the other currency, such as USD.")]
+
+
+Day = Annotated[str, typer.Option("--date", help="Day such as 2026-03-31.", metavar="DATE")]
+
+
+@app.command("import")
+def import_rates(
+    file: Annotated[str, typer.Argument(help="File of the ECB, CSV or XML; - is stdin.", metavar="FILE")],
+    organization: Slug,
+    since: Annotated[str | None, typer.Option(help="Only rates of this day and later.", metavar="DATE")] = None,
+) -> None:
+    """Import euro reference rates of the European Central Bank: a day's or all of them.
+
+    The files are eurofxref.csv, eurofxref-hist.csv, eurofxref-daily.xml, eurofxref-hist-90d.xml and eurofxref-hist.xml,
+    as the ECB publishes them. Nothing is downloaded here. Rates of days that are known already are corrected.
+    """
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise BillingError(f"{file} cannot be read: {error.strerror}.") from None
+    try:
+        rates = list(read_ecb_file(content, since=_optional_day("--since", since)))
+    except BillingError as error:
+        raise BillingError(f"{file}: {error}") from None
+    added = changed = 0
+    with _opened(organization) as (engine, found), organization_scope(engine, found.id) as connection:
+        for start in range(0, len(rates), _AT_ONCE):
+            written = add_exchange_rates(connection, rates[start : start + _AT_ONCE], created_by=person())
+            added += written.added
+            changed += written.changed
+    known = len(rates) - added - changed
+    newest = f" The newest are of {max(rate.rate_date for rate in rates)}." if rates else ""
+    console.print(f"{added:,} rates added, {changed:,} corrected, {known:,} known already.{newest}")
+
+
+@app.command("set")
+def set_rate(
+    base: Base,
+    currency: Other,
+    rate: Annotated[str, typer.Argument(help="So many units of the other currency, such as 1.0823.")],
+    organization: Slug,
+    source: Annotated[str, typer.Option(help="Who published it; it is printed on invoices.")],
+    day: Day,
+) -> None:
+    """Enter a rate by hand: one unit of BASE is worth RATE units of CURRENCY on a day."""
+    row = {
+        "base_currency": base,
+        "currency": currency,
+        "rate_date": parse_date("--date", day),
+        "rate": rate,
+        "source": source,
+    }
+    with _opened(organization) as (engine, found), organization_scope(engine, found.id) as connection:
+        try:
+            written = add_exchange_rates(connection, [row], created_by=person())
+        except RowsRefused as refused:
+            (problem,) = refused.problems
+            raise BillingError(f"{problem.field}: {problem.message}.") from None
+    said = "added" if written.added else "corrected" if written.changed else "known already"
+    console.print(f"1 {base} = {rate} {currency} on {day} ({source}): {said}.", markup=False)
+
+
+@app.command("list")
+def list_rates(
+    organization: Slug,
+    currency: Annotated[str | None, typer.Option(help="Only rates of this currency.", metavar="CODE")] = None,
+    until: Annotated[str | None, typer.Option(help="Only rates of this day and earlier.", metavar="DATE")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="As a JSON list.")] = False,
+) -> None:
+    """List the newest rates."""
+    with _opened(organization) as (engine, found), organization_scope(engine, found.id) as connection:
+        rates = exchange_rates(connection, currency=currency, until=_optional_day("--until", until), limit=limit)
+    if as_json:
+        print_json([asdict(rate) for rate in rates])
+        return
+    shown = table(None, "date", "#1", "#is worth", "source", "entered by")
+    for rate in rates:
+        shown.add_row(
+            str(rate.rate_date), rate.base_currency, f"{rate.rate} {rate.currency}", rate.source, rate.created_by
+        )
+    console.print(shown if rates else "No rates: import some with `exchange-rates import FILE`.")
+
+
+@app.command("remove")
+def remove_rate(base: Base, currency: Other, organization: Slug, day: Day) -> None:
+    """Remove a rate that was entered by mistake. Invoices keep what they were converted with. Exits 1 without one."""
+    with _opened(organization) as (engine, found), organization_scope(engine, found.id) as connection:
+        removed = remove_exchange_rate(connection, base, currency, parse_date("--date", day))
+    if not removed:
+        console.print(f"There is no rate between {base} and {currency} on {day}.")
+        raise typer.Exit(1)
+    console.print(f"The rate between {base} and {currency} on {day} is removed.")
+
+
+def _optional_day(option: str, text: str | None) -> date | None:
+    return None if text is None else parse_date(option, text)
+
+
+@contextmanager
+def _opened(slug: str) -> Iterator[tuple[Engine, Organization]]:
+    with open_database(load_settings(), application_name="command line") as engine:
+        yield engine, find_organization(engine, slug)
