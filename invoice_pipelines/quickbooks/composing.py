@@ -30,6 +30,7 @@ from invoice_pipelines.quickbooks.fields import (
 from invoice_pipelines.quickbooks.invoice_document import (
     Buyer,
     InvoiceProblem,
+    chosen_items_of,
     cut_descriptions,
     invoice_document,
     item_ids,
@@ -313,6 +314,7 @@ def _decide_invoices(
             "date": invoice["issue_date"],
             "gross_amount": str(invoice["gross_amount"]),
             "currency": invoice["currency"],
+            "chosen_items": chosen_items_of(document, connected.options),
             "exchange_rate": None if "ExchangeRate" not in document else str(document["ExchangeRate"]),
         }
         decision.planned.append(Planned(subject, "create", document, snapshot, revisions.get((subject, "create"), 0)))

@@ -60,6 +60,29 @@ def refusal_in_words(quickbooks: QuickBooks, fault: Fault, sent: Mapping[str, An
     return None
 
 
+def chosen_item_gone(quickbooks: QuickBooks, sent: Mapping[str, Any]) -> Failed | None:
+    """Why an invoice cannot be sent, where an item that was chosen for lines without one is not in use any more.
+
+    Raises Fault and RealmPaused.
+    """
+    for item_id in sent.get("chosen_items") or ():
+        try:
+            item = quickbooks.read("Item", item_id)
+        except Fault as fault:
+            if fault.code not in ("610", "2500"):
+                raise
+            item = {"Active": False}
+        if item.get("Active") is False:
+            return Failed(
+                "MISSING_ITEM",
+                f"Invoice {sent['invoice_number']} has lines without an item, and the one that was chosen for them, "
+                f"id {item_id}, is gone or inactive in QuickBooks: make it active there, or "
+                "choose another one (`quickbooks options ORG default_item=NAME discount_item=NAME`); then ask for the "
+                "invoice again.",
+            )
+    return None
+
+
 def _other_total(sent: Mapping[str, Any], answer: Mapping[str, Any], theirs: Decimal) -> Note:
     ours = Decimal(sent["gross_amount"])
     ignored = [line for line in answer.get("Line") or () if line.get("DetailType") == "DescriptionOnly"]

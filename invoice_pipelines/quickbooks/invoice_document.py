@@ -225,6 +225,12 @@ def tax_code(category: str, rate: Decimal, company: Company, options: Connection
     return code
 
 
+def chosen_items_of(document: Mapping[str, Any], options: ConnectionOptions) -> list[str]:
+    """Ids of the items that the organization chose for lines without one, as far as a document has them."""
+    used = {(line["SalesItemLineDetail"].get("ItemRef") or {}).get("value") for line in document["Line"]}
+    return sorted(used & {each for each in (options.default_item, options.discount_item) if each is not None})
+
+
 def quantity_and_price(quantity: Decimal, unit_price: Decimal, amount: Decimal) -> dict[str, Decimal]:
     """Qty and UnitPrice whose product is the amount exactly; empty where no price of five digits gives it."""
     for price in (unit_price, (amount / quantity).quantize(_PRICE_DIGITS) if quantity else unit_price):

@@ -128,6 +128,23 @@ def test_a_company_that_refuses_such_lines_says_what_to_set(house: House) -> Non
     assert "`quickbooks options ORG default_item=NAME`" in entry.error_message
 
 
+def test_a_chosen_item_that_is_not_in_use_any_more_is_named(house: House) -> None:
+    work = house.there.item("Work")["Id"]
+    house.options(default_item=work)
+    house.push_all()
+    house.there.deactivate("Item", work)
+    invoice = house.issue()
+
+    assert house.push_all().failed == 1
+
+    entry = house.entry(invoice)
+    assert entry.error_code == "MISSING_ITEM"
+    assert f"id {work}, is gone or inactive in QuickBooks" in entry.error_message
+    house.there.reactivate("Item", work)
+    house.desk.rows("select work.enqueue('quickbooks_push_invoice', array[:id])", id=str(invoice))
+    assert house.push().created == 1
+
+
 def test_counted_lines_are_no_difference(house: House) -> None:
     house.sandbox.switches.line_without_item = "counted"
     house.issue(discount_percent=5)
