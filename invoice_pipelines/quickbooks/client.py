@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Self
 from uuid import UUID
@@ -32,6 +33,7 @@ LARGEST_BATCH = 30
 MOST_CHANGES = 1000
 """Objects in one answer about changes; where there are so many, there may be more that it does not tell."""
 
+_REFUSALS = (FaultKind.DATA, FaultKind.CONFLICT, FaultKind.OPERATOR, FaultKind.BUG)
 _NAME_LISTS = ("Customer", "Item", "Vendor", "Employee", "Account")
 
 
@@ -207,6 +209,22 @@ class QuickBooks:
             "POST", entity.lower(), parameters=parameters, body=exact_json.dumps(document), is_write=True
         )
         return _inner(answer, entity)
+
+    def exchange_rate(self, currency: str, day: date) -> Decimal | None:
+        """What a unit of a currency is worth to the company on a day, in its own; None where it knows no rate.
+
+        A rate of 1 counts as none: QuickBooks says so of currencies that nobody has given one.
+        """
+        try:
+            answer = self._transport.call(
+                "GET", "exchangerate", parameters={"sourcecurrencycode": currency, "asofdate": day.isoformat()}
+            )
+        except Fault as fault:
+            if fault.kind not in _REFUSALS:
+                raise
+            return None
+        rate = Decimal(str(_inner(answer, "ExchangeRate").get("Rate") or 1))
+        return rate if rate > 0 and rate != 1 else None
 
     def company(self) -> Company:
         """What the company is set to now; stored as well, so that the next client knows it."""

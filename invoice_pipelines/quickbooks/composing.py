@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +48,10 @@ WAITS = "WAITS_FOR_OTHERS"
 """Code of an invoice that waits for its customer or an item; known to push.sql."""
 
 
+RateKey = tuple[str, date]
+"""A currency and a day."""
+
+
 @dataclass(slots=True)
 class Decision:
     """What was decided. Every subject is in one of these; `busy` ones are left alone by now."""
@@ -55,17 +61,20 @@ class Decision:
     settled: dict[UUID, Outcome] = field(default_factory=dict)
     busy: set[UUID] = field(default_factory=set)
     missing: dict[UUID, set[tuple[EntityType, UUID]]] = field(default_factory=dict)
+    unpriced: dict[UUID, RateKey] = field(default_factory=dict)
+    """Invoices for which QuickBooks is to be asked for its exchange rate."""
 
 
 @dataclass(slots=True)
 class Hints:
     """What a push has found out on its way: accounts of new items, names that need a suffix, records that others need
-    although they are inactive.
+    although they are inactive, exchange rates of QuickBooks (None: it has none).
     """
 
     accounts: Mapping[str, Any] = field(default_factory=dict)
     suffixes: dict[UUID, str] = field(default_factory=dict)
     needed: Collection[UUID] = frozenset()
+    rates: dict[RateKey, Decimal | None] = field(default_factory=dict)
 
 
 def decide(
@@ -83,7 +92,7 @@ def decide(
     mappings = load_mappings(connection, connected.realm_id, entity, free)
     revisions = _revisions(connection, entity, free)
     if entity is EntityType.INVOICE:
-        _decide_invoices(connection, connected, free, mappings, revisions, decision)
+        _decide_invoices(connection, connected, free, mappings, revisions, hints, decision)
     else:
         _decide_records(connection, connected, entity, free, mappings, revisions, hints, decision)
     return decision
@@ -247,6 +256,7 @@ def _decide_invoices(
     subjects: Sequence[UUID],
     mappings: Mapping[UUID, Mapped],
     revisions: Mapping[tuple[UUID, str], int],
+    hints: Hints,
     decision: Decision,
 ) -> None:
     realm = connected.realm_id
@@ -292,6 +302,13 @@ def _decide_invoices(
         if missing or reference is None or customer is None:
             decision.missing[subject] = missing
             continue
+        rate, rate_is_theirs = rates.get(subject), False
+        if subject in foreign and rate is None and connected.options.exchange_rates == "quickbooks":
+            key = (invoice["currency"], date.fromisoformat(invoice["issue_date"]))
+            if connected.company.multi_currency and key not in hints.rates:
+                decision.unpriced[subject] = key
+                continue
+            rate, rate_is_theirs = hints.rates.get(key), True
         try:
             document = invoice_document(
                 invoice,
@@ -299,7 +316,7 @@ def _decide_invoices(
                 options=connected.options,
                 customer=Buyer(reference, str(customer.snapshot.get("name")), customer.snapshot.get("currency")),
                 items=item_references,
-                exchange_rate=rates.get(subject),
+                exchange_rate=rate,
             )
         except InvoiceProblem as problem:
             decision.settled[subject] = Failed(problem.code, str(problem), retry=problem.retry)
@@ -316,6 +333,7 @@ def _decide_invoices(
             "currency": invoice["currency"],
             "chosen_items": chosen_items_of(document, connected.options),
             "exchange_rate": None if "ExchangeRate" not in document else str(document["ExchangeRate"]),
+            "exchange_rate_is_theirs": rate_is_theirs,
         }
         decision.planned.append(Planned(subject, "create", document, snapshot, revisions.get((subject, "create"), 0)))
 

@@ -34,7 +34,7 @@ def notes_on(company: Company, sent: Mapping[str, Any], answer: Mapping[str, Any
     if theirs is not None:
         yield _other_total(sent, answer, theirs)
     if "exchange_rate" in sent and sent["currency"] != company.home_currency:
-        yield from _exchange_rate(company, sent, answer)
+        yield from _exchange_rate(sent, answer)
 
 
 def refusal_in_words(quickbooks: QuickBooks, fault: Fault, sent: Mapping[str, Any]) -> Failed | None:
@@ -103,19 +103,13 @@ def _other_total(sent: Mapping[str, Any], answer: Mapping[str, Any], theirs: Dec
     )
 
 
-def _exchange_rate(company: Company, sent: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[Note]:
-    number, currency, ours = sent["invoice_number"], sent["currency"], sent["exchange_rate"]
+def _exchange_rate(sent: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[Note]:
+    number, ours = sent["invoice_number"], sent["exchange_rate"]
     theirs = Decimal(str(answer.get("ExchangeRate") or 1))
     detail = {"ours": ours, "theirs": str(theirs)}
-    if ours is not None and theirs != Decimal(ours):
+    if ours is None or theirs != Decimal(ours):
         message = f"Invoice {number} was sent with an exchange rate of {ours}, and QuickBooks booked it at {theirs}."
         yield Note("EXCHANGE_RATE_DIFFERS", message, "warning", detail)
-    elif ours is None and theirs == 1:
-        message = (
-            f"QuickBooks has no exchange rate of its own and booked invoice {number} as if 1 {currency} were 1 "
-            f"{company.home_currency}: set the rate of the invoice there."
-        )
-        yield Note("EXCHANGE_RATE_IS_ONE", message, "error", detail)
-    elif ours is None:
-        message = f"QuickBooks booked invoice {number} at an exchange rate of its own: {theirs}."
+    elif sent.get("exchange_rate_is_theirs"):
+        message = f"Invoice {number} was booked at QuickBooks' own exchange rate of {theirs}, as none was known here."
         yield Note("EXCHANGE_RATE_TAKEN", message, "info", detail)

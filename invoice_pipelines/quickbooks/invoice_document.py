@@ -157,13 +157,14 @@ def _check_currency(
     number, currency = invoice["invoice_number"], invoice["currency"]
     if company.multi_currency and customer.currency not in (None, currency):
         raise other_currency(number, currency, customer)
-    if currency != company.home_currency and exchange_rate is None and options.exchange_rates == "ours":
+    if currency != company.home_currency and exchange_rate is None:
+        theirs = options.exchange_rates == "quickbooks"
         raise InvoiceProblem(
             WAITS_FOR_RATE,
             f"Invoice {number} of {invoice['issue_date']} is in {currency}, and no exchange rate to "
-            f"{company.home_currency} is known for that day; without one QuickBooks would book it at 1. Add the rate, "
-            "and it is sent by itself; or let QuickBooks take its own: `quickbooks options ORG "
-            "exchange_rates=quickbooks`.",
+            f"{company.home_currency} is known for that day{', nor has QuickBooks one of its own' if theirs else ''}; "
+            "without one QuickBooks would book it at 1. Add the rate, and the invoice is sent by itself"
+            + ("." if theirs else "; or take QuickBooks' rate: `quickbooks options ORG exchange_rates=quickbooks`."),
             retry=True,
         )
 
@@ -228,7 +229,7 @@ def tax_code(category: str, rate: Decimal, company: Company, options: Connection
 def chosen_items_of(document: Mapping[str, Any], options: ConnectionOptions) -> list[str]:
     """Ids of the items that the organization chose for lines without one, as far as a document has them."""
     used = {(line["SalesItemLineDetail"].get("ItemRef") or {}).get("value") for line in document["Line"]}
-    return sorted(used & {each for each in (options.default_item, options.discount_item) if each is not None})
+    return sorted({each for each in (options.default_item, options.discount_item) if each is not None} & used)
 
 
 def quantity_and_price(quantity: Decimal, unit_price: Decimal, amount: Decimal) -> dict[str, Decimal]:

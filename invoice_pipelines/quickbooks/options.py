@@ -50,4 +50,4 @@ class ConnectionOptions(BaseModel):
     discount_item: str | None = Field(default=None, min_length=1, max_length=36)
     """Id of the Item of discounts on a whole invoice; None: the default item."""
     exchange_rates: Literal["ours", "quickbooks"] = "ours"
-    """Where no rate is known here for an invoice in a foreign currency: it waits for one, or QuickBooks' own counts."""
+    """Where no rate is known here for a foreign invoice: it waits for one, or QuickBooks is asked for its own."""

@@ -190,6 +190,9 @@ class Sender:
             for known in decision.voids:
                 self._voiding.void(known, entries)
             pending = list(faults)
+            for key in set(decision.unpriced.values()) - self._shared.hints.rates.keys():
+                self._shared.hints.rates[key] = self._quickbooks.exchange_rate(*key)
+            pending += decision.unpriced
             if not brought and decision.missing:
                 self._shared.bring({each for missing in decision.missing.values() for each in missing})
                 brought = True

@@ -123,32 +123,44 @@ def test_an_invoice_is_booked_at_the_rate_that_is_printed_on_it(house: House) ->
     assert there["TotalAmt"] == house.total_of(invoice)
 
 
-def test_the_rate_that_quickbooks_took_is_on_record(house: House) -> None:
+def test_quickbooks_is_asked_for_its_own_rate_once_a_day_and_that_is_on_record(house: House) -> None:
     house.options(exchange_rates="quickbooks")
-    house.sandbox.switches.missing_exchange_rate = "company"
     customer = house.desk.customer(currency="USD")
-    invoice = house.issue(line(**UNTAXED), customer_id=str(customer), currency="USD")
+    invoices = [house.issue(line(**UNTAXED), customer_id=str(customer), currency="USD") for _ in range(2)]
 
-    house.push_all()
+    assert house.push_all().created == 2
 
-    (there,) = house.invoices()
-    assert (there["ExchangeRate"], there["HomeTotalAmt"]) == (Decimal("0.80"), Decimal("8.00"))
-    (event,) = house.desk.rows("select * from quickbooks.event where code like 'EXCHANGE_RATE%'")
-    assert (event.code, event.severity, event.local_id) == ("EXCHANGE_RATE_TAKEN", "info", invoice)
-    assert event.detail == {"ours": None, "theirs": "0.80"}
-    assert house.mapping(invoice).snapshot["exchange_rate"] == "0.8"
+    assert [(there["ExchangeRate"], there["HomeTotalAmt"]) for there in house.invoices()] == [(Decimal("0.80"), 8)] * 2
+    assert len([call for call in house.sandbox.calls(house.realm) if call.operation == "exchangerate"]) == 1
+    events = house.desk.rows("select * from quickbooks.event where code like 'EXCHANGE_RATE%' order by id")
+    assert {(event.code, event.severity) for event in events} == {("EXCHANGE_RATE_TAKEN", "info")}
+    assert {event.local_id for event in events} == set(invoices)
+    assert "booked at QuickBooks' own exchange rate of 0.80" in events[0].message
+    assert house.mapping(invoices[0]).snapshot["exchange_rate"] == "0.8"
 
 
-def test_a_rate_of_one_is_an_error(house: House) -> None:
+def test_where_quickbooks_has_no_rate_either_the_invoice_waits_all_the_same(house: House) -> None:
+    house.options(exchange_rates="quickbooks")
+    customer = house.desk.customer(currency="GBP")
+    invoice = house.issue(line(**UNTAXED), customer_id=str(customer), currency="GBP")
+
+    assert house.push_all().waiting == 1
+
+    assert house.invoices() == []
+    assert "nor has QuickBooks one of its own" in house.entry(invoice).error_message
+
+
+def test_another_rate_than_was_sent_is_told(house: House) -> None:
     house.options(exchange_rates="quickbooks")
     customer = house.desk.customer(currency="USD")
     house.issue(line(**UNTAXED), customer_id=str(customer), currency="USD")
-
-    house.push_all()
+    with pytest.MonkeyPatch.context() as patch:  # the company rounds it, as nobody says that it would not
+        patch.setattr("invoice_pipelines.sandbox.quickbooks.currencies._rate", lambda *_: Decimal("0.8000001"))
+        house.push_all()
 
     (event,) = house.desk.rows("select * from quickbooks.event where code like 'EXCHANGE_RATE%'")
-    assert (event.code, event.severity) == ("EXCHANGE_RATE_IS_ONE", "error")
-    assert "as if 1 USD were 1 EUR" in event.message
+    assert (event.code, event.severity) == ("EXCHANGE_RATE_DIFFERS", "warning")
+    assert event.detail == {"ours": "0.80", "theirs": "0.8000001"}
 
 
 def test_a_customer_who_is_kept_in_another_currency_gets_no_invoice_and_words_what_to_do(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from invoice_pipelines.sandbox.quickbooks import refusals
@@ -26,6 +27,23 @@ def set_money(books: Books, document: Document, old: Document | None) -> None:
     if "CustomerRef" in document and currency != own:
         raise refusals.other_currency()
     document["ExchangeRate"] = _rate(books, document, currency)
+
+
+def exchange_rate(books: Books, parameters: Mapping[str, str]) -> Document:
+    """The answer to `exchangerate`: what the company itself takes a currency for on a day."""
+    if not books.company.multi_currency:
+        raise refusals.unsupported("exchangerate without Multi Currency")
+    currency = parameters.get("sourcecurrencycode")
+    if not currency:
+        raise refusals.missing("sourcecurrencycode")
+    if currency not in books.company.exchange_rates:
+        raise refusals.not_found()
+    return {
+        "SourceCurrencyCode": currency,
+        "TargetCurrencyCode": books.company.home_currency,
+        "Rate": books.company.exchange_rates[currency],
+        "AsOfDate": parameters.get("asofdate") or books.now.date().isoformat(),
+    }
 
 
 def _rate(books: Books, document: Document, currency: str) -> Decimal:

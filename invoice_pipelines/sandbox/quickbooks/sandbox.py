@@ -80,7 +80,9 @@ class Sandbox:
 
     def metered(self, realm: str) -> int:
         """How many reads count against the monthly quota."""
-        reads = {"read", "query", "companyinfo", "preferences"} | ({"cdc"} if self.switches.cdc_is_metered else set())
+        reads = {"read", "query", "companyinfo", "preferences", "exchangerate"} | (
+            {"cdc"} if self.switches.cdc_is_metered else set()
+        )
         return sum(1 for call in self.traffic.calls(realm) if call.operation in reads and call.status == 200)
 
     def add_company(self, realm: str, **options: Any) -> Accountant:

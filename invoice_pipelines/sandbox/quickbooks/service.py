@@ -18,6 +18,7 @@ from invoice_pipelines.sandbox.quickbooks.books import Books
 from invoice_pipelines.sandbox.quickbooks.changes import changes
 from invoice_pipelines.sandbox.quickbooks.clock import Clock, envelope_time, stamp
 from invoice_pipelines.sandbox.quickbooks.companies import Company, company_info, preferences
+from invoice_pipelines.sandbox.quickbooks.currencies import exchange_rate
 from invoice_pipelines.sandbox.quickbooks.json_text import Document, dumps, loads
 from invoice_pipelines.sandbox.quickbooks.refusals import Refusal
 from invoice_pipelines.sandbox.quickbooks.search import query
@@ -71,9 +72,11 @@ class Call:
 
     @cached_property
     def operation(self) -> str:
-        """create, update, void, delete, read, query, cdc, batch, companyinfo or preferences; empty: unknown."""
+        """create, update, void, delete, read, query, cdc, batch, companyinfo, preferences or exchangerate; empty:
+        unknown.
+        """
         first = self.parts[0] if self.parts else ""
-        if first in ("query", "cdc", "batch", "companyinfo", "preferences"):
+        if first in ("query", "cdc", "batch", "companyinfo", "preferences", "exchangerate"):
             return first
         if first not in entities.BY_PATH:
             return ""
@@ -178,6 +181,8 @@ class Service:
             return f'"BatchItemResponse":[{self._batch(books, call, item_fault, items)}]'
         if operation in ("companyinfo", "preferences"):
             return self._about(books, operation)
+        if operation == "exchangerate":
+            return f'"ExchangeRate":{dumps(exchange_rate(books, call.parameters))}'
         if not operation:
             raise refusals.unsupported("/".join(call.parts))
         if operation == "read":

@@ -64,6 +64,21 @@ def test_without_a_rate_it_is_one_and_with_it_the_amount_at_home_follows(
         assert error_of(api.post("/invoice", invoice(customer, "10", CurrencyRef=EUR, ExchangeRate=wrong)))[1] == "2110"
 
 
+def test_the_company_tells_what_it_takes_a_currency_for(sandbox: Sandbox, api: Api) -> None:
+    answer = api.get("/exchangerate", sourcecurrencycode="EUR", asofdate="2026-03-02").json()["ExchangeRate"]
+    assert answer == {
+        "SourceCurrencyCode": "EUR",
+        "TargetCurrencyCode": "USD",
+        "Rate": 1.10,
+        "AsOfDate": "2026-03-02",
+    }
+    assert error_of(api.get("/exchangerate", sourcecurrencycode="GBP"))[1] == "610"
+    assert error_of(api.get("/exchangerate"))[1] == "2020"
+    single = Api(sandbox)
+    assert error_of(single.get("/exchangerate", sourcecurrencycode="EUR"))[1] == "500"
+    single.http.close()
+
+
 def test_who_works_in_quickbooks_is_given_currency_and_rate(books: Accountant, customer: str) -> None:
     made = books.invoice(customer, 10)
     assert (made["CurrencyRef"]["value"], made["ExchangeRate"]) == ("EUR", Decimal("1.10"))
