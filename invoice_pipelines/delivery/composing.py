@@ -99,6 +99,7 @@ def compose(
         today=now.astimezone(organization.time_zone).date(),
         level=message.level,
         has_pdf=document is not None,
+        has_e_invoice=document is not None and document.plain_reason is None,
         amount_due=None if due is None else due.amount_due,
     )
     try:

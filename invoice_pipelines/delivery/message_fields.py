@@ -89,6 +89,8 @@ class Fields:
     """yes or no: the document is attached"""
     language: str
     """ISO 639-1"""
+    has_e_invoice: bool = False
+    """yes or no: the document that is attached has an e-invoice in it"""
 
 
 def fields_of(
@@ -100,6 +102,7 @@ def fields_of(
     today: date,
     level: int = 0,
     has_pdf: bool = False,
+    has_e_invoice: bool = False,
     amount_due: Decimal | None = None,
 ) -> Fields:
     """The fields of a message about an invoice: titles, dates and amounts as the `catalogue` of documents has them.
@@ -151,6 +154,7 @@ def fields_of(
         level=level,
         has_pdf=has_pdf,
         language=language,
+        has_e_invoice=has_e_invoice,
     )
 
 
@@ -223,4 +227,5 @@ def sample_fields(*, language: str, level: int, is_credit_note: bool = False, is
         level=level,
         has_pdf=not is_sparse,
         language=language,
+        has_e_invoice=not is_sparse,
     )

@@ -111,6 +111,22 @@ def test_mail_and_document_write_dates_and_amounts_alike(post: Post, language: s
     assert "19.01." not in page
 
 
+def test_a_plain_document_is_not_called_an_e_invoice(post: Post) -> None:
+    """No e-invoice has three decimals."""
+    e_invoice, plain = post.invoices(2, post.customer(email="plain@kunde.example", language="en"))
+    post.desk.behind(
+        f"""alter table billing.invoice disable trigger user;
+            update billing.invoice set currency = 'KWD', line_amount = 10.005, net_amount = 10.005,
+                                       gross_amount = 11.905 where id = '{plain}';
+            alter table billing.invoice enable trigger user"""
+    )
+    for invoice in (e_invoice, plain):
+        post.ask_and_send([invoice], include_pdf=True)
+    said = [text_of(mail) for mail in post.mails("plain@kunde.example")]
+    assert "as a PDF, which accounting software can also read as an e-invoice." in said[0]
+    assert "The document is attached as a PDF." in said[1]
+
+
 def test_a_credit_note_is_called_in_the_mail_what_it_is_called_on_its_page(post: Post) -> None:
     customer = post.customer(email="title@kunde.example")
     first, second = post.invoices(2, customer)
