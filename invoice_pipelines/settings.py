@@ -11,6 +11,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -227,10 +228,12 @@ class Settings(BaseSettings):
         description="Client id of the app at developer.intuit.com that organizations connect with QuickBooks Online.",
     )
     quickbooks_client_secret: SecretStr | None = Field(default=None, description="Client secret of that app.")
-    quickbooks_redirect_uri: str = Field(
-        default="http://127.0.0.1:8765/callback",
-        description="Where QuickBooks sends a person back to after connecting, exactly as entered for the app. "
-        "`quickbooks connect` waits there if it is an address of this machine.",
+    quickbooks_redirect_uri: str | None = Field(
+        default=None,
+        description="Where QuickBooks sends a person back to after connecting, exactly as entered for the app. For "
+        "production keys Intuit takes `https://` with a host name only; nothing needs to answer there, as the address "
+        "is pasted into `quickbooks callback`. For development keys it may be `http://localhost:PORT/...`, where "
+        "`quickbooks connect` waits.",
     )
     quickbooks_api_url: str = Field(
         default="https://quickbooks.api.intuit.com",
@@ -384,6 +387,34 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("quickbooks_redirect_uri")
+    @classmethod
+    def _is_taken_by_intuit(cls, value: str | None) -> str | None:
+        if value is None or is_local_url(value):
+            return value
+        address = urlsplit(value)
+        host = address.hostname or ""
+        if address.scheme != "https" or "." not in host or address.fragment or _is_ip_address(host):
+            raise ValueError(
+                "Intuit takes https:// with a host name and no IP address (for production keys), or "
+                "http://localhost:PORT/... (for development keys)"
+            )
+        return value
+
+    @field_validator(
+        "quickbooks_api_url", "quickbooks_authorization_url", "quickbooks_token_url", "quickbooks_revoke_url"
+    )
+    @classmethod
+    def _is_https_or_local(cls, value: str) -> str:
+        if urlsplit(value).scheme == "https" and urlsplit(value).hostname:
+            return value
+        if not is_local_url(value):
+            raise ValueError(
+                "tokens and invoices would travel unencrypted: use https://; http:// is for this machine only "
+                "(127.0.0.1, ::1, localhost)"
+            )
+        return value
+
     @field_validator("encryption_keys")
     @classmethod
     def _keys_are_whole(cls, value: SecretStr | None) -> SecretStr | None:
@@ -424,6 +455,20 @@ def is_this_machine(host: str) -> bool:
         return ip_address(name).is_loopback
     except ValueError:
         return name == "localhost" or name.endswith(".localhost")  # RFC 6761
+
+
+def is_local_url(url: str) -> bool:
+    """Whether this is an `http://` address of this machine, which needs no encryption on the way."""
+    address = urlsplit(url)
+    return address.scheme == "http" and address.hostname is not None and is_this_machine(address.hostname)
+
+
+def _is_ip_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def variable_of(field: str) -> str:

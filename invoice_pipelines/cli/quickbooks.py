@@ -29,7 +29,7 @@ from invoice_pipelines.quickbooks.faults import QuickBooksError
 from invoice_pipelines.quickbooks.promises import differing_totals
 from invoice_pipelines.quickbooks.rotation import rotate_keys
 from invoice_pipelines.quickbooks.tokens import expiry_warnings
-from invoice_pipelines.settings import load_settings
+from invoice_pipelines.settings import is_local_url, load_settings
 
 COULD_NOT = 1
 
@@ -44,15 +44,19 @@ def connect_command(slug: Slug) -> None:
     settings = load_settings()
     with open_database(settings, application_name=person()) as engine:
         organization = find_organization(engine, slug)
-        waits = Callback.is_here(settings.quickbooks_redirect_uri)
-        callback = Callback(settings.quickbooks_redirect_uri) if waits else None
+        here = settings.quickbooks_redirect_uri
+        callback = Callback(here) if here is not None and is_local_url(here) else None
         page = begin_authorization(engine, settings, organization.id, requested_by=person())
         console.print("Open this page and choose the company:")
         console.print(literal(page), soft_wrap=True)
         if callback is None:
             console.print(
-                f"Then, within 15 minutes: invoice-pipelines quickbooks callback {slug} 'ADDRESS', with the whole "
-                "address that the browser was sent back to.",
+                "The browser then goes to the redirect URI of the app, where no page needs to be. Within 15 minutes, "
+                "copy the whole address out of it and run:",
+                soft_wrap=True,
+            )
+            console.print(
+                f"invoice-pipelines quickbooks callback {slug} 'ADDRESS'",
                 soft_wrap=True,
             )
             return

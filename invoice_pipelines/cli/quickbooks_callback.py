@@ -7,7 +7,6 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import urlsplit
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SAID = b"<html><body><p>Thank you. The command line says how it went; this page can be closed.</p></body></html>"
 
 
@@ -36,12 +35,6 @@ class Callback:
 
         self._server = HTTPServer((address.hostname or "", address.port or 80), Handler)
         self._server.timeout = 0.5
-
-    @staticmethod
-    def is_here(redirect_uri: str) -> bool:
-        """Whether an address is one that this machine can wait at without a certificate."""
-        address = urlsplit(redirect_uri)
-        return address.scheme == "http" and address.hostname in _LOOPBACK
 
     def wait(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> str | None:
         """The address that was called; None: none within the time."""

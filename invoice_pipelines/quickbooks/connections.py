@@ -62,6 +62,8 @@ class Connected:
     paused_reason: str | None = None
     connected_at: datetime | None = None
     connected_by: str = ""
+    access_refused_since: datetime | None = None
+    """Since when QuickBooks refuses calls although it gives new tokens; None: it does not."""
 
 
 def find_connection(connection: Connection) -> Connected | None:
@@ -69,7 +71,7 @@ def find_connection(connection: Connection) -> Connected | None:
     row = connection.execute(
         text(
             """select organization_id, realm_id, status, company, options, paused_until, status_reason, paused_reason,
-                      connected_at, connected_by
+                      connected_at, connected_by, access_refused_since
                from quickbooks.connection
                where organization_id = current_setting('app.organization_id')::uuid"""
         )
@@ -159,7 +161,7 @@ def disconnect(engine: Engine, settings: Settings, organization_id: UUID, *, dis
                 """update quickbooks.connection
                    set status = 'disconnected', status_reason = :reason, tokens = null,
                        token_version = token_version + 1, paused_until = null, paused_reason = null,
-                       access_token_expires_at = null, refresh_token_expires_at = null,
+                       access_refused_since = null, access_token_expires_at = null, refresh_token_expires_at = null,
                        refresh_token_hard_expires_at = null, updated_at = clock_timestamp()
                    where organization_id = current_setting('app.organization_id')::uuid
                    returning old.tokens"""
@@ -292,7 +294,7 @@ def _write(
                    -- Ids of accounts, tax codes and items mean something else in another company.
                    options = case when c.realm_id = excluded.realm_id then c.options
                                   else c.options - '{income_account,tax_codes,default_item,discount_item}'::text[] end,
-                   paused_until = null, paused_reason = null, tokens = excluded.tokens,
+                   paused_until = null, paused_reason = null, access_refused_since = null, tokens = excluded.tokens,
                    token_version = c.token_version + 1,
                    access_token_expires_at = excluded.access_token_expires_at,
                    refresh_token_expires_at = excluded.refresh_token_expires_at,

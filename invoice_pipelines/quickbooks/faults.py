@@ -66,7 +66,7 @@ _CODES: dict[FaultKind, tuple[int, ...]] = {
 KIND_OF_CODE = {str(code): kind for kind, codes in _CODES.items() for code in codes}
 
 ACCESS_LOST = frozenset({"100", "110", "120", "3100"})
-"""A person of the company must connect it again."""
+"""The company does not let us in, or Intuit's gateway only says so; a refresh of the token tells which."""
 
 _OF_THE_WHOLE_COMPANY = (FaultKind.PAUSED, FaultKind.REFRESH, FaultKind.WAIT)
 _BY_TYPE = {

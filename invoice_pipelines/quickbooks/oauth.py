@@ -35,6 +35,10 @@ class GrantRefused(QuickBooksError):
     """The code or refresh token is not valid (`invalid_grant`)."""
 
 
+class RefreshRefused(QuickBooksError):
+    """The server answers, and refuses for a reason that says nothing of the grant: it may pass, or last."""
+
+
 class ClientRefused(QuickBooksError):
     """Our own client id or secret is not accepted (`invalid_client`): a wrong setting, no matter of the company."""
 
@@ -58,18 +62,21 @@ def page_of_authorization(settings: Settings, state: str) -> str:
         "client_id": client_id,
         "response_type": "code",
         "scope": SCOPE,
-        "redirect_uri": settings.quickbooks_redirect_uri,
+        "redirect_uri": _redirect_uri(settings),
         "state": state,
     }
     return f"{settings.quickbooks_authorization_url}?{urlencode(query)}"
 
 
 def exchange_code(http: httpx.Client, settings: Settings, code: str) -> Tokens:
-    """The first tokens of a company. Raises GrantRefused, ClientRefused, TokenServiceAway, SettingsError."""
+    """The first tokens of a company.
+
+    Raises GrantRefused, RefreshRefused, ClientRefused, TokenServiceAway, SettingsError.
+    """
     return _ask_for_tokens(
         http,
         settings,
-        {"grant_type": "authorization_code", "code": code, "redirect_uri": settings.quickbooks_redirect_uri},
+        {"grant_type": "authorization_code", "code": code, "redirect_uri": _redirect_uri(settings)},
     )
 
 
@@ -124,6 +131,8 @@ def _ask_for_tokens(http: httpx.Client, settings: Settings, form: dict[str, str]
             f"QuickBooks does not know the client id and secret; check {variable_of('quickbooks_client_id')} and "
             f"{variable_of('quickbooks_client_secret')} (invalid_client)."
         )
+    if refusal and 400 <= answer.status_code < 500 and answer.status_code != 429:
+        raise RefreshRefused(f"Intuit's token service refuses new tokens ({str(refusal)[:60]}).")
     raise TokenServiceAway(f"Intuit's token service failed (HTTP {answer.status_code}).")
 
 
@@ -144,6 +153,15 @@ def _seconds(document: dict[str, Any], name: str, default: int) -> int:
         return int(document[name])
     except (KeyError, TypeError, ValueError):
         return default
+
+
+def _redirect_uri(settings: Settings) -> str:
+    if settings.quickbooks_redirect_uri is None:
+        raise SettingsError(
+            f"{variable_of('quickbooks_redirect_uri')} must be set to the redirect URI that is entered for the app at "
+            "developer.intuit.com: an https address with a host name of yours. Nothing needs to answer there"
+        )
+    return settings.quickbooks_redirect_uri
 
 
 def _client(settings: Settings) -> tuple[str, str]:

@@ -1,8 +1,8 @@
-"""Holds how a connection comes to a stop: for a while, or until a person connects it again. One event for each stop."""
+"""How a connection comes to a stop: for a while, or until a person connects it again. One event for each stop."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Engine, text
@@ -57,6 +57,58 @@ def pause(
 
 
 _STILL_THE_SAME = timedelta(minutes=10)
+_SHORTEST_REFUSAL = timedelta(minutes=1)
+_LONGEST_REFUSAL = timedelta(hours=1)
+
+
+def pause_refused(
+    engine: Engine, organization_id: UUID, realm_id: str, reason: str, *, intuit_tid: str | None = None
+) -> tuple[datetime | None, datetime]:
+    """Pauses a connection that is refused access: as long again as that has lasted, from a minute to an hour.
+
+    Returns until when, and since when access is refused; `access_works` ends that.
+    """
+    with organization_scope(engine, organization_id) as connection:
+        row = connection.execute(
+            text(
+                """update quickbooks.connection
+                   set access_refused_since = coalesce(access_refused_since, clock_timestamp())
+                   where organization_id = current_setting('app.organization_id')::uuid and realm_id = :realm
+                   returning access_refused_since as since, clock_timestamp() - access_refused_since as lasts"""
+            ),
+            {"realm": realm_id},
+        ).one_or_none()
+    if row is None:
+        return None, datetime.now(UTC)
+    duration = min(max(row.lasts, _SHORTEST_REFUSAL), _LONGEST_REFUSAL)
+    until = pause(
+        engine,
+        organization_id,
+        realm_id,
+        duration,
+        reason,
+        code="ACCESS_REFUSED",
+        severity="error",
+        intuit_tid=intuit_tid,
+    )
+    return until, row.since
+
+
+def access_works(engine: Engine, organization_id: UUID, realm_id: str) -> None:
+    """QuickBooks answered again after it had refused access."""
+    with organization_scope(engine, organization_id) as connection:
+        since = connection.execute(
+            text(
+                """update quickbooks.connection set access_refused_since = null, updated_at = clock_timestamp()
+                   where organization_id = current_setting('app.organization_id')::uuid and realm_id = :realm
+                     and access_refused_since is not null
+                   returning old.access_refused_since"""
+            ),
+            {"realm": realm_id},
+        ).scalar_one_or_none()
+        if since is not None:
+            message = f"QuickBooks gives access again, which it had refused since {since:%Y-%m-%d %H:%M} UTC."
+            record_event(connection, realm_id, "ACCESS_RETURNED", message)
 
 
 def stop_until_reconnected(

@@ -169,6 +169,9 @@ class ConnectionHealth:
     why: str | None = None
 
 
+_REFUSED_FOR_LONG = timedelta(hours=1)
+
+
 def connection_health(connection: Connection, slug: str) -> ConnectionHealth:
     """Whether QuickBooks may be spoken to, now and in the next weeks."""
     # Tokens come with the HTTP client; loading Dagster, as each run does, must not wait for it.
@@ -177,7 +180,7 @@ def connection_health(connection: Connection, slug: str) -> ConnectionHealth:
     row = connection.execute(
         text(
             """select status, coalesce(status_reason, '') as status_reason, paused_until,
-                      coalesce(paused_reason, '') as paused_reason, now() as now
+                      coalesce(paused_reason, '') as paused_reason, access_refused_since, now() as now
                from quickbooks.connection"""
         )
     ).one_or_none()
@@ -186,6 +189,13 @@ def connection_health(connection: Connection, slug: str) -> ConnectionHealth:
     if row.status != "connected":
         again = f" Connect again with `invoice-pipelines quickbooks connect {slug}`."
         return ConnectionHealth(Health.BROKEN, row.status_reason + (again if row.status == "needs_reconnect" else ""))
+    if row.access_refused_since is not None and row.now - row.access_refused_since > _REFUSED_FOR_LONG:
+        refused = f"QuickBooks has refused access since {row.access_refused_since:%Y-%m-%d %H:%M} UTC. "
+        return ConnectionHealth(
+            Health.BROKEN,
+            f"{refused}{row.paused_reason} It is tried again each hour. Look whether the person who connected the "
+            f"company is still one of its administrators, or connect it again: quickbooks connect {slug}.",
+        )
     if row.paused_until is not None and row.paused_until > row.now:
         until = f"Left alone until {row.paused_until:%Y-%m-%d %H:%M} UTC. {row.paused_reason}"
         return ConnectionHealth(Health.WARNING, until.strip())

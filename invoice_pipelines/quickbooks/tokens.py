@@ -21,8 +21,8 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks import oauth
 from invoice_pipelines.quickbooks.events import record_event
 from invoice_pipelines.quickbooks.faults import RealmPaused
-from invoice_pipelines.quickbooks.oauth import ClientRefused, GrantRefused, Tokens, TokenServiceAway
-from invoice_pipelines.quickbooks.pauses import pause, stop_until_reconnected
+from invoice_pipelines.quickbooks.oauth import ClientRefused, GrantRefused, RefreshRefused, Tokens, TokenServiceAway
+from invoice_pipelines.quickbooks.pauses import pause, pause_refused, stop_until_reconnected
 from invoice_pipelines.quickbooks.secrets import seal, unseal
 from invoice_pipelines.settings import Settings
 
@@ -34,6 +34,8 @@ HARD_WARNING = timedelta(days=30)
 
 _SERVICE_AWAY_PAUSE = timedelta(seconds=30)
 _CONFIGURATION_PAUSE = timedelta(minutes=5)
+_REFUSAL_LASTS = timedelta(hours=6)
+"""After which a refusal of calls and of new tokens is believed. Intuit's own troubles were over sooner."""
 _LONGEST_LOCK_WAIT = "90s"
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -77,11 +79,17 @@ class TokenKeeper:
                 self._access = self._renew(refused)
             return self._access
 
-    def give_up(self, refused: Access, reason: str, intuit_tid: str | None) -> RealmPaused:
-        """Stops the connection, as even a new token was refused or access was taken away; returns what to raise."""
-        stop_until_reconnected(
-            self._engine, self._organization_id, self._realm_id, refused.version, reason, intuit_tid=intuit_tid
-        )
+    def refused(self, reason: str, intuit_tid: str | None) -> RealmPaused:
+        """Pauses the connection, as QuickBooks refuses calls though it gives new tokens; returns what to raise.
+
+        That is no end: a gateway in trouble says the same for minutes or hours, and the tokens are good afterwards.
+        """
+        until, since = pause_refused(self._engine, self._organization_id, self._realm_id, reason, intuit_tid=intuit_tid)
+        return RealmPaused(f"{reason} Access is refused since {since:%Y-%m-%d %H:%M} UTC.", until)
+
+    def _give_up(self, refused: Access, reason: str) -> RealmPaused:
+        reason = f"{reason} A person of the company must connect it again: `quickbooks connect`."
+        stop_until_reconnected(self._engine, self._organization_id, self._realm_id, refused.version, reason)
         return RealmPaused(reason)
 
     def _stored(self) -> Access:
@@ -103,8 +111,12 @@ class TokenKeeper:
                     if now.expires_at - datetime.now(UTC) >= REFRESHED_BEFORE:
                         return now
                     continue
-                reason = f"{error} A person of the company must connect it again: `quickbooks connect`."
-                raise self.give_up(tried, reason, None) from None
+                raise self._give_up(tried, str(error)) from None
+            except RefreshRefused as error:
+                until, since = pause_refused(self._engine, self._organization_id, self._realm_id, str(error))
+                if datetime.now(UTC) - since >= _REFUSAL_LASTS:
+                    raise self._give_up(tried, f"{error} That has been so since {since:%Y-%m-%d %H:%M} UTC.") from None
+                raise RealmPaused(str(error), until) from None
             except ClientRefused as error:
                 raise self._paused(_CONFIGURATION_PAUSE, str(error), "CONFIGURATION", "error") from None
             except TokenServiceAway as error:

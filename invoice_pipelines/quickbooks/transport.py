@@ -23,7 +23,7 @@ from invoice_pipelines.quickbooks.connections import Connected, find_connection,
 from invoice_pipelines.quickbooks.faults import ACCESS_LOST, Fault, FaultKind, QuickBooksError, RealmPaused
 from invoice_pipelines.quickbooks.http_clients import open_http_client
 from invoice_pipelines.quickbooks.options import Company
-from invoice_pipelines.quickbooks.pauses import pause
+from invoice_pipelines.quickbooks.pauses import access_works, pause
 from invoice_pipelines.quickbooks.rate import Limiter, Limits
 from invoice_pipelines.quickbooks.tokens import Access, TokenKeeper
 from invoice_pipelines.quickbooks.usage import UsageCounter
@@ -78,6 +78,7 @@ class Transport:
         self._limiter = Limiter(engine, organization_id, connected.realm_id, limits)
         self._tokens = TokenKeeper(engine, settings, organization_id, connected.realm_id, self._http)
         self._usage = UsageCounter(engine, organization_id, connected.realm_id)
+        self._was_refused = connected.access_refused_since is not None
 
     def remember(self, company: Company) -> None:
         """Stores what the company is set to now, for the clients to come."""
@@ -112,14 +113,18 @@ class Transport:
             access = self._tokens.access()
             with self._limiter.turn(is_batch=is_batch):
                 try:
-                    return self._send(access, method, path, parameters, body, content_type, is_batch, is_write)
+                    answer = self._send(access, method, path, parameters, body, content_type, is_batch, is_write)
                 except Fault as fault:
                     problem = fault
-            if problem.kind is FaultKind.REFRESH:
+                else:
+                    self._access_works()
+                    return answer
+            if problem.kind is FaultKind.REFRESH or problem.code in ACCESS_LOST:
                 if refreshed:
-                    reason = f"{problem} A person of the company must connect it again: `quickbooks connect`."
-                    raise self._tokens.give_up(access, reason, problem.intuit_tid) from None
-                self._tokens.renew(access)
+                    self._was_refused = True
+                    reason = f"QuickBooks refuses access ({problem.code or problem.status}: {problem.message})."
+                    raise self._tokens.refused(reason, problem.intuit_tid) from None
+                self._tokens.renew(access)  # which tells whether the company still lets us in at all
                 refreshed = True
             elif problem.kind is FaultKind.WAIT:
                 self._pause_throttled(problem)
@@ -127,7 +132,7 @@ class Transport:
                 if pauses == _MOST_PAUSES:
                     raise RealmPaused(f"Throttled {pauses} times in a row. {problem}") from None
             elif problem.kind is FaultKind.PAUSED:
-                raise self._stop(access, problem) from None
+                raise self._stop(problem) from None
             elif not repeated and (
                 problem.kind is FaultKind.RETRY or (problem.kind is FaultKind.UNKNOWN and not is_write)
             ):
@@ -203,10 +208,12 @@ class Transport:
             intuit_tid=fault.intuit_tid,
         )
 
-    def _stop(self, access: Access, fault: Fault) -> RealmPaused:
-        if fault.code in ACCESS_LOST:
-            reason = f"{fault} A person of the company must connect it again: `quickbooks connect`."
-            return self._tokens.give_up(access, reason, fault.intuit_tid)
+    def _access_works(self) -> None:
+        if self._was_refused:
+            self._was_refused = False
+            access_works(self._engine, self._organization_id, self.connected.realm_id)
+
+    def _stop(self, fault: Fault) -> RealmPaused:
         ended = fault.code == _SUBSCRIPTION_ENDED
         until = pause(
             self._engine,

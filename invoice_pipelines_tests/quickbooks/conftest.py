@@ -64,6 +64,7 @@ def settings_for(sandbox: Sandbox, home: Path) -> Settings:
             "DAGSTER_HOME": home,
             "quickbooks_client_id": "client",
             "quickbooks_client_secret": SecretStr("secret"),
+            "quickbooks_redirect_uri": "https://books.example.com/callback",
             "quickbooks_api_url": sandbox.url,
             "quickbooks_authorization_url": f"{sandbox.url}/connect/oauth2",
             "quickbooks_token_url": f"{sandbox.url}/oauth2/v1/tokens/bearer",

@@ -46,6 +46,8 @@ class OAuth:
         self._clock = clock
         self.clients: dict[str, str] = {}
         """Secrets by client id; empty: any client."""
+        self.refusal: str | None = None
+        """With this error the token endpoint refuses whatever it is asked; None: it does not."""
 
     def grant(self, realm: str) -> Tokens:
         """The first tokens of a new grant."""
@@ -89,6 +91,8 @@ class OAuth:
         form = {key: values[0] for key, values in parse_qs(body.decode("utf-8", "replace")).items()}
         with_hard = headers.get(_HARD_HEADER, "").lower() == "true"
         with self._store.transaction():
+            if self.refusal is not None:
+                return _error(self.refusal)
             if form.get("grant_type") == "refresh_token":
                 tokens = self._refreshed(form.get("refresh_token", ""))
             elif form.get("grant_type") == "authorization_code":

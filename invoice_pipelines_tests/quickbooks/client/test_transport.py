@@ -19,6 +19,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.client import QuickBooks
 from invoice_pipelines.quickbooks.connections import find_connection
 from invoice_pipelines.quickbooks.faults import Fault, FaultKind, RealmPaused
+from invoice_pipelines.quickbooks.promises import Health, connection_health
 from invoice_pipelines.quickbooks.rate import Limits
 from invoice_pipelines.quickbooks.usage import Usage, read_usage
 from invoice_pipelines.sandbox.quickbooks import Sandbox
@@ -54,6 +55,19 @@ def status(database: TestDatabase, organization: UUID) -> str:
         known = find_connection(connection)
         assert known is not None
         return known.status
+
+
+def end_pause(database: TestDatabase, organization: UUID, refused_for: timedelta | None = None) -> None:
+    """As if the time had passed."""
+    with organization_scope(database.engine, organization) as connection:
+        connection.execute(
+            text(
+                """update quickbooks.connection
+                   set paused_until = null, access_refused_since = coalesce(now() - cast(:refused_for as interval),
+                                                   access_refused_since)"""
+            ),
+            {"refused_for": refused_for or None},
+        )
 
 
 def test_fm09_a_throttled_call_pauses_its_company_for_a_minute_and_no_other(
@@ -201,7 +215,7 @@ def test_fm14_a_process_that_starts_in_the_middle_of_a_minute_keeps_to_the_turns
 
 
 @pytest.mark.parametrize("code", ["100", "120", "3100"])
-def test_fm18_lost_access_stops_the_company_until_a_person_connects_it_again(
+def test_fm18_refused_access_pauses_the_company_and_keeps_its_connection(
     database: TestDatabase,
     quickbooks_settings: Settings,
     sandbox: Sandbox,
@@ -211,16 +225,69 @@ def test_fm18_lost_access_stops_the_company_until_a_person_connects_it_again(
     code: str,
 ) -> None:
     other = connected("other", OTHER)
-    sandbox.faults.inject("REFUSED", realm=REALM, code=code)
-    with pytest.raises(RealmPaused, match="quickbooks connect"):
+    sandbox.faults.inject("REFUSED", realm=REALM, code=code, times=2)
+    with pytest.raises(RealmPaused, match="refuses access") as paused:
         quickbooks.count("Customer")
-    with pytest.raises(RealmPaused, match="quickbooks connect"):
+    assert paused.value.until is not None
+    with pytest.raises(RealmPaused, match="refuses access"):
         quickbooks.count("Customer")
-    assert len(sandbox.calls(REALM)) == 1
-    assert status(database, organization) == "needs_reconnect"
-    assert events(database, organization) == ["NEEDS_RECONNECT"]
+    assert len(sandbox.calls(REALM)) == 2  # the second with a new token; none while it is paused
+    assert status(database, organization) == "connected"
+    assert events(database, organization) == ["ACCESS_REFUSED"]
     with QuickBooks(database.engine, quickbooks_settings, other, limits=FAST) as unbothered:
         assert unbothered.count("Customer") == 0
+    end_pause(database, organization)
+    assert quickbooks.count("Customer") == 0
+    assert events(database, organization) == ["ACCESS_REFUSED", "ACCESS_RETURNED"]
+
+
+def test_access_that_was_taken_away_stops_the_company_until_a_person_connects_it_again(
+    database: TestDatabase, sandbox: Sandbox, quickbooks: QuickBooks, organization: UUID
+) -> None:
+    sandbox.oauth.revoke_all(REALM)
+    for _ in range(2):
+        with pytest.raises(RealmPaused, match="quickbooks connect"):
+            quickbooks.count("Customer")
+    assert status(database, organization) == "needs_reconnect"
+    assert events(database, organization) == ["NEEDS_RECONNECT"]
+
+
+def test_a_refusal_that_lasts_is_tried_less_often_and_is_shown_as_broken(
+    database: TestDatabase, sandbox: Sandbox, quickbooks: QuickBooks, organization: UUID
+) -> None:
+    sandbox.faults.inject("UNAUTHORIZED", times=None)
+    pauses = []
+    for hours in (0, 2, 30):
+        end_pause(database, organization, refused_for=timedelta(hours=hours))
+        with pytest.raises(RealmPaused) as paused:
+            quickbooks.count("Customer")
+        assert paused.value.until is not None
+        pauses.append(paused.value.until - datetime.now(UTC))
+    assert pauses[0] < timedelta(minutes=2)
+    assert timedelta(minutes=55) < pauses[1] <= timedelta(hours=1)
+    assert timedelta(minutes=55) < pauses[2] <= timedelta(hours=1)
+    assert status(database, organization) == "connected"  # new tokens are given, so the grant lives
+    with organization_scope(database.engine, organization) as connection:
+        health = connection_health(connection, "acme")
+    assert health.health is Health.BROKEN
+    assert health.why is not None
+    assert "quickbooks connect acme" in health.why
+
+
+def test_new_tokens_that_are_refused_for_hours_end_the_connection(
+    database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, organization: UUID
+) -> None:
+    sandbox.oauth.expire(REALM)
+    sandbox.oauth.refusal = "access_denied"
+    with QuickBooks(database.engine, quickbooks_settings, organization, limits=FAST) as quickbooks:
+        with pytest.raises(RealmPaused) as paused:
+            quickbooks.count("Customer")
+        assert paused.value.until is not None
+        assert status(database, organization) == "connected"
+        end_pause(database, organization, refused_for=timedelta(hours=7))
+        with pytest.raises(RealmPaused, match="quickbooks connect"):
+            quickbooks.count("Customer")
+    assert status(database, organization) == "needs_reconnect"
 
 
 def test_fm18_an_ended_subscription_pauses_the_company_and_keeps_its_connection(
@@ -248,14 +315,17 @@ def test_fm18_a_token_that_ends_before_a_batch_is_refreshed_and_the_batch_sent_a
     assert len(sandbox.calls("", "token")) == 1
 
 
-def test_a_token_that_is_refused_when_it_is_new_stops_the_company_instead_of_refreshing_for_ever(
+def test_a_token_that_is_refused_when_it_is_new_pauses_the_company_instead_of_refreshing_for_ever(
     database: TestDatabase, sandbox: Sandbox, quickbooks: QuickBooks, organization: UUID
 ) -> None:
-    sandbox.faults.inject("UNAUTHORIZED", times=None)
-    with pytest.raises(RealmPaused):
-        quickbooks.count("Customer")
+    sandbox.faults.inject("UNAUTHORIZED", times=2)
+    for _ in range(3):
+        with pytest.raises(RealmPaused):
+            quickbooks.count("Customer")
     assert len(sandbox.calls("", "token")) == 1
-    assert status(database, organization) == "needs_reconnect"
+    assert status(database, organization) == "connected"
+    end_pause(database, organization)
+    assert quickbooks.count("Customer") == 0
 
 
 def test_every_call_is_counted_and_leaves_a_line_with_its_intuit_tid(
