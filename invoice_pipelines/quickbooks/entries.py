@@ -46,12 +46,16 @@ class Entries:
         return max((entry.item.attempts for entry in self._open.get(str(subject), ())), default=1)
 
     def finish(self, connection: Connection, outcomes: Mapping[UUID, Outcome] | Mapping[str, Outcome]) -> list[Outcome]:
-        """Ends the entries of subjects. A lease that was lost is no reason not to record what was done."""
+        """Ends the entries of subjects; returns one outcome for each.
+
+        A lease that was lost is no reason not to record what was done.
+        """
         by_lease: dict[UUID, tuple[Claim, list[Item], list[Outcome]]] = {}
         ended = []
         for subject, outcome in outcomes.items():
-            for entry in self._open.pop(str(subject), ()):
-                ended.append(outcome)
+            entries = self._open.pop(str(subject), [])
+            ended += [outcome] if entries else []  # once, though it may be in a job and in the continuous queue
+            for entry in entries:
                 of_lease = by_lease.setdefault(entry.claimed.lease_token, (entry.claimed, [], []))
                 of_lease[1].append(entry.item)
                 of_lease[2].append(outcome)

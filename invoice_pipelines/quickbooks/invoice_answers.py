@@ -4,6 +4,7 @@ mean where they say too little.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,6 +17,7 @@ from invoice_pipelines.quickbooks.options import Company
 from invoice_pipelines.work import Failed
 
 _CENT = Decimal("0.01")
+_REFERENCE = re.compile(r"Invalid Reference Id\s*:\s*(?P<kind>\w+) element id (?P<id>\S{1,20})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,22 @@ def refusal_in_words(quickbooks: QuickBooks, fault: Fault, sent: Mapping[str, An
             problem = other_currency(sent["invoice_number"], sent["currency"], buyer)
             return Failed(problem.code, str(problem))
     return None
+
+
+def reference_not_there(fault: Fault) -> Failed | None:
+    """Why an invoice is refused that refers to something QuickBooks does not have, other than a customer or an item."""
+    named = _REFERENCE.search(f"{fault.message} {fault.detail}")
+    if named is None or named["kind"].lower().startswith(("name", "customer", "item")):
+        return None
+    if named["kind"].lower().startswith("tax"):
+        return Failed(
+            "TAX_CODE_NOT_THERE",
+            f"QuickBooks has no tax code {named['id']}: set the right one for this VAT rate, such as `quickbooks "
+            f"options ORG tax_codes.S:19.00=ID`, then ask for the invoice again. {fault}",
+        )
+    return Failed(
+        "REFERENCE_NOT_THERE", f"QuickBooks has no {named['kind']} {named['id']}: see `quickbooks options ORG`. {fault}"
+    )
 
 
 def chosen_item_gone(quickbooks: QuickBooks, sent: Mapping[str, Any]) -> Failed | None:

@@ -32,7 +32,7 @@ from invoice_pipelines.quickbooks.rate import Limits
 from invoice_pipelines.quickbooks.sending import FORGOTTEN_AFTER, Sender
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.work import Claim, LeaseLost, enqueue
+from invoice_pipelines.work import Claim, Failed, Later, LeaseLost, Outcome, enqueue
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ REST_ASIDE = timedelta(minutes=10)
 
 _SECONDS_BETWEEN_PROGRESS = 1.0
 _SECONDS_BETWEEN_LOOKS = 0.2
+_BUSY = timedelta(seconds=1)
 _GROWS_BY = 5
 
 
@@ -153,7 +154,7 @@ class Shared:
         self.rest_aside = min(REST_ASIDE, limits.minute * 10)
         self.forgotten_after = FORGOTTEN_AFTER
         self.hints = Hints(needed=needed)
-        self.tally = Tally()
+        self.tally = Tally(limits.batches_per_minute, limits.minute_window.total_seconds())
         self.looking = threading.Lock()  # for what must be answered first; see Sender
         self._settings = settings
         self._limits = limits
@@ -172,6 +173,7 @@ class Shared:
         self._error: BaseException | None = None
         self._unanswered: Fault | None = None
         self._stopping = threading.Event()
+        self._busy_until = 0.0
 
     def run(self, threads: int, on_progress: Callable[[PushProgress], None] | None = None) -> PushReport:
         """Drains the queue with so many threads, while this one keeps their leases."""
@@ -190,7 +192,7 @@ class Shared:
                     self._extend()
                     extended = now
                 if on_progress is not None and now - told > _SECONDS_BETWEEN_PROGRESS:
-                    on_progress(self.tally.progress(due))
+                    on_progress(self.tally.progress(due, self.batch_size()))
                     told = now
         except BaseException:
             self._stopping.set()
@@ -201,7 +203,7 @@ class Shared:
             raise self._error
         report = self.tally.report(*self._due(), self._ended or "empty")
         if on_progress is not None:
-            on_progress(self.tally.progress(report.done + report.due))
+            on_progress(self.tally.progress(report.done + report.due, self.batch_size()))
         return report
 
     def _work(self) -> None:
@@ -326,6 +328,24 @@ class Shared:
         """The company answered nothing: unless it does so later, that is why the push ends."""
         with self._lock:
             self._unanswered = fault
+
+    def busy(self) -> Outcome:
+        """The outcome of an entry of whose subject something is being sent already: it is looked at again in a moment
+        if this push sends it, else when it has rested."""
+        message = "Something of it is being sent already."
+        if not self.is_sending():
+            return Failed("UNDER_WAY", message, retry=True)
+        with self._lock:
+            self._busy_until = time.monotonic() + 2 * _BUSY.total_seconds()
+        return Later(datetime.now(UTC) + _BUSY, "UNDER_WAY", message)
+
+    def waits_for_busy(self) -> bool:
+        """Waits for a moment where an entry is to be looked at again very soon; false where none is."""
+        with self._lock:
+            if time.monotonic() >= self._busy_until:
+                return False
+            self._let_go.wait(_SECONDS_BETWEEN_LOOKS)
+            return True
 
     def pause(self, attempt: int) -> None:
         """Between two attempts of the same call: a second, two, three (scaled with the minute of the limits)."""

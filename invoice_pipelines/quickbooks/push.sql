@@ -259,6 +259,26 @@ begin
 end
 $$;
 
+-- A batch job leads over what waits in the continuous queue for the same records, so that the two are not worked on side
+-- by side. Whoever takes an item of the job takes the entry with it; if the job is cancelled, the entry comes up later.
+create or replace function quickbooks.let_job_lead(entity text, local_ids text[])
+returns void
+language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+begin
+    update work.batch_item i set available_at = greatest(i.available_at, clock_timestamp() + interval '1 hour')
+    from (select w.version from work.few(local_ids) k
+          cross join lateral (select w.ctid as version from work.batch_item w
+                              where w.organization_id = organization and w.kind = 'quickbooks_push_' || entity
+                                and w.subject_id = k.element and w.status = 'pending' and w.job_id is null
+                              offset 0 for no key update skip locked) w) w
+    where i.ctid = w.version and i.organization_id = organization;
+end
+$$;
+
 -- Asks for a push of all that QuickBooks never had: active customers and items, invoices that are not void. Returns the
 -- batch job; null where nothing is missing there.
 create or replace function quickbooks.enqueue_backlog(realm text, entity text, creator text)
@@ -290,6 +310,7 @@ begin
     if missing is null then
         return null;
     end if;
+    perform quickbooks.let_job_lead(entity, missing);
     return work.create_job('quickbooks_push_' || entity, missing, '{}', creator);
 end
 $$;

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
 from invoice_pipelines.quickbooks.composing import WAITS
 from invoice_pipelines.quickbooks.invoice_document import WAITS_FOR_RATE
@@ -79,7 +80,10 @@ class PushReport:
 class Tally:
     """Counts what the threads of a push do. Thread safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, batches_per_minute: int, minute: float) -> None:
+        """`minute` is in seconds how long the window lasts in which so many batches may be sent."""
+        self._minute = minute
+        self._answered_at: deque[float] = deque(maxlen=batches_per_minute)
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
@@ -112,17 +116,31 @@ class Tally:
         """Counts batches that were answered."""
         with self._lock:
             self._counts["batches"] += batches
+            self._answered_at.extend([self.seconds()] * batches)
 
     def resent(self) -> None:
         """Counts a batch that was found unanswered."""
         with self._lock:
             self._counts["resent"] += 1
 
-    def progress(self, due_at_start: int) -> PushProgress:
-        """How far it is."""
+    def progress(self, due_at_start: int, batch_size: int) -> PushProgress:
+        """How far it is, with `due_at_start` entries to do and so many in a batch from now on."""
         seconds, done = self.seconds(), self._done()
         rate, due = done / max(seconds, 1e-6), max(due_at_start - done, 0)
-        return PushProgress(done, due, seconds, rate, due / rate if rate > 0 else None)
+        with self._lock:
+            eta = self._seconds_for(ceil(due / batch_size), seconds, done / rate if rate > 0 else 0.0)
+        return PushProgress(done, due, seconds, rate, eta if rate > 0 else None)
+
+    def _seconds_for(self, batches: int, now: float, since: float) -> float:
+        """How long so many batches take: at the pace so far, and no more in any minute than may be sent."""
+        pace = since / max(self._counts["batches"], 1)
+        sent = deque(self._answered_at, maxlen=self._answered_at.maxlen)
+        at = now
+        for _ in range(batches):
+            free = sent[0] + self._minute if len(sent) == sent.maxlen else 0.0
+            at = max(at + pace, free)
+            sent.append(at)
+        return at - now
 
     def report(self, due: int, oldest_due_at: datetime | None, ended: str) -> PushReport:
         """What it did."""

@@ -22,8 +22,8 @@ class RequestError(QuickBooksError):
 def ask_for_invoices(connection: Connection, invoices: Sequence[str], *, created_by: str) -> UUID:
     """Asks for the push of invoices, by number or id, as one batch job in their order; returns its id.
 
-    What is there already is skipped when its turn comes. Raises RequestError where the organization in scope does not
-    have one of them; then nothing is asked for.
+    What is there already is skipped when its turn comes; what waits for its push by itself is done with the job.
+    Raises RequestError where the organization in scope does not have one of them; then nothing is asked for.
     """
     rows = connection.execute(
         text(
@@ -44,4 +44,8 @@ def ask_for_invoices(connection: Connection, invoices: Sequence[str], *, created
     if unknown := [invoices[row.place - 1] for row in rows if row.id is None]:
         more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
         raise RequestError(f"invoices: there is no {', '.join(unknown[:NAMED])}{more} in this organization.")
+    connection.execute(
+        text("select quickbooks.let_job_lead(:entity, cast(:ids as text[]))"),
+        {"entity": EntityType.INVOICE.value, "ids": [str(row.id) for row in rows]},
+    )
     return create_job(connection, KINDS[EntityType.INVOICE], [row.id for row in rows], created_by=created_by)

@@ -28,7 +28,7 @@ from invoice_pipelines.quickbooks.resending import NOT_KNOWN, Resending
 from invoice_pipelines.quickbooks.settling import Settled, Settler, record
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.quickbooks.voiding import Voiding
-from invoice_pipelines.work import Claim, Failed, Outcome, claim, return_expired
+from invoice_pipelines.work import Claim, Failed, Outcome, claim, claim_entries, return_expired
 from invoice_pipelines.work.failures import reason_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Sender:
             return True
         claims = self._claim()
         if not claims:
-            return False
+            return self._shared.waits_for_busy()
         entries = Entries(claims)
         self._shared.hold(claims)
         try:
@@ -159,6 +159,9 @@ class Sender:
                     break
                 claims.append(claimed)
                 left -= len(claimed.items)
+                if claimed.job_id is not None:
+                    automatic = claim_entries(connection, claimed, self._shared.lease, CLAIMED)
+                    claims += [automatic] if automatic is not None else []
         return claims
 
     def _do(self, entries: Entries, subjects: Sequence[UUID]) -> None:
@@ -177,8 +180,7 @@ class Sender:
                         connection, self._connected.realm_id, self._entity, decision.planned, self._shared.lease
                     )
                 settled = decision.settled
-                for subject in decision.busy:
-                    settled[subject] = Failed("UNDER_WAY", "Something of it is being sent already.", retry=True)
+                settled |= dict.fromkeys(decision.busy, self._shared.busy())
                 if brought:
                     settled |= self._waiting(decision.missing)
                 ended = entries.finish(connection, settled)

@@ -24,7 +24,12 @@ from invoice_pipelines.quickbooks.connections import Connected
 from invoice_pipelines.quickbooks.events import record_event
 from invoice_pipelines.quickbooks.faults import Fault, FaultKind
 from invoice_pipelines.quickbooks.fields import customer_fields_of, item_fields_of, kept_of
-from invoice_pipelines.quickbooks.invoice_answers import chosen_item_gone, notes_on, refusal_in_words
+from invoice_pipelines.quickbooks.invoice_answers import (
+    chosen_item_gone,
+    notes_on,
+    reference_not_there,
+    refusal_in_words,
+)
 from invoice_pipelines.quickbooks.invoice_document import invoice_snapshot, is_ours
 from invoice_pipelines.quickbooks.looking_up import (
     NAME_KEYS,
@@ -176,7 +181,8 @@ class Settler:
                     )
         if revived:
             return Settled(Ended("again", fault), effects=tuple(revived))
-        if (failed := chosen_item_gone(self._quickbooks, sent)) is not None:
+        failed = reference_not_there(fault) or chosen_item_gone(self._quickbooks, sent)
+        if failed is not None:
             return Settled(Ended("failed", fault), failed)
         return Settled(
             Ended("again", fault), Failed(WAITS, f"{fault} Its customer or an item is gone there.", retry=True)

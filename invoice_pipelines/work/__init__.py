@@ -37,7 +37,16 @@ from invoice_pipelines.work.jobs import (
     enqueue,
     retry_failed,
 )
-from invoice_pipelines.work.leases import Claim, LeaseLost, claim, finish, heartbeat, release, return_expired
+from invoice_pipelines.work.leases import (
+    Claim,
+    LeaseLost,
+    claim,
+    claim_entries,
+    finish,
+    heartbeat,
+    release,
+    return_expired,
+)
 from invoice_pipelines.work.values import Chunk, Failed, Item, ItemStatus, JobStatus, Later, Outcome, Skipped, Succeeded
 
 __all__ = [
@@ -69,6 +78,7 @@ __all__ = [
     "Succeeded",
     "cancel_job",
     "claim",
+    "claim_entries",
     "cleanup_stuck",
     "create_job",
     "drain",

@@ -57,6 +57,27 @@ def claim(
     return Claim(kind, job_id, parameters, items, rows[0].lease_token)
 
 
+def claim_entries(connection: Connection, claimed: Claim, lease: timedelta, max_attempts: int = 5) -> Claim | None:
+    """Takes what waits in the continuous queue for the same subjects as the items of a job; None where nothing does.
+
+    What is done for the items then serves the entries as well, which are finished with the same outcomes.
+    """
+    rows = connection.execute(
+        text("select * from work.claim_entries(:kind, cast(:subjects as text[]), :lease, :max_attempts)"),
+        {
+            "kind": claimed.kind,
+            "subjects": [item.subject_id for item in claimed.items],
+            "lease": lease,
+            "max_attempts": max_attempts,
+        },
+    ).all()
+    if not rows:
+        return None
+    return Claim(
+        claimed.kind, None, {}, tuple(Item(row.id, row.subject_id, row.attempts) for row in rows), rows[0].lease_token
+    )
+
+
 def heartbeat(connection: Connection, claimed: Claim, lease: timedelta) -> None:
     """Lets the lease of the claim's items run for `lease` from now. Raises LeaseLost when any was taken away."""
     kept = connection.execute(

@@ -80,6 +80,33 @@ begin
 end
 $$;
 
+-- Takes the entries that wait in the continuous queue for subjects whose items of a job are being worked on, under a
+-- lease of their own, whether they are due or not: one attempt serves both.
+create or replace function work.claim_entries(
+    wanted_kind text, subjects text[], lease interval, attempts_allowed integer
+) returns table (id uuid, subject_id text, attempts integer, job_id uuid, lease_token uuid)
+language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
+    set enable_hashjoin = off set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+    organization constant uuid := current_setting('app.organization_id')::uuid;
+    token constant uuid := gen_random_uuid();
+begin
+    return query
+        update work.batch_item i
+        set status = 'processing', attempts = i.attempts + 1, max_attempts = attempts_allowed,
+            lease_token = token, lease_expires_at = clock_timestamp() + lease
+        from (select w.id from work.few(subjects) k
+              cross join lateral (select w.id from work.batch_item w
+                                  where w.organization_id = organization and w.kind = wanted_kind
+                                    and w.subject_id = k.element and w.status = 'pending' and w.job_id is null
+                                  offset 0 for no key update skip locked) w) w
+        where i.organization_id = organization and i.id = w.id
+        returning i.id, i.subject_id, i.attempts, i.job_id, token;
+end
+$$;
+
 -- Lets a lease run for another while from now; returns how many of the items are still held under it.
 create or replace function work.extend_lease(token uuid, item_ids uuid[], lease interval)
 returns bigint

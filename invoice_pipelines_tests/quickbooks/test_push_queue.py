@@ -17,10 +17,13 @@ from invoice_pipelines.quickbooks.faults import QuickBooksError
 from invoice_pipelines.quickbooks.invoice_document import invoice_document
 from invoice_pipelines.quickbooks.pruning import prune_sent
 from invoice_pipelines.quickbooks.push import PushProgress, enqueue_backlog
+from invoice_pipelines.quickbooks.push_report import Tally
+from invoice_pipelines.quickbooks.requests import ask_for_invoices
 from invoice_pipelines.sandbox.quickbooks import Fault, Sandbox
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.work import Succeeded, cancel_job, claim, claim_entries, finish
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.quickbooks.pushing import CUSTOMER, INVOICE, ITEM, House, open_house
+from invoice_pipelines_tests.quickbooks.pushing import CUSTOMER, INVOICE, ITEM, TAX_CODES, House, open_house
 from invoice_pipelines_tests.sizes import size
 
 
@@ -46,6 +49,75 @@ def test_a_job_over_invoices_shows_its_progress_and_ends(house: House) -> None:
     assert (seen[-1].done, seen[-1].due) == (41, 0)
     done = house.desk.job(job)
     assert (done.status, done.successful_items, done.failed_items) == ("completed_with_errors", 40, 1)
+
+
+def test_a_job_over_invoices_that_wait_by_themselves_is_done_once_and_whole(house: House) -> None:
+    invoices = house.issue_many(70)
+    with house.desk.scope() as connection:
+        job = ask_for_invoices(connection, [str(each) for each in invoices], created_by="anna")
+    seen: list[PushProgress] = []
+
+    report = house.push(on_progress=seen.append)
+
+    assert (report.created, report.unchanged, report.retried, report.failed) == (70, 0, 0, 0)
+    assert report.failures == ()
+    assert (seen[-1].done, seen[-1].due) == (70, 0)
+    done = house.desk.job(job)
+    assert (done.status, done.successful_items) == ("completed", 70)
+    assert house.desk.value("select count(*) from work.batch_item where status <> 'succeeded'") == 0
+
+
+def test_what_waits_by_itself_is_pushed_later_if_the_job_over_it_is_cancelled(house: House) -> None:
+    (invoice,) = house.issue_many(1)
+    with house.desk.scope() as connection:
+        job = ask_for_invoices(connection, [str(invoice)], created_by="anna")
+        cancel_job(connection, job, cancelled_by="anna")
+    assert house.push().created == 0
+    house.again()
+    assert house.push().created == 1
+
+
+def test_what_changes_while_it_is_pushed_in_a_job_is_looked_at_again(house: House) -> None:
+    (invoice,) = house.issue_many(1)
+    with house.desk.scope() as connection:
+        ask_for_invoices(connection, [str(invoice)], created_by="anna")
+    with house.desk.scope() as connection:
+        claimed = claim(connection, "quickbooks_push_invoice", lease=timedelta(minutes=1))
+        assert claimed is not None
+        automatic = claim_entries(connection, claimed, timedelta(minutes=1))
+        assert automatic is not None
+    house.void(invoice)
+    with house.desk.scope() as connection:
+        finish(connection, claimed, [Succeeded()])
+        finish(connection, automatic, [Succeeded()])
+    assert house.push().skipped == 1  # it was voided before it was sent
+
+
+def test_a_tax_code_that_is_not_there_is_named(house: House) -> None:
+    house.options(tax_codes={**TAX_CODES, "S:19.00": "77"})
+    house.issue()
+    house.push(CUSTOMER)
+    (failure,) = house.push().failures
+    assert (failure.code, failure.is_final) == ("TAX_CODE_NOT_THERE", True)
+    assert "no tax code 77" in failure.message
+    assert "customer" not in failure.message
+
+
+def test_the_time_left_knows_how_many_batches_a_minute_takes() -> None:
+    tally = Tally(40, 60.0)
+    for _ in range(40):
+        tally.outcomes([Succeeded({"operation": "create"})] * 30)
+        tally.batches()
+    progress = tally.progress(1500, 30)  # 10 batches more, of which none may go before the first minute is over
+    assert progress.due == 300
+    assert progress.eta_seconds is not None
+    assert 59 <= progress.eta_seconds <= 62
+    few = Tally(40, 60.0)
+    few.outcomes([Succeeded({"operation": "create"})] * 30)
+    few.batches()
+    in_this_minute = few.progress(60, 30).eta_seconds
+    assert in_this_minute is not None
+    assert in_this_minute < 5
 
 
 def test_the_backlog_of_a_company_that_is_connected_late_is_pushed_in_the_order_of_its_numbers(house: House) -> None:
