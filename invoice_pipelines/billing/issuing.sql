@@ -6,8 +6,9 @@
 -- Every join is a look-up by key, whatever the statistics say: see work/chunks.sql on how that is written.
 
 -- What is issued or corrected in an organization, chunk by chunk, is done side by side, as long as each transaction
--- takes its locks in that order. A transaction of many chunks cannot keep to it: after the counter it needs the next
--- orders. So it works in the organization alone.
+-- takes its locks in that order. A transaction that issues more than once cannot keep to it: after the counter it needs
+-- the next order. create_invoice_from_sales_order_sql() may be called many times in one; so it works in the organization
+-- alone.
 create or replace function billing.enter_invoicing(alone boolean default false)
 returns void
 language plpgsql
@@ -292,7 +293,9 @@ declare
 begin
     select j.kind, j.parameters, j.created_by into strict request from work.batch_job j
     where j.organization_id = organization and j.id = job;
-    issue_date := (request.parameters ->> 'invoice_date')::date;
+    -- By the clock, not by the start of the transaction: a chunk that is tried again after midnight is of the new day.
+    issue_date := coalesce((request.parameters ->> 'invoice_date')::date,
+                           (billing.business_day(clock_timestamp())).day);
     select array_agg(i.version order by i.id), array_agg(i.id order by i.id), array_agg(i.subject_id order by i.id)
     into items, item_ids, subject_ids
     from work.next_items(job, chunk_size) i;
@@ -303,7 +306,7 @@ begin
     end if;
 
     if request.kind = 'invoice_customers' then
-        perform billing.make_direct_orders(item_ids, subject_ids, request.parameters, request.created_by);
+        perform billing.make_direct_orders(item_ids, subject_ids, request.parameters, issue_date, request.created_by);
         wanted_ids := item_ids;
     else
         select array_agg(case when pg_input_is_valid(s.id, 'uuid') then s.id::uuid end order by s.position)
@@ -470,8 +473,9 @@ $$;
 
 -- Orders for invoices that are asked for by customer and items (kind invoice_customers). The id of an order is that of
 -- its item of work, so that doing it again makes no second one: the one that was refused is made anew.
+drop function if exists billing.make_direct_orders(uuid[], text[], jsonb, text);  -- before it was told the date
 create or replace function billing.make_direct_orders(
-    item_ids uuid[], customer_ids text[], parameters jsonb, creator text
+    item_ids uuid[], customer_ids text[], parameters jsonb, issue_date date, creator text
 ) returns void
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
 set enable_hashjoin = off set enable_mergejoin = off
@@ -483,14 +487,15 @@ begin
     insert into billing.sales_order (organization_id, id, order_number, customer_id, status, currency, order_date,
                                      delivery_date, created_by)
     select organization, k.item_id, 'DIRECT-' || k.item_id, c.id, 'reviewed', coalesce(c.currency, home_currency),
-           (parameters ->> 'invoice_date')::date, (parameters ->> 'invoice_date')::date, creator
+           issue_date, issue_date, creator
     from (select item_ids[f.place] as item_id,
                  case when pg_input_is_valid(f.element, 'uuid') then f.element::uuid end as customer_id
           from work.few(customer_ids) f offset 0) k  -- a cast in a look-up would keep row-level security from its index
     cross join lateral (select c.id, c.currency from billing.customer c
                         where c.organization_id = organization and c.id = k.customer_id offset 0) c
     on conflict (organization_id, id) do update
-    set status = excluded.status, currency = excluded.currency, updated_at = now()
+    set status = excluded.status, currency = excluded.currency, order_date = excluded.order_date,
+        delivery_date = excluded.delivery_date, updated_at = now()
     where sales_order.status = 'cancelled';
 
     delete from billing.sales_order_line l

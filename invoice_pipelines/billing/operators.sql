@@ -2,6 +2,8 @@
 --
 -- They work in the organization in scope (set app.organization_id = '...'); trigger_batch_invoice_processing also
 -- without one, then for all organizations in turn. A function is one transaction: what it did counts once it returns.
+-- What works through whole jobs is a procedure (`call`) that commits each chunk: others see its progress, wait for a
+-- chunk at most, and what was done stays if it is interrupted.
 
 -- Asks for the invoices of orders; ids may be of any organization, each gets its outcome.
 drop function if exists public.create_bulk_invoice_job_sql(text[], date, integer, text);  -- without delivery
@@ -19,75 +21,147 @@ begin
 end
 $$;
 
--- Works through one job; returns what became of its items.
-create or replace function public.process_bulk_invoice_job_sql(
-    job_id uuid, chunk_size integer default 1000,
-    out status text, out successful bigint, out failed bigint, out skipped bigint,
-    out first_number text, out last_number text, out seconds numeric
+-- Fails with words where its caller cannot commit: in a transaction block.
+create or replace procedure billing.refuse_transaction_block()
+language plpgsql
+as $$
+declare
+    reason text;
+begin
+    commit;  -- never done in a block with an exception clause; why not is another reason inside of a transaction block
+exception when invalid_transaction_termination then
+    get stacked diagnostics reason = message_text;
+    if reason = 'invalid transaction termination' then
+        raise exception 'Each chunk is committed, which is not possible inside of a transaction.'
+            using errcode = 'IP002',
+                  hint = 'Call it outside of BEGIN ... COMMIT, as the only statement; from a program, with autocommit.';
+    end if;
+end
+$$;
+
+-- Works through a job of the organization in scope, chunk by chunk, each in a transaction of its own. What stops it
+-- before its end is told by `problem`; what was done until then stays.
+create or replace procedure billing.work_through(
+    job uuid, chunk_size integer, inout status text, inout successful bigint, inout failed bigint, inout skipped bigint,
+    inout first_number text, inout last_number text, inout seconds numeric, inout problem text
 )
 language plpgsql
 as $$
 declare
+    organization constant text := billing.organization_in_scope();
     started constant timestamptz := clock_timestamp();
+    may_pass constant text[] := '{40001,40P01,55P03}';  -- serialization failure, deadlock, lock not available
+    attempts_left integer := 5;
+    size integer := chunk_size;
+    state text;
     step record;
 begin
-    perform billing.organization_in_scope();
-    perform billing.enter_invoicing(alone => true);
-    successful := 0; failed := 0; skipped := 0;
+    successful := 0; failed := 0; skipped := 0; first_number := null; last_number := null;
+    perform work.take_job('{invoice_orders,invoice_customers}', job);
+    commit;  -- that it is in work: see cleanup_stuck_batch_jobs
     loop
-        select * into step from billing.issue_next(chunk_size, process_bulk_invoice_job_sql.job_id);
-        exit when step.job_id is null;
-        successful := successful + step.succeeded;
-        failed := failed + step.failed;
-        skipped := skipped + step.skipped;
-        first_number := coalesce(first_number, step.first_number);
-        last_number := coalesce(step.last_number, last_number);
-        exit when step.taken = 0;
+        perform set_config('app.organization_id', organization, true);  -- which is local to a transaction
+        problem := null;
+        begin
+            select * into step from billing.issue_next(chunk_size, job, size);
+        exception when others then
+            get stacked diagnostics problem = message_text, state = returned_sqlstate;
+        end;
+        commit;
+        if problem is null then
+            exit when step.job_id is null;
+            attempts_left := 5;
+            size := step.next_size;
+            successful := successful + step.succeeded;
+            failed := failed + step.failed;
+            skipped := skipped + step.skipped;
+            first_number := coalesce(first_number, step.first_number);
+            last_number := coalesce(step.last_number, last_number);
+        else
+            attempts_left := attempts_left - 1;
+            exit when state <> all (may_pass) or attempts_left = 0;
+        end if;
     end loop;
-    select j.status into status from work.batch_job j
-    where j.organization_id = current_setting('app.organization_id')::uuid
-      and j.id = process_bulk_invoice_job_sql.job_id;
-    if status is null then
-        raise exception 'This organization has no batch job %.', process_bulk_invoice_job_sql.job_id
-            using errcode = 'IP002';
-    end if;
+    perform set_config('app.organization_id', organization, true);
+    status := (select j.status from work.batch_job j where j.organization_id = organization::uuid and j.id = job);
     seconds := round(extract(epoch from clock_timestamp() - started), 3);
 end
 $$;
 
--- Works through up to ten open jobs: of the organization in scope, or of all organizations.
-create or replace function public.trigger_batch_invoice_processing(max_jobs integer default 10)
-returns table (job_id uuid, organization_id uuid, status text, successful bigint, failed bigint, skipped bigint,
-               first_number text, last_number text, seconds numeric)
+-- Works through one job; shows what became of its items by this call.
+drop function if exists public.process_bulk_invoice_job_sql(uuid, integer);  -- before it committed its chunks
+create or replace procedure public.process_bulk_invoice_job_sql(
+    job_id uuid, chunk_size integer default 1000,
+    inout status text default null, inout successful bigint default null, inout failed bigint default null,
+    inout skipped bigint default null, inout first_number text default null, inout last_number text default null,
+    inout seconds numeric default null
+)
 language plpgsql
 as $$
-#variable_conflict use_column
 declare
+    problem text;
+begin
+    perform billing.organization_in_scope();
+    call billing.refuse_transaction_block();
+    call billing.work_through(job_id, chunk_size, status, successful, failed, skipped, first_number, last_number,
+                              seconds, problem);
+    if problem is not null then
+        raise exception 'Batch job % was stopped: %', job_id, problem
+            using errcode = 'IP002', hint = 'What was done until then stays; call it again to go on.';
+    elsif status is null then
+        raise exception 'This organization has no batch job %.', job_id using errcode = 'IP002';
+    end if;
+end
+$$;
+
+-- Works through up to ten open jobs: of the organization in scope, or of all organizations. Each job is told by a notice
+-- when it is done, and the sums at the end.
+drop function if exists public.trigger_batch_invoice_processing(integer);  -- before it committed its chunks
+create or replace procedure public.trigger_batch_invoice_processing(
+    max_jobs integer default 10, inout jobs integer default null, inout successful bigint default null,
+    inout failed bigint default null, inout skipped bigint default null
+)
+language plpgsql
+as $$
+declare
+    kinds constant text[] := '{invoice_orders,invoice_customers}';
     scope constant text := nullif(current_setting('app.organization_id', true), '');
+    tenants constant uuid[] := array(
+        select w.organization_id from work.organizations_with_work(kinds) w
+        where scope is null or w.organization_id = scope::uuid
+        group by w.organization_id order by min(w.oldest_due_at), w.organization_id);
     tenant uuid;
     job uuid;
-    left_over integer := max_jobs;
+    job_status text;
+    done bigint;
+    broken bigint;
+    left_out bigint;
+    first_number text;
+    last_number text;
+    seconds numeric;
+    problem text;
 begin
-    for tenant in
-        select distinct on (w.organization_id) w.organization_id
-        from work.organizations_with_work('{invoice_orders,invoice_customers}') w
-        where scope is null or w.organization_id = scope::uuid
-    loop
-        perform set_config('app.organization_id', tenant::text, true);
-        perform billing.enter_invoicing(alone => true);
-        while left_over > 0 loop
-            job := work.take_job('{invoice_orders,invoice_customers}');
+    call billing.refuse_transaction_block();
+    jobs := 0; successful := 0; failed := 0; skipped := 0;
+    foreach tenant in array tenants loop
+        while jobs < max_jobs loop
+            perform set_config('app.organization_id', tenant::text, true);
+            job := work.take_job(kinds);
             exit when job is null;
-            left_over := left_over - 1;
-            begin
-                return query select job, tenant, p.* from public.process_bulk_invoice_job_sql(job) p;
-            exception when others then  -- nothing of this job is done; it must not stop other organizations
-                raise warning 'Batch job % of organization % was not worked through: %', job, tenant, sqlerrm;
+            jobs := jobs + 1;
+            call billing.work_through(job, 1000, job_status, done, broken, left_out, first_number, last_number, seconds,
+                                      problem);
+            successful := successful + done;
+            failed := failed + broken;
+            skipped := skipped + left_out;
+            if problem is not null then  -- it must not stop other organizations
+                raise warning 'Batch job % of organization % was stopped: %', job, tenant, problem;
                 exit;
-            end;
+            end if;
+            raise notice 'Batch job % of organization %: %, % invoiced, % failed, % skipped, in % s.',
+                job, tenant, job_status, done, broken, left_out, seconds;
         end loop;
     end loop;
-    perform set_config('app.organization_id', coalesce(scope, ''), true);
 end
 $$;
 
@@ -106,7 +180,8 @@ declare
         array[order_id::text], invoice_date, due_days, language, null, generate_pdf, send_immediately,
         communication_method)).job_id;
 begin
-    perform public.process_bulk_invoice_job_sql(job);
+    perform billing.enter_invoicing(alone => true);
+    perform billing.issue_next(1, job);
     select i.status, i.error_code, i.error_message, (i.result ->> 'invoice_id')::uuid
     into strict status, code, message, invoice_id
     from work.batch_item i where i.organization_id = organization and i.job_id = job;
@@ -120,12 +195,13 @@ declare
     signature text;
 begin
     foreach signature in array array[
-        'create_bulk_invoice_job_sql(text[], date, integer, text, boolean, boolean, text)',
-        'process_bulk_invoice_job_sql(uuid, integer)',
-        'trigger_batch_invoice_processing(integer)',
-        'create_invoice_from_sales_order_sql(uuid, date, integer, text, boolean, boolean, text)'] loop
-        execute format('revoke all on function public.%s from public', signature);
-        execute format('grant execute on function public.%s to invoice_pipelines_app', signature);
+        'function public.create_bulk_invoice_job_sql',
+        'procedure public.process_bulk_invoice_job_sql',
+        'procedure public.trigger_batch_invoice_processing',
+        'procedure billing.work_through',
+        'function public.create_invoice_from_sales_order_sql'] loop
+        execute format('revoke all on %s from public', signature);
+        execute format('grant execute on %s to invoice_pipelines_app', signature);
     end loop;
 end
 $$;

@@ -38,11 +38,11 @@ class BatchAnswer:
 class RequestOptions(TypedDict, total=False):
     """What all requests may say beside what is invoiced.
 
-    `invoice_date` is the issue date (BT-2), by default today in the organization's time zone; `due_days` later they
-    are due (BT-9). `language` (ISO 639-1) stands above those of customer and organization. With `generate_pdf` the
-    document of each invoice is made once it is issued; with `send_immediately` the customer is sent it by
-    `communication_method` (email, sms or whatsapp). These three are written down with the batch job; delivery acts on
-    them.
+    `invoice_date` is the issue date (BT-2), by default the day on which they are issued, in the organization's time
+    zone; `due_days` later they are due (BT-9). `language` (ISO 639-1) stands above those of customer and organization.
+    With `generate_pdf` the document of each invoice is made once it is issued; with `send_immediately` the customer is
+    sent it by `communication_method` (email, sms or whatsapp). These three are written down with the batch job;
+    delivery acts on them.
     """
 
     invoice_date: date | None
@@ -140,6 +140,26 @@ def batch_invoice_customers(
         created_by,
         **options,
     )
+
+
+def retry_with_date(connection: Connection, job_id: UUID, *, requested_by: str, invoice_date: date | None) -> int:
+    """Opens the failed items of a job of invoices again, and dates all that it issues from now on: `invoice_date`, or
+    for None the day of issue. As when a given date is now earlier than the last one of the series. Returns how many.
+
+    The history of the job has it. Raises BillingError for a date that is not possible, an unknown job, one that was
+    cancelled, and one that issues no invoices.
+    """
+    with refusals_for_people():
+        return int(
+            connection.execute(
+                text("select billing.retry_failed_items(:job_id, :by, :invoice_date)"),
+                {
+                    "job_id": job_id,
+                    "by": requested_by,
+                    "invoice_date": "today" if invoice_date is None else invoice_date.isoformat(),
+                },
+            ).scalar_one()
+        )
 
 
 def order_ids(connection: Connection, references: Iterable[str]) -> list[str]:

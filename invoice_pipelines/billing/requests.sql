@@ -120,7 +120,8 @@ as $$
     from unnest(ids) with ordinality as i (id, place)
 $$;
 
--- The parameters of a job of invoices, checked; what was not asked for is left out.
+-- The parameters of a job of invoices, checked; what was not asked for is left out. Without an invoice_date, invoices
+-- are dated on the day on which they are issued, which may be a later one than that of the request.
 --
 -- generate_pdf, send_immediately and communication_method are only written down here. Whoever makes documents and sends
 -- messages acts on them when the invoices of the job are issued.
@@ -161,7 +162,7 @@ as $$
 begin
     select j.* into job_id, total_items, estimated_seconds
     from billing.create_job('invoice_orders', billing.normal_ids(sales_order_ids), billing.request_parameters(
-        coalesce(invoice_date, billing.today()), coalesce(due_days, 0), language, generate_pdf, send_immediately,
+        invoice_date, coalesce(due_days, 0), language, generate_pdf, send_immediately,
         communication_method), creator) j;
 end
 $$;
@@ -197,7 +198,7 @@ language plpgsql
 as $$
 declare
     parameters constant jsonb := billing.request_parameters(
-        coalesce(invoice_date, billing.today()), coalesce(due_days, 0), language, generate_pdf, send_immediately,
+        invoice_date, coalesce(due_days, 0), language, generate_pdf, send_immediately,
         communication_method);
     entry record;
 begin
@@ -275,5 +276,34 @@ begin
         raise exception 'items[%].inventory_item_id: this organization has no item %.', place,
             left(item ->> 'inventory_item_id', 80) using errcode = 'IP002';
     end if;
+end
+$$;
+
+-- Opens the failed items of a job of invoices again, as work.retry_failed_items does. With `invoice_date` (a date, or
+-- `today` for the day of issue), that is the date of all invoices of the job from now on; history has it.
+create or replace function billing.retry_failed_items(job uuid, requester text, invoice_date text)
+returns bigint
+language plpgsql
+as $$
+declare
+    organization constant uuid := billing.organization_in_scope();
+    found_job record;
+begin
+    select j.kind, j.status into found_job from work.batch_job j where j.organization_id = organization and j.id = job;
+    if found_job.kind is null then
+        raise exception 'This organization has no batch job %.', job using errcode = 'IP002';
+    elsif found_job.status = 'cancelled' then
+        raise exception 'Batch job % was cancelled: create a new job for what is left of it.', job
+            using errcode = 'IP002';
+    elsif found_job.kind not in ('invoice_orders', 'invoice_customers') then
+        raise exception 'invoice_date: batch job % issues no invoices.', job using errcode = 'IP002';
+    elsif invoice_date = 'today' then
+        return work.retry_failed_items(job, requester, '{"invoice_date": null}');
+    elsif not pg_input_is_valid(invoice_date, 'date') then
+        raise exception 'invoice_date: % is not a date like 2026-03-31, nor "today".', left(invoice_date, 40)
+            using errcode = 'IP002';
+    end if;
+    perform billing.check_request(invoice_date::date, 0, null);
+    return work.retry_failed_items(job, requester, jsonb_build_object('invoice_date', invoice_date::date));
 end
 $$;

@@ -32,7 +32,7 @@ def invoices(
     ] = None,
     all_open: Annotated[bool, typer.Option("--all-open", help="All pending and reviewed orders.")] = False,
     invoice_date: Annotated[
-        str | None, typer.Option(help="Issue date, such as 2026-03-31; today if left out.", metavar="DATE")
+        str | None, typer.Option(help="Issue date, such as 2026-03-31; the day of issue if left out.", metavar="DATE")
     ] = None,
     due_days: Annotated[int, typer.Option(help="Due so many days after the issue date.")] = 0,
     language: Annotated[

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from invoice_pipelines.billing.errors import BillingError
+from invoice_pipelines.billing.requests import parse_date, retry_with_date
 from invoice_pipelines.cli.batch_work import (
     AsJson,
     JobId,
@@ -100,16 +101,28 @@ def cancel(organization: Slug, job: JobId) -> None:
 def retry(
     organization: Slug,
     job: JobId,
+    invoice_date: Annotated[
+        str | None,
+        typer.Option(
+            help="Another issue date for what a job of invoices still issues, or `today` for the day of issue.",
+            metavar="DATE",
+        ),
+    ] = None,
     now: Annotated[
         bool, typer.Option("--now", help="Do it in this process, where that is possible; see `batch run`.")
     ] = False,
 ) -> None:
     """Try the failed items of a batch job again."""
+    job_id = parse_job_id(job)
     with opened(organization) as (engine, found):
         with organization_scope(engine, found.id) as connection:
-            items = retry_failed(connection, parse_job_id(job), requested_by=person())
+            if invoice_date is None:
+                items = retry_failed(connection, job_id, requested_by=person())
+            else:
+                date = None if invoice_date == "today" else parse_date("--invoice-date", invoice_date)
+                items = retry_with_date(connection, job_id, requested_by=person(), invoice_date=date)
         console.print(f"{items} items wait again." if items else "No item of this job has failed.")
-        failed = now and items > 0 and process(engine, found, parse_job_id(job))
+        failed = now and items > 0 and process(engine, found, job_id)
     exit_if(failed)
 
 

@@ -32,6 +32,7 @@ begin
           and (select count(*) from work.next_items(j.id, 1)) > 0
         order by j.id limit 1 for no key update skip locked;
     else
+        perform work.queue_for_job(wanted_job);
         select j.id, j.status into job from work.batch_job j
         where j.organization_id = organization and j.status in ('pending', 'processing') and j.kind = any (job_kinds)
           and j.id = wanted_job

@@ -117,6 +117,15 @@ begin
 end
 $$;
 
+-- Waits for its turn at a job, until the end of the transaction. Those who wait for a row are not served in turn: chunks
+-- that follow one another without a pause would keep a cancel waiting. Comes before the job is locked.
+create or replace function work.queue_for_job(job uuid)
+returns void
+language sql
+as $$
+    select pg_advisory_xact_lock(hashtextextended('batch job ' || job, 0))
+$$;
+
 -- Cancels a job: nothing that waits is begun any more. What is being processed ends and is counted, because its
 -- effects may be out in the world already. Returns false if the job had ended before; null if there is none.
 create or replace function work.cancel_job(job uuid, canceller text)
@@ -125,9 +134,11 @@ language plpgsql set plan_cache_mode = force_custom_plan
 as $$
 declare
     organization constant uuid := current_setting('app.organization_id')::uuid;
-    job_status constant text := work.lock_job(organization, job);
+    job_status text;
     waiting bigint;
 begin
+    perform work.queue_for_job(job);
+    job_status := work.lock_job(organization, job);
     if job_status is null then
         return null;
     elsif job_status not in ('pending', 'processing') then
@@ -153,7 +164,9 @@ end
 $$;
 
 -- Opens the failed items of a job again, with all their attempts; returns how many. Null if there is no such job.
-create or replace function work.retry_failed_items(job uuid, requester text)
+-- `changes` are parameters that the job has from now on, for all of its items; those that are null it has no more.
+drop function if exists work.retry_failed_items(uuid, text);  -- before parameters could be changed
+create or replace function work.retry_failed_items(job uuid, requester text, changes jsonb default '{}')
 returns bigint
 language plpgsql set plan_cache_mode = force_custom_plan
 as $$
@@ -175,7 +188,7 @@ begin
         return 0;
     end if;
     update work.batch_job j
-    set failed_items = j.failed_items - reopened,
+    set failed_items = j.failed_items - reopened, parameters = jsonb_strip_nulls(j.parameters || changes),
         last_progress_at = clock_timestamp()
     where j.organization_id = organization and j.id = job;
     update work.batch_job j
@@ -183,7 +196,10 @@ begin
         processed_before_start = j.processed_items
     where j.organization_id = organization and j.id = job and j.completed_at is not null;
     insert into work.batch_job_event (organization_id, job_id, action, detail, created_by)
-    values (organization, job, 'retried', jsonb_build_object('items', reopened), requester);
+    values (organization, job, 'retried',
+            jsonb_build_object('items', reopened) || case when changes = '{}' then '{}'
+                                                          else jsonb_build_object('changed', changes) end,
+            requester);
     return reopened;
 end
 $$;

@@ -65,9 +65,9 @@ begin
         where j.organization_id = organization and j.id = taken.job and j.status = 'pending';
         select j.status into job_status from work.batch_job j
         where j.organization_id = organization and j.id = taken.job;
-        exit when job_status <> 'cancelled';
+        exit when job_status in ('pending', 'processing');
 
-        -- The job was cancelled while these were locked and so passed over: they follow it.
+        -- The job was cancelled while these were locked and so passed over, or a hand ended it: they follow it.
         update work.batch_item i
         set status = 'cancelled', finished_at = clock_timestamp(), attempts = i.attempts - 1,
             lease_token = null, lease_expires_at = null

@@ -11,10 +11,40 @@ create or replace view public.batch_job_queue with (security_invoker = true) as
             from (select i.subject_id, i.error_code, i.error_message from work.batch_item i
                   where i.organization_id = j.organization_id and i.job_id = j.id and i.status = 'failed'
                   order by i.id limit 20) f) as errors,
-           j.last_error, j.created_by
+           j.last_error, j.created_by, j.organization_id
     from work.batch_job j;
 comment on view public.batch_job_queue is 'Batch jobs of the organization in scope; errors shows the first 20 failed items';
 grant select on public.batch_job_queue to invoice_pipelines_app;
+
+-- A status that is set by hand, as old instructions for stuck jobs have it, cancels the job.
+create or replace function work.cancel_job_by_hand() returns trigger language plpgsql
+as $$
+declare
+    scope constant text := current_setting('app.organization_id', true);
+begin
+    if new.status not in ('failed', 'cancelled') or to_jsonb(new) - 'status' <> to_jsonb(old) - 'status' then
+        raise exception 'batch_job_queue takes one change by hand: status = ''cancelled'' for a job that has not ended.'
+            using errcode = 'IP002',
+                  hint = 'Failed items are tried again by `invoice-pipelines batch retry`, '
+                         'an interrupted job goes on by `batch run`; counts follow the items.';
+    elsif old.status not in ('pending', 'processing') then
+        raise exception 'Batch job % has ended as %; it stays so.', old.id, old.status
+            using errcode = 'IP002',
+                  hint = 'Failed items are tried again by `invoice-pipelines batch retry`.';
+    end if;
+    perform set_config('app.organization_id', old.organization_id::text, true);  -- a superuser need not name one
+    if not work.cancel_job(old.id, session_user) then
+        raise notice 'Batch job % has just ended.', old.id;
+        new := null;
+    else
+        raise notice 'Batch job % is cancelled: what waited is not begun, what is done stays.', old.id;
+    end if;
+    perform set_config('app.organization_id', coalesce(scope, ''), true);
+    return new;
+end
+$$;
+create or replace trigger cancel_by_hand instead of update on public.batch_job_queue
+    for each row execute function work.cancel_job_by_hand();
 
 create or replace view public.batch_item_queue with (security_invoker = true) as
     select i.id, i.job_id, i.kind as job_type, i.subject_id, i.status, i.attempts, i.available_at,
@@ -54,7 +84,8 @@ $$;
 revoke all on function work.organizations_with_work(text[]) from public;
 grant execute on function work.organizations_with_work(text[]) to invoice_pipelines_app;
 
--- Returns what dead processes held, and sets right jobs in which nothing happened for a while: counts are taken from
+-- Returns what dead processes held, cancels what still waits in a job that has ended (as after a hand in the table of jobs,
+-- since a job ends with its last item), and sets right jobs in which nothing happened for a while: counts are taken from
 -- the items, a job without open items is closed, one on which nobody works is pending again.
 --
 -- A job that was opened again three times, without a single item done since, is ended: its open items fail with STUCK.
@@ -77,6 +108,16 @@ begin
     select e.returned, e.failed, e.cancelled into returned_items, failed_items, cancelled_items
     from work.return_expired_items() e;
     closed_jobs := 0; reopened_jobs := 0; ended_jobs := 0;
+    for job in
+        select j.organization_id, j.id
+        from (select distinct i.organization_id, i.job_id from work.batch_item i
+              where i.status = 'pending' and i.job_id is not null) p
+        join work.batch_job j on j.organization_id = p.organization_id and j.id = p.job_id
+        where j.status not in ('pending', 'processing')
+        for no key update of j skip locked
+    loop
+        cancelled_items := cancelled_items + work.cancel_what_waits(job.organization_id, job.id);
+    end loop;
     for job in
         select j.organization_id, j.id, j.status, j.standstills, j.processed_at_standstill from work.batch_job j
         where j.status in ('pending', 'processing') and j.last_progress_at < now() - stuck_after
@@ -133,6 +174,33 @@ $$;
 revoke all on function public.cleanup_stuck_batch_jobs(interval) from public;
 grant execute on function public.cleanup_stuck_batch_jobs(interval) to invoice_pipelines_app;
 set local role invoice_pipelines_owner;
+
+-- Cancels the waiting items of a job that is locked and has ended, and so makes it a cancelled one; returns how many.
+create or replace function work.cancel_what_waits(organization uuid, job uuid)
+returns bigint
+language plpgsql set plan_cache_mode = force_custom_plan
+as $$
+declare
+    waiting bigint;
+begin
+    update work.batch_item i set status = 'cancelled', finished_at = clock_timestamp()
+    where i.organization_id = organization and i.job_id = job and i.status = 'pending';
+    get diagnostics waiting = row_count;
+    update work.batch_job j
+    set status = 'cancelled', successful_items = c.successful, failed_items = c.failed, skipped_items = c.skipped,
+        cancelled_items = c.cancelled
+    from (select count(*) filter (where i.status = 'succeeded') as successful,
+                 count(*) filter (where i.status = 'failed') as failed,
+                 count(*) filter (where i.status = 'skipped') as skipped,
+                 count(*) filter (where i.status = 'cancelled') as cancelled
+          from work.batch_item i where i.organization_id = organization and i.job_id = job) c
+    where j.organization_id = organization and j.id = job;
+    insert into work.batch_job_event (organization_id, job_id, action, detail, created_by)
+    values (organization, job, 'repaired', jsonb_build_object('repair', 'cancelled', 'items', waiting),
+            'cleanup_stuck_batch_jobs');
+    return waiting;
+end
+$$;
 
 -- Fails the open items of a job that is locked and on which work never gets on, and so ends it.
 create or replace function work.end_stuck_job(organization uuid, job uuid, reopened integer)

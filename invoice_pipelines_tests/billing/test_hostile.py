@@ -231,7 +231,7 @@ def memory_of_this_process() -> int:
 def test_without_an_organization_in_scope_a_person_is_told_so(desk: Desk) -> None:
     for statement in (
         "select public.create_bulk_invoice_job_sql(array['x'])",
-        "select public.process_bulk_invoice_job_sql(uuidv7())",
+        "call public.process_bulk_invoice_job_sql(uuidv7())",
         "select public.create_invoice_from_sales_order_sql(uuidv7())",
     ):
         for prepare in ("select 1", "select set_config('app.organization_id', '', true)"):

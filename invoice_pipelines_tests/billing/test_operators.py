@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
@@ -82,18 +84,17 @@ def test_a_job_is_asked_for_processed_and_looked_at(server: EmbeddedServer, desk
     assert (total, float(estimate) > 0) == ("31", True)
     assert psql(f"select total_items, status from batch_job_queue where id = '{job_id}'") == [["31", "pending"]]
     year = f"{desk.today:%Y}"
-    assert psql(
-        f"""select status, successful, failed, skipped, first_number, last_number
-            from process_bulk_invoice_job_sql('{job_id}', 7)"""
-    ) == [["completed_with_errors", "30", "1", "0", f"INV-{year}-000001", f"INV-{year}-000030"]]
+    ((*done, seconds),) = psql(f"call process_bulk_invoice_job_sql('{job_id}', 7)")
+    assert done == ["completed_with_errors", "30", "1", "0", f"INV-{year}-000001", f"INV-{year}-000030"]
+    assert float(seconds) > 0
     ((status, errors),) = psql(f"select status, errors -> 0 ->> 'code' from batch_job_queue where id = '{job_id}'")
     assert (status, errors) == ("completed_with_errors", "NOT_AN_ID")
     of_job = f"where job_id = '{job_id}'"
     counted = psql(f"select status, count(*) from batch_item_queue {of_job} group by status order by 1")
     assert counted == [["failed", "1"], ["succeeded", "30"]]
     assert psql(f"select action, created_by from batch_job_history {of_job}") == [["created", APP]]
-    again = psql(f"select status, successful from process_bulk_invoice_job_sql('{job_id}')")
-    assert again == [["completed_with_errors", "0"]]
+    ((status, successful, *_),) = psql(f"call process_bulk_invoice_job_sql('{job_id}')")
+    assert (status, successful) == ("completed_with_errors", "0")
     desk.assert_in_order()
 
 
@@ -106,10 +107,15 @@ def test_without_a_scope_the_jobs_of_all_organizations_are_worked_through(
     for place, desk in enumerate(desks):
         desk.ask(desk.many_orders(10 + place))
         desk.ask([*desk.many_orders(2), *desks[0].many_orders(1)])
-    found = Psql(server, desks[0], role, scoped=False)(
-        "select organization_id, status, successful, failed from trigger_batch_invoice_processing() order by job_id"
-    )
+    done = Psql(server, desks[0], role, scoped=False).run("call trigger_batch_invoice_processing()")
+    assert done.stdout.split() == ["6|40|2|0"], "jobs, invoiced, failed, skipped"
+    assert done.stderr.count("NOTICE:  Batch job") == 6
     own, other = "completed", "completed_with_errors"
+    found = [
+        [str(desk.organization_id), row.status, str(row.successful_items), str(row.failed_items)]
+        for desk in desks
+        for row in desk.rows("select * from batch_job_queue order by id")
+    ]
     assert found == [
         [str(desks[0].organization_id), own, "10", "0"],
         [str(desks[0].organization_id), own, "3", "0"],
@@ -133,8 +139,8 @@ def test_with_a_scope_the_jobs_of_one_organization_are_worked_through(
     for desk in desks:
         desk.ask(desk.many_orders(5))
     psql = Psql(server, desks[1], role)
-    assert psql("select successful from trigger_batch_invoice_processing()") == [["5"]]
-    assert psql("select successful from trigger_batch_invoice_processing(); select 1") == [["1"]]
+    assert psql("call trigger_batch_invoice_processing()") == [["1", "5", "0", "0"]]
+    assert psql("call trigger_batch_invoice_processing();\nselect 1") == [["0", "0", "0", "0"], ["1"]]
     assert (desks[0].numbers(), desks[1].numbers()) == ([], [1, 2, 3, 4, 5])
 
 
@@ -144,7 +150,8 @@ def test_up_to_ten_jobs_are_worked_through_at_a_time(server: EmbeddedServer, lon
         for order_id in desk.many_orders(7):
             desk.ask([order_id])
     psql = Psql(server, desks[0], scoped=False)
-    assert [len(psql("select job_id from trigger_batch_invoice_processing()")) for _ in range(3)] == [10, 4, 0]
+    done = [psql("call trigger_batch_invoice_processing()")[0][:2] for _ in range(3)]
+    assert done == [["10", "10"], ["4", "4"], ["0", "0"]]
     for desk in desks:
         desk.assert_in_order()
 
@@ -156,13 +163,9 @@ def test_one_organization_that_cannot_work_does_not_stop_the_others(
     for desk in (broken, fine):
         desk.ask(desk.many_orders(5))
     broken.set_settings(invoice_number={"yearly_reset": "maybe"})
-    found = Psql(server, fine, scoped=False)(
-        "select organization_id, status, successful, failed from trigger_batch_invoice_processing() order by successful"
-    )
-    assert found == [
-        [str(broken.organization_id), "failed", "0", "5"],
-        [str(fine.organization_id), "completed", "5", "0"],
-    ]
+    assert Psql(server, fine, scoped=False)("call trigger_batch_invoice_processing()") == [["2", "5", "5", "0"]]
+    assert broken.value("select status from batch_job_queue") == "failed"
+    assert fine.value("select status from batch_job_queue") == "completed"
 
 
 def test_a_job_that_fails_as_a_whole_is_reported_and_stops_no_other_organization(
@@ -180,12 +183,12 @@ def test_a_job_that_fails_as_a_whole_is_reported_and_stops_no_other_organization
            create trigger break_in_test before insert on billing.invoice_number
                for each row execute function public.break_in_test()"""
     )
-    done = Psql(server, fine, scoped=False).run("select successful from trigger_batch_invoice_processing()")
-    assert done.stdout.split() == ["5"]
-    assert f"of organization {broken.organization_id} was not worked through: the disk is full" in done.stderr
+    done = Psql(server, fine, scoped=False).run("call trigger_batch_invoice_processing()")
+    assert done.stdout.split() == ["2|5|0|0"]
+    assert f"of organization {broken.organization_id} was stopped: the disk is full" in done.stderr
     assert broken.rows("select id from billing.invoice") == []
     broken.behind("drop function public.break_in_test cascade")
-    assert Psql(server, fine, scoped=False)("select successful from trigger_batch_invoice_processing()") == [["5"]]
+    assert Psql(server, fine, scoped=False)("call trigger_batch_invoice_processing()") == [["1", "5", "0", "0"]]
     broken.assert_in_order()
 
 
@@ -195,17 +198,95 @@ def test_an_unknown_job_and_another_organizations_job_are_the_same(
     desk, other = open_desk(lone_database), open_desk(lone_database)
     foreign = other.ask(other.many_orders(1))
     for role in (APP, "postgres"):
-        done = Psql(server, desk, role).run(f"select process_bulk_invoice_job_sql('{foreign}')")
+        done = Psql(server, desk, role).run(f"call process_bulk_invoice_job_sql('{foreign}')")
         assert f"This organization has no batch job {foreign}." in done.stderr
     assert other.numbers() == []
 
 
 def test_a_login_without_the_role_may_not(server: EmbeddedServer, desk: Desk) -> None:
     desk.behind("do $$ begin create role stranger login; exception when duplicate_object then null; end $$")
-    for call in ("trigger_batch_invoice_processing()", f"create_invoice_from_sales_order_sql('{desk.order()}')"):
-        done = Psql(server, desk, "stranger").run(f"select {call}")
+    for statement in (
+        "call trigger_batch_invoice_processing()",
+        f"select create_invoice_from_sales_order_sql('{desk.order()}')",
+    ):
+        done = Psql(server, desk, "stranger").run(statement)
         assert done.returncode != 0
         assert "permission denied" in done.stderr
+
+
+def test_each_chunk_counts_at_once_and_what_is_ended_in_the_middle_loses_nothing(
+    server: EmbeddedServer, desk: Desk
+) -> None:
+    """Meanwhile others see how far it is, and an invoice between two chunks waits for none of the others."""
+    orders, single = desk.many_orders(40), desk.order()
+    job_id = desk.ask(orders)
+    with desk.scope() as holder:  # the third chunk waits for this order
+        holder.execute(text("select from billing.sales_order where id = :id for update"), {"id": orders[25]})
+        with subprocess.Popen(
+            [*Psql(server, desk).command, "-c", Psql(server, desk).scope, "-c", "set lock_timeout = 0",
+             "-c", f"call process_bulk_invoice_job_sql('{job_id}', 10)"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:  # fmt: skip
+            while not (waiting := waiting_for_a_lock(desk)):
+                time.sleep(0.01)
+            assert desk.value("select successful_items from batch_job_queue where id = :id", id=job_id) == 20
+            assert desk.one(single).status == "succeeded"
+            desk.behind(f"select pg_terminate_backend({waiting[0]})")
+            assert process.wait() != 0
+    ((status, successful, *_),) = Psql(server, desk)(f"call process_bulk_invoice_job_sql('{job_id}', 10)")
+    assert (status, successful) == ("completed", "20")
+    assert desk.numbers() == list(range(1, 42))
+    desk.assert_in_order()
+
+
+def waiting_for_a_lock(desk: Desk) -> list[int]:
+    """Server processes of psql that wait."""
+    with desk.superuser.connect() as connection:
+        found = connection.execute(
+            text(
+                """select pid from pg_stat_activity where datname = current_database()
+                   and application_name = 'psql' and wait_event_type = 'Lock'"""
+            )
+        )
+        return list(found.scalars())
+
+
+def test_a_job_that_is_cancelled_meanwhile_stops_after_the_chunk(server: EmbeddedServer, desk: Desk) -> None:
+    job_id = desk.ask(desk.many_orders(30))
+    with desk.scope() as holder:
+        holder.execute(text("select from billing.sales_order for update"))
+        with subprocess.Popen(
+            [*Psql(server, desk).command, "-c", Psql(server, desk).scope, "-c", "set lock_timeout = 0",
+             "-c", f"call process_bulk_invoice_job_sql('{job_id}', 10)"],
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:  # fmt: skip
+            while not waiting_for_a_lock(desk):
+                time.sleep(0.01)
+            with ThreadPoolExecutor(1) as person:  # who waits for the chunk
+                cancelling = person.submit(
+                    Psql(server, desk), f"update batch_job_queue set status = 'cancelled' where id = '{job_id}'"
+                )
+                while len(waiting_for_a_lock(desk)) < 2:
+                    time.sleep(0.01)
+                holder.rollback()
+                cancelling.result()
+            assert process.stdout is not None
+            status, successful, *_ = process.stdout.read().split("|")
+    assert (status, successful) == ("cancelled", "10")
+    assert desk.numbers() == list(range(1, 11))
+    desk.assert_in_order()
+
+
+def test_within_a_transaction_a_person_is_told_why_not(server: EmbeddedServer, desk: Desk) -> None:
+    job_id = desk.ask([desk.order()])
+    for call in (f"call process_bulk_invoice_job_sql('{job_id}')", "call trigger_batch_invoice_processing()"):
+        done = Psql(server, desk).run(f"begin;\n{call};\ncommit;")
+        assert "Each chunk is committed, which is not possible inside of a transaction." in done.stderr
+        assert "HINT:  Call it outside of BEGIN ... COMMIT" in done.stderr
+    assert desk.numbers() == []
 
 
 @pytest.mark.slow
@@ -219,7 +300,7 @@ def test_a_very_large_job_in_one_call(server: EmbeddedServer, lone_database: Tes
     started, highest = time.monotonic(), 0
     process = subprocess.Popen(
         [*Psql(server, desk).command, "-c", "select pg_backend_pid()", "-c", Psql(server, desk).scope,
-         "-c", "select status, successful from trigger_batch_invoice_processing()"],
+         "-c", "call trigger_batch_invoice_processing()"],
         stdout=subprocess.PIPE,
         text=True,
     )  # fmt: skip
@@ -233,7 +314,7 @@ def test_a_very_large_job_in_one_call(server: EmbeddedServer, lone_database: Tes
         time.sleep(0.2)
     seconds = time.monotonic() - started
     print(f"{thousands},000 orders in {seconds:.1f} s, {early} MB after 5 s, {highest} MB at most")
-    assert process.stdout.read().strip() == f"completed|{thousands}000"
+    assert process.stdout.read().strip() == f"1|{thousands}000|0|0"
     assert highest < early + 100
     assert desk.numbers() == list(range(1, thousands * 1000 + 1))
 

@@ -79,6 +79,7 @@ def test_the_queue_view_shows_the_jobs_of_the_organization_in_scope(desks):
         "errors",
         "last_error",
         "created_by",
+        "organization_id",
     ]
     assert (shown["id"], shown["job_type"], shown["status"]) == (job_id, KIND, "completed_with_errors")
     assert (shown["total_items"], shown["processed_items"]) == (2, 2)

@@ -58,7 +58,8 @@ class BatchInvoiceOrders(RequestConfig):
     customer_ids: list[str] = Field(default=[], description="Ids of customers who get an invoice over `items` each.")
     items: list[Item] = Field(default=[], description="What the customers of `customer_ids` get.")
     invoice_date: str | None = Field(
-        default=None, description="Issue date, such as 2026-03-31; without one, today in the organization's time zone."
+        default=None,
+        description="Issue date, such as 2026-03-31; without one, the day of issue in the organization's time zone.",
     )
 
 
