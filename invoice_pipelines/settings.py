@@ -70,7 +70,7 @@ class Settings(BaseSettings):
         ge=1,
         le=86400,
         description="After how many seconds PostgreSQL ends a session of this program whose transaction does nothing, "
-        "such as that of a process that stands still. Longer than any page takes to be read.",
+        "such as that of a process that stands still. At least as long as `LEASE_SECONDS`.",
     )
     psql_idle_transaction_seconds: float = Field(
         default=300.0,

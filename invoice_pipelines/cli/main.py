@@ -42,7 +42,7 @@ from invoice_pipelines.cli import (
 from invoice_pipelines.cli.output import literal
 from invoice_pipelines.cli.supervisor import ServiceError
 from invoice_pipelines.database.access import embedded_server
-from invoice_pipelines.database.errors import DatabaseError, explain
+from invoice_pipelines.database.errors import DISK_FULL, DatabaseError, explain, sqlstate
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.intake.datev.errors import DatevError
 from invoice_pipelines.intake.received_invoices import IntakeError
@@ -144,12 +144,13 @@ def _complain(message: str) -> int:
 
 def _in_words(error: DBAPIError) -> str:
     said = _first_line(error.orig)
+    is_gone = error.connection_invalidated or sqlstate(error) is None
+    server = embedded_server(load_settings()) if is_gone or sqlstate(error) == DISK_FULL else None
+    if server is not None and server.lacks_space():
+        return f"PostgreSQL: no space left on device, on the disk with {server.folder}. Free some, then try again."
     if (explained := explain(error)) is not None:
         return f"{explained} (PostgreSQL: {said})"
-    if error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None:
-        server = embedded_server(load_settings())
-        if server is not None and server.lacks_space():
-            return f"PostgreSQL stopped: no space left on device, on the disk with {server.folder}. Free some space."
+    if is_gone:
         return f"PostgreSQL: {said}; check that it runs, and INVOICE_PIPELINES_DATABASE_URL"
     return f"PostgreSQL: {said}"
 

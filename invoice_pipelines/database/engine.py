@@ -102,17 +102,18 @@ def create_login_engine(url: str | URL, *, limits: SessionLimits | None = None) 
 
     Without `limits` it waits for locks as long as it takes.
     """
-    arguments = {"application_name": "invoice_pipelines_owner"}
+    arguments: dict[str, Any] = {"application_name": "invoice_pipelines_owner"}
     if limits is None:
+        arguments |= {"connect_timeout": math.ceil(SessionLimits().connect)}
         return create_engine(driver_url(url), pool_size=2, connect_args=arguments)
-    return _create(driver_url(url), limits, {**arguments, "options": limits.options}, pool_size=2)
+    return _create(driver_url(url), limits, arguments | {"options": limits.options}, pool_size=2)
 
 
 def _create(url: URL, limits: SessionLimits, arguments: dict[str, Any], **options: Any) -> Engine:
     import psycopg  # not before it is needed: the processes that make documents know no database
 
-    arguments["connect_timeout"] = max(2, math.ceil(limits.connect))  # libpq takes 1 for 2
-    engine = create_engine(url, connect_args=arguments, **options)
+    seconds = max(2, math.ceil(limits.connect))  # libpq takes 1 for 2
+    engine = create_engine(url, connect_args=arguments | {"connect_timeout": seconds}, **options)
 
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Dialect, _: object, words: Any, values: Any) -> Any:

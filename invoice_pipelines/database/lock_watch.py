@@ -46,9 +46,9 @@ class LockWatch:
 
     def _begins(self, connection: Connection, *_: Any) -> None:
         session = connection.connection.driver_connection
-        if session is None:
+        if session is None or session.closed:  # the statement itself will say so
             return
-        self._running[id(session)] = (session.info.backend_pid, time.monotonic())
+        self._running[id(session)] = (session.pgconn.backend_pid, time.monotonic())
         if not self._is_watching:
             with self._mutex:
                 if not self._is_watching:

@@ -166,9 +166,15 @@ def test_migrating_what_is_the_same_touches_nothing_unless_it_is_forced(database
         assert connection.execute(function).scalar_one() != before
 
 
-def test_functions_that_differ_are_applied_again(database):
-    change(database, "update database.applied_functions set sha256 = 'another'")
+@pytest.mark.parametrize(
+    "mark", ["update database.applied_functions set sha256 = 'another'", "drop table database.applied_functions"]
+)
+def test_functions_that_differ_or_are_not_known_are_applied_again_by_the_owner_alone(database, terminal, mark):
+    change(database, mark)
     change(database, "drop function work.release_items(uuid)")
+    refused = terminal.run("db", "migrate")
+    assert refused.returncode == 2
+    assert "INVOICE_PIPELINES_DATABASE_OWNER_URL" in refused.stderr
     migrate(database.owner_url)
     require_current(database.engine)
     with database.superuser.connect() as connection:

@@ -190,3 +190,28 @@ def test_with_all_connections_taken_commands_say_so_and_the_server_counts_as_run
         for session in sessions:
             session.close()
         server.release()
+
+
+def test_a_session_that_an_administrator_ended_says_so(database, impatient):
+    with impatient.connect() as connection, database.superuser.begin() as administrator:
+        process = connection.execute(text("select pg_backend_pid()")).scalar_one()
+        administrator.execute(text("select pg_terminate_backend(:process)"), {"process": process})
+        with pytest.raises(DBAPIError) as ended:
+            connection.execute(text("select 1"))
+    assert sqlstate(ended.value) == "57P01"
+    assert "an administrator ended it" in explain(ended.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ("FATAL:  sorry, too many clients already", "53300"),
+        ("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute", "53300"),
+        ("FATAL:  the database system is starting up", "57P03"),
+        ("FATAL:  the database system is in recovery mode", "57P03"),
+        ('FATAL:  database "x" does not exist', None),
+    ],
+)
+def test_refused_connections_are_told_apart_by_what_the_server_says(said, state):
+    """libpq keeps their SQLSTATE to itself."""
+    assert sqlstate(psycopg.OperationalError(f"connection failed: {said}")) == state
