@@ -142,6 +142,11 @@ class Ground:
             engine.dispose()
             self._administer(f"drop database {name} with (force)")
 
+    def use_foreign_keys(self, clone: Clone) -> None:
+        """Gives a clone the tables that the statement-level checks are compared with."""
+        with self._engines(clone.name) as (_, superuser), superuser.begin() as connection:
+            connection.exec_driver_sql(yardsticks.FOREIGN_KEYS)
+
     def drop(self, template: Template) -> None:
         """Makes room."""
         self._administer(f"drop database {template.name}")

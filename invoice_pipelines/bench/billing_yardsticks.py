@@ -168,6 +168,21 @@ alter function bench.invoice_order(uuid, uuid) owner to {BOOKS};  -- which alone
 alter function bench.insert_rows(text[]) owner to {BOOKS};
 """
 
+FOREIGN_KEYS = """
+drop trigger check_addition on billing.issued_invoice_line;
+drop trigger check_addition on billing.issued_invoice_tax;
+drop trigger check_items on billing.issued_invoice_line;
+drop trigger check_complete on billing.invoice_number;
+alter table billing.issued_invoice_line
+    add foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id),
+    add foreign key (organization_id, item_id) references billing.item (organization_id, id);
+alter table billing.issued_invoice_tax
+    add foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id);
+alter table billing.invoice_number
+    add foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id);
+"""
+"""Tables in the usual form: a foreign key looks at each row, and nobody compares an invoice with its lines."""
+
 _TABLES = ("invoice", "issued_invoice_line", "issued_invoice_tax", "invoice_number")
 """What an issued invoice consists of, in an order that foreign keys allow."""
 _CANCELLED = "57014"

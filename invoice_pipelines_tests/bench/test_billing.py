@@ -12,6 +12,7 @@ from invoice_pipelines_tests.sizes import only_at_full_size
 BARS = {
     "system_to_limit": True,
     "system_to_limit_does_not_rise": True,
+    "processor_time_to_foreign_keys": True,
     "one_transaction_loop_to_system": False,
     "commit_per_order_to_system": False,
     "counter_locked_share": True,
@@ -45,15 +46,20 @@ def test_a_small_measurement_has_all_it_promises(measured):
     assert {name: len(case.values) for name, case in measured.cases.items()} == {
         "system_small": 2,
         "limit_small": 2,
+        "limit_with_foreign_keys_small": 2,
         "one_transaction_loop_small": 2,
         "commit_per_order_small": 2,
         "system": 2,
         "limit": 2,
+        "limit_with_foreign_keys": 2,
+        "computed": 2,
+        "computed_with_foreign_keys": 2,
         "one_transaction_loop": 1,
         "commit_per_order": 2,
         "counter_locked": 2,
         "system_large": 1,
         "limit_large": 1,
+        "limit_with_foreign_keys_large": 1,
         "one_organization": 2,
         "eight_organizations": 2,
     }
