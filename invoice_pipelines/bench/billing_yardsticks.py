@@ -93,20 +93,19 @@ begin
             'country_code', buyer.country_code, 'street', buyer.street, 'additional_street', buyer.additional_street,
             'city', buyer.city, 'post_code', buyer.post_code)),
         wanted.order_number, wanted.purchase_order_reference, wanted.note, request.created_by);
-    insert into billing.issued_invoice_line (
-        organization_id, invoice_id, line_number, item_id, sku, description, quantity, unit_code, unit_price,
-        discount_percent, net_amount, tax_category, tax_rate, takes_stock)
-    select organization, invoice, l.line_number, l.item_id, l.sku, l.description, l.quantity, l.unit_code,
-           l.unit_price, l.discount_percent, l.net_amount, l.tax_category, l.tax_rate, l.takes_stock
-    from bench.line_of_order(wanted.id) l;
     insert into billing.issued_invoice_tax (
         organization_id, invoice_id, tax_category, tax_rate, line_amount, allowance_amount, taxable_amount, tax_amount)
     select organization, invoice, t.tax_category, t.tax_rate, t.amount, t.allowance, t.amount - t.allowance,
            round((t.amount - t.allowance) * t.tax_rate * 0.01, 2)
     from (select l.tax_category, l.tax_rate, sum(l.net_amount) as amount,
                  round(sum(l.net_amount) * wanted.discount_percent * 0.01, 2) as allowance
-          from billing.issued_invoice_line l where l.organization_id = organization and l.invoice_id = invoice
-          group by l.tax_category, l.tax_rate) t;
+          from bench.line_of_order(wanted.id) l group by l.tax_category, l.tax_rate) t;
+    insert into billing.issued_invoice_line (
+        organization_id, invoice_id, line_number, item_id, sku, description, quantity, unit_code, unit_price,
+        discount_percent, net_amount, tax_category, tax_rate, takes_stock)
+    select organization, invoice, l.line_number, l.item_id, l.sku, l.description, l.quantity, l.unit_code,
+           l.unit_price, l.discount_percent, l.net_amount, l.tax_category, l.tax_rate, l.takes_stock
+    from bench.line_of_order(wanted.id) l;
     insert into billing.invoice_number (
         organization_id, series, period, number, invoice_number, invoice_id, issue_date)
     values (organization, 'invoice', left(request.parameters ->> 'invoice_date', 4), given,
@@ -183,8 +182,8 @@ alter table billing.invoice_number
 """
 """Tables in the usual form: a foreign key looks at each row, and nobody compares an invoice with its lines."""
 
-_TABLES = ("invoice", "issued_invoice_line", "issued_invoice_tax", "invoice_number")
-"""What an issued invoice consists of, in an order that foreign keys allow."""
+_TABLES = ("invoice", "issued_invoice_tax", "issued_invoice_line", "invoice_number")
+"""What an issued invoice consists of, in an order that all checks allow."""
 _CANCELLED = "57014"
 _OF_A_JOB = """select {columns} from billing.invoice_number n
     join billing.{table} t on t.organization_id = n.organization_id and t.{key} = n.invoice_id

@@ -103,8 +103,9 @@ NUMBER = """
     insert into billing.invoice_number (organization_id, series, period, number, invoice_number, invoice_id, issue_date)
     select organization_id, series, period, number + {step}, 'FORGED', {numbered}, issue_date - {earlier}
     from billing.invoice_number where series = '{series}' order by number desc limit 1"""
+OTHER_TAX = TAX.replace("'S'", "'Z'").format(invoice="{invoice}", rate=0, tax_net=0, tax_tax=0)
 COUNTER = "update billing.invoice_counter set next_number = next_number + {step} where series = '{series}'"
-PARTS = (HEADER, LINE, TAX, NUMBER, COUNTER)
+PARTS = (HEADER, TAX, LINE, NUMBER, COUNTER)
 TRUE = {
     "net": 10,
     "tax": "1.90",
@@ -120,21 +121,22 @@ TRUE = {
 }
 """An invoice of 10.00 at 19 %, with the next number."""
 FORGERIES: dict[str, tuple[tuple[str, ...], dict[str, object], str]] = {
-    "no lines": ((HEADER, NUMBER, COUNTER), {}, "is not issued"),
-    "lines without VAT": ((HEADER, LINE, NUMBER, COUNTER), {}, "is not issued"),
-    "totals that its lines do not have": (PARTS, {"net": 10_000, "tax": 1900}, "is not issued"),
-    "VAT that its breakdown does not have": (PARTS, {"tax": 0}, "is not issued"),
+    "no lines": ((HEADER, TAX, NUMBER, COUNTER), {}, "is not given"),
+    "lines without VAT": ((HEADER, LINE, NUMBER, COUNTER), {}, "do not say the same"),
+    "VAT that comes after the lines": ((*PARTS[:3], OTHER_TAX, NUMBER, COUNTER), {}, "do not say the same"),
+    "totals that its lines do not have": (PARTS, {"net": 10_000, "tax": 1900}, "do not say the same"),
+    "VAT that its breakdown does not have": (PARTS, {"tax": 0}, "do not say the same"),
     "a breakdown that its lines do not have": (
         PARTS,
         {"net": 5, "tax": "0.95", "tax_net": 5, "tax_tax": "0.95"},
-        "is not issued",
+        "do not say the same",
     ),
-    "a breakdown at another rate": (PARTS, {"rate": 7, "tax": "0.70", "tax_tax": "0.70"}, "is not issued"),
-    "VAT that is not the rate of its sum": (PARTS, {"tax": "0.19", "tax_tax": "0.19"}, "is not issued"),
-    "a number of the credit notes": (PARTS, {"series": "credit_note"}, "is not issued"),
+    "a breakdown at another rate": (PARTS, {"rate": 7, "tax": "0.70", "tax_tax": "0.70"}, "do not say the same"),
+    "VAT that is not the rate of its sum": (PARTS, {"tax": "0.19", "tax_tax": "0.19"}, "do not say the same"),
+    "a number of the credit notes": (PARTS, {"series": "credit_note"}, "is not given"),
     "an earlier date than the number before": (PARTS, {"earlier": 1}, "before the number that it follows"),
     "a number that leaves a gap": (PARTS, {"step": 2}, "without a gap"),
-    "a number and no invoice": ((NUMBER, COUNTER), {}, "is not issued"),
+    "a number and no invoice": ((NUMBER, COUNTER), {}, "is not given"),
     "a line of an unknown item": (PARTS, {"item": "uuidv7()"}, "there is no item"),
     "a line of an unknown invoice": ((HEADER, LINE), {"invoice": "uuidv7()"}, "there is no invoice"),
     "VAT of an unknown invoice": ((HEADER, TAX), {"invoice": "uuidv7()"}, "there is no invoice"),

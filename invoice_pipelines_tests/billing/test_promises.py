@@ -84,7 +84,10 @@ def test_an_organization_without_invoices_keeps_all_promises(common_billing_data
 
 
 O0 = "(select id from billing.invoice where organization_id = {organization} and order_number = 'O0')"
-O1 = "(select id from billing.invoice where organization_id = {organization} and order_number = 'O1' limit 1)"
+O1 = (
+    "(select id from billing.invoice where organization_id = {organization} and order_number = 'O1' "
+    "and document_kind = 'invoice')"
+)
 O6 = "(select id from billing.invoice where organization_id = {organization} and order_number = 'O6')"
 O5 = "(select id from billing.invoice where organization_id = {organization} and order_number = 'O5')"
 

@@ -111,8 +111,8 @@ def chunk(desk: Desk, job_id: UUID, allowed: dict[str, int]) -> None:
 
 
 # Orders are looked at to lock, compute and head an invoice, and once more by their version to mark them; each foreign
-# key of a new row looks up what it points to. With its number an invoice is read as a whole, its lines once in all and
-# once by category and rate.
+# key of a new row looks up what it points to. VAT is read again to be compared with the lines, of which one is looked
+# for when the invoice gets its number.
 ALLOWED = {
     "work.batch_item": 4 * CHUNK,
     "work.batch_job": 20,
@@ -123,8 +123,8 @@ ALLOWED = {
     "billing.tax_rate": 2 * LINES * CHUNK,
     "billing.invoice": (LINES + 4) * CHUNK,
     "billing.invoice_number": CHUNK,
-    "billing.issued_invoice_line": 2 * LINES * CHUNK,
-    "billing.issued_invoice_tax": CHUNK,
+    "billing.issued_invoice_line": CHUNK,
+    "billing.issued_invoice_tax": 3 * CHUNK,
 }
 
 
