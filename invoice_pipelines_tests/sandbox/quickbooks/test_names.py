@@ -21,6 +21,9 @@ from invoice_pipelines_tests.sandbox.quickbooks.conftest import REALM, Api, erro
         ({"DisplayName": "x", "GivenName": "y" * 101}, "2050"),
         ({"DisplayName": "x", "PrimaryEmailAddr": {"Address": "nobody"}}, "2210"),
         ({"DisplayName": "x", "PrimaryPhone": {"FreeFormNumber": "1" * 31}}, "2050"),
+        ({"DisplayName": "x", "PrimaryEmailAddr": {"Address": f"{'a' * 90}@long.example.com"}}, "2050"),
+        ({"DisplayName": "x", "BillAddr": {"PostalCode": "1" * 31}}, "2050"),
+        ({"DisplayName": "x", "BillAddr": {"Line1": "1" * 501}}, "2050"),
         ({"DisplayName": "x", "CurrencyRef": {"value": "USD"}}, "6000"),
         ({"DisplayName": "x", "ParentRef": {"value": "99"}}, "2500"),
         ({"DisplayName": "日本"}, "2040"),
@@ -185,3 +188,16 @@ def test_companies_do_not_see_one_another(sandbox: Sandbox, api: Api, books: Acc
     assert answer.status_code == 403
     assert answer.json()["fault"]["error"][0]["code"] == "3100"
     assert [(call.realm, call.token_realm) for call in sandbox.log][-1] == (REALM, "9130002")
+
+
+def test_an_item_of_a_french_company_is_a_product_or_a_service_and_stays_so(sandbox: Sandbox) -> None:
+    books = sandbox.add_company("2", country="FR")
+    api = Api(sandbox, "2")
+    body = {"Name": "Vis", "Type": "NonInventory", "IncomeAccountRef": {"value": "1"}}
+    assert error_of(api.post("/item", body))[1] == "2020"
+    assert error_of(api.post("/item", {**body, "ItemCategoryType": "Thing"}))[1] == "2170"
+    made = api.write("Item", {**body, "ItemCategoryType": "Product"})
+    changed = {"Id": made["Id"], "SyncToken": "0", "sparse": True, "ItemCategoryType": "Service"}
+    assert api.write("Item", changed)["ItemCategoryType"] == "Product"
+    assert books.item("Conseil")["ItemCategoryType"] == "Service"
+    api.http.close()

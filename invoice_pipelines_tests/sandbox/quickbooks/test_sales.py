@@ -181,3 +181,36 @@ def test_a_company_with_currencies_wants_that_of_the_customer(sandbox: Sandbox) 
     assert made["CurrencyRef"]["value"] == "EUR"
     with pytest.raises(Refusal, match="currency"):
         books.edit("Customer", customer["Id"], CurrencyRef={"value": "USD"})
+
+
+def test_a_line_without_an_item_is_ignored_counted_or_refused(sandbox: Sandbox, api: Api, books: Accountant) -> None:
+    customer = books.customer("A")["Id"]
+    named = _line("5", ItemRef={"value": books.item("Work")["Id"]})
+    body = {"CustomerRef": {"value": customer}, "Line": [named, {**_line("10"), "Description": "Free text"}]}
+    sandbox.switches.line_without_item = "counted"
+    assert api.write("Invoice", body)["TotalAmt"] == 15
+    sandbox.switches.line_without_item = "ignored"
+    ignored = api.write("Invoice", body)
+    assert ignored["TotalAmt"] == 5
+    assert (ignored["Line"][1]["DetailType"], ignored["Line"][1]["Description"]) == ("DescriptionOnly", "Free text")
+    assert "Amount" not in ignored["Line"][1]
+    sandbox.switches.line_without_item = "refused"
+    assert error_of(api.post("/invoice", body))[1:] == (
+        "2020",
+        "Required parameter Line.SalesItemLineDetail.ItemRef is missing in the request",
+    )
+    assert books.invoice(customer, 10)["TotalAmt"] == 10  # who works in QuickBooks itself is given an item
+
+
+def test_a_us_company_without_automated_tax_wants_to_know_the_tax_code(sandbox: Sandbox) -> None:
+    books = sandbox.add_company("2", automated_sales_tax=False)
+    api = Api(sandbox, "2")
+    body = {"CustomerRef": {"value": books.customer("A")["Id"]}, "Line": [_line("10.00", "TAX"), _line("5.00", "NON")]}
+    assert api.write("Invoice", {**body, "TxnTaxDetail": {"TotalTax": 1}})["TotalAmt"] == 15, "without it there is none"
+    code = {"TxnTaxCodeRef": {"value": "1"}}
+    assert api.write("Invoice", {**body, "TxnTaxDetail": code})["TotalAmt"] == Decimal("15.80")
+    sent = api.write("Invoice", {**body, "TxnTaxDetail": {**code, "TotalTax": Decimal("0.83")}})
+    assert (sent["TotalAmt"], sent["TxnTaxDetail"]["TxnTaxCodeRef"]) == (Decimal("15.83"), {"value": "1"})
+    wrong = {"TxnTaxDetail": {"TxnTaxCodeRef": {"value": "77"}}}
+    assert error_of(api.post("/invoice", {**body, **wrong}))[1] == "2500"
+    api.http.close()
