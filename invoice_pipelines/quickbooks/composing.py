@@ -314,7 +314,7 @@ def _decide_invoices(
                 invoice,
                 company=connected.company,
                 options=connected.options,
-                customer=Buyer(reference, str(customer.snapshot.get("name")), customer.snapshot.get("currency")),
+                customer=_buyer(customer, reference),
                 items=item_references,
                 exchange_rate=rate,
             )
@@ -336,6 +336,12 @@ def _decide_invoices(
             "exchange_rate_is_theirs": rate_is_theirs,
         }
         decision.planned.append(Planned(subject, "create", document, snapshot, revisions.get((subject, "create"), 0)))
+
+
+def _buyer(customer: Mapped, reference: str) -> Buyer:
+    """The customer of an invoice; of one that was merged away the currency of the survivor is not known here."""
+    currency = customer.snapshot.get("currency") if reference == customer.quickbooks_id else None
+    return Buyer(reference, str(customer.snapshot.get("name")), currency)
 
 
 def _note_cut(connection: Connection, connected: Connected, subject: UUID, invoice: Mapping[str, Any]) -> None:
