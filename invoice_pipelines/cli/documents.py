@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
 from invoice_pipelines.cli.output import console, one_line, styled, table
 from invoice_pipelines.intake.readers import Aids
 from invoice_pipelines.settings import Settings, load_settings
@@ -25,6 +27,10 @@ Ocr = Annotated[
     typer.Option(help="What reads pages that are pictures; as the settings say where it is not named."),
 ]
 Jsonl = Annotated[bool, typer.Option("--jsonl", help="One JSON object per file, in path order.")]
+
+
+_SEVERITIES_DE = {"fatal": "Fehler", "warning": "Warnung", "information": "Hinweis"}
+_CLASSES_DE = {"format": "Formatfehler", "business_rule": "Geschäftsregelfehler", "content": "Inhaltsfehler"}
 
 
 def register(app: typer.Typer) -> None:
@@ -40,31 +46,36 @@ def read(
         bool, typer.Option("--ignore-xml", help="Read what is printed in a PDF, though it carries an XML invoice.")
     ] = False,
     ocr: Ocr = None,
+    language: AskedLanguage = None,
 ) -> None:
     """Read invoices and print their fields. Exits 1 if a file could not be read."""
     from invoice_pipelines.intake.read_report import read_report
 
     settings = _settings(ocr)
+    german = _is_german(language, jsonl)
     with _ocr(settings) as aids:
 
         def report(path: Path, name: str) -> dict[str, Any]:
-            return read_report(path, name, aids, ignore_attached_xml=ignore_xml)
+            return read_report(path, name, aids, ignore_attached_xml=ignore_xml, german=german)
 
-        _report(paths, jsonl, report, "ok", _show_read, settings.ocr_processes)
+        _report(paths, jsonl, report, "ok", partial(_show_read, german), settings.ocr_processes)
 
 
-def validate(paths: Paths, jsonl: Jsonl = False, ocr: Ocr = None) -> None:
+def validate(paths: Paths, jsonl: Jsonl = False, ocr: Ocr = None, language: AskedLanguage = None) -> None:
     """Validate invoices and print the rules they break. Exits 1 if one is not valid."""
     from invoice_pipelines.intake.validate_report import validate_report
 
     settings = _settings(ocr)
+    german = _is_german(language, jsonl)
     today = datetime.now(UTC).date()
     with _ocr(settings) as aids:
 
         def report(path: Path, name: str) -> dict[str, Any]:
-            return validate_report(path, name, today=today, rules_directory=settings.rules_dir, aids=aids)
+            rules = settings.rules_dir
+            return validate_report(path, name, today=today, rules_directory=rules, aids=aids, german=german)
 
-        _report(paths, jsonl, report, "valid", _show_validated, at_once=1)  # Saxon has a lock of its own
+        show = partial(_show_validated, german)
+        _report(paths, jsonl, report, "valid", show, at_once=1)  # Saxon has a lock of its own
 
 
 def _settings(ocr: str | None) -> Settings:
@@ -108,7 +119,11 @@ def _report(
         raise typer.Exit(PROBLEMS)
 
 
-def _show_read(result: dict[str, Any]) -> None:
+def _is_german(language: Language | None, jsonl: bool) -> bool:
+    return language_of(language or "en" if jsonl else language) == "de"
+
+
+def _show_read(german: bool, result: dict[str, Any]) -> None:
     if not result["ok"]:
         console.print(styled(f"{result['file']}:", "red"), one_line(result["error"]), soft_wrap=True)
         return
@@ -120,13 +135,22 @@ def _show_read(result: dict[str, Any]) -> None:
             fields.add_row(name, str(value))
     console.print(fields)
     for warning in result["warnings"]:
-        console.print(one_line(f"    warning: {warning}"), soft_wrap=True)
+        console.print(one_line(f"    {_warning(german)}: {warning}"), soft_wrap=True)
 
 
-def _show_validated(result: dict[str, Any]) -> None:
-    mark = styled("valid", "green") if result["valid"] else styled("not valid", "red")
+def _warning(german: bool) -> str:
+    return _SEVERITIES_DE["warning"] if german else "warning"
+
+
+def _show_validated(german: bool, result: dict[str, Any]) -> None:
+    valid, not_valid = ("gültig", "nicht gültig") if german else ("valid", "not valid")
+    mark = styled(valid, "green") if result["valid"] else styled(not_valid, "red")
     console.print(mark, f" {one_line(result['file'])}", soft_wrap=True)
     for violation in result["violations"]:
-        of_class = f" ({violation['class'].replace('_', ' ')} error)" if violation["class"] else ""
-        shown = f"    {violation['severity']} {violation['rule']}{of_class}: {violation['message']}"
-        console.print(one_line(shown), soft_wrap=True)
+        severity, of_class = violation["severity"], violation["class"]
+        if german:
+            severity, of_class = _SEVERITIES_DE[severity], _CLASSES_DE.get(of_class)
+        elif of_class:
+            of_class = f"{of_class.replace('_', ' ')} error"
+        shown = f"{severity} {violation['rule']}{f' ({of_class})' if of_class else ''}: {violation['message']}"
+        console.print(one_line(f"    {shown}"), soft_wrap=True)

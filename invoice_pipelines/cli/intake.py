@@ -11,6 +11,7 @@ from uuid import UUID
 
 import typer
 
+from invoice_pipelines.cli.language import AskedLanguage, language_of
 from invoice_pipelines.cli.output import console, literal, one_line, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
@@ -18,6 +19,7 @@ from invoice_pipelines.database.access import open_database
 from invoice_pipelines.intake.operations import (
     STUCK_AFTER,
     IntakeStatistics,
+    german_error,
     intake_statistics,
     logged_errors,
     stuck_invoices,
@@ -127,11 +129,13 @@ def errors(
         list[str] | None, typer.Argument(help="Only of these received invoices.", metavar="INVOICE...")
     ] = None,
     limit: Limit = 50,
+    language: AskedLanguage = None,
 ) -> None:
     """Show failed attempts, the newest first: stage, number of the attempt, reason, and the run or process."""
     ids = _ids(invoices) if invoices else None
     with _opened(organization) as intake, organization_scope(intake.engine, intake.organization.id) as connection:
         found = logged_errors(connection, invoice_ids=ids, limit=limit)
+    german = language_of(language) == "de"
     heads = ("when (UTC)", "invoice", "file", "stage", "#attempt", "code", "class", "message", "then", "trace")
     shown = table(None, *heads)
     for error in found:
@@ -143,7 +147,7 @@ def errors(
             str(error.attempt),
             error.code,
             (error.violation_class or "").replace("_", " "),
-            error.message,
+            german_error(error) if german else error.message,
             "tried again" if error.will_be_retried else "failed",
             error.trace_id or "",
         )

@@ -13,6 +13,7 @@ from uuid import UUID
 import typer
 from sqlalchemy import Connection
 
+from invoice_pipelines.cli.language import AskedLanguage, language_of
 from invoice_pipelines.cli.output import console, literal, one_line, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
@@ -79,6 +80,7 @@ def show(
         Path | None, typer.Option(help="Write the page with boxes around the values to this PNG.", metavar="FILE")
     ] = None,
     page: Annotated[int | None, typer.Option(help="Page of the picture; the one with most doubts if left out.")] = None,
+    language: AskedLanguage = None,
 ) -> None:
     """Show what was read, where, what else it could be, and why the invoice waits."""
     from invoice_pipelines.intake.reading import ReadingError
@@ -86,7 +88,7 @@ def show(
 
     with _opened(organization) as desk, desk.scope() as connection:
         review = show_review(connection, find_review(connection, invoice))
-        _show(review)
+        _show(review, language_of(language) == "de")
         if picture is None:
             return
         from invoice_pipelines.intake.review.pictures import as_png, review_picture
@@ -246,13 +248,13 @@ def _decide(
         raise typer.Exit(PROBLEMS)
 
 
-def _show(review: Review) -> None:
+def _show(review: Review, german: bool) -> None:
     console.print(one_line(f"{review.file_name}  {review.format}, read from {review.source}"), soft_wrap=True)
     console.print(f"{review.id}  state {review.seen}, waiting for {_age(review.age)}")
     reasons = table("\nWhy it waits", "field", "code", "message", "to do")
     for reason in review.reasons:
         what = "correct or reject" if reason.must_be_corrected else "accept, correct or reject"
-        reasons.add_row(reason.field or "", reason.code, reason.message, what)
+        reasons.add_row(reason.field or "", reason.code, reason.message_de if german else reason.message, what)
     console.print(reasons)
     values = table("\nWhat was read", "field", "value", "#confidence", "source", "#page", "box", "as written")
     for value in review.values:
@@ -285,7 +287,7 @@ def _show(review: Review) -> None:
     if further:
         rules = table("\nOther findings", "rule", "severity", "message")
         for rule in further:
-            rules.add_row(rule.rule, rule.severity, rule.message)
+            rules.add_row(rule.rule, rule.severity, rule.message_de if german else rule.message)
         console.print(rules)
     if review.decisions:
         made = table("\nDecided before", "when", "who", "what", "field", "before", "after", "why")

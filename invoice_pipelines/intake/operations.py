@@ -46,6 +46,8 @@ class LoggedError:
     message: str
     trace_id: str | None
     created_at: datetime
+    message_de: str | None
+    """What the verdict says of it in German, where a rule failed the invoice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +130,25 @@ def logged_errors(
     rows = connection.execute(
         text(
             """select received_invoice_id, file_name, status, stage, attempt, will_be_retried, code, violation_class,
-                      message, trace_id, created_at
-               from public.invoice_processing_errors
+                      message, trace_id, created_at,
+                      (select v.message_de from intake.verdict t
+                       join intake.violation v on v.organization_id = t.organization_id and v.verdict_id = t.id
+                       where t.received_invoice_id = e.received_invoice_id and v.rule = e.code
+                         and starts_with(e.message, v.message) limit 1)
+               from public.invoice_processing_errors e
                where cast(:ids as uuid[]) is null or received_invoice_id = any(cast(:ids as uuid[]))
                order by id desc limit :limit"""
         ),
         {"ids": None if invoice_ids is None else list(invoice_ids), "limit": limit},
     )
     return [LoggedError(*row) for row in rows]
+
+
+def german_error(error: LoggedError) -> str:
+    """The message of a failed attempt in German; in English where there is no German one."""
+    from invoice_pipelines.intake.validation.messages import german_reading_error  # loads all rules
+
+    return error.message_de or german_reading_error(error.code, error.message)
 
 
 def newest_verdict(connection: Connection) -> UUID | None:

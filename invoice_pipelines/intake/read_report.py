@@ -29,10 +29,13 @@ _PLACES = {
 """Where the provenance of a field stands, where that is not under the name of the field."""
 
 
-def read_report(path: Path, name: str, aids: Aids = _NO_AIDS, *, ignore_attached_xml: bool = False) -> dict[str, Any]:
+def read_report(
+    path: Path, name: str, aids: Aids = _NO_AIDS, *, ignore_attached_xml: bool = False, german: bool = False
+) -> dict[str, Any]:
     """Read the file at `path` and say what was found, as an object that `json.dumps` takes. Never raises.
 
-    `name` is what the report calls the file. Keys: file, ok, source, format, profile, fields, confidence, lines,
+    `name` is what the report calls the file; its sentences are English or German.
+    Keys: file, ok, source, format, profile, fields, confidence, lines,
     warnings (sentences; those on a PDF and the XML in it that do not go together come first), error.
     Amounts are strings with the decimals of the document, dates are ISO 8601, an absent value is None. `confidence` has
     that of each field that was found, 0 to 1. Where the file cannot be read, `ok` is False, `error` is one sentence,
@@ -42,11 +45,12 @@ def read_report(path: Path, name: str, aids: Aids = _NO_AIDS, *, ignore_attached
     try:
         reading = read_document(file_content(path), path.name, aids=aids, ignore_attached_xml=ignore_attached_xml)
     except ReadingError as error:
-        return _failure(shown, f"{error.code}: {error.message}")
+        return _failure(shown, error.code, error.message, german)
     except EngineUnavailable as error:
-        return _failure(shown, f"OCR_UNAVAILABLE: {error}")
+        return _failure(shown, "OCR_UNAVAILABLE", str(error), german)
     except Exception as error:  # noqa: BLE001 (one file, whatever is in it, must not stop the others)
-        return _failure(shown, f"INTERNAL: The file could not be read because of a defect ({type(error).__name__}).")
+        because = f"The file could not be read because of a defect ({type(error).__name__})."
+        return _failure(shown, "INTERNAL", because, german)
     return {
         "file": shown,
         "ok": True,
@@ -56,7 +60,7 @@ def read_report(path: Path, name: str, aids: Aids = _NO_AIDS, *, ignore_attached
         "fields": _fields(reading),
         "confidence": _confidence(reading),
         "lines": [_line(line) for line in reading.lines],
-        "warnings": [*(discrepancy.message for discrepancy in reading.discrepancies), *reading.warnings],
+        "warnings": _warnings(reading, german),
         "error": None,
     }
 
@@ -107,7 +111,20 @@ def file_content(path: Path) -> bytes:
         raise ReadingError("FILE_UNREADABLE", "The file cannot be opened: its name is not valid.") from None
 
 
-def _failure(name: str, error: str) -> dict[str, Any]:
+def _warnings(reading: Reading, german: bool) -> list[str]:
+    if not german:
+        return [*(found.message for found in reading.discrepancies), *reading.warnings]
+    from invoice_pipelines.intake.validation.messages import in_german  # loads all rules
+
+    of_pdf = (found.message_de for found in reading.discrepancies)
+    return [*of_pdf, *(in_german(warning) or warning for warning in reading.warnings)]
+
+
+def _failure(name: str, code: str, message: str, german: bool) -> dict[str, Any]:
+    if german:
+        from invoice_pipelines.intake.validation.messages import german_reading_error  # as above
+
+        message = german_reading_error(code, message)
     return {
         "file": name,
         "ok": False,
@@ -118,7 +135,7 @@ def _failure(name: str, error: str) -> dict[str, Any]:
         "confidence": {},
         "lines": [],
         "warnings": [],
-        "error": error,
+        "error": f"{code}: {message}",
     }
 
 

@@ -78,6 +78,7 @@ def test_stored_documents_are_named_as_they_are(
         assert done.stderr == "", words
         assert not {"\x1b", "\u202e"} & set(done.stdout), words
     assert "red] [bold]a" in terminal.acme("intake", "stuck", "--minutes", "0").stdout
+    assert "Formate" in terminal.acme("intake", "errors", "--language", "de").stdout
     assert "[/red] GmbH" in terminal.run("organizations", "list").stdout
 
 

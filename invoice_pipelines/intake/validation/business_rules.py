@@ -96,7 +96,7 @@ def _violation(finding: Finding, document: XmlDocument, syntax: Syntax) -> Viola
         severity=severity_of(finding.rule, finding.flag, document.usage, syntax),
         violation_class=ViolationClass.BUSINESS_RULE,
         message=finding.text,
-        message_de=german_message(finding.rule) or finding.text,
+        message_de=german_message(finding.rule, finding.text) or finding.text,
         location=finding.location,
         times=finding.times,
     )

@@ -16,6 +16,7 @@ from invoice_pipelines.intake.validation.codes import code_violations
 from invoice_pipelines.intake.validation.dates import date_violations
 from invoice_pipelines.intake.validation.duplicates import EarlierInvoice, duplicate_violations
 from invoice_pipelines.intake.validation.identifiers import identifier_violations
+from invoice_pipelines.intake.validation.messages import in_german
 from invoice_pipelines.intake.validation.required import required_violations
 from invoice_pipelines.intake.validation.tax import tax_violations
 from invoice_pipelines.intake.validation.totals import total_violations
@@ -64,5 +65,8 @@ def content_violations(reading: Reading, expectations: Expectations) -> Iterator
         )
     for remark in reading.warnings:
         yield content_violation(
-            "IP-READ-01", Severity.INFORMATION, f"Remark of the reader: {remark}", f"Hinweis beim Lesen: {remark}"
+            "IP-READ-01",
+            Severity.INFORMATION,
+            f"Remark of the reader: {remark}",
+            f"Hinweis beim Lesen: {in_german(remark) or remark}",
         )

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
+from invoice_pipelines.intake.validation.wording import german_date
 
 A_FEW_DAYS = timedelta(days=5)
 """Within these, two invoices of a seller over the same amount are seldom both right; shorter than a weekly delivery."""
@@ -85,14 +86,14 @@ def duplicate_violations(reading: Reading, earlier_invoices: Iterable[EarlierInv
                 f"{earlier.number} ({earlier.label}).",
                 "number",
             )
-        elif _same_amount(reading, earlier):
+        elif earlier.issue_date is not None and _same_amount(reading, earlier):
             yield content_violation(
                 "IP-DUP-04",
                 Severity.WARNING,
                 f"Another invoice of this seller, dated {earlier.issue_date}, has the same total: {earlier.number} "
                 f"({earlier.label}).",
-                f"Eine andere Rechnung dieses Verkäufers vom {earlier.issue_date} hat denselben Gesamtbetrag: "
-                f"{earlier.number} ({earlier.label}).",
+                f"Eine andere Rechnung dieses Verkäufers vom {german_date(earlier.issue_date)} hat denselben "
+                f"Gesamtbetrag: {earlier.number} ({earlier.label}).",
                 "number",
             )
 

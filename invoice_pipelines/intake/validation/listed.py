@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from invoice_pipelines.intake.validation.verdict import Severity, Violation
+from invoice_pipelines.intake.validation.wording import german_number
 
 LISTED = 200
 """Violations of a verdict that are told one by one. Whoever mends an invoice does not read more, and a file of a
@@ -38,14 +39,14 @@ def _summary(left_out: Sequence[Violation]) -> Violation:
     gravest = min(left_out, key=lambda violation: _WEIGHT[violation.severity])
     most = by_rule.most_common(_RULES_NAMED)
     named = ", ".join(f"{rule} {times:,} times" for rule, times in most)
-    named_de = ", ".join(f"{rule} {_german(times)}-mal" for rule, times in most)
+    named_de = ", ".join(f"{rule} {german_number(times)}-mal" for rule, times in most)
     more, more_de = (", and others", " und andere") if len(by_rule) > len(most) else ("", "")
     return Violation(
         "IP-LIMIT-01",
         gravest.severity,
         gravest.violation_class,
         f"{by_rule.total():,} more violations are not listed: {named}{more}.",
-        f"{_german(by_rule.total())} weitere Verstöße sind nicht aufgeführt: {named_de}{more_de}.",
+        f"{german_number(by_rule.total())} weitere Verstöße sind nicht aufgeführt: {named_de}{more_de}.",
         times=by_rule.total(),
     )
 
@@ -60,7 +61,3 @@ def _short(violation: Violation) -> Violation:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + " ..."
-
-
-def _german(number: int) -> str:
-    return f"{number:,}".replace(",", ".")

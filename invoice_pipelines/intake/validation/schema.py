@@ -22,6 +22,7 @@ from typing import Any
 
 from lxml import etree
 
+from invoice_pipelines.intake.validation.messages import in_german
 from invoice_pipelines.intake.validation.verdict import Severity, Violation, ViolationClass
 from invoice_pipelines.intake.validation.xml_document import Syntax, Usage, XmlDocument
 
@@ -99,7 +100,7 @@ def _run(name: str, tree: etree._ElementTree) -> list[Violation]:
         violations.append(
             _violation(
                 f"Schema, line {error.line}: {text}",
-                f"Schema, Zeile {error.line}: {text}",
+                f"Schema, Zeile {error.line}: {in_german(text) or 'Das Dokument entspricht hier nicht dem Schema.'}",
                 _path(tree, error.path),
             )
         )

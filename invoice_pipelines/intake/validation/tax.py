@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.validation.totals import CENT, HALF_CENT, ZERO, is_certain
 from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
+from invoice_pipelines.intake.validation.wording import german_amount
 
 # The rules of EN 16931 let the VAT of one rate deviate by one unit of the currency (BR-CO-17, BR-S-08 and the like).
 FATAL_DEVIATION = Decimal(1)
@@ -37,8 +38,8 @@ def _per_rate(reading: Reading) -> Iterator[Violation]:
                 "IP-TAX-01",
                 _severity(deviation, reading),
                 f"VAT at {part.rate} % on {part.taxable_amount} is {expected}, but the invoice says {part.tax_amount}.",
-                f"{part.rate} % Umsatzsteuer auf {part.taxable_amount} sind {expected}, die Rechnung weist aber "
-                f"{part.tax_amount} aus.",
+                f"{german_amount(part.rate)} % Umsatzsteuer auf {german_amount(part.taxable_amount)} sind "
+                f"{german_amount(expected)}, die Rechnung weist aber {german_amount(part.tax_amount)} aus.",
                 f"tax_breakdowns[{index}].tax_amount",
             )
 
@@ -53,7 +54,8 @@ def _tax_sum(reading: Reading) -> Iterator[Violation]:
             "IP-TAX-02",
             Severity.FATAL if is_certain(reading) else Severity.WARNING,
             f"The VAT of all rates sums to {total}, but the VAT total (BT-110) is {reading.tax_amount}.",
-            f"Die Umsatzsteuer aller Sätze ergibt {total}, die Summe (BT-110) lautet aber {reading.tax_amount}.",
+            f"Die Umsatzsteuer aller Sätze ergibt {german_amount(total)}, die Summe (BT-110) lautet aber "
+            f"{german_amount(reading.tax_amount)}.",
             "tax_amount",
         )
 
@@ -69,7 +71,8 @@ def _taxable_sum(reading: Reading) -> Iterator[Violation]:
             "IP-TAX-03",
             _severity(deviation, reading),
             f"The amounts that VAT is computed on sum to {total}, but the net amount (BT-109) is {reading.net_amount}.",
-            f"Die Bemessungsgrundlagen ergeben {total}, der Nettobetrag (BT-109) lautet aber {reading.net_amount}.",
+            f"Die Bemessungsgrundlagen ergeben {german_amount(total)}, der Nettobetrag (BT-109) lautet aber "
+            f"{german_amount(reading.net_amount)}.",
             "tax_breakdowns",
         )
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from invoice_pipelines.intake.reading import AllowanceCharge, Line, Reading, Source
 from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
+from invoice_pipelines.intake.validation.wording import german_amount
 from invoice_pipelines.intake.validation.xml_document import Usage, usage_of
 
 HALF_CENT = Decimal("0.005")
@@ -65,8 +66,8 @@ def _gross(reading: Reading) -> Iterator[Violation]:
             Severity.FATAL,
             f"Net amount {net} + VAT {tax if tax is not None else 'none'} = {net + (tax or ZERO)}, but the total with "
             f"VAT (BT-112) is {gross}.",
-            f"Nettobetrag {net} + Umsatzsteuer {tax if tax is not None else 'keine'} = {net + (tax or ZERO)}, der "
-            f"Gesamtbetrag (BT-112) lautet aber {gross}.",
+            f"Nettobetrag {german_amount(net)} + Umsatzsteuer {german_amount(tax) if tax is not None else 'keine'} = "
+            f"{german_amount(net + (tax or ZERO))}, der Gesamtbetrag (BT-112) lautet aber {german_amount(gross)}.",
             "gross_amount",
         )
 
@@ -89,7 +90,7 @@ def _line_total(reading: Reading) -> Iterator[Violation]:
             "IP-TOTAL-02",
             Severity.FATAL if is_certain(reading) else Severity.WARNING,
             f"The lines sum to {lines}, but their stated total ({name}) is {stated}.",
-            f"Die Positionen ergeben {lines}, angegeben ist aber {stated}: {name_de}.",
+            f"Die Positionen ergeben {german_amount(lines)}, angegeben ist aber {german_amount(stated)}: {name_de}.",
             location,
         )
 
@@ -104,8 +105,8 @@ def _net(reading: Reading) -> Iterator[Violation]:
             Severity.FATAL if is_certain(reading) else Severity.WARNING,
             f"Lines {reading.line_total} less allowances and plus charges = {expected}, but the net amount (BT-109) is "
             f"{reading.net_amount}.",
-            f"Positionen {reading.line_total} abzüglich Nachlässe und zuzüglich Zuschläge = {expected}, der "
-            f"Nettobetrag (BT-109) lautet aber {reading.net_amount}.",
+            f"Positionen {german_amount(reading.line_total)} abzüglich Nachlässe und zuzüglich Zuschläge = "
+            f"{german_amount(expected)}, der Nettobetrag (BT-109) lautet aber {german_amount(reading.net_amount)}.",
             "net_amount",
         )
 
@@ -122,9 +123,10 @@ def _payable(reading: Reading) -> Iterator[Violation]:
             Severity.WARNING if _extends_core(reading) else Severity.FATAL,
             f"Total {reading.gross_amount} less prepaid {reading.prepaid_amount or ZERO} plus rounding "
             f"{reading.rounding_amount or ZERO} = {expected}, but the amount due (BT-115) is {reading.payable_amount}.",
-            f"Gesamtbetrag {reading.gross_amount} abzüglich Vorauszahlung {reading.prepaid_amount or ZERO} zuzüglich "
-            f"Rundung {reading.rounding_amount or ZERO} = {expected}, der Zahlbetrag (BT-115) lautet aber "
-            f"{reading.payable_amount}.",
+            f"Gesamtbetrag {german_amount(reading.gross_amount)} abzüglich Vorauszahlung "
+            f"{german_amount(reading.prepaid_amount or ZERO)} zuzüglich Rundung "
+            f"{german_amount(reading.rounding_amount or ZERO)} = {german_amount(expected)}, der Zahlbetrag (BT-115) "
+            f"lautet aber {german_amount(reading.payable_amount)}.",
             "payable_amount",
         )
 
@@ -144,8 +146,8 @@ def _line(index: int, line: Line) -> Iterator[Violation]:
             Severity.WARNING,
             f"Line {line.identifier or index + 1}: quantity x price with allowances and charges is {shown}, but the "
             f"line net amount (BT-131) is {line.net_amount}.",
-            f"Position {line.identifier or index + 1}: Menge x Preis mit Nachlässen und Zuschlägen ergibt {shown}, der "
-            f"Positionsbetrag (BT-131) lautet aber {line.net_amount}.",
+            f"Position {line.identifier or index + 1}: Menge x Preis mit Nachlässen und Zuschlägen ergibt "
+            f"{german_amount(shown)}, der Positionsbetrag (BT-131) lautet aber {german_amount(line.net_amount)}.",
             f"lines[{index}].net_amount",
         )
 
