@@ -35,8 +35,6 @@ is at fault: the chunk is rolled back and each item is done alone.
 
 _LARGEST_SAMPLE = 20
 _SECONDS_BETWEEN_COUNTS = 5.0
-
-
 _PUT_OFF_FOR = timedelta(minutes=1)
 
 
@@ -177,6 +175,8 @@ class _Drain:
                 self._lost += len(claimed.items) - (sum(self._counts.values()) - before)
                 self._release(claimed)
             except _PutOff as put_off:
+                with suppress(SQLAlchemyError):
+                    self._release(claimed, wait="2s")  # those that had not had their turn
                 raise put_off.cause from None
             except BaseException:
                 with suppress(SQLAlchemyError):
@@ -267,8 +267,10 @@ class _Drain:
         with organization_scope(self._engine, self._organization_id) as connection:
             heartbeat(connection, claimed, self._lease)
 
-    def _release(self, claimed: Claim) -> None:
+    def _release(self, claimed: Claim, wait: str | None = None) -> None:
         with organization_scope(self._engine, self._organization_id) as connection:
+            if wait is not None:
+                connection.execute(text(f"set local lock_timeout = '{wait}'"))
             release(connection, claimed)
 
     def _record(self, items: Sequence[Item], outcomes: Sequence[Outcome], statuses: Sequence[ItemStatus]) -> None:

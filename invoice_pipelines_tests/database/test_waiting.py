@@ -89,6 +89,29 @@ def test_a_worker_puts_off_what_somebody_holds_says_who_and_does_it_later(databa
     assert held.effects() == ["a", "b", "c"]
 
 
+def test_items_behind_one_that_somebody_holds_are_given_back(database, impatient):
+    with database.superuser.begin() as connection:
+        connection.exec_driver_sql(EFFECTS)
+    desk = open_work_desk(database)
+    with desk.scope() as connection:
+        create_job(connection, KIND, ["a", "b", "c"], created_by="anna")
+
+    def one_after_the_other(connection, chunk):
+        if len(chunk.items) > 1:
+            raise ValueError("one of them is at fault")
+        return (change_the_organization if chunk.items[0].subject_id == "b" else leave_effects)(connection, chunk)
+
+    with left_open(database, holding(desk.organization_id)), pytest.raises(OperationalError):
+        drain(impatient, desk.organization_id, KIND, one_after_the_other)
+    states = desk.rows("select subject_id, status, attempts, error_code, claim_alone from work.batch_item order by id")
+    assert [tuple(state) for state in states] == [
+        ("a", "succeeded", 1, None, False),
+        ("b", "pending", 0, "LOCK_TIMEOUT", False),
+        ("c", "pending", 0, None, False),
+    ]
+    assert drain(impatient, desk.organization_id, KIND, leave_effects).succeeded == 1
+
+
 def test_a_job_that_somebody_holds_stops_its_worker_for_a_moment_only(database, impatient):
     """As after `update batch_job_queue ...` in an open transaction: then not even the outcomes can be written."""
     with database.superuser.begin() as connection:
