@@ -58,6 +58,7 @@ class Line:
     description: str | None = None
     category: str | None = None
     rate: str | None = None
+    period: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,12 @@ class Order:
     discount: str = "0"
     purchase_order: str | None = None
     note: str | None = None
+    period: tuple[str, str] | None = None  # else it has a date of delivery
 
 
 @dataclass
 class Book:
-    """The master data and orders of an organization."""
+    """The master data and orders of an organization. What a euro is worth stands by currency and day."""
 
     currency: str
     prefix: str
@@ -84,6 +86,7 @@ class Book:
     customers: Sequence[Customer]
     items: Sequence[Item]
     orders: Sequence[Order]
+    euro_rates: Mapping[tuple[str, str], str] = field(default_factory=dict)
     stock: dict[str, Decimal] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,6 +98,10 @@ class Book:
         return {
             "slug": slug,
             "tax_rates": list(self.tax_rates),
+            "exchange_rates": [
+                {"base_currency": "EUR", "currency": currency, "rate_date": day, "rate": rate, "source": "demo"}
+                for (currency, day), rate in self.euro_rates.items()
+            ],
             "customers": [_customer(customer) for customer in self.customers],
             "items": [_item(item) for item in self.items],
             "orders": orders,
@@ -115,7 +122,8 @@ class Book:
             "status": order.status,
             "currency": currency,
             "order_date": f"2026-0{1 + number // 15}-{day:02}",
-            "delivery_date": f"2026-0{2 + number // 15}-{day:02}",
+            "delivery_date": None if order.period else f"2026-0{2 + number // 15}-{day:02}",
+            **_period(order.period),
             "purchase_order_reference": order.purchase_order,
             "discount_percent": order.discount,
             "note": order.note,
@@ -170,8 +178,14 @@ def _line(line: Line, items: Mapping[str, Item], customer: Customer | None) -> d
         "discount_percent": line.discount,
         "tax_category": category,
         "tax_rate": rate,
+        **_period(line.period),
     }
     return _given(row)
+
+
+def _period(days: tuple[str, str] | None) -> dict[str, str | None]:
+    start, end = days or (None, None)
+    return {"period_start": start, "period_end": end}
 
 
 def _customer(customer: Customer) -> dict[str, Any]:

@@ -97,12 +97,17 @@ def _nordwind() -> Book:
         Order([Line(None, "1", price="80", description="Sonderanfertigung", rate="16")], "K1002",
               refused="MISSING_TAX_RATE"),
         Order([Line("STUHL-BUCHE", "2", price="95.00")], "K1007", refused="CURRENCY_MISMATCH", currency="EUR"),
+        # Done in Hamburg, so with German VAT, which an invoice in francs states in euros, too.
+        Order([Line("MONTAGE", "6", price="72.00", category="S", rate="19", period=("2026-03-02", "2026-03-13")),
+               Line("MONTAGE", "2.5", price="72.00", category="S", rate="19", period=("2026-03-23", "2026-03-27"))],
+              "K1007", period=("2026-03-01", "2026-03-31")),
     ]  # fmt: skip
     return Book(
         "EUR", "AB-2026-",
         [{"tax_category": "S", "rate": "19", "name": "Umsatzsteuer 19 %"},
          {"tax_category": "S", "rate": "7", "name": "Umsatzsteuer 7 %"}, *EXEMPTIONS],
-        customers, items, mixed(usual(items[:7], usual_customers, 32, {"K1007": "99.95"}), special),
+        customers, items, mixed(usual(items[:7], usual_customers, 31, {"K1007": "99.95"}), special),
+        {("CHF", "2026-03-30"): "0.9412"},
     )  # fmt: skip
 
 

@@ -127,7 +127,8 @@ def amounts_that_do_not_tie(connection: Connection, *, latest: int | None = LATE
 
     Sum of lines (BR-CO-10), allowances (BR-CO-11), net (BR-CO-13), VAT (BR-CO-14), gross (BR-CO-15); per category and
     rate the sum of lines (BR-S-08 and the like) and VAT of that sum (BR-CO-17). What a line and a rate come to is asked
-    of invoices alone: the last credit note of an invoice takes what is left, which may differ by the rounding.
+    of invoices alone: the last credit note of an invoice takes what is left, which may differ by the rounding. VAT in
+    the tax currency (BT-111) is the VAT at the rate that is stored beside it.
     """
     return _find(
         connection,
@@ -155,7 +156,9 @@ def amounts_that_do_not_tie(connection: Connection, *, latest: int | None = LATE
             where coalesce(l.is_wrong or t.is_wrong, true)
                or i.line_amount <> l.net_amount or i.allowance_amount <> t.allowance_amount
                or i.net_amount <> i.line_amount - i.allowance_amount
-               or i.tax_amount <> t.tax_amount or i.gross_amount <> i.net_amount + i.tax_amount""",
+               or i.tax_amount <> t.tax_amount or i.gross_amount <> i.net_amount + i.tax_amount
+               or i.document_kind = 'invoice' and i.tax_amount_in_tax_currency <> billing.converted(
+                   i.tax_amount, i.exchange_rate, i.exchange_rate_base, i.tax_currency)""",
         latest,
     )
 

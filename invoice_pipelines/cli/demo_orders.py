@@ -14,7 +14,14 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from invoice_pipelines.billing import add_customers, add_items, add_orders, add_tax_rates, batch_invoice_orders
+from invoice_pipelines.billing import (
+    add_customers,
+    add_exchange_rates,
+    add_items,
+    add_orders,
+    add_tax_rates,
+    batch_invoice_orders,
+)
 from invoice_pipelines.billing.overview import job_outcome
 from invoice_pipelines.billing.requests import RequestOptions
 from invoice_pipelines.cli.output import console, table
@@ -66,6 +73,7 @@ def ask_for_invoices(
     """
     with organization_scope(engine, organization_id) as connection:
         add_tax_rates(connection, book["tax_rates"])
+        add_exchange_rates(connection, book["exchange_rates"], created_by="demo")
         add_customers(connection, book["customers"], created_by="demo")
         add_items(connection, book["items"], created_by="demo")
         added = add_orders(connection, [entry["order"] for entry in book["orders"]], created_by="demo")

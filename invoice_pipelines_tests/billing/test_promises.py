@@ -136,6 +136,13 @@ O5 = "(select id from billing.invoice where organization_id = {organization} and
             "O5",
         ),
         (
+            "update billing.invoice set tax_currency = 'USD', exchange_rate = 2, exchange_rate_base = 'EUR', "
+            "exchange_rate_date = issue_date, exchange_rate_source = 'ECB', tax_amount_in_tax_currency = tax_amount "
+            "where id = " + O5,
+            amounts_that_do_not_tie,
+            "O5",
+        ),
+        (
             "update billing.issued_invoice_tax set tax_amount = tax_amount - 0.01 where tax_rate = 7 and invoice_id = "
             + O5,
             amounts_that_do_not_tie,

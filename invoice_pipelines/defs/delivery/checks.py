@@ -128,11 +128,12 @@ def check_messages(connection: Connection) -> list[dg.AssetCheckResult]:
 
 
 def _made_of(connection: Connection, invoice_ids: Sequence[UUID], since: datetime) -> list[Document]:
-    """The newest documents of these invoices, as far as they were made since a moment."""
+    """The newest e-invoices of these invoices, as far as they were made since a moment."""
     from invoice_pipelines.delivery.documents import newest_documents
+    from invoice_pipelines.delivery.values import E_INVOICES
 
     found = newest_documents(connection, invoice_ids).values()
-    return [document for document in found if document.created_at >= since][:JUDGED]
+    return [document for document in found if document.created_at >= since and document.format in E_INVOICES][:JUDGED]
 
 
 def _invalid(settings: Settings, organization_id: UUID, documents: Sequence[Document]) -> Finding:

@@ -65,6 +65,15 @@ def test_a_document_that_an_importer_would_refuse_fails_its_check(post_room: Pos
     assert "BR-CO-" in str(result.metadata["sample"])
 
 
+def test_a_plain_document_is_no_e_invoice_and_not_judged_as_one(post_room: PostRoom) -> None:
+    post_room.open("acme")
+    post_room.issue("acme")
+    result = post_room.run("acme", all=True, formats=["plain"])
+    assert failed_checks(result) == {}
+    (by_format,) = shown(result, "invoice_documents")["by format"]
+    assert (by_format["format"], by_format["documents"]) == ("plain", 1)
+
+
 def _document(invoice_id: UUID, sha256: str, size: int) -> NewDocument:
     return NewDocument(
         invoice_id=invoice_id,
@@ -77,6 +86,7 @@ def _document(invoice_id: UUID, sha256: str, size: int) -> NewDocument:
         size_bytes=size,
         pages=None,
         missing_glyphs=None,
+        plain_reason=None,
         input_sha256="0" * 64,
         template_sha256=None,
         engine="test",

@@ -71,5 +71,5 @@ def _pretty(invoice: IssuedInvoice, seller: Seller, format: DocumentFormat) -> b
 
 if __name__ == "__main__":
     for document, (written, said_by) in DOCUMENTS.items():
-        for each in DocumentFormat:
+        for each in E_INVOICES:
             (FOLDER / f"{document}_{each}.xml").write_bytes(_pretty(written, said_by, each))
