@@ -187,16 +187,17 @@ class Settings(BaseSettings):
         default=90,
         ge=1,
         le=36500,
-        description="For how many days Dagster's records of ended runs, batch jobs that ended, and the log of runs "
-        "that looked for overdue invoices are kept. Invoices, their audit trail, originals and exports are never "
-        "removed.",
+        description="For how many days Dagster's records of ended runs are kept, and, for at least 30 days, items of "
+        "batch jobs that ended and the log of runs that looked for overdue invoices. Batch jobs, who asked for them, "
+        "invoices, their audit trail, originals and exports are never removed.",
     )
     keep_notifications_days: int = Field(
         default=3650,
-        ge=90,
+        ge=2192,
         le=36500,
-        description="For how many days notifications of overdue invoices are kept after they were closed. If the "
-        "payment is taken back after that, the customer is told again.",
+        description="For how many days notifications of overdue invoices are kept after they were closed: at least six "
+        "years, as German law asks for letters that were sent. If the payment is taken back after that, the customer "
+        "is told again.",
     )
     # Those of the schedule are text, which is never wrong: `overdue.read_schedule` tells what they mean, so that a
     # wrong value stops this schedule and nothing else.

@@ -15,6 +15,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.work import promises as work_promises
+
 LATEST = 100_000
 _ALL = 2**62
 SAMPLE = 20
@@ -288,6 +290,11 @@ def orders_and_invoices_that_disagree(connection: Connection, *, latest: int | N
             group by i.sales_order_id having count(*) > 1 or bool_or(o.status <> 'invoiced')""",
         latest,
     )
+
+
+def jobs_that_disagree(connection: Connection) -> Finding:
+    """Batch jobs of any kind say what their items and their history say."""
+    return Finding(*work_promises.jobs_that_disagree(connection))
 
 
 def items_with_negative_stock(connection: Connection) -> Finding:

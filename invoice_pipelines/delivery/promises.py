@@ -66,6 +66,25 @@ def messages_sent_twice(connection: Connection, *, latest: int = LATEST) -> Find
     )
 
 
+def messages_sent_by_nobody(connection: Connection, *, latest: int = LATEST) -> Finding:
+    """Whatever is said to have gone out was taken by a provider in an attempt, or a person says so."""
+    return _find(
+        connection,
+        f"""select {_NAME} as name
+            from ({_NEWEST}) m
+            where m.status in ('sent', 'delivered', 'bounced')
+              and not exists (
+                  select from delivery.message_attempt a
+                  where a.organization_id = m.organization_id and a.message_id = m.id
+                    and a.outcome in ('accepted', 'found') offset 0)
+              and not exists (
+                  select from delivery.message_event e
+                  where e.organization_id = m.organization_id and e.message_id = m.id
+                    and e.action = 'resolved_as_sent' offset 0)""",
+        latest=latest,
+    )
+
+
 def messages_of_void_invoices(connection: Connection, *, latest: int = LATEST) -> Finding:
     """No message went out after its invoice was void."""
     return _find(

@@ -46,6 +46,20 @@ def failures_without_reason(connection: Connection) -> Finding:
     )
 
 
+def statuses_without_history(connection: Connection) -> Finding:
+    """The audit trail of every invoice has each of its versions, and ends with the status that it has."""
+    return _find(
+        connection,
+        """select r.id from intake.received_invoice r
+           where not exists (select from intake.status_change c
+                             where c.organization_id = r.organization_id and c.received_invoice_id = r.id
+                               and c.processing_version = r.processing_version and c.to_status = r.status)
+              or (select count(*) from intake.status_change c
+                  where c.organization_id = r.organization_id and c.received_invoice_id = r.id)
+                 <> r.processing_version + 1""",
+    )
+
+
 def totals_that_do_not_tie(connection: Connection) -> Finding:
     """No invoice passed validation whose net and tax amounts do not add up to its gross amount (BR-CO-15)."""
     return _find(

@@ -32,22 +32,30 @@ begin
 end
 $$;
 
-create or replace function intake.record_status() returns trigger language plpgsql
+set local role invoice_pipelines_recorder;
+create or replace function intake.record_status_change() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-    insert into intake.status_change (organization_id, received_invoice_id, processing_version, from_status, to_status, changed_by)
+    insert into intake.status_change (organization_id, received_invoice_id, processing_version, from_status, to_status,
+                                      changed_by)
     values (new.organization_id, new.id, new.processing_version,
             case when tg_op = 'UPDATE' then old.status end, new.status, current_setting('application_name'));
     return null;
 end
 $$;
+revoke all on function intake.record_status_change() from public;
+grant execute on function intake.record_status_change() to invoice_pipelines_owner;
+set local role invoice_pipelines_owner;
 
 create or replace trigger guard_status before update on intake.received_invoice
     for each row execute function intake.guard_status();
 create or replace trigger record_status_change after update on intake.received_invoice
-    for each row when (new.status is distinct from old.status) execute function intake.record_status();
+    for each row when (new.status is distinct from old.status) execute function intake.record_status_change();
 create or replace trigger record_first_status after insert on intake.received_invoice
-    for each row execute function intake.record_status();
+    for each row execute function intake.record_status_change();
+
+drop function if exists intake.record_status();  -- before it belonged to the role that may write history
 
 -- Views for people. They see what the caller may see: one organization in its scope, all of them as a superuser.
 

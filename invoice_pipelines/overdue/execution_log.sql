@@ -4,7 +4,7 @@
 -- Every change is guarded by `status = 'RUNNING'`. So a process that was taken for dead and is not cannot commit a batch
 -- any more that its log row would not tell of.
 
--- Old runs and notifications are deleted at night: see pruning.py.
+-- Old runs and notifications are deleted at night: see pruning.py, and the policies on both tables for how old.
 grant delete on overdue.notification, overdue.job_execution_log to invoice_pipelines_app;
 
 -- The day in the time zone of the organization in scope.

@@ -43,7 +43,8 @@ def prune_executions(engine: Engine, organization_id: UUID, older_than: datetime
     """Deletes runs that ended before `older_than` (with a time zone) from the log; returns how many.
 
     What tells when an organization was last looked at stays, however old: its last run, the last that came to its end
-    and the last without errors; and what is under way. Raises ValueError for a time without zone.
+    and the last without errors; what is under way; and, by PostgreSQL, what began in the last 30 days.
+    Raises ValueError for a time without zone.
     """
     return _delete(engine, organization_id, older_than, _LOG)
 
@@ -51,6 +52,7 @@ def prune_executions(engine: Engine, organization_id: UUID, older_than: datetime
 def prune_notifications(engine: Engine, organization_id: UUID, older_than: datetime) -> int:
     """Deletes notifications that were closed before `older_than` (with a time zone); returns how many.
 
+    PostgreSQL keeps those of the last six years, as German law asks for letters that were sent (section 147 (3) AO).
     If the payment of such an invoice is taken back after that, its notification is made anew, and the customer told
     again. Raises ValueError for a time without zone.
     """

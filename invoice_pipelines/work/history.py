@@ -171,35 +171,33 @@ def organizations_with_work(connection: Connection, kinds: Sequence[str]) -> tup
 
 
 def prune(engine: Engine, organization_id: UUID, older_than: datetime, *, batch_size: int = 10_000) -> int:
-    """Deletes jobs, their items and entries of continuous queues that ended before `older_than` (with a time zone).
+    """Deletes items that ended before `older_than` (with a time zone): of jobs that ended then, and of queues.
 
-    Works in short transactions of at most `batch_size` items, so that it can be stopped and run again at any time.
-    Returns how many jobs and entries were deleted. Raises ValueError for a time without zone.
+    Jobs stay, with their counts, and what people did to them. PostgreSQL refuses to delete items of the last 30 days:
+    those stay whatever `older_than` is. Works in short transactions of at most `batch_size` items, so that it can be
+    stopped and run again at any time. Returns how many items were deleted. Raises ValueError for a time without zone.
     """
     if older_than.tzinfo is None:
         raise ValueError("older_than needs a time zone.")
     deleted = 0
-    for statement, counts in (
-        ("""delete from work.batch_item where id in (
-                select i.id from work.batch_item i where i.job_id is null and i.finished_at < :older_than
-                order by i.finished_at limit :batch_size)""", True),
-        ("""delete from work.batch_item where id in (
-                select i.id from work.batch_job j join work.batch_item i using (organization_id)
-                where j.completed_at < :older_than and i.job_id = j.id and i.finished_at is not null
-                limit :batch_size)""", False),
-        ("""delete from work.batch_job where id in (
-                select j.id from work.batch_job j where j.completed_at < :older_than
-                and not exists (select from work.batch_item i
-                                where i.organization_id = j.organization_id and i.job_id = j.id)
-                limit :batch_size)""", True),
-    ):  # fmt: skip
+    for statement in (
+        """delete from work.batch_item where id in (
+               select i.id from work.batch_item i
+               where i.job_id is null and i.finished_at < least(:older_than, now() - interval '30 days')
+               order by i.finished_at limit :batch_size)""",
+        """delete from work.batch_item where id in (
+               select i.id from work.batch_job j join work.batch_item i using (organization_id)
+               where j.completed_at < :older_than and i.job_id = j.id
+                 and i.finished_at < least(:older_than, now() - interval '30 days')
+               limit :batch_size)""",
+    ):
         removed = batch_size
         while removed == batch_size:
             with organization_scope(engine, organization_id) as connection:
                 removed = connection.execute(
                     text(statement), {"older_than": older_than, "batch_size": batch_size}
                 ).rowcount
-            deleted += removed if counts else 0
+            deleted += removed
     return deleted
 
 

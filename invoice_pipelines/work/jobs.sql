@@ -33,9 +33,6 @@ begin
           group by subject_id) s
     order by s.position;
 
-    insert into work.batch_job_event (organization_id, job_id, action, created_by)
-    values (organization, job, 'created', creator);
-
     perform work.close_job_if_done(organization, job);
     return job;
 end
@@ -144,8 +141,6 @@ begin
     elsif job_status not in ('pending', 'processing') then
         return false;
     end if;
-    update work.batch_job j set status = 'cancelled', completed_at = greatest(clock_timestamp(), j.started_at)
-    where j.organization_id = organization and j.id = job;
     -- An item locked here is being claimed at this moment; claim_items looks at the job once more and cancels it.
     with pending as materialized (
         select i.id, i.kind, i.subject_id from work.batch_item i
@@ -156,9 +151,11 @@ begin
     select organization, p.id, p.kind, p.subject_id from pending p
     on conflict (organization_id, id) do update set status = 'cancelled', finished_at = clock_timestamp();
     get diagnostics waiting = row_count;
-    perform work.count_on_job(organization, job, 0, 0, 0, waiting, null);
-    insert into work.batch_job_event (organization_id, job_id, action, detail, created_by)
-    values (organization, job, 'cancelled', jsonb_build_object('items', waiting), canceller);
+    perform set_config('app.actor', canceller, true);
+    update work.batch_job j
+    set status = 'cancelled', cancelled_items = j.cancelled_items + waiting, last_progress_at = clock_timestamp(),
+        completed_at = greatest(clock_timestamp(), j.started_at)
+    where j.organization_id = organization and j.id = job;
     return true;
 end
 $$;
@@ -187,19 +184,20 @@ begin
     if reopened = 0 then
         return 0;
     end if;
-    update work.batch_job j
-    set failed_items = j.failed_items - reopened, parameters = jsonb_strip_nulls(j.parameters || changes),
-        last_progress_at = clock_timestamp()
-    where j.organization_id = organization and j.id = job;
-    update work.batch_job j
-    set status = 'pending', started_at = null, completed_at = null, summary = null,
-        processed_before_start = j.processed_items
-    where j.organization_id = organization and j.id = job and j.completed_at is not null;
-    insert into work.batch_job_event (organization_id, job_id, action, detail, created_by)
-    values (organization, job, 'retried',
-            jsonb_build_object('items', reopened) || case when changes = '{}' then '{}'
-                                                          else jsonb_build_object('changed', changes) end,
-            requester);
+    perform set_config('app.actor', requester, true);
+    if job_status in ('pending', 'processing') then
+        update work.batch_job j
+        set failed_items = j.failed_items - reopened, last_progress_at = clock_timestamp(),
+            parameters = jsonb_strip_nulls(j.parameters || changes)
+        where j.organization_id = organization and j.id = job;
+    else
+        update work.batch_job j
+        set failed_items = j.failed_items - reopened, last_progress_at = clock_timestamp(), status = 'pending',
+            started_at = null, completed_at = null, summary = null,
+            processed_before_start = j.processed_items - reopened,
+            parameters = jsonb_strip_nulls(j.parameters || changes)
+        where j.organization_id = organization and j.id = job;
+    end if;
     return reopened;
 end
 $$;

@@ -1,7 +1,7 @@
 -- What operators query by hand, and what looks across organizations: where there is work, what is stuck, how it goes.
 --
 -- Functions that see every organization are `security definer`, belong to invoice_pipelines_overview, and return
--- counts and times only. That role makes them itself, so nobody has to inherit its rights to replace them.
+-- counts and times only: within the scope of an organization, of that one alone. That role makes them itself, so nobody has to inherit its rights to replace them.
 
 create or replace view public.batch_job_queue with (security_invoker = true) as
     select j.id, j.kind as job_type, j.status, j.total_items, j.processed_items, j.successful_items, j.failed_items,
@@ -222,8 +222,8 @@ begin
 end
 $$;
 
--- Statistics per kind: of the organization in scope when called as the application, of all through
--- get_batch_processing_stats. Rates are percent of the processed items, durations seconds of completed jobs. Today is the
+-- Statistics per kind: of the organization in scope, or of all through get_batch_processing_stats outside of a scope,
+-- as what its owner sees depends on that. Rates are percent of the processed items, durations seconds of completed jobs. Today is the
 -- day in UTC, the same for all organizations; its items are those of the jobs that ended on it.
 drop function if exists work.processing_statistics();
 create function work.processing_statistics()

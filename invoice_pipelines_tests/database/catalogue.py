@@ -7,9 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.database.roles import APP, OVERVIEW
+from invoice_pipelines.database.roles import APP, OVERVIEW, RECORDER
 
 REGISTRY = "organizations.organization"
+SEEN_FROM_EVERY_SCOPE = {"quickbooks.connection"}
+"""Of which a function says by yes or no whether another organization has something."""
+
 NOT_OF_A_DOMAIN = ("pg_catalog", "information_schema", "database")
 """Schemas without business data; `database` holds the number of the last migration."""
 
@@ -19,6 +22,8 @@ class Column:
     name: str
     type: str
     is_generated: bool
+    can_be_given: bool
+    """Whether the application may choose it when it adds a row."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,11 @@ def read_catalogue(connection: Connection) -> dict[str, Table]:
     ).all():
         columns = connection.execute(
             text(
-                """select attname, format_type(atttypid, null) as type, attgenerated <> '' or attidentity <> '' as made
+                """select attname, format_type(atttypid, null) as type, attgenerated <> '' or attidentity <> '' as made,
+                          has_column_privilege(:app, attrelid, attnum, 'insert') as can_be_given
                    from pg_attribute where attrelid = :oid and attnum > 0 and not attisdropped order by attnum"""
             ),
-            {"oid": row.oid},
+            {"oid": row.oid, "app": APP},
         ).all()
         foreign_keys = connection.execute(
             text(
@@ -126,7 +132,12 @@ def openings(table: Table) -> list[str]:
     if not of_app:
         found.append("has no policy for the application")
     for policy in table.policies:
+        keeps_to_scope = policy.polcmd == "a" or "current_setting('app.organization_id'" in str(policy.qual)
+        if policy.roles == [OVERVIEW] and not keeps_to_scope and table.name not in SEEN_FROM_EVERY_SCOPE:
+            found.append(f"has the policy {policy.polname} that shows others to a function called in a scope")
         if not policy.polpermissive or policy.roles == [OVERVIEW]:
+            continue
+        if policy.roles == [RECORDER] and policy.polcmd == "a":  # a trigger adds what happened in the organization
             continue
         if policy.roles != [APP]:
             found.append(f"has the policy {policy.polname} for {policy.roles or 'everybody'}")

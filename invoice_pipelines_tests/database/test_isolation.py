@@ -120,6 +120,12 @@ class Prepared:
             return list(connection.execute(text(statement), {"id": organization}).all())
 
 
+def insert_as_app(connection: Connection, table: Table, row: dict[str, Any]) -> None:
+    """Without what the application may not choose, so that nothing but the organization is refused."""
+    given = {column.name for column in table.columns if column.can_be_given}
+    insert(connection, table, {name: value for name, value in row.items() if name in given} or row)
+
+
 def insert(connection: Connection, table: Table, row: dict[str, Any]) -> None:
     types = {column.name: column.type for column in table.columns}
     names = ", ".join(f'"{name}"' for name in row)
@@ -254,7 +260,7 @@ def test_nothing_can_be_inserted_for_another_organization(prepared: Prepared) ->
         if table.name == REGISTRY:
             row["id"] = uuid4()
         with prepared.as_a() as connection, pytest.raises(DBAPIError) as raised:
-            insert(connection, table, row)
+            insert_as_app(connection, table, row)
         assert refusal(raised.value) == "42501", table.name
         assert prepared.content(table, prepared.b) == before
 
@@ -265,7 +271,7 @@ def test_an_organization_can_insert_for_itself_what_it_cannot_for_another(prepar
     for table in prepared.tables.values():
         row = prepared.row(table, prepared.a)
         with prepared.as_a() as connection, suppress(DBAPIError):
-            insert(connection, table, row)
+            insert_as_app(connection, table, row)
             let_in.add(table.name)
     assert len(let_in) >= len(prepared.tables) / 2, let_in
 
@@ -312,8 +318,11 @@ def test_no_foreign_key_can_point_at_a_row_of_another_organization(prepared: Pre
             for column, target_column in zip(key.columns, key.target_columns, strict=True):
                 if column != "organization_id":
                     row[column] = foreign[target_column]
+            # Where the application may not choose the columns at all, that is what it is refused.
+            chosen = all(column.can_be_given for column in table.columns if column.name in key.columns)
+            add = insert_as_app if chosen else insert
             with prepared.as_a() as connection, pytest.raises(DBAPIError) as raised:
-                insert(connection, table, row)
+                add(connection, table, row)
             assert refusal(raised.value) in ("23503", "42501"), f"{table.name}.{key.name}: {raised.value}"
             # Even for the superuser, whom no policy stops.
             with prepared.superuser.connect() as connection, pytest.raises(DBAPIError) as raised:
@@ -411,6 +420,30 @@ def test_functions_across_organizations_return_no_business_data(prepared: Prepar
         for name, kind in columns:
             is_plain = name in allowed or kind in OVERVIEW_TYPES | {"void", "trigger"}
             assert is_plain, f"{function.name} returns {name} {kind}"
+
+
+def test_functions_across_organizations_show_a_session_in_a_scope_its_own_organization_only(
+    prepared: Prepared,
+) -> None:
+    """The policies of their owner say so. Outside of a scope they show all."""
+    kinds = [prepared.rows["work.batch_item", organization]["kind"] for organization in (prepared.a, prepared.b)]
+    with prepared.superuser.begin() as connection:
+        connection.execute(text("update work.batch_item set status = 'pending', available_at = '2026-01-01'"))
+        connection.execute(text("update work.batch_job set status = 'processing', last_progress_at = '2026-01-01'"))
+        connection.execute(text("update organizations.organization set removed_at = null"))
+    for counted in (
+        "sum(total_jobs) from public.get_batch_processing_stats()",
+        "sum(organizations) from public.get_job_execution_totals()",
+        "sum(reopened_jobs + closed_jobs + ended_jobs) from public.cleanup_stuck_batch_jobs('1 second')",
+        "sum(invoices) from intake.status_counts()",
+        "count(*) from organizations.list_organizations(true)",
+        "sum(due_items) from work.organizations_with_work(cast(:kinds as text[]))",
+    ):
+        query, values = text(f"select {counted}"), {"kinds": kinds} if ":kinds" in counted else {}
+        with prepared.as_a() as connection:
+            assert connection.execute(query, values).scalar_one() == 1, counted
+        with prepared.app.connect() as connection:
+            assert connection.execute(query, values).scalar_one() == 2, counted
 
 
 def test_the_overview_role_reads_no_column_that_holds_what_people_wrote(prepared: Prepared) -> None:

@@ -170,7 +170,7 @@ def test_every_function_is_safe_to_call_for_who_may_do_more_than_its_owner(datab
         assert paths == ["search_path=pg_catalog, pg_temp"], function.name
         assert not function.is_public, function.name
         if function.returned == "trigger":
-            assert (function.owner, function.grantees) == (RECORDER, []), function.name
+            assert (function.owner, function.grantees) == (RECORDER, [OWNER]), function.name
         else:
             assert function.owner in (OVERVIEW, BOOKS), function.name
             assert function.grantees == [APP], function.name

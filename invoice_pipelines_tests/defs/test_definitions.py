@@ -81,6 +81,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "intake/uploads:every_file_was_taken",
         "intake/parsed_invoices:all_documents_readable",
         "intake/parsed_invoices:every_failure_has_a_reason",
+        "intake/parsed_invoices:every_status_is_in_the_audit_trail",
         "intake/parsed_invoices:ocr_engine_works",
         "intake/validated_invoices:all_invoices_valid",
         "intake/validated_invoices:totals_tie",
@@ -98,6 +99,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "delivery/invoice_documents:no_document_is_late",
         "delivery/messages:every_message_has_an_outcome",
         "delivery/messages:nobody_is_told_twice",
+        "delivery/messages:sent_messages_have_an_attempt",
         "delivery/messages:no_message_of_void_invoices",
         "delivery/messages:no_reminder_of_settled_invoices",
         "delivery/messages:no_message_is_late",
@@ -126,7 +128,11 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
             "complete_invoices",
             "amounts_tie",
             "settlements_tie",
+            "lines_belong_to_invoices",
+            "events_tell_what_happened",
+            "payments_are_as_their_events_tell",
             "every_invoiced_order_has_its_invoice",
+            "batch_jobs_tell_what_happened",
             "stock_is_never_negative",
         )
     }

@@ -42,6 +42,7 @@ def acme(database: TestDatabase, make_organization: Callable[[str], uuid.UUID]) 
 def keep(database: TestDatabase, organization: Organization, channel: str, **fields: Any) -> uuid.UUID:
     """A message that went out, as a row."""
     values = {
+        "organization": organization.id,
         "id": uuid.uuid4(),
         "invoice": uuid.uuid4(),
         "channel": channel,
@@ -50,13 +51,13 @@ def keep(database: TestDatabase, organization: Organization, channel: str, **fie
         "provider_id": None,
         "age": 0,
     } | fields
-    with organization_scope(database.engine, organization.id) as connection:
+    with database.superuser.begin() as connection:
         connection.execute(
             text(
                 """insert into delivery.message (
                        organization_id, id, invoice_id, invoice_number, customer_id, purpose, channel, recipient,
                        address, status, composed_at, sent_at, message_id_header, provider_id)
-                   values (current_setting('app.organization_id')::uuid, :id, :invoice, 'RE-1', gen_random_uuid(),
+                   values (:organization, :id, :invoice, 'RE-1', gen_random_uuid(),
                        'invoice', :channel, :recipient, :recipient, 'sent', now(),
                        now() - make_interval(hours => :age), :header, :provider_id)"""
             ),

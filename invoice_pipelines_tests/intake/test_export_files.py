@@ -340,7 +340,10 @@ def test_an_exported_invoice_stands_in_a_completed_export(desk: Desk) -> None:
     complete(desk)
     with desk.scope() as connection:
         assert exported_without_file(connection).kept
-        connection.execute(text("update intake.export set status = 'pending', completed_at = null"))
+    desk.behind(
+        "update intake.export set status = 'pending', completed_at = null where organization_id = :organization"
+    )
+    with desk.scope() as connection:
         assert exported_without_file(connection).sample == (str(invoice.id),)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from invoice_pipelines.overdue import organizations_to_check, prune_executions, prune_notifications
 from invoice_pipelines_tests.conftest import TestDatabase
@@ -12,18 +13,20 @@ from invoice_pipelines_tests.overdue.conftest import Desk, open_desk
 
 
 def log_row(desk: Desk, days_ago: int, status: str) -> None:
-    desk.rows(
-        """insert into overdue.job_execution_log (organization_id, status, as_of, batch_size, start_time, end_time,
-                                                  error_count)
-           values (:organization, :status, current_date, 100, now() - make_interval(days => :days),
-                   case when :status <> 'RUNNING' then now() - make_interval(days => :days) + interval '1 minute' end,
-                   case when :status in ('PARTIAL', 'FAILED') then 1 else 0 end)""".replace(
-            ":status", "cast(:status as text)"
-        ),
-        organization=desk.organization_id,
-        days=days_ago,
-        status=status,
-    )
+    # Such a row is nothing that the application could write itself.
+    with desk.superuser.begin() as connection:
+        connection.execute(
+            text(
+                """insert into overdue.job_execution_log (organization_id, status, as_of, batch_size, start_time,
+                                                          end_time, error_count)
+                   select :organization, s.status, current_date, 100, now() - make_interval(days => :days),
+                          case when s.status <> 'RUNNING'
+                               then now() - make_interval(days => :days) + interval '1 minute' end,
+                          case when s.status in ('PARTIAL', 'FAILED') then 1 else 0 end
+                   from (select cast(:status as text)) s (status)"""
+            ),
+            {"organization": desk.organization_id, "days": days_ago, "status": status},
+        )
 
 
 def days_and_status(desk: Desk) -> list[tuple[int, str]]:
@@ -87,11 +90,11 @@ def test_notifications_closed_long_ago_are_removed_and_others_stay(desk: Desk) -
     desk.run()
     with desk.superuser.begin() as connection:
         connection.exec_driver_sql(
-            f"""update overdue.notification set id = uuidv7(interval '-400 days'),
-                    closed_at = closed_at - case when invoice_id = '{old}' then interval '399 days' else '0' end
+            f"""update overdue.notification set id = uuidv7(interval '-7 years'),
+                    closed_at = closed_at - case when invoice_id = '{old}' then interval '7 years' else '0' end
                 where invoice_id in ('{old}', '{young}', '{open_one}') and organization_id = '{desk.organization_id}'"""
         )
-    assert prune_notifications(desk.engine, desk.organization_id, ago(365)) == 1
+    assert prune_notifications(desk.engine, desk.organization_id, ago(0)) == 1, "the law asks for six years"
     assert {row.invoice_id for row in desk.notifications()} == {young, open_one}
     assert desk.run().created_count == 0
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from invoice_pipelines.billing.promises import Finding
 from invoice_pipelines.database import organization_scope
@@ -47,6 +48,11 @@ class Books:
     def rows(self, statement: str, **values: Any) -> list[Any]:
         return self.desk.rows(statement, **values)
 
+    def behind(self, statement: str, **values: Any) -> None:
+        """A change that only the operator of the database could make."""
+        with self.desk.superuser.begin() as connection:
+            connection.execute(text(statement), values)
+
     def issue(self, count: int = 1, settled: str = "no", *, hours_ago: float = 3) -> list[UUID]:
         ids = self.desk.add([self.desk.late(0, settled)] * count)
         with self.desk.superuser.begin() as connection:
@@ -69,11 +75,10 @@ class Books:
             )
 
     def send(self, local_id: UUID, outcome: str | None = "done", operation: str = "create") -> None:
-        self.rows(
+        self.behind(
             """with batch as (
                    insert into quickbooks.sent_batch (organization_id, realm_id, entity_type, request_id, body)
-                   values (current_setting('app.organization_id')::uuid, '1', 'invoice', left(:id || :operation, 36),
-                           '{}')
+                   values (:organization, '1', 'invoice', left(:id || :operation, 36), '{}')
                    returning organization_id, id)
                insert into quickbooks.sent_operation (organization_id, batch_id, b_id, entity_type, local_id, operation,
                                                       revision, snapshot, outcome)
@@ -82,6 +87,7 @@ class Books:
             id=str(local_id),
             operation=operation,
             outcome=outcome,
+            organization=self.desk.organization_id,
         )
 
     def queue(self, *ids: UUID, failed: str | None = None, retry: bool = False) -> None:
@@ -157,7 +163,7 @@ def test_what_waits_for_long_or_failed_is_late_and_says_why(books: Books) -> Non
     books.map(sent)
     books.queue(again, failed="SERVICE_AWAY", retry=True)
     books.queue(waiting)
-    books.rows("update work.batch_item set created_at = created_at - interval '2 hours' where status = 'pending'")
+    books.behind("update work.batch_item set created_at = created_at - interval '2 hours' where status = 'pending'")
     books.queue(young)
     assert books.find(late_invoices) == (
         "INV-1: waits",

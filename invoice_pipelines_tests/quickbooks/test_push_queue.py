@@ -250,6 +250,10 @@ def test_answered_batches_are_removed_and_nothing_is_sent_twice_after_that(
     assert prune_sent(house.desk.engine, house.desk.organization_id, datetime.now(UTC)) == 0, "they are of today"
 
     monkeypatch.setattr(pruning, "YOUNGEST", timedelta(0))
+    assert prune_sent(house.desk.engine, house.desk.organization_id, datetime.now(UTC)) == 0, "so says PostgreSQL, too"
+    house.desk.behind(
+        "update quickbooks.sent_batch set created_at = created_at - interval '3 days' where status <> 'sent'"
+    )
     assert prune_sent(house.desk.engine, house.desk.organization_id, datetime.now(UTC)) > 0
 
     assert [row[0] for row in house.desk.rows("select status from quickbooks.sent_batch")] == ["sent"]

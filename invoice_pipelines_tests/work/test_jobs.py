@@ -279,19 +279,22 @@ def test_statistics_count_jobs_items_and_what_waits(desk):
     assert (kind.waiting_items, kind.leased_items) == (2, 1)
 
 
-def test_pruning_removes_what_ended_long_ago_and_nothing_else(desk):
+def test_pruning_removes_items_that_ended_long_ago_and_no_job(desk):
     old, recent, waiting = make(desk, *map(str, range(25))), make(desk, "a"), None
     drain(desk.engine, desk.organization_id, KIND, lambda connection, chunk: [Succeeded()] * len(chunk.items))
     with desk.superuser.begin() as connection:
         connection.exec_driver_sql(
             f"update work.batch_job set started_at = now() - interval '1 year', "
-            f"completed_at = now() - interval '1 year' where id = '{old}'"
+            f"completed_at = now() - interval '1 year' where id = '{old}'; "
+            f"update work.batch_item set finished_at = now() - interval '1 year' where job_id = '{old}'"
         )
     waiting = make(desk, "b")
     cutoff = datetime.now(UTC) - timedelta(days=90)
-    assert prune(desk.engine, desk.organization_id, cutoff, batch_size=10) == 1
+    assert prune(desk.engine, desk.organization_id, cutoff, batch_size=10) == 25
     with desk.scope() as connection:
-        assert [job.id for job in history(connection).jobs] == [waiting, recent]
+        assert [job.id for job in history(connection).jobs] == [waiting, recent, old]
+        assert get_job(connection, old).successful_items == 25
+    assert prune(desk.engine, desk.organization_id, datetime.now(UTC)) == 0, "what ended lately stays in any case"
     assert desk.rows("select count(*) from work.batch_item")[0][0] == 2
     with pytest.raises(ValueError, match="time zone"):
         prune(desk.engine, desk.organization_id, datetime(2020, 1, 1))  # noqa: DTZ001 - the point of the test

@@ -102,11 +102,14 @@ def test_very_many_finished_items_do_not_slow_a_claim(database):
 
 
 def plan_of_a_claim(desk: Desk) -> str:
-    """The plan of the query inside `work.claim_items` that picks the items, as it stands in the database."""
+    """The plan of the query inside `work.claim_items` that picks the items, with the settings of that function."""
     with desk.scope() as connection:
-        source = connection.execute(
-            text("select prosrc from pg_proc where oid = 'work.claim_items'::regproc")
-        ).scalar_one()
+        source, settings = connection.execute(
+            text("select prosrc, proconfig from pg_proc where oid = 'work.claim_items'::regproc")
+        ).one()
+        for setting in settings:
+            name, value = setting.split("=")
+            connection.execute(text("select set_config(:name, :value, true)"), {"name": name, "value": value})
         pick = source[source.index("select i.id, i.job_id") : source.index("), first")]
         for name, value in (("= organization", "= :o"), ("= wanted_kind", "= :k"), ("limit chunk_size", "limit 500")):
             assert name in pick

@@ -85,6 +85,13 @@ PROMISES = (
         lambda connection, latest: promises.orders_and_invoices_that_disagree(connection, latest=latest),
     ),
     _Promise(
+        "batch_jobs_tell_what_happened",
+        "The counts of batch jobs of any kind are those of their items, and their history says who asked for them and "
+        "who cancelled them.",
+        lambda connection, latest: promises.jobs_that_disagree(connection),
+        blocking=False,
+    ),
+    _Promise(
         "stock_is_never_negative",
         "No item has less than nothing on hand.",
         lambda connection, latest: promises.items_with_negative_stock(connection),

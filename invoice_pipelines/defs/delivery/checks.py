@@ -66,6 +66,11 @@ MESSAGES = (
         promises.messages_sent_twice,
     ),
     _Promise(
+        "sent_messages_have_an_attempt",
+        "Whatever is said to have gone out was taken by a provider in an attempt, or a person says so.",
+        promises.messages_sent_by_nobody,
+    ),
+    _Promise(
         "no_message_of_void_invoices",
         "No message went out after its invoice was void.",
         promises.messages_of_void_invoices,

@@ -53,6 +53,11 @@ parsed_checks = [
     _spec("parsed_invoices", "every_failure_has_a_reason", "Every FAILED invoice says why."),
     _spec(
         "parsed_invoices",
+        "every_status_is_in_the_audit_trail",
+        "The audit trail of every invoice has each of its versions, and ends with the status that it has.",
+    ),
+    _spec(
+        "parsed_invoices",
         "ocr_engine_works",
         "The OCR engine could work. While it cannot, documents that need it wait; there is no fallback to another.",
     ),
@@ -109,6 +114,7 @@ def check_parsed(
     return [
         _warning("all_documents_readable", "unreadable documents", report.drained.failed, failures),
         _promise(connection, "every_failure_has_a_reason", promises.failures_without_reason(connection)),
+        _promise(connection, "every_status_is_in_the_audit_trail", promises.statuses_without_history(connection)),
         dg.AssetCheckResult(
             check_name="ocr_engine_works",
             passed=unavailable is None,

@@ -75,13 +75,13 @@ def prune_runs(context: dg.OpExecutionContext, database: InvoiceDatabase) -> Non
 
 @dg.op
 def prune_batch_jobs(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
-    """Deletes batch jobs and entries of the queue that ended long ago, of all organizations."""
+    """Deletes items of jobs and of queues that ended long ago, of all organizations. Jobs and their history stay."""
     before = datetime.now(UTC) - timedelta(days=database.settings.keep_runs_days)
     organizations = list_organizations(database.engine, with_removed=True)
     deleted = sum(prune(database.engine, organization.id, before) for organization in organizations)
     context.add_output_metadata(
         {
-            "deleted jobs and entries": deleted,
+            "deleted items": deleted,
             "organizations": len(organizations),
             "ended before": dg.MetadataValue.timestamp(before),
         }
@@ -136,7 +136,7 @@ def remove_leftovers(context: dg.OpExecutionContext, database: InvoiceDatabase) 
 
 @dg.job
 def nightly_prune() -> None:
-    """Removes records of Dagster and of the queue that nobody looks at any more, and files of killed processes."""
+    """Removes records of Dagster and items of queues that nobody looks at any more, and files of killed processes."""
     prune_runs()
     prune_batch_jobs()
     prune_overdue()

@@ -255,11 +255,11 @@ def test_a_run_that_is_too_old_fails_the_check_once_and_a_new_one_mends_it(books
 def test_a_run_that_failed_is_no_run_and_its_reason_is_told(books: Books) -> None:
     books.open("acme")
     books.schedule()
-    books.desk("acme").rows(
+    books.house.behind(
         """insert into overdue.job_execution_log (organization_id, as_of, batch_size, status, end_time, error_count,
                                                   errors)
-           values (current_setting('app.organization_id')::uuid, current_date, 100, 'FAILED', clock_timestamp(), 1,
-                   '[{"reason": "pulled the plug"}]')"""
+           select o.id, current_date, 100, 'FAILED', clock_timestamp(), 1, '[{"reason": "pulled the plug"}]'
+           from organizations.organization o where o.slug = 'acme'"""
     )
     ((passed, severity, why),) = books.told_late().values()
     assert (passed, severity) == (False, "ERROR")

@@ -106,7 +106,7 @@ def test_no_mix_of_reads_and_batches_breaks_a_limit(
 ) -> None:
     limits = Limits(per_minute, per_second, batches)
     with organization_scope(database.engine, organization) as connection:
-        connection.execute(text("delete from quickbooks.rate"))
+        connection.execute(text("update quickbooks.rate set calls = default, batches = default"))
     turns = turns_of(database, organization, limits, wanted)
     assert most_within(turns, limits.minute) <= per_minute
     assert most_within(turns, limits.second) <= per_second

@@ -37,7 +37,9 @@ def upgrade() -> None:
     op.execute("comment on column organizations.organization.removed_at is 'set instead of a delete: records are kept'")
     isolate("organizations.organization", column="id", grants="select, insert, update")
     show_to_overview(
-        "organizations.organization", "id, slug, name, country_code, time_zone, currency, created_at, removed_at"
+        "organizations.organization",
+        "id, slug, name, country_code, time_zone, currency, created_at, removed_at",
+        column="id",
     )
 
 
