@@ -144,6 +144,21 @@ def test_a_job_is_shown_with_who_did_what_and_its_items_by_status_and_page(offic
     assert [item["status"] for item in item_lines] == ["succeeded", "cancelled", "skipped", "cancelled"]
 
 
+def test_failed_orders_are_tried_again_with_another_issue_date(office: Office) -> None:
+    job = office.job("invoice_orders", "order 7", invoice_date="2026-01-01", due_days=14)
+    assert office.types("run", job).returncode == 1
+    for wrong in ("soon", "1999-12-31"):
+        refused = office.types("retry", job, "--invoice-date", wrong)
+        assert (refused.returncode, wrong in refused.stderr) == (2, True)
+    assert "1 items wait again" in office.types("retry", job, "--invoice-date", "2026-01-02").stdout
+    assert office.types("run", job).returncode == 1
+    assert "1 items wait again" in office.types("retry", job, "--invoice-date", "today").stdout
+    said = office.types("show", job).stdout
+    assert 'asked for  {"due_days": 14}' in said
+    assert f'retried by {person()} ({{"items": 1, "changed": {{"invoice_date": "2026-01-02"}}}})' in said
+    assert f'retried by {person()} ({{"items": 1, "changed": {{"invoice_date": null}}}})' in said
+
+
 def test_statistics_are_told_by_kind_of_one_organization_or_of_all(office: Office) -> None:
     office.job("count_things", "a", "b", "bad")
     office.work("count_things")
