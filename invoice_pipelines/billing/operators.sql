@@ -57,7 +57,11 @@ declare
     step record;
 begin
     successful := 0; failed := 0; skipped := 0; first_number := null; last_number := null;
-    perform work.take_job('{invoice_orders,invoice_customers}', job);
+    begin
+        perform work.take_job('{invoice_orders,invoice_customers}', job);
+    exception when lock_not_available then
+        null;  -- the first chunk says so
+    end;
     commit;  -- that it is in work: see cleanup_stuck_batch_jobs
     loop
         perform set_config('app.organization_id', organization, true);  -- which is local to a transaction
@@ -147,8 +151,10 @@ begin
         while jobs < max_jobs loop
             perform set_config('app.organization_id', tenant::text, true);
             job := work.take_job(kinds);
+            commit;  -- as a job is locked after its queue: see work.queue_for_job
             exit when job is null;
             jobs := jobs + 1;
+            perform set_config('app.organization_id', tenant::text, true);
             call billing.work_through(job, 1000, job_status, done, broken, left_out, first_number, last_number, seconds,
                                       problem);
             successful := successful + done;
