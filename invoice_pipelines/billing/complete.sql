@@ -8,8 +8,8 @@
 --
 -- An invoice is written as header, VAT and lines, in this order or in one statement, then its number.
 
--- VAT by category and rate is that of an invoice without a number, and all of it comes at once: the lines, which are
--- compared with it, may be there already.
+-- VAT by category and rate is that of an invoice, and all of it comes at once: the lines, which are compared with it, may
+-- be there already. So nothing is added to an invoice with a number, either, as that has its VAT.
 create or replace function billing.check_taxes() returns trigger language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set enable_sort = off
@@ -17,20 +17,17 @@ as $$
 declare
     wrong record;
 begin
-    select a.invoice_id, i.id is not null as is_there, n.invoice_id is not null as is_issued into wrong
+    select a.organization_id, a.invoice_id, i.id is not null as is_there into wrong
     from (select a.organization_id, a.invoice_id, count(*) as taxes from added a
           group by a.organization_id, a.invoice_id) a
     left join lateral (select i.id from billing.invoice i
                        where i.organization_id = a.organization_id and i.id = a.invoice_id offset 0) i on true
-    left join lateral (select n.invoice_id from billing.invoice_number n
-                       where n.organization_id = a.organization_id and n.invoice_id between a.invoice_id and a.invoice_id
-                       order by n.invoice_id offset 0) n on true  -- by the index that begins with the invoice
     cross join lateral (select count(*) as taxes from billing.issued_invoice_tax t
                         where t.organization_id = a.organization_id and t.invoice_id = a.invoice_id offset 0) t
-    where i.id is null or n.invoice_id is not null or t.taxes <> a.taxes
+    where i.id is null or t.taxes <> a.taxes
     limit 1;
     if found then
-        perform billing.refuse_part(tg_table_name, wrong.invoice_id, wrong.is_there, wrong.is_issued);
+        perform billing.refuse_part(tg_table_name, wrong.organization_id, wrong.invoice_id, wrong.is_there);
     end if;
     return null;
 end
@@ -62,7 +59,7 @@ begin
               and t.tax_category = p.tax_category and t.tax_rate = p.tax_rate offset 0) t on true
         group by p.organization_id, p.invoice_id
     )
-    select v.invoice_id, i.id is not null as is_there, n.invoice_id is not null as is_issued into wrong
+    select v.organization_id, v.invoice_id, i.id is not null as is_there into wrong
     from total v
     left join lateral (
         select i.*, billing.currency_digits(i.currency) as digits from billing.invoice i
@@ -82,7 +79,7 @@ begin
           is distinct from (v.amount, t.allowance_amount, t.tax_amount, t.parts)
     limit 1;
     if found then
-        perform billing.refuse_part(tg_table_name, wrong.invoice_id, wrong.is_there, wrong.is_issued);
+        perform billing.refuse_part(tg_table_name, wrong.organization_id, wrong.invoice_id, wrong.is_there);
     end if;
     return null;
 end
@@ -90,7 +87,8 @@ $$;
 create or replace trigger check_addition after insert on billing.issued_invoice_line
     referencing new table as added for each statement execute function billing.check_lines();
 
-create or replace function billing.refuse_part(part text, invoice uuid, is_there boolean, is_issued boolean)
+drop function if exists billing.refuse_part(text, uuid, boolean, boolean);  -- before it looked for the number
+create or replace function billing.refuse_part(part text, organization uuid, invoice uuid, is_there boolean)
 returns void
 language plpgsql
 as $$
@@ -98,7 +96,8 @@ begin
     if not is_there then
         raise exception 'insert on billing.% refused: there is no invoice %', part, invoice
             using errcode = 'foreign_key_violation';
-    elsif is_issued then
+    elsif exists (select from billing.invoice_number n
+                  where n.organization_id = organization and n.invoice_id = invoice) then
         raise exception 'insert on billing.% refused: an issued invoice never changes; void it or issue a credit note',
             part using errcode = 'restrict_violation';
     else
