@@ -163,7 +163,8 @@ def _check_currency(
             WAITS_FOR_RATE,
             f"Invoice {number} of {invoice['issue_date']} is in {currency}, and no exchange rate to "
             f"{company.home_currency} is known for that day{', nor has QuickBooks one of its own' if theirs else ''}; "
-            "without one QuickBooks would book it at 1. Add the rate, and the invoice is sent by itself"
+            "without one QuickBooks would book it at 1. Add the rate (`exchange-rates import` or `set`), and it is "
+            "sent by itself"
             + ("." if theirs else "; or take QuickBooks' rate: `quickbooks options ORG exchange_rates=quickbooks`."),
             retry=True,
         )
