@@ -207,3 +207,19 @@ def test_a_right_that_the_login_cannot_take_away_is_named(database: TestDatabase
     with database.superuser.begin() as connection:
         connection.exec_driver_sql(f"revoke temporary on database {name} from {APP}")
     migrate(database.owner_url)
+
+
+def test_a_password_that_the_application_gave_itself_closes_the_embedded_server_to_nobody(
+    database: TestDatabase,
+) -> None:
+    """PostgreSQL lets every role change its own password. Where none is asked for, that changes nothing."""
+    try:
+        with hostile(database) as connection:
+            assert attempt(connection, f"alter role {APP} password 'mine'") == ""
+            assert attempt(connection, f"alter role {OWNER} password 'mine'") == "42501"
+            assert attempt(connection, f"alter role {APP} valid until '2020-01-01'") == "42501"
+        with hostile(database) as connection:
+            assert connection.execute(text("select 1")).scalar_one() == 1
+    finally:
+        with database.superuser.begin() as connection:
+            connection.execute(text(f"alter role {APP} password null"))
