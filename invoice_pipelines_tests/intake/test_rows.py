@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from sqlalchemy import text
 
-from invoice_pipelines.intake.reading import Format, Line, Party, Provenance, Reading, Source
+from invoice_pipelines.intake.reading import DiscrepancyKind, Format, Line, Party, Provenance, Reading, Source
 from invoice_pipelines.intake.received_invoices import mark_parsed
 from invoice_pipelines.intake.rows import (
     confidence,
@@ -76,6 +76,7 @@ def _of_type(kind: Any, texts: st.SearchStrategy[str]) -> st.SearchStrategy[Any]
         Any: st.none(),
         Source: st.sampled_from([Source.XML, Source.TEXT, Source.OCR]),  # no reading as a whole is a person's
         Format: st.sampled_from(Format),
+        DiscrepancyKind: st.sampled_from(DiscrepancyKind),
     }[kind]
 
 

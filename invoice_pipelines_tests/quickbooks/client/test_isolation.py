@@ -103,10 +103,10 @@ def test_calls_of_several_organizations_at_once_stay_with_their_own_company(
 
 
 def _reconnect(database: TestDatabase, organizations: list[UUID]) -> None:
-    """A token that ends as soon as it is given, which threads may do to one another here, stops a connection."""
+    """A token that ends as soon as it is given, as threads may do to one another here, stops or pauses a connection."""
     for organization in organizations:
         with organization_scope(database.engine, organization) as connection:
-            connection.execute(text("update quickbooks.connection set status = 'connected'"))
+            connection.execute(text("update quickbooks.connection set status = 'connected', paused_until = null"))
 
 
 _made: dict[int, list[UUID]] = {}
