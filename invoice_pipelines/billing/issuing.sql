@@ -184,6 +184,8 @@ begin
 end
 $$;
 
+drop function if exists billing.allot_stock(uuid[], text);  -- before only what runs out was allotted
+
 -- Which orders get nothing because an item runs out, with the reason, if orders take scarce items one after the other. An
 -- order comes with an entry for each scarce item that it wants, its entries together, and orders in their order; the
 -- arrays are parallel. `slots` are the places of the items in `on_hand`.
