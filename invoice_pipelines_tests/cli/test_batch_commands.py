@@ -28,6 +28,7 @@ class Office:
 
     terminal: Terminal
     engine: Engine
+    superuser: Engine
     organization_id: UUID
 
     def job(self, kind: str, *subjects: str, by: str = "anna", **parameters: Any) -> UUID:
@@ -39,7 +40,7 @@ class Office:
         drain(self.engine, self.organization_id, kind, _outcomes)
 
     def date_back(self, job_id: UUID, days: int) -> None:
-        with organization_scope(self.engine, self.organization_id) as connection:
+        with self.superuser.begin() as connection:
             connection.execute(
                 text("update work.batch_job set created_at = created_at - make_interval(days => :days) where id = :id"),
                 {"id": job_id, "days": days},
@@ -77,7 +78,8 @@ def office(module_database: TestDatabase, tmp_path_factory: pytest.TempPathFacto
     where = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
     for slug in ("acme", "beta"):
         assert terminal.run("organizations", "add", slug, "--name", slug.title(), *where).returncode == 0
-    return Office(terminal, module_database.engine, find_organization(module_database.engine, "acme").id)
+    acme = find_organization(module_database.engine, "acme").id
+    return Office(terminal, module_database.engine, module_database.superuser, acme)
 
 
 def test_jobs_are_found_by_kind_status_who_asked_and_when(office: Office) -> None:
@@ -155,7 +157,10 @@ def test_failed_orders_are_tried_again_with_another_issue_date(office: Office) -
     assert "1 items wait again" in office.types("retry", job, "--invoice-date", "today").stdout
     said = office.types("show", job).stdout
     assert 'asked for  {"due_days": 14}' in said
-    assert f'retried by {person()} ({{"items": 1, "changed": {{"invoice_date": "2026-01-02"}}}})' in said
+    assert (
+        f'retried by {person()} ({{"items": 1, "before": {{"due_days": 14, "invoice_date": "2026-01-01"}}, '
+        '"changed": {"invoice_date": "2026-01-02"}})'
+    ) in said
     assert f'retried by {person()} ({{"items": 1, "changed": {{"invoice_date": null}}}})' in said
 
 
