@@ -157,11 +157,9 @@ def test_failed_orders_are_tried_again_with_another_issue_date(office: Office) -
     assert "1 items wait again" in office.types("retry", job, "--invoice-date", "today").stdout
     said = office.types("show", job).stdout
     assert 'asked for  {"due_days": 14}' in said
-    assert (
-        f'retried by {person()} ({{"items": 1, "before": {{"due_days": 14, "invoice_date": "2026-01-01"}}, '
-        '"changed": {"invoice_date": "2026-01-02"}})'
-    ) in said
-    assert f'retried by {person()} ({{"items": 1, "changed": {{"invoice_date": null}}}})' in said
+    for before, after in (("2026-01-01", '"2026-01-02"'), ("2026-01-02", "null")):
+        changes = f'"before": {{"due_days": 14, "invoice_date": "{before}"}}, "changed": {{"invoice_date": {after}}}'
+        assert f'retried by {person()} ({{"items": 1, {changes}}})' in said
 
 
 def test_statistics_are_told_by_kind_of_one_organization_or_of_all(office: Office) -> None:
