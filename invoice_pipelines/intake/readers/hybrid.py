@@ -77,7 +77,7 @@ def differences_of_pages(
         return ()
     found = _confident(shown)
     differences = [
-        _difference(field, expected[field], str(found[field]))
+        _difference(field, expected[field], found[field])
         for field in _NAMES
         if field in missing and field in found and not _same(expected[field], found[field])
     ]
@@ -97,22 +97,32 @@ def _shows_other_amounts(texts: Sequence[str], payable: Decimal | None) -> bool:
     return payable is None or bool(_not_printed(texts, {"payable_amount": payable}))
 
 
-def _difference(field: str, of_xml: object, on_page: str) -> Discrepancy:
+def _difference(field: str, of_xml: str | date | Decimal, on_page: str | date | Decimal) -> Discrepancy:
     name, name_de = _NAMES[field]
     return Discrepancy(
         DiscrepancyKind.PAGES_DIFFER,
         f"The XML leads: its {name} is {of_xml}, but the page shows {on_page}.",
-        f"Maßgeblich ist das XML: Dort lautet {name_de} {of_xml}, auf der Seite steht {on_page}.",
+        f"Maßgeblich ist das XML: Dort lautet {name_de} {_in_german(of_xml)}, auf der Seite steht"
+        f" {_in_german(on_page)}.",
     )
 
 
-def _unprinted_total(of_xml: object, on_page: Decimal | None) -> Discrepancy:
+def _in_german(value: str | date | Decimal) -> str:
+    # Validation loads all rules, which reading must not wait for unless there is something to say.
+    from invoice_pipelines.intake.validation.wording import german_amount, german_date
+
+    if isinstance(value, Decimal):
+        return german_amount(value)
+    return german_date(value) if isinstance(value, date) else value
+
+
+def _unprinted_total(of_xml: str | date | Decimal, on_page: Decimal | None) -> Discrepancy:
     perhaps = "" if on_page is None else f"; its total seems to be {on_page}"
-    perhaps_de = "" if on_page is None else f"; ihr Gesamtbetrag scheint {on_page} zu sein"
+    perhaps_de = "" if on_page is None else f"; ihr Gesamtbetrag scheint {_in_german(on_page)} zu sein"
     return Discrepancy(
         DiscrepancyKind.PAGES_DIFFER,
         f"The XML leads: its total with VAT is {of_xml}, but no page shows that amount{perhaps}.",
-        f"Maßgeblich ist das XML: Dort beträgt der Gesamtbetrag {of_xml}, auf keiner Seite steht dieser"
+        f"Maßgeblich ist das XML: Dort beträgt der Gesamtbetrag {_in_german(of_xml)}, auf keiner Seite steht dieser"
         f" Betrag{perhaps_de}.",
     )
 

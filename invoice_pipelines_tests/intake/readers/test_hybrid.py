@@ -61,6 +61,15 @@ def test_a_difference_is_a_warning_that_names_both_values(other: dict[str, objec
     assert warning.startswith("The XML leads")
 
 
+def test_a_difference_is_told_in_german_with_german_amounts_and_dates() -> None:
+    other = replace(AS_PRINTED, gross_amount=Decimal("12829.69"), issue_date=date(2024, 3, 16))
+    with texts_of_pages(layouts.GERMAN_LABELS_LEFT) as texts:
+        found = differences_of_pages(layouts.GERMAN_LABELS_LEFT, other, texts, Limits())
+    german = " ".join(difference.message_de for difference in found)
+    assert "12.829,69, auf der Seite steht 312,38" in german
+    assert "16.03.2024, auf der Seite steht 15.03.2024" in german
+
+
 def test_a_total_that_no_page_shows_is_a_difference_though_the_page_is_read_with_doubt() -> None:
     page = draw([(40, 100, "Rechnung RE-7"), (40, 130, "vielen Dank. Wir berechnen EUR 529,87 wie besprochen.")])
     (difference,) = warnings(Reading(Source.XML, Format.CII, number="RE-7", gross_amount=Decimal("12829.69")), page)
