@@ -84,7 +84,9 @@ end_judge()
 own, judge = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 print(verdict.valid, own + judge < 1_000_000)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True)
+    # By way of a shell: Linux counts the memory of whoever starts a process as its peak, and tests hold a lot of it.
+    shell = ["sh", "-c", '"$0" -c "$1"; exit $?', sys.executable, program]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.split() == ["True", "True"]
 
 
