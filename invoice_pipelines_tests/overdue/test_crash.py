@@ -18,7 +18,7 @@ from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.overdue.conftest import Desk, open_desk
 
 BATCH_SIZE = 5
-INVOICES = 3_000
+INVOICES = 6_000
 SETTLED = 500
 
 
@@ -112,4 +112,4 @@ def test_killed_runs_lose_and_double_nothing_and_the_log_tells_the_truth(
     assert sum(row.created_count for row in rows) == len(expected)
     assert sum(row.closed_count for row in rows) == len(desk.notifications("closed"))
     assert sum(1 for row in rows[:-1] if row.created_count) > 0, "some were killed in the middle"
-    assert last.created_count + last.closed_count > 0, "none of them came to its end"
+    assert last.created_count > 0, "none of them came to its end"
