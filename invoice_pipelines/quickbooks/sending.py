@@ -180,7 +180,8 @@ class Sender:
                         connection, self._connected.realm_id, self._entity, decision.planned, self._shared.lease
                     )
                 settled = decision.settled
-                settled |= dict.fromkeys(decision.busy, self._shared.busy())
+                if decision.busy:
+                    settled |= dict.fromkeys(decision.busy, self._shared.busy())
                 if brought:
                     settled |= self._waiting(decision.missing)
                 ended = entries.finish(connection, settled)
