@@ -37,7 +37,7 @@ class Documents(dg.Config):
 def invoice_documents(
     context: dg.AssetExecutionContext, config: Documents, database: InvoiceDatabase
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """Documents of issued invoices, each an e-invoice: PDF/A-3 with its XML in it, or XRechnung. A document never
+    """Documents of issued invoices: PDF/A-3 with the e-invoice in it, or XRechnung. A document never
     changes; what is made anew is another version.
     """
     organization = find_organization(database.engine, context.partition_key)

@@ -56,14 +56,14 @@ def find_fields_with(pages: Sequence[Page], aids: Aids) -> Reading:
     """The fields on these pages, with what was learned of their layout. Raises ReadingError NOT_AN_INVOICE."""
     if aids.learned is None:
         reading = find_fields(pages)
-        refuse_prose(reading)
+        refuse_prose(reading, pages)
         return reading
     from invoice_pipelines.intake.readers.text_layer.learned import fingerprint
 
     learned = aids.learned(fingerprint(pages))
     reading = find_fields(pages, learned)
     if not learned:  # what a person has worked on is an invoice
-        refuse_prose(reading)
+        refuse_prose(reading, pages)
     return reading
 
 

@@ -8,8 +8,10 @@ conditions printed with an invoice thin its amounts out, but then its total is s
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from invoice_pipelines.intake.readers.text_layer.identifiers import iban_is_valid, vat_id_is_valid
+from invoice_pipelines.intake.readers.text_layer.words import Page
 from invoice_pipelines.intake.reading import Reading, ReadingError, Source
 
 _MONEY = re.compile(r"\D{0,4}(?:\d{1,3}(?:[.,']?\d{3})*[.,]\d\d|\d{1,3}(?:[.,']\d{3})+)\D{0,4}")
@@ -23,12 +25,12 @@ _LIKELY = 0.6
 _SURE = 0.9
 
 
-def refuse_prose(reading: Reading) -> None:
+def refuse_prose(reading: Reading, pages: Sequence[Page]) -> None:
     """Raises ReadingError NOT_AN_INVOICE for a reading of pages with a text layer that are a text about something.
 
-    Recognized words are not judged: on a bad scan, amounts are what is lost first.
+    Recognized words are not judged, whoever recognized them: on a bad scan, amounts are what is lost first.
     """
-    if reading.source is not Source.TEXT:
+    if reading.source is not Source.TEXT or any(page.needs_ocr for page in pages):
         return
     words = [word[0] for page in reading.raw.get("pages", ()) for word in page["words"]]
     amounts = sum(1 for word in words if _MONEY.fullmatch(word))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from invoice_pipelines.intake.readers import read_document
-from invoice_pipelines.intake.reading import ReadingError
-from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines.intake.reading import ReadingError, Source
+from invoice_pipelines_tests.conftest import CORPUS, PROJECT
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw
 
 SPECIFICATION = (
@@ -55,3 +55,11 @@ def test_the_manual_of_this_project_is_refused() -> None:
 def test_an_invoice_with_long_conditions_is_read(pages: int) -> None:
     reading = read_document(draw(page(list(INVOICE)), *[page([*CONDITIONS] * 25)] * pages))
     assert (reading.number, str(reading.gross_amount)) == ("RE-2025-77", "119.00")
+
+
+@pytest.mark.corpus
+@pytest.mark.skipif(not CORPUS.exists(), reason="the shared corpus of real documents is not there")
+@pytest.mark.parametrize("name", ["de_2024_dm_*", "nl_2019_restaurant_mcdonalds_*", "uk_2019_misc*_slateford_*"])
+def test_a_scanned_receipt_with_few_amounts_in_its_hidden_text_is_not_refused(name: str) -> None:
+    receipt = next((CORPUS.parent / "receipts").rglob(f"{name}.pdf"))
+    assert read_document(receipt.read_bytes()).source == Source.TEXT
