@@ -5,51 +5,32 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
+from importlib.metadata import entry_points
 
 import typer
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from invoice_pipelines.bench.result import BenchError
 from invoice_pipelines.billing.errors import BillingError
-from invoice_pipelines.cli import (
-    batch,
-    bench,
-    conflicts,
-    datev,
-    db,
-    demo,
-    documents,
-    exchange_rates,
-    export,
-    imports,
-    intake,
-    invoices,
-    message_templates,
-    messages,
-    ocr,
-    opt_outs,
-    organizations,
-    quickbooks,
-    quickbooks_sync,
-    review,
-    sandbox,
-    services,
-    status,
-    templates,
-    upload,
-)
+from invoice_pipelines.cli import db, organizations, services, status
+from invoice_pipelines.cli.batch import batch
+from invoice_pipelines.cli.billing import exchange_rates, imports, invoices
+from invoice_pipelines.cli.delivery import message_templates, messages, opt_outs, templates
+from invoice_pipelines.cli.intake import datev, documents, export, intake, ocr, review, upload
 from invoice_pipelines.cli.output import literal
+from invoice_pipelines.cli.quickbooks import conflicts, quickbooks
+from invoice_pipelines.cli.quickbooks import sync as quickbooks_sync
 from invoice_pipelines.cli.supervisor import ServiceError
 from invoice_pipelines.database.access import embedded_server
 from invoice_pipelines.database.errors import DISK_FULL, DatabaseError, explain, sqlstate
 from invoice_pipelines.delivery.values import DeliveryError
-from invoice_pipelines.intake.datev.errors import DatevError
+from invoice_pipelines.intake.exports.datev.errors import DatevError
 from invoice_pipelines.intake.received_invoices import IntakeError
 from invoice_pipelines.intake.review.errors import ReviewError
 from invoice_pipelines.organizations import OrganizationError
-from invoice_pipelines.quickbooks.conflicts import ConflictError
-from invoice_pipelines.quickbooks.faults import Fault, QuickBooksError
+from invoice_pipelines.quickbooks.api.faults import Fault, QuickBooksError
+from invoice_pipelines.quickbooks.conflicts.conflicts import ConflictError
 from invoice_pipelines.settings import SettingsError, load_settings
 from invoice_pipelines.storage import StorageError
 from invoice_pipelines.work import JobCancelled, JobNotFound
@@ -64,7 +45,6 @@ app = typer.Typer(
     add_completion=False,
 )
 services.register(app)
-demo.register(app)
 status.register(app)
 app.add_typer(organizations.app, name="organizations")
 app.add_typer(imports.customers, name="customers")
@@ -76,7 +56,6 @@ app.add_typer(batch.app, name="batch")
 app.add_typer(invoices.app, name="invoices")
 upload.register(app)
 documents.register(app)
-bench.register(app)
 app.add_typer(intake.app, name="intake")
 app.add_typer(review.app, name="review")
 app.add_typer(ocr.app, name="ocr")
@@ -85,12 +64,14 @@ app.add_typer(datev.app, name="datev")
 quickbooks_sync.register(quickbooks.app)
 app.add_typer(quickbooks.app, name="quickbooks")
 app.add_typer(conflicts.app, name="conflicts")
-app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(templates.app, name="templates")
 app.add_typer(messages.app, name="messages")
 app.add_typer(message_templates.app, name="message-templates")
 app.add_typer(opt_outs.app, name="opt-outs")
 app.add_typer(db.app, name="db")
+for added in entry_points(group="invoice_pipelines.commands"):
+    with suppress(ModuleNotFoundError):  # the workshop's commands need what its extra installs
+        added.load()(app)
 
 
 def main() -> None:
@@ -110,7 +91,6 @@ def main() -> None:
     except (
         ServiceError,
         SettingsError,
-        BenchError,
         DatabaseError,
         OrganizationError,
         BillingError,

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from upath import UPath
 
 from invoice_pipelines.database.access import open_database
-from invoice_pipelines.intake.stages import Intake, make_intake
+from invoice_pipelines.intake.stages.stages import Intake, make_intake
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import Settings, load_settings
 from invoice_pipelines.storage import root_path

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.quickbooks.usage import read_usage
+from invoice_pipelines.quickbooks.api.usage import read_usage
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 
 

@@ -175,7 +175,7 @@ _REFUSED_FOR_LONG = timedelta(hours=1)
 def connection_health(connection: Connection, slug: str) -> ConnectionHealth:
     """Whether QuickBooks may be spoken to, now and in the next weeks."""
     # Tokens come with the HTTP client; loading Dagster, as each run does, must not wait for it.
-    from invoice_pipelines.quickbooks.tokens import expiry_warnings
+    from invoice_pipelines.quickbooks.connection.tokens import expiry_warnings
 
     row = connection.execute(
         text(

@@ -15,11 +15,11 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.quickbooks.connections import find_connection
-from invoice_pipelines.quickbooks.faults import RealmPaused
-from invoice_pipelines.quickbooks.pull import PullReport, pull
-from invoice_pipelines.quickbooks.push import PushProgress, PushReport, push
-from invoice_pipelines.quickbooks.usage import Usage, read_usage
+from invoice_pipelines.quickbooks.api.faults import RealmPaused
+from invoice_pipelines.quickbooks.api.usage import Usage, read_usage
+from invoice_pipelines.quickbooks.connection.connections import find_connection
+from invoice_pipelines.quickbooks.pull.pull import PullReport, pull
+from invoice_pipelines.quickbooks.push.push import PushProgress, PushReport, push
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
 

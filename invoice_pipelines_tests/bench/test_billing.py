@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from invoice_pipelines.bench import billing
+from invoice_pipelines.workshop.bench.billing import billing
 from invoice_pipelines_tests.sizes import only_at_full_size
 
 BARS = {

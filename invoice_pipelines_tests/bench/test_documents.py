@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from invoice_pipelines.bench import document_making
-from invoice_pipelines.bench.document_making import Size
+from invoice_pipelines.workshop.bench.document_making import document_making
+from invoice_pipelines.workshop.bench.document_making.document_making import Size
 from invoice_pipelines_tests.sizes import only_at_full_size
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from invoice_pipelines.bench import intake
-from invoice_pipelines.bench.bare import BareCalls, plan_for
-from invoice_pipelines.bench.documents import copies, valid_e_invoices
-from invoice_pipelines.bench.intake import Size
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
+from invoice_pipelines.workshop.bench import intake
+from invoice_pipelines.workshop.bench.bare import BareCalls, plan_for
+from invoice_pipelines.workshop.bench.documents import copies, valid_e_invoices
+from invoice_pipelines.workshop.bench.intake import Size
 from invoice_pipelines_tests.sizes import only_at_full_size
 
 

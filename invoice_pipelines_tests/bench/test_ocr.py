@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from invoice_pipelines.bench import ocr
-from invoice_pipelines.bench.ocr import Size
+from invoice_pipelines.workshop.bench.ocr import ocr
+from invoice_pipelines.workshop.bench.ocr.ocr import Size
 from invoice_pipelines_tests.sizes import only_at_full_size
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from invoice_pipelines.bench import overdue
-from invoice_pipelines.bench.result import BenchResult
 from invoice_pipelines.overdue import BATCH_SIZE
+from invoice_pipelines.workshop.bench.overdue import overdue
+from invoice_pipelines.workshop.bench.result import BenchResult
 
 SMALL = overdue.Size(
     invoices=6_000, overdue=250, batch_sizes=(BATCH_SIZE, 200), rounds=2, sampled=50, loop_rounds=1, commits=5

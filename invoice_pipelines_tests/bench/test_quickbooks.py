@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invoice_pipelines.bench import quickbooks
+from invoice_pipelines.workshop.bench import quickbooks
 from invoice_pipelines_tests.sizes import only_at_full_size
 
 SMALL = quickbooks.Size(invoices=150, customers=10, items=5, read_customers=1_100, read_payments=1_100, scale=60.0)

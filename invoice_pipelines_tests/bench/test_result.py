@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from invoice_pipelines.bench import benches
-from invoice_pipelines.bench.result import Bar, BenchResult, Case
 from invoice_pipelines.cli import main
+from invoice_pipelines.workshop.bench import benches
+from invoice_pipelines.workshop.bench.result import Bar, BenchResult, Case
 from invoice_pipelines_tests.conftest import PROJECT
 
 
@@ -66,7 +66,7 @@ def test_an_unknown_benchmark_is_named_with_those_there_are():
 @pytest.mark.parametrize(("value", "code"), [(0.75, 0), (0.5, 1)])
 @pytest.mark.parametrize("as_json", [True, False])
 def test_the_exit_code_says_whether_all_bars_hold(value, code, as_json, monkeypatch, capsys):
-    monkeypatch.setattr("invoice_pipelines.cli.bench.run_bench", lambda name, progress: result(value))
+    monkeypatch.setattr("invoice_pipelines.workshop.commands.bench.run_bench", lambda name, progress: result(value))
     monkeypatch.setattr(sys, "argv", ["invoice-pipelines", "bench", "intake", *(["--json"] if as_json else [])])
     with pytest.raises(SystemExit) as end:
         main()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.validation import Expectations, validate
 from invoice_pipelines_tests.billing.books import Book, books_of_orders
 from invoice_pipelines_tests.billing.conftest import RATES, Desk, line

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.sandbox.mail import MailServer
+from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines_tests.billing.conftest import fresh_database
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
 

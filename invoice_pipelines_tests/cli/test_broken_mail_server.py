@@ -12,8 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.sandbox.mail import MailServer
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines_tests.billing.conftest import fresh_database
 from invoice_pipelines_tests.cli.test_batch_delivery import FILES
 from invoice_pipelines_tests.cli.test_billing_commands import Ended, Terminal

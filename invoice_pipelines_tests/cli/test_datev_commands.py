@@ -16,7 +16,7 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, mark_parsed, mark_validated
-from invoice_pipelines.intake.uploads import StoredFile, record_uploads
+from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal

@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.billing import process_jobs
-from invoice_pipelines.cli import demo_delivery
-from invoice_pipelines.cli.demo_delivery import AT_ONCE, BY_EMAIL, BY_SMS, Outside, running_servers
-from invoice_pipelines.cli.demo_orders import ask_for_invoices, order_books
-from invoice_pipelines.delivery.documents import make_documents
-from invoice_pipelines.delivery.sending import send_messages
+from invoice_pipelines.delivery.documents.documents import make_documents
+from invoice_pipelines.delivery.sending.sending import send_messages
 from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization, find_organization
 from invoice_pipelines.overdue import notify_overdue
-from invoice_pipelines.sandbox.mail import MailServer
 from invoice_pipelines.settings import load_settings
+from invoice_pipelines.workshop.demo import delivery as demo_delivery
+from invoice_pipelines.workshop.demo.delivery import AT_ONCE, BY_EMAIL, BY_SMS, Outside, running_servers
+from invoice_pipelines.workshop.demo.orders import ask_for_invoices, order_books
+from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines_tests.cli.test_demo_orders import HOME
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.sizes import only_at_full_size

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from invoice_pipelines.billing import process_jobs
-from invoice_pipelines.cli.demo_orders import Batch, ask_for_invoices, is_done, order_books, problems
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.workshop.demo.orders import Batch, ask_for_invoices, is_done, order_books, problems
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 
 BOOKS = order_books(PROJECT / "examples")

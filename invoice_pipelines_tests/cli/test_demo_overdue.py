@@ -9,12 +9,12 @@ from typing import cast
 import pytest
 
 from invoice_pipelines.billing import process_jobs
-from invoice_pipelines.cli import demo_overdue
-from invoice_pipelines.cli.demo_orders import Batch, ask_for_invoices, order_books
-from invoice_pipelines.cli.demo_overdue import DAYS_AGO, LEVELS, Noticed, look_twice, problems
 from invoice_pipelines.cli.supervisor import Services
 from invoice_pipelines.organizations import OrganizationSettings, add_organization
 from invoice_pipelines.overdue import ExecutionReport, notify_overdue
+from invoice_pipelines.workshop.demo import overdue as demo_overdue
+from invoice_pipelines.workshop.demo.orders import Batch, ask_for_invoices, order_books
+from invoice_pipelines.workshop.demo.overdue import DAYS_AGO, LEVELS, Noticed, look_twice, problems
 from invoice_pipelines_tests.cli.test_demo_orders import HOME
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 

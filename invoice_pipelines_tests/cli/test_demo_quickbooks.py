@@ -11,9 +11,13 @@ import pytest
 from sqlalchemy import Engine
 
 from invoice_pipelines.billing import process_jobs
-from invoice_pipelines.cli import demo_quickbooks
-from invoice_pipelines.cli.demo_orders import ask_for_invoices, order_books
-from invoice_pipelines.cli.demo_quickbooks import (
+from invoice_pipelines.cli.supervisor import Services
+from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.quickbooks.sync import sync
+from invoice_pipelines.settings import load_settings
+from invoice_pipelines.workshop.demo import quickbooks as demo_quickbooks
+from invoice_pipelines.workshop.demo.orders import ask_for_invoices, order_books
+from invoice_pipelines.workshop.demo.quickbooks import (
     COMPANIES,
     Company,
     Synced,
@@ -26,10 +30,6 @@ from invoice_pipelines.cli.demo_quickbooks import (
     running_quickbooks,
     sync_now,
 )
-from invoice_pipelines.cli.supervisor import Services
-from invoice_pipelines.organizations import add_organization
-from invoice_pipelines.quickbooks.sync import sync
-from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.cli.test_demo_orders import HOME
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 

@@ -17,8 +17,8 @@ from invoice_pipelines.database import create_app_engine, organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import find_organization
-from invoice_pipelines.sandbox.mail import MailServer
-from invoice_pipelines.sandbox.mail.faults import Fault
+from invoice_pipelines.workshop.sandbox.mail import MailServer
+from invoice_pipelines.workshop.sandbox.mail.faults import Fault
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
 from invoice_pipelines_tests.conftest import clone_template
 

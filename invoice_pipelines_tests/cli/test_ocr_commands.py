@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from invoice_pipelines.intake.ocr.engine import RecognizedPage, RecognizedWord
-from invoice_pipelines.intake.ocr.self_check import LINES
+from invoice_pipelines.intake.documents.ocr.engine import RecognizedPage, RecognizedWord
+from invoice_pipelines.intake.documents.ocr.self_check import LINES
 from invoice_pipelines.organizations import OrganizationSettings, change_organization
-from invoice_pipelines.sandbox.vision import Fault, VisionSandbox
+from invoice_pipelines.workshop.sandbox.vision import Fault, VisionSandbox
 from invoice_pipelines_tests.cli.test_commands import run
 from invoice_pipelines_tests.conftest import TestDatabase
 

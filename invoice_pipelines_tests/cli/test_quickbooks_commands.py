@@ -14,7 +14,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.sandbox.quickbooks import Sandbox, Switches
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
 from invoice_pipelines_tests.conftest import clone_template
 

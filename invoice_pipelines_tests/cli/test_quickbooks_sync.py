@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from invoice_pipelines.billing import add_customers, add_items, add_tax_rates, batch_invoice_customers, process_jobs
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import change_organization, find_organization
-from invoice_pipelines.quickbooks.connections import change_options
-from invoice_pipelines.sandbox.quickbooks import Sandbox
+from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.conftest import REALM, connected, quickbooks_settings, sandbox

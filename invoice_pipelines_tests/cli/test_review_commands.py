@@ -10,7 +10,7 @@ from PIL import Image
 
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.intake.stages import make_intake, parse_uploads, validate_invoices
+from invoice_pipelines.intake.stages.stages import make_intake, parse_uploads, validate_invoices
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal

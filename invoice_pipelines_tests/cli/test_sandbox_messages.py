@@ -15,9 +15,9 @@ import pytest
 
 from invoice_pipelines.delivery.channels.opening import open_channel
 from invoice_pipelines.delivery.values import ChannelName
-from invoice_pipelines.sandbox.mail import MailServer
-from invoice_pipelines.sandbox.twilio import TwilioServer
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.mail import MailServer
+from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.delivery.channels.outgoing import CUSTOMER, PHONE, email, sms
 
 pytestmark = pytest.mark.slow

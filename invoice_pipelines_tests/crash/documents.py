@@ -13,10 +13,10 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from invoice_pipelines.bench.documents import EXAMPLES, copies, valid_e_invoices
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.intake.overview import waiting_files
 from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.workshop.bench.documents import EXAMPLES, copies, valid_e_invoices
 
 STAGES_OF = {"EXPORTED": ["UPLOADED", "PARSED", "VALIDATED", "EXPORTED"]}
 

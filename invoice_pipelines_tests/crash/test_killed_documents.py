@@ -16,8 +16,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import URL
 
-from invoice_pipelines.delivery.bundles import COMBINED_PDF
-from invoice_pipelines.delivery.documents import changed_documents, find_bundles
+from invoice_pipelines.delivery.documents.bundles import COMBINED_PDF
+from invoice_pipelines.delivery.documents.documents import changed_documents, find_bundles
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.delivery.press import Press, open_press
 from invoice_pipelines_tests.sizes import size

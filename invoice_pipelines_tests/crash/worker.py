@@ -19,9 +19,15 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database import create_app_engine, organization_scope
-from invoice_pipelines.intake import parsing, validating  # noqa: F401 (loaded before the fork)
-from invoice_pipelines.intake.arrivals import files_by_organization, sight
-from invoice_pipelines.intake.stages import export_invoices, make_intake, parse_uploads, take_uploads, validate_invoices
+from invoice_pipelines.intake.stages import parsing, validating  # noqa: F401 (loaded before the fork)
+from invoice_pipelines.intake.stages.arrivals import files_by_organization, sight
+from invoice_pipelines.intake.stages.stages import (
+    export_invoices,
+    make_intake,
+    parse_uploads,
+    take_uploads,
+    validate_invoices,
+)
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import Settings
 

@@ -21,7 +21,7 @@ from invoice_pipelines.database.roles import DAGSTER
 from invoice_pipelines.defs.intake.sensors import intake_due
 from invoice_pipelines.defs.organizations import organization_partitions
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.intake.uploads import StoredFile, record_uploads
+from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage import root_path, store_blob

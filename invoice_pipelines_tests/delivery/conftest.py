@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from invoice_pipelines.sandbox.mail import MailServer
-from invoice_pipelines.sandbox.mail.server import BOUNCES
-from invoice_pipelines.sandbox.twilio import TwilioServer
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.mail import MailServer
+from invoice_pipelines.workshop.sandbox.mail.server import BOUNCES
+from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from invoice_pipelines.delivery.documents import (
+from invoice_pipelines.delivery.documents.documents import (
     Document,
     DocumentPool,
     DocumentReport,

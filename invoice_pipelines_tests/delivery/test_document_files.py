@@ -18,10 +18,10 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.billing.corrections import credit_invoice
-from invoice_pipelines.delivery.bundles import COMBINED_PDF, ZIP
-from invoice_pipelines.delivery.document_pool import PoolBounds
-from invoice_pipelines.delivery.document_writing import file_name
-from invoice_pipelines.delivery.documents import DocumentBundle, DocumentPool, find_bundles
+from invoice_pipelines.delivery.documents.bundles import COMBINED_PDF, ZIP
+from invoice_pipelines.delivery.documents.documents import DocumentBundle, DocumentPool, find_bundles
+from invoice_pipelines.delivery.documents.pool import PoolBounds
+from invoice_pipelines.delivery.documents.writing import file_name
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DocumentFormat
 from invoice_pipelines.work import cancel_job, enqueue, retry_failed
 from invoice_pipelines_tests.billing.conftest import fresh_database
@@ -237,7 +237,7 @@ def test_a_file_name_holds_safe_signs_only_whatever_the_number_is() -> None:
 
 def test_a_process_for_documents_knows_no_database() -> None:
     code = (
-        "import sys; import invoice_pipelines.delivery.document_process; "
+        "import sys; import invoice_pipelines.delivery.documents.process; "
         "print('psycopg' in sys.modules, 'dagster' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=True)

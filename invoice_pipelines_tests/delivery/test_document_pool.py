@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from invoice_pipelines.billing.issued_invoices import IssuedInvoice
-from invoice_pipelines.delivery.document_pool import (
+from invoice_pipelines.delivery.documents.pool import (
     PROCESS_DIED,
     TIMEOUT,
     DocumentPool,
@@ -22,7 +22,7 @@ from invoice_pipelines.delivery.document_pool import (
     PoolError,
     warm_pool,
 )
-from invoice_pipelines.delivery.document_writing import Made, NotMade, Task, Workshop, input_sha256
+from invoice_pipelines.delivery.documents.writing import Made, NotMade, Task, Workshop, input_sha256
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
 from invoice_pipelines.delivery.rendering.samples import sample_invoice
 from invoice_pipelines.delivery.values import DocumentFormat

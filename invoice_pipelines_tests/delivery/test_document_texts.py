@@ -15,12 +15,12 @@ import pytest
 from einvoice.codelists import VATEX_CODES
 
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice
-from invoice_pipelines.delivery.document_writing import Task, Workshop, Writer, Written
+from invoice_pipelines.delivery.documents.writing import Task, Workshop, Writer, Written
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
-from invoice_pipelines.delivery.rendering.catalogues import project_catalogue
+from invoice_pipelines.delivery.rendering.language.catalogues import project_catalogue
 from invoice_pipelines.delivery.rendering.samples import BUYER, SELLER, sample_invoice
 from invoice_pipelines.delivery.values import DocumentFormat
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.organizations import Address, Organization, OrganizationSettings
 from invoice_pipelines.organizations.settings import DocumentSettings
 from invoice_pipelines_tests.delivery.einvoice.judge import rules

@@ -13,14 +13,14 @@ import pytest
 
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
 from invoice_pipelines.billing.errors import InvoiceNotFound
-from invoice_pipelines.delivery.document_requests import DocumentRequest
-from invoice_pipelines.delivery.documents import (
+from invoice_pipelines.delivery.documents.documents import (
     DocumentNotMade,
     DocumentPool,
     all_invoices_without_documents,
     changed_documents,
     make_one,
 )
+from invoice_pipelines.delivery.documents.requests import DocumentRequest
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DeliveryError, DocumentFormat
 from invoice_pipelines.organizations.settings import DocumentSettings, OrganizationSettings

@@ -13,7 +13,7 @@ from invoice_pipelines.delivery.einvoice import Seller, lacking, write_xml
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
 from invoice_pipelines.delivery.rendering.renderer import Look, Renderer
 from invoice_pipelines.delivery.values import DocumentFormat
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.organizations.settings import DocumentSettings
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.delivery.einvoice.conftest import billing_database  # noqa: F401 - a fixture

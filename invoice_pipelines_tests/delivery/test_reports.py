@@ -14,14 +14,14 @@ from sqlalchemy.exc import ProgrammingError
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.delivery.channels.mail import MailChannel
 from invoice_pipelines.delivery.channels.twilio import TwilioChannel
-from invoice_pipelines.delivery.reports import ReportsRead, read_mailbox, read_statuses
+from invoice_pipelines.delivery.sending.provider_reports import ReportsRead, read_mailbox, read_statuses
 from invoice_pipelines.organizations import Organization, find_organization
-from invoice_pipelines.sandbox.mail import Fault as MailFault
-from invoice_pipelines.sandbox.mail import MailServer, ReportStyle
-from invoice_pipelines.sandbox.mail.server import BOUNCES
-from invoice_pipelines.sandbox.twilio import Fault as TwilioFault
-from invoice_pipelines.sandbox.twilio import TwilioServer
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.mail import Fault as MailFault
+from invoice_pipelines.workshop.sandbox.mail import MailServer, ReportStyle
+from invoice_pipelines.workshop.sandbox.mail.server import BOUNCES
+from invoice_pipelines.workshop.sandbox.twilio import Fault as TwilioFault
+from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.delivery.channels.outgoing import CUSTOMER, email, sms, whatsapp
 from invoice_pipelines_tests.delivery.conftest import settings_of

@@ -19,12 +19,12 @@ from upath import UPath
 from invoice_pipelines.database import create_app_engine, create_login_engine, organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
-from invoice_pipelines.intake.arrivals import IntakeReport, files_by_organization, sight
-from invoice_pipelines.intake.readers import Limits
+from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.reading import Format, Line, Party, Provenance, Reading, Source, TaxBreakdown
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, mark_parsed, mark_validated
-from invoice_pipelines.intake.stages import Intake, take_uploads
-from invoice_pipelines.intake.uploads import StoredFile, record_uploads
+from invoice_pipelines.intake.stages.arrivals import IntakeReport, files_by_organization, sight
+from invoice_pipelines.intake.stages.stages import Intake, take_uploads
+from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.organizations import add_organization, find_organization
 from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines_tests.conftest import TestDatabase

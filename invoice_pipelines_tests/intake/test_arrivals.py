@@ -15,12 +15,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from invoice_pipelines.intake.arrivals import files_by_organization, organizations_with_waiting_files, sight
+from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.overview import duplicate_files, organizations_due, waiting_files
 from invoice_pipelines.intake.promises import uploads_without_invoice
-from invoice_pipelines.intake.readers import Limits
-from invoice_pipelines.intake.stages import take_uploads
-from invoice_pipelines.intake.uploads import StoredFile, record_uploads
+from invoice_pipelines.intake.stages.arrivals import files_by_organization, organizations_with_waiting_files, sight
+from invoice_pipelines.intake.stages.stages import take_uploads
+from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.storage import read_blob, root_path, write_file_atomically
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.intake.conftest import Desk, open_desk

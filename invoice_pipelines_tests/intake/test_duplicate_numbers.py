@@ -16,7 +16,7 @@ from invoice_pipelines.intake.received_invoices import (
     mark_parsed,
     retry_failed,
 )
-from invoice_pipelines.intake.validating import Standard, validate_handler
+from invoice_pipelines.intake.stages.validating import Standard, validate_handler
 from invoice_pipelines.work import Chunk, Item, Outcome
 from invoice_pipelines_tests.intake.conftest import Desk, make_reading, surely_read
 

@@ -22,8 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from invoice_pipelines.intake import stages
-from invoice_pipelines.intake.export_files import (
+from invoice_pipelines.intake.exports.export_files import (
     INVOICE_COLUMNS,
     LINE_COLUMNS,
     Export,
@@ -34,6 +33,7 @@ from invoice_pipelines.intake.export_files import (
 from invoice_pipelines.intake.promises import exported_without_file
 from invoice_pipelines.intake.reading import Line, Party
 from invoice_pipelines.intake.received_invoices import ProcessingError, ask_for_new_export, mark_failed
+from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.storage import StorageError, write_file_atomically
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.intake.conftest import Desk, make_reading

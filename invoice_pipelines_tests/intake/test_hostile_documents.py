@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from invoice_pipelines.intake.stages import parse_uploads, validate_invoices
+from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
 from invoice_pipelines.intake.validation.judge import end_judge
 from invoice_pipelines_tests.intake.conftest import Desk
 from invoice_pipelines_tests.intake.validation import hostile

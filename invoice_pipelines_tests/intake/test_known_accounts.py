@@ -13,8 +13,8 @@ from sqlalchemy import text
 
 from invoice_pipelines.intake.reading import Party, Payment, PaymentAccount, Reading
 from invoice_pipelines.intake.received_invoices import ProcessingError, mark_exported, mark_failed
-from invoice_pipelines.intake.stages import parse_uploads, validate_invoices
-from invoice_pipelines.intake.validating import judge_parsed
+from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
+from invoice_pipelines.intake.stages.validating import judge_parsed
 from invoice_pipelines_tests.intake.conftest import Desk
 from invoice_pipelines_tests.intake.review.lane import STANDARD, accept, codes, correct, on_paper, reject
 from invoice_pipelines_tests.intake.validation.specimens import UBL

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from invoice_pipelines.intake import promises
-from invoice_pipelines.intake.export_files import choose_invoices, complete_exports
+from invoice_pipelines.intake.exports.export_files import choose_invoices, complete_exports
 from invoice_pipelines.intake.received_invoices import (
     InvoiceVersion,
     ProcessingError,

@@ -18,7 +18,7 @@ from invoice_pipelines.intake.operations import (
     violations_by_class,
 )
 from invoice_pipelines.intake.received_invoices import ProcessingError, mark_failed, retry_failed
-from invoice_pipelines.intake.stages import parse_uploads, validate_invoices
+from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
 from invoice_pipelines.intake.tracing import PROCESS_TRACE_ID
 from invoice_pipelines_tests.intake.conftest import Desk
 from invoice_pipelines_tests.intake.validation.specimens import UBL

@@ -14,7 +14,6 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.intake import stages
 from invoice_pipelines.intake.overview import failure_reasons
 from invoice_pipelines.intake.received_invoices import (
     PARSE,
@@ -31,6 +30,7 @@ from invoice_pipelines.intake.received_invoices import (
     retry_failed,
     statistics,
 )
+from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.intake.states import Status
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.intake.conftest import Desk, make_reading

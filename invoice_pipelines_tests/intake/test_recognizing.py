@@ -14,9 +14,9 @@ from PIL import Image
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from invoice_pipelines.intake import recognizing
-from invoice_pipelines.intake.ocr import rendering
-from invoice_pipelines.intake.ocr.engine import (
+from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr import rendering
+from invoice_pipelines.intake.documents.ocr.engine import (
     EngineSpec,
     EngineUnavailable,
     PageError,
@@ -24,11 +24,11 @@ from invoice_pipelines.intake.ocr.engine import (
     RecognizedPage,
     RecognizedWord,
 )
-from invoice_pipelines.intake.ocr.rendering import render_pages
-from invoice_pipelines.intake.readers import Limits
-from invoice_pipelines.intake.readers.text_layer.words import read_pages
+from invoice_pipelines.intake.documents.ocr.rendering import render_pages
+from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines.intake.received_invoices import retry_failed
-from invoice_pipelines.intake.stages import parse_uploads, process_uploads
+from invoice_pipelines.intake.stages import recognizing
+from invoice_pipelines.intake.stages.stages import parse_uploads, process_uploads
 from invoice_pipelines_tests.intake.conftest import Desk
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

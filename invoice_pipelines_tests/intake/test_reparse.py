@@ -19,21 +19,22 @@ from hypothesis import HealthCheck, given, settings
 from PIL import Image
 from sqlalchemy import text
 
-from invoice_pipelines.intake import reparse, reparse_pages
-from invoice_pipelines.intake.export_files import choose_invoices
-from invoice_pipelines.intake.ocr.engine import EngineSpec, EngineUnavailable, RecognizedPage, RecognizedWord
-from invoice_pipelines.intake.ocr.engines import identify
-from invoice_pipelines.intake.ocr.kept_pages import EngineIdentity, keep_page
-from invoice_pipelines.intake.ocr.pictures import page_key
-from invoice_pipelines.intake.readers import Limits
-from invoice_pipelines.intake.readers.pictured_pages import pictured_pages
-from invoice_pipelines.intake.readers.text_layer.words import read_pages
+from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable, RecognizedPage, RecognizedWord
+from invoice_pipelines.intake.documents.ocr.engines import identify
+from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity, keep_page
+from invoice_pipelines.intake.documents.ocr.pictures import page_key
+from invoice_pipelines.intake.documents.pictured_pages import pictured_pages
+from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
+from invoice_pipelines.intake.exports.export_files import choose_invoices
+from invoice_pipelines.intake.history import pages as reparse_pages
+from invoice_pipelines.intake.history import reparse
+from invoice_pipelines.intake.history.changes import MOST_CHANGES, change_files, differences, sample_changes
+from invoice_pipelines.intake.history.reparse import ReparseReport, reparse_invoices
 from invoice_pipelines.intake.reading import Line, Reading
 from invoice_pipelines.intake.received_invoices import IntakeError
-from invoice_pipelines.intake.reparse import ReparseReport, reparse_invoices
-from invoice_pipelines.intake.reparse_changes import MOST_CHANGES, change_files, differences, sample_changes
 from invoice_pipelines.intake.rows import json_text, plain, reading_json
-from invoice_pipelines.intake.stages import export_invoices, parse_uploads, validate_invoices
+from invoice_pipelines.intake.stages.stages import export_invoices, parse_uploads, validate_invoices
 from invoice_pipelines_tests.intake.conftest import Desk, make_reading
 from invoice_pipelines_tests.intake.review.lane import codes, correct, look, reject
 from invoice_pipelines_tests.intake.review.pages import page_of

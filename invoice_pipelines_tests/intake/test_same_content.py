@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date
 
-from invoice_pipelines.intake.stages import parse_uploads, validate_invoices
+from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
 from invoice_pipelines_tests.intake.conftest import Desk
 from invoice_pipelines_tests.intake.review.lane import judged, on_paper
 from invoice_pipelines_tests.intake.review.pages import page_of

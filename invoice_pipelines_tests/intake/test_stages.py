@@ -17,9 +17,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import text
 
 from invoice_pipelines.intake import promises
-from invoice_pipelines.intake.ocr.engine import EngineSpec
+from invoice_pipelines.intake.documents import Aids, read_document
+from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
 from invoice_pipelines.intake.overview import failure_reasons, status_counts
-from invoice_pipelines.intake.readers import Aids, read_document
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import (
     NotWaiting,
@@ -28,8 +28,8 @@ from invoice_pipelines.intake.received_invoices import (
     retry_failed,
     statistics,
 )
-from invoice_pipelines.intake.recognizing import known_pages
-from invoice_pipelines.intake.stages import (
+from invoice_pipelines.intake.stages.recognizing import known_pages
+from invoice_pipelines.intake.stages.stages import (
     Intake,
     export_invoices,
     make_intake,

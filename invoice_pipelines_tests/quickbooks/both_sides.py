@@ -17,13 +17,13 @@ from sqlalchemy import Connection, text
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.organizations import add_organization
-from invoice_pipelines.quickbooks.connections import change_options
-from invoice_pipelines.quickbooks.pull import PullReport, pull
-from invoice_pipelines.quickbooks.push import push_all
-from invoice_pipelines.quickbooks.rate import Limits
+from invoice_pipelines.quickbooks.api.rate import Limits
+from invoice_pipelines.quickbooks.connection.connections import change_options
+from invoice_pipelines.quickbooks.pull.pull import PullReport, pull
+from invoice_pipelines.quickbooks.push.push import push_all
 from invoice_pipelines.quickbooks.values import EntityType
-from invoice_pipelines.sandbox.quickbooks import Clock, Sandbox, Switches
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Clock, Sandbox, Switches
 from invoice_pipelines_tests.billing.conftest import fresh_database
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.conftest import connect_organization, settings_for

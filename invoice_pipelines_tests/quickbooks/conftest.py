@@ -12,9 +12,9 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from invoice_pipelines.quickbooks.connections import connect_with_tokens
-from invoice_pipelines.sandbox.quickbooks import Sandbox, Switches
+from invoice_pipelines.quickbooks.connection.connections import connect_with_tokens
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
 from invoice_pipelines_tests.conftest import TestDatabase
 
 REALM = "9130001"

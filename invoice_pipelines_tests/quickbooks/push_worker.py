@@ -21,9 +21,9 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.quickbooks.faults import Fault, QuickBooksError
-from invoice_pipelines.quickbooks.pull import pull
-from invoice_pipelines.quickbooks.push import push
+from invoice_pipelines.quickbooks.api.faults import Fault, QuickBooksError
+from invoice_pipelines.quickbooks.pull.pull import pull
+from invoice_pipelines.quickbooks.push.push import push
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.quickbooks.pushing import QUICK

@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from invoice_pipelines.quickbooks.connections import change_options
-from invoice_pipelines.quickbooks.push import PushReport, push
-from invoice_pipelines.quickbooks.rate import Limits
+from invoice_pipelines.quickbooks.api.rate import Limits
+from invoice_pipelines.quickbooks.connection.connections import change_options
+from invoice_pipelines.quickbooks.push.push import PushReport, push
 from invoice_pipelines.quickbooks.values import EntityType
-from invoice_pipelines.sandbox.quickbooks import Accountant, Sandbox
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox
 from invoice_pipelines_tests.billing.conftest import RATES, Desk
 from invoice_pipelines_tests.conftest import TestDatabase
 

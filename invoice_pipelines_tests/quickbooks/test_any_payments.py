@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.quickbooks.connections import find_connection
-from invoice_pipelines.quickbooks.payment_promises import allocations_that_differ, paid_and_due_that_do_not_tie
-from invoice_pipelines.quickbooks.payments import apply
+from invoice_pipelines.quickbooks.connection.connections import find_connection
+from invoice_pipelines.quickbooks.payments.payments import apply
+from invoice_pipelines.quickbooks.payments.promises import allocations_that_differ, paid_and_due_that_do_not_tie
 from invoice_pipelines.quickbooks.values import Applied, TransactionType
-from invoice_pipelines.sandbox.quickbooks import Refusal
+from invoice_pipelines.workshop.sandbox.quickbooks import Refusal
 from invoice_pipelines_tests.quickbooks.till import GROSS, Till, Town, open_town
 
 

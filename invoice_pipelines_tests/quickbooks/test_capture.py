@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DataError
 
-from invoice_pipelines.quickbooks.connections import disconnect
-from invoice_pipelines.quickbooks.fields import store_fields
-from invoice_pipelines.sandbox.quickbooks import Sandbox
+from invoice_pipelines.quickbooks.connection.connections import disconnect
+from invoice_pipelines.quickbooks.records.fields import store_fields
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.billing.conftest import Desk
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.pushing import CUSTOMER, House, line, open_house

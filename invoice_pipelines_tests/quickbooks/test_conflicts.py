@@ -8,9 +8,9 @@ from subprocess import CompletedProcess
 import pytest
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.quickbooks.conflicts import ConflictError
-from invoice_pipelines.quickbooks.connections import find_connection
-from invoice_pipelines.quickbooks.decisions import resolve
+from invoice_pipelines.quickbooks.conflicts.conflicts import ConflictError
+from invoice_pipelines.quickbooks.conflicts.decisions import resolve
+from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines_tests.cli.test_commands import run
 from invoice_pipelines_tests.quickbooks.both_sides import Ground, Sides, open_ground
 

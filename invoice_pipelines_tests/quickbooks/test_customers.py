@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.quickbooks import customers
-from invoice_pipelines.quickbooks.connections import find_connection
+from invoice_pipelines.quickbooks.connection.connections import find_connection
+from invoice_pipelines.quickbooks.pull import customers
 from invoice_pipelines.quickbooks.values import EntityType
-from invoice_pipelines.sandbox.quickbooks import Fault
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault
 from invoice_pipelines_tests.quickbooks.both_sides import Ground, Sides, open_ground
 
 CUSTOMER = EntityType.CUSTOMER

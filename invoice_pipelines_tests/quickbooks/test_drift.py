@@ -8,7 +8,7 @@ import pytest
 
 from invoice_pipelines.billing.corrections import void_invoice
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.quickbooks.drift import drifted_invoices
+from invoice_pipelines.quickbooks.invoices.drift import drifted_invoices
 from invoice_pipelines_tests.quickbooks.till import GROSS, Till, Town, open_town
 
 

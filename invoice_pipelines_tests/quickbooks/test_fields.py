@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.quickbooks.countries import alpha_2
-from invoice_pipelines.quickbooks.fields import (
+from invoice_pipelines.quickbooks.api.countries import alpha_2
+from invoice_pipelines.quickbooks.records.fields import (
     CUSTOMER,
     UnusableDocument,
     changed_here,

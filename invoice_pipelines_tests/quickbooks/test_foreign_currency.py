@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from invoice_pipelines.billing.exchange_rates import add_exchange_rates
-from invoice_pipelines.sandbox.quickbooks import Sandbox
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.pushing import CUSTOMER, House, line, open_house
 
@@ -155,7 +155,9 @@ def test_another_rate_than_was_sent_is_told(house: House) -> None:
     customer = house.desk.customer(currency="USD")
     house.issue(line(**UNTAXED), customer_id=str(customer), currency="USD")
     with pytest.MonkeyPatch.context() as patch:  # the company rounds it, as nobody says that it would not
-        patch.setattr("invoice_pipelines.sandbox.quickbooks.currencies._rate", lambda *_: Decimal("0.8000001"))
+        patch.setattr(
+            "invoice_pipelines.workshop.sandbox.quickbooks.books.currencies._rate", lambda *_: Decimal("0.8000001")
+        )
         house.push_all()
 
     (event,) = house.desk.rows("select * from quickbooks.event where code like 'EXCHANGE_RATE%'")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.quickbooks import exact_json
-from invoice_pipelines.quickbooks.batches import Operation
-from invoice_pipelines.quickbooks.invoice_document import (
+from invoice_pipelines.quickbooks.api import exact_json
+from invoice_pipelines.quickbooks.api.options import Company, ConnectionOptions
+from invoice_pipelines.quickbooks.invoices.document import (
     Buyer,
     InvoiceProblem,
     invoice_document,
@@ -21,9 +21,9 @@ from invoice_pipelines.quickbooks.invoice_document import (
     marker_of,
     quantity_and_price,
 )
-from invoice_pipelines.quickbooks.looking_up import LooksLikeOurs, check_match
-from invoice_pipelines.quickbooks.names import clean_fields, clean_name, restore_fields
-from invoice_pipelines.quickbooks.options import Company, ConnectionOptions
+from invoice_pipelines.quickbooks.push.batches import Operation
+from invoice_pipelines.quickbooks.push.looking_up import LooksLikeOurs, check_match
+from invoice_pipelines.quickbooks.records.names import clean_fields, clean_name, restore_fields
 from invoice_pipelines.quickbooks.values import EntityType
 
 CENT = Decimal("0.01")

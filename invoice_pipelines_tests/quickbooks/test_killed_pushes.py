@@ -18,8 +18,8 @@ from uuid import UUID
 
 import pytest
 
-from invoice_pipelines.sandbox.quickbooks import Fault, Sandbox
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.quickbooks.pushing import CUSTOMER, House, line, open_house
 from invoice_pipelines_tests.sizes import size

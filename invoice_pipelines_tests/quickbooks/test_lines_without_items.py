@@ -11,13 +11,13 @@ from uuid import UUID
 
 import pytest
 
-from invoice_pipelines.quickbooks.chosen_items import find_chosen
-from invoice_pipelines.quickbooks.client import QuickBooks
-from invoice_pipelines.quickbooks.faults import QuickBooksError
+from invoice_pipelines.quickbooks.api.client import QuickBooks
+from invoice_pipelines.quickbooks.api.faults import QuickBooksError
+from invoice_pipelines.quickbooks.invoices.chosen_items import find_chosen
 from invoice_pipelines.quickbooks.promises import differing_totals
-from invoice_pipelines.quickbooks.pull import pull
-from invoice_pipelines.sandbox.quickbooks import Sandbox
+from invoice_pipelines.quickbooks.pull.pull import pull
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.cli.test_billing_commands import Terminal
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.conftest import connect_organization

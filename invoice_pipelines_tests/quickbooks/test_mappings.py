@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.quickbooks.mappings import Mapped, load_mappings, save_mappings
-from invoice_pipelines.sandbox.quickbooks import Sandbox
+from invoice_pipelines.quickbooks.records.mappings import Mapped, load_mappings, save_mappings
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.pushing import CUSTOMER, open_house
 

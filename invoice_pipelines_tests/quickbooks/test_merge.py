@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.quickbooks.merge import merge
+from invoice_pipelines.quickbooks.records.merge import merge
 
 T = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 VALUES = st.sampled_from([None, "a", "b", "c"])

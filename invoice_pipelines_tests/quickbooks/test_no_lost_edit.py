@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.quickbooks.fields import (
+from invoice_pipelines.quickbooks.records.fields import (
     ADDRESS,
     customer_fields,
     customer_fields_of,
     item_fields,
     item_fields_of,
 )
-from invoice_pipelines.sandbox.quickbooks import Fault
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault
 from invoice_pipelines_tests.quickbooks.both_sides import Ground, Sides, open_ground
 from invoice_pipelines_tests.sizes import AT_FULL_SIZE, size
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoice_pipelines.billing.payments import PaymentKind, PaymentStatus
-from invoice_pipelines.quickbooks.payment_documents import (
+from invoice_pipelines.quickbooks.payments.documents import (
     Transaction,
     UnreadableDocument,
     bookings,

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.quickbooks.connections import find_connection
-from invoice_pipelines.quickbooks.payments import apply_waiting
+from invoice_pipelines.quickbooks.connection.connections import find_connection
+from invoice_pipelines.quickbooks.payments.payments import apply_waiting
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.test_any_payments import book, booked, documents, sold
 from invoice_pipelines_tests.quickbooks.till import Till, open_town

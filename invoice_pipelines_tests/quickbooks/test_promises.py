@@ -23,7 +23,7 @@ from invoice_pipelines.quickbooks.promises import (
     open_conflicts,
     sent_invoices_without_mapping,
 )
-from invoice_pipelines.quickbooks.requests import RequestError, ask_for_invoices
+from invoice_pipelines.quickbooks.push.requests import RequestError, ask_for_invoices
 from invoice_pipelines.quickbooks.run_report import conflicts_since, events_since, failed_entries
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.work import Failed, Succeeded, drain, enqueue, get_job

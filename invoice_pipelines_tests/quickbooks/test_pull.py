@@ -12,11 +12,11 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.quickbooks import reading
-from invoice_pipelines.quickbooks.client import QuickBooks, moment, quote
-from invoice_pipelines.quickbooks.pull import PullReport
+from invoice_pipelines.quickbooks.api.client import QuickBooks, moment, quote
+from invoice_pipelines.quickbooks.pull import reading
+from invoice_pipelines.quickbooks.pull.pull import PullReport
 from invoice_pipelines.quickbooks.values import EntityType
-from invoice_pipelines.sandbox.quickbooks import Fault
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault
 from invoice_pipelines_tests.quickbooks.both_sides import Ground, Sides, open_ground
 from invoice_pipelines_tests.sizes import size
 

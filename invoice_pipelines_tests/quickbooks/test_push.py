@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from invoice_pipelines.sandbox.quickbooks import Sandbox
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.pushing import CUSTOMER, House, open_house
 

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from invoice_pipelines.quickbooks import resending, sending
-from invoice_pipelines.quickbooks.request_ids import operation_request_id
-from invoice_pipelines.sandbox.quickbooks import Fault, Sandbox
+from invoice_pipelines.quickbooks.api.request_ids import operation_request_id
+from invoice_pipelines.quickbooks.push import resending, sending
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.pushing import CUSTOMER, INVOICE, House, open_house
 
@@ -220,7 +220,9 @@ def test_fm07_what_was_stored_is_sent_as_it_was_after_a_new_version_writes_docum
     house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
     house.push()
     house.again()
-    monkeypatch.setattr("invoice_pipelines.quickbooks.composing.invoice_document", lambda *_, **__: {"Other": True})
+    monkeypatch.setattr(
+        "invoice_pipelines.quickbooks.push.composing.invoice_document", lambda *_, **__: {"Other": True}
+    )
 
     house.push()
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from invoice_pipelines.quickbooks.pull import pull
-from invoice_pipelines.sandbox.quickbooks import Fault, Sandbox
+from invoice_pipelines.quickbooks.pull.pull import pull
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.pushing import CUSTOMER, INVOICE, ITEM, QUICK, House, line, open_house
 
@@ -122,7 +122,7 @@ def test_fm41_a_payment_that_comes_between_the_reading_and_the_void_ends_as_refu
     house.there.pay(there["Id"], "5.00")
     house.void(invoice)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("invoice_pipelines.quickbooks.voids.is_paid", lambda _: False)  # as it was a moment ago
+        patch.setattr("invoice_pipelines.quickbooks.invoices.voids.is_paid", lambda _: False)  # as it was a moment ago
         report = house.push()
 
     assert report.failed == 1

@@ -12,10 +12,10 @@ from uuid import UUID
 
 import pytest
 
-from invoice_pipelines.quickbooks import settling
-from invoice_pipelines.quickbooks.open_batches import PATIENCE
-from invoice_pipelines.sandbox.quickbooks import Fault, Sandbox
+from invoice_pipelines.quickbooks.push import settling
+from invoice_pipelines.quickbooks.push.open_batches import PATIENCE
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.pushing import CUSTOMER, House, line, open_house
 

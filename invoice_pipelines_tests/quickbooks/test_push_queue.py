@@ -13,15 +13,15 @@ from sqlalchemy import text
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks import pruning
-from invoice_pipelines.quickbooks.faults import QuickBooksError
-from invoice_pipelines.quickbooks.invoice_document import invoice_document
+from invoice_pipelines.quickbooks.api.faults import QuickBooksError
+from invoice_pipelines.quickbooks.invoices.document import invoice_document
 from invoice_pipelines.quickbooks.pruning import prune_sent
-from invoice_pipelines.quickbooks.push import PushProgress, enqueue_backlog
-from invoice_pipelines.quickbooks.push_report import Tally
-from invoice_pipelines.quickbooks.requests import ask_for_invoices
-from invoice_pipelines.sandbox.quickbooks import Fault, Sandbox
+from invoice_pipelines.quickbooks.push.push import PushProgress, enqueue_backlog
+from invoice_pipelines.quickbooks.push.report import Tally
+from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Succeeded, cancel_job, claim, claim_entries, finish
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.pushing import CUSTOMER, INVOICE, ITEM, TAX_CODES, House, open_house
 from invoice_pipelines_tests.sizes import size
@@ -194,7 +194,7 @@ def test_an_entry_that_breaks_the_program_fails_alone(house: House, monkeypatch:
             raise KeyError("surprise")
         return invoice_document(invoice, **given)
 
-    monkeypatch.setattr("invoice_pipelines.quickbooks.composing.invoice_document", broken)
+    monkeypatch.setattr("invoice_pipelines.quickbooks.push.composing.invoice_document", broken)
 
     report = house.push()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from invoice_pipelines.quickbooks.oauth import page_of_authorization
+from invoice_pipelines.quickbooks.connection.oauth import page_of_authorization
 from invoice_pipelines.settings import Settings, SettingsError
 
 

@@ -12,13 +12,13 @@ from typing import Any
 from uuid import UUID
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.quickbooks.invoice_document import invoice_snapshot, marker_of
-from invoice_pipelines.quickbooks.mappings import mapped, save_mappings
-from invoice_pipelines.quickbooks.pull import pull
+from invoice_pipelines.quickbooks.invoices.document import invoice_snapshot, marker_of
+from invoice_pipelines.quickbooks.pull.pull import pull
+from invoice_pipelines.quickbooks.records.mappings import mapped, save_mappings
 from invoice_pipelines.quickbooks.values import Applied, EntityType
-from invoice_pipelines.sandbox.quickbooks import Sandbox, Switches
-from invoice_pipelines.sandbox.quickbooks.accountant import Accountant
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
+from invoice_pipelines.workshop.sandbox.quickbooks.books.accountant import Accountant
 from invoice_pipelines_tests.billing.conftest import Desk, fresh_database, line, open_desk
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.quickbooks.conftest import connect_organization, settings_for

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from PIL import Image, ImageDraw
 
-from invoice_pipelines.intake.ocr.engine import PageImage, RecognizedPage, RecognizedWord
-from invoice_pipelines.sandbox.vision import Read, picture_identity
+from invoice_pipelines.intake.documents.ocr.engine import PageImage, RecognizedPage, RecognizedWord
+from invoice_pipelines.workshop.sandbox.vision import Read, picture_identity
 
 SIZE = (200, 60)
 

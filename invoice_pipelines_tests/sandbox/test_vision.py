@@ -19,7 +19,7 @@ from google.cloud import vision
 from google.cloud.vision_v1.services.image_annotator.transports import ImageAnnotatorGrpcTransport
 from PIL import Image
 
-from invoice_pipelines.sandbox.vision import Fault, VisionSandbox, picture_identity, serve
+from invoice_pipelines.workshop.sandbox.vision import Fault, VisionSandbox, picture_identity, serve
 from invoice_pipelines_tests.sandbox.pages import page_picture, recorded, recorded_page
 
 
@@ -130,7 +130,15 @@ def test_faults_come_in_turn_and_then_no_more(sandbox: VisionSandbox) -> None:
 
 
 def test_it_runs_as_a_program_and_ends_when_told() -> None:
-    command = [sys.executable, "-m", "invoice_pipelines.sandbox.vision", "--fault", "UNAVAILABLE:2", "--fault", "drop"]
+    command = [
+        sys.executable,
+        "-m",
+        "invoice_pipelines.workshop.sandbox.vision",
+        "--fault",
+        "UNAVAILABLE:2",
+        "--fault",
+        "drop",
+    ]
     # No text is asked for, so the engine is not loaded.
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ}) as program:
         assert program.stdout is not None

@@ -64,7 +64,7 @@ def messages(context: dg.AssetExecutionContext, database: InvoiceDatabase) -> dg
 def _ask_for_all(
     context: dg.AssetExecutionContext, config: Documents, database: InvoiceDatabase, organization: Organization
 ) -> None:
-    from invoice_pipelines.delivery.documents import (
+    from invoice_pipelines.delivery.documents.documents import (
         DocumentRequest,
         all_invoices_without_documents,
         ask_for_documents,

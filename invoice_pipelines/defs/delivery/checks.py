@@ -24,7 +24,7 @@ from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, SENDING_KINDS
 from invoice_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from invoice_pipelines.delivery.documents import Document
+    from invoice_pipelines.delivery.documents.documents import Document
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
@@ -109,7 +109,7 @@ def check_documents(
     connection: Connection, settings: Settings, organization_id: UUID, since: datetime
 ) -> list[dg.AssetCheckResult]:
     """Results of `checks_of_documents`, for the organization in scope and what was made since a moment."""
-    from invoice_pipelines.delivery.documents import changed_documents  # loads the engine of pages
+    from invoice_pipelines.delivery.documents.documents import changed_documents  # loads the engine of pages
 
     changed = changed_documents(connection, settings, organization_id, limit=FILES_LOOKED_AT)
     damaged = Finding(len(changed), tuple(found.reason for found in changed[:SAMPLE]))
@@ -134,7 +134,7 @@ def check_messages(connection: Connection) -> list[dg.AssetCheckResult]:
 
 def _made_of(connection: Connection, invoice_ids: Sequence[UUID], since: datetime) -> list[Document]:
     """The newest e-invoices of these invoices, as far as they were made since a moment."""
-    from invoice_pipelines.delivery.documents import newest_documents
+    from invoice_pipelines.delivery.documents.documents import newest_documents
     from invoice_pipelines.delivery.values import E_INVOICES
 
     found = newest_documents(connection, invoice_ids).values()
@@ -148,9 +148,9 @@ def _invalid(settings: Settings, organization_id: UUID, documents: Sequence[Docu
     if not documents:
         return Finding(0, ())
     # Here, as these load the rules and their processor; loading Dagster must not wait for them.
-    from invoice_pipelines.delivery.documents import document_bytes
+    from invoice_pipelines.delivery.documents.documents import document_bytes
     from invoice_pipelines.delivery.values import DeliveryError
-    from invoice_pipelines.intake.readers import read_document
+    from invoice_pipelines.intake.documents import read_document
     from invoice_pipelines.intake.reading import ReadingError
     from invoice_pipelines.intake.validation.business_rules import business_rules
     from invoice_pipelines.intake.validation.schema import schema_violations

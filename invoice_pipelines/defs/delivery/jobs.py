@@ -123,7 +123,7 @@ def _organization(context: dg.OpExecutionContext, slug: str, database: InvoiceDa
 
 
 def _ask_for_documents(connection: Connection, config: BatchDocuments, actor: str) -> UUID:
-    from invoice_pipelines.delivery.documents import (
+    from invoice_pipelines.delivery.documents.documents import (
         DocumentRequest,
         all_invoices_without_documents,
         ask_for_documents,
@@ -140,7 +140,7 @@ def _ask_for_documents(connection: Connection, config: BatchDocuments, actor: st
 
 
 def _ask_for_communications(connection: Connection, config: Communications, actor: str) -> UUID:
-    from invoice_pipelines.delivery.messages import ask_for_communications, read_request
+    from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request
 
     if not config.invoice_ids:
         raise DeliveryError("invoice_ids: name the invoices that are to be sent.")

@@ -21,8 +21,8 @@ from invoice_pipelines.delivery.overview import (
 from invoice_pipelines.delivery.values import MessageStatus
 
 if TYPE_CHECKING:
-    from invoice_pipelines.delivery.documents import Document, DocumentReport
-    from invoice_pipelines.delivery.sending import SendReport
+    from invoice_pipelines.delivery.documents.documents import Document, DocumentReport
+    from invoice_pipelines.delivery.sending.sending import SendReport
 
 _MOST_PICTURE_BYTES = 140_000
 """As base64 a third more; it stays in the event log as long as its run."""

@@ -31,7 +31,10 @@ def read_delivery_reports(context: dg.OpExecutionContext, config: Reports, datab
     """Asks Twilio for the messages of each organization, and reads the mailbox once. What cannot be reached is told at
     the end and keeps nothing else from being read.
     """
-    from invoice_pipelines.delivery.reports import read_mailbox, read_statuses  # loads Twilio's and the mail's clients
+    from invoice_pipelines.delivery.sending.provider_reports import (  # loads Twilio's and the mail's clients
+        read_mailbox,
+        read_statuses,
+    )
 
     read = []
     for slug in config.organizations:
@@ -74,7 +77,7 @@ def delivery_reports_schedule(
     """Asks for delivery reports where SMS or WhatsApp messages went out of which it is not known how they ended, and
     has the mailbox of undeliverable emails read, if there is one.
     """
-    from invoice_pipelines.delivery.reports import SETTLED_WITHIN_HOURS
+    from invoice_pipelines.delivery.sending.provider_reports import SETTLED_WITHIN_HOURS
 
     settings = database.settings
     waiting = set()

@@ -33,8 +33,8 @@ from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, SENDING_KINDS, Del
 from invoice_pipelines.organizations import Organization, find_organization
 
 if TYPE_CHECKING:
-    from invoice_pipelines.delivery.documents import DocumentReport
-    from invoice_pipelines.delivery.sending import SendProgress
+    from invoice_pipelines.delivery.documents.documents import DocumentReport
+    from invoice_pipelines.delivery.sending.sending import SendProgress
     from invoice_pipelines.work import DrainProgress
 
 INVOICE_DOCUMENTS = dg.AssetKey(["delivery", "invoice_documents"])
@@ -53,7 +53,7 @@ def make_invoice_documents(database: InvoiceDatabase, organization: Organization
             results = checks.check_documents(connection, database.settings, organization.id, since)
         return StepResult(False, {"documents made": 0, "tried again later": work.postponed}, results)
     # Here, as it starts processes that load the engine of pages.
-    from invoice_pipelines.delivery.documents import make_documents
+    from invoice_pipelines.delivery.documents.documents import make_documents
 
     report = make_documents(
         database.engine,
@@ -74,7 +74,7 @@ def make_invoice_documents(database: InvoiceDatabase, organization: Organization
 
 def send_waiting_messages(database: InvoiceDatabase, organization: Organization, log: logging.Logger) -> StepResult:
     """Sends the messages that wait in an organization."""
-    from invoice_pipelines.delivery.sending import send_messages
+    from invoice_pipelines.delivery.sending.sending import send_messages
 
     with organization_scope(database.engine, organization.id) as connection:
         since = database_time(connection)
@@ -110,7 +110,7 @@ def _first_page(
 ) -> dg.MarkdownMetadataValue | None:
     if report.first is None or not report.first.format.is_pdf:
         return None
-    from invoice_pipelines.delivery.documents import document_bytes
+    from invoice_pipelines.delivery.documents.documents import document_bytes
 
     try:
         pdf = document_bytes(database.settings, organization.id, report.first)

@@ -5,7 +5,7 @@ import dagster as dg
 from invoice_pipelines.defs.intake import checks, steps
 from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.intake.export_files import INVOICE_COLUMNS
+from invoice_pipelines.intake.exports.export_files import INVOICE_COLUMNS
 
 
 @dg.asset(

@@ -16,10 +16,10 @@ from invoice_pipelines.defs.intake.metadata import names_table, refused_table
 from invoice_pipelines.defs.metadata import without_empty_tables
 from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.intake import promises
-from invoice_pipelines.intake.arrivals import IntakeReport
 from invoice_pipelines.intake.overview import file_names
 from invoice_pipelines.intake.promises import Finding
-from invoice_pipelines.intake.stages import ParseReport
+from invoice_pipelines.intake.stages.arrivals import IntakeReport
+from invoice_pipelines.intake.stages.stages import ParseReport
 from invoice_pipelines.work import DrainReport
 
 STUCK_AFTER = timedelta(minutes=5)

@@ -9,9 +9,9 @@ import dagster as dg
 from sqlalchemy import Connection
 
 from invoice_pipelines.defs.metadata import LONGEST_TABLE, table
-from invoice_pipelines.intake.datev.ledger import BookedFailure, Sum, booked_failures, sums
-from invoice_pipelines.intake.export_files import Export
-from invoice_pipelines.intake.exporting import WaitingInvoice, waiting_count, waiting_invoices
+from invoice_pipelines.intake.exports.datev.ledger import BookedFailure, Sum, booked_failures, sums
+from invoice_pipelines.intake.exports.export_files import Export
+from invoice_pipelines.intake.exports.exporting import WaitingInvoice, waiting_count, waiting_invoices
 
 
 def datev_metadata(connection: Connection, exports: Sequence[Export]) -> dict[str, Any]:

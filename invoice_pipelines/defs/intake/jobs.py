@@ -12,7 +12,7 @@ from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import LONGEST_REASON, Sweep, sweep
 from invoice_pipelines.intake.received_invoices import IntakeError, retry_failed
-from invoice_pipelines.intake.stages import Intake, process_uploads
+from invoice_pipelines.intake.stages.stages import Intake, process_uploads
 from invoice_pipelines.organizations import OrganizationError
 
 intake = dg.define_asset_job(

@@ -8,11 +8,11 @@ from typing import Any
 import dagster as dg
 
 from invoice_pipelines.defs.metadata import bar_chart, table
-from invoice_pipelines.intake.arrivals import IntakeReport
 from invoice_pipelines.intake.operations import ViolationCount
 from invoice_pipelines.intake.overview import FailureReason, Money
-from invoice_pipelines.intake.recognition import Recognition
-from invoice_pipelines.intake.stages import ExportReport
+from invoice_pipelines.intake.stages.arrivals import IntakeReport
+from invoice_pipelines.intake.stages.recognition import Recognition
+from invoice_pipelines.intake.stages.stages import ExportReport
 from invoice_pipelines.intake.states import Status, label
 from invoice_pipelines.work import DrainReport, Failure
 

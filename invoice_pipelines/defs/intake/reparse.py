@@ -13,12 +13,12 @@ from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, table, wit
 from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.intake.received_invoices import IntakeError
-from invoice_pipelines.intake.stages import Intake
+from invoice_pipelines.intake.stages.stages import Intake
 from invoice_pipelines.storage import write_file_atomically
 
 if TYPE_CHECKING:
-    from invoice_pipelines.intake.reparse import ReparseProgress, ReparseReport
-    from invoice_pipelines.intake.reparse_changes import Change
+    from invoice_pipelines.intake.history.changes import Change
+    from invoice_pipelines.intake.history.reparse import ReparseProgress, ReparseReport
 
 
 class Reparse(dg.Config):
@@ -65,8 +65,8 @@ reparse_intake = dg.define_asset_job(
 def reparse(intake: Intake, config: Reparse, database: InvoiceDatabase, log: logging.Logger) -> dict[str, Any]:
     """Reads history again for as long as a run may, and says what was found."""
     # Readers are heavy; loading Dagster must not wait for them.
-    from invoice_pipelines.intake.reparse import reparse_invoices
-    from invoice_pipelines.intake.reparse_changes import change_files, sample_changes
+    from invoice_pipelines.intake.history.changes import change_files, sample_changes
+    from invoice_pipelines.intake.history.reparse import reparse_invoices
 
     def progress(done: "ReparseProgress") -> None:
         log.info("%s of about %s read, %s otherwise than before", done.read, done.total, done.changed)

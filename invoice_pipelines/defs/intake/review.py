@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, table, without_empty_tables
 from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.review.queue import WaitingInvoice, backlog, list_reviews
-from invoice_pipelines.intake.stages import Intake
+from invoice_pipelines.intake.stages.stages import Intake
 from invoice_pipelines.storage import StorageError, read_blob
 
 WAITING_FOR_REVIEW = "waiting_for_review"

@@ -10,8 +10,8 @@ from invoice_pipelines.defs.intake.jobs import intake, intake_sweep, process_upl
 from invoice_pipelines.defs.intake.reparse import reparse_intake
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import DomainRuns, ask_for_runs, behind
-from invoice_pipelines.intake.arrivals import files_by_organization, organizations_with_waiting_files, sight
 from invoice_pipelines.intake.overview import organizations_due, organizations_with_ready_files
+from invoice_pipelines.intake.stages.arrivals import files_by_organization, organizations_with_waiting_files, sight
 from invoice_pipelines.organizations import OrganizationSummary, list_organizations
 
 SECONDS_FOR_SIGHTING = 25.0

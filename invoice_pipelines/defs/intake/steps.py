@@ -30,12 +30,12 @@ from invoice_pipelines.defs.intake.metadata import (
 from invoice_pipelines.defs.intake.review import review_metadata
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import StepResult
-from invoice_pipelines.intake import stages
-from invoice_pipelines.intake.arrivals import IntakeReport
 from invoice_pipelines.intake.operations import newest_verdict, violations_by_class
 from invoice_pipelines.intake.overview import exported_money, failure_reasons, file_names, validated_money
 from invoice_pipelines.intake.received_invoices import statistics
-from invoice_pipelines.intake.stages import Intake
+from invoice_pipelines.intake.stages import stages
+from invoice_pipelines.intake.stages.arrivals import IntakeReport
+from invoice_pipelines.intake.stages.stages import Intake
 from invoice_pipelines.work import DrainProgress, DrainReport
 
 

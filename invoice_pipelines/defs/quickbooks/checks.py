@@ -16,8 +16,8 @@ from invoice_pipelines.billing.promises import Finding
 from invoice_pipelines.defs.metadata import table, without_empty_tables
 from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.quickbooks import promises
-from invoice_pipelines.quickbooks.drift import drifted_invoices
-from invoice_pipelines.quickbooks.payment_promises import allocations_that_differ, paid_and_due_that_do_not_tie
+from invoice_pipelines.quickbooks.invoices.drift import drifted_invoices
+from invoice_pipelines.quickbooks.payments.promises import allocations_that_differ, paid_and_due_that_do_not_tie
 from invoice_pipelines.quickbooks.promises import Health, connection_health
 from invoice_pipelines.quickbooks.values import EntityType
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import dagster as dg
 
 from invoice_pipelines.organizations import OrganizationError
-from invoice_pipelines.quickbooks.faults import Fault, QuickBooksError
-from invoice_pipelines.quickbooks.requests import RequestError
+from invoice_pipelines.quickbooks.api.faults import Fault, QuickBooksError
+from invoice_pipelines.quickbooks.push.requests import RequestError
 from invoice_pipelines.quickbooks.values import EntityType
 
 NAMES = {

@@ -14,7 +14,7 @@ from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import SWEEP, DomainRuns
 from invoice_pipelines.defs.sweep import Sweep, sweep
 from invoice_pipelines.organizations import find_organization, list_organizations
-from invoice_pipelines.quickbooks.requests import RequestError, ask_for_invoices
+from invoice_pipelines.quickbooks.push.requests import RequestError, ask_for_invoices
 from invoice_pipelines.quickbooks.schedule import organizations_to_reach
 
 ONLY_PUSH = {"config": {"push": True, "pull": False}}

@@ -10,6 +10,7 @@ import dagster as dg
 from sqlalchemy import Connection
 
 from invoice_pipelines.defs.metadata import LONGEST_TABLE, table
+from invoice_pipelines.quickbooks.api.usage import Usage
 from invoice_pipelines.quickbooks.overview import waiting_entries
 from invoice_pipelines.quickbooks.run_report import (
     FailedEntry,
@@ -19,14 +20,13 @@ from invoice_pipelines.quickbooks.run_report import (
     events_since,
     failed_entries,
 )
-from invoice_pipelines.quickbooks.usage import Usage
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Job
 
 if TYPE_CHECKING:
-    from invoice_pipelines.quickbooks.pull import PullReport
-    from invoice_pipelines.quickbooks.push import PushReport
+    from invoice_pipelines.quickbooks.pull.pull import PullReport
+    from invoice_pipelines.quickbooks.push.push import PushReport
     from invoice_pipelines.quickbooks.sync import SyncReport
 
 

@@ -102,8 +102,8 @@ def pushed_backlog(
     """All records that QuickBooks never had, asked for as one batch job for each entity and sent: backfill it over the
     organizations that a migration brought. Doing it again sends what is missing by then, and nothing twice.
     """
-    from invoice_pipelines.quickbooks.connections import find_connection
-    from invoice_pipelines.quickbooks.push import enqueue_backlog
+    from invoice_pipelines.quickbooks.connection.connections import find_connection
+    from invoice_pipelines.quickbooks.push.push import enqueue_backlog
 
     with refusals_fail_the_run():
         entities = entities_of(config.entities, PUSHED)

@@ -16,9 +16,9 @@ from typing import Any
 from invoice_pipelines.billing.exchange_rates import ECB
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice, IssuedInvoiceLine, Party
 from invoice_pipelines.delivery.rendering import giro_code
-from invoice_pipelines.delivery.rendering.catalogue import Catalogue
-from invoice_pipelines.delivery.rendering.exemptions import reason_in_words
-from invoice_pipelines.delivery.rendering.formats import currency_digits
+from invoice_pipelines.delivery.rendering.language.catalogue import Catalogue
+from invoice_pipelines.delivery.rendering.language.exemptions import reason_in_words
+from invoice_pipelines.delivery.rendering.language.formats import currency_digits
 from invoice_pipelines.organizations.settings import DocumentSettings
 
 _NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"

@@ -10,8 +10,8 @@ from multiprocessing.connection import Connection as Pipe
 
 from invoice_pipelines.billing.issued_invoices import DocumentKind
 from invoice_pipelines.delivery.rendering.bundle import TemplateBundle
-from invoice_pipelines.delivery.rendering.catalogues import languages
 from invoice_pipelines.delivery.rendering.errors import TemplateError
+from invoice_pipelines.delivery.rendering.language.catalogues import languages
 from invoice_pipelines.delivery.rendering.renderer import Look, Renderer
 from invoice_pipelines.delivery.rendering.samples import sample_invoice
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.intake.readers.text_layer.words import Box
+from invoice_pipelines.intake.documents.text_layer.page.words import Box
 from invoice_pipelines.intake.reading import Provenance, Reading, Source
 from invoice_pipelines.intake.received_invoices import InvoiceVersion
 from invoice_pipelines.intake.review.fields import place_of, shown, stored_value, value_of, with_value

@@ -14,10 +14,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.intake.readers.text_layer.candidates import FIELDS as WITH_CANDIDATES
-from invoice_pipelines.intake.readers.text_layer.candidates import find_candidates
-from invoice_pipelines.intake.readers.text_layer.fields import pages_of_raw
-from invoice_pipelines.intake.readers.text_layer.words import Box, Page
+from invoice_pipelines.intake.documents.text_layer.candidates import FIELDS as WITH_CANDIDATES
+from invoice_pipelines.intake.documents.text_layer.candidates import find_candidates
+from invoice_pipelines.intake.documents.text_layer.fields import pages_of_raw
+from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, ProcessingError, mark_failed
 from invoice_pipelines.intake.review.decision_log import Decision, Entry, Kind, decisions_of, record
@@ -36,8 +36,8 @@ from invoice_pipelines.intake.review.places import find_place, read_box
 from invoice_pipelines.intake.review.queue import reasons_of, store_reasons
 from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, REJECTED, Judgement
+from invoice_pipelines.intake.stages.validating import ParsedInvoice, Standard, judge_parsed, lock_parsed
 from invoice_pipelines.intake.states import Status, label
-from invoice_pipelines.intake.validating import ParsedInvoice, Standard, judge_parsed, lock_parsed
 from invoice_pipelines.work.values import one_line
 
 

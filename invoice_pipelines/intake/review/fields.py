@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from invoice_pipelines.intake.readers.text_layer.notation import decimals, parse_amount
+from invoice_pipelines.intake.documents.text_layer.page.notation import decimals, parse_amount
 from invoice_pipelines.intake.reading import Delivery, Payment, PaymentAccount, Provenance, Reading, TaxBreakdown
 
 PLACE_OF_IBAN = "payments[0].accounts[0].account_id"

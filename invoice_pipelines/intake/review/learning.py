@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.intake.readers.text_layer.learned import LearnedPlace, fingerprint, learn
-from invoice_pipelines.intake.readers.text_layer.words import Box, Page
+from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, fingerprint, learn
+from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
 from invoice_pipelines.intake.rows import json_text
 
 _PLACE = TypeAdapter(LearnedPlace)

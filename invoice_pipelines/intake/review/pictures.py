@@ -12,12 +12,12 @@ from PIL import Image, ImageDraw, ImageFont
 from pypdfium2 import raw as pdfium
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.intake.ocr.engine import PageImage
-from invoice_pipelines.intake.ocr.pictures import decode_pictures, page_key
-from invoice_pipelines.intake.ocr.rendering import render_pages
-from invoice_pipelines.intake.readers.limits import Limits
-from invoice_pipelines.intake.readers.pdf_attachments import looks_like_pdf
-from invoice_pipelines.intake.readers.text_layer.words import PDFIUM_LOCK, Box, Page, open_pdf
+from invoice_pipelines.intake.documents.limits import Limits
+from invoice_pipelines.intake.documents.ocr.engine import PageImage
+from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, page_key
+from invoice_pipelines.intake.documents.ocr.rendering import render_pages
+from invoice_pipelines.intake.documents.pdf_attachments import looks_like_pdf
+from invoice_pipelines.intake.documents.text_layer.page.words import PDFIUM_LOCK, Box, Page, open_pdf
 from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.review.show import Review
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from invoice_pipelines.intake.readers.text_layer.layout import enclosing, read_lines
-from invoice_pipelines.intake.readers.text_layer.notation import AMOUNT, find_dates, parse_amount
-from invoice_pipelines.intake.readers.text_layer.vocabulary import load_vocabulary
-from invoice_pipelines.intake.readers.text_layer.words import Box, Page, Word
+from invoice_pipelines.intake.documents.text_layer.page.layout import enclosing, read_lines
+from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, find_dates, parse_amount
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import load_vocabulary
+from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
 from invoice_pipelines.intake.review.fields import FIELDS, WrongValue, parse_value
 
 _MOST_WORDS = 8

@@ -11,10 +11,10 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.intake.readers.text_layer.candidates import FIELDS as WITH_CANDIDATES
-from invoice_pipelines.intake.readers.text_layer.candidates import Candidate, find_candidates
-from invoice_pipelines.intake.readers.text_layer.fields import pages_of_raw
-from invoice_pipelines.intake.readers.text_layer.words import Page
+from invoice_pipelines.intake.documents.text_layer.candidates import FIELDS as WITH_CANDIDATES
+from invoice_pipelines.intake.documents.text_layer.candidates import Candidate, find_candidates
+from invoice_pipelines.intake.documents.text_layer.fields import pages_of_raw
+from invoice_pipelines.intake.documents.text_layer.page.words import Page
 from invoice_pipelines.intake.reading import Provenance, Reading, Source
 from invoice_pipelines.intake.received_invoices import InvoiceVersion
 from invoice_pipelines.intake.review.decision_log import Decision, decisions_of

@@ -12,8 +12,8 @@ from enum import StrEnum
 
 from lxml import etree
 
-from invoice_pipelines.intake.readers.limits import Limits
-from invoice_pipelines.intake.readers.safe_xml import parse_xml
+from invoice_pipelines.intake.documents.limits import Limits
+from invoice_pipelines.intake.documents.safe_xml import parse_xml
 
 UBL_INVOICE = "{urn:oasis:names:specification:ubl:schema:xsd:Invoice-2}Invoice"
 UBL_CREDIT_NOTE = "{urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2}CreditNote"

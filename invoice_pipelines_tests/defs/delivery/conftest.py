@@ -15,8 +15,8 @@ from sqlalchemy import text
 from invoice_pipelines.billing import add_customers, add_orders, add_tax_rates, batch_invoice_orders, process_jobs
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.delivery.sensors import pending_deliveries
-from invoice_pipelines.delivery.documents import DocumentRequest, ask_for_documents
-from invoice_pipelines.delivery.messages import ask_for_communications, read_request
+from invoice_pipelines.delivery.documents.documents import DocumentRequest, ask_for_documents
+from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request
 from invoice_pipelines.organizations import (
     Address,
     OrganizationSettings,
@@ -24,9 +24,9 @@ from invoice_pipelines.organizations import (
     find_organization,
 )
 from invoice_pipelines.organizations.settings import MessageSettings
-from invoice_pipelines.sandbox.mail import MailServer
-from invoice_pipelines.sandbox.twilio import TwilioServer
 from invoice_pipelines.settings import load_settings
+from invoice_pipelines.workshop.sandbox.mail import MailServer
+from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.defs.conftest import House
 
 CUSTOMERS = [

@@ -10,7 +10,7 @@ import pytest
 
 from invoice_pipelines.billing import void_invoice
 from invoice_pipelines.defs.delivery import checks
-from invoice_pipelines.delivery.document_rows import NewDocument, add_documents
+from invoice_pipelines.delivery.documents.rows import NewDocument, add_documents
 from invoice_pipelines.delivery.overview import database_time
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.settings import load_settings

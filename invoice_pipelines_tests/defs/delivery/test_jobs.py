@@ -9,8 +9,8 @@ import pytest
 
 from invoice_pipelines.defs.delivery.reports import delivery_reports_schedule
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.sandbox.mail import MailServer
-from invoice_pipelines.sandbox.twilio import TwilioServer
+from invoice_pipelines.workshop.sandbox.mail import MailServer
+from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.defs.conftest import House
 from invoice_pipelines_tests.defs.delivery.conftest import PostRoom
 

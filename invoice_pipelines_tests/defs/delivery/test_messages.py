@@ -14,8 +14,8 @@ from invoice_pipelines.billing import void_invoice
 from invoice_pipelines.billing.payments import record_payment
 from invoice_pipelines.defs.delivery import checks
 from invoice_pipelines.overdue import notify_overdue
-from invoice_pipelines.sandbox.mail import Fault, MailServer
-from invoice_pipelines.sandbox.twilio import TwilioServer
+from invoice_pipelines.workshop.sandbox.mail import Fault, MailServer
+from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.defs.delivery.conftest import PostRoom, failed_checks, shown
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.intake.datev.choosing import retry_waiting
-from invoice_pipelines.intake.datev.rules import check_rules, replace_rules
-from invoice_pipelines.intake.datev.settings import checked_settings, save_settings
+from invoice_pipelines.intake.exports.datev.accounts.rules import check_rules, replace_rules
+from invoice_pipelines.intake.exports.datev.choosing import retry_waiting
+from invoice_pipelines.intake.exports.datev.settings import checked_settings, save_settings
 from invoice_pipelines_tests.defs.conftest import CREDIT_NOTE, GOOD, House
 from invoice_pipelines_tests.defs.intake.test_assets import materialize, metadata
 

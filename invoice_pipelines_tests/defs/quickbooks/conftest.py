@@ -17,9 +17,9 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.quickbooks.schedules import pull_schedule
 from invoice_pipelines.defs.quickbooks.sensors import push_sensor
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.quickbooks.connections import change_options
-from invoice_pipelines.sandbox.quickbooks import Accountant, Sandbox, Switches
+from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.settings import load_settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox, Switches
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.defs.billing.conftest import Shop
 from invoice_pipelines_tests.defs.conftest import House

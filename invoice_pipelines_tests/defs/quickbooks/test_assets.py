@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from invoice_pipelines.quickbooks.connections import change_options
-from invoice_pipelines.sandbox.quickbooks import Fault
+from invoice_pipelines.quickbooks.connection.connections import change_options
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault
 from invoice_pipelines_tests.defs.quickbooks.conftest import Bridge
 
 

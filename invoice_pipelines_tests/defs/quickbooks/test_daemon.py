@@ -10,8 +10,8 @@ import pytest
 from invoice_pipelines.billing import add_customers
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import add_organization
-from invoice_pipelines.sandbox.quickbooks import Sandbox
 from invoice_pipelines.settings import PREFIX
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.defs.overdue.test_daemon import BACKFILL, RUNS, running, wait_for
 from invoice_pipelines_tests.quickbooks.conftest import connect_organization, settings_for
 from invoice_pipelines_tests.sizes import AT_FULL_SIZE

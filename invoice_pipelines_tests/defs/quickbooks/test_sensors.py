@@ -9,9 +9,9 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
-from invoice_pipelines.quickbooks.connections import disconnect
-from invoice_pipelines.sandbox.quickbooks import Sandbox
+from invoice_pipelines.quickbooks.connection.connections import disconnect
 from invoice_pipelines.settings import load_settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.defs.billing.conftest import Shop
 from invoice_pipelines_tests.defs.conftest import House
 from invoice_pipelines_tests.defs.quickbooks.conftest import Bridge

@@ -8,8 +8,8 @@ import pytest
 
 from invoice_pipelines.delivery.channels.mail import MailChannel
 from invoice_pipelines.delivery.channels.twilio import TwilioChannel
-from invoice_pipelines.sandbox.mail import MailServer
-from invoice_pipelines.sandbox.twilio import TwilioServer
+from invoice_pipelines.workshop.sandbox.mail import MailServer
+from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.delivery.conftest import settings_of
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from invoice_pipelines.delivery.channels.bounces import read_reports
 from invoice_pipelines.delivery.channels.mail_message import write_mail
-from invoice_pipelines.sandbox.mail import ReportStyle, delivery_report
+from invoice_pipelines.workshop.sandbox.mail import ReportStyle, delivery_report
 from invoice_pipelines_tests.delivery.channels.outgoing import CUSTOMER, email
 
 ORIGINAL = write_mail(email(message_id_header="<0197-a1b2@acme.example>")).data

@@ -16,7 +16,7 @@ from invoice_pipelines.delivery.channels.channel import Attachment, NotAccepted,
 from invoice_pipelines.delivery.channels.mail import MailChannel
 from invoice_pipelines.delivery.channels.opening import open_channel
 from invoice_pipelines.delivery.values import ChannelName
-from invoice_pipelines.sandbox.mail import Fault, MailServer
+from invoice_pipelines.workshop.sandbox.mail import Fault, MailServer
 from invoice_pipelines_tests.delivery.channels.outgoing import CUSTOMER, email
 from invoice_pipelines_tests.delivery.conftest import settings_of
 from invoice_pipelines_tests.sizes import size

@@ -9,7 +9,7 @@ import pytest
 
 from invoice_pipelines.delivery.channels.channel import Unavailable
 from invoice_pipelines.delivery.channels.mail import MailChannel
-from invoice_pipelines.sandbox.mail import MailServer
+from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines_tests.delivery.channels.outgoing import email
 from invoice_pipelines_tests.delivery.conftest import settings_of
 

@@ -6,7 +6,7 @@ import pytest
 
 from invoice_pipelines.delivery.channels.channel import Unavailable
 from invoice_pipelines.delivery.channels.mailbox import Mailbox, spelled
-from invoice_pipelines.sandbox.mail import MailServer
+from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines_tests.delivery.conftest import settings_of
 
 

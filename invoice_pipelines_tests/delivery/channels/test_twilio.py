@@ -13,7 +13,7 @@ from invoice_pipelines.delivery.channels.reported import statuses
 from invoice_pipelines.delivery.channels.twilio import TwilioChannel
 from invoice_pipelines.delivery.channels.twilio_http import TwilioHttp
 from invoice_pipelines.delivery.values import MessageStatus
-from invoice_pipelines.sandbox.twilio import Fault, TwilioServer
+from invoice_pipelines.workshop.sandbox.twilio import Fault, TwilioServer
 from invoice_pipelines_tests.delivery.channels.outgoing import PHONE, sms, whatsapp
 from invoice_pipelines_tests.delivery.conftest import settings_of
 from invoice_pipelines_tests.sizes import size

@@ -16,7 +16,7 @@ from invoice_pipelines.delivery.einvoice import Seller
 from invoice_pipelines.delivery.einvoice.derived import compact, name_and_description
 from invoice_pipelines.delivery.einvoice.xml_text import clean
 from invoice_pipelines.delivery.values import DocumentFormat
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.reading import Period, Reading
 from invoice_pipelines.intake.validation import Expectations, Violation, validate
 from invoice_pipelines.intake.validation.schema import bundled_file

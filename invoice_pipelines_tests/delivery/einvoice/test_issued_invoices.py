@@ -28,7 +28,7 @@ from invoice_pipelines.billing import (
     process_jobs,
 )
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.delivery.document_writing import as_issued
+from invoice_pipelines.delivery.documents.writing import as_issued
 from invoice_pipelines.delivery.einvoice import Seller, lacking, write_xml
 from invoice_pipelines.delivery.einvoice.xml_text import clean
 from invoice_pipelines.delivery.values import E_INVOICES, DocumentFormat

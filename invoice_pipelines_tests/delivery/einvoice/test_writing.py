@@ -18,7 +18,7 @@ from invoice_pipelines.billing import IssuedInvoice, Party
 from invoice_pipelines.delivery.einvoice import Profile, Seller, cii, ubl, write_xml
 from invoice_pipelines.delivery.einvoice.derived import is_leitweg_id, is_valid_iban
 from invoice_pipelines.delivery.values import E_INVOICES, DocumentFormat
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.organizations import Address, Organization, OrganizationSettings
 from invoice_pipelines_tests.delivery.einvoice.judge import rules

@@ -15,14 +15,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from invoice_pipelines.delivery.messages import CommunicationRequest, Message, ask_for_communications, list_messages
-from invoice_pipelines.delivery.sending import SendReport, send_messages
+from invoice_pipelines.delivery.messages.messages import (
+    CommunicationRequest,
+    Message,
+    ask_for_communications,
+    list_messages,
+)
+from invoice_pipelines.delivery.sending.sending import SendReport, send_messages
 from invoice_pipelines.delivery.values import ChannelName
 from invoice_pipelines.organizations import Organization, find_organization
-from invoice_pipelines.sandbox.mail import MailServer
-from invoice_pipelines.sandbox.mail.store import Received
-from invoice_pipelines.sandbox.twilio import TwilioServer
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.mail import MailServer
+from invoice_pipelines.workshop.sandbox.mail.store import Received
+from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.billing.conftest import Desk, fresh_database, line, open_desk
 from invoice_pipelines_tests.conftest import EmbeddedServer, TestDatabase
 from invoice_pipelines_tests.delivery.conftest import settings_of

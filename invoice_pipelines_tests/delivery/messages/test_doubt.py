@@ -9,16 +9,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from invoice_pipelines.delivery import sender
 from invoice_pipelines.delivery.channels.channel import Accepted, LookedUp, Outgoing
 from invoice_pipelines.delivery.channels.opening import open_channel
-from invoice_pipelines.delivery.decisions import cancel_by_hand, record_report, resolve_message, send_again
-from invoice_pipelines.delivery.message_log import events_of
-from invoice_pipelines.delivery.opt_outs import find_opt_out
-from invoice_pipelines.delivery.sending import send_messages
+from invoice_pipelines.delivery.messages.decisions import cancel_by_hand, record_report, resolve_message, send_again
+from invoice_pipelines.delivery.messages.log import events_of
+from invoice_pipelines.delivery.messages.opt_outs import find_opt_out
+from invoice_pipelines.delivery.sending import sender
+from invoice_pipelines.delivery.sending.sending import send_messages
 from invoice_pipelines.delivery.values import ChannelName, DeliveryError, MessageStatus
-from invoice_pipelines.sandbox.mail.faults import Fault as MailFault
-from invoice_pipelines.sandbox.twilio.faults import Fault as TwilioFault
+from invoice_pipelines.workshop.sandbox.mail.faults import Fault as MailFault
+from invoice_pipelines.workshop.sandbox.twilio.faults import Fault as TwilioFault
 from invoice_pipelines_tests.delivery.messages.conftest import Post
 
 NO_MAILBOX = {"imap_host": None, "email_archive_to": None}

@@ -20,10 +20,10 @@ from uuid import UUID
 import pytest
 
 from invoice_pipelines.delivery.values import ChannelName, MessageStatus
-from invoice_pipelines.sandbox.mail import MailServer
-from invoice_pipelines.sandbox.mail.faults import Fault as MailFault
-from invoice_pipelines.sandbox.twilio import TwilioServer
-from invoice_pipelines.sandbox.twilio.faults import Fault as TwilioFault
+from invoice_pipelines.workshop.sandbox.mail import MailServer
+from invoice_pipelines.workshop.sandbox.mail.faults import Fault as MailFault
+from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
+from invoice_pipelines.workshop.sandbox.twilio.faults import Fault as TwilioFault
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.delivery.messages.conftest import Post, open_post, stored_settings
 from invoice_pipelines_tests.sizes import size

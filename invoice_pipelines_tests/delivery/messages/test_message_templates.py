@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invoice_pipelines.delivery.message_fields import Fields, sample_fields
-from invoice_pipelines.delivery.message_templates import (
+from invoice_pipelines.delivery.messages.fields import Fields, sample_fields
+from invoice_pipelines.delivery.messages.sms_length import segments
+from invoice_pipelines.delivery.messages.templates import (
     MessageTemplate,
     TemplateKey,
     check_template,
@@ -20,8 +21,7 @@ from invoice_pipelines.delivery.message_templates import (
     set_message_template,
     write,
 )
-from invoice_pipelines.delivery.sms_length import segments
-from invoice_pipelines.delivery.text_rendering import render
+from invoice_pipelines.delivery.messages.text_rendering import render
 from invoice_pipelines.delivery.values import ChannelName, DeliveryError, MessageStatus, Purpose
 from invoice_pipelines_tests.delivery.messages.conftest import Post, text_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invoice_pipelines.delivery.opt_outs import add_opt_out, end_opt_out, list_opt_outs
+from invoice_pipelines.delivery.messages.opt_outs import add_opt_out, end_opt_out, list_opt_outs
 from invoice_pipelines.delivery.values import ChannelName, DeliveryError, MessageStatus
 from invoice_pipelines_tests.billing.conftest import open_desk
 from invoice_pipelines_tests.conftest import TestDatabase

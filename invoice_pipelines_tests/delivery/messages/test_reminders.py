@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from invoice_pipelines.delivery import sender
 from invoice_pipelines.delivery.channels.channel import Accepted, LookedUp, Outgoing
 from invoice_pipelines.delivery.channels.opening import open_channel
-from invoice_pipelines.delivery.sending import send_messages
+from invoice_pipelines.delivery.sending import sender
+from invoice_pipelines.delivery.sending.sending import send_messages
 from invoice_pipelines.delivery.values import ChannelName, MessageStatus
-from invoice_pipelines.sandbox.mail.faults import Fault
+from invoice_pipelines.workshop.sandbox.mail.faults import Fault
 from invoice_pipelines_tests.delivery.messages.conftest import Post, text_of
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from invoice_pipelines.delivery.addresses import AddressError, check_address, find_address
-from invoice_pipelines.delivery.message_fields import clean
-from invoice_pipelines.delivery.quiet_hours import is_quiet, quiet_ends
-from invoice_pipelines.delivery.sms_length import for_sms, segments
+from invoice_pipelines.delivery.messages.addresses import AddressError, check_address, find_address
+from invoice_pipelines.delivery.messages.fields import clean
+from invoice_pipelines.delivery.messages.quiet_hours import is_quiet, quiet_ends
+from invoice_pipelines.delivery.messages.sms_length import for_sms, segments
 from invoice_pipelines.delivery.values import ChannelName
 
 BERLIN = ZoneInfo("Europe/Berlin")

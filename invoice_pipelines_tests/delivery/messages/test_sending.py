@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from invoice_pipelines.delivery.message_templates import MessageTemplate, TemplateKey, set_message_template
-from invoice_pipelines.delivery.messages import CommunicationRequest, ask_for_communications
-from invoice_pipelines.delivery.send_report import SendReport
-from invoice_pipelines.delivery.sending import send_messages
+from invoice_pipelines.delivery.messages.messages import CommunicationRequest, ask_for_communications
+from invoice_pipelines.delivery.messages.templates import MessageTemplate, TemplateKey, set_message_template
+from invoice_pipelines.delivery.sending.report import SendReport
+from invoice_pipelines.delivery.sending.sending import send_messages
 from invoice_pipelines.delivery.values import ChannelName, DeliveryError, MessageStatus, Purpose
-from invoice_pipelines.sandbox.mail.faults import Fault
+from invoice_pipelines.workshop.sandbox.mail.faults import Fault
 from invoice_pipelines_tests.billing.conftest import line, open_desk
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.delivery.messages.conftest import Post, text_of

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database import create_app_engine
 from invoice_pipelines.delivery.channels import twilio  # noqa: F401 - before they are forked
-from invoice_pipelines.delivery.sending import send_messages
+from invoice_pipelines.delivery.sending.sending import send_messages
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import Settings
 

@@ -10,7 +10,7 @@ from babel.numbers import format_decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.delivery.rendering.formats import currency_digits, formats_of
+from invoice_pipelines.delivery.rendering.language.formats import currency_digits, formats_of
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice, Party
 from invoice_pipelines.delivery.rendering import glyphs
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
-from invoice_pipelines.delivery.rendering.catalogue import read_catalogue
-from invoice_pipelines.delivery.rendering.catalogues import languages
+from invoice_pipelines.delivery.rendering.language.catalogue import read_catalogue
+from invoice_pipelines.delivery.rendering.language.catalogues import languages
 from invoice_pipelines.delivery.rendering.page_data import page_data
 from invoice_pipelines.delivery.rendering.renderer import Look, Renderer, payment_terms
 from invoice_pipelines.delivery.rendering.samples import BUYER, SELLER, sample_invoice
-from invoice_pipelines.intake.readers.limits import Limits
-from invoice_pipelines.intake.readers.pdf_invoice import read_pdf
+from invoice_pipelines.intake.documents.limits import Limits
+from invoice_pipelines.intake.documents.pdf_invoice import read_pdf
 from invoice_pipelines.organizations.settings import DocumentSettings
 from invoice_pipelines_tests.delivery.rendering.looking import (
     SETTINGS,

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from invoice_pipelines.intake import stages
-from invoice_pipelines.intake.datev.choosing import retry_waiting
-from invoice_pipelines.intake.datev.rules import check_rules, replace_rules
-from invoice_pipelines.intake.datev.settings import DatevSettings, checked_settings, require_settings, save_settings
-from invoice_pipelines.intake.export_files import Export
+from invoice_pipelines.intake.exports.datev.accounts.rules import check_rules, replace_rules
+from invoice_pipelines.intake.exports.datev.choosing import retry_waiting
+from invoice_pipelines.intake.exports.datev.settings import (
+    DatevSettings,
+    checked_settings,
+    require_settings,
+    save_settings,
+)
+from invoice_pipelines.intake.exports.export_files import Export
 from invoice_pipelines.intake.reading import Party, Reading, TaxBreakdown
 from invoice_pipelines.intake.received_invoices import (
     ProcessingError,
@@ -23,6 +27,7 @@ from invoice_pipelines.intake.received_invoices import (
     mark_validated,
     retry_failed,
 )
+from invoice_pipelines.intake.stages import stages
 from invoice_pipelines_tests.intake.conftest import Desk, make_reading
 from invoice_pipelines_tests.intake.datev.validator import read_batch
 

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invoice_pipelines.intake.datev.batch_file import HEADINGS, MOST_BOOKINGS, batch_file, split_into_files
-from invoice_pipelines.intake.datev.bookings import Booking, bookings_of, reversal_of
-from invoice_pipelines.intake.datev.characters import cp1252_text, is_cp1252
-from invoice_pipelines.intake.datev.document_numbers import decode, encode, shortened
-from invoice_pipelines.intake.datev.documents_zip import Document, document_zips
-from invoice_pipelines.intake.datev.parts import take_apart
-from invoice_pipelines.intake.datev.rules import RuleSet, check_rules
-from invoice_pipelines.intake.datev.settings import DatevSettings, checked_settings
+from invoice_pipelines.intake.exports.datev.accounts.rules import RuleSet, check_rules
+from invoice_pipelines.intake.exports.datev.batch_file import HEADINGS, MOST_BOOKINGS, batch_file, split_into_files
+from invoice_pipelines.intake.exports.datev.bookings import Booking, bookings_of, reversal_of
+from invoice_pipelines.intake.exports.datev.characters import cp1252_text, is_cp1252
+from invoice_pipelines.intake.exports.datev.document_numbers import decode, encode, shortened
+from invoice_pipelines.intake.exports.datev.documents_zip import Document, document_zips
+from invoice_pipelines.intake.exports.datev.parts import take_apart
+from invoice_pipelines.intake.exports.datev.settings import DatevSettings, checked_settings
 from invoice_pipelines_tests.intake.datev.books import dec, invoice, seller, tax
 from invoice_pipelines_tests.intake.datev.validator import (
     expressions,

@@ -14,15 +14,15 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from invoice_pipelines.intake import stages
-from invoice_pipelines.intake.datev.choosing import ask_for_bookings, retry_waiting, take_back
-from invoice_pipelines.intake.datev.currencies import add_rates, check_rates
-from invoice_pipelines.intake.datev.ledger import booked_failures
-from invoice_pipelines.intake.datev.suppliers import import_suppliers, list_suppliers
-from invoice_pipelines.intake.exporting import preview_exports
+from invoice_pipelines.intake.exports.datev.accounts.suppliers import import_suppliers, list_suppliers
+from invoice_pipelines.intake.exports.datev.choosing import ask_for_bookings, retry_waiting, take_back
+from invoice_pipelines.intake.exports.datev.currencies import add_rates, check_rates
+from invoice_pipelines.intake.exports.datev.ledger import booked_failures
+from invoice_pipelines.intake.exports.exporting import preview_exports
 from invoice_pipelines.intake.promises import exported_without_file
 from invoice_pipelines.intake.reading import Address, AllowanceCharge, Line, Party, PrecedingInvoice
 from invoice_pipelines.intake.received_invoices import ProcessingError, ask_for_new_export, mark_failed
+from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.organizations import change_organization
 from invoice_pipelines_tests.intake.conftest import Desk
 from invoice_pipelines_tests.intake.datev.books import ANYTHING, Books, amounts, column, dec, invoice, seller, tax
@@ -426,7 +426,7 @@ def test_an_invoice_over_nothing_is_exported_without_a_booking(books: Books) -> 
 
 
 def test_an_invoice_that_failed_after_it_was_chosen_is_not_booked(books: Books) -> None:
-    from invoice_pipelines.intake.exporting import choose_exports
+    from invoice_pipelines.intake.exports.exporting import choose_exports
 
     stays, fails = books.desk.validated(), books.desk.validated()
     with books.desk.scope() as connection:

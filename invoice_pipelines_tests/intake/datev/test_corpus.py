@@ -11,9 +11,9 @@ from uuid import UUID
 
 import pytest
 
-from invoice_pipelines.intake.datev.currencies import add_rates, check_rates
-from invoice_pipelines.intake.readers import Limits, read_document
-from invoice_pipelines.intake.readers.pdf_invoice import read_pdf
+from invoice_pipelines.intake.documents import Limits, read_document
+from invoice_pipelines.intake.documents.pdf_invoice import read_pdf
+from invoice_pipelines.intake.exports.datev.currencies import add_rates, check_rates
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, mark_parsed, mark_validated
 from invoice_pipelines_tests.conftest import CORPUS

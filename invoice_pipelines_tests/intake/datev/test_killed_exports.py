@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from invoice_pipelines.intake import stages
+from invoice_pipelines.intake.stages import stages
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.intake.conftest import Desk
 from invoice_pipelines_tests.intake.datev.books import ANYTHING, Books, invoice

@@ -10,8 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from invoice_pipelines.intake.ocr.engine import RecognizedPage
-from invoice_pipelines.intake.readers.text_layer.words import Box, Page
+from invoice_pipelines.intake.documents.ocr.engine import RecognizedPage
+from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
 
 # What one glyph can be written as.
 _ALIKE = str.maketrans("–—−’‘“”„·∙", '---\'\'"""••')

@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from invoice_pipelines.intake.ocr.cloud_vision import CloudVisionEngine, Patience
-from invoice_pipelines.intake.ocr.engine import (
+from invoice_pipelines.intake.documents.ocr.engine import (
     EngineSpec,
     EngineUnavailable,
     PageError,
     PageImage,
     RecognizedPage,
 )
-from invoice_pipelines.intake.ocr.rate_limit import RateLimit
-from invoice_pipelines.sandbox.vision import TRANSIENT, Fault, VisionSandbox, picture_identity
+from invoice_pipelines.intake.documents.ocr.vision.cloud_vision import CloudVisionEngine, Patience
+from invoice_pipelines.intake.documents.ocr.vision.rate_limit import RateLimit
+from invoice_pipelines.workshop.sandbox.vision import TRANSIENT, Fault, VisionSandbox, picture_identity
 from invoice_pipelines_tests.sandbox.pages import page_picture, page_text, recorded, recorded_page
 
 PAGES = 64

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 
-from invoice_pipelines.intake.ocr.engine import PageError
-from invoice_pipelines.intake.ocr.vision_pictures import REQUEST_BYTES, Picture, encode_picture
+from invoice_pipelines.intake.documents.ocr.engine import PageError
+from invoice_pipelines.intake.documents.ocr.vision.pictures import REQUEST_BYTES, Picture, encode_picture
 
 
 def encoded(image: Image.Image, taken: set[tuple[int, int]] | None = None) -> tuple[Picture, Image.Image]:

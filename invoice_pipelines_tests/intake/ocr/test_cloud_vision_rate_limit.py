@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from invoice_pipelines.intake.ocr.cloud_vision import CloudVisionEngine
-from invoice_pipelines.intake.ocr.engine import EngineSpec, EngineUnavailable, PageImage
-from invoice_pipelines.intake.ocr.rate_limit import RateLimit
+from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable, PageImage
+from invoice_pipelines.intake.documents.ocr.vision.cloud_vision import CloudVisionEngine
+from invoice_pipelines.intake.documents.ocr.vision.rate_limit import RateLimit
 
 
 def reserve_many(folder: Path, count: int) -> list[float]:

@@ -20,11 +20,11 @@ from PIL import Image, ImageDraw
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from invoice_pipelines.intake.ocr.engine import EngineSpec, RecognizedPage, RecognizedWord
-from invoice_pipelines.intake.readers import Limits
-from invoice_pipelines.intake.readers.text_layer.words import read_pages
-from invoice_pipelines.intake.stages import parse_uploads
-from invoice_pipelines.sandbox.vision import Fault, VisionSandbox
+from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, RecognizedPage, RecognizedWord
+from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
+from invoice_pipelines.intake.stages.stages import parse_uploads
+from invoice_pipelines.workshop.sandbox.vision import Fault, VisionSandbox
 from invoice_pipelines_tests.intake.conftest import Desk
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

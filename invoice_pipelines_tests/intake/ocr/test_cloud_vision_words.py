@@ -10,9 +10,9 @@ from google.cloud.vision_v1 import TextAnnotation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invoice_pipelines.intake.ocr.engine import RecognizedPage, RecognizedWord
-from invoice_pipelines.intake.ocr.vision_words import turned, words_of
-from invoice_pipelines.sandbox.vision_answers import answer_of
+from invoice_pipelines.intake.documents.ocr.engine import RecognizedPage, RecognizedWord
+from invoice_pipelines.intake.documents.ocr.vision.words import turned, words_of
+from invoice_pipelines.workshop.sandbox.vision_answers import answer_of
 
 WIDTH, HEIGHT = 1000, 1400
 SPACE, HYPHEN, LINE_BREAK = 1, 4, 5

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from invoice_pipelines.intake.ocr.engine import PageImage
-from invoice_pipelines.intake.ocr.pictures import decode_pictures, is_picture, page_key
-from invoice_pipelines.intake.readers import Limits
+from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr.engine import PageImage
+from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, is_picture, page_key
 from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines_tests.intake.ocr import drawn
 

@@ -15,11 +15,17 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from invoice_pipelines.intake.ocr.engine import EngineSpec, EngineUnavailable, PageError, PageImage, RecognizedPage
-from invoice_pipelines.intake.ocr.messages import send
-from invoice_pipelines.intake.ocr.pool import PROCESS_DIED, TIMEOUT, OcrPool, Places, PoolBounds
-from invoice_pipelines.intake.ocr.rendering import render_pages
-from invoice_pipelines.intake.readers import Limits
+from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr.engine import (
+    EngineSpec,
+    EngineUnavailable,
+    PageError,
+    PageImage,
+    RecognizedPage,
+)
+from invoice_pipelines.intake.documents.ocr.messages import send
+from invoice_pipelines.intake.documents.ocr.pool import PROCESS_DIED, TIMEOUT, OcrPool, Places, PoolBounds
+from invoice_pipelines.intake.documents.ocr.rendering import render_pages
 from invoice_pipelines_tests.intake.ocr import drawn
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw
 from invoice_pipelines_tests.sizes import only_at_full_size
@@ -104,7 +110,7 @@ def test_a_page_that_kills_every_process_is_an_error_and_the_others_go_on(
             if deadly.image.size in content:
                 os.kill(pool.process_ids()[0], signal.SIGKILL)
 
-        monkeypatch.setattr("invoice_pipelines.intake.ocr.pool.send", send_and_kill)
+        monkeypatch.setattr("invoice_pipelines.intake.documents.ocr.pool.send", send_and_kill)
         first, bad, after = pool.recognize([page(1), deadly, page(2)])
     assert text(first).startswith("Seite")
     assert isinstance(bad, PageError)
@@ -160,8 +166,8 @@ def test_processes_and_places_are_free_again_when_whoever_had_the_pool_is_killed
         "import sys, time\n"
         "from pathlib import Path\n"
         "from PIL import Image\n"
-        "from invoice_pipelines.intake.ocr.engine import EngineSpec, PageImage\n"
-        "from invoice_pipelines.intake.ocr.pool import OcrPool, Places\n"
+        "from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, PageImage\n"
+        "from invoice_pipelines.intake.documents.ocr.pool import OcrPool, Places\n"
         "pool = OcrPool(EngineSpec('tesseract'), 1, places=Places(1, Path(sys.argv[1])))\n"
         "list(pool.recognize([PageImage(Image.new('L', (300, 300), 255))]))\n"
         "print(pool.process_ids()[0], flush=True)\n"

@@ -10,12 +10,18 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from invoice_pipelines.intake.ocr.engine import EngineSpec, EngineUnavailable, PageError, PageImage, RecognizedPage
-from invoice_pipelines.intake.ocr.rapidocr import RapidOcrEngine
-from invoice_pipelines.intake.ocr.rendering import render_pages
-from invoice_pipelines.intake.ocr.rendering_process import DPI
-from invoice_pipelines.intake.readers import Limits
-from invoice_pipelines.intake.readers.text_layer.words import read_pages
+from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr.engine import (
+    EngineSpec,
+    EngineUnavailable,
+    PageError,
+    PageImage,
+    RecognizedPage,
+)
+from invoice_pipelines.intake.documents.ocr.rapidocr import RapidOcrEngine
+from invoice_pipelines.intake.documents.ocr.rendering import render_pages
+from invoice_pipelines.intake.documents.ocr.rendering_process import DPI
+from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines_tests.intake.ocr import drawn
 from invoice_pipelines_tests.intake.ocr.degrade import as_bad_scan
 from invoice_pipelines_tests.intake.ocr.scoring import Score, distance, score, words_in_points
@@ -167,8 +173,8 @@ def test_neither_loading_nor_reading_asks_the_network() -> None:
         "        print('NETWORK', event, arguments[1:]); sys.stdout.flush()\n"
         "        raise RuntimeError(event)\n"
         "sys.addaudithook(refuse)\n"
-        "from invoice_pipelines.intake.ocr.engine import EngineSpec\n"
-        "from invoice_pipelines.intake.ocr.rapidocr import RapidOcrEngine\n"
+        "from invoice_pipelines.intake.documents.ocr.engine import EngineSpec\n"
+        "from invoice_pipelines.intake.documents.ocr.rapidocr import RapidOcrEngine\n"
         "RapidOcrEngine(EngineSpec('rapidocr')).self_check()\n"
         "print('openvino_telemetry loaded:', bool(sys.modules.get('openvino_telemetry')))\n"
     )

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import pytest
 from PIL import ImageStat
 
-from invoice_pipelines.intake.ocr.engine import PageImage
-from invoice_pipelines.intake.ocr.rendering import render_pages
-from invoice_pipelines.intake.readers import Limits
+from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr.engine import PageImage
+from invoice_pipelines.intake.documents.ocr.rendering import render_pages
 from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines_tests.intake.ocr import hostile
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw
@@ -80,7 +80,7 @@ def test_a_picture_of_900_megapixels_is_refused_before_it_is_unpacked(kind: str)
 
 
 def test_a_page_made_to_be_drawn_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("invoice_pipelines.intake.ocr.rendering.RENDER_SECONDS", 3.0)
+    monkeypatch.setattr("invoice_pipelines.intake.documents.ocr.rendering.RENDER_SECONDS", 3.0)
     content = b"/G gs 0 0 595 842 re f " * 40_000
     began = time.monotonic()
     error = refusal(hostile.pdf_page(content, resources=b"/ExtGState<</G<</ca 0.5/BM/Luminosity>>>>"))

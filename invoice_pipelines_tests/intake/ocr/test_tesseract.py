@@ -7,9 +7,15 @@ import sys
 import pytest
 from PIL import Image
 
-from invoice_pipelines.intake.ocr.engine import EngineSpec, EngineUnavailable, PageError, PageImage, RecognizedPage
-from invoice_pipelines.intake.ocr.engines import ENGINES, identify, open_engine
-from invoice_pipelines.intake.ocr.tesseract import TesseractEngine
+from invoice_pipelines.intake.documents.ocr.engine import (
+    EngineSpec,
+    EngineUnavailable,
+    PageError,
+    PageImage,
+    RecognizedPage,
+)
+from invoice_pipelines.intake.documents.ocr.engines import ENGINES, identify, open_engine
+from invoice_pipelines.intake.documents.ocr.tesseract import TesseractEngine
 from invoice_pipelines_tests.intake.ocr import drawn
 from invoice_pipelines_tests.intake.ocr.scoring import distance
 

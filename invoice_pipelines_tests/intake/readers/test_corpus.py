@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from invoice_pipelines.intake.read_report import documents_below, read_report
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
+from invoice_pipelines.intake.files.read_report import documents_below, read_report
 from invoice_pipelines.intake.reading import Format, Reading
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "einvoice"

@@ -26,7 +26,7 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from invoice_pipelines.intake.readers import Limits, read_document
+from invoice_pipelines.intake.documents import Limits, read_document
 from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines_tests.intake.readers import samples
 
@@ -73,7 +73,7 @@ def test_a_bomb_is_refused_in_bounded_time_and_memory(filters: int, tmp_path: Pa
     program = (
         "import re, sys, time\n"
         "from pathlib import Path\n"
-        "from invoice_pipelines.intake.read_report import read_report\n"
+        "from invoice_pipelines.intake.files.read_report import read_report\n"
         "began = time.process_time()\n"
         "report = read_report(Path(sys.argv[1]), 'bomb.pdf')\n"
         "print(report['error'])\n"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invoice_pipelines.intake.readers import Limits, read_document
+from invoice_pipelines.intake.documents import Limits, read_document
 from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines_tests.intake.readers import samples
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from invoice_pipelines.intake.readers import read_document
-from invoice_pipelines.intake.readers.hybrid import differences_of_pages, texts_of_pages
-from invoice_pipelines.intake.readers.limits import Limits
+from invoice_pipelines.intake.documents import read_document
+from invoice_pipelines.intake.documents.hybrid import differences_of_pages, texts_of_pages
+from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.reading import Format, Party, Payment, PaymentAccount, Reading, Source
 from invoice_pipelines_tests.intake.readers.text_layer import layouts
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw

@@ -15,7 +15,7 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.reading import DiscrepancyKind, Format, Reading, ReadingError, Source
 from invoice_pipelines_tests.intake.readers import samples
 

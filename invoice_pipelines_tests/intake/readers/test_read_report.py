@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from invoice_pipelines.intake.read_report import documents_below, read_report
+from invoice_pipelines.intake.files.read_report import documents_below, read_report
 from invoice_pipelines_tests.intake.readers import samples
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.reading import (
     Address,
     AllowanceCharge,

@@ -26,8 +26,8 @@ from invoice_pipelines.intake.review.decisions import Absent, Seen
 from invoice_pipelines.intake.review.errors import ReviewConflict, ReviewError
 from invoice_pipelines.intake.review.queue import backlog, list_reviews
 from invoice_pipelines.intake.review.show import find_review, show_review
+from invoice_pipelines.intake.stages.validating import judge_parsed
 from invoice_pipelines.intake.states import Status
-from invoice_pipelines.intake.validating import judge_parsed
 from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines_tests.intake.conftest import Desk, make_reading
 from invoice_pipelines_tests.intake.review.lane import (

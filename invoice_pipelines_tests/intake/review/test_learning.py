@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from invoice_pipelines.intake.readers import read_document
-from invoice_pipelines.intake.readers.text_layer.fields import pages_of_raw
+from invoice_pipelines.intake.documents import read_document
+from invoice_pipelines.intake.documents.text_layer.fields import pages_of_raw
 from invoice_pipelines.intake.review.decisions import Boxed, Chosen
 from invoice_pipelines.intake.review.errors import ReviewError
 from invoice_pipelines.intake.review.fields import WrongValue

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import mark_parsed, retry_failed
 from invoice_pipelines.intake.review.errors import ReviewError
-from invoice_pipelines.intake.validating import judge_parsed
+from invoice_pipelines.intake.stages.validating import judge_parsed
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.intake.conftest import Desk, open_desk
 from invoice_pipelines_tests.intake.review.lane import STANDARD, accept, correct, judged, on_paper, reject

@@ -8,13 +8,13 @@ import pypdf
 import pytest
 from PIL import Image
 
-from invoice_pipelines.intake.ocr.engine import EngineSpec, RecognizedPage, RecognizedWord
-from invoice_pipelines.intake.ocr.engines import identify
-from invoice_pipelines.intake.ocr.kept_pages import keep_page
-from invoice_pipelines.intake.ocr.pictures import decode_pictures, page_key
-from invoice_pipelines.intake.ocr.rendering import render_pages
-from invoice_pipelines.intake.readers import Limits
-from invoice_pipelines.intake.readers.text_layer.words import read_pages
+from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, RecognizedPage, RecognizedWord
+from invoice_pipelines.intake.documents.ocr.engines import identify
+from invoice_pipelines.intake.documents.ocr.kept_pages import keep_page
+from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, page_key
+from invoice_pipelines.intake.documents.ocr.rendering import render_pages
+from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.review.pictures import (
     DOUBTED,
@@ -24,7 +24,7 @@ from invoice_pipelines.intake.review.pictures import (
     marks_on,
     review_picture,
 )
-from invoice_pipelines.intake.stages import parse_uploads, validate_invoices
+from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
 from invoice_pipelines_tests.intake.conftest import Desk
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw
 from invoice_pipelines_tests.intake.review.lane import correct, look, uploaded

@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 from saxonche import PySaxonProcessor
 
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.validation.rule_files import RuleSet, sheet_for
 from invoice_pipelines.intake.validation.schematron import run_sheet

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.validation import Expectations, Severity, business_rules, validate
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "einvoice"

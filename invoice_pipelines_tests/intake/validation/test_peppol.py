@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from lxml import etree
 
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.validation import Expectations, Severity, Violation, business_rules, validate
 from invoice_pipelines.intake.validation.rules_package import package_version
 from invoice_pipelines_tests.conftest import CORPUS

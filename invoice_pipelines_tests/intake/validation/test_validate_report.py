@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from invoice_pipelines.intake.validate_report import validate_report
+from invoice_pipelines.intake.files.validate_report import validate_report
 from invoice_pipelines_tests.intake.validation.specimens import TODAY, UBL
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.quickbooks.answers import read_answer, server_time
-from invoice_pipelines.quickbooks.faults import KIND_OF_CODE, Fault, FaultKind
+from invoice_pipelines.quickbooks.api.answers import read_answer, server_time
+from invoice_pipelines.quickbooks.api.faults import KIND_OF_CODE, Fault, FaultKind
 
 GATEWAY = b"""{"warnings":null,"intuitObject":null,"fault":{"error":[{"message":
 "message=AuthenticationFailed; errorCode=003200; statusCode=401","detail":"Token expired: AB01168296SECRET",

@@ -11,11 +11,11 @@ from uuid import UUID
 import pytest
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.quickbooks.client import Page, QuickBooks, moment, quote
-from invoice_pipelines.quickbooks.connections import find_connection
-from invoice_pipelines.quickbooks.faults import ChangesTooOld, Fault, FaultKind, QuickBooksError
-from invoice_pipelines.sandbox.quickbooks import Sandbox
+from invoice_pipelines.quickbooks.api.client import Page, QuickBooks, moment, quote
+from invoice_pipelines.quickbooks.api.faults import ChangesTooOld, Fault, FaultKind, QuickBooksError
+from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 
 REALM = "9130001"

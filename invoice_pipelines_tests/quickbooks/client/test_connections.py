@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.quickbooks.authorization import begin_authorization, finish_authorization
-from invoice_pipelines.quickbooks.client import QuickBooks
-from invoice_pipelines.quickbooks.connections import (
+from invoice_pipelines.quickbooks.api.client import QuickBooks
+from invoice_pipelines.quickbooks.api.faults import QuickBooksError, RealmPaused
+from invoice_pipelines.quickbooks.connection.authorization import begin_authorization, finish_authorization
+from invoice_pipelines.quickbooks.connection.connections import (
     Connected,
     change_options,
     confirm_company,
@@ -21,9 +22,8 @@ from invoice_pipelines.quickbooks.connections import (
     disconnect,
     find_connection,
 )
-from invoice_pipelines.quickbooks.faults import QuickBooksError, RealmPaused
-from invoice_pipelines.sandbox.quickbooks import Sandbox
 from invoice_pipelines.settings import Settings, SettingsError
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 
 REALM = "9130001"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.quickbooks.exact_json import dumps, loads
+from invoice_pipelines.quickbooks.api.exact_json import dumps, loads
 
 AMOUNTS = st.decimals(allow_nan=False, allow_infinity=False, places=5, min_value=-(10**15), max_value=10**15)
 LEAVES = st.none() | st.booleans() | st.integers() | st.text() | AMOUNTS

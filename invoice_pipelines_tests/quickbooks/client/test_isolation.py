@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.quickbooks.client import QuickBooks
-from invoice_pipelines.quickbooks.faults import Fault, RealmPaused
-from invoice_pipelines.sandbox.quickbooks import Sandbox
+from invoice_pipelines.quickbooks.api.client import QuickBooks
+from invoice_pipelines.quickbooks.api.faults import Fault, RealmPaused
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 
 REALMS = ["9130001", "9130002", "9130003"]

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.quickbooks.faults import RealmPaused
-from invoice_pipelines.quickbooks.rate import Limiter, Limits
+from invoice_pipelines.quickbooks.api.faults import RealmPaused
+from invoice_pipelines.quickbooks.api.rate import Limiter, Limits
 from invoice_pipelines_tests.conftest import TestDatabase
 
 REALM = "9130001"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from invoice_pipelines.quickbooks.request_ids import LONGEST_IN_BATCH, batch_request_id, operation_request_id
+from invoice_pipelines.quickbooks.api.request_ids import LONGEST_IN_BATCH, batch_request_id, operation_request_id
 from invoice_pipelines.quickbooks.values import EntityType
 
 SUBJECT = UUID("01890000-0000-7000-8000-000000000001")

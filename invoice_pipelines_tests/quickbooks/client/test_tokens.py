@@ -16,14 +16,14 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
 from invoice_pipelines.database import create_app_engine, organization_scope
-from invoice_pipelines.quickbooks.client import QuickBooks
-from invoice_pipelines.quickbooks.connections import find_connection
-from invoice_pipelines.quickbooks.faults import Fault, RealmPaused
-from invoice_pipelines.quickbooks.rotation import rotate_keys
-from invoice_pipelines.quickbooks.secrets import SecretsError
-from invoice_pipelines.quickbooks.tokens import TokenKeeper
-from invoice_pipelines.sandbox.quickbooks import Sandbox
+from invoice_pipelines.quickbooks.api.client import QuickBooks
+from invoice_pipelines.quickbooks.api.faults import Fault, RealmPaused
+from invoice_pipelines.quickbooks.connection.connections import find_connection
+from invoice_pipelines.quickbooks.connection.rotation import rotate_keys
+from invoice_pipelines.quickbooks.connection.secrets import SecretsError
+from invoice_pipelines.quickbooks.connection.tokens import TokenKeeper
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 
 REALM = "9130001"
@@ -59,7 +59,7 @@ def status(database: TestDatabase, organization: UUID) -> str:
 
 
 def secrets_of(database: TestDatabase, settings: Settings, organization: UUID) -> list[str]:
-    from invoice_pipelines.quickbooks.secrets import unseal
+    from invoice_pipelines.quickbooks.connection.secrets import unseal
 
     with organization_scope(database.engine, organization) as connection:
         row = connection.execute(text("select realm_id, tokens from quickbooks.connection")).one()

@@ -16,14 +16,14 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.quickbooks.client import QuickBooks
-from invoice_pipelines.quickbooks.connections import find_connection
-from invoice_pipelines.quickbooks.faults import Fault, FaultKind, RealmPaused
+from invoice_pipelines.quickbooks.api.client import QuickBooks
+from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind, RealmPaused
+from invoice_pipelines.quickbooks.api.rate import Limits
+from invoice_pipelines.quickbooks.api.usage import Usage, read_usage
+from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.quickbooks.promises import Health, connection_health
-from invoice_pipelines.quickbooks.rate import Limits
-from invoice_pipelines.quickbooks.usage import Usage, read_usage
-from invoice_pipelines.sandbox.quickbooks import Sandbox
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.sizes import only_at_full_size
 
@@ -335,7 +335,7 @@ def test_every_call_is_counted_and_leaves_a_line_with_its_intuit_tid(
     organization: UUID,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, logger="invoice_pipelines.quickbooks.transport")
+    caplog.set_level(logging.INFO, logger="invoice_pipelines.quickbooks.api.transport")
     with QuickBooks(database.engine, quickbooks_settings, organization, limits=FAST) as quickbooks:
         quickbooks.count("Customer")
         quickbooks.write("Customer", {"DisplayName": "Acme"}, request_id="acme")

@@ -10,8 +10,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.quickbooks.client import QuickBooks
-from invoice_pipelines.quickbooks.rate import Limits
+from invoice_pipelines.quickbooks.api.client import QuickBooks
+from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.settings import load_settings
 
 if __name__ == "__main__":

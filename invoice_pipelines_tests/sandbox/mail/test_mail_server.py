@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from invoice_pipelines.sandbox.mail import Fault, MailServer
+from invoice_pipelines.workshop.sandbox.mail import Fault, MailServer
 
 
 def message(name: str = "one") -> EmailMessage:
@@ -108,7 +108,8 @@ def test_greylisting_lets_through_who_comes_again_later() -> None:
 def test_a_killed_server_goes_on_where_it_stood(tmp_path: Path) -> None:
     state = tmp_path / "mail.sqlite"
     program = (
-        "import json, sys, threading; from pathlib import Path; from invoice_pipelines.sandbox.mail import MailServer\n"
+        "import json, sys, threading; from pathlib import Path\n"
+        "from invoice_pipelines.workshop.sandbox.mail import MailServer\n"
         "with MailServer(Path(sys.argv[1])) as server:\n"
         "    print(server.smtp_port, flush=True); threading.Event().wait()"
     )

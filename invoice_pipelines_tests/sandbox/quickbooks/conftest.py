@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from invoice_pipelines.sandbox.quickbooks import Accountant, Sandbox, Switches
-from invoice_pipelines.sandbox.quickbooks.json_text import dumps, loads
+from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox, Switches
+from invoice_pipelines.workshop.sandbox.quickbooks.wire.json_text import dumps, loads
 
 REALM = "9130001"
 

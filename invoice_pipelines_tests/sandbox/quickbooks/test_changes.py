@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from invoice_pipelines.sandbox.quickbooks import Accountant, Sandbox
+from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox
 from invoice_pipelines_tests.sandbox.quickbooks.conftest import REALM, Api, error_of
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from invoice_pipelines.sandbox.quickbooks import Accountant, Sandbox
+from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox
 from invoice_pipelines_tests.sandbox.quickbooks.conftest import Api, error_of, invoice
 
 EUR, USD = {"value": "EUR"}, {"value": "USD"}

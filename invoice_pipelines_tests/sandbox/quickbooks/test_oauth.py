@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from invoice_pipelines.sandbox.quickbooks import Fault, Sandbox
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
 from invoice_pipelines_tests.sandbox.quickbooks.conftest import REALM, Api
 
 CLIENT = ("client", "secret")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.sandbox.quickbooks import Accountant, Refusal, Sandbox
-from invoice_pipelines.sandbox.quickbooks.query import parse
+from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Refusal, Sandbox
+from invoice_pipelines.workshop.sandbox.quickbooks.queries.query import parse
 from invoice_pipelines_tests.sandbox.quickbooks.conftest import Api, error_of, invoice
 
 

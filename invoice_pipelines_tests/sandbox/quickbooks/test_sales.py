@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.sandbox.quickbooks import Accountant, Refusal, Sandbox
-from invoice_pipelines.sandbox.quickbooks.json_text import dumps, loads
+from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Refusal, Sandbox
+from invoice_pipelines.workshop.sandbox.quickbooks.wire.json_text import dumps, loads
 from invoice_pipelines_tests.sandbox.quickbooks.conftest import Api, error_of, invoice
 
 

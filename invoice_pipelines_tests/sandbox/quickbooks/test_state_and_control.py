@@ -16,8 +16,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from invoice_pipelines.cli.sandbox import app
-from invoice_pipelines.sandbox.quickbooks import Fault, Refusal, RemoteSandbox, Sandbox
+from invoice_pipelines.workshop.commands.sandbox import app
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Refusal, RemoteSandbox, Sandbox
 from invoice_pipelines_tests.sandbox.quickbooks.conftest import REALM
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from invoice_pipelines.sandbox.quickbooks import Sandbox, Switches, add_sample
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches, add_sample
 from invoice_pipelines_tests.sandbox.quickbooks.conftest import REALM
 from invoice_pipelines_tests.sizes import only_at_full_size
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from invoice_pipelines.sandbox.quickbooks import Accountant, Fault, Sandbox
+from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Fault, Sandbox
 from invoice_pipelines_tests.sandbox.quickbooks.conftest import REALM, Api, error_of
 
 

@@ -12,7 +12,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from invoice_pipelines.sandbox.twilio import Fault, TwilioServer
+from invoice_pipelines.workshop.sandbox.twilio import Fault, TwilioServer
 
 PHONE = "+491701234567"
 

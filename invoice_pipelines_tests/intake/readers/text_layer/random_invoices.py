@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from random import Random
 from typing import Any
 
-from invoice_pipelines.intake.readers.text_layer.words import Page, Word
+from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines_tests.intake.readers.text_layer.wordings import RARE, WORDINGS, Wording
 
 CENT = Decimal("0.01")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from invoice_pipelines.intake.readers.text_layer import read_text_layer
+from invoice_pipelines.intake.documents.text_layer import read_text_layer
 from invoice_pipelines.intake.reading import Reading
 
 CORPUS = Path(__file__).parents[4] / ".." / "shared" / "corpus" / "einvoice"

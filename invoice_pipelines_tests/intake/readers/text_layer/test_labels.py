@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from invoice_pipelines.intake.readers.text_layer import vocabulary
-from invoice_pipelines.intake.readers.text_layer.vocabulary import key, load_vocabulary, vocabulary_of
+from invoice_pipelines.intake.documents.text_layer.page import vocabulary
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import key, load_vocabulary, vocabulary_of
 from invoice_pipelines_tests.intake.readers.text_layer.random_invoices import invoice
 from invoice_pipelines_tests.intake.readers.text_layer.wordings import WORDINGS
 

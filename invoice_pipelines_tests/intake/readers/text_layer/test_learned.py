@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 from pydantic import TypeAdapter
 
-from invoice_pipelines.intake.readers.limits import Limits
-from invoice_pipelines.intake.readers.text_layer import find_fields
-from invoice_pipelines.intake.readers.text_layer.candidates import FIELDS, find_candidates
-from invoice_pipelines.intake.readers.text_layer.learned import LearnedPlace, fingerprint, learn
-from invoice_pipelines.intake.readers.text_layer.words import Page, read_pages
+from invoice_pipelines.intake.documents.limits import Limits
+from invoice_pipelines.intake.documents.text_layer import find_fields
+from invoice_pipelines.intake.documents.text_layer.candidates import FIELDS, find_candidates
+from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, fingerprint, learn
+from invoice_pipelines.intake.documents.text_layer.page.words import Page, read_pages
 from invoice_pipelines_tests.intake.readers.text_layer import layouts
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw, rows
 from invoice_pipelines_tests.intake.readers.text_layer.random_invoices import as_recognized, invoice

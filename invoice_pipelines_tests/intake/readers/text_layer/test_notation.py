@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.intake.readers.text_layer.notation import AMOUNT, find_dates, parse_amount
-from invoice_pipelines.intake.readers.text_layer.vocabulary import load_vocabulary
+from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, find_dates, parse_amount
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import load_vocabulary
 
 MONTHS = load_vocabulary().months
 STYLES = [(",", "."), (".", ","), (",", " "), (".", "'"), (".", "’"), (",", "\u202f"), (",", ""), (".", "")]

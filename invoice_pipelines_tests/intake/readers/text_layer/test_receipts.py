@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from invoice_pipelines.intake.readers.text_layer import find_fields
-from invoice_pipelines.intake.readers.text_layer.words import Page, Word
+from invoice_pipelines.intake.documents.text_layer import find_fields
+from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Reading
 
 

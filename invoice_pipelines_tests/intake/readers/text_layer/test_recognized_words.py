@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from invoice_pipelines.intake.readers.text_layer import find_fields
-from invoice_pipelines.intake.readers.text_layer.recognized_words import tidied
-from invoice_pipelines.intake.readers.text_layer.words import Page, Word
+from invoice_pipelines.intake.documents.text_layer import find_fields
+from invoice_pipelines.intake.documents.text_layer.page.recognized_words import tidied
+from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Source
 from invoice_pipelines_tests.intake.readers.text_layer.test_generated import words_of
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from invoice_pipelines.intake.readers.text_layer import find_fields, read_text_layer
-from invoice_pipelines.intake.readers.text_layer.words import Page, Word
+from invoice_pipelines.intake.documents.text_layer import find_fields, read_text_layer
+from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines_tests.intake.readers.text_layer.test_corpus import CORPUS, EXPECTED, FIELDS, is_right
 from invoice_pipelines_tests.sizes import only_at_full_size, size
@@ -38,10 +38,10 @@ def one_of_each_seller() -> list[dict[str, Any]]:
 
 def recognized(data: bytes, pages: int, seed: int) -> list[Page]:
     """The pages of a PDF as the engine reads them from a bad scan, in points."""
-    from invoice_pipelines.intake.ocr.engine import EngineSpec, PageImage, RecognizedPage
-    from invoice_pipelines.intake.ocr.engines import open_engine
-    from invoice_pipelines.intake.ocr.rendering import render_pages
-    from invoice_pipelines.intake.readers.limits import Limits
+    from invoice_pipelines.intake.documents.limits import Limits
+    from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, PageImage, RecognizedPage
+    from invoice_pipelines.intake.documents.ocr.engines import open_engine
+    from invoice_pipelines.intake.documents.ocr.rendering import render_pages
     from invoice_pipelines_tests.intake.ocr.degrade import as_bad_scan
 
     engine = open_engine(EngineSpec("rapidocr", threads=2))

@@ -8,9 +8,9 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, StreamObject
 
-from invoice_pipelines.intake.readers.limits import Limits
-from invoice_pipelines.intake.readers.text_layer import read_text_layer
-from invoice_pipelines.intake.readers.text_layer.words import read_pages
+from invoice_pipelines.intake.documents.limits import Limits
+from invoice_pipelines.intake.documents.text_layer import read_text_layer
+from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import Text, draw
 

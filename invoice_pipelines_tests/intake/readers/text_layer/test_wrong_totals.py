@@ -13,8 +13,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from invoice_pipelines.intake.readers.text_layer import find_fields, read_text_layer
-from invoice_pipelines.intake.readers.text_layer.words import Page, Word
+from invoice_pipelines.intake.documents.text_layer import find_fields, read_text_layer
+from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.validation import Severity
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw, rows

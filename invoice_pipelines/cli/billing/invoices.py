@@ -1,0 +1,305 @@
+"""Holds the commands of `invoices`: looking at issued invoices and at what is due, voiding and crediting.
+
+Those about payments are in `payments`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
+from invoice_pipelines.billing.errors import BillingError
+from invoice_pipelines.billing.issued_invoices import (
+    DocumentKind,
+    InvoiceStatus,
+    IssuedInvoice,
+    Party,
+    find_invoice,
+    get_issued_invoice,
+)
+from invoice_pipelines.billing.overview import invoice_events, newest_invoices
+from invoice_pipelines.billing.receivables import BUCKETS, CurrencyAging, Receivables, age_receivables
+from invoice_pipelines.billing.receivables_export import receivables_csv
+from invoice_pipelines.billing.requests import parse_date
+from invoice_pipelines.cli.billing import payments
+from invoice_pipelines.cli.delivery import invoice_documents
+from invoice_pipelines.cli.output import console, styled, table
+from invoice_pipelines.cli.person import person
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.access import open_database
+from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.settings import load_settings
+from invoice_pipelines.storage import root_path, write_file_atomically
+
+CUSTOMERS_SHOWN = 20
+
+app = typer.Typer(help="Issued invoices: list, show, void, credit, pay, and what is due.", no_args_is_help=True)
+payments.register(app)
+invoice_documents.register(app)
+
+Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
+Number = Annotated[str, typer.Argument(help="Number of the invoice or credit note.", metavar="NUMBER")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept in the audit trail.")]
+
+
+@app.command("list")
+def list_(
+    organization: Slug,
+    credit_notes: Annotated[bool, typer.Option("--credit-notes", help="Credit notes instead of invoices.")] = False,
+    status: Annotated[list[InvoiceStatus] | None, typer.Option(help="Only these; can be repeated.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, the latest number first.", min=1, max=100_000)] = 50,
+) -> None:
+    """List issued invoices, the latest number first."""
+    shown = table(None, "number", "date", "due", "buyer", "status", "currency", "#gross", "#open")
+    with open_database(load_settings()) as engine:
+        found = find_organization(engine, organization)
+        with organization_scope(engine, found.id) as connection:
+            listed = newest_invoices(
+                connection,
+                series=DocumentKind.CREDIT_NOTE if credit_notes else DocumentKind.INVOICE,
+                statuses=status or None,
+                limit=limit,
+            )
+    for invoice in listed:
+        shown.add_row(
+            invoice.invoice_number,
+            str(invoice.issue_date),
+            str(invoice.due_date),
+            invoice.buyer,
+            invoice.status,
+            invoice.currency,
+            f"{invoice.gross_amount:,}",
+            f"{invoice.amount_due:,}",
+        )
+    console.print(shown)
+
+
+@app.command()
+def show(organization: Slug, number: Number) -> None:
+    """Show an issued invoice as it says, with what happened to it."""
+    with open_database(load_settings()) as engine:
+        found = find_organization(engine, organization)
+        with organization_scope(engine, found.id) as connection:
+            invoice = find_invoice(connection, number)
+            events = invoice_events(connection, invoice)
+    _show(invoice)
+    if events:
+        happened = table(None, "when", "what", "by", "why")
+        for event in events:
+            when = f"{event.created_at.astimezone(found.time_zone):%Y-%m-%d %H:%M}"
+            happened.add_row(when, event.action, event.created_by, event.reason or "")
+        console.print(happened)
+
+
+@app.command()
+def void(
+    organization: Slug,
+    number: Number,
+    reason: Reason,
+    reopen_order: Annotated[
+        bool, typer.Option("--reopen-order", help="Make the order reviewed again, so that it can be invoiced anew.")
+    ] = False,
+) -> None:
+    """Void an invoice that was not sent yet. It keeps its number; its stock goes back."""
+    with open_database(load_settings(), application_name="command line") as engine:
+        found = find_organization(engine, organization)
+        with organization_scope(engine, found.id) as connection:
+            invoice = find_invoice(connection, number)
+            void_invoice(connection, invoice.id, reason=reason, voided_by=person(), reopen_order=reopen_order)
+    console.print(f"{invoice.invoice_number} is void.")
+
+
+@app.command()
+def credit(
+    organization: Slug,
+    number: Number,
+    reason: Reason,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(help="Line and quantity, such as 1=2.5; can be repeated. All that is left if none is given."),
+    ] = None,
+    date: Annotated[str | None, typer.Option(help="Issue date of the credit note; today if left out.")] = None,
+    return_stock: Annotated[bool, typer.Option("--return-stock", help="The quantities go back to stock.")] = False,
+    note: Annotated[
+        str | None, typer.Option(help="What the credit note says to the customer; the reason is not printed.")
+    ] = None,
+) -> None:
+    """Issue a credit note for an invoice, for all of it or for some quantities."""
+    quantities = dict(_line(text) for text in line) if line else None
+    if line and quantities is not None and len(quantities) < len(line):
+        raise typer.BadParameter("--line: a line stands there twice")
+    with open_database(load_settings(), application_name="command line") as engine:
+        found = find_organization(engine, organization)
+        with organization_scope(engine, found.id) as connection:
+            invoice = find_invoice(connection, number)
+            credit_note = get_issued_invoice(
+                connection,
+                credit_invoice(
+                    connection,
+                    invoice.id,
+                    reason=reason,
+                    created_by=person(),
+                    issue_date=None if date is None else parse_date("--date", date),
+                    quantities=quantities,
+                    return_stock=return_stock,
+                    note=note,
+                ),
+            )
+    console.print(
+        f"{credit_note.invoice_number} credits {invoice.invoice_number} with "
+        f"{credit_note.gross_amount:,} {credit_note.currency}."
+    )
+
+
+@app.command()
+def aging(
+    organization: Slug,
+    as_of: Annotated[
+        str | None, typer.Option(help="A day, such as 2026-03-31; today in the organization's time zone if left out.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write all customers to this file.")] = None,
+) -> None:
+    """Show what customers owe, by how late it is, and days sales outstanding."""
+    day = None if as_of is None else parse_date("--as-of", as_of)
+    with open_database(load_settings()) as engine:
+        receivables = age_receivables(engine, find_organization(engine, organization).id, as_of=day)
+    if csv is not None:
+        path = csv.absolute()
+        write_file_atomically(root_path(str(path.parent)) / path.name, receivables_csv(receivables))
+    _show_receivables(receivables)
+    if csv is not None:
+        console.print(f"{len(receivables.customers)} rows in {csv}", markup=False)
+
+
+def _show_receivables(receivables: Receivables) -> None:
+    if not receivables.currencies:
+        console.print(f"Nothing is due as of {receivables.as_of}.")
+        return
+    totals = table(f"Due as of {receivables.as_of}", "", *(f"#{found.currency}" for found in receivables.currencies))
+    for name, label in BUCKETS.items():
+        totals.add_row(label, *(f"{found.aged.buckets[name]:,}" for found in receivables.currencies))
+    figures: dict[str, Callable[[CurrencyAging], str]] = {
+        "total": lambda found: f"{found.aged.total:,}",
+        "overdue": lambda found: f"{found.aged.overdue:,}",
+        "overdue, %": lambda found: f"{found.aged.overdue_percent}",
+        "invoices": lambda found: f"{found.aged.invoices:,}",
+        "customers": lambda found: f"{found.customers:,}",
+        "days sales outstanding": lambda found: (
+            "no sales" if found.days_sales_outstanding is None else f"{found.days_sales_outstanding}"
+        ),
+    }
+    for label, of_currency in figures.items():
+        totals.add_row(label, *map(of_currency, receivables.currencies))
+    console.print(totals)
+    amounts = [f"#{label.removesuffix(' days')}" for label in BUCKETS.values()]
+    for found in receivables.currencies:
+        customers = receivables.of_currency(found.currency)
+        console.print()
+        shown = table(f"Most overdue, {found.currency}", "number", "customer", *amounts)
+        for customer in customers[:CUSTOMERS_SHOWN]:
+            in_buckets = (f"{amount:,}" for amount in customer.aged.buckets.values())
+            shown.add_row(customer.customer_number, customer.customer_name, *in_buckets)
+        console.print(shown)
+        if len(customers) > CUSTOMERS_SHOWN:
+            console.print(f"and {len(customers) - CUSTOMERS_SHOWN:,} more; --csv writes all")
+
+
+def _line(text: str) -> tuple[int, Decimal]:
+    number, _, quantity = text.partition("=")
+    try:
+        return int(number), Decimal(quantity)
+    except (ValueError, InvalidOperation):
+        raise BillingError(f"--line: {repr(text)[:40]} is not a line and its quantity, such as 1=2.5.") from None
+
+
+def _conversion(invoice: IssuedInvoice) -> str | None:
+    if invoice.exchange_rate is None:
+        return None
+    base = invoice.exchange_rate_base
+    other = invoice.currency if base == invoice.tax_currency else invoice.tax_currency
+    return (
+        f"{invoice.tax_amount_in_tax_currency} {invoice.tax_currency}, 1 {base} = {invoice.exchange_rate} {other} "
+        f"on {invoice.exchange_rate_date} ({invoice.exchange_rate_source})"
+    )
+
+
+def _show(invoice: IssuedInvoice) -> None:
+    title = "Credit note" if invoice.document_kind is DocumentKind.CREDIT_NOTE else "Invoice"
+    console.print(styled(f"{title} {invoice.invoice_number}", "bold"), f" {invoice.status}")
+    facts = table(None, "", "")
+    for name, value in {
+        "seller": _party(invoice.seller),
+        "buyer": _party(invoice.buyer),
+        "issued": f"{invoice.issue_date}, due {invoice.due_date}",
+        "supplied": invoice.delivery_date,
+        "service period": invoice.period_start and f"{invoice.period_start} to {invoice.period_end}",
+        "VAT converted": _conversion(invoice),
+        "order": invoice.order_number,
+        "corrects": invoice.corrected_invoice_number,
+        "buyer's order": invoice.purchase_order_reference,
+        "note": invoice.note,
+        "language": invoice.language,
+        "written": f"{invoice.created_at:%Y-%m-%d %H:%M} UTC by {invoice.created_by}",
+        "batch job": invoice.batch_job_id,
+        "void": invoice.void_reason and f"{invoice.void_reason} ({invoice.voided_by})",
+    }.items():
+        if value:
+            facts.add_row(name, str(value))
+    console.print(facts)
+    lines = table(None, "#line", "SKU", "description", "#quantity", "unit", "#price", "#discount", "VAT", "#net")
+    for line in invoice.lines:
+        lines.add_row(
+            str(line.line_number),
+            line.sku or "",
+            line.description,
+            str(line.quantity.normalize().__format__("f")),
+            line.unit_code,
+            f"{line.unit_price:,}",
+            f"{line.discount_percent} %" if line.discount_percent else "",
+            f"{line.tax_category} {line.tax_rate} %",
+            f"{line.net_amount:,}",
+        )
+    console.print(lines)
+    taxes = table(None, "VAT", "#of", "#VAT amount", "exempt because")
+    for tax in invoice.taxes:
+        taxes.add_row(
+            f"{tax.tax_category} {tax.tax_rate} %",
+            f"{tax.taxable_amount:,}",
+            f"{tax.tax_amount:,}",
+            tax.exemption_reason or tax.exemption_reason_code or "",
+        )
+    console.print(taxes)
+    totals = table(None, "amounts", f"#{invoice.currency}")
+    for name, amount in {
+        "lines": invoice.line_amount,
+        f"discount of {invoice.discount_percent} %": -invoice.allowance_amount,
+        "net": invoice.net_amount,
+        "VAT": invoice.tax_amount,
+        "gross": invoice.gross_amount,
+        "paid": -invoice.amount_paid,
+        "credited": -invoice.amount_credited,
+        "open": invoice.amount_due,
+    }.items():
+        if amount or name in ("net", "VAT", "gross", "open"):
+            totals.add_row(name, f"{amount:,}")
+    console.print(totals)
+
+
+def _party(party: Party) -> str:
+    place = " ".join(part for part in (party.post_code, party.city) if part)
+    tax_id = party.vat_id or party.tax_number
+    parts = (
+        party.name,
+        party.street,
+        party.additional_street,
+        place,
+        party.country_code,
+        tax_id,
+        party.customer_number,
+    )
+    return ", ".join(part for part in parts if part)

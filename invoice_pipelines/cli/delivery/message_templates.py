@@ -1,0 +1,188 @@
+"""Holds `invoice-pipelines message-templates`: the texts of emails, SMS and WhatsApp messages of an organization."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, get_type_hints
+
+import typer
+from sqlalchemy import Connection
+
+from invoice_pipelines.cli.batch.work import Slug
+from invoice_pipelines.cli.output import console, literal, table
+from invoice_pipelines.cli.person import person
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.access import open_database
+from invoice_pipelines.delivery.messages.fields import Fields, sample_fields
+from invoice_pipelines.delivery.messages.templates import (
+    MessageTemplate,
+    TemplateKey,
+    check_template,
+    find_template,
+    message_templates,
+    remove_message_template,
+    set_message_template,
+    write,
+)
+from invoice_pipelines.delivery.values import ChannelName, DeliveryError, Purpose
+from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.settings import load_settings
+
+app = typer.Typer(help="Texts of messages: list, show, set, remove, check.", no_args_is_help=True)
+
+What = Annotated[Purpose, typer.Option("--purpose", help="What it is for.")]
+Level = Annotated[int, typer.Option(help="Of a reminder: from so many days past due on.", min=0, max=3650)]
+Channel = Annotated[ChannelName, typer.Option(help="How it goes out.")]
+Language = Annotated[str, typer.Option(help="Two letters (ISO 639-1).", metavar="CODE")]
+TextFile = Annotated[
+    Path, typer.Option("--text", help="File with the text.", metavar="FILE", exists=True, dir_okay=False)
+]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option("--html", help="File with the HTML of an email.", metavar="FILE", exists=True, dir_okay=False),
+]
+Subject = Annotated[str | None, typer.Option(help="Subject of an email; may name fields.")]
+ContentSid = Annotated[
+    str | None,
+    typer.Option(help="Approved WhatsApp template (HX...); then each line of the text fills one of its places."),
+]
+
+
+@app.command("list")
+def list_(organization: Slug) -> None:
+    """List the texts that count."""
+    with _scope(organization) as connection:
+        found = message_templates(connection)
+    shown = table(None, "purpose", "#from day", "channel", "language", "whose", "since", "by")
+    for each in found:
+        key = each.key
+        shown.add_row(
+            key.purpose,
+            str(key.level) if key.purpose is Purpose.REMINDER else "",
+            key.channel,
+            key.language,
+            "own" if each.is_own else "project",
+            f"{each.created_at:%Y-%m-%d %H:%M}" if each.created_at else "",
+            each.created_by or "",
+        )
+    console.print(shown)
+
+
+@app.command()
+def show(
+    organization: Slug,
+    purpose: What = Purpose.INVOICE,
+    level: Level = 0,
+    channel: Channel = ChannelName.EMAIL,
+    language: Language = "en",
+    part: Annotated[str | None, typer.Option(help="Only this, as it is: subject, text or html.")] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="With the fields of a sample filled in.")] = False,
+) -> None:
+    """Show a text, to change it or to see what it makes."""
+    with _scope(organization) as connection:
+        found = find_template(connection, purpose, level, channel, [language])
+    parts = {"subject": found.subject, "text": found.body_text, "html": found.body_html}
+    if sample:
+        written = write(found, sample_fields(language=found.key.language, level=level))
+        parts = {"subject": written.subject, "text": written.body_text, "html": written.body_html}
+    if part is not None:
+        if part not in parts:
+            raise typer.BadParameter(f"--part is subject, text or html, not {part!r}")
+        sys.stdout.write(parts[part] or "")
+        return
+    console.print(literal(f"{found.key} ({'own' if found.is_own else 'of the project'})"))
+    for name, content in parts.items():
+        if content:
+            console.print(literal(f"--- {name}\n{content}\n"), soft_wrap=True)
+
+
+@app.command("set")
+def set_(
+    organization: Slug,
+    text: TextFile,
+    purpose: What = Purpose.INVOICE,
+    level: Level = 0,
+    channel: Channel = ChannelName.EMAIL,
+    language: Language = "en",
+    subject: Subject = None,
+    html: HtmlFile = None,
+    content_sid: ContentSid = None,
+) -> None:
+    """Store a text of the organization's own, once it is checked."""
+    template = _given(TemplateKey(purpose, level, channel, language), text, subject, html, content_sid)
+    with _scope(organization) as connection:
+        set_message_template(connection, template, created_by=person())
+    console.print(literal(f"Messages from now on: {template.key}."))
+
+
+@app.command()
+def check(
+    text: TextFile,
+    purpose: What = Purpose.INVOICE,
+    level: Level = 0,
+    channel: Channel = ChannelName.EMAIL,
+    language: Language = "en",
+    subject: Subject = None,
+    html: HtmlFile = None,
+    content_sid: ContentSid = None,
+) -> None:
+    """Check a text without storing it."""
+    check_template(_given(TemplateKey(purpose, level, channel, language), text, subject, html, content_sid))
+    console.print("It can be used.")
+
+
+@app.command()
+def remove(
+    organization: Slug,
+    purpose: What = Purpose.INVOICE,
+    level: Level = 0,
+    channel: Channel = ChannelName.EMAIL,
+    language: Language = "en",
+) -> None:
+    """Let the text of the project count again."""
+    key = TemplateKey(purpose, level, channel, language)
+    with _scope(organization) as connection:
+        if not remove_message_template(connection, key, created_by=person()):
+            raise DeliveryError(f"the organization has no text of its own for {key}")
+    console.print(literal(f"The project's text counts again: {key}."))
+
+
+@app.command("fields")
+def fields_() -> None:
+    """List the fields that a text can name, with a sample."""
+    shown = table(None, "field", "sample")
+    sample = sample_fields(language="en", level=14)
+    for name, kind in get_type_hints(Fields).items():
+        value = getattr(sample, name)
+        if kind in (int, bool, str):
+            shown.add_row(name, str(value))
+            continue
+        for field in fields(kind):
+            shown.add_row(f"{name}.{field.name}", str(getattr(value, field.name)))
+    console.print(shown)
+
+
+def _given(
+    key: TemplateKey, text: Path, subject: str | None, html: Path | None, content_sid: str | None
+) -> MessageTemplate:
+    return MessageTemplate(key, _read(text), subject, _read(html) if html else None, content_sid)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DeliveryError(f"{file} is not a text file in UTF-8") from None
+
+
+@contextmanager
+def _scope(slug: str) -> Iterator[Connection]:
+    with (
+        open_database(load_settings(), application_name=person()[:63]) as engine,
+        organization_scope(engine, find_organization(engine, slug).id) as connection,
+    ):
+        yield connection

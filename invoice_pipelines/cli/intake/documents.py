@@ -1,0 +1,156 @@
+"""Holds the commands `read` and `validate`, which work on files and folders without a database."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
+from invoice_pipelines.cli.output import console, one_line, styled, table
+from invoice_pipelines.intake.documents import Aids
+from invoice_pipelines.settings import Settings, load_settings
+
+PROBLEMS = 1
+
+Paths = Annotated[list[Path], typer.Argument(help="Files and folders.", metavar="PATH...")]
+Ocr = Annotated[
+    Literal["rapidocr", "tesseract", "cloud_vision", "none"] | None,
+    typer.Option(help="What reads pages that are pictures; as the settings say where it is not named."),
+]
+Jsonl = Annotated[bool, typer.Option("--jsonl", help="One JSON object per file, in path order.")]
+
+
+_SEVERITIES_DE = {"fatal": "Fehler", "warning": "Warnung", "information": "Hinweis"}
+_CLASSES_DE = {"format": "Formatfehler", "business_rule": "Geschäftsregelfehler", "content": "Inhaltsfehler"}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(read)
+    app.command()(validate)
+
+
+def read(
+    paths: Paths,
+    jsonl: Jsonl = False,
+    ignore_xml: Annotated[
+        bool, typer.Option("--ignore-xml", help="Read what is printed in a PDF, though it carries an XML invoice.")
+    ] = False,
+    ocr: Ocr = None,
+    language: AskedLanguage = None,
+) -> None:
+    """Read invoices and print their fields. Exits 1 if a file could not be read."""
+    from invoice_pipelines.intake.files.read_report import read_report
+
+    settings = _settings(ocr)
+    german = _is_german(language, jsonl)
+    with _ocr(settings) as aids:
+
+        def report(path: Path, name: str) -> dict[str, Any]:
+            return read_report(path, name, aids, ignore_attached_xml=ignore_xml, german=german)
+
+        _report(paths, jsonl, report, "ok", partial(_show_read, german), settings.ocr_processes)
+
+
+def validate(paths: Paths, jsonl: Jsonl = False, ocr: Ocr = None, language: AskedLanguage = None) -> None:
+    """Validate invoices and print the rules they break. Exits 1 if one is not valid."""
+    from invoice_pipelines.intake.files.validate_report import validate_report
+
+    settings = _settings(ocr)
+    german = _is_german(language, jsonl)
+    today = datetime.now(UTC).date()
+    with _ocr(settings) as aids:
+
+        def report(path: Path, name: str) -> dict[str, Any]:
+            rules = settings.rules_dir
+            return validate_report(path, name, today=today, rules_directory=rules, aids=aids, german=german)
+
+        show = partial(_show_validated, german)
+        _report(paths, jsonl, report, "valid", show, at_once=1)  # Saxon has a lock of its own
+
+
+def _settings(ocr: str | None) -> Settings:
+    settings = load_settings()
+    return settings if ocr is None else Settings.model_validate({**settings.model_dump(), "ocr_engine": ocr})
+
+
+@contextmanager
+def _ocr(settings: Settings) -> Iterator[Aids]:
+    """Gives all threads one OCR engine, which starts with the first page and ends with the block."""
+    from invoice_pipelines.intake.files.read_now import SharedRecognizer
+    from invoice_pipelines.intake.stages.stages import engine_spec
+
+    with SharedRecognizer(engine_spec(settings), settings.ocr_processes) as recognizer:
+        yield recognizer.aids()
+
+
+def _report(
+    paths: list[Path],
+    jsonl: bool,
+    report: Callable[[Path, str], dict[str, Any]],
+    good: str,
+    show: Callable[[dict[str, Any]], None],
+    at_once: int,
+) -> None:
+    from invoice_pipelines.intake.files.read_report import documents_below
+
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise typer.BadParameter(f"there is no {', '.join(missing)}")
+    problems = 0
+    with ThreadPoolExecutor(at_once) as threads:
+        for result in threads.map(lambda document: report(document[1], document[0]), documents_below(paths)):
+            problems += not result[good]
+            if jsonl:
+                sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+                sys.stdout.flush()
+            else:
+                show(result)
+    if problems:
+        raise typer.Exit(PROBLEMS)
+
+
+def _is_german(language: Language | None, jsonl: bool) -> bool:
+    return language_of(language or "en" if jsonl else language) == "de"
+
+
+def _show_read(german: bool, result: dict[str, Any]) -> None:
+    if not result["ok"]:
+        console.print(styled(f"{result['file']}:", "red"), one_line(result["error"]), soft_wrap=True)
+        return
+    of_kind = one_line(f" {result['format']} {result['profile'] or ''}".rstrip())
+    console.print(styled(result["file"], "bold"), of_kind, soft_wrap=True)
+    fields = table(None, "field", "value")
+    for name, value in result["fields"].items():
+        if value is not None:
+            fields.add_row(name, str(value))
+    console.print(fields)
+    for warning in result["warnings"]:
+        console.print(one_line(f"    {_warning(german)}: {warning}"), soft_wrap=True)
+
+
+def _warning(german: bool) -> str:
+    return _SEVERITIES_DE["warning"] if german else "warning"
+
+
+def _show_validated(german: bool, result: dict[str, Any]) -> None:
+    valid, not_valid = ("gültig", "nicht gültig") if german else ("valid", "not valid")
+    mark = styled(valid, "green") if result["valid"] else styled(not_valid, "red")
+    console.print(mark, f" {one_line(result['file'])}", soft_wrap=True)
+    for violation in result["violations"]:
+        severity, of_class = violation["severity"], violation["class"]
+        if german:
+            severity, of_class = _SEVERITIES_DE[severity], _CLASSES_DE.get(of_class)
+        elif of_class:
+            of_class = f"{of_class.replace('_', ' ')} error"
+        shown = f"{severity} {violation['rule']}{f' ({of_class})' if of_class else ''}: {violation['message']}"
+        console.print(one_line(f"    {shown}"), soft_wrap=True)

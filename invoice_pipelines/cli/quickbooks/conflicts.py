@@ -1,0 +1,145 @@
+"""Holds `invoice-pipelines conflicts`: what both sides of a sync with QuickBooks changed, and who decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from sqlalchemy import Connection
+
+from invoice_pipelines.cli.output import console, literal, table
+from invoice_pipelines.cli.person import person
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.access import open_database
+from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.quickbooks.conflicts.conflicts import Conflict, ConflictError, find_conflict, list_conflicts
+from invoice_pipelines.quickbooks.connection.connections import find_connection
+from invoice_pipelines.settings import load_settings
+
+app = typer.Typer(help="What was changed here and in QuickBooks: list, show, resolve.")
+
+Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
+Id = Annotated[str, typer.Argument(help="Id of the conflict; its first or last signs do.", metavar="CONFLICT")]
+
+
+@app.command("list")
+def list_(
+    organization: Slug,
+    all_: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False,
+    limit: Annotated[int, typer.Option(help="How many, the oldest first.", min=1, max=10_000)] = 50,
+    after: Annotated[str | None, typer.Option(help="Go on after the conflict with this id.", metavar="ID")] = None,
+) -> None:
+    """List the conflicts that wait for a person."""
+    with _scope(organization) as connection:
+        found = list_conflicts(
+            connection, status=None if all_ else "open", after=_uuid(after) if after else None, limit=limit
+        )
+    if not found:
+        console.print("There is no conflict." if all_ else "No conflict waits for a person.")
+        return
+    shown = table(None, "conflict", "found", "what", "record", "field", "ours", "QuickBooks", "counts")
+    for conflict in found:
+        about_field = conflict.kind == "field"
+        shown.add_row(
+            str(conflict.id),
+            f"{conflict.created_at:%Y-%m-%d %H:%M}",
+            f"{conflict.entity_type} {conflict.kind}",
+            conflict.record or f"QuickBooks {conflict.quickbooks_id}",
+            conflict.field or "",
+            _short(conflict.ours) if about_field else "",
+            _short(conflict.theirs) if about_field else "",
+            conflict.winner or ("open" if conflict.status == "open" else ""),
+        )
+    console.print(shown)
+    if len(found) == limit:
+        console.print(f"There may be more; go on with --after {found[-1].id}")
+
+
+@app.command()
+def show(organization: Slug, conflict: Id) -> None:
+    """Show a conflict: what both sides had last, what each has now, since when, and who decided."""
+    with _scope(organization) as connection:
+        _show(find_conflict(connection, conflict))
+
+
+@app.command()
+def resolve(
+    organization: Slug,
+    conflict: Id,
+    take: Annotated[
+        str | None, typer.Option(help="Whose counts: ours or theirs (that of QuickBooks).", metavar="SIDE")
+    ] = None,
+    edit: Annotated[str | None, typer.Option(help="Another value, for both sides.", metavar="VALUE")] = None,
+    link: Annotated[
+        str | None,
+        typer.Option(help="With --take ours: which customer number or SKU the record is.", metavar="KEY"),
+    ] = None,
+) -> None:
+    """Decide a conflict. What QuickBooks has to learn of is sent with the next push."""
+    from invoice_pipelines.quickbooks.conflicts.decisions import resolve as decide
+
+    if (take is None) == (edit is None):
+        raise typer.BadParameter("give --take ours, --take theirs or --edit VALUE")
+    if take not in (None, "ours", "theirs"):
+        raise typer.BadParameter(f"--take is ours or theirs, not {take!r}")
+    with _scope(organization) as connection:
+        connected = find_connection(connection)
+        if connected is None:
+            raise ConflictError(f"organization {organization!r} is not connected with QuickBooks")
+        decided = decide(
+            connection,
+            connected,
+            conflict,
+            "edited" if edit is not None else "ours" if take == "ours" else "theirs",
+            decided_by=person(),
+            value=edit,
+            link=link,
+        )
+    console.print(literal(f"Conflict {decided.id} is decided: {decided.winner}."))
+
+
+@contextmanager
+def _scope(slug: str) -> Iterator[Connection]:
+    with (
+        open_database(load_settings(), application_name=person()[:63]) as engine,
+        organization_scope(engine, find_organization(engine, slug).id) as connection,
+    ):
+        yield connection
+
+
+def _show(conflict: Conflict) -> None:
+    console.print(literal(conflict.message), soft_wrap=True)
+    console.print(f"{conflict.id}  {conflict.entity_type} {conflict.kind}, {conflict.status}")
+    if conflict.kind == "field":
+        values = table(None, "side", "value", "changed")
+        values.add_row("last the same", _short(conflict.base), "")
+        values.add_row("ours", _short(conflict.ours), _moment(conflict.ours_changed_at))
+        values.add_row("QuickBooks", _short(conflict.theirs), _moment(conflict.theirs_changed_at))
+        console.print(values)
+    elif conflict.kind == "ambiguous":
+        candidates = table("It may be", "record", "name", "email")
+        for each in conflict.ours or []:
+            candidates.add_row(each.get("customer_number") or each.get("sku"), each["name"], each.get("email") or "")
+        console.print(candidates)
+    if conflict.status != "open":
+        console.print(
+            literal(f"{conflict.winner or 'went away'}, by {conflict.decided_by}, {_moment(conflict.resolved_at)}")
+        )
+
+
+def _short(value: Any) -> str:
+    return "" if value is None else str(value)[:60]
+
+
+def _moment(at: Any) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text[:60]!r} is not the id of a conflict") from None

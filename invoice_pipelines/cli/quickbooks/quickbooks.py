@@ -1,0 +1,198 @@
+"""Holds the commands of `quickbooks`: connecting an organization with its company, and looking after the connection."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection, Engine
+
+from invoice_pipelines.cli.output import console, literal, table
+from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.quickbooks.callback import Callback
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.access import open_database
+from invoice_pipelines.organizations import find_organization, list_organizations
+from invoice_pipelines.quickbooks.api.client import QuickBooks
+from invoice_pipelines.quickbooks.api.faults import QuickBooksError
+from invoice_pipelines.quickbooks.connection.authorization import LASTS, begin_authorization, finish_authorization
+from invoice_pipelines.quickbooks.connection.connections import (
+    Connected,
+    ConnectionOptions,
+    change_options,
+    confirm_company,
+    disconnect,
+    find_connection,
+)
+from invoice_pipelines.quickbooks.connection.rotation import rotate_keys
+from invoice_pipelines.quickbooks.connection.tokens import expiry_warnings
+from invoice_pipelines.quickbooks.invoices.chosen_items import CHOSEN, find_chosen
+from invoice_pipelines.quickbooks.promises import differing_totals
+from invoice_pipelines.settings import is_local_url, load_settings
+
+COULD_NOT = 1
+
+app = typer.Typer(help="The connection of organizations with QuickBooks Online.", no_args_is_help=True)
+
+Slug = Annotated[str, typer.Argument(help="Organization.", metavar="ORG")]
+
+
+@app.command("connect")
+def connect_command(slug: Slug) -> None:
+    """Connect an organization: prints the page on which a person of the company allows it."""
+    settings = load_settings()
+    with open_database(settings, application_name=person()) as engine:
+        organization = find_organization(engine, slug)
+        here = settings.quickbooks_redirect_uri
+        callback = Callback(here) if here is not None and is_local_url(here) else None
+        page = begin_authorization(engine, settings, organization.id, requested_by=person())
+        console.print("Open this page and choose the company:")
+        console.print(literal(page), soft_wrap=True)
+        if callback is None:
+            console.print(
+                "The browser then goes to the redirect URI of the app, where no page needs to be. Within 15 minutes, "
+                "copy the whole address out of it and run:",
+                soft_wrap=True,
+            )
+            console.print(
+                f"invoice-pipelines quickbooks callback {slug} 'ADDRESS'",
+                soft_wrap=True,
+            )
+            return
+        redirected_to = callback.wait(LASTS.total_seconds())
+        if redirected_to is None:
+            raise QuickBooksError("Nobody allowed the connection within 15 minutes; begin again.")
+        _say(slug, finish_authorization(engine, settings, organization.id, redirected_to, person=person()))
+
+
+@app.command("callback")
+def callback_command(
+    slug: Slug, address: Annotated[str, typer.Argument(help="Where the browser was sent back to, as a whole.")]
+) -> None:
+    """Finish a connection whose callback went to another machine."""
+    settings = load_settings()
+    with open_database(settings, application_name=person()) as engine:
+        organization = find_organization(engine, slug)
+        _say(slug, finish_authorization(engine, settings, organization.id, address, person=person()))
+
+
+@app.command("confirm")
+def confirm_command(slug: Slug) -> None:
+    """Agree that an organization works with another company from now on."""
+    with open_database(load_settings(), application_name=person()) as engine:
+        organization = find_organization(engine, slug)
+        _say(slug, confirm_company(engine, organization.id, confirmed_by=person()))
+
+
+@app.command("disconnect")
+def disconnect_command(slug: Slug) -> None:
+    """End a connection. What was synced stays known for when the same company is connected again."""
+    settings = load_settings()
+    with open_database(settings, application_name=person()) as engine:
+        organization = find_organization(engine, slug)
+        disconnect(engine, settings, organization.id, disconnected_by=person())
+    console.print(literal(f"Disconnected {slug}."))
+
+
+@app.command("status")
+def status_command(
+    slug: Annotated[str | None, typer.Argument(help="Organization; none: all.", metavar="[ORG]")] = None,
+) -> None:
+    """Show connections, and what is wrong with them."""
+    with open_database(load_settings(), application_name=person()) as engine:
+        chosen = [find_organization(engine, slug)] if slug else list_organizations(engine)
+        shown = table(None, "organization", "company", "realm", "status", "note")
+        for organization in chosen:
+            with organization_scope(engine, organization.id) as connection:
+                if connected := find_connection(connection):
+                    note = "; ".join(_notes(connection, connected))
+                    shown.add_row(organization.slug, connected.company.name, connected.realm_id, connected.status, note)
+    if shown.row_count:
+        console.print(shown)
+    else:
+        console.print("No organization is connected with QuickBooks.")
+
+
+@app.command("options")
+def options_command(
+    slug: Slug,
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="What to change, such as conflict_policy=review or tax_codes.S:19.00=5; nothing behind the = takes "
+            "it back to its default.",
+            metavar="[NAME=VALUE]...",
+        ),
+    ] = None,
+) -> None:
+    """Show or change what an organization chose for its sync."""
+    settings = load_settings()
+    with open_database(settings, application_name=person()) as engine:
+        organization = find_organization(engine, slug)
+        options = _options(engine, organization.id)
+        if changes:
+            wanted = _changes(options, changes)
+            if any(wanted.get(name) for name in CHOSEN):
+                with QuickBooks(engine, settings, organization.id) as quickbooks:
+                    wanted = find_chosen(quickbooks, wanted)
+            options = change_options(engine, organization.id, wanted, changed_by=person())
+    shown = table(None, "option", "value")
+    for name, value in options.model_dump().items():
+        shown.add_row(name, "" if value is None else str(value))
+    console.print(shown)
+
+
+@app.command("rotate-keys")
+def rotate_keys_command() -> None:
+    """Encrypt all stored tokens with the first of the keys in INVOICE_PIPELINES_ENCRYPTION_KEYS."""
+    settings = load_settings()
+    with open_database(settings, application_name=person()) as engine:
+        rotated, failed = rotate_keys(engine, settings)
+    console.print(f"Encrypted the tokens of {rotated} organizations with the first key.")
+    if failed:
+        console.print(literal(f"No key opens those of {', '.join(failed)}: connect them again."))
+        raise typer.Exit(COULD_NOT)
+
+
+def _say(slug: str, connected: Connected) -> None:
+    console.print(literal(f"{slug} is connected with {connected.company.name} ({connected.realm_id})."))
+    if connected.status_reason:
+        console.print(literal(connected.status_reason), soft_wrap=True)
+
+
+def _notes(connection: Connection, connected: Connected) -> list[str]:
+    now = datetime.now(UTC)
+    notes = [connected.status_reason] if connected.status_reason else []
+    if connected.paused_until is not None and connected.paused_until > now:
+        notes.append(f"{connected.paused_reason} Nothing is asked until {connected.paused_until:%Y-%m-%d %H:%M} UTC.")
+    notes += expiry_warnings(connection, now).values()
+    if differing := differing_totals(connection).count:
+        notes.append(f"Invoices whose total there is not ours: {differing}; the check `totals_agree` names them.")
+    return notes
+
+
+def _options(engine: Engine, organization_id: Any) -> ConnectionOptions:
+    with organization_scope(engine, organization_id) as connection:
+        connected = find_connection(connection)
+    if connected is None:
+        raise QuickBooksError("The organization is not connected with QuickBooks; `quickbooks connect` does that.")
+    return connected.options
+
+
+def _changes(options: ConnectionOptions, changes: list[str]) -> dict[str, Any]:
+    changed: dict[str, Any] = {}
+    tax_codes = dict(options.tax_codes)
+    for change in changes:
+        name, sign, value = change.partition("=")
+        if not sign:
+            raise QuickBooksError(f"{change[:60]!r} must be NAME=VALUE, such as conflict_policy=review.")
+        if name.startswith("tax_codes."):
+            rate = name.removeprefix("tax_codes.")
+            tax_codes.pop(rate, None)
+            changed["tax_codes"] = tax_codes = {**tax_codes, rate: value} if value else tax_codes
+        elif name in ConnectionOptions.model_fields:
+            changed[name] = value or ConnectionOptions.model_fields[name].get_default(call_default_factory=True)
+        else:
+            raise QuickBooksError(f"There is no option {name[:60]!r}; `quickbooks options ORG` shows them.")
+    return changed

@@ -1,0 +1,223 @@
+"""Holds what all documents of a batch job become as one file: a combined PDF with bookmarks, and a ZIP.
+
+They are made when the job has ended (documents.sql asks for them then), in the order of the invoice numbers, from the
+newest documents of its invoices. Making them again does no harm: the same documents give the same file.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+from upath import UPath
+
+from invoice_pipelines.delivery.documents.requests import DocumentRequest
+from invoice_pipelines.delivery.documents.rows import Document, Key, newest_documents, stored_bytes
+from invoice_pipelines.delivery.rendering.combined import combine
+from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DocumentFormat
+from invoice_pipelines.storage import store_blob
+from invoice_pipelines.work import JobStatus, enqueue, get_job
+
+COMBINED_PDF = "combined_pdf"
+ZIP = "zip"
+
+_SUBJECT = "job/"
+_READ_BYTES = 1 << 20
+_AT_ONCE = 1000
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentBundle:
+    """All documents of a batch job as one file. `kind` is combined_pdf or zip; `pages` is None of a ZIP."""
+
+    batch_job_id: UUID
+    kind: str
+    file_name: str
+    sha256: str
+    size_bytes: int
+    documents: int
+    pages: int | None
+
+
+def job_of_bundles(subject_id: str) -> UUID | None:
+    """The job whose files an entry of the queue asks for; None: it asks for something else."""
+    if not subject_id.startswith(_SUBJECT):
+        return None
+    try:
+        return UUID(subject_id.removeprefix(_SUBJECT))
+    except ValueError:
+        return None
+
+
+def ask_for_missing_bundles(connection: Connection) -> int:
+    """Puts jobs into the queue that have ended and lack their files, though nobody asked for them; returns how many."""
+    jobs = connection.execute(text("select * from delivery.jobs_without_bundles()")).scalars()
+    subjects = [f"{_SUBJECT}{job_id}" for job_id in jobs]
+    return enqueue(connection, MAKE_DOCUMENTS, subjects) if subjects else 0
+
+
+def are_bundles_waiting(connection: Connection, job_id: UUID) -> bool:
+    """Whether files of a job are still to be made."""
+    return bool(
+        connection.execute(
+            text(
+                """select exists (
+                       select from work.batch_item i
+                       where i.organization_id = current_setting('app.organization_id')::uuid and i.job_id is null
+                         and i.kind = :kind and i.subject_id = :subject and i.status in ('pending', 'processing'))"""
+            ),
+            {"kind": MAKE_DOCUMENTS, "subject": f"{_SUBJECT}{job_id}"},
+        ).scalar_one()
+    )
+
+
+def find_bundles(connection: Connection, job_id: UUID) -> list[DocumentBundle]:
+    """The newest file of each kind of a job."""
+    columns = ", ".join(DocumentBundle.__slots__)
+    rows = connection.execute(
+        text(
+            f"""select distinct on (kind) {columns} from delivery.document_bundle
+                where organization_id = current_setting('app.organization_id')::uuid and batch_job_id = :job_id
+                order by kind, id desc"""
+        ),
+        {"job_id": job_id},
+    )
+    return [DocumentBundle(**row._mapping) for row in rows]
+
+
+def make_bundles(
+    connection: Connection,
+    root: UPath,
+    organization_id: UUID,
+    job_id: UUID,
+    language_of: Callable[[str | None, str], str],
+    while_working: Callable[[], None],
+) -> list[DocumentBundle]:
+    """Makes the files that an ended job asks for and writes their rows; none where there is nothing to put in, or the
+    job is open again.
+
+    `language_of` says in which language a document is, given what the request says and what the invoice is in.
+    Raises DeliveryError for a document that cannot be read, StorageError, and JobNotFound.
+    """
+    job = get_job(connection, job_id)
+    if job.status not in (JobStatus.COMPLETED, JobStatus.COMPLETED_WITH_ERRORS):
+        return []
+    request = DocumentRequest.of(job.parameters)
+    documents = _documents(connection, job_id, request, language_of)
+    pages = [document for document in documents if document.format.is_pdf]
+    made = []
+    with tempfile.TemporaryDirectory(prefix="invoice-pipelines-") as folder:
+        stem = f"invoices_{job.created_at:%Y-%m-%d}_{str(job_id)[-6:]}"
+        if request.combined and pages:
+            path = Path(folder) / "combined.pdf"
+            parts = _parts(root, organization_id, pages, while_working)
+            count = combine(((document.invoice_number, data) for document, data in parts), path)
+            made.append(_stored(root, organization_id, path, job_id, COMBINED_PDF, f"{stem}.pdf", len(pages), count))
+        if request.zip and documents:
+            path = Path(folder) / "documents.zip"
+            _write_zip(path, _parts(root, organization_id, documents, while_working))
+            made.append(_stored(root, organization_id, path, job_id, ZIP, f"{stem}.zip", len(documents), None))
+    for bundle in made:
+        _add(connection, bundle)
+    return made
+
+
+def _documents(
+    connection: Connection,
+    job_id: UUID,
+    request: DocumentRequest,
+    language_of: Callable[[str | None, str], str],
+) -> list[Document]:
+    """The newest documents of the invoices of a job, in the order of their numbers."""
+    rows = connection.execute(
+        text(
+            """select n.invoice_id, i.language
+               from work.batch_item t
+               cross join lateral (
+                   select n.invoice_id, n.series, n.period, n.number from billing.invoice_number n
+                   where n.organization_id = t.organization_id and n.invoice_id = cast(t.subject_id as uuid) offset 0) n
+               cross join lateral (
+                   select i.language from billing.invoice i
+                   where i.organization_id = t.organization_id and i.id = n.invoice_id offset 0) i
+               where t.organization_id = current_setting('app.organization_id')::uuid and t.job_id = :job_id
+                 and t.status in ('succeeded', 'skipped')
+               order by n.series desc, n.period, n.number"""
+        ),
+        {"job_id": job_id},
+    ).all()
+    found: list[Document] = []
+    for start in range(0, len(rows), _AT_ONCE):
+        part = rows[start : start + _AT_ONCE]
+        newest = newest_documents(connection, [row.invoice_id for row in part])
+        for row in part:
+            language = language_of(request.language, row.language)
+            made = (_newest(newest, row.invoice_id, format, language) for format in request.formats)
+            found += dict.fromkeys(document for document in made if document is not None)
+    return found
+
+
+def _newest(newest: Mapping[Key, Document], invoice_id: UUID, format: DocumentFormat, language: str) -> Document | None:
+    """The document that stands for a format: a plain one where the invoice cannot be an e-invoice."""
+    plain = newest.get((invoice_id, DocumentFormat.PLAIN, language))
+    if format is DocumentFormat.ZUGFERD and plain is not None and plain.plain_reason is not None:
+        return plain
+    return newest.get((invoice_id, format, language))
+
+
+def _parts(
+    root: UPath, organization_id: UUID, documents: Sequence[Document], while_working: Callable[[], None]
+) -> Iterator[tuple[Document, bytes]]:
+    for document in documents:
+        while_working()
+        yield document, stored_bytes(root, organization_id, document)
+
+
+def _write_zip(path: Path, parts: Iterator[tuple[Document, bytes]]) -> None:
+    names: set[str] = set()
+    with zipfile.ZipFile(path, "w") as archive:
+        for document, data in parts:
+            name, number = document.file_name, 1
+            while name in names:  # numbers that differ in signs that no file name has
+                number += 1
+                stem, _, suffix = document.file_name.rpartition(".")
+                name = f"{stem}_{number}.{suffix}"
+            names.add(name)
+            entry = zipfile.ZipInfo(name, _ZIP_EPOCH)  # no time of now: the same documents give the same file
+            entry.compress_type = zipfile.ZIP_STORED if document.format.is_pdf else zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o640 << 16
+            archive.writestr(entry, data)
+
+
+def _stored(
+    root: UPath,
+    organization_id: UUID,
+    path: Path,
+    job_id: UUID,
+    kind: str,
+    file_name: str,
+    documents: int,
+    pages: int | None,
+) -> DocumentBundle:
+    with path.open("rb") as file:
+        sha256, size = store_blob(root, organization_id, iter(lambda: file.read(_READ_BYTES), b""))
+    return DocumentBundle(job_id, kind, file_name, sha256, size, documents, pages)
+
+
+def _add(connection: Connection, bundle: DocumentBundle) -> None:
+    names = DocumentBundle.__slots__
+    values: dict[str, Any] = {name: getattr(bundle, name) for name in names}
+    connection.execute(
+        text(
+            f"""insert into delivery.document_bundle (organization_id, {", ".join(names)})
+                values (current_setting('app.organization_id')::uuid, {", ".join(f":{name}" for name in names)})
+                on conflict (batch_job_id, kind, sha256, organization_id) do nothing"""
+        ),
+        values,
+    )

@@ -1,0 +1,113 @@
+"""Documents of issued invoices: asked for, made in bulk or one, kept by version, found again.
+
+    job_id = ask_for_documents(connection, invoice_ids, DocumentRequest(combined=True), created_by="anna")
+    report = make_documents(engine, settings, organization, time_box=timedelta(minutes=30))
+    document = make_one(connection, settings, organization, invoice_id)
+    pdf = document_bytes(settings, organization.id, document)
+
+A document never changes: making it anew from changed templates or settings is another version. How one is written is in
+`document_writing`, the processes in `document_pool`, the run in `document_making` and `document_chunk`, what is kept in
+`document_rows`, the files of whole jobs in `bundles`.
+"""
+
+from __future__ import annotations
+
+import threading
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from invoice_pipelines.billing.issued_invoices import InvoiceStatus, get_issued_invoice
+from invoice_pipelines.delivery.documents.bundles import DocumentBundle, are_bundles_waiting, find_bundles
+from invoice_pipelines.delivery.documents.chunk import language_of, new_document
+from invoice_pipelines.delivery.documents.making import DocumentReport, make_documents
+from invoice_pipelines.delivery.documents.pool import DocumentPool, PoolError, warm_pool
+from invoice_pipelines.delivery.documents.requests import (
+    DocumentRequest,
+    all_invoices_without_documents,
+    ask_for_documents,
+)
+from invoice_pipelines.delivery.documents.rows import (
+    ChangedDocument,
+    Document,
+    add_documents,
+    changed_documents,
+    document_bytes,
+    newest_document,
+    newest_documents,
+)
+from invoice_pipelines.delivery.documents.writing import NotMade, Task, Workshop
+from invoice_pipelines.delivery.rendering.template_files import load_bundle
+from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
+from invoice_pipelines.organizations import Organization
+from invoice_pipelines.settings import Settings
+
+__all__ = [
+    "ChangedDocument",
+    "Document",
+    "DocumentBundle",
+    "DocumentNotMade",
+    "DocumentPool",
+    "DocumentReport",
+    "DocumentRequest",
+    "all_invoices_without_documents",
+    "are_bundles_waiting",
+    "ask_for_documents",
+    "changed_documents",
+    "document_bytes",
+    "find_bundles",
+    "make_documents",
+    "make_one",
+    "newest_document",
+    "newest_documents",
+]
+
+
+_one_at_a_time = threading.Lock()
+"""Threads that send messages share one process: it takes milliseconds for a document, and 150 MB."""
+
+
+class DocumentNotMade(DeliveryError):
+    """A document cannot be made; `code` and `retry` as in work.Failed."""
+
+    def __init__(self, code: str, message: str, *, retry: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry = retry
+
+
+def make_one(
+    connection: Connection,
+    settings: Settings,
+    organization: Organization,
+    invoice_id: UUID,
+    format: DocumentFormat = DocumentFormat.ZUGFERD,
+    language: str | None = None,
+) -> Document:
+    """The newest document of an invoice, made now if there is none; a plain one where it cannot be an e-invoice.
+
+    It is made in a process that is kept warm, as this one must not hang by a template. Raises DocumentNotMade (with the
+    code STORAGE where it cannot be stored) and InvoiceNotFound.
+    """
+    invoice = get_issued_invoice(connection, invoice_id)
+    workshop = Workshop.of(organization, load_bundle(connection), settings.documents_root)
+    task = Task.of(invoice, format, language_of(workshop)(language, invoice.language))
+    existing = newest_document(connection, invoice_id, task.format, task.language)
+    if existing is not None:
+        return existing
+    if invoice.status is InvoiceStatus.VOID:
+        raise DocumentNotMade("VOID", f"{invoice.invoice_number} is void; nothing new is made of it.")
+    try:
+        with _one_at_a_time, warm_pool(1) as pool:
+            ((_, answer),) = pool.make(workshop, [task])
+    except PoolError as error:
+        raise DocumentNotMade("NO_PROCESS", str(error), retry=True) from error
+    if isinstance(answer, NotMade):
+        raise DocumentNotMade(answer.code, f"{invoice.invoice_number}: {answer.message}", retry=answer.retry)
+    add_documents(connection, [new_document(task, answer, 1, None)])
+    made = newest_document(
+        connection, invoice_id, task.format, task.language
+    )  # ours, or that of somebody who was faster
+    if made is None:
+        raise DocumentNotMade("CHANGED_MEANWHILE", f"{invoice.invoice_number}: it cannot be found again.", retry=True)
+    return made

@@ -1,0 +1,117 @@
+"""Holds addresses that nothing is sent to: their owner said so, or they bounced.
+
+Each function runs in the transaction of its connection, which must come from `organization_scope`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.delivery.messages.addresses import AddressError, check_address
+from invoice_pipelines.delivery.values import ChannelName, DeliveryError
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """An address that nothing is sent to by a channel, until `ended_at`."""
+
+    id: UUID
+    channel: ChannelName
+    recipient: str
+    reason: str
+    """opted_out, bounced"""
+    note: str | None
+    created_at: datetime
+    created_by: str
+    ended_at: datetime | None
+    ended_by: str | None
+
+
+def add_opt_out(
+    connection: Connection,
+    channel: ChannelName,
+    address: str,
+    *,
+    reason: str = "opted_out",
+    note: str | None = None,
+    created_by: str,
+) -> bool:
+    """Sends nothing to an address any more; False if that was so already. Raises DeliveryError for a wrong address."""
+    return (
+        connection.execute(
+            text(
+                """insert into delivery.opt_out (organization_id, channel, recipient, reason, note, created_by)
+                   values (current_setting('app.organization_id')::uuid, :channel, :recipient, :reason, :note, :by)
+                   on conflict (channel, recipient, organization_id) where ended_at is null do nothing"""
+            ),
+            {
+                "channel": channel.value,
+                "recipient": _recipient(connection, channel, address),
+                "reason": reason,
+                "note": note,
+                "by": created_by,
+            },
+        ).rowcount
+        == 1
+    )
+
+
+def end_opt_out(connection: Connection, channel: ChannelName, address: str, *, ended_by: str) -> bool:
+    """Lets messages go to an address again; False if nothing kept them from it. Raises DeliveryError."""
+    return (
+        connection.execute(
+            text(
+                """update delivery.opt_out set ended_at = clock_timestamp(), ended_by = :by
+                   where organization_id = current_setting('app.organization_id')::uuid
+                     and channel = :channel and recipient = :recipient and ended_at is null"""
+            ),
+            {"channel": channel.value, "recipient": _recipient(connection, channel, address), "by": ended_by},
+        ).rowcount
+        == 1
+    )
+
+
+def list_opt_outs(
+    connection: Connection, *, with_ended: bool = False, after: UUID | None = None, limit: int = 100
+) -> list[OptOut]:
+    """The opt-outs of the organization in scope, the oldest first; `after` is the last one of the page before."""
+    rows = connection.execute(
+        text(
+            """select id, channel, recipient, reason, note, created_at, created_by, ended_at, ended_by
+               from delivery.opt_out
+               where organization_id = current_setting('app.organization_id')::uuid
+                 and (:with_ended or ended_at is null) and (cast(:after as uuid) is null or id > :after)
+               order by id limit :limit"""
+        ),
+        {"with_ended": with_ended, "after": after, "limit": limit},
+    )
+    return [OptOut(row.id, ChannelName(row.channel), *row[2:]) for row in rows]
+
+
+def find_opt_out(connection: Connection, channel: ChannelName, recipient: str) -> OptOut | None:
+    """What keeps messages from a recipient (in the form for comparing), if anything does."""
+    row = connection.execute(
+        text(
+            """select id, channel, recipient, reason, note, created_at, created_by, ended_at, ended_by
+               from delivery.opt_out_of(:channel, :recipient)"""
+        ),
+        {"channel": channel.value, "recipient": recipient},
+    ).one_or_none()
+    return None if row is None else OptOut(row.id, ChannelName(row.channel), *row[2:])
+
+
+def _recipient(connection: Connection, channel: ChannelName, address: str) -> str:
+    country = connection.execute(
+        text(
+            """select country_code from organizations.organization
+               where id = current_setting('app.organization_id')::uuid"""
+        )
+    ).scalar_one()
+    try:
+        return check_address(channel, address, country).recipient
+    except AddressError as error:
+        raise DeliveryError(str(error)) from None

@@ -1,0 +1,224 @@
+"""The comparison of a hybrid PDF's XML with what its pages show. The XML leads; differences are discrepancies.
+
+Law and sense: the structured part of a hybrid invoice is the invoice (UStAE 14.4 (3)), but a person who pays by the
+picture must not pay something else. Cheap for the usual case: where everything stands literally in the text of the
+pages, fields are not looked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from decimal import Decimal
+from functools import cache
+
+import pypdfium2
+
+from invoice_pipelines.intake.documents.limits import Limits
+from invoice_pipelines.intake.documents.text_layer.fields import find_fields
+from invoice_pipelines.intake.documents.text_layer.identifiers import iban_is_valid, vat_id_is_valid
+from invoice_pipelines.intake.documents.text_layer.page.notation import SYMBOLS
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import load_vocabulary
+from invoice_pipelines.intake.documents.text_layer.page.words import PDFIUM_LOCK
+from invoice_pipelines.intake.reading import Discrepancy, DiscrepancyKind, Reading, ReadingError
+
+_CONFIDENT = 0.9
+# An invoice says who, what and how much on its first and last pages; a book of annexes is not compared.
+_MOST_PAGES = 10
+_FEWEST_CHARACTERS = 40
+_SOME_AMOUNT = re.compile(r"\d[.,]\d\d(?![\d.,])")
+
+_NAMES = {
+    "number": ("invoice number", "die Rechnungsnummer"),
+    "issue_date": ("issue date", "das Rechnungsdatum"),
+    "currency": ("currency", "die Währung"),
+    "net_amount": ("net amount", "der Nettobetrag"),
+    "tax_amount": ("VAT amount", "der Umsatzsteuerbetrag"),
+    "gross_amount": ("total with VAT", "der Gesamtbetrag"),
+    "iban": ("IBAN", "die IBAN"),
+    "seller.vat_id": ("seller's VAT id", "die USt-IdNr. des Verkäufers"),
+}
+
+
+@contextmanager
+def texts_of_pages(data: bytes) -> Iterator[Callable[[], tuple[str, ...]]]:
+    """Has the text of a PDF's pages looked for in another process, while here the XML is read.
+
+    Gives the texts, without blanks and in small letters, when they are asked for; none for a PDF without a text layer
+    or with more than ten pages, or that cannot be opened.
+    """
+    from invoice_pipelines.intake.documents.ocr.rendering import begin_apart  # loads the picture libraries
+
+    with begin_apart(_texts, data) as texts:
+        yield texts
+
+
+def differences_of_pages(
+    data: bytes, reading: Reading, texts: Callable[[], tuple[str, ...]], limits: Limits
+) -> tuple[Discrepancy, ...]:
+    """What the pages of a PDF say otherwise than `reading`, which was made from the XML attached to it.
+
+    Only where the value of the XML stands nowhere on them, and only what the pages show beyond doubt. The total is the
+    exception: pages that print amounts, but neither it nor the amount due, are remarked upon in any case. Never raises.
+    """
+    from invoice_pipelines.intake.documents.ocr.rendering import read_pages_apart
+
+    expected = _expected(reading)
+    try:
+        printed = texts()
+        missing = _not_printed(printed, expected)
+        if not missing:
+            return ()
+        pages = read_pages_apart(data, limits)
+        shown = find_fields([page for page in pages if page.usable])
+    except ReadingError:
+        return ()
+    found = _confident(shown)
+    differences = [
+        _difference(field, expected[field], found[field])
+        for field in _NAMES
+        if field in missing and field in found and not _same(expected[field], found[field])
+    ]
+    if (
+        "gross_amount" in missing
+        and "gross_amount" not in found
+        and _shows_other_amounts(printed, reading.payable_amount)
+    ):
+        differences.append(_unprinted_total(expected["gross_amount"], shown.gross_amount))
+    return tuple(differences)
+
+
+def _shows_other_amounts(texts: Sequence[str], payable: Decimal | None) -> bool:
+    """Whether amounts are printed, but the amount due is not among them; a cover letter has none."""
+    if not any(_SOME_AMOUNT.search(text) for text in texts):
+        return False
+    return payable is None or bool(_not_printed(texts, {"payable_amount": payable}))
+
+
+def _difference(field: str, of_xml: str | date | Decimal, on_page: str | date | Decimal) -> Discrepancy:
+    name, name_de = _NAMES[field]
+    return Discrepancy(
+        DiscrepancyKind.PAGES_DIFFER,
+        f"The XML leads: its {name} is {of_xml}, but the page shows {on_page}.",
+        f"Maßgeblich ist das XML: Dort lautet {name_de} {_in_german(of_xml)}, auf der Seite steht"
+        f" {_in_german(on_page)}.",
+    )
+
+
+def _in_german(value: str | date | Decimal) -> str:
+    # Validation loads all rules, which reading must not wait for unless there is something to say.
+    from invoice_pipelines.intake.validation.wording import german_amount, german_date
+
+    if isinstance(value, Decimal):
+        return german_amount(value)
+    return german_date(value) if isinstance(value, date) else value
+
+
+def _unprinted_total(of_xml: str | date | Decimal, on_page: Decimal | None) -> Discrepancy:
+    perhaps = "" if on_page is None else f"; its total seems to be {on_page}"
+    perhaps_de = "" if on_page is None else f"; ihr Gesamtbetrag scheint {_in_german(on_page)} zu sein"
+    return Discrepancy(
+        DiscrepancyKind.PAGES_DIFFER,
+        f"The XML leads: its total with VAT is {of_xml}, but no page shows that amount{perhaps}.",
+        f"Maßgeblich ist das XML: Dort beträgt der Gesamtbetrag {_in_german(of_xml)}, auf keiner Seite steht dieser"
+        f" Betrag{perhaps_de}.",
+    )
+
+
+def _expected(reading: Reading) -> dict[str, str | date | Decimal]:
+    values = {
+        "number": reading.number,
+        "issue_date": reading.issue_date,
+        "currency": reading.currency,
+        "net_amount": reading.net_amount,
+        "tax_amount": reading.tax_amount,
+        "gross_amount": reading.gross_amount,
+        "iban": reading.iban,
+        "seller.vat_id": reading.seller.vat_id,
+    }
+    if not reading.tax_amount or sum(bool(part.tax_amount) for part in reading.tax_breakdowns) > 1:
+        del values["tax_amount"]  # no tax is rarely printed, and that of several rates often not as a sum
+    return {field: value for field, value in values.items() if value is not None and value != ""}
+
+
+def _confident(shown: Reading) -> dict[str, str | date | Decimal]:
+    """What the pages show beyond doubt, and of identifiers those whose check digits are right."""
+    found = {}
+    for field, value in _expected(shown).items():
+        path = "payments[0].accounts[0].account_id" if field == "iban" else field
+        provenance = shown.provenance.get(path)
+        if field == "iban":
+            sure = iban_is_valid(str(value))
+        elif field == "seller.vat_id":
+            sure = vat_id_is_valid(str(value)) and provenance is not None and provenance.confidence >= 0.8
+        else:
+            sure = provenance is not None and provenance.confidence >= _CONFIDENT
+        if sure:
+            found[field] = value
+    return found
+
+
+def _same(one: str | date | Decimal, other: str | date | Decimal) -> bool:
+    if isinstance(one, Decimal) and isinstance(other, Decimal):
+        return abs(one) == abs(other)  # a credit note is printed with or without a sign
+    return _squeezed(str(one)) == _squeezed(str(other))
+
+
+def _forms(value: str | date | Decimal) -> Iterator[str]:
+    """The ways in which a value may be printed, without blanks and in small letters."""
+    if isinstance(value, date):
+        for form in ("%d.%m.%Y", "%Y-%m-%d", "%d.%m.%y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y"):
+            yield f"{value:{form}}"
+        yield f"{value.day}.{value.month}.{value.year}"
+        for name in _months()[value.month]:
+            yield from (f"{value.day}{stop}{name}{value.year}" for stop in (".", "", "de"))
+            yield from (f"{name}{value.day}{stop}{value.year}" for stop in (",", ""))
+    elif isinstance(value, Decimal):
+        english = f"{abs(value):,.2f}"
+        plain = english.replace(",", "")
+        yield from (english, plain, plain.replace(".", ","))
+        yield english.translate(str.maketrans(",.", ".,"))
+        yield from (english.replace(",", mark) for mark in "'’")
+    else:
+        yield _squeezed(value)
+        yield from (symbol.casefold() for symbol, code in SYMBOLS.items() if code == value)
+
+
+@cache
+def _months() -> dict[int, list[str]]:
+    """The names of each month, in all languages that are known."""
+    names: dict[int, list[str]] = {}
+    for name, number in load_vocabulary().months.items():
+        names.setdefault(number, []).append(name)
+    return names
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split()).casefold()
+
+
+def _not_printed(texts: Sequence[str], expected: Mapping[str, str | date | Decimal]) -> set[str]:
+    """The fields whose values stand on no page; none where there is next to no text."""
+    if sum(map(len, texts)) < _FEWEST_CHARACTERS:
+        return set()
+    return {
+        field for field, value in expected.items() if not any(form in text for form in _forms(value) for text in texts)
+    }
+
+
+def _texts(data: bytes) -> tuple[str, ...]:
+    with PDFIUM_LOCK:
+        try:
+            document = pypdfium2.PdfDocument(data)
+        except pypdfium2.PdfiumError:
+            return ()
+        try:
+            if len(document) > _MOST_PAGES:
+                return ()
+            return tuple(_squeezed(page.get_textpage().get_text_range()) for page in document)
+        except (pypdfium2.PdfiumError, UnicodeDecodeError):
+            return ()
+        finally:
+            document.close()

@@ -1,0 +1,83 @@
+"""Holds what OCR read, for good: the same page is never read by the same engine twice, nor paid for twice.
+
+A page is known by its pixels; what was read, by the engine, its version and all options besides. A new version of an
+engine, or another option, reads the page again, and what the old one read stays.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.intake.documents.ocr.engine import RecognizedPage, RecognizedWord
+
+
+@dataclass(frozen=True, slots=True)
+class EngineIdentity:
+    """What a page was read by: two pages read alike have equal ones."""
+
+    name: str
+    version: str
+    options: str
+
+    @property
+    def label(self) -> str:
+        """As provenance names it."""
+        return f"{self.name} {self.version}"
+
+
+def find_page(connection: Connection, page_sha256: str, engine: EngineIdentity) -> RecognizedPage | None:
+    """What this engine read on the page with these pixels; None where it has not read it yet."""
+    row = connection.execute(
+        text(
+            """select words, width_px, height_px, quarter_turns, seconds, cost_usd from intake.ocr_page
+               where page_sha256 = :sha256 and engine = :name and engine_version = :version and options = :options"""
+        ),
+        _key(page_sha256, engine),
+    ).one_or_none()
+    if row is None:
+        return None
+    words = tuple(
+        RecognizedWord(word, (left, top, right, bottom), confidence)
+        for word, left, top, right, bottom, confidence in row.words
+    )
+    return RecognizedPage(words, row.width_px, row.height_px, row.quarter_turns, float(row.seconds), row.cost_usd)
+
+
+def keep_page(
+    connection: Connection, page_sha256: str, engine: EngineIdentity, page: RecognizedPage, created_by: str
+) -> None:
+    """Keeps what was read. Of two that read the same page at once, the first stays."""
+    words = [
+        [word.text.replace("\0", "\ufffd"), *(round(side, 2) for side in word.box), round(word.confidence, 4)]
+        for word in page.words
+    ]
+    connection.execute(
+        text(
+            """
+            insert into intake.ocr_page (organization_id, page_sha256, engine, engine_version, options, words,
+                                         width_px, height_px, quarter_turns, seconds, cost_usd, created_by)
+            values (current_setting('app.organization_id')::uuid, :sha256, :name, :version, :options,
+                    cast(:words as jsonb), :width, :height, :turns, :seconds, :cost, :created_by)
+            on conflict do nothing
+            """
+        ),
+        {
+            **_key(page_sha256, engine),
+            "words": json.dumps(words),
+            "width": page.width,
+            "height": page.height,
+            "turns": page.quarter_turns,
+            "seconds": Decimal(str(round(page.seconds, 3))),
+            "cost": page.cost_usd,
+            "created_by": created_by,
+        },
+    )
+
+
+def _key(page_sha256: str, engine: EngineIdentity) -> dict[str, Any]:
+    return {"sha256": page_sha256, "name": engine.name, "version": engine.version, "options": engine.options}

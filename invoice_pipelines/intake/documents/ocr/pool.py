@@ -1,0 +1,289 @@
+"""Holds the processes that read pages: several at once, each with the engine loaded once, none able to harm the rest.
+
+A process that hangs or dies costs at most the page it was reading. Processes are started anew after some pages, or
+when they hold too much memory, and all pools of a machine share a number of places, so that ten runs at once do not
+load the models ten times.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Event
+
+from invoice_pipelines.intake.documents.ocr.engine import (
+    EngineSpec,
+    EngineUnavailable,
+    PageError,
+    PageImage,
+    RecognizedPage,
+)
+from invoice_pipelines.intake.documents.ocr.messages import end_process, receive, send, start_process
+from invoice_pipelines.intake.documents.ocr.pool_process import Message, picture_for_sending
+
+TIMEOUT = "OCR_TIMEOUT"
+PROCESS_DIED = "OCR_PROCESS_DIED"
+
+_MODULE = "invoice_pipelines.intake.documents.ocr.pool_process"
+_WAITING_PER_PROCESS = 2
+"""Pictures taken ahead for each process: 4 MB each."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolBounds:
+    """How long and how much a process may. Memory in bytes, times in seconds."""
+
+    page_seconds: float = 60.0
+    """For one page, after which its process is killed."""
+    start_seconds: float = 120.0
+    """For loading the engine, on a busy machine."""
+    pages: int = 200
+    """After which a process is started anew: some engines hold on to memory for every size of picture they saw."""
+    memory: int = 1_300_000_000
+    """Held after a page, from which a process is started anew."""
+    tries: int = 2
+    """Of a page whose process dies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """How many processes there are at once on this machine, over all pools that use the same folder.
+
+    A place is a locked file. The process that has it holds the lock, so that it is free when that process has ended,
+    however it did.
+    """
+
+    number: int
+    folder: Path
+    wait_seconds: float = 900.0
+
+    def take(self) -> int | None:
+        """The descriptor that holds a place; None while there is none."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for place in range(self.number):
+            descriptor = os.open(self.folder / f"place-{place}", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(descriptor)
+            else:
+                return descriptor
+        return None
+
+
+def places_of_this_machine(number: int) -> Places:
+    """Those that all pools of this user share."""
+    return Places(number, Path(tempfile.gettempdir()) / f"invoice-pipelines-ocr-{os.getuid()}")
+
+
+class OcrPool:
+    """Processes with one engine each, to be used as a context manager. They start with the first pages."""
+
+    def __init__(
+        self, spec: EngineSpec, processes: int, *, bounds: PoolBounds | None = None, places: Places | None = None
+    ) -> None:
+        self._places = places or places_of_this_machine(processes)
+        self._closed = Event()
+        self._processes = [_Process(spec, bounds or PoolBounds(), self._places) for _ in range(max(processes, 1))]
+        self._idle: SimpleQueue[_Process] = SimpleQueue()
+        for process in self._processes:
+            self._idle.put(process)
+        self._threads = ThreadPoolExecutor(len(self._processes), thread_name_prefix="ocr")
+
+    def __enter__(self) -> OcrPool:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._closed.set()
+        for process in self._processes:
+            process.kill()  # all at once, as each takes a while to give back its memory
+        for process in self._processes:
+            process.close()
+        self._threads.shutdown(cancel_futures=True)
+
+    def recognize(self, images: Iterable[PageImage]) -> Iterator[RecognizedPage | PageError]:
+        """One result per picture, in their order; few pictures are taken ahead.
+
+        A page that takes too long is an error with code OCR_TIMEOUT, one whose processes died twice is one with
+        OCR_PROCESS_DIED, worth another try. Raises EngineUnavailable.
+        """
+        waiting: deque[Future[RecognizedPage | PageError]] = deque()
+        try:
+            for image in images:
+                waiting.append(self._threads.submit(self._read, image))
+                if len(waiting) > (1 + _WAITING_PER_PROCESS) * len(self._processes):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def process_ids(self) -> list[int]:
+        """Of those that run now."""
+        return [process.pid for process in self._processes if process.pid is not None]
+
+    def most_memory(self) -> int:
+        """The most bytes that a process held after a page."""
+        return max(process.most_memory for process in self._processes)
+
+    def _read(self, image: PageImage) -> RecognizedPage | PageError:
+        process = self._idle_process()
+        try:
+            return process.read(image)
+        finally:
+            self._idle.put(process)
+
+    def _idle_process(self) -> _Process:
+        """One that runs, or has a place to run in: on a busy machine, those that run do the work of all."""
+        end = time.monotonic() + self._places.wait_seconds
+        while True:
+            process = self._idle.get()
+            if process.pid is not None or process.take_place():
+                return process
+            self._idle.put(process)
+            if self._closed.wait(0.1):
+                raise EngineUnavailable("The OCR processes were ended.")
+            if any(process.pid is not None for process in self._processes):
+                end = time.monotonic() + self._places.wait_seconds
+            elif time.monotonic() > end:
+                raise EngineUnavailable(
+                    f"All {self._places.number} OCR processes that this machine may have were busy for "
+                    f"{self._places.wait_seconds:.0f} seconds. Try again later, or allow more."
+                )
+
+
+class _Process:
+    """A process that is started when it is needed, and started again when it has ended. Used by one thread at once."""
+
+    def __init__(self, spec: EngineSpec, bounds: PoolBounds, places: Places) -> None:
+        self.most_memory = 0
+        self._spec = spec
+        self._bounds = bounds
+        self._places = places
+        self._running: tuple[subprocess.Popen[bytes], socket.socket] | None = None
+        self._place: int | None = None  # taken, and not yet handed on to a process
+        self._pages = 0
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        running = self._running
+        return running[0].pid if running else None
+
+    def take_place(self) -> bool:
+        """Whether there is a place to run in."""
+        if self._place is None:
+            self._place = self._places.take()
+        return self._place is not None
+
+    def read(self, image: PageImage) -> RecognizedPage | PageError:
+        """Raises EngineUnavailable."""
+        for _ in range(self._bounds.tries):
+            connection = self._started()
+            try:
+                connection.settimeout(self._bounds.page_seconds)
+                send(connection, picture_for_sending(image))
+                kind, result, memory = self._receive(connection)
+            except TimeoutError:
+                self._end()
+                return PageError(
+                    TIMEOUT,
+                    f"Reading it takes more than {self._bounds.page_seconds:.0f} seconds. Ask for a cleaner copy.",
+                    retry=False,
+                )
+            except (EOFError, OSError):
+                self._end()
+                continue
+            if kind == "unavailable":
+                self._end()
+                raise EngineUnavailable(result)
+            self._pages += 1
+            self.most_memory = max(self.most_memory, memory)
+            if self._pages >= self._bounds.pages or memory > self._bounds.memory:
+                self._end()
+            page: RecognizedPage | PageError = result
+            return page
+        return PageError(
+            PROCESS_DIED,
+            f"The OCR process ended {self._bounds.tries} times while reading it; there may be too little memory.",
+            retry=True,
+        )
+
+    def kill(self) -> None:
+        """Tells the process to end for good, whatever it does; a thread that waits for it gets an error."""
+        self._closed = True
+        running = self._running
+        if running is not None:
+            running[0].kill()
+
+    def close(self) -> None:
+        """Waits for the end of a process that was told to."""
+        self._end()
+        self._leave_place()
+
+    def _started(self) -> socket.socket:
+        """The connection to a process that has its engine loaded."""
+        if self._running is not None and self._running[0].poll() is None:
+            return self._running[1]
+        self._end()
+        code: int | None = None
+        for _ in range(self._bounds.tries):
+            process, connection = self._start()
+            try:
+                connection.settimeout(self._bounds.start_seconds)
+                send(connection, (self._spec, self._bounds.page_seconds))
+                kind, reason, _ = self._receive(connection)
+            except (EOFError, OSError):
+                self._end()
+                code = process.poll()
+                continue
+            if kind == "unavailable":
+                self._end()
+                raise EngineUnavailable(reason)
+            return connection
+        raise EngineUnavailable(
+            f"The OCR engine {self._spec.name} does not start: its process ended with {code}. Look whether there is "
+            "too little memory."
+        )
+
+    def _start(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
+        # One that ends left its place a moment ago, and another pool may have been faster.
+        while not self._closed and not self.take_place():
+            time.sleep(0.1)
+        if self._closed:
+            raise EngineUnavailable("The OCR processes were ended.")
+        try:
+            process, connection = start_process(_MODULE, keep=[] if self._place is None else [self._place])
+        finally:
+            self._leave_place()  # the process holds it now
+        self._running = process, connection
+        self._pages = 0
+        if self._closed:
+            self._end()
+        return process, connection
+
+    def _leave_place(self) -> None:
+        place, self._place = self._place, None
+        if place is not None:
+            os.close(place)
+
+    def _receive(self, connection: socket.socket) -> Message:
+        message: Message = receive(connection)
+        return message
+
+    def _end(self) -> None:
+        running, self._running = self._running, None
+        if running is None:
+            return
+        end_process(*running)

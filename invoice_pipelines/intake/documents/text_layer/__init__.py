@@ -1,0 +1,75 @@
+"""Reads invoices that are PDFs without XML: words with boxes, then the fields among them.
+
+`read_text_layer` is the door. `find_fields` takes words from anywhere, so OCR shares everything but `words`.
+What the words of invoices are in which language stands in `labels/*.toml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from invoice_pipelines.intake.documents.aids import NO_AIDS, Aids
+from invoice_pipelines.intake.documents.limits import Limits
+from invoice_pipelines.intake.documents.pictured_pages import render_pictured
+from invoice_pipelines.intake.documents.text_layer.fields import find_fields
+from invoice_pipelines.intake.documents.text_layer.page.words import Page
+from invoice_pipelines.intake.documents.text_layer.prose import refuse_prose
+from invoice_pipelines.intake.reading import Reading, ReadingError
+
+__all__ = ["find_fields", "find_fields_with", "read_text_layer"]
+
+_NO_LIMITS_GIVEN = Limits()
+
+
+def read_text_layer(data: bytes, limits: Limits = _NO_LIMITS_GIVEN, aids: Aids = NO_AIDS) -> Reading:
+    """The invoice on the pages of a PDF; attachments are not looked at.
+
+    Pages whose text layer does not hold what is printed are recognized, if `aids` can; a page with a usable text
+    layer never is. Values have confidence and place in `Reading.provenance`; what is missing or ambiguous is None.
+    Pages that remain without text are left out, with a warning. Raises ReadingError: PDF_NO_TEXT_LAYER, OCR_NO_TEXT,
+    PDF_ENCRYPTED, PDF_DAMAGED, PDF_TOO_COMPLEX, PDF_TOO_MANY_PAGES, PDF_TOO_MANY_SCANNED_PAGES, PDF_TOO_MUCH_TEXT,
+    NOT_AN_INVOICE, and
+    what `aids.recognize` raises.
+    """
+    from invoice_pipelines.intake.documents.ocr.rendering import read_pages_apart  # loads the picture libraries
+
+    pages = read_pages_apart(data, limits)
+    if aids.recognize is not None:
+        pages = _recognize(data, pages, limits, aids)
+    usable = [page for page in pages if page.usable]
+    unread = [str(page.number) for page in pages if not page.usable]
+    if not usable and aids.recognize is None:
+        raise ReadingError(
+            "PDF_NO_TEXT_LAYER", "The PDF holds no readable text, only pictures. It needs text recognition (OCR)."
+        )
+    if not usable:
+        raise ReadingError("OCR_NO_TEXT", "No text was found on the pages. Ask the sender for a better document.")
+    reading = find_fields_with(usable, aids)
+    if not unread:
+        return reading
+    warning = f"Without readable text, and so not read: page {', '.join(unread)}."
+    return replace(reading, warnings=(*reading.warnings, warning))
+
+
+def find_fields_with(pages: Sequence[Page], aids: Aids) -> Reading:
+    """The fields on these pages, with what was learned of their layout. Raises ReadingError NOT_AN_INVOICE."""
+    if aids.learned is None:
+        reading = find_fields(pages)
+        refuse_prose(reading, pages)
+        return reading
+    from invoice_pipelines.intake.documents.text_layer.learned import fingerprint
+
+    learned = aids.learned(fingerprint(pages))
+    reading = find_fields(pages, learned)
+    if not learned:  # what a person has worked on is an invoice
+        refuse_prose(reading, pages)
+    return reading
+
+
+def _recognize(data: bytes, pages: tuple[Page, ...], limits: Limits, aids: Aids) -> tuple[Page, ...]:
+    """The pages with those recognized that need it."""
+    if aids.recognize is None or not any(page.needs_ocr for page in pages):
+        return pages
+    recognized = {page.number: page for page in aids.recognize(render_pictured(data, pages, limits))}
+    return tuple(recognized.get(page.number, page) for page in pages)

@@ -1,0 +1,196 @@
+"""Holds how the dates of an invoice are told apart: issue, due and delivery date, and which comes first in 3/4/2024,
+the day or the month.
+
+How a date is written stands in `notation`. What is printed without a word for it may be the issue date, if nothing
+else is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from invoice_pipelines.intake.documents.text_layer.header import (
+    Found,
+    all_dates,
+    choose,
+    date_parser,
+    dated_candidates,
+    find_labelled,
+)
+from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place
+from invoice_pipelines.intake.documents.text_layer.page.layout import Cell
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary
+from invoice_pipelines.intake.documents.text_layer.page.words import Page
+
+DateParser = Callable[[Place], Found[date] | None]
+
+_TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d{2}(?:[:.]\d{2})?(?!\d)|\b[AaPp][Mm]\b")
+# An order of day and month that the document does not prove is right this often, by what suggests it.
+_SUGGESTED = 0.6
+_USUAL = 0.97
+_OTHERS = ("due_date", "delivery_date", "other_date")
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """The dates that were found, each with where it stands."""
+
+    issue: Found[date] | None
+    due: Found[date] | None
+    delivery: Found[date] | None
+
+
+class DateFinder:
+    """Finds the dates of one document. `currency` is that of the invoice, as it suggests a country."""
+
+    def __init__(
+        self, labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, currency: str | None
+    ) -> None:
+        self.labelled = labelled
+        self.pages = pages
+        self.vocabulary = vocabulary
+        self.day_first, self.order_sure = self._order(currency)
+        self.parse: DateParser = date_parser(vocabulary, self.day_first, self.order_sure)
+
+    def dates(self) -> Dates:
+        """Issue, due and delivery date; None for each that is not printed or too unsure."""
+        issue = choose(self.issue_candidates())
+        issue = self._confirmed(issue) if issue else self._unlabelled()
+        due_dates = self.due_candidates()
+        if issue:
+            # What would be due before it was issued is another date (BR-CO-25 has none without a sense).
+            due_dates = [found for found in due_dates if found.value >= issue.value]
+        delivery = choose(find_labelled(self.labelled, ["delivery_date"], self.parse, 0.96))
+        return Dates(issue, choose(due_dates), delivery)
+
+    def issue_candidates(self) -> list[Found[date]]:
+        """Dates that words name as that of the invoice."""
+        return [
+            *find_labelled(self.labelled, ["issue_date"], self.parse, 0.96),
+            *dated_candidates(self.labelled, self.parse),
+            *find_labelled(self.labelled, ["generic_date"], self.parse, 0.8),
+        ]
+
+    def due_candidates(self) -> list[Found[date]]:
+        """Dates that words name as the day of payment."""
+        return find_labelled(self.labelled, ["due_date"], self.parse, 0.96)
+
+    def all(self) -> Iterator[tuple[Found[date], bool]]:
+        """Every date of the document, and whether words name it as something else than the date of the invoice."""
+        for line in self.labelled.lines:
+            for index, cell in enumerate(line.cells):
+                rest = cell.words
+                while rest:
+                    found = self.parse(Place(rest, 1.0, line.number))
+                    if found is None:
+                        break
+                    yield found, self._is_another(line.number, index, found)
+                    after = rest.index(found.words[-1]) + 1
+                    rest = rest[after:]
+
+    def _is_another(self, number: int, index: int, found: Found[date]) -> bool:
+        """Whether the last label to the left of a date on its line, else one above it, is that of another date."""
+        before = [
+            label
+            for label in self.labelled.labels[number]
+            if label.meaning.group == "labels" and label.box[0] < found.words[0].box[0] and label.kind != "dated"
+        ]
+        if before:
+            return before[-1].kind in _OTHERS
+        left, top, right, bottom = found.words[0].box
+        for above in range(number - 1, max(number - 4, -1), -1):
+            for label in self.labelled.labels[above]:
+                heads = label.kind in _OTHERS and self.labelled.alone(label)
+                if heads and label.box[0] < right and label.box[2] > left:
+                    return top - label.box[3] < 2.5 * (bottom - top)
+        return False
+
+    def _confirmed(self, issue: Found[date]) -> Found[date]:
+        """Surer, where no other date of the document could be meant."""
+        others = {found.value for found, another in self.all() if not another}
+        if issue.confidence >= 0.6 and others <= {issue.value}:
+            engine = min(word.confidence for word in issue.words)
+            sure = min(0.97 * min(1.0, engine + 0.02), 0.97)
+            parsed = self.parse(Place(issue.words, 1.0, 0))
+            ambiguous = parsed.confidence / engine if parsed and engine else 1.0
+            return replace(issue, confidence=round(max(issue.confidence, sure * min(ambiguous, 1.0)), 3))
+        return issue
+
+    def _order(self, currency: str | None) -> tuple[bool, float]:
+        """Whether the day comes first, and how sure that is, from 1 where the document proves it."""
+        numeric = [found for found in all_dates(self.labelled, self.vocabulary, day_first=True) if found.slashed]
+        proofs = [found for found in numeric if found.other is None and found.value.day != found.value.month]
+        if proofs:
+            # Read with the day first, an American date could only be read the other way round.
+            swapped = sum(found.swapped for found in proofs)
+            return swapped < len(proofs) / 2, 1.0
+        languages = Counter(
+            label.meaning.language for labels in self.labelled.labels for label in labels if label.kind != "dated"
+        )
+        language = languages.most_common(1)[0][0] if languages else "en"
+        if language != "en":
+            # Nobody who writes one of the other languages puts the month first.
+            return self.vocabulary.day_first[language], 1.0 if languages[language] >= 3 else _USUAL
+        gst = any(label.kind == "regional_tax" for labels in self.labelled.amounts for label in labels)
+        if gst and currency != "CAD":
+            return True, 0.9  # Australia, India, Malaysia, New Zealand, Singapore
+        if currency in (None, "USD", "CAD", "GBP", "EUR"):
+            return self.vocabulary.day_first[language] and currency != "USD", _SUGGESTED
+        return True, _USUAL
+
+    def _unlabelled(self) -> Found[date] | None:
+        """The date that no word names: the only one of the document, or of those with a time beside them, or the only
+        one in the upper half of the first page that stands alone or after a place ("Berlin, 24. Januar 2014")."""
+        free = [found for found, another in self.all() if not another]
+        if not free:
+            return None
+        values = {found.value for found in free}
+        if len(values) > 1 and (at_the_top := self._at_the_top()):
+            return at_the_top
+        if len(values) == 1:
+            timed = any(self._has_time(found) for found in free)
+            # 18-03-19 may be the year first, too.
+            whole = timed and any(re.search(r"\d{4}", found.text) for found in free)
+            likelihood = 0.96 if whole else 0.9 if timed or len(free) > 1 else 0.75
+            return replace(free[0], confidence=round(free[0].confidence * likelihood, 3))
+        timed_values = [found for found in free if self._has_time(found)]
+        if len({found.value for found in timed_values}) == 1:
+            return replace(timed_values[0], confidence=timed_values[0].confidence * 0.75)
+        return replace(free[0], confidence=free[0].confidence * 0.4)
+
+    def _has_time(self, found: Found[date]) -> bool:
+        word = found.words[-1]
+        return any(
+            _TIME.search(other.text)
+            for line in self.labelled.lines
+            if line.page == word.page and line.box[1] <= word.box[3] and line.box[3] >= word.box[1]
+            for other in line.words
+            if other is not word and abs(other.box[1] - word.box[1]) < word.box[3] - word.box[1]
+        )
+
+    def _at_the_top(self) -> Found[date] | None:
+        found: list[Found[date]] = []
+        for line in self.labelled.lines:
+            if line.page != self.pages[0].number or line.box[1] > self.pages[0].height / 2:
+                break
+            for index, cell in enumerate(line.cells):
+                value = self.parse(Place(cell.words, 1.0, line.number))
+                named = any(label.cell == index for label in self.labelled.labels[line.number])
+                if value and not named and cell.words[-1] is value.words[-1] and _after_a_place(cell, value):
+                    found.append(value)
+        if len({value.value for value in found}) != 1:
+            return None
+        return replace(found[0], confidence=found[0].confidence * 0.6)
+
+
+def _after_a_place(cell: Cell, found: Found[date]) -> bool:
+    before = cell.words[: -len(found.words)]
+    # "Paris, le 24 janvier 2014", "Wien, den ..."
+    return len(before) <= 3 and all(
+        (word.text[0].isupper() or (index and len(word.text) <= 3)) and not word.text.endswith(":")
+        for index, word in enumerate(before)
+    )

@@ -1,0 +1,363 @@
+"""Holds the field finder: from words with boxes to a `Reading`, the same for a text layer and for OCR.
+
+Each field has its own way in `header`, `totals`, `parties` and `table`; this module puts them in order, lets them
+check each other, and writes down where each value stands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from invoice_pipelines.intake.documents.text_layer.dates import DateFinder
+from invoice_pipelines.intake.documents.text_layer.header import (
+    Found,
+    bic_code,
+    box_of,
+    choose,
+    choose_number,
+    currency_code,
+    document_number,
+    find_labelled,
+    free_text,
+    number_candidates,
+    tax_number,
+    vat_id,
+    words_between,
+)
+from invoice_pipelines.intake.documents.text_layer.identifiers import find_ibans, repaired_iban, vat_id_is_valid
+from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, locate
+from invoice_pipelines.intake.documents.text_layer.page.document import labelled_lines
+from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place
+from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, CURRENCIES, usual_decimal
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
+from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
+from invoice_pipelines.intake.documents.text_layer.parties import Name, find_parties, name_of, section_of
+from invoice_pipelines.intake.documents.text_layer.table import find_lines
+from invoice_pipelines.intake.documents.text_layer.totals.amounts import exempt, find_amounts, with_learned
+from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals
+from invoice_pipelines.intake.reading import (
+    Delivery,
+    Format,
+    Line,
+    Party,
+    Payment,
+    PaymentAccount,
+    Provenance,
+    Reading,
+    ReadingError,
+    Source,
+    TaxBreakdown,
+)
+
+T = TypeVar("T")
+
+
+def find_fields(pages: Sequence[Page], learned: Sequence[LearnedPlace] = ()) -> Reading:
+    """The fields of the invoice on these pages. `learned` are the places that people have shown for its layout.
+
+    What is missing or ambiguous stays None. Raises ReadingError NOT_AN_INVOICE where there is no word of an invoice
+    and no total.
+    """
+    labelled, vocabulary = labelled_lines(pages)
+    return _Finder(pages, labelled, vocabulary, locate(learned, labelled, pages)).reading()
+
+
+class _Finder:
+    """Collects values and their provenance for one document."""
+
+    def __init__(
+        self,
+        pages: Sequence[Page],
+        labelled: LabelledLines,
+        vocabulary: Vocabulary,
+        learned: Mapping[str, Place],
+    ) -> None:
+        self.pages = pages
+        self.learned = learned
+        self.labelled = labelled
+        self.vocabulary = vocabulary
+        self.engines = {page.number: page.engine for page in pages}
+        self.provenance: dict[str, Provenance] = {}
+        self.warnings: list[str] = []
+
+    def reading(self) -> Reading:
+        totals = find_totals(with_learned(find_amounts(self.labelled), self.learned), exempt(self.labelled))
+        number = self.keep(
+            "number", self.taught("number", document_number, choose_number(number_candidates(self.labelled)))
+        )
+        titles = [label for labels in self.labelled.labels for label in labels if label.meaning.group == "titles"]
+        if number is None and totals.gross is None and not titles:
+            raise ReadingError(
+                "NOT_AN_INVOICE", "The document has neither the word invoice nor a number or total of one."
+            )
+        currency = self.currency(totals)
+        issue, due, delivery = self.dates(currency)
+        seller, buyer = self.parties()
+        lines = self.lines(totals)
+        for index, row in enumerate(totals.rates):
+            self.total(f"tax_breakdowns[{index}]", Chosen(row.tax, totals.tax.confidence if totals.tax else 0.0))
+        if totals.before_rounding is not None and totals.gross:
+            self.warnings.append(
+                f"The total of {totals.before_rounding} was rounded to {totals.gross.amount.value} for cash, which is"
+                " given; so there is no net amount."
+            )
+        if totals.contradicts:
+            self.warnings.append("Net and tax do not add up to the gross amount as read.")
+        return Reading(
+            source=Source.OCR if any(self.engines.values()) else Source.TEXT,
+            format=Format.PDF,
+            number=number,
+            issue_date=issue,
+            type_code=self.type_code(),
+            currency=currency,
+            due_date=due,
+            due_dates=(due,) if due else (),
+            order_reference=self.reference("order_reference"),
+            sales_order_reference=self.reference("sales_order_reference"),
+            despatch_advice_reference=self.reference("despatch_advice_reference"),
+            contract_reference=self.reference("contract_reference"),
+            buyer_reference=self.keep(
+                "buyer_reference", choose(find_labelled(self.labelled, ["buyer_reference"], free_text))
+            ),
+            seller=seller,
+            buyer=buyer,
+            delivery=Delivery(date=delivery) if delivery else None,
+            payments=self.payments(),
+            line_total=self.total("line_total", totals.line_total),
+            allowance_total=-allowances
+            if (allowances := self.total("allowance_total", totals.allowances)) is not None
+            else None,
+            charge_total=self.total("charge_total", totals.charges),
+            net_amount=self.total("net_amount", totals.net),
+            tax_amount=self.total("tax_amount", totals.tax),
+            gross_amount=self.total("gross_amount", totals.gross),
+            prepaid_amount=abs(prepaid)
+            if (prepaid := self.total("prepaid_amount", totals.prepaid)) is not None
+            else None,
+            rounding_amount=totals.rounding,
+            payable_amount=self.total("payable_amount", totals.payable),
+            tax_breakdowns=tuple(
+                TaxBreakdown(row.base.value if row.base else None, row.tax.value, rate=row.rate) for row in totals.rates
+            ),
+            lines=lines,
+            raw={"pages": [_raw(page) for page in self.pages]},
+            provenance=self.provenance,
+            warnings=tuple(self.warnings),
+        )
+
+    def keep(self, field: str, found: Found[T] | None) -> T | None:
+        if found is None:
+            return None
+        page = found.words[0].page
+        box = box_of([word for word in found.words if word.page == page])
+        self.provenance[field] = self.found_at(page, box, round(found.confidence, 3), found.text)
+        return found.value
+
+    def taught(self, field: str, parse: Callable[[Place], Found[T] | None], found: Found[T] | None) -> Found[T] | None:
+        """The value at the place where a person has shown the field to stand, if it is of the right type there; else
+        what was found without. Where both agree, it is surer than either."""
+        place = self.learned.get(field)
+        value = parse(place) if place else None
+        if place is None or value is None:
+            return found
+        value = replace(value, confidence=round(value.confidence * place.likelihood, 3))
+        if found and found.value == value.value:
+            return replace(value, confidence=max(value.confidence, found.confidence))
+        return found if found and found.confidence > value.confidence else value
+
+    def lines(self, totals: Totals) -> tuple[Line, ...]:
+        sums = [chosen.amount.value for chosen in (totals.net, totals.line_total) if chosen]
+        decimal = usual_decimal(match["number"] for line in self.labelled.lines for match in AMOUNT.finditer(line.text))
+        found = find_lines(self.labelled, sums, decimal)
+        for number, line in enumerate(found):
+            self.provenance[f"lines[{number}]"] = self.found_at(line.page, line.box, 0.9 if line.multiplies else 0.6)
+        return tuple(line.line for line in found)
+
+    def total(self, field: str, chosen: Chosen | None) -> Decimal | None:
+        if chosen is None:
+            return None
+        amount = chosen.amount
+        self.provenance[field] = self.found_at(amount.page, amount.box, chosen.confidence, amount.text)
+        return amount.value
+
+    def found_at(self, page: int, box: Box, confidence: float, words: str | None = None) -> Provenance:
+        engine = self.engines.get(page)
+        source = Source.OCR if engine else Source.TEXT
+        return Provenance(source, confidence, page, box, text=words, engine=engine)
+
+    def reference(self, kind: str) -> str | None:
+        found = choose(find_labelled(self.labelled, [kind], document_number, 0.85))
+        return self.keep(kind, self.taught(kind, document_number, found))
+
+    def type_code(self) -> str | None:
+        """The code of the title that is set in the largest letters, of equals the first; without a title that of an
+        invoice where a number is labelled as one."""
+        titles = [label for labels in self.labelled.labels for label in labels if label.meaning.group == "titles"]
+        title = max(titles, key=lambda label: round(label.box[3] - label.box[1]), default=None)
+        if title is None:
+            number = next(self.labelled.all("number"), None)
+            if number is None:
+                return None
+            cell = self.labelled.lines[number.line].cells[number.cell]
+            meanings = self.vocabulary.phrases.get(key(cell.words[number.first].text), ())
+            code = next((meaning.kind for meaning in meanings if meaning.group == "titles"), "380")
+            return self.keep("type_code", Found(code, cell.words[number.first : number.last], 0.6))
+        words = self.labelled.lines[title.line].cells[title.cell].words[title.first : title.last]
+        return self.keep("type_code", Found(title.kind, words, 0.8 if len(titles) < 4 else 0.7))
+
+    def currency(self, totals: Totals) -> str | None:
+        """The currency by its label, else the one that is named most often; a dollar alone may be another's."""
+        labelled = self.taught(
+            "currency", currency_code, choose(find_labelled(self.labelled, ["currency"], currency_code, 0.98))
+        )
+        if labelled:
+            return self.keep("currency", labelled)
+        named = [
+            found
+            for line in self.labelled.lines
+            for word in line.words
+            if (found := currency_code(Place((word,), 1.0, line.number)))
+        ]
+        if not named:
+            return None
+        value, count = Counter(found.value for found in named).most_common(1)[0]
+        gross = totals.gross.amount.currency if totals.gross else None
+        value = gross if gross in CURRENCIES else value
+        mention = max(
+            (found for found in named if found.value == value), key=lambda found: found.confidence, default=None
+        )
+        if mention is None:
+            return None
+        sure = mention.confidence if count > len(named) / 2 else 0.6
+        return self.keep("currency", replace(mention, confidence=sure))
+
+    def dates(self, currency: str | None) -> tuple[date | None, date | None, date | None]:
+        """Issue, due and delivery date."""
+        finder = DateFinder(self.labelled, self.pages, self.vocabulary, currency)
+        dates = finder.dates()
+        return (
+            self.keep("issue_date", self.taught("issue_date", finder.parse, dates.issue)),
+            self.keep("due_date", self.taught("due_date", finder.parse, dates.due)),
+            self.keep("delivery.date", self.taught("delivery.date", finder.parse, dates.delivery)),
+        )
+
+    def parties(self) -> tuple[Party, Party]:
+        names = find_parties(self.labelled, self.pages, self.vocabulary)
+        seller_vat, buyer_vat = self._vat_ids()
+        seller_tax = choose(find_labelled(self.labelled, ["tax_number"], tax_number, 0.85))
+        return (
+            Party(
+                name=self.name("seller.name", names.seller),
+                vat_id=self.keep("seller.vat_id", self.taught("seller.vat_id", vat_id, seller_vat)),
+                tax_id=self.keep("seller.tax_id", self.taught("seller.tax_id", tax_number, seller_tax)),
+            ),
+            Party(
+                name=self.name("buyer.name", names.buyer),
+                vat_id=self.keep("buyer.vat_id", self.taught("buyer.vat_id", vat_id, buyer_vat)),
+            ),
+        )
+
+    def name(self, field: str, name: Name | None) -> str | None:
+        def parse(place: Place) -> Found[str] | None:
+            read = name_of(place.words, self.vocabulary, 1.0)
+            return Found(read.value, read.words, read.confidence) if read else None
+
+        found = Found(name.value, name.words, name.confidence) if name else None
+        return self.keep(field, self.taught(field, parse, found))
+
+    def _vat_ids(self) -> tuple[Found[str] | None, Found[str] | None]:
+        """The VAT ids of seller and buyer: by the label, by the heading they stand under, else the seller's."""
+        sellers: list[Found[str]] = []
+        buyers = find_labelled(self.labelled, ["buyer_vat_id"], vat_id)
+        for label in self.labelled.all("vat_id"):
+            section = section_of(self.labelled, label)
+            for place in self.labelled.places(label):
+                if found := vat_id(place):
+                    found = replace(found, confidence=found.confidence * place.likelihood)
+                    if section == "buyer":
+                        buyers.append(found)
+                    else:
+                        # Footers have bank, management and tax data side by side under headings of their own.
+                        sure = 0.8 if section == "other_party" else 1.0
+                        sellers.append(replace(found, confidence=found.confidence * sure))
+                    break
+        known = {found.value for found in (*sellers, *buyers)}
+        if not sellers:
+            for line in self.labelled.lines:
+                for word in line.words:
+                    found_alone = vat_id(Place((word,), 1.0, line.number))
+                    if found_alone and found_alone.value not in known and vat_id_is_valid(found_alone.value):
+                        sellers.append(replace(found_alone, confidence=0.6))
+        buyer = choose(buyers)
+        return choose(found for found in sellers if not buyer or found.value != buyer.value), buyer
+
+    def payments(self) -> tuple[Payment, ...]:
+        """The accounts to pay to. An IBAN with wrong check digits is given as it stands, unsure and with a remark."""
+        accounts: dict[str, PaymentAccount] = {}
+        bic = choose(find_labelled(self.labelled, ["bic"], bic_code, 0.9))
+        labelled_lines = {label.line for label in self.labelled.all("iban")}
+        for line in self.labelled.lines:
+            words = line.words
+            for value, start, end, valid in find_ibans(" ".join(word.text for word in words)):
+                if not valid and self.engines.get(line.page) and repaired_iban(line.text):
+                    continue
+                if value in accounts or (not valid and not {line.number, line.number - 1} & labelled_lines):
+                    continue
+                field = f"payments[0].accounts[{len(accounts)}]"
+                if not valid:
+                    self.warnings.append(f"The check digits of the IBAN {value} are wrong.")
+                self.keep(
+                    f"{field}.account_id",
+                    Found(value, words_between(words, start, end), 0.98 if valid else 0.4),
+                )
+                accounts[value] = PaymentAccount(value)
+        if len(accounts) == 1 and bic:
+            bank = self.keep("payments[0].accounts[0].bic", bic)
+            accounts = {account: PaymentAccount(account, bic=bank) for account in accounts}
+        if not accounts:
+            for line in self.labelled.lines:
+                repaired = repaired_iban(line.text) if self.engines.get(line.page) else None
+                if repaired:
+                    self.keep("payments[0].accounts[0].account_id", Found(repaired, line.words, 0.93))
+                    accounts[repaired] = PaymentAccount(repaired)
+                    break
+        place = self.learned.get("iban")
+        shown = find_ibans(" ".join(word.text for word in place.words)) if place else []
+        if place and shown and shown[0][3] and shown[0][0] not in list(accounts)[:1]:
+            # The account that a person pointed at comes first.
+            value = shown[0][0]
+            self.keep("payments[0].accounts[0].account_id", Found(value, place.words, place.likelihood))
+            accounts = {value: accounts.get(value, PaymentAccount(value))} | accounts
+        return (Payment(accounts=tuple(accounts.values())),) if accounts else ()
+
+
+def pages_of_raw(raw: Mapping[str, Any]) -> tuple[Page, ...]:
+    """The pages that a reading was made from, out of its `raw`; none where it was made from XML."""
+    return tuple(
+        Page(
+            page["number"],
+            page["width"],
+            page["height"],
+            tuple(
+                Word(text, (left, top, right, bottom), page["number"], confidence)
+                for text, left, top, right, bottom, confidence in page["words"]
+            ),
+            engine=page.get("engine"),
+        )
+        for page in raw.get("pages", ())
+    )
+
+
+def _raw(page: Page) -> dict[str, object]:
+    return {
+        "number": page.number,
+        "width": page.width,
+        "height": page.height,
+        "engine": page.engine,
+        "words": [[word.text, *word.box, word.confidence] for word in page.words],
+    }

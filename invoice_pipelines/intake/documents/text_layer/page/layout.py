@@ -1,0 +1,156 @@
+"""Holds how the words of a page stand together: lines, and the cells that wide gaps divide a line into.
+
+Only geometry; no word is understood here. Sorting is the dearest step, so a page costs n log n of its words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
+
+# As a share of the height of the letters: a wider gap than this divides columns, a narrower one divides words.
+_CELL_GAP = 0.9
+# No printed line has more words. Longer ones are cut, so that what costs their square stays small.
+_MOST_WORDS = 200
+_JOINED = re.compile(r"([^\W\d_][^:]*:)([^:/\s][^:]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Words of one line that stand close together: a label, a value, an entry of a table."""
+
+    words: tuple[Word, ...]
+    box: Box
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What stands at one height of a page, in cells from left to right. `number` counts from 0 in the document."""
+
+    number: int
+    page: int
+    cells: tuple[Cell, ...]
+    box: Box
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        return tuple(word for cell in self.cells for word in cell.words)
+
+    @property
+    def text(self) -> str:
+        return "  ".join(cell.text for cell in self.cells)
+
+
+def read_lines(pages: Sequence[Page]) -> list[Line]:
+    """The lines of all pages, from the top of the first to the bottom of the last."""
+    lines: list[Line] = []
+    for page in pages:
+        for words in _chained(page.words) if page.engine else _rows(page.words):
+            cells = tuple(_cells([part for word in words for part in _split(word)]))
+            lines.append(Line(len(lines), page.number, cells, enclosing(cell.box for cell in cells)))
+    return lines
+
+
+def enclosing(boxes: Iterable[Box]) -> Box:
+    """The smallest box around some boxes (at least one)."""
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return (min(lefts), min(tops), max(rights), max(bottoms))
+
+
+def _split(word: Word) -> tuple[Word, ...]:
+    """A label and its value where nothing but a colon divides them ("Datum:05.06.2018"); not times and addresses."""
+    match = _JOINED.fullmatch(word.text)
+    if match is None:
+        return (word,)
+    left, top, right, bottom = word.box
+    middle = left + (right - left) * len(match[1]) / len(word.text)
+    return (
+        Word(match[1], (left, top, middle, bottom), word.page, word.confidence),
+        Word(match[2], (middle, top, right, bottom), word.page, word.confidence),
+    )
+
+
+def _rows(words: Sequence[Word]) -> list[list[Word]]:
+    """Words grouped by height, each group from left to right."""
+    rows: list[list[Word]] = []
+    middle = height = 0.0
+    for word in sorted(words, key=lambda word: (word.box[1] + word.box[3], word.box[0])):
+        word_middle = (word.box[1] + word.box[3]) / 2
+        word_height = max(word.box[3] - word.box[1], 1.0)
+        if rows and word_middle - middle <= 0.45 * min(height, word_height):
+            rows[-1].append(word)
+            # The middle moves with the words, for lines that climb a little in a scan.
+            middle += (word_middle - middle) / len(rows[-1])
+        else:
+            rows.append([word])
+            middle, height = word_middle, word_height
+    for row in rows:
+        row.sort(key=lambda word: word.box[0])
+    return [row[start : start + _MOST_WORDS] for row in rows for start in range(0, len(row), _MOST_WORDS)]
+
+
+def _chained(words: Sequence[Word]) -> list[list[Word]]:
+    """Words in rows, each word joined to the row whose last word before it is level with it: rows of a scan may climb
+    or bend by more than their distance across the page."""
+    rows: list[list[Word]] = []
+    # Rows by the height at which they end, so that a word looks at its neighbours only.
+    ends: dict[int, list[list[Word]]] = defaultdict(list)
+    step = max(median(word.box[3] - word.box[1] for word in words), 1.0) if words else 1.0
+    for word in sorted(words, key=lambda word: word.box[0]):
+        middle, height = (word.box[1] + word.box[3]) / 2, word.box[3] - word.box[1]
+        place = int(middle / step)
+        best: list[Word] | None = None
+        least = float("inf")
+        for number in range(place - 1, place + 2):
+            for row in ends[number]:
+                last = row[-1]
+                lower = min(height, last.box[3] - last.box[1])
+                off = abs((last.box[1] + last.box[3]) / 2 - middle)
+                if off <= 0.45 * max(lower, 1.0) and off < least and word.box[0] > last.box[0]:
+                    best, least = row, off
+        if best is None or len(best) >= _MOST_WORDS:
+            best = []
+            rows.append(best)
+        else:
+            last = best[-1]
+            ends[int((last.box[1] + last.box[3]) / 2 / step)].remove(best)
+        best.append(word)
+        ends[place].append(best)
+    rows.sort(key=lambda row: sum(word.box[1] + word.box[3] for word in row) / len(row))
+    return rows
+
+
+def _cells(words: Sequence[Word]) -> list[Cell]:
+    groups: list[list[Word]] = []
+    for word in words:
+        if groups:
+            last = groups[-1][-1]
+            height = max(min(last.box[3] - last.box[1], word.box[3] - word.box[1]), 1.0)
+            if word.box[0] - last.box[2] <= _CELL_GAP * height:
+                groups[-1].append(word)
+                continue
+        groups.append([word])
+    return [Cell(tuple(group), enclosing(word.box for word in group)) for group in map(_unspaced, groups)]
+
+
+def _unspaced(words: list[Word]) -> list[Word]:
+    """One word where a title is set with wide letter spacing ("R E C H N U N G")."""
+    if len(words) < 5 or any(len(word.text) > 1 or not (word.text.isalpha() or word.text == "-") for word in words):
+        return words
+    return [
+        Word(
+            "".join(word.text for word in words),
+            enclosing(word.box for word in words),
+            words[0].page,
+            min(word.confidence for word in words),
+        )
+    ]

@@ -1,0 +1,204 @@
+"""Holds what is put right in words that an OCR engine read: words that were glued together, and digits read as letters,
+where only one reading makes sense.
+
+Words of a text layer never come here. What was read is kept as it is in `Reading.raw`; this is for finding fields only.
+A repaired word is less sure than one that needed no repair.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from invoice_pipelines.intake.documents.text_layer.page.layout import enclosing
+from invoice_pipelines.intake.documents.text_layer.page.notation import CURRENCIES, SYMBOLS
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key, load_vocabulary
+from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
+
+_REPAIRED = 0.98
+_SHORTEST_GLUED = 7
+_MOST_PARTS = 5
+
+# "25/12/201818:30", "19%MwSt", "Betrag:12,50"
+_SEAMS = (
+    re.compile(r"(\d{1,2}[./-]\d{1,2}[./-]20\d{2})(\d{1,2}:\d{2}.*)"),
+    re.compile(r"(20\d{2}[./-]\d{2}[./-]\d{2})(\d{1,2}:\d{2}.*)"),
+    re.compile(r"(\d{1,2}[./-]\d{1,2}[./-]\d{2,4})([^\W\d_]{3,}.*)"),
+    re.compile(r"((?:19|20)\d{2})(\d{1,2}:\d{2}.*)"),
+    re.compile(r"(\d{1,2}[./-]\d{1,2}[./-]\d{2})(\d{2}:\d{2}.*)"),
+    re.compile(r"(\d{1,2}[-/]?[^\W\d_]{3,9}[-/]?20\d{2})(\d{1,2}:\d{2}.*)"),
+    re.compile(r"(d[ei]l?)((?:19|20)\d{2})"),
+    re.compile(r"(\d{1,2}(?:[.,]\d{1,2})?%)([^\W\d_].*)"),
+    re.compile(r"([^\W\d_][^\d]*[.:=])([-+(]?(?:€|[A-Z]{0,2}\$|£|RM)?\d.*)"),
+    re.compile(r"([^\W\d_][^\d]*[.:])([A-Z]{2,3}\d{6}.*|[A-Z]{2}\d{2}[A-Z0-9]{4}.*)"),
+    re.compile(r"((?i:iban)[.:]?)([A-Z]{2}\d{2}.*)"),
+    re.compile(r"(\w{2,})(&)"),
+)
+_WORD_AND_VALUE = re.compile(r"([^\W\d_][^\d]*?)((?:€|\$|£|[#(])?\d.*)")
+_MONEY_OR_DATE = re.compile(
+    r"\W*\d[\d.,]*[.,]\d{2}\D*|\W*\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\(?\d{1,2}(?:[.,]\d{1,2})?%\W*"
+)
+_NAME_AND_FORM = re.compile(r"([^\W\d_]{2,}[^\W\d_A-Z])([A-Z][\w.]+)")
+_OF_MONTH = re.compile(r"(d[ei]l?)([^\W\d_]{3,10})")
+_MONTH_OF = re.compile(r"([^\W\d_]{3,10}?)(del?(?:20\d{2})?)")
+_NAME_AND_ID = re.compile(r"([^\W\d_][^\d]*?)([A-Z]{2}\d{8,}[A-Z0-9]*)")
+_DAY_AND_MONTH = re.compile(r"(\d{1,2}\.?)([^\W\d_]{3,10})\.?((?:\d{4})?)")
+_NUMBER = re.compile(r"[-(]?[\dOoIl|]{1,3}(?:[.,]?[\dOoIl|]{3})*[.,][\dOoIl|]{2}[-)]?")
+_DATE = re.compile(r"[\dOoIl|]{1,2}([./-])[\dOoIl|]{1,2}\1(?:20)?[\dOoIl|]{2}")
+_DIGITS = str.maketrans("OoIl|", "00111")
+_CUT = re.compile(r"\d{1,6}[.,]")
+_REST = re.compile(r"\d{2}(?!\d)")
+
+
+def tidied(pages: Sequence[Page]) -> list[Page]:
+    """The pages with the words of those that were recognized put right."""
+    return [replace(page, words=tuple(_tidied(page.words))) if page.engine else page for page in pages]
+
+
+def _tidied(words: Sequence[Word]) -> Iterator[Word]:
+    vocabulary = load_vocabulary()
+    joined = list(_joined(words))
+    for word in joined:
+        for part in _parts(word, vocabulary):
+            yield _with_digits(part)
+
+
+def _joined(words: Sequence[Word]) -> Iterator[Word]:
+    """Words, an amount whose decimals were read apart ("33. 90") as one."""
+    waiting: Word | None = None
+    for word in words:
+        if waiting is not None:
+            height = waiting.box[3] - waiting.box[1]
+            level = abs(word.box[1] - waiting.box[1]) < 0.4 * height
+            near = -0.2 * height < word.box[0] - waiting.box[2] < 0.5 * height
+            if level and near and _CUT.fullmatch(waiting.text) and _REST.match(word.text):
+                confidence = min(waiting.confidence, word.confidence) * _REPAIRED
+                waiting = Word(waiting.text + word.text, enclosing((waiting.box, word.box)), word.page, confidence)
+                continue
+            yield waiting
+        waiting = word
+    if waiting is not None:
+        yield waiting
+
+
+def _parts(word: Word, vocabulary: Vocabulary) -> Iterator[Word]:
+    """The words that one word is glued together of; most often itself."""
+    meanings = vocabulary.phrases.get(key(word.text), ())
+    # "Totaalexcl" heads a column, and is made of words that an amount is named by.
+    if len(word.text) < 4 or any(meaning.group != "columns" for meaning in meanings):
+        yield word
+        return
+    for seam in _SEAMS:
+        if match := seam.fullmatch(word.text):
+            left, right = _split(word, match.start(2))
+            yield from _parts(left, vocabulary)
+            yield from _parts(right, vocabulary)
+            return
+    match = _DAY_AND_MONTH.fullmatch(word.text)
+    if match and key(match[2]) in vocabulary.months:
+        day, word = _split(word, match.start(2))
+        yield day
+        if match[3]:
+            month, word = _split(word, len(match[2]))
+            yield month
+        yield word
+        return
+    match = _OF_MONTH.fullmatch(word.text)
+    if match and key(match[2]) in vocabulary.months:
+        yield from _split(word, match.start(2))
+        return
+    match = _MONTH_OF.fullmatch(word.text)
+    if match and key(match[1]) in vocabulary.months:
+        month, rest = _split(word, match.start(2))
+        yield month
+        yield from _parts(rest, vocabulary)
+        return
+    match = _NAME_AND_ID.fullmatch(word.text)
+    if match and key(match[1]) in vocabulary.phrases:
+        yield from _split(word, match.start(2))
+        return
+    match = _WORD_AND_VALUE.fullmatch(word.text)
+    # "RE4711" is the number of a document, "TOTAL12.50" and "Rechnungsnr.4711" are not.
+    if match and len(key(match[1])) >= 3 and _may_be_value(match[1], match[2], vocabulary):
+        for currency in ("", *(symbol for symbol in (*SYMBOLS, *CURRENCIES) if match[1].endswith(symbol))):
+            name = match[1].removesuffix(currency)
+            if key(name) in vocabulary.phrases or (
+                len(key(name)) >= _SHORTEST_GLUED and _covered(key(name), vocabulary)
+            ):
+                left, right = _split(word, len(name))
+                yield from _parts(left, vocabulary)
+                yield right
+                return
+    text = word.text
+    match = _NAME_AND_FORM.fullmatch(text)
+    if match and key(match[2]) in vocabulary.legal_forms and key(match[2]) not in ("ag", "sa"):
+        yield from _split(word, match.start(2))
+        return
+    if len(key(text)) >= _SHORTEST_GLUED and text[0].isalpha() and not any(map(str.isdigit, text)):
+        lengths = _covered(key(text), vocabulary)
+        if lengths and len(lengths) > 1:
+            for length in lengths[:-1]:
+                end = _end_of(word.text, length)
+                left, word = _split(word, end)
+                yield left
+    yield word
+
+
+def _may_be_value(name: str, value: str, vocabulary: Vocabulary) -> bool:
+    if _MONEY_OR_DATE.fullmatch(value) or name.endswith((".", ":", "#", "°", "º")):
+        return True
+    # "MwSt19"
+    return (
+        value.isdigit()
+        and len(value) < 3
+        and not name.endswith("-")
+        and any(meaning.kind in ("tax", "regional_tax") for meaning in vocabulary.phrases.get(key(name), ()))
+    )
+
+
+def _covered(text: str, vocabulary: Vocabulary) -> list[int] | None:
+    """The lengths of the words that a key is made of, the fewest; None where known words do not cover it, or a single
+    one does that is no label."""
+    if text in vocabulary.languages:
+        return None
+    best: list[list[int] | None] = [[]] + [None] * len(text)
+    for end in range(2, len(text) + 1):
+        for start in range(end - 1, -1, -1):
+            before = best[start]
+            if before is None or len(before) >= _MOST_PARTS:
+                continue
+            part = text[start:end]
+            known = part in vocabulary.phrases or part in vocabulary.languages or part.upper() in CURRENCIES
+            if known and len(part) > 1 and (best[end] is None or len(before) + 1 < len(best[end] or [])):
+                best[end] = [*before, end - start]
+    return best[-1]
+
+
+def _end_of(text: str, length: int) -> int:
+    """Where in a text the first `length` characters of its key end, with the punctuation after them."""
+    end = counted = 0
+    while end < len(text) and counted < length:
+        counted += len(key(text[end]))
+        end += 1
+    while end < len(text) and not key(text[end]) and text[end] not in "([":
+        end += 1
+    return end
+
+
+def _split(word: Word, end: int) -> tuple[Word, Word]:
+    left, top, right, bottom = word.box
+    middle = left + (right - left) * end / len(word.text)
+    return (
+        Word(word.text[:end], (left, top, middle, bottom), word.page, word.confidence),
+        Word(word.text[end:], (middle, top, right, bottom), word.page, word.confidence),
+    )
+
+
+def _with_digits(word: Word) -> Word:
+    """The word with digits for the letters that look like them, where it is an amount or a date beyond doubt."""
+    text = word.text
+    if not any(map(str.isdigit, text)) or not (_NUMBER.fullmatch(text) or _DATE.fullmatch(text)):
+        return word
+    digits = text.translate(_DIGITS)
+    return word if digits == text else replace(word, text=digits, confidence=word.confidence * _REPAIRED)

@@ -1,0 +1,114 @@
+"""Holds what only receipts print and what it proves: cash handed over less the change is the total, also where cash was
+rounded, and so is the sum of the articles where prices include the tax.
+
+The totals of invoices, with a net amount and its tax, are told in `totals`, which asks here what else bears them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from invoice_pipelines.intake.documents.text_layer.totals.amounts import CLAIM, Amount, AmountLine
+
+_MOST = 12  # of each kind of amount; more are no receipt
+_LARGEST_ROUNDING = Decimal("0.05")
+_NAMED = 0.3
+_TOTALS = ("gross", "payable", "rounded", "net", "line_total")
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """The total that was paid, as `total`. `named` says that words on its line call it a total, `unrounded` is the
+    total before cash was rounded, if it was."""
+
+    total: Amount
+    named: bool
+    unrounded: Amount | None = None
+
+
+def find_paid(lines: Sequence[AmountLine]) -> Paid | None:
+    """The total by what was handed over and given back: cash - change = total. None where nothing says so, or where
+    different amounts come out."""
+    money = [amount for line in lines for amount in line.amounts if amount.money]
+    change = [amount for amount in money if amount.claims("change")][:_MOST]
+    tendered = [amount for amount in money if amount.claims("tendered") or amount.claims("prepaid")][:_MOST]
+    by_change: dict[Decimal, Amount] = {}
+    for given in tendered:
+        for back in change:
+            value = abs(given.value) - abs(back.value)
+            if value > 0 and back is not given and (found := _called(money, value, tendered, change)):
+                by_change[value] = found
+    rounding = find_rounding(lines)
+    if len(by_change) > 1:
+        # Cash and card beside each other: what is called a total by its own words.
+        named = {value: found for value, found in by_change.items() if total_share(found) >= CLAIM}
+        by_change = named if len(named) == 1 else {}
+    if by_change:
+        (total,) = by_change.values()
+        unrounded = rounding[1] if rounding and rounding[0].value == total.value else None
+        return Paid(total, total_share(total) >= CLAIM, unrounded)
+    # Only cash is rounded, so a rounded total is that of a receipt; but for Swiss invoices, where all are.
+    if rounding and (tendered or not any(amount.currency == "CHF" for amount in money)):
+        return Paid(rounding[0], True, rounding[1])
+    for given in tendered:
+        total_as_given = _called(money, abs(given.value), tendered, change)
+        if total_as_given and total_share(total_as_given) >= CLAIM and not change and len(tendered) == 1:
+            return Paid(total_as_given, True)
+    return None
+
+
+def sum_of_articles(lines: Sequence[AmountLine], total: Amount) -> Decimal | None:
+    """The sum of the last amounts of the lines above the first total, where no words name them; None below two."""
+    first = min(
+        (amount.line for line in lines for amount in line.amounts if amount.money and _is_block(amount)),
+        default=total.line,
+    )
+    values = [
+        line.amounts[-1].value
+        for line in lines
+        if line.number < first and line.amounts[-1].money and max(line.amounts[-1].roles.values(), default=0) < CLAIM
+    ]
+    return sum(values, Decimal(0)) if len(values) >= 2 else None
+
+
+def total_share(amount: Amount) -> float:
+    """How sure words are that an amount is a total of any kind."""
+    return max((amount.roles.get(role, 0.0) for role in _TOTALS), default=0.0)
+
+
+def _is_block(amount: Amount) -> bool:
+    return any(amount.claims(role) for role in (*_TOTALS, "tax"))
+
+
+def _called(
+    money: Sequence[Amount], value: Decimal, tendered: Sequence[Amount], change: Sequence[Amount]
+) -> Amount | None:
+    """The amount of this value that words call a total, the surest and last of them; what was handed over is none."""
+    taken = {id(amount) for amount in (*tendered, *change)}
+    found = [amount for amount in money if amount.value == value and id(amount) not in taken]
+    best = max(found, key=lambda amount: (round(_final(amount), 2), amount.line), default=None)
+    return best if best and total_share(best) >= _NAMED else None
+
+
+def _final(amount: Amount) -> float:
+    return max(amount.roles.get("rounded", 0.0), amount.roles.get("gross", 0.0), 0.9 * total_share(amount))
+
+
+def find_rounding(lines: Sequence[AmountLine]) -> tuple[Amount, Amount, Decimal] | None:
+    """The total after and before rounding and the difference, where total + rounding = rounded total is printed."""
+    for line in lines:
+        for step in line.amounts:
+            if not step.claims("rounding") or not 0 < abs(step.value) <= _LARGEST_ROUNDING:
+                continue
+            totals = [
+                amount for other in lines for amount in other.amounts if amount.money and total_share(amount) >= _NAMED
+            ][:_MOST]
+            for before in totals:
+                for after in totals:
+                    differs = after.value - before.value
+                    later = (after.line, after.box[0]) > (before.line, before.box[0])
+                    if later and abs(differs) == abs(step.value) and (step.value > 0 or differs < 0):
+                        return after, before, differs
+    return None

@@ -1,0 +1,106 @@
+"""Holds how pages that are pictures get their words when history is read again: from what OCR has read before.
+
+New text recognition costs time and perhaps money, so it is only done where it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.intake.documents.ocr.engine import EngineUnavailable, PageError, PageImage, RecognizedPage
+from invoice_pipelines.intake.documents.ocr.engines import identify
+from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity, find_page, keep_page
+from invoice_pipelines.intake.documents.ocr.pictures import page_key
+from invoice_pipelines.intake.documents.ocr.recognizer import Recognizer, open_recognizer
+from invoice_pipelines.intake.documents.text_layer.page.words import Page
+from invoice_pipelines.intake.reading import ReadingError
+from invoice_pipelines.intake.received_invoices import IntakeError
+from invoice_pipelines.intake.stages.recognizing import PagesNotRecognized, page_of
+from invoice_pipelines.intake.stages.stages import Intake
+
+
+class KeptPages:
+    """Gives readers the pages that were recognized: by the present engine, else by the one that read them last.
+
+    With `recognize`, a page that the present engine has not read is read now and kept. To be used as a context
+    manager, which ends the engine.
+    """
+
+    def __init__(self, intake: Intake, *, recognize: bool) -> None:
+        self._intake = intake
+        self._recognizes = recognize
+        self._identity: EngineIdentity | None = None
+        self._recognizer: Recognizer | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> KeptPages:
+        """Raises IntakeError where pages are to be recognized and there is no engine, or it cannot work."""
+        if self._intake.ocr is not None:
+            try:
+                self._identity = identify(self._intake.ocr)
+            except EngineUnavailable as error:
+                if self._recognizes:
+                    raise _cannot_work(error) from None
+        elif self._recognizes:
+            raise IntakeError("text recognition (OCR) is switched off for this organization; choose an engine first")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._open.close()
+
+    def finder(self, connection: Connection) -> Callable[[Iterator[tuple[int, PageImage]]], Sequence[Page]]:
+        """What readers ask; it raises PagesNotRecognized for a page that no engine has read."""
+
+        def find(images: Iterator[tuple[int, PageImage]]) -> list[Page]:
+            return [self._page(connection, number, image) for number, image in images]
+
+        return find
+
+    def _page(self, connection: Connection, number: int, image: PageImage) -> Page:
+        key = page_key(image)
+        if self._identity is not None:
+            kept = find_page(connection, key, self._identity)
+            if kept is not None:
+                return page_of(number, kept, image.dpi, self._identity)
+            if self._recognizes:
+                return page_of(number, self._recognize(number, key, image), image.dpi, self._identity)
+        other = _last_engine(connection, key)
+        kept = None if other is None else find_page(connection, key, other)
+        if other is None or kept is None:
+            raise PagesNotRecognized
+        return page_of(number, kept, image.dpi, other)
+
+    def _recognize(self, number: int, key: str, image: PageImage) -> RecognizedPage:
+        assert self._intake.ocr is not None
+        assert self._identity is not None
+        try:
+            if self._recognizer is None:
+                self._recognizer = self._open.enter_context(open_recognizer(self._intake.ocr, 1))
+            (result,) = self._recognizer.recognize([image])
+        except EngineUnavailable as error:
+            raise _cannot_work(error) from None
+        if isinstance(result, PageError):
+            raise ReadingError(result.code, f"Page {number}: {result.message}")
+        # In a transaction of its own: what was paid for is kept, whatever becomes of the reading.
+        with organization_scope(self._intake.engine, self._intake.organization.id) as connection:
+            keep_page(connection, key, self._identity, result, self._intake.actor)
+        return result
+
+
+def _cannot_work(error: EngineUnavailable) -> IntakeError:
+    return IntakeError(f"text recognition cannot work: {error}; what was read up to now is kept")
+
+
+def _last_engine(connection: Connection, page_sha256: str) -> EngineIdentity | None:
+    row = connection.execute(
+        text(
+            """select engine, engine_version, options from intake.ocr_page
+               where page_sha256 = :sha256 order by created_at desc limit 1"""
+        ),
+        {"sha256": page_sha256},
+    ).one_or_none()
+    return None if row is None else EngineIdentity(*row)

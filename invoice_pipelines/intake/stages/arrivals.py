@@ -1,0 +1,287 @@
+"""Holds how files in an inbox are noticed and taken: seen, still, stored, recorded, and only then removed.
+
+Each file that was ever seen has a row in `intake.arrival` that says what became of it. A kill at any point leaves
+either the file in the inbox or its original in the store, and the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+from upath import UPath
+
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.intake.stages.uploads import RecordedUpload, StoredFile, record_uploads
+from invoice_pipelines.storage import InboxFile, StorageError, list_files, read_chunks, remove_file, store_blob
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFile:
+    """A file as a listing of the inbox showed it. `path` is below the organization's folder."""
+
+    path: str
+    size_bytes: int
+    version: str
+
+
+@dataclass(slots=True)
+class IntakeReport:
+    """What one call of `take_arrivals` did. `duplicates` and `refused` hold (path, explanation)."""
+
+    taken: int = 0
+    size_bytes: int = 0
+    duplicates: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    unstable: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    id: UUID
+    path: str
+    version: str
+
+
+def files_by_organization(inbox: UPath) -> dict[str, list[SeenFile]]:
+    """All files in the inbox by the name of the folder they lie in, which is the slug of an organization.
+
+    Files that lie in the inbox itself belong to nobody and are under the empty name.
+    """
+    found: dict[str, list[SeenFile]] = {}
+    for file in list_files(inbox):
+        slug, slash, path = file.relative_path.partition("/")
+        if slash:
+            found.setdefault(slug, []).append(SeenFile(path, file.size, file.version))
+        else:
+            found.setdefault("", []).append(SeenFile(slug, file.size, file.version))
+    return found
+
+
+def organizations_with_waiting_files(engine: Engine) -> set[UUID]:
+    """Organizations with files that were seen in the inbox and have not left it, whose absence must be noticed."""
+    with engine.connect() as connection:
+        return set(
+            connection.execute(text("select organization_id from intake.organizations_with_arrivals()")).scalars()
+        )
+
+
+def sight(connection: Connection, files: Iterable[SeenFile], settle: timedelta) -> None:
+    """Notes which files lie in the inbox of the organization in scope: all of them, in one call.
+
+    A file is ready once two sightings at least `settle` apart found it unchanged; the clock is PostgreSQL's.
+    """
+    seen = list(files)
+    # The planner knows nothing of the list and expects a few rows; a nested loop over 50,000 files takes minutes.
+    connection.execute(text("set local enable_nestloop = off"))
+    connection.execute(
+        text(
+            """
+            with seen as materialized (
+                select * from unnest(cast(:paths as text[]), cast(:sizes as bigint[]), cast(:versions as text[]))
+                    with ordinality as n(path, size_bytes, version, position)
+            ), gone as (
+                delete from intake.arrival a
+                where a.outcome is null and not exists (select from seen s where s.path = a.path)
+            ), left_inbox as (
+                update intake.arrival a set removed_at = now()
+                where a.outcome is not null and a.removed_at is null
+                  and not exists (select from seen s where s.path = a.path and s.version = a.version)
+            ), again as (
+                update intake.arrival a
+                set last_seen_at = now(), size_bytes = s.size_bytes, version = s.version,
+                    still_since = case when a.version = s.version then a.still_since else now() end
+                from seen s
+                where a.outcome is null and a.path = s.path
+                  and (a.version <> s.version or a.last_seen_at - a.still_since < :settle)
+            )
+            insert into intake.arrival (organization_id, path, size_bytes, version)
+            select current_setting('app.organization_id')::uuid, s.path, s.size_bytes, s.version
+            from seen s
+            where not exists (select from intake.arrival a where a.outcome is null and a.path = s.path)
+              and not exists (select from intake.arrival a where a.outcome is not null and a.removed_at is null
+                                                             and a.path = s.path and a.version = s.version)
+            order by s.position
+            on conflict (organization_id, hashtextextended(path, 0)) where outcome is null do nothing
+            """
+        ),
+        {
+            "paths": [file.path for file in seen],
+            "sizes": [file.size_bytes for file in seen],
+            "versions": [file.version for file in seen],
+            "settle": settle,
+        },
+    )
+
+
+def take_arrivals(
+    engine: Engine,
+    organization_id: UUID,
+    inbox: UPath,
+    originals: UPath,
+    *,
+    settle: timedelta,
+    max_bytes: int,
+    remove: bool,
+    created_by: str,
+    chunk_size: int = 100,
+    time_box: timedelta = timedelta(minutes=30),
+    on_progress: Callable[[IntakeReport], None] | None = None,
+) -> IntakeReport:
+    """Takes the ready files of one organization: stores each original, records it, and removes it from the inbox.
+
+    `inbox` is the folder of the organization. Several processes may do this at once. A file that is too large, or
+    cannot be read, stays where it is, with the reason in its arrival. Ends when nothing is ready or the time is up.
+    """
+    started = time.monotonic()
+    report = IntakeReport()
+    with organization_scope(engine, organization_id) as connection:
+        started_at = connection.execute(text("select now()")).scalar_one()
+    present = {(file.relative_path, file.version): file for file in list_files(inbox)}
+    if remove:
+        _remove_taken(engine, organization_id, present)
+    while time.monotonic() - started < time_box.total_seconds():
+        with organization_scope(engine, organization_id) as connection:
+            arrivals = _claim_ready(connection, settle, started_at, chunk_size)
+            if not arrivals:
+                break
+            done = _take_chunk(connection, organization_id, arrivals, present, originals, max_bytes, created_by, report)
+        if remove:
+            _remove_files(
+                engine, organization_id, [(arrival, present[arrival.path, arrival.version]) for arrival in done]
+            )
+        report.seconds = time.monotonic() - started
+        if on_progress is not None:
+            on_progress(report)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _claim_ready(connection: Connection, settle: timedelta, started_at: datetime, limit: int) -> list[_Arrival]:
+    """Those that were still when this call began: what it had to leave is for the next one."""
+    rows = connection.execute(
+        text(
+            """select id, path, version from intake.arrival
+               where outcome is null and last_seen_at - still_since >= :settle and still_since <= :started_at
+               order by id limit :limit for update skip locked"""
+        ),
+        {"settle": settle, "started_at": started_at, "limit": limit},
+    )
+    return [_Arrival(row.id, row.path, row.version) for row in rows]
+
+
+def _take_chunk(
+    connection: Connection,
+    organization_id: UUID,
+    arrivals: Sequence[_Arrival],
+    present: dict[tuple[str, str], InboxFile],
+    originals: UPath,
+    max_bytes: int,
+    created_by: str,
+    report: IntakeReport,
+) -> list[_Arrival]:
+    """Stores and records the files of a chunk; returns the arrivals whose files may now be removed."""
+    stored: list[tuple[_Arrival, StoredFile]] = []
+    refused: list[tuple[_Arrival, str]] = []
+    unstable: list[_Arrival] = []
+    for arrival in arrivals:
+        file = present.get((arrival.path, arrival.version))
+        if file is None:
+            unstable.append(arrival)
+        elif file.size > max_bytes:
+            refused.append(
+                (arrival, f"{file.size} bytes; the limit is {max_bytes} (INVOICE_PIPELINES_UPLOAD_MAX_MEGABYTES)")
+            )
+        else:
+            try:
+                sha256, size = store_blob(originals, organization_id, read_chunks(file, max_bytes))
+            except StorageError as error:
+                logger.warning("%s waits in the inbox: %s", arrival.path, error)
+                unstable.append(arrival)
+            else:
+                stored.append((arrival, StoredFile(file.name, sha256, size)))
+    recorded = record_uploads(connection, [file for _, file in stored], source="inbox", created_by=created_by)
+    _close(connection, [(arrival, result) for (arrival, _), result in zip(stored, recorded, strict=True)])
+    _refuse(connection, refused)
+    _start_over(connection, unstable)
+    report.unstable += len(unstable)
+    report.refused += [(arrival.path, reason) for arrival, reason in refused]
+    for (arrival, original), result in zip(stored, recorded, strict=True):
+        if result.is_new:
+            report.taken += 1
+            report.size_bytes += original.size_bytes
+        else:
+            report.duplicates.append((arrival.path, f"same bytes as upload {result.upload_id}"))
+    return [arrival for arrival, _ in stored]
+
+
+def _close(connection: Connection, results: Sequence[tuple[_Arrival, RecordedUpload]]) -> None:
+    connection.execute(
+        text(
+            """update intake.arrival a set outcome = n.outcome, outcome_at = now(), upload_id = n.upload_id
+               from unnest(cast(:ids as uuid[]), cast(:outcomes as text[]), cast(:upload_ids as uuid[]))
+                   as n(id, outcome, upload_id)
+               where a.id = n.id"""
+        ),
+        {
+            "ids": [arrival.id for arrival, _ in results],
+            "outcomes": ["taken" if result.is_new else "duplicate" for _, result in results],
+            "upload_ids": [result.upload_id for _, result in results],
+        },
+    )
+
+
+def _refuse(connection: Connection, refused: Sequence[tuple[_Arrival, str]]) -> None:
+    connection.execute(
+        text(
+            """update intake.arrival a set outcome = 'refused', outcome_at = now(), reason = n.reason
+               from unnest(cast(:ids as uuid[]), cast(:reasons as text[])) as n(id, reason) where a.id = n.id"""
+        ),
+        {"ids": [arrival.id for arrival, _ in refused], "reasons": [reason for _, reason in refused]},
+    )
+
+
+def _start_over(connection: Connection, unstable: Sequence[_Arrival]) -> None:
+    """A file that changed, vanished or could not be read is looked at again from the start."""
+    connection.execute(
+        text("update intake.arrival set still_since = now(), last_seen_at = now() where id = any(:ids)"),
+        {"ids": [arrival.id for arrival in unstable]},
+    )
+
+
+def _remove_taken(engine: Engine, organization_id: UUID, present: dict[tuple[str, str], InboxFile]) -> None:
+    """Removes files that were recorded by a process that died before it could remove them."""
+    with organization_scope(engine, organization_id) as connection:
+        rows = connection.execute(
+            text(
+                """select id, path, version from intake.arrival
+                   where outcome in ('taken', 'duplicate') and removed_at is null"""
+            )
+        ).all()
+    arrivals = [_Arrival(row.id, row.path, row.version) for row in rows]
+    lying = [(arrival, present[key]) for arrival in arrivals if (key := (arrival.path, arrival.version)) in present]
+    _remove_files(engine, organization_id, lying)
+
+
+def _remove_files(engine: Engine, organization_id: UUID, files: Sequence[tuple[_Arrival, InboxFile]]) -> None:
+    removed: list[UUID] = []
+    for arrival, file in files:
+        try:
+            remove_file(file)
+        except StorageError as error:
+            logger.warning("%s is stored but stays in the inbox: %s", arrival.path, error)
+        else:
+            removed.append(arrival.id)
+    if removed:
+        with organization_scope(engine, organization_id) as connection:
+            connection.execute(
+                text("update intake.arrival set removed_at = now() where id = any(:ids)"), {"ids": removed}
+            )

@@ -1,0 +1,87 @@
+"""Holds the parse stage: uploads become readings. One chunk of the queue at a time, one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import Connection
+from upath import UPath
+
+from invoice_pipelines.intake.documents import Aids, Limits, read_document
+from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
+from invoice_pipelines.intake.reading import Reading, ReadingError
+from invoice_pipelines.intake.received_invoices import (
+    RECOGNIZE,
+    InvoiceVersion,
+    ParseableInvoice,
+    ProcessingError,
+    mark_failed,
+    mark_parsed,
+    parseable_invoices,
+)
+from invoice_pipelines.intake.review.learning import learned_places
+from invoice_pipelines.intake.stages.recognizing import PagesNotRecognized, SeenPage, known_pages, no_page_is_known
+from invoice_pipelines.intake.validation.verdict import class_of_reading_error
+from invoice_pipelines.storage import read_blob
+from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded, enqueue
+
+WAITS_FOR_RECOGNITION = Skipped("the document has pages that are pictures; it is parsed when their text is recognized")
+_GONE = Skipped("the invoice is not waiting to be read any more")
+
+
+def parse_handler(
+    originals: UPath,
+    limits: Limits,
+    ocr: EngineSpec | None,
+    *,
+    recognition_follows: bool = False,
+    seen: Callable[[str], Sequence[SeenPage] | None] | None = None,
+) -> Callable[[Connection, Chunk], list[Outcome]]:
+    """The handler of the `parse_upload` queue, whose subjects are ids of received invoices.
+
+    A document that cannot be read fails with its reason and is not tried again by itself; a fault of ours or of the
+    storage is raised, and `work` tries again. One with pages that no engine has read yet goes to the queue
+    `recognize_upload` and comes back from there; without an engine (`ocr`) such pages are left out.
+
+    Drawing a page to find out whether it is known costs more than all else here, so it is avoided: with
+    `recognition_follows`, a document that was never read goes there at once, as its pages are not known yet; and
+    `seen` gives the pages of a document, by its SHA-256, that recognition has drawn a moment ago.
+    """
+
+    def aids(connection: Connection, document: ParseableInvoice) -> Aids:
+        learned = partial(learned_places, connection)
+        if ocr is None:
+            return Aids(None, learned)
+        if recognition_follows and document.version.processing_version == 0:
+            return Aids(no_page_is_known, learned)
+        return Aids(known_pages(connection, ocr, seen(document.sha256) if seen else None), learned)
+
+    def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
+        waiting = parseable_invoices(connection, [UUID(item.subject_id) for item in chunk.items], lock=True)
+        outcomes: dict[UUID, Outcome] = {}
+        failures: list[tuple[InvoiceVersion, ProcessingError]] = []
+
+        def readings() -> Iterator[tuple[InvoiceVersion, Reading]]:
+            for invoice_id, document in waiting.items():
+                data = read_blob(originals, document.organization_id, document.sha256, limits.file_bytes)
+                try:
+                    reading = read_document(data, document.file_name, limits, aids(connection, document))
+                except PagesNotRecognized:
+                    outcomes[invoice_id] = WAITS_FOR_RECOGNITION
+                except ReadingError as error:
+                    outcomes[invoice_id] = Failed(error.code, error.message, retry=False)
+                    reason = ProcessingError("parse", error.code, error.message, class_of_reading_error(error.code))
+                    failures.append((document.version, reason))
+                else:
+                    outcomes[invoice_id] = Succeeded({"format": str(reading.format), "source": str(reading.source)})
+                    yield document.version, reading
+
+        mark_parsed(connection, readings())
+        mark_failed(connection, failures)
+        unread = [str(invoice_id) for invoice_id, outcome in outcomes.items() if outcome is WAITS_FOR_RECOGNITION]
+        enqueue(connection, RECOGNIZE, unread)
+        return [outcomes.get(UUID(item.subject_id), _GONE) for item in chunk.items]
+
+    return handle

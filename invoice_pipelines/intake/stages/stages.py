@@ -1,0 +1,373 @@
+"""Holds the four stages of the intake as one call each: take uploads, parse, validate, export.
+
+A stage works on one organization until its queue is empty or its time is up, and reports what it did. Dagster's
+assets, the sweep, the command line and the benchmarks all call these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+from upath import UPath
+
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
+from invoice_pipelines.intake.exports.export_files import Export, complete_exports
+from invoice_pipelines.intake.received_invoices import (
+    EXPORT,
+    PARSE,
+    PROCESS,
+    RECOGNIZE,
+    STAGE_OF_KIND,
+    VALIDATE,
+    ProcessingError,
+    fail_given_up,
+    invoices_to_process,
+    record_errors,
+)
+from invoice_pipelines.intake.stages.arrivals import IntakeReport, take_arrivals
+from invoice_pipelines.intake.stages.recognition import Recognition
+from invoice_pipelines.organizations import Organization
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.storage import root_path
+from invoice_pipelines.work import (
+    Chunk,
+    DrainProgress,
+    DrainReport,
+    Failed,
+    Item,
+    LeaseLost,
+    Outcome,
+    Skipped,
+    create_job,
+    drain,
+)
+from invoice_pipelines.work.failures import reason_of
+
+if TYPE_CHECKING:
+    from invoice_pipelines.intake.stages.recognizing import RecognizingStage
+    from invoice_pipelines.intake.stages.validating import Standard
+
+MEGABYTE = 1_000_000
+EXPORT_CHUNK = 5000
+"""Invoices in one export at the most: a pair of files that a spreadsheet still opens."""
+
+RECOGNIZE_CHUNK = 32
+"""Documents whose pages are recognized together: enough to keep all processes busy, few to be done again after a kill.
+What was read of them is kept page by page."""
+
+UNTIL_THE_ENGINE_WORKS = 1000
+"""Attempts of a document while the OCR engine cannot work; at most an hour and a half apart, so a month and more."""
+
+_LARGEST_SAMPLE = 20
+
+STAGES = 4
+"""Stages in a run, which share its time."""
+
+OnProgress = Callable[[DrainProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """All that the stages of one organization need.
+
+    `actor` says on whose behalf, for the audit trail. `time_box` is what each stage may take.
+    """
+
+    engine: Engine
+    organization: Organization
+    inbox: UPath
+    originals: UPath
+    exports: UPath
+    limits: Limits
+    actor: str
+    settle: timedelta
+    remove_taken: bool
+    chunk_size: int
+    lease: timedelta
+    time_box: timedelta
+    max_attempts: int
+    rules_directory: Path | None
+    ocr: EngineSpec | None
+    ocr_processes: int
+
+    @property
+    def today(self) -> date:
+        """The date in the organization's time zone."""
+        return datetime.now(self.organization.time_zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class ParseReport:
+    """What a parse stage did: the queue's report, and text recognition where there were pages for it."""
+
+    drained: DrainReport
+    recognition: Recognition | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What an export stage did: the queue's report and the exports that were completed."""
+
+    drained: DrainReport
+    exports: tuple[Export, ...]
+
+
+def make_intake(engine: Engine, organization: Organization, settings: Settings, actor: str) -> Intake:
+    """The intake of one organization as the settings have it. Raises StorageError for an unusable place."""
+    return Intake(
+        engine=engine,
+        organization=organization,
+        inbox=root_path(settings.inbox_root) / organization.slug,
+        originals=root_path(settings.originals_root),
+        exports=root_path(settings.exports_root),
+        limits=Limits(file_bytes=settings.upload_max_megabytes * MEGABYTE),
+        actor=actor,
+        settle=timedelta(seconds=settings.inbox_settle_seconds),
+        remove_taken=settings.inbox_after_intake == "remove",
+        chunk_size=settings.intake_chunk_size,
+        lease=timedelta(seconds=settings.lease_seconds),
+        time_box=timedelta(seconds=settings.run_time_box_seconds / STAGES),
+        max_attempts=settings.intake_max_attempts,
+        rules_directory=settings.rules_dir,
+        ocr=engine_spec(settings, organization),
+        ocr_processes=settings.ocr_processes,
+    )
+
+
+def engine_spec(settings: Settings, organization: Organization | None = None) -> EngineSpec | None:
+    """The OCR engine of an organization: its own choice, else that of the deployment; None where it is switched off."""
+    chosen = organization.settings.ocr_engine if organization is not None else None
+    name = chosen or settings.ocr_engine
+    if name == "none":
+        return None
+    return EngineSpec(
+        name=name,
+        languages=settings.vision_language_hints if name == "cloud_vision" else settings.ocr_languages,
+        threads=settings.ocr_threads,
+        endpoint=settings.vision_endpoint,
+        parent=settings.vision_parent,
+        requests_per_minute=settings.vision_requests_per_minute,
+        usd_per_1000_pages=settings.vision_usd_per_1000_pages,
+        patience_seconds=min(180.0, settings.lease_seconds * 0.6),
+    )
+
+
+def take_uploads(intake: Intake, on_progress: Callable[[IntakeReport], None] | None = None) -> IntakeReport:
+    """Takes the files that lie still in the organization's inbox."""
+    return take_arrivals(
+        intake.engine,
+        intake.organization.id,
+        intake.inbox,
+        intake.originals,
+        settle=intake.settle,
+        max_bytes=intake.limits.file_bytes,
+        remove=intake.remove_taken,
+        created_by=intake.actor,
+        time_box=intake.time_box,
+        on_progress=on_progress,
+    )
+
+
+def parse_uploads(intake: Intake, on_progress: OnProgress | None = None) -> ParseReport:
+    """Reads what was uploaded or is to be read again; pages that are pictures are recognized in between.
+
+    While the OCR engine cannot work, the documents that need it wait, and all others go on.
+    """
+    from invoice_pipelines.intake.stages.parsing import (
+        parse_handler,  # readers are heavy; loading Dagster must not wait
+    )
+
+    places = (intake.originals, intake.limits, intake.ocr)
+    drained = _drain(intake, PARSE, parse_handler(*places, recognition_follows=True), on_progress)
+    if intake.ocr is None:
+        return ParseReport(drained, None)
+    with recognizing(intake, intake.ocr) as stage:
+        recognized = _drain(
+            intake,
+            RECOGNIZE,
+            stage.handle,
+            on_progress,
+            chunk_size=RECOGNIZE_CHUNK,
+            max_attempts=UNTIL_THE_ENGINE_WORKS,
+            should_stop=stage.is_stopped,
+        )
+    if not recognized.chunks:
+        return ParseReport(drained, None)
+    parsed = _drain(intake, PARSE, parse_handler(*places, seen=stage.seen), on_progress)
+    return ParseReport(_together(drained, recognized, parsed), stage.done)
+
+
+def recognizing(intake: Intake, ocr: EngineSpec) -> RecognizingStage:
+    """Text recognition for the organization, to be used as a context manager."""
+    from invoice_pipelines.intake.stages.recognizing import RecognizingStage  # heavy as well
+
+    return RecognizingStage(
+        engine=intake.engine,
+        organization_id=intake.organization.id,
+        originals=intake.originals,
+        limits=intake.limits,
+        spec=ocr,
+        processes=intake.ocr_processes,
+        lease=intake.lease,
+        max_attempts=intake.max_attempts,
+        actor=intake.actor,
+    )
+
+
+def _together(first: DrainReport, recognized: DrainReport, second: DrainReport) -> DrainReport:
+    """One report on documents, each counted once: those that went on to text recognition by what became of them."""
+    seconds = first.seconds + recognized.seconds + second.seconds
+    succeeded = first.succeeded + second.succeeded
+    went_on = recognized.succeeded + recognized.failed
+    skipped = max(first.skipped + recognized.skipped + second.skipped - went_on, 0)
+    failed = first.failed + recognized.failed + second.failed
+    return replace(
+        second,
+        succeeded=succeeded,
+        skipped=skipped,
+        failed=failed,
+        retried=first.retried + recognized.retried + second.retried,
+        cancelled=first.cancelled + recognized.cancelled + second.cancelled,
+        lost=first.lost + recognized.lost + second.lost,
+        died=first.died + recognized.died + second.died,
+        chunks=first.chunks + recognized.chunks + second.chunks,
+        seconds=seconds,
+        items_per_second=(succeeded + skipped + failed) / max(seconds, 1e-6),
+        failures=(*first.failures, *recognized.failures, *second.failures)[:_LARGEST_SAMPLE],
+        due=recognized.due + second.due,
+    )
+
+
+def validate_invoices(intake: Intake, on_progress: OnProgress | None = None) -> DrainReport:
+    """Judges what was parsed."""
+    from invoice_pipelines.intake.stages.validating import validate_handler  # as above: Saxon and schemas
+
+    handler = validate_handler(standard_of(intake))
+    return _drain(intake, VALIDATE, handler, on_progress)
+
+
+def standard_of(intake: Intake) -> Standard:
+    """What the organization's invoices are judged by."""
+    from invoice_pipelines.intake.stages.validating import Standard
+
+    settings = intake.organization.settings
+    return Standard(intake.today, settings.oldest_invoice_years, intake.rules_directory, settings.review_thresholds)
+
+
+def export_invoices(intake: Intake, on_progress: OnProgress | None = None) -> ExportReport:
+    """Writes what was validated to files, after what an earlier run may have left pending."""
+    from invoice_pipelines.intake.exports.exporting import export_formats, export_handler  # as above: charts and rules
+
+    organization = intake.organization
+    places = (organization.id, organization.slug, intake.exports, intake.originals)
+    with organization_scope(intake.engine, organization.id) as connection:
+        formats = export_formats(connection, organization)
+    exports = complete_exports(intake.engine, *places)
+    drained = _drain(intake, EXPORT, export_handler(formats, intake.actor), on_progress, chunk_size=EXPORT_CHUNK)
+    exports += complete_exports(intake.engine, *places)
+    return ExportReport(drained, tuple(exports))
+
+
+def process_uploads(intake: Intake, upload_ids: Sequence[UUID]) -> tuple[UUID, DrainReport]:
+    """Parses, validates and exports the named uploads ahead of the queue, as a batch job.
+
+    Returns the id of the job and its report, whose counts are those of parsing and validating. Raises UnknownUpload
+    for an id that the organization does not have, and NotWaiting for one that is not UPLOADED or CREATED.
+    """
+    from invoice_pipelines.intake.stages.parsing import parse_handler
+    from invoice_pipelines.intake.stages.validating import validate_handler
+
+    with organization_scope(intake.engine, intake.organization.id) as connection:
+        invoice_ids = invoices_to_process(connection, upload_ids)
+        job_id = create_job(connection, PROCESS, invoice_ids, created_by=intake.actor)
+    validate = validate_handler(standard_of(intake))
+
+    def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
+        recognized = stage.recognize(connection, chunk) if stage else {}
+        parsed = parse(connection, chunk)
+        validated = validate(connection, chunk)
+        # What was parsed earlier is skipped by parsing and done by validation; what cannot be read, the reverse.
+        return [
+            next(
+                (earlier for earlier in (recognized.get(item.subject_id), read) if isinstance(earlier, Failed)), judged
+            )
+            if isinstance(judged, Skipped)
+            else judged
+            for item, read, judged in zip(chunk.items, parsed, validated, strict=True)
+        ]
+
+    with ExitStack() as opened:
+        stage = opened.enter_context(recognizing(intake, intake.ocr)) if intake.ocr else None
+        parse = parse_handler(intake.originals, intake.limits, intake.ocr, seen=stage.seen if stage else None)
+        report = _drain(intake, PROCESS, handle, None, chunk_size=RECOGNIZE_CHUNK)
+    export_invoices(intake)
+    return job_id, report
+
+
+def _drain(
+    intake: Intake,
+    kind: str,
+    handler: Callable[[Connection, Chunk], list[Outcome]],
+    on_progress: OnProgress | None,
+    chunk_size: int | None = None,
+    max_attempts: int | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> DrainReport:
+    attempts = max_attempts or intake.max_attempts
+    report = drain(
+        intake.engine,
+        intake.organization.id,
+        kind,
+        _logged(intake, kind, handler, attempts),
+        chunk_size=chunk_size or intake.chunk_size,
+        lease=intake.lease,
+        time_box=intake.time_box,
+        max_attempts=attempts,
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+    with organization_scope(intake.engine, intake.organization.id) as connection:
+        fail_given_up(connection)
+    return report
+
+
+def _logged(
+    intake: Intake, kind: str, handler: Callable[[Connection, Chunk], list[Outcome]], max_attempts: int
+) -> Callable[[Connection, Chunk], list[Outcome]]:
+    """The handler, with each attempt that is to be tried again in the log of errors. The last one fails the invoice,
+    which is in the log by that."""
+    stage = STAGE_OF_KIND.get(kind, "parse")
+
+    def entry(item: Item, failed: Failed) -> tuple[UUID, ProcessingError]:
+        return UUID(item.subject_id), ProcessingError(stage, failed.code, failed.message, attempts=item.attempts)
+
+    def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
+        try:
+            outcomes = handler(connection, chunk)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            item = chunk.items[0]
+            if len(chunk.items) == 1 and item.attempts < max_attempts:
+                connection.rollback()  # it may hold the invoice, which the log points at
+                with organization_scope(intake.engine, intake.organization.id) as another:
+                    record_errors(another, [entry(item, reason_of(error))], will_be_retried=True)
+            raise
+        retried = [
+            entry(item, outcome)
+            for item, outcome in zip(chunk.items, outcomes, strict=True)
+            if isinstance(outcome, Failed) and outcome.retry and item.attempts < max_attempts
+        ]
+        record_errors(connection, retried, will_be_retried=True)
+        return outcomes
+
+    return handle

@@ -1,0 +1,88 @@
+"""Holds how a person of the company allows the connection: the page that is opened, and what comes back from it.
+
+QuickBooks sends the person's browser back with a code, the company and our `state`. The state is a secret that is kept
+as its hash, ends after some minutes, is good once, and only for the organization and the person that asked for it: so
+nobody can be made to connect an organization with a company of somebody else.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from hashlib import sha256
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.quickbooks.api.faults import QuickBooksError
+from invoice_pipelines.quickbooks.connection.connections import Connected, connect
+from invoice_pipelines.quickbooks.connection.oauth import page_of_authorization
+from invoice_pipelines.settings import Settings
+
+LASTS = timedelta(minutes=15)
+_KEPT = timedelta(days=30)
+
+
+def begin_authorization(engine: Engine, settings: Settings, organization_id: UUID, *, requested_by: str) -> str:
+    """The address that the person is to open within 15 minutes."""
+    state = secrets.token_urlsafe(32)
+    page = page_of_authorization(settings, state)
+    with organization_scope(engine, organization_id) as connection:
+        connection.execute(
+            text(
+                """delete from quickbooks.authorization_request
+                   where organization_id = current_setting('app.organization_id')::uuid
+                     and expires_at < clock_timestamp() - :kept"""
+            ),
+            {"kept": _KEPT},
+        )
+        connection.execute(
+            text(
+                """insert into quickbooks.authorization_request (organization_id, state_sha256, requested_by,
+                                                                 expires_at)
+                   values (current_setting('app.organization_id')::uuid, :state, :requested_by,
+                           clock_timestamp() + :lasts)"""
+            ),
+            {"state": _hash(state), "requested_by": requested_by, "lasts": LASTS},
+        )
+    return page
+
+
+def finish_authorization(
+    engine: Engine, settings: Settings, organization_id: UUID, redirected_to: str, *, person: str
+) -> Connected:
+    """Connects the organization by the address that the browser was sent back to.
+
+    Raises QuickBooksError where the person did not allow it, or the address does not belong to a request that this
+    person began for this organization and that is still open.
+    """
+    given = {name: values[0] for name, values in parse_qs(urlsplit(redirected_to.strip()).query).items()}
+    if not given.get("state"):
+        raise QuickBooksError("The address has no state; give the whole address that the browser was sent back to.")
+    with organization_scope(engine, organization_id) as connection:
+        used = connection.execute(
+            text(
+                """update quickbooks.authorization_request set used_at = clock_timestamp()
+                   where organization_id = current_setting('app.organization_id')::uuid and state_sha256 = :state
+                     and requested_by = :person and used_at is null and expires_at > clock_timestamp()"""
+            ),
+            {"state": _hash(given["state"]), "person": person},
+        ).rowcount
+    if not used:
+        raise QuickBooksError(
+            "The address does not belong to an open request: it was used, is older than 15 minutes, or was asked for "
+            "by another person or organization. Begin again with `quickbooks connect`."
+        )
+    if "error" in given:
+        raise QuickBooksError(f"QuickBooks says that the connection was not allowed ({given['error'][:60]}).")
+    if not given.get("code") or not given.get("realmId"):
+        raise QuickBooksError("The address has no code or no realmId; begin again with `quickbooks connect`.")
+    return connect(
+        engine, settings, organization_id, code=given["code"], realm_id=given["realmId"], connected_by=person
+    )
+
+
+def _hash(state: str) -> str:
+    return sha256(state.encode()).hexdigest()

@@ -1,0 +1,316 @@
+"""Holds the connection of an organization with its QuickBooks company: making it, finding it, ending it.
+
+How a person allows the connection is in `authorization`, what becomes of tokens in `tokens`, pauses in `pauses`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, Engine, text
+
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.quickbooks.api.company import CALLS_TO_READ, read_company
+from invoice_pipelines.quickbooks.api.faults import QuickBooksError
+from invoice_pipelines.quickbooks.api.http_clients import open_http_client
+from invoice_pipelines.quickbooks.api.options import Company, ConnectionOptions
+from invoice_pipelines.quickbooks.api.rate import count_calls
+from invoice_pipelines.quickbooks.connection import oauth
+from invoice_pipelines.quickbooks.connection.oauth import Tokens
+from invoice_pipelines.quickbooks.connection.secrets import SecretsError, seal, unseal
+from invoice_pipelines.quickbooks.events import record_event
+from invoice_pipelines.settings import Settings
+
+__all__ = [
+    "Company",
+    "Connected",
+    "ConnectionOptions",
+    "change_options",
+    "confirm_company",
+    "connect",
+    "connect_with_tokens",
+    "disconnect",
+    "find_connection",
+    "store_company",
+]
+
+_ACCESS_TOKEN_LASTS = timedelta(hours=1)
+_REFRESH_TOKEN_LASTS = timedelta(days=100)
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The connection of an organization, without its tokens.
+
+    `status` is `connected`, `unconfirmed` (another company than before: nothing is read or written until a person
+    agrees), `needs_reconnect` or `disconnected`.
+    """
+
+    organization_id: UUID
+    realm_id: str
+    status: str
+    company: Company
+    options: ConnectionOptions
+    paused_until: datetime | None
+    status_reason: str | None = None
+    paused_reason: str | None = None
+    connected_at: datetime | None = None
+    connected_by: str = ""
+    access_refused_since: datetime | None = None
+    """Since when QuickBooks refuses calls although it gives new tokens; None: it does not."""
+
+
+def find_connection(connection: Connection) -> Connected | None:
+    """The connection of the organization in scope; None where it never had one."""
+    row = connection.execute(
+        text(
+            """select organization_id, realm_id, status, company, options, paused_until, status_reason, paused_reason,
+                      connected_at, connected_by, access_refused_since
+               from quickbooks.connection
+               where organization_id = current_setting('app.organization_id')::uuid"""
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return Connected(
+        **{
+            **row._mapping,
+            "company": Company.model_validate(row.company),
+            "options": ConnectionOptions.model_validate(row.options),
+        }
+    )
+
+
+def connect(
+    engine: Engine, settings: Settings, organization_id: UUID, *, code: str, realm_id: str, connected_by: str
+) -> Connected:
+    """Connects an organization with the company that a person allowed, by the code that the callback brought.
+
+    Raises QuickBooksError where the code or the company cannot be used; see `connect_with_tokens`.
+    """
+    with open_http_client() as http:
+        tokens = oauth.exchange_code(http, settings, code)
+    return _connect(engine, settings, organization_id, realm_id, tokens, connected_by)
+
+
+def connect_with_tokens(
+    engine: Engine,
+    settings: Settings,
+    organization_id: UUID,
+    *,
+    realm_id: str,
+    access_token: str,
+    refresh_token: str,
+    connected_by: str,
+    access_expires_at: datetime | None = None,
+    refresh_expires_at: datetime | None = None,
+    refresh_hard_expires_at: datetime | None = None,
+) -> Connected:
+    """Connects an organization by tokens that exist already, such as those of another tool that is replaced.
+
+    Unless told, the access token is valid for an hour and the refresh token for 100 days. Asks the company for its
+    settings, and so proves that the tokens are good for it. A company other than the one before is `unconfirmed`.
+    Raises QuickBooksError where another organization has the company, or the tokens do not open it.
+    """
+    now = datetime.now(UTC)
+    tokens = Tokens(
+        access_token=access_token,
+        refresh_token=refresh_token,
+        access_expires_at=access_expires_at or now + _ACCESS_TOKEN_LASTS,
+        refresh_expires_at=refresh_expires_at or now + _REFRESH_TOKEN_LASTS,
+        refresh_hard_expires_at=refresh_hard_expires_at,
+    )
+    return _connect(engine, settings, organization_id, realm_id, tokens, connected_by)
+
+
+def confirm_company(engine: Engine, organization_id: UUID, *, confirmed_by: str) -> Connected:
+    """A person agrees that the organization works with another company from now on.
+
+    Everything is then pushed and pulled anew, as mappings belong to a company. Raises QuickBooksError where there is
+    nothing to agree to.
+    """
+    with organization_scope(engine, organization_id) as connection:
+        known = _known(connection)
+        changed = connection.execute(
+            text(
+                """update quickbooks.connection
+                   set status = 'connected', status_reason = null, confirmed_realm_id = realm_id,
+                       updated_at = clock_timestamp()
+                   where organization_id = current_setting('app.organization_id')::uuid and status = 'unconfirmed'"""
+            )
+        ).rowcount
+        if not changed:
+            raise QuickBooksError(f"There is no change of company to confirm: the connection is {known.status}.")
+        message = f"{confirmed_by} confirmed the change to {known.company.name} ({known.realm_id})."
+        record_event(connection, known.realm_id, "COMPANY_CONFIRMED", message, detail={"by": confirmed_by})
+        return _known(connection)
+
+
+def disconnect(engine: Engine, settings: Settings, organization_id: UUID, *, disconnected_by: str) -> None:
+    """Ends the connection and gives the tokens back. Mappings stay, for when the same company is connected again."""
+    with organization_scope(engine, organization_id) as connection:
+        known = _known(connection)
+        sealed = connection.execute(
+            text(
+                """update quickbooks.connection
+                   set status = 'disconnected', status_reason = :reason, tokens = null,
+                       token_version = token_version + 1, paused_until = null, paused_reason = null,
+                       access_refused_since = null, access_token_expires_at = null, refresh_token_expires_at = null,
+                       refresh_token_hard_expires_at = null, updated_at = clock_timestamp()
+                   where organization_id = current_setting('app.organization_id')::uuid
+                   returning old.tokens"""
+            ),
+            {"reason": f"Disconnected by {disconnected_by}."},
+        ).scalar_one()
+        message = f"{disconnected_by} disconnected {known.company.name} ({known.realm_id})."
+        record_event(connection, known.realm_id, "DISCONNECTED", message, detail={"by": disconnected_by})
+    if sealed is not None:
+        # Intuit's tokens end by themselves; what cannot be reached or opened does not keep the connection.
+        with contextlib.suppress(oauth.TokenServiceAway, SecretsError), open_http_client() as http:
+            oauth.revoke(http, settings, unseal(settings, organization_id, known.realm_id, sealed)["refresh_token"])
+
+
+def store_company(connection: Connection, realm_id: str, company: Company) -> None:
+    """Stores what the company of the organization in scope is set to, unless it has another one meanwhile."""
+    connection.execute(
+        text(
+            """update quickbooks.connection
+               set company = cast(:company as jsonb), company_read_at = clock_timestamp(),
+                   updated_at = case when company = cast(:company as jsonb) then updated_at else clock_timestamp() end
+               where organization_id = current_setting('app.organization_id')::uuid and realm_id = :realm"""
+        ),
+        {"realm": realm_id, "company": company.model_dump_json()},
+    )
+
+
+def company_is_old(connection: Connection) -> bool:
+    """Whether what the company of the organization in scope is set to was read longer than half a day ago."""
+    return bool(
+        connection.execute(
+            text(
+                """select company_read_at < now() - interval '12 hours' from quickbooks.connection
+                   where organization_id = current_setting('app.organization_id')::uuid"""
+            )
+        ).scalar()
+    )
+
+
+def change_options(
+    engine: Engine, organization_id: UUID, changes: Mapping[str, Any], *, changed_by: str
+) -> ConnectionOptions:
+    """Changes some of what the organization chose; returns it as it is now. Raises QuickBooksError for wrong values."""
+    with organization_scope(engine, organization_id) as connection:
+        known = _known(connection)
+        try:
+            new = ConnectionOptions.model_validate({**known.options.model_dump(), **changes})
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            raise QuickBooksError(f"Options of QuickBooks: {problems}") from None
+        connection.execute(
+            text(
+                """update quickbooks.connection
+                   set options = cast(:options as jsonb), updated_at = clock_timestamp()
+                   where organization_id = current_setting('app.organization_id')::uuid"""
+            ),
+            {"options": new.model_dump_json()},
+        )
+        before = known.options.model_dump()
+        changed = {name: [before[name], value] for name, value in new.model_dump().items() if value != before[name]}
+        if changed:
+            message = f"{changed_by} changed {', '.join(sorted(changed))}."
+            record_event(
+                connection, known.realm_id, "OPTIONS_CHANGED", message, detail={"by": changed_by, "changed": changed}
+            )
+    return new
+
+
+def _known(connection: Connection) -> Connected:
+    known = find_connection(connection)
+    if known is None:
+        raise QuickBooksError("The organization is not connected with QuickBooks; `quickbooks connect` does that.")
+    return known
+
+
+def _connect(
+    engine: Engine, settings: Settings, organization_id: UUID, realm_id: str, tokens: Tokens, connected_by: str
+) -> Connected:
+    if not (realm_id.isascii() and realm_id.isdigit() and len(realm_id) <= 20):
+        raise QuickBooksError(f"{realm_id[:40]!r} is no company of QuickBooks: a realm id has up to 20 digits.")
+    with open_http_client() as http:
+        company = read_company(http, settings, realm_id, tokens.access_token)
+    with organization_scope(engine, organization_id) as connection:
+        connection.execute(
+            text("select pg_advisory_xact_lock(hashtextextended('quickbooks realm ' || :realm, 0))"),
+            {"realm": realm_id},
+        )
+        if connection.execute(text("select quickbooks.realm_is_taken(:realm)"), {"realm": realm_id}).scalar_one():
+            raise QuickBooksError(
+                f"The company {company.name} ({realm_id}) is connected with another organization; disconnect it there."
+            )
+        _write(connection, settings, organization_id, realm_id, tokens, company, connected_by)
+        count_calls(connection, realm_id, CALLS_TO_READ)
+        connected = _known(connection)
+        message = f"{connected_by} connected {company.name} ({realm_id})."
+        record_event(connection, realm_id, "CONNECTED", message, detail={"by": connected_by})
+        if connected.status == "unconfirmed":
+            record_event(connection, realm_id, "OTHER_COMPANY", connected.status_reason or "", severity="warning")
+    return connected
+
+
+def _write(
+    connection: Connection,
+    settings: Settings,
+    organization_id: UUID,
+    realm_id: str,
+    tokens: Tokens,
+    company: Company,
+    connected_by: str,
+) -> None:
+    sealed = seal(
+        settings,
+        organization_id,
+        realm_id,
+        {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token},
+    )
+    connection.execute(
+        text(
+            """insert into quickbooks.connection as c (
+                   organization_id, realm_id, confirmed_realm_id, tokens, token_version, access_token_expires_at,
+                   refresh_token_expires_at, refresh_token_hard_expires_at, company, connected_by)
+               values (current_setting('app.organization_id')::uuid, :realm_id, :realm_id, :tokens, 1, :access_expires,
+                       :refresh_expires, :hard_expires, cast(:company as jsonb), :connected_by)
+               on conflict (organization_id) do update
+               set realm_id = excluded.realm_id,
+                   status = case when c.confirmed_realm_id = excluded.realm_id then 'connected' else 'unconfirmed' end,
+                   status_reason = case when c.confirmed_realm_id <> excluded.realm_id then :other_company
+                                        || c.confirmed_realm_id || '. Nothing is read or written until somebody '
+                                        || 'confirms that: `quickbooks confirm`.' end,
+                   -- Ids of accounts, tax codes and items mean something else in another company.
+                   options = case when c.realm_id = excluded.realm_id then c.options
+                                  else c.options - '{income_account,tax_codes,default_item,discount_item}'::text[] end,
+                   paused_until = null, paused_reason = null, access_refused_since = null, tokens = excluded.tokens,
+                   token_version = c.token_version + 1,
+                   access_token_expires_at = excluded.access_token_expires_at,
+                   refresh_token_expires_at = excluded.refresh_token_expires_at,
+                   refresh_token_hard_expires_at = excluded.refresh_token_hard_expires_at,
+                   company = excluded.company, company_read_at = clock_timestamp(),
+                   connected_at = clock_timestamp(),
+                   connected_by = excluded.connected_by, updated_at = clock_timestamp()"""
+        ),
+        {
+            "realm_id": realm_id,
+            "tokens": sealed,
+            "access_expires": tokens.access_expires_at,
+            "refresh_expires": tokens.refresh_expires_at,
+            "hard_expires": tokens.refresh_hard_expires_at,
+            "company": company.model_dump_json(),
+            "connected_by": connected_by,
+            "other_company": f"The organization is connected with {company.name} ({realm_id}) now, before it was ",
+        },
+    )

@@ -1,0 +1,46 @@
+"""Holds how the items that an organization names for lines without one are found in its QuickBooks company."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from invoice_pipelines.quickbooks.api.client import QuickBooks, quote
+from invoice_pipelines.quickbooks.api.faults import QuickBooksError
+from invoice_pipelines.quickbooks.records.fields import NOT_ITEMS
+
+CHOSEN = ("default_item", "discount_item")
+"""Options that name an item of QuickBooks."""
+
+
+def find_chosen(quickbooks: QuickBooks, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes of options in which items are named by their ids or names, with ids.
+
+    Raises QuickBooksError where there is no such item, or none that can stand on an invoice; Fault and RealmPaused.
+    """
+    found = {name: _find(quickbooks, name, value) for name, value in changes.items() if name in CHOSEN and value}
+    return {**changes, **found}
+
+
+def _find(quickbooks: QuickBooks, option: str, value: str) -> str:
+    wheres = [f"Name = {quote(value)}"]
+    if value.isascii() and value.isdigit():
+        wheres.insert(0, f"Id = {quote(value)}")
+    for where in wheres:
+        for page in quickbooks.query("Item", where, order_by=""):
+            for item in page.documents:
+                _check(option, value, item)
+                return str(item["Id"])
+    raise QuickBooksError(
+        f"{option}: QuickBooks has no item {value[:100]!r}; give the name or the id of one, or make it there."
+    )
+
+
+def _check(option: str, value: str, item: Mapping[str, Any]) -> None:
+    if item.get("Active") is False:
+        raise QuickBooksError(f"{option}: the item {value[:100]!r} is inactive in QuickBooks; take another one.")
+    if item.get("Type") in NOT_ITEMS:
+        raise QuickBooksError(
+            f"{option}: {value[:100]!r} is a {str(item['Type']).lower()} in QuickBooks, which cannot stand on an "
+            "invoice; take a service or a product."
+        )

@@ -1,0 +1,138 @@
+"""Holds how a thread of a push voids invoices, one by one: what is read, stored, sent and recorded. See voids."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind
+from invoice_pipelines.quickbooks.invoices import voids
+from invoice_pipelines.quickbooks.push.batches import Batch, Ended, Planned, end_operations, store_batch
+from invoice_pipelines.quickbooks.push.composing import next_revision
+from invoice_pipelines.quickbooks.push.entries import Entries, given_up
+from invoice_pipelines.quickbooks.push.resending import NOT_KNOWN, Resending
+from invoice_pipelines.quickbooks.records.mappings import Mapped, load_mappings
+from invoice_pipelines.work import Failed, Outcome
+
+if TYPE_CHECKING:
+    from invoice_pipelines.quickbooks.push.push import Shared
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 4
+"""How often an invoice is read and voided anew within one turn."""
+
+
+class Voiding:
+    """The voids of one thread."""
+
+    def __init__(self, shared: Shared, resending: Resending) -> None:
+        self._shared = shared
+        self._quickbooks = shared.quickbooks
+        self._connected = shared.quickbooks.connected
+        self._entity = shared.entity
+        self._resending = resending
+
+    def _scope(self) -> AbstractContextManager[Connection]:
+        return organization_scope(self._shared.engine, self._shared.organization_id)
+
+    def void(self, known: Mapped, entries: Entries) -> None:
+        """Voids an invoice there; its entry has an outcome after that. Raises HeldUp and RealmPaused."""
+        for _ in range(ROUNDS):
+            outcome: Outcome | None = None
+            batch: Batch | None = None
+            try:
+                document = voids.read_invoice(self._quickbooks, known)
+            except Fault as fault:
+                self._finish(known, given_up(fault, entries.attempts(known.local_id)), entries)
+                return
+            with self._scope() as connection:
+                if document is None:
+                    outcome = voids.record_deleted(connection, self._connected, known, None)
+                elif voids.is_void(document):
+                    outcome = voids.record_void(connection, self._connected, known, document, None)
+                elif voids.is_paid(document):
+                    reason = "a payment is applied to it. Take the payment off there, or issue the invoice anew here."
+                    outcome = voids.record_refusal(connection, self._connected, known, reason, None, None)
+                else:
+                    self._resending.check(connection)
+                    batch = self._store(connection, known, str(document["SyncToken"]))
+                    if batch is None:
+                        outcome = Failed("UNDER_WAY", "Something of it is being sent already.", retry=True)
+                if outcome is not None:
+                    ended = entries.finish(connection, {known.local_id: outcome})
+            if outcome is not None or batch is None:
+                self._shared.tally.outcomes(ended)
+                return
+            with self._resending.held(batch):
+                if not self.send(batch, entries):
+                    return
+        failed = Failed("QBO_5010", "The invoice is changed in QuickBooks again and again.", retry=True)
+        self._finish(known, failed, entries)
+
+    def send(self, batch: Batch, entries: Entries | None) -> dict[UUID, Fault | None]:
+        """Sends a stored void; returns its invoice where it must be read and decided anew."""
+        subject = batch.operations[0].local_id
+        with self._scope() as connection:
+            known = load_mappings(connection, self._connected.realm_id, self._entity, [subject])[subject]
+        last: Fault | None = None
+        document: Mapping[str, Any] | None = None
+        for _ in self._resending.calls(batch):
+            try:
+                document = voids.send_void(self._quickbooks, batch)
+                last = None
+                break
+            except Fault as fault:
+                last = fault
+                if fault.kind not in NOT_KNOWN:
+                    break
+        if last is not None and last.kind not in NOT_KNOWN and last.code not in (voids.STALE, voids.GONE):
+            try:
+                there = voids.read_invoice(self._quickbooks, known)  # it may be void by now, as by this very request
+                document = there if there is not None and voids.is_void(there) else None
+            except Fault as fault:
+                log.warning("A refused void stays open: %s", fault)
+                last = Fault(FaultKind.UNKNOWN, str(fault))
+        if last is not None and last.kind in NOT_KNOWN:
+            counts = self._resending.company_answers(batch)
+            self._resending.leave_open(batch, [subject], last, entries, counts=counts)
+            return {}
+        self._shared.heard()
+        ended: list[Outcome] = []
+        with self._scope() as connection:
+            if document is not None:
+                outcome = voids.record_void(connection, self._connected, known, document, batch)
+            elif last is not None and last.code == voids.GONE:
+                outcome = voids.record_deleted(connection, self._connected, known, batch)
+            elif last is not None and last.code == voids.STALE:
+                end_operations(connection, batch, {batch.operations[0].b_id: Ended("again", last)})
+                return {subject: last}
+            else:
+                outcome = voids.record_refusal(connection, self._connected, known, str(last), last, batch)
+            if entries is not None:
+                ended = entries.finish(connection, {subject: outcome})
+        self._shared.tally.outcomes(ended)
+        return {}
+
+    def _store(self, connection: Connection, known: Mapped, sync_token: str) -> Batch | None:
+        busy = connection.execute(
+            text("select quickbooks.take_turns('invoice', cast(:ids as uuid[]))"), {"ids": [known.local_id]}
+        ).scalar_one()
+        now = load_mappings(connection, self._connected.realm_id, self._entity, [known.local_id]).get(known.local_id)
+        if busy or now is None or now.state != "active":
+            return None
+        document = {"Id": known.quickbooks_id, "SyncToken": sync_token}
+        revision = next_revision(connection, self._entity, known.local_id, "void")
+        planned = Planned(known.local_id, "void", document, {"quickbooks_id": known.quickbooks_id}, revision)
+        return store_batch(connection, self._connected.realm_id, self._entity, [planned], self._shared.lease)
+
+    def _finish(self, known: Mapped, outcome: Outcome, entries: Entries) -> None:
+        with self._scope() as connection:
+            ended = entries.finish(connection, {known.local_id: outcome})
+        self._shared.tally.outcomes(ended)

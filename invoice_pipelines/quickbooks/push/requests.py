@@ -1,0 +1,51 @@
+"""Holds what a person asks of the sync for named records, such as the push of 500 invoices as one batch job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.quickbooks.api.faults import QuickBooksError
+from invoice_pipelines.quickbooks.values import KINDS, EntityType
+from invoice_pipelines.work import create_job
+
+NAMED = 5
+"""Unknown invoices that an error names."""
+
+
+class RequestError(QuickBooksError):
+    """A request cannot be taken; the message names the field and says what to do."""
+
+
+def ask_for_invoices(connection: Connection, invoices: Sequence[str], *, created_by: str) -> UUID:
+    """Asks for the push of invoices, by number or id, as one batch job in their order; returns its id.
+
+    What is there already is skipped when its turn comes; what waits for its push by itself is done with the job.
+    Raises RequestError where the organization in scope does not have one of them; then nothing is asked for.
+    """
+    rows = connection.execute(
+        text(
+            """select g.place, coalesce(n.invoice_id, i.id) as id
+               from unnest(cast(:given as text[])) with ordinality as g (name, place)
+               left join lateral (
+                   select n.invoice_id from billing.invoice_number n
+                   where n.organization_id = current_setting('app.organization_id')::uuid
+                     and n.invoice_number = g.name offset 0) n on true
+               left join lateral (
+                   select i.id from billing.invoice i
+                   where i.organization_id = current_setting('app.organization_id')::uuid
+                     and i.id = case when pg_input_is_valid(g.name, 'uuid') then g.name::uuid end offset 0) i on true
+               order by g.place"""
+        ),
+        {"given": [name.strip() for name in invoices]},
+    ).all()
+    if unknown := [invoices[row.place - 1] for row in rows if row.id is None]:
+        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+        raise RequestError(f"invoices: there is no {', '.join(unknown[:NAMED])}{more} in this organization.")
+    connection.execute(
+        text("select quickbooks.let_job_lead(:entity, cast(:ids as text[]))"),
+        {"entity": EntityType.INVOICE.value, "ids": [str(row.id) for row in rows]},
+    )
+    return create_job(connection, KINDS[EntityType.INVOICE], [row.id for row in rows], created_by=created_by)

@@ -1,0 +1,341 @@
+"""Holds what one thread of a push does: takes entries, decides, stores, sends, settles and records, a batch at a time.
+
+What is stored is sent again until its outcome is known; what is not stored was never sent. So a process may die at any
+point, and whoever comes next goes on. In which order, and what an answer that does not come holds up: see open_batches.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind, RealmPaused
+from invoice_pipelines.quickbooks.invoices.voiding import Voiding
+from invoice_pipelines.quickbooks.push.batches import Batch, Ended, Operation, store_batch
+from invoice_pipelines.quickbooks.push.composing import WAITS, decide
+from invoice_pipelines.quickbooks.push.entries import MOST_ATTEMPTS, Entries, given_up
+from invoice_pipelines.quickbooks.push.open_batches import HeldUp, abandon, held_up_since, take_open_batch
+from invoice_pipelines.quickbooks.push.resending import NOT_KNOWN, Resending
+from invoice_pipelines.quickbooks.push.settling import Settled, Settler, record
+from invoice_pipelines.quickbooks.values import KINDS, EntityType
+from invoice_pipelines.work import Claim, Failed, Outcome, claim, claim_entries, return_expired
+from invoice_pipelines.work.failures import reason_of
+
+if TYPE_CHECKING:
+    from invoice_pipelines.quickbooks.push.push import Shared
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 4
+"""How often an entry is decided anew within one turn, as after a refresh of what was stale."""
+CLAIMED = 1000
+"""Attempts that the queue allows: what is final is decided here, as waiting for another record is no fault."""
+FORGOTTEN_AFTER = timedelta(hours=20)
+"""QuickBooks may have forgotten a request id by then (24 hours are told): what was done is looked up instead."""
+
+
+class Sender:
+    """One thread of a push."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._quickbooks = shared.quickbooks
+        self._connected = shared.quickbooks.connected
+        self._entity = shared.entity
+        self._settler = Settler(shared.engine, shared.organization_id, shared.quickbooks, shared.entity, shared.hints)
+        self._resending = Resending(shared)
+        self._voiding = Voiding(shared, self._resending)
+
+    def turn(self) -> bool:
+        """Does one batch: an unanswered one, or what waits. False: there is nothing. Raises RealmPaused.
+
+        Where something is held up it waits for it, or ends the push if nobody in it can do anything about that.
+        """
+        if self._send_open():
+            return True
+        claims = self._claim()
+        if not claims:
+            return self._shared.waits_for_busy()
+        entries = Entries(claims)
+        self._shared.hold(claims)
+        try:
+            self._do(entries, self._valid(entries))
+        except (RealmPaused, OperationalError):
+            raise
+        except HeldUp:
+            pass  # what was claimed is given back below
+        except Exception as error:  # noqa: BLE001 - whatever it is, one of the entries is at fault
+            with suppress(HeldUp):
+                self._one_by_one(entries, error)
+        finally:
+            self._shared.let_go(claims)
+            with suppress(SQLAlchemyError), self._scope() as connection:
+                self._shared.tally.released(entries.release(connection))
+        return True
+
+    def _send_open(self) -> bool:
+        """Sends an unanswered batch again if one is due, or waits where one must be answered first."""
+        with self._shared.looking:  # what one thread takes is held by the push before the next one looks
+            in_work = self._shared.is_sending()
+            with self._scope() as connection:
+                taken = take_open_batch(
+                    connection,
+                    self._connected.realm_id,
+                    self._entity,
+                    self._shared.lease,
+                    with_aside=not self._shared.is_sending_aside(),
+                )
+                since = held_up_since(connection, self._connected.realm_id, self._entity) if taken is None else None
+            if taken is not None:
+                self._shared.hold_batch(taken[0])
+        if taken is not None:
+            self._try_again(*taken)
+        elif since is not None and in_work:
+            self._shared.wait_for_answer()
+        elif since is not None:
+            self._shared.end_held_up(since)
+        return taken is not None or since is not None
+
+    def _try_again(self, batch: Batch, age: timedelta) -> None:
+        with self._resending.held(batch):
+            try:
+                self._send_again(batch, age)
+            except (RealmPaused, OperationalError):
+                raise
+            except Exception:  # what is wrong with one batch must not keep all that comes after it
+                log.exception("A batch could not be sent again and rests.")
+                self._resending.leave_open(batch, counts=True)
+
+    def _one_by_one(self, entries: Entries, error: Exception) -> None:
+        """After an unexpected error: the entries that are left are done alone, so that only the one at fault fails."""
+        subjects = self._valid(entries)
+        if len(subjects) > 1:
+            log.info(
+                "A chunk of %d entries failed (%s); they are done one by one.", len(subjects), type(error).__name__
+            )
+        for subject in subjects:
+            try:
+                if len(subjects) == 1:
+                    raise error
+                self._do(entries, [subject])
+            except (RealmPaused, OperationalError, HeldUp):
+                raise
+            except Exception as its_error:
+                log.warning("An entry failed.", exc_info=its_error)
+                reason = reason_of(its_error)
+                final = replace(reason, retry=reason.retry and entries.attempts(subject) < MOST_ATTEMPTS)
+                self._finish(entries, {subject: final})
+
+    def _finish(self, entries: Entries | None, outcomes: Mapping[UUID, Outcome] | Mapping[str, Outcome]) -> None:
+        if entries is not None and outcomes:
+            with self._scope() as connection:
+                ended = entries.finish(connection, outcomes)
+            self._shared.tally.outcomes(ended)
+
+    def _scope(self) -> AbstractContextManager[Connection]:
+        return organization_scope(self._shared.engine, self._shared.organization_id)
+
+    def _claim(self) -> list[Claim]:
+        """As many entries as a batch takes, of several jobs and of the continuous queue."""
+        kind, size = KINDS[self._entity], self._shared.batch_size()
+        with self._scope() as connection:
+            return_expired(connection, kind)
+        claims: list[Claim] = []
+        with self._scope() as connection:
+            left = size
+            while left > 0:
+                claimed = claim(connection, kind, chunk_size=left, lease=self._shared.lease, max_attempts=CLAIMED)
+                if claimed is None:
+                    break
+                claims.append(claimed)
+                left -= len(claimed.items)
+                if claimed.job_id is not None:
+                    automatic = claim_entries(connection, claimed, self._shared.lease, CLAIMED)
+                    claims += [automatic] if automatic is not None else []
+        return claims
+
+    def _do(self, entries: Entries, subjects: Sequence[UUID]) -> None:
+        faults: dict[UUID, Fault | None] = {}
+        pending = list(subjects)
+        brought = False
+        for _ in range(ROUNDS):
+            if not pending:
+                return
+            batch: Batch | None = None
+            with self._scope() as connection:
+                self._resending.check(connection)
+                decision = decide(connection, self._connected, self._entity, pending, self._shared.hints)
+                if decision.planned:
+                    batch = store_batch(
+                        connection, self._connected.realm_id, self._entity, decision.planned, self._shared.lease
+                    )
+                settled = decision.settled
+                if decision.busy:
+                    settled |= dict.fromkeys(decision.busy, self._shared.busy())
+                if brought:
+                    settled |= self._waiting(decision.missing)
+                ended = entries.finish(connection, settled)
+            self._shared.tally.outcomes(ended)
+            faults = {}
+            if batch is not None:
+                with self._resending.held(batch):
+                    faults = self._send(batch, entries)
+            for known in decision.voids:
+                self._voiding.void(known, entries)
+            pending = list(faults)
+            for key in set(decision.unpriced.values()) - self._shared.hints.rates.keys():
+                self._shared.hints.rates[key] = self._quickbooks.exchange_rate(*key)
+            pending += decision.unpriced
+            if not brought and decision.missing:
+                self._shared.bring({each for missing in decision.missing.values() for each in missing})
+                brought = True
+                pending += list(decision.missing)
+        self._finish(entries, {each: given_up(faults.get(each), entries.attempts(each)) for each in pending})
+
+    def _valid(self, entries: Entries) -> list[UUID]:
+        subjects: list[UUID] = []
+        wrong: dict[str, Outcome] = {}
+        for subject in entries.subjects():
+            try:
+                subjects.append(UUID(subject))
+            except ValueError:
+                wrong[subject] = Failed("NOT_FOUND", f"{subject[:60]!r} is no id of a record.")
+        self._finish(entries, wrong)
+        return subjects
+
+    def _waiting(self, missing: Mapping[UUID, Iterable[tuple[EntityType, UUID]]]) -> dict[UUID, Outcome]:
+        waiting: dict[UUID, Outcome] = {}
+        for subject, others in missing.items():
+            named = ", ".join(sorted({entity.value for entity, _ in others}))
+            waiting[subject] = Failed(
+                WAITS, f"Its {named} could not be brought to QuickBooks yet; the queue says why.", retry=True
+            )
+        return waiting
+
+    def _send(self, batch: Batch, entries: Entries | None) -> dict[UUID, Fault | None]:
+        """Sends a stored batch until it is answered, and records that; returns what is to be decided anew.
+
+        Operations without a definite outcome stay open, and so the batch does.
+        """
+        open_ones = {operation.b_id: operation for operation in batch.operations}
+        settled: dict[str, Settled] = {}
+        tid: str | None = None
+        last: Fault | None = None
+        was_answered = company_answers = False
+        try:
+            for _ in self._resending.calls(batch):
+                try:
+                    answer = self._quickbooks.batch(batch.body, batch.request_id)
+                except Fault as fault:
+                    last = fault
+                    if fault.kind is FaultKind.UNKNOWN:
+                        self._shared.shrink()
+                    if fault.kind in NOT_KNOWN:
+                        continue
+                    self._shared.shrink()
+                    settled |= {b_id: self._refused(fault, len(open_ones)) for b_id in open_ones}
+                    open_ones = {}
+                    break
+                tid, last, was_answered = answer.intuit_tid, None, True
+                self._shared.answered()
+                for b_id in [b_id for b_id in open_ones if b_id in answer.answers]:
+                    self._settle(settled, open_ones, b_id, partial(self._answered, batch, answer.answers))
+                if all(b_id in answer.answers for b_id in open_ones):
+                    break
+            if open_ones:
+                company_answers = was_answered or self._resending.company_answers(batch)
+            # Answered, so that nothing of it is under way any more.
+            if last is None or (last.kind is FaultKind.RETRY and company_answers):
+                for b_id in list(open_ones):
+                    self._settle(settled, open_ones, b_id, self._settler.look_up)
+        finally:
+            again = self._record(batch, settled, entries, tid)
+        if open_ones:
+            subjects = [operation.local_id for operation in open_ones.values()]
+            self._resending.leave_open(batch, subjects, last, entries, counts=company_answers)
+        return again
+
+    def _answered(self, batch: Batch, answers: Mapping[str, dict[str, Any] | Fault], operation: Operation) -> Settled:
+        return self._settler.settle(batch, operation, answers[operation.b_id])
+
+    def _settle(
+        self,
+        settled: dict[str, Settled],
+        open_ones: dict[str, Operation],
+        b_id: str,
+        how: Callable[[Operation], Settled],
+    ) -> None:
+        """Settles one operation; where QuickBooks cannot be asked about it, or it breaks the program, it stays open."""
+        try:
+            settled[b_id] = how(open_ones[b_id])
+        except Fault as fault:
+            log.warning("An operation stays open: %s", fault)
+            return
+        except (RealmPaused, OperationalError):
+            raise
+        except Exception:  # the other operations have an answer too
+            log.exception("An operation stays open.")
+            return
+        del open_ones[b_id]
+
+    def _refused(self, fault: Fault, size: int) -> Settled:
+        """A call that was refused did nothing: its operations are tried in smaller batches; a single one failed."""
+        if size > 1:
+            return Settled(Ended("again", fault))
+        return Settled(Ended("failed", fault), Failed(f"QBO_{fault.code or 'FAULT'}", str(fault)))
+
+    def _record(
+        self, batch: Batch, settled: Mapping[str, Settled], entries: Entries | None, tid: str | None
+    ) -> dict[UUID, Fault | None]:
+        if not settled:
+            return {}
+        ids = {operation.b_id: operation.local_id for operation in batch.operations}
+        outcomes: dict[UUID, Outcome] = {
+            ids[b_id]: each.outcome for b_id, each in settled.items() if each.outcome is not None
+        }
+        ended: list[Outcome] = []
+        with self._scope() as connection:
+            record(connection, self._connected, batch, settled, tid)
+            if entries is not None:
+                ended = entries.finish(connection, outcomes)
+        self._shared.tally.outcomes(ended)
+        self._shared.tally.batches()
+        return {ids[b_id]: each.ended.fault for b_id, each in settled.items() if each.outcome is None}
+
+    def _send_again(self, batch: Batch, age: timedelta) -> None:
+        """An unanswered batch: sent as it was, or looked up where its request id may be forgotten."""
+        self._shared.tally.resent()
+        if batch.is_void:
+            again = self._voiding.send(batch, None)
+        elif age <= self._shared.forgotten_after:
+            again = self._send(batch, None)
+        else:
+            again = self._look_up(batch)
+        # The entries rested with their batch: what it came to is theirs now, and what is decided anew goes first.
+        self._shared.look_first([operation.local_id for operation in batch.operations], again)
+
+    def _look_up(self, batch: Batch) -> dict[UUID, Fault | None]:
+        settled: dict[str, Settled] = {}
+        open_ones = {operation.b_id: operation for operation in batch.operations}
+        company_answers = True
+        for b_id in list(open_ones):
+            self._settle(settled, open_ones, b_id, self._settler.look_up)
+            if b_id in open_ones and not (company_answers := self._resending.company_answers(batch)):
+                break
+        again = self._record(batch, settled, None, None)
+        if open_ones:
+            self._resending.leave_open(batch, counts=company_answers)
+        else:
+            with self._scope() as connection:
+                abandon(connection, batch)
+        return again

@@ -1,0 +1,124 @@
+"""Holds how the mapping of our ids to those of QuickBooks is read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.quickbooks.records.fields import as_json
+from invoice_pipelines.quickbooks.values import EntityType
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One of our records in QuickBooks. `state` is active, void or deleted; see `fields` on the snapshot."""
+
+    local_id: UUID
+    quickbooks_id: str
+    sync_token: str
+    snapshot: Mapping[str, Any]
+    state: str = "active"
+    remote_updated_at: datetime | None = None
+
+    @property
+    def reference(self) -> str | None:
+        """The id that others refer to it by: its own, or the survivor's of a merge; None where it is gone."""
+        return self.quickbooks_id if self.state == "active" else self.snapshot.get("merged_into")
+
+
+def mapped(local_id: UUID, document: Mapping[str, Any], snapshot: Mapping[str, Any], state: str = "active") -> Mapped:
+    """The mapping to a document as QuickBooks answered it."""
+    updated = (document.get("MetaData") or {}).get("LastUpdatedTime")
+    return Mapped(
+        local_id,
+        str(document["Id"]),
+        str(document.get("SyncToken") or "0"),
+        snapshot,
+        state,
+        datetime.fromisoformat(updated) if updated else None,
+    )
+
+
+def load_mappings(
+    connection: Connection, realm_id: str, entity: EntityType, local_ids: Iterable[UUID]
+) -> dict[UUID, Mapped]:
+    """The mappings of records that have one."""
+    rows = connection.execute(
+        text(
+            """select local_id, quickbooks_id, sync_token, snapshot, state, remote_updated_at
+               from quickbooks.mappings_of(:realm, :entity, cast(:ids as uuid[]))"""
+        ),
+        {"realm": realm_id, "entity": entity.value, "ids": list(local_ids)},
+    )
+    return {row.local_id: Mapped(*row) for row in rows}
+
+
+def save_mappings(
+    connection: Connection, realm_id: str, entity: EntityType, mappings: Sequence[Mapped]
+) -> list[Mapped]:
+    """Stores mappings, or brings them up to date. Returns those that cannot be: ours or theirs is mapped otherwise."""
+    if not mappings:
+        return []
+    values = {
+        "realm": realm_id,
+        "entity": entity.value,
+        "mappings": as_json(
+            [
+                {
+                    "local_id": each.local_id,
+                    "quickbooks_id": each.quickbooks_id,
+                    "sync_token": each.sync_token,
+                    "state": each.state,
+                    "snapshot": each.snapshot,
+                    "remote_updated_at": each.remote_updated_at,
+                }
+                for each in mappings
+            ]
+        ),
+    }
+    given = """jsonb_to_recordset(cast(:mappings as jsonb)) as g (
+                   local_id uuid, quickbooks_id text, sync_token text, state text, snapshot jsonb,
+                   remote_updated_at timestamptz)"""
+    stored = set(
+        connection.execute(
+            text(
+                f"""insert into quickbooks.mapping (organization_id, realm_id, entity_type, local_id, quickbooks_id,
+                                                    sync_token, state, snapshot, remote_updated_at)
+                    select current_setting('app.organization_id')::uuid, :realm, :entity, g.local_id, g.quickbooks_id,
+                           g.sync_token, g.state, g.snapshot, g.remote_updated_at
+                    from {given} order by g.local_id
+                    on conflict do nothing
+                    returning local_id"""
+            ),
+            values,
+        ).scalars()
+    )
+    if len(stored) < len(mappings):
+        found = f"""{given} cross join lateral (
+                        select f.ctid as version from quickbooks.mapping f
+                        where f.organization_id = current_setting('app.organization_id')::uuid
+                          and f.realm_id = :realm and f.entity_type = :entity and f.local_id = g.local_id
+                          and f.quickbooks_id = g.quickbooks_id
+                        offset 0"""
+        # Locked by a statement of its own: the one that writes sees the versions of those that it had to wait for.
+        connection.execute(text(f"select from {found} for no key update) f"), values)
+        stored |= set(
+            connection.execute(
+                text(
+                    f"""update quickbooks.mapping m
+                        set sync_token = w.sync_token, state = w.state, snapshot = w.snapshot,
+                            remote_updated_at = w.remote_updated_at, synced_at = clock_timestamp()
+                        from (select g.*, f.version from {found}) f) w
+                        where m.ctid = w.version
+                          and m.organization_id = current_setting('app.organization_id')::uuid
+                        returning m.local_id"""
+                ),
+                values,
+            ).scalars()
+        )
+    return [each for each in mappings if each.local_id not in stored]

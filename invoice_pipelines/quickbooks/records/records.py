@@ -1,0 +1,272 @@
+"""Holds how customers and items of QuickBooks are looked up and written here: set-based, no decisions.
+
+Each function is one or two statements over a whole chunk. Rows are found by key in a lateral sub-select (see the
+header of work/chunks.sql), and `plan_by_keys` keeps the planner from reading a table as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.quickbooks.records.fields import as_json, unseen_by_capture
+from invoice_pipelines.quickbooks.records.mappings import Mapped
+from invoice_pipelines.quickbooks.values import EntityType
+
+QUICKBOOKS = "QuickBooks"
+"""Who made what came from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A record of ours that a record of QuickBooks could be. `key` is the customer number or the SKU."""
+
+    id: UUID
+    key: str
+    name: str
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A row of quickbooks.event to write; see events.record_event."""
+
+    code: str
+    severity: str
+    entity_type: EntityType
+    message: str
+    local_id: UUID | None = None
+    quickbooks_id: str | None = None
+    detail: Mapping[str, Any] | None = None
+
+
+def plan_by_keys(connection: Connection) -> None:
+    """For the rest of the transaction rows are found by index, whatever statistics say."""
+    connection.execute(
+        text("select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)")
+    )
+
+
+def mappings_of(
+    connection: Connection, realm_id: str, entity: EntityType, quickbooks_ids: Iterable[str]
+) -> dict[str, Mapped]:
+    """The mappings of records of QuickBooks, by their ids; locked, in the order of the ids."""
+    rows = connection.execute(
+        text(
+            """select local_id, quickbooks_id, sync_token, snapshot, state, remote_updated_at
+               from quickbooks.mappings_there(:realm_id, :entity, cast(:ids as text[]))"""
+        ),
+        {"realm_id": realm_id, "entity": str(entity), "ids": sorted(set(quickbooks_ids))},
+    )
+    return {row.quickbooks_id: Mapped(*row) for row in rows}
+
+
+def changed_at(
+    connection: Connection, entity: EntityType, local_ids: Iterable[UUID]
+) -> dict[UUID, dict[str, datetime]]:
+    """When fields of our records were changed here, where that was noted."""
+    noted: dict[UUID, dict[str, datetime]] = {}
+    for row in connection.execute(
+        text(
+            """select c.* from work.few(cast(:ids as uuid[])) k
+               cross join lateral (
+                   select c.local_id, c.field, c.changed_at from quickbooks.field_change c
+                   where c.organization_id = current_setting('app.organization_id')::uuid
+                     and c.entity_type = :entity and c.local_id = k.element offset 0) c"""
+        ),
+        {"entity": str(entity), "ids": sorted(set(local_ids))},
+    ):
+        noted.setdefault(row.local_id, {})[row.field] = row.changed_at
+    return noted
+
+
+def candidates(
+    connection: Connection, realm_id: str, entity: EntityType, names: Sequence[str]
+) -> list[tuple[Candidate, ...]]:
+    """Our records that are not mapped, by each of the names; case does not count.
+
+    All records of the organization are looked through once, whatever number of names there is: an index on the names
+    could not be used, as row-level security comes before functions such as lower.
+    """
+    columns = {
+        EntityType.CUSTOMER: ("customer", "r.customer_number", "r.email"),
+        EntityType.ITEM: ("item", "r.sku", "null"),
+    }
+    table, key, email = columns[entity]
+    found: list[list[Candidate]] = [[] for _ in names]
+    connection.execute(text("select set_config('enable_nestloop', 'off', true)"))
+    rows = connection.execute(
+        text(
+            f"""with name as materialized (
+                    select n.place, lower(btrim(n.element)) as folded from work.few(cast(:names as text[])) n
+                ), ours as materialized (
+                    select n.place, r.id, {key} as key, r.name, {email} as email
+                    from billing.{table} r join name n on n.folded = lower(btrim(r.name))
+                    where r.organization_id = current_setting('app.organization_id')::uuid
+                )
+                select r.place, r.id, r.key, r.name, r.email from ours r where {_NOT_MAPPED} order by r.place, r.id"""
+        ),
+        {"realm_id": realm_id, "entity": str(entity), "names": list(names)},
+    ).all()
+    connection.execute(text("select set_config('enable_nestloop', 'on', true)"))
+    for row in rows:
+        found[row.place - 1].append(Candidate(row.id, row.key, row.name, row.email))
+    return [tuple(each) for each in found]
+
+
+def unmapped_items_of(connection: Connection, realm_id: str, skus: Iterable[str]) -> dict[str, Candidate]:
+    """Our items that are not mapped, by SKU."""
+    rows = connection.execute(
+        text(
+            f"""select r.* from work.few(cast(:skus as text[])) k
+                cross join lateral (
+                    select r.id, r.sku, r.name from billing.item r
+                    where r.organization_id = current_setting('app.organization_id')::uuid and r.sku = k.element
+                    offset 0) r
+                where {_NOT_MAPPED}"""
+        ),
+        {"realm_id": realm_id, "entity": str(EntityType.ITEM), "skus": sorted(set(skus))},
+    )
+    return {row.sku: Candidate(row.id, row.sku, row.name, None) for row in rows}
+
+
+def keys_in_use(connection: Connection, entity: EntityType, keys: Iterable[str]) -> dict[str, UUID]:
+    """Which customer numbers or SKUs are taken, and by what."""
+    table, key = {EntityType.CUSTOMER: ("customer", "customer_number"), EntityType.ITEM: ("item", "sku")}[entity]
+    rows = connection.execute(
+        text(
+            f"""select k.element, r.id from work.few(cast(:keys as text[])) k
+                cross join lateral (
+                    select r.id from billing.{table} r
+                    where r.organization_id = current_setting('app.organization_id')::uuid and r.{key} = k.element
+                    offset 0) r"""
+        ),
+        {"keys": sorted(set(keys))},
+    )
+    return {row.element: row.id for row in rows}
+
+
+def creates_under_way(connection: Connection, realm_id: str, entity: EntityType) -> list[tuple[UUID, dict[str, Any]]]:
+    """Our records whose creation was sent and not answered yet: QuickBooks may have them, under an id not known here.
+
+    There are never more than a few batches of them.
+    """
+    rows = connection.execute(
+        text(
+            f"""select r.id, r.snapshot
+                from quickbooks.sent_batch b
+                cross join lateral (
+                    select o.local_id as id, o.snapshot from quickbooks.sent_operation o
+                    where o.organization_id = b.organization_id and o.batch_id = b.id and o.entity_type = :entity
+                      and o.operation = 'create' and o.outcome is null offset 0) r
+                where b.organization_id = current_setting('app.organization_id')::uuid and b.realm_id = :realm_id
+                  and b.status = 'sent' and {_NOT_MAPPED}
+                order by r.id"""
+        ),
+        {"realm_id": realm_id, "entity": str(entity)},
+    )
+    return [(row.id, dict(row.snapshot)) for row in rows]
+
+
+def updates_under_way(
+    connection: Connection, entity: EntityType, local_ids: Iterable[UUID]
+) -> dict[UUID, Mapping[str, Any]]:
+    """The fields of our records that were sent and not answered yet, as a snapshot: QuickBooks may have them."""
+    rows = connection.execute(
+        text(
+            """select o.* from work.few(cast(:ids as uuid[])) k
+               cross join lateral (
+                   select o.local_id, o.snapshot from quickbooks.sent_operation o
+                   where o.organization_id = current_setting('app.organization_id')::uuid
+                     and o.entity_type = :entity and o.local_id = k.element and o.outcome is null
+                     and o.operation = 'update' offset 0) o"""
+        ),
+        {"entity": str(entity), "ids": sorted(set(local_ids))},
+    )
+    return {row.local_id: row.snapshot for row in rows}
+
+
+_NOT_MAPPED = """not exists (
+    select from quickbooks.mapping m
+    where m.organization_id = current_setting('app.organization_id')::uuid and m.realm_id = :realm_id
+      and m.entity_type = :entity and m.local_id = r.id offset 0)"""
+
+
+def add_records(connection: Connection, entity: EntityType, rows: Sequence[Mapping[str, Any]]) -> dict[str, UUID]:
+    """Makes records of ours; returns their ids by customer number or SKU. Change capture does not send them back."""
+    if not rows:
+        return {}
+    columns = {
+        EntityType.CUSTOMER: (
+            "customer",
+            "customer_number, name, email, phone, street, additional_street, city, post_code, country_code, is_active",
+        ),
+        EntityType.ITEM: (
+            "item",
+            "sku, name, description, unit_price, is_active, tracks_stock, quantity_on_hand",
+        ),
+    }
+    table, names = columns[entity]
+    key = names.split(",")[0]
+    with unseen_by_capture(connection):
+        made = connection.execute(
+            text(
+                f"""insert into billing.{table} (organization_id, created_by, {names})
+                    select current_setting('app.organization_id')::uuid, :by, {names}
+                    from jsonb_populate_recordset(null::billing.{table}, cast(:rows as jsonb))
+                    order by {key}
+                    returning id, {key}"""
+            ),
+            {"by": QUICKBOOKS, "rows": as_json(list(rows))},
+        ).all()
+    return {row[1]: row[0] for row in made}
+
+
+def write_mappings(connection: Connection, realm_id: str, entity: EntityType, mappings: Sequence[Mapped]) -> None:
+    """Writes mappings, new ones and those that are there; one may move to another id, that of a survivor."""
+    if not mappings:
+        return
+    connection.execute(
+        text(
+            """insert into quickbooks.mapping as m (organization_id, realm_id, entity_type, local_id, quickbooks_id,
+                                                   sync_token, state, snapshot, remote_updated_at, synced_at)
+               select current_setting('app.organization_id')::uuid, :realm_id, :entity, n.local_id, n.quickbooks_id,
+                      n.sync_token, n.state, n.snapshot, n.remote_updated_at, clock_timestamp()
+               from jsonb_to_recordset(cast(:mappings as jsonb)) as n (
+                   local_id uuid, quickbooks_id text, sync_token text, state text, snapshot jsonb,
+                   remote_updated_at timestamptz)
+               order by n.quickbooks_id
+               on conflict (organization_id, realm_id, entity_type, local_id) do update
+               set quickbooks_id = excluded.quickbooks_id, sync_token = excluded.sync_token, state = excluded.state,
+                   snapshot = excluded.snapshot, synced_at = excluded.synced_at,
+                   remote_updated_at = coalesce(excluded.remote_updated_at, m.remote_updated_at)"""
+        ),
+        {
+            "realm_id": realm_id,
+            "entity": str(entity),
+            "mappings": as_json([{name: getattr(each, name) for name in Mapped.__slots__} for each in mappings]),
+        },
+    )
+
+
+def write_events(connection: Connection, realm_id: str, events: Sequence[NewEvent]) -> None:
+    """Writes many events at once."""
+    if not events:
+        return
+    connection.execute(
+        text(
+            """insert into quickbooks.event (organization_id, realm_id, code, severity, entity_type, message, local_id,
+                                            quickbooks_id, detail)
+               select current_setting('app.organization_id')::uuid, :realm_id, e.code, e.severity, e.entity_type,
+                      e.message, e.local_id, e.quickbooks_id, coalesce(e.detail, '{}')
+               from jsonb_to_recordset(cast(:events as jsonb)) as e (
+                   code text, severity text, entity_type text, message text, local_id uuid, quickbooks_id text,
+                   detail jsonb)"""
+        ),
+        {"realm_id": realm_id, "events": as_json([asdict(event) for event in events])},
+    )

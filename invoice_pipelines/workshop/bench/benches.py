@@ -1,0 +1,30 @@
+"""Holds which benchmarks there are. A new one is a module with `run(progress)` and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from invoice_pipelines.workshop.bench.result import BenchResult
+
+Progress = Callable[[str], None]
+
+BENCHES = {
+    "intake": "e-invoices per second through read, validate and store, against bare library calls",
+    "billing": "orders per second into issued invoices, against plain inserts and against order by order",
+    "overdue": "overdue invoices found and notified, in batches, against one plain insert and one query per invoice",
+    "quickbooks": "invoices pushed to QuickBooks and records read from it, against the limits of its API",
+    "ocr": "scanned pages per second from upload to parsed invoice, against the bare OCR engine, and by two processes",
+    "documents": "e-invoice PDFs per second from issued invoices, against the bare Typst engine, and by two processes",
+}
+"""Name of the benchmark, mostly that of its module in this package, and what it measures."""
+
+_MODULES = {"documents": "document_making"}
+
+
+def run_bench(name: str, progress: Progress) -> BenchResult:
+    """Runs a benchmark of `BENCHES`; `progress` is told what it is about. Raises BenchError."""
+    run: Callable[[Progress], BenchResult] = import_module(
+        f"invoice_pipelines.workshop.bench.{_MODULES.get(name, name)}"
+    ).run
+    return run(progress)

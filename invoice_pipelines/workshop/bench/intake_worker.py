@@ -1,0 +1,68 @@
+"""Holds the process that the intake benchmark measures; it is told what to do line by line, and answers each line.
+
+    {"stage": "run", "slug": "..."}      parse and validate what waits in an organization, as a run's assets do
+    {"stage": "bare", "files": [...], "code_lists_kept": false}
+                                         the bare calls on files: [path, path of a file with its XML]
+
+Started once per benchmark and process, so that no start, compilation or first use is in what is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from invoice_pipelines.database.access import open_database
+from invoice_pipelines.intake.stages.stages import make_intake, parse_uploads, validate_invoices
+from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.settings import load_settings
+from invoice_pipelines.workshop.bench.bare import BareCalls, Plan, plan_for
+
+
+def main() -> None:
+    """Answers until its input ends."""
+    settings = load_settings()
+    calls: dict[bool, BareCalls] = {}
+    plans: dict[str, list[Plan]] = {}
+    with open_database(settings, application_name="bench") as engine:
+        for line in sys.stdin:
+            order = json.loads(line)
+            if order["stage"] == "run":
+                answer = _run(engine, order["slug"])
+            else:
+                key = json.dumps(order["files"])
+                if key not in plans:
+                    plans[key] = [
+                        plan_for(Path(path), Path(xml).read_bytes(), settings.rules_dir) for path, xml in order["files"]
+                    ]
+                kept = order["code_lists_kept"]
+                if kept not in calls:
+                    calls[kept] = BareCalls(code_lists_kept=kept)
+                times = calls[kept].run(plans[key])
+                answer = {"seconds": times.total, "extracting": times.extracting}
+            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.flush()
+
+
+def _run(engine: Engine, slug: str) -> dict[str, Any]:
+    intake = make_intake(engine, find_organization(engine, slug), load_settings(), "bench")
+    started = time.perf_counter()
+    parsed = parse_uploads(intake)
+    between = time.perf_counter()
+    validated = validate_invoices(intake)
+    return {
+        "parsing": between - started,
+        "validating": time.perf_counter() - between,
+        "seconds": time.perf_counter() - started,
+        "parsed": parsed.drained.succeeded,
+        "validated": validated.succeeded,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Holds the command `bench`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.workshop.bench.benches import BENCHES, run_bench
+from invoice_pipelines.workshop.bench.result import Bar, BenchError, BenchResult
+
+PROBLEMS = 1
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(bench)
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help="What to measure: " + ", ".join(BENCHES) + ".")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure how fast the project is, and whether it keeps its promises. Exits 1 where one is not kept."""
+    if name not in BENCHES:
+        raise typer.BadParameter(f"there is no benchmark {name!r}; there are: {', '.join(BENCHES)}")
+    progress = Console(stderr=True, highlight=False)
+    try:
+        result = run_bench(name, lambda doing: progress.print(f"{name}: {doing}", style="dim"))
+    except BenchError as error:
+        raise typer.TyperException(str(error)) from None
+    if as_json:
+        sys.stdout.write(json.dumps(result.as_json(), indent=2) + "\n")
+    else:
+        _show(result)
+    if not result.holds:
+        raise typer.Exit(PROBLEMS)
+
+
+def _show(result: BenchResult) -> None:
+    shown = result.as_json()
+    cases = table(None, "case", "#median", "#rounds", "unit", "what")
+    for name, case in shown["cases"].items():
+        cases.add_row(name, f"{case['median']:,}", str(case["n"]), case["unit"], case["about"])
+    console.print(cases)
+    ratios = table(None, "\nratio", "#\nvalue", "#\nlimit", "\n")
+    for name, value in shown["ratios"].items():
+        bar = shown["bars"].get(name)
+        holds = "" if bar is None else Text("holds", "green") if bar["holds"] else Text("does not hold", "red")
+        ratios.add_row(name, f"{value:.2f}", "" if bar is None else _limit(result.bars[name]), holds)
+    console.print(ratios)
+    console.print("\n" + ", ".join(f"{name} {value}" for name, value in shown["environment"].items()), style="dim")
+
+
+def _limit(bar: Bar) -> str:
+    return f"{'≤' if bar.at_most else '≥'} {bar.limit}"
