@@ -19,7 +19,8 @@ from invoice_pipelines.quickbooks.api.faults import RealmPaused
 from invoice_pipelines.quickbooks.api.usage import Usage, read_usage
 from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.quickbooks.pull.pull import PullReport, pull
-from invoice_pipelines.quickbooks.push.push import PushProgress, PushReport, push
+from invoice_pipelines.quickbooks.push.push import push
+from invoice_pipelines.quickbooks.push.report import PushProgress, PushReport
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
 

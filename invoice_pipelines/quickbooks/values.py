@@ -1,9 +1,12 @@
-"""Holds the words of the sync that every part of it uses."""
+"""The words of the sync that every part of it uses: entities, kinds of work, what became of what was read."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class EntityType(StrEnum):
@@ -40,6 +43,14 @@ TRANSACTION_TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Deleted:
+    """What is left of a document that was deleted in QuickBooks."""
+
+    quickbooks_id: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What became of documents that were read: how many records they made or changed here, and what did not fit.
 
@@ -56,3 +67,8 @@ class Applied:
 
     def __add__(self, other: Applied) -> Applied:
         return Applied(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+
+def as_json(value: Any) -> str:
+    """JSON for the database: decimals, instants and ids as texts."""
+    return json.dumps(value, default=str, ensure_ascii=False)

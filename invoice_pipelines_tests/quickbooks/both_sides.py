@@ -20,8 +20,8 @@ from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.quickbooks.pull.pull import PullReport, pull
-from invoice_pipelines.quickbooks.push.push import push_all
-from invoice_pipelines.quickbooks.values import EntityType
+from invoice_pipelines.quickbooks.push.push import push
+from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Clock, Sandbox, Switches
 from invoice_pipelines_tests.billing.conftest import fresh_database
@@ -103,14 +103,16 @@ class Sides:
         chosen = [EntityType(entity) for entity in entities or ("customer", "item")]
         return pull(self.ground.database.engine, self.ground.settings, self.organization_id, chosen, **how)
 
-    def push(self) -> dict[EntityType, Any]:
-        return push_all(
-            self.ground.database.engine,
-            self.ground.settings,
-            self.organization_id,
-            limits=Limits(per_minute=1000, per_second=1000, batches_per_minute=1000, minute=timedelta(seconds=0.3)),
-            time_box=timedelta(seconds=30),
-        )
+    def push(self) -> None:
+        for entity in KINDS:
+            push(
+                self.ground.database.engine,
+                self.ground.settings,
+                self.organization_id,
+                entity,
+                limits=Limits(per_minute=1000, per_second=1000, batches_per_minute=1000, minute=timedelta(seconds=0.3)),
+                time_box=timedelta(seconds=30),
+            )
 
     def add_customer(self, **columns: Any) -> UUID:
         columns = {"customer_number": f"C-{uuid4()}", "name": "Buyer AG", "country_code": "DE"} | columns

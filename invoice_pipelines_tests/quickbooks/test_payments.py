@@ -10,11 +10,11 @@ import pytest
 
 from invoice_pipelines.billing.corrections import void_invoice
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.quickbooks.api.client import Deleted, QuickBooks
+from invoice_pipelines.quickbooks.api.client import QuickBooks
 from invoice_pipelines.quickbooks.payments.payments import apply
 from invoice_pipelines.quickbooks.payments.promises import allocations_that_differ, paid_and_due_that_do_not_tie
 from invoice_pipelines.quickbooks.pull.pull import pull
-from invoice_pipelines.quickbooks.values import EntityType, TransactionType
+from invoice_pipelines.quickbooks.values import Deleted, EntityType, TransactionType
 from invoice_pipelines_tests.quickbooks.till import GROSS, Till, Town, open_town
 
 

@@ -16,8 +16,8 @@ from invoice_pipelines.quickbooks import pruning
 from invoice_pipelines.quickbooks.api.faults import QuickBooksError
 from invoice_pipelines.quickbooks.invoices.document import invoice_document
 from invoice_pipelines.quickbooks.pruning import prune_sent
-from invoice_pipelines.quickbooks.push.push import PushProgress, enqueue_backlog
-from invoice_pipelines.quickbooks.push.report import Tally
+from invoice_pipelines.quickbooks.push.push import enqueue_backlog
+from invoice_pipelines.quickbooks.push.report import PushProgress, Tally
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Succeeded, cancel_job, claim, claim_entries, finish

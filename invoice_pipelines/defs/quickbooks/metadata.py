@@ -26,7 +26,7 @@ from invoice_pipelines.work import Job
 
 if TYPE_CHECKING:
     from invoice_pipelines.quickbooks.pull.pull import PullReport
-    from invoice_pipelines.quickbooks.push.push import PushReport
+    from invoice_pipelines.quickbooks.push.report import PushReport
     from invoice_pipelines.quickbooks.sync import SyncReport
 
 

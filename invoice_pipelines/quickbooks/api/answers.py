@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -63,6 +63,17 @@ def server_time(document: Mapping[str, Any], headers: Mapping[str, str]) -> date
         return parsedate_to_datetime(headers["date"])
     except (KeyError, ValueError, TypeError):
         raise Fault(FaultKind.RETRY, "The answer does not say when it was made.", intuit_tid=headers.get(TID)) from None
+
+
+def updated_at(document: Mapping[str, Any]) -> datetime | None:
+    """When a document was last written there; None where it does not say. A time without an offset is UTC."""
+    meta = document.get("MetaData")
+    written = meta.get("LastUpdatedTime") if isinstance(meta, Mapping) else None
+    try:
+        at = datetime.fromisoformat(str(written))
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _error(error: Mapping[str, Any]) -> FaultError:

@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from invoice_pipelines.quickbooks.api import exact_json
-from invoice_pipelines.quickbooks.api.answers import read_fault, server_time
+from invoice_pipelines.quickbooks.api.answers import read_fault, server_time, updated_at
 from invoice_pipelines.quickbooks.api.company import company_of
 from invoice_pipelines.quickbooks.api.faults import ChangesTooOld, Fault, FaultKind
 from invoice_pipelines.quickbooks.api.options import Company
@@ -26,6 +26,7 @@ from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.api.request_ids import LONGEST, LONGEST_BATCH_ITEM_ID, LONGEST_IN_BATCH
 from invoice_pipelines.quickbooks.api.transport import Answer, Transport
 from invoice_pipelines.quickbooks.connection.connections import Connected
+from invoice_pipelines.quickbooks.values import Deleted
 from invoice_pipelines.settings import Settings
 
 LARGEST_PAGE = 1000
@@ -44,14 +45,6 @@ class Page:
     documents: list[dict[str, Any]]
     start: int
     server_time: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """What is left of a deleted document."""
-
-    quickbooks_id: str
-    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,17 +264,10 @@ def _changes_of(answer: Answer, entities: Sequence[str]) -> Changes:
                 for document in part.get(entity) or []:
                     total += 1
                     if document.get("status") == "Deleted":
-                        deleted[entity].append(Deleted(str(document["Id"]), _updated_at(document)))
+                        deleted[entity].append(Deleted(str(document["Id"]), updated_at(document)))
                     else:
                         documents[entity].append(document)
     return Changes(documents, deleted, server_time(answer.document, answer.headers), total >= MOST_CHANGES)
-
-
-def _updated_at(document: Mapping[str, Any]) -> datetime | None:
-    try:
-        return datetime.fromisoformat(document["MetaData"]["LastUpdatedTime"])
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _check_batch(body: str, request_id: str) -> None:

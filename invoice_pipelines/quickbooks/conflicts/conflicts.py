@@ -15,9 +15,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from invoice_pipelines.quickbooks.records.fields import as_json
 from invoice_pipelines.quickbooks.records.merge import Value
-from invoice_pipelines.quickbooks.values import EntityType
+from invoice_pipelines.quickbooks.values import EntityType, as_json
 
 SYNC = "sync"
 """Who decided where no person did."""

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.promises import SAMPLE, Finding
+from invoice_pipelines.quickbooks.api.answers import updated_at
+from invoice_pipelines.quickbooks.events import Event, record_events
 from invoice_pipelines.quickbooks.invoices.document import invoice_snapshot
-from invoice_pipelines.quickbooks.records.fields import as_json
-from invoice_pipelines.quickbooks.records.records import NewEvent, write_events
-from invoice_pipelines.quickbooks.values import Applied, EntityType
+from invoice_pipelines.quickbooks.records.documents import is_older
+from invoice_pipelines.quickbooks.values import Applied, EntityType, as_json
 
 if TYPE_CHECKING:
-    from invoice_pipelines.quickbooks.api.client import Deleted
     from invoice_pipelines.quickbooks.connection.connections import Connected
+    from invoice_pipelines.quickbooks.values import Deleted
 
 _NOTHING = (None, "0")
 _OTHERWISE = ("lines", "deposit")
@@ -60,8 +61,8 @@ def apply(
             drift = None if row.status == "void" else {"state": "deleted"}
         else:
             document = read[quickbooks_id]
-            token, at = str(document.get("SyncToken", row.sync_token)), _updated_at(document)
-            if _is_older(token, row.sync_token):
+            token, at = str(document.get("SyncToken", row.sync_token)), updated_at(document)
+            if is_older(token, row.sync_token):
                 continue
             state, drift = _compare(row, document)
             if _is_mended(row, document):
@@ -87,7 +88,7 @@ def apply(
             text("select quickbooks.note_drift(:realm, cast(:notes as jsonb))"),
             {"realm": connected.realm_id, "notes": as_json(notes)},
         )
-    write_events(connection, connected.realm_id, events)
+    record_events(connection, connected.realm_id, events)
     drifted = sum(note["drift"] is not None for note in notes)
     return Applied(
         updated=len(notes) - drifted,
@@ -140,38 +141,21 @@ def _is_mended(row: Any, document: Mapping[str, Any]) -> bool:
     )
 
 
-def _mended(row: Any, quickbooks_id: str) -> NewEvent:
-    return NewEvent(
-        "TOTAL_AGREES",
-        "info",
-        EntityType.INVOICE,
-        f"Invoice {row.invoice_number or row.local_id} has the same total in QuickBooks as here, again.",
-        row.local_id,
-        quickbooks_id,
-    )
+def _mended(row: Any, quickbooks_id: str) -> Event:
+    message = f"Invoice {row.invoice_number or row.local_id} has the same total in QuickBooks as here, again."
+    return Event("TOTAL_AGREES", message, "info", EntityType.INVOICE, row.local_id, quickbooks_id)
 
 
-def _event(row: Any, quickbooks_id: str, drift: Mapping[str, Any] | None) -> NewEvent:
+def _event(row: Any, quickbooks_id: str, drift: Mapping[str, Any] | None) -> Event:
     number = row.invoice_number or row.local_id
     if drift is None:
-        return NewEvent(
-            "DRIFT_ENDED",
-            "info",
-            EntityType.INVOICE,
-            f"Invoice {number} is in QuickBooks what it is here, again.",
-            row.local_id,
-            quickbooks_id,
-        )
-    return NewEvent(
-        "DRIFT",
-        "warning",
-        EntityType.INVOICE,
+        message = f"Invoice {number} is in QuickBooks what it is here, again."
+        return Event("DRIFT_ENDED", message, "info", EntityType.INVOICE, row.local_id, quickbooks_id)
+    message = (
         f"Invoice {number} is not in QuickBooks what it is here: {_in_words(drift)}. "
-        "Set it right there, or void or credit it here.",
-        row.local_id,
-        quickbooks_id,
-        drift,
+        "Set it right there, or void or credit it here."
     )
+    return Event("DRIFT", message, "warning", EntityType.INVOICE, row.local_id, quickbooks_id, drift)
 
 
 def _in_words(drift: Mapping[str, Any]) -> str:
@@ -182,12 +166,3 @@ def _in_words(drift: Mapping[str, Any]) -> str:
     if "deposit" in changed:
         parts.append(f"a deposit of {changed['deposit'][1]} is on it, which no payment tells of (`invoices pay`)")
     return ", ".join(parts + (["other lines"] if "lines" in changed else []))
-
-
-def _is_older(token: str, than: str) -> bool:
-    return token.isdigit() and than.isdigit() and int(token) < int(than)
-
-
-def _updated_at(document: Mapping[str, Any]) -> str | None:
-    moment = (document.get("MetaData") or {}).get("LastUpdatedTime")
-    return None if moment is None else str(moment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -17,11 +17,9 @@ from invoice_pipelines.quickbooks.push.batches import Batch, Ended, Planned, end
 from invoice_pipelines.quickbooks.push.composing import next_revision
 from invoice_pipelines.quickbooks.push.entries import Entries, given_up
 from invoice_pipelines.quickbooks.push.resending import NOT_KNOWN, Resending
+from invoice_pipelines.quickbooks.push.shared import Shared
 from invoice_pipelines.quickbooks.records.mappings import Mapped, load_mappings
 from invoice_pipelines.work import Failed, Outcome
-
-if TYPE_CHECKING:
-    from invoice_pipelines.quickbooks.push.push import Shared
 
 log = logging.getLogger(__name__)
 

@@ -99,12 +99,6 @@ def _read(transaction_type: TransactionType, document: Mapping[str, Any]) -> Tra
     )
 
 
-def is_older(transaction: Transaction, than: str | None) -> bool:
-    """Whether a newer version than this one was seen already."""
-    mine = transaction.sync_token
-    return mine is not None and than is not None and mine.isdigit() and than.isdigit() and int(mine) < int(than)
-
-
 def invoices_of(content: Mapping[str, Any]) -> list[str]:
     """Ids in QuickBooks of the invoices that a payment is for."""
     return [identity for kind, identity, _ in content["lines"] if kind == INVOICE]

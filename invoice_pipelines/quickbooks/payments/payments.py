@@ -29,29 +29,28 @@ from invoice_pipelines.billing.payments import (
     known_payments,
     settle,
 )
+from invoice_pipelines.quickbooks.events import Event, Severity, record_events
 from invoice_pipelines.quickbooks.payments.documents import (
     Booking,
     Transaction,
     UnreadableDocument,
     bookings,
     invoices_of,
-    is_older,
     read_transaction,
     unknown_links,
 )
-from invoice_pipelines.quickbooks.records.fields import as_json
-from invoice_pipelines.quickbooks.records.records import NewEvent, write_events
-from invoice_pipelines.quickbooks.values import Applied, EntityType, TransactionType
+from invoice_pipelines.quickbooks.records.documents import is_older
+from invoice_pipelines.quickbooks.values import Applied, EntityType, TransactionType, as_json
 
 if TYPE_CHECKING:
-    from invoice_pipelines.quickbooks.api.client import Deleted
     from invoice_pipelines.quickbooks.connection.connections import Connected
+    from invoice_pipelines.quickbooks.values import Deleted
 
 SOURCE = "quickbooks"
 WAITING_AT_ONCE = 5_000
 """How many waiting payments a pull looks at again; those that it does not come to are the first of the next."""
 
-_ANOMALIES = {
+_ANOMALIES: Mapping[AnomalyCode, tuple[str, Severity, str]] = {
     AnomalyCode.OVERPAID: ("PAYMENT_OVERPAID", "info", "which was paid already: what is too much does not count"),
     AnomalyCode.INVOICE_VOID: ("PAYMENT_OF_VOID_INVOICE", "warning", "which is void here: nothing of it counts"),
     AnomalyCode.NOT_AN_INVOICE: ("PAYMENT_OF_CREDIT_NOTE", "warning", "which is a credit note: nothing of it counts"),
@@ -162,7 +161,7 @@ def _take_turn(connection: Connection) -> None:
 
 def _read(
     transaction_type: TransactionType, documents: Iterable[Mapping[str, Any]]
-) -> tuple[dict[str, Transaction], list[NewEvent]]:
+) -> tuple[dict[str, Transaction], list[Event]]:
     """The newest version of each document, and an event for each that cannot be read."""
     read: dict[str, Transaction] = {}
     events = []
@@ -173,18 +172,18 @@ def _read(
             quickbooks_id = str(document.get("Id") or "")
             message = f"{_name(transaction_type)} {quickbooks_id or 'without id'} cannot be read: {problem}."
             events.append(
-                NewEvent(
+                Event(
                     "PAYMENT_UNREADABLE",
+                    message,
                     "error",
                     EntityType.PAYMENT,
-                    message,
                     quickbooks_id=quickbooks_id or None,
                     detail={"transaction_type": str(transaction_type)},
                 )
             )
             continue
         other = read.get(transaction.quickbooks_id)
-        if other is None or not is_older(transaction, other.sync_token):
+        if other is None or not is_older(transaction.sync_token, other.sync_token):
             read[transaction.quickbooks_id] = transaction
     return read, events
 
@@ -197,7 +196,7 @@ def _repeated(documents: Sequence[Mapping[str, Any]], read: Mapping[str, Transac
 def _is_news(transaction: Transaction, stored: Transaction, server_time: datetime) -> bool:
     if stored.state is PaymentStatus.DELETED:  # an answer that is older than the deletion does not bring it back
         return stored.remote_updated_at is not None and server_time > stored.remote_updated_at
-    if is_older(transaction, stored.sync_token):
+    if is_older(transaction.sync_token, stored.sync_token):
         return False
     return (transaction.state, transaction.content) != (stored.state, stored.content)
 
@@ -227,7 +226,7 @@ def _book(
     connection: Connection,
     connected: Connected,
     changes: Sequence[_Change],
-    events: list[NewEvent],
+    events: list[Event],
     *,
     are_seen: bool,
 ) -> Applied:
@@ -249,7 +248,7 @@ def _book(
         settled = settle(connection, books.payments, recorded_by=SOURCE)
         events += _anomalies(connection, settled.anomalies, books)
         _keep(connection, realm, changes, books, are_seen)
-    write_events(connection, realm, events)
+    record_events(connection, realm, events)
     return Applied(waiting=len(books.waiting), skipped=skipped)
 
 
@@ -336,16 +335,16 @@ def _keep(connection: Connection, realm: str, changes: Sequence[_Change], books:
     )
 
 
-def _unknown(changes: Sequence[_Change]) -> list[NewEvent]:
+def _unknown(changes: Sequence[_Change]) -> list[Event]:
     """An event for each link to something that is not known here; the amounts tell whether it is a credit."""
     return [
-        NewEvent(
+        Event(
             "PAYMENT_LINK_UNKNOWN",
-            "warning",
-            EntityType.PAYMENT,
             f"{_name(change.now.transaction_type)} {change.now.quickbooks_id} is linked to {kind or 'something'} "
             f"{identity} with {amount}, which is not known here. It counts as a credit where the other amounts leave "
             "room for one: compare what is paid of its invoices.",
+            "warning",
+            EntityType.PAYMENT,
             quickbooks_id=change.now.quickbooks_id,
             detail={"kind": kind, "id": identity, "amount": amount},
         )
@@ -354,7 +353,7 @@ def _unknown(changes: Sequence[_Change]) -> list[NewEvent]:
     ]
 
 
-def _anomalies(connection: Connection, anomalies: Sequence[Anomaly], books: _Books) -> list[NewEvent]:
+def _anomalies(connection: Connection, anomalies: Sequence[Anomaly], books: _Books) -> list[Event]:
     if not anomalies:
         return []
     numbers: dict[UUID, str] = {
@@ -376,12 +375,12 @@ def _anomalies(connection: Connection, anomalies: Sequence[Anomaly], books: _Boo
         payment, transaction = books.payments[anomaly.payment], books.changes[anomaly.payment].now
         amount: Decimal = payment.allocations[anomaly.invoice_id]
         events.append(
-            NewEvent(
+            Event(
                 code,
-                severity,
-                EntityType.PAYMENT,
                 f"Payment {transaction.quickbooks_id} of QuickBooks has {amount} {payment.currency} for invoice "
                 f"{numbers.get(anomaly.invoice_id, anomaly.invoice_id)}, {consequence}.",
+                severity,
+                EntityType.PAYMENT,
                 local_id=anomaly.invoice_id,
                 quickbooks_id=transaction.quickbooks_id,
                 detail={"amount": amount, "currency": payment.currency, "invoice_id": anomaly.invoice_id},

@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.quickbooks.conflicts.conflicts import NewConflict, close_conflicts, record_conflicts, undecided
+from invoice_pipelines.quickbooks.events import Event, record_events
 from invoice_pipelines.quickbooks.records import records
 from invoice_pipelines.quickbooks.records.documents import Remote, is_newer, read_remotes
 from invoice_pipelines.quickbooks.records.fields import (
@@ -29,16 +30,16 @@ from invoice_pipelines.quickbooks.records.fields import (
     rules,
     store_fields,
 )
-from invoice_pipelines.quickbooks.records.mappings import Mapped
+from invoice_pipelines.quickbooks.records.mappings import Mapped, move_mappings
 from invoice_pipelines.quickbooks.records.merge import FieldConflict, Fields, merge
 from invoice_pipelines.quickbooks.records.names import restore_fields
-from invoice_pipelines.quickbooks.records.records import Candidate, NewEvent
+from invoice_pipelines.quickbooks.records.records import Candidate
 from invoice_pipelines.quickbooks.values import KINDS, Applied, EntityType
 from invoice_pipelines.work import enqueue
 
 if TYPE_CHECKING:
-    from invoice_pipelines.quickbooks.api.client import Deleted
     from invoice_pipelines.quickbooks.connection.connections import Connected
+    from invoice_pipelines.quickbooks.values import Deleted
 
 _SKEW_THAT_MATTERS = timedelta(seconds=30)
 """Between our clock and theirs; less is the time that an answer takes."""
@@ -133,7 +134,7 @@ class _Chunk:
         self._mappings: dict[UUID, Mapped] = {}
         self._conflicts: list[NewConflict] = []
         self._settled: dict[str, list[tuple[UUID, str]]] = {}
-        self._events: list[NewEvent] = []
+        self._events: list[Event] = []
         self._push: set[UUID] = set()
         self._linked: list[UUID] = []
         self._keys: dict[str, UUID | None] = {}
@@ -423,13 +424,13 @@ class _Chunk:
     def _event(
         self, code: str, message: str, local_id: UUID, quickbooks_id: str, detail: Mapping[str, Any] | None = None
     ) -> None:
-        self._events.append(NewEvent(code, "info", self._entity, message, local_id, quickbooks_id, detail))
+        self._events.append(Event(code, message, "info", self._entity, local_id, quickbooks_id, detail))
 
     def write(self, fresh: Sequence[str]) -> Applied:
         """Writes all of it."""
         connection, realm = self._connection, self._realm
         store_fields(connection, self._entity, self._fields)
-        records.write_mappings(connection, realm, self._entity, list(self._mappings.values()))
+        move_mappings(connection, realm, self._entity, list(self._mappings.values()))
         found = record_conflicts(connection, realm, self._conflicts)
         still_open = {conflict.quickbooks_id for conflict in self._conflicts if conflict.local_id is None}
         close_conflicts(
@@ -442,7 +443,7 @@ class _Chunk:
         close_conflicts(connection, realm, self._entity, ("name_in_use",), local_ids=self._linked)
         for kind, fields in self._settled.items():
             close_conflicts(connection, realm, self._entity, (kind,), fields=fields)
-        records.write_events(connection, realm, self._events)
+        record_events(connection, realm, self._events)
         if self._push:
             enqueue(connection, KINDS[self._entity], sorted(self._push))
         return Applied(conflicts=found, **self.counts)

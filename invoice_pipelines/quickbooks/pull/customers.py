@@ -24,8 +24,8 @@ from invoice_pipelines.quickbooks.records.records import Candidate
 from invoice_pipelines.quickbooks.values import Applied, EntityType
 
 if TYPE_CHECKING:
-    from invoice_pipelines.quickbooks.api.client import Deleted
     from invoice_pipelines.quickbooks.connection.connections import Connected
+    from invoice_pipelines.quickbooks.values import Deleted
 
 _INVOICES_TO_LOOK_AT = 3
 """Of a customer who may have been merged: all of them must have gone to the same other customer."""

@@ -26,8 +26,8 @@ from invoice_pipelines.quickbooks.records.records import Candidate
 from invoice_pipelines.quickbooks.values import Applied, EntityType
 
 if TYPE_CHECKING:
-    from invoice_pipelines.quickbooks.api.client import Deleted
     from invoice_pipelines.quickbooks.connection.connections import Connected
+    from invoice_pipelines.quickbooks.values import Deleted
 
 _THEIRS = ("unit_price", "is_active")
 _LARGEST_QUANTITY = Decimal("999999999999.999")  # billing.item.quantity_on_hand, numeric(15, 3)

@@ -20,7 +20,11 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.quickbooks.api.client import Changes, Deleted, QuickBooks, quote
+from invoice_pipelines.quickbooks.api.client import (
+    Changes,
+    QuickBooks,
+    quote,
+)
 from invoice_pipelines.quickbooks.api.faults import ChangesTooOld, Fault, RealmPaused
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.connection.connections import company_is_old
@@ -39,7 +43,7 @@ from invoice_pipelines.quickbooks.pull.state import (
     note_start,
     store_state,
 )
-from invoice_pipelines.quickbooks.values import TRANSACTION_TYPES, Applied, EntityType
+from invoice_pipelines.quickbooks.values import TRANSACTION_TYPES, Applied, Deleted, EntityType
 from invoice_pipelines.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -18,12 +18,17 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.quickbooks.api.client import LARGEST_PAGE, Deleted, QuickBooks, moment, quote
+from invoice_pipelines.quickbooks.api.answers import updated_at
+from invoice_pipelines.quickbooks.api.client import (
+    LARGEST_PAGE,
+    QuickBooks,
+    moment,
+    quote,
+)
 from invoice_pipelines.quickbooks.api.faults import Fault
 from invoice_pipelines.quickbooks.pull.quarantine import Unreadable, read_rows
 from invoice_pipelines.quickbooks.pull.state import Progress
-from invoice_pipelines.quickbooks.records.documents import updated_at
-from invoice_pipelines.quickbooks.values import TRANSACTION_TYPES, EntityType
+from invoice_pipelines.quickbooks.values import TRANSACTION_TYPES, Deleted, EntityType
 
 SOURCES: Mapping[EntityType, tuple[str, ...]] = {
     EntityType.CUSTOMER: ("Customer",),

@@ -9,8 +9,7 @@ from typing import Any, Self, cast
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.quickbooks.records.fields import as_json
-from invoice_pipelines.quickbooks.values import EntityType
+from invoice_pipelines.quickbooks.values import EntityType, as_json
 
 
 class PullTakenOver(Exception):

@@ -17,8 +17,7 @@ from sqlalchemy import Connection, text
 from invoice_pipelines.quickbooks.api import exact_json
 from invoice_pipelines.quickbooks.api.faults import Fault
 from invoice_pipelines.quickbooks.api.request_ids import batch_request_id, operation_request_id
-from invoice_pipelines.quickbooks.records.fields import as_json
-from invoice_pipelines.quickbooks.values import EntityType
+from invoice_pipelines.quickbooks.values import EntityType, as_json
 
 OperationKind = Literal["create", "update", "void"]
 ENTITY_NAMES = {EntityType.CUSTOMER: "Customer", EntityType.ITEM: "Item", EntityType.INVOICE: "Invoice"}

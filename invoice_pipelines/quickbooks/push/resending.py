@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -25,10 +24,8 @@ from invoice_pipelines.quickbooks.push.open_batches import (
     is_oldest,
     rest_batch,
 )
+from invoice_pipelines.quickbooks.push.shared import Shared
 from invoice_pipelines.work import Failed, Outcome
-
-if TYPE_CHECKING:
-    from invoice_pipelines.quickbooks.push.push import Shared
 
 log = logging.getLogger(__name__)
 

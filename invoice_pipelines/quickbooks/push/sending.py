@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -27,12 +27,10 @@ from invoice_pipelines.quickbooks.push.entries import MOST_ATTEMPTS, Entries, gi
 from invoice_pipelines.quickbooks.push.open_batches import HeldUp, abandon, held_up_since, take_open_batch
 from invoice_pipelines.quickbooks.push.resending import NOT_KNOWN, Resending
 from invoice_pipelines.quickbooks.push.settling import Settled, Settler, record
+from invoice_pipelines.quickbooks.push.shared import Shared
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.work import Claim, Failed, Outcome, claim, claim_entries, return_expired
 from invoice_pipelines.work.failures import reason_of
-
-if TYPE_CHECKING:
-    from invoice_pipelines.quickbooks.push.push import Shared
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +38,6 @@ ROUNDS = 4
 """How often an entry is decided anew within one turn, as after a refresh of what was stale."""
 CLAIMED = 1000
 """Attempts that the queue allows: what is final is decided here, as waiting for another record is no fault."""
-FORGOTTEN_AFTER = timedelta(hours=20)
-"""QuickBooks may have forgotten a request id by then (24 hours are told): what was done is looked up instead."""
 
 
 class Sender:

@@ -1,4 +1,4 @@
-"""Holds how a document of QuickBooks is read into a value: id, version, instant and synced fields."""
+"""Documents of QuickBooks as values: id, version, instant and synced fields; which version came first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from invoice_pipelines.quickbooks.api.answers import updated_at
 from invoice_pipelines.quickbooks.records.fields import UnusableDocument
 from invoice_pipelines.quickbooks.records.merge import Fields
 
@@ -76,12 +77,7 @@ def is_newer(sync_token: str, than: str) -> bool:
     return sync_token != than
 
 
-def updated_at(document: Mapping[str, Any]) -> datetime | None:
-    """When a document was last written there; None where it does not say. A time without an offset is UTC."""
-    meta = document.get("MetaData")
-    written = meta.get("LastUpdatedTime") if isinstance(meta, Mapping) else None
-    try:
-        at = datetime.fromisoformat(str(written))
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+def is_older(sync_token: str | None, than: str | None) -> bool:
+    """Whether a version certainly came before another."""
+    both = (sync_token or "", than or "")
+    return all(each.isdigit() for each in both) and is_newer(both[1], both[0])

@@ -12,7 +12,6 @@ parts of the address that are not synced but must be sent with it, `currency`, w
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +25,7 @@ from sqlalchemy import Connection, text
 from invoice_pipelines.billing.errors import storable
 from invoice_pipelines.quickbooks.api.countries import alpha_2, alpha_3
 from invoice_pipelines.quickbooks.records.merge import Fields, Rule, Value
-from invoice_pipelines.quickbooks.values import EntityType
+from invoice_pipelines.quickbooks.values import EntityType, as_json
 
 ADDRESS = {
     "street": "Line1",
@@ -275,11 +274,6 @@ def unseen_by_capture(connection: Connection) -> Iterator[None]:
     connection.execute(text("select set_config('app.quickbooks_pull', 'on', true)"))
     yield
     connection.execute(text("select set_config('app.quickbooks_pull', 'off', true)"))
-
-
-def as_json(value: Any) -> str:
-    """JSON for the database: decimals, instants and ids as texts."""
-    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def price(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Holds how the mapping of our ids to those of QuickBooks is read and written."""
+"""The mapping of our ids to those of QuickBooks: how it is read, and written by a push or a pull."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.quickbooks.records.fields import as_json
-from invoice_pipelines.quickbooks.values import EntityType
+from invoice_pipelines.quickbooks.api.answers import updated_at
+from invoice_pipelines.quickbooks.values import EntityType, as_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,8 @@ class Mapped:
 
 def mapped(local_id: UUID, document: Mapping[str, Any], snapshot: Mapping[str, Any], state: str = "active") -> Mapped:
     """The mapping to a document as QuickBooks answered it."""
-    updated = (document.get("MetaData") or {}).get("LastUpdatedTime")
     return Mapped(
-        local_id,
-        str(document["Id"]),
-        str(document.get("SyncToken") or "0"),
-        snapshot,
-        state,
-        datetime.fromisoformat(updated) if updated else None,
+        local_id, str(document["Id"]), str(document.get("SyncToken") or "0"), snapshot, state, updated_at(document)
     )
 
 
@@ -64,26 +58,7 @@ def save_mappings(
     """Stores mappings, or brings them up to date. Returns those that cannot be: ours or theirs is mapped otherwise."""
     if not mappings:
         return []
-    values = {
-        "realm": realm_id,
-        "entity": entity.value,
-        "mappings": as_json(
-            [
-                {
-                    "local_id": each.local_id,
-                    "quickbooks_id": each.quickbooks_id,
-                    "sync_token": each.sync_token,
-                    "state": each.state,
-                    "snapshot": each.snapshot,
-                    "remote_updated_at": each.remote_updated_at,
-                }
-                for each in mappings
-            ]
-        ),
-    }
-    given = """jsonb_to_recordset(cast(:mappings as jsonb)) as g (
-                   local_id uuid, quickbooks_id text, sync_token text, state text, snapshot jsonb,
-                   remote_updated_at timestamptz)"""
+    values = _given(realm_id, entity, mappings)
     stored = set(
         connection.execute(
             text(
@@ -91,7 +66,7 @@ def save_mappings(
                                                     sync_token, state, snapshot, remote_updated_at)
                     select current_setting('app.organization_id')::uuid, :realm, :entity, g.local_id, g.quickbooks_id,
                            g.sync_token, g.state, g.snapshot, g.remote_updated_at
-                    from {given} order by g.local_id
+                    from {_GIVEN} order by g.local_id
                     on conflict do nothing
                     returning local_id"""
             ),
@@ -99,7 +74,7 @@ def save_mappings(
         ).scalars()
     )
     if len(stored) < len(mappings):
-        found = f"""{given} cross join lateral (
+        found = f"""{_GIVEN} cross join lateral (
                         select f.ctid as version from quickbooks.mapping f
                         where f.organization_id = current_setting('app.organization_id')::uuid
                           and f.realm_id = :realm and f.entity_type = :entity and f.local_id = g.local_id
@@ -122,3 +97,33 @@ def save_mappings(
             ).scalars()
         )
     return [each for each in mappings if each.local_id not in stored]
+
+
+def move_mappings(connection: Connection, realm_id: str, entity: EntityType, mappings: Sequence[Mapped]) -> None:
+    """Stores mappings as a pull found them, with those of theirs locked: one may move to another id, a survivor's."""
+    if not mappings:
+        return
+    connection.execute(
+        text(
+            f"""insert into quickbooks.mapping as m (organization_id, realm_id, entity_type, local_id, quickbooks_id,
+                                                    sync_token, state, snapshot, remote_updated_at, synced_at)
+                select current_setting('app.organization_id')::uuid, :realm, :entity, g.local_id, g.quickbooks_id,
+                       g.sync_token, g.state, g.snapshot, g.remote_updated_at, clock_timestamp()
+                from {_GIVEN} order by g.quickbooks_id
+                on conflict (organization_id, realm_id, entity_type, local_id) do update
+                set quickbooks_id = excluded.quickbooks_id, sync_token = excluded.sync_token, state = excluded.state,
+                    snapshot = excluded.snapshot, synced_at = excluded.synced_at,
+                    remote_updated_at = coalesce(excluded.remote_updated_at, m.remote_updated_at)"""
+        ),
+        _given(realm_id, entity, mappings),
+    )
+
+
+_GIVEN = """jsonb_to_recordset(cast(:mappings as jsonb)) as g (
+                local_id uuid, quickbooks_id text, sync_token text, state text, snapshot jsonb,
+                remote_updated_at timestamptz)"""
+
+
+def _given(realm_id: str, entity: EntityType, mappings: Sequence[Mapped]) -> dict[str, str]:
+    rows = [{name: getattr(each, name) for name in Mapped.__slots__} for each in mappings]
+    return {"realm": realm_id, "entity": str(entity), "mappings": as_json(rows)}

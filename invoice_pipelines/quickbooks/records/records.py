@@ -7,16 +7,16 @@ header of work/chunks.sql), and `plan_by_keys` keeps the planner from reading a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.quickbooks.records.fields import as_json, unseen_by_capture
+from invoice_pipelines.quickbooks.records.fields import unseen_by_capture
 from invoice_pipelines.quickbooks.records.mappings import Mapped
-from invoice_pipelines.quickbooks.values import EntityType
+from invoice_pipelines.quickbooks.values import EntityType, as_json
 
 QUICKBOOKS = "QuickBooks"
 """Who made what came from there."""
@@ -30,19 +30,6 @@ class Candidate:
     key: str
     name: str
     email: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """A row of quickbooks.event to write; see events.record_event."""
-
-    code: str
-    severity: str
-    entity_type: EntityType
-    message: str
-    local_id: UUID | None = None
-    quickbooks_id: str | None = None
-    detail: Mapping[str, Any] | None = None
 
 
 def plan_by_keys(connection: Connection) -> None:
@@ -225,48 +212,3 @@ def add_records(connection: Connection, entity: EntityType, rows: Sequence[Mappi
             {"by": QUICKBOOKS, "rows": as_json(list(rows))},
         ).all()
     return {row[1]: row[0] for row in made}
-
-
-def write_mappings(connection: Connection, realm_id: str, entity: EntityType, mappings: Sequence[Mapped]) -> None:
-    """Writes mappings, new ones and those that are there; one may move to another id, that of a survivor."""
-    if not mappings:
-        return
-    connection.execute(
-        text(
-            """insert into quickbooks.mapping as m (organization_id, realm_id, entity_type, local_id, quickbooks_id,
-                                                   sync_token, state, snapshot, remote_updated_at, synced_at)
-               select current_setting('app.organization_id')::uuid, :realm_id, :entity, n.local_id, n.quickbooks_id,
-                      n.sync_token, n.state, n.snapshot, n.remote_updated_at, clock_timestamp()
-               from jsonb_to_recordset(cast(:mappings as jsonb)) as n (
-                   local_id uuid, quickbooks_id text, sync_token text, state text, snapshot jsonb,
-                   remote_updated_at timestamptz)
-               order by n.quickbooks_id
-               on conflict (organization_id, realm_id, entity_type, local_id) do update
-               set quickbooks_id = excluded.quickbooks_id, sync_token = excluded.sync_token, state = excluded.state,
-                   snapshot = excluded.snapshot, synced_at = excluded.synced_at,
-                   remote_updated_at = coalesce(excluded.remote_updated_at, m.remote_updated_at)"""
-        ),
-        {
-            "realm_id": realm_id,
-            "entity": str(entity),
-            "mappings": as_json([{name: getattr(each, name) for name in Mapped.__slots__} for each in mappings]),
-        },
-    )
-
-
-def write_events(connection: Connection, realm_id: str, events: Sequence[NewEvent]) -> None:
-    """Writes many events at once."""
-    if not events:
-        return
-    connection.execute(
-        text(
-            """insert into quickbooks.event (organization_id, realm_id, code, severity, entity_type, message, local_id,
-                                            quickbooks_id, detail)
-               select current_setting('app.organization_id')::uuid, :realm_id, e.code, e.severity, e.entity_type,
-                      e.message, e.local_id, e.quickbooks_id, coalesce(e.detail, '{}')
-               from jsonb_to_recordset(cast(:events as jsonb)) as e (
-                   code text, severity text, entity_type text, message text, local_id uuid, quickbooks_id text,
-                   detail jsonb)"""
-        ),
-        {"realm_id": realm_id, "events": as_json([asdict(event) for event in events])},
-    )

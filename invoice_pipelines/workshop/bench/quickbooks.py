@@ -41,7 +41,8 @@ from invoice_pipelines.organizations import add_organization, find_organization
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.connection.connections import change_options, connect_with_tokens
 from invoice_pipelines.quickbooks.pull.pull import pull
-from invoice_pipelines.quickbooks.push.push import PushProgress, push
+from invoice_pipelines.quickbooks.push.push import push
+from invoice_pipelines.quickbooks.push.report import PushProgress
 from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.bench.benches import Progress

@@ -1,4 +1,4 @@
-"""Holds the control interface under /sandbox: what tests and the demo do from another process, as JSON over HTTP.
+"""The control interface under /sandbox: what tests and the demo do from another process, as JSON over HTTP.
 
 | request | meaning |
 |---|---|
@@ -23,20 +23,18 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from invoice_pipelines.workshop.sandbox.http_server import Request, Response
+from invoice_pipelines.workshop.sandbox.quickbooks.parts import SandboxParts
 from invoice_pipelines.workshop.sandbox.quickbooks.traffic import Seen
 from invoice_pipelines.workshop.sandbox.quickbooks.wire.json_text import Document, dumps, loads
 from invoice_pipelines.workshop.sandbox.quickbooks.wire.refusals import Refusal
 
-if TYPE_CHECKING:
-    from invoice_pipelines.workshop.sandbox.quickbooks.sandbox import Sandbox
 
-
-def control(sandbox: Sandbox, request: Request) -> Response:
+def control(sandbox: SandboxParts, request: Request) -> Response:
     """The response to a request under /sandbox; refusals of the books are 409 with code and detail."""
     parts = request.path.strip("/").split("/")[1:]
     try:
@@ -49,7 +47,7 @@ def control(sandbox: Sandbox, request: Request) -> Response:
     return _json(404, {"error": "there is no such thing"}) if answer is None else _json(200, answer)
 
 
-def _route(sandbox: Sandbox, request: Request, parts: list[str], body: Document) -> Any:
+def _route(sandbox: SandboxParts, request: Request, parts: list[str], body: Document) -> Any:
     if parts and parts[0] == "companies" and len(parts) > 1:
         return _company(sandbox, request, parts[1], parts[2:], body)
     actions: dict[tuple[str, str], Callable[[], Any]] = {
@@ -69,7 +67,7 @@ def _route(sandbox: Sandbox, request: Request, parts: list[str], body: Document)
     return None if action is None else action()
 
 
-def _company(sandbox: Sandbox, request: Request, realm: str, parts: list[str], body: Document) -> Any:
+def _company(sandbox: SandboxParts, request: Request, realm: str, parts: list[str], body: Document) -> Any:
     if parts == ["tokens"]:
         return asdict(sandbox.tokens(realm))
     if parts == ["seed"]:
@@ -89,7 +87,7 @@ def _done(action: Callable[[], None]) -> list[str]:
     return []
 
 
-def _state(sandbox: Sandbox) -> Document:
+def _state(sandbox: SandboxParts) -> Document:
     return {
         "url": sandbox.url,
         "realms": sandbox.realms,
@@ -98,18 +96,18 @@ def _state(sandbox: Sandbox) -> Document:
     }
 
 
-def _add_company(sandbox: Sandbox, body: Document) -> list[str]:
+def _add_company(sandbox: SandboxParts, body: Document) -> list[str]:
     sandbox.add_company(body.pop("realm"), **body)
     return sandbox.realms
 
 
-def _set_switches(sandbox: Sandbox, body: Document) -> Any:
+def _set_switches(sandbox: SandboxParts, body: Document) -> Any:
     for name, value in body.items():
         setattr(sandbox.switches, name, value)
     return loads(sandbox.switches.model_dump_json())
 
 
-def _set_clock(sandbox: Sandbox, body: Document) -> Any:
+def _set_clock(sandbox: SandboxParts, body: Document) -> Any:
     if "shift" in body:
         sandbox.clock.shift(timedelta(seconds=float(body["shift"])))
     elif "set" in body:
@@ -119,7 +117,7 @@ def _set_clock(sandbox: Sandbox, body: Document) -> Any:
     return {"clock": sandbox.clock.now().isoformat()}
 
 
-def _calls(sandbox: Sandbox, request: Request) -> list[Seen]:
+def _calls(sandbox: SandboxParts, request: Request) -> list[Seen]:
     return sandbox.calls(request.parameters.get("realm"), request.parameters.get("operation"))
 
 
@@ -130,7 +128,7 @@ def _seen(call: Seen) -> Document:
     return {**kept, "items": [asdict(item) for item in call.items]}
 
 
-def _counts(sandbox: Sandbox, request: Request) -> Document:
+def _counts(sandbox: SandboxParts, request: Request) -> Document:
     realm = request.parameters.get("realm")
     calls = sandbox.calls(realm)
     return {
