@@ -2,7 +2,3 @@
 
 Exit codes: 0 fine, 1 problems were found, 2 it could not run. An error is one line that says what to do.
 """
-
-from invoice_pipelines.cli.main import main
-
-__all__ = ["main"]

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from invoice_pipelines.cli import main
+from invoice_pipelines.cli.main import main
 from invoice_pipelines.workshop.bench import benches
 from invoice_pipelines.workshop.bench.result import Bar, BenchResult, Case
 from invoice_pipelines_tests.conftest import PROJECT
@@ -51,7 +51,7 @@ def test_the_object_has_medians_with_the_number_of_rounds_ratios_and_bars():
 
 def test_an_unknown_benchmark_is_named_with_those_there_are():
     done = subprocess.run(
-        [sys.executable, "-c", "from invoice_pipelines.cli import main; main()", "bench", "speed"],
+        [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()", "bench", "speed"],
         capture_output=True,
         text=True,
         cwd=PROJECT,

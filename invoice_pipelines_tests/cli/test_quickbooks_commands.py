@@ -58,7 +58,7 @@ def terminal(
 def connect_here(terminal: Terminal, realm: str) -> str:
     """Runs `quickbooks connect`, and does with its page what a person on this machine does; returns what it said."""
     process = subprocess.Popen(
-        [sys.executable, "-c", "from invoice_pipelines.cli import main; main()", "quickbooks", "connect", "acme"],
+        [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()", "quickbooks", "connect", "acme"],
         env=terminal.environment,
         cwd=terminal.home,
         stdout=subprocess.PIPE,

@@ -26,7 +26,14 @@ pytestmark = pytest.mark.slow
 @contextmanager
 def running(*arguments: str) -> Iterator[dict[str, str]]:
     """The variables that the command prints, while it runs; then Ctrl-C."""
-    command = [sys.executable, "-c", "from invoice_pipelines.cli import main; main()", "sandbox", *arguments, "--json"]
+    command = [
+        sys.executable,
+        "-c",
+        "from invoice_pipelines.cli.main import main; main()",
+        "sandbox",
+        *arguments,
+        "--json",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -73,7 +80,7 @@ def test_a_file_that_is_none_of_the_sandbox_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("not a database " * 100)
     for name in ("mail", "twilio"):
-        command = [sys.executable, "-c", "from invoice_pipelines.cli import main; main()", "sandbox", name]
+        command = [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()", "sandbox", name]
         done = subprocess.run([*command, "--state", str(other)], capture_output=True, timeout=60, check=False)
         assert done.returncode != 0
         assert b"--state" in done.stderr

@@ -268,7 +268,7 @@ def _sandbox(size: Size) -> Iterator[tuple[RemoteSandbox, dict[str, str]]]:
     process = subprocess.Popen(
         [
             sys.executable,
-            *("-c", "from invoice_pipelines.cli import main; main()", "sandbox", "quickbooks"),
+            *("-c", "from invoice_pipelines.cli.main import main; main()", "sandbox", "quickbooks"),
             *("--port", "0", "--json", "--country", "DE", "--realm", PUSHED, "--realm", READ),
             *(part for name, value in switches.items() for part in ("--switch", f"{name}={value}")),
         ],

@@ -24,7 +24,7 @@ from invoice_pipelines_tests.sandbox.quickbooks.conftest import REALM
 @contextmanager
 def _command(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """The command, and what it printed first."""
-    code = "from invoice_pipelines.cli import main; main()"
+    code = "from invoice_pipelines.cli.main import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "sandbox", "quickbooks", "--port", "0", "--json", *options],
         stdout=subprocess.PIPE,
