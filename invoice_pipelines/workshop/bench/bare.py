@@ -1,4 +1,4 @@
-"""Holds the yardstick of the intake benchmark: the same files through the same libraries, with nothing of this project.
+"""The yardstick of the intake benchmark: the same files through the same libraries, with nothing of this project.
 
 Per file: read it from the disk; take the XML out of a PDF (pypdf) and the text of its pages, which the stages compare
 with the XML (pypdfium2); parse it (lxml); run each schematron that applies

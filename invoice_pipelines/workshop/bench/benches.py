@@ -1,4 +1,4 @@
-"""Holds which benchmarks there are. A new one is a module with `run(progress)` and a line here."""
+"""Which benchmarks there are. A new one is a module with `run(progress)` and a line here."""
 
 from __future__ import annotations
 

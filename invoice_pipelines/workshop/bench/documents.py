@@ -1,4 +1,4 @@
-"""Holds the documents that benchmarks are run on: the e-invoices of `examples/`, each many times.
+"""The documents that benchmarks are run on: the e-invoices of `examples/`, each many times.
 
 A copy differs from its original in number and issue date, so that it is an upload of its own and no duplicate.
 """

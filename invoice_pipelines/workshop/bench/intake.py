@@ -1,4 +1,4 @@
-"""Holds the benchmark `intake`: how fast e-invoices are read, validated and stored.
+"""The benchmark `intake`: how fast e-invoices are read, validated and stored.
 
 Two questions, each answered by pairs of rounds that run next to each other, in alternating order, as the machine is
 never quiet; a ratio is the median of the ratios of its pairs:

@@ -1,4 +1,4 @@
-"""Holds the process that the intake benchmark measures; it is told what to do line by line, and answers each line.
+"""The process that the intake benchmark measures; it is told what to do line by line, and answers each line.
 
     {"stage": "run", "slug": "..."}      parse and validate what waits in an organization, as a run's assets do
     {"stage": "bare", "files": [...], "code_lists_kept": false}

@@ -1,4 +1,4 @@
-"""Holds the benchmark `quickbooks`: how near the sync comes to the limits that QuickBooks sets to one company.
+"""The benchmark `quickbooks`: how near the sync comes to the limits that QuickBooks sets to one company.
 
 The company is a sandbox in a process of its own, with all its limits on, 20 ms a call and 5 ms for each part of a
 batch. Its minute lasts an eighth of a minute. Latencies are not scaled, nor is what a

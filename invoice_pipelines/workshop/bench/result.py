@@ -1,4 +1,4 @@
-"""Holds what a benchmark answers: medians, ratios, bars and the machine it ran on. How to measure is each one's own."""
+"""What a benchmark answers: medians, ratios, bars and the machine it ran on. How to measure is each one's own."""
 
 from __future__ import annotations
 

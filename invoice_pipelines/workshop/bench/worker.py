@@ -1,4 +1,4 @@
-"""Holds the processes that benchmarks measure, each started once and told what to do line by line."""
+"""The processes that benchmarks measure, each started once and told what to do line by line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the command `bench`."""
+"""The command `bench`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the commands of `sandbox`: servers on this machine that stand in for outside services."""
+"""The commands of `sandbox`: servers on this machine that stand in for outside services."""
 
 from __future__ import annotations
 

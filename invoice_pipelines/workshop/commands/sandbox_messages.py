@@ -1,4 +1,4 @@
-"""Holds the commands `sandbox mail` and `sandbox twilio`: where messages go when nobody is to get them."""
+"""The commands `sandbox mail` and `sandbox twilio`: where messages go when nobody is to get them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the documents and messages of the demo: PDFs of all issued invoices, emails into a mail server of its own, and
+"""The documents and messages of the demo: PDFs of all issued invoices, emails into a mail server of its own, and
 some text messages into a Twilio of its own; each checked against what was to come.
 
 One organization asks for PDF and sending together with its invoices; the others ask afterwards. One of them has its

@@ -1,7 +1,7 @@
-"""Holds the command `demo`: the main job on the documents and orders of `examples/`, with each outcome checked.
+"""The command `demo`: the main job on the documents and orders of `examples/`, with each outcome checked.
 
-What is done with the orders is in `demo_orders`, with documents and messages in `demo_delivery`, with overdue invoices
-in `demo_overdue`, with QuickBooks in `demo_quickbooks`.
+What is done with the orders is in `orders`, with documents and messages in `delivery`, with overdue invoices in `overdue`,
+with QuickBooks in `quickbooks`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Holds the sales orders of the demo: taken in, asked for as one batch per organization, and each outcome checked."""
+"""The sales orders of the demo: taken in, asked for as one batch per organization, and each outcome checked."""
 
 from __future__ import annotations
 

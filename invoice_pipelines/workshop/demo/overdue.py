@@ -1,4 +1,4 @@
-"""Holds the overdue invoices of the demo: some are dated back, Dagster looks for them twice, and one is voided between.
+"""The overdue invoices of the demo: some are dated back, Dagster looks for them twice, and one is voided between.
 
 The first time each is noticed once per level; the second time nothing is, and the voided one is closed.
 """

@@ -1,4 +1,4 @@
-"""Holds QuickBooks in the demo: a local one, with which two organizations are connected.
+"""QuickBooks in the demo: a local one, with which two organizations are connected.
 
 All that they have is pushed as a backlog, by Dagster. Then both sides change something, the accountant books payments,
 and a second sync brings the two together; a field that both changed is a conflict.

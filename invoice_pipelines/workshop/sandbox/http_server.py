@@ -1,4 +1,4 @@
-"""Holds the HTTP server: connections that can be cut, answers that can be left half said. No word of QuickBooks."""
+"""The HTTP server: connections that can be cut, answers that can be left half said. No word of QuickBooks."""
 
 from __future__ import annotations
 

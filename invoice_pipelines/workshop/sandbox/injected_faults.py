@@ -1,4 +1,4 @@
-"""Holds what is to go wrong next in a stand-in for a service: which fault, how often, for whom, for how long."""
+"""What is to go wrong next in a stand-in for a service: which fault, how often, for whom, for how long."""
 
 from __future__ import annotations
 

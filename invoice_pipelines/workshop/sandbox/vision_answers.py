@@ -1,4 +1,4 @@
-"""Holds how what was recognized on a page becomes an answer of Google Cloud Vision: the way back of
+"""How what was recognized on a page becomes an answer of Google Cloud Vision: the way back of
 `intake.ocr.vision_words`, with its pages, blocks, paragraphs, words, symbols, breaks and corners."""
 
 from __future__ import annotations

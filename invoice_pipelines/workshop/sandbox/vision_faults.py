@@ -1,4 +1,4 @@
-"""Holds in which ways a request to Google Cloud Vision can go wrong, with the codes and the wording of the service."""
+"""In which ways a request to Google Cloud Vision can go wrong, with the codes and the wording of the service."""
 
 from __future__ import annotations
 

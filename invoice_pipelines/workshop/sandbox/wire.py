@@ -1,4 +1,4 @@
-"""Holds a relay for TCP on this machine, whose connections can be cut: what a lost network looks like to a client."""
+"""A relay for TCP on this machine, whose connections can be cut: what a lost network looks like to a client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the benchmark `billing`: how fast sales orders become issued invoices.
+"""The benchmark `billing`: how fast sales orders become issued invoices.
 
 Four ways of doing the same, on clones of one database and thus from the same state, with the same tables, indexes,
 constraints, triggers and row-level security:

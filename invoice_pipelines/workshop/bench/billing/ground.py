@@ -1,4 +1,4 @@
-"""Holds the databases that the billing benchmark takes place in.
+"""The databases that the billing benchmark takes place in.
 
 A template holds organizations with earlier invoices, orders that wait, and a pending job over them; vacuumed and
 analyzed once. Everything that is measured begins on a clone of its own, so that all sides find the very same bytes, and

@@ -1,4 +1,4 @@
-"""Holds the process of the billing benchmark that issues invoices beside another one.
+"""The process of the billing benchmark that issues invoices beside another one.
 
 Each line of its input is {"url": "...", "warm_up": "...", "organizations": [...]}: it connects, issues the invoices of
 the organization for warming up and answers; at the next line, whatever it says, it issues those of the others, one

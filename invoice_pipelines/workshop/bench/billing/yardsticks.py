@@ -1,4 +1,4 @@
-"""Holds what the billing benchmark compares with: an order-by-order function, and the bare insert of the same rows.
+"""What the billing benchmark compares with: an order-by-order function, and the bare insert of the same rows.
 
 The function does for one order what issuing a chunk does for all of them: the same look-ups, the same rows in the same
 tables with the same constraints, the item of work, and the progress of the job. It is called for all items of a job in

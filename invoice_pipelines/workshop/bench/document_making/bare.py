@@ -1,4 +1,4 @@
-"""Holds the yardstick of the benchmark of documents: the same pages through the same engine, and nothing else.
+"""The yardstick of the benchmark of documents: the same pages through the same engine, and nothing else.
 
 A program that is given a folder: `templates/` with the template files, `inputs.jsonl` with the data of one page per
 line, as templates get it, and the folder of fonts. It compiles each into a plain PDF (no PDF/A, no XML) with one

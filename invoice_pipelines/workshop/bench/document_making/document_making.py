@@ -1,4 +1,4 @@
-"""Holds the benchmark `documents`: how fast issued invoices become PDFs that are e-invoices.
+"""The benchmark `documents`: how fast issued invoices become PDFs that are e-invoices.
 
 Each round makes the same pages three ways, in alternating order, as the machine is never quiet; a ratio is the median
 of the ratios of its rounds. All three start from nothing: what a process has to load is within the time measured.

@@ -1,4 +1,4 @@
-"""Holds the process that the benchmark of documents measures; it is told line by line what to do, and answers each.
+"""The process that the benchmark of documents measures; it is told line by line what to do, and answers each.
 
     {"slug": "...", "job": "...", "processes": 2}      make the documents of a job, then its combined PDF
 

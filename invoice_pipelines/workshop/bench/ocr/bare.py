@@ -1,4 +1,4 @@
-"""Holds the yardstick of the OCR benchmark: the same pages through the same engine, with nothing of this project.
+"""The yardstick of the OCR benchmark: the same pages through the same engine, with nothing of this project.
 
 A program that is given picture files: it loads RapidOCR with OpenVINO, set as this project sets it, reads each
 picture into words with boxes, and prints how many pages had words, and the most memory it held, in bytes.

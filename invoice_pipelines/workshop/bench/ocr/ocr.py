@@ -1,4 +1,4 @@
-"""Holds the benchmark `ocr`: how fast scanned pages become parsed invoices.
+"""The benchmark `ocr`: how fast scanned pages become parsed invoices.
 
 Each round reads the same pages three ways, in alternating order, as the machine is never quiet; a ratio is the median
 of the ratios of its rounds. All three start from nothing: the models are loaded within the time that is measured.

@@ -1,4 +1,4 @@
-"""Holds the process that the OCR benchmark measures; it is told line by line what to do, and answers each line.
+"""The process that the OCR benchmark measures; it is told line by line what to do, and answers each line.
 
     {"slug": "...", "processes": 2}      parse what waits in an organization, as a run's asset does
 

@@ -1,4 +1,4 @@
-"""Holds the database that the overdue benchmark takes place in: one organization with many invoices, few of them late.
+"""The database that the overdue benchmark takes place in: one organization with many invoices, few of them late.
 
 It is vacuumed and analyzed once. Invoices are only read, so that every side finds the same; what sides write is removed
 before the next one. Another, small organization is what a session warms up with.

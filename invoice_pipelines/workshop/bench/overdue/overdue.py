@@ -1,4 +1,4 @@
-"""Holds the benchmark `overdue`: how fast an organization's overdue invoices are found and notified.
+"""The benchmark `overdue`: how fast an organization's overdue invoices are found and notified.
 
 All sides work on the same books in one session, as the application, with the same tables, indexes, constraints and
 row-level security, and begin without a notification:

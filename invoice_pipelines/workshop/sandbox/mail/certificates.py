@@ -1,4 +1,4 @@
-"""Holds the making of certificates for this machine: an authority of our own, and what it signs."""
+"""The making of certificates for this machine: an authority of our own, and what it signs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds in which ways a mail server can go wrong, by the moment at which it does, with answers as servers word them."""
+"""In which ways a mail server can go wrong, by the moment at which it does, with answers as servers word them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the IMAP side (IMAP4rev1, RFC 3501): as much as reading and marking mail takes. A folder is the mailbox of an
+"""The IMAP side (IMAP4rev1, RFC 3501): as much as reading and marking mail takes. A folder is the mailbox of an
 address; INBOX is that of the archive.
 """
 

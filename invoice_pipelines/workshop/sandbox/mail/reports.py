@@ -1,4 +1,4 @@
-"""Holds the making of delivery status notifications (RFC 3464), in the shapes in which well-known servers send them."""
+"""The making of delivery status notifications (RFC 3464), in the shapes in which well-known servers send them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the mail server as a whole: both protocols on one event loop, in a thread of its own."""
+"""The mail server as a whole: both protocols on one event loop, in a thread of its own."""
 
 from __future__ import annotations
 

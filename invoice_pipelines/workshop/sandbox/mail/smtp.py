@@ -1,4 +1,4 @@
-"""Holds the SMTP side: what is answered to each command, and when a connection is cut. The protocol is aiosmtpd's."""
+"""The SMTP side: what is answered to each command, and when a connection is cut. The protocol is aiosmtpd's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the mail that was taken, in SQLite: each message once, and for each recipient of its envelope a copy in the
+"""The mail that was taken, in SQLite: each message once, and for each recipient of its envelope a copy in the
 mailbox of that address, with the flags that IMAP puts on it. One file, so that a killed server goes on where it stood.
 """
 

@@ -1,4 +1,4 @@
-"""Holds the clock of the sandbox, which can be set, shifted and stopped, and how QuickBooks writes instants."""
+"""The clock of the sandbox, which can be set, shifted and stopped, and how QuickBooks writes instants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what can be made to go wrong, and when: by the nth call, entity, operation, company, or by chance."""
+"""What can be made to go wrong, and when: by the nth call, entity, operation, company, or by chance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the tokens: how they are given, refreshed, rotated, revoked and checked, and the pages around them.
+"""The tokens: how they are given, refreshed, rotated, revoked and checked, and the pages around them.
 
 All clients that come with some id and secret are taken, unless `clients` names those that are known.
 """

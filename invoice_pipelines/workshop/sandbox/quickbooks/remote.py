@@ -1,4 +1,4 @@
-"""Holds the way to a sandbox in another process: the same words as `Sandbox`, over its control interface."""
+"""The way to a sandbox in another process: the same words as `Sandbox`, over its control interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the way of a request through the sandbox: fault, token, throttle, latency, answer, log."""
+"""The way of a request through the sandbox: fault, token, throttle, latency, answer, log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what the company API answers to a call that was let through: documents, queries, changes, batches, replays.
+"""What the company API answers to a call that was let through: documents, queries, changes, batches, replays.
 
 Who may call, and how often, is in `oauth` and `throttle`; what goes wrong on purpose is in `injection`.
 """

@@ -1,4 +1,4 @@
-"""Holds the state of the sandbox in SQLite: documents as JSON text beside the columns that are searched, and ids.
+"""The state of the sandbox in SQLite: documents as JSON text beside the columns that are searched, and ids.
 
 Everything is in one file, so that a killed sandbox goes on where it stood. What the documents mean is in `books`.
 """

@@ -1,4 +1,4 @@
-"""Holds what of the sandbox's behaviour can be chosen: limits, latency, tokens, and all that nobody has confirmed about
+"""What of the sandbox's behaviour can be chosen: limits, latency, tokens, and all that nobody has confirmed about
 QuickBooks Online. Of two behaviours that may be real, the default is the one that forgives a client less."""
 
 from __future__ import annotations

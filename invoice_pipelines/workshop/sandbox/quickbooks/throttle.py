@@ -1,4 +1,4 @@
-"""Holds the throttles: how many calls and batches a company may be asked in a minute, in a second, and at once."""
+"""The throttles: how many calls and batches a company may be asked in a minute, in a second, and at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what the sandbox saw: each call with who asked, for what, and how it ended."""
+"""What the sandbox saw: each call with who asked, for what, and how it ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds in which ways a request to Twilio can go wrong, with the status, code and wording of the service."""
+"""In which ways a request to Twilio can go wrong, with the status, code and wording of the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the messages that were created, in SQLite, and what Twilio says of one: its fields, and a status that moves on
+"""The messages that were created, in SQLite, and what Twilio says of one: its fields, and a status that moves on
 with time. One file, so that a killed server goes on where it stood.
 """
 

@@ -1,4 +1,4 @@
-"""Holds the HTTP side of the Twilio sandbox: requests, rules, faults."""
+"""The HTTP side of the Twilio sandbox: requests, rules, faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what someone does in QuickBooks itself: the accountant, who is bound by the rules, but not by the API."""
+"""What someone does in QuickBooks itself: the accountant, who is bound by the rules, but not by the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the books of one company while something is done with them: finding, adding and changing documents, their
+"""The books of one company while something is done with them: finding, adding and changing documents, their
 SyncTokens and times, and the balances that follow. The rules of each kind of document are in `names` to `payments`."""
 
 from __future__ import annotations

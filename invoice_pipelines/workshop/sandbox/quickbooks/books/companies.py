@@ -1,4 +1,4 @@
-"""Holds what a company of the sandbox is set to, what every company starts with (accounts, terms, tax codes), and the
+"""What a company of the sandbox is set to, what every company starts with (accounts, terms, tax codes), and the
 two documents by which it describes itself."""
 
 from __future__ import annotations

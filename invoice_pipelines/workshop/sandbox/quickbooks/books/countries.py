@@ -1,4 +1,4 @@
-"""Holds the three-letter codes by which QuickBooks gives countries back."""
+"""The three-letter codes by which QuickBooks gives countries back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds in which currency a transaction is, and what a unit of it is worth in that of the company."""
+"""In which currency a transaction is, and what a unit of it is worth in that of the company."""
 
 from __future__ import annotations
 

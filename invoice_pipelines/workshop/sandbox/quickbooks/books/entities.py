@@ -1,4 +1,4 @@
-"""Holds what can be done with a document of any kind: create, update, void, delete, read; and which kinds there are."""
+"""What can be done with a document of any kind: create, update, void, delete, read; and which kinds there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the rules for customers, vendors and employees, who share their names, and for items."""
+"""The rules for customers, vendors and employees, who share their names, and for items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the rules for payments: what their lines apply to, and how that moves the balances of others."""
+"""The rules for payments: what their lines apply to, and how that moves the balances of others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the rules for invoices, credit memos and refund receipts: lines, amounts, numbers, dates, and voiding."""
+"""The rules for invoices, credit memos and refund receipts: lines, amounts, numbers, dates, and voiding."""
 
 from __future__ import annotations
 

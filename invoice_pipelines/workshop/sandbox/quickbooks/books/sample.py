@@ -1,4 +1,4 @@
-"""Holds a small company to look at: some customers, items, invoices and payments."""
+"""A small company to look at: some customers, items, invoices and payments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how a large company is made at once, past the rules: tens of thousands of documents in seconds."""
+"""How a large company is made at once, past the rules: tens of thousands of documents in seconds."""
 
 from __future__ import annotations
 

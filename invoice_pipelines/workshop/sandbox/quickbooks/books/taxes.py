@@ -1,4 +1,4 @@
-"""Holds how a company computes tax: in the US by its own rate or that of the document's tax code, elsewhere by the tax
+"""How a company computes tax: in the US by its own rate or that of the document's tax code, elsewhere by the tax
 codes of the lines."""
 
 from __future__ import annotations

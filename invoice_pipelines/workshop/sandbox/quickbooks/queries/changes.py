@@ -1,4 +1,4 @@
-"""Holds change data capture: everything that changed since an instant, up to 1,000 objects in all."""
+"""Change data capture: everything that changed since an instant, up to 1,000 objects in all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds which properties of which entity can stand in a query, and how their values compare."""
+"""Which properties of which entity can stand in a query, and how their values compare."""
 
 from __future__ import annotations
 

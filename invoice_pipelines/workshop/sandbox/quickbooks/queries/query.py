@@ -1,4 +1,4 @@
-"""Holds the query language of QuickBooks: the statement that a text says, or the error that the service gives for it.
+"""The query language of QuickBooks: the statement that a text says, or the error that the service gives for it.
 
 No OR, no joins, no grouping, no choice of columns. What a statement finds is in `search`.
 """

@@ -1,4 +1,4 @@
-"""Holds how a statement of the query language is answered from the store."""
+"""How a statement of the query language is answered from the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds JSON with exact decimals: what is read keeps its digits, and what is written has no exponent and no float."""
+"""JSON with exact decimals: what is read keeps its digits, and what is written has no exponent and no float."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds why QuickBooks refuses something, with its codes and words; how that looks on the wire is in `shapes`."""
+"""Why QuickBooks refuses something, with its codes and words; how that looks on the wire is in `shapes`."""
 
 from __future__ import annotations
 

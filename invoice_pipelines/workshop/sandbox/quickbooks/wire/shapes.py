@@ -1,4 +1,4 @@
-"""Holds how answers look on the wire: envelopes, and faults in each of the shapes that QuickBooks has for them."""
+"""How answers look on the wire: envelopes, and faults in each of the shapes that QuickBooks has for them."""
 
 from __future__ import annotations
 
