@@ -10,11 +10,13 @@ from decimal import Decimal
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from invoice_pipelines.registry import OCR_ENGINES
 
 PREFIX = "INVOICE_PIPELINES_"
 
@@ -23,6 +25,10 @@ _TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 class SettingsError(Exception):
     """A setting has a wrong value. The message names the variable and what is wrong with it."""
+
+
+def _ocr_engine(name: str) -> str:
+    return OCR_ENGINES.check(name, "none")
 
 
 class Settings(BaseSettings):
@@ -121,11 +127,11 @@ class Settings(BaseSettings):
     intake_max_attempts: int = Field(
         default=6, ge=1, le=100, description="How often a document that ends in an unexpected fault is tried."
     )
-    ocr_engine: Literal["rapidocr", "tesseract", "cloud_vision", "none"] = Field(
+    ocr_engine: Annotated[str, AfterValidator(_ocr_engine)] = Field(
         default="rapidocr",
         description="What reads pages that are pictures, where an organization does not choose: `rapidocr` (embedded), "
         "`tesseract` (light; needs the extra `tesseract`), `cloud_vision` (Google; pages leave the house and cost "
-        "money) or `none`. There is never a fallback from one to another.",
+        "money), one that another package adds, or `none`. There is never a fallback from one to another.",
     )
     ocr_processes: int = Field(
         default=2,

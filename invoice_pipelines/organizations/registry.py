@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations.settings import Address, OrganizationSettings
+from invoice_pipelines.registry import OCR_ENGINES
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -44,6 +45,13 @@ class _Values(BaseModel):
         if name not in available_timezones():
             raise ValueError(f"{name!r} is not a time zone of the IANA database, such as Europe/Berlin")
         return name
+
+    @field_validator("settings")
+    @classmethod
+    def _known_engine(cls, settings: OrganizationSettings) -> OrganizationSettings:
+        # Asked where it is set, not where it is read: an engine may be taken away, and what needs none goes on.
+        OCR_ENGINES.check(settings.ocr_engine or "none", "none")
+        return settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,8 +150,8 @@ class OrganizationSettings(BaseModel):
     exchange_rate_days: int = Field(default=7, ge=0, le=366)
     """VAT is converted at a rate published at most so many days before the supply; 31 for rates of months."""
 
-    ocr_engine: Literal["rapidocr", "tesseract", "cloud_vision", "none"] | None = None
-    """What reads pages that are pictures; None: what the deployment has set."""
+    ocr_engine: str | None = None
+    """What reads pages that are pictures (`registry.OCR_ENGINES`, or none); None: what the deployment has set."""
 
     export_formats: tuple[Literal["CSV", "DATEV"], ...] | None = Field(default=None, min_length=1, max_length=2)
     """What received invoices are exported as; None: CSV, and DATEV where it is set up."""

@@ -1,4 +1,4 @@
-"""Holds the commands `read` and `validate`, which work on files and folders without a database."""
+"""The commands `read` and `validate`, which work on files and folders without a database."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+from invoice_pipelines.cli.intake.ocr import engine_name
 from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
 from invoice_pipelines.cli.output import console, one_line, styled, table
 from invoice_pipelines.intake.documents import Aids
@@ -23,8 +24,10 @@ PROBLEMS = 1
 
 Paths = Annotated[list[Path], typer.Argument(help="Files and folders.", metavar="PATH...")]
 Ocr = Annotated[
-    Literal["rapidocr", "tesseract", "cloud_vision", "none"] | None,
-    typer.Option(help="What reads pages that are pictures; as the settings say where it is not named."),
+    str | None,
+    typer.Option(
+        callback=engine_name(), help="What reads pages that are pictures; as the settings say where it is not named."
+    ),
 ]
 Jsonl = Annotated[bool, typer.Option("--jsonl", help="One JSON object per file, in path order.")]
 
@@ -86,8 +89,8 @@ def _settings(ocr: str | None) -> Settings:
 @contextmanager
 def _ocr(settings: Settings) -> Iterator[Aids]:
     """Gives all threads one OCR engine, which starts with the first page and ends with the block."""
+    from invoice_pipelines.intake.documents.ocr.engines import engine_spec
     from invoice_pipelines.intake.files.read_now import SharedRecognizer
-    from invoice_pipelines.intake.stages.stages import engine_spec
 
     with SharedRecognizer(engine_spec(settings), settings.ocr_processes) as recognizer:
         yield recognizer.aids()

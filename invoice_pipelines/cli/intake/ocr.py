@@ -1,9 +1,9 @@
-"""Holds the commands of `ocr`: which engine reads an organization's pages that are pictures, and whether it can."""
+"""The commands of `ocr`: which engine reads an organization's pages that are pictures, and whether it can."""
 
 from __future__ import annotations
 
 import time
-from enum import StrEnum
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -11,9 +11,10 @@ import typer
 from invoice_pipelines.cli.output import console, literal, table
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable
-from invoice_pipelines.intake.documents.ocr.engines import open_engine
-from invoice_pipelines.intake.stages.stages import engine_spec
+from invoice_pipelines.intake.documents.ocr.engines import engine_spec, open_engine
+from invoice_pipelines.intake.documents.ocr.self_check import check_reading
 from invoice_pipelines.organizations import change_organization, find_organization, list_organizations
+from invoice_pipelines.registry import OCR_ENGINES, UnknownName
 from invoice_pipelines.settings import Settings, load_settings
 
 PROBLEMS = 1
@@ -23,27 +24,35 @@ _DEPLOYMENT = "(all that choose none)"
 app = typer.Typer(help="Text recognition (OCR) of pages that are pictures.", no_args_is_help=True)
 
 
-class Choice(StrEnum):
-    """What an organization may choose."""
+def engine_name(*besides: str) -> Callable[[str | None], str | None]:
+    """What checks the name of an engine that somebody typed."""
 
-    RAPIDOCR = "rapidocr"
-    TESSERACT = "tesseract"
-    CLOUD_VISION = "cloud_vision"
-    NONE = "none"
-    DEFAULT = "default"
+    def check(name: str | None) -> str | None:
+        try:
+            return name if name is None else OCR_ENGINES.check(name, "none", *besides)
+        except UnknownName as problem:
+            raise typer.BadParameter(str(problem)) from None
+
+    return check
 
 
 @app.command()
 def use(
-    engine: Annotated[Choice, typer.Argument(help="`default`: what INVOICE_PIPELINES_OCR_ENGINE says.")],
+    engine: Annotated[
+        str,
+        typer.Argument(
+            callback=engine_name("default"),
+            help="A name, `none`, or `default`: what INVOICE_PIPELINES_OCR_ENGINE says.",
+        ),
+    ],
     organization: Annotated[str, typer.Option(help="Slug of the organization.")],
 ) -> None:
     """Choose the OCR engine of an organization. With cloud_vision its scans are sent to Google."""
     with open_database(load_settings(), application_name="command line") as database:
         known = find_organization(database, organization)
-        chosen = None if engine is Choice.DEFAULT else engine.value
+        chosen = None if engine == "default" else engine
         change_organization(database, organization, settings=known.settings.model_copy(update={"ocr_engine": chosen}))
-    console.print(f"{organization} uses {engine.value}. Pages that were read are kept; see `ocr check`.")
+    console.print(f"{organization} uses {engine}. Pages that were read are kept; see `ocr check`.")
 
 
 @app.command()
@@ -63,7 +72,7 @@ def check(
         try:
             engine = open_engine(spec)
             version = engine.version
-            engine.self_check()
+            check_reading(engine)
             result = "reads"
         except EngineUnavailable as problem:
             result = "cannot work"

@@ -20,6 +20,7 @@ from upath import UPath
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
+from invoice_pipelines.intake.documents.ocr.engines import engine_spec
 from invoice_pipelines.intake.exports.export_files import Export, complete_exports
 from invoice_pipelines.intake.received_invoices import (
     EXPORT,
@@ -140,24 +141,6 @@ def make_intake(engine: Engine, organization: Organization, settings: Settings, 
         rules_directory=settings.rules_dir,
         ocr=engine_spec(settings, organization),
         ocr_processes=settings.ocr_processes,
-    )
-
-
-def engine_spec(settings: Settings, organization: Organization | None = None) -> EngineSpec | None:
-    """The OCR engine of an organization: its own choice, else that of the deployment; None where it is switched off."""
-    chosen = organization.settings.ocr_engine if organization is not None else None
-    name = chosen or settings.ocr_engine
-    if name == "none":
-        return None
-    return EngineSpec(
-        name=name,
-        languages=settings.vision_language_hints if name == "cloud_vision" else settings.ocr_languages,
-        threads=settings.ocr_threads,
-        endpoint=settings.vision_endpoint,
-        parent=settings.vision_parent,
-        requests_per_minute=settings.vision_requests_per_minute,
-        usd_per_1000_pages=settings.vision_usd_per_1000_pages,
-        patience_seconds=min(180.0, settings.lease_seconds * 0.6),
     )
 
 

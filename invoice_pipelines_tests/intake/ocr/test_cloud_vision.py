@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 from invoice_pipelines.intake.documents.ocr.engine import (
-    EngineSpec,
     EngineUnavailable,
     PageError,
     PageImage,
@@ -23,6 +22,7 @@ from invoice_pipelines.intake.documents.ocr.engine import (
 )
 from invoice_pipelines.intake.documents.ocr.vision.cloud_vision import CloudVisionEngine, Patience
 from invoice_pipelines.intake.documents.ocr.vision.rate_limit import RateLimit
+from invoice_pipelines.intake.documents.ocr.vision.service import VisionSpec
 from invoice_pipelines.workshop.sandbox.vision import TRANSIENT, Fault, VisionSandbox, picture_identity
 from invoice_pipelines_tests.sandbox.pages import page_picture, page_text, recorded, recorded_page
 
@@ -46,7 +46,7 @@ def engine_for(tmp_path: Path) -> Make:
     def make(
         endpoint: str | None, patience: Patience = SHORT_PATIENCE, per_minute: int = 1_000_000, **options: object
     ) -> CloudVisionEngine:
-        spec = replace(EngineSpec("cloud_vision", endpoint=endpoint), **options)
+        spec = replace(VisionSpec("cloud_vision", endpoint=endpoint), **options)
         return CloudVisionEngine(spec, patience, RateLimit("test", per_minute, tmp_path / "rate"))
 
     return make

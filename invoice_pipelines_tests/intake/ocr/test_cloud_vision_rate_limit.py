@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable, PageImage
+from invoice_pipelines.intake.documents.ocr.engine import EngineUnavailable, PageImage
 from invoice_pipelines.intake.documents.ocr.vision.cloud_vision import CloudVisionEngine
 from invoice_pipelines.intake.documents.ocr.vision.rate_limit import RateLimit
+from invoice_pipelines.intake.documents.ocr.vision.service import VisionSpec
 
 
 def reserve_many(folder: Path, count: int) -> list[float]:
@@ -42,7 +43,7 @@ def test_a_folder_that_somebody_put_there_is_not_used(tmp_path: Path) -> None:
     limit = RateLimit("service", 60, tmp_path / "folder")
     with pytest.raises(PermissionError, match="remove it"):
         limit.reserve(1, within=1)
-    spec = EngineSpec("cloud_vision", endpoint="insecure://127.0.0.1:1")
+    spec = VisionSpec("cloud_vision", endpoint="insecure://127.0.0.1:1")
     with pytest.raises(EngineUnavailable, match="remove it"):
         CloudVisionEngine(spec, rate_limit=limit).recognize([PageImage(Image.new("L", (9, 9)))])
 

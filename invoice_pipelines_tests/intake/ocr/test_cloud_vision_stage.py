@@ -21,7 +21,8 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from invoice_pipelines.intake.documents import Limits
-from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, RecognizedPage, RecognizedWord
+from invoice_pipelines.intake.documents.ocr.engine import RecognizedPage, RecognizedWord
+from invoice_pipelines.intake.documents.ocr.vision.service import VisionSpec
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines.intake.stages.stages import parse_uploads
 from invoice_pipelines.workshop.sandbox.vision import Fault, VisionSandbox
@@ -84,8 +85,8 @@ def vision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         sandbox.__exit__(None, None, None)
 
 
-def spec_for(sandbox: VisionSandbox) -> EngineSpec:
-    return EngineSpec("cloud_vision", ("de", "en"), endpoint=sandbox.endpoint, requests_per_minute=100_000)
+def spec_for(sandbox: VisionSandbox) -> VisionSpec:
+    return VisionSpec("cloud_vision", ("de", "en"), endpoint=sandbox.endpoint, requests_per_minute=100_000)
 
 
 def status(desk: Desk) -> str:

@@ -14,7 +14,8 @@ from invoice_pipelines.intake.documents.ocr.engine import (
     PageImage,
     RecognizedPage,
 )
-from invoice_pipelines.intake.documents.ocr.engines import ENGINES, identify, open_engine
+from invoice_pipelines.intake.documents.ocr.engines import identify
+from invoice_pipelines.intake.documents.ocr.self_check import check_reading
 from invoice_pipelines.intake.documents.ocr.tesseract import TesseractEngine
 from invoice_pipelines_tests.intake.ocr import drawn
 from invoice_pipelines_tests.intake.ocr.scoring import distance
@@ -34,7 +35,7 @@ def read(engine: TesseractEngine, image: Image.Image) -> RecognizedPage:
 
 
 def test_the_self_check_reads_its_picture(engine: TesseractEngine) -> None:
-    engine.self_check()
+    check_reading(engine)
 
 
 def test_german_text_and_digits_are_read(engine: TesseractEngine) -> None:
@@ -76,8 +77,3 @@ def test_an_engine_that_is_not_installed_names_the_extra(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "tesserocr", None)
     with pytest.raises(EngineUnavailable, match=r"invoice-pipelines\[tesseract\]"):
         TesseractEngine(EngineSpec("tesseract")).recognize([])
-
-
-def test_an_engine_that_nobody_knows_is_refused_with_those_there_are() -> None:
-    with pytest.raises(EngineUnavailable, match=", ".join(ENGINES)):
-        open_engine(EngineSpec("paddle"))

@@ -1,11 +1,14 @@
-"""Holds what every OCR engine is: pictures of pages in, words with boxes and confidence out, and a self-check."""
+"""What every OCR engine is: pictures of pages in, words with boxes and confidence out. `engines` finds them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar
+
+from invoice_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -58,41 +61,42 @@ class PageError:
 class EngineSpec:
     """Which engine, and how it is set: plain values, so that it can be sent to the process that opens it.
 
-    `languages` are ISO 639-1 codes: hints for Cloud Vision, models for Tesseract, nothing to RapidOCR. `threads` is
-    what one process of an embedded engine uses. The rest is for Cloud Vision only: `endpoint` is a host of Google's,
-    or insecure://host:port for a local server; None for its default. `parent` is projects/PROJECT/locations/LOCATION.
-    `patience_seconds` is how long it is waited for while it is away: well below the lease of the work that asks, or
-    another worker would have the same pages read meanwhile.
+    `languages` are ISO 639-1 codes: models for Tesseract, nothing to RapidOCR. `threads` is what one process of an
+    embedded engine uses. An engine with settings of its own has a subclass for them.
     """
 
     name: str
     languages: tuple[str, ...] = ()
     threads: int = 1
-    endpoint: str | None = None
-    parent: str | None = None
-    requests_per_minute: int = 1800
-    usd_per_1000_pages: Decimal = Decimal("1.50")
-    patience_seconds: float = 180.0
 
 
 class EngineUnavailable(Exception):
     """An engine cannot work at all: not installed, wrong credentials, service down. The message says what to do."""
 
 
-class Engine(Protocol):
-    """An OCR engine. Engines are used by one thread at a time."""
+class Engine(ABC):
+    """An OCR engine. It is made from its spec, by which no models are loaded, and used by one thread at a time."""
 
-    name: str
-    """As it stands in settings and in `intake.ocr_page`: rapidocr, tesseract, cloud_vision."""
+    name: ClassVar[str]
+    """As it stands in settings and in `intake.ocr_page`, and as it is registered."""
+    is_service: ClassVar[bool] = False
+    """Whether the pages leave this process anyway, many at once; else each engine gets a process of its own."""
+    least_read: ClassVar[float] = 0.95
+    """The share of the characters of the test picture that it must read right."""
     version: str
     """Of the engine and its models; pages read by another version are read again."""
     options: str
     """All else that changes what is read, as one short text."""
 
+    @abstractmethod
+    def __init__(self, spec: EngineSpec) -> None:
+        """Raises EngineUnavailable where it is not installed or not set up."""
+
+    @classmethod
+    def spec(cls, settings: Settings) -> EngineSpec:
+        """How the deployment has set it."""
+        return EngineSpec(cls.name, settings.ocr_languages, settings.ocr_threads)
+
+    @abstractmethod
     def recognize(self, images: Sequence[PageImage]) -> list[RecognizedPage | PageError]:
         """One result per picture, in their order. Raises EngineUnavailable; nothing else for a bad picture."""
-        ...
-
-    def self_check(self) -> None:
-        """Reads a real picture. Raises EngineUnavailable with what is wrong and what to do."""
-        ...

@@ -1,31 +1,44 @@
-"""Holds which OCR engines there are, and opens one. None ever stands in for another."""
+"""Which OCR engines there are, and how one is opened. None ever stands in for another.
+
+They are registered as entry points (`registry.OCR_ENGINES`), those of this project in its `pyproject.toml`.
+"""
 
 from __future__ import annotations
 
 from invoice_pipelines.intake.documents.ocr.engine import Engine, EngineSpec, EngineUnavailable
 from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity
+from invoice_pipelines.organizations import Organization
+from invoice_pipelines.registry import OCR_ENGINES, UnknownName
+from invoice_pipelines.settings import Settings
 
-ENGINES = ("rapidocr", "tesseract", "cloud_vision")
-"""As they are named in settings."""
+
+def engine_spec(settings: Settings, organization: Organization | None = None) -> EngineSpec | None:
+    """The OCR engine of an organization: its own choice, else that of the deployment; None where it is switched off."""
+    chosen = organization.settings.ocr_engine if organization is not None else None
+    name = chosen or settings.ocr_engine
+    if name == "none":
+        return None
+    try:
+        return engine_class(name).spec(settings)
+    except EngineUnavailable:
+        return EngineSpec(name)  # which says so when a page needs it; what needs no engine goes on
+
+
+def engine_class(name: str) -> type[Engine]:
+    """The kind of engine with a name. Raises EngineUnavailable: not known, or its package cannot be loaded."""
+    try:
+        engine: type[Engine] = OCR_ENGINES.load(name)
+    except UnknownName as problem:
+        raise EngineUnavailable(str(problem)) from None
+    except ImportError as problem:
+        raise EngineUnavailable(f"The OCR engine {name} cannot be loaded: {problem}.") from None
+    return engine
 
 
 def open_engine(spec: EngineSpec) -> Engine:
     """The engine, which loads its models when it is first used. Raises EngineUnavailable: not known, not installed,
     not set up."""
-    # Each engine's libraries take a second to load, and one of them may not be installed.
-    if spec.name == "rapidocr":
-        from invoice_pipelines.intake.documents.ocr.rapidocr import RapidOcrEngine
-
-        return RapidOcrEngine(spec)
-    if spec.name == "tesseract":
-        from invoice_pipelines.intake.documents.ocr.tesseract import TesseractEngine
-
-        return TesseractEngine(spec)
-    if spec.name == "cloud_vision":
-        from invoice_pipelines.intake.documents.ocr.vision.cloud_vision import CloudVisionEngine
-
-        return CloudVisionEngine(spec)
-    raise EngineUnavailable(f"There is no OCR engine called {spec.name!r}. Choose one of: {', '.join(ENGINES)}.")
+    return engine_class(spec.name)(spec)
 
 
 def identify(spec: EngineSpec) -> EngineIdentity:

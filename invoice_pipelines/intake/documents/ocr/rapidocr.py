@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from invoice_pipelines.intake.documents.ocr.engine import (
+    Engine,
     EngineSpec,
     EngineUnavailable,
     PageError,
@@ -29,7 +30,6 @@ from invoice_pipelines.intake.documents.ocr.engine import (
     RecognizedPage,
     RecognizedWord,
 )
-from invoice_pipelines.intake.documents.ocr.self_check import check_reading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,8 +104,8 @@ class _Character:
 _ReadLine = tuple[_Line, list[_Character]]
 
 
-class RapidOcrEngine:
-    """RapidOCR with OpenVINO. The models are loaded by the first picture, or by `self_check`."""
+class RapidOcrEngine(Engine):
+    """RapidOCR with OpenVINO. The models are loaded by the first picture."""
 
     name = "rapidocr"
 
@@ -119,10 +119,6 @@ class RapidOcrEngine:
         """One result per picture. Raises EngineUnavailable."""
         engine = self._loaded()
         return [self._read(engine, image.image) for image in images]
-
-    def self_check(self) -> None:
-        """Reads a drawn picture. Raises EngineUnavailable."""
-        check_reading(self)
 
     def _loaded(self) -> Any:
         if self._rapidocr is None:

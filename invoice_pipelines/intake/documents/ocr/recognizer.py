@@ -1,4 +1,4 @@
-"""Holds how pictures of pages get to an engine: an embedded one in processes of its own, a service from here."""
+"""How pictures of pages get to an engine: an embedded one in processes of its own, a service from here."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Recognizer(Protocol):
 @contextmanager
 def open_recognizer(spec: EngineSpec, processes: int) -> Iterator[Recognizer]:
     """The recognizer of an engine, for as long as there are pages. Raises EngineUnavailable."""
+    from invoice_pipelines.intake.documents.ocr.engines import engine_class, open_engine
     from invoice_pipelines.intake.documents.ocr.pool import OcrPool
-    from invoice_pipelines.intake.documents.ocr.vision.cloud_vision import CloudVisionEngine
 
-    if spec.name == CloudVisionEngine.name:
-        yield _Service(CloudVisionEngine(spec))
+    if engine_class(spec.name).is_service:
+        yield _Service(open_engine(spec))
     else:
         with OcrPool(spec, processes) as pool:
             yield pool

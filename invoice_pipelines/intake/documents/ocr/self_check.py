@@ -1,4 +1,4 @@
-"""Holds the picture by which an engine is checked, and what must be read on it.
+"""The picture by which an engine is checked, and what must be read on it.
 
 Engines load their models with the first picture, and wrong models read without complaint: only reading shows that one
 works.
@@ -27,15 +27,15 @@ def check_picture() -> PageImage:
     return PageImage(Image.open(BytesIO(data)).convert("L"), dpi=300.0)
 
 
-def check_reading(engine: Engine, least: float = 0.95) -> None:
-    """Raises EngineUnavailable unless the engine reads at least this share of the characters, blanks apart."""
+def check_reading(engine: Engine) -> None:
+    """Raises EngineUnavailable unless the engine reads as much of the picture as it should, blanks apart."""
     page = engine.recognize([check_picture()])[0]
     if isinstance(page, PageError):
         raise EngineUnavailable(f"The OCR engine {engine.name} does not read its test picture: {page.message}")
     expected = "".join(LINES).replace(" ", "")
     read = "".join(word.text for word in page.words)
     right = 1 - _distance(read, expected) / len(expected)
-    if right < least:
+    if right < engine.least_read:
         raise EngineUnavailable(
             f"The OCR engine {engine.name} reads only {right:.0%} of its test picture right. Install it again; its "
             "models do not fit."

@@ -1,9 +1,8 @@
-"""Holds the engine Google Cloud Vision: each page gets a result, whatever the service does meanwhile.
+"""The engine Google Cloud Vision: each page gets a result, whatever the service does meanwhile.
 
 A retry carries only the pages that have no answer yet, and is cut in halves where one picture may be what breaks the
 request: a page that was answered is never sent again. Only an answer that is lost on the way, or that cannot be told
-from others, may be charged twice, as the service knows no request ids. `vision_service` holds the request,
-`vision_words` the words.
+from others, may be charged twice, as the service knows no request ids. `service` makes the request, `words` the words.
 """
 
 from __future__ import annotations
@@ -17,14 +16,13 @@ from decimal import Decimal
 from typing import Any
 
 from invoice_pipelines.intake.documents.ocr.engine import (
-    EngineSpec,
+    Engine,
     EngineUnavailable,
     PageError,
     PageImage,
     RecognizedPage,
 )
 from invoice_pipelines.intake.documents.ocr.pictures import page_key
-from invoice_pipelines.intake.documents.ocr.self_check import check_reading
 from invoice_pipelines.intake.documents.ocr.vision.pictures import (
     PICTURES_PER_REQUEST,
     REQUEST_BYTES,
@@ -37,10 +35,12 @@ from invoice_pipelines.intake.documents.ocr.vision.service import (
     RequestRefused,
     ServiceAway,
     VisionService,
+    VisionSpec,
     no_access,
     sentence,
 )
 from invoice_pipelines.intake.documents.ocr.vision.words import words_of
+from invoice_pipelines.settings import Settings
 
 PICTURE_REFUSED = "OCR_PICTURE_REFUSED"
 NOT_READ = "OCR_NOT_READ"
@@ -67,12 +67,26 @@ class Patience:
     longest_pause: float = 30.0
 
 
-class CloudVisionEngine:
+class CloudVisionEngine(Engine):
     """Google Cloud Vision by its own client, in requests of at most 16 pages, one after the other."""
 
     name = "cloud_vision"
+    is_service = True
 
-    def __init__(self, spec: EngineSpec, patience: Patience | None = None, rate_limit: RateLimit | None = None) -> None:
+    @classmethod
+    def spec(cls, settings: Settings) -> VisionSpec:
+        """How the deployment has set it."""
+        return VisionSpec(
+            cls.name,
+            settings.vision_language_hints,
+            endpoint=settings.vision_endpoint,
+            parent=settings.vision_parent,
+            requests_per_minute=settings.vision_requests_per_minute,
+            usd_per_1000_pages=settings.vision_usd_per_1000_pages,
+            patience_seconds=min(180.0, settings.lease_seconds * 0.6),
+        )
+
+    def __init__(self, spec: VisionSpec, patience: Patience | None = None, rate_limit: RateLimit | None = None) -> None:
         self.version = "v1"
         self.options = " ".join(["DOCUMENT_TEXT_DETECTION", *(f"hint={language}" for language in spec.languages)])
         self._service = VisionService(spec, rate_limit)
@@ -102,10 +116,6 @@ class CloudVisionEngine:
             rest = PageError(UNAVAILABLE, str(problem), retry=True)
             return [result or rest for result in call.results]
         return [result for result in call.results if result is not None]
-
-    def self_check(self) -> None:
-        """Reads a drawn picture, which costs a page. Raises EngineUnavailable."""
-        check_reading(self)
 
 
 def _paid_once(result: RecognizedPage | PageError, key: str, paid: set[str]) -> RecognizedPage | PageError:

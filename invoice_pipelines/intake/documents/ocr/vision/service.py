@@ -1,4 +1,4 @@
-"""Holds one request to Google Cloud Vision by its own client, and what its refusals mean. Whether to ask again is
+"""One request to Google Cloud Vision by its own client, and what its refusals mean. Whether to ask again is
 decided in `cloud_vision`.
 
 Google's client would retry some errors by itself, not the most frequent one (RESOURCE_EXHAUSTED), and for up to ten
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -37,10 +39,26 @@ class RequestRefused(Exception):
     """The service takes this request at no time: it is too large, or one of its pictures is not what it takes."""
 
 
+@dataclass(frozen=True, slots=True)
+class VisionSpec(EngineSpec):
+    """How Google Cloud Vision is reached. `languages` are hints.
+
+    `endpoint` is a host of Google's, or insecure://host:port for a local server; None for its default. `parent` is
+    projects/PROJECT/locations/LOCATION. `patience_seconds` is how long it is waited for while it is away: well below
+    the lease of the work that asks, or another worker would have the same pages read meanwhile.
+    """
+
+    endpoint: str | None = None
+    parent: str | None = None
+    requests_per_minute: int = 1800
+    usd_per_1000_pages: Decimal = Decimal("1.50")
+    patience_seconds: float = 180.0
+
+
 class VisionService:
     """The service at the endpoint of a spec. It is connected to, with the credentials it finds, when first used."""
 
-    def __init__(self, spec: EngineSpec, rate_limit: RateLimit | None = None) -> None:
+    def __init__(self, spec: VisionSpec, rate_limit: RateLimit | None = None) -> None:
         self._spec = spec
         self._rate_limit = rate_limit or RateLimit(
             f"cloud_vision {spec.endpoint} {spec.parent}", spec.requests_per_minute
