@@ -1,7 +1,7 @@
 """The command `demo`: the main job on the documents and orders of `examples/`, with each outcome checked.
 
-What is done with the orders is in `orders`, with documents and messages in `delivery`, with overdue invoices in `overdue`,
-with QuickBooks in `quickbooks`.
+What is done with the orders is in `orders`, with documents and messages in `delivery`, with overdue invoices in
+`overdue`, with QuickBooks in `quickbooks`.
 """
 
 from __future__ import annotations
