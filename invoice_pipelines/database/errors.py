@@ -1,4 +1,4 @@
-"""Holds the errors that say the database cannot be used as it is, and what PostgreSQL's own errors mean to people."""
+"""The errors that say the database cannot be used as it is, and what PostgreSQL's own errors mean to people."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ TOO_MANY_CONNECTIONS = "53300"
 LOCK_NOT_AVAILABLE = "55P03"
 CANNOT_CONNECT_NOW = "57P03"
 DEADLOCK = "40P01"
+ENDED_BY_ADMINISTRATOR = "57P01"
+TRANSIENT = frozenset({"40001", DEADLOCK})
+"""Serialization failure and deadlock: nothing was done, and it may work the next time. A lock that was waited for in
+vain is not among them: whoever holds it would hold up the next attempt as long again.
+"""
 _IDLE_IN_TRANSACTION = "25P03"
 
 _WORDS = {
@@ -24,8 +29,8 @@ _WORDS = {
     "it was kept; try again.",
     DEADLOCK: "Two transactions waited for each other, and PostgreSQL ended this one. Nothing of it was kept; try "
     "again.",
-    "57P01": "PostgreSQL ended this session: it is shutting down, or an administrator ended it. Nothing of this "
-    "transaction was kept; try again.",
+    ENDED_BY_ADMINISTRATOR: "PostgreSQL ended this session: it is shutting down, or an administrator ended it. Nothing "
+    "of this transaction was kept; try again.",
     "57P02": "PostgreSQL restarts after one of its processes crashed. Nothing of this transaction was kept; try again "
     "in a moment.",
     CANNOT_CONNECT_NOW: "PostgreSQL is starting, stopping or recovering, and takes no connections. Try again in a "

@@ -1,8 +1,9 @@
 """The durable queue: batch jobs and their items, for everything slow or bulky.
 
 A domain creates a job over many subjects (`create_job`) or keeps a continuous queue (`enqueue`), and gives `drain` a
-handler that does one chunk of items. Claiming, leases, retries with backoff, cancelling, progress, history,
-statistics and clean-up are here, once. What the items mean is the domain's business.
+handler that does one chunk of items, or a `Run` a worker of its own where the effects are outside of this database.
+Claiming, leases, threads, retries with backoff, cancelling, progress, history, statistics and clean-up are here, once.
+What the items mean is the domain's business.
 
     def send(connection, chunk):
         return [Succeeded() if sent(item.subject_id) else Failed("BOUNCED", "It bounced.") for item in chunk.items]
@@ -13,7 +14,8 @@ statistics and clean-up are here, once. What the items mean is the domain's busi
 Every transition of a job or an item is a function in `jobs.sql` or `leases.sql`, so that SQL and Python do the same.
 """
 
-from invoice_pipelines.work.drain import DrainProgress, DrainReport, Failure, Handler, drain
+from invoice_pipelines.work.clock import CLOCK, Clock
+from invoice_pipelines.work.drain import Handler, drain
 from invoice_pipelines.work.failures import ItemError
 from invoice_pipelines.work.history import (
     Job,
@@ -43,20 +45,23 @@ from invoice_pipelines.work.leases import (
     claim,
     claim_entries,
     finish,
-    heartbeat,
+    keep,
     release,
     return_expired,
 )
+from invoice_pipelines.work.report import Failure, Progress, Report
+from invoice_pipelines.work.run import Held, Run, Worker
 from invoice_pipelines.work.values import Chunk, Failed, Item, ItemStatus, JobStatus, Later, Outcome, Skipped, Succeeded
 
 __all__ = [
+    "CLOCK",
     "Chunk",
     "Claim",
-    "DrainProgress",
-    "DrainReport",
+    "Clock",
     "Failed",
     "Failure",
     "Handler",
+    "Held",
     "Item",
     "ItemError",
     "ItemPage",
@@ -73,9 +78,13 @@ __all__ = [
     "LeaseLost",
     "OrganizationWork",
     "Outcome",
+    "Progress",
+    "Report",
+    "Run",
     "Skipped",
     "StuckWork",
     "Succeeded",
+    "Worker",
     "cancel_job",
     "claim",
     "claim_entries",
@@ -85,10 +94,10 @@ __all__ = [
     "enqueue",
     "finish",
     "get_job",
-    "heartbeat",
     "history",
     "job_events",
     "job_items",
+    "keep",
     "organizations_with_work",
     "prune",
     "release",

@@ -1,4 +1,4 @@
-"""Holds how items are claimed, kept, finished and given back; `drain` is made of these.
+"""How items are claimed, kept, finished and given back: what a `Run` is made of.
 
 The rules themselves are in `leases.sql`. Each function runs in the transaction of the connection it is given,
 which must come from `organization_scope`.
@@ -31,6 +31,15 @@ class Claim:
     parameters: Mapping[str, Any]
     items: tuple[Item, ...]
     lease_token: UUID
+
+    def extend(self, connection: Connection, lease: timedelta) -> int:
+        """Lets the lease run for `lease` from now; returns how many of the items are still held under it."""
+        return int(
+            connection.execute(
+                text("select work.extend_lease(:token, cast(:ids as uuid[]), :lease)"),
+                {"token": self.lease_token, "ids": [item.id for item in self.items], "lease": lease},
+            ).scalar_one()
+        )
 
 
 def claim(
@@ -78,12 +87,9 @@ def claim_entries(connection: Connection, claimed: Claim, lease: timedelta, max_
     )
 
 
-def heartbeat(connection: Connection, claimed: Claim, lease: timedelta) -> None:
-    """Lets the lease of the claim's items run for `lease` from now. Raises LeaseLost when any was taken away."""
-    kept = connection.execute(
-        text("select work.extend_lease(:token, cast(:ids as uuid[]), :lease)"),
-        {"token": claimed.lease_token, "ids": [item.id for item in claimed.items], "lease": lease},
-    ).scalar_one()
+def keep(connection: Connection, claimed: Claim, lease: timedelta) -> None:
+    """Extends the lease of a claim. Raises LeaseLost when any of its items was taken away."""
+    kept = claimed.extend(connection, lease)
     if kept != len(claimed.items):
         raise LeaseLost(_lost(claimed, kept))
 

@@ -1,4 +1,4 @@
-"""Holds the words of the queue: statuses, items, chunks and the outcomes a handler returns. No database here."""
+"""The words of the queue: statuses, items, chunks and the outcomes a handler returns. No database here."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ class Item:
 class Chunk:
     """What a handler gets: items of one job, or of the continuous queue (then `job_id` is None).
 
-    `heartbeat()` extends the lease by its full length, in a transaction of its own. A handler that may need longer
-    than the lease calls it now and then; it raises `LeaseLost` when somebody else has the items by now, and the
-    handler must let that pass.
+    The lease is kept while the handler works. One that takes long calls `check()` as often as it likes: that keeps
+    PostgreSQL from taking its transaction for one that stands still, and raises `LeaseLost` when somebody else has the
+    items by now, which the handler must let pass.
     """
 
     kind: str
     job_id: UUID | None
     parameters: Mapping[str, Any]
     items: tuple[Item, ...]
-    heartbeat: Callable[[], None]
+    check: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def invoice_on_paper(number: str = "2026-001", **changes: object) -> Reading:
 def validate(desk: Desk, connection: Connection, *ids: UUID) -> list[Outcome]:
     handler = validate_handler(Standard(TODAY, past_years=10))
     items = tuple(Item(uuid4(), str(invoice_id), 1) for invoice_id in ids)
-    return handler(connection, Chunk("validate_invoice", None, {}, items, heartbeat=lambda: None))
+    return handler(connection, Chunk("validate_invoice", None, {}, items, check=lambda: None))
 
 
 def rules_broken(desk: Desk, invoice_id: UUID) -> set[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -11,10 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from invoice_pipelines.work import (
-    DrainReport,
     Failed,
     Failure,
     ItemError,
+    Report,
     Skipped,
     Succeeded,
     claim,
@@ -25,7 +26,8 @@ from invoice_pipelines.work import (
     return_expired,
 )
 from invoice_pipelines.work.failures import without_secrets
-from invoice_pipelines_tests.work.conftest import KIND, Desk, leave_effects
+from invoice_pipelines_tests.clock import HandClock
+from invoice_pipelines_tests.work.conftest import KIND, LEASE, Desk, leave_effects
 
 
 def make(desk: Desk, *subjects: str):
@@ -33,8 +35,21 @@ def make(desk: Desk, *subjects: str):
         return create_job(connection, KIND, subjects, {"template": "a"}, created_by="anna")
 
 
-def run(desk: Desk, handler=leave_effects, **options) -> DrainReport:
+def run(desk: Desk, handler=leave_effects, **options) -> Report:
     return drain(desk.engine, desk.organization_id, KIND, handler, **options)
+
+
+def lease_of(desk: Desk) -> datetime:
+    """Until when what is in work is kept."""
+    statement = "select min(lease_expires_at) from work.batch_item where status = 'processing'"
+    return desk.rows(statement)[0][0]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def numbers(count: int) -> list[str]:
@@ -70,8 +85,8 @@ def test_each_kind_of_outcome_is_counted_and_failures_are_shown(desk):
     report = run(desk, lambda connection, chunk: [outcomes[item.subject_id] for item in chunk.items])
     assert (report.succeeded, report.skipped, report.failed, report.retried, report.done) == (1, 1, 1, 1, 3)
     assert report.failures == (
-        Failure("c", "NO_LINES", "no lines", final=True),
-        Failure("d", "BUSY", "busy", final=False),
+        Failure("c", "NO_LINES", "no lines", is_final=True),
+        Failure("d", "BUSY", "busy", is_final=False),
     )
 
 
@@ -86,7 +101,7 @@ def test_a_poisoned_item_fails_alone_and_its_neighbours_are_done(desk):
 
     report = run(desk, handler)
     assert (report.succeeded, report.failed) == (19, 1)
-    assert report.failures == (Failure("007", "NOT_AN_INVOICE", "The file is not an invoice.", final=True),)
+    assert report.failures == (Failure("007", "NOT_AN_INVOICE", "The file is not an invoice.", is_final=True),)
     assert desk.effects() == [number for number in numbers(20) if number != "007"]
     assert desk.items(job_id)["007"] == "failed"
 
@@ -125,7 +140,7 @@ def test_an_unexpected_fault_is_tried_again_and_fails_for_good_with_its_reason(d
     desk.let_pauses_pass()
     report = run(desk, handler, max_attempts=2)
     assert report.failures == (
-        Failure("a", "UNEXPECTED_ERROR", "ConnectionError: https://bank.example refused", final=True),
+        Failure("a", "UNEXPECTED_ERROR", "ConnectionError: https://bank.example refused", is_final=True),
     )
 
 
@@ -166,35 +181,56 @@ def test_what_a_worker_did_after_it_lost_its_lease_is_rolled_back(desk):
     assert desk.effects() == ["a", "b"]
 
 
-def test_a_long_chunk_stays_with_its_worker_if_the_handler_sends_heartbeats(desk):
+def test_a_long_chunk_stays_with_its_worker(desk):
     make(desk, "a")
+    clock = HandClock()
     others = []
 
     def long(connection, chunk):
         for _ in range(4):
-            time.sleep(0.4)
-            chunk.heartbeat()
+            runs_out = lease_of(desk)
+            clock.advance(LEASE.total_seconds() / 3)
+            wait_until(lambda runs_out=runs_out: lease_of(desk) > runs_out)
             others.append(run(desk))
         return leave_effects(connection, chunk)
 
-    report = run(desk, long, lease=timedelta(seconds=1))
+    report = run(desk, long, lease=LEASE, clock=clock)
     assert (report.succeeded, [other.done for other in others]) == (1, [0] * 4)
     assert desk.effects() == ["a"]
 
 
-def test_a_heartbeat_stops_a_worker_whose_items_are_gone(desk):
+def test_a_worker_whose_items_are_gone_is_told_in_the_middle_of_a_long_chunk(desk):
     make(desk, "a", "b")
+    clock = HandClock()
 
     def handler(connection, chunk):
+        chunk.check()
         desk.let_leases_expire()
         with desk.scope() as other:
             return_expired(other)
-        chunk.heartbeat()
+        chunk.check()  # as often as it likes: the lease has just begun
+        clock.advance(LEASE.total_seconds() / 3)
+        chunk.check()
         raise AssertionError("not reached")
 
-    report = run(desk, handler, should_stop=iter([False, True]).__next__)
+    report = run(desk, handler, lease=LEASE, clock=clock, should_stop=iter([False, True]).__next__)
     assert (report.lost, report.due) == (2, 2)
     assert desk.effects() == []
+
+
+def test_a_transaction_of_a_long_chunk_is_not_taken_for_one_that_stands_still(desk):
+    make(desk, "a")
+    clock = HandClock()
+
+    def long(connection, chunk):
+        connection.execute(text("set local idle_in_transaction_session_timeout = '400ms'"))
+        for _ in range(4):
+            time.sleep(0.2)
+            clock.advance(LEASE.total_seconds() / 3)
+            chunk.check()
+        return leave_effects(connection, chunk)
+
+    assert run(desk, long, lease=LEASE, clock=clock).succeeded == 1
 
 
 def test_an_interrupted_drain_gives_back_what_it_has_not_finished(desk):
@@ -216,12 +252,13 @@ def test_an_interrupted_drain_gives_back_what_it_has_not_finished(desk):
 
 def test_a_drain_ends_between_chunks_when_its_time_is_up_or_when_asked(desk):
     make(desk, *numbers(10))
+    clock = HandClock()
 
     def slow(connection, chunk):
-        time.sleep(0.2)
+        clock.advance(20)
         return leave_effects(connection, chunk)
 
-    report = run(desk, slow, chunk_size=2, time_box=timedelta(seconds=0.3))
+    report = run(desk, slow, chunk_size=2, time_box=timedelta(seconds=30), clock=clock)
     assert (report.done, report.due, report.ended) == (4, 6, "time box")
     assert report.eta_seconds > 0
     report = run(desk, slow, chunk_size=2, should_stop=iter([False, True]).__next__)
@@ -230,29 +267,33 @@ def test_a_drain_ends_between_chunks_when_its_time_is_up_or_when_asked(desk):
 
 def test_a_chunk_that_is_done_one_by_one_ends_in_time_too(desk):
     make(desk, *numbers(10))
+    clock = HandClock()
 
     def slow(connection, chunk):
         if len(chunk.items) > 1:
             raise ConnectionError
-        time.sleep(0.2)
+        clock.advance(20)
         return leave_effects(connection, chunk)
 
-    report = run(desk, slow, time_box=timedelta(seconds=0.5))
+    report = run(desk, slow, time_box=timedelta(seconds=50), clock=clock)
     assert (report.done, report.due, report.ended) == (3, 7, "time box")
 
 
 def test_a_chunk_that_is_done_one_by_one_keeps_its_lease(desk):
     make(desk, *numbers(4))
+    clock = HandClock()
 
     def slow(connection, chunk):
         if len(chunk.items) > 1:
             raise ConnectionError
-        time.sleep(0.5)
+        runs_out = lease_of(desk)
+        clock.advance(LEASE.total_seconds() / 3)
+        wait_until(lambda: lease_of(desk) > runs_out)
         with desk.scope() as other:
             assert return_expired(other) == 0
         return leave_effects(connection, chunk)
 
-    assert run(desk, slow, lease=timedelta(seconds=1)).succeeded == 4
+    assert run(desk, slow, lease=LEASE, clock=clock).succeeded == 4
 
 
 def test_items_of_a_dead_worker_are_done_by_the_next_drain(desk):

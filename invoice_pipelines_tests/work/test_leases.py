@@ -20,7 +20,7 @@ from invoice_pipelines.work import (
     create_job,
     enqueue,
     finish,
-    heartbeat,
+    keep,
     release,
     return_expired,
 )
@@ -168,18 +168,18 @@ def test_a_chunk_is_finished_once(desk):
         end(desk, claimed, Succeeded())
 
 
-def test_a_heartbeat_keeps_the_lease_and_tells_when_it_is_lost(desk):
+def test_keeping_a_lease_extends_it_and_tells_when_it_is_lost(desk):
     make(desk, "a", "b")
     claimed = take(desk, lease=timedelta(seconds=1))
     with desk.scope() as connection:
-        heartbeat(connection, claimed, timedelta(hours=1))
+        keep(connection, claimed, timedelta(hours=1))
     expiry = desk.rows("select min(lease_expires_at) from work.batch_item")[0][0]
     assert expiry > datetime.now(UTC) + timedelta(minutes=50)
     desk.let_leases_expire()
     with desk.scope() as connection:
         return_expired(connection)
     with pytest.raises(LeaseLost, match=r"2 of 2 demo items"), desk.scope() as connection:
-        heartbeat(connection, claimed, timedelta(hours=1))
+        keep(connection, claimed, timedelta(hours=1))
 
 
 def test_released_items_are_as_if_never_claimed(desk):

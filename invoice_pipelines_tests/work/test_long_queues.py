@@ -17,7 +17,7 @@ from invoice_pipelines.work import (
     create_job,
     enqueue,
     finish,
-    heartbeat,
+    keep,
     organizations_with_work,
     release,
     return_expired,
@@ -145,7 +145,7 @@ def test_the_cost_of_a_chunk_does_not_depend_on_when_statistics_were_collected(d
 
     claimed = take(desk)
     with reading_at_most(desk, CHUNK) as connection:
-        heartbeat(connection, claimed, LEASE)
+        keep(connection, claimed, LEASE)
     # What comes back is looked at up to three times, and once more to find its job.
     with reading_at_most(desk, 4 * CHUNK) as connection:
         assert release(connection, claimed) == CHUNK

@@ -20,7 +20,7 @@ from invoice_pipelines.intake.overview import file_names
 from invoice_pipelines.intake.promises import Finding
 from invoice_pipelines.intake.stages.arrivals import IntakeReport
 from invoice_pipelines.intake.stages.stages import ParseReport
-from invoice_pipelines.work import DrainReport
+from invoice_pipelines.work import Report
 
 STUCK_AFTER = timedelta(minutes=5)
 STUCK_IN_QUEUE_AFTER = timedelta(hours=1)
@@ -125,7 +125,7 @@ def check_parsed(
 
 
 def check_validated(
-    connection: Connection, report: DrainReport, failures: dg.TableMetadataValue, review_within: timedelta
+    connection: Connection, report: Report, failures: dg.TableMetadataValue, review_within: timedelta
 ) -> list[dg.AssetCheckResult]:
     """Results of `validated_checks`."""
     return [

@@ -14,7 +14,7 @@ from invoice_pipelines.intake.stages.arrivals import IntakeReport
 from invoice_pipelines.intake.stages.recognition import Recognition
 from invoice_pipelines.intake.stages.stages import ExportReport
 from invoice_pipelines.intake.states import Status, label
-from invoice_pipelines.work import DrainReport, Failure
+from invoice_pipelines.work import Failure, Report
 
 
 def arrivals_metadata(report: IntakeReport) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def refused_table(refused: Sequence[tuple[str, str]]) -> dg.TableMetadataValue:
     return table([{"file": path[:200], "reason": why} for path, why in refused])
 
 
-def drain_metadata(report: DrainReport, failures: dg.TableMetadataValue, outcome: str) -> dict[str, Any]:
+def drain_metadata(report: Report, failures: dg.TableMetadataValue, outcome: str) -> dict[str, Any]:
     """Counts by outcome, rate and failures with reasons."""
     return {
         outcome: report.succeeded,
@@ -119,7 +119,7 @@ def failures_table(failures: Sequence[Failure], names: Mapping[str, str]) -> dg.
                 "file": names.get(failure.subject_id, "")[:200],
                 "code": failure.code,
                 "reason": failure.message,
-                "will be retried": not failure.final,
+                "will be retried": not failure.is_final,
                 "invoice id": failure.subject_id,
             }
             for failure in failures

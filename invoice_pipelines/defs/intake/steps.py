@@ -36,7 +36,7 @@ from invoice_pipelines.intake.received_invoices import statistics
 from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.intake.stages.arrivals import IntakeReport
 from invoice_pipelines.intake.stages.stages import Intake
-from invoice_pipelines.work import DrainProgress, DrainReport
+from invoice_pipelines.work import Progress, Report
 
 
 def uploads(intake: Intake, log: logging.Logger) -> StepResult:
@@ -118,13 +118,13 @@ def steps_of(database: InvoiceDatabase, slug: str, log: logging.Logger) -> Itera
         yield dg.AssetKey(["intake", name]), step(intake, log)
 
 
-def _failures(connection: Connection, report: DrainReport) -> dg.TableMetadataValue:
+def _failures(connection: Connection, report: Report) -> dg.TableMetadataValue:
     names = file_names(connection, [failure.subject_id for failure in report.failures])
     return failures_table(report.failures, names)
 
 
-def _progress(log: logging.Logger, done: str) -> Callable[[DrainProgress], None]:
-    def show(progress: DrainProgress) -> None:
+def _progress(log: logging.Logger, done: str) -> Callable[[Progress], None]:
+    def show(progress: Progress) -> None:
         eta = f", about {progress.eta_seconds:.0f} s left" if progress.eta_seconds else ""
         log.info("%s %s, %s due, %.1f/s%s", progress.done, done, progress.due, progress.items_per_second, eta)
 

@@ -1,4 +1,4 @@
-"""Holds the run that makes documents in bulk: chunk by chunk from the queue, in processes, stored before they count.
+"""The run that makes documents in bulk: chunk by chunk from the queue, in processes, stored before they count.
 
 A chunk is loaded in parts while the processes work, each file is on the disk before its row is written, and rows and
 outcomes are one transaction. So a kill at any point loses no item and makes no version twice: what was not committed is
@@ -7,7 +7,6 @@ made again, byte for byte the same, and lies under the same name.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -35,12 +34,12 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines.storage import StorageError, root_path
 from invoice_pipelines.work import (
     Chunk,
-    DrainProgress,
-    DrainReport,
     Failed,
     JobNotFound,
     JobStatus,
     Outcome,
+    Progress,
+    Report,
     Skipped,
     Succeeded,
     drain,
@@ -58,7 +57,7 @@ class DocumentReport:
     bytes and pages, one of them, the files of jobs that ended, and the most bytes that a process held.
     """
 
-    drained: DrainReport
+    drained: Report
     made: int
     size_bytes: int
     pages: int
@@ -75,7 +74,7 @@ def make_documents(
     *,
     time_box: timedelta,
     job_id: UUID | None = None,
-    on_progress: Callable[[DrainProgress], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     pool: DocumentPool | None = None,
 ) -> DocumentReport:
@@ -87,27 +86,25 @@ def make_documents(
     """
 
     def is_over() -> bool:
-        if run.shared.is_stopped or (should_stop is not None and should_stop()):
-            return True
-        return job_id is not None and _has_ended(engine, organization.id, job_id)
+        return run.shared.is_stopped or (should_stop is not None and should_stop())
 
     with organization_scope(engine, organization.id) as connection:
         ask_for_missing_bundles(connection)
-    lease = timedelta(seconds=settings.lease_seconds)
     with ExitStack() as opened:
         pool = pool or opened.enter_context(warm_pool(settings.document_processes))
-        run = _Run(settings, organization, pool, lease)
+        run = _Run(settings, organization, pool)
         drained = drain(
             engine,
             organization.id,
             MAKE_DOCUMENTS,
             run.handle,
             chunk_size=CHUNK_SIZE,
-            lease=lease,
+            lease=timedelta(seconds=settings.lease_seconds),
             time_box=time_box,
             max_attempts=ATTEMPTS,
             on_progress=on_progress,
             should_stop=is_over,
+            is_done=lambda: job_id is not None and _has_ended(engine, organization.id, job_id),
         )
         return run.report(drained)
 
@@ -127,11 +124,9 @@ class _Run:
         settings: Settings,
         organization: Organization,
         pool: DocumentPool,
-        lease: timedelta,
     ) -> None:
         self.shared = Shared(root_path(settings.documents_root), organization, pool, self._count)
         self._documents_root = settings.documents_root
-        self._lease = lease
         self._made: list[tuple[int, int, bool]] = []
         self._first: Document | None = None
         self._bundles: list[DocumentBundle] = []
@@ -139,15 +134,14 @@ class _Run:
     def handle(self, connection: Connection, chunk: Chunk) -> list[Outcome]:
         """Does a chunk of the queue; see work.Handler."""
         workshop = Workshop.of(self.shared.organization, load_bundle(connection), self._documents_root)
-        beat = _Heartbeat(chunk, self._lease)
         jobs = {item.subject_id: job_of_bundles(item.subject_id) for item in chunk.items if chunk.job_id is None}
         outcomes: dict[str, Outcome] = {}
         for subject_id, job_id in jobs.items():
             if job_id is not None:
-                outcomes[subject_id] = self._make_bundles(connection, job_id, workshop, beat)
+                outcomes[subject_id] = self._make_bundles(connection, job_id, workshop, chunk.check)
         subjects = [item.subject_id for item in chunk.items if item.subject_id not in outcomes]
         if subjects:
-            outcomes |= Making(self.shared, connection, chunk, workshop, beat).make(subjects)
+            outcomes |= Making(self.shared, connection, chunk, workshop, chunk.check).make(subjects)
         return [outcomes[item.subject_id] for item in chunk.items]
 
     def _count(self, documents: Sequence[Document]) -> None:
@@ -156,7 +150,7 @@ class _Run:
             if self._first is None or (document.format.is_pdf and not self._first.format.is_pdf):
                 self._first = document
 
-    def report(self, drained: DrainReport) -> DocumentReport:
+    def report(self, drained: Report) -> DocumentReport:
         """What was done."""
         return DocumentReport(
             drained=drained,
@@ -169,10 +163,12 @@ class _Run:
             most_memory=self.shared.pool.most_memory(),
         )
 
-    def _make_bundles(self, connection: Connection, job_id: UUID, workshop: Workshop, beat: _Heartbeat) -> Outcome:
+    def _make_bundles(
+        self, connection: Connection, job_id: UUID, workshop: Workshop, check: Callable[[], None]
+    ) -> Outcome:
         try:
             root, organization_id = self.shared.root, self.shared.organization.id
-            made = make_bundles(connection, root, organization_id, job_id, language_of(workshop), beat)
+            made = make_bundles(connection, root, organization_id, job_id, language_of(workshop), check)
         except StorageError as error:
             return Failed("STORAGE", str(error), retry=True)
         except DeliveryError as error:
@@ -181,17 +177,3 @@ class _Run:
             return Skipped("The job was removed, as it ended long ago.")
         self._bundles += made
         return Succeeded({"files": [bundle.file_name for bundle in made]})
-
-
-class _Heartbeat:
-    """Keeps the lease of a chunk, when called often enough."""
-
-    def __init__(self, chunk: Chunk, lease: timedelta) -> None:
-        self._chunk = chunk
-        self._every = lease.total_seconds() / 3
-        self._last = time.monotonic()
-
-    def __call__(self) -> None:
-        if time.monotonic() - self._last > self._every:
-            self._chunk.heartbeat()
-            self._last = time.monotonic()

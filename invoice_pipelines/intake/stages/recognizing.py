@@ -1,4 +1,4 @@
-"""Holds the text recognition (OCR) of uploads: pages that are pictures get words, which are kept for the parse stage.
+"""The text recognition (OCR) of uploads: pages that are pictures get words, which are kept for the parse stage.
 
 Reading a page takes seconds and may cost money, so it is done ahead of parsing, outside of its transactions: each page
 is kept as soon as it is read. Parsing then finds all pages, now and whenever the document is read again.
@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
@@ -93,7 +92,6 @@ class RecognizingStage:
     limits: Limits
     spec: EngineSpec
     processes: int
-    lease: timedelta
     max_attempts: int
     actor: str
     done: Recognition = field(init=False)
@@ -139,7 +137,7 @@ class RecognizingStage:
 
     def recognize(self, connection: Connection, chunk: Chunk) -> dict[str, Outcome]:
         """Reads the pages of the documents of a chunk that are not known yet; an outcome for each subject."""
-        started = beat = time.monotonic()
+        started = time.monotonic()
         waiting = parseable_invoices(connection, [UUID(item.subject_id) for item in chunk.items])
         documents = {str(invoice_id): _Document(invoice) for invoice_id, invoice in waiting.items()}
         asked: deque[tuple[_Document, int, str]] = deque()
@@ -147,9 +145,7 @@ class RecognizingStage:
             for result in self._read(self._unknown_pages(connection, list(documents.values()), asked)):
                 document, number, key = asked.popleft()
                 self._take(document, number, key, result)
-                if time.monotonic() - beat > self.lease.total_seconds() / 3:
-                    chunk.heartbeat()
-                    beat = time.monotonic()
+                chunk.check()
         except EngineUnavailable as error:
             self.done.unavailable = str(error)
             for document in documents.values():

@@ -1,4 +1,4 @@
-"""Holds the four stages of the intake as one call each: take uploads, parse, validate, export.
+"""The four stages of the intake as one call each: take uploads, parse, validate, export.
 
 A stage works on one organization until its queue is empty or its time is up, and reports what it did. Dagster's
 assets, the sweep, the command line and the benchmarks all call these.
@@ -41,12 +41,12 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines.storage import root_path
 from invoice_pipelines.work import (
     Chunk,
-    DrainProgress,
-    DrainReport,
     Failed,
     Item,
     LeaseLost,
     Outcome,
+    Progress,
+    Report,
     Skipped,
     create_job,
     drain,
@@ -73,7 +73,7 @@ _LARGEST_SAMPLE = 20
 STAGES = 4
 """Stages in a run, which share its time."""
 
-OnProgress = Callable[[DrainProgress], None]
+OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Intake:
 class ParseReport:
     """What a parse stage did: the queue's report, and text recognition where there were pages for it."""
 
-    drained: DrainReport
+    drained: Report
     recognition: Recognition | None
 
 
@@ -118,7 +118,7 @@ class ParseReport:
 class ExportReport:
     """What an export stage did: the queue's report and the exports that were completed."""
 
-    drained: DrainReport
+    drained: Report
     exports: tuple[Export, ...]
 
 
@@ -200,13 +200,12 @@ def recognizing(intake: Intake, ocr: EngineSpec) -> RecognizingStage:
         limits=intake.limits,
         spec=ocr,
         processes=intake.ocr_processes,
-        lease=intake.lease,
         max_attempts=intake.max_attempts,
         actor=intake.actor,
     )
 
 
-def _together(first: DrainReport, recognized: DrainReport, second: DrainReport) -> DrainReport:
+def _together(first: Report, recognized: Report, second: Report) -> Report:
     """One report on documents, each counted once: those that went on to text recognition by what became of them."""
     seconds = first.seconds + recognized.seconds + second.seconds
     succeeded = first.succeeded + second.succeeded
@@ -230,7 +229,7 @@ def _together(first: DrainReport, recognized: DrainReport, second: DrainReport) 
     )
 
 
-def validate_invoices(intake: Intake, on_progress: OnProgress | None = None) -> DrainReport:
+def validate_invoices(intake: Intake, on_progress: OnProgress | None = None) -> Report:
     """Judges what was parsed."""
     from invoice_pipelines.intake.stages.validating import validate_handler  # as above: Saxon and schemas
 
@@ -260,7 +259,7 @@ def export_invoices(intake: Intake, on_progress: OnProgress | None = None) -> Ex
     return ExportReport(drained, tuple(exports))
 
 
-def process_uploads(intake: Intake, upload_ids: Sequence[UUID]) -> tuple[UUID, DrainReport]:
+def process_uploads(intake: Intake, upload_ids: Sequence[UUID]) -> tuple[UUID, Report]:
     """Parses, validates and exports the named uploads ahead of the queue, as a batch job.
 
     Returns the id of the job and its report, whose counts are those of parsing and validating. Raises UnknownUpload
@@ -304,7 +303,7 @@ def _drain(
     chunk_size: int | None = None,
     max_attempts: int | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> DrainReport:
+) -> Report:
     attempts = max_attempts or intake.max_attempts
     report = drain(
         intake.engine,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -42,7 +41,6 @@ from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded
 
 _READING = TypeAdapter(Reading)
-_BEAT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +84,10 @@ def validate_handler(standard: Standard) -> Callable[[Connection, Chunk], list[O
 
     def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
         ids = [UUID(item.subject_id) for item in chunk.items]
-        judged = judge_parsed(connection, ids, standard, on_progress=_now_and_then(chunk.heartbeat))
+        judged = judge_parsed(connection, ids, standard, on_progress=chunk.check)
         return [_outcome(judged.get(UUID(item.subject_id))) for item in chunk.items]
 
     return handle
-
-
-def _now_and_then(call: Callable[[], None]) -> Callable[[], None]:
-    """The call, left out where the last was a moment ago."""
-    last = time.monotonic()
-
-    def when_due() -> None:
-        nonlocal last
-        if time.monotonic() - last > _BEAT_SECONDS:
-            call()
-            last = time.monotonic()
-
-    return when_due
 
 
 def judge_parsed(
