@@ -17,10 +17,11 @@ import pytest
 from PIL import Image
 
 from examples.make.__main__ import write
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Aids, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
 from invoice_pipelines.intake.files.read_now import SharedRecognizer
-from invoice_pipelines.intake.reading import Reading, ReadingError
+from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.review.reasons import Judgement, judge
 from invoice_pipelines.intake.validation import EarlierInvoice, Expectations, validate
 from invoice_pipelines.intake.validation.accounts import KnownAccount

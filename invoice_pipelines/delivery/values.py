@@ -1,9 +1,10 @@
-"""Holds the words of delivery: formats, channels, purposes, and the kinds of its work. No database here."""
+"""The words of delivery: formats, channels, purposes, and the kinds of its work. No database here."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
+from invoice_pipelines.einvoice.profiles import Profile, Syntax
 from invoice_pipelines.overdue.sending import WORK_KIND
 
 MAKE_DOCUMENTS = "invoice_documents"
@@ -35,6 +36,16 @@ class DocumentFormat(StrEnum):
     @property
     def is_pdf(self) -> bool:
         return self in (DocumentFormat.ZUGFERD, DocumentFormat.PLAIN)
+
+    @property
+    def profile(self) -> Profile:
+        """The rules that the XML keeps."""
+        return Profile.EN16931 if self is DocumentFormat.ZUGFERD else Profile.XRECHNUNG
+
+    @property
+    def syntax(self) -> Syntax:
+        """What the XML is written in."""
+        return Syntax.UBL if self is DocumentFormat.XRECHNUNG_UBL else Syntax.CII
 
 
 E_INVOICES = (DocumentFormat.ZUGFERD, DocumentFormat.XRECHNUNG_CII, DocumentFormat.XRECHNUNG_UBL)

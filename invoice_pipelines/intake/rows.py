@@ -14,7 +14,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from invoice_pipelines.intake.reading import Party, Reading
+from invoice_pipelines.einvoice.model import Party
+from invoice_pipelines.intake.reading import Reading
 
 REQUIRED_FIELDS = ("number", "issue_date", "seller.name", "gross_amount", "currency")
 """The fields whose lowest confidence is the confidence of the reading."""

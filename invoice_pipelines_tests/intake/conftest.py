@@ -19,8 +19,9 @@ from upath import UPath
 from invoice_pipelines.database import create_app_engine, create_login_engine, organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
+from invoice_pipelines.einvoice.model import Line, Party, TaxBreakdown
 from invoice_pipelines.intake.documents import Limits
-from invoice_pipelines.intake.reading import Format, Line, Party, Provenance, Reading, Source, TaxBreakdown
+from invoice_pipelines.intake.reading import Format, Provenance, Reading, Source
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, mark_parsed, mark_validated
 from invoice_pipelines.intake.stages.arrivals import IntakeReport, files_by_organization, sight
 from invoice_pipelines.intake.stages.stages import Intake, take_uploads

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
-from invoice_pipelines.intake.reading import Format, Party, Reading, Source
+from invoice_pipelines.einvoice.model import Party
+from invoice_pipelines.intake.reading import Format, Reading, Source
 from invoice_pipelines.intake.received_invoices import (
     ProcessingError,
     mark_failed,

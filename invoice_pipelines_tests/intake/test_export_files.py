@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from invoice_pipelines.einvoice.model import Line, Party
 from invoice_pipelines.intake.exports.export_files import (
     INVOICE_COLUMNS,
     LINE_COLUMNS,
@@ -31,7 +32,6 @@ from invoice_pipelines.intake.exports.export_files import (
     to_csv,
 )
 from invoice_pipelines.intake.promises import exported_without_file
-from invoice_pipelines.intake.reading import Line, Party
 from invoice_pipelines.intake.received_invoices import ProcessingError, ask_for_new_export, mark_failed
 from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.storage import StorageError, write_file_atomically

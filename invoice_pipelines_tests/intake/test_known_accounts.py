@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from invoice_pipelines.intake.reading import Party, Payment, PaymentAccount, Reading
+from invoice_pipelines.einvoice.model import Party, Payment, PaymentAccount
+from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import ProcessingError, mark_exported, mark_failed
 from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
 from invoice_pipelines.intake.stages.validating import judge_parsed

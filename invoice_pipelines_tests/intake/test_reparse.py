@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from PIL import Image
 from sqlalchemy import text
 
+from invoice_pipelines.einvoice.model import Line
 from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable, RecognizedPage, RecognizedWord
 from invoice_pipelines.intake.documents.ocr.engines import identify
@@ -31,7 +32,7 @@ from invoice_pipelines.intake.history import pages as reparse_pages
 from invoice_pipelines.intake.history import reparse
 from invoice_pipelines.intake.history.changes import MOST_CHANGES, change_files, differences, sample_changes
 from invoice_pipelines.intake.history.reparse import ReparseReport, reparse_invoices
-from invoice_pipelines.intake.reading import Line, Reading
+from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import IntakeError
 from invoice_pipelines.intake.rows import json_text, plain, reading_json
 from invoice_pipelines.intake.stages.stages import export_invoices, parse_uploads, validate_invoices

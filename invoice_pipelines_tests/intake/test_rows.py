@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from sqlalchemy import text
 
-from invoice_pipelines.intake.reading import DiscrepancyKind, Format, Line, Party, Provenance, Reading, Source
+from invoice_pipelines.einvoice.model import Line, Party
+from invoice_pipelines.intake.reading import DiscrepancyKind, Format, Provenance, Reading, Source
 from invoice_pipelines.intake.received_invoices import mark_parsed
 from invoice_pipelines.intake.rows import (
     confidence,

@@ -83,7 +83,7 @@ def show(
     language: AskedLanguage = None,
 ) -> None:
     """Show what was read, where, what else it could be, and why the invoice waits."""
-    from invoice_pipelines.intake.reading import ReadingError
+    from invoice_pipelines.einvoice.errors import ReadingError
     from invoice_pipelines.intake.review.show import find_review, show_review
 
     with _opened(organization) as desk, desk.scope() as connection:

@@ -150,8 +150,8 @@ def _invalid(settings: Settings, organization_id: UUID, documents: Sequence[Docu
     # Here, as these load the rules and their processor; loading Dagster must not wait for them.
     from invoice_pipelines.delivery.documents.documents import document_bytes
     from invoice_pipelines.delivery.values import DeliveryError
+    from invoice_pipelines.einvoice.errors import ReadingError
     from invoice_pipelines.intake.documents import read_document
-    from invoice_pipelines.intake.reading import ReadingError
     from invoice_pipelines.intake.validation.business_rules import business_rules
     from invoice_pipelines.intake.validation.schema import schema_violations
     from invoice_pipelines.intake.validation.verdict import Severity

@@ -12,7 +12,7 @@ import dagster as dg
 from sqlalchemy import Connection
 
 from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, table, without_empty_tables
-from invoice_pipelines.intake.reading import ReadingError
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.review.queue import WaitingInvoice, backlog, list_reviews
 from invoice_pipelines.intake.stages.stages import Intake
 from invoice_pipelines.storage import StorageError, read_blob

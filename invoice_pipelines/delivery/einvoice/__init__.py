@@ -7,10 +7,10 @@
 from invoice_pipelines.billing import IssuedInvoice
 from invoice_pipelines.delivery.einvoice.cii import cii
 from invoice_pipelines.delivery.einvoice.lacking import impossible, lacking
-from invoice_pipelines.delivery.einvoice.profile import Profile, profile_of
 from invoice_pipelines.delivery.einvoice.seller import Seller
 from invoice_pipelines.delivery.einvoice.ubl import ubl
 from invoice_pipelines.delivery.values import DocumentFormat
+from invoice_pipelines.einvoice.profiles import Profile
 
 __all__ = ["Profile", "Seller", "cii", "impossible", "lacking", "ubl", "write_xml"]
 
@@ -18,4 +18,4 @@ __all__ = ["Profile", "Seller", "cii", "impossible", "lacking", "ubl", "write_xm
 def write_xml(invoice: IssuedInvoice, seller: Seller, format: DocumentFormat) -> bytes:
     """The XML of an invoice as a format has it: ZUGFeRD carries CII by EN 16931, XRechnung is CII or UBL by its own."""
     write = ubl if format is DocumentFormat.XRECHNUNG_UBL else cii
-    return write(invoice, seller, profile=profile_of(format))
+    return write(invoice, seller, profile=format.profile)

@@ -17,7 +17,7 @@ from stdnum.de import leitweg
 from invoice_pipelines.billing import DocumentKind, IssuedInvoice, IssuedInvoiceLine, IssuedInvoiceTax
 from invoice_pipelines.delivery.einvoice.codes import SEPA_COUNTRIES, VAT_ID_SCHEMES
 from invoice_pipelines.delivery.einvoice.seller import Seller
-from invoice_pipelines.delivery.einvoice.xml_text import CENT, EXACT, clean, percent_of
+from invoice_pipelines.einvoice.writing.xml_text import CENT, EXACT, clean, percent_of
 
 SCHEME_EMAIL = "EM"
 SCHEME_LEITWEG_ID = "0204"

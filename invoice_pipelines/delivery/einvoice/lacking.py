@@ -20,10 +20,10 @@ from invoice_pipelines.delivery.einvoice.derived import (
     payment_terms,
     seller_address,
 )
-from invoice_pipelines.delivery.einvoice.profile import Profile, profile_of
 from invoice_pipelines.delivery.einvoice.seller import Seller
-from invoice_pipelines.delivery.einvoice.xml_text import CENT, EXACT, clean, number, percent_of
 from invoice_pipelines.delivery.values import DocumentFormat
+from invoice_pipelines.einvoice.profiles import Profile
+from invoice_pipelines.einvoice.writing.xml_text import CENT, EXACT, clean, number, percent_of
 
 _LINES_NAMED = 5
 _CATEGORIES = {
@@ -48,7 +48,7 @@ def lacking(invoice: IssuedInvoice, seller: Seller, format: DocumentFormat) -> l
         *_amounts(invoice),
         *_lines(invoice),
     ]
-    if profile_of(format) is Profile.XRECHNUNG:
+    if format.profile is Profile.XRECHNUNG:
         found += _xrechnung(invoice, seller)
     return found
 

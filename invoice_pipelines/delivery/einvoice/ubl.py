@@ -21,9 +21,9 @@ from invoice_pipelines.delivery.einvoice.derived import (
     seller_address,
     seller_identifier,
 )
-from invoice_pipelines.delivery.einvoice.profile import Profile
 from invoice_pipelines.delivery.einvoice.seller import Seller
-from invoice_pipelines.delivery.einvoice.xml_text import (
+from invoice_pipelines.einvoice.profiles import Profile
+from invoice_pipelines.einvoice.writing.xml_text import (
     DECLARATION,
     clean,
     escaped,

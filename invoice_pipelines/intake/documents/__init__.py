@@ -1,4 +1,4 @@
-"""Holds the way from the bytes of an upload to a `Reading`: `read_document`.
+"""From the bytes of an upload to a `Reading`: `read_document`.
 
 What a document is, its content decides, never its name or media type. Each kind has a module of its own; here they
 are only chosen between.
@@ -6,9 +6,10 @@ are only chosen between.
 
 from __future__ import annotations
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.aids import NO_AIDS, Aids
 from invoice_pipelines.intake.documents.limits import Limits
-from invoice_pipelines.intake.reading import Reading, ReadingError
+from invoice_pipelines.intake.reading import Reading
 
 __all__ = ["Aids", "Limits", "read_document"]
 
@@ -34,10 +35,10 @@ def read_document(
     what `aids.recognize` raises.
     """
     # Here, so that whoever only needs `Limits` (or only describes assets) loads neither lxml nor pypdf.
+    from invoice_pipelines.einvoice.reading.safe_xml import looks_like_xml
+    from invoice_pipelines.intake.documents.e_invoice import read_e_invoice
     from invoice_pipelines.intake.documents.pdf_attachments import looks_like_pdf
     from invoice_pipelines.intake.documents.pdf_invoice import read_pdf
-    from invoice_pipelines.intake.documents.safe_xml import looks_like_xml
-    from invoice_pipelines.intake.documents.xml_invoice import read_xml
 
     if not data.strip(b" \t\r\n\0"):
         raise ReadingError("EMPTY_FILE", "The file is empty; ask for it again.")
@@ -46,7 +47,7 @@ def read_document(
             "TOO_LARGE", f"The file has {len(data):,} bytes; at most {limits.file_bytes:,} are accepted."
         )
     if looks_like_xml(data):
-        return read_xml(data, limits)
+        return read_e_invoice(data, limits)
     if looks_like_pdf(data):
         return read_pdf(data, limits, aids, ignore_attached_xml=ignore_attached_xml)
     from invoice_pipelines.intake.documents.ocr.pictures import is_picture  # loads the picture libraries

@@ -16,13 +16,14 @@ from functools import cache
 
 import pypdfium2
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.text_layer.fields import find_fields
 from invoice_pipelines.intake.documents.text_layer.identifiers import iban_is_valid, vat_id_is_valid
 from invoice_pipelines.intake.documents.text_layer.page.notation import SYMBOLS
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import load_vocabulary
 from invoice_pipelines.intake.documents.text_layer.page.words import PDFIUM_LOCK
-from invoice_pipelines.intake.reading import Discrepancy, DiscrepancyKind, Reading, ReadingError
+from invoice_pipelines.intake.reading import Discrepancy, DiscrepancyKind, Reading
 
 _CONFIDENT = 0.9
 # An invoice says who, what and how much on its first and last pages; a book of annexes is not compared.

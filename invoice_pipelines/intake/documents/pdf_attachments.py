@@ -18,8 +18,8 @@ from pypdf import PasswordType
 from pypdf.errors import DependencyError, FileNotDecryptedError, LimitReachedError
 from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObject, StreamObject
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.limits import Limits
-from invoice_pipelines.intake.reading import ReadingError
 
 # pypdf remarks on every oddity it works around; what matters for the invoice is said in warnings and errors.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.reading.safe_xml import looks_like_xml
+from invoice_pipelines.einvoice.reading.xml_invoice import AnotherDocument
 from invoice_pipelines.intake.documents.aids import NO_AIDS, Aids
+from invoice_pipelines.intake.documents.e_invoice import read_e_invoice
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.pdf_attachments import Attachment, Attachments, attachments
-from invoice_pipelines.intake.documents.safe_xml import looks_like_xml
-from invoice_pipelines.intake.documents.xml_invoice import AnotherDocument, read_xml
-from invoice_pipelines.intake.reading import Discrepancy, DiscrepancyKind, Reading, ReadingError
+from invoice_pipelines.intake.reading import Discrepancy, DiscrepancyKind, Reading
 
 # What is made to harm is not looked at any further, though the PDF around it may have a text layer.
 _HOSTILE = {"TOO_LARGE", "XML_DOCTYPE", "XML_TOO_DEEP", "XML_TEXT_TOO_LONG"}
@@ -84,7 +86,7 @@ def _read_attached(attached: Attachments, limits: Limits, found: list[Discrepanc
             content = attachment.unpack(limits)
             unpacked += len(content)
             if looks_like_xml(content):
-                read.append((attachment, read_xml(content, limits)))
+                read.append((attachment, read_e_invoice(content, limits)))
             elif attachment.has_invoice_name:
                 found.append(_unreadable(attachment, "It is not XML." if content else "It is empty."))
         except AnotherDocument as document:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.aids import Aids
 from invoice_pipelines.intake.documents.limits import Limits
-from invoice_pipelines.intake.reading import Format, Reading, ReadingError
+from invoice_pipelines.intake.reading import Format, Reading
 
 
 def read_picture(data: bytes, limits: Limits, aids: Aids) -> Reading:

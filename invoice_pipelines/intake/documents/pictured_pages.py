@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.pdf_attachments import looks_like_pdf
-from invoice_pipelines.intake.reading import ReadingError
 
 if TYPE_CHECKING:
     from invoice_pipelines.intake.documents.ocr.engine import PageImage

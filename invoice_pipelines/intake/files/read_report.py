@@ -13,9 +13,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.model import Line
 from invoice_pipelines.intake.documents import Aids, Limits, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineUnavailable
-from invoice_pipelines.intake.reading import Line, Reading, ReadingError, Source
+from invoice_pipelines.intake.reading import Reading, Source
 
 _NO_AIDS = Aids()
 _PLACES = {

@@ -11,13 +11,13 @@ from contextlib import ExitStack
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.ocr.engine import EngineUnavailable, PageError, PageImage, RecognizedPage
 from invoice_pipelines.intake.documents.ocr.engines import identify
 from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity, find_page, keep_page
 from invoice_pipelines.intake.documents.ocr.pictures import page_key
 from invoice_pipelines.intake.documents.ocr.recognizer import Recognizer, open_recognizer
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.received_invoices import IntakeError
 from invoice_pipelines.intake.stages.recognizing import PagesNotRecognized, page_of
 from invoice_pipelines.intake.stages.stages import Intake

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Aids, read_document
 from invoice_pipelines.intake.history.changes import (
     DOCUMENT,
@@ -30,7 +31,7 @@ from invoice_pipelines.intake.history.changes import (
     record_changes,
 )
 from invoice_pipelines.intake.history.pages import KeptPages
-from invoice_pipelines.intake.reading import Reading, ReadingError
+from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import IntakeError, InvoiceVersion, ask_for_reading, mark_parsed
 from invoice_pipelines.intake.review.decision_log import Decision, Kind, decisions_of
 from invoice_pipelines.intake.review.learning import learned_places

@@ -12,8 +12,9 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from invoice_pipelines.einvoice.model import Delivery, Payment, PaymentAccount, TaxBreakdown
 from invoice_pipelines.intake.documents.text_layer.page.notation import decimals, parse_amount
-from invoice_pipelines.intake.reading import Delivery, Payment, PaymentAccount, Provenance, Reading, TaxBreakdown
+from invoice_pipelines.intake.reading import Provenance, Reading
 
 PLACE_OF_IBAN = "payments[0].accounts[0].account_id"
 _LONGEST_TEXT = 200

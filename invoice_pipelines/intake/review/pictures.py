@@ -12,13 +12,13 @@ from PIL import Image, ImageDraw, ImageFont
 from pypdfium2 import raw as pdfium
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.ocr.engine import PageImage
 from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, page_key
 from invoice_pipelines.intake.documents.ocr.rendering import render_pages
 from invoice_pipelines.intake.documents.pdf_attachments import looks_like_pdf
 from invoice_pipelines.intake.documents.text_layer.page.words import PDFIUM_LOCK, Box, Page, open_pdf
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.review.show import Review
 
 DOUBTED = (200, 30, 30)

@@ -9,9 +9,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 from upath import UPath
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Aids, Limits, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
-from invoice_pipelines.intake.reading import Reading, ReadingError
+from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import (
     RECOGNIZE,
     InvoiceVersion,

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine
 from upath import UPath
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.documents.ocr.engine import (
     EngineSpec,
@@ -33,7 +34,6 @@ from invoice_pipelines.intake.documents.ocr.pictures import page_key
 from invoice_pipelines.intake.documents.ocr.recognizer import Recognizer, open_recognizer
 from invoice_pipelines.intake.documents.pictured_pages import pictured_pages
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.received_invoices import (
     PARSE,
     ParseableInvoice,

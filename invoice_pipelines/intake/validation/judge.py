@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.ocr.messages import end_process, receive, send, start_process
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.validation.judging import Judged, judge_here
 from invoice_pipelines.intake.validation.rule_files import RulesDirectoryError
 from invoice_pipelines.intake.validation.verdict import Severity, Violation, ViolationClass

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.ocr.messages import receive, send
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.validation.judging import judge_here
 from invoice_pipelines.intake.validation.rule_files import RulesDirectoryError
 

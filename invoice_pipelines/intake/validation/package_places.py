@@ -8,7 +8,7 @@ import re
 
 from lxml import etree
 
-from invoice_pipelines.intake.documents import cii
+from invoice_pipelines.einvoice.syntaxes import cii
 from invoice_pipelines.intake.validation.xml_document import CII_INVOICE, UBL_CREDIT_NOTE
 
 _SELLER = "ram:ApplicableHeaderTradeAgreement/ram:SellerTradeParty"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from invoice_pipelines.intake.reading import Format, Party, Reading
+from invoice_pipelines.einvoice.model import Party
+from invoice_pipelines.intake.reading import Format, Reading
 from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
 from invoice_pipelines.intake.validation.xml_document import Usage, is_known, usage_of
 

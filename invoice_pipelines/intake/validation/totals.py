@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from invoice_pipelines.intake.reading import AllowanceCharge, Line, Reading, Source
+from invoice_pipelines.einvoice.model import AllowanceCharge, Line
+from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
 from invoice_pipelines.intake.validation.wording import german_amount
 from invoice_pipelines.intake.validation.xml_document import Usage, usage_of

@@ -12,8 +12,8 @@ from enum import StrEnum
 
 from lxml import etree
 
-from invoice_pipelines.intake.documents.limits import Limits
-from invoice_pipelines.intake.documents.safe_xml import parse_xml
+from invoice_pipelines.einvoice.reading.limits import XmlLimits
+from invoice_pipelines.einvoice.reading.safe_xml import parse_xml
 
 UBL_INVOICE = "{urn:oasis:names:specification:ubl:schema:xsd:Invoice-2}Invoice"
 UBL_CREDIT_NOTE = "{urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2}CreditNote"
@@ -73,7 +73,7 @@ class XmlDocument:
 
 def parse(xml: bytes) -> XmlDocument:
     """Parses the XML of an invoice as hostile input, within the readers' limits. Raises `ReadingError` as they do."""
-    root = parse_xml(xml, Limits())
+    root = parse_xml(xml, XmlLimits())
     return XmlDocument(
         tree=root.getroottree(),
         syntax=_SYNTAX_BY_ROOT.get(str(root.tag)),

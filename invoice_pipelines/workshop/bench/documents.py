@@ -16,7 +16,7 @@ import pypdf
 from lxml import etree
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
-from invoice_pipelines.intake.documents.safe_xml import looks_like_xml
+from invoice_pipelines.einvoice.reading.safe_xml import looks_like_xml
 from invoice_pipelines.workshop.bench.result import BenchError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

@@ -14,10 +14,11 @@ from lxml import etree
 from invoice_pipelines.billing import DocumentKind, IssuedInvoice, IssuedInvoiceLine
 from invoice_pipelines.delivery.einvoice import Seller
 from invoice_pipelines.delivery.einvoice.derived import compact, name_and_description
-from invoice_pipelines.delivery.einvoice.xml_text import clean
 from invoice_pipelines.delivery.values import DocumentFormat
+from invoice_pipelines.einvoice.model import Period
+from invoice_pipelines.einvoice.writing.xml_text import clean
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.reading import Period, Reading
+from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.validation import Expectations, Violation, validate
 from invoice_pipelines.intake.validation.schema import bundled_file
 from invoice_pipelines.intake.validation.schematron import run_sheet

@@ -30,8 +30,8 @@ from invoice_pipelines.billing import (
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.delivery.documents.writing import as_issued
 from invoice_pipelines.delivery.einvoice import Seller, lacking, write_xml
-from invoice_pipelines.delivery.einvoice.xml_text import clean
 from invoice_pipelines.delivery.values import E_INVOICES, DocumentFormat
+from invoice_pipelines.einvoice.writing.xml_text import clean
 from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization, find_organization
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.delivery.einvoice.judge import (

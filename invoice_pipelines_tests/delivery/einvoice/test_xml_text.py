@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from invoice_pipelines.delivery.einvoice.xml_text import clean, escaped, leaf, money, number, optional, price
+from invoice_pipelines.einvoice.writing.xml_text import clean, escaped, leaf, money, number, optional, price
 
 
 @pytest.mark.parametrize(

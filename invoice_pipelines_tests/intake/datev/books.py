@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from invoice_pipelines.einvoice.model import Party, TaxBreakdown
 from invoice_pipelines.intake.exports.datev.accounts.rules import check_rules, replace_rules
 from invoice_pipelines.intake.exports.datev.choosing import retry_waiting
 from invoice_pipelines.intake.exports.datev.settings import (
@@ -19,7 +20,7 @@ from invoice_pipelines.intake.exports.datev.settings import (
     save_settings,
 )
 from invoice_pipelines.intake.exports.export_files import Export
-from invoice_pipelines.intake.reading import Party, Reading, TaxBreakdown
+from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import (
     ProcessingError,
     mark_failed,

@@ -14,13 +14,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from invoice_pipelines.einvoice.model import Address, AllowanceCharge, Line, Party, PrecedingInvoice
 from invoice_pipelines.intake.exports.datev.accounts.suppliers import import_suppliers, list_suppliers
 from invoice_pipelines.intake.exports.datev.choosing import ask_for_bookings, retry_waiting, take_back
 from invoice_pipelines.intake.exports.datev.currencies import add_rates, check_rates
 from invoice_pipelines.intake.exports.datev.ledger import booked_failures
 from invoice_pipelines.intake.exports.exporting import preview_exports
 from invoice_pipelines.intake.promises import exported_without_file
-from invoice_pipelines.intake.reading import Address, AllowanceCharge, Line, Party, PrecedingInvoice
 from invoice_pipelines.intake.received_invoices import ProcessingError, ask_for_new_export, mark_failed
 from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.organizations import change_organization

@@ -11,6 +11,7 @@ from uuid import UUID
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from invoice_pipelines.einvoice.model import Address, AllowanceCharge, Line, Party, TaxBreakdown
 from invoice_pipelines.intake.exports.datev.accounts.rules import RuleSet, check_rules
 from invoice_pipelines.intake.exports.datev.batch_file import batch_file, split_into_files
 from invoice_pipelines.intake.exports.datev.bookings import Booking, bookings_of
@@ -18,7 +19,6 @@ from invoice_pipelines.intake.exports.datev.document_numbers import encode, shor
 from invoice_pipelines.intake.exports.datev.errors import Refusal, Refused
 from invoice_pipelines.intake.exports.datev.parts import CREDIT_TYPES, take_apart
 from invoice_pipelines.intake.exports.datev.settings import checked_settings
-from invoice_pipelines.intake.reading import Address, AllowanceCharge, Line, Party, TaxBreakdown
 from invoice_pipelines_tests.intake.datev.books import invoice
 from invoice_pipelines_tests.intake.datev.test_batch_file import WRITTEN
 from invoice_pipelines_tests.intake.datev.validator import needs_expressions, violations

@@ -11,11 +11,12 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from invoice_pipelines.einvoice.model import Line, TaxBreakdown
 from invoice_pipelines.intake.exports.datev.accounts.rules import RuleSet, check_rules
 from invoice_pipelines.intake.exports.datev.parts import CREDIT_TYPES, take_apart
 from invoice_pipelines.intake.exports.datev.settings import checked_settings
 from invoice_pipelines.intake.promises import exported_without_file
-from invoice_pipelines.intake.reading import Line, Reading, TaxBreakdown
+from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import ask_for_new_export
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.intake.conftest import open_desk

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.documents.ocr.engine import PageImage
 from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, is_picture, page_key
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines_tests.intake.ocr import drawn
 
 PAGE = drawn.lines_picture(drawn.INVOICE)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import pytest
 from PIL import ImageStat
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.documents.ocr.engine import PageImage
 from invoice_pipelines.intake.documents.ocr.rendering import render_pages
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines_tests.intake.ocr import hostile
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw
 

@@ -26,8 +26,8 @@ from pypdf.generic import (
     TextStringObject,
 )
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Limits, read_document
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines_tests.intake.readers import samples
 
 PAGE = samples.pdf("Invoice RE-1", "Total 119.00 EUR")

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from invoice_pipelines.einvoice.model import Party, Payment, PaymentAccount
 from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.documents.hybrid import differences_of_pages, texts_of_pages
 from invoice_pipelines.intake.documents.limits import Limits
-from invoice_pipelines.intake.reading import Format, Party, Payment, PaymentAccount, Reading, Source
+from invoice_pipelines.intake.reading import Format, Reading, Source
 from invoice_pipelines_tests.intake.readers.text_layer import layouts
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw
 
 CORPUS = Path(__file__).parents[3] / ".." / "shared" / "corpus" / "einvoice"
 AS_PRINTED = Reading(
-    Source.XML,
-    Format.CII,
+    source=Source.XML,
+    format=Format.CII,
     number="RE-2024-0815",
     issue_date=date(2024, 3, 15),
     currency="EUR",
@@ -72,14 +73,20 @@ def test_a_difference_is_told_in_german_with_german_amounts_and_dates() -> None:
 
 def test_a_total_that_no_page_shows_is_a_difference_though_the_page_is_read_with_doubt() -> None:
     page = draw([(40, 100, "Rechnung RE-7"), (40, 130, "vielen Dank. Wir berechnen EUR 529,87 wie besprochen.")])
-    (difference,) = warnings(Reading(Source.XML, Format.CII, number="RE-7", gross_amount=Decimal("12829.69")), page)
+    (difference,) = warnings(
+        Reading(source=Source.XML, format=Format.CII, number="RE-7", gross_amount=Decimal("12829.69")), page
+    )
     assert "total with VAT is 12829.69, but no page shows that amount" in difference
 
 
 def test_an_amount_due_that_is_printed_instead_of_the_total_is_no_difference() -> None:
     page = draw([(40, 100, "Rechnung RE-7"), (40, 130, "vielen Dank. Noch zu zahlen: EUR 529,87 bis zum Monatsende.")])
     reading = Reading(
-        Source.XML, Format.CII, number="RE-7", gross_amount=Decimal("629.87"), payable_amount=Decimal("529.87")
+        source=Source.XML,
+        format=Format.CII,
+        number="RE-7",
+        gross_amount=Decimal("629.87"),
+        payable_amount=Decimal("529.87"),
     )
     assert warnings(reading, page) == ()
 
@@ -90,7 +97,7 @@ def test_what_only_the_xml_has_is_no_difference() -> None:
 
 
 def test_a_credit_note_may_be_printed_with_or_without_a_sign() -> None:
-    positive = Reading(Source.XML, Format.CII, gross_amount=Decimal("120.00"), number="CN-77")
+    positive = Reading(source=Source.XML, format=Format.CII, gross_amount=Decimal("120.00"), number="CN-77")
     assert warnings(positive, layouts.CREDIT_NOTE) == ()
 
 

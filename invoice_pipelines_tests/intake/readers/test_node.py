@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.intake.documents.node import parse_date, parse_decimal
+from invoice_pipelines.einvoice.reading.node import parse_date, parse_decimal
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12))

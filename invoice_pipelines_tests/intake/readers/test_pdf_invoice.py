@@ -15,8 +15,9 @@ from pypdf.generic import (
     TextStringObject,
 )
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.reading import DiscrepancyKind, Format, Reading, ReadingError, Source
+from invoice_pipelines.intake.reading import DiscrepancyKind, Format, Reading, Source
 from invoice_pipelines_tests.intake.readers import samples
 
 PAGE = samples.pdf("Invoice RE-1", "Date 31.03.2025", "Net 95.50 EUR", "VAT 19 % 18.15 EUR", "Total 113.65 EUR")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from invoice_pipelines.einvoice.reading.raw_xml import xml_as_json
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.documents.raw_xml import xml_as_json
 from invoice_pipelines_tests.intake.readers import samples
 
 _NAME = st.sampled_from(["ID", "Name", "Über", "a-b"])

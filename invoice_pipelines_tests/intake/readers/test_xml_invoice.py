@@ -8,13 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.reading import (
+from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.model import (
     Address,
     AllowanceCharge,
     Contact,
     Delivery,
-    Format,
     Identifier,
     Line,
     Note,
@@ -23,12 +22,11 @@ from invoice_pipelines.intake.reading import (
     PaymentAccount,
     Period,
     PrecedingInvoice,
-    Reading,
-    ReadingError,
-    Source,
     SupportingDocument,
     TaxBreakdown,
 )
+from invoice_pipelines.intake.documents import read_document
+from invoice_pipelines.intake.reading import Format, Reading, Source
 from invoice_pipelines_tests.intake.readers import samples
 
 EXPECTED = Reading(
@@ -338,4 +336,4 @@ def test_other_xml_is_not_taken_for_an_invoice(xml: str) -> None:
 
 def test_an_empty_invoice_is_read_as_one_without_values() -> None:
     reading = read_document(b'<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"/>')
-    assert replace(reading, raw={}, xml=None) == Reading(Source.XML, Format.UBL)
+    assert replace(reading, raw={}, xml=None) == Reading(source=Source.XML, format=Format.UBL)

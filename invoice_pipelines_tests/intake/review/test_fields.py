@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.intake.reading import Provenance, Source, TaxBreakdown
+from invoice_pipelines.einvoice.model import TaxBreakdown
+from invoice_pipelines.intake.reading import Provenance, Source
 from invoice_pipelines.intake.review.fields import (
     FIELDS,
     WrongValue,

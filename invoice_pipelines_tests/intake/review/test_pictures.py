@@ -8,6 +8,7 @@ import pypdf
 import pytest
 from PIL import Image
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, RecognizedPage, RecognizedWord
 from invoice_pipelines.intake.documents.ocr.engines import identify
@@ -15,7 +16,6 @@ from invoice_pipelines.intake.documents.ocr.kept_pages import keep_page
 from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, page_key
 from invoice_pipelines.intake.documents.ocr.rendering import render_pages
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.review.pictures import (
     DOUBTED,
     READ,

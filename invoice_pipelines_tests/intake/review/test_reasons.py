@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.intake.reading import Payment, PaymentAccount, Provenance, Reading, Source
+from invoice_pipelines.einvoice.model import Payment, PaymentAccount
+from invoice_pipelines.intake.reading import Provenance, Reading, Source
 from invoice_pipelines.intake.review.fields import place_of
 from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, THRESHOLDS, Judgement, judge

@@ -7,15 +7,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from hypothesis import strategies as st
 
-from invoice_pipelines.intake.reading import (
-    AllowanceCharge,
-    Format,
-    Line,
-    Party,
-    Reading,
-    Source,
-    TaxBreakdown,
-)
+from invoice_pipelines.einvoice.model import AllowanceCharge, Line, Party, TaxBreakdown
+from invoice_pipelines.intake.reading import Format, Reading, Source
 from invoice_pipelines.intake.validation import Expectations, Violation
 from invoice_pipelines.intake.validation.content import content_violations
 

@@ -10,8 +10,8 @@ import pytest
 from lxml import etree
 from saxonche import PySaxonProcessor
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.validation.rule_files import RuleSet, sheet_for
 from invoice_pipelines.intake.validation.schematron import run_sheet
 from invoice_pipelines.intake.validation.xml_document import Syntax, XmlDocument, parse

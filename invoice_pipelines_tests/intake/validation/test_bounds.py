@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.files.validate_report import validate_report
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.validation import Expectations, Severity, Verdict, ViolationClass, judge, validate
 from invoice_pipelines.intake.validation.judge import Bounds, end_judge
 from invoice_pipelines.intake.validation.listed import LISTED, listed

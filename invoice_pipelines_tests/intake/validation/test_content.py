@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from invoice_pipelines.intake.reading import Format, Party, Payment, PaymentAccount, Reading, Source
+from invoice_pipelines.einvoice.model import Party, Payment, PaymentAccount
+from invoice_pipelines.intake.reading import Format, Reading, Source
 from invoice_pipelines.intake.validation import EarlierInvoice, Expectations, Severity
 from invoice_pipelines.intake.validation.accounts import KnownAccount
 from invoice_pipelines_tests.intake.validation.specimens import SIMPLE, TODAY, violations_of

@@ -10,8 +10,8 @@ import einvoice
 import pytest
 from lxml import etree
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.validation import Expectations, business_rules, validate
 from invoice_pipelines.intake.validation.messages import german_message, german_reading_error
 from invoice_pipelines.intake.validation.rule_files import RuleSet, sheet_for

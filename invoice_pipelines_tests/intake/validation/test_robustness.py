@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines.intake.validation import Expectations, validate
 from invoice_pipelines_tests.intake.validation.specimens import CII, TODAY, UBL
 

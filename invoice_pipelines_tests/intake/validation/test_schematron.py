@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from invoice_pipelines.intake.reading import ReadingError
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.validation import RulesDirectoryError, Severity, ViolationClass, business_rules
 from invoice_pipelines.intake.validation.schematron import SheetError, run_sheet
 from invoice_pipelines.intake.validation.xml_document import parse

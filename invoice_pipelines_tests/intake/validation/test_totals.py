@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.intake.reading import Format, Line, Reading, Source
+from invoice_pipelines.einvoice.model import Line
+from invoice_pipelines.intake.reading import Format, Reading, Source
 from invoice_pipelines.intake.validation import Severity
 from invoice_pipelines_tests.intake.validation.specimens import CENT, SIMPLE, consistent_readings, violations_of
 

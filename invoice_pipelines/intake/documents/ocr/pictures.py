@@ -17,9 +17,9 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.ocr.engine import PageImage
-from invoice_pipelines.intake.reading import ReadingError
 
 pillow_heif.register_heif_opener(thumbnails=False)
 

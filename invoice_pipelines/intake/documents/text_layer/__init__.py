@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.aids import NO_AIDS, Aids
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.pictured_pages import render_pictured
 from invoice_pipelines.intake.documents.text_layer.fields import find_fields
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
 from invoice_pipelines.intake.documents.text_layer.prose import refuse_prose
-from invoice_pipelines.intake.reading import Reading, ReadingError
+from invoice_pipelines.intake.reading import Reading
 
 __all__ = ["find_fields", "find_fields_with", "read_text_layer"]
 

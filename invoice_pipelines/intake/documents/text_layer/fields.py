@@ -13,6 +13,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.model import Delivery, Line, Party, Payment, PaymentAccount, TaxBreakdown
 from invoice_pipelines.intake.documents.text_layer.dates import DateFinder
 from invoice_pipelines.intake.documents.text_layer.header import (
     Found,
@@ -40,19 +42,7 @@ from invoice_pipelines.intake.documents.text_layer.parties import Name, find_par
 from invoice_pipelines.intake.documents.text_layer.table import find_lines
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import exempt, find_amounts, with_learned
 from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals
-from invoice_pipelines.intake.reading import (
-    Delivery,
-    Format,
-    Line,
-    Party,
-    Payment,
-    PaymentAccount,
-    Provenance,
-    Reading,
-    ReadingError,
-    Source,
-    TaxBreakdown,
-)
+from invoice_pipelines.intake.reading import Format, Provenance, Reading, Source
 
 T = TypeVar("T")
 

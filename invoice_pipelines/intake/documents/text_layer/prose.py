@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.text_layer.identifiers import iban_is_valid, vat_id_is_valid
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
-from invoice_pipelines.intake.reading import Reading, ReadingError, Source
+from invoice_pipelines.intake.reading import Reading, Source
 
 _MONEY = re.compile(r"\D{0,4}(?:\d{1,3}(?:[.,']?\d{3})*[.,]\d\d|\d{1,3}(?:[.,']\d{3})+)\D{0,4}")
 _FEWEST_WORDS = 100

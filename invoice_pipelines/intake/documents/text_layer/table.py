@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from invoice_pipelines.einvoice.model import Line as InvoiceLine
 from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines
 from invoice_pipelines.intake.documents.text_layer.page.layout import Cell, Line, enclosing
 from invoice_pipelines.intake.documents.text_layer.page.notation import parse_amount
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box
-from invoice_pipelines.intake.reading import Line as InvoiceLine
 
 _NUMBER = re.compile(r"[-+−]?(?:€|\$|£|[A-Z]{3})? ?([-−]?\d[\d.,'’ ]*)(?:\s?(.*))?")
 _TOTALS = {"net", "gross", "tax", "total", "subtotal", "payable", "including"}

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
+from invoice_pipelines.einvoice.model import Party, TaxBreakdown
 from invoice_pipelines.intake.exports.datev.accounts.charts import EU_COUNTRIES, Chart, load_tax_keys
 from invoice_pipelines.intake.exports.datev.accounts.rules import Rule, RuleSet
 from invoice_pipelines.intake.exports.datev.errors import Refusal, Refused
 from invoice_pipelines.intake.exports.datev.settings import DatevSettings
-from invoice_pipelines.intake.reading import Party, Reading, TaxBreakdown
+from invoice_pipelines.intake.reading import Reading
 
 INVOICE_TYPES = frozenset(
     {

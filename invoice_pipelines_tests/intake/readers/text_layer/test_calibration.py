@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.text_layer import find_fields
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import key, load_vocabulary
-from invoice_pipelines.intake.reading import Reading, ReadingError
+from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines_tests.intake.readers.text_layer.random_invoices import Made, as_recognized, invoice, receipt
 from invoice_pipelines_tests.intake.readers.text_layer.scoring import Score, Scores, score, table
 from invoice_pipelines_tests.intake.readers.text_layer.wordings import RARE, WORDINGS

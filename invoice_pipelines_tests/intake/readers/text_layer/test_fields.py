@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.model import TaxBreakdown
 from invoice_pipelines.intake.documents.text_layer import read_text_layer
-from invoice_pipelines.intake.reading import Reading, ReadingError, TaxBreakdown
+from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines_tests.intake.readers.text_layer import layouts
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw, rows
 

@@ -11,9 +11,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.text_layer import find_fields
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
-from invoice_pipelines.intake.reading import ReadingError
 
 GERMAN = {
     "number": ["Rechnungsnummer:", "Rechnungs-Nr.", "Rechnung Nr.", "Beleg-Nr.:", "RechnungsNr:"],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.reading import ReadingError, Source
+from invoice_pipelines.intake.reading import Source
 from invoice_pipelines_tests.conftest import CORPUS, PROJECT
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import draw
 

@@ -8,10 +8,10 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, StreamObject
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.text_layer import read_text_layer
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
-from invoice_pipelines.intake.reading import ReadingError
 from invoice_pipelines_tests.intake.readers.text_layer.drawing import Text, draw
 
 LETTER: list[Text] = [(60, 100, "Rechnung Nr. 17 vom 05.06.2018"), (60, 120, "Gesamtbetrag"), (-500, 120, "119,00 €")]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import pypdfium2
 from pypdfium2 import raw as pdfium
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.limits import Limits
-from invoice_pipelines.intake.reading import ReadingError
 
 Box = tuple[float, float, float, float]
 

@@ -14,10 +14,10 @@ from decimal import Decimal, InvalidOperation
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.einvoice.model import Party
 from invoice_pipelines.intake.exports.datev.accounts.charts import Chart
 from invoice_pipelines.intake.exports.datev.characters import is_cp1252
 from invoice_pipelines.intake.exports.datev.settings import lock_books
-from invoice_pipelines.intake.reading import Party
 
 COLUMNS = {
     "priority": "whole number, the lowest holds; 100 where empty",

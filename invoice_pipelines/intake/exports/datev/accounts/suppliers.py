@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.einvoice.model import Party
 from invoice_pipelines.intake.exports.datev.settings import DatevSettings, lock_books
-from invoice_pipelines.intake.reading import Party
 from invoice_pipelines.intake.rows import seller_key
 
 COLUMNS = {

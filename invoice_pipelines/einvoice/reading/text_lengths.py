@@ -1,7 +1,7 @@
-"""Holds how long the texts of an XML invoice may be, by what they hold: numbers, values, or prose.
+"""How long the texts of an XML invoice may be, by what they hold: numbers, values, or prose.
 
-EN 16931 sets no lengths, so these are far beyond what any invoice has (`Limits`). They keep what comes after the parser
-from work that grows faster than the document.
+EN 16931 sets no lengths, so these are far beyond what any invoice has (`XmlLimits`). They keep what comes after the
+parser from work that grows faster than the document.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 
 from lxml import etree
 
-from invoice_pipelines.intake.documents.limits import Limits
-from invoice_pipelines.intake.reading import ReadingError
+from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.reading.limits import XmlLimits
 
 _NUMBER = re.compile(r"(Amount|Quantity|Percent|Percentage|Numeric|Rate|Measure)$")
 _PROSE = frozenset(
@@ -32,7 +32,7 @@ _LONGEST_NAME = 1_000  # characters of the name of an element or attribute, with
 _DIGITS = rb"[0-9.+-]{%d}"
 
 
-def refuse_long_texts(root: etree._Element, data: bytes, limits: Limits) -> None:
+def refuse_long_texts(root: etree._Element, data: bytes, limits: XmlLimits) -> None:
     """Raises `ReadingError` (XML_TEXT_TOO_LONG) where a text or attribute of the document is longer than its kind may
     be. `data` is what `root` was parsed from. Attachments (BT-125) have no length of their own.
     """
@@ -52,7 +52,7 @@ def refuse_long_texts(root: etree._Element, data: bytes, limits: Limits) -> None
                 raise _too_long(shown, element, length, limits.xml_value)
 
 
-def _is_short_at_a_glance(data: bytes, limits: Limits) -> bool:
+def _is_short_at_a_glance(data: bytes, limits: XmlLimits) -> bool:
     """Whether no text can be too long, as in nearly all invoices: none has more from one tag to the next than a value
     may have, nothing joins two such stretches, and there is no long run of digits."""
     if b"<!" in data or b"<?" in data[1:] or b"\0" in data:
@@ -62,7 +62,7 @@ def _is_short_at_a_glance(data: bytes, limits: Limits) -> bool:
     return max(map(len, data.split(b"<"))) <= limits.xml_value
 
 
-def _kind(tag: str, limits: Limits) -> tuple[str, int]:
+def _kind(tag: str, limits: XmlLimits) -> tuple[str, int]:
     """What an element holds and how long that may be; "" for an attachment."""
     namespace, _, name = tag.rpartition("}")
     if name in _ATTACHMENTS:

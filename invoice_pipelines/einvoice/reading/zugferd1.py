@@ -1,15 +1,15 @@
-"""Holds how ZUGFeRD 1.0 (2014, CrossIndustryDocument) is read: as the draft of CII that it is.
+"""How ZUGFeRD 1.0 (2014, CrossIndustryDocument) is read: as the draft of CII that it is.
 
 Its elements are those of CII D16B under older names, and in older namespaces. So the tree is renamed, and read by
-`cii`. What has no counterpart in EN 16931 stays in `Reading.raw`.
+`cii`. What has no counterpart in EN 16931 stays in the raw form.
 """
 
 from __future__ import annotations
 
 from lxml import etree
 
-from invoice_pipelines.intake.documents import cii
-from invoice_pipelines.intake.reading import Format, Reading
+from invoice_pipelines.einvoice.model import Invoice
+from invoice_pipelines.einvoice.syntaxes import cii
 
 INVOICE = "{urn:ferd:CrossIndustryDocument:invoice:1p0}CrossIndustryDocument"
 
@@ -43,12 +43,12 @@ _NAMES_WITHIN = {
 }
 
 
-def read_zugferd1(root: etree._Element, warnings: list[str]) -> Reading:
+def read_zugferd1(root: etree._Element, warnings: list[str]) -> Invoice:
     """Read a CrossIndustryDocument. Renames the elements of the tree in place; otherwise like `cii.read_cii`."""
     renamed = [(element, _cii_name(element)) for element in root.iter(etree.Element)]
     for element, name in renamed:
         element.tag = name
-    return cii.read_cii(root, warnings, Format.ZUGFERD1)
+    return cii.read_cii(root, warnings)
 
 
 def _cii_name(element: etree._Element) -> str:

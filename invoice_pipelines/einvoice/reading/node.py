@@ -1,4 +1,4 @@
-"""Holds how a typed value is taken out of an XML element by XPath. Which paths mean what: see `ubl` and `cii`.
+"""How a typed value is taken out of an XML element by its path. Which paths mean what is told in `syntaxes`.
 
 A value that is there but cannot be understood becomes None and leaves a sentence in the warnings, never an exception:
 whether an invoice can live without it is for validation to say.
@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 from lxml import etree
 
-from invoice_pipelines.intake.reading import Identifier
+from invoice_pipelines.einvoice.model import Identifier
 
 T = TypeVar("T")
 

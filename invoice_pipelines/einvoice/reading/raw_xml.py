@@ -1,4 +1,4 @@
-"""Holds the JSON form in which everything that an XML document says is kept in `Reading.raw`.
+"""The JSON form in which everything that an XML document says can be kept.
 
     {"namespaces": {"cbc": "urn:...", "": "urn:..."},
      "root": {"name": "cbc:ID", "attributes": {"schemeID": "0088"}, "content": ["123", {"name": ...}]}}

@@ -1,4 +1,4 @@
-"""Holds the one way in which this package parses XML: as hostile input. What the XML means is not its business.
+"""The one way in which this project parses XML from others: as hostile input. What the XML means is not known here.
 
 A document type declaration (DOCTYPE) is the door to entity expansion, file disclosure and requests to other hosts,
 and no e-invoice syntax needs one. So it is refused before any parser sees the document; only then does libxml2 build
@@ -13,9 +13,9 @@ from functools import cache
 
 from lxml import etree
 
-from invoice_pipelines.intake.documents.limits import Limits
-from invoice_pipelines.intake.documents.text_lengths import refuse_long_texts
-from invoice_pipelines.intake.reading import ReadingError
+from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.reading.limits import XmlLimits
+from invoice_pipelines.einvoice.reading.text_lengths import refuse_long_texts
 
 _XML_START = (
     b"<",
@@ -51,7 +51,7 @@ def looks_like_xml(data: bytes) -> bool:
     return data.lstrip(BLANKS).startswith(_XML_START)
 
 
-def parse_xml(data: bytes, limits: Limits) -> etree._Element:
+def parse_xml(data: bytes, limits: XmlLimits) -> etree._Element:
     """Parse a document within the limits and return its root element.
 
     Comments and processing instructions are kept. Raises `ReadingError`: TOO_LARGE, XML_DOCTYPE, XML_TOO_DEEP,
@@ -173,7 +173,7 @@ def _doctype() -> ReadingError:
     )
 
 
-def _too_deep(limits: Limits) -> ReadingError:
+def _too_deep(limits: XmlLimits) -> ReadingError:
     return ReadingError("XML_TOO_DEEP", f"The XML is nested deeper than {limits.xml_depth} elements.")
 
 

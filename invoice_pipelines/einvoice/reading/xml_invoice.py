@@ -1,28 +1,28 @@
-"""Holds which XML is an invoice, in which syntax and under which profile.
-
-What stands where in it: `ubl`, `cii`, `zugferd1`.
-"""
+"""Which XML is an invoice, in which syntax and under which profile. What stands where in it is told in `syntaxes`."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from lxml import etree
 
-from invoice_pipelines.intake.documents import cii, ubl, zugferd1
-from invoice_pipelines.intake.documents.limits import Limits
-from invoice_pipelines.intake.documents.raw_xml import xml_as_json
-from invoice_pipelines.intake.documents.safe_xml import BLANKS, parse_xml
-from invoice_pipelines.intake.reading import Reading, ReadingError
+from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.model import Invoice
+from invoice_pipelines.einvoice.profiles import Syntax, profile_name
+from invoice_pipelines.einvoice.reading import zugferd1
+from invoice_pipelines.einvoice.reading.limits import XmlLimits
+from invoice_pipelines.einvoice.reading.raw_xml import xml_as_json
+from invoice_pipelines.einvoice.reading.safe_xml import BLANKS, parse_xml
+from invoice_pipelines.einvoice.syntaxes import cii, ubl
 
 # Decided by the namespace and name of the root: names of files and attachments are often wrong.
-_READERS: dict[str, Callable[[etree._Element, list[str]], Reading]] = {
-    ubl.INVOICE: ubl.read_ubl,
-    ubl.CREDIT_NOTE: ubl.read_ubl,
-    cii.INVOICE: cii.read_cii,
-    zugferd1.INVOICE: zugferd1.read_zugferd1,
+_READERS: dict[str, tuple[Syntax, Callable[[etree._Element, list[str]], Invoice]]] = {
+    ubl.INVOICE: (Syntax.UBL, ubl.read_ubl),
+    ubl.CREDIT_NOTE: (Syntax.UBL, ubl.read_ubl),
+    cii.INVOICE: (Syntax.CII, cii.read_cii),
+    zugferd1.INVOICE: (Syntax.ZUGFERD1, zugferd1.read_zugferd1),
 }
 
 # Business documents that arrive where invoices are expected, by the local name of their root element.
@@ -47,21 +47,8 @@ _OTHER_DOCUMENTS = {
 }
 _BUSINESS_NAMESPACES = ("urn:oasis:names:specification:ubl:", "urn:un:unece:uncefact:data:")
 
+_DEFAULT_LIMITS = XmlLimits()
 _WARNINGS = 100  # remarks kept per document; a file can be made to cause a million
-
-# BT-24 names the specification; the first pattern that occurs in it gives the short name.
-_PROFILES = (
-    (re.compile(r"xrechnung", re.IGNORECASE), "XRECHNUNG"),
-    (re.compile(r"peppol\.eu:2017:poacc:billing", re.IGNORECASE), "PEPPOL"),
-    (re.compile(r"(factur-x\.eu|zugferd\.de):\dp\d:minimum$", re.IGNORECASE), "MINIMUM"),
-    (re.compile(r"(factur-x\.eu|zugferd\.de):\dp\d:basicwl$", re.IGNORECASE), "BASIC WL"),
-    (re.compile(r"(factur-x\.eu|zugferd\.de):\dp\d:basic$", re.IGNORECASE), "BASIC"),
-    (re.compile(r"(factur-x\.eu|zugferd\.de):\dp\d:extended$", re.IGNORECASE), "EXTENDED"),
-    (re.compile(r"^urn:cen\.eu:en16931:2017$", re.IGNORECASE), "EN 16931"),
-    (re.compile(r"^urn:ferd:.*:basic$", re.IGNORECASE), "BASIC"),
-    (re.compile(r"^urn:ferd:.*:comfort$", re.IGNORECASE), "COMFORT"),
-    (re.compile(r"^urn:ferd:.*:extended$", re.IGNORECASE), "EXTENDED"),
-)
 
 
 class AnotherDocument(ReadingError):
@@ -72,7 +59,23 @@ class AnotherDocument(ReadingError):
         self.kind = kind
 
 
-def read_xml(data: bytes, limits: Limits) -> Reading:
+@dataclass(frozen=True, slots=True)
+class XmlInvoice:
+    """An invoice as an XML document has it.
+
+    `profile` is a short name, see `profile_name`. `xml` is the document byte for byte, `raw` all of it as JSON (see
+    `raw_xml`). `warnings` are sentences on what could not be understood and is left out.
+    """
+
+    invoice: Invoice
+    syntax: Syntax
+    profile: str | None
+    xml: bytes
+    raw: Mapping[str, Any] = field(repr=False)
+    warnings: tuple[str, ...]
+
+
+def read_xml(data: bytes, limits: XmlLimits = _DEFAULT_LIMITS) -> XmlInvoice:
     """Read an XML invoice of any known syntax.
 
     Raises `AnotherDocument` for another business document, `ReadingError` NOT_AN_INVOICE for any other XML, and what
@@ -80,8 +83,8 @@ def read_xml(data: bytes, limits: Limits) -> Reading:
     """
     document = data.lstrip(BLANKS)
     root = parse_xml(document, limits)
-    reader = _READERS.get(str(root.tag))
-    if reader is None:
+    syntax, reader = _READERS.get(str(root.tag), (None, None))
+    if syntax is None or reader is None:
         name = etree.QName(root)
         if name.localname in _OTHER_DOCUMENTS and (name.namespace or "").startswith(_BUSINESS_NAMESPACES):
             raise AnotherDocument(_OTHER_DOCUMENTS[name.localname])
@@ -94,21 +97,11 @@ def read_xml(data: bytes, limits: Limits) -> Reading:
     warnings: list[str] = []
     if len(document) < len(data):
         warnings.append("Blanks before the XML declaration, which XML forbids, were dropped.")
-    reading = reader(root, warnings)
+    invoice = reader(root, warnings)
     if len(warnings) > _WARNINGS:
         warnings[_WARNINGS:] = [f"There are {len(warnings) - _WARNINGS:,} more remarks of this kind."]
-    return replace(
-        reading, profile=_profile(reading.specification_identifier), raw=raw, xml=document, warnings=tuple(warnings)
-    )
-
-
-def _profile(specification: str | None) -> str | None:
-    if specification is None:
-        return None
-    for pattern, name in _PROFILES:
-        if pattern.search(specification):
-            return name
-    return re.split(r"[:#]", specification)[-1] or None
+    profile = profile_name(invoice.specification_identifier)
+    return XmlInvoice(invoice, syntax, profile, document, raw, tuple(warnings))
 
 
 def _shown(root: etree._Element) -> str:

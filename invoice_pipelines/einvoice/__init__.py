@@ -1,0 +1,35 @@
+"""E-invoices after EN 16931: one model of an invoice, which is read from XML, written to XML and judged by rules.
+
+Usable on its own; `docs/einvoice.md` shows how. PDF files, pages and scans are not known here: see `intake` for what
+is read from them, and `delivery` for what is made of issued invoices.
+"""
+
+from __future__ import annotations
+
+from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.model import Invoice
+from invoice_pipelines.einvoice.profiles import Profile, Syntax
+
+__all__ = ["Invoice", "Profile", "ReadingError", "Syntax", "read", "write"]
+
+
+def read(xml: bytes) -> Invoice:
+    """The invoice that an XML document says: UBL, CII (so ZUGFeRD, Factur-X and XRechnung), or ZUGFeRD 1.0.
+
+    Raises `ReadingError` for anything else. `reading.xml_invoice` gives its profile and what could not be understood.
+    """
+    # Here, so that whoever only needs the model does not load lxml.
+    from invoice_pipelines.einvoice.reading.xml_invoice import read_xml
+
+    return read_xml(xml).invoice
+
+
+def write(invoice: Invoice, syntax: Syntax) -> bytes:
+    """The XML of an invoice, with the terms in the order of the schema. It keeps the rules where the invoice does.
+
+    A text loses what XML cannot hold, and blanks at its ends. UBL says less than CII: one due date, no parts of lines,
+    and no accounts of payments together.
+    """
+    from invoice_pipelines.einvoice.writing.document import write_xml
+
+    return write_xml(invoice, syntax)
