@@ -4,7 +4,7 @@ Each round makes the same pages three ways, in alternating order, as the machine
 of the ratios of its rounds. All three start from nothing: what a process has to load is within the time measured.
 
 - bare: a program that only loads the engine and compiles the same templates with the same data into plain PDFs, which
-  it throws away (see `document_bare`)
+  it throws away (see `bare`)
 - documents: the real run on a batch job of invoices that were issued before, with one process: load the invoices,
   write their XML, render PDF/A-3 with it, store each file durably, write rows and outcomes
 - two processes: the same with two
