@@ -1,0 +1,181 @@
+"""What was issued stays as it was issued, whoever tries."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from invoice_pipelines.billing.payments import record_payment
+from invoice_pipelines_tests.integration.billing.conftest import Desk, line
+
+TABLES = (
+    "invoice",
+    "invoice_number",
+    "issued_invoice_line",
+    "issued_invoice_tax",
+    "invoice_event",
+    "sales_order_event",
+    "payment_event",
+)
+SETTLED = {"status", "amount_paid", "amount_credited", "void_reason", "voided_at", "voided_by"}
+ROLES = ["invoice_pipelines_app", "invoice_pipelines_owner", "postgres"]
+
+
+@pytest.fixture(scope="module")
+def issued_desk(busy_desk: Desk) -> Desk:
+    """A desk with a row in each of these tables."""
+    busy_desk.issue(line(2, 5), line(1, 3, "AE", 0))
+    busy_desk.rows("select billing.credit_invoice(:id, 'damaged')", id=busy_desk.issue())
+    busy_desk.rows("select billing.void_invoice(:id, 'wrong buyer', reopen_order => true)", id=busy_desk.issue())
+    with busy_desk.scope() as connection:
+        record_payment(connection, busy_desk.issue(), Decimal(1), recorded_by="anna")
+    return busy_desk
+
+
+def refused(desk: Desk, role: str, statement: str) -> str:
+    """What a role is told that tries a statement on this organization's rows."""
+    with desk.superuser.connect() as connection, connection.begin() as transaction:
+        connection.execute(text(f"set local role {role}"))
+        connection.execute(text(f"set local app.organization_id = '{desk.organization_id}'"))
+        if role == "invoice_pipelines_owner":  # row-level security hides all rows from it, so it would change none
+            connection.execute(text("reset role"))
+            for table in TABLES:
+                connection.execute(text(f"alter table billing.{table} no force row level security"))
+            connection.execute(text(f"set local role {role}"))
+        with pytest.raises(DBAPIError) as caught:
+            connection.execute(text(statement))
+        transaction.rollback()
+    return str(caught.value.orig)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("table", TABLES)
+def test_every_column_is_as_it_was_issued(issued_desk: Desk, table: str, role: str) -> None:
+    columns = issued_desk.rows(
+        """select column_name, data_type from information_schema.columns
+           where table_schema = 'billing' and table_name = :table and is_generated = 'NEVER'""",
+        table=table,
+    )
+    assert columns
+    for name, kind in columns:
+        if table == "invoice" and name in SETTLED:
+            continue
+        value = {
+            "uuid": "uuidv7()",
+            "date": f"coalesce({name}, current_date) + 1",
+            "jsonb": """'{"name": "Another"}'""",
+            "boolean": f"not {name}",
+            "timestamp with time zone": "now() + interval '1 day'",
+            "text": f"coalesce({name}, '') || 'x'",
+        }.get(kind, f"coalesce({name}, 0) + 1")
+        told = refused(issued_desk, role, f"update billing.{table} set {name} = {value}")
+        assert "never change" in told or "permission denied" in told, name
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("statement", ["delete from billing.{}", "truncate billing.{}", "truncate billing.{} cascade"])
+def test_nothing_issued_is_deleted(issued_desk: Desk, table: str, role: str, statement: str) -> None:
+    told = refused(issued_desk, role, statement.format(table))
+    assert "issued invoices never change" in told or "permission denied" in told or "in a foreign key" in told
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("table", ["issued_invoice_line", "issued_invoice_tax"])
+def test_nothing_is_added_to_what_was_issued(issued_desk: Desk, table: str, role: str) -> None:
+    other = {"issued_invoice_line": "line_number + 100", "issued_invoice_tax": "'Z'"}[table]
+    key = {"issued_invoice_line": "line_number", "issued_invoice_tax": "tax_category"}[table]
+    columns = [
+        row[0]
+        for row in issued_desk.rows(
+            "select column_name from information_schema.columns where table_schema = 'billing' and table_name = :table",
+            table=table,
+        )
+    ]
+    values = ", ".join(other if column == key else column for column in columns)
+    told = refused(
+        issued_desk,
+        role,
+        f"""insert into billing.{table} ({", ".join(columns)}) select {values} from billing.{table}
+            where organization_id = '{issued_desk.organization_id}' and invoice_id = (
+                select id from billing.invoice where organization_id = '{issued_desk.organization_id}' limit 1)""",
+    )
+    assert "an issued invoice never changes" in told or "permission denied" in told
+
+
+def alter(desk: Desk, settled: str) -> None:
+    """Changes invoices as the superuser, whom constraints and triggers bind as well."""
+    desk.behind(f"update billing.invoice set {settled} and organization_id = '{{organization}}'")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "status = 'paid'",  # without a payment
+        "status = 'partially_paid'",
+        "status = 'void'",  # without a reason
+        "amount_paid = 1",
+        "amount_paid = gross_amount + 1, status = 'paid'",
+        "amount_paid = -1, status = 'partially_paid'",
+        "amount_paid = 'NaN', status = 'paid'",
+        "void_reason = 'x', voided_at = now()",
+        "status = 'draft'",
+    ],
+)
+def test_a_status_follows_from_what_was_paid_and_credited(desk: Desk, change: str) -> None:
+    desk.issue()
+    with pytest.raises(DBAPIError, match="violates check constraint"):
+        alter(desk, f"{change} where true")
+
+
+def test_payments_are_the_one_thing_that_changes(desk: Desk) -> None:
+    desk.issue()
+    alter(desk, "amount_paid = 5, status = 'partially_paid' where true")
+    assert str(desk.value("select amount_due from billing.issued_invoice")) == "6.90"
+    alter(desk, "amount_paid = gross_amount, status = 'paid' where true")
+    assert desk.value("select amount_due from billing.issued_invoice") == 0
+    alter(desk, "amount_paid = 0, status = 'issued' where true")  # a payment that came back
+
+
+def test_what_was_paid_or_credited_is_not_voided_by_one_statement(desk: Desk) -> None:
+    paid, credited = desk.issue(), desk.issue()
+    alter(desk, f"amount_paid = gross_amount, status = 'paid' where id = '{paid}'")
+    desk.rows("""select billing.credit_invoice(:id, 'damaged', quantities => '{"1": 0.5}')""", id=credited)
+    for invoice in (paid, credited):
+        with pytest.raises(DBAPIError, match="cannot be voided"):
+            alter(
+                desk,
+                f"""status = 'void', amount_paid = 0, amount_credited = 0, void_reason = 'x', voided_at = now()
+                    where id = '{invoice}'""",
+            )
+    with pytest.raises(DBAPIError, match="stays credited"):
+        alter(desk, f"status = 'issued', amount_credited = 0 where id = '{credited}'")
+
+
+def test_a_void_invoice_stays_void(desk: Desk) -> None:
+    invoice = desk.issue()
+    desk.rows("select billing.void_invoice(:id, 'wrong buyer')", id=invoice)
+    for change in ("status = 'issued', void_reason = null, voided_at = null", "void_reason = 'another'"):
+        with pytest.raises(DBAPIError, match="a void invoice stays void"):
+            alter(desk, f"{change} where true")
+
+
+def test_the_audit_trail_says_who_did_what_and_why(desk: Desk) -> None:
+    order_id = desk.order()
+    desk.one(order_id)
+    voided, credited = desk.invoice_of(order_id), desk.issue()
+    desk.rows("select billing.void_invoice(:id, 'wrong buyer', 'bert', true)", id=voided)
+    note = desk.value("select billing.credit_invoice(:id, 'damaged', 'carla')", id=credited)
+    events = desk.rows("select invoice_id, action, reason, created_by, detail from billing.invoice_event order by id")
+    assert [tuple(event)[:4] for event in events] == [
+        (voided, "voided", "wrong buyer", "bert"),
+        (credited, "credited", "damaged", "carla"),
+    ]
+    assert events[1].detail == {"credit_note_id": str(note), "gross_amount": "11.90"}
+    (event,) = desk.rows("select * from billing.sales_order_event where sales_order_id = :id", id=order_id)
+    assert (event.from_status, event.to_status, event.created_by) == ("invoiced", "reviewed", "bert")
+    (row,) = desk.rows("select voided_by, void_reason from billing.issued_invoice where id = :id", id=voided)
+    assert tuple(row) == ("bert", "wrong buyer")

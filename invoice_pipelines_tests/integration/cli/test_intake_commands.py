@@ -1,0 +1,121 @@
+"""The commands of `intake`: what an operator types, sees, and is refused."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from invoice_pipelines.database import create_login_engine
+from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines_tests.conftest import clone_template
+from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.support.intake.validation.specimens import UBL
+
+
+@pytest.fixture(scope="module")
+def url(server: EmbeddedServer, template: str) -> str:
+    clone_template(server, template, "intake_commands")
+    return server.url("intake_commands").render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory, url: str) -> Terminal:
+    """A terminal in a home with an organization."""
+    terminal = Terminal(tmp_path_factory.mktemp("intake"), url)
+    place = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
+    added = terminal.run("organizations", "add", "acme", "--name", "Acme GmbH", *place)
+    assert added.returncode == 0, added.stderr
+    return terminal
+
+
+def uploaded(terminal: Terminal, name: str, data: bytes) -> str:
+    """The id of an upload."""
+    path = terminal.home / name
+    path.write_bytes(data)
+    said = terminal.acme("upload", str(path))
+    assert said.returncode == 0, said.stderr
+    return re.findall(r"uploaded as ([0-9a-f-]{36})", said.stdout)[0]
+
+
+def test_uploads_are_processed_refused_retried_and_explained(terminal: Terminal) -> None:
+    good = uploaded(terminal, "good.xml", UBL.encode())
+    bad = uploaded(terminal, "bad [b]old.bin", b"not an invoice")
+    done = terminal.acme("intake", "process", good, bad)
+    assert done.returncode == 1, done.stderr
+    assert re.search(r"Batch job \S+: 1 validated, 1 failed, 0 skipped\.", done.stdout)
+    assert "UNKNOWN_TYPE" in done.stdout
+
+    refused = terminal.acme("intake", "process", good, bad)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"{good} is EXPORTED" in refused.stderr
+    assert f"{bad} is FAILED" in refused.stderr
+    assert terminal.acme("intake", "process", "nonsense").returncode == 2
+
+    errors = terminal.acme("intake", "errors")
+    assert errors.returncode == 0, errors.stderr
+    invoice = re.findall(r"\d\d:\d\d:\d\d +([0-9a-f-]{36}) +bad \[b\]old\.bin +parse +1 +UNKNOWN_TYPE", errors.stdout)
+    assert len(invoice) == 1, errors.stdout
+    assert re.search(r"failed +[0-9a-f-]{36}\s*$", errors.stdout, re.MULTILINE)
+
+    wrong = terminal.acme("intake", "retry", invoice[0], good)
+    assert wrong.returncode == 2
+    assert good in wrong.stderr
+    again = terminal.acme("intake", "retry", invoice[0])
+    assert "1 put back" in again.stdout
+    assert terminal.acme("intake", "process", bad).returncode == 1
+    assert re.search(r"parse +2 +UNKNOWN_TYPE", terminal.acme("intake", "errors", invoice[0]).stdout)
+
+
+def test_statistics_and_what_is_stuck(terminal: Terminal, url: str) -> None:
+    uploaded(terminal, "waits.xml", UBL.replace("2026-001", "S-1").encode())
+    fresh = terminal.acme("intake", "stuck")
+    assert (fresh.returncode, fresh.stdout.strip()) == (0, "Nothing is stuck.")
+    now = terminal.acme("intake", "stuck", "--minutes", "0")
+    assert now.returncode == 1
+    assert re.search(r"waits\.xml +UPLOADED +\d+ +a run of this organization", now.stdout)
+    shown = terminal.acme("intake", "stats")
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"Uploaded +1", shown.stdout)
+
+
+def test_history_is_read_again_dry_first_and_written_when_asked(terminal: Terminal, url: str, tmp_path: Path) -> None:
+    upload = uploaded(terminal, "old.xml", UBL.replace("2026-001", "R-1").encode())
+    assert terminal.acme("intake", "process", upload).returncode == 0
+    owner = create_login_engine(url)
+    with owner.begin() as connection:
+        connection.execute(
+            text(
+                """update intake.received_invoice
+                   set reading_json = jsonb_set(reading_json, '{due_date}', '"2026-04-30"') where upload_id = :id"""
+            ),
+            {"id": upload},
+        )
+    file = tmp_path / "changes.csv"
+    dry = terminal.acme("intake", "reparse", "--csv", str(file))
+    assert dry.returncode == 0, dry.stderr
+    assert "Nothing is written (--write does)." in dry.stdout
+    assert re.search(r"old\.xml +R-1 +EXPORTED +due_date +2026-04-30 +2026-03-31 +exported", dry.stdout)
+    with file.open(newline="", encoding="utf-8") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["file_name"] == "old.xml"]
+    assert [(row["field"], row["old_value"], row["is_written"]) for row in rows] == [
+        ("due_date", "2026-04-30", "False")
+    ]
+
+    written = terminal.acme("intake", "reparse", "--write", "--include-exported")
+    assert written.returncode == 0, written.stderr
+    assert re.search(r"EXPORTED -> VALIDATED +1", written.stdout)
+    with owner.connect() as connection:
+        found = connection.execute(
+            text("select status, reading_json ->> 'due_date' from intake.received_invoice where upload_id = :id"),
+            {"id": upload},
+        ).one()
+    owner.dispose()
+    assert tuple(found) == ("VALIDATED", "2026-03-31")
+
+    later = terminal.acme("intake", "reparse", "--minutes", "0")
+    assert later.returncode == 1
+    assert "The time is up; the same command goes on." in later.stdout

@@ -1,0 +1,139 @@
+"""The commands that look after the connection with QuickBooks, against a sandbox, as a person uses them."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from cryptography.fernet import Fernet
+
+from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
+from invoice_pipelines_tests.conftest import clone_template
+from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+
+REALM = "9130001"
+OLD_KEY = Fernet.generate_key().decode()
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(switches=Switches(throttled=False, latency_per_call=0)) as sandbox:
+        sandbox.add_company(REALM, name="Acme [bold]Inc.")
+        sandbox.add_company("9130002", name="Another Company")
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def terminal(
+    tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str, sandbox: Sandbox
+) -> Terminal:
+    """A terminal in a home with an organization that is not connected yet."""
+    clone_template(server, template, "quickbooks_commands")
+    url = server.url("quickbooks_commands").render_as_string(hide_password=False)
+    terminal = Terminal(tmp_path_factory.mktemp("quickbooks"), url)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    terminal.environment |= {
+        "INVOICE_PIPELINES_QUICKBOOKS_CLIENT_ID": "client",
+        "INVOICE_PIPELINES_QUICKBOOKS_CLIENT_SECRET": "very-secret",
+        "INVOICE_PIPELINES_QUICKBOOKS_API_URL": sandbox.url,
+        "INVOICE_PIPELINES_QUICKBOOKS_AUTHORIZATION_URL": f"{sandbox.url}/connect/oauth2",
+        "INVOICE_PIPELINES_QUICKBOOKS_TOKEN_URL": f"{sandbox.url}/oauth2/v1/tokens/bearer",
+        "INVOICE_PIPELINES_QUICKBOOKS_REVOKE_URL": f"{sandbox.url}/v2/oauth2/tokens/revoke",
+        "INVOICE_PIPELINES_QUICKBOOKS_REDIRECT_URI": f"http://127.0.0.1:{port}/callback",
+        "INVOICE_PIPELINES_ENCRYPTION_KEYS": OLD_KEY,
+    }
+    place = ["--country", "US", "--time-zone", "America/New_York", "--currency", "USD"]
+    assert terminal.run("organizations", "add", "acme", "--name", "Acme", *place).returncode == 0
+    return terminal
+
+
+def connect_here(terminal: Terminal, realm: str) -> str:
+    """Runs `quickbooks connect`, and does with its page what a person on this machine does; returns what it said."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()", "quickbooks", "connect", "acme"],
+        env=terminal.environment,
+        cwd=terminal.home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = ""
+    deadline = time.monotonic() + 30
+    while "realm" not in said and "state=" not in said and time.monotonic() < deadline:
+        said += process.stdout.readline()
+    page = re.search(r"http://\S+/connect/oauth2\?\S+", said)
+    assert page, said
+    back = httpx.get(f"{page[0]}&realm={realm}").headers["location"]
+    assert "Thank you" in httpx.get(back).text
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, rest
+    return said + rest
+
+
+def test_from_a_page_in_the_browser_to_a_connection_and_back(terminal: Terminal, sandbox: Sandbox) -> None:
+    assert "No organization is connected" in terminal.run("quickbooks", "status").stdout
+    assert f"acme is connected with Acme [bold]Inc. ({REALM})." in connect_here(terminal, REALM)
+    assert re.search(rf"acme +Acme \[bold\]Inc\. +{REALM} +connected", terminal.run("quickbooks", "status").stdout)
+
+    shown = terminal.run("quickbooks", "options", "acme", "conflict_policy=review", "tax_codes.S:19.00=5")
+    assert re.search(r"conflict_policy +review", shown.stdout), shown.stderr
+    assert re.search(r"tax_codes +\{'S:19\.00': '5'\}", shown.stdout)
+    shown = terminal.run("quickbooks", "options", "acme", "conflict_policy=", "tax_codes.S:19.00=")
+    assert re.search(r"conflict_policy +newest", shown.stdout)
+    assert re.search(r"tax_codes +\{\}", shown.stdout)
+    for wrong, said in (
+        ("conflict_policy=oldest", "conflict_policy"),
+        ("colour=red", "no option"),
+        ("x", "NAME=VALUE"),
+    ):
+        refused = terminal.run("quickbooks", "options", "acme", wrong)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert said in refused.stderr
+
+    new_key = Fernet.generate_key().decode()
+    terminal.environment["INVOICE_PIPELINES_ENCRYPTION_KEYS"] = f"{new_key},{OLD_KEY}"
+    assert "1 organizations" in terminal.run("quickbooks", "rotate-keys").stdout
+    terminal.environment["INVOICE_PIPELINES_ENCRYPTION_KEYS"] = OLD_KEY
+    left = terminal.run("quickbooks", "rotate-keys")
+    assert left.returncode == 1
+    assert "acme" in left.stdout
+    terminal.environment["INVOICE_PIPELINES_ENCRYPTION_KEYS"] = new_key
+
+    # The browser is on another machine, and the address that it was sent back to is given by hand.
+    terminal.environment["INVOICE_PIPELINES_QUICKBOOKS_REDIRECT_URI"] = "https://example.com/callback"
+    page = re.search(r"http://\S+/connect/oauth2\?\S+", terminal.run("quickbooks", "connect", "acme").stdout)
+    assert page
+    back = httpx.get(f"{page[0]}&realm=9130002").headers["location"]
+    assert back.startswith("https://example.com/callback?")
+    assert "before it was 9130001" in terminal.run("quickbooks", "callback", "acme", back).stdout
+    assert re.search(r"9130002 +unconfirmed", terminal.run("quickbooks", "status", "acme").stdout)
+    assert "is connected with Another Company" in terminal.run("quickbooks", "confirm", "acme").stdout
+
+    assert terminal.run("quickbooks", "disconnect", "acme").returncode == 0
+    assert re.search(r"9130002 +disconnected", terminal.run("quickbooks", "status").stdout)
+    assert sandbox.calls("", "revoke")[-1].status == 200
+
+
+def test_a_callback_that_nobody_asked_for_is_refused_in_one_line(terminal: Terminal) -> None:
+    refused = terminal.run("quickbooks", "callback", "acme", "http://127.0.0.1/callback?code=1&state=2&realmId=3")
+    assert refused.returncode == 2
+    assert "does not belong to an open request" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_wrong_keys_are_named_and_not_repeated(terminal: Terminal) -> None:
+    wrong = Terminal(terminal.home, "unused")
+    wrong.environment = {**terminal.environment, "INVOICE_PIPELINES_ENCRYPTION_KEYS": "hunter2"}
+    refused = wrong.run("quickbooks", "status")
+    assert refused.returncode == 2
+    assert "INVOICE_PIPELINES_ENCRYPTION_KEYS" in refused.stderr
+    assert "hunter2" not in refused.stderr

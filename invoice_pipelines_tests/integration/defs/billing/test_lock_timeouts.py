@@ -1,0 +1,47 @@
+"""Somebody's open transaction stands in the way of one organization: its work is put off, and all others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psycopg
+
+from invoice_pipelines.database import libpq_url
+from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
+
+
+def test_a_sweep_leaves_out_the_held_up_organization_names_the_holder_and_comes_back_to_it(
+    shop: Shop, configure: Callable[..., None]
+) -> None:
+    configure(database_lock_timeout_seconds=0.4, rest_after_failure_seconds=0)
+    shop.open("acme", "beta")
+    shop.ask("acme", shop.orders("acme", "1"))
+    shop.house.run("invoicing", "acme")  # so that there is a counter to hold
+    for slug in ("acme", "beta"):
+        shop.ask(slug, shop.orders(slug, "1"))
+
+    url = libpq_url(shop.house.database.owner_url)
+    with psycopg.connect(url, application_name="psql of anna") as session:
+        session.execute("select from billing.invoice_counter for update")
+        swept = shop.house.run(
+            "invoicing_sweep", config={"ops": {"sweep_invoicing": {"config": {"organizations": ["acme", "beta"]}}}}
+        )
+        assert not swept.success
+        run = shop.house.instance.get_run_by_id(swept.run_id)
+        assert run is not None
+        left_out = {key: value for key, value in run.tags.items() if key.startswith("left_out/")}
+        assert list(left_out) == ["left_out/acme"]
+        assert f"held by process {session.info.backend_pid} ('psql of anna'" in left_out["left_out/acme"]
+        assert issued(shop, "beta") == 1
+
+        alone = shop.house.run("invoicing", "acme")
+        assert not alone.success
+        assert issued(shop, "acme") == 1
+        session.rollback()
+    assert shop.asked_for() == ["acme"]
+    assert shop.house.run("invoicing", "acme").success
+    assert issued(shop, "acme") == 2
+
+
+def issued(shop: Shop, slug: str) -> int:
+    return int(shop.value(slug, "select count(*) from billing.issued_invoice"))

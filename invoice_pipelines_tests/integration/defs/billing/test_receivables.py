@@ -1,0 +1,208 @@
+"""The asset of receivables: what it shows and writes, what its checks find, and which runs its sensor asks for."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+from sqlalchemy import text
+
+from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
+from invoice_pipelines.billing.payments import record_payment
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.defs.billing.receivables import receivables_due
+from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
+
+ASSET = dg.AssetKey(["billing", "receivables"])
+
+
+@pytest.fixture
+def books(shop: Shop) -> Shop:
+    """`acme` sold seven chairs: of 476.00, due long ago, 118.99 are paid; 119.00 are credited in full; 238.00 will be
+    due in a month.
+    """
+    shop.open("acme")
+    shop.house.behind("update billing.item set quantity_on_hand = 100")
+    for quantity, days_ago, due_days in (("4", 230, 14), ("1", 200, 14), ("2", 0, 30)):
+        issued = datetime.now(ZoneInfo("Europe/Berlin")).date() - timedelta(days=days_ago)
+        shop.ask("acme", shop.orders("acme", quantity), due_days=due_days, invoice_date=issued)
+        assert shop.house.run("invoicing", "acme").success
+    with organization_scope(shop.house.database.engine, shop.house.id_of("acme")) as connection:
+        first, second, _ = connection.execute(
+            text("select id from billing.issued_invoice order by number")
+        ).scalars()  # fmt: skip
+        record_payment(connection, first, Decimal("118.99"), recorded_by="anna")
+        credit_invoice(connection, second, reason="broken", created_by="anna")
+    return shop
+
+
+def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """Metadata of the only materialization, tables as lists of rows."""
+    (materialization,) = result.asset_materializations_for_node("billing__receivables")
+    return {
+        name: [dict(record.data) for record in value.records]
+        if isinstance(value, dg.TableMetadataValue)
+        else value.value
+        for name, value in materialization.metadata.items()
+    }
+
+
+def tick(shop: Shop) -> dg.SensorResult:
+    with shop.house.sensor_context() as context:
+        result = receivables_due(context)
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def asked_for(shop: Shop) -> list[str]:
+    return sorted(str(request.partition_key) for request in tick(shop).run_requests or [])
+
+
+def let_pass(shop: Shop, interval: str) -> None:
+    """As if the last agings were made so long ago."""
+    shop.house.behind(
+        """update billing.last_aging set made_at = made_at - cast(:interval as interval),
+                                          good_until = good_until - cast(:interval as interval)""",
+        interval=interval,
+    )
+
+
+def test_a_materialization_shows_who_owes_what_and_writes_it(books: Shop) -> None:
+    metadata = shown(books.house.run("receivables_aging", "acme"))
+    today = metadata["as of"]
+    assert (metadata["invoices"], metadata["customers"]) == (2, 1)
+    assert [tuple(row.values()) for row in metadata["totals"]] == [
+        ("not due", "238.00"),
+        ("1-30 days", "0.00"),
+        ("31-60 days", "0.00"),
+        ("61-90 days", "0.00"),
+        ("over 90 days", "357.01"),
+        ("total", "595.01"),
+        ("overdue", "357.01"),
+        ("overdue, %", "60.0"),
+        ("sales of 90 days", "119.00"),  # what was sold today less what was credited today
+        ("days sales outstanding", "450.0"),
+        ("invoices", "2"),
+        ("customers", "1"),
+    ]
+    (customer,) = metadata["most overdue, EUR"]
+    assert (customer["customer"], customer["overdue"], customer["invoices"]) == ("C1 Müller GmbH", "357.01", 2)
+    assert f"| over 90 days | 357.01 | {'█' * 30} |" in metadata["aging, EUR"]
+    assert f"| not due | 238.00 | {'█' * 20} |" in metadata["aging, EUR"]
+    assert "| 1-30 days | 0.00 |  |" in metadata["aging, EUR"]
+    assert metadata["days sales outstanding, EUR"] == 450.0
+
+    path = books.house.folder / "exports" / "acme" / f"acme_receivables_{today.replace('-', '')}.csv"
+    assert metadata["file"] == str(path)
+    (row,) = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline=""))
+    assert (row["as_of"], row["customer_name"], row["total"]) == (today, "Müller GmbH", "595.01")
+    assert metadata["bytes"] == path.stat().st_size
+
+
+def test_the_checks_compare_the_aging_with_what_is_due(books: Shop) -> None:
+    result = books.house.run("receivables_aging", "acme")
+    assert {found.check_name: found.passed for found in result.get_asset_check_evaluations()} == {
+        "buckets_sum_to_total": True,
+        "aging_is_what_is_due": True,
+    }
+    # A mistake in the aging, made where the check does not look.
+    books.house.behind(
+        """create or replace function billing.aging_bucket(days_overdue integer) returns text language sql
+           as $$ select case when days_overdue > 30 then 'lost' else 'not_due' end $$"""
+    )
+    result = books.house.run("receivables_aging", "acme")
+    assert result.success, "nothing comes after receivables that is to be stopped"
+    failed = {found.check_name for found in result.get_asset_check_evaluations() if not found.passed}
+    assert failed == {"buckets_sum_to_total"}
+
+
+def test_without_invoices_there_is_an_empty_aging(shop: Shop) -> None:
+    shop.open("acme")
+    metadata = shown(shop.house.run("receivables_aging", "acme"))
+    assert (metadata["invoices"], metadata["rows"]) == (0, 0)
+    assert "totals" not in metadata
+
+
+def test_many_customers_are_shown_by_the_first_twenty_and_all_are_in_the_file(books: Shop) -> None:
+    books.house.behind(
+        """insert into billing.customer (organization_id, customer_number, name, country_code)
+           select organization_id, 'M' || lpad(i::text, 2, '0'), 'Many ' || i, 'DE' from billing.customer c,
+                  generate_series(1, 30) i where c.customer_number = 'C1'"""
+    )
+    rows = books.house.rows("acme", "select id from billing.customer where customer_number like 'M%'")
+    items = [{"description": "Fee", "quantity": "1", "unit_price": "10", "tax_category": "S", "tax_rate": "19"}]
+    books.ask_for_customers("acme", [str(row[0]) for row in rows], items)
+    assert books.house.run("invoicing", "acme").success
+    metadata = shown(books.house.run("receivables_aging", "acme"))
+    assert len(metadata["most overdue, EUR"]) == 20
+    assert metadata["most overdue, EUR"][0]["customer"] == "C1 Müller GmbH"
+    assert (metadata["rows"], metadata["customers"], metadata["totals"][-1]["EUR"]) == (31, 31, "31")
+
+
+def test_the_sensor_asks_for_a_run_after_invoicing_and_then_rests(books: Shop) -> None:
+    books.open("quiet")
+    assert asked_for(books) == ["acme"]
+    assert books.house.run("receivables_aging", "acme").success
+    assert asked_for(books) == []
+    books.ask("acme", books.orders("acme", "1"))
+    assert books.house.run("invoicing", "acme").success
+    assert asked_for(books) == [], "it is not made again within ten minutes"
+    let_pass(books, "10 minutes")
+    assert asked_for(books) == ["acme"]
+
+
+def test_the_sensor_asks_for_a_run_on_each_day_on_which_something_is_open(books: Shop) -> None:
+    assert books.house.run("receivables_aging", "acme").success
+    let_pass(books, "1 day")
+    assert asked_for(books) == ["acme"]
+    books.house.behind(
+        """update billing.invoice set amount_paid = amount_due + amount_paid, status = 'paid'
+           where status in ('issued', 'partially_paid')"""
+    )
+    assert books.house.run("receivables_aging", "acme").success
+    let_pass(books, "1 day")
+    assert asked_for(books) == []
+
+
+def test_a_void_is_something_new(books: Shop) -> None:
+    assert books.house.run("receivables_aging", "acme").success
+    with organization_scope(books.house.database.engine, books.house.id_of("acme")) as connection:
+        invoice = connection.execute(text("select id from billing.invoice where status = 'issued' and amount_due > 0 "
+                                          "and document_kind = 'invoice'")).scalar_one()  # fmt: skip
+        void_invoice(connection, invoice, reason="wrong", voided_by="anna")
+    let_pass(books, "10 minutes")
+    assert asked_for(books) == ["acme"]
+
+
+def test_many_organizations_share_sweeps_and_a_broken_one_stops_no_other(
+    shop: Shop, configure: Callable[..., None]
+) -> None:
+    slugs = [f"org-{number}" for number in range(4)]
+    shop.open(*slugs)
+    for slug in slugs:
+        shop.ask(slug, shop.orders(slug, "1"))
+        assert shop.house.run("invoicing", slug).success
+    configure(sweep_threshold=3)
+    (request,) = tick(shop).run_requests or []
+    assert request.job_name == "receivables_sweep"
+    shop.house.break_organization("org-1")
+    result = shop.house.run("receivables_sweep", config=request.run_config)
+    assert not result.success
+    records = shop.house.instance.fetch_materializations(ASSET, limit=10).records
+    assert {record.partition_key for record in records} == {"org-0", "org-2", "org-3"}
+    run = shop.house.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert [tag for tag in run.tags if tag.startswith("left_out/")] == ["left_out/org-1"]
+    shop.house.mend_organization("org-1")
+
+
+def test_an_organization_sees_only_its_own(books: Shop) -> None:
+    books.open("beta")
+    assert shown(books.house.run("receivables_aging", "beta"))["invoices"] == 0

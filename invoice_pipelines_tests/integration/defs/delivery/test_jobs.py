@@ -1,0 +1,131 @@
+"""What asks for runs of delivery, and the runs that a person or a schedule starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from invoice_pipelines.defs.delivery.reports import delivery_reports_schedule
+from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.workshop.sandbox.mail import MailServer
+from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
+from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.defs.delivery.conftest import PostRoom
+
+
+def test_a_run_is_asked_for_where_something_is_due_and_not_for_messages_that_nobody_can_send(
+    post_room: PostRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post_room.open("acme", "beta", "gamma")
+    post_room.ask_for_documents("acme", post_room.issue("acme"))
+    post_room.ask_for_messages("beta", post_room.issue("beta"), method="email")
+    assert post_room.asked_for() == ["acme"]  # no mail server is set up
+    (request,) = post_room.tick().run_requests or []
+    assert (request.job_name, request.tags) == ("delivery", {"organization": "acme"})
+
+
+def test_messages_are_due_once_their_channel_is_set_up(post_room: PostRoom, mail: MailServer) -> None:
+    post_room.open("acme")
+    post_room.ask_for_messages("acme", post_room.issue("acme"), method="email")
+    assert post_room.asked_for() == ["acme"]
+
+
+@pytest.mark.slow
+def test_a_message_of_a_channel_that_is_not_set_up_is_put_off_and_asked_for_again_later(
+    post_room: PostRoom, mail: MailServer
+) -> None:
+    post_room.open("acme", sms_from="+4930123456")
+    post_room.change("acme", "update billing.customer set phone = '+49 171 3920001'")
+    post_room.ask_for_messages("acme", post_room.issue("acme"), method="sms")
+    assert post_room.asked_for() == ["acme"]  # email is set up, so a run looks
+    assert post_room.run("acme").success
+    assert post_room.asked_for() == []
+    statement = "select status, error_code from public.batch_item_queue where job_type = 'communications'"
+    (row,) = post_room.house.rows("acme", statement)
+    assert row == ("pending", "NOT_SET_UP")
+
+
+@pytest.mark.slow
+def test_many_organizations_are_swept_in_one_run_and_a_broken_one_stops_no_other(
+    post_room: PostRoom, mail: MailServer, configure: Any
+) -> None:
+    configure(sweep_threshold=1)
+    post_room.open("acme", "beta", "gamma")
+    for slug in ("acme", "beta", "gamma"):
+        post_room.ask_for_messages(slug, post_room.issue(slug), method="email")
+    (request,) = post_room.tick().run_requests or []
+    assert request.job_name == "delivery_sweep"
+    post_room.house.break_organization("beta")
+    result = post_room.house.run("delivery_sweep", config=request.run_config)
+    assert not result.success
+    records = post_room.house.instance.fetch_materializations(dg.AssetKey(["delivery", "messages"]), limit=9).records
+    assert {record.partition_key for record in records} == {"acme", "gamma"}
+    none = post_room.house.instance.fetch_materializations(dg.AssetKey(["delivery", "invoice_documents"]), limit=9)
+    assert none.records == []  # nothing happened there
+    assert mail.count() == 2
+    assert "left_out/beta" in post_room.house.instance.get_run_by_id(result.run_id).tags  # type: ignore[union-attr]
+
+
+def test_communications_are_asked_for_by_numbers_and_sent_in_the_same_run(
+    post_room: PostRoom, mail: MailServer
+) -> None:
+    post_room.open("acme")
+    first, second = post_room.issue("acme", 2)
+    config = {
+        "organization": "acme",
+        "invoice_ids": [post_room.number("acme", first), str(second), "RE-9"],
+        "method": "email",
+        "subject": "Yours: {{ invoice.number }}",
+        "include_pdf": False,
+    }
+    result = post_room.launch("communications", "send_communications", **config)
+    assert result.success
+    subjects = [line for each in mail.messages() for line in each.data.splitlines() if line.startswith(b"Subject")]
+    assert sorted(subjects) == [
+        f"Subject: Yours: {post_room.number('acme', invoice)}".encode() for invoice in (first, second)
+    ]
+    codes = post_room.house.rows(
+        "acme", "select subject_id, error_code from public.batch_item_queue where error_code <> ''"
+    )
+    assert codes == [("RE-9", "NOT_FOUND")]
+
+
+def test_what_cannot_be_sent_like_that_fails_the_run_in_one_line(post_room: PostRoom) -> None:
+    post_room.open("acme")
+    for config, words in (
+        ({"method": "fax"}, "method"),
+        ({"invoice_ids": []}, "invoice_ids"),
+        ({"subject": "{{ invoice.colour }}"}, "colour"),
+        ({"organization": "nobody"}, "nobody"),
+    ):
+        wanted: dict[str, Any] = {"organization": "acme", "invoice_ids": ["RE-1"], "method": "email", **config}
+        told = post_room.refused("communications", "send_communications", **wanted)
+        assert words in told
+        assert "\n" not in told
+
+
+def test_the_schedule_has_reports_read_where_messages_are_out_and_says_why_not(
+    kept_house: House, twilio: TwilioServer
+) -> None:
+    post_room = PostRoom(kept_house)
+    post_room.open("acme", "beta", sms_from="+4930123456")
+    assert isinstance(_tick(post_room), dg.SkipReason)
+    post_room.change("acme", "update billing.customer set phone = '+49 171 3920001'")
+    post_room.ask_for_messages("acme", post_room.issue("acme"), method="sms")
+    assert post_room.run("acme").success
+    (request,) = _tick(post_room)
+    config = dict(request.run_config)["ops"]["read_delivery_reports"]["config"]
+    assert (config["organizations"], config["mailbox"]) == (["acme"], True)
+    result = post_room.house.run("delivery_reports", config=request.run_config)
+    assert result.success
+    assert post_room.value("acme", "select status from public.outgoing_messages") == "delivered"
+    assert isinstance(_tick(post_room), dg.SkipReason)
+
+
+def _tick(post_room: PostRoom) -> Any:
+    with dg.build_schedule_context(
+        instance=post_room.house.instance, resources={"database": InvoiceDatabase()}
+    ) as context:
+        return delivery_reports_schedule(context)

@@ -1,0 +1,94 @@
+"""What Dagster shows of invoices that wait for a person: how many, how long, why, and a picture."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+import dagster as dg
+
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, House
+from invoice_pipelines_tests.integration.defs.intake.test_assets import checks, materialize, metadata, shown
+from invoice_pipelines_tests.integration.intake.review.pages import page_of
+
+WAITING = "waiting_for_review"
+
+
+def check_of(result: dg.ExecuteInProcessResult) -> tuple[bool, dict[str, Any]]:
+    check = checks(result)[WAITING]
+    assert check.severity is dg.AssetCheckSeverity.WARN
+    return check.passed, shown(check.metadata)
+
+
+def test_an_invoice_that_waits_is_counted_shown_and_not_exported(house: House) -> None:
+    house.add("acme")
+    house.drop("acme", "holzwurm.pdf", page_of("HW-77", "1000.00"))
+    house.drop("acme", "good.xml", GOOD)
+    house.asked_for()
+    result = materialize(house, "acme")
+    assert result.success
+    assert house.statuses("acme") == {"holzwurm.pdf": "PARSED", "good.xml": "EXPORTED"}
+
+    passed, said = check_of(result)
+    assert passed  # it may wait for 48 hours
+    assert (said["waiting"], said["may wait for hours"]) == (1, 48.0)
+    assert "| IP-REQ-01 | 1 |" in said["by reason"]
+    (row,) = said["the oldest"]
+    assert (row["file"], row["total"], row["why"]) == ("holzwurm.pdf", "1190.00 EUR", "IP-REQ-01 number")
+
+    validated = metadata(result, "validated_invoices")
+    assert (validated["validated"], validated["failed"], validated["waiting for review"]) == (1, 0, 1)
+    picture = re.search(r"\(data:image/jpeg;base64,([^)]+)\)", validated["the oldest that waits"])
+    assert picture
+    assert len(validated["the oldest that waits"]) < 200_000
+    assert base64.b64decode(picture[1]).startswith(b"\xff\xd8\xff")
+    assert "IP-REQ-01: The invoice number BT-1 is missing." in validated["the oldest that waits"]
+
+
+def test_one_that_waits_too_long_is_a_warning_even_where_nothing_is_new(house: House) -> None:
+    house.add("acme")
+    house.drop("acme", "holzwurm.pdf", page_of("HW-77", "1000.00"))
+    house.asked_for()
+    assert materialize(house, "acme").success
+    house.behind(
+        """alter table intake.received_invoice disable trigger user;
+           update intake.received_invoice set last_processed_at = now() - interval '49 hours';
+           alter table intake.received_invoice enable trigger user"""
+    )
+    result = materialize(house, "acme")
+    assert result.success
+    passed, said = check_of(result)
+    assert not passed
+    assert said["oldest waits for hours"] == 49.0
+    stuck = checks(result)["nothing_is_stuck"]
+    assert stuck.passed
+    assert "the oldest that waits" not in metadata(result, "validated_invoices")
+
+
+def test_an_original_that_is_gone_costs_the_picture_and_nothing_else(house: House) -> None:
+    house.add("acme")
+    house.drop("acme", "holzwurm.pdf", page_of("HW-77", "1000.00"))
+    house.asked_for()
+    assert materialize(house, "acme").success
+    for path in (house.folder / "originals").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    house.drop("acme", "good.xml", GOOD)
+    house.asked_for()
+    result = materialize(house, "acme")
+    assert result.success
+    assert house.statuses("acme")["good.xml"] == "EXPORTED"
+    assert "the oldest that waits" not in metadata(result, "validated_invoices")
+
+
+def test_nothing_that_waits_is_nothing_to_show(house: House) -> None:
+    house.add("acme")
+    house.drop("acme", "good.xml", GOOD)
+    house.asked_for()
+    result = materialize(house, "acme")
+    passed, said = check_of(result)
+    assert passed
+    assert said["waiting"] == 0
+    assert "the oldest" not in said
+    assert metadata(result, "validated_invoices")["waiting for review"] == 0

@@ -1,0 +1,288 @@
+"""When Dagster looks for overdue invoices: the schedule of the settings, what is taken up later, what is too late."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from invoice_pipelines.defs.overdue import due
+from invoice_pipelines.defs.overdue.checks import FRESH
+from invoice_pipelines.defs.overdue.schedules import overdue_schedules
+from invoice_pipelines.defs.overdue.steps import NOTIFICATIONS
+from invoice_pipelines.settings import load_settings
+from invoice_pipelines_tests.integration.defs.overdue.conftest import Books
+
+WRONG = [
+    ({"schedule_type": "daily"}, "SCHEDULER_SCHEDULE_TYPE: must be cron or interval (given: 'daily')"),
+    ({"schedule_value": "0 25 * * *"}, "SCHEDULER_SCHEDULE_VALUE: "),
+    ({"schedule_type": "interval", "schedule_value": "0"}, "SCHEDULER_SCHEDULE_VALUE: an interval is"),
+    ({"schedule_type": "interval", "schedule_value": "-2"}, "SCHEDULER_SCHEDULE_VALUE: an interval is"),
+    ({"schedule_type": "interval", "schedule_value": "1.5"}, "SCHEDULER_SCHEDULE_VALUE: an interval is"),
+    ({"timezone": "Europe/Atlantis"}, "SCHEDULER_TIMEZONE: not a time zone"),
+    ({"batch_size": "0"}, "SCHEDULER_BATCH_SIZE: must be"),
+]
+
+
+def taken(request: dg.RunRequest) -> list[str]:
+    """Slugs that a request for a sweep names."""
+    config: Any = request.run_config
+    return list(config["ops"]["sweep_overdue"]["config"]["organizations"])
+
+
+def midnight(books: Books) -> datetime:
+    """The last moment of the default schedule."""
+    return books.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def test_cron_is_dagsters_own_schedule_in_its_time_zone(books: Books) -> None:
+    assert books.schedule().cron_schedule == "0 0 * * *"
+    schedule = books.schedule(schedule_value="30 6 * * 1-5", timezone="Europe/Berlin")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 6 * * 1-5", "Europe/Berlin")
+    assert "'30 6 * * 1-5' in Europe/Berlin" in (schedule.description or "")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+def test_a_wrong_setting_stops_this_schedule_alone_and_says_which_and_why(books: Books) -> None:
+    books.open("acme")
+    for values, why in WRONG:
+        with pytest.MonkeyPatch.context() as books.monkeypatch:
+            schedule = books.schedule(**values)
+            assert why in (schedule.description or "")
+            assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+            tick = books.tick(schedule, books.now())
+            assert tick.run_requests == []
+            assert (tick.skip_message or "").startswith(why)
+            left = books.left()
+            assert isinstance(left, dg.SkipReason)
+            assert (left.skip_message or "").startswith(why)
+
+
+def test_with_a_wrong_setting_the_code_location_loads_and_shows_it(books: Books) -> None:
+    expected = books.schedule(schedule_value="0 25 * * *").description
+    from invoice_pipelines.definitions import defs
+
+    repository = defs().get_repository_def()
+    assert repository.get_schedule_def("overdue_schedule").description == expected
+    assert repository.get_schedule_def("prune_every_night").cron_schedule == "30 3 * * *"
+
+
+def test_the_code_location_loads_whatever_other_setting_is_wrong(books: Books, configure: Callable[..., None]) -> None:
+    configure(lease_seconds="soon")
+    (schedule,) = overdue_schedules().schedules or []
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    assert "INVOICE_PIPELINES_LEASE_SECONDS" in (schedule.description or "")
+
+
+def test_a_cron_tick_asks_for_all_organizations_in_sweeps(kept_books: Books, configure: Callable[..., None]) -> None:
+    configure(sweep_size=2)
+    kept_books.open("acme", "beta", "gamma", "delta", "epsilon")
+    tick = kept_books.tick(kept_books.schedule(), midnight(kept_books))
+    assert [taken(request) for request in tick.run_requests] == [["acme", "beta"], ["delta", "epsilon"], ["gamma"]]
+    assert {request.tags["organization"] for request in tick.run_requests} == {"(sweep)"}
+    assert len({request.run_key for request in tick.run_requests}) == 3, "a tick that is done again asks for none twice"
+
+
+def test_who_was_looked_at_since_the_moment_is_not_due(kept_books: Books) -> None:
+    kept_books.open("acme", "beta")
+    kept_books.late("acme", 3)
+    schedule, moment = kept_books.schedule(), midnight(kept_books)
+    (request,) = kept_books.tick(schedule, moment).run_requests
+    result = kept_books.begun(request)
+    assert result is not None
+    assert result.success
+    assert kept_books.told("acme") == 1
+    again = kept_books.tick(schedule, moment)
+    assert (again.run_requests, kept_books.left_for()) == ([], [])
+    assert "no organization is due since" in (again.skip_message or "")
+    (next_day,) = kept_books.tick(schedule, moment + timedelta(days=1)).run_requests
+    assert taken(next_day) == ["acme", "beta"]
+
+
+def test_two_ticks_while_the_first_sweeps_wait_ask_for_them_once(kept_books: Books) -> None:
+    kept_books.open("acme", "beta")
+    schedule, moment = (
+        kept_books.schedule(schedule_value="* * * * *"),
+        kept_books.now().replace(second=0, microsecond=0),
+    )
+    (request,) = kept_books.tick(schedule, moment).run_requests
+    kept_books.begun(request, run_it=False)
+    assert kept_books.tick(schedule, moment + timedelta(minutes=1)).run_requests == []
+
+
+def test_a_sweep_that_hangs_since_yesterday_does_not_cost_this_evening(kept_books: Books) -> None:
+    kept_books.open("acme")
+    schedule, moment = kept_books.schedule(), midnight(kept_books)
+    (request,) = kept_books.tick(schedule, moment - timedelta(days=1)).run_requests
+    kept_books.house.instance.create_run_for_job(
+        kept_books.house.defs.resolve_job_def("overdue_sweep"),
+        run_config=dict(request.run_config),
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    assert len(kept_books.tick(schedule, moment).run_requests) == 1
+
+
+def test_two_runs_over_the_same_organizations_double_nothing(books: Books) -> None:
+    books.open("acme", "beta")
+    books.late("acme", 3, 4)
+    assert books.sweep("acme", "beta").success
+    assert books.sweep("acme", "beta").success
+    assert books.told("acme") == 2
+
+
+def test_an_interval_keeps_its_distance_from_the_last_run_in_the_log(kept_books: Books) -> None:
+    """Whatever process or tick it was that ran: after a restart nothing else is known."""
+    kept_books.open("acme")
+    schedule = kept_books.schedule(schedule_type="interval", schedule_value="6")
+    assert schedule.cron_schedule == "* * * * *"
+    (first,) = kept_books.tick(schedule, kept_books.now()).run_requests
+    assert taken(first) == ["acme"], "it begins at once"
+    assert kept_books.sweep("acme").success
+    assert kept_books.tick(schedule, kept_books.now()).run_requests == []
+    kept_books.age("acme", timedelta(hours=5, minutes=58))
+    assert kept_books.tick(schedule, kept_books.now()).run_requests == []
+    kept_books.age("acme", timedelta(minutes=3))
+    again = kept_books.schedule(schedule_type="interval", schedule_value="6")
+    (second,) = kept_books.tick(again, kept_books.now()).run_requests
+    assert taken(second) == ["acme"]
+    kept_books.begun(second, run_it=False)
+    assert kept_books.tick(again, kept_books.now()).run_requests == []
+
+
+def test_an_organization_that_fails_is_tried_three_times_and_stops_no_other(
+    kept_books: Books, configure: Callable[..., None]
+) -> None:
+    configure(rest_after_failure_seconds=0)
+    kept_books.open("acme", "beta", "gamma")
+    for slug in ("acme", "beta", "gamma"):
+        kept_books.late(slug, 3)
+    kept_books.house.break_organization("beta")
+    schedule, moment = kept_books.schedule(), midnight(kept_books)
+    (request,) = kept_books.tick(schedule, moment).run_requests
+    first = kept_books.begun(request)
+    assert first is not None
+    assert not first.success
+    assert [kept_books.told(slug) for slug in ("acme", "gamma")] == [1, 1]
+    run = kept_books.house.instance.get_run_by_id(first.run_id)
+    assert run is not None
+    assert "left_out/beta" in run.tags
+    for _ in range(2):
+        assert kept_books.left_for() == ["beta"]
+        assert not kept_books.run("beta").success
+    assert kept_books.left_for() == []
+    (next_day,) = kept_books.tick(schedule, moment + timedelta(days=1)).run_requests
+    assert "beta" in taken(next_day)
+
+
+def test_an_organization_that_was_mended_is_taken_up_the_same_evening(
+    kept_books: Books, configure: Callable[..., None]
+) -> None:
+    configure(rest_after_failure_seconds=0)
+    kept_books.open("acme")
+    kept_books.late("acme", 3)
+    kept_books.house.break_organization("acme")
+    (request,) = kept_books.tick(kept_books.schedule(), midnight(kept_books)).run_requests
+    kept_books.begun(request)
+    kept_books.house.mend_organization("acme")
+    assert kept_books.left_for() == ["acme"]
+    assert kept_books.run("acme").success
+    assert (kept_books.left_for(), kept_books.told("acme")) == ([], 1)
+
+
+def test_what_a_sweep_had_no_time_for_is_taken_up(kept_books: Books) -> None:
+    kept_books.open("acme", "beta")
+    (request,) = kept_books.tick(kept_books.schedule(), midnight(kept_books)).run_requests
+    cut_short = request._replace(run_config={"ops": {"sweep_overdue": {"config": {"organizations": ["acme"]}}}})
+    kept_books.begun(cut_short)
+    assert kept_books.left_for() == ["beta"]
+
+
+def test_nothing_is_taken_up_where_the_schedule_began_nothing(books: Books) -> None:
+    """As when it is stopped in the UI; a run by hand is no beginning."""
+    books.open("acme", "beta")
+    books.schedule()
+    books.sweep("acme")
+    left = books.left()
+    assert isinstance(left, dg.SkipReason)
+    assert "the schedule began nothing since" in (left.skip_message or "")
+
+
+def test_a_new_organization_waits_for_the_next_moment_of_cron(kept_books: Books) -> None:
+    kept_books.open("acme")
+    (request,) = kept_books.tick(kept_books.schedule(), midnight(kept_books)).run_requests
+    kept_books.begun(request)
+    kept_books.open("new", days_ago=0)
+    assert kept_books.left_for() == []
+
+
+def test_sweeps_that_die_again_and_again_end(kept_books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due, "DEAD_SWEEPS", 3)
+    kept_books.open("acme")
+    (request,) = kept_books.tick(kept_books.schedule(), midnight(kept_books)).run_requests
+    for _ in range(3):
+        assert kept_books.left_for() == (["acme"] if _ else [])
+        kept_books.house.instance.create_run_for_job(
+            kept_books.house.defs.resolve_job_def("overdue_sweep"),
+            run_config=dict(request.run_config),
+            tags={"dagster/schedule_name": "overdue_schedule"},
+            status=dg.DagsterRunStatus.FAILURE,
+        )
+    assert kept_books.left_for() == []
+
+
+def test_a_run_that_is_too_old_fails_the_check_once_and_a_new_one_mends_it(books: Books) -> None:
+    books.open("acme", "beta")
+    books.schedule(schedule_type="interval", schedule_value="6")
+    books.sweep("acme", "beta")
+    assert books.told_late() == {}
+    books.age("acme", timedelta(hours=6, minutes=50))
+    assert books.told_late() == {}, "an hour is left to come to an end"
+    books.age("acme", timedelta(minutes=20))
+    found = books.told_late()
+    assert set(found) == {"acme"}
+    assert found["acme"][:2] == (False, "ERROR")
+    assert "SUCCESS" in found["acme"][2]
+    assert books.told_late() == {}, "it is told once"
+    books.sweep("acme")
+    assert books.told_late() == {"acme": (True, "ERROR", "")}
+    assert json.loads(books.house.cursor or "") == []
+
+
+def test_a_run_that_failed_is_no_run_and_its_reason_is_told(books: Books) -> None:
+    books.open("acme")
+    books.schedule()
+    books.house.behind(
+        """insert into overdue.job_execution_log (organization_id, as_of, batch_size, status, end_time, error_count,
+                                                  errors)
+           select o.id, current_date, 100, 'FAILED', clock_timestamp(), 1, '[{"reason": "pulled the plug"}]'
+           from organizations.organization o where o.slug = 'acme'"""
+    )
+    ((passed, severity, why),) = books.told_late().values()
+    assert (passed, severity) == (False, "ERROR")
+    assert "pulled the plug" in why
+
+
+def test_before_the_first_run_the_check_warns_and_says_so(books: Books) -> None:
+    books.open("acme")
+    books.open("new", days_ago=0)
+    books.schedule()
+    found = books.told_late()
+    assert set(found) == {"acme"}, "a new organization had no moment of the schedule yet"
+    assert found["acme"][:2] == (False, "WARN")
+    assert "There was no run yet" in found["acme"][2]
+    key = dg.AssetCheckKey(NOTIFICATIONS, FRESH)
+    (record,) = books.house.instance.event_log_storage.get_asset_check_execution_history(key, limit=9)
+    assert record.partition == "acme"
+
+
+def test_the_settings_are_read_as_all_others(books: Books) -> None:
+    books.schedule(schedule_value=" 0 5 * * * ", batch_size="7")
+    assert load_settings().scheduler_batch_size == "7"
+    books.open("acme")
+    books.late("acme", 3)
+    books.sweep("acme")
+    assert books.desk("acme").log_rows()[0].batch_size == 7

@@ -1,0 +1,241 @@
+"""The assets of the sync: what a run does, what it shows of that, and what its checks say."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from invoice_pipelines.quickbooks.connection.connections import change_options
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault
+from invoice_pipelines_tests.integration.defs.quickbooks.conftest import Bridge
+
+
+def test_a_run_sends_customers_items_and_invoices_in_this_order(bridge: Bridge) -> None:
+    bridge.open("acme", "beta")
+    bridge.issue("acme", "1", "2")
+    result = bridge.push("acme")
+    assert result.success
+    books = bridge.accountant("acme")
+    assert [books.count(entity) for entity in ("Customer", "Item", "Invoice")] == [1, 1, 2]
+    assert bridge.accountant("beta").count("Customer") == 0
+    assert bridge.failed_checks(result) == {}
+    shown = bridge.shown(result, "invoices")
+    assert (shown["pushed"], shown["pushed: created"], shown["waiting"], shown["oldest pending"]) == (2, 2, 0, "none")
+    assert shown["calls: batches"] >= 1
+    assert "pulled" not in shown
+    assert "failures" not in shown
+
+
+def test_what_was_sent_is_not_sent_again(bridge: Bridge) -> None:
+    bridge.open("acme")
+    bridge.issue("acme", "1")
+    bridge.push("acme")
+    assert bridge.shown(bridge.push("acme"), "invoices")["pushed"] == 0
+    assert bridge.accountant("acme").count("Invoice") == 1
+
+
+def test_an_organization_without_a_connection_is_skipped_so_that_a_backfill_over_all_does_not_fail(
+    bridge: Bridge,
+) -> None:
+    bridge.open("alone", connected=False)
+    result = bridge.push("alone")
+    assert result.success
+    assert bridge.shown(result, "customers")["skipped"] == "not connected to QuickBooks"
+    assert bridge.failed_checks(result) == {}
+    assert bridge.sync(organizations=["alone"]).success
+    for asset in ("imported_company", "pushed_backlog"):
+        done = backfilled(bridge, asset, "alone", entities=["customers"])
+        assert bridge.shown(done, asset)["skipped"] == "not connected to QuickBooks"
+
+
+def test_what_was_changed_there_comes_here_and_what_both_changed_is_shown_as_a_conflict(bridge: Bridge) -> None:
+    bridge.open("acme")
+    bridge.push("acme")
+    (customer,) = bridge.accountant("acme").documents("Customer")
+    bridge.change("acme", "update billing.customer set phone = '+49 30 1'")
+    bridge.accountant("acme").edit(
+        "Customer",
+        customer["Id"],
+        PrimaryPhone={"FreeFormNumber": "+49 40 2"},
+        PrimaryEmailAddr={"Address": "new@example.com"},
+    )
+    result = bridge.sync(organizations=["acme"], entities=["customers"])
+    assert result.success
+    shown = bridge.shown(result, "customers")
+    assert shown["pulled: changed"] == 1
+    (conflict,) = shown["conflicts"]
+    assert (conflict["field"], conflict["ours"], conflict["theirs"]) == ("phone", "+49 30 1", "+49 40 2")
+    assert bridge.value("acme", "select email from billing.customer") == "new@example.com"
+    (there,) = bridge.accountant("acme").documents("Customer")
+    assert bridge.value("acme", "select phone from billing.customer") == there["PrimaryPhone"]["FreeFormNumber"]
+
+
+def test_an_open_conflict_is_a_warning_until_someone_decides(bridge: Bridge) -> None:
+    bridge.open("acme")
+    change_options(
+        bridge.house.database.engine, bridge.house.id_of("acme"), {"conflict_policy": "review"}, changed_by="anna"
+    )
+    bridge.push("acme")
+    (customer,) = bridge.accountant("acme").documents("Customer")
+    bridge.change("acme", "update billing.customer set phone = '+49 30 1'")
+    bridge.accountant("acme").edit("Customer", customer["Id"], PrimaryPhone={"FreeFormNumber": "+49 40 2"})
+    result = bridge.sync(organizations=["acme"], entities=["customers"])
+    assert bridge.failed_checks(result) == {"customers: no_open_conflicts": "WARN"}
+    assert bridge.shown(result, "customers")["conflicts"][0]["winner"] == "open"
+
+
+def test_payments_settle_invoices(bridge: Bridge) -> None:
+    bridge.open("acme")
+    bridge.issue("acme", "1", "1", "1")
+    bridge.push("acme")
+    books = bridge.accountant("acme")
+    first, second, _ = (document["Id"] for document in books.documents("Invoice"))
+    books.pay(first)
+    books.pay({second: 19})
+    result = bridge.sync(organizations=["acme"], entities=["payments"])
+    assert bridge.failed_checks(result) == {}
+    assert bridge.shown(result, "payments")["pulled"] == 2
+    statuses = bridge.house.rows("acme", "select status, amount_due from billing.issued_invoice order by number")
+    assert sorted((row[0], int(row[1])) for row in statuses) == [("issued", 119), ("paid", 0), ("partially_paid", 100)]
+
+
+def test_an_invoice_that_was_changed_there_is_drift(bridge: Bridge) -> None:
+    bridge.open("acme")
+    bridge.issue("acme", "1")
+    bridge.push("acme")
+    books = bridge.accountant("acme")
+    (invoice,) = books.documents("Invoice")
+    books.void("Invoice", invoice["Id"])
+    result = bridge.sync(organizations=["acme"], entities=["invoices"])
+    assert bridge.failed_checks(result) == {"invoices: no_drift": "WARN"}
+    assert bridge.value("acme", "select status from billing.invoice") == "issued"
+
+
+def test_what_is_refused_is_named_with_its_reason_and_holds_up_no_other(bridge: Bridge) -> None:
+    bridge.open("acme")
+    bridge.push("acme")
+    bridge.issue("acme", "1", "1")
+    bridge.sandbox.faults.inject(Fault.ITEM, code="6210", entity="Invoice", nth=1)
+    result = bridge.push("acme")
+    assert result.success
+    shown = bridge.shown(result, "invoices")
+    assert (shown["pushed: created"], shown["pushed: failed"]) == (1, 1)
+    (failure,) = shown["failures"]
+    assert failure["record"].startswith("INV-")
+    assert "6210" in failure["code"] + failure["reason"]
+    assert not failure["tried again"]
+
+
+def test_access_that_was_taken_back_is_one_alert_and_no_failed_run(bridge: Bridge) -> None:
+    bridge.open("acme")
+    bridge.sandbox.oauth.revoke_all(bridge.realms["acme"])
+    result = bridge.push("acme")
+    assert result.success
+    failed = bridge.failed_checks(result)
+    assert failed["customers: connection_is_healthy"] == "ERROR"
+    assert bridge.value("acme", "select status from quickbooks.connection") == "needs_reconnect"
+    assert bridge.asked_for() == []
+
+
+def backfilled(bridge: Bridge, asset: str, slug: str, **config: object) -> dg.ExecuteInProcessResult:
+    """One run of a backfill of an asset."""
+    return dg.materialize(
+        [bridge.house.defs.resolve_assets_def(dg.AssetKey(["quickbooks", asset]))],
+        partition_key=slug,
+        run_config={"ops": {f"quickbooks__{asset}": {"config": config}}},
+        instance=bridge.house.instance,
+        raise_on_error=False,
+    )
+
+
+def test_a_migration_takes_a_company_in_and_sends_what_is_missing_there(bridge: Bridge) -> None:
+    bridge.open("acme", connected=False)
+    bridge.issue("acme", "1", "2")
+    bridge.connect("acme")
+    books = bridge.accountant("acme")
+    books.customer("müller gmbh", Notes="the same, written otherwise")
+    for number in range(3):
+        books.customer(f"Customer {number}")
+    books.item("Consulting", 120)
+
+    result = backfilled(bridge, "imported_company", "acme", entities=["customers", "items", "payments"])
+    assert result.success
+    assert bridge.failed_checks(result) == {}
+    assert bridge.shown(result, "imported_company")["customers: pulled: new"] == 3
+    assert bridge.value("acme", "select count(*) from billing.customer") == 4
+    assert bridge.value("acme", "select count(*) from billing.item") == 2
+
+    result = backfilled(bridge, "pushed_backlog", "acme", entities=["customers", "items", "invoices"])
+    assert result.success
+    assert bridge.failed_checks(result) == {}
+    shown = bridge.shown(result, "pushed_backlog")
+    assert {(job["kind"], job["items"], job["status"]) for job in shown["jobs"]} == {
+        ("quickbooks_push_item", 1, "completed"),
+        ("quickbooks_push_invoice", 2, "completed"),
+    }
+    assert (books.count("Customer"), books.count("Item"), books.count("Invoice")) == (4, 2, 2)
+    again = backfilled(bridge, "pushed_backlog", "acme", entities=["invoices"])
+    assert "jobs" not in bridge.shown(again, "pushed_backlog")
+    assert books.count("Invoice") == 2
+
+
+@pytest.mark.parametrize("asset", ["imported_company", "pushed_backlog"])
+def test_a_migration_never_runs_without_saying_what(bridge: Bridge, asset: str) -> None:
+    bridge.open("acme")
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        backfilled(bridge, asset, "acme")
+    for entities, message in (
+        (["orders"], "'orders' is none of customers, items"),
+        ([], "name some of customers, items"),
+    ):
+        result = backfilled(bridge, asset, "acme", entities=entities)
+        (failure,) = result.get_step_failure_events()
+        assert f"entities: {message}" in str(failure.step_failure_data.user_failure_data)
+
+
+@pytest.mark.parametrize(
+    ("behind", "broken"),
+    [
+        ("delete from quickbooks.mapping where entity_type = 'invoice'", "invoices: every_sent_invoice_is_mapped"),
+        (
+            """delete from work.batch_item where kind = 'quickbooks_push_invoice';
+               delete from quickbooks.mapping; delete from quickbooks.sent_operation;
+               update quickbooks.connection set connected_at = now() - interval '1 hour';
+               update billing.invoice set created_at = now() - interval '16 minutes'""",
+            "invoices: no_invoice_is_lost",
+        ),
+        (
+            "update quickbooks.mapping set local_id = gen_random_uuid() where entity_type = 'invoice'",
+            "invoices: mapping_is_unique",
+        ),
+    ],
+)
+def test_a_broken_promise_is_an_error_that_names_the_invoice(bridge: Bridge, behind: str, broken: str) -> None:
+    bridge.open("acme")
+    bridge.issue("acme", "1")
+    bridge.push("acme")
+    with bridge.house.database.superuser.begin() as connection:
+        connection.exec_driver_sql("set local session_replication_role = replica")
+        connection.exec_driver_sql(behind)
+    result = bridge.sync(organizations=["acme"], entities=["invoices"], pull=False)
+    assert bridge.failed_checks(result)[broken] == "ERROR"
+    (failed,) = [
+        found for found in result.get_asset_check_evaluations() if found.check_name == broken.rpartition(" ")[2]
+    ]
+    assert failed.metadata["offending"].value == 1
+    assert len(failed.metadata["sample"].records) == 1
+
+
+def test_a_company_that_cannot_be_reached_any_more_stops_the_run_and_nothing_is_lost(bridge: Bridge) -> None:
+    bridge.open("acme")
+    bridge.issue("acme", "1", "1")
+    bridge.sandbox.faults.inject(Fault.REFUSED, code="6190", operation="batch", times=None)
+    result = bridge.push("acme")
+    assert result.success
+    assert "Invalid Company Status" in bridge.shown(result, "customers")["stopped"]
+    assert bridge.failed_checks(result)["customers: connection_is_healthy"] == "WARN"
+    assert bridge.value("acme", "select count(*) from public.qbo_sync_queue where status = 'failed'") == 0
+    bridge.sandbox.faults.clear()
+    bridge.house.behind("update quickbooks.connection set paused_until = null")
+    bridge.push("acme")
+    assert bridge.accountant("acme").count("Invoice") == 2

@@ -1,0 +1,45 @@
+"""The partitions follow the registry of organizations."""
+
+from __future__ import annotations
+
+import time
+
+from invoice_pipelines.organizations import remove_organization, restore_organization
+from invoice_pipelines_tests.integration.defs.conftest import House
+
+
+def test_a_new_organization_gets_a_partition(house: House) -> None:
+    house.add("acme", "beta")
+    assert house.partitions == {"acme", "beta"}
+
+
+def test_nothing_is_asked_for_when_all_is_in_step(house: House) -> None:
+    house.add("acme")
+    result = house.keep_partitions_in_step()
+    assert result.dynamic_partitions_requests == []
+    assert result.skip_reason is not None
+    assert "in step" in str(result.skip_reason.skip_message)
+
+
+def test_a_removed_organization_loses_its_partition_and_a_restored_one_gets_it_back(house: House) -> None:
+    house.add("acme", "beta")
+    remove_organization(house.database.engine, "acme")
+    house.keep_partitions_in_step()
+    assert house.partitions == {"beta"}
+    restore_organization(house.database.engine, "acme")
+    house.keep_partitions_in_step()
+    assert house.partitions == {"acme", "beta"}
+
+
+def test_10_000_organizations_take_a_fraction_of_the_60_seconds_a_tick_may_last(lasting_house: House) -> None:
+    lasting_house.add_many(10_000)
+    started = time.monotonic()
+    lasting_house.keep_partitions_in_step()
+    added = time.monotonic() - started
+    started = time.monotonic()
+    lasting_house.keep_partitions_in_step()
+    in_step = time.monotonic() - started
+    assert len(lasting_house.partitions) == 10_000
+    print(f"10,000 partitions: added in {added:.2f} s, found in step in {in_step:.2f} s")
+    assert added < 15
+    assert in_step < 5

@@ -1,0 +1,131 @@
+"""The picture of a page: boxes around what was read, in the right place however the page is turned, and small."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pypdf
+import pytest
+from PIL import Image
+
+from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, RecognizedPage, RecognizedWord
+from invoice_pipelines.intake.documents.ocr.engines import identify
+from invoice_pipelines.intake.documents.ocr.kept_pages import keep_page
+from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, page_key
+from invoice_pipelines.intake.documents.ocr.rendering import render_pages
+from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
+from invoice_pipelines.intake.review.pictures import DOUBTED, READ, as_png, as_small_jpeg, marks_on, review_picture
+from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
+from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.integration.intake.review.pages import page_of
+from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
+from invoice_pipelines_tests.support.intake.review.lane import correct, look, uploaded
+
+MARGIN = 3
+
+
+def picture_of(desk: Desk, data: bytes, number: int | None = None) -> Image.Image:
+    invoice = uploaded(desk, data)
+    with desk.scope() as connection:
+        return review_picture(connection, data, look(desk, invoice), Limits(), number)
+
+
+def ink_inside(image: Image.Image, box: tuple[float, float, float, float], page_height: float) -> bool:
+    """Whether something dark is printed within a box in points."""
+    scale = image.height / page_height
+    left, top, right, bottom = (round(side * scale) for side in box)
+    darkest, _ = image.convert("L").crop((left, top, right, bottom)).getextrema()
+    return isinstance(darkest, int) and darkest < 100
+
+
+def turned(data: bytes, degrees: int, *, in_content: bool) -> bytes:
+    """The page turned clockwise: by how it is to be shown, or by how its content is set."""
+    writer = pypdf.PdfWriter(BytesIO(data))
+    page = writer.pages[0].rotate(degrees)
+    if in_content:
+        page.transfer_rotation_to_content()
+    buffer = BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("in_content", [False, True])
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_boxes_are_around_what_is_printed_however_the_page_is_turned(
+    desk: Desk, degrees: int, in_content: bool
+) -> None:
+    data = turned(page_of("HW-77", "1000.00"), degrees, in_content=in_content)
+    invoice = uploaded(desk, data)
+    review = look(desk, invoice)
+    with desk.scope() as connection:
+        image = review_picture(connection, data, review, Limits())
+    page = review.pages[0]
+    marks = marks_on(review, 1)
+    assert {mark.text.split()[0] for mark in marks} >= {"issue_date", "gross_amount", "seller.name", "iban"}
+    for mark in marks:
+        assert ink_inside(image, mark.box, page.height), mark
+        scale = image.height / page.height
+        corner = round((mark.box[2] + MARGIN) * scale), round((mark.box[3] + MARGIN) * scale)
+        around = image.crop((corner[0] - 4, corner[1] - 4, corner[0] + 4, corner[1] + 4))
+        assert {READ, DOUBTED} & {colour for _, colour in around.getcolors(1000) or ()}, mark
+
+
+def test_boxes_are_around_what_an_engine_read_on_a_photo_that_lies_on_its_side(desk: Desk) -> None:
+    document = page_of("HW-77", "1000.00")
+    upright = next(render_pages(document, [1], Limits()))
+    dpi = upright.dpi or 0.0
+    buffer = BytesIO()
+    upright.image.rotate(90, expand=True).save(buffer, "PNG", dpi=(dpi, dpi))
+    photo = buffer.getvalue()
+    spec = EngineSpec("rapidocr")
+    words = tuple(
+        RecognizedWord(word.text, tuple(side * dpi / 72 for side in word.box), 0.99)
+        for word in read_pages(document, Limits())[0].words
+    )
+    read = RecognizedPage(words, *upright.image.size, quarter_turns=1)
+    upload_id = desk.upload(photo, "photo.png")
+    with desk.scope() as connection:
+        keep_page(connection, page_key(next(decode_pictures(photo, Limits()))), identify(spec), read, "test")
+    parse_uploads(desk.intake(ocr=spec))
+    validate_invoices(desk.intake())
+    invoice = desk.one("select id from intake.received_invoice where upload_id = :id", id=upload_id)
+    review = look(desk, invoice)
+    assert (review.source, review.format) == ("ocr", "PICTURE")
+    with desk.scope() as connection:
+        image = review_picture(connection, photo, review, Limits())
+    marks = marks_on(review, 1)
+    assert {mark.text.split()[0] for mark in marks} >= {"issue_date", "gross_amount"}
+    assert all(ink_inside(image, mark.box, review.pages[0].height) for mark in marks)
+
+
+def test_doubted_values_are_red_and_the_others_are_not(desk: Desk) -> None:
+    data = page_of("HW-77", "1000.00")
+    invoice = uploaded(desk, data)
+    correct(desk, invoice, number="Rechnung", issue_date="2027-03-05")
+    review = look(desk, invoice)
+    assert {mark.text.split()[0]: mark.doubted for mark in marks_on(review, 1)}["gross_amount"] is False
+    assert [reason.field for reason in review.reasons] == ["issue_date"]
+
+
+def test_a_scan_of_several_pages_shows_the_one_that_is_asked_for(desk: Desk) -> None:
+    lines = [(50.0, 100.0 + 20 * n, f"Allgemeine Bedingungen Absatz {n}") for n in range(5)]
+    first = [(50.0, 210.0, "Rechnung"), (350.0, 500.0, "Nettobetrag"), (450.0, 500.0, "100,00 EUR")]
+    data = draw(first, lines)
+    assert picture_of(desk, data, 2).tobytes() != picture_of(desk, data, 1).tobytes()
+
+
+def test_a_page_that_does_not_exist_is_a_reason_and_no_crash(desk: Desk) -> None:
+    with pytest.raises(ReadingError):
+        picture_of(desk, page_of("HW-77", "1000.00"), 9)
+
+
+def test_pictures_are_png_or_small_enough_jpeg(desk: Desk) -> None:
+    image = picture_of(desk, page_of("HW-77", "1000.00"))
+    assert Image.open(BytesIO(as_png(image))).size == image.size
+    jpeg = as_small_jpeg(image, 60_000)
+    assert jpeg is not None
+    assert len(jpeg) <= 60_000
+    assert Image.open(BytesIO(jpeg)).format == "JPEG"
+    assert as_small_jpeg(image, 100) is None

@@ -1,0 +1,185 @@
+"""Statuses: what may follow what is the same in Python and in PostgreSQL, which nobody can go around."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from invoice_pipelines.intake.received_invoices import (
+    InvoiceVersion,
+    ProcessingError,
+    mark_exported,
+    mark_failed,
+    mark_parsed,
+    mark_validated,
+)
+from invoice_pipelines.intake.states import (
+    PARSEABLE,
+    TRANSITIONS,
+    Status,
+    can_process,
+    description,
+    is_terminal,
+    label,
+    next_status,
+)
+from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+
+PAIRS = list(product(Status, Status))
+REASON = ProcessingError("parse", "DAMAGED", "The file is damaged.")
+
+
+def put_at(desk: Desk, status: Status) -> InvoiceVersion:
+    """An invoice that has gone the ordinary way to a status."""
+    if status is Status.UPLOADED:
+        return desk.invoice()
+    if status in (Status.CREATED, Status.FAILED):
+        invoice = desk.invoice()
+        with desk.scope() as connection:
+            mark_failed(connection, [(invoice, REASON)])
+            if status is Status.CREATED:
+                connection.execute(
+                    text("update intake.received_invoice set status = 'CREATED' where id = :id"), {"id": invoice.id}
+                )
+        return desk.version(invoice.id)
+    if status is Status.PARSED:
+        return desk.parsed()
+    invoice = desk.validated()
+    if status is Status.EXPORTED:
+        with desk.scope() as connection:
+            mark_exported(connection, [invoice])
+    return desk.version(invoice.id)
+
+
+def test_python_and_postgresql_allow_the_same_transitions(desk: Desk) -> None:
+    allowed = {
+        (Status(row[0]), Status(row[1]))
+        for row in desk.rows(
+            """select f, t from unnest(cast(:all as text[])) f, unnest(cast(:all as text[])) t
+               where intake.is_allowed_transition(f, t)""",
+            all=[str(status) for status in Status],
+        )
+    }
+    assert len(PAIRS) == 36
+    assert allowed == {(before, after) for before, after in PAIRS if after in TRANSITIONS[before]}
+
+
+def test_the_table_itself_refuses_every_other_transition_and_takes_every_allowed_one(desk: Desk) -> None:
+    for before, after in PAIRS:
+        if before is after:
+            continue
+        invoice = put_at(desk, before)
+        # Data of a reading, so that what is tested is the transition and not that PARSED needs a reading.
+        change = "update intake.received_invoice set status = :after, reading_json = '{}' where id = :id"
+        if after in TRANSITIONS[before]:
+            desk.rows(change + " returning id", after=str(after), id=invoice.id)
+            assert desk.status(invoice.id) == after
+            assert desk.version(invoice.id).processing_version == invoice.processing_version + 1
+        else:
+            with pytest.raises(IntegrityError, match=f"cannot go from {before} to {after}"):
+                desk.rows(change + " returning id", after=str(after), id=invoice.id)
+            assert desk.version(invoice.id) == invoice
+
+
+def test_not_even_the_operator_of_the_database_gets_around_the_transitions(desk: Desk) -> None:
+    invoice = desk.invoice()
+    with pytest.raises(IntegrityError, match="cannot go from UPLOADED to EXPORTED"):
+        desk.behind(
+            "update intake.received_invoice set status = 'EXPORTED', reading_json = '{}' where id = :id", id=invoice.id
+        )
+
+
+def test_the_processing_version_counts_changes_of_the_status_and_nothing_else(desk: Desk) -> None:
+    invoice = desk.invoice()
+    assert invoice.processing_version == 0
+    with desk.scope() as connection:
+        connection.execute(text("update intake.received_invoice set profile = 'x' where id = :id"), {"id": invoice.id})
+    assert desk.version(invoice.id).processing_version == 0
+    with pytest.raises(IntegrityError, match="changes with the status only"), desk.scope() as connection:
+        connection.execute(
+            text("update intake.received_invoice set processing_version = 7 where id = :id"), {"id": invoice.id}
+        )
+
+
+def test_every_change_of_the_status_leaves_who_and_when(desk: Desk) -> None:
+    invoice = put_at(desk, Status.EXPORTED)
+    trail = desk.rows(
+        """select processing_version, from_status, to_status, changed_by, changed_at from intake.status_change
+           where received_invoice_id = :id order by processing_version""",
+        id=invoice.id,
+    )
+    assert [tuple(row)[:4] for row in trail] == [
+        (0, None, "UPLOADED", "somebody"),
+        (1, "UPLOADED", "PARSED", "somebody"),
+        (2, "PARSED", "VALIDATED", "somebody"),
+        (3, "VALIDATED", "EXPORTED", "somebody"),
+    ]
+    times = [row.changed_at for row in trail]
+    assert times == sorted(times)
+    last = desk.one("select last_processed_at from intake.received_invoice where id = :id", id=invoice.id)
+    assert times[-2] < last <= times[-1]
+
+
+@pytest.mark.parametrize(
+    "change", ["update intake.status_change set changed_by = 'me'", "delete from intake.status_change"]
+)
+def test_the_audit_trail_cannot_be_rewritten(desk: Desk, change: str) -> None:
+    desk.invoice()
+    with pytest.raises(Exception, match="permission denied"):
+        desk.rows(change)
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s not in PARSEABLE])
+def test_only_what_was_uploaded_or_created_is_read(desk: Desk, status: Status) -> None:
+    invoice = put_at(desk, status)
+    with desk.scope() as connection:
+        assert mark_parsed(connection, [(invoice, make_reading("OTHER"))]) == set()
+    assert desk.version(invoice.id) == invoice
+    assert desk.rows("select 1 from intake.received_invoice where invoice_number = 'OTHER'") == []
+
+
+def test_a_version_that_is_out_of_date_changes_nothing(desk: Desk) -> None:
+    seen = desk.parsed()
+    with desk.scope() as connection:
+        assert mark_validated(connection, [InvoiceVersion(seen.id, seen.processing_version - 1)]) == set()
+        assert mark_validated(connection, [InvoiceVersion(seen.id, seen.processing_version + 1)]) == set()
+        assert mark_failed(connection, [(InvoiceVersion(seen.id, 0), REASON)]) == set()
+    assert desk.version(seen.id) == seen
+    assert desk.rows("select 1 from intake.processing_error") == []
+
+
+def test_next_status_leads_from_upload_to_export() -> None:
+    way = [Status.UPLOADED]
+    while (following := next_status(way[-1])) is not None:
+        way.append(following)
+    assert way == [Status.UPLOADED, Status.PARSED, Status.VALIDATED, Status.EXPORTED]
+    assert next_status(Status.CREATED) is Status.PARSED
+    assert next_status(Status.FAILED) is None
+
+
+def test_every_next_status_is_an_allowed_transition() -> None:
+    for status in Status:
+        following = next_status(status)
+        assert following is None or following in TRANSITIONS[status]
+
+
+def test_exported_and_failed_are_the_ends_and_all_else_goes_on_by_itself() -> None:
+    assert {status for status in Status if is_terminal(status)} == {Status.EXPORTED, Status.FAILED}
+    assert {status for status in Status if can_process(status)} == set(Status) - {Status.EXPORTED, Status.FAILED}
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_status_has_a_name_and_a_sentence_of_its_own(language: str) -> None:
+    assert len({label(status, language) for status in Status}) == len(Status)
+    sentences = {description(status, language) for status in Status}
+    assert len(sentences) == len(Status)
+    assert all(sentence.endswith(".") for sentence in sentences)
+
+
+def test_german_and_english_names_differ() -> None:
+    assert label(Status.FAILED, "de") == "Fehlgeschlagen"
+    assert label(Status.FAILED) == label(Status.FAILED, "en") == "Failed"
+    assert all(description(status, "de") != description(status, "en") for status in Status)

@@ -1,0 +1,178 @@
+"""Short ways to look at, and change, both sides of a sync: an organization here and its company in the sandbox."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.quickbooks.api.rate import Limits
+from invoice_pipelines.quickbooks.connection.connections import change_options
+from invoice_pipelines.quickbooks.pull.pull import PullReport, pull
+from invoice_pipelines.quickbooks.push.push import push
+from invoice_pipelines.quickbooks.values import KINDS, EntityType
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Clock, Sandbox, Switches
+from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.integration.billing.conftest import fresh_database
+from invoice_pipelines_tests.integration.quickbooks.conftest import connect_organization, settings_for
+
+_realms = count(9_140_001)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A database and a QuickBooks that tests share; each test has an organization and a company of its own."""
+
+    database: TestDatabase
+    sandbox: Sandbox
+    settings: Settings
+
+    def sides(self, country: str = "DE", **company: Any) -> Sides:
+        """A new organization, connected with a new company."""
+        organization_id = add_organization(
+            self.database.engine,
+            f"sides-{uuid4()}",
+            "Sides GmbH",
+            country_code="DE",
+            time_zone="Europe/Berlin",
+            currency="EUR",
+        )
+        realm = str(next(_realms))
+        connect_organization(
+            self.database, self.sandbox, self.settings, organization_id, realm, country=country, **company
+        )
+        return Sides(self, organization_id, realm)
+
+
+@contextmanager
+def open_ground(server: EmbeddedServer, template: str, home: Path) -> Iterator[Ground]:
+    """The ground of a module's tests."""
+    with (
+        fresh_database(server, template) as database,
+        Sandbox(switches=Switches(throttled=False, latency_per_call=0), clock=Clock()) as sandbox,
+    ):
+        settings = settings_for(sandbox, home).model_copy(update={"quickbooks_parallel_calls": 1})
+        yield Ground(database, sandbox, settings)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """One organization and its company. `there` is the accountant of the company."""
+
+    ground: Ground
+    organization_id: UUID
+    realm: str
+
+    @property
+    def sandbox(self) -> Sandbox:
+        return self.ground.sandbox
+
+    @property
+    def there(self) -> Any:
+        return self.sandbox.accountant(self.realm)
+
+    def scope(self) -> AbstractContextManager[Connection]:
+        return organization_scope(self.ground.database.engine, self.organization_id)
+
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        with self.scope() as connection:
+            result = connection.execute(text(statement), values)
+            return list(result) if result.returns_rows else []
+
+    def value(self, statement: str, **values: Any) -> Any:
+        rows = self.rows(statement, **values)
+        assert len(rows) == 1, rows
+        return rows[0][0]
+
+    def options(self, **options: Any) -> None:
+        change_options(self.ground.database.engine, self.organization_id, options, changed_by="test")
+
+    def pull(self, *entities: str, **how: Any) -> dict[EntityType, PullReport]:
+        chosen = [EntityType(entity) for entity in entities or ("customer", "item")]
+        return pull(self.ground.database.engine, self.ground.settings, self.organization_id, chosen, **how)
+
+    def push(self) -> None:
+        for entity in KINDS:
+            push(
+                self.ground.database.engine,
+                self.ground.settings,
+                self.organization_id,
+                entity,
+                limits=Limits(per_minute=1000, per_second=1000, batches_per_minute=1000, minute=timedelta(seconds=0.3)),
+                time_box=timedelta(seconds=30),
+            )
+
+    def add_customer(self, **columns: Any) -> UUID:
+        columns = {"customer_number": f"C-{uuid4()}", "name": "Buyer AG", "country_code": "DE"} | columns
+        return self._insert("customer", columns)
+
+    def add_item(self, **columns: Any) -> UUID:
+        columns = {"sku": f"I-{uuid4()}", "name": "Bolt", "unit_price": 1} | columns
+        return self._insert("item", columns)
+
+    def _insert(self, table: str, columns: dict[str, Any]) -> UUID:
+        return self.value(
+            f"""insert into billing.{table} (organization_id, {", ".join(columns)})
+                values (current_setting('app.organization_id')::uuid, {", ".join(f":{name}" for name in columns)})
+                returning id""",
+            **columns,
+        )
+
+    def edit(self, table: str, record: UUID, **columns: Any) -> None:
+        changes = ", ".join(f"{name} = :{name}" for name in columns)
+        self.rows(f"update billing.{table} set {changes}, updated_at = now() where id = :id", id=record, **columns)
+
+    def customer(self, record: UUID) -> Any:
+        return self.rows("select * from billing.customer where id = :id", id=record)[0]
+
+    def item(self, record: UUID) -> Any:
+        return self.rows("select * from billing.item where id = :id", id=record)[0]
+
+    def ours(self, quickbooks_id: str, entity: str = "customer") -> UUID:
+        """Our record of one there."""
+        return self.value(
+            """select local_id from quickbooks.mapping
+               where quickbooks_id = :id and entity_type = :entity and realm_id = :realm""",
+            id=quickbooks_id,
+            entity=entity,
+            realm=self.realm,
+        )
+
+    def theirs(self, record: UUID, entity: str = "customer") -> str:
+        """The id there of our record."""
+        return self.value(
+            "select quickbooks_id from quickbooks.mapping where local_id = :id and entity_type = :entity",
+            id=record,
+            entity=entity,
+        )
+
+    def conflicts(self, status: str | None = None) -> list[Any]:
+        return self.rows(
+            """select * from quickbooks.conflict
+               where cast(:status as text) is null or status = :status order by id""",
+            status=status,
+        )
+
+    def events(self, code: str) -> list[Any]:
+        return self.rows("select * from quickbooks.event where code = :code order by id", code=code)
+
+    def queued(self) -> list[str]:
+        """Records that wait to be pushed."""
+        return [
+            row[0] for row in self.rows("select subject_id from work.batch_item where status = 'pending' order by id")
+        ]
+
+    def shown(self, value: Any) -> Any:
+        return json.loads(json.dumps(value, default=str))

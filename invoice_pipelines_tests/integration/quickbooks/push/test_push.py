@@ -1,0 +1,32 @@
+"""What is issued and changed here arrives in QuickBooks, once, and what stands against that is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
+from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House, open_house
+
+
+@pytest.fixture
+def house(
+    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
+) -> House:
+    return open_house(database, sandbox, quickbooks_settings, connected)
+
+
+def test_an_issued_invoice_arrives_with_its_customer(house: House) -> None:
+    invoice = house.issue()
+
+    report = house.push()
+
+    assert report.created == 1
+    (there,) = house.invoices()
+    assert there["TotalAmt"] == house.total_of(invoice)
+    assert house.mapping(invoice).quickbooks_id == there["Id"]
+    assert house.mappings(CUSTOMER) == 1

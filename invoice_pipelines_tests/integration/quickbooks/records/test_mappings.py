@@ -1,0 +1,44 @@
+"""Tests of what is remembered of a record of both sides."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.quickbooks.records.mappings import Mapped, load_mappings, save_mappings
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
+from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, open_house
+
+
+def test_a_mapping_that_somebody_else_is_just_writing_is_brought_up_to_date_after_that(
+    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
+) -> None:
+    house = open_house(database, sandbox, quickbooks_settings, connected)
+    engine, organization_id = database.engine, house.desk.organization_id
+    first = Mapped(uuid4(), "77", "0", {"name": "Ada"})
+    with organization_scope(engine, organization_id) as connection:
+        assert save_mappings(connection, house.realm, CUSTOMER, [first]) == []
+
+    def save(mapping: Mapped) -> list[Mapped]:
+        with organization_scope(engine, organization_id) as other:
+            return save_mappings(other, house.realm, CUSTOMER, [mapping])
+
+    with ThreadPoolExecutor(1) as thread:
+        with organization_scope(engine, organization_id) as connection:
+            connection.execute(text("select from quickbooks.mapping for no key update"))  # as a pull does first
+            waiting = thread.submit(save, replace(first, sync_token="2"))
+            while not house.desk.value("select count(*) from pg_locks where not granted") and not waiting.done():
+                time.sleep(0.01)
+            save_mappings(connection, house.realm, CUSTOMER, [replace(first, sync_token="1")])
+        assert waiting.result() == []
+
+    with organization_scope(engine, organization_id) as connection:
+        assert load_mappings(connection, house.realm, CUSTOMER, [first.local_id])[first.local_id].sync_token == "2"

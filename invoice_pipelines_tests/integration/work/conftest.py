@@ -1,0 +1,133 @@
+"""Fixtures for the queue: two organizations, and a table in which each effect of a handler leaves a row."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import URL, Connection, Engine, text
+
+from invoice_pipelines.database import create_app_engine, create_login_engine, organization_scope
+from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.roles import APP
+from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.work import Chunk, Outcome, Succeeded
+from invoice_pipelines_tests.conftest import TestDatabase
+
+KIND = "demo"
+LEASE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One organization's view of the queue, and the superuser's for looking behind it."""
+
+    engine: Engine
+    superuser: Engine
+    url: URL
+    organization_id: UUID
+
+    def scope(self) -> AbstractContextManager[Connection]:
+        return organization_scope(self.engine, self.organization_id)
+
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        with self.scope() as connection:
+            return list(connection.execute(text(statement), values))
+
+    def items(self, job_id: UUID | None = None) -> dict[str, str]:
+        """Status by subject, in the order of the request."""
+        rows = self.rows(
+            "select subject_id, status from work.batch_item where job_id is not distinct from :j order by id", j=job_id
+        )
+        return {row.subject_id: row.status for row in rows}
+
+    def effects(self) -> list[str]:
+        """The subjects on which a handler had its effect, one entry per effect."""
+        statement = "select subject_id from public.effect where organization_id = :id order by subject_id"
+        return [row.subject_id for row in self.rows(statement, id=self.organization_id)]
+
+    def let_leases_expire(self) -> None:
+        self._behind("lease_expires_at = now() - interval '1 second'", "processing")
+
+    def let_pauses_pass(self) -> None:
+        self._behind("available_at = now()", "pending")
+
+    def _behind(self, change: str, status: str) -> None:
+        with self.superuser.begin() as connection:
+            connection.execute(
+                text(
+                    f"""update work.batch_item set {change} where id in (
+                            select id from work.batch_item
+                            where organization_id = :id and status = :status for update skip locked)"""
+                ),
+                {"id": self.organization_id, "status": status},
+            )
+
+
+def leave_effects(connection: Connection, chunk: Chunk) -> list[Outcome]:
+    """A handler whose effect is one row per item. Nothing keeps it from doing so twice, so a test would see that."""
+    connection.execute(
+        text(
+            """insert into public.effect (organization_id, subject_id, process)
+               select current_setting('app.organization_id')::uuid, unnest(cast(:subjects as text[])), :process"""
+        ),
+        {"subjects": [item.subject_id for item in chunk.items], "process": os.getpid()},
+    )
+    return [Succeeded() for _ in chunk.items]
+
+
+EFFECTS = """
+    create table public.effect (organization_id uuid not null, subject_id text not null, process integer);
+    grant select, insert on public.effect to invoice_pipelines_app;
+"""
+
+
+@pytest.fixture(scope="session")
+def common_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
+    """One database for the tests that keep to organizations of their own, as a new one takes half a second."""
+    name = f"test_work_{uuid4().hex[:12]}"
+    admin = create_login_engine(server.url("postgres"))
+    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"create database {name} template {template}"))
+    admin.dispose()
+    engine = create_app_engine(server.url(name, APP))
+    superuser = create_login_engine(server.url(name))
+    with superuser.begin() as connection:
+        connection.exec_driver_sql(EFFECTS)
+    yield TestDatabase(engine, superuser, server.url(name, APP), server.url(name))
+    engine.dispose()
+    superuser.dispose()
+
+
+@pytest.fixture
+def desks(common_database: TestDatabase) -> tuple[Desk, Desk]:
+    """Two organizations in one database."""
+    return open_desk(common_database), open_desk(common_database)
+
+
+@pytest.fixture
+def desk(desks: tuple[Desk, Desk]) -> Desk:
+    """One organization."""
+    return desks[0]
+
+
+@pytest.fixture
+def lone_desk(database: TestDatabase) -> Desk:
+    """An organization in a database of its own, for what looks across all organizations."""
+    with database.superuser.begin() as connection:
+        connection.exec_driver_sql(EFFECTS)
+    return open_desk(database)
+
+
+def open_desk(database: TestDatabase) -> Desk:
+    """A new organization."""
+    organization_id = add_organization(
+        database.engine, f"desk-{uuid4()}", "Desk", country_code="DE", time_zone="Europe/Berlin", currency="EUR"
+    )
+    return Desk(database.engine, database.superuser, database.app_url, organization_id)

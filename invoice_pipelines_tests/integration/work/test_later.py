@@ -1,0 +1,94 @@
+"""Items that are put off wait until the time that was said, which is no attempt and keeps no job from its end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from invoice_pipelines.work import ItemStatus, Later, Succeeded, claim, cleanup_stuck, create_job, enqueue, finish
+from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk
+
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+QUIET = Later(TOMORROW, "QUIET_HOURS", "Quiet hours\nuntil 08:00.")
+
+
+def take(desk: Desk, max_attempts: int = 5):
+    with desk.scope() as connection:
+        return claim(connection, KIND, lease=LEASE, max_attempts=max_attempts)
+
+
+def end(desk: Desk, claimed, *outcomes):
+    with desk.scope() as connection:
+        return finish(connection, claimed, outcomes)
+
+
+def change(desk: Desk, statement: str) -> None:
+    with desk.scope() as connection:
+        connection.execute(text(statement))
+
+
+def due_now(desk: Desk) -> None:
+    change(desk, "update work.batch_item set available_at = now() where status = 'pending'")
+
+
+def test_it_waits_until_then_and_shows_why(desk):
+    with desk.scope() as connection:
+        create_job(connection, KIND, ["a", "b"], created_by="anna")
+    assert end(desk, take(desk), QUIET, Succeeded()) == (ItemStatus.PENDING, ItemStatus.SUCCEEDED)
+    assert take(desk) is None
+    (row,) = desk.rows(
+        "select available_at, attempts, error_code, error_message from work.batch_item where attempts = 0"
+    )
+    assert tuple(row) == (TOMORROW, 0, "QUIET_HOURS", "Quiet hours until 08:00.")
+    (job,) = desk.rows("select status, successful_items from work.batch_job")
+    assert tuple(job) == ("processing", 1)
+
+
+def test_it_is_no_attempt_however_often(desk):
+    with desk.scope() as connection:
+        create_job(connection, KIND, ["a"], created_by="anna")
+    for _ in range(3):
+        claimed = take(desk, max_attempts=1)
+        assert [item.attempts for item in claimed.items] == [1]
+        end(desk, claimed, QUIET)
+        due_now(desk)
+    assert end(desk, take(desk, max_attempts=1), Succeeded()) == (ItemStatus.SUCCEEDED,)
+
+
+def test_an_entry_gives_way_to_a_newer_one(desk):
+    with desk.scope() as connection:
+        enqueue(connection, KIND, ["a"])
+    claimed = take(desk)
+    with desk.scope() as connection:
+        enqueue(connection, KIND, ["a"])
+    assert end(desk, claimed, QUIET) == (ItemStatus.SKIPPED,)
+    assert take(desk) is not None
+
+
+def test_it_ends_with_its_job_if_that_was_cancelled_meanwhile(desk):
+    with desk.scope() as connection:
+        job_id = create_job(connection, KIND, ["a"], created_by="anna")
+    claimed = take(desk)
+    change(desk, f"select work.cancel_job('{job_id}', 'anna')")
+    assert end(desk, claimed, QUIET) == (ItemStatus.CANCELLED,)
+
+
+def test_a_job_whose_items_wait_for_their_time_is_never_ended_as_stuck(desk):
+    with desk.scope() as connection:
+        create_job(connection, KIND, ["a"], created_by="anna")
+    for _ in range(6):
+        end(desk, take(desk), QUIET)
+        change(desk, "update work.batch_job set last_progress_at = now() - interval '1 hour'")
+        with desk.scope() as connection:
+            assert cleanup_stuck(connection).ended_jobs == 0
+        due_now(desk)
+    assert [row.status for row in desk.rows("select status from work.batch_item")] == ["pending"]
+
+
+def test_a_time_without_a_zone_and_a_code_of_another_form_are_refused():
+    with pytest.raises(ValueError, match="time zone"):
+        Later(datetime(2026, 1, 1), "QUIET_HOURS", "")  # noqa: DTZ001 - that is the point
+    with pytest.raises(ValueError, match="QUIET_HOURS"):
+        Later(TOMORROW, "quiet", "")

@@ -1,0 +1,217 @@
+"""A long history costs a claim nothing, and neither does a queue that grew faster than the statistics about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.work import (
+    Failed,
+    Succeeded,
+    cancel_job,
+    claim,
+    create_job,
+    enqueue,
+    finish,
+    keep,
+    organizations_with_work,
+    release,
+    return_expired,
+)
+from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk, open_desk
+from invoice_pipelines_tests.support.sizes import size
+
+CHUNK = 500
+WAITING = 10_000
+
+HISTORY = """
+    set local session_replication_role = replica;  -- no foreign key checks, for speed
+    insert into work.batch_item (organization_id, kind, subject_id, status, attempts, finished_at)
+    select '{organization}', '{kind}', n::text, 'succeeded', 1, now() - interval '1 day'
+    from generate_series(1, {items}) n
+"""
+
+
+def grow_history(desk: Desk, items: int) -> None:
+    with desk.superuser.begin() as connection:
+        connection.exec_driver_sql(HISTORY.format(organization=desk.organization_id, kind=KIND, items=items))
+
+
+@contextmanager
+def reading_at_most(desk: Desk, items: int) -> Iterator[Connection]:
+    """A transaction that must not read the table in full, nor more of its rows than `items` by any index."""
+    with desk.scope() as connection:
+        in_full, by_index = read_so_far(connection)
+        yield connection
+        in_full_now, by_index_now = read_so_far(connection)
+        assert in_full_now == in_full, "the table is never read in full"
+        assert by_index_now - by_index <= items, "nothing but the chunk is looked at"
+
+
+def read_so_far(connection: Connection) -> tuple[int, int]:
+    row = connection.execute(
+        text(
+            """select coalesce(seq_tup_read, 0) as in_full, coalesce(idx_tup_fetch, 0) as by_index
+               from pg_stat_xact_user_tables where relid = 'work.batch_item'::regclass"""
+        )
+    ).one()
+    return row.in_full, row.by_index
+
+
+def take(desk: Desk):
+    """Claims a chunk, and looks at how much of the table had to be read for it."""
+    with reading_at_most(desk, 3 * CHUNK) as connection:
+        claimed = claim(connection, KIND, chunk_size=CHUNK, lease=LEASE)
+    assert len(claimed.items) == CHUNK
+    return claimed
+
+
+def one_chunk(desk: Desk) -> float:
+    """Claims and finishes a chunk, and looks at how much of the table each had to read; returns the seconds."""
+    started = time.perf_counter()
+    claimed = take(desk)
+    with reading_at_most(desk, 3 * CHUNK) as connection:
+        finish(connection, claimed, [Succeeded()] * CHUNK)
+    return time.perf_counter() - started
+
+
+def maintain(desk: Desk, statement: str) -> None:
+    with desk.superuser.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(statement))
+
+
+def test_very_many_finished_items_do_not_slow_a_claim(database):
+    desk = open_desk(database)
+    grow_history(open_desk(database), 100_000)
+    grow_history(desk, size(200_000, 900_000))
+    with desk.scope() as connection:
+        create_job(connection, KIND, map(str, range(3_000)), created_by="anna")
+        enqueue(connection, KIND, map(str, range(1_000)))
+    for statement in ("select", "vacuum analyze work.batch_item"):  # before there are any statistics, and after
+        maintain(desk, statement)
+        for _ in range(4):
+            assert one_chunk(desk) < 1
+        plan = plan_of_a_claim(desk)
+        assert "Index Scan using batch_item_due" in plan
+        assert "Sort" not in plan
+        assert "Seq Scan" not in plan
+
+
+def plan_of_a_claim(desk: Desk) -> str:
+    """The plan of the query inside `work.claim_items` that picks the items, with the settings of that function."""
+    with desk.scope() as connection:
+        source, settings = connection.execute(
+            text("select prosrc, proconfig from pg_proc where oid = 'work.claim_items'::regproc")
+        ).one()
+        for setting in settings:
+            name, value = setting.split("=")
+            connection.execute(text("select set_config(:name, :value, true)"), {"name": name, "value": value})
+        pick = source[source.index("select i.id, i.job_id") : source.index("), first")]
+        for name, value in (("= organization", "= :o"), ("= wanted_kind", "= :k"), ("limit chunk_size", "limit 500")):
+            assert name in pick
+            pick = pick.replace(name, value)
+        rows = connection.execute(text(f"explain {pick}"), {"o": desk.organization_id, "k": KIND}).scalars()
+        return "\n".join(rows)
+
+
+MOMENTS = [
+    "never",
+    "while empty",
+    "with one item",
+    "when filled",
+    "half done",
+    "when only another organization had items",
+]
+
+
+@pytest.fixture(params=MOMENTS)
+def vacuumed(request, database):
+    """When statistics were collected, in a database in which that never happens by itself."""
+    with database.superuser.begin() as connection:
+        connection.exec_driver_sql("alter table work.batch_item set (autovacuum_enabled = false)")
+    return request.param
+
+
+@pytest.mark.parametrize("queue", ["job", "entries"])
+def test_the_cost_of_a_chunk_does_not_depend_on_when_statistics_were_collected(database, vacuumed, queue):
+    desk = open_desk(database)
+    job_id = fill(desk, open_desk(database), queue, vacuumed)
+    for _ in range(3):
+        one_chunk(desk)
+
+    claimed = take(desk)
+    with reading_at_most(desk, CHUNK) as connection:
+        keep(connection, claimed, LEASE)
+    # What comes back is looked at up to three times, and once more to find its job.
+    with reading_at_most(desk, 4 * CHUNK) as connection:
+        assert release(connection, claimed) == CHUNK
+    claimed = take(desk)
+    with reading_at_most(desk, 4 * CHUNK) as connection:
+        finish(connection, claimed, [Failed("BUSY", "busy", retry=True)] * CHUNK)
+    take(desk)
+    desk.let_leases_expire()
+    with reading_at_most(desk, 4 * CHUNK) as connection:
+        assert return_expired(connection, KIND) == CHUNK
+
+    if job_id is not None:
+        started = time.perf_counter()
+        with desk.scope() as connection:
+            assert cancel_job(connection, job_id, cancelled_by="bert")
+        assert time.perf_counter() - started < 5, "its items are not compared with one another"
+
+
+def fill(desk: Desk, other: Desk, queue: str, vacuumed: str):
+    """Leaves a long queue, vacuumed and analyzed at a moment; returns the job, if it is one."""
+    if vacuumed == "with one item":
+        grow_history(desk, 1)
+    if vacuumed == "when only another organization had items":
+        grow_history(other, WAITING)
+    if vacuumed in ("while empty", "with one item", "when only another organization had items"):
+        maintain(desk, "vacuum analyze work.batch_item")
+    subjects = list(map(str, range(WAITING)))
+    with desk.scope() as connection:
+        job_id = create_job(connection, KIND, subjects, created_by="anna") if queue == "job" else None
+        if job_id is None:
+            enqueue(connection, KIND, subjects)
+    if vacuumed == "half done":
+        for _ in range(WAITING // CHUNK // 2):
+            one_chunk(desk)
+    if vacuumed in ("when filled", "half done"):
+        maintain(desk, "vacuum analyze work.batch_item")
+    return job_id
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("vacuumed", ["never", "while all items were open", "when filled"])
+def test_asking_ten_thousand_organizations_for_work_is_cheap(database, vacuumed):
+    desk = open_desk(database)
+    with database.superuser.begin() as connection:
+        connection.exec_driver_sql("alter table work.batch_item set (autovacuum_enabled = false)")
+        connection.exec_driver_sql(
+            """insert into organizations.organization (slug, name, country_code, time_zone, currency)
+               select 'many-' || n, 'Many', 'DE', 'Europe/Berlin', 'EUR' from generate_series(1, 10000) n"""
+        )
+        connection.exec_driver_sql(
+            f"""set local session_replication_role = replica;
+                insert into work.batch_item (organization_id, kind, subject_id)
+                select id, '{KIND}', n::text from organizations.organization, generate_series(1, 10) n
+                where slug like 'many-%%'"""
+        )
+    if vacuumed == "while all items were open":
+        maintain(desk, "vacuum analyze work.batch_item")
+    grow_history(open_desk(database), 200_000)
+    if vacuumed == "when filled":
+        maintain(desk, "vacuum analyze work.batch_item")
+    with database.engine.begin() as connection:
+        in_full, _ = read_so_far(connection)
+        started = time.perf_counter()
+        found = organizations_with_work(connection, [KIND])
+        seconds = time.perf_counter() - started
+        assert read_so_far(connection)[0] == in_full
+    print(f"{len(found)} organizations in {seconds:.3f} s")
+    assert (len(found), found[0].due_items) == (10_000, 10)
+    assert seconds < 2

@@ -1,0 +1,127 @@
+"""Workers and PostgreSQL are killed at random moments while invoices are issued: the books are in order afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from invoice_pipelines.database import create_app_engine, create_login_engine
+from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.migrate import create_database, migrate
+from invoice_pipelines.database.roles import APP
+from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
+from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.system.intake.test_killed_workers import kill_postgresql
+
+ORDERS = 400
+"""Asked for before each kill."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A PostgreSQL of this test alone, since it is killed."""
+    server = EmbeddedServer(tmp_path / "postgresql")
+    server.acquire()
+    create_database(server.url("postgres"), "crash")
+    migrate(server.url("crash"))
+    yield server
+    server.release()
+
+
+@pytest.fixture
+def desk(server: EmbeddedServer) -> Iterator[Desk]:
+    url = server.url("crash", APP)
+    engine, superuser = create_app_engine(url), create_login_engine(server.url("crash"))
+    yield open_desk(TestDatabase(engine, superuser, url, server.url("crash")))
+    engine.dispose()
+    superuser.dispose()
+
+
+@contextlib.contextmanager
+def worker_maker(desk: Desk) -> Iterator[Callable[[], int]]:
+    """Gives a function that starts a worker and returns its process id."""
+    zygote = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "invoice_pipelines_tests.system.billing.billing_worker"),
+            *(desk.url.render_as_string(hide_password=False), str(desk.organization_id)),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+    )
+    started: list[int] = []
+
+    def start() -> int:
+        assert zygote.stdin is not None
+        assert zygote.stdout is not None
+        zygote.stdin.write("\n")
+        zygote.stdin.flush()
+        started.append(int(zygote.stdout.readline()))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for pid in started:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        zygote.communicate(timeout=10)
+
+
+def kill_at_random(server: EmbeddedServer, desk: Desk, kills: int, seed: int) -> None:
+    moments = random.Random(seed)
+    items = [desk.stocked(2 * kills * ORDERS) for _ in range(5)]
+    jobs: list[UUID] = []
+    in_work = 0
+    with worker_maker(desk) as start_worker:
+        workers = [start_worker(), start_worker()]
+        for kill in range(kills):
+            jobs.append(desk.ask([*desk.many_orders(ORDERS, items=items), "no id"]))
+            time.sleep(moments.uniform(0.01, 0.15))
+            if kill % 4 == 3:
+                kill_postgresql(server)
+            else:
+                victim = moments.randrange(2)
+                os.kill(workers[victim], signal.SIGKILL)
+                workers[victim] = start_worker()
+            in_work += due(desk) > 0
+        deadline = time.monotonic() + 60
+        while due(desk) > 0:
+            assert time.monotonic() < deadline, "it did not come to an end"
+            time.sleep(0.1)
+
+    assert in_work > kills / 2, "the kills hit work in progress"
+    for job_id in jobs:
+        refused = {item.message for item in desk.outcomes(job_id).values() if item.status == "failed"}
+        assert refused == {"no id is not the id of an order; ids are UUIDs."}
+        job = desk.job(job_id)
+        assert (job.status, job.successful_items, job.failed_items) == ("completed_with_errors", ORDERS, 1)
+    assert desk.numbers() == list(range(1, kills * ORDERS + 1))
+    sold = sum(row[0] for row in desk.rows("select quantity from billing.issued_invoice_line where takes_stock"))
+    assert sum(desk.on_hand(item) for item in items) == 10 * kills * ORDERS - sold
+    desk.assert_in_order()
+
+
+def due(desk: Desk) -> int:
+    return int(desk.value("select count(*) from work.batch_item where status = 'pending'"))
+
+
+def test_killed_workers_and_a_killed_postgresql_leave_the_books_in_order(server: EmbeddedServer, desk: Desk) -> None:
+    kill_at_random(server, desk, kills=4, seed=1)
+
+
+@pytest.mark.slow
+def test_very_many_kills_leave_the_books_in_order(server: EmbeddedServer, desk: Desk) -> None:
+    kill_at_random(server, desk, kills=size(15, 50), seed=20260705)

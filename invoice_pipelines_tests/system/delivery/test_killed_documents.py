@@ -1,0 +1,110 @@
+"""Workers are killed at random moments while documents are made: each invoice has one version, each file is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import URL
+
+from invoice_pipelines.delivery.documents.bundles import COMBINED_PDF
+from invoice_pipelines.delivery.documents.documents import changed_documents, find_bundles
+from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.support.delivery.press import Press, open_press
+from invoice_pipelines_tests.support.sizes import size
+
+DOCUMENTS = 150
+"""Asked for at a time."""
+
+
+@contextlib.contextmanager
+def worker_maker(url: URL, press: Press) -> Iterator[Callable[[], int]]:
+    """Gives a function that starts a worker and returns its process id."""
+    zygote = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "invoice_pipelines_tests.system.delivery.document_worker"),
+            *(url.render_as_string(hide_password=False), press.shop.organization.slug, str(press.settings.home)),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+    )
+    started: list[int] = []
+
+    def start() -> int:
+        assert zygote.stdin is not None
+        assert zygote.stdout is not None
+        zygote.stdin.write("\n")
+        zygote.stdin.flush()
+        started.append(int(zygote.stdout.readline()))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for pid in started:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        zygote.communicate(timeout=10)
+
+
+def left(press: Press) -> int:
+    return int(press.rows("select count(*) from work.batch_item where status in ('pending', 'processing')")[0][0])
+
+
+@pytest.mark.slow
+def test_killed_workers_lose_no_document_and_make_none_twice(database: TestDatabase, tmp_path: Path) -> None:
+    moments = random.Random(20261121)
+    press = open_press(database, tmp_path)
+    kills = size(5, 20)
+    jobs: list[UUID] = []
+    in_work = 0
+    with worker_maker(database.app_url, press) as start_worker:
+        workers = [start_worker(), start_worker()]
+        for kill in range(kills):
+            if kill % 2 == 0:
+                jobs.append(press.ask(press.shop.issue(*[{}] * DOCUMENTS), combined=True))
+            time.sleep(moments.uniform(0.2, 2.5))
+            in_work += left(press) > 0
+            victim = moments.randrange(2)
+            os.kill(workers[victim], signal.SIGKILL)
+            workers[victim] = start_worker()
+        deadline = time.monotonic() + 120
+        while left(press) > 0:
+            assert time.monotonic() < deadline, "it did not come to an end"
+            time.sleep(0.1)
+
+    assert in_work > kills / 2, "the kills hit work in progress"
+    assert set(map(tuple, press.versions().values())) == {(1,)}
+    assert len(press.versions()) == DOCUMENTS * len(jobs)
+    with press.shop.scope() as connection:
+        assert changed_documents(connection, press.settings, press.shop.organization.id, limit=10_000) == []
+        for job_id in jobs:
+            (combined,) = find_bundles(connection, job_id)
+            assert (combined.kind, combined.documents) == (COMBINED_PDF, DOCUMENTS)
+    for job_id in jobs:
+        job = press.job(job_id)
+        assert (job.status, job.failed_items, job.processed_items) == ("completed", 0, DOCUMENTS)
+    assert not left_behind(), "the processes of killed workers end by themselves"
+
+
+def left_behind() -> list[str]:
+    """Processes that make documents and whose parent is gone, a moment after the last kill."""
+    time.sleep(1)
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            command = status.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if "delivery.document_process" in command and "PPid:\t1\n" in status.read_text():
+                found.append(command)
+    return found

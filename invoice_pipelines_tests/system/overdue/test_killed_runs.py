@@ -1,0 +1,115 @@
+"""Runs are killed at random moments: no notification is lost or doubled, and the log tells the truth."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import text
+
+from invoice_pipelines.overdue import AlreadyRunning, ExecutionReport
+from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.integration.overdue.conftest import Desk, open_desk
+
+BATCH_SIZE = 5
+INVOICES = 6_000
+SETTLED = 500
+
+
+@pytest.fixture
+def busy_desk(common_overdue_database: TestDatabase) -> Desk:
+    """So many invoices, in so small batches, that no run comes to its end between two kills."""
+    desk = open_desk(common_overdue_database, overdue_levels=[1, 14], overdue_channels=["email"])
+    late = [desk.late(1 + days) for days in range(40)]
+    ids = desk.add([late[number % 40] for number in range(SETTLED)])
+    desk.run(batch_size=1000)
+    with desk.superuser.begin() as connection:
+        statement = "update billing.invoice set status = 'paid', amount_paid = gross_amount where id = any(:ids)"
+        connection.execute(text(statement), {"ids": ids})
+    desk.add([late[number % 40] for number in range(INVOICES)])
+    return desk
+
+
+@pytest.fixture
+def start_run(busy_desk: Desk) -> Iterator[Callable[[], int]]:
+    """Starts a run in a process of its own; returns its id."""
+    where = [busy_desk.url.render_as_string(hide_password=False), str(busy_desk.organization_id), str(BATCH_SIZE)]
+    zygote = subprocess.Popen(
+        [sys.executable, "-m", "invoice_pipelines_tests.system.overdue.worker", *where],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+    )
+
+    def start() -> int:
+        assert zygote.stdin is not None
+        assert zygote.stdout is not None
+        zygote.stdin.write("\n")
+        zygote.stdin.flush()
+        return int(zygote.stdout.readline())
+
+    yield start
+    zygote.communicate(timeout=10)
+
+
+def run_when_free(desk: Desk) -> ExecutionReport:
+    """The server needs a moment to see that the process with the lock is dead."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return desk.run(batch_size=1000)
+        except AlreadyRunning:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_runs_lose_and_double_nothing_and_the_log_tells_the_truth(
+    busy_desk: Desk, start_run: Callable[[], int], kills: int
+) -> None:
+    moments = random.Random(20260329)
+    desk = busy_desk
+    before = len(desk.log_rows())
+    for _ in range(kills):
+        known = len(desk.log_rows())
+        worker = start_run()
+        if moments.random() < 0.8:  # the others may be killed before they have opened their row
+            deadline = time.monotonic() + 10
+            while len(desk.log_rows()) == known and time.monotonic() < deadline:
+                time.sleep(0.005)
+        time.sleep(moments.uniform(0, 0.15))
+        os.kill(worker, signal.SIGKILL)
+    last = run_when_free(desk)
+    assert last.status == "SUCCESS"
+
+    open_ones = desk.notifications("open")
+    expected = {
+        (row.id, level)
+        for row in desk.rows(
+            """select id, overdue.day_at(now()) - due_date as days from billing.invoice
+               where status = 'issued' and document_kind = 'invoice'"""
+        )
+        for level in (1, 14)
+        if row.days >= level
+    }
+    assert len(open_ones) == len(expected)
+    assert {(row.invoice_id, row.level) for row in open_ones} == expected
+    to_send = desk.work_items()
+    assert len(to_send) == len(set(to_send)) == INVOICES + SETTLED
+
+    rows = desk.log_rows()[before:]
+    assert [row.status for row in rows[:-1]] == ["FAILED"] * (len(rows) - 1)
+    assert len(rows) > kills / 2, "the kills hit runs at work"
+    assert all("killed" in row.errors[-1]["reason"] for row in rows[:-1])
+    assert all(row.start_time <= row.end_time <= row.progress_at for row in rows[:-1])
+    assert sum(row.created_count for row in rows) == len(expected)
+    assert sum(row.closed_count for row in rows) == len(desk.notifications("closed"))
+    assert sum(1 for row in rows[:-1] if row.created_count) > 0, "some were killed in the middle"
+    assert last.created_count > 0, "none of them came to its end"

@@ -1,0 +1,124 @@
+"""Several processes at one queue, and processes that die: every item is done once, none is lost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from invoice_pipelines.work import create_job, drain, get_job
+from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines_tests.integration.work.conftest import KIND, Desk, leave_effects
+from invoice_pipelines_tests.support.sizes import size
+
+
+@pytest.fixture
+def start(desk: Desk) -> Iterator[Callable[..., list[subprocess.Popen[str]]]]:
+    """Starts workers, which begin at the same moment; kills those that are left at the end."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: object, count: int = 1) -> list[subprocess.Popen[str]]:
+        where = [desk.url.render_as_string(hide_password=False), str(desk.organization_id)]
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-m", "invoice_pipelines_tests.system.work.worker", *where, *map(str, arguments)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                cwd=PROJECT,
+            )
+            for _ in range(count)
+        ]
+        started.extend(workers)
+        assert [line_of(worker) for worker in workers] == ["ready"] * count
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write("\n")
+            worker.stdin.flush()
+        return workers
+
+    yield start
+    for worker in started:
+        worker.kill()
+        worker.communicate(timeout=10)
+
+
+def line_of(worker: subprocess.Popen[str]) -> str:
+    assert worker.stdout is not None
+    return worker.stdout.readline().strip()
+
+
+def make(desk: Desk, count: int):
+    subjects = [f"{number:05}" for number in range(count)]
+    with desk.scope() as connection:
+        return create_job(connection, KIND, subjects, created_by="anna"), subjects
+
+
+def job_of(desk: Desk, job_id):
+    with desk.scope() as connection:
+        return get_job(connection, job_id)
+
+
+ITEMS = size(6_000, 20_000)
+
+
+def test_four_processes_do_very_many_items_once_each(desk, start):
+    job_id, subjects = make(desk, ITEMS)
+    workers = start(250, 60, 2, count=4)
+    reports = [json.loads(worker.communicate(timeout=120)[0]) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * 4
+    assert desk.effects() == subjects
+    assert sum(report["succeeded"] for report in reports) == ITEMS
+    assert all(report["succeeded"] > 0 for report in reports), reports
+    job = job_of(desk, job_id)
+    assert (job.status, job.successful_items, job.processed_items) == ("completed", ITEMS, ITEMS)
+
+
+def test_a_worker_killed_in_the_middle_of_a_chunk_loses_and_doubles_nothing(desk, start):
+    job_id, subjects = make(desk, 100)
+    (worker,) = start(20, 2, 2, "hang")
+    assert line_of(worker) == "in the middle of a chunk"
+    worker.kill()
+    worker.wait(10)
+    assert drain(desk.engine, desk.organization_id, KIND, leave_effects).succeeded == 40, "the lease still runs"
+    time.sleep(2)
+    report = drain(desk.engine, desk.organization_id, KIND, leave_effects, lease=timedelta(seconds=5))
+    assert (report.died, report.succeeded) == (20, 20)
+    assert desk.effects() == subjects
+    assert (job_of(desk, job_id).status, job_of(desk, job_id).successful_items) == ("completed", 100)
+
+
+def test_an_item_that_kills_its_process_takes_no_other_with_it(desk, start):
+    job_id, subjects = make(desk, 10)
+    deaths = 0
+    while job_of(desk, job_id).status in ("pending", "processing"):
+        (worker,) = start(10, 60, 2, "exit-on=00004")
+        worker.communicate(timeout=60)
+        deaths += worker.returncode == 9
+        desk.let_leases_expire()
+        assert deaths <= 2, "it may try as often as the worker allows"
+    assert deaths == 2
+    job = job_of(desk, job_id)
+    assert (job.status, job.successful_items, job.failed_items) == ("completed_with_errors", 9, 1)
+    assert job.summary == {"failures": {"WORKER_DIED": 1}}
+    assert desk.effects() == [subject for subject in subjects if subject != "00004"]
+
+
+@pytest.mark.slow
+def test_workers_killed_over_and_over_lose_and_double_nothing(desk, start):
+    job_id, subjects = make(desk, 5_000)
+    for moment in range(6):
+        workers = start(50, 60, 100, count=2)
+        time.sleep(0.05 + 0.05 * moment)
+        for worker in workers:
+            worker.kill()
+            worker.wait(10)
+        desk.let_leases_expire()
+    drain(desk.engine, desk.organization_id, KIND, leave_effects, max_attempts=100)
+    assert desk.effects() == subjects
+    assert job_of(desk, job_id).successful_items == 5_000

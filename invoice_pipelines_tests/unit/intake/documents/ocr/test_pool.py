@@ -1,0 +1,209 @@
+"""Holds that a pool of processes gives every page its result, in order, whatever happens to its processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr.engine import (
+    EngineSpec,
+    EngineUnavailable,
+    PageError,
+    PageImage,
+    RecognizedPage,
+)
+from invoice_pipelines.intake.documents.ocr.messages import send
+from invoice_pipelines.intake.documents.ocr.pool import PROCESS_DIED, TIMEOUT, OcrPool, Places, PoolBounds
+from invoice_pipelines.intake.documents.ocr.rendering import render_pages
+from invoice_pipelines_tests.support.intake.documents.ocr import drawn
+from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
+from invoice_pipelines_tests.support.sizes import only_at_full_size
+
+pytest.importorskip("tesserocr", reason="the extra `tesseract`, whose engine starts fast, is not installed")
+
+SPEC = EngineSpec("tesseract")
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(4, tmp_path / "places", wait_seconds=30)
+
+
+def page(number: int) -> PageImage:
+    return PageImage(drawn.lines_picture((f"Seite {number}", "Rechnung"), width=500), dpi=200.0)
+
+
+def text(result: RecognizedPage | PageError) -> str:
+    assert isinstance(result, RecognizedPage)
+    return " ".join(word.text for word in result.words)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_results_come_in_the_order_of_the_pages(places: Places) -> None:
+    slow = PageImage(drawn.lines_picture(drawn.INVOICE), dpi=100.0)
+    with OcrPool(SPEC, 2, places=places) as pool:
+        results = list(pool.recognize([slow, *(page(number) for number in range(1, 9))]))
+        assert len(pool.process_ids()) == 2
+    assert "Müßiggang" in text(results[0])
+    assert [text(result).split()[:2] for result in results[1:]] == [["Seite", str(number)] for number in range(1, 9)]
+
+
+def test_few_pages_are_taken_ahead(places: Places) -> None:
+    taken = 0
+
+    def pages() -> Iterator[PageImage]:
+        nonlocal taken
+        for number in range(1, 31):
+            taken += 1
+            yield page(number)
+
+    with OcrPool(SPEC, 1, places=places) as pool:
+        for given, _ in enumerate(pool.recognize(pages()), start=1):
+            assert taken - given <= 4
+
+
+def test_processes_end_with_the_pool(places: Places) -> None:
+    with OcrPool(SPEC, 2, places=places) as pool:
+        list(pool.recognize(page(number) for number in range(4)))
+        pids = pool.process_ids()
+    assert len(pids) == 2
+    assert not any(is_alive(pid) for pid in pids)
+    with pytest.raises(EngineUnavailable):
+        pool._processes[0].read(page(1))
+
+
+def test_a_page_whose_process_is_killed_is_read_by_a_new_one(places: Places) -> None:
+    with OcrPool(SPEC, 1, places=places) as pool:
+        results = pool.recognize(page(number) for number in range(1, 7))
+        read = [text(next(results))]
+        os.kill(pool.process_ids()[0], signal.SIGKILL)
+        read += [text(result) for result in results]
+    assert [words.split()[1] for words in read] == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_page_that_kills_every_process_is_an_error_and_the_others_go_on(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deadly = PageImage(Image.new("L", (1234, 999), 255))
+    with OcrPool(SPEC, 1, places=places) as pool:
+
+        def send_and_kill(connection: socket.socket, content: Any) -> None:
+            send(connection, content)
+            if deadly.image.size in content:
+                os.kill(pool.process_ids()[0], signal.SIGKILL)
+
+        monkeypatch.setattr("invoice_pipelines.intake.documents.ocr.pool.send", send_and_kill)
+        first, bad, after = pool.recognize([page(1), deadly, page(2)])
+    assert text(first).startswith("Seite")
+    assert isinstance(bad, PageError)
+    assert (bad.code, bad.retry) == (PROCESS_DIED, True)
+    assert text(after).startswith("Seite")
+
+
+def test_a_page_that_takes_too_long_is_given_up_and_the_others_go_on(places: Places) -> None:
+    with OcrPool(SPEC, 1, places=places, bounds=PoolBounds(page_seconds=6.0)) as pool:
+        list(pool.recognize([page(1)]))
+        stopped = pool.process_ids()[0]
+        os.kill(stopped, signal.SIGSTOP)
+        late, after = pool.recognize([page(2), page(3)])
+    assert isinstance(late, PageError)
+    assert (late.code, late.retry) == (TIMEOUT, False)
+    assert text(after).startswith("Seite")
+    assert not is_alive(stopped)
+
+
+def test_a_process_is_started_anew_after_some_pages_or_with_too_much_memory(places: Places) -> None:
+    with OcrPool(SPEC, 1, places=places, bounds=PoolBounds(pages=2)) as pool:
+        after = []
+        for number in range(3):
+            list(pool.recognize([page(number)]))
+            after.append(pool.process_ids())
+    assert [len(pids) for pids in after] == [1, 0, 1]
+    assert after[0] != after[2]
+    with OcrPool(SPEC, 1, places=places, bounds=PoolBounds(memory=1)) as pool:
+        (result,) = pool.recognize([page(1)])
+        assert text(result).startswith("Seite")
+        assert pool.process_ids() == []
+        assert pool.most_memory() > 10_000_000
+
+
+def test_an_engine_that_cannot_be_opened_is_unavailable_and_not_replaced(places: Places) -> None:
+    with OcrPool(EngineSpec("paddle"), 1, places=places) as pool, pytest.raises(EngineUnavailable, match="paddle"):
+        list(pool.recognize([page(1)]))
+
+
+def test_pools_share_the_places_of_a_machine(tmp_path: Path) -> None:
+    places = Places(1, tmp_path, wait_seconds=0.5)
+    with OcrPool(SPEC, 2, places=places) as first:
+        assert len(list(first.recognize(page(number) for number in range(6)))) == 6
+        assert len(first.process_ids()) == 1
+        with OcrPool(SPEC, 1, places=places) as second, pytest.raises(EngineUnavailable, match="busy"):
+            list(second.recognize([page(1)]))
+    with OcrPool(SPEC, 1, places=places) as second:
+        assert len(list(second.recognize([page(1)]))) == 1
+
+
+def test_processes_and_places_are_free_again_when_whoever_had_the_pool_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from PIL import Image\n"
+        "from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, PageImage\n"
+        "from invoice_pipelines.intake.documents.ocr.pool import OcrPool, Places\n"
+        "pool = OcrPool(EngineSpec('tesseract'), 1, places=Places(1, Path(sys.argv[1])))\n"
+        "list(pool.recognize([PageImage(Image.new('L', (300, 300), 255))]))\n"
+        "print(pool.process_ids()[0], flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    run = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    pid = int(run.stdout.readline())
+    run.kill()
+    run.wait()
+    end = time.monotonic() + 20
+    while is_alive(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not is_alive(pid)
+    with OcrPool(SPEC, 1, places=Places(1, tmp_path, wait_seconds=5)) as pool:
+        assert len(list(pool.recognize([page(1)]))) == 1
+
+
+def test_giving_up_half_way_ends_at_once(places: Places) -> None:
+    began = time.monotonic()
+    with OcrPool(SPEC, 1, places=places) as pool:
+        results = pool.recognize(page(number) for number in range(1000))
+        next(results)
+        results.close()
+    assert time.monotonic() - began < 30
+
+
+@only_at_full_size
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_hundred_scanned_pages_are_read_in_order_within_the_memory_promised(places: Places) -> None:
+    pages = [[(72, 100, f"Seite {number}"), (72, 130, "Gesamtbetrag 1.234,56")] for number in range(1, 101)]
+    images = render_pages(draw(*pages), range(1, 101), Limits())
+    with OcrPool(EngineSpec("rapidocr"), 2, places=places) as pool:
+        read = [text(result) for result in pool.recognize(images)]
+        assert pool.most_memory() < 1_500_000_000
+    assert ["".join(words.split())[: len(f"Seite{number}")] for number, words in enumerate(read, start=1)] == [
+        f"Seite{number}" for number in range(1, 101)
+    ]

@@ -1,0 +1,180 @@
+"""What goes to a person, what passes, and what fails: by source, confidence and rules."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invoice_pipelines.einvoice.model import Payment, PaymentAccount
+from invoice_pipelines.intake.reading import Provenance, Reading, Source
+from invoice_pipelines.intake.review.fields import place_of
+from invoice_pipelines.intake.review.reason import ReviewReason
+from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, THRESHOLDS, Judgement, judge
+from invoice_pipelines.intake.validation import EarlierInvoice, Expectations, Severity, Verdict, validate
+from invoice_pipelines.intake.validation.verdict import content_violation
+from invoice_pipelines.organizations import ReviewThresholds
+from invoice_pipelines_tests.integration.intake.conftest import make_reading
+from invoice_pipelines_tests.support.intake.review.lane import on_paper
+
+EXPECTATIONS = Expectations(date(2026, 5, 1))
+TOTALS = ("net_amount", "tax_amount", "gross_amount", "payable_amount")
+
+
+def judged(
+    reading: Reading, thresholds: ReviewThresholds | None = None, expectations: Expectations = EXPECTATIONS
+) -> tuple[Judgement, tuple[ReviewReason, ...]]:
+    return judge(reading, validate(reading, expectations), thresholds or ReviewThresholds())
+
+
+def codes(reasons: tuple[ReviewReason, ...]) -> list[tuple[str, str | None]]:
+    return [(reason.code, reason.field) for reason in reasons]
+
+
+def test_a_page_of_which_every_value_is_sure_passes() -> None:
+    assert judged(on_paper()) == (Judgement.VALID, ())
+
+
+@pytest.mark.parametrize("field", [name for name in THRESHOLDS if name != "iban"])
+def test_a_value_below_its_threshold_goes_to_a_person_and_one_at_it_does_not(field: str) -> None:
+    threshold = getattr(ReviewThresholds(), THRESHOLDS[field])
+    name = field.replace(".", "_")
+    judgement, reasons = judged(on_paper(**{name: threshold - 0.001}))
+    assert judgement is Judgement.NEEDS_REVIEW
+    assert codes(reasons) == [(LOW_CONFIDENCE, field)]
+    assert reasons[0].confidence == pytest.approx(threshold - 0.001)
+    assert not reasons[0].must_be_corrected
+    assert judged(on_paper(**{name: threshold}))[0] is Judgement.VALID
+
+
+def test_an_account_that_was_read_unsurely_goes_to_a_person_and_none_at_all_does_not() -> None:
+    reading = on_paper(changes={"payments": (Payment(accounts=(PaymentAccount("DE02120300000000202051"),)),)})
+    assert codes(judged(reading)[1]) == [(LOW_CONFIDENCE, "iban")]
+    sure = {**reading.provenance, place_of("iban"): Provenance(Source.TEXT, 0.98)}
+    assert judged(dataclasses.replace(reading, provenance=sure))[0] is Judgement.VALID
+
+
+def test_a_value_of_which_nothing_is_known_is_not_sure() -> None:
+    reading = dataclasses.replace(on_paper(), provenance={})
+    assert {field for _, field in codes(judged(reading)[1])} == {name for name in THRESHOLDS if name != "iban"}
+
+
+def test_a_net_amount_that_is_the_total_without_vat_is_as_sure_as_the_total() -> None:
+    exempt = {"net_amount": Decimal("119.00"), "tax_amount": None, "tax_breakdowns": ()}
+    assert judged(on_paper(changes=exempt, net_amount=0.4))[0] is Judgement.VALID
+    judgement, reasons = judged(on_paper(changes=exempt, net_amount=0.4, gross_amount=0.9))
+    assert judgement is Judgement.NEEDS_REVIEW
+    assert {field for _, field in codes(reasons)} == {"net_amount", "gross_amount"}
+
+
+def test_an_organization_may_ask_for_more_or_less() -> None:
+    assert judged(on_paper(number=0.97), ReviewThresholds(number=0.98))[0] is Judgement.NEEDS_REVIEW
+    assert judged(on_paper(number=0.5), ReviewThresholds(number=0.4))[0] is Judgement.VALID
+
+
+def test_a_reason_says_in_both_languages_what_was_read_and_how_surely() -> None:
+    _, (reason,) = judged(on_paper(gross_amount=0.8))
+    assert reason.message == "The total with VAT 119.00 was read with confidence 0.80, below 0.95."
+    assert reason.message_de == "Gesamtbetrag 119.00 wurde mit der Sicherheit 0.80 gelesen, unter 0.95."
+    assert reason.value == "119.00"
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "field"),
+    [
+        ({"number": None}, "IP-REQ-01", "number"),
+        ({"issue_date": None}, "IP-REQ-02", "issue_date"),
+        ({"currency": None}, "IP-REQ-04", "currency"),
+        ({"gross_amount": None, "payable_amount": None}, "IP-REQ-05", "gross_amount"),
+        ({"gross_amount": Decimal(120), "payable_amount": Decimal(120)}, "IP-TOTAL-01", "gross_amount"),
+        ({"payable_amount": Decimal(100)}, "IP-TOTAL-04", "payable_amount"),
+        ({"issue_date": date(2027, 1, 1), "due_date": None}, "IP-DATE-01", "issue_date"),
+        ({"currency": "EUO"}, "IP-CUR-01", "currency"),
+    ],
+)
+def test_what_breaks_a_fatal_rule_on_a_page_goes_to_a_person_and_in_xml_fails(
+    changes: dict[str, Any], rule: str, field: str
+) -> None:
+    for source in (Source.TEXT, Source.OCR):
+        judgement, reasons = judged(dataclasses.replace(on_paper(), source=source, **changes))
+        assert judgement is Judgement.NEEDS_REVIEW
+        assert [(one.code, one.field) for one in reasons if one.must_be_corrected] == [(rule, field)]
+    assert judged(dataclasses.replace(make_reading(), **changes)) == (Judgement.FAILED, ())
+
+
+def test_xml_is_never_doubted() -> None:
+    assert judged(make_reading()) == (Judgement.VALID, ())
+
+
+@pytest.mark.parametrize("source", [Source.XML, Source.TEXT])
+def test_a_sign_of_fraud_goes_to_a_person_whatever_was_read(source: Source) -> None:
+    changed = content_violation("IP-IBAN-02", Severity.WARNING, "Another IBAN.", "Andere IBAN.", "iban")
+    reading = on_paper() if source is Source.TEXT else make_reading()
+    judgement, (reason,) = judge(reading, Verdict((changed,), "1"), ReviewThresholds())
+    assert judgement is Judgement.NEEDS_REVIEW
+    assert (reason.code, reason.must_be_corrected) == ("IP-IBAN-02", False)
+    assert judge(reading, Verdict((changed,), "1"), ReviewThresholds(), accepted=[reason.subject]) == (
+        Judgement.VALID,
+        (),
+    )
+
+
+def test_a_duplicate_that_is_surely_read_fails_and_one_in_doubt_goes_to_a_person() -> None:
+    earlier = EarlierInvoice("A-1", date(2026, 3, 1), Decimal("119.00"), "EUR", "first.pdf")
+    expectations = Expectations(date(2026, 5, 1), earlier_invoices=(earlier,))
+    assert judged(on_paper("A-1"), expectations=expectations) == (Judgement.FAILED, ())
+    judgement, reasons = judged(on_paper("A-1", number=0.5), expectations=expectations)
+    assert judgement is Judgement.NEEDS_REVIEW
+    assert {reason.code for reason in reasons} == {"IP-DUP-01", LOW_CONFIDENCE}
+
+
+def test_vat_by_rate_that_does_not_sum_up_on_a_page_goes_to_a_person() -> None:
+    reading = on_paper(
+        changes={
+            "net_amount": Decimal("200.00"),
+            "tax_amount": Decimal("38.00"),
+            "gross_amount": Decimal("238.00"),
+            "payable_amount": Decimal("238.00"),
+        }
+    )
+    assert {code for code, _ in codes(judged(reading)[1])} == {"IP-TAX-02", "IP-TAX-03"}
+
+
+def test_what_was_accepted_is_settled_for_this_value_only() -> None:
+    reading = on_paper(gross_amount=0.7)
+    verdict = validate(reading, EXPECTATIONS)
+    _, (reason,) = judge(reading, verdict, ReviewThresholds())
+    assert judge(reading, verdict, ReviewThresholds(), accepted=[reason.subject])[0] is Judgement.VALID
+    other = (reason.code, reason.field, "119.10")
+    assert judge(reading, verdict, ReviewThresholds(), accepted=[other])[0] is Judgement.NEEDS_REVIEW
+
+
+@given(
+    source=st.sampled_from([Source.TEXT, Source.OCR]),
+    sure=st.fixed_dictionaries({name: st.none() | st.floats(0, 1) for name in TOTALS}),
+    amounts=st.fixed_dictionaries(
+        {name: st.sampled_from([None, Decimal(0), Decimal(100), Decimal(19), Decimal(119)]) for name in TOTALS}
+    ),
+)
+def test_no_unsure_total_is_valid(
+    source: Source, sure: dict[str, float | None], amounts: dict[str, Decimal | None]
+) -> None:
+    reading = dataclasses.replace(on_paper(), source=source, **amounts)
+    places = {name: place for name, place in reading.provenance.items() if name not in TOTALS}
+    places |= {name: Provenance(source, confidence) for name, confidence in sure.items() if confidence is not None}
+    reading = dataclasses.replace(reading, provenance=places)
+    untaxed = amounts["net_amount"] == amounts["gross_amount"] and not amounts["tax_amount"]
+    follows = {"net_amount"} if untaxed and (sure["gross_amount"] or 0.0) >= 0.95 else set()
+    unsure = [
+        name for name in TOTALS if amounts[name] is not None and name not in follows and (sure[name] or 0.0) < 0.95
+    ]
+    judgement, _ = judged(reading)
+    if unsure:
+        assert judgement is Judgement.NEEDS_REVIEW
+    if judgement is Judgement.VALID:
+        assert amounts["gross_amount"] is not None
