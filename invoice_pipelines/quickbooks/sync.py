@@ -1,4 +1,4 @@
-"""Holds the sync of an organization as a whole: read what was changed there, then send what waits here.
+"""The sync of an organization as a whole: read what was changed there, then send what waits here.
 
 It is what Dagster, the command line and the demo call; how one reads and sends is in `pull` and `push`.
 """
@@ -14,15 +14,15 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.faults import RealmPaused
 from invoice_pipelines.quickbooks.api.usage import Usage, read_usage
 from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.quickbooks.pull.pull import PullReport, pull
 from invoice_pipelines.quickbooks.push.push import push
-from invoice_pipelines.quickbooks.push.report import PushProgress, PushReport
+from invoice_pipelines.quickbooks.push.report import PushReport
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.work import Progress, Run
 
 TIME_BOX = timedelta(minutes=30)
 SECONDS_BETWEEN_LINES = 5.0
@@ -65,17 +65,17 @@ def sync(
     line every few seconds. Raises Fault where QuickBooks fails as a whole; what is wrong with single records is in the
     reports.
     """
-    started = time.monotonic()
+    run = Run(engine, organization_id, [], lease=timedelta(seconds=settings.lease_seconds), time_box=time_box)
     tell = _now_and_then(on_progress)
-    with organization_scope(engine, organization_id) as connection:
+    with run.scope() as connection:
         connected = find_connection(connection)
         started_at: datetime = connection.execute(text("select now()")).scalar_one()
         before = read_usage(connection, started_at)
     if connected is None or connected.status == "disconnected":
-        return SyncReport(False, {}, {}, None, Usage(), started_at, time.monotonic() - started)
+        return SyncReport(False, {}, {}, None, Usage(), started_at, run.seconds())
 
     def time_left() -> timedelta:
-        return max(time_box - timedelta(seconds=time.monotonic() - started), timedelta())
+        return max(time_box - timedelta(seconds=run.seconds()), timedelta())
 
     pulled: dict[EntityType, PullReport] = {}
     pushed: dict[EntityType, PushReport] = {}
@@ -88,7 +88,7 @@ def sync(
                 organization_id,
                 entities,
                 full=full,
-                time_box=time_left(),
+                time_box=run.time_left(),
                 on_progress=lambda report: tell(f"{report.entity}s: {report.documents} read"),
             )
         for entity in KINDS if do_push else ():
@@ -98,16 +98,16 @@ def sync(
                     settings,
                     organization_id,
                     entity,
-                    time_box=time_left(),
+                    time_box=run.time_left(),
                     on_progress=partial(_tell_push, tell, entity),
                 )
     except RealmPaused as paused:
         stopped = str(paused)
     stopped = stopped or next(_reasons(pulled, pushed), None)
-    with organization_scope(engine, organization_id) as connection:
+    with run.scope() as connection:
         after = read_usage(connection, started_at)
     used = Usage(**{name: count - getattr(before, name) for name, count in asdict(after).items()})
-    return SyncReport(True, pulled, pushed, stopped, used, started_at, time.monotonic() - started)
+    return SyncReport(True, pulled, pushed, stopped, used, started_at, run.seconds())
 
 
 def _reasons(pulled: Mapping[EntityType, PullReport], pushed: Mapping[EntityType, PushReport]) -> Iterator[str]:
@@ -129,7 +129,7 @@ def _now_and_then(on_progress: Callable[[str], None] | None) -> Callable[[str], 
     return tell
 
 
-def _tell_push(tell: Callable[[str], None], entity: EntityType, progress: PushProgress) -> None:
+def _tell_push(tell: Callable[[str], None], entity: EntityType, progress: Progress) -> None:
     eta = f", about {progress.eta_seconds:.0f} s left" if progress.eta_seconds else ""
     total = progress.done + progress.due
     tell(f"{entity}s: {progress.done} of {total} sent, {60 * progress.items_per_second:.0f} a minute{eta}")

@@ -1,23 +1,21 @@
-"""Holds how a thread of a push voids invoices, one by one: what is read, stored, sent and recorded. See voids."""
+"""How a thread of a push voids invoices, one by one: what is read, stored, sent and recorded. See voids."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind
 from invoice_pipelines.quickbooks.invoices import voids
 from invoice_pipelines.quickbooks.push.batches import Batch, Ended, Planned, end_operations, store_batch
 from invoice_pipelines.quickbooks.push.composing import next_revision
 from invoice_pipelines.quickbooks.push.entries import Entries, given_up
+from invoice_pipelines.quickbooks.push.pushing import Pushing
 from invoice_pipelines.quickbooks.push.resending import NOT_KNOWN, Resending
-from invoice_pipelines.quickbooks.push.shared import Shared
 from invoice_pipelines.quickbooks.records.mappings import Mapped, load_mappings
 from invoice_pipelines.work import Failed, Outcome
 
@@ -30,15 +28,13 @@ ROUNDS = 4
 class Voiding:
     """The voids of one thread."""
 
-    def __init__(self, shared: Shared, resending: Resending) -> None:
-        self._shared = shared
-        self._quickbooks = shared.quickbooks
-        self._connected = shared.quickbooks.connected
-        self._entity = shared.entity
+    def __init__(self, pushing: Pushing, resending: Resending) -> None:
+        self._pushing = pushing
+        self._scope = pushing.run.scope
+        self._quickbooks = pushing.quickbooks
+        self._connected = pushing.quickbooks.connected
+        self._entity = pushing.entity
         self._resending = resending
-
-    def _scope(self) -> AbstractContextManager[Connection]:
-        return organization_scope(self._shared.engine, self._shared.organization_id)
 
     def void(self, known: Mapped, entries: Entries) -> None:
         """Voids an invoice there; its entry has an outcome after that. Raises HeldUp and RealmPaused."""
@@ -48,7 +44,7 @@ class Voiding:
             try:
                 document = voids.read_invoice(self._quickbooks, known)
             except Fault as fault:
-                self._finish(known, given_up(fault, entries.attempts(known.local_id)), entries)
+                self._pushing.finish(entries, {known.local_id: given_up(fault, entries.attempts(known.local_id))})
                 return
             with self._scope() as connection:
                 if document is None:
@@ -66,13 +62,13 @@ class Voiding:
                 if outcome is not None:
                     ended = entries.finish(connection, {known.local_id: outcome})
             if outcome is not None or batch is None:
-                self._shared.tally.outcomes(ended)
+                self._pushing.count(ended)
                 return
             with self._resending.held(batch):
                 if not self.send(batch, entries):
                     return
         failed = Failed("QBO_5010", "The invoice is changed in QuickBooks again and again.", retry=True)
-        self._finish(known, failed, entries)
+        self._pushing.finish(entries, {known.local_id: failed})
 
     def send(self, batch: Batch, entries: Entries | None) -> dict[UUID, Fault | None]:
         """Sends a stored void; returns its invoice where it must be read and decided anew."""
@@ -101,8 +97,8 @@ class Voiding:
             counts = self._resending.company_answers(batch)
             self._resending.leave_open(batch, [subject], last, entries, counts=counts)
             return {}
-        self._shared.heard()
-        ended: list[Outcome] = []
+        self._pushing.heard()
+        ended: Mapping[str, Outcome] = {}
         with self._scope() as connection:
             if document is not None:
                 outcome = voids.record_void(connection, self._connected, known, document, batch)
@@ -115,7 +111,7 @@ class Voiding:
                 outcome = voids.record_refusal(connection, self._connected, known, str(last), last, batch)
             if entries is not None:
                 ended = entries.finish(connection, {subject: outcome})
-        self._shared.tally.outcomes(ended)
+        self._pushing.count(ended)
         return {}
 
     def _store(self, connection: Connection, known: Mapped, sync_token: str) -> Batch | None:
@@ -128,9 +124,4 @@ class Voiding:
         document = {"Id": known.quickbooks_id, "SyncToken": sync_token}
         revision = next_revision(connection, self._entity, known.local_id, "void")
         planned = Planned(known.local_id, "void", document, {"quickbooks_id": known.quickbooks_id}, revision)
-        return store_batch(connection, self._connected.realm_id, self._entity, [planned], self._shared.lease)
-
-    def _finish(self, known: Mapped, outcome: Outcome, entries: Entries) -> None:
-        with self._scope() as connection:
-            ended = entries.finish(connection, {known.local_id: outcome})
-        self._shared.tally.outcomes(ended)
+        return store_batch(connection, self._connected.realm_id, self._entity, [planned], self._pushing.run.lease)

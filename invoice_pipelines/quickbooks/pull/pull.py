@@ -1,4 +1,4 @@
-"""Holds the pull: what was changed in QuickBooks is read and applied here, so that nothing is missed or done twice.
+"""The pull: what was changed in QuickBooks is read and applied here, so that nothing is missed or done twice.
 
 Usually one call tells all changes since the last pull (change data capture). Where there are too many of them, or the
 last pull was too long ago, or there was none, everything is read in pages (`reading`). How far it got is stored with
@@ -9,7 +9,6 @@ pull" is by the clock of QuickBooks alone, with an overlap: what comes twice is 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,9 +16,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.client import (
     Changes,
     QuickBooks,
@@ -45,6 +42,7 @@ from invoice_pipelines.quickbooks.pull.state import (
 )
 from invoice_pipelines.quickbooks.values import TRANSACTION_TYPES, Applied, Deleted, EntityType
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.work import Run
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +51,9 @@ OVERLAP = timedelta(minutes=5)
 LONGEST_AGO = timedelta(days=29)
 """Changes of longer ago are not asked for: QuickBooks tells those of 30 days."""
 
-_AGAIN = ("40001", "40P01", "23505")
-"""SQLSTATEs of a transaction that lost against another: a deadlock, or a key that was taken meanwhile."""
-_ATTEMPTS = 5
+_KEY_IS_TAKEN = "23505"
+"""SQLSTATE of a transaction that lost against another one, which was faster to write the same."""
+NO_END = timedelta(days=365)
 
 Result = TypeVar("Result")
 
@@ -88,7 +86,7 @@ def pull(
     *,
     full: bool = False,
     limits: Limits | None = None,
-    time_box: timedelta | None = None,
+    time_box: timedelta = NO_END,
     on_progress: Callable[[PullReport], None] | None = None,
 ) -> dict[EntityType, PullReport]:
     """Reads what was changed in QuickBooks and applies it here, in the order customers, items, invoices, payments.
@@ -99,7 +97,8 @@ def pull(
     should not refuse.
     """
     with QuickBooks(engine, settings, organization_id, limits=limits) as client:
-        return _Pull(engine, organization_id, client, full, time_box, on_progress).run(entities)
+        run = Run(engine, organization_id, [], lease=timedelta(seconds=settings.lease_seconds), time_box=time_box)
+        return _Pull(run, client, full, on_progress).pull(entities)
 
 
 class _Pull:
@@ -107,26 +106,21 @@ class _Pull:
 
     def __init__(
         self,
-        engine: Engine,
-        organization_id: UUID,
+        run: Run,
         client: QuickBooks,
         full: bool,
-        time_box: timedelta | None,
         on_progress: Callable[[PullReport], None] | None,
     ) -> None:
-        self._engine = engine
-        self._organization_id = organization_id
+        self._run = run
         self._client = client
         self._connected = client.connected
         self._realm = client.connected.realm_id
         self._full = full
         self._on_progress = on_progress
-        self._started = time.monotonic()
-        self._ends = None if time_box is None else self._started + time_box.total_seconds()
         self._reports: dict[EntityType, PullReport] = {}
         self._states: dict[EntityType, PullState] = {}
 
-    def run(self, entities: Sequence[EntityType]) -> dict[EntityType, PullReport]:
+    def pull(self, entities: Sequence[EntityType]) -> dict[EntityType, PullReport]:
         ordered = [entity for entity in EntityType if entity in entities]
 
         def begin(connection: Connection) -> dict[EntityType, PullState]:
@@ -246,7 +240,7 @@ class _Pull:
         if progress is None or (self._full and progress.since is not None):
             self._prepare(entity, since=None, until=None)
         while (progress := self._states[entity].progress) is not None:
-            if self._ends is not None and time.monotonic() >= self._ends:
+            if self._run.is_over():
                 return
             self._read_chunk(entity, progress)
 
@@ -364,21 +358,18 @@ class _Pull:
             counts[name] = getattr(report, name) + counts.get(name, 0)
         if applied is not None:
             counts["applied"] = report.applied + applied
-        self._reports[entity] = replace(report, seconds=time.monotonic() - self._started, **counts)
+        self._reports[entity] = replace(report, seconds=self._run.seconds(), **counts)
         if self._on_progress is not None and applied is not None:
             self._on_progress(self._reports[entity])
 
     def _in_scope(self, work: Callable[[Connection], Result]) -> Result:
         """One transaction, again where it lost against another: what it does is the same each time."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                with organization_scope(self._engine, self._organization_id) as connection:
-                    return work(connection)
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", "") not in _AGAIN or attempt == _ATTEMPTS:
-                    raise
-                time.sleep(0.05 * attempt)
-        raise AssertionError("unreachable")
+
+        def transaction() -> Result:
+            with self._run.scope() as connection:
+                return work(connection)
+
+        return self._run.again(transaction, also={_KEY_IS_TAKEN})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Holds what is sent, as it is stored before it is sent: the exact body and the operations in it.
+"""What is sent, as it is stored before it is sent: the exact body and the operations in it.
 
 A batch is `sent` until each of its operations has a definite outcome. Until then its subjects are left alone, and it is
 sent again, byte for byte and under the same request id: see open_batches.
@@ -60,6 +60,17 @@ class Batch:
     attempts: int
     created_at: datetime
     operations: tuple[Operation, ...]
+
+    def extend(self, connection: Connection, lease: timedelta) -> None:
+        """Keeps it for another while: it is being sent. With a lease of zero, whoever comes next sends it."""
+        connection.execute(
+            text(
+                """update quickbooks.sent_batch set lease_expires_at = clock_timestamp() + :lease
+                   where organization_id = current_setting('app.organization_id')::uuid and id = :id
+                     and status = 'sent'"""
+            ),
+            {"id": self.id, "lease": lease},
+        )
 
     @property
     def is_void(self) -> bool:

@@ -1,4 +1,4 @@
-"""Holds the claimed entries of the push queue while a thread works on them, and what those come to that it gives up."""
+"""The claimed entries of the push queue while a thread works on them, and what those come to that it gives up."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from sqlalchemy import Connection
 
 from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind
 from invoice_pipelines.quickbooks.invoices import voids
-from invoice_pipelines.work import Claim, Failed, Item, LeaseLost, Outcome, finish, release
+from invoice_pipelines.work import Claim, Failed, Item, LeaseLost, Outcome, finish
 
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 5
 """After so many attempts a fault of QuickBooks itself is final."""
+
+Outcomes = Mapping[UUID, Outcome] | Mapping[str, Outcome]
+"""By subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,10 @@ class Entries:
 
     def __init__(self, claims: Sequence[Claim]) -> None:
         # In one order for all, as each finish locks its job.
-        self._claims = sorted(claims, key=lambda each: (str(each.job_id), str(each.lease_token)))
+        self.claims = sorted(claims, key=lambda each: (str(each.job_id), str(each.lease_token)))
         self._open: dict[str, list[_Entry]] = {}
         self._lost: set[UUID] = set()
-        for claimed in self._claims:
+        for claimed in self.claims:
             for item in claimed.items:
                 self._open.setdefault(item.subject_id, []).append(_Entry(claimed, item))
 
@@ -45,21 +48,22 @@ class Entries:
         """The most attempts of an entry of the subject."""
         return max((entry.item.attempts for entry in self._open.get(str(subject), ())), default=1)
 
-    def finish(self, connection: Connection, outcomes: Mapping[UUID, Outcome] | Mapping[str, Outcome]) -> list[Outcome]:
-        """Ends the entries of subjects; returns one outcome for each.
+    def finish(self, connection: Connection, outcomes: Outcomes) -> dict[str, Outcome]:
+        """Ends the entries of subjects; returns one outcome for each that had any.
 
         A lease that was lost is no reason not to record what was done.
         """
         by_lease: dict[UUID, tuple[Claim, list[Item], list[Outcome]]] = {}
-        ended = []
+        ended: dict[str, Outcome] = {}
         for subject, outcome in outcomes.items():
             entries = self._open.pop(str(subject), [])
-            ended += [outcome] if entries else []  # once, though it may be in a job and in the continuous queue
+            if entries:  # counted once, though it may be in a job and in the continuous queue
+                ended[str(subject)] = outcome
             for entry in entries:
                 of_lease = by_lease.setdefault(entry.claimed.lease_token, (entry.claimed, [], []))
                 of_lease[1].append(entry.item)
                 of_lease[2].append(outcome)
-        for claimed in self._claims:
+        for claimed in self.claims:
             if claimed.lease_token not in by_lease or claimed.lease_token in self._lost:
                 continue
             _, items, results = by_lease[claimed.lease_token]
@@ -70,11 +74,6 @@ class Entries:
                 log.warning("%s", lost)
                 self._lost.add(claimed.lease_token)
         return ended
-
-    def release(self, connection: Connection) -> int:
-        """Gives back what has no outcome, uncounted."""
-        self._open.clear()
-        return sum(release(connection, claimed) for claimed in self._claims)
 
 
 def given_up(fault: Fault | None, attempts: int) -> Outcome:

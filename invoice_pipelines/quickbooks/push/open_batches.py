@@ -1,4 +1,4 @@
-"""Holds the order of batches that got no answer, and what they hold up.
+"""The order of batches that got no answer, and what they hold up.
 
 At full speed several batches are on their way at once, each under a lease that its sender keeps. From its first call
 without an answer on, or once its lease has run out because its process died, a batch **holds up** its entity in its
@@ -22,9 +22,7 @@ no answer either, does not count, however long it lasts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -136,18 +134,6 @@ def rest_batch(connection: Connection, batch: Batch, *, counts: bool, rest: time
         {"id": batch.id, "counts": int(counts), "rest": rest, "rest_aside": rest_aside, "patience": PATIENCE},
     ).scalar_one_or_none()
     return bool(was_set_aside)
-
-
-def extend_batches(connection: Connection, batch_ids: Iterable[UUID], lease: timedelta) -> None:
-    """Keeps batches for another while: they are being sent. With a lease of zero, whoever comes next sends them."""
-    connection.execute(
-        text(
-            """update quickbooks.sent_batch set lease_expires_at = clock_timestamp() + :lease
-               where organization_id = current_setting('app.organization_id')::uuid
-                 and id = any (cast(:ids as uuid[])) and status = 'sent'"""
-        ),
-        {"ids": list(batch_ids), "lease": lease},
-    )
 
 
 def abandon(connection: Connection, batch: Batch) -> None:

@@ -2,27 +2,32 @@
 
     report = push(engine, settings, organization_id, EntityType.INVOICE, time_box=timedelta(minutes=30))
 
-What one thread does is in `sending`, what the threads share in `shared`. Entries come from change capture (capture.sql)
-and from batch jobs; both say "look at it", and what is done follows from the present state.
+What one thread does is in `sending`, what they know of one another in `pushing`. Entries come from change capture
+(capture.sql) and from batch jobs; both say "look at it", and what is done follows from the present state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.quickbooks.api.client import QuickBooks
-from invoice_pipelines.quickbooks.api.faults import QuickBooksError
+from invoice_pipelines.quickbooks.api.faults import Fault, QuickBooksError
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.connection.connections import find_connection
-from invoice_pipelines.quickbooks.push.report import PushProgress, PushReport
+from invoice_pipelines.quickbooks.invoices.accounts import find_accounts
+from invoice_pipelines.quickbooks.push.pushing import Pushing
+from invoice_pipelines.quickbooks.push.report import PushReport
 from invoice_pipelines.quickbooks.push.sending import Sender
-from invoice_pipelines.quickbooks.push.shared import Shared
-from invoice_pipelines.quickbooks.values import EntityType
+from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.work import Progress, enqueue
+
+log = logging.getLogger(__name__)
 
 
 def push(
@@ -33,7 +38,7 @@ def push(
     *,
     limits: Limits | None = None,
     time_box: timedelta,
-    on_progress: Callable[[PushProgress], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> PushReport:
     """Sends what waits of an entity until nothing is left, the time is up or `should_stop()` says so.
@@ -43,19 +48,56 @@ def push(
     the company cannot be reached any more, what is left is given back and the report says so; raises RealmPaused where
     that is so from the start, and QuickBooksError without a connection.
     """
+    limits = limits or Limits.of(settings)
     with QuickBooks(engine, settings, organization_id, limits=limits) as quickbooks:
-        shared = Shared(
-            engine,
-            settings,
-            organization_id,
-            quickbooks,
-            entity,
-            limits or Limits.of(settings),
-            time_box,
-            should_stop,
-            lambda shared: Sender(shared).turn,
+
+        def work(pushing: Pushing) -> PushReport:
+            if pushing.entity is EntityType.ITEM and pushing.run.progress().due > 0:
+                pushing.hints.accounts = find_accounts(quickbooks)
+            pushing.run.work(
+                lambda: Sender(pushing, lambda missing: bring(pushing, missing)).turns(),
+                settings.quickbooks_parallel_calls,
+            )
+            return pushing.report()
+
+        def bring(pushing: Pushing, missing: Iterable[tuple[EntityType, UUID]]) -> None:
+            """Brings customers and items that invoices need to QuickBooks first; one thread does it for all."""
+            wanted: dict[EntityType, set[UUID]] = {}
+            for entity, local_id in missing:
+                wanted.setdefault(entity, set()).add(local_id)
+            with pushing.bringing:
+                for entity in (each for each in KINDS if each in wanted):
+                    with pushing.run.scope() as connection:
+                        enqueue(connection, KINDS[entity], sorted(map(str, wanted[entity])))
+                    others = Pushing(
+                        engine,
+                        settings,
+                        organization_id,
+                        quickbooks,
+                        entity,
+                        limits,
+                        time_box=pushing.run.time_left(),
+                        should_stop=pushing.run.is_over,
+                        needed=frozenset(wanted[entity]),
+                    )
+                    try:
+                        pushing.count_batches(work(others).batches)
+                    except Fault as fault:
+                        log.warning("The %ss that invoices need could not be brought: %s", entity.value, fault)
+
+        return work(
+            Pushing(
+                engine,
+                settings,
+                organization_id,
+                quickbooks,
+                entity,
+                limits,
+                time_box=time_box,
+                on_progress=on_progress,
+                should_stop=should_stop,
+            )
         )
-        return shared.run(settings.quickbooks_parallel_calls, on_progress)
 
 
 def enqueue_backlog(

@@ -1,31 +1,29 @@
-"""Holds what a thread of a push does about calls that get no answer. The rule of it is told in open_batches."""
+"""What a thread of a push does about calls that get no answer. The rule of it is told in open_batches."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind
 from invoice_pipelines.quickbooks.events import record_event
 from invoice_pipelines.quickbooks.push.batches import Batch
 from invoice_pipelines.quickbooks.push.entries import Entries
 from invoice_pipelines.quickbooks.push.open_batches import (
     HeldUp,
-    extend_batches,
     held_up_since,
     hold_up,
     is_oldest,
     rest_batch,
 )
-from invoice_pipelines.quickbooks.push.shared import Shared
-from invoice_pipelines.work import Failed, Outcome
+from invoice_pipelines.quickbooks.push.pushing import Pushing
+from invoice_pipelines.work import Failed
 
 log = logging.getLogger(__name__)
 
@@ -38,32 +36,36 @@ NOT_KNOWN = (FaultKind.UNKNOWN, FaultKind.RETRY, FaultKind.WAIT, FaultKind.REFRE
 class Resending:
     """The calls of a batch, and what becomes of it where they got no answer."""
 
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
-        self._quickbooks = shared.quickbooks
-        self._realm_id = shared.quickbooks.connected.realm_id
-
-    def _scope(self) -> AbstractContextManager[Connection]:
-        return organization_scope(self._shared.engine, self._shared.organization_id)
+    def __init__(self, pushing: Pushing) -> None:
+        self._pushing = pushing
+        self._scope = pushing.run.scope
+        self._quickbooks = pushing.quickbooks
+        self._realm_id = pushing.quickbooks.connected.realm_id
 
     def check(self, connection: Connection) -> None:
         """Raises HeldUp where nothing new may be sent. In the transaction that stores it."""
-        if held_up_since(connection, self._realm_id, self._shared.entity) is not None:
+        if held_up_since(connection, self._realm_id, self._pushing.entity) is not None:
             raise HeldUp
 
     @contextmanager
     def held(self, batch: Batch) -> Iterator[None]:
         """Keeps the lease of a batch while it is sent; after an error whoever comes next sends it again."""
-        self._shared.hold_batch(batch)
+        self._pushing.hold_batch(batch)
+        with self.being_sent(batch):
+            yield
+
+    @contextmanager
+    def being_sent(self, batch: Batch) -> Iterator[None]:
+        """Lets go of a batch that is held already, in the same way."""
         try:
             yield
         except BaseException:
-            self._shared.stop_keeping(batch)
+            self._pushing.run.let_go(batch)
             with suppress(SQLAlchemyError), self._scope() as connection:
-                extend_batches(connection, [batch.id], timedelta(0))
+                batch.extend(connection, timedelta(0))
             raise
         finally:
-            self._shared.let_go_batch(batch)
+            self._pushing.let_go_batch(batch)
 
     def calls(self, batch: Batch) -> Iterator[None]:
         """Yields for each call that may be made in this turn; whoever got an answer asks for no more."""
@@ -73,8 +75,7 @@ class Resending:
         with self._scope() as connection:
             hold_up(connection, batch)
         for attempt in range(1, SENT_AT_ONCE):
-            self._shared.pause(attempt)
-            if self._shared.is_over():
+            if not self._pushing.pause(attempt):
                 return
             with self._scope() as connection:
                 is_its_turn = is_oldest(connection, self._realm_id, batch)
@@ -87,7 +88,7 @@ class Resending:
         That is asked of what is sent again even if the time is up: or else, where that is shorter than a time-out, it
         would never be known.
         """
-        if batch.attempts == 0 and self._shared.is_over():
+        if batch.attempts == 0 and self._pushing.run.is_over():
             return False
         try:
             self._quickbooks.read("CompanyInfo", self._realm_id)
@@ -106,11 +107,11 @@ class Resending:
     ) -> None:
         """The batch rests and is sent again as it is; its entries wait for that. `counts`: see open_batches."""
         unknown = Failed("OUTCOME_UNKNOWN", f"No answer yet; it is sent again as it was. {fault or ''}", retry=True)
-        ended: list[Outcome] = []
-        self._shared.stop_keeping(batch)
-        with self._scope() as connection:
+        self._pushing.run.let_go(batch)
+
+        def rest(connection: Connection) -> None:
             set_aside = rest_batch(
-                connection, batch, counts=counts, rest=self._shared.rest, rest_aside=self._shared.rest_aside
+                connection, batch, counts=counts, rest=self._pushing.rest, rest_aside=self._pushing.rest_aside
             )
             if set_aside:
                 record_event(
@@ -124,8 +125,7 @@ class Resending:
                     detail={"batch": str(batch.id), "request_id": batch.request_id},
                     intuit_tid=None if fault is None else fault.intuit_tid,
                 )
-            if entries is not None:
-                ended = entries.finish(connection, dict.fromkeys(subjects, unknown))
-        self._shared.tally.outcomes(ended)
+
+        self._pushing.finish(entries, dict.fromkeys(subjects, unknown), rest)
         if fault is not None and not counts:
-            self._shared.went_unanswered(fault)
+            self._pushing.went_unanswered(fault)

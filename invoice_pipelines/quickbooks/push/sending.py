@@ -1,4 +1,4 @@
-"""Holds what one thread of a push does: takes entries, decides, stores, sends, settles and records, a batch at a time.
+"""What one thread of a push does: takes entries, decides, stores, sends, settles and records, a batch at a time.
 
 What is stored is sent again until its outcome is known; what is not stored was never sent. So a process may die at any
 point, and whoever comes next goes on. In which order, and what an answer that does not come holds up: see open_batches.
@@ -7,103 +7,111 @@ point, and whoever comes next goes on. In which order, and what an answer that d
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind, RealmPaused
 from invoice_pipelines.quickbooks.invoices.voiding import Voiding
 from invoice_pipelines.quickbooks.push.batches import Batch, Ended, Operation, store_batch
 from invoice_pipelines.quickbooks.push.composing import WAITS, decide
 from invoice_pipelines.quickbooks.push.entries import MOST_ATTEMPTS, Entries, given_up
 from invoice_pipelines.quickbooks.push.open_batches import HeldUp, abandon, held_up_since, take_open_batch
+from invoice_pipelines.quickbooks.push.pushing import Pushing
 from invoice_pipelines.quickbooks.push.resending import NOT_KNOWN, Resending
 from invoice_pipelines.quickbooks.push.settling import Settled, Settler, record
-from invoice_pipelines.quickbooks.push.shared import Shared
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
-from invoice_pipelines.work import Claim, Failed, Outcome, claim, claim_entries, return_expired
+from invoice_pipelines.work import Claim, Failed, Outcome, claim, claim_entries
 from invoice_pipelines.work.failures import reason_of
 
 log = logging.getLogger(__name__)
 
 ROUNDS = 4
 """How often an entry is decided anew within one turn, as after a refresh of what was stale."""
+FORGOTTEN_AFTER = timedelta(hours=20)
+"""QuickBooks may have forgotten a request id by then (24 hours are told): what was done is looked up instead."""
 CLAIMED = 1000
 """Attempts that the queue allows: what is final is decided here, as waiting for another record is no fault."""
+
+
+Bring = Callable[[Iterable[tuple[EntityType, UUID]]], None]
+"""Brings records that others need to QuickBooks first."""
 
 
 class Sender:
     """One thread of a push."""
 
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
-        self._quickbooks = shared.quickbooks
-        self._connected = shared.quickbooks.connected
-        self._entity = shared.entity
-        self._settler = Settler(shared.engine, shared.organization_id, shared.quickbooks, shared.entity, shared.hints)
-        self._resending = Resending(shared)
-        self._voiding = Voiding(shared, self._resending)
+    def __init__(self, pushing: Pushing, bring: Bring) -> None:
+        self._pushing = pushing
+        self._bring = bring
+        self._run = pushing.run
+        self._scope = pushing.run.scope
+        self._quickbooks = pushing.quickbooks
+        self._connected = pushing.quickbooks.connected
+        self._entity = pushing.entity
+        self._settler = Settler(self._scope, pushing.quickbooks, pushing.entity, pushing.hints)
+        self._resending = Resending(pushing)
+        self._voiding = Voiding(pushing, self._resending)
 
-    def turn(self) -> bool:
-        """Does one batch: an unanswered one, or what waits. False: there is nothing. Raises RealmPaused.
+    def turns(self) -> Iterator[None]:
+        """Does one batch after the other: an unanswered one, or what waits, until there is nothing.
 
         Where something is held up it waits for it, or ends the push if nobody in it can do anything about that.
         """
-        if self._send_open():
-            return True
+        try:
+            while self._send_open() or self._send_claimed():
+                yield
+        except RealmPaused as paused:
+            self._run.end(f"paused: {paused}")
+
+    def _send_claimed(self) -> bool:
         claims = self._claim()
         if not claims:
-            return self._shared.waits_for_busy()
+            return self._pushing.waits_for_busy()
         entries = Entries(claims)
-        self._shared.hold(claims)
-        try:
-            self._do(entries, self._valid(entries))
-        except (RealmPaused, OperationalError):
-            raise
-        except HeldUp:
-            pass  # what was claimed is given back below
-        except Exception as error:  # noqa: BLE001 - whatever it is, one of the entries is at fault
-            with suppress(HeldUp):
-                self._one_by_one(entries, error)
-        finally:
-            self._shared.let_go(claims)
-            with suppress(SQLAlchemyError), self._scope() as connection:
-                self._shared.tally.released(entries.release(connection))
+        with self._run.holding(entries.claims):
+            try:
+                self._do(entries, self._valid(entries))
+            except (RealmPaused, OperationalError):
+                raise
+            except HeldUp:
+                pass  # what was claimed is given back
+            except Exception as error:  # noqa: BLE001 - whatever it is, one of the entries is at fault
+                with suppress(HeldUp):
+                    self._one_by_one(entries, error)
         return True
 
     def _send_open(self) -> bool:
         """Sends an unanswered batch again if one is due, or waits where one must be answered first."""
-        with self._shared.looking:  # what one thread takes is held by the push before the next one looks
-            in_work = self._shared.is_sending()
+        with self._pushing.looking:  # what one thread takes is held by the push before the next one looks
+            in_work = self._pushing.is_sending()
             with self._scope() as connection:
                 taken = take_open_batch(
                     connection,
                     self._connected.realm_id,
                     self._entity,
-                    self._shared.lease,
-                    with_aside=not self._shared.is_sending_aside(),
+                    self._run.lease,
+                    with_aside=not self._pushing.is_sending_aside(),
                 )
                 since = held_up_since(connection, self._connected.realm_id, self._entity) if taken is None else None
             if taken is not None:
-                self._shared.hold_batch(taken[0])
+                self._pushing.hold_batch(taken[0])
         if taken is not None:
             self._try_again(*taken)
         elif since is not None and in_work:
-            self._shared.wait_for_answer()
+            self._pushing.wait_for_answer()
         elif since is not None:
-            self._shared.end_held_up(since)
+            self._pushing.end_held_up(since)
         return taken is not None or since is not None
 
     def _try_again(self, batch: Batch, age: timedelta) -> None:
-        with self._resending.held(batch):
+        with self._resending.being_sent(batch):
             try:
                 self._send_again(batch, age)
             except (RealmPaused, OperationalError):
@@ -130,33 +138,23 @@ class Sender:
                 log.warning("An entry failed.", exc_info=its_error)
                 reason = reason_of(its_error)
                 final = replace(reason, retry=reason.retry and entries.attempts(subject) < MOST_ATTEMPTS)
-                self._finish(entries, {subject: final})
-
-    def _finish(self, entries: Entries | None, outcomes: Mapping[UUID, Outcome] | Mapping[str, Outcome]) -> None:
-        if entries is not None and outcomes:
-            with self._scope() as connection:
-                ended = entries.finish(connection, outcomes)
-            self._shared.tally.outcomes(ended)
-
-    def _scope(self) -> AbstractContextManager[Connection]:
-        return organization_scope(self._shared.engine, self._shared.organization_id)
+                self._pushing.finish(entries, {subject: final})
 
     def _claim(self) -> list[Claim]:
         """As many entries as a batch takes, of several jobs and of the continuous queue."""
-        kind, size = KINDS[self._entity], self._shared.batch_size()
-        with self._scope() as connection:
-            return_expired(connection, kind)
+        kind, size = KINDS[self._entity], self._pushing.batch_size()
+        self._run.return_expired(kind)
         claims: list[Claim] = []
         with self._scope() as connection:
             left = size
             while left > 0:
-                claimed = claim(connection, kind, chunk_size=left, lease=self._shared.lease, max_attempts=CLAIMED)
+                claimed = claim(connection, kind, chunk_size=left, lease=self._run.lease, max_attempts=CLAIMED)
                 if claimed is None:
                     break
                 claims.append(claimed)
                 left -= len(claimed.items)
                 if claimed.job_id is not None:
-                    automatic = claim_entries(connection, claimed, self._shared.lease, CLAIMED)
+                    automatic = claim_entries(connection, claimed, self._run.lease, CLAIMED)
                     claims += [automatic] if automatic is not None else []
         return claims
 
@@ -170,18 +168,18 @@ class Sender:
             batch: Batch | None = None
             with self._scope() as connection:
                 self._resending.check(connection)
-                decision = decide(connection, self._connected, self._entity, pending, self._shared.hints)
+                decision = decide(connection, self._connected, self._entity, pending, self._pushing.hints)
                 if decision.planned:
                     batch = store_batch(
-                        connection, self._connected.realm_id, self._entity, decision.planned, self._shared.lease
+                        connection, self._connected.realm_id, self._entity, decision.planned, self._run.lease
                     )
                 settled = decision.settled
                 if decision.busy:
-                    settled |= dict.fromkeys(decision.busy, self._shared.busy())
+                    settled |= dict.fromkeys(decision.busy, self._pushing.busy())
                 if brought:
                     settled |= self._waiting(decision.missing)
                 ended = entries.finish(connection, settled)
-            self._shared.tally.outcomes(ended)
+            self._pushing.count(ended)
             faults = {}
             if batch is not None:
                 with self._resending.held(batch):
@@ -189,14 +187,14 @@ class Sender:
             for known in decision.voids:
                 self._voiding.void(known, entries)
             pending = list(faults)
-            for key in set(decision.unpriced.values()) - self._shared.hints.rates.keys():
-                self._shared.hints.rates[key] = self._quickbooks.exchange_rate(*key)
+            for key in set(decision.unpriced.values()) - self._pushing.hints.rates.keys():
+                self._pushing.hints.rates[key] = self._quickbooks.exchange_rate(*key)
             pending += decision.unpriced
             if not brought and decision.missing:
-                self._shared.bring({each for missing in decision.missing.values() for each in missing})
+                self._bring({each for missing in decision.missing.values() for each in missing})
                 brought = True
                 pending += list(decision.missing)
-        self._finish(entries, {each: given_up(faults.get(each), entries.attempts(each)) for each in pending})
+        self._pushing.finish(entries, {each: given_up(faults.get(each), entries.attempts(each)) for each in pending})
 
     def _valid(self, entries: Entries) -> list[UUID]:
         subjects: list[UUID] = []
@@ -206,7 +204,7 @@ class Sender:
                 subjects.append(UUID(subject))
             except ValueError:
                 wrong[subject] = Failed("NOT_FOUND", f"{subject[:60]!r} is no id of a record.")
-        self._finish(entries, wrong)
+        self._pushing.finish(entries, wrong)
         return subjects
 
     def _waiting(self, missing: Mapping[UUID, Iterable[tuple[EntityType, UUID]]]) -> dict[UUID, Outcome]:
@@ -235,15 +233,15 @@ class Sender:
                 except Fault as fault:
                     last = fault
                     if fault.kind is FaultKind.UNKNOWN:
-                        self._shared.shrink()
+                        self._pushing.shrink()
                     if fault.kind in NOT_KNOWN:
                         continue
-                    self._shared.shrink()
+                    self._pushing.shrink()
                     settled |= {b_id: self._refused(fault, len(open_ones)) for b_id in open_ones}
                     open_ones = {}
                     break
                 tid, last, was_answered = answer.intuit_tid, None, True
-                self._shared.answered()
+                self._pushing.answered()
                 for b_id in [b_id for b_id in open_ones if b_id in answer.answers]:
                     self._settle(settled, open_ones, b_id, partial(self._answered, batch, answer.answers))
                 if all(b_id in answer.answers for b_id in open_ones):
@@ -299,26 +297,23 @@ class Sender:
         outcomes: dict[UUID, Outcome] = {
             ids[b_id]: each.outcome for b_id, each in settled.items() if each.outcome is not None
         }
-        ended: list[Outcome] = []
-        with self._scope() as connection:
-            record(connection, self._connected, batch, settled, tid)
-            if entries is not None:
-                ended = entries.finish(connection, outcomes)
-        self._shared.tally.outcomes(ended)
-        self._shared.tally.batches()
+        self._pushing.finish(
+            entries, outcomes, lambda connection: record(connection, self._connected, batch, settled, tid)
+        )
+        self._pushing.count_batches()
         return {ids[b_id]: each.ended.fault for b_id, each in settled.items() if each.outcome is None}
 
     def _send_again(self, batch: Batch, age: timedelta) -> None:
         """An unanswered batch: sent as it was, or looked up where its request id may be forgotten."""
-        self._shared.tally.resent()
+        self._run.tally.add_figure("resent")
         if batch.is_void:
             again = self._voiding.send(batch, None)
-        elif age <= self._shared.forgotten_after:
+        elif age <= FORGOTTEN_AFTER:
             again = self._send(batch, None)
         else:
             again = self._look_up(batch)
         # The entries rested with their batch: what it came to is theirs now, and what is decided anew goes first.
-        self._shared.look_first([operation.local_id for operation in batch.operations], again)
+        self._pushing.look_first([operation.local_id for operation in batch.operations], again)
 
     def _look_up(self, batch: Batch) -> dict[UUID, Fault | None]:
         settled: dict[str, Settled] = {}

@@ -1,4 +1,4 @@
-"""Holds what the answer to an operation means: it is done, refused for good, or to be decided anew.
+"""What the answer to an operation means: it is done, refused for good, or to be decided anew.
 
 Where an answer leaves that open, QuickBooks is asked: which record has the name, which invoice the number, what became
 of a record. Nothing is written here but what that reading brings (`customers.apply`); the rest is recorded in one
@@ -8,14 +8,14 @@ transaction by `record`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.client import QuickBooks, quote
 from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind
 from invoice_pipelines.quickbooks.conflicts import conflicts
@@ -62,10 +62,14 @@ class Settler:
     """Settles the operations of one entity of an organization."""
 
     def __init__(
-        self, engine: Engine, organization_id: UUID, quickbooks: QuickBooks, entity: EntityType, hints: Hints
+        self,
+        scope: Callable[[], AbstractContextManager[Connection]],
+        quickbooks: QuickBooks,
+        entity: EntityType,
+        hints: Hints,
     ) -> None:
-        self._engine = engine
-        self._organization_id = organization_id
+        """`scope` opens a transaction within the organization."""
+        self._scope = scope
         self._quickbooks = quickbooks
         self._connected: Connected = quickbooks.connected
         self._entity = entity
@@ -86,7 +90,7 @@ class Settler:
             return self._number_in_use(operation, fault)
         if fault.code == "6240":
             # Ended first: what is read now must not be taken for the outcome of a create that is under way.
-            with organization_scope(self._engine, self._organization_id) as connection:
+            with self._scope() as connection:
                 end_operations(connection, batch, {operation.b_id: Ended("again", fault)})
             return self._name_in_use(operation, fault)
         if fault.code == "6220" and operation.snapshot.get("is_active") is False:
@@ -166,7 +170,7 @@ class Settler:
         wanted = {EntityType.CUSTOMER: [UUID(sent["customer_id"])], EntityType.ITEM: [*map(UUID, sent["item_ids"])]}
         revived: list[Effect] = []
         for entity, local_ids in wanted.items():
-            with organization_scope(self._engine, self._organization_id) as connection:
+            with self._scope() as connection:
                 known = load_mappings(connection, self._connected.realm_id, entity, local_ids)
             for each in known.values():
                 if each.reference is not None and (document := self._revive(entity, each)) is not None:
@@ -326,17 +330,17 @@ class Settler:
     def _apply(self, document: Mapping[str, Any]) -> None:
         """Merges what QuickBooks has of a record into ours, and links it by the exact rule."""
         applier = customers if self._entity is EntityType.CUSTOMER else items
-        with organization_scope(self._engine, self._organization_id) as connection:
+        with self._scope() as connection:
             applier.apply(connection, self._connected, [document], [], server_time=datetime.now(UTC))
 
     def _mapping(self, operation: Operation) -> Mapped | None:
-        with organization_scope(self._engine, self._organization_id) as connection:
+        with self._scope() as connection:
             return load_mappings(connection, self._connected.realm_id, self._entity, [operation.local_id]).get(
                 operation.local_id
             )
 
     def _is_of_another(self, document: Mapping[str, Any]) -> bool:
-        with organization_scope(self._engine, self._organization_id) as connection:
+        with self._scope() as connection:
             found = connection.execute(
                 text(
                     """select local_id from quickbooks.mapping
@@ -349,7 +353,7 @@ class Settler:
 
     def _own_key(self, local_id: UUID) -> str:
         key = "customer_number" if self._entity is EntityType.CUSTOMER else "sku"
-        with organization_scope(self._engine, self._organization_id) as connection:
+        with self._scope() as connection:
             return str(
                 connection.execute(
                     text(

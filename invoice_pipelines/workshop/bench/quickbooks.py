@@ -42,7 +42,6 @@ from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.connection.connections import change_options, connect_with_tokens
 from invoice_pipelines.quickbooks.pull.pull import pull
 from invoice_pipelines.quickbooks.push.push import push
-from invoice_pipelines.quickbooks.push.report import PushProgress
 from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.bench.benches import Progress
@@ -156,7 +155,7 @@ class _Memory:
         self._samples: list[float] = []
         self.sample(None)
 
-    def sample(self, _: PushProgress | None) -> None:
+    def sample(self, _: object) -> None:
         status = Path("/proc/self/status")
         if status.exists():
             (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmRSS")]

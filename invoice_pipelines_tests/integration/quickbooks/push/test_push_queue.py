@@ -17,10 +17,10 @@ from invoice_pipelines.quickbooks.api.faults import QuickBooksError
 from invoice_pipelines.quickbooks.invoices.document import invoice_document
 from invoice_pipelines.quickbooks.pruning import prune_sent
 from invoice_pipelines.quickbooks.push.push import enqueue_backlog
-from invoice_pipelines.quickbooks.push.report import PushProgress, Tally
+from invoice_pipelines.quickbooks.push.report import Pace
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.work import Succeeded, cancel_job, claim, claim_entries, finish
+from invoice_pipelines.work import Progress, Succeeded, cancel_job, claim, claim_entries, finish
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, INVOICE, ITEM, TAX_CODES, House, open_house
@@ -41,7 +41,7 @@ def test_a_job_over_invoices_shows_its_progress_and_ends(house: House) -> None:
         "select work.create_job('quickbooks_push_invoice', cast(:ids as text[]), '{}', 'anna')",
         ids=[str(each) for each in [*invoices, uuid4()]],
     )
-    seen: list[PushProgress] = []
+    seen: list[Progress] = []
 
     report = house.push(on_progress=seen.append)
 
@@ -55,7 +55,7 @@ def test_a_job_over_invoices_that_wait_by_themselves_is_done_once_and_whole(hous
     invoices = house.issue_many(70)
     with house.desk.scope() as connection:
         job = ask_for_invoices(connection, [str(each) for each in invoices], created_by="anna")
-    seen: list[PushProgress] = []
+    seen: list[Progress] = []
 
     report = house.push(on_progress=seen.append)
 
@@ -104,20 +104,13 @@ def test_a_tax_code_that_is_not_there_is_named(house: House) -> None:
 
 
 def test_the_time_left_knows_how_many_batches_a_minute_takes() -> None:
-    tally = Tally(40, 60.0)
+    full = Pace(40, 60.0)
     for _ in range(40):
-        tally.outcomes([Succeeded({"operation": "create"})] * 30)
-        tally.batches()
-    progress = tally.progress(1500, 30)  # 10 batches more, of which none may go before the first minute is over
-    assert progress.due == 300
-    assert progress.eta_seconds is not None
-    assert 59 <= progress.eta_seconds <= 62
-    few = Tally(40, 60.0)
-    few.outcomes([Succeeded({"operation": "create"})] * 30)
-    few.batches()
-    in_this_minute = few.progress(60, 30).eta_seconds
-    assert in_this_minute is not None
-    assert in_this_minute < 5
+        full.answered(0.5)
+    assert 59 <= full.seconds_for(10, 0.5) <= 62  # none of them may go before the first minute is over
+    begun = Pace(40, 60.0)
+    begun.answered(0.5)
+    assert begun.seconds_for(1, 0.5) < 5
 
 
 def test_the_backlog_of_a_company_that_is_connected_late_is_pushed_in_the_order_of_its_numbers(house: House) -> None:
