@@ -1,4 +1,7 @@
-"""Holds how a tenant table is closed to other organizations. Every migration that makes one calls `isolate`."""
+"""How a migration closes a table: to other organizations, to changes, and to backdated rows.
+
+Every migration that makes a table of a tenant calls `isolate`. What a function or view may see is not decided here.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,25 @@ IN_SCOPE = """(select nullif(current_setting('app.organization_id', true), '')) 
 """What a function across organizations may see: in the scope of one organization that one, else all."""
 
 
-def isolate(table: str, *, column: str = "organization_id", grants: str = "select, insert, update, delete") -> None:
+def create_schema(schema: str) -> None:
+    """Makes the schema of a domain, usable by the application, by functions across organizations and by history."""
+    op.execute(f"create schema if not exists {schema}")
+    op.execute(f"grant usage on schema {schema} to {APP}, {OVERVIEW}, {RECORDER}")
+
+
+def isolate(
+    table: str,
+    grants: str = "select, insert, update, delete",
+    *,
+    stamped: str | None = None,
+    column: str = "organization_id",
+) -> None:
     """Forces row-level security on a table and lets the application role in, within its organization.
 
-    `grants` are the rights of the application role: an append-only table gets "select, insert". The setting is read
-    in a sub-select so that it is evaluated once per statement, not once per row.
+    `grants` are the rights of the application role: an append-only table gets "select, insert". `stamped` are the
+    columns of a new row that it cannot choose (all others it can): they begin as their defaults say, so that nothing is
+    backdated and nothing begins at its end. The setting is read in a sub-select so that it is evaluated once per
+    statement, not once per row.
     """
     op.execute(f"alter table {table} enable row level security")
     op.execute(f"alter table {table} force row level security")
@@ -25,11 +42,20 @@ def isolate(table: str, *, column: str = "organization_id", grants: str = "selec
             with check ({column} = (select current_setting('app.organization_id')::uuid))"""
     )
     op.execute(f"grant {grants} on {table} to {APP}")
+    if stamped is not None:
+        columns = op.get_bind().exec_driver_sql(
+            "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped "
+            "and attgenerated = '' and attname <> all(%s) order by attnum",
+            (table, [name.strip() for name in stamped.split(",")]),
+        )
+        op.execute(f"grant insert ({', '.join(columns.scalars())}) on {table} to {APP}")
 
 
-def show_to_overview(table: str, columns: str, *, update: str | None = None, column: str = "organization_id") -> None:
+def show_to_overview(
+    table: str, columns: str, *, update: str | None = None, condition: str = IN_SCOPE, column: str = "organization_id"
+) -> None:
     """Lets the functions that look across organizations read the named columns (and update those in `update`)."""
-    condition = IN_SCOPE.format(column=column)
+    condition = condition.format(column=column)
     op.execute(f"create policy overview_reads on {table} for select to {OVERVIEW} using ({condition})")
     op.execute(f"grant select ({columns}) on {table} to {OVERVIEW}")
     if update is not None:
@@ -37,39 +63,15 @@ def show_to_overview(table: str, columns: str, *, update: str | None = None, col
         op.execute(f"grant update ({update}) on {table} to {OVERVIEW}")
 
 
-def see_scope_only(condition: str) -> None:
-    """Gives all policies of the functions that look across organizations another condition, on `{column}`."""
-    policies = op.get_bind().exec_driver_sql(
-        f"""select polname, polrelid::regclass::text as relation,
-                   case when polrelid = 'organizations.organization'::regclass then 'id' else 'organization_id' end
-                       as column_name
-            from pg_policy where polroles = array['{OVERVIEW}'::regrole::oid] and polcmd in ('r', 'w')"""
-    )
-    for policy in policies.all():
-        using = condition.format(column=policy.column_name)
-        op.execute(f"alter policy {policy.polname} on {policy.relation} using ({using})")
-
-
-def add_only(table: str, stamped: str) -> None:
-    """Lets the application choose the columns of a new row except `stamped`, which begin as their defaults say.
-
-    So nothing is backdated, and nothing begins at its end. Columns that a later migration adds are granted there.
-    """
-    left_out = [name.strip() for name in stamped.split(",")]
-    columns = op.get_bind().exec_driver_sql(
-        "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped "
-        "and attgenerated = '' and attname <> all(%s) order by attnum",
-        (table, left_out),
-    )
-    op.execute(f"revoke insert on {table} from {APP}")
-    op.execute(f"grant insert ({', '.join(columns.scalars())}) on {table} to {APP}")
-
-
 def let_recorder_add(table: str) -> None:
     """Lets triggers add to a table of history, whichever organization they work for."""
-    op.execute(f"drop policy if exists recorder_adds on {table}")
     op.execute(f"create policy recorder_adds on {table} for insert to {RECORDER} with check (true)")
     op.execute(f"grant insert on {table} to {RECORDER}")
+
+
+def delete_only(table: str, condition: str) -> None:
+    """Lets the application delete only rows of which a condition holds."""
+    op.execute(f"create policy deletable on {table} as restrictive for delete to {APP} using ({condition})")
 
 
 def refuse_change(table: str, condition: str, message: str) -> None:
@@ -81,9 +83,3 @@ def refuse_change(table: str, condition: str, message: str) -> None:
         f"""create trigger refuse_change before update on {table} for each row
             when (current_user = '{APP}' and ({condition})) execute function database.refuse_change('{message}')"""
     )
-
-
-def create_schema(schema: str) -> None:
-    """Makes the schema of a domain, usable by the application, by functions across organizations and by history."""
-    op.execute(f"create schema if not exists {schema}")
-    op.execute(f"grant usage on schema {schema} to {APP}, {OVERVIEW}, {RECORDER}")

@@ -1,16 +1,14 @@
-"""Billing: customers, items, tax rates, sales orders, and the invoices issued for them."""
+"""Billing: customers, items, sales orders, the invoices issued for them, and the payments of those."""
 
 from alembic import op
 
-from invoice_pipelines.database.migrations.isolation import create_schema, isolate
-from invoice_pipelines.database.roles import APP
+from invoice_pipelines.database.migrations.isolation import create_schema, isolate, show_to_overview
+from invoice_pipelines.database.roles import BOOKS
 
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
-
-APPEND_ONLY = "select, insert"
 
 TABLES = r"""
 -- Unique constraints have organization_id last, and further indexes are partial, where the planner would else take them
@@ -101,10 +99,18 @@ create table billing.sales_order (
     created_at timestamptz not null default now(),
     created_by text not null default current_setting('application_name'),
     updated_at timestamptz not null default now(),
+    period_start date,
+    period_end date,
     primary key (organization_id, id),
     unique (order_number, organization_id),
-    foreign key (organization_id, customer_id) references billing.customer (organization_id, id)
+    foreign key (organization_id, customer_id) references billing.customer (organization_id, id),
+    constraint sales_order_period check (
+        (period_start is null) = (period_end is null) and period_start <= period_end
+        and period_start >= '0001-01-01' and period_end <= '9999-12-31'
+    )
 ) with (fillfactor = 80);
+comment on column billing.sales_order.period_start is 'BT-73: first day of the service; null: it has no period';
+comment on column billing.sales_order.period_end is 'BT-74: last day of the service';
 comment on column billing.sales_order.discount_percent is 'on the whole order: document level allowance, BG-20';
 comment on column billing.sales_order.purchase_order_reference is 'BT-13, the number that the buyer gave the order';
 create index sales_order_open on billing.sales_order (organization_id, order_date, id)
@@ -122,11 +128,19 @@ create table billing.sales_order_line (
     discount_percent numeric(5, 2) not null default 0 check (discount_percent between 0 and 100),
     tax_category text check (tax_category in ('S', 'Z', 'E', 'AE', 'K', 'G')),
     tax_rate numeric(5, 2),
+    period_start date,
+    period_end date,
     primary key (organization_id, sales_order_id, line_number),
     foreign key (organization_id, sales_order_id) references billing.sales_order (organization_id, id)
         on delete cascade,
-    foreign key (organization_id, item_id) references billing.item (organization_id, id)
+    foreign key (organization_id, item_id) references billing.item (organization_id, id),
+    constraint sales_order_line_period check (
+        (period_start is null) = (period_end is null) and period_start <= period_end
+        and period_start >= '0001-01-01' and period_end <= '9999-12-31'
+    )
 );
+comment on column billing.sales_order_line.period_start is 'BT-134: first day of the service; null: it has no period';
+comment on column billing.sales_order_line.period_end is 'BT-135: last day of the service';
 comment on column billing.sales_order_line.description is 'null: the name of the item';
 comment on column billing.sales_order_line.unit_code is 'null: that of the item, or C62';
 
@@ -139,11 +153,14 @@ create table billing.sales_order_event (
     reason text,
     created_at timestamptz not null default clock_timestamp(),
     created_by text not null default current_setting('application_name'),
+    login text default session_user,
     primary key (organization_id, id),
     foreign key (organization_id, sales_order_id) references billing.sales_order (organization_id, id)
 );
 comment on table billing.sales_order_event is
     'Append-only: who changed the status of an order. That it was invoiced, its invoice says.';
+comment on column billing.sales_order_event.login is
+    'the login that did it, as PostgreSQL knows it; created_by is whom the application named';
 
 create table billing.invoice_counter (
     organization_id uuid not null references organizations.organization,
@@ -192,6 +209,14 @@ create table billing.invoice (
     void_reason text,
     voided_at timestamptz,
     voided_by text,
+    period_start date,
+    period_end date,
+    tax_currency text,
+    tax_amount_in_tax_currency numeric,
+    exchange_rate numeric,
+    exchange_rate_base text,
+    exchange_rate_date date,
+    exchange_rate_source text,
     primary key (organization_id, id),
     foreign key (organization_id, sales_order_id) references billing.sales_order (organization_id, id),
     foreign key (organization_id, customer_id) references billing.customer (organization_id, id),
@@ -214,8 +239,21 @@ create table billing.invoice (
     ),
     constraint due_after_issue check (due_date >= issue_date),
     constraint void_has_a_reason check ((status = 'void') = (void_reason is not null and voided_at is not null)),
-    constraint credit_note_corrects check ((document_kind = 'credit_note') = (corrected_invoice_id is not null))
+    constraint conversion_is_complete check (
+        tax_currency is null and exchange_rate is null and tax_amount_in_tax_currency is null
+        or tax_currency <> currency and exchange_rate > 0 and exchange_rate < 'Infinity'
+           and exchange_rate_base in (currency, tax_currency) and exchange_rate_date is not null
+           and exchange_rate_source <> '' and tax_amount_in_tax_currency >= 0
+           and tax_amount_in_tax_currency < 'Infinity'
+    ),
+    constraint credit_note_corrects check ((document_kind = 'credit_note') = (corrected_invoice_id is not null)),
+    constraint invoice_period check (
+        (period_start is null) = (period_end is null) and period_start <= period_end
+        and period_start >= '0001-01-01' and period_end <= '9999-12-31'
+    )
 );
+comment on column billing.invoice.period_start is 'BT-73: first day of the service; null: it has no period';
+comment on column billing.invoice.period_end is 'BT-74: last day of the service';
 comment on table billing.invoice is
     'What an issued invoice says. Its number is in billing.invoice_number; billing.issued_invoice shows both as one.';
 comment on column billing.invoice.line_amount is 'BT-106, sum of the net amounts of the lines';
@@ -226,7 +264,14 @@ comment on column billing.invoice.gross_amount is 'BT-112, with VAT';
 comment on column billing.invoice.amount_credited is 'gross amount of the credit notes that correct this invoice';
 comment on column billing.invoice.seller is 'as it was when the invoice was issued; never looked up again';
 comment on column billing.invoice.batch_job_id is
-    'the job that issued it; jobs are deleted after a while, so no foreign key';
+    'the job that issued it; no foreign key, which would lock the job for each invoice';
+comment on column billing.invoice.delivery_date is
+    'BT-72, when the supply was made or completed; the issue date where the order says nothing of it';
+comment on column billing.invoice.tax_currency is
+    'BT-6, in which the seller accounts for VAT; null: that of the invoice, or no rate was known and there is no VAT';
+comment on column billing.invoice.tax_amount_in_tax_currency is 'BT-111';
+comment on column billing.invoice.exchange_rate is
+    'one unit of exchange_rate_base is worth so many of the other: of currency and tax_currency';
 create unique index invoice_of_sales_order on billing.invoice (sales_order_id, organization_id)
     where status <> 'void' and document_kind = 'invoice';
 create index invoice_void on billing.invoice (sales_order_id, organization_id) where status = 'void';
@@ -244,8 +289,7 @@ create table billing.invoice_number (
     invoice_number text not null,
     invoice_id uuid not null,
     issue_date date not null,
-    primary key (organization_id, series, period, number),
-    foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id)
+    primary key (organization_id, series, period, number)
 );
 comment on table billing.invoice_number is
     'Every number ever given, gapless within series and period, and what it was given to. Rows never change.';
@@ -267,10 +311,17 @@ create table billing.issued_invoice_line (
     tax_category text not null,
     tax_rate numeric(5, 2) not null,
     takes_stock boolean not null,
+    period_start date,
+    period_end date,
     primary key (organization_id, invoice_id, line_number),
-    foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id),
-    foreign key (organization_id, item_id) references billing.item (organization_id, id)
+    constraint issued_invoice_line_period check (
+        (period_start is null) = (period_end is null) and period_start <= period_end
+        and period_start >= '0001-01-01' and period_end <= '9999-12-31'
+    )
 );
+comment on column billing.issued_invoice_line.period_start is
+    'BT-134: first day of the service; null: it has no period';
+comment on column billing.issued_invoice_line.period_end is 'BT-135: last day of the service';
 comment on column billing.issued_invoice_line.net_amount is
     'BT-131: quantity x unit price less discount, rounded half up';
 comment on column billing.issued_invoice_line.takes_stock is
@@ -288,7 +339,6 @@ create table billing.issued_invoice_tax (
     exemption_reason text,
     exemption_reason_code text,
     primary key (organization_id, invoice_id, tax_category, tax_rate),
-    foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id),
     check (taxable_amount = line_amount - allowance_amount)
 );
 comment on table billing.issued_invoice_tax is
@@ -305,35 +355,142 @@ create table billing.invoice_event (
     detail jsonb not null default '{}',
     created_at timestamptz not null default clock_timestamp(),
     created_by text not null default current_setting('application_name'),
+    login text default session_user,
     primary key (organization_id, id),
     foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id)
 );
 comment on table billing.invoice_event is 'Append-only: what was done to an issued invoice, by whom and why';
+comment on column billing.invoice_event.login is
+    'the login that did it, as PostgreSQL knows it; created_by is whom the application named';
 create index invoice_event_of_invoice on billing.invoice_event (invoice_id, organization_id);
+
+create table billing.exchange_rate (
+    organization_id uuid not null references organizations.organization,
+    base_currency text not null check (base_currency ~ '^[A-Z]{3}$'),
+    currency text not null check (currency ~ '^[A-Z]{3}$'),
+    rate_date date not null check (rate_date between '0001-01-01' and '9999-12-31'),
+    rate numeric not null check (rate > 0 and rate < 'Infinity'),
+    source text not null check (source <> ''),
+    created_at timestamptz not null default now(),
+    created_by text not null default current_setting('application_name'),
+    primary key (organization_id, base_currency, currency, rate_date),
+    check (base_currency <> currency)
+);
+comment on table billing.exchange_rate is
+    'What currencies were worth on a day. Invoices hold copies of what they were converted with.';
+comment on column billing.exchange_rate.rate is 'so many units of currency are worth one unit of base_currency';
+comment on column billing.exchange_rate.source is 'who published it, such as ECB';
+
+create table billing.payment (
+    organization_id uuid not null references organizations.organization,
+    id uuid not null default uuidv7(),
+    source text not null check (source in ('manual', 'quickbooks')),
+    external_id text,
+    kind text not null check (kind in ('payment', 'credit', 'refund')),
+    status text not null default 'active' check (status in ('active', 'void', 'deleted')),
+    customer_id uuid,
+    payment_date date not null,
+    currency text not null check (currency ~ '^[A-Z]{3}$'),
+    amount numeric not null check (amount >= 0 and amount < 'Infinity'),
+    unapplied_amount numeric not null default 0 check (unapplied_amount >= 0 and unapplied_amount < 'Infinity'),
+    reference text,
+    created_at timestamptz not null default clock_timestamp(),
+    created_by text not null default current_setting('application_name'),
+    updated_at timestamptz not null default clock_timestamp(),
+    primary key (organization_id, id),
+    foreign key (organization_id, customer_id) references billing.customer (organization_id, id),
+    check ((source = 'manual') = (external_id is null))
+);
+comment on table billing.payment is 'Money that customers paid, credit they used, and money that was paid back';
+comment on column billing.payment.external_id is 'id in the system that it came from, with the company in that system';
+create unique index payment_external on billing.payment (external_id, source, organization_id)
+    where external_id is not null;
+
+create table billing.payment_allocation (
+    organization_id uuid not null,
+    payment_id uuid not null,
+    invoice_id uuid not null,
+    amount numeric not null check (amount > 0 and amount < 'Infinity'),
+    applied_amount numeric not null default 0 check (applied_amount >= 0 and applied_amount <= amount),
+    primary key (organization_id, payment_id, invoice_id),
+    foreign key (organization_id, payment_id) references billing.payment (organization_id, id),
+    foreign key (organization_id, invoice_id) references billing.invoice (organization_id, id)
+);
+comment on table billing.payment_allocation is
+    'What of a payment is for an invoice, now. The amount paid of an invoice is the sum of its applied amounts.';
+comment on column billing.payment_allocation.applied_amount is
+    'what counts as paid: never more than the invoice asks for; nothing while the payment is void or deleted';
+create index payment_allocation_of_invoice on billing.payment_allocation (invoice_id, organization_id);
+
+create table billing.payment_event (
+    organization_id uuid not null,
+    id uuid not null default uuidv7(),
+    payment_id uuid not null,
+    action text not null check (action in ('recorded', 'changed', 'voided', 'deleted')),
+    before jsonb,
+    after jsonb,
+    created_at timestamptz not null default clock_timestamp(),
+    created_by text not null default current_setting('application_name'),
+    login text default session_user,
+    primary key (organization_id, id),
+    foreign key (organization_id, payment_id) references billing.payment (organization_id, id)
+);
+comment on table billing.payment_event is 'Append-only: a payment and its allocations before and after each change';
+comment on column billing.payment_event.login is
+    'the login that did it, as PostgreSQL knows it; created_by is whom the application named';
+create index payment_event_of_payment on billing.payment_event (payment_id, organization_id);
+
+create table billing.last_aging (
+    organization_id uuid primary key references organizations.organization,
+    as_of date not null,
+    made_at timestamptz not null,
+    good_until timestamptz not null,
+    has_open_invoices boolean not null,
+    numbers_given bigint not null,
+    last_event_id uuid
+);
+comment on table billing.last_aging is
+    'What the newest aging of an organization had seen, so that it is made again when there is something new';
+comment on column billing.last_aging.as_of is 'the day it is of, in the time zone of the organization';
+comment on column billing.last_aging.good_until is 'the end of that day, when what is open gets a day older';
+comment on column billing.last_aging.numbers_given is
+    'how many invoices and credit notes there were: their numbers have no gap, and are taken in the order of commits';
+comment on column billing.last_aging.last_event_id is 'the newest of billing.invoice_event';
 """
 
-WRITABLE = ("customer", "tax_rate", "item", "sales_order", "sales_order_line")
-ONCE_WRITTEN = ("sales_order_event", "invoice_number", "issued_invoice_line", "issued_invoice_tax", "invoice_event")
-SETTLED = "status, amount_paid, amount_credited, void_reason, voided_at, voided_by"
-"""What may change of an issued invoice."""
+BOOKS_MAY = {
+    "sales_order_event": "insert",
+    "invoice": "insert, update (status, amount_paid, amount_credited, void_reason, voided_at, voided_by)",
+    "invoice_counter": "insert, update",
+    "invoice_number": "insert",
+    "issued_invoice_line": "insert",
+    "issued_invoice_tax": "insert",
+    "invoice_event": "insert",
+    "payment": "insert, update",
+    "payment_allocation": "insert, update, delete",
+    "payment_event": "insert",
+}
+"""The books, which only functions write: the application reads them."""
 
 
 def upgrade() -> None:
     create_schema("billing")
     op.execute(TABLES)
-    for table in WRITABLE:
+    for table in ("customer", "tax_rate", "sales_order", "sales_order_line", "exchange_rate"):
         isolate(f"billing.{table}")
-    for table in ONCE_WRITTEN:
-        isolate(f"billing.{table}", grants=APPEND_ONLY)
-    isolate("billing.invoice", grants=APPEND_ONLY)
-    op.execute(f"grant update ({SETTLED}) on billing.invoice to {APP}")
-    isolate("billing.invoice_counter", grants="select, insert, update")
-    # One job's items in the order of the request, for kinds that work through a job one chunk after the other.
-    op.execute(
-        "create index batch_item_of_job on work.batch_item (organization_id, job_id, id) where status = 'pending'"
+    isolate("billing.item", "select, insert, update")
+    isolate("billing.last_aging", "select, insert, update")
+    for table, grants in BOOKS_MAY.items():
+        isolate(f"billing.{table}", "select")
+        op.execute(f"grant {grants} on billing.{table} to {BOOKS}")
+    show_to_overview("billing.invoice_counter", "organization_id, next_number")
+    show_to_overview("billing.invoice_event", "organization_id, id")
+    show_to_overview("billing.payment_event", "organization_id, id")
+    show_to_overview(
+        "billing.last_aging",
+        "organization_id, made_at, good_until, has_open_invoices, numbers_given, last_event_id",
     )
 
 
 def downgrade() -> None:
-    op.execute("drop index work.batch_item_of_job")
     op.execute("drop schema billing cascade")

@@ -2,11 +2,17 @@
 
 from alembic import op
 
-from invoice_pipelines.database.migrations.isolation import create_schema, isolate, show_to_overview
-from invoice_pipelines.database.roles import OVERVIEW, OWNER
+from invoice_pipelines.database.migrations.isolation import (
+    create_schema,
+    delete_only,
+    isolate,
+    let_recorder_add,
+    show_to_overview,
+)
+from invoice_pipelines.database.roles import APP, OVERVIEW, OWNER
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -39,14 +45,18 @@ create table work.batch_job (
     actual_duration_seconds numeric generated always as (
         round(extract(epoch from completed_at - started_at), 3)
     ) stored,
+    standstills integer not null default 0 check (standstills >= 0),
+    processed_at_standstill integer not null default 0 check (processed_at_standstill >= 0),
     primary key (organization_id, id),
     check (successful_items + failed_items + skipped_items + cancelled_items <= total_items),
     check ((completed_at is null) = (status in ('pending', 'processing')))
 );
-comment on table work.batch_job is 'A piece of work asked for in bulk';
+comment on table work.batch_job is 'A piece of work asked for in bulk; never deleted';
 comment on column work.batch_job.processed_items is 'items done, failed for good or skipped; not the cancelled ones';
 comment on column work.batch_job.progress is 'percent of the items that are processed';
 comment on column work.batch_job.processed_before_start is 'processed items when the job started last, for its rate';
+comment on column work.batch_job.standstills is
+    'how often the clean-up found it without progress, with processed_at_standstill items processed';
 comment on column work.batch_job.summary is 'written when the job ends: {"failures": {code: count}}';
 create index batch_job_open on work.batch_job (organization_id, id) where status in ('pending', 'processing');
 
@@ -89,6 +99,8 @@ create index batch_item_leased on work.batch_item (organization_id, lease_token)
 -- One waiting entry per subject in a continuous queue.
 create unique index batch_item_entry on work.batch_item (organization_id, kind, subject_id)
     where status = 'pending' and job_id is null;
+-- One job's items in the order of the request, for kinds that work through a job one chunk after the other.
+create index batch_item_of_job on work.batch_item (organization_id, job_id, id) where status = 'pending';
 create index batch_item_failed on work.batch_item (organization_id, job_id, id) where status = 'failed';
 create index batch_item_old_entry on work.batch_item (organization_id, finished_at)
     where job_id is null and finished_at is not null;
@@ -97,7 +109,7 @@ create table work.batch_job_event (
     organization_id uuid not null references organizations.organization,
     id uuid not null default uuidv7(),
     job_id uuid not null,
-    action text not null check (action in ('created', 'cancelled', 'retried', 'repaired')),
+    action text not null check (action in ('created', 'cancelled', 'retried', 'repaired', 'changed')),
     detail jsonb not null default '{}',
     created_by text not null check (created_by <> ''),
     created_at timestamptz not null default clock_timestamp(),
@@ -108,27 +120,52 @@ comment on table work.batch_job_event is 'Append-only: who asked for a job, canc
 create index batch_job_event_job on work.batch_job_event (organization_id, job_id);
 """
 
-JOB_COLUMNS = """organization_id, id, kind, status, total_items, successful_items, failed_items, skipped_items,
+NEW_JOB = (
+    "id, status, successful_items, failed_items, skipped_items, cancelled_items, processed_before_start, summary, "
+    "last_error, created_at, started_at, completed_at, last_progress_at, standstills, processed_at_standstill"
+)
+NEW_ITEM = (
+    "status, attempts, max_attempts, claim_alone, available_at, lease_token, lease_expires_at, error_code, "
+    "error_message, result, created_at, finished_at"
+)
+STATE_OF_JOB = (
+    "status, successful_items, failed_items, skipped_items, cancelled_items, processed_before_start, parameters, "
+    "summary, last_error, started_at, completed_at, last_progress_at, standstills, processed_at_standstill"
+)
+STATE_OF_ITEM = (
+    "status, attempts, max_attempts, claim_alone, available_at, lease_token, lease_expires_at, error_code, "
+    "error_message, result, finished_at"
+)
+
+SHOWN_OF_JOB = """organization_id, id, kind, status, total_items, successful_items, failed_items, skipped_items,
     cancelled_items, processed_items, created_at, started_at, completed_at, last_progress_at,
-    actual_duration_seconds, last_error"""
-JOB_UPDATES = """status, successful_items, failed_items, skipped_items, cancelled_items, last_error, started_at,
-    completed_at, last_progress_at, summary"""
-ITEM_COLUMNS = """organization_id, id, job_id, kind, subject_id, status, attempts, max_attempts, available_at,
+    actual_duration_seconds, last_error, standstills, processed_at_standstill"""
+SHOWN_OF_ITEM = """organization_id, id, job_id, kind, subject_id, status, attempts, max_attempts, available_at,
     lease_token, lease_expires_at, error_code, finished_at"""
-ITEM_UPDATES = """status, claim_alone, available_at, lease_token, lease_expires_at, error_code, error_message,
+CLEANED_OF_JOB = """status, successful_items, failed_items, skipped_items, cancelled_items, last_error, started_at,
+    completed_at, last_progress_at, summary, standstills, processed_at_standstill"""
+CLEANED_OF_ITEM = """status, claim_alone, available_at, lease_token, lease_expires_at, error_code, error_message,
     finished_at"""
 
 
 def upgrade() -> None:
     create_schema("work")
     op.execute(TABLES)
-    isolate("work.batch_job")
-    isolate("work.batch_item")
-    isolate("work.batch_job_event", grants="select, insert")
-    show_to_overview("work.batch_job", JOB_COLUMNS, update=JOB_UPDATES)
-    show_to_overview("work.batch_item", ITEM_COLUMNS, update=ITEM_UPDATES)
+    isolate("work.batch_job", f"select, update ({STATE_OF_JOB})", stamped=NEW_JOB)
+    isolate("work.batch_item", f"select, update ({STATE_OF_ITEM}), delete", stamped=NEW_ITEM)
+    isolate("work.batch_job_event", "select")
+    let_recorder_add("work.batch_job_event")
+    show_to_overview("work.batch_job", SHOWN_OF_JOB, update=CLEANED_OF_JOB)
+    show_to_overview("work.batch_item", SHOWN_OF_ITEM, update=CLEANED_OF_ITEM)
     op.execute(f"create policy overview_adds on work.batch_job_event for insert to {OVERVIEW} with check (true)")
     op.execute(f"grant insert on work.batch_job_event to {OVERVIEW}")
+    # Not by a trigger, for which each of many thousand rows would be locked first.
+    op.execute(
+        f"""create policy ended_once on work.batch_item as restrictive for update to {APP}
+            using (status in ('pending', 'processing', 'failed'))
+            with check (finished_at is null or finished_at >= now())"""
+    )
+    delete_only("work.batch_item", "finished_at < now() - interval '30 days'")
 
 
 def downgrade() -> None:
@@ -136,5 +173,4 @@ def downgrade() -> None:
     op.execute("drop function if exists public.cleanup_stuck_batch_jobs(interval)")
     op.execute("drop function if exists public.get_batch_processing_stats()")
     op.execute(f"set local role {OWNER}")
-    op.execute("drop view if exists public.batch_job_queue")
     op.execute("drop schema work cascade")

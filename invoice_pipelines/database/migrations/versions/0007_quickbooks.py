@@ -2,10 +2,16 @@
 
 from alembic import op
 
-from invoice_pipelines.database.migrations.isolation import create_schema, isolate, show_to_overview
+from invoice_pipelines.database.migrations.isolation import (
+    create_schema,
+    delete_only,
+    isolate,
+    refuse_change,
+    show_to_overview,
+)
 
-revision = "0014"
-down_revision = "0013"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -29,7 +35,8 @@ create table quickbooks.connection (
     options jsonb not null default '{}',
     connected_at timestamptz not null default clock_timestamp(),
     connected_by text not null,
-    updated_at timestamptz not null default clock_timestamp()
+    updated_at timestamptz not null default clock_timestamp(),
+    access_refused_since timestamptz
 );
 comment on column quickbooks.connection.realm_id is 'the QuickBooks company; one organization has one';
 comment on column quickbooks.connection.confirmed_realm_id is
@@ -37,6 +44,8 @@ comment on column quickbooks.connection.confirmed_realm_id is
 comment on column quickbooks.connection.tokens is 'access and refresh token, encrypted with organization and realm';
 comment on column quickbooks.connection.token_version is '+1 with each new pair: who finds another reads again';
 comment on column quickbooks.connection.paused_until is 'nothing is asked of the company until then';
+comment on column quickbooks.connection.access_refused_since is
+    'since when calls are refused although new tokens are given; null: they are not';
 comment on column quickbooks.connection.company is 'how the company is set: country, currencies, own numbers, taxes';
 comment on column quickbooks.connection.options is 'what the organization chose for the sync';
 
@@ -243,31 +252,45 @@ create index unmapped_payment_line_of_invoice
     on quickbooks.unmapped_payment_line (invoice_id, realm_id, organization_id);
 """
 
-APPEND_ONLY = "select, insert"
-WRITABLE = (
-    "connection",
-    "authorization_request",
-    "rate",
-    "usage",
-    "mapping",
-    "field_change",
-    "sent_batch",
-    "sent_operation",
-    "pull",
-    "payment",
-    "unmapped_payment_line",
-)
-
 
 def upgrade() -> None:
     create_schema("quickbooks")
     op.execute(TABLES)
-    for table in WRITABLE:
+    for table in ("authorization_request", "usage", "field_change", "unmapped_payment_line"):
         isolate(f"quickbooks.{table}")
-    isolate("quickbooks.conflict", grants="select, insert, update")
-    isolate("quickbooks.event", grants=APPEND_ONLY)
-    show_to_overview("quickbooks.connection", "organization_id, realm_id, status, paused_until, connected_at")
+    for table in ("connection", "rate", "mapping", "pull", "payment"):
+        isolate(f"quickbooks.{table}", "select, insert, update")
+    isolate("quickbooks.sent_batch", "select, update, delete", stamped="status, intuit_tid, created_at, answered_at")
+    isolate("quickbooks.sent_operation", "select, update", stamped="outcome, fault")
+    isolate("quickbooks.conflict", "select, update", stamped="id, created_at")
+    isolate("quickbooks.event", "select", stamped="id, created_at, created_by")
+    # Whether a company is connected with another organization is asked in a scope, and answered by yes or no. The other
+    # functions that read connections join the registry, of which they see the organization in scope.
+    show_to_overview(
+        "quickbooks.connection", "organization_id, realm_id, status, paused_until, connected_at", condition="true"
+    )
     show_to_overview("quickbooks.pull", "organization_id, realm_id, entity_type, started_at, finished_at")
+    refuse_change(
+        "quickbooks.conflict",
+        "old.resolved_at < now() or new.resolved_at < now() or (old.id, old.realm_id, old.entity_type, old.local_id, "
+        "old.kind, old.field, old.created_at) is distinct from (new.id, new.realm_id, new.entity_type, new.local_id, "
+        "new.kind, new.field, new.created_at)",
+        "a conflict that was decided never changes",
+    )
+    refuse_change(
+        "quickbooks.sent_batch",
+        "(old.id, old.realm_id, old.entity_type, old.request_id, old.body, old.created_at) is distinct from "
+        "(new.id, new.realm_id, new.entity_type, new.request_id, new.body, new.created_at)",
+        "what was sent never changes",
+    )
+    refuse_change(
+        "quickbooks.sent_operation",
+        "old.outcome is not null or (old.batch_id, old.b_id, old.entity_type, old.local_id, old.operation, "
+        "old.revision, old.snapshot) is distinct from (new.batch_id, new.b_id, new.entity_type, new.local_id, "
+        "new.operation, new.revision, new.snapshot)",
+        "an operation that has its outcome never changes",
+    )
+    delete_only("quickbooks.sent_batch", "status <> 'sent' and created_at < now() - interval '2 days'")
 
 
 def downgrade() -> None:

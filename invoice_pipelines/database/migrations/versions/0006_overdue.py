@@ -2,10 +2,16 @@
 
 from alembic import op
 
-from invoice_pipelines.database.migrations.isolation import create_schema, isolate, show_to_overview
+from invoice_pipelines.database.migrations.isolation import (
+    create_schema,
+    delete_only,
+    isolate,
+    refuse_change,
+    show_to_overview,
+)
 
-revision = "0007"
-down_revision = "0006"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -93,19 +99,44 @@ create index job_execution_log_of_organization on overdue.job_execution_log (org
 create index job_execution_log_by_time on overdue.job_execution_log (start_time);
 """
 
-LOG_COLUMNS = """organization_id, id, run_id, status, start_time, progress_at, end_time, processed_count, created_count,
-    reopened_count, closed_count, error_count, overdue_count"""
-
 
 def upgrade() -> None:
     create_schema("overdue")
     op.execute(TABLES)
-    isolate("overdue.notification", grants="select, insert, update")
-    isolate("overdue.job_execution_log", grants="select, insert, update")
-    show_to_overview("overdue.job_execution_log", LOG_COLUMNS)
+    isolate(
+        "overdue.notification",
+        "select, update, delete",
+        stamped="id, status, sent_at, closed_at, closed_reason, created_at",
+    )
+    isolate(
+        "overdue.job_execution_log",
+        "select, update, delete",
+        stamped="id, status, start_time, progress_at, end_time, overdue_count, processed_count, created_count, "
+        "reopened_count, closed_count, error_count, errors",
+    )
+    show_to_overview(
+        "overdue.job_execution_log",
+        "organization_id, id, run_id, status, start_time, progress_at, end_time, processed_count, created_count, "
+        "reopened_count, closed_count, error_count, overdue_count",
+    )
+    refuse_change(
+        "overdue.notification",
+        "(old.id, old.notification_type, old.invoice_id, old.level, old.created_at) is distinct from "
+        "(new.id, new.notification_type, new.invoice_id, new.level, new.created_at) "
+        "or old.sent_at is distinct from new.sent_at and (old.sent_at is not null or new.sent_at < now()) "
+        "or old.closed_at is distinct from new.closed_at and new.closed_at < now()",
+        "whom a notification is about, and when it was sent or closed, is not changed afterwards",
+    )
+    refuse_change(
+        "overdue.job_execution_log",
+        "old.status <> 'RUNNING' or (old.id, old.job_name, old.run_id, old.as_of, old.start_time) is distinct from "
+        "(new.id, new.job_name, new.run_id, new.as_of, new.start_time)",
+        "a run that has ended never changes in the log",
+    )
+    # Six years, as German law asks for letters that were sent: section 147 (3) AO, section 257 (4) HGB.
+    delete_only("overdue.notification", "status = 'closed' and closed_at < now() - interval '6 years'")
+    delete_only("overdue.job_execution_log", "status <> 'RUNNING' and start_time < now() - interval '30 days'")
 
 
 def downgrade() -> None:
-    op.execute("drop view if exists public.notifications")
-    op.execute("drop view if exists public.job_execution_logs")
     op.execute("drop schema overdue cascade")

@@ -2,14 +2,12 @@
 
 from alembic import op
 
-from invoice_pipelines.database.migrations.isolation import create_schema, isolate, show_to_overview
+from invoice_pipelines.database.migrations.isolation import create_schema, isolate, refuse_change, show_to_overview
 
-revision = "0015"
-down_revision = "0014"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
-
-APPEND_ONLY = "select, insert"
 
 TABLES = r"""
 -- No foreign keys to billing.invoice, which would lock each invoice and write its page again, nor to batch jobs, which
@@ -20,7 +18,7 @@ create table delivery.invoice_document (
     id uuid not null default uuidv7(),
     invoice_id uuid not null,
     invoice_number text not null check (invoice_number <> ''),
-    format text not null check (format in ('zugferd', 'xrechnung_cii', 'xrechnung_ubl')),
+    format text not null check (format in ('zugferd', 'xrechnung_cii', 'xrechnung_ubl', 'plain')),
     language text not null check (language ~ '^[a-z]{2}$'),
     version integer not null check (version > 0),
     file_name text not null check (file_name <> ''),
@@ -34,15 +32,20 @@ create table delivery.invoice_document (
     batch_job_id uuid,
     created_at timestamptz not null default clock_timestamp(),
     created_by text not null default current_setting('application_name'),
+    plain_reason text,
     primary key (organization_id, id),
     unique (invoice_id, format, language, version, organization_id),
-    check ((format = 'zugferd') = (pages is not null)),
-    check ((format = 'zugferd') = (template_sha256 is not null))
+    constraint pages_are_of_pdfs check ((format in ('zugferd', 'plain')) = (pages is not null)),
+    constraint templates_are_of_pdfs check ((format in ('zugferd', 'plain')) = (template_sha256 is not null)),
+    constraint reason_is_of_plain_ones check (format = 'plain' or plain_reason is null)
 );
 comment on table delivery.invoice_document is
     'Each document that was ever made of an issued invoice; the newest version is the one that is sent. Append-only.';
 comment on column delivery.invoice_document.format is
-    'zugferd: PDF/A-3 with the EN 16931 XML of ZUGFeRD/Factur-X inside; xrechnung_cii, xrechnung_ubl: XML alone';
+    'zugferd: PDF/A-3 with the EN 16931 XML of ZUGFeRD/Factur-X inside; xrechnung_cii, xrechnung_ubl: XML alone;
+     plain: PDF/A-3 without XML';
+comment on column delivery.invoice_document.plain_reason is
+    'why it has no XML although one was asked for; null: it was asked for as it is';
 comment on column delivery.invoice_document.sha256 is 'of the file, by which it is stored';
 comment on column delivery.invoice_document.missing_glyphs is
     'characters that no font has, shown as a replacement; null: none';
@@ -247,15 +250,48 @@ create table delivery.send_turn (
 comment on table delivery.send_turn is 'When the next message of a channel may go out, for all processes';
 """
 
+NEW_MESSAGE = (
+    "id, status, document_id, address, sender, sender_name, reply_to, subject, body_text, body_html, content_sid, "
+    "content_variables, amount_due, message_id_header, composed_at, attempts, provider_id, provider_status, "
+    "error_code, error_message, sent_at, ended_at, looked_up_at, created_at"
+)
+"""What a new message cannot say of itself."""
+
 
 def upgrade() -> None:
     create_schema("delivery")
     op.execute(TABLES)
     for table in ("invoice_document", "document_bundle", "template_file", "message_template", "message_event"):
-        isolate(f"delivery.{table}", grants=APPEND_ONLY)
-    for table in ("message", "message_attempt", "opt_out", "send_turn"):
-        isolate(f"delivery.{table}", grants="select, insert, update")
+        isolate(f"delivery.{table}", "select", stamped="id, created_at")
+    isolate("delivery.message", "select, update", stamped=NEW_MESSAGE)
+    isolate(
+        "delivery.message_attempt",
+        "select, update",
+        stamped="started_at, ended_at, outcome, code, detail, provider_id",
+    )
+    isolate("delivery.opt_out", "select, update", stamped="id, created_at, ended_at, ended_by")
+    isolate("delivery.send_turn", "select, insert, update")
     show_to_overview("delivery.message", "organization_id, message_id_header, channel, status, sent_at")
+    refuse_change(
+        "delivery.message",
+        "(old.id, old.invoice_id, old.invoice_number, old.customer_id, old.purpose, old.level, old.channel, "
+        "old.created_at, old.created_by) is distinct from (new.id, new.invoice_id, new.invoice_number, "
+        "new.customer_id, new.purpose, new.level, new.channel, new.created_at, new.created_by)",
+        "what a message is about never changes",
+    )
+    refuse_change(
+        "delivery.message_attempt",
+        "old.outcome is not null and old.outcome <> 'unknown' or (old.message_id, old.attempt, old.kind, "
+        "old.started_at, old.worker) is distinct from (new.message_id, new.attempt, new.kind, new.started_at, "
+        "new.worker)",
+        "an attempt that has its outcome never changes",
+    )
+    refuse_change(
+        "delivery.opt_out",
+        "old.ended_at is not null or (old.id, old.channel, old.recipient, old.reason, old.created_at, old.created_by) "
+        "is distinct from (new.id, new.channel, new.recipient, new.reason, new.created_at, new.created_by)",
+        "an opt-out ends, and never changes otherwise; add a new one",
+    )
 
 
 def downgrade() -> None:

@@ -1,0 +1,52 @@
+"""The registry of organizations."""
+
+from alembic import op
+
+from invoice_pipelines.database.migrations.isolation import create_schema, isolate, refuse_change, show_to_overview
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+TABLES = r"""
+create table organizations.organization (
+    id uuid primary key default uuidv7(),
+    slug text not null unique check (slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
+    name text not null check (name <> ''),
+    country_code text not null check (country_code ~ '^[A-Z]{2}$'),
+    time_zone text not null,
+    currency text not null check (currency ~ '^[A-Z]{3}$'),
+    vat_id text,
+    tax_number text,
+    iban text,
+    address jsonb not null default '{}',
+    settings jsonb not null default '{}',
+    created_at timestamptz not null default now(),
+    created_by text not null default current_user,
+    removed_at timestamptz
+);
+comment on column organizations.organization.slug is 'Dagster partition key; never changes';
+comment on column organizations.organization.removed_at is 'set instead of a delete: records are kept';
+"""
+
+
+def upgrade() -> None:
+    create_schema("organizations")
+    op.execute(TABLES)
+    isolate("organizations.organization", "select, insert, update", column="id")
+    show_to_overview(
+        "organizations.organization",
+        "id, slug, name, country_code, time_zone, currency, created_at, removed_at",
+        column="id",
+    )
+    refuse_change(
+        "organizations.organization",
+        "(old.id, old.slug, old.created_at, old.created_by) is distinct from "
+        "(new.id, new.slug, new.created_at, new.created_by)",
+        "an organization keeps its slug, and who added it when; remove it and add another one",
+    )
+
+
+def downgrade() -> None:
+    op.execute("drop schema organizations cascade")
