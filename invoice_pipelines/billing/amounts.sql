@@ -46,17 +46,17 @@ as $$
         from unnest(order_ids) with ordinality as k (element, place)
         cross join lateral (
             select o.*, billing.currency_digits(o.currency) as digits from billing.sales_order o
-            where o.organization_id = (select current_setting('app.organization_id')::uuid)
+            where o.organization_id = (select organizations.current())
               and o.id between k.element and k.element
             order by o.id offset 0) o
         left join lateral (
             select * from billing.customer c
-            where c.organization_id = (select current_setting('app.organization_id')::uuid)
+            where c.organization_id = (select organizations.current())
               and c.id between o.customer_id and o.customer_id
             order by c.id offset 0) c on true
         left join lateral (
             select * from billing.sales_order_line l
-            where l.organization_id = (select current_setting('app.organization_id')::uuid)
+            where l.organization_id = (select organizations.current())
               and l.sales_order_id = o.id
             offset 0) l on true
     ), item as materialized (
@@ -64,13 +64,13 @@ as $$
         from (select distinct w.item_id from wanted w where w.item_id is not null) w
         cross join lateral (
             select * from billing.item i
-            where i.organization_id = (select current_setting('app.organization_id')::uuid)
+            where i.organization_id = (select organizations.current())
               and i.id between w.item_id and w.item_id
             order by i.id offset 0) i
     ), rate as materialized (
         select t.tax_category, t.rate, t.exemption_reason, t.exemption_reason_code, true as is_set_up
         from billing.tax_rate t
-        where t.organization_id = (select current_setting('app.organization_id')::uuid) and t.is_active
+        where t.organization_id = (select organizations.current()) and t.is_active
     )
     select l.place, l.sales_order_id, l.currency, l.order_discount_percent, l.digits,
            l.line_number, l.item_id, i.sku, coalesce(l.description, i.name), l.quantity,

@@ -87,7 +87,6 @@ $$;
 create or replace trigger check_addition after insert on billing.issued_invoice_line
     referencing new table as added for each statement execute function billing.check_lines();
 
-drop function if exists billing.refuse_part(text, uuid, boolean, boolean);  -- before it looked for the number
 create or replace function billing.refuse_part(part text, organization uuid, invoice uuid, is_there boolean)
 returns void
 language plpgsql
@@ -157,4 +156,3 @@ end
 $$;
 create or replace trigger check_complete after insert on billing.invoice_number
     referencing new table as added for each statement execute function billing.check_complete();
-drop function if exists billing.check_addition();

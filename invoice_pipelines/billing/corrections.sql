@@ -12,7 +12,7 @@ declare
 begin
     perform billing.enter_invoicing();
     select i.* into found_invoice from billing.invoice i
-    where i.organization_id = current_setting('app.organization_id')::uuid and i.id = invoice for no key update;
+    where i.organization_id = organizations.current() and i.id = invoice for no key update;
     if found_invoice.id is null then
         raise exception 'This organization has no issued invoice %.', invoice using errcode = 'IP002';
     end if;
@@ -31,7 +31,7 @@ as $$
 begin
     return query
         select c.id from billing.invoice c
-        where c.organization_id = current_setting('app.organization_id')::uuid
+        where c.organization_id = organizations.current()
           and c.corrected_invoice_id between invoice and invoice
         order by c.corrected_invoice_id;
 end
@@ -46,7 +46,7 @@ create or replace function billing.void_invoice(
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     old_invoice constant billing.invoice := billing.lock_invoice(invoice);
     who constant text := coalesce(canceller, session_user);
     moment timestamptz;  -- the same for the invoice and its event
@@ -88,7 +88,7 @@ returns void
 language plpgsql
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     item_ids uuid[];
     returned numeric[];
 begin
@@ -108,7 +108,6 @@ $$;
 -- It reduces what is due. Together the credit notes of an invoice never exceed it, by line, by group of VAT and in
 -- total; those that leave nothing come to its amounts to the cent: the last one takes up what rounding left. Returns
 -- the id. The reason is for the books alone: what the customer is to read is `note`, which the credit note says (BT-22).
-drop function if exists billing.credit_invoice(uuid, text, text, date, jsonb, boolean);  -- printed its reason
 set local role invoice_pipelines_books;
 create or replace function billing.credit_invoice(
     invoice uuid, reason text, creator text default null, issue_date date default null,
@@ -117,7 +116,7 @@ create or replace function billing.credit_invoice(
 language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     original constant billing.invoice := billing.lock_invoice(invoice);
     credit_date constant date := coalesce(issue_date, billing.today());
     digits constant integer := billing.currency_digits(original.currency);
@@ -282,7 +281,7 @@ returns jsonb
 language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return (
         with credited as materialized (

@@ -84,7 +84,7 @@ def add_exchange_rates(
 
 _ADD = """
     insert into billing.exchange_rate (organization_id, base_currency, currency, rate_date, rate, source, created_by)
-    select current_setting('app.organization_id')::uuid, base_currency, currency, rate_date, rate, source, :created_by
+    select organizations.current(), base_currency, currency, rate_date, rate, source, :created_by
     from jsonb_populate_recordset(null::billing.exchange_rate, cast(:rows as jsonb))
     order by base_currency, currency, rate_date
     on conflict (organization_id, base_currency, currency, rate_date) do update
@@ -102,7 +102,7 @@ def exchange_rates(
         text(
             """select base_currency, currency, rate_date, rate, source, created_at, created_by
                from billing.exchange_rate
-               where organization_id = current_setting('app.organization_id')::uuid
+               where organization_id = organizations.current()
                  and (cast(:currency as text) is null or :currency in (base_currency, currency))
                  and (cast(:until as date) is null or rate_date <= :until)
                order by rate_date desc, base_currency, currency limit :limit"""
@@ -117,7 +117,7 @@ def remove_exchange_rate(connection: Connection, base_currency: str, currency: s
     removed = connection.execute(
         text(
             """delete from billing.exchange_rate
-               where organization_id = current_setting('app.organization_id')::uuid
+               where organization_id = organizations.current()
                  and base_currency = :base and currency = :currency and rate_date = :day"""
         ),
         {"base": base_currency, "currency": currency, "day": rate_date},

@@ -19,7 +19,7 @@ as $$
         when o.country_code = 'RO' then 'RON'
         when o.country_code = 'SE' then 'SEK'
         else o.currency end
-    from organizations.organization o where o.id = current_setting('app.organization_id')::uuid
+    from organizations.organization o where o.id = organizations.current()
 $$;
 
 -- An amount in another currency, rounded to its digits. One unit of `base_currency`, which is one of the two, is worth
@@ -40,7 +40,7 @@ returns billing.exchange_rate
 language plpgsql stable
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     oldest constant date := day - billing.exchange_rate_days();
     direct billing.exchange_rate;
     through_euro billing.exchange_rate;
@@ -76,7 +76,7 @@ returns integer
 language sql stable
 as $$
     select coalesce((o.settings ->> 'exchange_rate_days')::integer, 7)
-    from organizations.organization o where o.id = current_setting('app.organization_id')::uuid
+    from organizations.organization o where o.id = organizations.current()
 $$;
 
 -- With which rates the VAT of orders is converted into the seller's currency, by their places in the array; null for
@@ -89,7 +89,7 @@ create or replace function billing.conversions(
 language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     found record;
     rate billing.exchange_rate;
 begin

@@ -263,10 +263,10 @@ _HEADERS = """
     from work.few(cast(:ids as uuid[])) k
     cross join lateral (
         select * from billing.issued_invoice i
-        where i.organization_id = current_setting('app.organization_id')::uuid and i.id = k.element offset 0) i
+        where i.organization_id = organizations.current() and i.id = k.element offset 0) i
     left join lateral (
         select n.invoice_number, n.issue_date from billing.invoice_number n
-        where n.organization_id = current_setting('app.organization_id')::uuid
+        where n.organization_id = organizations.current()
           and n.invoice_id = i.corrected_invoice_id offset 0) c on true
     order by k.place
 """
@@ -274,7 +274,7 @@ _OF_INVOICES = """
     select p.* from work.few(cast(:ids as uuid[])) k
     cross join lateral (
         select * from billing.{table} p
-        where p.organization_id = current_setting('app.organization_id')::uuid and p.invoice_id = k.element
+        where p.organization_id = organizations.current() and p.invoice_id = k.element
         offset 0) p
     order by k.place, {order}
 """

@@ -34,7 +34,7 @@ as $$
         'country_code', o.country_code, 'street', o.address ->> 'street',
         'additional_street', o.address ->> 'additional_street', 'city', o.address ->> 'city',
         'post_code', o.address ->> 'post_code'))
-    from organizations.organization o where o.id = current_setting('app.organization_id')::uuid
+    from organizations.organization o where o.id = organizations.current()
 $$;
 
 -- Writes the invoices of orders, without numbers: headers, lines, VAT, and takes the stock. The arrays are parallel, in
@@ -54,7 +54,7 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 set enable_nestloop = off set enable_mergejoin = off set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     seller_vat_id constant text := seller ->> 'vat_id';
     tax_currency constant text := billing.tax_currency();
     home_language constant text := (select coalesce(o.settings ->> 'language', 'en')
@@ -184,7 +184,6 @@ begin
 end
 $$;
 
-drop function if exists billing.allot_stock(uuid[], text);  -- before only what runs out was allotted
 
 -- Which orders get nothing because an item runs out, with the reason, if orders take scarce items one after the other. An
 -- order comes with an entry for each scarce item that it wants, its entries together, and orders in their order; the
@@ -232,7 +231,7 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     versions tid[];
 begin
     select array_agg(i.version order by k.place) into versions
@@ -252,13 +251,12 @@ as $$
 begin
     update billing.item i set quantity_on_hand = i.quantity_on_hand - quantities[k.place], updated_at = now()
     from work.few(versions) k
-    where i.ctid = k.element and i.organization_id = current_setting('app.organization_id')::uuid;
+    where i.ctid = k.element and i.organization_id = organizations.current();
 end
 $$;
 
 -- Issues the invoices of the next items of a job that this transaction has locked. Orders that somebody else has locked
 -- are waited for, or else fail (`pass_over_locked`). No rows of zeros: see issue_next.
-drop function if exists billing.issue_chunk(uuid, integer);  -- before it could pass over what is locked
 create or replace function billing.issue_chunk(
     job uuid, chunk_size integer, pass_over_locked boolean,
     out taken integer, out succeeded integer, out failed integer, out skipped integer,
@@ -267,7 +265,7 @@ create or replace function billing.issue_chunk(
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     request record;
     issue_date date;
     seller jsonb;
@@ -458,15 +456,15 @@ begin
     from (select f.element as subject, wanted_ids[f.place] as id, f.place from work.few(subject_ids) f) w
     left join lateral (
         select o.id, o.status from billing.sales_order o
-        where o.organization_id = current_setting('app.organization_id')::uuid and o.id = w.id offset 0) o on true
+        where o.organization_id = organizations.current() and o.id = w.id offset 0) o on true
     left join lateral (  -- in the order of the index that is meant, as any other begins with the organization
         select i.id from billing.invoice i
-        where i.organization_id = current_setting('app.organization_id')::uuid
+        where i.organization_id = organizations.current()
           and i.sales_order_id between o.id and o.id and i.status <> 'void' and i.document_kind = 'invoice'
         order by i.sales_order_id offset 0) i on true
     left join lateral (
         select n.invoice_number from billing.invoice_number n
-        where n.organization_id = current_setting('app.organization_id')::uuid
+        where n.organization_id = organizations.current()
           and n.invoice_id between i.id and i.id
         order by n.invoice_id offset 0) n on true
     where w.place <> all (claimed);
@@ -475,7 +473,6 @@ $$;
 
 -- Orders for invoices that are asked for by customer and items (kind invoice_customers). The id of an order is that of
 -- its item of work, so that doing it again makes no second one: the one that was refused is made anew.
-drop function if exists billing.make_direct_orders(uuid[], text[], jsonb, text);  -- before it was told the date
 create or replace function billing.make_direct_orders(
     item_ids uuid[], customer_ids text[], parameters jsonb, issue_date date, creator text
 ) returns void
@@ -483,7 +480,7 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     home_currency constant text := (select o.currency from organizations.organization o where o.id = organization);
 begin
     insert into billing.sales_order (organization_id, id, order_number, customer_id, status, currency, order_date,
@@ -531,10 +528,8 @@ $$;
 -- An order whose data PostgreSQL itself refuses takes its chunk with it. It is found by ever smaller chunks and fails
 -- alone. As there are often more of them, the next chunk starts small as well and chunks grow again from there: the next
 -- call takes `next_size` as its `first_size`. `attempts` is how many chunks were begun.
-drop function if exists billing.issue_next(integer, uuid);  -- before it kept the size that worked
-drop function if exists billing.issue_next(integer, uuid, integer);
 set local role invoice_pipelines_books;
-create function billing.issue_next(
+create or replace function billing.issue_next(
     chunk_size integer, wanted_job uuid default null, first_size integer default null,
     out job_id uuid, out taken integer, out succeeded integer, out failed integer, out skipped integer,
     out first_number text, out last_number text, out amounts jsonb, out counter_locked_at timestamptz,
@@ -586,7 +581,7 @@ begin
         end;
     end loop;
     next_size := least(chunk_size, size * 2);
-    perform work.close_job_if_done(current_setting('app.organization_id')::uuid, job_id);
+    perform work.close_job_if_done(organizations.current(), job_id);
     if taken = 0 then
         job_id := null;
     end if;

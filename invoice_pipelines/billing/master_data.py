@@ -155,11 +155,9 @@ def _write(
         for written in connection.execute(
             text(
                 f"""insert into billing.{table} ({", ".join(["organization_id", *only_when_new, *given])})
-                    select {
-                    ", ".join(
-                        ["current_setting('app.organization_id')::uuid", *(f":{column}" for column in only_when_new)]
-                    )
-                }, {columns}
+                    select {", ".join(["organizations.current()", *(f":{column}" for column in only_when_new)])}, {
+                    columns
+                }
                     from jsonb_populate_recordset(null::billing.{table}, cast(:rows as jsonb))
                     order by {named}
                     on conflict ({named}, organization_id) do update set {", ".join(changes)}

@@ -6,7 +6,6 @@
 -- chunk at most, and what was done stays if it is interrupted.
 
 -- Asks for the invoices of orders; ids may be of any organization, each gets its outcome.
-drop function if exists public.create_bulk_invoice_job_sql(text[], date, integer, text);  -- without delivery
 create or replace function public.create_bulk_invoice_job_sql(
     order_ids text[], invoice_date date default null, due_days integer default 0, language text default null,
     generate_pdf boolean default false, send_immediately boolean default false, communication_method text default null,
@@ -93,7 +92,6 @@ end
 $$;
 
 -- Works through one job; shows what became of its items by this call.
-drop function if exists public.process_bulk_invoice_job_sql(uuid, integer);  -- before it committed its chunks
 create or replace procedure public.process_bulk_invoice_job_sql(
     job_id uuid, chunk_size integer default 1000,
     inout status text default null, inout successful bigint default null, inout failed bigint default null,
@@ -120,7 +118,6 @@ $$;
 
 -- Works through up to ten open jobs: of the organization in scope, or of all organizations. Each job is told by a notice
 -- when it is done, and the sums at the end.
-drop function if exists public.trigger_batch_invoice_processing(integer);  -- before it committed its chunks
 create or replace procedure public.trigger_batch_invoice_processing(
     max_jobs integer default 10, inout jobs integer default null, inout successful bigint default null,
     inout failed bigint default null, inout skipped bigint default null
@@ -172,7 +169,6 @@ end
 $$;
 
 -- Invoices one order now; says what became of it. Documents are made and messages sent by Dagster, or `batch run`.
-drop function if exists public.create_invoice_from_sales_order_sql(uuid, date, integer, text);  -- without delivery
 create or replace function public.create_invoice_from_sales_order_sql(
     order_id uuid, invoice_date date default null, due_days integer default 0, language text default null,
     generate_pdf boolean default false, send_immediately boolean default false, communication_method text default null,

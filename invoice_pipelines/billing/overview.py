@@ -119,12 +119,12 @@ def job_failures(connection: Connection, job_id: UUID, limit: int = 20) -> tuple
                             (array_agg(i.subject_id order by i.id))[1] as subject_id,
                             (array_agg(coalesce(i.error_message, '') order by i.id))[1] as message
                      from work.batch_item i
-                     where i.organization_id = current_setting('app.organization_id')::uuid and i.job_id = :job_id
+                     where i.organization_id = organizations.current() and i.job_id = :job_id
                        and i.status = 'failed'
                      group by i.error_code order by count(*) desc, i.error_code limit :limit) f
                left join lateral (
                    select o.order_number from billing.sales_order o
-                   where o.organization_id = current_setting('app.organization_id')::uuid
+                   where o.organization_id = organizations.current()
                      and o.id = case when pg_input_is_valid(f.subject_id, 'uuid') then f.subject_id::uuid end
                    offset 0) o on true
                order by f.items desc, f.code"""
@@ -139,7 +139,7 @@ def invoice_events(connection: Connection, invoice: IssuedInvoice) -> tuple[Invo
     rows = connection.execute(
         text(
             """select e.action, e.reason, e.created_at, e.created_by from billing.invoice_event e
-               where e.organization_id = current_setting('app.organization_id')::uuid and e.invoice_id = :invoice
+               where e.organization_id = organizations.current() and e.invoice_id = :invoice
                  and (cast(:credit_note as text) is null or e.detail ->> 'credit_note_id' = :credit_note)
                order by e.id"""
         ),
@@ -216,13 +216,13 @@ def billing_state(connection: Connection) -> BillingState:
 _ISSUED_BY_JOB = """
     select i.currency, i.net_amount, i.tax_amount, i.gross_amount, n.issue_date, n.invoice_number, n.period, n.number
     from (select (b.result ->> 'invoice_id')::uuid as invoice_id from work.batch_item b
-          where b.organization_id = current_setting('app.organization_id')::uuid and b.job_id = :job_id
+          where b.organization_id = organizations.current() and b.job_id = :job_id
             and b.status = 'succeeded' offset 0) b
     cross join lateral (
         select i.currency, i.net_amount, i.tax_amount, i.gross_amount from billing.invoice i
-        where i.organization_id = current_setting('app.organization_id')::uuid and i.id = b.invoice_id offset 0) i
+        where i.organization_id = organizations.current() and i.id = b.invoice_id offset 0) i
     cross join lateral (
         select n.issue_date, n.invoice_number, n.period, n.number from billing.invoice_number n
-        where n.organization_id = current_setting('app.organization_id')::uuid and n.invoice_id = b.invoice_id
+        where n.organization_id = organizations.current() and n.invoice_id = b.invoice_id
         offset 0) n
 """

@@ -13,7 +13,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select k.place, case when p.id is not null then jsonb_build_object(
@@ -39,7 +39,7 @@ language plpgsql stable set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select k.element from work.few(external_ids) k
@@ -85,7 +85,7 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     who constant text := coalesce(creator, session_user);
     given jsonb[];           -- what is written: from here on those of `payments` that are new or differ
     places bigint[];         -- of them in `payments`, from 1

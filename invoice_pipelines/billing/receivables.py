@@ -205,7 +205,7 @@ def _names(connection: Connection, rows: Sequence[Any]) -> dict[UUID, tuple[str,
             """select c.id, c.customer_number, c.name from work.few(cast(:ids as uuid[])) k
                cross join lateral (
                    select * from billing.customer c
-                   where c.organization_id = current_setting('app.organization_id')::uuid and c.id = k.element
+                   where c.organization_id = organizations.current() and c.id = k.element
                    offset 0) c"""
         ),
         {"ids": list({row.customer_id for row in rows})},

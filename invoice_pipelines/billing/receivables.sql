@@ -38,7 +38,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select i.customer_id, i.currency, i.bucket, sum(i.amount_due), count(*)
@@ -53,8 +53,7 @@ $$;
 
 -- How invoices stand today: paid, partially paid, overdue (open after its due date, in the time zone of its organization;
 -- this is never stored) and for how many days, and when the last payment came that counts. For single invoices and lists.
-drop view if exists billing.invoice_settlement;
-create view billing.invoice_settlement with (security_invoker = true) as
+create or replace view billing.invoice_settlement with (security_invoker = true) as
 select i.organization_id, i.id as invoice_id, case when d.days_overdue > 0 then 'overdue' else i.status end as standing,
        i.due_date, i.gross_amount, i.amount_paid, i.amount_credited, i.amount_due,
        (select max(p.payment_date)
@@ -80,7 +79,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     undated bigint;
 begin
     select count(*) into undated
@@ -139,7 +138,7 @@ begin
     return query
         select i.currency, sum(i.amount_due)
         from (select i.currency, i.amount_due from billing.invoice i
-              where i.organization_id = current_setting('app.organization_id')::uuid
+              where i.organization_id = organizations.current()
                 and i.status in ('issued', 'partially_paid') and i.document_kind = 'invoice'
               order by i.due_date, i.id offset 0) i
         group by i.currency;
@@ -153,7 +152,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select d.currency, sum(d.amount)
@@ -182,7 +181,7 @@ language plpgsql stable set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     low bigint := 1;
     high bigint;  -- the numbers below low are too early, those from high on are not
     found_date date;
@@ -214,7 +213,7 @@ set enable_sort = off
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select i.currency, sum(case n.series when 'invoice' then i.gross_amount else -i.gross_amount end)

@@ -107,7 +107,7 @@ _SEEN = "select * from billing.state_of_books(coalesce(cast(:now as timestamptz)
 _RECORD = """
     insert into billing.last_aging as a (organization_id, as_of, made_at, good_until, has_open_invoices, numbers_given,
                                          last_event_id)
-    values (current_setting('app.organization_id')::uuid, :as_of, :made_at, :good_until, :is_open, :numbers_given,
+    values (organizations.current(), :as_of, :made_at, :good_until, :is_open, :numbers_given,
             :last_event_id)
     on conflict (organization_id) do update
     set as_of = excluded.as_of, made_at = excluded.made_at, good_until = excluded.good_until,

@@ -172,7 +172,7 @@ def order_ids(connection: Connection, references: Iterable[str]) -> list[str]:
                 """select o.order_number, o.id::text as id from work.few(cast(:numbers as text[])) n
                    cross join lateral (
                        select s.order_number, s.id from billing.sales_order s
-                       where s.organization_id = current_setting('app.organization_id')::uuid
+                       where s.organization_id = organizations.current()
                          and s.order_number = n.element offset 0) o"""
             ),
             {"numbers": given[start : start + _NUMBERS_AT_ONCE]},

@@ -63,7 +63,7 @@ as $$
     select round(greatest(0.05, coalesce(
         (select items * sum(r.actual_duration_seconds) / sum(r.processed_items)
          from (select j.actual_duration_seconds, j.processed_items from work.batch_job j
-               where j.organization_id = current_setting('app.organization_id')::uuid and j.kind = job_kind
+               where j.organization_id = organizations.current() and j.kind = job_kind
                  and j.status in ('completed', 'completed_with_errors') and j.processed_items >= least(items, 200)
                  and j.successful_items * 2 > j.processed_items
                order by j.id desc limit 5) r
@@ -78,7 +78,7 @@ language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqs
 set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     step constant integer := greatest(1, cardinality(order_ids) / 50);
 begin
     return (
@@ -100,7 +100,7 @@ declare
 begin
     job_id := work.create_job(job_kind, subject_ids, parameters, coalesce(nullif(creator, ''), session_user));
     select j.total_items into strict create_job.total_items from work.batch_job j
-    where j.organization_id = current_setting('app.organization_id')::uuid and j.id = create_job.job_id;
+    where j.organization_id = organizations.current() and j.id = create_job.job_id;
     estimated_seconds := billing.estimate_seconds(
         job_kind, total_items,
         case when parameters ? 'items' then jsonb_array_length(parameters -> 'items')
@@ -151,7 +151,6 @@ end
 $$;
 
 -- Asks for the invoices of sales orders, in the order given.
-drop function if exists billing.batch_invoice_orders(text[], date, integer, text, text);  -- without delivery
 create or replace function billing.batch_invoice_orders(
     sales_order_ids text[], invoice_date date default null, due_days integer default 0, language text default null,
     creator text default null, generate_pdf boolean default false, send_immediately boolean default false,
@@ -168,7 +167,6 @@ end
 $$;
 
 -- Asks for the invoices of all orders that are pending or reviewed, the oldest first.
-drop function if exists billing.batch_invoice_open_orders(date, integer, text, text);  -- without delivery
 create or replace function billing.batch_invoice_open_orders(
     invoice_date date default null, due_days integer default 0, language text default null,
     creator text default null, generate_pdf boolean default false, send_immediately boolean default false,
@@ -178,7 +176,7 @@ language sql
 as $$
     select billing.batch_invoice_orders(
         array(select o.id::text from billing.sales_order o
-              where o.organization_id = current_setting('app.organization_id')::uuid
+              where o.organization_id = organizations.current()
                 and o.status in ('pending', 'reviewed')
               order by o.order_date, o.id),
         invoice_date, due_days, language, creator, generate_pdf, send_immediately, communication_method)
@@ -187,7 +185,6 @@ $$;
 -- Asks for one invoice per customer over the same items, without orders. `items` is a list of {"inventory_item_id" or
 -- "description", "quantity", "unit_price", "discount_percent", "tax_category", "tax_rate"}; what is left out comes from
 -- the item.
-drop function if exists billing.batch_invoice_customers(text[], jsonb, date, integer, text, text);  -- without delivery
 create or replace function billing.batch_invoice_customers(
     customer_ids text[], items jsonb, invoice_date date default null, due_days integer default 0,
     language text default null, creator text default null, generate_pdf boolean default false,
@@ -267,7 +264,7 @@ begin
         raise exception 'items[%]: inventory_item_id or description is needed.', place using errcode = 'IP002';
     elsif pg_input_is_valid(item ->> 'inventory_item_id', 'uuid') then  -- alone: a cast beside it may run before it
         wrong_item := not exists (select from billing.item i
-                                  where i.organization_id = current_setting('app.organization_id')::uuid
+                                  where i.organization_id = organizations.current()
                                     and i.id = (item ->> 'inventory_item_id')::uuid);
     else
         wrong_item := item ->> 'inventory_item_id' is not null;

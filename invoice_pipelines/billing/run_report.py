@@ -42,16 +42,16 @@ def failed_orders(connection: Connection, job_ids: Sequence[UUID], limit: int) -
                from (select i.subject_id, i.error_code, i.error_message, i.id,
                             case when pg_input_is_valid(i.subject_id, 'uuid') then i.subject_id::uuid end as named
                      from work.batch_item i
-                     where i.organization_id = current_setting('app.organization_id')::uuid
+                     where i.organization_id = organizations.current()
                        and i.job_id = any(cast(:jobs as uuid[])) and i.status = 'failed'
                      order by i.job_id, i.id limit :limit) f
                left join lateral (
                    select s.order_number from billing.sales_order s
-                   where s.organization_id = current_setting('app.organization_id')::uuid and s.id = f.named
+                   where s.organization_id = organizations.current() and s.id = f.named
                    offset 0) o on true
                left join lateral (
                    select s.customer_number from billing.customer s
-                   where s.organization_id = current_setting('app.organization_id')::uuid and s.id = f.named
+                   where s.organization_id = organizations.current() and s.id = f.named
                    offset 0) c on true
                order by f.id"""
         ),

@@ -157,7 +157,7 @@ _ADD_ORDERS = """
     insert into billing.sales_order (
         organization_id, id, order_number, customer_id, status, currency, order_date, delivery_date,
         period_start, period_end, purchase_order_reference, discount_percent, note, created_by)
-    select current_setting('app.organization_id')::uuid, new_id, order_number, customer_id, status, currency,
+    select organizations.current(), new_id, order_number, customer_id, status, currency,
            order_date, delivery_date, period_start, period_end, purchase_order_reference, discount_percent, note,
            :creator
     from (select *, uuidv7() as new_id  -- in the order given, which is that of the invoices of a day
@@ -170,7 +170,7 @@ _ADD_LINES = """
     insert into billing.sales_order_line (
         organization_id, sales_order_id, line_number, item_id, description, quantity, unit_code, unit_price,
         discount_percent, tax_category, tax_rate, period_start, period_end)
-    select current_setting('app.organization_id')::uuid, sales_order_id, line_number, item_id, description, quantity,
+    select organizations.current(), sales_order_id, line_number, item_id, description, quantity,
            unit_code, unit_price, discount_percent, tax_category, tax_rate, period_start, period_end
     from jsonb_populate_recordset(null::billing.sales_order_line, cast(:rows as jsonb))
 """
@@ -195,7 +195,7 @@ def _known(connection: Connection, table: str, key: str, names: Iterable[str | N
             f"""select r.* from work.few(cast(:wanted as text[])) k
                 cross join lateral (
                     select {_WANTED[table]} from billing.{table} t
-                    where t.organization_id = current_setting('app.organization_id')::uuid and t.{key} = k.element
+                    where t.organization_id = organizations.current() and t.{key} = k.element
                     offset 0) r"""
         ),
         {"wanted": wanted},

@@ -1,4 +1,4 @@
-"""Holds how the schema of a database compares with this program: one cheap query, without Alembic.
+"""How the schema of a database compares with this program: one cheap query, without Alembic.
 
 `db migrate` leaves two marks in the schema `database`: the revision of the tables, and a hash of the SQL functions and
 views that it applied. Everything else only reads them.
@@ -7,9 +7,11 @@ views that it applied. Everything else only reads them.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
@@ -54,8 +56,16 @@ class SchemaError(DatabaseError):
 
 
 def sql_files() -> list[Path]:
-    """The SQL functions and views of all domains, in the order in which they are applied (by path)."""
-    return sorted(PACKAGE.glob("*/*.sql"))
+    """The SQL functions and views of all domains, in the order in which they are applied.
+
+    A file that says `-- after: billing/numbers.sql` comes after that one. Only views and triggers need that: PostgreSQL
+    looks into the bodies of functions when they are called.
+    """
+    files = {file.relative_to(PACKAGE).as_posix(): file for file in sorted(PACKAGE.glob("**/*.sql"))}
+    sorter = TopologicalSorter(
+        {name: re.findall(r"^-- after: (\S+)$", file.read_text(encoding="utf-8"), re.M) for name, file in files.items()}
+    )
+    return [files[name] for name in sorter.static_order()]
 
 
 @lru_cache(maxsize=1)

@@ -26,7 +26,7 @@ returns setof uuid
 language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select j.id from work.batch_job j

@@ -12,7 +12,7 @@ create or replace view public.invoice_documents with (security_invoker = true) a
     from delivery.invoice_document d;
 comment on view public.invoice_documents is
     'Each document that was made of an issued invoice of the organization in scope; the newest version is sent';
-grant select on public.invoice_documents to invoice_pipelines_app;
+call database.offer_for_reading('public.invoice_documents');
 
 create or replace view public.outgoing_messages with (security_invoker = true) as
     select m.id, m.invoice_id, m.invoice_number, m.customer_id, m.purpose, m.level, m.channel, m.recipient,
@@ -22,7 +22,7 @@ create or replace view public.outgoing_messages with (security_invoker = true) a
     from delivery.message m;
 comment on view public.outgoing_messages is
     'Emails, SMS and WhatsApp messages of the organization in scope and what became of them; unknown: see message_log';
-grant select on public.outgoing_messages to invoice_pipelines_app;
+call database.offer_for_reading('public.outgoing_messages');
 
 create or replace view public.message_log with (security_invoker = true) as
     select m.invoice_number, m.purpose, m.level, m.channel, m.recipient, a.message_id, a.attempt, a.kind, a.started_at,
@@ -31,7 +31,7 @@ create or replace view public.message_log with (security_invoker = true) as
     join delivery.message m on m.organization_id = a.organization_id and m.id = a.message_id;
 comment on view public.message_log is
     'Each attempt to send a message of the organization in scope, or to find out what became of it';
-grant select on public.message_log to invoice_pipelines_app;
+call database.offer_for_reading('public.message_log');
 
 create or replace view public.message_history with (security_invoker = true) as
     select m.invoice_number, m.purpose, m.level, m.channel, m.recipient, e.message_id, e.action, e.detail, e.created_at,
@@ -40,7 +40,7 @@ create or replace view public.message_history with (security_invoker = true) as
     join delivery.message m on m.organization_id = e.organization_id and m.id = e.message_id;
 comment on view public.message_history is
     'What people decided of messages of the organization in scope, and providers reported';
-grant select on public.message_history to invoice_pipelines_app;
+call database.offer_for_reading('public.message_history');
 
 -- Organizations with SMS or WhatsApp messages that were sent since a moment and of which it is not known how they ended.
 -- For the schedule that asks.

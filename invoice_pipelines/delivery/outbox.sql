@@ -12,7 +12,7 @@ begin
     return query
         select m.* from delivery.message m
         where m.invoice_id = wanted_invoice and m.purpose = wanted_purpose and m.level = wanted_level
-          and m.channel = wanted_channel and m.organization_id = current_setting('app.organization_id')::uuid
+          and m.channel = wanted_channel and m.organization_id = organizations.current()
         order by m.invoice_id, m.purpose, m.level, m.channel, m.recipient;
 end
 $$;
@@ -27,7 +27,7 @@ begin
     return query
         select o.* from delivery.opt_out o
         where o.channel = wanted_channel and o.recipient = wanted_recipient and o.ended_at is null
-          and o.organization_id = current_setting('app.organization_id')::uuid
+          and o.organization_id = organizations.current()
         order by o.channel, o.recipient;
 end
 $$;
@@ -43,13 +43,13 @@ begin
         return query
             select m.id from delivery.message m
             where m.provider_id = wanted_provider_id
-              and m.organization_id = current_setting('app.organization_id')::uuid
+              and m.organization_id = organizations.current()
             order by m.provider_id;
     else
         return query
             select m.id from delivery.message m
             where m.message_id_header = wanted_header
-              and m.organization_id = current_setting('app.organization_id')::uuid
+              and m.organization_id = organizations.current()
             order by m.message_id_header;
     end if;
 end

@@ -137,18 +137,18 @@ def delivery_state(connection: Connection) -> DeliveryState:
     rows = connection.execute(
         text(
             """select status, count(*) as messages, min(created_at) as oldest from delivery.message
-               where organization_id = current_setting('app.organization_id')::uuid
+               where organization_id = organizations.current()
                  and status in ('waiting', 'sending', 'unknown', 'failed') group by status"""
         )
     ).all()
     newest = connection.execute(
         text(
             """select (select d.created_at from delivery.invoice_document d
-                       where d.organization_id = current_setting('app.organization_id')::uuid and d.version > 0
+                       where d.organization_id = organizations.current() and d.version > 0
                        order by d.id desc limit 1) as documents_at,
                       (select max(m.sent_at) from (
                            select sent_at from delivery.message
-                           where organization_id = current_setting('app.organization_id')::uuid and attempts >= 0
+                           where organization_id = organizations.current() and attempts >= 0
                            order by id desc limit 1000) m) as sent_at"""
         )
     ).one()
@@ -172,10 +172,10 @@ def open_work(connection: Connection, kinds: Sequence[str]) -> OpenWork:
                       min(available_at) filter (where available_at <= now()) as oldest_due_at,
                       min(available_at) filter (where available_at > now()) as next_at,
                       (select count(*) from work.batch_item
-                       where organization_id = current_setting('app.organization_id')::uuid
+                       where organization_id = organizations.current()
                          and status = 'processing' and kind = any (:kinds)) as in_work
                from work.batch_item
-               where organization_id = current_setting('app.organization_id')::uuid
+               where organization_id = organizations.current()
                  and status = 'pending' and kind = any (:kinds)"""
         ),
         {"kinds": list(kinds)},
@@ -218,7 +218,7 @@ def message_counts(connection: Connection, *, latest: int = LATEST) -> tuple[Mes
         text(
             """select channel, purpose, status, count(*) from (
                    select channel, purpose, status from delivery.message
-                   where organization_id = current_setting('app.organization_id')::uuid and attempts >= 0
+                   where organization_id = organizations.current() and attempts >= 0
                    order by id desc limit :latest) m
                group by channel, purpose, status order by channel, purpose, status"""
         ),
@@ -238,7 +238,7 @@ def waiting_reasons(
         text(
             """select error_code, min(error_message) as message, count(*) as items, min(available_at) as next_at
                from work.batch_item
-               where organization_id = current_setting('app.organization_id')::uuid
+               where organization_id = organizations.current()
                  and status = 'pending' and error_code is not null and kind = any (:kinds)
                  and (cast(:job_id as uuid) is null or job_id = :job_id)
                group by error_code order by count(*) desc, error_code limit 20"""
@@ -255,7 +255,7 @@ def failed_items(connection: Connection, kinds: Sequence[str], since: datetime, 
         text(
             """select i.subject_id, i.kind, i.error_code, i.error_message
                from work.batch_item i
-               where i.organization_id = current_setting('app.organization_id')::uuid
+               where i.organization_id = organizations.current()
                  and i.status = 'failed' and i.finished_at >= :since and i.kind = any (:kinds)
                order by i.id limit :limit"""
         ),
@@ -285,15 +285,15 @@ def _invoice_numbers(connection: Connection, subjects: Sequence[str]) -> dict[st
                      from unnest(cast(:subjects as text[])) subject offset 0) s
                left join lateral (
                    select n.invoice_number from billing.invoice_number n
-                   where n.organization_id = current_setting('app.organization_id')::uuid and n.invoice_id = s.id
+                   where n.organization_id = organizations.current() and n.invoice_id = s.id
                    offset 0) n on true
                left join lateral (
                    select m.invoice_number from delivery.message m
-                   where m.organization_id = current_setting('app.organization_id')::uuid and m.id = s.id
+                   where m.organization_id = organizations.current() and m.id = s.id
                    offset 0) m on true
                left join lateral (
                    select o.invoice_number from overdue.notification o
-                   where o.organization_id = current_setting('app.organization_id')::uuid and o.id = s.id
+                   where o.organization_id = organizations.current() and o.id = s.id
                    offset 0) o on true"""
         ),
         {"subjects": list(subjects)},
@@ -305,7 +305,7 @@ def _invoice_numbers(connection: Connection, subjects: Sequence[str]) -> dict[st
 _MADE_SINCE = """
     select id, invoice_id, format, version, pages, size_bytes, missing_glyphs
     from delivery.invoice_document
-    where organization_id = current_setting('app.organization_id')::uuid and version > 0
+    where organization_id = organizations.current() and version > 0
       and id >= :first_id and created_at >= :since"""
 
 

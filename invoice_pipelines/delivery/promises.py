@@ -23,7 +23,7 @@ def messages_without_outcome(connection: Connection, *, late_after: timedelta = 
     return _find(
         connection,
         f"""select {_NAME} as name from delivery.message m
-            where m.organization_id = current_setting('app.organization_id')::uuid and m.status = 'sending'
+            where m.organization_id = organizations.current() and m.status = 'sending'
               and not exists (
                   select from delivery.message_attempt a
                   where a.organization_id = m.organization_id and a.message_id = m.id
@@ -37,7 +37,7 @@ def messages_of_unknown_outcome(connection: Connection) -> Finding:
     return _find(
         connection,
         f"""select {_NAME} as name from delivery.message m
-            where m.organization_id = current_setting('app.organization_id')::uuid and m.status = 'unknown'""",
+            where m.organization_id = organizations.current() and m.status = 'unknown'""",
     )
 
 
@@ -119,7 +119,7 @@ def late_work(connection: Connection, kinds: Sequence[str], *, late_after: timed
     return _find(
         connection,
         """select i.kind || ' ' || i.subject_id || coalesce(': ' || i.error_code, '') as name from work.batch_item i
-           where i.organization_id = current_setting('app.organization_id')::uuid and i.kind = any (:kinds)
+           where i.organization_id = organizations.current() and i.kind = any (:kinds)
              and i.status = 'pending' and i.available_at < now() - cast(:age as interval)""",
         kinds=list(kinds),
         age=late_after,
@@ -130,7 +130,7 @@ _NAME = "m.invoice_number || ', ' || m.purpose || ' by ' || m.channel"
 
 _NEWEST = """
     select * from delivery.message
-    where organization_id = current_setting('app.organization_id')::uuid and attempts >= 0
+    where organization_id = organizations.current() and attempts >= 0
     order by id desc limit :latest"""
 
 

@@ -11,7 +11,7 @@ returns double precision
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     present timestamptz;
     turn timestamptz;
 begin

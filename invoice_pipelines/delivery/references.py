@@ -22,7 +22,7 @@ def invoice_ids(connection: Connection, references: Iterable[str]) -> list[str]:
                 """select n.invoice_number, n.invoice_id::text as id from work.few(cast(:numbers as text[])) k
                    cross join lateral (
                        select n.invoice_number, n.invoice_id from billing.invoice_number n
-                       where n.organization_id = current_setting('app.organization_id')::uuid
+                       where n.organization_id = organizations.current()
                          and n.invoice_number = k.element offset 0) n"""
             ),
             {"numbers": given[start : start + _AT_ONCE]},
@@ -39,7 +39,7 @@ def issued_by_job(connection: Connection, job_id: UUID) -> list[str]:
                cross join lateral (
                    select i.id, i.status from billing.invoice i
                    where i.organization_id = t.organization_id and i.id = (t.result ->> 'invoice_id')::uuid offset 0) i
-               where t.organization_id = current_setting('app.organization_id')::uuid and t.job_id = :job_id
+               where t.organization_id = organizations.current() and t.job_id = :job_id
                  and t.status = 'succeeded' and i.status <> 'void'
                order by t.id"""
         ),

@@ -31,7 +31,7 @@ begin
     return query
         select m.id, m.provider_id
         from delivery.message m
-        where m.organization_id = current_setting('app.organization_id')::uuid
+        where m.organization_id = organizations.current()
           and m.channel = wanted_channel and m.status = 'sent' and m.channel <> 'email'
           and m.sent_at >= since and m.provider_id is not null
           and (m.looked_up_at is null

@@ -55,12 +55,10 @@ create or replace trigger record_status_change after update on intake.received_i
 create or replace trigger record_first_status after insert on intake.received_invoice
     for each row execute function intake.record_status_change();
 
-drop function if exists intake.record_status();  -- before it belonged to the role that may write history
 
 -- Views for people. They see what the caller may see: one organization in its scope, all of them as a superuser.
 
-drop view if exists public.received_invoice;
-create view public.received_invoice with (security_invoker = true) as
+create or replace view public.received_invoice with (security_invoker = true) as
 select r.id, r.organization_id, u.file_name, u.sha256, r.status, r.processing_version, r.last_processed_at,
        r.invoice_number, r.type_code, r.issue_date, r.due_date, r.currency, r.seller_name, r.seller_vat_id,
        r.seller_tax_id,
@@ -68,14 +66,13 @@ select r.id, r.organization_id, u.file_name, u.sha256, r.status, r.processing_ve
        r.gross_amount, r.payable_amount, r.source, r.format, r.profile, r.confidence, r.created_at, r.created_by
 from intake.received_invoice r
 join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id;
-grant select on public.received_invoice to invoice_pipelines_app;
+call database.offer_for_reading('public.received_invoice');
 
-drop view if exists public.received_invoice_line;
-create view public.received_invoice_line with (security_invoker = true) as
+create or replace view public.received_invoice_line with (security_invoker = true) as
 select l.organization_id, l.received_invoice_id, l.line_number, l.line_identifier, l.description,
        l.quantity, l.unit, l.unit_price, l.net_amount, l.tax_category, l.tax_rate
 from intake.received_invoice_line l;
-grant select on public.received_invoice_line to invoice_pipelines_app;
+call database.offer_for_reading('public.received_invoice_line');
 
 -- Across organizations: counts and times for sensors, statistics and clean-up, no business data.
 

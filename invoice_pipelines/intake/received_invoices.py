@@ -433,7 +433,7 @@ def record_errors(
             text(
                 f"""insert into intake.processing_error (organization_id, received_invoice_id, stage, code, message,
                         violation_class, will_be_retried, attempt, trace_id)
-                    select current_setting('app.organization_id')::uuid, cast(:invoice as uuid), :stage, :code,
+                    select organizations.current(), cast(:invoice as uuid), :stage, :code,
                            :message, :class, :retried,
                            greatest(:attempts, 1 + (select count(*) from intake.processing_error e
                                                     where e.received_invoice_id = cast(:invoice as uuid)
@@ -458,7 +458,7 @@ def _replace_parts(
             """
             insert into intake.received_invoice_line (organization_id, received_invoice_id, line_number,
                 line_identifier, description, quantity, unit, unit_price, net_amount, tax_category, tax_rate)
-            select current_setting('app.organization_id')::uuid, n.*
+            select organizations.current(), n.*
             from jsonb_to_recordset(cast(:rows as jsonb)) as n(
                 received_invoice_id uuid, line_number integer, line_identifier text, description text,
                 quantity numeric, unit text, unit_price numeric, net_amount numeric, tax_category text,
@@ -472,7 +472,7 @@ def _replace_parts(
             """
             insert into intake.received_invoice_tax (organization_id, received_invoice_id, position, category, rate,
                                                      taxable_amount, tax_amount)
-            select current_setting('app.organization_id')::uuid, n.*
+            select organizations.current(), n.*
             from jsonb_to_recordset(cast(:rows as jsonb)) as n(
                 received_invoice_id uuid, position integer, category text, rate numeric, taxable_amount numeric,
                 tax_amount numeric)

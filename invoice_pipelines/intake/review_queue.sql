@@ -1,7 +1,6 @@
 -- For people: which received invoices wait for a person, and why. One row per invoice.
 
-drop view if exists public.invoice_review_queue;
-create view public.invoice_review_queue with (security_invoker = true) as
+create or replace view public.invoice_review_queue with (security_invoker = true) as
 select r.id, r.organization_id, u.file_name, r.last_processed_at as waiting_since, r.source, r.format, r.seller_name,
        r.invoice_number, r.issue_date, r.gross_amount, r.currency, r.confidence, w.reasons, w.messages
 from intake.received_invoice r
@@ -12,4 +11,4 @@ cross join lateral (
     where v.organization_id = r.organization_id and v.received_invoice_id = r.id
       and v.processing_version = r.processing_version) w
 where r.status = 'PARSED' and w.reasons is not null;
-grant select on public.invoice_review_queue to invoice_pipelines_app;
+call database.offer_for_reading('public.invoice_review_queue');

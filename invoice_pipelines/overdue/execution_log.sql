@@ -16,7 +16,7 @@ declare
     zone text;
 begin
     select o.time_zone into strict zone from organizations.organization o
-    where o.id = current_setting('app.organization_id')::uuid;
+    where o.id = organizations.current();
     return (moment at time zone zone)::date;
 end
 $$;
@@ -31,7 +31,7 @@ language plpgsql
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     today constant date := overdue.day_at(moment);
 begin
     if wanted_day > today then
@@ -75,7 +75,7 @@ begin
                       else jsonb_path_query_array(l.errors || failures, format('$[0 to %s]', longest_list - 1)::jsonpath)
                  end,
         progress_at = clock_timestamp()
-    where l.organization_id = current_setting('app.organization_id')::uuid and l.id = execution
+    where l.organization_id = organizations.current() and l.id = execution
       and l.status = 'RUNNING';
     if not found then
         raise exception 'This run was taken for dead and closed by a later one; it does no more.'
@@ -90,7 +90,7 @@ returns overdue.job_execution_log
 language plpgsql set enable_seqscan = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     ended overdue.job_execution_log;
 begin
     update overdue.job_execution_log l
@@ -118,6 +118,6 @@ as $$
     update overdue.job_execution_log l
     set status = 'FAILED', end_time = greatest(clock_timestamp(), l.start_time), error_count = l.error_count + 1,
         errors = l.errors || overdue.error(reason)
-    where l.organization_id = current_setting('app.organization_id')::uuid and l.id = execution
+    where l.organization_id = organizations.current() and l.id = execution
       and l.status = 'RUNNING'
 $$;

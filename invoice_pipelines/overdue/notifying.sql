@@ -19,7 +19,7 @@ set enable_sort = off
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select i.due_date, i.id
@@ -46,7 +46,7 @@ set enable_sort = off
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select n.due_date, n.invoice_id
@@ -75,7 +75,7 @@ language plpgsql set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     invoices constant integer := cardinality(invoice_ids);
     to_send uuid[];
     state text;
@@ -139,7 +139,6 @@ $$;
 -- The next batch of an execution: at most batch_size notifications, beginning with the first level and the longest due,
 -- after the key that the batch before returned; all or none of it is committed, with its counts in the log. With fewer
 -- taken than batch_size it was the last.
-drop function if exists overdue.notify_batch(uuid, date, integer[], text[], integer, integer, date, uuid);
 create or replace function overdue.notify_batch(
     organization uuid, execution uuid, as_of_day date, levels integer[], channels text[], batch_size integer,
     after_level integer, after_due date, after_id uuid,
@@ -232,7 +231,7 @@ language plpgsql set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     closed bigint;
 begin
     update overdue.notification n
@@ -255,7 +254,6 @@ end
 $$;
 
 -- The next batch of notifications to be closed, like notify_batch, over all levels that there are.
-drop function if exists overdue.close_batch(uuid, integer, integer, date, uuid);
 create or replace function overdue.close_batch(
     organization uuid, execution uuid, batch_size integer, after_level integer, after_due date, after_id uuid,
     out taken integer, out closed bigint, out last_level integer, out last_due date, out last_id uuid

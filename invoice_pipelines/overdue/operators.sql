@@ -1,24 +1,22 @@
 -- What operators query by hand, and what looks across organizations: which of them are to be checked, and how the runs
 -- went in total. Functions that see every organization return counts and times only.
 
-drop view if exists public.notifications;
-create view public.notifications with (security_invoker = true) as
+create or replace view public.notifications with (security_invoker = true) as
     select n.notification_type, n.organization_id, n.invoice_id, n.created_at, n.id, n.level, n.status, n.invoice_number,
            n.customer_id, n.customer_name, n.amount_due, n.currency, n.due_date, n.days_overdue, n.as_of, n.sent_at,
            n.closed_at, n.closed_reason
     from overdue.notification n;
 comment on view public.notifications is 'Notifications of the organization in scope, one per overdue invoice and level';
-grant select on public.notifications to invoice_pipelines_app;
+call database.offer_for_reading('public.notifications');
 
-drop view if exists public.job_execution_logs;
-create view public.job_execution_logs with (security_invoker = true) as
+create or replace view public.job_execution_logs with (security_invoker = true) as
     select l.id, l.job_name, l.status, l.start_time, l.end_time, l.duration_seconds, l.processed_count, l.created_count,
            l.error_count, l.errors, l.organization_id, l.as_of, l.overdue_count, l.reopened_count, l.closed_count,
            l.run_id, l.batch_size, l.progress_at
     from overdue.job_execution_log l;
 comment on view public.job_execution_logs is
     'Runs of the organization in scope; get_job_execution_totals() shows those of all organizations in total';
-grant select on public.job_execution_logs to invoice_pipelines_app;
+call database.offer_for_reading('public.job_execution_logs');
 
 -- Organizations in which no run that began at not_before or later has come to its end, with the runs since then that
 -- failed, died or are under way. Those never tried come first. One that failed max_failures times is left out.
@@ -42,8 +40,7 @@ grant execute on function overdue.organizations_to_check(timestamptz, integer) t
 
 -- All organizations in total, one row per run (run_id), the latest first; of one run if it is named. A total is SUCCESS
 -- only if nothing in it failed, had errors or is under way.
-drop function if exists public.get_job_execution_totals(timestamptz, uuid);
-create function public.get_job_execution_totals(since timestamptz default '-infinity', wanted_run uuid default null)
+create or replace function public.get_job_execution_totals(since timestamptz default '-infinity', wanted_run uuid default null)
 returns table (status text, start_time timestamptz, end_time timestamptz, duration_seconds numeric,
                organizations bigint, running bigint, successful bigint, partial bigint, failed bigint,
                overdue_count bigint, processed_count bigint, created_count bigint, reopened_count bigint,

@@ -32,11 +32,11 @@ def missing_notifications(
             from missing m
             cross join lateral (
                 select i.id from billing.invoice i
-                where i.organization_id = current_setting('app.organization_id')::uuid and i.id = m.invoice_id
+                where i.organization_id = organizations.current() and i.id = m.invoice_id
                   and i.amount_due > 0 offset 0) i
             left join lateral (
                 select n.invoice_number from billing.invoice_number n
-                where n.organization_id = current_setting('app.organization_id')::uuid and n.invoice_id = i.id
+                where n.organization_id = organizations.current() and n.invoice_id = i.id
                 offset 0) n on true""",
         levels=list(levels),
         now=now,
@@ -57,7 +57,7 @@ def notifications_without_reason(connection: Connection) -> Finding:
             from unfounded u
             cross join lateral (
                 select n.invoice_number from overdue.notification n
-                where n.organization_id = current_setting('app.organization_id')::uuid
+                where n.organization_id = organizations.current()
                   and n.invoice_id = u.invoice_id and n.level = u.level
                   and n.notification_type = 'payment_overdue' offset 0) n""",
     )

@@ -60,7 +60,7 @@ class RunDetails:
 
 
 _OVERDUE = """from billing.invoice i
-    where i.organization_id = current_setting('app.organization_id')::uuid and i.status in ('issued', 'partially_paid')
+    where i.organization_id = organizations.current() and i.status in ('issued', 'partially_paid')
       and i.document_kind = 'invoice' and i.due_date < :as_of"""
 
 _AGES = ("1-30", "31-60", "61-90", "over 90")
@@ -75,7 +75,7 @@ def run_details(connection: Connection, report: ExecutionReport) -> RunDetails:
         text(
             """select n.level, n.currency, count(*), sum(n.amount_due)
                from overdue.notification n
-               where n.organization_id = current_setting('app.organization_id')::uuid and n.status <> 'closed'
+               where n.organization_id = organizations.current() and n.status <> 'closed'
                  and n.execution_id = :execution
                group by n.level, n.currency order by n.level, n.currency"""
         ),
@@ -97,7 +97,7 @@ def run_details(connection: Connection, report: ExecutionReport) -> RunDetails:
                       {_OVERDUE} order by place, i.currency limit {LARGEST}) i
                 left join lateral (
                     select n.invoice_number from billing.invoice_number n
-                    where n.organization_id = current_setting('app.organization_id')::uuid and n.invoice_id = i.id
+                    where n.organization_id = organizations.current() and n.invoice_id = i.id
                     offset 0) n on true
                 order by i.currency, i.place"""
         ),

@@ -50,7 +50,7 @@ def still_due(connection: Connection, notification_ids: Iterable[UUID]) -> tuple
             """select n.id, n.invoice_id from work.few(cast(:ids as uuid[])) k
                cross join lateral (
                    select n.id, n.invoice_id from overdue.notification n
-                   where n.organization_id = current_setting('app.organization_id')::uuid and n.id = k.element
+                   where n.organization_id = organizations.current() and n.id = k.element
                      and n.status <> 'closed'
                    for no key update) n"""
         ),
@@ -66,11 +66,11 @@ def still_due(connection: Connection, notification_ids: Iterable[UUID]) -> tuple
                from work.few(cast(:ids as uuid[])) k
                cross join lateral (
                    select n.* from overdue.notification n
-                   where n.organization_id = current_setting('app.organization_id')::uuid and n.id = k.element
+                   where n.organization_id = organizations.current() and n.id = k.element
                    offset 0) n
                cross join lateral (
                    select i.status, i.amount_due, i.currency from billing.invoice i
-                   where i.organization_id = current_setting('app.organization_id')::uuid and i.id = n.invoice_id
+                   where i.organization_id = organizations.current() and i.id = n.invoice_id
                    offset 0) i
                where i.status in ('issued', 'partially_paid') and i.amount_due > 0
                  and not exists (
@@ -89,7 +89,7 @@ def mark_sent(connection: Connection, notification_ids: Iterable[UUID]) -> int:
     return connection.execute(
         text(
             """update overdue.notification set status = 'sent', sent_at = clock_timestamp()
-               where organization_id = current_setting('app.organization_id')::uuid and id = any(:ids)
+               where organization_id = organizations.current() and id = any(:ids)
                  and status = 'open'"""
         ),
         {"ids": list(notification_ids)},

@@ -10,7 +10,7 @@ as $$
     select exists (
         select from quickbooks.connection c
         where c.realm_id = realm and c.status <> 'disconnected'
-          and c.organization_id <> pg_catalog.current_setting('app.organization_id')::uuid)
+          and c.organization_id <> organizations.current())
 $$;
 revoke all on function quickbooks.realm_is_taken(text) from public;
 grant execute on function quickbooks.realm_is_taken(text) to invoice_pipelines_app;

@@ -2,7 +2,6 @@
 -- work/chunks.sql.
 
 -- Invoices of a realm with what was pushed of them and what is known of how they differ there, by their ids there.
-drop function if exists quickbooks.pushed_invoices(text, text[]);  -- before it had the total
 create or replace function quickbooks.pushed_invoices(realm text, quickbooks_ids text[])
 returns table (quickbooks_id text, local_id uuid, state text, sync_token text, snapshot jsonb, drift jsonb, status text,
                gross_amount numeric, invoice_number text)
@@ -11,7 +10,7 @@ set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select m.quickbooks_id, m.local_id, m.state, m.sync_token, m.snapshot, m.drift, i.status, i.gross_amount,
@@ -40,7 +39,7 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     notes jsonb[];
     versions tid[];
 begin

@@ -43,7 +43,7 @@ def record_events(connection: Connection, realm_id: str, events: Sequence[Event]
         text(
             """insert into quickbooks.event (organization_id, realm_id, code, severity, entity_type, message, local_id,
                                             quickbooks_id, detail, intuit_tid)
-               select current_setting('app.organization_id')::uuid, :realm_id, e.code, e.severity, e.entity_type,
+               select organizations.current(), :realm_id, e.code, e.severity, e.entity_type,
                       e.message, e.local_id, e.quickbooks_id, coalesce(e.detail, '{}'), e.intuit_tid
                from jsonb_to_recordset(cast(:events as jsonb)) as e (
                    code text, severity text, entity_type text, message text, local_id uuid, quickbooks_id text,

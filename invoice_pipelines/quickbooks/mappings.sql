@@ -9,7 +9,7 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select m.* from work.few(quickbooks_ids) k

@@ -23,4 +23,4 @@ create or replace view public.qbo_sync_queue with (security_invoker = true) as
 comment on view public.qbo_sync_queue is
     'What waits to be sent to QuickBooks and what came of it; waiting: for a customer, an item or an exchange rate';
 comment on column public.qbo_sync_queue.operation_type is 'create, update or void: what it was, or is by now';
-grant select on public.qbo_sync_queue to invoice_pipelines_app;
+call database.offer_for_reading('public.qbo_sync_queue');

@@ -94,11 +94,11 @@ def waiting_entries(connection: Connection) -> tuple[Mapping[EntityType, int], d
     rows = connection.execute(
         text(
             """select kind, count(*), min(created_at) from work.batch_item
-               where organization_id = current_setting('app.organization_id')::uuid
+               where organization_id = organizations.current()
                  and status = 'pending' and kind = any (:kinds) group by kind
                union all
                select kind, count(*), min(created_at) from work.batch_item
-               where organization_id = current_setting('app.organization_id')::uuid
+               where organization_id = organizations.current()
                  and status = 'processing' and kind = any (:kinds) group by kind"""
         ),
         {"kinds": list(KINDS.values())},

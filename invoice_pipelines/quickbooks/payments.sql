@@ -7,7 +7,7 @@ language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqs
 set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select p.* from work.few(quickbooks_ids) k
@@ -25,7 +25,7 @@ language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqs
 set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select p.* from quickbooks.payment p
@@ -43,7 +43,7 @@ set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select k.element, m.local_id, exists (
@@ -66,7 +66,7 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     update quickbooks.payment p set seen_at = clock_timestamp()
     from work.few(array(
@@ -87,7 +87,7 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     insert into quickbooks.payment as p (organization_id, realm_id, transaction_type, quickbooks_id, sync_token, state,
                                          content, applied, remote_updated_at)

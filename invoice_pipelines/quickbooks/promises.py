@@ -146,7 +146,7 @@ def open_conflicts(connection: Connection, entity: EntityType) -> Finding:
     return _find(
         connection,
         """select message as name from quickbooks.conflict
-           where organization_id = current_setting('app.organization_id')::uuid
+           where organization_id = organizations.current()
              and status = 'open' and entity_type = :entity""",
         entity=str(entity),
     )
@@ -222,7 +222,7 @@ _UNMAPPED = """
 # Entries of the push queue that wait, are being sent, or failed; each part by the index of what has this status.
 _OPEN_ENTRIES = " union all ".join(
     f"""select i.subject_id, i.status, i.error_code, i.created_at from work.batch_item i
-        where i.organization_id = current_setting('app.organization_id')::uuid and i.kind = :kind
+        where i.organization_id = organizations.current() and i.kind = :kind
           and i.status = '{status}'"""
     for status in ("pending", "processing", "failed")
 )

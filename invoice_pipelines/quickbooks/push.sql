@@ -9,7 +9,7 @@ language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqs
 set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select i.id, i.status, i.document_kind, json_object(
@@ -51,7 +51,7 @@ language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqs
 set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select i.id, case when r.base_currency = i.currency then r.rate
@@ -77,7 +77,7 @@ language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqs
 set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select c.id, coalesce(c.currency, i.currency)
@@ -99,7 +99,7 @@ language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqs
 set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select m.* from work.few(local_ids) k
@@ -117,7 +117,7 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     subject uuid;
 begin
     for subject in select distinct s from unnest(local_ids) s order by s loop  -- one order for all: no deadlock
@@ -139,7 +139,7 @@ language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqs
 set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select k.element, o.operation, o.revision
@@ -164,7 +164,7 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return (
         select b.created_at from quickbooks.sent_batch b
@@ -179,7 +179,6 @@ $$;
 -- oldest of those that were set aside and have rested.
 --
 -- The update looks at the lease once more, after it has waited for anybody who was faster: so only one takes it.
-drop function if exists quickbooks.take_open_batch(text, text, interval);  -- before there was an order among them
 create or replace function quickbooks.take_open_batch(
     realm text, entity text, lease interval, patience integer, with_aside boolean
 ) returns setof quickbooks.sent_batch
@@ -187,7 +186,7 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     wanted record;
 begin
     select b.id, b.lease_expires_at <= clock_timestamp() as is_free into wanted
@@ -221,7 +220,7 @@ language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = of
 set enable_sort = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     subjects constant text[] := local_ids::text[];
 begin
     update work.batch_item i set available_at = i.created_at
@@ -244,7 +243,7 @@ returns bigint
 language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     woken bigint;
 begin
     update work.batch_item i set available_at = clock_timestamp()
@@ -267,7 +266,7 @@ language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = of
 set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     update work.batch_item i set available_at = greatest(i.available_at, clock_timestamp() + interval '1 hour')
     from (select w.version from work.few(local_ids) k
@@ -286,7 +285,7 @@ returns uuid
 language plpgsql set plan_cache_mode = force_custom_plan set enable_nestloop = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     missing text[];
 begin
     if entity = 'customer' then

@@ -89,7 +89,7 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     -- Variables of their own are opened once; a field of a record would be with each look at an element.
     given timestamptz[];
     given_batches timestamptz[];

@@ -53,17 +53,17 @@ def failed_entries(connection: Connection, entity: EntityType, since: datetime, 
                        coalesce(f.error_message, '') as message, f.is_final
                 from (
                     (select i.subject_id, i.error_code, i.error_message, true as is_final from work.batch_item i
-                     where i.organization_id = current_setting('app.organization_id')::uuid and i.kind = :kind
+                     where i.organization_id = organizations.current() and i.kind = :kind
                        and i.job_id is null and i.finished_at >= :since and i.status = 'failed'
                      order by i.finished_at desc limit :limit)
                     union all
                     (select i.subject_id, i.error_code, i.error_message, true from work.batch_item i
-                     where i.organization_id = current_setting('app.organization_id')::uuid and i.kind = :kind
+                     where i.organization_id = organizations.current() and i.kind = :kind
                        and i.job_id is not null and i.finished_at >= :since and i.status = 'failed'
                      limit :limit)
                     union all
                     (select i.subject_id, i.error_code, i.error_message, false from work.batch_item i
-                     where i.organization_id = current_setting('app.organization_id')::uuid and i.kind = :kind
+                     where i.organization_id = organizations.current() and i.kind = :kind
                        and i.status = 'pending' and i.error_code is not null
                      order by i.available_at limit :limit)) f
                 left join lateral (
@@ -82,7 +82,7 @@ def events_since(connection: Connection, entity: EntityType, since: datetime, li
         text(
             """select created_at, code, severity, message from (
                    select * from quickbooks.event
-                   where organization_id = current_setting('app.organization_id')::uuid
+                   where organization_id = organizations.current()
                      and created_at >= :since and coalesce(entity_type, :entity) = :entity) e
                order by created_at desc, id desc limit :limit"""
         ),
@@ -100,7 +100,7 @@ def conflicts_since(
             """select created_at, coalesce(field, ''), coalesce(ours #>> '{}', ''), coalesce(theirs #>> '{}', ''),
                       winner, message
                from quickbooks.conflict
-               where organization_id = current_setting('app.organization_id')::uuid and entity_type = :entity
+               where organization_id = organizations.current() and entity_type = :entity
                  and (status = 'open' or created_at >= :since)
                order by status = 'open' desc, id desc limit :limit"""
         ),
@@ -109,7 +109,7 @@ def conflicts_since(
     return tuple(ShownConflict(*row) for row in rows)
 
 
-_OF = "where r.organization_id = current_setting('app.organization_id')::uuid and r"
+_OF = "where r.organization_id = organizations.current() and r"
 _NAMES = {
     EntityType.CUSTOMER: f"(select r.name from billing.customer r {_OF}.id = s.id)",
     EntityType.ITEM: f"(select r.sku from billing.item r {_OF}.id = s.id)",

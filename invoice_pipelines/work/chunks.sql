@@ -23,7 +23,7 @@ returns uuid
 language plpgsql
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     job record;
 begin
     if wanted_job is null then
@@ -55,7 +55,7 @@ language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqs
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
 begin
     return query
         select i.ctid, i.id, i.subject_id from work.batch_item i
@@ -81,7 +81,7 @@ create or replace function work.settle_items(
 language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     settled bigint;
 begin
     update work.batch_item i

@@ -64,7 +64,7 @@ def job_items(
             f"""select i.id, i.subject_id, i.status, i.attempts, i.available_at, i.error_code, i.error_message,
                        i.result, i.finished_at
                 from (select * from work.batch_item
-                      where organization_id = current_setting('app.organization_id')::uuid and job_id = :job_id
+                      where organization_id = organizations.current() and job_id = :job_id
                         {"" if status is None else "and status = :status"} offset 0) i
                 {"" if after is None else "where i.id > :after"}
                 order by i.id limit :one_more"""
@@ -98,7 +98,7 @@ def job_events(connection: Connection, job_id: UUID) -> tuple[JobEvent, ...]:
     rows = connection.execute(
         text(
             """select action, detail, created_by, created_at from work.batch_job_event
-               where organization_id = current_setting('app.organization_id')::uuid and job_id = :job_id
+               where organization_id = organizations.current() and job_id = :job_id
                order by id"""
         ),
         {"job_id": job_id},

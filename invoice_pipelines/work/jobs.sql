@@ -19,7 +19,7 @@ returns uuid
 language plpgsql set plan_cache_mode = force_custom_plan
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     job uuid;
 begin
     insert into work.batch_job (organization_id, kind, total_items, parameters, created_by)
@@ -48,7 +48,7 @@ returns bigint
 language plpgsql set plan_cache_mode = force_custom_plan
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     added bigint;
 begin
     with entry as (
@@ -130,7 +130,7 @@ returns boolean
 language plpgsql set plan_cache_mode = force_custom_plan
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     job_status text;
     waiting bigint;
 begin
@@ -162,13 +162,12 @@ $$;
 
 -- Opens the failed items of a job again, with all their attempts; returns how many. Null if there is no such job.
 -- `changes` are parameters that the job has from now on, for all of its items; those that are null it has no more.
-drop function if exists work.retry_failed_items(uuid, text);  -- before parameters could be changed
 create or replace function work.retry_failed_items(job uuid, requester text, changes jsonb default '{}')
 returns bigint
 language plpgsql set plan_cache_mode = force_custom_plan
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     job_status constant text := work.lock_job(organization, job);
     reopened bigint;
 begin

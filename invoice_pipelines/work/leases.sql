@@ -24,7 +24,7 @@ language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = of
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     token constant uuid := gen_random_uuid();
     taken record;
     job_status text;
@@ -90,7 +90,7 @@ language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = of
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     token constant uuid := gen_random_uuid();
 begin
     return query
@@ -113,7 +113,7 @@ returns bigint
 language plpgsql set plan_cache_mode = force_custom_plan
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     kept bigint;
 begin
     update work.batch_item i set lease_expires_at = clock_timestamp() + lease
@@ -128,7 +128,6 @@ $$;
 -- they have now. The entry of a continuous queue gives way if a newer one for its subject waits already, since one
 -- attempt serves both. Entries go back in the order in which `enqueue` takes them, so that the two may wait for one
 -- another but never deadlock.
-drop function if exists work.requeue(uuid, uuid[], boolean);  -- before it was given a lease instead of items
 create or replace function work.requeue(organization uuid, token uuid, as_cancelled boolean)
 returns table (id uuid, status text)
 language plpgsql set plan_cache_mode = force_custom_plan
@@ -181,7 +180,7 @@ language plpgsql set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     job constant uuid := (select i.job_id from work.batch_item i
                           where i.organization_id = organization and i.status = 'processing'
                             and i.lease_token = token limit 1);
@@ -239,7 +238,7 @@ returns bigint
 language plpgsql set plan_cache_mode = force_custom_plan
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     job constant uuid := (select i.job_id from work.batch_item i
                           where i.organization_id = organization and i.status = 'processing'
                             and i.lease_token = token limit 1);

@@ -14,7 +14,10 @@ create or replace view public.batch_job_queue with (security_invoker = true) as
            j.last_error, j.created_by, j.organization_id
     from work.batch_job j;
 comment on view public.batch_job_queue is 'Batch jobs of the organization in scope; errors shows the first 20 failed items';
-grant select on public.batch_job_queue to invoice_pipelines_app;
+call database.offer_for_reading(
+    'public.batch_job_queue',
+    'A job is cancelled by: update batch_job_queue set status = ''cancelled'' where id = ...',
+    refused => 'insert or delete');
 
 -- A status that is set by hand, as old instructions for stuck jobs have it, cancels the job.
 create or replace function work.cancel_job_by_hand() returns trigger language plpgsql
@@ -52,7 +55,9 @@ create or replace view public.batch_item_queue with (security_invoker = true) as
     from work.batch_item i;
 comment on view public.batch_item_queue is
     'Items of batch jobs and entries of continuous queues (without job_id) of the organization in scope';
-grant select on public.batch_item_queue to invoice_pipelines_app;
+call database.offer_for_reading(
+    'public.batch_item_queue',
+    'Jobs are cancelled by `invoice-pipelines batch cancel`, failed items tried again by `batch retry`.');
 
 create or replace view public.batch_job_history with (security_invoker = true) as
     select e.job_id, j.kind as job_type, e.action, e.detail, e.created_at, e.created_by
@@ -60,7 +65,7 @@ create or replace view public.batch_job_history with (security_invoker = true) a
     join work.batch_job j on j.organization_id = e.organization_id and j.id = e.job_id;
 comment on view public.batch_job_history is
     'Who asked for a batch job of the organization in scope, cancelled, retried or repaired it, and when';
-grant select on public.batch_job_history to invoice_pipelines_app;
+call database.offer_for_reading('public.batch_job_history', 'It is written by what is done to jobs, and kept.');
 
 -- Which organizations have items of these kinds to do now, the longest waiting first. For sensors.
 --
@@ -92,8 +97,7 @@ grant execute on function work.organizations_with_work(text[]) to invoice_pipeli
 -- Only then; a job that waits for its turn is pending and stays so, however long, and items that were tried already
 -- have a number of attempts of their own, as those that were put off have a time. A job whose chunk is in work at this
 -- moment is locked and passed over.
-drop function if exists public.cleanup_stuck_batch_jobs(interval);
-create function public.cleanup_stuck_batch_jobs(stuck_after interval default '30 minutes')
+create or replace function public.cleanup_stuck_batch_jobs(stuck_after interval default '30 minutes')
 returns table (returned_items bigint, failed_items bigint, cancelled_items bigint,
                closed_jobs bigint, reopened_jobs bigint, ended_jobs bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
@@ -225,8 +229,7 @@ $$;
 -- Statistics per kind: of the organization in scope, or of all through get_batch_processing_stats outside of a scope,
 -- as what its owner sees depends on that. Rates are percent of the processed items, durations seconds of completed jobs. Today is the
 -- day in UTC, the same for all organizations; its items are those of the jobs that ended on it.
-drop function if exists work.processing_statistics();
-create function work.processing_statistics()
+create or replace function work.processing_statistics()
 returns table (job_type text, total_jobs bigint, pending_jobs bigint, processing_jobs bigint, completed_jobs bigint,
                completed_with_errors_jobs bigint, failed_jobs bigint, cancelled_jobs bigint,
                total_items bigint, processed_items bigint, successful_items bigint, failed_items bigint,
@@ -276,8 +279,7 @@ as $$
 $$;
 
 set local role invoice_pipelines_overview;
-drop function if exists public.get_batch_processing_stats();
-create function public.get_batch_processing_stats()
+create or replace function public.get_batch_processing_stats()
 returns table (job_type text, total_jobs bigint, pending_jobs bigint, processing_jobs bigint, completed_jobs bigint,
                completed_with_errors_jobs bigint, failed_jobs bigint, cancelled_jobs bigint,
                total_items bigint, processed_items bigint, successful_items bigint, failed_items bigint,

@@ -14,7 +14,7 @@ SAMPLE = 20
 _DISAGREEING = """
     with latest as materialized (
         select j.* from work.batch_job j
-        where j.organization_id = current_setting('app.organization_id')::uuid
+        where j.organization_id = organizations.current()
         order by j.organization_id, j.id desc limit :latest)
     select j.kind || ' ' || j.id || ': ' || p.problem as name
     from latest j

@@ -396,7 +396,7 @@ class Run:
                        from work.few(cast(:kinds as text[])) k
                        cross join lateral (
                            select i.available_at from work.batch_item i
-                           where i.organization_id = current_setting('app.organization_id')::uuid
+                           where i.organization_id = organizations.current()
                              and i.kind = k.element and i.status = 'pending' and i.available_at <= now()
                            order by i.available_at) i"""
                 ),

@@ -9,8 +9,8 @@ from alembic import op
 
 from invoice_pipelines.database.roles import APP, OVERVIEW, RECORDER
 
-IN_SCOPE = """(select nullif(current_setting('app.organization_id', true), '')) is null
-    or {column} = (select nullif(current_setting('app.organization_id', true), '')::uuid)"""
+IN_SCOPE = """(select organizations.current_or_none()) is null
+    or {column} = (select organizations.current_or_none())"""
 """What a function across organizations may see: in the scope of one organization that one, else all."""
 
 
@@ -31,15 +31,15 @@ def isolate(
 
     `grants` are the rights of the application role: an append-only table gets "select, insert". `stamped` are the
     columns of a new row that it cannot choose (all others it can): they begin as their defaults say, so that nothing is
-    backdated and nothing begins at its end. The setting is read in a sub-select so that it is evaluated once per
+    backdated and nothing begins at its end. The organization is asked for in a sub-select, which is evaluated once per
     statement, not once per row.
     """
     op.execute(f"alter table {table} enable row level security")
     op.execute(f"alter table {table} force row level security")
     op.execute(
         f"""create policy organization on {table} to {APP}
-            using ({column} = (select current_setting('app.organization_id')::uuid))
-            with check ({column} = (select current_setting('app.organization_id')::uuid))"""
+            using ({column} = (select organizations.current()))
+            with check ({column} = (select organizations.current()))"""
     )
     op.execute(f"grant {grants} on {table} to {APP}")
     if stamped is not None:

@@ -70,7 +70,7 @@ def are_bundles_waiting(connection: Connection, job_id: UUID) -> bool:
             text(
                 """select exists (
                        select from work.batch_item i
-                       where i.organization_id = current_setting('app.organization_id')::uuid and i.job_id is null
+                       where i.organization_id = organizations.current() and i.job_id is null
                          and i.kind = :kind and i.subject_id = :subject and i.status in ('pending', 'processing'))"""
             ),
             {"kind": MAKE_DOCUMENTS, "subject": f"{_SUBJECT}{job_id}"},
@@ -84,7 +84,7 @@ def find_bundles(connection: Connection, job_id: UUID) -> list[DocumentBundle]:
     rows = connection.execute(
         text(
             f"""select distinct on (kind) {columns} from delivery.document_bundle
-                where organization_id = current_setting('app.organization_id')::uuid and batch_job_id = :job_id
+                where organization_id = organizations.current() and batch_job_id = :job_id
                 order by kind, id desc"""
         ),
         {"job_id": job_id},
@@ -146,7 +146,7 @@ def _documents(
                cross join lateral (
                    select i.language from billing.invoice i
                    where i.organization_id = t.organization_id and i.id = n.invoice_id offset 0) i
-               where t.organization_id = current_setting('app.organization_id')::uuid and t.job_id = :job_id
+               where t.organization_id = organizations.current() and t.job_id = :job_id
                  and t.status in ('succeeded', 'skipped')
                order by n.series desc, n.period, n.number"""
         ),
@@ -216,7 +216,7 @@ def _add(connection: Connection, bundle: DocumentBundle) -> None:
     connection.execute(
         text(
             f"""insert into delivery.document_bundle (organization_id, {", ".join(names)})
-                values (current_setting('app.organization_id')::uuid, {", ".join(f":{name}" for name in names)})
+                values (organizations.current(), {", ".join(f":{name}" for name in names)})
                 on conflict (batch_job_id, kind, sha256, organization_id) do nothing"""
         ),
         values,

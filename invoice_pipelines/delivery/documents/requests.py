@@ -63,7 +63,7 @@ def all_invoices_without_documents(connection: Connection, request: DocumentRequ
     rows = connection.execute(
         text(
             """select i.id from billing.issued_invoice i
-               where i.organization_id = current_setting('app.organization_id')::uuid and i.status <> 'void'
+               where i.organization_id = organizations.current() and i.status <> 'void'
                  and exists (
                      select from unnest(cast(:formats as text[])) f (format)
                      where not exists (

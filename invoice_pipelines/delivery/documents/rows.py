@@ -80,12 +80,12 @@ _NEWEST = f"""
     select {_COLUMNS} from work.few(cast(:ids as uuid[])) k
     cross join lateral (
         select distinct on (format, language) * from delivery.invoice_document
-        where organization_id = current_setting('app.organization_id')::uuid and invoice_id = k.element
+        where organization_id = organizations.current() and invoice_id = k.element
         order by format, language, version desc offset 0) d
 """
 _ADD = f"""
     insert into delivery.invoice_document as d (organization_id, {", ".join(_NEW_COLUMNS)})
-    select current_setting('app.organization_id')::uuid, r.*
+    select organizations.current(), r.*
     from jsonb_to_recordset(cast(:rows as jsonb)) as r (
         invoice_id uuid, invoice_number text, format text, language text, version integer, file_name text, sha256 text,
         size_bytes bigint, pages integer, missing_glyphs text, plain_reason text, input_sha256 text,
@@ -157,7 +157,7 @@ def changed_documents(
     rows = connection.execute(
         text(
             f"""select {_COLUMNS} from delivery.invoice_document d
-                where d.organization_id = current_setting('app.organization_id')::uuid and d.version > 0
+                where d.organization_id = organizations.current() and d.version > 0
                   and (cast(:before as uuid) is null or d.id < :before)
                 order by d.id desc limit :limit"""
         ),

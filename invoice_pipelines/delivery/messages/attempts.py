@@ -24,13 +24,13 @@ def begin_attempt(connection: Connection, message: Message, kind: str) -> int:
         text(
             """with begun as (
                    insert into delivery.message_attempt (organization_id, message_id, attempt, kind, worker)
-                   values (current_setting('app.organization_id')::uuid, :id, :attempt, :kind, :worker)
+                   values (organizations.current(), :id, :attempt, :kind, :worker)
                    returning attempt)
                update delivery.message m
                set attempts = b.attempt, status = 'sending',
                    looked_up_at = case when :kind = 'look_up' then clock_timestamp() else m.looked_up_at end
                from begun b
-               where m.organization_id = current_setting('app.organization_id')::uuid and m.id = :id
+               where m.organization_id = organizations.current() and m.id = :id
                returning m.attempts"""
         ),
         {"id": message.id, "attempt": message.attempts + 1, "kind": kind, "worker": _worker()},
@@ -55,7 +55,7 @@ def end_attempt(
                 """update delivery.message_attempt
                    set ended_at = clock_timestamp(), outcome = :outcome, code = :code, detail = :detail,
                        provider_id = :provider_id
-                   where organization_id = current_setting('app.organization_id')::uuid and message_id = :id
+                   where organization_id = organizations.current() and message_id = :id
                      and attempt = :attempt and outcome is null"""
             ),
             {
@@ -77,7 +77,7 @@ def take_back(connection: Connection, message: Message, attempt: int) -> None:
         text(
             """update delivery.message_attempt
                set outcome = 'temporary', code = 'NOT_BEGUN', detail = 'Its process was late, and did not begin it.'
-               where organization_id = current_setting('app.organization_id')::uuid and message_id = :id
+               where organization_id = organizations.current() and message_id = :id
                  and attempt = :attempt and outcome = 'unknown'"""
         ),
         {"id": message.id, "attempt": attempt},

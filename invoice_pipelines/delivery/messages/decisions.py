@@ -63,7 +63,7 @@ def send_again(connection: Connection, message_id: UUID, *, decided_by: str) -> 
     connection.execute(
         text(
             """update work.batch_item set available_at = now()
-               where organization_id = current_setting('app.organization_id')::uuid and kind = :kind
+               where organization_id = organizations.current() and kind = :kind
                  and subject_id = :subject and status = 'pending' and job_id is null and available_at > now()"""
         ),
         {"kind": SEND_MESSAGE, "subject": str(message_id)},
@@ -130,7 +130,7 @@ def cancel_messages_of_cancelled_jobs(connection: Connection) -> int:
             """update delivery.message m
                set status = 'cancelled', ended_at = clock_timestamp(), error_code = 'JOB_CANCELLED',
                    error_message = 'The batch job that asked for it was cancelled.'
-               where m.organization_id = current_setting('app.organization_id')::uuid and m.status = 'waiting'
+               where m.organization_id = organizations.current() and m.status = 'waiting'
                  and exists (select from work.batch_job j
                              where j.organization_id = m.organization_id and j.id = m.batch_job_id
                                and j.status = 'cancelled' offset 0)

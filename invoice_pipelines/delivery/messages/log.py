@@ -48,7 +48,7 @@ def attempts_of(connection: Connection, message_id: UUID) -> list[MessageAttempt
         text(
             """select a.attempt, a.kind, a.started_at, a.ended_at, a.outcome, a.code, a.detail, a.provider_id, a.worker
                from delivery.message_attempt a
-               where a.organization_id = current_setting('app.organization_id')::uuid and a.message_id = :id
+               where a.organization_id = organizations.current() and a.message_id = :id
                order by a.attempt"""
         ),
         {"id": message_id},
@@ -61,7 +61,7 @@ def events_of(connection: Connection, message_id: UUID) -> list[MessageEvent]:
     rows = connection.execute(
         text(
             """select e.action, e.detail, e.created_at, e.created_by from delivery.message_event e
-               where e.organization_id = current_setting('app.organization_id')::uuid and e.message_id = :id
+               where e.organization_id = organizations.current() and e.message_id = :id
                order by e.id"""
         ),
         {"id": message_id},
@@ -76,7 +76,7 @@ def record_event(
     connection.execute(
         text(
             """insert into delivery.message_event (organization_id, message_id, action, detail, created_by)
-               values (current_setting('app.organization_id')::uuid, :id, :action, :detail, :by)"""
+               values (organizations.current(), :id, :action, :detail, :by)"""
         ),
         {"id": message_id, "action": action, "detail": detail, "by": created_by},
     )

@@ -141,7 +141,7 @@ def get_message(connection: Connection, message_id: UUID) -> Message | None:
     row = connection.execute(
         text(
             """select m.* from delivery.message m
-               where m.organization_id = current_setting('app.organization_id')::uuid and m.id = :id"""
+               where m.organization_id = organizations.current() and m.id = :id"""
         ),
         {"id": message_id},
     ).one_or_none()
@@ -153,7 +153,7 @@ def lock_message(connection: Connection, message_id: UUID, *, wait: bool = False
     found = connection.execute(
         text(
             f"""select m.* from delivery.message m
-                where m.organization_id = current_setting('app.organization_id')::uuid and m.id = :id
+                where m.organization_id = organizations.current() and m.id = :id
                 for no key update {"" if wait else "skip locked"}"""
         ),
         {"id": message_id},
@@ -205,7 +205,7 @@ def insert_message(
                                current_setting('application_name'))
                from billing.invoice i
                join billing.invoice_number n on n.invoice_id = i.id and n.organization_id = i.organization_id
-               where i.organization_id = current_setting('app.organization_id')::uuid and i.id = :invoice
+               where i.organization_id = organizations.current() and i.id = :invoice
                on conflict (invoice_id, purpose, level, channel, recipient, organization_id) do nothing
                returning *"""
         ),
@@ -227,7 +227,7 @@ def update_message(connection: Connection, message_id: UUID, **values: Any) -> N
     connection.execute(
         text(
             f"""update delivery.message set {", ".join(f"{name} = :{name}" for name in values)}
-                where organization_id = current_setting('app.organization_id')::uuid and id = :message_id"""
+                where organization_id = organizations.current() and id = :message_id"""
         ),
         {"message_id": message_id} | {name: _stored(value) for name, value in values.items()},
     )
@@ -254,7 +254,7 @@ def list_messages(
     rows = connection.execute(
         text(
             f"""select m.* from delivery.message m
-                where m.organization_id = current_setting('app.organization_id')::uuid and m.attempts >= 0
+                where m.organization_id = organizations.current() and m.attempts >= 0
                   {"".join(f" and {condition}" for condition in conditions)}
                 order by m.id desc limit :limit"""
         ),
@@ -274,7 +274,7 @@ def find_message(connection: Connection, reference: str) -> Message:
     rows = connection.execute(
         text(
             """select m.* from delivery.message m
-               where m.organization_id = current_setting('app.organization_id')::uuid
+               where m.organization_id = organizations.current()
                  and (m.id::text like :wanted || '%' or m.id::text like '%' || :wanted) order by m.id limit 2"""
         ),
         {"wanted": wanted},

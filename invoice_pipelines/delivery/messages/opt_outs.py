@@ -45,7 +45,7 @@ def add_opt_out(
         connection.execute(
             text(
                 """insert into delivery.opt_out (organization_id, channel, recipient, reason, note, created_by)
-                   values (current_setting('app.organization_id')::uuid, :channel, :recipient, :reason, :note, :by)
+                   values (organizations.current(), :channel, :recipient, :reason, :note, :by)
                    on conflict (channel, recipient, organization_id) where ended_at is null do nothing"""
             ),
             {
@@ -66,7 +66,7 @@ def end_opt_out(connection: Connection, channel: ChannelName, address: str, *, e
         connection.execute(
             text(
                 """update delivery.opt_out set ended_at = clock_timestamp(), ended_by = :by
-                   where organization_id = current_setting('app.organization_id')::uuid
+                   where organization_id = organizations.current()
                      and channel = :channel and recipient = :recipient and ended_at is null"""
             ),
             {"channel": channel.value, "recipient": _recipient(connection, channel, address), "by": ended_by},
@@ -83,7 +83,7 @@ def list_opt_outs(
         text(
             """select id, channel, recipient, reason, note, created_at, created_by, ended_at, ended_by
                from delivery.opt_out
-               where organization_id = current_setting('app.organization_id')::uuid
+               where organization_id = organizations.current()
                  and (:with_ended or ended_at is null) and (cast(:after as uuid) is null or id > :after)
                order by id limit :limit"""
         ),
@@ -108,7 +108,7 @@ def _recipient(connection: Connection, channel: ChannelName, address: str) -> st
     country = connection.execute(
         text(
             """select country_code from organizations.organization
-               where id = current_setting('app.organization_id')::uuid"""
+               where id = organizations.current()"""
         )
     ).scalar_one()
     try:

@@ -214,7 +214,7 @@ def _own(connection: Connection, purpose: Purpose, channel: ChannelName) -> list
         text(
             """select distinct on (t.language, t.level) t.* from delivery.message_template t
                where t.purpose = :purpose and t.channel = :channel
-                 and t.organization_id = current_setting('app.organization_id')::uuid
+                 and t.organization_id = organizations.current()
                order by t.language, t.level, t.id desc"""
         ),
         {"purpose": purpose.value, "channel": channel.value},
@@ -240,7 +240,7 @@ def _insert(connection: Connection, key: TemplateKey, template: MessageTemplate 
         text(
             """insert into delivery.message_template (organization_id, purpose, level, channel, language, is_removed,
                    subject, body_text, body_html, content_sid, created_by)
-               values (current_setting('app.organization_id')::uuid, :purpose, :level, :channel, :language, :is_removed,
+               values (organizations.current(), :purpose, :level, :channel, :language, :is_removed,
                    :subject, :body_text, :body_html, :content_sid, :created_by)"""
         ),
         {

@@ -57,7 +57,7 @@ def what_is_wanted(connection: Connection, claimed: Claim, item: Item) -> Wanted
             row = connection.execute(
                 text(
                     """select n.invoice_id, n.level from overdue.notification n
-                       where n.organization_id = current_setting('app.organization_id')::uuid and n.id = :id"""
+                       where n.organization_id = organizations.current() and n.id = :id"""
                 ),
                 {"id": notification_id},
             ).one_or_none()

@@ -88,7 +88,7 @@ def check_templates(connection: Connection) -> dict[str, bytes]:
 
 _NEWEST = """
     select distinct on (name) name, content, created_at, created_by from delivery.template_file
-    where organization_id = current_setting('app.organization_id')::uuid
+    where organization_id = organizations.current()
     order by name, id desc
 """
 
@@ -101,7 +101,7 @@ def _insert(connection: Connection, name: str, content: bytes | None, created_by
     connection.execute(
         text(
             """insert into delivery.template_file (organization_id, name, content, created_by)
-               values (current_setting('app.organization_id')::uuid, :name, :content, :created_by)"""
+               values (organizations.current(), :name, :content, :created_by)"""
         ),
         {"name": name, "content": content, "created_by": created_by},
     )
@@ -111,7 +111,7 @@ def _look(connection: Connection) -> Look:
     stored = connection.execute(
         text(
             """select settings from organizations.organization
-               where id = current_setting('app.organization_id')::uuid"""
+               where id = organizations.current()"""
         )
     ).scalar_one()
     settings = OrganizationSettings.model_validate(stored)

@@ -180,7 +180,7 @@ def _document(connection: Connection, document_id: UUID) -> Document:
     row = connection.execute(
         text(
             f"""select {", ".join(f"d.{name}" for name in Document.__slots__)} from delivery.invoice_document d
-                where d.organization_id = current_setting('app.organization_id')::uuid and d.id = :id"""
+                where d.organization_id = organizations.current() and d.id = :id"""
         ),
         {"id": document_id},
     ).one()

@@ -199,7 +199,7 @@ def still_wanted(connection: Connection, message: Message) -> tuple[str, str] | 
     status = connection.execute(
         text(
             """select i.status from billing.invoice i
-               where i.organization_id = current_setting('app.organization_id')::uuid and i.id = :id"""
+               where i.organization_id = organizations.current() and i.id = :id"""
         ),
         {"id": message.invoice_id},
     ).scalar_one()
@@ -219,15 +219,15 @@ def invoice_facts(connection: Connection, invoice_id: UUID) -> Row[Any] | None:
                from work.few(array[cast(:id as uuid)]) k
                cross join lateral (
                    select i.id, i.status, i.customer_id from billing.invoice i
-                   where i.organization_id = current_setting('app.organization_id')::uuid and i.id = k.element
+                   where i.organization_id = organizations.current() and i.id = k.element
                    offset 0) i
                cross join lateral (
                    select n.invoice_number from billing.invoice_number n
-                   where n.organization_id = current_setting('app.organization_id')::uuid and n.invoice_id = i.id
+                   where n.organization_id = organizations.current() and n.invoice_id = i.id
                    offset 0) n
                cross join lateral (
                    select c.email, c.phone, c.country_code from billing.customer c
-                   where c.organization_id = current_setting('app.organization_id')::uuid and c.id = i.customer_id
+                   where c.organization_id = organizations.current() and c.id = i.customer_id
                    offset 0) c"""
         ),
         {"id": invoice_id},
@@ -281,7 +281,7 @@ def _asked_at(connection: Connection, item: Item) -> datetime:
     asked_at: datetime = connection.execute(
         text(
             """select i.created_at from work.batch_item i
-               where i.organization_id = current_setting('app.organization_id')::uuid and i.id = :id"""
+               where i.organization_id = organizations.current() and i.id = :id"""
         ),
         {"id": item.id},
     ).scalar_one()

@@ -117,7 +117,7 @@ def _record_statuses(
                 text(
                     """update delivery.message m
                        set looked_up_at = clock_timestamp(), provider_status = :word
-                       where m.organization_id = current_setting('app.organization_id')::uuid and m.id = :id
+                       where m.organization_id = organizations.current() and m.id = :id
                          and m.status = 'sent'"""
                 ),
                 {"id": ids[provider_id], "word": reported.provider_status},

@@ -115,7 +115,7 @@ def choose_invoices(connection: Connection, invoice_ids: Sequence[UUID], created
         text(
             """
             insert into intake.export (organization_id, export_number, format, created_by, invoice_count)
-            select current_setting('app.organization_id')::uuid, coalesce(max(export_number), 0) + 1, 'CSV',
+            select organizations.current(), coalesce(max(export_number), 0) + 1, 'CSV',
                    :created_by, :invoice_count
             from intake.export
             returning id
@@ -126,7 +126,7 @@ def choose_invoices(connection: Connection, invoice_ids: Sequence[UUID], created
     connection.execute(
         text(
             """insert into intake.export_invoice (organization_id, export_id, received_invoice_id)
-               select current_setting('app.organization_id')::uuid, :export_id, unnest(cast(:ids as uuid[]))"""
+               select organizations.current(), :export_id, unnest(cast(:ids as uuid[]))"""
         ),
         {"export_id": export_id, "ids": chosen},
     )

@@ -176,7 +176,7 @@ def record_changes(
         text(
             """insert into intake.reparse_change (organization_id, reparse_id, received_invoice_id, position, field,
                    old_value, new_value, status_before, effect, status_after, message, is_written)
-               values (current_setting('app.organization_id')::uuid, :reparse, :invoice, :position, :field, :old, :new,
+               values (organizations.current(), :reparse, :invoice, :position, :field, :old, :new,
                        :before, :effect, :after, :message, :is_written)
                on conflict do nothing"""
         ),

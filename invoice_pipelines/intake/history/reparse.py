@@ -173,7 +173,7 @@ def _begin(intake: Intake, write: bool, include_exported: bool, recognize: bool,
             row = connection.execute(
                 text(
                     """insert into intake.reparse (organization_id, writes, include_exported, recognizes, created_by)
-                       values (current_setting('app.organization_id')::uuid, :write, :exported, :recognize, :by)
+                       values (organizations.current(), :write, :exported, :recognize, :by)
                        returning id, after_id, invoices_read"""
                 ),
                 {**choices, "by": intake.actor},

@@ -88,7 +88,7 @@ def record(
         text(
             """insert into intake.review_decision (organization_id, received_invoice_id, decision_number,
                    processing_version, decision, field, code, old_value, new_value, page, box, reason, decided_by)
-               values (current_setting('app.organization_id')::uuid, :invoice, :number, :version, :decision, :field,
+               values (organizations.current(), :invoice, :number, :version, :decision, :field,
                        :code, :old_value, :new_value, :page, cast(:box as jsonb), :reason, :decided_by)"""
         ),
         [

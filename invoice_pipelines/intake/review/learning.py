@@ -48,7 +48,7 @@ def teach(
                 """
                 insert into intake.supplier_layout as l (organization_id, fingerprint, field, place,
                                                          received_invoice_id, decision_number)
-                values (current_setting('app.organization_id')::uuid, :fingerprint, :field, cast(:place as jsonb),
+                values (organizations.current(), :fingerprint, :field, cast(:place as jsonb),
                         :invoice, :decision)
                 on conflict (fingerprint, field, organization_id) do update
                 set place = excluded.place, received_invoice_id = excluded.received_invoice_id,

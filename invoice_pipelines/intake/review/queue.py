@@ -82,7 +82,7 @@ def store_reasons(
             text(
                 """insert into intake.review_reason (organization_id, received_invoice_id, position,
                        processing_version, field, code, message, message_de, value, confidence, must_be_corrected)
-                   values (current_setting('app.organization_id')::uuid, :invoice, :position, :version, :field, :code,
+                   values (organizations.current(), :invoice, :position, :version, :field, :code,
                            :message, :message_de, :value, :confidence, :must_be_corrected)"""
             ),
             rows,

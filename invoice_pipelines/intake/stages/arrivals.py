@@ -104,7 +104,7 @@ def sight(connection: Connection, files: Iterable[SeenFile], settle: timedelta) 
                   and (a.version <> s.version or a.last_seen_at - a.still_since < :settle)
             )
             insert into intake.arrival (organization_id, path, size_bytes, version)
-            select current_setting('app.organization_id')::uuid, s.path, s.size_bytes, s.version
+            select organizations.current(), s.path, s.size_bytes, s.version
             from seen s
             where not exists (select from intake.arrival a where a.outcome is null and a.path = s.path)
               and not exists (select from intake.arrival a where a.outcome is not null and a.removed_at is null

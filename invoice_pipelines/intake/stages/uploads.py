@@ -54,7 +54,7 @@ def record_uploads(
             text(
                 """
                 insert into intake.upload (organization_id, sha256, size_bytes, file_name, source, created_by)
-                select current_setting('app.organization_id')::uuid, n.*, :source, :created_by
+                select organizations.current(), n.*, :source, :created_by
                 from unnest(cast(:sha256s as text[]), cast(:sizes as bigint[]), cast(:names as text[])) as n
                 on conflict (organization_id, sha256) do nothing
                 returning sha256
@@ -75,7 +75,7 @@ def record_uploads(
         text(
             """
             insert into intake.received_invoice (organization_id, upload_id, created_by)
-            select current_setting('app.organization_id')::uuid, n.upload_id, :created_by
+            select organizations.current(), n.upload_id, :created_by
             from unnest(cast(:upload_ids as uuid[])) with ordinality as n(upload_id, position)
             order by n.position
             returning id

@@ -225,7 +225,7 @@ def _store_verdicts(connection: Connection, verdicts: dict[UUID, Verdict]) -> No
     rows = connection.execute(
         text(
             """insert into intake.verdict (organization_id, received_invoice_id, is_valid, rules_version)
-               select current_setting('app.organization_id')::uuid, n.*
+               select organizations.current(), n.*
                from unnest(cast(:ids as uuid[]), cast(:valid as boolean[]), cast(:versions as text[])) as n
                returning id, received_invoice_id"""
         ),
@@ -243,7 +243,7 @@ def _store_verdicts(connection: Connection, verdicts: dict[UUID, Verdict]) -> No
             text(
                 """insert into intake.violation (organization_id, verdict_id, position, rule, severity,
                                                  violation_class, message, message_de, location)
-                   values (current_setting('app.organization_id')::uuid, :verdict_id, :position, :rule, :severity,
+                   values (organizations.current(), :verdict_id, :position, :rule, :severity,
                            :violation_class, :message, :message_de, :location)"""
             ),
             violations,

@@ -86,7 +86,7 @@ def count_calls(connection: Connection, realm_id: str, calls: int) -> None:
     connection.execute(
         text(
             """insert into quickbooks.rate as r (organization_id, realm_id, calls)
-               values (current_setting('app.organization_id')::uuid, :realm,
+               values (organizations.current(), :realm,
                        array_fill(clock_timestamp(), array[:calls]))
                on conflict (organization_id, realm_id) do update
                set calls = array(select t from unnest(r.calls || excluded.calls) t order by t)"""
@@ -164,7 +164,7 @@ class Limiter:
                     text(
                         """select exists (
                                select from quickbooks.connection
-                               where organization_id = current_setting('app.organization_id')::uuid
+                               where organization_id = organizations.current()
                                  and realm_id = :realm and status = 'connected'
                                  and (paused_until is null or paused_until <= clock_timestamp()))"""
                     ),

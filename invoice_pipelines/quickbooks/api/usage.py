@@ -33,7 +33,7 @@ def read_usage(connection: Connection, since: datetime, realm_id: str | None = N
             """select coalesce(sum(calls), 0), coalesce(sum(batches), 0), coalesce(sum(reads), 0),
                       coalesce(sum(throttled), 0), coalesce(sum(faults), 0)
                from quickbooks.usage
-               where organization_id = current_setting('app.organization_id')::uuid
+               where organization_id = organizations.current()
                  and realm_id = coalesce(:realm, realm_id)
                  and hour >= date_trunc('hour', cast(:since as timestamptz))"""
         ),
@@ -81,7 +81,7 @@ class UsageCounter:
                 text(
                     """insert into quickbooks.usage as u (organization_id, realm_id, hour, calls, reads, batches,
                                                           throttled, faults)
-                       values (current_setting('app.organization_id')::uuid, :realm, date_trunc('hour', now()),
+                       values (organizations.current(), :realm, date_trunc('hour', now()),
                                :calls, :reads, :batches, :throttled, :faults)
                        on conflict (organization_id, realm_id, hour) do update
                        set calls = u.calls + excluded.calls, reads = u.reads + excluded.reads,

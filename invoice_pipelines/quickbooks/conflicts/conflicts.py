@@ -90,7 +90,7 @@ def record_conflicts(connection: Connection, realm_id: str, conflicts: Sequence[
                            theirs_changed_at timestamptz, winner text, decided_by text, sync_token text)
                        left join lateral (
                            select o.id from quickbooks.conflict o
-                           where o.organization_id = current_setting('app.organization_id')::uuid
+                           where o.organization_id = organizations.current()
                              and o.status = 'open' and o.realm_id = :realm_id and o.entity_type = c.entity_type
                              and o.kind = c.kind and o.field is not distinct from c.field
                              and case when c.local_id is null then o.quickbooks_id = c.quickbooks_id
@@ -105,13 +105,13 @@ def record_conflicts(connection: Connection, realm_id: str, conflicts: Sequence[
                            status = case when g.winner is null then 'open' else 'resolved' end,
                            resolved_at = case when g.winner is not null then clock_timestamp() end
                        from given g
-                       where o.organization_id = current_setting('app.organization_id')::uuid and o.id = g.open_id
+                       where o.organization_id = organizations.current() and o.id = g.open_id
                    ), added as (
                        insert into quickbooks.conflict (
                            organization_id, realm_id, entity_type, kind, message, local_id, quickbooks_id, field, base,
                            ours, theirs, ours_changed_at, theirs_changed_at, winner, decided_by, sync_token, status,
                            resolved_at)
-                       select current_setting('app.organization_id')::uuid, :realm_id, g.entity_type, g.kind, g.message,
+                       select organizations.current(), :realm_id, g.entity_type, g.kind, g.message,
                               g.local_id, g.quickbooks_id, g.field, g.base, g.ours, g.theirs, g.ours_changed_at,
                               g.theirs_changed_at, g.winner, g.decided_by, g.sync_token,
                               case when g.winner is null then 'open' else 'resolved' end,
@@ -141,7 +141,7 @@ def undecided(connection: Connection, local_ids: Iterable[UUID]) -> dict[UUID, d
             """select c.local_id, c.field, c.theirs from work.few(cast(:ids as uuid[])) k
                cross join lateral (
                    select c.local_id, c.field, c.theirs from quickbooks.conflict c
-                   where c.organization_id = current_setting('app.organization_id')::uuid and c.local_id = k.element
+                   where c.organization_id = organizations.current() and c.local_id = k.element
                      and c.status = 'open' and c.kind = 'field' offset 0) c"""
         ),
         {"ids": sorted(set(local_ids))},
@@ -167,7 +167,7 @@ def close_conflicts(
         text(
             """update quickbooks.conflict c
                set status = 'resolved', resolved_at = clock_timestamp(), decided_by = :by
-               where c.organization_id = current_setting('app.organization_id')::uuid and c.status = 'open'
+               where c.organization_id = organizations.current() and c.status = 'open'
                  and c.realm_id = :realm_id and c.entity_type = :entity and c.kind = any (cast(:kinds as text[]))
                  and (c.quickbooks_id = any (cast(:quickbooks_ids as text[]))
                       or c.local_id = any (cast(:local_ids as uuid[]))
@@ -194,7 +194,7 @@ def list_conflicts(
     rows = connection.execute(
         text(
             f"""{_CONFLICT}
-                where c.organization_id = current_setting('app.organization_id')::uuid
+                where c.organization_id = organizations.current()
                   and (cast(:status as text) is null or c.status = :status)
                   and (cast(:after as uuid) is null or c.id > :after)
                 order by c.id limit :limit"""
@@ -212,7 +212,7 @@ def find_conflict(connection: Connection, written: str, *, lock: bool = False) -
     rows = connection.execute(
         text(
             f"""{_CONFLICT}
-                where c.organization_id = current_setting('app.organization_id')::uuid
+                where c.organization_id = organizations.current()
                   and (c.id::text like :word || '%' or c.id::text like '%' || :word)
                 order by c.status, c.id limit 2 {"for no key update of c" if lock else ""}"""
         ),

@@ -65,7 +65,7 @@ def resolve(
         text(
             """update quickbooks.conflict
                set status = 'resolved', winner = :winner, decided_by = :by, resolved_at = clock_timestamp()
-               where organization_id = current_setting('app.organization_id')::uuid and id = :id"""
+               where organization_id = organizations.current() and id = :id"""
         ),
         {"id": conflict.id, "winner": decision, "by": decided_by},
     )
@@ -134,7 +134,7 @@ def _checked(connection: Connection, entity: EntityType, local_id: UUID, field: 
     if field == "sku":
         taken = connection.execute(
             text(
-                """select 1 from billing.item where organization_id = current_setting('app.organization_id')::uuid
+                """select 1 from billing.item where organization_id = organizations.current()
                    and sku = :sku and id <> :id"""
             ),
             {"sku": value, "id": local_id},

@@ -33,7 +33,7 @@ def begin_authorization(engine: Engine, settings: Settings, organization_id: UUI
         connection.execute(
             text(
                 """delete from quickbooks.authorization_request
-                   where organization_id = current_setting('app.organization_id')::uuid
+                   where organization_id = organizations.current()
                      and expires_at < clock_timestamp() - :kept"""
             ),
             {"kept": _KEPT},
@@ -42,7 +42,7 @@ def begin_authorization(engine: Engine, settings: Settings, organization_id: UUI
             text(
                 """insert into quickbooks.authorization_request (organization_id, state_sha256, requested_by,
                                                                  expires_at)
-                   values (current_setting('app.organization_id')::uuid, :state, :requested_by,
+                   values (organizations.current(), :state, :requested_by,
                            clock_timestamp() + :lasts)"""
             ),
             {"state": _hash(state), "requested_by": requested_by, "lasts": LASTS},
@@ -65,7 +65,7 @@ def finish_authorization(
         used = connection.execute(
             text(
                 """update quickbooks.authorization_request set used_at = clock_timestamp()
-                   where organization_id = current_setting('app.organization_id')::uuid and state_sha256 = :state
+                   where organization_id = organizations.current() and state_sha256 = :state
                      and requested_by = :person and used_at is null and expires_at > clock_timestamp()"""
             ),
             {"state": _hash(given["state"]), "person": person},

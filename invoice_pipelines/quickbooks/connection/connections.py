@@ -73,7 +73,7 @@ def find_connection(connection: Connection) -> Connected | None:
             """select organization_id, realm_id, status, company, options, paused_until, status_reason, paused_reason,
                       connected_at, connected_by, access_refused_since
                from quickbooks.connection
-               where organization_id = current_setting('app.organization_id')::uuid"""
+               where organization_id = organizations.current()"""
         )
     ).one_or_none()
     if row is None:
@@ -142,7 +142,7 @@ def confirm_company(engine: Engine, organization_id: UUID, *, confirmed_by: str)
                 """update quickbooks.connection
                    set status = 'connected', status_reason = null, confirmed_realm_id = realm_id,
                        updated_at = clock_timestamp()
-                   where organization_id = current_setting('app.organization_id')::uuid and status = 'unconfirmed'"""
+                   where organization_id = organizations.current() and status = 'unconfirmed'"""
             )
         ).rowcount
         if not changed:
@@ -163,7 +163,7 @@ def disconnect(engine: Engine, settings: Settings, organization_id: UUID, *, dis
                        token_version = token_version + 1, paused_until = null, paused_reason = null,
                        access_refused_since = null, access_token_expires_at = null, refresh_token_expires_at = null,
                        refresh_token_hard_expires_at = null, updated_at = clock_timestamp()
-                   where organization_id = current_setting('app.organization_id')::uuid
+                   where organization_id = organizations.current()
                    returning old.tokens"""
             ),
             {"reason": f"Disconnected by {disconnected_by}."},
@@ -183,7 +183,7 @@ def store_company(connection: Connection, realm_id: str, company: Company) -> No
             """update quickbooks.connection
                set company = cast(:company as jsonb), company_read_at = clock_timestamp(),
                    updated_at = case when company = cast(:company as jsonb) then updated_at else clock_timestamp() end
-               where organization_id = current_setting('app.organization_id')::uuid and realm_id = :realm"""
+               where organization_id = organizations.current() and realm_id = :realm"""
         ),
         {"realm": realm_id, "company": company.model_dump_json()},
     )
@@ -195,7 +195,7 @@ def company_is_old(connection: Connection) -> bool:
         connection.execute(
             text(
                 """select company_read_at < now() - interval '12 hours' from quickbooks.connection
-                   where organization_id = current_setting('app.organization_id')::uuid"""
+                   where organization_id = organizations.current()"""
             )
         ).scalar()
     )
@@ -216,7 +216,7 @@ def change_options(
             text(
                 """update quickbooks.connection
                    set options = cast(:options as jsonb), updated_at = clock_timestamp()
-                   where organization_id = current_setting('app.organization_id')::uuid"""
+                   where organization_id = organizations.current()"""
             ),
             {"options": new.model_dump_json()},
         )
@@ -283,7 +283,7 @@ def _write(
             """insert into quickbooks.connection as c (
                    organization_id, realm_id, confirmed_realm_id, tokens, token_version, access_token_expires_at,
                    refresh_token_expires_at, refresh_token_hard_expires_at, company, connected_by)
-               values (current_setting('app.organization_id')::uuid, :realm_id, :realm_id, :tokens, 1, :access_expires,
+               values (organizations.current(), :realm_id, :realm_id, :tokens, 1, :access_expires,
                        :refresh_expires, :hard_expires, cast(:company as jsonb), :connected_by)
                on conflict (organization_id) do update
                set realm_id = excluded.realm_id,

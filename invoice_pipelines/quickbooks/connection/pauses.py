@@ -33,7 +33,7 @@ def pause(
                 """update quickbooks.connection
                    set paused_until = greatest(paused_until, clock_timestamp() + :duration), paused_reason = :reason,
                        updated_at = clock_timestamp()
-                   where organization_id = current_setting('app.organization_id')::uuid and realm_id = :realm
+                   where organization_id = organizations.current() and realm_id = :realm
                    returning paused_until, old.paused_until as before, old.paused_reason as reason_before,
                              clock_timestamp() - old.paused_until as ended"""
             ),
@@ -73,7 +73,7 @@ def pause_refused(
             text(
                 """update quickbooks.connection
                    set access_refused_since = coalesce(access_refused_since, clock_timestamp())
-                   where organization_id = current_setting('app.organization_id')::uuid and realm_id = :realm
+                   where organization_id = organizations.current() and realm_id = :realm
                    returning access_refused_since as since, clock_timestamp() - access_refused_since as lasts"""
             ),
             {"realm": realm_id},
@@ -100,7 +100,7 @@ def access_works(engine: Engine, organization_id: UUID, realm_id: str) -> None:
         since = connection.execute(
             text(
                 """update quickbooks.connection set access_refused_since = null, updated_at = clock_timestamp()
-                   where organization_id = current_setting('app.organization_id')::uuid and realm_id = :realm
+                   where organization_id = organizations.current() and realm_id = :realm
                      and access_refused_since is not null
                    returning old.access_refused_since"""
             ),
@@ -126,7 +126,7 @@ def stop_until_reconnected(
             text(
                 """update quickbooks.connection
                    set status = 'needs_reconnect', status_reason = :reason, updated_at = clock_timestamp()
-                   where organization_id = current_setting('app.organization_id')::uuid and realm_id = :realm
+                   where organization_id = organizations.current() and realm_id = :realm
                      and token_version = :version and status in ('connected', 'unconfirmed')"""
             ),
             {"reason": reason, "realm": realm_id, "version": token_version},

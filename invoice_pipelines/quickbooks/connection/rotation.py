@@ -22,7 +22,7 @@ def rotate_keys(engine: Engine, settings: Settings) -> tuple[int, list[str]]:
             row = connection.execute(
                 text(
                     """select realm_id, tokens from quickbooks.connection
-                       where organization_id = current_setting('app.organization_id')::uuid and tokens is not null
+                       where organization_id = organizations.current() and tokens is not null
                        for no key update"""
                 )
             ).one_or_none()
@@ -36,7 +36,7 @@ def rotate_keys(engine: Engine, settings: Settings) -> tuple[int, list[str]]:
             connection.execute(
                 text(
                     """update quickbooks.connection set tokens = :tokens, updated_at = clock_timestamp()
-                       where organization_id = current_setting('app.organization_id')::uuid"""
+                       where organization_id = organizations.current()"""
                 ),
                 {"tokens": seal(settings, organization.id, row.realm_id, secrets)},
             )

@@ -160,7 +160,7 @@ class TokenKeeper:
             text(
                 f"""select realm_id, status, status_reason, tokens, token_version, access_token_expires_at
                     from quickbooks.connection
-                    where organization_id = current_setting('app.organization_id')::uuid
+                    where organization_id = organizations.current()
                     {"for no key update" if lock else ""}"""
             )
         ).one_or_none()
@@ -185,7 +185,7 @@ class TokenKeeper:
                        status = case status when 'needs_reconnect' then 'connected' else status end,
                        status_reason = case status when 'needs_reconnect' then null else status_reason end,
                        updated_at = clock_timestamp()
-                   where organization_id = current_setting('app.organization_id')::uuid and realm_id = :realm
+                   where organization_id = organizations.current() and realm_id = :realm
                      and token_version = :version and tokens is not null"""
             ),
             {
@@ -217,7 +217,7 @@ def expiry_warnings(connection: Connection, now: datetime) -> dict[str, str]:
         text(
             """select refresh_token_expires_at as idle, refresh_token_hard_expires_at as hard
                from quickbooks.connection
-               where organization_id = current_setting('app.organization_id')::uuid and tokens is not null"""
+               where organization_id = organizations.current() and tokens is not null"""
         )
     ).one_or_none()
     warnings = {}
@@ -239,7 +239,7 @@ def warn_of_expiry(connection: Connection, now: datetime) -> None:
         newest = connection.execute(
             text(
                 """select message from quickbooks.event
-                   where organization_id = current_setting('app.organization_id')::uuid and code = :code
+                   where organization_id = organizations.current() and code = :code
                    order by id desc limit 1"""
             ),
             {"code": code},
@@ -248,7 +248,7 @@ def warn_of_expiry(connection: Connection, now: datetime) -> None:
             realm_id = connection.execute(
                 text(
                     """select realm_id from quickbooks.connection
-                       where organization_id = current_setting('app.organization_id')::uuid"""
+                       where organization_id = organizations.current()"""
                 )
             ).scalar_one()
             record_event(connection, realm_id, code, sentence, severity="warning")

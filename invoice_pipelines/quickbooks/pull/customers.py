@@ -59,7 +59,7 @@ def invoices_of_inactive(connection: Connection, realm_id: str, quickbooks_ids: 
             """select k.element as customer, i.quickbooks_id from work.few(cast(:ids as text[])) k
                cross join lateral (
                    select m.local_id from quickbooks.mapping m
-                   where m.organization_id = current_setting('app.organization_id')::uuid and m.realm_id = :realm_id
+                   where m.organization_id = organizations.current() and m.realm_id = :realm_id
                      and m.entity_type = 'customer' and m.quickbooks_id = k.element and m.state = 'active'
                      and m.snapshot ->> 'is_active' = 'true' offset 0) c
                cross join lateral (
@@ -68,7 +68,7 @@ def invoices_of_inactive(connection: Connection, realm_id: str, quickbooks_ids: 
                        select n.quickbooks_id from quickbooks.mapping n
                        where n.organization_id = i.organization_id and n.realm_id = :realm_id
                          and n.entity_type = 'invoice' and n.local_id = i.id and n.state <> 'deleted' offset 0) n
-                   where i.organization_id = current_setting('app.organization_id')::uuid
+                   where i.organization_id = organizations.current()
                      and i.customer_id = c.local_id
                    limit :most) i"""
         ),

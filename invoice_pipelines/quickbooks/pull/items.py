@@ -61,7 +61,7 @@ def take_back_prices(connection: Connection, connected: Connected) -> int:
                    select m.quickbooks_id, m.snapshot from quickbooks.mapping m
                    where m.organization_id = c.organization_id and m.realm_id = :realm_id
                      and m.entity_type = c.entity_type and m.local_id = c.local_id and m.state = 'active' offset 0) m
-               where c.organization_id = current_setting('app.organization_id')::uuid and c.entity_type = 'item'
+               where c.organization_id = organizations.current() and c.entity_type = 'item'
                  and c.field = any (cast(:fields as text[]))
                order by c.local_id limit :most"""
         ),
@@ -100,7 +100,7 @@ def take_back_prices(connection: Connection, connected: Connected) -> int:
         text(
             """delete from quickbooks.field_change c
                using unnest(cast(:ids as uuid[]), cast(:fields as text[])) as d (local_id, field)
-               where c.organization_id = current_setting('app.organization_id')::uuid and c.entity_type = 'item'
+               where c.organization_id = organizations.current() and c.entity_type = 'item'
                  and c.local_id = d.local_id and c.field = d.field"""
         ),
         {"ids": [row.local_id for row in changed], "fields": [row.field for row in changed]},

@@ -88,13 +88,13 @@ def known_after(connection: Connection, realm_id: str, entity: EntityType, progr
         return []
     if entity is EntityType.INVOICE:
         statement = """select m.local_id::text, m.quickbooks_id from quickbooks.mapping m
-                       where m.organization_id = current_setting('app.organization_id')::uuid
+                       where m.organization_id = organizations.current()
                          and m.realm_id = :realm_id and m.entity_type = 'invoice' and m.state <> 'deleted'
                          and (cast(:after as text) is null or m.local_id > cast(:after as uuid))
                        order by m.local_id limit :most"""
     else:
         statement = """select p.quickbooks_id, p.quickbooks_id from quickbooks.payment p
-                       where p.organization_id = current_setting('app.organization_id')::uuid
+                       where p.organization_id = organizations.current()
                          and p.realm_id = :realm_id and p.transaction_type = :type and p.state <> 'deleted'
                          and p.seen_at < :started_at
                          and (cast(:after as text) is null or p.quickbooks_id > :after)

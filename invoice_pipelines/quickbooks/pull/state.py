@@ -71,7 +71,7 @@ def load_states(connection: Connection, realm_id: str, entities: Iterable[Entity
     for row in connection.execute(
         text(
             """select entity_type, changed_since, progress from quickbooks.pull
-               where organization_id = current_setting('app.organization_id')::uuid and realm_id = :realm_id"""
+               where organization_id = organizations.current() and realm_id = :realm_id"""
         ),
         {"realm_id": realm_id},
     ):
@@ -99,7 +99,7 @@ def store_state(connection: Connection, realm_id: str, before: PullState, after:
     connection.execute(
         text(
             """insert into quickbooks.pull (organization_id, realm_id, entity_type)
-               values (current_setting('app.organization_id')::uuid, :realm_id, :entity)
+               values (organizations.current(), :realm_id, :entity)
                on conflict (organization_id, realm_id, entity_type) do nothing"""
         ),
         values,
@@ -109,7 +109,7 @@ def store_state(connection: Connection, realm_id: str, before: PullState, after:
             """update quickbooks.pull p
                set changed_since = :since, progress = cast(:progress as jsonb),
                    finished_at = case when :finished then clock_timestamp() else p.finished_at end
-               where p.organization_id = current_setting('app.organization_id')::uuid and p.realm_id = :realm_id
+               where p.organization_id = organizations.current() and p.realm_id = :realm_id
                  and p.entity_type = :entity
                  and p.changed_since is not distinct from cast(:old_since as timestamptz)
                  and p.progress is not distinct from cast(:old_progress as jsonb)
@@ -131,7 +131,7 @@ def note_start(connection: Connection, realm_id: str, entity: EntityType) -> Non
     connection.execute(
         text(
             """insert into quickbooks.pull as p (organization_id, realm_id, entity_type, started_at)
-               values (current_setting('app.organization_id')::uuid, :realm_id, :entity, clock_timestamp())
+               values (organizations.current(), :realm_id, :entity, clock_timestamp())
                on conflict (organization_id, realm_id, entity_type) do update
                set started_at = case when p.progress is null then excluded.started_at else p.started_at end"""
         ),

@@ -66,7 +66,7 @@ class Batch:
         connection.execute(
             text(
                 """update quickbooks.sent_batch set lease_expires_at = clock_timestamp() + :lease
-                   where organization_id = current_setting('app.organization_id')::uuid and id = :id
+                   where organization_id = organizations.current() and id = :id
                      and status = 'sent'"""
             ),
             {"id": self.id, "lease": lease},
@@ -111,7 +111,7 @@ def store_batch(
         text(
             """insert into quickbooks.sent_batch (
                    organization_id, id, realm_id, entity_type, request_id, body, attempts, lease_expires_at)
-               values (current_setting('app.organization_id')::uuid, :id, :realm_id, :entity, :request_id, :body, 0,
+               values (organizations.current(), :id, :realm_id, :entity, :request_id, :body, 0,
                        clock_timestamp() + :lease)
                returning created_at"""
         ),
@@ -132,7 +132,7 @@ def store_batch(
         text(
             """insert into quickbooks.sent_operation (organization_id, batch_id, b_id, entity_type, local_id, operation,
                                                       revision, snapshot)
-               select current_setting('app.organization_id')::uuid, :id, o.b_id, :entity, o.local_id, o.operation,
+               select organizations.current(), :id, o.b_id, :entity, o.local_id, o.operation,
                       o.revision, o.snapshot
                from jsonb_to_recordset(cast(:operations as jsonb)) as o (
                    b_id text, local_id uuid, operation text, revision integer, snapshot jsonb)"""
@@ -166,7 +166,7 @@ def end_operations(
         text(
             """update quickbooks.sent_operation o set outcome = e.outcome, fault = e.fault
                from jsonb_to_recordset(cast(:ended as jsonb)) as e (b_id text, outcome text, fault jsonb)
-               where o.organization_id = current_setting('app.organization_id')::uuid and o.batch_id = :id
+               where o.organization_id = organizations.current() and o.batch_id = :id
                  and o.b_id = e.b_id and o.outcome is null"""
         ),
         {
@@ -180,7 +180,7 @@ def end_operations(
         text(
             """update quickbooks.sent_batch b
                set status = 'answered', answered_at = clock_timestamp(), intuit_tid = coalesce(:tid, b.intuit_tid)
-               where b.organization_id = current_setting('app.organization_id')::uuid and b.id = :id
+               where b.organization_id = organizations.current() and b.id = :id
                  and not exists (select from quickbooks.sent_operation o
                                  where o.organization_id = b.organization_id and o.batch_id = b.id
                                    and o.outcome is null)"""

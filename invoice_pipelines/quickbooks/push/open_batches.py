@@ -64,7 +64,7 @@ def take_open_batch(
     operations = connection.execute(
         text(
             """select b_id, local_id, operation, revision, snapshot from quickbooks.sent_operation
-               where organization_id = current_setting('app.organization_id')::uuid and batch_id = :id
+               where organization_id = organizations.current() and batch_id = :id
                  and outcome is null
                order by length(b_id), b_id"""
         ),
@@ -96,7 +96,7 @@ def hold_up(connection: Connection, batch: Batch) -> None:
     connection.execute(
         text(
             """update quickbooks.sent_batch set attempts = greatest(attempts, 1)
-               where organization_id = current_setting('app.organization_id')::uuid and id = :id and status = 'sent'"""
+               where organization_id = organizations.current() and id = :id and status = 'sent'"""
         ),
         {"id": batch.id},
     )
@@ -107,7 +107,7 @@ def is_oldest(connection: Connection, realm_id: str, batch: Batch) -> bool:
     older = connection.execute(
         text(
             """select b.id from quickbooks.sent_batch b
-               where b.organization_id = current_setting('app.organization_id')::uuid and b.realm_id = :realm
+               where b.organization_id = organizations.current() and b.realm_id = :realm
                  and b.status = 'sent' and b.entity_type = :entity and b.attempts <= :patience and b.id < :id
                order by b.organization_id, b.realm_id, b.id limit 1"""
         ),
@@ -128,7 +128,7 @@ def rest_batch(connection: Connection, batch: Batch, *, counts: bool, rest: time
                    lease_expires_at = clock_timestamp()
                        + case when greatest(attempts, 1) + cast(:counts as integer) > :patience
                               then cast(:rest_aside as interval) else cast(:rest as interval) end
-               where organization_id = current_setting('app.organization_id')::uuid and id = :id and status = 'sent'
+               where organization_id = organizations.current() and id = :id and status = 'sent'
                returning new.attempts > :patience and old.attempts <= :patience"""
         ),
         {"id": batch.id, "counts": int(counts), "rest": rest, "rest_aside": rest_aside, "patience": PATIENCE},
@@ -141,7 +141,7 @@ def abandon(connection: Connection, batch: Batch) -> None:
     connection.execute(
         text(
             """update quickbooks.sent_batch set status = 'abandoned'
-               where organization_id = current_setting('app.organization_id')::uuid and id = :id"""
+               where organization_id = organizations.current() and id = :id"""
         ),
         {"id": batch.id},
     )

@@ -31,11 +31,11 @@ def ask_for_invoices(connection: Connection, invoices: Sequence[str], *, created
                from unnest(cast(:given as text[])) with ordinality as g (name, place)
                left join lateral (
                    select n.invoice_id from billing.invoice_number n
-                   where n.organization_id = current_setting('app.organization_id')::uuid
+                   where n.organization_id = organizations.current()
                      and n.invoice_number = g.name offset 0) n on true
                left join lateral (
                    select i.id from billing.invoice i
-                   where i.organization_id = current_setting('app.organization_id')::uuid
+                   where i.organization_id = organizations.current()
                      and i.id = case when pg_input_is_valid(g.name, 'uuid') then g.name::uuid end offset 0) i on true
                order by g.place"""
         ),

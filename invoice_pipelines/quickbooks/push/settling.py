@@ -301,7 +301,7 @@ class Settler:
             connection.execute(
                 text(
                     """update quickbooks.mapping set state = 'deleted', synced_at = clock_timestamp()
-                       where organization_id = current_setting('app.organization_id')::uuid and realm_id = :realm
+                       where organization_id = organizations.current() and realm_id = :realm
                          and entity_type = :entity and local_id = :id"""
                 ),
                 {"realm": self._connected.realm_id, "entity": self._entity.value, "id": operation.local_id},
@@ -344,7 +344,7 @@ class Settler:
             found = connection.execute(
                 text(
                     """select local_id from quickbooks.mapping
-                       where organization_id = current_setting('app.organization_id')::uuid and realm_id = :realm
+                       where organization_id = organizations.current() and realm_id = :realm
                          and entity_type = :entity and quickbooks_id = :id"""
                 ),
                 {"realm": self._connected.realm_id, "entity": self._entity.value, "id": str(document["Id"])},
@@ -358,7 +358,7 @@ class Settler:
                 connection.execute(
                     text(
                         f"""select {key} from billing.{self._entity.value}
-                            where organization_id = current_setting('app.organization_id')::uuid and id = :id"""
+                            where organization_id = organizations.current() and id = :id"""
                     ),
                     {"id": local_id},
                 ).scalar_one()

@@ -227,7 +227,7 @@ def load_records(
             text(
                 f"""select r.* from work.few(cast(:ids as uuid[])) k
                     cross join lateral (select r.* from billing.{table} r
-                                        where r.organization_id = current_setting('app.organization_id')::uuid
+                                        where r.organization_id = organizations.current()
                                           and r.id = k.element
                                         {"for no key update" if lock else "offset 0"}) r"""
             ),
@@ -260,7 +260,7 @@ def store_fields(connection: Connection, entity: EntityType, changes: Mapping[UU
                           from work.few(cast(:ids as uuid[])) i
                           join lateral work.few(cast(:fields as jsonb[])) n on n.place = i.place
                           cross join lateral (select r.ctid from billing.{table} r
-                                              where r.organization_id = current_setting('app.organization_id')::uuid
+                                              where r.organization_id = organizations.current()
                                                 and r.id = i.element offset 0) k) v
                     where r.ctid = v.ctid"""
             ),

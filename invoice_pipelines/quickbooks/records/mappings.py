@@ -64,7 +64,7 @@ def save_mappings(
             text(
                 f"""insert into quickbooks.mapping (organization_id, realm_id, entity_type, local_id, quickbooks_id,
                                                     sync_token, state, snapshot, remote_updated_at)
-                    select current_setting('app.organization_id')::uuid, :realm, :entity, g.local_id, g.quickbooks_id,
+                    select organizations.current(), :realm, :entity, g.local_id, g.quickbooks_id,
                            g.sync_token, g.state, g.snapshot, g.remote_updated_at
                     from {_GIVEN} order by g.local_id
                     on conflict do nothing
@@ -76,7 +76,7 @@ def save_mappings(
     if len(stored) < len(mappings):
         found = f"""{_GIVEN} cross join lateral (
                         select f.ctid as version from quickbooks.mapping f
-                        where f.organization_id = current_setting('app.organization_id')::uuid
+                        where f.organization_id = organizations.current()
                           and f.realm_id = :realm and f.entity_type = :entity and f.local_id = g.local_id
                           and f.quickbooks_id = g.quickbooks_id
                         offset 0"""
@@ -90,7 +90,7 @@ def save_mappings(
                             remote_updated_at = w.remote_updated_at, synced_at = clock_timestamp()
                         from (select g.*, f.version from {found}) f) w
                         where m.ctid = w.version
-                          and m.organization_id = current_setting('app.organization_id')::uuid
+                          and m.organization_id = organizations.current()
                         returning m.local_id"""
                 ),
                 values,
@@ -107,7 +107,7 @@ def move_mappings(connection: Connection, realm_id: str, entity: EntityType, map
         text(
             f"""insert into quickbooks.mapping as m (organization_id, realm_id, entity_type, local_id, quickbooks_id,
                                                     sync_token, state, snapshot, remote_updated_at, synced_at)
-                select current_setting('app.organization_id')::uuid, :realm, :entity, g.local_id, g.quickbooks_id,
+                select organizations.current(), :realm, :entity, g.local_id, g.quickbooks_id,
                        g.sync_token, g.state, g.snapshot, g.remote_updated_at, clock_timestamp()
                 from {_GIVEN} order by g.quickbooks_id
                 on conflict (organization_id, realm_id, entity_type, local_id) do update

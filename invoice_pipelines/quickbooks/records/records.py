@@ -63,7 +63,7 @@ def changed_at(
             """select c.* from work.few(cast(:ids as uuid[])) k
                cross join lateral (
                    select c.local_id, c.field, c.changed_at from quickbooks.field_change c
-                   where c.organization_id = current_setting('app.organization_id')::uuid
+                   where c.organization_id = organizations.current()
                      and c.entity_type = :entity and c.local_id = k.element offset 0) c"""
         ),
         {"entity": str(entity), "ids": sorted(set(local_ids))},
@@ -94,7 +94,7 @@ def candidates(
                 ), ours as materialized (
                     select n.place, r.id, {key} as key, r.name, {email} as email
                     from billing.{table} r join name n on n.folded = lower(btrim(r.name))
-                    where r.organization_id = current_setting('app.organization_id')::uuid
+                    where r.organization_id = organizations.current()
                 )
                 select r.place, r.id, r.key, r.name, r.email from ours r where {_NOT_MAPPED} order by r.place, r.id"""
         ),
@@ -113,7 +113,7 @@ def unmapped_items_of(connection: Connection, realm_id: str, skus: Iterable[str]
             f"""select r.* from work.few(cast(:skus as text[])) k
                 cross join lateral (
                     select r.id, r.sku, r.name from billing.item r
-                    where r.organization_id = current_setting('app.organization_id')::uuid and r.sku = k.element
+                    where r.organization_id = organizations.current() and r.sku = k.element
                     offset 0) r
                 where {_NOT_MAPPED}"""
         ),
@@ -130,7 +130,7 @@ def keys_in_use(connection: Connection, entity: EntityType, keys: Iterable[str])
             f"""select k.element, r.id from work.few(cast(:keys as text[])) k
                 cross join lateral (
                     select r.id from billing.{table} r
-                    where r.organization_id = current_setting('app.organization_id')::uuid and r.{key} = k.element
+                    where r.organization_id = organizations.current() and r.{key} = k.element
                     offset 0) r"""
         ),
         {"keys": sorted(set(keys))},
@@ -151,7 +151,7 @@ def creates_under_way(connection: Connection, realm_id: str, entity: EntityType)
                     select o.local_id as id, o.snapshot from quickbooks.sent_operation o
                     where o.organization_id = b.organization_id and o.batch_id = b.id and o.entity_type = :entity
                       and o.operation = 'create' and o.outcome is null offset 0) r
-                where b.organization_id = current_setting('app.organization_id')::uuid and b.realm_id = :realm_id
+                where b.organization_id = organizations.current() and b.realm_id = :realm_id
                   and b.status = 'sent' and {_NOT_MAPPED}
                 order by r.id"""
         ),
@@ -169,7 +169,7 @@ def updates_under_way(
             """select o.* from work.few(cast(:ids as uuid[])) k
                cross join lateral (
                    select o.local_id, o.snapshot from quickbooks.sent_operation o
-                   where o.organization_id = current_setting('app.organization_id')::uuid
+                   where o.organization_id = organizations.current()
                      and o.entity_type = :entity and o.local_id = k.element and o.outcome is null
                      and o.operation = 'update' offset 0) o"""
         ),
@@ -180,7 +180,7 @@ def updates_under_way(
 
 _NOT_MAPPED = """not exists (
     select from quickbooks.mapping m
-    where m.organization_id = current_setting('app.organization_id')::uuid and m.realm_id = :realm_id
+    where m.organization_id = organizations.current() and m.realm_id = :realm_id
       and m.entity_type = :entity and m.local_id = r.id offset 0)"""
 
 
@@ -204,7 +204,7 @@ def add_records(connection: Connection, entity: EntityType, rows: Sequence[Mappi
         made = connection.execute(
             text(
                 f"""insert into billing.{table} (organization_id, created_by, {names})
-                    select current_setting('app.organization_id')::uuid, :by, {names}
+                    select organizations.current(), :by, {names}
                     from jsonb_populate_recordset(null::billing.{table}, cast(:rows as jsonb))
                     order by {key}
                     returning id, {key}"""

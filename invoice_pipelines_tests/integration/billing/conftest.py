@@ -89,7 +89,7 @@ class Desk:
         values = ", ".join(f":{name}" for name in columns)
         return self.value(
             f"""insert into billing.{table} (organization_id, {names})
-                values (current_setting('app.organization_id')::uuid, {values}) returning id""",
+                values (organizations.current(), {values}) returning id""",
             **columns,
         )
 
@@ -120,7 +120,7 @@ class Desk:
                     """insert into billing.sales_order (
                            organization_id, id, order_number, customer_id, status, currency, order_date, delivery_date,
                            period_start, period_end, purchase_order_reference, discount_percent, note)
-                       select current_setting('app.organization_id')::uuid, o.id, o.order_number, o.customer_id,
+                       select organizations.current(), o.id, o.order_number, o.customer_id,
                               o.status, o.currency, o.order_date, o.delivery_date, o.period_start, o.period_end,
                               o.purchase_order_reference, o.discount_percent, o.note
                        from jsonb_to_recordset(cast(:orders as jsonb)) as o (
@@ -140,7 +140,7 @@ class Desk:
                     """insert into billing.sales_order_line (
                            organization_id, sales_order_id, line_number, item_id, description, quantity, unit_price,
                            discount_percent, tax_category, tax_rate, period_start, period_end)
-                       select current_setting('app.organization_id')::uuid, l.*
+                       select organizations.current(), l.*
                        from jsonb_to_recordset(cast(:lines as jsonb)) as l (
                            sales_order_id uuid, line_number integer, item_id uuid, description text, quantity numeric,
                            unit_price numeric, discount_percent numeric, tax_category text, tax_rate numeric,
@@ -157,7 +157,7 @@ class Desk:
                 text(
                     """insert into billing.sales_order (organization_id, order_number, customer_id, status, currency,
                                                         order_date)
-                       select current_setting('app.organization_id')::uuid, 'M-' || uuidv7(), :customer, 'reviewed',
+                       select organizations.current(), 'M-' || uuidv7(), :customer, 'reviewed',
                               'EUR', date '2026-01-02'
                        from generate_series(1, :count) returning id"""
                 ),
@@ -168,7 +168,7 @@ class Desk:
                 text(
                     """insert into billing.sales_order_line (organization_id, sales_order_id, line_number, item_id,
                                                              description, quantity, unit_price, tax_category, tax_rate)
-                       select current_setting('app.organization_id')::uuid, o.id, n,
+                       select organizations.current(), o.id, n,
                               (cast(:items as uuid[]))[1 + (o.place * :lines + n) % greatest(1, cardinality(
                                   cast(:items as uuid[])))],
                               'Work', n, 9.99, 'S', 19
@@ -188,7 +188,7 @@ class Desk:
             or connection.execute(
                 text(
                     """insert into billing.customer (organization_id, customer_number, name, country_code, vat_id)
-                   values (current_setting('app.organization_id')::uuid, 'usual', 'Usual GmbH', 'DE', 'DE136695976')
+                   values (organizations.current(), 'usual', 'Usual GmbH', 'DE', 'DE136695976')
                    returning id"""
                 )
             ).scalar_one()
@@ -335,7 +335,7 @@ def open_desk(database: TestDatabase, *, vat_id: str | None = "DE123456788", **r
         connection.execute(
             text(
                 """insert into billing.tax_rate (organization_id, tax_category, rate, name, exemption_reason)
-                   values (current_setting('app.organization_id')::uuid, :category, :rate, :name, :reason)"""
+                   values (organizations.current(), :category, :rate, :name, :reason)"""
             ),
             [
                 {"category": category, "rate": rate, "name": f"{category} {rate}", "reason": reason}
@@ -345,7 +345,7 @@ def open_desk(database: TestDatabase, *, vat_id: str | None = "DE123456788", **r
         connection.execute(
             text(
                 """insert into billing.exchange_rate (organization_id, base_currency, currency, rate_date, rate, source)
-                   select current_setting('app.organization_id')::uuid, 'EUR', r.key, d::date, r.value::numeric, 'ECB'
+                   select organizations.current(), 'EUR', r.key, d::date, r.value::numeric, 'ECB'
                    from jsonb_each_text(cast(:rates as jsonb)) r,
                         generate_series(date '2023-06-01', current_date, interval '7 days') d"""
             ),

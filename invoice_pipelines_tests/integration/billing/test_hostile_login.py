@@ -93,12 +93,12 @@ HEADER = """
 LINE = """
     insert into billing.issued_invoice_line (organization_id, invoice_id, line_number, item_id, description, quantity,
         unit_code, unit_price, discount_percent, net_amount, tax_category, tax_rate, takes_stock)
-    values (current_setting('app.organization_id')::uuid, {invoice}, 1, {item}, 'Work', 1, 'C62', 10, 0, 10, 'S', 19,
+    values (organizations.current(), {invoice}, 1, {item}, 'Work', 1, 'C62', 10, 0, 10, 'S', 19,
             false)"""
 TAX = """
     insert into billing.issued_invoice_tax (organization_id, invoice_id, tax_category, tax_rate, line_amount,
                                             allowance_amount, taxable_amount, tax_amount)
-    values (current_setting('app.organization_id')::uuid, {invoice}, 'S', {rate}, {tax_net}, 0, {tax_net}, {tax_tax})"""
+    values (organizations.current(), {invoice}, 'S', {rate}, {tax_net}, 0, {tax_net}, {tax_tax})"""
 NUMBER = """
     insert into billing.invoice_number (organization_id, series, period, number, invoice_number, invoice_id, issue_date)
     select organization_id, series, period, number + {step}, 'FORGED', {numbered}, issue_date - {earlier}
@@ -229,7 +229,7 @@ def test_no_event_is_forged_or_backdated(books: Desk, statement: str) -> None:
         "update billing.payment_allocation set applied_amount = applied_amount - 1",
         "delete from billing.payment_allocation",
         """insert into billing.payment (organization_id, source, kind, payment_date, currency, amount)
-           values (current_setting('app.organization_id')::uuid, 'manual', 'payment', '2020-01-01', 'EUR', 5)""",
+           values (organizations.current(), 'manual', 'payment', '2020-01-01', 'EUR', 5)""",
     ],
 )
 def test_no_payment_comes_or_changes_without_its_event(books: Desk, statement: str) -> None:

@@ -69,7 +69,7 @@ def filled(request: pytest.FixtureRequest, server: EmbeddedServer, template: str
         orders, scarce_orders = desk.many_orders(6_000, LINES, plenty), desk.many_orders(2_000, LINES, few)
         customers = desk.rows(
             """insert into billing.customer (organization_id, customer_number, name, country_code)
-               select current_setting('app.organization_id')::uuid, 'N-' || n, 'Buyer', 'DE'
+               select organizations.current(), 'N-' || n, 'Buyer', 'DE'
                from generate_series(1, 4000) n returning id"""
         )
         if moment == "when filled":

@@ -62,10 +62,10 @@ def terminal(
 BOOKS = """
     with rate as (
         insert into billing.tax_rate (organization_id, tax_category, rate, name)
-        values (current_setting('app.organization_id')::uuid, 'S', 19, 'Standard')
+        values (organizations.current(), 'S', 19, 'Standard')
     ), customer as (
         insert into billing.customer (organization_id, customer_number, name, country_code, email, phone)
-        values (current_setting('app.organization_id')::uuid, 'C1', 'Buyer [bold]AG', 'DE', 'anna@buyer.example', null)
+        values (organizations.current(), 'C1', 'Buyer [bold]AG', 'DE', 'anna@buyer.example', null)
         returning organization_id, id
     ), ordered as (
         insert into billing.sales_order (organization_id, order_number, customer_id, status, currency, order_date)

@@ -127,12 +127,12 @@ def openings(table: Table) -> list[str]:
         found.append("has no row-level security")
     if not table.forced:
         found.append("does not force row-level security on its owner")
-    scoped = f"({table.organization_column} = ( SELECT (current_setting('app.organization_id'::text))::uuid"
+    scoped = f"({table.organization_column} = ( SELECT organizations.current()"
     of_app = [policy for policy in table.policies if policy.roles == [APP] and policy.polpermissive]
     if not of_app:
         found.append("has no policy for the application")
     for policy in table.policies:
-        keeps_to_scope = policy.polcmd == "a" or "current_setting('app.organization_id'" in str(policy.qual)
+        keeps_to_scope = policy.polcmd == "a" or "organizations.current_or_none()" in str(policy.qual)
         if policy.roles == [OVERVIEW] and not keeps_to_scope and table.name not in SEEN_FROM_EVERY_SCOPE:
             found.append(f"has the policy {policy.polname} that shows others to a function called in a scope")
         if not policy.polpermissive or policy.roles == [OVERVIEW]:

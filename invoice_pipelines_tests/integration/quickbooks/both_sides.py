@@ -125,7 +125,7 @@ class Sides:
     def _insert(self, table: str, columns: dict[str, Any]) -> UUID:
         return self.value(
             f"""insert into billing.{table} (organization_id, {", ".join(columns)})
-                values (current_setting('app.organization_id')::uuid, {", ".join(f":{name}" for name in columns)})
+                values (organizations.current(), {", ".join(f":{name}" for name in columns)})
                 returning id""",
             **columns,
         )

@@ -60,7 +60,7 @@ def test_what_is_rolled_back_does_not_wait(house: House) -> None:
         house.desk.rows(
             """with added as (
                    insert into billing.customer (organization_id, customer_number, name, country_code)
-                   values (current_setting('app.organization_id')::uuid, 'c', 'C', 'DE') returning 0 as nothing)
+                   values (organizations.current(), 'c', 'C', 'DE') returning 0 as nothing)
                select 1 / nothing from added"""
         )
     assert waiting(house) == []
@@ -131,7 +131,7 @@ def scans(connection: Connection) -> dict[str, int]:
 def test_many_changes_are_a_fixed_number_of_statements(house: House) -> None:
     house.desk.rows(
         """insert into billing.customer (organization_id, customer_number, name, country_code)
-           select current_setting('app.organization_id')::uuid, 'N' || n, 'N' || n, 'DE'
+           select organizations.current(), 'N' || n, 'N' || n, 'DE'
            from generate_series(1, 500) n"""
     )
     counted: list[str] = []

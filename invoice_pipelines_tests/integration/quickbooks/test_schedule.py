@@ -51,7 +51,7 @@ class Registry:
             organization,
             """insert into quickbooks.connection (organization_id, realm_id, status, connected_at, paused_until,
                                                   connected_by)
-               values (current_setting('app.organization_id')::uuid, :realm, :status, :at, :paused, 'test')""",
+               values (organizations.current(), :realm, :status, :at, :paused, 'test')""",
             values,
         )
         return organization

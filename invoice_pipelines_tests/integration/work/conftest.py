@@ -75,7 +75,7 @@ def leave_effects(connection: Connection, chunk: Chunk) -> list[Outcome]:
     connection.execute(
         text(
             """insert into public.effect (organization_id, subject_id, process)
-               select current_setting('app.organization_id')::uuid, unnest(cast(:subjects as text[])), :process"""
+               select organizations.current(), unnest(cast(:subjects as text[])), :process"""
         ),
         {"subjects": [item.subject_id for item in chunk.items], "process": os.getpid()},
     )

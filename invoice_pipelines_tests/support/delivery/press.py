@@ -105,7 +105,7 @@ class Press:
         """Puts a template file in place without anybody checking it, or removes it."""
         self.rows(
             """insert into delivery.template_file (organization_id, name, content)
-               values (current_setting('app.organization_id')::uuid, :name, :content)""",
+               values (organizations.current(), :name, :content)""",
             name=name,
             content=None if content is None else content.encode(),
         )

@@ -143,7 +143,7 @@ def open_house(
     for category, rate, reason in RATES:
         desk.rows(
             """insert into billing.tax_rate (organization_id, tax_category, rate, name, exemption_reason)
-               values (current_setting('app.organization_id')::uuid, :category, :rate, :name, :reason)""",
+               values (organizations.current(), :category, :rate, :name, :reason)""",
             category=category,
             rate=rate,
             name=f"{category} {rate}",

@@ -96,7 +96,7 @@ def test_killed_workers_lose_and_double_no_invoice_and_no_edit(
     moments = random.Random(20261121)
     house.desk.rows(
         """insert into billing.customer (organization_id, customer_number, name, country_code)
-           select current_setting('app.organization_id')::uuid, 'N' || n, 'Customer ' || n, 'DE'
+           select organizations.current(), 'N' || n, 'Customer ' || n, 'DE'
            from generate_series(1, :n) n""",
         n=CUSTOMERS // 2,
     )

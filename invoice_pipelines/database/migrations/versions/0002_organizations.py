@@ -1,4 +1,4 @@
-"""The registry of organizations."""
+"""Organizations: the scope of a transaction, and the registry."""
 
 from alembic import op
 
@@ -8,6 +8,18 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+
+SCOPE = """
+-- Both are so plain that PostgreSQL writes them into the statements that use them: they cost nothing there. Without a
+-- scope, the first one is an error, as every access to a table of a tenant is.
+create function organizations.current() returns uuid language sql stable parallel safe
+    return current_setting('app.organization_id')::uuid;
+comment on function organizations.current() is 'The organization that the transaction is in the scope of';
+
+create function organizations.current_or_none() returns uuid language sql stable parallel safe
+    return nullif(current_setting('app.organization_id', true), '')::uuid;
+comment on function organizations.current_or_none() is 'Null outside of a scope, for what looks across organizations';
+"""
 
 TABLES = r"""
 create table organizations.organization (
@@ -33,6 +45,7 @@ comment on column organizations.organization.removed_at is 'set instead of a del
 
 def upgrade() -> None:
     create_schema("organizations")
+    op.execute(SCOPE)
     op.execute(TABLES)
     isolate("organizations.organization", "select, insert, update", column="id")
     show_to_overview(

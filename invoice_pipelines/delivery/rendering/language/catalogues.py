@@ -38,7 +38,7 @@ def load_catalogue(connection: Connection, language: str) -> Catalogue:
     rows = connection.execute(
         text(
             """select distinct on (name) name, content from delivery.template_file
-               where organization_id = current_setting('app.organization_id')::uuid and name = any (:names)
+               where organization_id = organizations.current() and name = any (:names)
                order by name, id desc"""
         ),
         {"names": [catalogue_name(language), catalogue_name(MODEL)]},

@@ -61,7 +61,7 @@ def keep_page(
             """
             insert into intake.ocr_page (organization_id, page_sha256, engine, engine_version, options, words,
                                          width_px, height_px, quarter_turns, seconds, cost_usd, created_by)
-            values (current_setting('app.organization_id')::uuid, :sha256, :name, :version, :options,
+            values (organizations.current(), :sha256, :name, :version, :options,
                     cast(:words as jsonb), :width, :height, :turns, :seconds, :cost, :created_by)
             on conflict do nothing
             """

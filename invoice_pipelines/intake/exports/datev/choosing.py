@@ -305,7 +305,7 @@ def _note_waiting(connection: Connection, refusals: Mapping[UUID, tuple[Refusal,
     connection.execute(
         text(
             """insert into intake.datev_waiting (organization_id, received_invoice_id, reasons)
-               values (current_setting('app.organization_id')::uuid, :id, cast(:reasons as jsonb))
+               values (organizations.current(), :id, cast(:reasons as jsonb))
                on conflict (organization_id, received_invoice_id)
                do update set reasons = excluded.reasons, tried_at = now()"""
         ),
@@ -330,7 +330,7 @@ def _begin_export(connection: Connection, invoice_ids: Sequence[UUID], revision:
             """
             insert into intake.export (organization_id, export_number, format, created_by, invoice_count,
                                        datev_revision)
-            select current_setting('app.organization_id')::uuid, coalesce(max(export_number), 0) + 1, 'DATEV',
+            select organizations.current(), coalesce(max(export_number), 0) + 1, 'DATEV',
                    :created_by, :invoice_count, :revision
             from intake.export
             returning id
@@ -341,7 +341,7 @@ def _begin_export(connection: Connection, invoice_ids: Sequence[UUID], revision:
     connection.execute(
         text(
             """insert into intake.export_invoice (organization_id, export_id, received_invoice_id)
-               select current_setting('app.organization_id')::uuid, :export_id, unnest(cast(:ids as uuid[]))"""
+               select organizations.current(), :export_id, unnest(cast(:ids as uuid[]))"""
         ),
         {"export_id": export_id, "ids": list(invoice_ids)},
     )

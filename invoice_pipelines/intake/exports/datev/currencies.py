@@ -110,7 +110,7 @@ def add_rates(connection: Connection, rates: Sequence[ExchangeRate], created_by:
             text(
                 """insert into intake.datev_exchange_rate (organization_id, currency, valid_from, valid_until, rate,
                                                            created_by)
-                   values (current_setting('app.organization_id')::uuid, :currency, :valid_from, :valid_until, :rate,
+                   values (organizations.current(), :currency, :valid_from, :valid_until, :rate,
                            :created_by)"""
             ),
             [

@@ -75,7 +75,7 @@ def _store(connection: Connection, account: str, number: str) -> str:
         stored = connection.execute(
             text(
                 """insert into intake.datev_document_number (organization_id, account, invoice_number, document_field)
-                   values (current_setting('app.organization_id')::uuid, :account, :number, :field)
+                   values (organizations.current(), :account, :number, :field)
                    on conflict (account, upper(document_field), organization_id) do nothing
                    returning document_field"""
             ),

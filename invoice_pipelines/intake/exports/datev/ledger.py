@@ -125,7 +125,7 @@ def enter(connection: Connection, export_id: UUID, entries: Iterable[tuple[Entry
                 is_reversal, fiscal_year_start, document_date, amount, side, currency, rate, base_amount, account,
                 contra_account, tax_key, document_field, booking_text, due_date, document_guid, cost_center, notes,
                 tax_category, tax_rate, invoice_amount, invoice_currency)
-            select current_setting('app.organization_id')::uuid, :export_id, n.*
+            select organizations.current(), :export_id, n.*
             from jsonb_to_recordset(cast(:rows as jsonb)) as n(
                 received_invoice_id uuid, generation integer, position integer, is_reversal boolean,
                 fiscal_year_start date, document_date date, amount numeric, side text, currency text, rate numeric,

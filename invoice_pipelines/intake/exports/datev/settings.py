@@ -125,7 +125,7 @@ def save_settings(connection: Connection, settings: DatevSettings, created_by: s
     connection.execute(
         text(
             """insert into intake.datev_settings (organization_id, revision, settings, created_by)
-               values (current_setting('app.organization_id')::uuid, :number, cast(:settings as jsonb), :created_by)"""
+               values (organizations.current(), :number, cast(:settings as jsonb), :created_by)"""
         ),
         {"number": number, "settings": settings.model_dump_json(), "created_by": created_by},
     )

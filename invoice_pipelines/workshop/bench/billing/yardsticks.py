@@ -36,13 +36,13 @@ as $$
     left join billing.item i on i.organization_id = l.organization_id and i.id = l.item_id
     left join billing.tax_rate t on t.organization_id = l.organization_id and t.tax_category = l.tax_category
          and t.rate = l.tax_rate and t.is_active
-    where l.organization_id = current_setting('app.organization_id')::uuid and l.sales_order_id = wanted
+    where l.organization_id = organizations.current() and l.sales_order_id = wanted
 $$;
 
 create function bench.invoice_order(job uuid, item uuid) returns void language plpgsql security definer
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     invoice constant uuid := uuidv7();
     request record;
     wanted record;
@@ -130,7 +130,7 @@ $$;
 create function bench.invoice_orders(job uuid) returns void language plpgsql
 as $$
 declare
-    organization constant uuid := current_setting('app.organization_id')::uuid;
+    organization constant uuid := organizations.current();
     item uuid;
 begin
     for item in

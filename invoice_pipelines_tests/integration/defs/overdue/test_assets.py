@@ -187,7 +187,7 @@ def test_a_run_that_died_is_closed_by_the_next(books: Books) -> None:
     books.late("acme", 2)
     books.desk("acme").rows(
         """insert into overdue.job_execution_log (organization_id, as_of, batch_size)
-           values (current_setting('app.organization_id')::uuid, current_date, 100)"""
+           values (organizations.current(), current_date, 100)"""
     )
     assert books.log("acme") == ["RUNNING"]
     assert books.run("acme").success

@@ -156,7 +156,7 @@ def test_a_text_that_went_wrong_all_the_same_fails_its_message_with_a_reason(pos
     """It was stored before a field was taken away."""
     post.desk.rows(
         """insert into delivery.message_template (organization_id, purpose, channel, language, subject, body_text)
-           values (current_setting('app.organization_id')::uuid, 'invoice', 'email', 'de', 's', :text)""",
+           values (organizations.current(), 'invoice', 'email', 'de', 's', :text)""",
         text="x\n{{ invoice.gone }}",
     )
     report = post.ask_and_send([post.invoice()])

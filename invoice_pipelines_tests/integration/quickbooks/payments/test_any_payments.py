@@ -163,7 +163,7 @@ def sold(till: Till, count: int) -> list[UUID]:
     till.desk.rows(
         """insert into quickbooks.mapping (organization_id, realm_id, entity_type, local_id, quickbooks_id, sync_token,
                                            snapshot)
-           select current_setting('app.organization_id')::uuid, :realm, 'invoice', i.id,
+           select organizations.current(), :realm, 'invoice', i.id,
                   (9999 + row_number() over (order by i.id))::text, '0', '{}'
            from billing.invoice i""",
         realm=till.realm,

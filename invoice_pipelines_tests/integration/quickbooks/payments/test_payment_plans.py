@@ -43,7 +43,7 @@ def till(
         till.desk.rows(
             """insert into quickbooks.mapping (organization_id, realm_id, entity_type, local_id, quickbooks_id,
                                                sync_token, snapshot)
-               select current_setting('app.organization_id')::uuid, :realm, 'invoice', uuidv7(), 'I' || n, '0', '{}'
+               select organizations.current(), :realm, 'invoice', uuidv7(), 'I' || n, '0', '{}'
                from generate_series(1, 20000) n""",
             realm=till.realm,
         )

@@ -209,7 +209,7 @@ def test_fm53_a_payment_for_an_invoice_whose_mapping_is_not_stored_yet_waits_and
     with till.desk.scope() as connection:  # sent, and not answered
         connection.exec_driver_sql(
             f"""insert into quickbooks.sent_batch (organization_id, realm_id, entity_type, request_id, body)
-                values (current_setting('app.organization_id')::uuid, '{till.realm}', 'invoice', 'r1', '')"""
+                values (organizations.current(), '{till.realm}', 'invoice', 'r1', '')"""
         )
     there = till.send(invoice)
     payment = till.accountant.pay(there)["Id"]

@@ -340,7 +340,7 @@ def _push_invoice(sides: Sides, record, there: str) -> None:
     sides.rows(
         """insert into quickbooks.mapping (organization_id, realm_id, entity_type, local_id, quickbooks_id, sync_token,
                                            snapshot)
-           values (current_setting('app.organization_id')::uuid, :realm, 'invoice', :id, :there, '0', '{}')""",
+           values (organizations.current(), :realm, 'invoice', :id, :there, '0', '{}')""",
         realm=sides.realm,
         id=invoice,
         there=made["Id"],

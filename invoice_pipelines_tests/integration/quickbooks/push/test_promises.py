@@ -41,7 +41,7 @@ class Books:
         self.desk = desk
         self.rows(
             """insert into quickbooks.connection (organization_id, realm_id, connected_by, connected_at, company)
-               values (current_setting('app.organization_id')::uuid, '1', 'anna', now() - interval '1 day',
+               values (organizations.current(), '1', 'anna', now() - interval '1 day',
                        '{"name": "Acme Books"}')"""
         )
 
@@ -68,7 +68,7 @@ class Books:
             self.rows(
                 """insert into quickbooks.mapping (organization_id, realm_id, entity_type, local_id, quickbooks_id,
                                                    sync_token, snapshot)
-                   values (current_setting('app.organization_id')::uuid, '1', :entity, :id, :there, '0', '{}')""",
+                   values (organizations.current(), '1', :entity, :id, :there, '0', '{}')""",
                 entity=str(entity),
                 id=local_id,
                 there=quickbooks_id or str(local_id)[:8],
@@ -209,7 +209,7 @@ def test_open_conflicts_are_counted_by_entity_and_shown_first(books: Books) -> N
         books.rows(
             """insert into quickbooks.conflict (organization_id, realm_id, entity_type, kind, field, ours, theirs,
                                                 winner, status, resolved_at, message)
-               values (current_setting('app.organization_id')::uuid, '1', :entity, 'field', 'phone', '"1"', '"2"',
+               values (organizations.current(), '1', :entity, 'field', 'phone', '"1"', '"2"',
                        case :status when 'resolved' then 'ours' end, :status,
                        case :status when 'resolved' then now() end, :message)""",
             entity=entity,
@@ -281,13 +281,13 @@ def test_the_state_says_what_waits_since_when_and_what_was_pulled(books: Books) 
     books.queue(waiting)
     books.rows(
         """insert into quickbooks.pull (organization_id, realm_id, entity_type, started_at, finished_at)
-           select current_setting('app.organization_id')::uuid, '1', e, now(), f
+           select organizations.current(), '1', e, now(), f
            from (values ('customer', now()), ('item', null), ('payment', now() - interval '1 day')) v (e, f)"""
     )
     books.rows(
         """insert into quickbooks.usage (organization_id, realm_id, hour, calls, reads, batches)
-           values (current_setting('app.organization_id')::uuid, '1', date_trunc('hour', now()), 7, 4, 2),
-                  (current_setting('app.organization_id')::uuid, '1', now() - interval '40 days', 100, 100, 100)"""
+           values (organizations.current(), '1', date_trunc('hour', now()), 7, 4, 2),
+                  (organizations.current(), '1', now() - interval '40 days', 100, 100, 100)"""
     )
     state = books.ask(sync_state)
     assert (state.realm_id, state.company, state.status) == ("1", "Acme Books", "connected")
@@ -315,7 +315,7 @@ def test_events_of_other_entities_and_from_before_are_not_shown(books: Books) ->
     for entity in ("customer", "item", None):
         books.rows(
             """insert into quickbooks.event (organization_id, realm_id, code, severity, entity_type, message)
-               values (current_setting('app.organization_id')::uuid, '1', 'NAME_CLEANED', 'info', :entity,
+               values (organizations.current(), '1', 'NAME_CLEANED', 'info', :entity,
                        'Cleaned.')""",
             entity=entity,
         )

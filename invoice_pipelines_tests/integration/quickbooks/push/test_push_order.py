@@ -113,7 +113,7 @@ def test_another_entity_and_another_company_are_not_held_up(
     sandbox.faults.clear()
     house.desk.rows(
         """insert into billing.customer (organization_id, customer_number, name, country_code)
-           values (current_setting('app.organization_id')::uuid, 'N', 'New', 'DE')"""
+           values (organizations.current(), 'N', 'New', 'DE')"""
     )
     other.issue()
 

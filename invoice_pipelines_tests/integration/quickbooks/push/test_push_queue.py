@@ -209,7 +209,7 @@ def test_fm57_a_long_queue_is_pushed_in_constant_memory_and_taken_up_where_it_st
         connection.execute(
             text(
                 """insert into billing.customer (organization_id, customer_number, name, country_code)
-                   select current_setting('app.organization_id')::uuid, 'N' || n, 'Customer ' || n, 'DE'
+                   select organizations.current(), 'N' || n, 'Customer ' || n, 'DE'
                    from generate_series(1, :count) n"""
             ),
             {"count": count},

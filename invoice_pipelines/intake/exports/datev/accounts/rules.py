@@ -132,7 +132,7 @@ def replace_rules(connection: Connection, rules: Sequence[Rule], created_by: str
     number: int = connection.execute(
         text(
             """insert into intake.datev_rule_set (organization_id, number, created_by)
-               select current_setting('app.organization_id')::uuid, coalesce(max(number), 0) + 1, :created_by
+               select organizations.current(), coalesce(max(number), 0) + 1, :created_by
                from intake.datev_rule_set
                returning number"""
         ),
@@ -143,7 +143,7 @@ def replace_rules(connection: Connection, rules: Sequence[Rule], created_by: str
             text(
                 """insert into intake.datev_rule (organization_id, rule_set, position, priority, seller, line_text,
                                                   category, rate, region, account, tax_key, cost_center)
-                   values (current_setting('app.organization_id')::uuid, :rule_set, :position, :priority, :seller,
+                   values (organizations.current(), :rule_set, :position, :priority, :seller,
                            :line_text, :category, :rate, :region, :account, :tax_key, :cost_center)"""
             ),
             [

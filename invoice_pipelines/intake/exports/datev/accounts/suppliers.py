@@ -118,7 +118,7 @@ def _insert(connection: Connection, suppliers: Sequence[Supplier], created_by: s
         text(
             """insert into intake.datev_supplier (organization_id, seller_key, account, seller_name, is_imported,
                                                   created_by)
-               values (current_setting('app.organization_id')::uuid, :seller_key, :account, :seller_name,
+               values (organizations.current(), :seller_key, :account, :seller_name,
                        :is_imported, :created_by)"""
         ),
         [
