@@ -25,7 +25,7 @@ from invoice_pipelines.delivery.rendering.renderer import ENGINE, Look, Renderer
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.organizations import Organization
 
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 """Raise it with any change of code after which the same invoice makes another document: `renew` goes by it."""
 
 XML_ENGINE = f"invoice_pipelines {CODE_VERSION}"

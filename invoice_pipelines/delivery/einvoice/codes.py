@@ -1,4 +1,4 @@
-"""Holds the code lists that an invoice must keep to, and the schemes of electronic addresses that are VAT ids."""
+"""The code lists that an invoice must keep to, and the schemes of electronic addresses that are VAT ids."""
 
 from __future__ import annotations
 

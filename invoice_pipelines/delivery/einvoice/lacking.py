@@ -1,4 +1,4 @@
-"""Holds what an invoice must have before it can be written as an e-invoice, and says it so that a bookkeeper can act.
+"""What an invoice must have before it can be written as an e-invoice, said so that a bookkeeper can act.
 
 An issued invoice never changes. What stands in the settings of the organization can be added at once; what seller,
 buyer or lines say needs a void or a credit note, the correction, and a new invoice.
@@ -12,18 +12,20 @@ from decimal import Decimal
 
 from invoice_pipelines.billing import IssuedInvoice, IssuedInvoiceTax, Party
 from invoice_pipelines.delivery.einvoice.codes import is_country, is_currency, is_exemption_code, is_unit
-from invoice_pipelines.delivery.einvoice.derived import (
+from invoice_pipelines.delivery.einvoice.issued import (
     buyer_address,
     compact,
     exemption,
-    is_valid_iban,
     payment_terms,
+    percent_of,
+    said,
     seller_address,
 )
 from invoice_pipelines.delivery.einvoice.seller import Seller
 from invoice_pipelines.delivery.values import DocumentFormat
+from invoice_pipelines.einvoice.identifiers import is_valid_iban
 from invoice_pipelines.einvoice.profiles import Profile
-from invoice_pipelines.einvoice.writing.xml_text import CENT, EXACT, clean, number, percent_of
+from invoice_pipelines.einvoice.writing.xml_text import CENT, EXACT, clean, end_of_terms, number
 
 _LINES_NAMED = 5
 _CATEGORIES = {
@@ -90,8 +92,8 @@ def _has_vat_prefix(vat_id: str) -> bool:
 
 
 def _vat(invoice: IssuedInvoice) -> Iterator[str]:
-    has_vat_id = bool(_said(invoice.seller.vat_id))
-    has_number = has_vat_id or bool(_said(invoice.seller.tax_number))
+    has_vat_id = bool(said(invoice.seller.vat_id))
+    has_number = has_vat_id or bool(said(invoice.seller.tax_number))
     categories = dict.fromkeys(tax.tax_category for tax in invoice.taxes)
     if not has_number:
         rules = ", ".join([*(_rule(category, "02") for category in categories), "BR-CO-26"])
@@ -100,7 +102,7 @@ def _vat(invoice: IssuedInvoice) -> Iterator[str]:
         name, rule = _CATEGORIES.get(category, category), _rule(category, "02")
         if category in ("K", "G") and has_number and not has_vat_id:
             yield f"The organization has no VAT id, which {name} needs ({rule})."
-        if category in ("AE", "K") and not _said(invoice.buyer.vat_id):
+        if category in ("AE", "K") and not said(invoice.buyer.vat_id):
             yield f"The buyer has no VAT id, which {name} needs ({rule})."
     for tax in invoice.taxes:
         yield from _breakdown(tax)
@@ -114,7 +116,7 @@ def _rule(category: str, number: str) -> str:
 def _breakdown(tax: IssuedInvoiceTax) -> Iterator[str]:
     category = tax.tax_category
     reason, code = exemption(tax)
-    if category not in ("S", "Z") and not (_said(reason) or _said(code)):
+    if category not in ("S", "Z") and not (said(reason) or said(code)):
         name = _CATEGORIES.get(category, category)
         yield f"The reason why there is no VAT is missing, which {name} needs ({_rule(category, '10')})."
     if code and not is_exemption_code(code):
@@ -169,19 +171,19 @@ _CASH_DISCOUNT = re.compile(r"#SKONTO#TAGE=[0-9]+#PROZENT=[0-9]+\.[0-9]{2}(#BASI
 
 def _xrechnung(invoice: IssuedInvoice, seller: Seller) -> Iterator[str]:
     in_settings = "in the settings of the organization's documents"
-    if not _said(seller.contact_name):
+    if not said(seller.contact_name):
         yield f"A contact is missing {in_settings}: contact_name (BR-DE-5)."
-    if not _said(seller.contact_phone):
+    if not said(seller.contact_phone):
         yield f"The phone number of the contact is missing {in_settings}: contact_phone (BR-DE-6)."
-    elif sum(character in "0123456789" for character in _said(seller.contact_phone)) < 3:
+    elif sum(character in "0123456789" for character in said(seller.contact_phone) or "") < 3:
         yield f"The phone number of the contact has less than three digits {in_settings}: contact_phone (BR-DE-27)."
-    if not _said(seller.contact_email):
+    if not said(seller.contact_email):
         yield f"The email address of the contact is missing {in_settings}: contact_email (BR-DE-7)."
-    elif not _EMAIL.fullmatch(_said(seller.contact_email)):
+    elif not _EMAIL.fullmatch(said(seller.contact_email) or ""):
         yield f"The email address of the contact is none {in_settings}: contact_email (BR-DE-28)."
     yield from _place(invoice.seller, "organization", "BR-DE-3", "BR-DE-4")
     yield from _place(invoice.buyer, "buyer", "BR-DE-8", "BR-DE-9")
-    if not _said(invoice.buyer.buyer_reference):
+    if not said(invoice.buyer.buyer_reference):
         yield "The buyer has no reference, such as the Leitweg-ID of a German authority (BT-10, BR-DE-15)."
     if seller_address(invoice, seller) is None:
         yield "The organization has no electronic address: no email address of a contact (BT-34, PEPPOL-EN16931-R020)."
@@ -193,7 +195,7 @@ def _xrechnung(invoice: IssuedInvoice, seller: Seller) -> Iterator[str]:
             yield "The organization has no IBAN, and an XRechnung says how it is to be paid (BR-DE-1, BR-DE-23)."
         if _LOOKS_LIKE_IBAN.fullmatch(account) and not is_valid_iban(account):
             yield f"The IBAN {account} of the organization has wrong check digits or a wrong length (BR-DE-19)."
-    if not _terms_are_in_notation(*payment_terms(invoice, seller)):
+    if not _terms_are_in_notation(payment_terms(invoice, seller) or ""):
         yield (
             "The payment terms have a line that begins with #, but is no cash discount like "
             "#SKONTO#TAGE=14#PROZENT=2.00# with nothing after it (BR-DE-18)."
@@ -201,21 +203,17 @@ def _xrechnung(invoice: IssuedInvoice, seller: Seller) -> Iterator[str]:
 
 
 def _place(party: Party, who: str, city_rule: str, post_code_rule: str) -> Iterator[str]:
-    if not _said(party.city):
+    if not said(party.city):
         yield f"The {who} has no city ({city_rule})."
-    if not _said(party.post_code):
+    if not said(party.post_code):
         yield f"The {who} has no post code ({post_code_rule})."
 
 
-def _terms_are_in_notation(terms: str | None, end: str) -> bool:
+def _terms_are_in_notation(terms: str) -> bool:
     """BR-DE-18: every line that begins with # is a cash discount, and a line break follows the last number sign."""
-    lines = [line.strip() for line in (terms or "").split("\n")]
+    lines = [line.strip() for line in terms.split("\n")]
     if not all(_CASH_DISCOUNT.fullmatch(line) for line in lines if line.startswith("#")):
         return False
     if not any(line.startswith("#") for line in lines):
         return True
-    return re.match(r"\s*\n", re.split("#.+#", (terms or "") + end)[-1]) is not None
-
-
-def _said(text: str | None) -> str:
-    return clean(text or "")
+    return re.match(r"\s*\n", re.split("#.+#", terms + end_of_terms(terms))[-1]) is not None

@@ -1,4 +1,4 @@
-"""Holds what an invoice says of its seller beyond the snapshot that was taken when it was issued."""
+"""What an invoice says of its seller beyond the snapshot that was taken when it was issued."""
 
 from __future__ import annotations
 

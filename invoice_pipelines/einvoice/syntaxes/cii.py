@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from lxml import etree
-from stdnum import iban
 
+from invoice_pipelines.einvoice.identifiers import is_valid_iban
 from invoice_pipelines.einvoice.model import (
     Address,
     AllowanceCharge,
@@ -196,7 +196,7 @@ class _Account(Term):
 
     def write(self, out: ElementWriter, group: Payment) -> None:
         for account in group.accounts:
-            is_iban = iban.is_valid(account.account_id, check_country=False)
+            is_iban = is_valid_iban(account.account_id)
             out.text(f"{_PAYEE_ACCOUNT}/ram:IBANID", account.account_id if is_iban else "")
             out.text(f"{_PAYEE_ACCOUNT}/ram:AccountName", account.name or "")
             out.text(f"{_PAYEE_ACCOUNT}/ram:ProprietaryID", "" if is_iban else account.account_id)

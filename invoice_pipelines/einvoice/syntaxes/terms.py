@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from invoice_pipelines.einvoice.model import Identifier
 from invoice_pipelines.einvoice.reading.node import Node
 from invoice_pipelines.einvoice.writing.element_writer import ElementWriter
-from invoice_pipelines.einvoice.writing.xml_text import escaped, money, number, price
+from invoice_pipelines.einvoice.writing.xml_text import end_of_terms, escaped, money, number, price
 
 T = TypeVar("T")
 _NONE: Mapping[str, Any] = {}
@@ -100,11 +100,10 @@ class Prose(Field):
 
 @dataclass(frozen=True, slots=True)
 class PaymentTerms(Prose):
-    """BT-20. A cash discount in the notation of XRechnung ends its line, also the last (BR-DE-18)."""
+    """BT-20, in the notation of XRechnung (BR-DE-18)."""
 
     def put(self, out: ElementWriter, value: str) -> None:
-        ends_in_discount = value.strip().rpartition("\n")[2].lstrip().startswith("#SKONTO#")
-        out.text(self.path, value, end="\n" if ends_in_discount else "")
+        out.text(self.path, value, end=end_of_terms(value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import takewhile
 
 from invoice_pipelines.einvoice.model import Identifier, Invoice
 from invoice_pipelines.einvoice.writing.xml_text import compact_date, escaped
@@ -30,6 +31,7 @@ class Style:
     indicator: str | None = None
     amounts_have_currency: bool = False
     _steps: dict[str, tuple[tuple[str, ...], str, str]] = field(default_factory=dict)
+    _moves: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = field(default_factory=dict)
 
     def step(self, path: str) -> tuple[tuple[str, ...], str, str]:
         """The steps around the last one, its name and the attributes that its path asks for."""
@@ -42,6 +44,19 @@ class Style:
 
     def name(self, step: str) -> str:
         return self.names.get(step) or step.partition("[")[0]
+
+    def move(self, now: tuple[str, ...], then: tuple[str, ...]) -> str:
+        """The tags that close and open elements until others are open."""
+        found = self._moves.get((now, then))
+        if found is None:
+            common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(now, then, strict=False)))
+            closed = [f"{self._inside(step)[1]}</{self.name(step)}>" for step in reversed(now[common:])]
+            opened = [f"\n<{self.name(step)}>{self._inside(step)[0]}" for step in then[common:]]
+            found = self._moves[now, then] = "".join(closed + opened)
+        return found
+
+    def _inside(self, step: str) -> tuple[str, str]:
+        return self.inside.get(step, ("", ""))
 
 
 class ElementWriter:
@@ -119,20 +134,6 @@ class ElementWriter:
         self._prefix = self._saved.pop()[1]
 
     def _go(self, steps: tuple[str, ...]) -> None:
-        """Close and open elements until these are the open ones."""
-        now = self._open
-        if steps == now:
-            return
-        style, common = self._style, 0
-        for ours, theirs in zip(now, steps, strict=False):
-            if ours != theirs:
-                break
-            common += 1
-        for step in reversed(now[common:]):
-            self._parts.append(f"{style.inside.get(step, _NOTHING)[1]}</{style.name(step)}>")
-        for step in steps[common:]:
-            self._parts.append(f"\n<{style.name(step)}>{style.inside.get(step, _NOTHING)[0]}")
-        self._open = steps
-
-
-_NOTHING = ("", "")
+        if steps != self._open:
+            self._parts.append(self._style.move(self._open, steps))
+            self._open = steps

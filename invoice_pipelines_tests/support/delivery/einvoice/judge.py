@@ -13,7 +13,7 @@ from lxml import etree
 
 from invoice_pipelines.billing import DocumentKind, IssuedInvoice, IssuedInvoiceLine
 from invoice_pipelines.delivery.einvoice import Seller
-from invoice_pipelines.delivery.einvoice.derived import compact, name_and_description
+from invoice_pipelines.delivery.einvoice.issued import compact, name_and_description
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.einvoice.model import Period
 from invoice_pipelines.einvoice.writing.xml_text import clean

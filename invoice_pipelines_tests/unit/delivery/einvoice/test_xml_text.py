@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from invoice_pipelines.einvoice.writing.xml_text import clean, escaped, leaf, money, number, optional, price
+from invoice_pipelines.einvoice.model import Invoice
+from invoice_pipelines.einvoice.writing.element_writer import ElementWriter, Style
+from invoice_pipelines.einvoice.writing.xml_text import clean, escaped, money, number, price
 
 
 @pytest.mark.parametrize(
@@ -25,19 +27,23 @@ from invoice_pipelines.einvoice.writing.xml_text import clean, escaped, leaf, mo
 )
 def test_what_xml_forbids_is_replaced(text: str, written: str) -> None:
     assert clean(text) == written
-    assert etree.fromstring(leaf("a", text)).text == (written or None)
+    assert etree.fromstring(f"<a>{escaped(text)}</a>").text == (written or None)
 
 
 @given(text=st.text(st.characters()))
 def test_any_text_is_read_as_it_was_cleaned(text: str) -> None:
-    assert (etree.fromstring(leaf("a", text)).text or "") == clean(text)
+    assert (etree.fromstring(f"<a>{escaped(text)}</a>").text or "") == clean(text)
     attribute = etree.fromstring(f'<a b="{escaped("x" + text)}"/>').get("b")
     assert attribute == clean("x" + text).replace("\n", " ").replace("\t", " ")
 
 
 def test_an_element_without_a_text_is_not_written() -> None:
-    assert optional("a", None) == optional("a", "") == optional("a", " \x02\r\n") == ""
-    assert optional("a", "<", end="\n") == "<a>&lt;\n</a>"
+    out = ElementWriter(Style(), Invoice())
+    for text in ("", " \x02\r\n"):
+        out.text("around/a", text)
+    assert out.written() == ""
+    out.text("around/a", "<", end="\n")
+    assert out.written() == "\n<around><a>&lt;\n</a></around>"
 
 
 @pytest.mark.parametrize(
