@@ -6,11 +6,14 @@ is read from them, and `delivery` for what is made of issued invoices.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.einvoice.model import Invoice
 from invoice_pipelines.einvoice.profiles import Profile, Syntax
+from invoice_pipelines.einvoice.rules.verdict import Verdict
 
-__all__ = ["Invoice", "Profile", "ReadingError", "Syntax", "read", "write"]
+__all__ = ["Invoice", "Profile", "ReadingError", "Syntax", "Verdict", "read", "validate", "write"]
 
 
 def read(xml: bytes) -> Invoice:
@@ -33,3 +36,17 @@ def write(invoice: Invoice, syntax: Syntax) -> bytes:
     from invoice_pipelines.einvoice.writing.document import write_xml
 
     return write_xml(invoice, syntax)
+
+
+def validate(xml: bytes, *, rules_directory: Path | None = None) -> Verdict:
+    """Whether an XML invoice keeps its schema and the business rules of its specification. Nothing in it is corrected.
+
+    The business rules are also asked of a document that fails its schema, so that its sender learns of everything at
+    once, unless it fails in too many places. `rules_directory` holds official release files, which then decide (see
+    `docs/validation.md`). Raises `rules.rule_files.RulesDirectoryError` where it cannot be used, `ReadingError` where
+    the XML cannot be parsed, and `ChildProcessError` where no process can be started for a large document.
+    """
+    from invoice_pipelines.einvoice.rules.judge import judge
+
+    judged = judge(xml, rules_directory)
+    return Verdict.of(judged.violations, judged.versions)

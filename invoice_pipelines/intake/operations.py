@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.intake.overview import FailureReason, failure_reasons
+from invoice_pipelines.intake.reading_errors import german_reading_error
 from invoice_pipelines.intake.received_invoices import PROCESS, STAGE_OF_KIND, Statistics, find_stuck, statistics
 
 STUCK_AFTER = timedelta(minutes=5)
@@ -146,8 +147,6 @@ def logged_errors(
 
 def german_error(error: LoggedError) -> str:
     """The message of a failed attempt in German; in English where there is no German one."""
-    from invoice_pipelines.intake.validation.messages import german_reading_error  # loads all rules
-
     return error.message_de or german_reading_error(error.code, error.message)
 
 

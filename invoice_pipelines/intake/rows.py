@@ -16,6 +16,7 @@ from uuid import UUID
 
 from invoice_pipelines.einvoice.model import Party
 from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.validation.duplicates import comparable_number
 
 REQUIRED_FIELDS = ("number", "issue_date", "seller.name", "gross_amount", "currency")
 """The fields whose lowest confidence is the confidence of the reading."""
@@ -116,8 +117,6 @@ def seller_key(seller: Party) -> str | None:
 
 def invoice_key(number: str | None) -> str | None:
     """The number as duplicates are found by: without blanks and case, as people retype it."""
-    from invoice_pipelines.intake.validation.duplicates import comparable_number  # loading Dagster must not wait for it
-
     return _indexable(comparable_number(number)) if number else None
 
 

@@ -23,8 +23,10 @@ from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
 from invoice_pipelines.intake.files.read_now import SharedRecognizer
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.review.reasons import Judgement, judge
-from invoice_pipelines.intake.validation import EarlierInvoice, Expectations, validate
 from invoice_pipelines.intake.validation.accounts import KnownAccount
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.duplicates import EarlierInvoice
+from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines_tests.conftest import PROJECT
 

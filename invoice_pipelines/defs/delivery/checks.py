@@ -150,12 +150,9 @@ def _invalid(settings: Settings, organization_id: UUID, documents: Sequence[Docu
     # Here, as these load the rules and their processor; loading Dagster must not wait for them.
     from invoice_pipelines.delivery.documents.documents import document_bytes
     from invoice_pipelines.delivery.values import DeliveryError
-    from invoice_pipelines.einvoice.errors import ReadingError
+    from invoice_pipelines.einvoice import ReadingError, validate
+    from invoice_pipelines.einvoice.rules.verdict import Severity
     from invoice_pipelines.intake.documents import read_document
-    from invoice_pipelines.intake.validation.business_rules import business_rules
-    from invoice_pipelines.intake.validation.schema import schema_violations
-    from invoice_pipelines.intake.validation.verdict import Severity
-    from invoice_pipelines.intake.validation.xml_document import parse
 
     wrong = []
     for document in documents:
@@ -169,8 +166,9 @@ def _invalid(settings: Settings, organization_id: UUID, documents: Sequence[Docu
         if reading.xml is None:
             wrong.append(f"{document.file_name}: there is no XML in it")
             continue
-        violations = [*schema_violations(parse(reading.xml)), *business_rules(reading.xml)]
-        if fatal := [violation for violation in violations if violation.severity is Severity.FATAL]:
+        if fatal := [
+            violation for violation in validate(reading.xml).violations if violation.severity is Severity.FATAL
+        ]:
             wrong.append(f"{document.file_name}: {fatal[0].rule}: {fatal[0].message}"[:500])
     return Finding(len(wrong), tuple(wrong[:SAMPLE]))
 

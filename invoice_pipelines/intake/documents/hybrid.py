@@ -17,6 +17,7 @@ from functools import cache
 import pypdfium2
 
 from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.rules.german import as_german
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.text_layer.fields import find_fields
 from invoice_pipelines.intake.documents.text_layer.identifiers import iban_is_valid, vat_id_is_valid
@@ -103,27 +104,17 @@ def _difference(field: str, of_xml: str | date | Decimal, on_page: str | date | 
     return Discrepancy(
         DiscrepancyKind.PAGES_DIFFER,
         f"The XML leads: its {name} is {of_xml}, but the page shows {on_page}.",
-        f"Maßgeblich ist das XML: Dort lautet {name_de} {_in_german(of_xml)}, auf der Seite steht"
-        f" {_in_german(on_page)}.",
+        f"Maßgeblich ist das XML: Dort lautet {name_de} {as_german(of_xml)}, auf der Seite steht {as_german(on_page)}.",
     )
-
-
-def _in_german(value: str | date | Decimal) -> str:
-    # Validation loads all rules, which reading must not wait for unless there is something to say.
-    from invoice_pipelines.intake.validation.wording import german_amount, german_date
-
-    if isinstance(value, Decimal):
-        return german_amount(value)
-    return german_date(value) if isinstance(value, date) else value
 
 
 def _unprinted_total(of_xml: str | date | Decimal, on_page: Decimal | None) -> Discrepancy:
     perhaps = "" if on_page is None else f"; its total seems to be {on_page}"
-    perhaps_de = "" if on_page is None else f"; ihr Gesamtbetrag scheint {_in_german(on_page)} zu sein"
+    perhaps_de = "" if on_page is None else f"; ihr Gesamtbetrag scheint {as_german(on_page)} zu sein"
     return Discrepancy(
         DiscrepancyKind.PAGES_DIFFER,
         f"The XML leads: its total with VAT is {of_xml}, but no page shows that amount{perhaps}.",
-        f"Maßgeblich ist das XML: Dort beträgt der Gesamtbetrag {_in_german(of_xml)}, auf keiner Seite steht dieser"
+        f"Maßgeblich ist das XML: Dort beträgt der Gesamtbetrag {as_german(of_xml)}, auf keiner Seite steht dieser"
         f" Betrag{perhaps_de}.",
     )
 

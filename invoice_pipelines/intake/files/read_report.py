@@ -15,9 +15,11 @@ from typing import Any
 
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.einvoice.model import Line
+from invoice_pipelines.einvoice.rules.german import in_german
 from invoice_pipelines.intake.documents import Aids, Limits, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineUnavailable
 from invoice_pipelines.intake.reading import Reading, Source
+from invoice_pipelines.intake.reading_errors import german_reading_error
 
 _NO_AIDS = Aids()
 _PLACES = {
@@ -116,16 +118,12 @@ def file_content(path: Path) -> bytes:
 def _warnings(reading: Reading, german: bool) -> list[str]:
     if not german:
         return [*(found.message for found in reading.discrepancies), *reading.warnings]
-    from invoice_pipelines.intake.validation.messages import in_german  # loads all rules
-
     of_pdf = (found.message_de for found in reading.discrepancies)
     return [*of_pdf, *(in_german(warning) or warning for warning in reading.warnings)]
 
 
 def _failure(name: str, code: str, message: str, german: bool) -> dict[str, Any]:
     if german:
-        from invoice_pipelines.intake.validation.messages import german_reading_error  # as above
-
         message = german_reading_error(code, message)
     return {
         "file": name,

@@ -11,9 +11,9 @@ from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Aids, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineUnavailable
 from invoice_pipelines.intake.files.read_report import as_text, file_content
-from invoice_pipelines.intake.validation import Expectations, validate
-from invoice_pipelines.intake.validation.messages import german_reading_error
-from invoice_pipelines.intake.validation.verdict import class_of_reading_error
+from invoice_pipelines.intake.reading_errors import class_of_reading_error, german_reading_error
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.validate import validate
 
 _NO_AIDS = Aids()
 

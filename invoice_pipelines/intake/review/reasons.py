@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 
+from invoice_pipelines.einvoice.rules.verdict import Severity, Verdict, Violation
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.review.fields import FIELDS, field_of, place_of, shown, value_of
 from invoice_pipelines.intake.review.reason import ReviewReason
-from invoice_pipelines.intake.validation import Severity, Verdict, Violation
 from invoice_pipelines.organizations import ReviewThresholds
 
 LOW_CONFIDENCE = "LOW_CONFIDENCE"

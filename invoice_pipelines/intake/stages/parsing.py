@@ -13,6 +13,7 @@ from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Aids, Limits, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
 from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.reading_errors import class_of_reading_error
 from invoice_pipelines.intake.received_invoices import (
     RECOGNIZE,
     InvoiceVersion,
@@ -24,7 +25,6 @@ from invoice_pipelines.intake.received_invoices import (
 )
 from invoice_pipelines.intake.review.learning import learned_places
 from invoice_pipelines.intake.stages.recognizing import PagesNotRecognized, SeenPage, known_pages, no_page_is_known
-from invoice_pipelines.intake.validation.verdict import class_of_reading_error
 from invoice_pipelines.storage import read_blob
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded, enqueue
 

@@ -14,8 +14,8 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.intake.validation import EarlierInvoice
 from invoice_pipelines.intake.validation.accounts import KnownAccount
+from invoice_pipelines.intake.validation.duplicates import EarlierInvoice
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from invoice_pipelines.intake.documents.ocr.pictures import page_key
 from invoice_pipelines.intake.documents.ocr.recognizer import Recognizer, open_recognizer
 from invoice_pipelines.intake.documents.pictured_pages import pictured_pages
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
+from invoice_pipelines.intake.reading_errors import class_of_reading_error
 from invoice_pipelines.intake.received_invoices import (
     PARSE,
     ParseableInvoice,
@@ -42,7 +43,6 @@ from invoice_pipelines.intake.received_invoices import (
     parseable_invoices,
 )
 from invoice_pipelines.intake.stages.recognition import Recognition
-from invoice_pipelines.intake.validation.verdict import class_of_reading_error
 from invoice_pipelines.storage import read_blob
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded, enqueue
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.einvoice.rules.verdict import Severity, Verdict
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.received_invoices import (
     InvoiceVersion,
@@ -34,9 +35,10 @@ from invoice_pipelines.intake.stages.received_before import (
     OtherAccount,
     plan_by_order,
 )
-from invoice_pipelines.intake.validation import Expectations, Severity, Verdict, validate
 from invoice_pipelines.intake.validation.accounts import comparable_account
+from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.intake.validation.duplicates import A_FEW_DAYS
+from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded
 

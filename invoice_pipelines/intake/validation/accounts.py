@@ -1,4 +1,4 @@
-"""Holds the rule on the account of a seller that is known (IP-IBAN-02). What was received is the caller's to know.
+"""The rule on the account of a seller that is known (IP-IBAN-02). What was received is the caller's to know.
 
 An invoice that looks like those of a supplier and names the account of somebody else is the common fraud with invoices.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
+from invoice_pipelines.intake.validation.own_rules import broken
 
 LONGEST_ACCOUNT = 64
 """Signs by which accounts are compared; an IBAN has 34 at the most."""
@@ -35,18 +36,11 @@ def account_violations(reading: Reading, other_account: KnownAccount | None) -> 
     """
     if other_account is None or reading.iban is None:
         return
-    index, number = next(
-        (index, number)
-        for index, payment in enumerate(reading.payments)
-        for number, _ in enumerate(payment.accounts[:1])
-    )
-    yield content_violation(
+    index = next(index for index, payment in enumerate(reading.payments) if payment.accounts)
+    yield broken(
         "IP-IBAN-02",
-        Severity.WARNING,
-        f"The account {reading.iban} (BT-84) is new for this seller; earlier invoices named {other_account.account} "
-        f"({other_account.label}). Ask the seller, by a telephone number that you know, before you pay.",
-        f"Das Konto {reading.iban} (BT-84) ist neu für diesen Verkäufer; frühere Rechnungen nannten "
-        f"{other_account.account} ({other_account.label}). Vor der Zahlung beim Verkäufer unter einer bekannten "
-        "Telefonnummer nachfragen.",
-        f"payments[{index}].accounts[{number}].account_id",
+        f"payments[{index}].accounts[0].account_id",
+        account=reading.iban,
+        known=other_account.account,
+        label=other_account.label,
     )

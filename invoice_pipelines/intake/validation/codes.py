@@ -1,12 +1,13 @@
-"""Holds the rules on codes that decide how an invoice is paid: currency (IP-CUR), type (IP-TYPE) and sign (IP-SIGN)."""
+"""The rules on codes that decide how an invoice is paid: currency (IP-CUR), type (IP-TYPE) and sign (IP-SIGN)."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
 
+from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
+from invoice_pipelines.intake.validation.own_rules import broken
 
 # The codes of UNTDID 1001 that EN 16931 allows for BT-3 (code list of the validation artefacts 1.3.16, rule BR-CL-01).
 CREDIT_NOTE_TYPES = frozenset(map(str, (81, 83, 261, 262, 296, 308, 381, 396, 420, 458, 502, 503, 532)))
@@ -25,51 +26,14 @@ def code_violations(reading: Reading) -> Iterator[Violation]:
     """IP-CUR-01, IP-TYPE-01, -02, IP-SIGN-01, -02."""
     currency = (reading.currency or "").strip()
     if currency and currency not in _currencies():
-        yield content_violation(
-            "IP-CUR-01",
-            Severity.FATAL,
-            f"The currency {currency} (BT-5) is no code of ISO 4217.",
-            f"Die Währung {currency} (BT-5) ist kein Code nach ISO 4217.",
-            "currency",
-        )
+        yield broken("IP-CUR-01", "currency", code=currency)
     code = (reading.type_code or "").strip()
     if code and code not in CREDIT_NOTE_TYPES | INVOICE_TYPES:
-        yield content_violation(
-            "IP-TYPE-01",
-            Severity.WARNING,
-            f"The type code {code} (BT-3) is none of an invoice or credit note.",
-            f"Der Code {code} (BT-3) bezeichnet weder eine Rechnung noch eine Gutschrift.",
-            "type_code",
-        )
+        yield broken("IP-TYPE-01", "type_code", code=code)
     if code in NOT_PAYABLE_TYPES:
-        yield content_violation(
-            "IP-TYPE-02",
-            Severity.WARNING,
-            f"The type code {code} (BT-3) stands for a document that is not to be paid as an invoice.",
-            f"Der Code {code} (BT-3) steht für ein Dokument, das nicht wie eine Rechnung zu zahlen ist.",
-            "type_code",
-        )
+        yield broken("IP-TYPE-02", "type_code", code=code)
     if reading.gross_amount is not None and reading.gross_amount < 0:
-        yield from _negative(code)
-
-
-def _negative(code: str) -> Iterator[Violation]:
-    if code in CREDIT_NOTE_TYPES:
-        yield content_violation(
-            "IP-SIGN-01",
-            Severity.WARNING,
-            "A credit note with a negative total: taken literally, it is a claim. Check which way the money goes.",
-            "Eine Gutschrift mit negativem Gesamtbetrag ist wörtlich genommen eine Forderung. Zahlungsrichtung prüfen.",
-            "gross_amount",
-        )
-    else:
-        yield content_violation(
-            "IP-SIGN-02",
-            Severity.INFORMATION,
-            "An invoice with a negative total works as a credit note.",
-            "Eine Rechnung mit negativem Gesamtbetrag wirkt wie eine Gutschrift.",
-            "gross_amount",
-        )
+        yield broken("IP-SIGN-01" if code in CREDIT_NOTE_TYPES else "IP-SIGN-02", "gross_amount")
 
 
 @functools.cache

@@ -1,7 +1,6 @@
-"""Holds the order in which this project's own rules (IP-*) are asked of a `Reading`, whatever it was read from.
+"""The order in which this project's own rules (IP-*) are asked of a `Reading`, whatever it was read from.
 
-They guard what seeds a payment run. Those of the standard, which only e-invoices can meet, are in `business_rules`.
-The table in `docs/validation.md` lists them all.
+They guard what seeds a payment run. The table in `docs/validation.md` lists them all.
 """
 
 from __future__ import annotations
@@ -10,17 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from invoice_pipelines.einvoice.rules.german import in_german
+from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.intake.reading import DiscrepancyKind, Reading
 from invoice_pipelines.intake.validation.accounts import KnownAccount, account_violations
 from invoice_pipelines.intake.validation.codes import code_violations
 from invoice_pipelines.intake.validation.dates import date_violations
 from invoice_pipelines.intake.validation.duplicates import EarlierInvoice, duplicate_violations
 from invoice_pipelines.intake.validation.identifiers import identifier_violations
-from invoice_pipelines.intake.validation.messages import in_german
+from invoice_pipelines.intake.validation.own_rules import broken
 from invoice_pipelines.intake.validation.required import required_violations
 from invoice_pipelines.intake.validation.tax import tax_violations
 from invoice_pipelines.intake.validation.totals import total_violations
-from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,6 @@ def content_violations(reading: Reading, expectations: Expectations) -> Iterator
     yield from account_violations(reading, expectations.other_account)
     yield from duplicate_violations(reading, expectations.earlier_invoices)
     for discrepancy in reading.discrepancies:
-        yield content_violation(
-            _DISCREPANCIES[discrepancy.kind], Severity.WARNING, discrepancy.message, discrepancy.message_de
-        )
+        yield broken(_DISCREPANCIES[discrepancy.kind], found=(discrepancy.message, discrepancy.message_de))
     for remark in reading.warnings:
-        yield content_violation(
-            "IP-READ-01",
-            Severity.INFORMATION,
-            f"Remark of the reader: {remark}",
-            f"Hinweis beim Lesen: {in_german(remark) or remark}",
-        )
+        yield broken("IP-READ-01", remark=(remark, in_german(remark) or remark))

@@ -1,4 +1,4 @@
-"""Holds the rules on invoices that were received before (IP-DUP). What was received is the caller's to know."""
+"""The rules on invoices that were received before (IP-DUP). What was received is the caller's to know."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from invoice_pipelines.einvoice.rules.verdict import Severity, Violation
 from invoice_pipelines.intake.reading import Reading, Source
-from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
-from invoice_pipelines.intake.validation.wording import german_date
+from invoice_pipelines.intake.validation.own_rules import broken
 
 A_FEW_DAYS = timedelta(days=5)
 """Within these, two invoices of a seller over the same amount are seldom both right; shorter than a weekly delivery."""
@@ -48,54 +48,17 @@ def duplicate_violations(reading: Reading, earlier_invoices: Iterable[EarlierInv
     for earlier in earlier_invoices:
         if number and earlier.same_seller and earlier.number and comparable_number(earlier.number) == number:
             years = {issued.year for issued in (reading.issue_date, earlier.issue_date) if issued is not None}
-            if len(years) < 2:
-                yield content_violation(
-                    "IP-DUP-01",
-                    Severity.FATAL,
-                    f"The number {reading.number} of this seller was received before: {earlier.label}.",
-                    f"Die Nummer {reading.number} dieses Verkäufers ist bereits eingegangen: {earlier.label}.",
-                    "number",
-                )
-            else:
-                yield content_violation(
-                    "IP-DUP-02",
-                    Severity.WARNING,
-                    f"The number {reading.number} of this seller was received before, in another year: "
-                    f"{earlier.label}.",
-                    f"Die Nummer {reading.number} dieses Verkäufers ist bereits in einem anderen Jahr eingegangen: "
-                    f"{earlier.label}.",
-                    "number",
-                )
+            rule = "IP-DUP-01" if len(years) < 2 else "IP-DUP-02"
+            yield broken(rule, "number", number=reading.number, label=earlier.label)
         elif earlier.same_content:
-            is_xml = reading.source is Source.XML
-            yield content_violation(
-                "IP-DUP-05",
-                Severity.FATAL if is_xml else Severity.WARNING,
-                f"The same {'XML' if is_xml else 'text'} was received before, in another file: {earlier.label}.",
-                f"{'Dasselbe XML' if is_xml else 'Derselbe Text'} ist bereits in einer anderen Datei eingegangen: "
-                f"{earlier.label}.",
-            )
-        elif not number or not earlier.same_seller:
-            continue
-        elif _same_amount(reading, earlier) and reading.issue_date == earlier.issue_date:
-            yield content_violation(
-                "IP-DUP-03",
-                Severity.WARNING,
-                f"Another invoice of this seller has the same date and total: {earlier.number} ({earlier.label}).",
-                f"Eine andere Rechnung dieses Verkäufers hat dasselbe Datum und denselben Gesamtbetrag: "
-                f"{earlier.number} ({earlier.label}).",
-                "number",
-            )
-        elif earlier.issue_date is not None and _same_amount(reading, earlier):
-            yield content_violation(
-                "IP-DUP-04",
-                Severity.WARNING,
-                f"Another invoice of this seller, dated {earlier.issue_date}, has the same total: {earlier.number} "
-                f"({earlier.label}).",
-                f"Eine andere Rechnung dieses Verkäufers vom {german_date(earlier.issue_date)} hat denselben "
-                f"Gesamtbetrag: {earlier.number} ({earlier.label}).",
-                "number",
-            )
+            if reading.source is Source.XML:
+                yield broken("IP-DUP-05", content=("XML", "Dasselbe XML"), label=earlier.label)
+            else:
+                content = ("text", "Derselbe Text")
+                yield broken("IP-DUP-05", None, Severity.WARNING, content=content, label=earlier.label)
+        elif number and earlier.same_seller and _same_amount(reading, earlier):
+            rule = "IP-DUP-03" if reading.issue_date == earlier.issue_date else "IP-DUP-04"
+            yield broken(rule, "number", issued=earlier.issue_date, number=earlier.number, label=earlier.label)
 
 
 def _same_amount(reading: Reading, earlier: EarlierInvoice) -> bool:

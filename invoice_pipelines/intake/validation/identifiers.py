@@ -1,4 +1,4 @@
-"""Holds the rules on identifiers with check digits: IBAN (IP-IBAN) and VAT identifiers (IP-VAT).
+"""The rules on identifiers with check digits: IBAN (IP-IBAN) and VAT identifiers (IP-VAT).
 
 They warn and do not reject: EN 16931 asks for no check digits, published specimen invoices carry invented numbers, and
 a bank refuses a wrong IBAN by itself.
@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from stdnum import get_cc_module, iban
 from stdnum.exceptions import InvalidChecksum, InvalidLength, ValidationError
 
+from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
+from invoice_pipelines.intake.validation.own_rules import broken
 
 _LONGEST_IBAN = 34
 _LONGEST_VAT_ID = 20  # with the signs that some put into it; the longest has 15
 _LOOKS_LIKE_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{9,}")
+
+_WHOLE = ("The VAT identifier", "Die USt-IdNr.")
+_CHECK_DIGITS = ("The check digits of the VAT identifier", "Die Prüfziffern der USt-IdNr.")
 
 
 def identifier_violations(reading: Reading) -> Iterator[Violation]:
@@ -27,17 +31,10 @@ def identifier_violations(reading: Reading) -> Iterator[Violation]:
             compact = "".join(account.account_id.split()).upper()
             # BT-84 may also be a national account number, which has no common check.
             if _LOOKS_LIKE_IBAN.match(compact) and not _valid_iban(compact):
-                yield content_violation(
-                    "IP-IBAN-01",
-                    Severity.WARNING,
-                    f"The account {account.account_id} (BT-84) looks like an IBAN, but its check digits or length are "
-                    "wrong.",
-                    f"Das Konto {account.account_id} (BT-84) sieht wie eine IBAN aus, Prüfziffern oder Länge sind "
-                    "aber falsch.",
-                    f"payments[{index}].accounts[{number}].account_id",
-                )
-    yield from _vat_id("IP-VAT-01", "seller", "Verkäufers", "BT-31", reading.seller.vat_id)
-    yield from _vat_id("IP-VAT-02", "buyer", "Käufers", "BT-48", reading.buyer.vat_id)
+                location = f"payments[{index}].accounts[{number}].account_id"
+                yield broken("IP-IBAN-01", location, account=account.account_id)
+    yield from _vat_id("IP-VAT-01", "seller.vat_id", reading.seller.vat_id)
+    yield from _vat_id("IP-VAT-02", "buyer.vat_id", reading.buyer.vat_id)
 
 
 def _valid_iban(compact: str) -> bool:
@@ -50,19 +47,13 @@ def _valid_iban(compact: str) -> bool:
     return True
 
 
-def _vat_id(rule: str, party: str, party_de: str, term: str, vat_id: str | None) -> Iterator[Violation]:
+def _vat_id(rule: str, location: str, vat_id: str | None) -> Iterator[Violation]:
     compact = re.sub(r"[\s.-]", "", vat_id or "").upper()
     if not compact:
         return
-    location = f"{party}.vat_id"
     if not re.match(r"[A-Z]{2}", compact):
-        yield content_violation(
-            rule,
-            Severity.WARNING,
-            f"The VAT identifier {vat_id} of the {party} ({term}) does not begin with a country code.",
-            f"Die USt-IdNr. {vat_id} des {party_de} ({term}) beginnt nicht mit einem Ländercode.",
-            location,
-        )
+        fault = ("does not begin with a country code", "beginnt nicht mit einem Ländercode")
+        yield broken(rule, location, subject=_WHOLE, vat_id=vat_id, fault=fault)
         return
     country = {"EL": "GR", "XI": "GB"}.get(compact[:2], compact[:2])
     module = get_cc_module(country.lower(), "vat")
@@ -73,18 +64,7 @@ def _vat_id(rule: str, party: str, party_de: str, term: str, vat_id: str | None)
             raise InvalidLength
         module.validate("GB" + compact[2:] if compact.startswith("XI") else compact)
     except InvalidChecksum:
-        yield content_violation(
-            rule,
-            Severity.WARNING,
-            f"The check digits of the VAT identifier {vat_id} of the {party} ({term}) are wrong.",
-            f"Die Prüfziffern der USt-IdNr. {vat_id} des {party_de} ({term}) sind falsch.",
-            location,
-        )
+        yield broken(rule, location, subject=_CHECK_DIGITS, vat_id=vat_id, fault=("are wrong", "sind falsch"))
     except ValidationError:
-        yield content_violation(
-            rule,
-            Severity.WARNING,
-            f"The VAT identifier {vat_id} of the {party} ({term}) does not have the format of {compact[:2]}.",
-            f"Die USt-IdNr. {vat_id} des {party_de} ({term}) hat nicht das Format von {compact[:2]}.",
-            location,
-        )
+        fault = (f"does not have the format of {compact[:2]}", f"hat nicht das Format von {compact[:2]}")
+        yield broken(rule, location, subject=_WHOLE, vat_id=vat_id, fault=fault)

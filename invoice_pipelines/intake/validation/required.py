@@ -1,13 +1,14 @@
-"""Holds the rules on what no invoice may lack before it is paid (IP-REQ), and on profiles that lack it by design."""
+"""The rules on what no invoice may lack before it is paid (IP-REQ), and on profiles that lack it by design."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from invoice_pipelines.einvoice.model import Party
+from invoice_pipelines.einvoice.rules.verdict import Violation
+from invoice_pipelines.einvoice.rules.xml_document import Usage, is_known, usage_of
 from invoice_pipelines.intake.reading import Format, Reading
-from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
-from invoice_pipelines.intake.validation.xml_document import Usage, is_known, usage_of
+from invoice_pipelines.intake.validation.own_rules import broken
 
 
 def required_violations(reading: Reading) -> Iterator[Violation]:
@@ -17,59 +18,25 @@ def required_violations(reading: Reading) -> Iterator[Violation]:
     Directive 2006/112/EC ask of every invoice, and what a payment cannot do without.
     """
     if not (reading.number or "").strip():
-        yield _missing("IP-REQ-01", "The invoice number (BT-1)", "Die Rechnungsnummer (BT-1)", "number")
+        yield broken("IP-REQ-01", "number")
     if reading.issue_date is None:
-        yield _missing("IP-REQ-02", "The issue date (BT-2)", "Das Rechnungsdatum (BT-2)", "issue_date")
+        yield broken("IP-REQ-02", "issue_date")
     if not _is_named(reading.seller):
-        yield _missing("IP-REQ-03", "The seller (BT-27)", "Der Verkäufer (BT-27)", "seller.name")
+        yield broken("IP-REQ-03", "seller.name")
     if not (reading.currency or "").strip():
-        yield _missing("IP-REQ-04", "The currency (BT-5)", "Die Währung (BT-5)", "currency")
+        yield broken("IP-REQ-04", "currency")
     if reading.gross_amount is None:
-        yield _missing(
-            "IP-REQ-05", "The total with VAT (BT-112)", "Der Gesamtbetrag mit Umsatzsteuer (BT-112)", "gross_amount"
-        )
+        yield broken("IP-REQ-05", "gross_amount")
     if reading.tax_amount and not (reading.seller.vat_id or reading.seller.tax_id or _represented(reading)):
-        yield content_violation(
-            "IP-REQ-06",
-            Severity.WARNING,
-            "VAT is charged, but neither a VAT identifier (BT-31) nor a tax number (BT-32) of the seller is given.",
-            "Umsatzsteuer ist ausgewiesen, aber weder eine USt-IdNr. (BT-31) noch eine Steuernummer (BT-32) des "
-            "Verkäufers angegeben.",
-            "seller.vat_id",
-        )
-    yield from _profile_violations(reading)
-
-
-def _profile_violations(reading: Reading) -> Iterator[Violation]:
-    usage = usage_of(reading.specification_identifier)
+        yield broken("IP-REQ-06", "seller.vat_id")
+    specification = reading.specification_identifier
+    usage = usage_of(specification)
     if reading.format is Format.CII and usage in (Usage.FACTURX_MINIMUM, Usage.FACTURX_BASIC_WL):
-        name = usage.value.removeprefix("Factur-X ")
-        yield content_violation(
-            "IP-PROFILE-01",
-            Severity.WARNING,
-            f"The profile {name} has no invoice lines and is no invoice after EN 16931: a booking aid, for which "
-            "the document that it accompanies is needed.",
-            f"Das Profil {name} enthält keine Rechnungspositionen und ist keine Rechnung nach EN 16931, sondern eine "
-            "Buchungshilfe; das zugehörige Dokument wird zusätzlich benötigt.",
-            "specification_identifier",
-        )
+        yield broken("IP-PROFILE-01", "specification_identifier", name=usage.value.removeprefix("Factur-X "))
     elif reading.format is Format.ZUGFERD1:
-        yield content_violation(
-            "IP-PROFILE-02",
-            Severity.WARNING,
-            "ZUGFeRD 1.0 is older than EN 16931: the document counts as another kind of invoice, not as an e-invoice.",
-            "ZUGFeRD 1.0 ist älter als EN 16931: Das Dokument gilt als sonstige Rechnung, nicht als E-Rechnung.",
-            "specification_identifier",
-        )
-    elif reading.specification_identifier and not is_known(reading.specification_identifier):
-        shown = reading.specification_identifier[:100]
-        yield content_violation(
-            "IP-PROFILE-03",
-            Severity.INFORMATION,
-            f"The specification {shown} (BT-24) is not known here. Only the rules of EN 16931 were checked.",
-            f"Die Spezifikation {shown} (BT-24) ist hier nicht bekannt. Nur die Regeln von EN 16931 wurden geprüft.",
-            "specification_identifier",
-        )
+        yield broken("IP-PROFILE-02", "specification_identifier")
+    elif specification and not is_known(specification):
+        yield broken("IP-PROFILE-03", "specification_identifier", name=specification[:100])
 
 
 def _is_named(party: Party) -> bool:
@@ -82,7 +49,3 @@ def _is_named(party: Party) -> bool:
 
 def _represented(reading: Reading) -> bool:
     return reading.tax_representative is not None and bool(reading.tax_representative.vat_id)
-
-
-def _missing(rule: str, name: str, name_de: str, location: str) -> Violation:
-    return content_violation(rule, Severity.FATAL, f"{name} is missing.", f"{name_de} fehlt.", location)

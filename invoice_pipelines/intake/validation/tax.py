@@ -1,14 +1,14 @@
-"""Holds the rules on the VAT breakdown (IP-TAX). The totals that it leads to are in `totals`."""
+"""The rules on the VAT breakdown (IP-TAX). The totals that it leads to are in `totals`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 
+from invoice_pipelines.einvoice.rules.verdict import Severity, Violation
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.validation.totals import CENT, HALF_CENT, ZERO, is_certain
-from invoice_pipelines.intake.validation.verdict import Severity, Violation, content_violation
-from invoice_pipelines.intake.validation.wording import german_amount
+from invoice_pipelines.intake.validation.own_rules import broken
+from invoice_pipelines.intake.validation.totals import CENT, HALF_CENT, ZERO, certain_severity, is_certain
 
 # The rules of EN 16931 let the VAT of one rate deviate by one unit of the currency (BR-CO-17, BR-S-08 and the like).
 FATAL_DEVIATION = Decimal(1)
@@ -34,13 +34,14 @@ def _per_rate(reading: Reading) -> Iterator[Violation]:
         expected = (part.taxable_amount * part.rate / 100).quantize(CENT, ROUND_HALF_UP)
         deviation = abs(expected - part.tax_amount)
         if deviation > tolerance:
-            yield content_violation(
+            yield broken(
                 "IP-TAX-01",
-                _severity(deviation, reading),
-                f"VAT at {part.rate} % on {part.taxable_amount} is {expected}, but the invoice says {part.tax_amount}.",
-                f"{german_amount(part.rate)} % Umsatzsteuer auf {german_amount(part.taxable_amount)} sind "
-                f"{german_amount(expected)}, die Rechnung weist aber {german_amount(part.tax_amount)} aus.",
                 f"tax_breakdowns[{index}].tax_amount",
+                _severity(deviation, reading),
+                rate=part.rate,
+                taxable=part.taxable_amount,
+                expected=expected,
+                stated=part.tax_amount,
             )
 
 
@@ -50,14 +51,7 @@ def _tax_sum(reading: Reading) -> Iterator[Violation]:
         return
     total = sum(amounts, ZERO)
     if total != reading.tax_amount:
-        yield content_violation(
-            "IP-TAX-02",
-            Severity.FATAL if is_certain(reading) else Severity.WARNING,
-            f"The VAT of all rates sums to {total}, but the VAT total (BT-110) is {reading.tax_amount}.",
-            f"Die Umsatzsteuer aller Sätze ergibt {german_amount(total)}, die Summe (BT-110) lautet aber "
-            f"{german_amount(reading.tax_amount)}.",
-            "tax_amount",
-        )
+        yield broken("IP-TAX-02", "tax_amount", certain_severity(reading), total=total, stated=reading.tax_amount)
 
 
 def _taxable_sum(reading: Reading) -> Iterator[Violation]:
@@ -67,13 +61,8 @@ def _taxable_sum(reading: Reading) -> Iterator[Violation]:
     total = sum(amounts, ZERO)
     deviation = abs(total - reading.net_amount)
     if deviation > HALF_CENT * len(amounts):
-        yield content_violation(
-            "IP-TAX-03",
-            _severity(deviation, reading),
-            f"The amounts that VAT is computed on sum to {total}, but the net amount (BT-109) is {reading.net_amount}.",
-            f"Die Bemessungsgrundlagen ergeben {german_amount(total)}, der Nettobetrag (BT-109) lautet aber "
-            f"{german_amount(reading.net_amount)}.",
-            "tax_breakdowns",
+        yield broken(
+            "IP-TAX-03", "tax_breakdowns", _severity(deviation, reading), total=total, stated=reading.net_amount
         )
 
 

@@ -23,9 +23,9 @@ from einvoice import rules_peppol
 from lxml import etree
 from saxonche import PySaxonProcessor
 
-from invoice_pipelines.intake.validation.rule_files import RuleSet, rule_sets_for, sheet_for
-from invoice_pipelines.intake.validation.schematron import KEEP_CODE_LISTS
-from invoice_pipelines.intake.validation.xml_document import CII_INVOICE, parse
+from invoice_pipelines.einvoice.rules.rule_files import RuleSet, rule_sets_for, sheet_for
+from invoice_pipelines.einvoice.rules.schematron import KEEP_CODE_LISTS
+from invoice_pipelines.einvoice.rules.xml_document import CII_INVOICE, parse
 
 _FAILED = "{http://purl.oclc.org/dsdl/svrl}failed-assert"
 

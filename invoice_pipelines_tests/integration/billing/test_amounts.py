@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.validation import Expectations, validate
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines_tests.integration.billing.books import Book, books_of_orders
 from invoice_pipelines_tests.integration.billing.conftest import RATES, Desk, line
 from invoice_pipelines_tests.integration.billing.model import rounded, totals

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from invoice_pipelines.einvoice.rules.judge import end_judge
 from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
-from invoice_pipelines.intake.validation.judge import end_judge
 from invoice_pipelines_tests.integration.intake.conftest import Desk
 from invoice_pipelines_tests.support.intake.validation import hostile
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL

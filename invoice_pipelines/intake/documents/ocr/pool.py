@@ -28,8 +28,8 @@ from invoice_pipelines.intake.documents.ocr.engine import (
     PageImage,
     RecognizedPage,
 )
-from invoice_pipelines.intake.documents.ocr.messages import end_process, receive, send, start_process
 from invoice_pipelines.intake.documents.ocr.pool_process import Message, picture_for_sending
+from invoice_pipelines.processes import end_process, receive, send, start_process
 
 TIMEOUT = "OCR_TIMEOUT"
 PROCESS_DIED = "OCR_PROCESS_DIED"

@@ -24,7 +24,7 @@ from invoice_pipelines.intake.documents.ocr.engine import (
     PageImage,
     RecognizedPage,
 )
-from invoice_pipelines.intake.documents.ocr.messages import receive, send
+from invoice_pipelines.processes import receive, send
 
 Kind = Literal["ready", "page", "unavailable"]
 Message = tuple[Kind, Any, int]

@@ -20,8 +20,8 @@ from PIL import Image
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.ocr.engine import PageImage
-from invoice_pipelines.intake.documents.ocr.messages import end_process, receive, send, start_process
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, read_pages
+from invoice_pipelines.processes import end_process, receive, send, start_process
 
 READ_SECONDS = 30.0
 """For the words of all pages. 2,000 pages take 12."""

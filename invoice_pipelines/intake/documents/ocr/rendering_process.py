@@ -25,9 +25,9 @@ from pypdfium2 import raw as pdfium
 
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.limits import Limits
-from invoice_pipelines.intake.documents.ocr.messages import receive, send
 from invoice_pipelines.intake.documents.pdf_attachments import bounded
 from invoice_pipelines.intake.documents.text_layer.page.words import open_pdf
+from invoice_pipelines.processes import receive, send
 
 DPI = 200
 """What engines read best at; more costs time and finds no more."""

@@ -16,12 +16,14 @@ from invoice_pipelines.delivery.einvoice import Seller
 from invoice_pipelines.delivery.einvoice.issued import compact, name_and_description
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.einvoice.model import Period
+from invoice_pipelines.einvoice.rules.schema import bundled_file
+from invoice_pipelines.einvoice.rules.schematron import run_sheet
+from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.einvoice.writing.xml_text import clean
 from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.validation import Expectations, Violation, validate
-from invoice_pipelines.intake.validation.schema import bundled_file
-from invoice_pipelines.intake.validation.schematron import run_sheet
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.validate import validate
 
 VAT_BY_UNITS = "IP-TAX-01"
 """Warning of our own reader where VAT is not rounded to cents: in yen, and in the last of several credit notes."""

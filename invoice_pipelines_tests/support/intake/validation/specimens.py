@@ -8,9 +8,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from hypothesis import strategies as st
 
 from invoice_pipelines.einvoice.model import AllowanceCharge, Line, Party, TaxBreakdown
+from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.intake.reading import Format, Reading, Source
-from invoice_pipelines.intake.validation import Expectations, Violation
-from invoice_pipelines.intake.validation.content import content_violations
+from invoice_pipelines.intake.validation.content import Expectations, content_violations
 
 TODAY = date(2026, 3, 31)
 CENT = Decimal("0.01")

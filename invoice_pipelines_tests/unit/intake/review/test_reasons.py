@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoice_pipelines.einvoice.model import Payment, PaymentAccount
+from invoice_pipelines.einvoice.rules.verdict import Severity, Verdict, Violation, ViolationClass
 from invoice_pipelines.intake.reading import Provenance, Reading, Source
 from invoice_pipelines.intake.review.fields import place_of
 from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, THRESHOLDS, Judgement, judge
-from invoice_pipelines.intake.validation import EarlierInvoice, Expectations, Severity, Verdict, validate
-from invoice_pipelines.intake.validation.verdict import content_violation
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.duplicates import EarlierInvoice
+from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines_tests.integration.intake.conftest import make_reading
 from invoice_pipelines_tests.support.intake.review.lane import on_paper
@@ -113,7 +115,7 @@ def test_xml_is_never_doubted() -> None:
 
 @pytest.mark.parametrize("source", [Source.XML, Source.TEXT])
 def test_a_sign_of_fraud_goes_to_a_person_whatever_was_read(source: Source) -> None:
-    changed = content_violation("IP-IBAN-02", Severity.WARNING, "Another IBAN.", "Andere IBAN.", "iban")
+    changed = Violation("IP-IBAN-02", Severity.WARNING, ViolationClass.CONTENT, "Another IBAN.", "Andere IBAN.", "iban")
     reading = on_paper() if source is Source.TEXT else make_reading()
     judgement, (reason,) = judge(reading, Verdict((changed,), "1"), ReviewThresholds())
     assert judgement is Judgement.NEEDS_REVIEW

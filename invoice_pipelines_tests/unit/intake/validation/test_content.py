@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from invoice_pipelines.einvoice.model import Party, Payment, PaymentAccount
+from invoice_pipelines.einvoice.rules.verdict import Severity
 from invoice_pipelines.intake.reading import Format, Reading, Source
-from invoice_pipelines.intake.validation import EarlierInvoice, Expectations, Severity
 from invoice_pipelines.intake.validation.accounts import KnownAccount
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.duplicates import EarlierInvoice
 from invoice_pipelines_tests.support.intake.validation.specimens import SIMPLE, TODAY, violations_of
 
 

@@ -10,7 +10,8 @@ from lxml import etree
 
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.validation import Expectations, validate
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines_tests.support.intake.validation.specimens import CII, TODAY, UBL
 
 texts = st.sampled_from(["", "abc", "-1", "1e5", "NaN", "INF", "9" * 30, "2026-13-45", "1,5", " 12.00 ", "٣"])

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoice_pipelines.einvoice.model import Line
+from invoice_pipelines.einvoice.rules.verdict import Severity
 from invoice_pipelines.intake.reading import Format, Reading, Source
-from invoice_pipelines.intake.validation import Severity
 from invoice_pipelines_tests.support.intake.validation.specimens import CENT, SIMPLE, consistent_readings, violations_of
 
 errors = st.decimals(min_value="0.01", max_value="500", places=2) | st.decimals(

@@ -23,9 +23,9 @@ from invoice_pipelines.intake.documents.ocr.engine import (
     PageImage,
     RecognizedPage,
 )
-from invoice_pipelines.intake.documents.ocr.messages import send
 from invoice_pipelines.intake.documents.ocr.pool import PROCESS_DIED, TIMEOUT, OcrPool, Places, PoolBounds
 from invoice_pipelines.intake.documents.ocr.rendering import render_pages
+from invoice_pipelines.processes import send
 from invoice_pipelines_tests.support.intake.documents.ocr import drawn
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.support.sizes import only_at_full_size

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from invoice_pipelines.einvoice.rules.verdict import Severity
 from invoice_pipelines.intake.documents.text_layer import find_fields, read_text_layer
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.validation import Severity
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw, rows
 from invoice_pipelines_tests.support.intake.validation.specimens import violations_of
 from invoice_pipelines_tests.unit.intake.documents.text_layer.test_generated import words_of

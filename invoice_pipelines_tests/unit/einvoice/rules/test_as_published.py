@@ -11,10 +11,10 @@ from lxml import etree
 from saxonche import PySaxonProcessor
 
 from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.rules.rule_files import RuleSet, sheet_for
+from invoice_pipelines.einvoice.rules.schematron import run_sheet
+from invoice_pipelines.einvoice.rules.xml_document import Syntax, XmlDocument, parse
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.validation.rule_files import RuleSet, sheet_for
-from invoice_pipelines.intake.validation.schematron import run_sheet
-from invoice_pipelines.intake.validation.xml_document import Syntax, XmlDocument, parse
 from invoice_pipelines_tests.conftest import CORPUS, PROJECT
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 

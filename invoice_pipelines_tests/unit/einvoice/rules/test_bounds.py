@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.rules import judge
+from invoice_pipelines.einvoice.rules.judge import Bounds, end_judge
+from invoice_pipelines.einvoice.rules.verdict import LISTED, Severity, Verdict, Violation, ViolationClass, listed
 from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.files.validate_report import validate_report
-from invoice_pipelines.intake.validation import Expectations, Severity, Verdict, ViolationClass, judge, validate
-from invoice_pipelines.intake.validation.judge import Bounds, end_judge
-from invoice_pipelines.intake.validation.listed import LISTED, listed
-from invoice_pipelines.intake.validation.verdict import Violation
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines_tests.support.intake.validation import hostile
 from invoice_pipelines_tests.support.intake.validation.specimens import CII, TODAY, UBL
 
@@ -76,7 +77,8 @@ def test_the_largest_invoice_stays_below_a_gigabyte() -> None:
 import resource, sys
 from datetime import date
 from invoice_pipelines.intake.readers import read_document
-from invoice_pipelines.intake.validation import Expectations, validate
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines.intake.validation.judge import end_judge
 from invoice_pipelines_tests.support.intake.validation.hostile import with_lines
 verdict = validate(read_document(with_lines(19_000)), Expectations(today=date({TODAY.year}, 3, 31)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from invoice_pipelines.intake.validation import Severity
-from invoice_pipelines.intake.validation.severities import severity_of
-from invoice_pipelines.intake.validation.xml_document import Syntax, Usage, usage_of
+from invoice_pipelines.einvoice.rules.severities import severity_of
+from invoice_pipelines.einvoice.rules.verdict import Severity
+from invoice_pipelines.einvoice.rules.xml_document import Syntax, Usage, usage_of
 
 STANDARD = "urn:cen.eu:en16931:2017#compliant#urn:xeinkauf.de:kosit:xrechnung_3.0"
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from invoice_pipelines.einvoice.errors import ReadingError
-from invoice_pipelines.intake.validation import RulesDirectoryError, Severity, ViolationClass, business_rules
-from invoice_pipelines.intake.validation.schematron import SheetError, run_sheet
-from invoice_pipelines.intake.validation.xml_document import parse
+from invoice_pipelines.einvoice.rules.judging import business_rules as business_rules
+from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
+from invoice_pipelines.einvoice.rules.schematron import SheetError, run_sheet
+from invoice_pipelines.einvoice.rules.verdict import Severity, ViolationClass
+from invoice_pipelines.einvoice.rules.xml_document import parse
 from invoice_pipelines_tests.support.intake.validation.specimens import CII, UBL
-from invoice_pipelines_tests.unit.intake.validation.rule_sheets import failed, install
+from invoice_pipelines_tests.unit.einvoice.rules.rule_sheets import failed, install
 
 DOCTYPE = '<?xml version="1.0"?><!DOCTYPE Invoice [<!ENTITY secret SYSTEM "file://{path}">]>'
 
@@ -44,7 +46,7 @@ def test_rules_cannot_be_led_to_read_a_file_by_the_document(tmp_path: Path) -> N
 def test_many_threads_may_validate_at_once() -> None:
     program = """
 import concurrent.futures as futures
-from invoice_pipelines.intake.validation import business_rules
+from invoice_pipelines.einvoice.rules.judging import business_rules
 from invoice_pipelines_tests.support.intake.validation.specimens import CII, UBL
 wrong = UBL.replace("119.00", "120.00")
 with futures.ThreadPoolExecutor(8) as pool:

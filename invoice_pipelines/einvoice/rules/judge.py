@@ -1,4 +1,4 @@
-"""Holds how schema and business rules are asked without giving a document more time or memory than it may take.
+"""Asks schema and business rules without giving a document more time or memory than it may take.
 
 Nobody can say beforehand what a rule costs on a document that was made to harm. A small document is judged within this
 process: what it can cost is little. A large one is judged by a process of its own, which the system ends when it takes
@@ -18,14 +18,21 @@ from pathlib import Path
 from typing import Any
 
 from invoice_pipelines.einvoice.errors import ReadingError
-from invoice_pipelines.intake.documents.ocr.messages import end_process, receive, send, start_process
-from invoice_pipelines.intake.validation.judging import Judged, judge_here
-from invoice_pipelines.intake.validation.rule_files import RulesDirectoryError
-from invoice_pipelines.intake.validation.verdict import Severity, Violation, ViolationClass
+from invoice_pipelines.einvoice.rules.judging import Judged, judge_here
+from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
+from invoice_pipelines.einvoice.rules.verdict import Rule, Severity, ViolationClass
+from invoice_pipelines.processes import end_process, receive, send, start_process
 
-NOT_JUDGED = "IP-RULES-02"
+_NOT_JUDGED = Rule(
+    "IP-RULES-02",
+    Severity.FATAL,
+    ViolationClass.BUSINESS_RULE,
+    "The document could not be judged {within}, so it cannot count as valid. Ask the sender to split it.",
+    "Das Dokument konnte {within} nicht geprüft werden und kann daher nicht als gültig gelten. Den Absender bitten, es "
+    "aufzuteilen.",
+)
 
-_MODULE = "invoice_pipelines.intake.validation.judge_process"
+_MODULE = "invoice_pipelines.einvoice.rules.judge_process"
 _WALL_SECONDS_PER_CPU_SECOND = 10  # on a machine with much to do
 _START_SECONDS = 120.0
 _TRIES = 2  # where a process dies without having taken too long, which may have come from outside
@@ -148,10 +155,8 @@ def _judge_apart(xml: bytes, rules_directory: Path | None, bounds: Bounds) -> Ju
 
 
 def _too_long(bounds: Bounds) -> Judged:
-    return _not_judged(
-        f"within {bounds.seconds} seconds of processor time",
-        f"innerhalb von {bounds.seconds} Sekunden Rechenzeit",
-    )
+    english = f"within {bounds.seconds} seconds of processor time"
+    return _not_judged(english, f"innerhalb von {bounds.seconds} Sekunden Rechenzeit")
 
 
 def _died(bounds: Bounds) -> Judged:
@@ -159,13 +164,5 @@ def _died(bounds: Bounds) -> Judged:
     return _not_judged(f"with {megabytes:,} MB of memory", f"mit {megabytes} MB Speicher")
 
 
-def _not_judged(within: str, within_de: str) -> Judged:
-    violation = Violation(
-        NOT_JUDGED,
-        Severity.FATAL,
-        ViolationClass.BUSINESS_RULE,
-        f"The document could not be judged {within}, so it cannot count as valid. Ask the sender to split it.",
-        f"Das Dokument konnte {within_de} nicht geprüft werden und kann daher nicht als gültig gelten. Den Absender "
-        "bitten, es aufzuteilen.",
-    )
-    return Judged((violation,), ())
+def _not_judged(*within: str) -> Judged:
+    return Judged((_NOT_JUDGED.broken(within=within),), ())

@@ -1,4 +1,4 @@
-"""Holds where in a document a finding of verifyhash-einvoice is. The package names the element of UBL, with the usual
+"""Finds where in a document a finding of verifyhash-einvoice is. The package names the element of UBL, with the usual
 prefixes and without its place, also where the document is CII; here that becomes a path in the document itself.
 """
 
@@ -8,8 +8,8 @@ import re
 
 from lxml import etree
 
+from invoice_pipelines.einvoice.rules.xml_document import CII_INVOICE, UBL_CREDIT_NOTE
 from invoice_pipelines.einvoice.syntaxes import cii
-from invoice_pipelines.intake.validation.xml_document import CII_INVOICE, UBL_CREDIT_NOTE
 
 _SELLER = "ram:ApplicableHeaderTradeAgreement/ram:SellerTradeParty"
 _BUYER = "ram:ApplicableHeaderTradeAgreement/ram:BuyerTradeParty"

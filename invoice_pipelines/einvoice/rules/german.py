@@ -1,7 +1,5 @@
-"""Holds the look-up of German messages: what the rules of others demand (`messages_de.toml`), and how sentences of
-readers and schemas are said in German (`sentences_de.toml`).
-
-The messages of this project's own rules stand with those rules, in both languages.
+"""German for what rules say: what those of others demand (`messages_de.toml`), sentences of schemas, publishers and
+readers (`sentences_de.toml`), and how amounts, dates and counts are written. Own rules bring their German with them.
 """
 
 from __future__ import annotations
@@ -9,6 +7,8 @@ from __future__ import annotations
 import functools
 import re
 import tomllib
+from datetime import date
+from decimal import Decimal
 from importlib import resources
 from typing import Any
 
@@ -17,29 +17,19 @@ _CATEGORY_RULE = re.compile(r"BR-([A-Z]{1,2})-(0[1-9]|10)")
 _EXTENDED = re.compile(r"BR-FXEXT-(?:BR-)?(?P<category>[A-Z]{1,2}-)?(?P<number>S?\d\d)(?:b|ini|rev)?")
 _GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
 _RENAMED_CATEGORIES = {"IG": "AF", "IP": "AG"}  # as older releases call them
-_OF_READING = {  # codes of `ReadingError` whose sentences vary too much, or come from other libraries
-    "PDF_ENCRYPTED": "Das PDF ist durch ein Kennwort geschützt; bitte ohne Kennwort anfordern.",
-    "PDF_DAMAGED": "Das PDF ist beschädigt; bitte erneut anfordern.",
-    "PDF_TOO_MANY_PAGES": "Das PDF hat zu viele Seiten.",
-    "PDF_TOO_MANY_ATTACHMENTS": "Das PDF hat zu viele Anhänge.",
-    "PDF_TOO_MUCH_TEXT": "Das PDF enthält zu viel Text.",
-    "PDF_TOO_COMPLEX": "Das PDF ist zu aufwendig, um gelesen zu werden.",
-    "PDF_NO_TEXT_LAYER": "Das PDF enthält keinen Text, nur Bilder, und die Texterkennung ist abgeschaltet.",
-    "PDF_TOO_MANY_SCANNED_PAGES": "Das PDF hat zu viele Seiten, die nur Bilder sind.",
-    "NO_OCR_ENGINE": "Das Dokument ist ein Bild, und die Texterkennung ist abgeschaltet.",
-    "OCR_NO_TEXT": "Auf den Seiten wurde kein Text erkannt.",
-    "OCR_UNAVAILABLE": "Die Texterkennung steht nicht zur Verfügung.",
-    "OCR_TIMEOUT": "Die Texterkennung einer Seite hat zu lange gedauert.",
-    "OCR_PROCESS_DIED": "Die Texterkennung ist abgebrochen; möglicherweise fehlt Speicher.",
-    "OCR_FAILED": "Die Texterkennung einer Seite ist gescheitert.",
-    "PICTURE_DAMAGED": "Das Bild ist beschädigt; bitte erneut anfordern.",
-    "PICTURE_TOO_LARGE": "Das Bild ist zu groß.",
-    "PICTURE_TOO_SMALL": "Das Bild ist zu klein, um lesbar zu sein.",
-    "PICTURE_TOO_MANY_PAGES": "Das Bild hat zu viele Seiten.",
-    "NOT_A_FILE": "Das ist keine Datei.",
-    "NOT_AN_INVOICE": "Das Dokument ist keine Rechnung.",
-    "FILE_UNREADABLE": "Die Datei lässt sich nicht öffnen.",
-}
+_SWAPPED = str.maketrans(",.", ".,")
+
+
+def as_german(value: Any) -> Any:
+    """An amount as 1.190,00 with all its decimals, a date as 31.03.2026, a count as 2.800; anything else as it is."""
+    match value:
+        case Decimal():
+            return f"{value:,f}".translate(_SWAPPED)
+        case date():
+            return f"{value:%d.%m.%Y}"
+        case int():
+            return f"{value:,}".translate(_SWAPPED)
+    return value
 
 
 def german_message(rule: str, text: str = "") -> str | None:
@@ -66,11 +56,6 @@ def german_message(rule: str, text: str = "") -> str | None:
     return str(texts["category_rules"][match.group(2)]).format(**found) if found else None
 
 
-def german_reading_error(code: str, message: str) -> str:
-    """Why a document cannot be read, in German; the English message where there is no German one."""
-    return in_german(message) or _OF_READING.get(code) or message
-
-
 def in_german(sentence: str) -> str | None:
     """A sentence of a reader, a schema or a publisher in German; None where it is not known."""
     for pattern, german in _sentences():
@@ -90,4 +75,4 @@ def _sentences() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 @functools.cache
 def _texts(name: str) -> dict[str, Any]:
-    return tomllib.loads(resources.files("invoice_pipelines.intake.validation").joinpath(name).read_text("utf-8"))
+    return tomllib.loads(resources.files(__package__).joinpath(name).read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Holds the process that judges large invoices for `judge`, one after the other, until nobody asks any more.
+"""The process that judges large invoices for `judge`, one after the other, until nobody asks any more.
 
 The system ends it when a document takes more processor time than it may, or more memory.
 """
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from invoice_pipelines.einvoice.errors import ReadingError
-from invoice_pipelines.intake.documents.ocr.messages import receive, send
-from invoice_pipelines.intake.validation.judging import judge_here
-from invoice_pipelines.intake.validation.rule_files import RulesDirectoryError
+from invoice_pipelines.einvoice.rules.judging import judge_here
+from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
+from invoice_pipelines.processes import receive, send
 
 
 def main(descriptor: int) -> None:

@@ -1,4 +1,4 @@
-"""Holds what validation must know of an XML document before it judges: its tree, its syntax, whose rules it follows.
+"""What validation must know of an XML document before it judges: its tree, its syntax, whose rules it follows.
 
 The readers have parsed the same bytes before. That is done again here, in their way, because a `Reading` carries no
 tree, and because `business_rules` must be safe for callers that have no `Reading`.

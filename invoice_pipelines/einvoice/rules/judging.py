@@ -1,31 +1,71 @@
-"""Holds the check of an XML invoice against the business rules of EN 16931, XRechnung and the Factur-X profiles.
+"""The judgement of an XML invoice by its schema and by business rules, within the process that asks for it.
 
 The rules themselves stand in files of their publishers (`rule_files`). Where there is no file, as for EN 16931 in CII
-and for XRechnung and Peppol out of the box, the package verifyhash-einvoice knows most of them (`rules_package`).
+and for XRechnung and Peppol out of the box, the package verifyhash-einvoice knows most of them (`rules_package`). How
+long a judgement may take is bounded in `judge`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from invoice_pipelines.intake.validation.messages import german_message
-from invoice_pipelines.intake.validation.rule_files import RulesDirectoryError, RuleSet, rule_sets_for, sheet_for
-from invoice_pipelines.intake.validation.rules_package import package_findings, package_version
-from invoice_pipelines.intake.validation.schematron import (
+from invoice_pipelines.einvoice.rules.german import german_message
+from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError, RuleSet, rule_sets_for, sheet_for
+from invoice_pipelines.einvoice.rules.rules_package import package_findings, package_version
+from invoice_pipelines.einvoice.rules.schema import is_hopeless, schema_version, schema_violations
+from invoice_pipelines.einvoice.rules.schematron import (
     Finding,
     SheetError,
     SheetUnusableError,
     compile_sheet,
     run_sheet,
 )
-from invoice_pipelines.intake.validation.severities import severity_of
-from invoice_pipelines.intake.validation.verdict import Severity, Violation, ViolationClass
-from invoice_pipelines.intake.validation.xml_document import Syntax, XmlDocument, parse
+from invoice_pipelines.einvoice.rules.severities import severity_of
+from invoice_pipelines.einvoice.rules.verdict import Rule, Severity, Violation, ViolationClass
+from invoice_pipelines.einvoice.rules.xml_document import Syntax, XmlDocument, parse
 
-RULES_STOPPED = "IP-RULES-01"
 _NATIONAL = frozenset((RuleSet.XRECHNUNG_UBL, RuleSet.XRECHNUNG_CII))
 _WITH_PEPPOL = _NATIONAL | {RuleSet.PEPPOL}  # the sheets of XRechnung have the rules of Peppol in them
 _CORE = frozenset((RuleSet.EN_16931_UBL, RuleSet.EN_16931_CII))
+
+_STOPPED = Rule(
+    "IP-RULES-01",
+    Severity.FATAL,
+    ViolationClass.BUSINESS_RULE,
+    "The rules {rules} could not be run to their end on this document, so it cannot count as valid: {why}.",
+    "Die Regeln {rules} konnten auf dieses Dokument nicht vollständig angewendet werden, es kann daher nicht als "
+    "gültig gelten: {why}.",
+)
+_NOT_ASKED = Rule(
+    "IP-RULES-03",
+    Severity.INFORMATION,
+    ViolationClass.BUSINESS_RULE,
+    "The business rules were not checked, because the document departs from its schema in too many places.",
+    "Die Geschäftsregeln wurden nicht geprüft, weil das Dokument an zu vielen Stellen von seinem Schema abweicht.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What schema and business rules say of a document, and the versions of those that were asked."""
+
+    violations: tuple[Violation, ...]
+    versions: tuple[str, ...]
+
+
+def judge_here(xml: bytes, rules_directory: Path | None) -> Judged:
+    """Asks the schema, then the business rules, the latter also where the schema is broken in a few places.
+
+    Raises `ReadingError` and `RulesDirectoryError` as `einvoice.validate` does.
+    """
+    document = parse(xml)
+    _compile_rules(document, rules_directory)
+    broken = schema_violations(document)
+    if is_hopeless(broken):
+        return Judged((*broken, _NOT_ASKED.broken()), (schema_version(),))
+    rules = business_rule_violations(document, rules_directory)
+    return Judged((*broken, *rules), (schema_version(), *_business_rules_version(document, rules_directory)))
 
 
 def business_rules(xml: bytes, *, rules_directory: Path | None = None) -> tuple[Violation, ...]:
@@ -37,7 +77,7 @@ def business_rules(xml: bytes, *, rules_directory: Path | None = None) -> tuple[
     return business_rule_violations(parse(xml), rules_directory)
 
 
-def compile_rules(document: XmlDocument, rules_directory: Path | None) -> None:
+def _compile_rules(document: XmlDocument, rules_directory: Path | None) -> None:
     """Compiles the rule files that decide for a document, before it can have taken the memory that this needs.
 
     Raises `RulesDirectoryError` where one cannot be used.
@@ -72,13 +112,13 @@ def business_rule_violations(document: XmlDocument, rules_directory: Path | None
         except SheetUnusableError as error:
             raise RulesDirectoryError(f"The rule files cannot be used: {error}.") from error
         except SheetError as error:
-            violations.append(_stopped(rule_set, error))
+            violations.append(_STOPPED.broken(rules=str(rule_set), why=(str(error), error.message_de)))
             continue
         violations.extend(_violation(finding, document, document.syntax) for finding in findings)
     return tuple(violations)
 
 
-def business_rules_version(document: XmlDocument, rules_directory: Path | None) -> tuple[str, ...]:
+def _business_rules_version(document: XmlDocument, rules_directory: Path | None) -> tuple[str, ...]:
     """The names and versions of the rule sets that decide for a document."""
     versions = []
     for rule_set in rule_sets_for(document):
@@ -99,17 +139,4 @@ def _violation(finding: Finding, document: XmlDocument, syntax: Syntax) -> Viola
         message_de=german_message(finding.rule, finding.text) or finding.text,
         location=finding.location,
         times=finding.times,
-    )
-
-
-def _stopped(rule_set: RuleSet, error: SheetError) -> Violation:
-    return Violation(
-        rule=RULES_STOPPED,
-        severity=Severity.FATAL,
-        violation_class=ViolationClass.BUSINESS_RULE,
-        message=f"The rules {rule_set} could not be run to their end on this document, so it cannot count as valid: "
-        f"{error}.",
-        message_de=f"Die Regeln {rule_set} konnten auf dieses Dokument nicht vollständig angewendet werden, es kann "
-        f"daher nicht als gültig gelten: {error.message_de}.",
-        location=None,
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from invoice_pipelines.intake.validation import Severity, Violation, ViolationClass
-from invoice_pipelines.intake.validation.schema import MAX_VIOLATIONS, schema_violations
-from invoice_pipelines.intake.validation.xml_document import parse
+from invoice_pipelines.einvoice.rules.schema import MAX_VIOLATIONS, schema_violations
+from invoice_pipelines.einvoice.rules.verdict import Severity, Violation, ViolationClass
+from invoice_pipelines.einvoice.rules.xml_document import parse
 from invoice_pipelines_tests.support.intake.validation.specimens import CII, UBL
 
 

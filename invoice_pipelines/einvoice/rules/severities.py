@@ -1,4 +1,4 @@
-"""Holds how much a finding of the official rules weighs.
+"""How much a finding of the official rules weighs.
 
 The sheets carry a flag of their own. For XRechnung, KoSIT's validator configuration (`scenarios.xml`, `customLevel`)
 overrides some of them; without that, valid invoices of the XRechnung extension would be refused. KoSIT's level `error`
@@ -7,8 +7,8 @@ is fatal here. In the rules of Peppol's own publisher all are fatal, also R120, 
 
 from __future__ import annotations
 
-from invoice_pipelines.intake.validation.verdict import Severity
-from invoice_pipelines.intake.validation.xml_document import Syntax, Usage
+from invoice_pipelines.einvoice.rules.verdict import Severity
+from invoice_pipelines.einvoice.rules.xml_document import Syntax, Usage
 
 _FLAGS = {
     "fatal": Severity.FATAL,

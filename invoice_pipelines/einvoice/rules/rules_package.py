@@ -1,4 +1,4 @@
-"""Holds the use of verifyhash-einvoice, which knows the rules BR-*, BR-DE-* and PEPPOL-EN16931-R* without rule files.
+"""Asks verifyhash-einvoice, which knows the rules BR-*, BR-DE-* and PEPPOL-EN16931-R* without rule files.
 
 It answers where no sheet is at hand. It does not know the rules that only restrict a syntax (UBL-CR, CII-SR, ...). Of
 the rules of Peppol it knows the 21 that XRechnung has taken over: they stand in a module that its own `validate` leaves
@@ -17,9 +17,9 @@ import einvoice
 from einvoice import rules_peppol
 from lxml import etree
 
-from invoice_pipelines.intake.validation.package_places import place
-from invoice_pipelines.intake.validation.schematron import Finding, SheetError
-from invoice_pipelines.intake.validation.xml_document import CII_INVOICE, UBL_CREDIT_NOTE, UBL_INVOICE
+from invoice_pipelines.einvoice.rules.package_places import place
+from invoice_pipelines.einvoice.rules.schematron import Finding, SheetError
+from invoice_pipelines.einvoice.rules.xml_document import CII_INVOICE, UBL_CREDIT_NOTE, UBL_INVOICE
 
 _NATIONAL_RULES = ("BR-DE-", "BR-DEX-", "BR-TMP-")
 _PEPPOL_RULES = "PEPPOL-"

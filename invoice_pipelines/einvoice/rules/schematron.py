@@ -1,5 +1,5 @@
-"""Holds the run of one compiled schematron sheet (XSLT) over one document by SaxonC. What the findings mean for an
-invoice is decided in `business_rules`.
+"""Runs one compiled schematron sheet (XSLT) over one document by SaxonC. What the findings mean for an
+invoice is decided in `judging`.
 
 SaxonC has traps, and this module is the only one that touches it:
 - it expands external entities, so it never sees a file or foreign text: only what lxml has parsed without a DOCTYPE and

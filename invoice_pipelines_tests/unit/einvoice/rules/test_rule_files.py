@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from invoice_pipelines.einvoice.rules.judging import business_rules as business_rules
+from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
 from invoice_pipelines.intake.reading import Format, Reading
-from invoice_pipelines.intake.validation import Expectations, RulesDirectoryError, business_rules, validate
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines_tests.support.intake.validation.specimens import CII, SIMPLE, TODAY, UBL
-from invoice_pipelines_tests.unit.intake.validation.rule_sheets import failed, install
+from invoice_pipelines_tests.unit.einvoice.rules.rule_sheets import failed, install
 
 XRECHNUNG = "urn:cen.eu:en16931:2017#compliant#urn:xeinkauf.de:kosit:xrechnung_3.0"
 EN_16931 = "urn:cen.eu:en16931:2017"

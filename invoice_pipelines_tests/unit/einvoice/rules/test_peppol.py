@@ -7,9 +7,12 @@ from decimal import Decimal
 import pytest
 from lxml import etree
 
+from invoice_pipelines.einvoice.rules.judging import business_rules
+from invoice_pipelines.einvoice.rules.rules_package import package_version
+from invoice_pipelines.einvoice.rules.verdict import Severity, Violation
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.intake.validation import Expectations, Severity, Violation, business_rules, validate
-from invoice_pipelines.intake.validation.rules_package import package_version
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines_tests.conftest import CORPUS
 from invoice_pipelines_tests.support.intake.validation.hostile import XRECHNUNG
 from invoice_pipelines_tests.support.intake.validation.specimens import CII, TODAY, UBL
