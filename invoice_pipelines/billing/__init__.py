@@ -28,7 +28,7 @@ from invoice_pipelines.billing.master_data import (
     add_items,
     add_tax_rates,
 )
-from invoice_pipelines.billing.processing import KINDS, InvoicingProgress, InvoicingReport, count_due, process_jobs
+from invoice_pipelines.billing.processing import KINDS, InvoicingReport, count_due, process_jobs
 from invoice_pipelines.billing.requests import (
     BatchAnswer,
     DirectItem,
@@ -47,7 +47,6 @@ __all__ = [
     "DocumentKind",
     "InvoiceNotFound",
     "InvoiceStatus",
-    "InvoicingProgress",
     "InvoicingReport",
     "IssuedInvoice",
     "IssuedInvoiceLine",

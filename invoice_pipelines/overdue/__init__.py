@@ -6,7 +6,7 @@ The rules themselves are SQL (`*.sql`).
 """
 
 from invoice_pipelines.overdue.errors import AlreadyRunning, ExecutionClosed, OverdueError
-from invoice_pipelines.overdue.execution import BATCH_SIZE, Progress, notify_overdue
+from invoice_pipelines.overdue.execution import BATCH_SIZE, notify_overdue
 from invoice_pipelines.overdue.execution_log import (
     ExecutionReport,
     ExecutionStatus,
@@ -40,7 +40,6 @@ __all__ = [
     "IntervalSchedule",
     "OrganizationToCheck",
     "OverdueError",
-    "Progress",
     "Schedule",
     "StillDue",
     "due_since",

@@ -1,4 +1,4 @@
-"""Holds the errors of overdue that people read."""
+"""The errors of overdue that people read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AlreadyRunning(OverdueError):
 
 
 class ExecutionClosed(OverdueError):
-    """The run lost its lock, was taken for dead and closed by a later one. The batch that it was in is undone."""
+    """The run was taken for dead and closed by a later one. The batch that it was in is undone."""
 
 
 def refusal_of(error: DBAPIError) -> OverdueError | None:

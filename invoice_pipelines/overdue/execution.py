@@ -1,30 +1,29 @@
-"""Holds a run: it looks for what is overdue in one organization, notifies, and closes what is settled, batch by batch.
+"""A run: it looks for what is overdue in one organization, notifies, and closes what is settled, batch by batch.
 
 What happens in a batch is in `notifying.sql`: one transaction, a fixed number of statements. PostgreSQL does batch
-after batch until it is time to tell what was done. Here is what goes around it: the lock, the log, and what to do when
-a batch or the run cannot go on.
+after batch until it is time to tell what was done. Here is what goes around it: that no other run is about the same,
+the log, and what to do when the run cannot go on. Whatever else is common to runs is in `work.Run`.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, Row, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
-from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.errors import LOCK_NOT_AVAILABLE
 from invoice_pipelines.organizations import OrganizationSettings
 from invoice_pipelines.overdue.errors import AlreadyRunning, OverdueError, refusal_of
 from invoice_pipelines.overdue.execution_log import ExecutionReport, report_from
+from invoice_pipelines.work import Progress, Run
 from invoice_pipelines.work.failures import reason_of
 
 log = logging.getLogger(__name__)
@@ -35,21 +34,7 @@ LARGEST_BATCH_SIZE = 100_000
 PROGRESS_SECONDS = 0.5
 """For so long a run does batches without a word; also how long a killed one may go on."""
 
-_TRANSIENT = frozenset({"40001", "40P01", "55P03"})
-"""Serialization failure, deadlock, lock not available: nothing was done, and it may work the next time."""
-_ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a run did so far."""
-
-    batches: int
-    created: int
-    reopened: int
-    closed: int
-    errors: int
-    seconds: float
+T = TypeVar("T")
 
 
 def notify_overdue(
@@ -69,7 +54,8 @@ def notify_overdue(
     the time zone of the organization, at the instant `now` (with a time zone; the database's clock if None), or an
     earlier day; payments are taken as they stand, whatever the day. `batch_size` notifications are one transaction.
     `run_id` is kept in the log, for runs over several organizations. `on_progress` is told after the first batch that
-    ends `progress_seconds` or more after it was told last; with 0 after each.
+    ends `progress_seconds` or more after it was told last; with 0 after each. Its figures are `batches`, `created`,
+    `reopened`, `closed` and `errors`.
 
     Two runs never work on the same organization: the later one raises AlreadyRunning. Raises OverdueError, before
     anything is done, for a day that is still to come or wrong settings; ValueError for a time without zone or a wrong
@@ -80,59 +66,74 @@ def notify_overdue(
         raise ValueError("now needs a time zone.")
     if not 1 <= batch_size <= LARGEST_BATCH_SIZE:
         raise ValueError(f"batch_size is {batch_size}; it must be between 1 and {LARGEST_BATCH_SIZE}.")
-    with _lock(engine, organization_id) as session:
-        return _Run(
-            engine, session, organization_id, now, as_of, batch_size, run_id, on_progress, progress_seconds
-        ).work()
+    run = Run(
+        engine,
+        organization_id,
+        (),
+        time_box=timedelta.max,
+        on_progress=on_progress,
+        count_due=lambda: (0, None),  # nobody knows before it has looked
+    )
+    with _alone(engine, organization_id) as alone:
+        execution = _Execution(engine, run, alone, organization_id, batch_size, progress_seconds)
+        execution.open(now, as_of, run_id)
+        return execution.work()
+
+
+class _Alone:
+    """That no other run is about the same organization, for as long as a transaction of its own stays open.
+
+    A transaction, not a session, so that it goes through a pooler that gives each transaction another session. It ends
+    with the process, however that ends. It changes nothing and reads nothing, so that it keeps nothing from being
+    vacuumed. Who lost it has its row in the log closed by the next run, after which its batches are refused.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def extend(self, _: Connection, __: timedelta) -> None:
+        """Keeps PostgreSQL from taking it for one that stands still; see work.Held."""
+        self._connection.execute(text("select"))
 
 
 @contextmanager
-def _lock(engine: Engine, organization_id: UUID) -> Iterator[Connection]:
-    """Holds the organization for the block; gives the session that does, which commits each statement.
-
-    The lock belongs to the session, so that it outlasts the transactions of the batches and ends with the process. The
-    batches are done in the same session: one that lost the lock can do nothing any more.
-    """
-    key = {"key": f"overdue {organization_id}"}
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.execute(text("select pg_try_advisory_lock(hashtextextended(:key, 0))"), key).scalar_one():
-            raise AlreadyRunning(organization_id)
+def _alone(engine: Engine, organization_id: UUID) -> Iterator[_Alone]:
+    with engine.connect() as connection:
+        key = {"key": f"overdue {organization_id}"}
         try:
-            yield connection
+            if not connection.execute(
+                text("select pg_try_advisory_xact_lock(hashtextextended(:key, 0))"), key
+            ).scalar_one():
+                raise AlreadyRunning(organization_id)
+            yield _Alone(connection)
         finally:
-            if not connection.invalidated:  # otherwise the session is gone, and the lock with it
-                try:
-                    connection.execute(text("select pg_advisory_unlock(hashtextextended(:key, 0))"), key)
-                except DBAPIError:
-                    connection.invalidate()  # it must not go back to the pool with the lock
+            with suppress(DBAPIError):  # its session may be gone
+                connection.rollback()
 
 
-class _Run:
-    """One run under the lock of its organization."""
+class _Execution:
+    """One run that has its organization for itself."""
 
     def __init__(
         self,
         engine: Engine,
-        session: Connection,
+        run: Run,
+        alone: _Alone,
         organization_id: UUID,
-        now: datetime | None,
-        as_of: date | None,
         batch_size: int,
-        run_id: UUID | None,
-        on_progress: Callable[[Progress], None] | None,
         progress_seconds: float,
     ) -> None:
         self._engine = engine
-        self._session = session
+        self._run = run
+        self._alone = alone
         self._organization_id = organization_id
         self._batch_size = batch_size
-        self._on_progress = on_progress
         self._progress_seconds = progress_seconds
-        self._started = time.monotonic()
-        self._batches = 0
-        self._done = {"created": 0, "reopened": 0, "closed": 0, "errors": 0}
-        with organization_scope(engine, organization_id) as connection:
-            self._levels, self._channels = _what_the_organization_wants(connection, organization_id)
+
+    def open(self, now: datetime | None, as_of: date | None, run_id: UUID | None) -> None:
+        """Opens its row in the log."""
+        with self._run.scope() as connection:
+            self._levels, self._channels = _what_the_organization_wants(connection, self._organization_id)
             try:
                 opened = connection.execute(
                     text(
@@ -140,26 +141,25 @@ class _Run:
                                coalesce(cast(:now as timestamptz), now()), cast(:as_of as date), :batch_size,
                                cast(:run_id as uuid))"""
                     ),
-                    {"now": now, "as_of": as_of, "batch_size": batch_size, "run_id": run_id},
+                    {"now": now, "as_of": as_of, "batch_size": self._batch_size, "run_id": run_id},
                 ).one()
             except DBAPIError as error:
                 raise refusal_of(error) or error from None
         self._execution: UUID = opened.execution
         self._as_of: date = opened.as_of
         if opened.died:
-            log.warning("organization %s: %d earlier run(s) died; closed as FAILED", organization_id, opened.died)
-        log.info("organization %s: looking for invoices overdue as of %s", organization_id, self._as_of)
+            log.warning("organization %s: %d earlier run(s) died; closed as FAILED", self._organization_id, opened.died)
+        log.info("organization %s: looking for invoices overdue as of %s", self._organization_id, self._as_of)
 
     def work(self) -> ExecutionReport:
         """All batches, and the end of the log's row. What keeps it from getting there is in the log as well."""
         try:
-            self._notify()
-            self._close()
-            row = self._try(self._finish)
+            self._run.work(self._steps)
+            row = self._again(self._finish)
         except BaseException as error:  # also when the process is asked to stop
             reason = reason_of(error).message if isinstance(error, Exception) else "The run was interrupted."
             log.error("organization %s: the run failed: %s", self._organization_id, reason)
-            with suppress(DBAPIError), organization_scope(self._engine, self._organization_id) as connection:
+            with suppress(DBAPIError), self._run.scope() as connection:
                 connection.execute(
                     text("select overdue.fail_execution(:execution, :reason)"),
                     {"execution": self._execution, "reason": reason},
@@ -174,16 +174,18 @@ class _Run:
         )
         return report
 
-    def _notify(self) -> None:
+    def _steps(self) -> Iterator[None]:
+        self._run.hold(self._alone)
+        yield from self._notify()
+        yield from self._close()
+
+    def _notify(self) -> Iterator[None]:
         statement = text(
             """call overdue.notify_batches(:organization, :execution, :as_of, cast(:levels as integer[]),
                    cast(:channels as text[]), :batch_size, :seconds, false, 0, 0, 0, '[]', :level, :due, :id)"""
         )
         values = {"as_of": self._as_of, "levels": self._levels, "channels": self._channels}
         for done in self._batches_of(statement, values):
-            self._done["created"] += done.created
-            self._done["reopened"] += done.reopened
-            self._done["errors"] += len(done.failures)
             for failure in done.failures:
                 log.warning(
                     "organization %s: no notification for invoice %s, level %s: %s",
@@ -192,14 +194,19 @@ class _Run:
                     failure["level"],
                     failure["reason"],
                 )
+            self._count(batches=done.batches, created=done.created, reopened=done.reopened, errors=len(done.failures))
+            if done.batches:
+                yield
 
-    def _close(self) -> None:
+    def _close(self) -> Iterator[None]:
         statement = text(
             """call overdue.close_batches(:organization, :execution, :batch_size, :seconds, false, 0, 0, :level, :due,
                    :id)"""
         )
         for done in self._batches_of(statement, {}):
-            self._done["closed"] += done.closed
+            self._count(batches=done.batches, closed=done.closed)
+            if done.batches:
+                yield
 
     def _batches_of(self, statement: TextClause, values: dict[str, Any]) -> Iterator[Row[Any]]:
         """Calls a procedure that does batches until it says that none is left; what it did each time."""
@@ -214,43 +221,35 @@ class _Run:
         } | values
         is_done = False
         while not is_done:
-            done = self._try(partial(self._call, statement, values))
+            done = self._again(partial(self._call, statement, values))
             yield done
-            self._tell(done.batches)
             values |= {"level": done.last_level, "due": done.last_due, "id": done.last_id}
             is_done = done.is_done
 
     def _call(self, statement: TextClause, values: dict[str, Any]) -> Row[Any]:
-        return self._session.execute(statement, values).one()
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            return connection.execute(statement, values).one()
 
     def _finish(self) -> Row[Any]:
-        with organization_scope(self._engine, self._organization_id) as connection:
+        with self._run.scope() as connection:
             return connection.execute(
                 text("select * from overdue.finish_execution(:execution)"), {"execution": self._execution}
             ).one()
 
-    def _try(self, transaction: Callable[[], Row[Any]]) -> Row[Any]:
+    def _again(self, transactions: Callable[[], T]) -> T:
         """What is done in transactions, again where that may help."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                return transaction()
-            except DBAPIError as error:
-                if refusal := refusal_of(error):
-                    raise refusal from None
-                state = getattr(error.orig, "sqlstate", None)
-                if state not in _TRANSIENT or attempt == _ATTEMPTS:
-                    raise
-                log.info("organization %s: a transaction was rolled back (%s); again", self._organization_id, state)
-                time.sleep(0.05 * 2**attempt)
-        raise AssertionError("unreachable")
+        try:
+            return self._run.again(transactions, also=(LOCK_NOT_AVAILABLE,))
+        except DBAPIError as error:
+            raise refusal_of(error) or error from None
 
-    def _tell(self, batches: int) -> None:
-        if not batches:
-            return
-        self._batches += batches
-        log.debug("organization %s: %d batches, %s", self._organization_id, self._batches, self._done)
-        if self._on_progress is not None:
-            self._on_progress(Progress(self._batches, **self._done, seconds=time.monotonic() - self._started))
+    def _count(self, **figures: int) -> None:
+        self._run.tally.add("failed", figures.get("errors", 0))
+        self._run.tally.add("succeeded", sum(figures.get(name, 0) for name in ("created", "reopened", "closed")))
+        for name, number in figures.items():
+            self._run.tally.add_figure(name, number)
+        if figures["batches"]:
+            log.debug("organization %s: %s", self._organization_id, dict(self._run.tally.figures))
 
 
 def _what_the_organization_wants(connection: Connection, organization_id: UUID) -> tuple[list[int], list[str]]:

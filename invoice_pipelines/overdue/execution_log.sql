@@ -21,7 +21,7 @@ begin
 end
 $$;
 
--- Opens the row of a run. Call it under the lock of the organization: rows that are still RUNNING are those of runs that
+-- Opens the row of a run. Call it while no other run can be about the organization: rows that are still RUNNING are those of runs that
 -- died, and are closed. Without wanted_day the run is as of the day at this moment.
 create or replace function overdue.open_execution(
     moment timestamptz, wanted_day date, batch_size integer, run uuid,

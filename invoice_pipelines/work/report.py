@@ -95,7 +95,7 @@ class Tally:
                 self._failures.append(Failure(subject_id, outcome.code, outcome.message, is_final))
 
     def add(self, what: str, number: int = 1) -> None:
-        """Counts what has no outcome: items `released`, `lost` or `died`, and `chunks`."""
+        """Counts what is not told of item by item, by the name of its field in Report."""
         with self._lock:
             self._counts[what] += number
 

@@ -74,7 +74,7 @@ class Run:
         organization_id: UUID,
         kinds: Sequence[str],
         *,
-        lease: timedelta,
+        lease: timedelta = timedelta(minutes=5),
         time_box: timedelta,
         on_progress: Callable[[Progress], None] | None = None,
         should_stop: Callable[[], bool] | None = None,

@@ -28,6 +28,7 @@ from invoice_pipelines.defs.intake.metadata import (
     violations_table,
 )
 from invoice_pipelines.defs.intake.review import review_metadata
+from invoice_pipelines.defs.progress import progress_lines
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import StepResult
 from invoice_pipelines.intake.operations import newest_verdict, violations_by_class
@@ -36,7 +37,7 @@ from invoice_pipelines.intake.received_invoices import statistics
 from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.intake.stages.arrivals import IntakeReport
 from invoice_pipelines.intake.stages.stages import Intake
-from invoice_pipelines.work import Progress, Report
+from invoice_pipelines.work import Report
 
 
 def uploads(intake: Intake, log: logging.Logger) -> StepResult:
@@ -57,7 +58,7 @@ def uploads(intake: Intake, log: logging.Logger) -> StepResult:
 
 def parsed_invoices(intake: Intake, log: logging.Logger) -> StepResult:
     """Reads what was uploaded."""
-    report = stages.parse_uploads(intake, _progress(log, "read"))
+    report = stages.parse_uploads(intake, progress_lines(log, "documents"))
     with organization_scope(intake.engine, intake.organization.id) as connection:
         failures = _failures(connection, report.drained)
         shown = drain_metadata(report.drained, failures, "parsed")
@@ -75,7 +76,7 @@ def validated_invoices(intake: Intake, log: logging.Logger) -> StepResult:
     """Judges what was read."""
     with organization_scope(intake.engine, intake.organization.id) as connection:
         earlier = newest_verdict(connection)
-    report = stages.validate_invoices(intake, _progress(log, "validated"))
+    report = stages.validate_invoices(intake, progress_lines(log, "invoices"))
     with organization_scope(intake.engine, intake.organization.id) as connection:
         failures = _failures(connection, report)
         shown = drain_metadata(report, failures, "validated")
@@ -91,7 +92,7 @@ def validated_invoices(intake: Intake, log: logging.Logger) -> StepResult:
 def export_files(intake: Intake, log: logging.Logger) -> StepResult:
     """Exports what was validated."""
     started = time.monotonic()
-    report = stages.export_invoices(intake, _progress(log, "chosen for export"))
+    report = stages.export_invoices(intake, progress_lines(log, "invoices"))
     seconds = time.monotonic() - started
     with organization_scope(intake.engine, intake.organization.id) as connection:
         money = exported_money(connection, [export.id for export in report.exports])
@@ -121,11 +122,3 @@ def steps_of(database: InvoiceDatabase, slug: str, log: logging.Logger) -> Itera
 def _failures(connection: Connection, report: Report) -> dg.TableMetadataValue:
     names = file_names(connection, [failure.subject_id for failure in report.failures])
     return failures_table(report.failures, names)
-
-
-def _progress(log: logging.Logger, done: str) -> Callable[[Progress], None]:
-    def show(progress: Progress) -> None:
-        eta = f", about {progress.eta_seconds:.0f} s left" if progress.eta_seconds else ""
-        log.info("%s %s, %s due, %.1f/s%s", progress.done, done, progress.due, progress.items_per_second, eta)
-
-    return show

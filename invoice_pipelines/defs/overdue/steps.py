@@ -5,8 +5,7 @@ The asset does it for its partition, sweeps for many organizations.
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from functools import partial
 from uuid import UUID
@@ -16,6 +15,7 @@ import dagster as dg
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.overdue import checks
 from invoice_pipelines.defs.overdue.metadata import overdue_metadata
+from invoice_pipelines.defs.progress import progress_lines
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import StepResult, Steps
 from invoice_pipelines.organizations import Organization, find_organization
@@ -23,7 +23,6 @@ from invoice_pipelines.overdue import (
     BATCH_SIZE,
     AlreadyRunning,
     ExecutionReport,
-    Progress,
     Schedule,
     notify_overdue,
     read_schedule,
@@ -31,8 +30,6 @@ from invoice_pipelines.overdue import (
 from invoice_pipelines.overdue.run_report import run_details
 
 NOTIFICATIONS = dg.AssetKey(checks.ASSET)
-SECONDS_BETWEEN_LINES = 5.0
-"""Every line of the log is kept as an event of the run; batches come many a second."""
 
 
 def notify(
@@ -85,21 +82,5 @@ def _look(
         as_of=as_of,
         batch_size=BATCH_SIZE if isinstance(schedule, str) else schedule.batch_size,
         run_id=UUID(run_id),
-        on_progress=_progress(log),
+        on_progress=progress_lines(log, "notifications", is_due_counted=False),
     )
-
-
-def _progress(log: logging.Logger) -> Callable[[Progress], None]:
-    shown_at = time.monotonic()
-
-    def show(progress: Progress) -> None:
-        nonlocal shown_at
-        if time.monotonic() - shown_at < SECONDS_BETWEEN_LINES:
-            return
-        shown_at = time.monotonic()
-        log.info(
-            "%s batches: %s notifications made, %s opened again, %s closed, %s errors",
-            *(progress.batches, progress.created, progress.reopened, progress.closed, progress.errors),
-        )
-
-    return show

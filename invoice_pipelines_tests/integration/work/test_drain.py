@@ -26,8 +26,8 @@ from invoice_pipelines.work import (
     return_expired,
 )
 from invoice_pipelines.work.failures import without_secrets
-from invoice_pipelines_tests.integration.clock import HandClock
 from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk, leave_effects
+from invoice_pipelines_tests.support.clock import HandClock
 
 
 def make(desk: Desk, *subjects: str):

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from invoice_pipelines.work import Failed, Later, Progress, Report, Run, Succeeded, enqueue
-from invoice_pipelines_tests.integration.clock import HandClock
 from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk
 from invoice_pipelines_tests.integration.work.test_drain import wait_until
+from invoice_pipelines_tests.support.clock import HandClock
 
 BEAT = LEASE.total_seconds() / 3
 
