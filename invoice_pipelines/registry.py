@@ -46,3 +46,4 @@ def _found(group: str, path: tuple[str, ...]) -> dict[str, EntryPoint]:
 
 
 OCR_ENGINES = Registry("OCR engine", "invoice_pipelines.ocr_engines")
+MESSAGING_CHANNELS = Registry("messaging channel", "invoice_pipelines.messaging_channels")

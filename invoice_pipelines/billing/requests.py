@@ -41,7 +41,7 @@ class RequestOptions(TypedDict, total=False):
     `invoice_date` is the issue date (BT-2), by default the day on which they are issued, in the organization's time
     zone; `due_days` later they are due (BT-9). `language` (ISO 639-1) stands above those of customer and organization.
     With `generate_pdf` the document of each invoice is made once it is issued; with `send_immediately` the customer is
-    sent it by `communication_method` (email, sms or whatsapp). These three are written down with the batch job;
+    sent it by `communication_method` (a messaging channel). These three are written down with the batch job;
     delivery acts on them.
     """
 

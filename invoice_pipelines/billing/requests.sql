@@ -131,13 +131,16 @@ create or replace function billing.request_parameters(
 ) returns jsonb
 language plpgsql stable
 as $$
+declare
+    channels constant text[] := organizations.messaging_channels();
 begin
     perform billing.check_request(invoice_date, due_days, wanted_language);
-    if communication_method not in ('email', 'sms', 'whatsapp') then
-        raise exception 'communication_method: % is none of email, sms and whatsapp.', left(communication_method, 40)
+    if communication_method <> all (channels) then
+        raise exception 'communication_method: % is none of %.', left(communication_method, 40), array_to_string(channels, ', ')
             using errcode = 'IP002';
     elsif send_immediately and communication_method is null then
-        raise exception 'communication_method: name email, sms or whatsapp, as the invoices are to be sent immediately.'
+        raise exception 'communication_method: name one of %, as the invoices are to be sent immediately.',
+            array_to_string(channels, ', ')
             using errcode = 'IP002';
     elsif communication_method is not null and send_immediately is not true then
         raise exception 'communication_method: it goes with send_immediately, without which nothing is sent.'

@@ -10,6 +10,7 @@ from invoice_pipelines.billing.overview import billing_state
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
+from invoice_pipelines.delivery.channels.channel import channels
 from invoice_pipelines.delivery.overview import DeliveryState, delivery_state
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.intake.overview import failure_reasons, status_counts, waiting_files
@@ -18,7 +19,7 @@ from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.overdue import ExecutionReport, Schedule, last_execution, next_run, read_schedule
 from invoice_pipelines.overdue.overview import schedule_in_words
 from invoice_pipelines.quickbooks.overview import SyncState, sync_state
-from invoice_pipelines.settings import Settings, load_settings
+from invoice_pipelines.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -85,8 +86,8 @@ def status() -> None:
     console.print(overdue)
     console.print(schedule_in_words(settings), soft_wrap=True, markup=False)
     console.print(delivery)
-    if settings.smtp_host is None or settings.twilio_account_sid is None:
-        console.print(_not_set_up(settings), soft_wrap=True, markup=False)
+    if missing := [channel.title for channel in channels() if not channel.is_set_up(settings)]:
+        console.print(f"Not set up: {' and '.join(missing)} wait.", soft_wrap=True, markup=False)
     if quickbooks.row_count:
         console.print(quickbooks)
         console.print("Calls to QuickBooks are those of this month (UTC).")
@@ -118,12 +119,6 @@ def _delivery(state: DeliveryState) -> tuple[str, ...]:
         str(state.messages.get(MessageStatus.FAILED, 0)),
         "none" if state.sent_at is None else _minute(state.sent_at),
     )
-
-
-def _not_set_up(settings: Settings) -> str:
-    missing = ["emails"] if settings.smtp_host is None else []
-    missing += ["SMS and WhatsApp messages"] if settings.twilio_account_sid is None else []
-    return f"Not set up: {' and '.join(missing)} wait."
 
 
 def _sync(state: SyncState) -> tuple[str, str, str, str, str, str, str]:

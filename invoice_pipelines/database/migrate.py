@@ -27,6 +27,7 @@ from invoice_pipelines.database.schema import (
     newest_revision,
     read_state,
     sql_files,
+    statements_of,
 )
 
 log = logging.getLogger(__name__)
@@ -169,7 +170,7 @@ def _apply_sql(connection: Connection) -> None:
     connection.execute(text("set local check_function_bodies = off"))  # they may call what a later file makes
     for file in sql_files():
         connection.execute(text(f"set local role {OWNER}"))
-        connection.exec_driver_sql(file.read_text(encoding="utf-8").replace("%", "%%"))
+        connection.exec_driver_sql(statements_of(file).replace("%", "%%"))
     for role, names in schemas:
         connection.execute(text(f"set local role {role}"))
         connection.execute(text(f"revoke create on schema {names} from {OVERVIEW}, {RECORDER}, {BOOKS}"))

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database.errors import LOCK_NOT_AVAILABLE, DatabaseError, sqlstate
+from invoice_pipelines.registry import Registry
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -68,12 +69,21 @@ def sql_files() -> list[Path]:
     return [files[name] for name in sorter.static_order()]
 
 
+def statements_of(file: Path) -> str:
+    """What a SQL file says. Where it asks for the names of a registry, there they are."""
+
+    def names(asked: re.Match[str]) -> str:
+        return ", ".join("'" + name.replace("'", "''") + "'" for name in Registry(asked[1], asked[1]).names())
+
+    return re.sub(r"/\* names of ([a-z_.]+) \*/", names, file.read_text(encoding="utf-8"))
+
+
 @lru_cache(maxsize=1)
 def functions_sha256() -> str:
     """Hash of all that `sql_files` names: their names, order and contents."""
     digest = hashlib.sha256()
     for file in sql_files():
-        content = file.read_bytes()
+        content = statements_of(file).encode()
         digest.update(f"{file.relative_to(PACKAGE).as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 

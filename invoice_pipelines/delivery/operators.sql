@@ -42,10 +42,10 @@ comment on view public.message_history is
     'What people decided of messages of the organization in scope, and providers reported';
 call database.offer_for_reading('public.message_history');
 
--- Organizations with SMS or WhatsApp messages that were sent since a moment and of which it is not known how they ended.
--- For the schedule that asks.
+-- Organizations with messages by some channels that were sent since a moment and of which it is not known how they ended.
+-- For the schedule that asks. Of emails nobody can be asked, so that they are not in the index.
 set local role invoice_pipelines_overview;
-create or replace function delivery.organizations_with_unsettled_messages(since timestamptz)
+create or replace function delivery.organizations_with_unsettled_messages(channels text[], since timestamptz)
 returns table (organization_id uuid)
 language sql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
 as $$
@@ -53,9 +53,9 @@ as $$
     where o.removed_at is null and exists (
         select from delivery.message m
         where m.organization_id = o.id and m.status = 'sent' and m.channel <> 'email'
-          and m.channel in ('sms', 'whatsapp') and m.sent_at >= since)
+          and m.channel = any (channels) and m.sent_at >= since)
     order by o.id
 $$;
-revoke all on function delivery.organizations_with_unsettled_messages(timestamptz) from public;
-grant execute on function delivery.organizations_with_unsettled_messages(timestamptz) to invoice_pipelines_app;
+revoke all on function delivery.organizations_with_unsettled_messages(text[], timestamptz) from public;
+grant execute on function delivery.organizations_with_unsettled_messages(text[], timestamptz) to invoice_pipelines_app;
 set local role invoice_pipelines_owner;

@@ -1,4 +1,4 @@
-"""Holds what assets, reports and the command line ask about documents and messages. Reads only.
+"""What assets, reports and the command line ask about documents and messages. Reads only.
 
 What is open is counted by indexes of what is open; what is done, among the newest, so that a look costs the same
 whatever lies behind.
@@ -13,10 +13,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.delivery.channels.channel import channels, channels_to_ask
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, SENDING_KINDS, MessageStatus
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import organizations_with_work
 
+SETTLED_WITHIN = timedelta(hours=72)
+"""A message of which its provider has not told by then is not asked for any more."""
 LATEST = 10_000
 """How many of the newest messages are counted by status."""
 
@@ -115,18 +118,21 @@ def organizations_with_deliveries(connection: Connection, settings: Settings) ->
     As long as the deployment has no channel at all, messages are not counted. Where only that of a message is missing,
     its item is put off by the run that finds that out.
     """
-    can_send = settings.smtp_host is not None or settings.twilio_account_sid is not None
+    can_send = any(channel.is_set_up(settings) for channel in channels())
     kinds = (MAKE_DOCUMENTS, *(SENDING_KINDS if can_send else ()))
     return {work.organization_id for work in organizations_with_work(connection, kinds)}
 
 
-def organizations_with_unsettled_messages(connection: Connection, within: timedelta) -> set[UUID]:
-    """Where SMS or WhatsApp messages were sent lately of which it is not known how they ended. Needs no organization
-    scope.
+def organizations_with_unsettled_messages(connection: Connection, settings: Settings) -> set[UUID]:
+    """Where messages were sent lately of which it is not known how they ended, by channels that can be asked and are
+    set up. Needs no organization scope.
     """
+    asked = [channel.name for channel in channels_to_ask(settings)]
+    if not asked:
+        return set()
     rows = connection.execute(
-        text("select organization_id from delivery.organizations_with_unsettled_messages(now() - :within)"),
-        {"within": within},
+        text("select organization_id from delivery.organizations_with_unsettled_messages(:channels, now() - :within)"),
+        {"channels": asked, "within": SETTLED_WITHIN},
     )
     return set(rows.scalars())
 

@@ -1,4 +1,6 @@
-"""The words of delivery: formats, channels, purposes, and the kinds of its work. No database here."""
+"""The words of delivery: formats, purposes, where a message stands, and the kinds of its work. No database here, and no
+channels: those are declared in `channels`.
+"""
 
 from __future__ import annotations
 
@@ -50,14 +52,6 @@ class DocumentFormat(StrEnum):
 
 E_INVOICES = (DocumentFormat.ZUGFERD, DocumentFormat.XRECHNUNG_CII, DocumentFormat.XRECHNUNG_UBL)
 """The formats with the XML of EN 16931."""
-
-
-class ChannelName(StrEnum):
-    """How a message goes out."""
-
-    EMAIL = "email"
-    SMS = "sms"
-    WHATSAPP = "whatsapp"
 
 
 class Purpose(StrEnum):

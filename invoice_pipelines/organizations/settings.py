@@ -1,11 +1,13 @@
-"""Holds what an organization chooses for itself: language, how its documents are numbered, where it sits."""
+"""What an organization chooses for itself: language, how its documents are numbered, where it sits."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from invoice_pipelines.registry import MESSAGING_CHANNELS
 
 _PLACEHOLDER = re.compile(r"\{(?:year|month|month:02|number|number:0(?:[1-9]|1[0-8]))\}")
 _LONGEST_PATTERN = 60
@@ -82,6 +84,7 @@ class ReviewThresholds(BaseModel):
 
 HexColour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+_Channel = Annotated[str, AfterValidator(MESSAGING_CHANNELS.check)]
 _Line = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -126,7 +129,7 @@ class MessageSettings(BaseModel):
     quiet_from: TimeOfDay = "21:00"
     quiet_until: TimeOfDay = "08:00"
     """In the time zone of the organization; the same as quiet_from: no quiet hours."""
-    quiet_channels: tuple[Literal["email", "sms", "whatsapp"], ...] = ("sms", "whatsapp")
+    quiet_channels: tuple[_Channel, ...] = ("sms", "whatsapp")
     emails_per_minute: int = Field(default=300, ge=1, le=100_000)
     sms_per_minute: int = Field(default=60, ge=1, le=100_000)
     whatsapp_per_minute: int = Field(default=60, ge=1, le=100_000)
@@ -162,7 +165,7 @@ class OrganizationSettings(BaseModel):
 
     overdue_levels: tuple[Annotated[int, Field(ge=1, le=3650)], ...] = Field(default=(1,), min_length=1, max_length=10)
     """Days past due at which a notification is made, such as 1, 14 and 30."""
-    overdue_channels: tuple[Literal["email", "sms", "whatsapp"], ...] = ()
+    overdue_channels: tuple[_Channel, ...] = ()
     """By which customers are told of overdue invoices; none: notifications are seen by the organization only."""
 
     documents: DocumentSettings = Field(default_factory=DocumentSettings)

@@ -1,4 +1,4 @@
-"""Holds the command `batch communications`: sending many issued invoices to their customers."""
+"""The command `batch communications`: sending many issued invoices to their customers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import typer
 from invoice_pipelines.cli.batch.work import Slug, follow, lines_of, opened, parse_job_id
 from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.registered import CHANNEL
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.delivery.references import invoice_ids, issued_by_job
-from invoice_pipelines.delivery.values import ChannelName
 from invoice_pipelines.work import get_job
 
 
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def communications(
     organization: Slug,
-    method: Annotated[ChannelName, typer.Option(help="How they are sent.")],
+    method: Annotated[str, typer.Option(help="How they are sent.", **CHANNEL)],
     invoices: Annotated[
         str | None, typer.Option(help="File with one invoice number or id per line; - is stdin.", metavar="FILE")
     ] = None,

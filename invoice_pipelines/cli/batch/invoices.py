@@ -43,7 +43,7 @@ def invoices(
     ] = False,
     send: Annotated[
         str | None,
-        typer.Option(help="Send each invoice to its customer: email, sms or whatsapp.", metavar="METHOD"),
+        typer.Option(help="Send each invoice to its customer: by email, sms or another channel.", metavar="METHOD"),
     ] = None,
     now: Annotated[bool, typer.Option("--now", help="Issue them in this process.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until Dagster has issued them.")] = False,

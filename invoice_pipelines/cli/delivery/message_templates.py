@@ -1,4 +1,4 @@
-"""Holds `invoice-pipelines message-templates`: the texts of emails, SMS and WhatsApp messages of an organization."""
+"""`invoice-pipelines message-templates`: the texts of emails, SMS and WhatsApp messages of an organization."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from invoice_pipelines.cli.batch.work import Slug
 from invoice_pipelines.cli.output import console, literal, table
 from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.registered import CHANNEL
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.delivery.messages.fields import Fields, sample_fields
@@ -28,7 +29,7 @@ from invoice_pipelines.delivery.messages.templates import (
     set_message_template,
     write,
 )
-from invoice_pipelines.delivery.values import ChannelName, DeliveryError, Purpose
+from invoice_pipelines.delivery.values import DeliveryError, Purpose
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
 
@@ -36,7 +37,7 @@ app = typer.Typer(help="Texts of messages: list, show, set, remove, check.", no_
 
 What = Annotated[Purpose, typer.Option("--purpose", help="What it is for.")]
 Level = Annotated[int, typer.Option(help="Of a reminder: from so many days past due on.", min=0, max=3650)]
-Channel = Annotated[ChannelName, typer.Option(help="How it goes out.")]
+Channel = Annotated[str, typer.Option(help="How it goes out.", **CHANNEL)]
 Language = Annotated[str, typer.Option(help="Two letters (ISO 639-1).", metavar="CODE")]
 TextFile = Annotated[
     Path, typer.Option("--text", help="File with the text.", metavar="FILE", exists=True, dir_okay=False)
@@ -77,7 +78,7 @@ def show(
     organization: Slug,
     purpose: What = Purpose.INVOICE,
     level: Level = 0,
-    channel: Channel = ChannelName.EMAIL,
+    channel: Channel = "email",
     language: Language = "en",
     part: Annotated[str | None, typer.Option(help="Only this, as it is: subject, text or html.")] = None,
     sample: Annotated[bool, typer.Option("--sample", help="With the fields of a sample filled in.")] = False,
@@ -106,7 +107,7 @@ def set_(
     text: TextFile,
     purpose: What = Purpose.INVOICE,
     level: Level = 0,
-    channel: Channel = ChannelName.EMAIL,
+    channel: Channel = "email",
     language: Language = "en",
     subject: Subject = None,
     html: HtmlFile = None,
@@ -124,7 +125,7 @@ def check(
     text: TextFile,
     purpose: What = Purpose.INVOICE,
     level: Level = 0,
-    channel: Channel = ChannelName.EMAIL,
+    channel: Channel = "email",
     language: Language = "en",
     subject: Subject = None,
     html: HtmlFile = None,
@@ -140,7 +141,7 @@ def remove(
     organization: Slug,
     purpose: What = Purpose.INVOICE,
     level: Level = 0,
-    channel: Channel = ChannelName.EMAIL,
+    channel: Channel = "email",
     language: Language = "en",
 ) -> None:
     """Let the text of the project count again."""

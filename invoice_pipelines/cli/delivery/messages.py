@@ -1,4 +1,4 @@
-"""Holds `invoice-pipelines messages`: what goes out to customers, what became of it, what a person decides of it."""
+"""`invoice-pipelines messages`: what goes out to customers, what became of it, what a person decides of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from invoice_pipelines.cli.batch.work import Slug, exit_if, follow, lines_of, minute, opened, print_waiting
 from invoice_pipelines.cli.output import console, literal, table
 from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.registered import CHANNEL
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.delivery.messages.log import MessageAttempt, MessageEvent, attempts_of, events_of
@@ -26,7 +27,7 @@ from invoice_pipelines.delivery.messages.messages import (
 )
 from invoice_pipelines.delivery.overview import waiting_reasons
 from invoice_pipelines.delivery.references import invoice_ids
-from invoice_pipelines.delivery.values import SENDING_KINDS, ChannelName, MessageStatus
+from invoice_pipelines.delivery.values import SENDING_KINDS, MessageStatus
 from invoice_pipelines.organizations import Organization, find_organization
 from invoice_pipelines.settings import load_settings
 
@@ -42,7 +43,7 @@ Id = Annotated[str, typer.Argument(help="Id of the message; its first or last si
 def list_(
     organization: Slug,
     status: Annotated[list[MessageStatus] | None, typer.Option(help="Only those that are so; may be repeated.")] = None,
-    channel: Annotated[ChannelName | None, typer.Option(help="Only those.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Only those.", **CHANNEL)] = None,
     all_: Annotated[bool, typer.Option("--all", help="Also those that went out.")] = False,
     limit: Annotated[int, typer.Option(help="How many, the newest first.", min=1, max=10_000)] = 50,
     before: Annotated[str | None, typer.Option(help="Go on after the message with this id.", metavar="ID")] = None,
@@ -95,7 +96,7 @@ def send(
     file: Annotated[
         str | None, typer.Option("--invoices", help="File with one number or id per line; - is stdin.", metavar="FILE")
     ] = None,
-    method: Annotated[ChannelName, typer.Option(help="How they are sent.")] = ChannelName.EMAIL,
+    method: Annotated[str, typer.Option(help="How they are sent.", **CHANNEL)] = "email",
     subject: Annotated[str | None, typer.Option(help="Instead of the template's; may name its fields.")] = None,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Whether emails have the document with them.")] = True,
     language: Annotated[

@@ -1,4 +1,4 @@
-"""Holds `invoice-pipelines opt-outs`: addresses that nothing is sent to."""
+"""`invoice-pipelines opt-outs`: addresses that nothing is sent to."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from sqlalchemy import Connection
 from invoice_pipelines.cli.batch.work import Slug
 from invoice_pipelines.cli.output import console, literal, table
 from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.registered import CHANNEL
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.delivery.messages.opt_outs import add_opt_out, end_opt_out, list_opt_outs
-from invoice_pipelines.delivery.values import ChannelName, DeliveryError
+from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
 
 app = typer.Typer(help="Addresses that nothing is sent to: list, add, end.", no_args_is_help=True)
 
-Channel = Annotated[ChannelName, typer.Argument(help="By which nothing is sent there.")]
+Channel = Annotated[str, typer.Argument(help="By which nothing is sent there.", **CHANNEL)]
 Address = Annotated[str, typer.Argument(help="Email address or phone number.", metavar="ADDRESS")]
 
 

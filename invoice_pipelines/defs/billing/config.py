@@ -26,7 +26,8 @@ class RequestConfig(dg.Config):
         default=False, description="Send each invoice to its customer, by communication_method."
     )
     communication_method: str | None = Field(
-        default=None, description="email, sms or whatsapp; goes with send_immediately."
+        default=None,
+        description="email, sms, whatsapp, or another registered channel; goes with send_immediately.",
     )
 
     def options(self, invoice_date: date | None) -> RequestOptions:

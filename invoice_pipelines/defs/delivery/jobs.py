@@ -88,7 +88,7 @@ class Communications(dg.Config):
 
     organization: str = Field(description="Slug of the organization.")
     invoice_ids: list[str] = Field(description="Ids or numbers of issued invoices and credit notes.")
-    method: str = Field(description="email, sms or whatsapp.")
+    method: str = Field(description="email, sms, whatsapp, or another channel that is registered.")
     subject: str | None = Field(
         default=None, description="Of an email, instead of that of its template; may name the same fields."
     )

@@ -1,7 +1,5 @@
 """Holds the reading of delivery reports: a job that asks providers what became of what they took, and its schedule."""
 
-from datetime import timedelta
-
 import dagster as dg
 from pydantic import Field
 
@@ -77,13 +75,9 @@ def delivery_reports_schedule(
     """Asks for delivery reports where SMS or WhatsApp messages went out of which it is not known how they ended, and
     has the mailbox of undeliverable emails read, if there is one.
     """
-    from invoice_pipelines.delivery.sending.provider_reports import SETTLED_WITHIN_HOURS
-
     settings = database.settings
-    waiting = set()
-    if settings.twilio_account_sid is not None:
-        with database.engine.begin() as connection:
-            waiting = organizations_with_unsettled_messages(connection, timedelta(hours=SETTLED_WITHIN_HOURS))
+    with database.engine.begin() as connection:
+        waiting = organizations_with_unsettled_messages(connection, settings)
     if not waiting and settings.imap_bounces_mailbox is None:
         return dg.SkipReason("no message is out of which a provider could report")
     unfinished = dg.RunsFilter(job_name=delivery_reports.name, statuses=UNFINISHED)

@@ -1,5 +1,5 @@
-"""Holds the reading of delivery status notifications (RFC 3464, RFC 6533): what a mail server reports of an email that
-it took and could not deliver.
+"""Delivery status notifications (RFC 3464, RFC 6533), read: what a mail server reports of an email that it took and
+could not deliver. What such a report changes is not decided here.
 """
 
 from __future__ import annotations

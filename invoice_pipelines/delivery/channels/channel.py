@@ -1,14 +1,25 @@
-"""Holds what the sender and the channels say to one another."""
+"""What a messaging channel is: its declaration, and what the sender and an open channel say to one another.
+
+A channel is one declaration (`MessagingChannel`) in a module of its own, registered by name as an entry point of the
+group in `registry`. All that differs between channels is said there; nothing else asks a channel for its name. How a
+provider is spoken to is in the module that the declaration opens, which is loaded when it is first needed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
-from invoice_pipelines.delivery.values import ChannelName
+from invoice_pipelines.delivery.channels.addresses import AddressKind
+from invoice_pipelines.delivery.values import MessageStatus
+from invoice_pipelines.organizations import Organization
+from invoice_pipelines.organizations.settings import MessageSettings
+from invoice_pipelines.registry import MESSAGING_CHANNELS
+from invoice_pipelines.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +36,7 @@ class Outgoing:
     """A message as it goes out: the same at each attempt. `date` (aware) is when it was composed."""
 
     message_id: UUID
-    channel: ChannelName
+    channel: str
     sender: str
     recipient: str
     text: str
@@ -87,7 +98,19 @@ class LookedUp:
     detail: str = ""
 
 
-class Channel(Protocol):
+@dataclass(frozen=True, slots=True)
+class ReportedStatus:
+    """How a message stands at the provider; `status` DELIVERED and BOUNCED are final, SENT is not."""
+
+    status: MessageStatus
+    provider_status: str
+    """In the provider's word; `unknown` where it has no message of that id."""
+    code: str | None
+    detail: str
+    reported_by: str
+
+
+class OpenChannel(Protocol):
     """A way out. One object per thread, not thread safe; keeps its connection open until `close`."""
 
     def send(self, outgoing: Outgoing) -> Accepted:
@@ -101,3 +124,68 @@ class Channel(Protocol):
     def close(self) -> None:
         """Ends the connection, if there is one."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whom a message comes from."""
+
+    address: str
+    name: str | None = None
+    reply_to: str | None = None
+
+
+class Part(Enum):
+    """What a message can have beside its text."""
+
+    SUBJECT = auto()
+    HTML = auto()
+    ATTACHMENTS = auto()
+    MESSAGE_ID = auto()
+    """a Message-ID of RFC 5322, fixed before the message is sent"""
+    APPROVED_TEMPLATE = auto()
+    """the id of a template that the provider approved (`content_sid`), whose places the lines of the text fill"""
+
+
+@dataclass(frozen=True, slots=True)
+class MessagingChannel:
+    """The declaration of a channel.
+
+    `open` may raise Unavailable NOT_SET_UP, as `sender` does, which says whom the messages of an organization come
+    from. `per_minute` is how many of them may go out. `fit` gives the text as it goes out, and raises DeliveryError
+    where it is too long. A channel that sends without `can_look_up` leaves each lost answer to a person. `statuses`
+    asks the provider what became of messages, by its own ids, if it can be asked; raises Unavailable, after those that
+    could be told.
+    """
+
+    name: str
+    title: str
+    """in the plural, for people: `SMS`, `emails`"""
+    addresses: AddressKind
+    open: Callable[[Settings], OpenChannel]
+    is_set_up: Callable[[Settings], bool]
+    sender: Callable[[Settings, Organization], Sender]
+    per_minute: Callable[[MessageSettings], int]
+    fit: Callable[[str], str] = str
+    parts: frozenset[Part] = frozenset()
+    can_look_up: bool = True
+    statuses: Callable[[Settings, Iterable[str]], Iterator[tuple[str, ReportedStatus]]] | None = None
+    texts_of: str | None = None
+    """the channel whose texts of the project are used, where there are none of its own"""
+
+
+def channel_of(name: str) -> MessagingChannel:
+    """The channel of a name. Raises UnknownName."""
+    channel = MESSAGING_CHANNELS.load(name)
+    assert isinstance(channel, MessagingChannel)
+    return channel
+
+
+def channels() -> Iterator[MessagingChannel]:
+    """All channels that are registered."""
+    return map(channel_of, MESSAGING_CHANNELS.names())
+
+
+def channels_to_ask(settings: Settings) -> list[MessagingChannel]:
+    """Channels that are set up and whose providers say what became of messages, if they are asked."""
+    return [channel for channel in channels() if channel.statuses is not None and channel.is_set_up(settings)]

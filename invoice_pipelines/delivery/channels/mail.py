@@ -1,4 +1,4 @@
-"""Holds the channel of emails: SMTP (RFC 5321), one connection for many messages.
+"""Emails handed over by SMTP (RFC 5321), one connection for many. Their channel is declared in `email`.
 
 What is known of a message after each step: until the dot that ends it has left this machine, the server has not taken
 it. An answer of 4xx or 5xx to the dot says that it has not. Everything else after the dot (no answer, a lost

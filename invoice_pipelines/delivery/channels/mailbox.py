@@ -1,4 +1,4 @@
-"""Holds the reading of a mailbox by IMAP (RFC 3501): whether a message is there, and unread delivery reports."""
+"""A mailbox, read by IMAP (RFC 3501): whether a message is there, and unread delivery reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what an answer of a mail server says of a message: refused for good, not for now, or nothing that is known.
+"""What an answer of a mail server means for a message: refused for good, not for now, or nothing that is known.
 
 Codes are those of RFC 5321, enhanced codes (5.1.1) those of RFC 3463.
 """

@@ -1,4 +1,4 @@
-"""Holds the channels of SMS and WhatsApp: Twilio's API through its own library.
+"""SMS and WhatsApp messages by Twilio's API, through its own library. The channels are declared in `phone`.
 
 Creating a message has no idempotency key. Twilio says that requests answered by 500 to 504 may be tried again, not
 that they have had no effect: a message may exist after one of these, as after a lost answer. So both leave the outcome
@@ -37,7 +37,6 @@ from invoice_pipelines.delivery.channels.channel import (
 from invoice_pipelines.delivery.channels.smtp_answers import one_line
 from invoice_pipelines.delivery.channels.twilio_http import NoAnswer, TwilioHttp
 from invoice_pipelines.delivery.channels.twilio_refusals import not_accepted
-from invoice_pipelines.delivery.values import ChannelName
 from invoice_pipelines.settings import Settings
 
 SKEW = timedelta(seconds=90)
@@ -151,7 +150,7 @@ def _fields(outgoing: Outgoing) -> dict[str, Any]:
     """As the API takes them. Raises Refused for a number that is none, Unavailable for a sender that is none."""
     if not _PHONE.fullmatch(outgoing.recipient):
         raise Refused("BAD_ADDRESS", f"{outgoing.recipient[:40]!r} is not a number such as +491701234567.")
-    prefix = "whatsapp:" if outgoing.channel is ChannelName.WHATSAPP else ""
+    prefix = "whatsapp:" if outgoing.channel == "whatsapp" else ""
     fields: dict[str, Any] = {"to": f"{prefix}{outgoing.recipient}"}
     if _SERVICE.fullmatch(outgoing.sender):
         fields["messaging_service_sid"] = outgoing.sender

@@ -1,4 +1,4 @@
-"""Holds what Twilio's error codes say of a message: refused for good, or not for now, in words for people.
+"""What Twilio's error codes say of a message: refused for good, or not for now, in words for people.
 
 Codes: https://www.twilio.com/docs/api/errors
 """

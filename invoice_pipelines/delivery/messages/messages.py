@@ -1,4 +1,4 @@
-"""Holds messages as rows: how they are asked for, found or made, and looked at.
+"""Messages as rows: how they are asked for, found or made, and looked at.
 
 Each message is one row of delivery.message, by invoice, purpose, level, channel and recipient, whatever asks for it and
 however often; the lock of that row decides who works on it. What is done with it is in `sending`.
@@ -14,20 +14,16 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, Row, text
 
+from invoice_pipelines.delivery.channels.channel import Part, channel_of
 from invoice_pipelines.delivery.messages.templates import LONGEST_SUBJECT, check_subject
-from invoice_pipelines.delivery.values import (
-    COMMUNICATIONS,
-    ChannelName,
-    DeliveryError,
-    MessageStatus,
-    Purpose,
-)
+from invoice_pipelines.delivery.values import COMMUNICATIONS, DeliveryError, MessageStatus, Purpose
+from invoice_pipelines.registry import MESSAGING_CHANNELS
 from invoice_pipelines.work import create_job
 
 
@@ -40,7 +36,7 @@ class CommunicationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
-    method: ChannelName
+    method: Annotated[str, AfterValidator(MESSAGING_CHANNELS.check)]
     subject: str | None = Field(default=None, min_length=1, max_length=LONGEST_SUBJECT)
     include_pdf: bool = True
     language: str | None = Field(default=None, pattern="^[a-z]{2}$")
@@ -53,7 +49,7 @@ class MessageKey:
     invoice_id: UUID
     purpose: Purpose
     level: int
-    channel: ChannelName
+    channel: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ class Message:
     customer_id: UUID
     purpose: Purpose
     level: int
-    channel: ChannelName
+    channel: str
     recipient: str
     redirected_from: str | None
     status: MessageStatus
@@ -115,8 +111,8 @@ def ask_for_communications(
     An id that is unknown becomes an item that fails with a reason. Raises DeliveryError for a wrong request.
     """
     if request.subject is not None:
-        if request.method is not ChannelName.EMAIL:
-            raise DeliveryError("subject: only an email has one")
+        if Part.SUBJECT not in (channel := channel_of(request.method)).parts:
+            raise DeliveryError(f"subject: {channel.title} have none")
         check_subject(request.subject)
     return create_job(
         connection,
@@ -133,7 +129,8 @@ def read_request(parameters: Mapping[str, Any]) -> CommunicationRequest:
         return CommunicationRequest.model_validate(parameters)
     except ValidationError as error:
         wrong = error.errors()[0]
-        raise DeliveryError(f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from None
+        reason = wrong["msg"].removeprefix("Value error, ")
+        raise DeliveryError(f"{'.'.join(map(str, wrong['loc']))}: {reason}") from None
 
 
 def get_message(connection: Connection, message_id: UUID) -> Message | None:
@@ -178,7 +175,7 @@ def _values(key: MessageKey) -> dict[str, Any]:
         "invoice": key.invoice_id,
         "purpose": key.purpose.value,
         "level": key.level,
-        "channel": key.channel.value,
+        "channel": key.channel,
     }
 
 
@@ -237,7 +234,7 @@ def list_messages(
     connection: Connection,
     *,
     statuses: Sequence[MessageStatus] | None = None,
-    channel: ChannelName | None = None,
+    channel: str | None = None,
     invoice_id: UUID | None = None,
     before: UUID | None = None,
     limit: int = 50,
@@ -245,7 +242,7 @@ def list_messages(
     """Messages of the organization in scope, the newest first; `before` is the last one of the page before."""
     filters = {
         "m.status = any(cast(:statuses as text[]))": None if statuses is None else [s.value for s in statuses],
-        "m.channel = :channel": None if channel is None else channel.value,
+        "m.channel = :channel": channel,
         "m.invoice_id = :invoice_id": invoice_id,
         "m.id < :before": before,
     }
@@ -284,7 +281,7 @@ def find_message(connection: Connection, reference: str) -> Message:
     return _from_row(rows[0])
 
 
-_ENUMS: dict[str, Any] = {"purpose": Purpose, "channel": ChannelName, "status": MessageStatus}
+_ENUMS: dict[str, Any] = {"purpose": Purpose, "status": MessageStatus}
 _NAMES = tuple(field.name for field in fields(Message))
 
 

@@ -1,4 +1,4 @@
-"""Holds addresses that nothing is sent to: their owner said so, or they bounced.
+"""Addresses that nothing is sent to: their owner said so, or they bounced.
 
 Each function runs in the transaction of its connection, which must come from `organization_scope`.
 """
@@ -11,8 +11,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.delivery.messages.addresses import AddressError, check_address
-from invoice_pipelines.delivery.values import ChannelName, DeliveryError
+from invoice_pipelines.delivery.channels.addresses import AddressError
+from invoice_pipelines.delivery.channels.channel import channel_of
+from invoice_pipelines.delivery.values import DeliveryError
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class OptOut:
     """An address that nothing is sent to by a channel, until `ended_at`."""
 
     id: UUID
-    channel: ChannelName
+    channel: str
     recipient: str
     reason: str
     """opted_out, bounced"""
@@ -33,7 +34,7 @@ class OptOut:
 
 def add_opt_out(
     connection: Connection,
-    channel: ChannelName,
+    channel: str,
     address: str,
     *,
     reason: str = "opted_out",
@@ -49,7 +50,7 @@ def add_opt_out(
                    on conflict (channel, recipient, organization_id) where ended_at is null do nothing"""
             ),
             {
-                "channel": channel.value,
+                "channel": channel,
                 "recipient": _recipient(connection, channel, address),
                 "reason": reason,
                 "note": note,
@@ -60,7 +61,7 @@ def add_opt_out(
     )
 
 
-def end_opt_out(connection: Connection, channel: ChannelName, address: str, *, ended_by: str) -> bool:
+def end_opt_out(connection: Connection, channel: str, address: str, *, ended_by: str) -> bool:
     """Lets messages go to an address again; False if nothing kept them from it. Raises DeliveryError."""
     return (
         connection.execute(
@@ -69,7 +70,7 @@ def end_opt_out(connection: Connection, channel: ChannelName, address: str, *, e
                    where organization_id = organizations.current()
                      and channel = :channel and recipient = :recipient and ended_at is null"""
             ),
-            {"channel": channel.value, "recipient": _recipient(connection, channel, address), "by": ended_by},
+            {"channel": channel, "recipient": _recipient(connection, channel, address), "by": ended_by},
         ).rowcount
         == 1
     )
@@ -89,22 +90,22 @@ def list_opt_outs(
         ),
         {"with_ended": with_ended, "after": after, "limit": limit},
     )
-    return [OptOut(row.id, ChannelName(row.channel), *row[2:]) for row in rows]
+    return [OptOut(row.id, *row[1:]) for row in rows]
 
 
-def find_opt_out(connection: Connection, channel: ChannelName, recipient: str) -> OptOut | None:
+def find_opt_out(connection: Connection, channel: str, recipient: str) -> OptOut | None:
     """What keeps messages from a recipient (in the form for comparing), if anything does."""
     row = connection.execute(
         text(
             """select id, channel, recipient, reason, note, created_at, created_by, ended_at, ended_by
                from delivery.opt_out_of(:channel, :recipient)"""
         ),
-        {"channel": channel.value, "recipient": recipient},
+        {"channel": channel, "recipient": recipient},
     ).one_or_none()
-    return None if row is None else OptOut(row.id, ChannelName(row.channel), *row[2:])
+    return None if row is None else OptOut(row.id, *row[1:])
 
 
-def _recipient(connection: Connection, channel: ChannelName, address: str) -> str:
+def _recipient(connection: Connection, channel: str, address: str) -> str:
     country = connection.execute(
         text(
             """select country_code from organizations.organization
@@ -112,6 +113,6 @@ def _recipient(connection: Connection, channel: ChannelName, address: str) -> st
         )
     ).scalar_one()
     try:
-        return check_address(channel, address, country).recipient
+        return channel_of(channel).addresses.check(address, country).recipient
     except AddressError as error:
         raise DeliveryError(str(error)) from None

@@ -1,8 +1,8 @@
-"""Holds the texts of messages: those of the project, and those that an organization has put in their place.
+"""The texts of messages: those of the project, and those that an organization has put in their place.
 
-A text is known by purpose, level (of reminders), channel and language. An email has a subject, a text and maybe HTML;
-a WhatsApp message may name a template that Twilio and Meta approved, and then each line of its text fills one of its
-places, in their order. The fields are in `message_fields`.
+A text is known by purpose, level (of reminders), channel and language. What it can have beside its words (a subject,
+HTML, a template that the provider approved, whose places the lines of the text fill in their order), and how long it
+may be, its channel says. The fields that it can name are in `fields`.
 
 Functions that take a connection work in its transaction, which must come from `organization_scope`.
 """
@@ -19,19 +19,18 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.delivery.channels.channel import Part, channel_of
 from invoice_pipelines.delivery.messages.fields import Fields, sample_fields
-from invoice_pipelines.delivery.messages.sms_length import MOST_SEGMENTS, for_sms, segments
 from invoice_pipelines.delivery.messages.text_rendering import TextError, check_names, render, render_line
-from invoice_pipelines.delivery.values import ChannelName, DeliveryError, Purpose
+from invoice_pipelines.delivery.values import DeliveryError, Purpose
+from invoice_pipelines.registry import MESSAGING_CHANNELS
 
 T = TypeVar("T")
 
 LAST_RESORT = "en"
 LONGEST_SUBJECT = 250
-LONGEST_WHATSAPP = 1600
-"""Twilio, error 21617"""
 
-_FILE = re.compile(r"(invoice|reminder)(?:-(\d+))?\.(email|sms|whatsapp)\.(?:(subject)\.)?(txt|html)")
+_FILE = re.compile(r"(invoice|reminder)(?:-(\d+))?\.([a-z][a-z0-9_]*)\.(?:(subject)\.)?(txt|html)")
 _CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}")
 
 
@@ -41,7 +40,7 @@ class TemplateKey:
 
     purpose: Purpose
     level: int
-    channel: ChannelName
+    channel: str
     language: str
 
     def __str__(self) -> str:
@@ -76,61 +75,53 @@ class Written:
 
 def write(template: MessageTemplate, fields: Fields, *, subject: str | None = None) -> Written:
     """Fills in the fields. `subject` stands above that of the template. Raises DeliveryError."""
-    channel = template.key.channel
+    channel = channel_of(template.key.channel)
     body = _part("text", lambda: render(template.body_text, fields))
     if not body:
         raise DeliveryError("text: it is empty")
-    if channel is ChannelName.EMAIL:
-        written = _part("subject", lambda: render_line(subject or template.subject or "", fields))
-        if not written:
+    body = channel.fit(body)
+    title = html = content_sid = variables = None
+    if Part.SUBJECT in channel.parts:
+        title = _part("subject", lambda: render_line(subject or template.subject or "", fields))
+        if not title:
             raise DeliveryError("subject: it is empty")
-        html = template.body_html
-        return Written(
-            written if len(written) <= LONGEST_SUBJECT else written[: LONGEST_SUBJECT - 1] + "…",
-            body,
-            None if html is None else _part("html", lambda: render(html, fields, is_html=True)),
-            None,
-            None,
-        )
-    if channel is ChannelName.SMS:
-        body = for_sms(body)
-        if (parts := segments(body)) > MOST_SEGMENTS:
-            raise DeliveryError(f"text: an SMS of {parts} parts is too long; {MOST_SEGMENTS} are possible")
-        return Written(None, body, None, None, None)
-    if len(body) > LONGEST_WHATSAPP:
-        raise DeliveryError(f"text: {len(body)} characters are too many; {LONGEST_WHATSAPP} are possible")
-    if template.content_sid is None:
-        return Written(None, body, None, None, None)
-    lines = [line.strip() for line in body.splitlines() if line.strip()]
-    return Written(None, body, None, template.content_sid, {str(n): line for n, line in enumerate(lines, 1)})
+        if len(title) > LONGEST_SUBJECT:
+            title = title[: LONGEST_SUBJECT - 1] + "…"
+    if Part.HTML in channel.parts and (source := template.body_html) is not None:
+        html = _part("html", lambda: render(source, fields, is_html=True))
+    if Part.APPROVED_TEMPLATE in channel.parts and template.content_sid is not None:
+        content_sid = template.content_sid
+        lines = [line.strip() for line in body.splitlines() if line.strip()]
+        variables = {str(place): line for place, line in enumerate(lines, 1)}
+    return Written(title, body, html, content_sid, variables)
 
 
 def check_template(template: MessageTemplate) -> None:
     """Writes samples with a template and looks at all fields that it names. Raises DeliveryError with part and line."""
-    key = template.key
+    key, channel = template.key, channel_of(template.key.channel)
     if not re.fullmatch("[a-z]{2}", key.language):
         raise DeliveryError(f"language: {key.language[:20]!r} is not two letters like en or de (ISO 639-1)")
     if (key.purpose is Purpose.REMINDER) != (key.level > 0):
         raise DeliveryError("level: a reminder is from day 1 or later on, an invoice has no level")
-    if (key.channel is ChannelName.EMAIL) != (template.subject is not None):
-        raise DeliveryError("subject: an email needs one, nothing else has one")
-    if template.body_html is not None and key.channel is not ChannelName.EMAIL:
-        raise DeliveryError("html: only an email has it")
-    if template.content_sid is not None and key.channel is not ChannelName.WHATSAPP:
-        raise DeliveryError("content_sid: only a WhatsApp message has it")
+    if (Part.SUBJECT in channel.parts) != (template.subject is not None):
+        raise DeliveryError(f"subject: {channel.title} {'have none' if template.subject is not None else 'need one'}")
+    if template.body_html is not None and Part.HTML not in channel.parts:
+        raise DeliveryError(f"html: {channel.title} have none")
+    if template.content_sid is not None and Part.APPROVED_TEMPLATE not in channel.parts:
+        raise DeliveryError(f"content_sid: {channel.title} have none")
     if template.content_sid is not None and not _CONTENT_SID.fullmatch(template.content_sid):
         raise DeliveryError("content_sid: it is written HX and 32 digits or letters a to f")
     _part("subject", lambda: check_names(template.subject or ""))
     _part("text", lambda: check_names(template.body_text))
     _part("html", lambda: check_names(template.body_html or "", is_html=True))
-    for sample in _samples(key):
+    for sample in _samples(key.purpose, key.level, key.language):
         write(template, sample)
 
 
 def check_subject(subject: str) -> None:
     """Looks at a subject that stands above those of templates. Raises DeliveryError."""
     _part("subject", lambda: check_names(subject))
-    for sample in _samples(TemplateKey(Purpose.INVOICE, 0, ChannelName.EMAIL, LAST_RESORT)):
+    for sample in _samples(Purpose.INVOICE, 0, LAST_RESORT):
         if not _part("subject", partial(render_line, subject, sample)):
             raise DeliveryError("subject: it is empty")
 
@@ -153,20 +144,21 @@ def remove_message_template(connection: Connection, key: TemplateKey, *, created
 
 def message_templates(connection: Connection) -> list[MessageTemplate]:
     """All texts that count for the organization in scope."""
-    found = dict(default_templates())
-    for purpose in Purpose:
-        for channel in ChannelName:
+    found: dict[TemplateKey, MessageTemplate] = {}
+    for channel in MESSAGING_CHANNELS.names():
+        found |= _defaults(channel)
+        for purpose in Purpose:
             found |= {own.key: own for own in _own(connection, purpose, channel)}
     return [found[key] for key in sorted(found)]
 
 
 def find_template(
-    connection: Connection, purpose: Purpose, level: int, channel: ChannelName, languages: Iterable[str]
+    connection: Connection, purpose: Purpose, level: int, channel: str, languages: Iterable[str]
 ) -> MessageTemplate:
     """The text for a message: of the first of the languages that there is one in, else English, with the highest level
     that is reached. Raises DeliveryError where there is none.
     """
-    there = {key: each for key, each in default_templates().items() if (key.purpose, key.channel) == (purpose, channel)}
+    there = {key: each for key, each in _defaults(channel).items() if key.purpose is purpose}
     there |= {own.key: own for own in _own(connection, purpose, channel)}
     for language in (*languages, LAST_RESORT):
         reached = [key for key in there if key.language == language and key.level <= level]
@@ -186,19 +178,27 @@ def default_templates() -> dict[TemplateKey, MessageTemplate]:
             if not (match := _FILE.fullmatch(file.name)):
                 continue
             purpose, level, channel, subject, kind = match.groups()
-            key = TemplateKey(Purpose(purpose), int(level or 0), ChannelName(channel), folder.name)
+            key = TemplateKey(Purpose(purpose), int(level or 0), channel, folder.name)
             name = "subject" if subject else "body_html" if kind == "html" else "body_text"
             content = file.read_text(encoding="utf-8")
             parts.setdefault(key, {})[name] = content.strip() if subject else content
     return {key: replace(MessageTemplate(key, "", is_own=False), **texts) for key, texts in parts.items()}  # type: ignore[arg-type]  # the names are those of texts
 
 
-def _samples(key: TemplateKey) -> list[Fields]:
-    samples = [
-        sample_fields(language=key.language, level=key.level, is_sparse=is_sparse) for is_sparse in (False, True)
-    ]
-    if key.purpose is Purpose.INVOICE:
-        samples.append(sample_fields(language=key.language, level=0, is_credit_note=True))
+def _defaults(channel: str) -> dict[TemplateKey, MessageTemplate]:
+    """The project's texts for a channel: those written for it, else those of the one that it names."""
+    every = default_templates()
+    own = {key: each for key, each in every.items() if key.channel == channel}
+    if own or (like := channel_of(channel).texts_of) is None:
+        return own
+    borrowed = (replace(each, key=replace(key, channel=channel)) for key, each in every.items() if key.channel == like)
+    return {each.key: each for each in borrowed}
+
+
+def _samples(purpose: Purpose, level: int, language: str) -> list[Fields]:
+    samples = [sample_fields(language=language, level=level, is_sparse=is_sparse) for is_sparse in (False, True)]
+    if purpose is Purpose.INVOICE:
+        samples.append(sample_fields(language=language, level=0, is_credit_note=True))
     return samples
 
 
@@ -209,7 +209,7 @@ def _part(name: str, work: Callable[[], T]) -> T:
         raise DeliveryError(f"{name}, {error}" if error.line is not None else f"{name}: {error}") from None
 
 
-def _own(connection: Connection, purpose: Purpose, channel: ChannelName) -> list[MessageTemplate]:
+def _own(connection: Connection, purpose: Purpose, channel: str) -> list[MessageTemplate]:
     rows = connection.execute(
         text(
             """select distinct on (t.language, t.level) t.* from delivery.message_template t
@@ -217,7 +217,7 @@ def _own(connection: Connection, purpose: Purpose, channel: ChannelName) -> list
                  and t.organization_id = organizations.current()
                order by t.language, t.level, t.id desc"""
         ),
-        {"purpose": purpose.value, "channel": channel.value},
+        {"purpose": purpose.value, "channel": channel},
     )
     return [
         MessageTemplate(
@@ -246,7 +246,7 @@ def _insert(connection: Connection, key: TemplateKey, template: MessageTemplate 
         {
             "purpose": key.purpose.value,
             "level": key.level,
-            "channel": key.channel.value,
+            "channel": key.channel,
             "language": key.language,
             "is_removed": template is None,
             "subject": template and template.subject,

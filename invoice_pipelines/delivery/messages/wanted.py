@@ -1,4 +1,4 @@
-"""Holds what an entry of the queue asks for, by its kind: see delivery.values on their subjects."""
+"""What an entry of the queue asks for, by its kind: see delivery.values on their subjects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from invoice_pipelines.delivery.values import (
     COMMUNICATIONS,
     SEND_MESSAGE,
     SEND_OVERDUE_NOTIFICATION,
-    ChannelName,
     DeliveryError,
     Purpose,
 )
@@ -62,7 +61,7 @@ def what_is_wanted(connection: Connection, claimed: Claim, item: Item) -> Wanted
                 {"id": notification_id},
             ).one_or_none()
             if row is not None:
-                key = MessageKey(row.invoice_id, Purpose.REMINDER, row.level, ChannelName(channel))
+                key = MessageKey(row.invoice_id, Purpose.REMINDER, row.level, channel)
                 found = Wanted(key, claimed.kind, item, notification_id=notification_id)
     except DeliveryError as error:
         return Failed("BAD_REQUEST", f"{error}. Ask again.")

@@ -1,70 +1,38 @@
-"""Holds how a message gets its words, its addresses and its document, once: each attempt then sends the same bytes.
+"""How a message gets its words, its addresses and its document, once: each attempt then sends the same bytes.
 
 What was refused for certain went nowhere, so it may be written anew, as it is where another amount is due by now.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.issued_invoices import get_issued_invoice
-from invoice_pipelines.delivery.channels.channel import Attachment, Outgoing, Unavailable
+from invoice_pipelines.delivery.channels.addresses import Address
+from invoice_pipelines.delivery.channels.channel import Attachment, MessagingChannel, Outgoing, Part, channel_of
+from invoice_pipelines.delivery.channels.email import domain_of
 from invoice_pipelines.delivery.documents.documents import DocumentNotMade, make_one
 from invoice_pipelines.delivery.documents.rows import Document, document_bytes
-from invoice_pipelines.delivery.messages.addresses import Address, check_address
 from invoice_pipelines.delivery.messages.fields import clean, fields_of
 from invoice_pipelines.delivery.messages.messages import Message, get_message, update_message
 from invoice_pipelines.delivery.messages.templates import find_template, write
 from invoice_pipelines.delivery.rendering.language.catalogues import load_catalogue
-from invoice_pipelines.delivery.values import ChannelName, DeliveryError, DocumentFormat
+from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.overdue.sending import StillDue
 from invoice_pipelines.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Whom a message comes from."""
-
-    address: str
-    name: str | None = None
-    reply_to: str | None = None
-
-
-def sender_of(settings: Settings, organization: Organization, channel: ChannelName) -> Sender:
-    """Whom messages of an organization come from. Raises Unavailable NOT_SET_UP."""
-    wanted = organization.settings.messages
-    if channel is ChannelName.EMAIL:
-        address = wanted.email_from or settings.email_from
-        if address is None:
-            raise Unavailable(
-                "NOT_SET_UP", "No address to send from: set EMAIL_FROM, or email_from of the organization."
-            )
-        if not _domain(address):
-            raise Unavailable("NOT_SET_UP", f"{address[:80]!r} is no address to send from: see EMAIL_FROM, email_from.")
-        return Sender(address, clean(wanted.email_from_name or organization.name), wanted.email_reply_to)
-    number = wanted.sms_from if channel is ChannelName.SMS else wanted.whatsapp_from
-    if number is None:
-        raise Unavailable(
-            "NOT_SET_UP", f"No number to send from: set {channel}_from in the settings of the organization."
-        )
-    return Sender(number)
-
-
-def redirect_of(settings: Settings, organization: Organization, channel: ChannelName) -> Address | None:
+def redirect_of(settings: Settings, organization: Organization, channel: MessagingChannel) -> Address | None:
     """Where all messages of a channel go in test mode: as the deployment says, or else the organization. None: it is
     not test mode. Raises AddressError.
     """
-    wanted = organization.settings.messages
-    if channel is ChannelName.EMAIL:
-        to = settings.redirect_email or wanted.redirect_email
-    else:
-        to = settings.redirect_phone or wanted.redirect_phone
-    return None if to is None else check_address(channel, to, organization.country_code)
+    name = f"redirect_{channel.addresses.field}"
+    to = getattr(settings, name) or getattr(organization.settings.messages, name)
+    return None if to is None else channel.addresses.check(to, organization.country_code)
 
 
 def compose(
@@ -82,14 +50,15 @@ def compose(
     Raises DeliveryError (a template is wrong), DocumentNotMade, StorageError, or Unavailable NOT_SET_UP.
     """
     invoice = get_issued_invoice(connection, message.invoice_id)
-    sender = sender_of(settings, organization, message.channel)
+    channel = channel_of(message.channel)
+    sender = channel.sender(settings, organization)
     wanted = message.language or invoice.language
     template = find_template(
         connection, message.purpose, message.level, message.channel, (wanted, organization.settings.language)
     )
     language = template.key.language
     document: Document | None = None
-    if message.channel is ChannelName.EMAIL and message.wishes.get("include_pdf", True):
+    if Part.ATTACHMENTS in channel.parts and message.wishes.get("include_pdf", True):
         document = make_one(connection, settings, organization, message.invoice_id, DocumentFormat.ZUGFERD, wanted)
     fields = fields_of(
         invoice,
@@ -107,24 +76,26 @@ def compose(
     except DeliveryError as error:
         owner = "" if template.is_own else " of the project"
         raise DeliveryError(f"The text{owner} for {template.key} cannot be used: {error}") from None
+    header = message.message_id_header
+    if header is None and Part.MESSAGE_ID in channel.parts:
+        header = f"<{message.id.hex}@{domain_of(sender.address)}>"
     meant_for = f"[for {clean(message.redirected_from)}] " if message.redirected_from is not None else ""
-    is_email = message.channel is ChannelName.EMAIL
     update_message(
         connection,
         message.id,
         language=language,
         address=address.address,
         sender=sender.address,
-        sender_name=sender.name,
+        sender_name=None if sender.name is None else clean(sender.name),
         reply_to=sender.reply_to,
         subject=None if written.subject is None else meant_for + written.subject,
-        body_text=written.body_text if is_email or written.content_sid else meant_for + written.body_text,
+        body_text=written.body_text if written.subject or written.content_sid else meant_for + written.body_text,
         body_html=written.body_html,
         content_sid=written.content_sid,
         content_variables=written.content_variables,
         amount_due=None if due is None else due.amount_due,
         document_id=None if document is None else document.id,
-        message_id_header=message.message_id_header or (_message_id(message.id, sender) if is_email else None),
+        message_id_header=header,
         composed_at=now,
     )
     composed = get_message(connection, message.id)
@@ -161,19 +132,6 @@ def outgoing(connection: Connection, settings: Settings, organization_id: UUID, 
         content_sid=message.content_sid,
         content_variables=message.content_variables or {},
     )
-
-
-def _message_id(message_id: UUID, sender: Sender) -> str:
-    return f"<{message_id.hex}@{_domain(sender.address)}>"
-
-
-def _domain(address: str) -> str:
-    """The domain of an email address in ASCII; empty where it has none."""
-    local, _, domain = address.rpartition("@")
-    try:
-        return domain.encode("idna").decode("ascii") if local and domain.isprintable() else ""
-    except UnicodeError:
-        return ""
 
 
 def _document(connection: Connection, document_id: UUID) -> Document:

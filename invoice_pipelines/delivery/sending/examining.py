@@ -1,4 +1,4 @@
-"""Holds what is looked at before a message goes out: which message an entry asks for, and whether it may go now.
+"""What is looked at before a message goes out: which message an entry asks for, and whether it may go now.
 
 It is looked at when an entry is taken, again when the message is written, and what may change at any moment once more
 while it is handed over (`still_wanted`).
@@ -14,7 +14,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from invoice_pipelines.delivery.messages.addresses import Address, AddressError, find_address
+from invoice_pipelines.delivery.channels.addresses import Address, AddressError
+from invoice_pipelines.delivery.channels.channel import channel_of
 from invoice_pipelines.delivery.messages.messages import (
     Message,
     insert_message,
@@ -29,6 +30,7 @@ from invoice_pipelines.delivery.sending.composing import redirect_of
 from invoice_pipelines.delivery.values import COMMUNICATIONS, MessageStatus, Purpose
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.overdue.sending import StillDue, still_due
+from invoice_pipelines.registry import MESSAGING_CHANNELS, UnknownName
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Failed, Item, Later, Outcome, Skipped
 from invoice_pipelines.work.values import one_line
@@ -79,6 +81,13 @@ def examine(
             return Unsettled(message, facts.now)
         if message.status is MessageStatus.UNKNOWN:
             return unknown_outcome(message)
+    try:
+        MESSAGING_CHANNELS.check(key.channel)
+    except UnknownName as error:
+        for message in messages:
+            if message.status is MessageStatus.WAITING:
+                fail_message(connection, message, "UNKNOWN_CHANNEL", str(error))
+        return Failed("UNKNOWN_CHANNEL", str(error))
     if facts.status == "void":
         _cancel(connection, messages, "VOID", "The invoice is void.")
         reason = f"Invoice {facts.invoice_number} is void: nothing is sent of it."
@@ -98,9 +107,9 @@ def _addressed(
     messages: Sequence[Message],
     due: StillDue | None,
 ) -> Ready | Outcome:
-    channel = wanted.key.channel
+    channel = channel_of(wanted.key.channel)
     try:
-        customers = find_address(channel, facts.email, facts.phone, facts.country_code)
+        customers = channel.addresses.find({"email": facts.email, "phone": facts.phone}, facts.country_code)
     except AddressError as error:
         message = _row_for(connection, wanted, messages, "", None)
         if message is not None and message.status not in _GONE:
@@ -127,7 +136,7 @@ def _addressed(
         and _asked_at(connection, wanted.item) < message.ended_at
     ):
         return Skipped("It was cancelled by hand.")
-    opt_out = find_opt_out(connection, channel, customers.recipient)
+    opt_out = find_opt_out(connection, channel.name, customers.recipient)
     if opt_out is not None:
         if opt_out.reason == "bounced":
             reason = (
@@ -137,13 +146,13 @@ def _addressed(
             fail_message(connection, message, "BOUNCED", reason)
             return Failed("BOUNCED", reason)
         _cancel(connection, [message], "OPTED_OUT", f"{customers.address} opted out on {opt_out.created_at:%Y-%m-%d}.")
-        return Skipped(f"{customers.address} opted out of {channel} on {opt_out.created_at:%Y-%m-%d}.")
+        return Skipped(f"{customers.address} opted out of {channel.name} on {opt_out.created_at:%Y-%m-%d}.")
     if message.status is not MessageStatus.WAITING:
         message = _changed(
             connection, message, status="waiting", error_code=None, error_message=None, ended_at=None, **NOT_COMPOSED
         )
     hours = organization.settings.messages
-    if channel.value in hours.quiet_channels:
+    if channel.name in hours.quiet_channels:
         ends = quiet_ends(facts.now, organization.time_zone, hours.quiet_from, hours.quiet_until)
         if ends is not None:
             return Later(ends, "QUIET_HOURS", f"Quiet hours until {ends.astimezone(organization.time_zone):%H:%M}.")

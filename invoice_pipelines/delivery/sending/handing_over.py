@@ -1,4 +1,4 @@
-"""Holds how a message is handed over: its attempt is committed first, and what came of it is recorded with it.
+"""How a message is handed over: its attempt is committed first, and what came of it is recorded with it.
 
 Functions that take a connection work in its transaction, within the organization; the message is locked by it.
 """
@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 
 from invoice_pipelines.delivery.channels.channel import (
     Accepted,
-    Channel,
     LookedUp,
+    OpenChannel,
     OutcomeUnknown,
     Outgoing,
     Refused,
@@ -75,7 +75,7 @@ def intend(connection: Connection, settings: Settings, organization: Organizatio
 
 
 def hand_over(
-    connection: Connection, settings: Settings, item: Item, intended: Intended, channel: Channel
+    connection: Connection, settings: Settings, item: Item, intended: Intended, channel: OpenChannel
 ) -> Outcome | Away | Again:
     """Hands a message over in a transaction that stays open while the provider answers. Nothing that happens with the
     provider is raised: all of it is recorded.
@@ -143,7 +143,7 @@ def record_sent(connection: Connection, message: Message, attempt: int, answer: 
     )
     tell_overdue(connection, message)
     operation = "found" if was_found else "sent"
-    return Succeeded({"message_id": message.id, "operation": operation, "channel": message.channel.value})
+    return Succeeded({"message_id": message.id, "operation": operation, "channel": message.channel})
 
 
 def tell_overdue(connection: Connection, message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Holds what becomes of a message that may have gone out: its answer was lost, or its process died.
+"""What becomes of a message that may have gone out: its answer was lost, or its process died.
 
 Its attempt is given up first, so that nobody sends it any more (see `attempts`). What went out until then is known to
 the provider LOOK_UP_AFTER_SECONDS later, and then it is asked.

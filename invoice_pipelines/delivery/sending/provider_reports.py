@@ -1,5 +1,5 @@
-"""Reads what providers report of messages that they took: Twilio's statuses, and mail servers' reports of emails that
-could not be delivered. What a report changes is in `decisions`.
+"""What providers report of messages that they took, read: statuses that a channel can ask for (Twilio's), and mail
+servers' reports of emails that could not be delivered. What a report changes is in `decisions`.
 
 The mailbox of these reports is that of the deployment: whoever reads it reads the reports of all organizations, and
 writes each down in the scope of the one whose message it is about. A report is believed if it names the Message-ID,
@@ -16,15 +16,12 @@ from sqlalchemy import Engine, text
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.delivery.channels.bounces import DeliveryReport, read_reports
-from invoice_pipelines.delivery.channels.channel import Unavailable
+from invoice_pipelines.delivery.channels.channel import MessagingChannel, ReportedStatus, Unavailable, channels_to_ask
 from invoice_pipelines.delivery.channels.mailbox import Mailbox
-from invoice_pipelines.delivery.channels.reported import ReportedStatus, statuses
 from invoice_pipelines.delivery.messages.decisions import record_report
-from invoice_pipelines.delivery.values import ChannelName, MessageStatus
+from invoice_pipelines.delivery.overview import SETTLED_WITHIN
+from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.settings import Settings
-
-SETTLED_WITHIN_HOURS = 72
-"""A message of which a phone has not told by then is not asked for any more."""
 
 _AT_ONCE = 100
 _MESSAGES = 5_000
@@ -36,7 +33,7 @@ class ReportsRead:
     """What was read. `delivered` and `bounced` count messages that changed; the others are of the mailbox."""
 
     asked: int = 0
-    """Messages for which Twilio was asked"""
+    """Messages for which a provider was asked"""
     delivered: int = 0
     bounced: int = 0
     emails: int = 0
@@ -50,16 +47,18 @@ class ReportsRead:
 
 
 def read_statuses(engine: Engine, settings: Settings, organization_id: UUID) -> ReportsRead:
-    """Asks Twilio what became of the organization's messages; nothing where Twilio is not set up.
+    """Asks what became of the organization's messages by each channel that can be asked and is set up.
 
     Doing it twice at the same time, or again, changes nothing more; so it is with read_mailbox.
     """
     read = ReportsRead()
-    if settings.twilio_account_sid is not None and settings.twilio_auth_token is not None:
+    problems = []
+    for channel in channels_to_ask(settings):
         try:
-            _read_statuses(engine, settings, organization_id, read)
+            _read_statuses(engine, settings, organization_id, channel, read)
         except Unavailable as error:
-            read.problems = (str(error),)
+            problems.append(str(error))
+    read.problems = tuple(dict.fromkeys(problems))
     return read
 
 
@@ -80,28 +79,30 @@ def read_mailbox(engine: Engine, settings: Settings) -> ReportsRead:
     return read
 
 
-def _read_statuses(engine: Engine, settings: Settings, organization_id: UUID, read: ReportsRead) -> None:
-    for channel in (ChannelName.SMS, ChannelName.WHATSAPP):
-        while read.asked < _MESSAGES:
-            with organization_scope(engine, organization_id) as connection:
-                waiting = connection.execute(
-                    text(
-                        """select u.id, u.provider_id
-                           from delivery.unsettled_messages(
-                               :channel, clock_timestamp() - make_interval(hours => :hours), :count) u"""
-                    ),
-                    {"channel": channel, "hours": SETTLED_WITHIN_HOURS, "count": _AT_ONCE},
-                ).all()
-            if not waiting:
-                break
-            told: list[tuple[str, ReportedStatus]] = []
-            try:
-                # Outside of a transaction, as each is a call over the network.
-                for one in statuses(settings, (row.provider_id for row in waiting)):
-                    told.append(one)
-            finally:
-                read.asked += len(told)
-                _record_statuses(engine, organization_id, {row.provider_id: row.id for row in waiting}, told, read)
+def _read_statuses(
+    engine: Engine, settings: Settings, organization_id: UUID, channel: MessagingChannel, read: ReportsRead
+) -> None:
+    assert channel.statuses is not None
+    while read.asked < _MESSAGES:
+        with organization_scope(engine, organization_id) as connection:
+            waiting = connection.execute(
+                text(
+                    """select u.id, u.provider_id
+                       from delivery.unsettled_messages(
+                           :channel, clock_timestamp() - cast(:within as interval), :count) u"""
+                ),
+                {"channel": channel.name, "within": SETTLED_WITHIN, "count": _AT_ONCE},
+            ).all()
+        if not waiting:
+            break
+        told: list[tuple[str, ReportedStatus]] = []
+        try:
+            # Outside of a transaction, as each is a call over the network.
+            for one in channel.statuses(settings, (row.provider_id for row in waiting)):
+                told.append(one)
+        finally:
+            read.asked += len(told)
+            _record_statuses(engine, organization_id, {row.provider_id: row.id for row in waiting}, told, read)
 
 
 def _record_statuses(
@@ -131,7 +132,7 @@ def _record_statuses(
                 provider_status=reported.provider_status,
                 code=reported.code,
                 detail=reported.detail,
-                reported_by="Twilio",
+                reported_by=reported.reported_by,
             ):
                 _count(read, reported.status)
 

@@ -1,12 +1,10 @@
-"""Holds what a sending run tells of itself, while it goes on and at its end. No database here."""
+"""What a sending run tells of itself, while it goes on and at its end. No database here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-
-from invoice_pipelines.delivery.values import ChannelName
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class SendReport:
     retried: int
     postponed: int
     released: int
-    sent_by_channel: Mapping[ChannelName, int]
+    sent_by_channel: Mapping[str, int]
     postponed_by_reason: Mapping[str, int]
     seconds: float
     items_per_second: float

@@ -1,4 +1,4 @@
-"""Holds what one thread of a sending run does with an entry: examines, waits for its turn, writes, hands over, records.
+"""What one thread of a sending run does with an entry: examines, waits for its turn, writes, hands over, records.
 
     turn           outside of any transaction; one that is not used is kept for the next entry
     examine        a transaction: which message it is, and whether it may go now;
@@ -22,11 +22,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from invoice_pipelines.database.errors import LOCK_NOT_AVAILABLE, is_put_off, sqlstate
-from invoice_pipelines.delivery.channels.channel import Channel, LookedUp, Unavailable
+from invoice_pipelines.delivery.channels.channel import LookedUp, OpenChannel, Unavailable, channel_of
 from invoice_pipelines.delivery.documents.documents import DocumentNotMade
 from invoice_pipelines.delivery.messages.messages import UnderWay, lock_messages
 from invoice_pipelines.delivery.messages.wanted import Wanted, what_is_wanted
-from invoice_pipelines.delivery.sending.composing import sender_of
 from invoice_pipelines.delivery.sending.examining import Ready, Unsettled, examine, fail_message
 from invoice_pipelines.delivery.sending.handing_over import (
     Again,
@@ -38,7 +37,7 @@ from invoice_pipelines.delivery.sending.handing_over import (
     known_code,
 )
 from invoice_pipelines.delivery.sending.looking_up import ToLookUp, record_look_up, settle
-from invoice_pipelines.delivery.values import ChannelName, DeliveryError, MessageStatus
+from invoice_pipelines.delivery.values import DeliveryError, MessageStatus
 from invoice_pipelines.storage import StorageError
 from invoice_pipelines.work import Claim, Failed, Item, Later, LeaseLost, Outcome, claim, finish, release
 from invoice_pipelines.work.failures import reason_of
@@ -66,10 +65,10 @@ class Sender:
         self._shared = shared
         self._settings = shared.settings
         self._organization = shared.organization
-        self._channels: dict[ChannelName, Channel] = {}
-        self._turn: ChannelName | None = None
+        self._channels: dict[str, OpenChannel] = {}
+        self._turn: str | None = None
         """the channel of the turn in hand"""
-        self._latest: ChannelName | None = None
+        self._latest: str | None = None
         """the channel of the latest message: that of the next one, most likely"""
 
     def close(self) -> None:
@@ -132,12 +131,12 @@ class Sender:
             self._turn = self._latest
         with self._scope() as connection:
             found = self._find(connection, claimed, item)
-            if not isinstance(found, Intended | ToLookUp | ChannelName):
+            if not isinstance(found, Intended | ToLookUp | str):
                 self._finish_in(connection, claimed, found)
                 return None
         if isinstance(found, ToLookUp):
             return self._look_up(claimed, item, found)
-        if isinstance(found, ChannelName):
+        if isinstance(found, str):
             self._turn, self._latest = None, found
             return Again.BEGIN_ANEW
         self._turn = None
@@ -151,7 +150,7 @@ class Sender:
             self._finish_at_any_rate(connection, claimed, outcome)
         return None
 
-    def _find(self, connection: Connection, claimed: Claim, item: Item) -> Intended | ToLookUp | ChannelName | Outcome:
+    def _find(self, connection: Connection, claimed: Claim, item: Item) -> Intended | ToLookUp | str | Outcome:
         """What is to be done about an entry; a channel where a turn of that is needed first."""
         wanted = what_is_wanted(connection, claimed, item)
         if isinstance(wanted, Failed):
@@ -165,11 +164,11 @@ class Sender:
         try:
             if (closed := self._shared.closed(name)) is not None:
                 raise closed
-            sender_of(self._settings, self._organization, name)
+            channel_of(name).sender(self._settings, self._organization)
             self._channel(name)
         except Unavailable as error:
             return self._put_off(name, error)
-        return self._intend(connection, item, found) if self._turn is name else name
+        return self._intend(connection, item, found) if self._turn == name else name
 
     def _intend(self, connection: Connection, item: Item, found: Ready) -> Intended | Outcome:
         try:
@@ -190,8 +189,12 @@ class Sender:
     def _look_up(self, claimed: Claim, item: Item, asked: ToLookUp) -> Again | None:
         """Asks the provider whether a message went out."""
         answer: LookedUp | Exception
+        name = asked.message.channel
         try:
-            answer = self._channel(asked.message.channel).look_up(asked.outgoing, asked.since)
+            if channel_of(name).can_look_up:
+                answer = self._channel(name).look_up(asked.outgoing, asked.since)
+            else:
+                answer = LookedUp(None, detail=f"Nobody can be asked what became of {channel_of(name).title}.")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is asked again
             answer = error
         with self._scope() as connection:
@@ -201,7 +204,7 @@ class Sender:
             self._finish_at_any_rate(connection, claimed, outcome)
         return None
 
-    def _put_off(self, name: ChannelName, error: Unavailable) -> Later:
+    def _put_off(self, name: str, error: Unavailable) -> Later:
         if error.code == "NOT_SET_UP":
             rest = NOT_SET_UP_REST
         else:
@@ -237,7 +240,7 @@ class Sender:
         except (LeaseLost, SQLAlchemyError) as error:
             log.warning("The entry of a message could not be finished: %s", reason_of(error).message)
 
-    def _channel(self, name: ChannelName) -> Channel:
+    def _channel(self, name: str) -> OpenChannel:
         if name not in self._channels:
             self._channels[name] = self._shared.open_channel(name)
         return self._channels[name]

@@ -1,4 +1,4 @@
-"""Holds the sending of an organization's messages: its threads, their heartbeat, and what it reports.
+"""The sending of an organization's messages: its threads, their heartbeat, and what it reports.
 
     report = send_messages(engine, settings, organization, time_box=timedelta(minutes=30))
 
@@ -33,13 +33,12 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from invoice_pipelines import work
-from invoice_pipelines.delivery.channels.channel import Channel, Unavailable
-from invoice_pipelines.delivery.channels.opening import open_channel
+from invoice_pipelines.delivery.channels.channel import OpenChannel, Unavailable, channel_of
 from invoice_pipelines.delivery.messages.decisions import cancel_messages_of_cancelled_jobs
 from invoice_pipelines.delivery.sending.report import SendFailure, SendProgress, SendReport
 from invoice_pipelines.delivery.sending.sender import Sender
-from invoice_pipelines.delivery.sending.turns import spacing_of, take_turn
-from invoice_pipelines.delivery.values import COMMUNICATIONS, SENDING_KINDS, ChannelName
+from invoice_pipelines.delivery.sending.turns import take_turn
+from invoice_pipelines.delivery.values import COMMUNICATIONS, SENDING_KINDS
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Claim, Failed, JobStatus, Later, Outcome, Skipped, Succeeded
@@ -65,7 +64,7 @@ def send_messages(
     job_id: UUID | None = None,
     on_progress: Callable[[SendProgress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-    channels: Callable[[ChannelName], Channel] | None = None,
+    channels: Callable[[str], OpenChannel] | None = None,
 ) -> SendReport:
     """Sends what is due until nothing is left, the time box ends or `should_stop()` says so.
 
@@ -86,14 +85,14 @@ class Shared:
         time_box: timedelta,
         job_id: UUID | None,
         should_stop: Callable[[], bool] | None,
-        channels: Callable[[ChannelName], Channel] | None,
+        channels: Callable[[str], OpenChannel] | None,
     ) -> None:
         self.settings = settings
         self.organization = organization
         self.kinds = SENDING_KINDS if job_id is None else (COMMUNICATIONS,)
         self.lease = timedelta(seconds=settings.lease_seconds)
         self.look_up_after = timedelta(seconds=settings.look_up_after_seconds)
-        self.open_channel = channels or (lambda name: open_channel(settings, name))
+        self.open_channel = channels or (lambda name: channel_of(name).open(settings))
         self._engine = engine
         self._time_box = time_box
         self._job_id = job_id
@@ -102,10 +101,10 @@ class Shared:
         self._looked_at_job = self._started
         self._lock = threading.Lock()
         self._claims: dict[UUID, Claim] = {}
-        self._closed: dict[ChannelName, tuple[datetime, Unavailable]] = {}
+        self._closed: dict[str, tuple[datetime, Unavailable]] = {}
         self._returned: dict[str, float] = {}
         self._counts: Counter[str] = Counter()
-        self._by_channel: Counter[ChannelName] = Counter()
+        self._by_channel: Counter[str] = Counter()
         self._by_reason: Counter[str] = Counter()
         self._failures: list[SendFailure] = []
         self._ended: str | None = None
@@ -166,10 +165,10 @@ class Shared:
             self._end("empty")
         return self._stopping.is_set()
 
-    def wait_for_turn(self, channel: ChannelName) -> bool:
+    def wait_for_turn(self, channel: str) -> bool:
         """Waits until the next message of a channel may go out; False: the run is over before."""
         with self.scope() as connection:
-            wait = take_turn(connection, channel, spacing_of(self.organization.settings.messages, channel))
+            wait = take_turn(connection, channel_of(channel), self.organization.settings.messages)
         until = time.monotonic() + wait
         while (left := until - time.monotonic()) > 0:
             if self.is_over():
@@ -190,13 +189,13 @@ class Shared:
             )
             yield connection
 
-    def closed(self, name: ChannelName) -> Unavailable | None:
+    def closed(self, name: str) -> Unavailable | None:
         """Why messages of a channel cannot go out now; None: they can."""
         with self._lock:
             until, error = self._closed.get(name, (datetime.min.replace(tzinfo=UTC), None))
         return error if until > datetime.now(UTC) else None
 
-    def close_channel(self, name: ChannelName, error: Unavailable, until: datetime) -> datetime:
+    def close_channel(self, name: str, error: Unavailable, until: datetime) -> datetime:
         """Lets the messages of a channel wait; until when. They come back one after the other."""
         with self._lock:
             known, _ = self._closed.get(name, (until, error))
@@ -232,7 +231,7 @@ class Shared:
                 case Succeeded(result):
                     done = result or {}
                     self._counts[str(done["operation"])] += 1
-                    self._by_channel[ChannelName(done["channel"])] += 1
+                    self._by_channel[str(done["channel"])] += 1
                 case Skipped():
                     self._counts["skipped"] += 1
                 case Later(_, code, _):

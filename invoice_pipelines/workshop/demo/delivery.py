@@ -32,7 +32,6 @@ from invoice_pipelines.delivery import promises
 from invoice_pipelines.delivery.documents.documents import DocumentRequest, ask_for_documents, find_bundles
 from invoice_pipelines.delivery.messages.messages import CommunicationRequest, ask_for_communications
 from invoice_pipelines.delivery.overview import delivery_state
-from invoice_pipelines.delivery.values import ChannelName
 from invoice_pipelines.organizations.settings import DocumentSettings, MessageSettings
 from invoice_pipelines.settings import PREFIX, Settings, load_settings
 from invoice_pipelines.storage import read_blob, root_path
@@ -143,7 +142,7 @@ def ask(engine: Engine, batches: Sequence[Batch]) -> None:
             issued = _issued(connection)
             ask_for_documents(connection, issued, DocumentRequest(combined=True), created_by="demo")
             if batch.slug == BY_EMAIL:
-                by_email = CommunicationRequest(method=ChannelName.EMAIL)
+                by_email = CommunicationRequest(method="email")
                 ask_for_communications(connection, issued, by_email, created_by="demo")
                 continue
             for number, phone in PHONES.items():
@@ -151,7 +150,7 @@ def ask(engine: Engine, batches: Sequence[Batch]) -> None:
                     text("update billing.customer set phone = :phone where customer_number = :number"),
                     {"phone": phone, "number": number},
                 )
-            by_sms = CommunicationRequest(method=ChannelName.SMS)
+            by_sms = CommunicationRequest(method="sms")
             ask_for_communications(connection, _issued(connection, tuple(PHONES)), by_sms, created_by="demo")
 
 

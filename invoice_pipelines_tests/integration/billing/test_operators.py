@@ -73,7 +73,7 @@ def test_documents_and_messages_are_asked_for_with_the_invoices(server: Embedded
     newest = "(select id from work.batch_job where kind = 'invoice_orders' order by id desc limit 1)"
     assert psql(f"{asked} = {newest}") == [['{"generate_pdf": true}']]
     refused = psql.run("select create_bulk_invoice_job_sql(array['x'], send_immediately => true)")
-    assert "communication_method: name email, sms or whatsapp" in refused.stderr
+    assert "communication_method: name one of email, sms, whatsapp" in refused.stderr
 
 
 def test_a_job_is_asked_for_processed_and_looked_at(server: EmbeddedServer, desk: Desk) -> None:

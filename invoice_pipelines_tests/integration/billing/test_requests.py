@@ -70,7 +70,7 @@ def test_an_order_of_another_organization_is_as_unknown_as_any(shop: Shop, own_s
         ({"due_days": 10**500}, "due_days: the number is far outside"),
         ({"language": "german"}, "language: german is not a code"),
         ({"language": "d\x00"}, "language: "),
-        ({"send_immediately": True}, "communication_method: name email, sms or whatsapp"),
+        ({"send_immediately": True}, "communication_method: name one of email, sms, whatsapp"),
         ({"send_immediately": True, "communication_method": "fax"}, "communication_method: fax is none of email, sms"),
         ({"communication_method": "email"}, "communication_method: it goes with send_immediately"),
         ({"send_immediately": True, "communication_method": "e\x00"}, "communication_method: "),

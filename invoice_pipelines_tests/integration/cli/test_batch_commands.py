@@ -223,7 +223,7 @@ def test_what_an_organization_chooses_is_shown_and_changed_by_name(office: Offic
         (["list", "--page", "2"], "'2' is not the id of a batch job"),
         (["show", "{job}", "--items", "broken"], "--items: 'broken' is none of all, pending"),
         (["show", "{job}", "--items", "all", "--page", "2"], "--page: '2' is not what a page before said"),
-        (["invoices", "--all-open", "--send", "fax"], "communication_method: fax is none of email, sms and whatsapp"),
+        (["invoices", "--all-open", "--send", "fax"], "communication_method: fax is none of email, sms, whatsapp"),
     ],
 )
 def test_what_is_mistyped_is_one_line_that_names_the_option(office: Office, words: list[str], expected: str) -> None:

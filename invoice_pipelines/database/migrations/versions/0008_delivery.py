@@ -92,7 +92,7 @@ create table delivery.message_template (
     id uuid not null default uuidv7(),
     purpose text not null check (purpose in ('invoice', 'reminder')),
     level integer not null default 0 check (level >= 0),
-    channel text not null check (channel in ('email', 'sms', 'whatsapp')),
+    channel text not null check (channel <> ''),
     language text not null check (language ~ '^[a-z]{2}$'),
     is_removed boolean not null default false,
     subject text,
@@ -103,9 +103,6 @@ create table delivery.message_template (
     created_by text not null default current_setting('application_name'),
     primary key (organization_id, id),
     check (is_removed or body_text is not null),
-    check (is_removed or (channel = 'email') = (subject is not null)),
-    check (channel = 'email' or body_html is null),
-    check (channel = 'whatsapp' or content_sid is null),
     check (purpose = 'reminder' or level = 0)
 );
 comment on table delivery.message_template is
@@ -125,7 +122,7 @@ create table delivery.message (
     customer_id uuid not null,
     purpose text not null check (purpose in ('invoice', 'reminder')),
     level integer not null default 0 check (level >= 0),
-    channel text not null check (channel in ('email', 'sms', 'whatsapp')),
+    channel text not null check (channel <> ''),
     recipient text not null,
     redirected_from text,
     status text not null default 'waiting'
@@ -166,7 +163,7 @@ create table delivery.message (
     check (status not in ('failed', 'bounced', 'cancelled') or error_code is not null)
 );
 comment on table delivery.message is
-    'An outgoing email, SMS or WhatsApp, once per invoice, purpose, level, channel and recipient';
+    'An outgoing message, by a channel that is registered, once per invoice, purpose, level, channel and recipient';
 comment on column delivery.message.recipient is
     'the address in its form for comparing; empty until it is looked up, and where none is known';
 comment on column delivery.message.redirected_from is 'in test mode: whom it would have gone to';
@@ -226,7 +223,7 @@ comment on table delivery.message_event is 'Append-only: what a person decided o
 create table delivery.opt_out (
     organization_id uuid not null references organizations.organization,
     id uuid not null default uuidv7(),
-    channel text not null check (channel in ('email', 'sms', 'whatsapp')),
+    channel text not null check (channel <> ''),
     recipient text not null check (recipient <> ''),
     reason text not null check (reason in ('opted_out', 'bounced')),
     note text,
@@ -243,7 +240,7 @@ create unique index opt_out_in_force on delivery.opt_out (channel, recipient, or
 
 create table delivery.send_turn (
     organization_id uuid not null references organizations.organization,
-    channel text not null check (channel in ('email', 'sms', 'whatsapp')),
+    channel text not null check (channel <> ''),
     next_at timestamptz not null,
     primary key (organization_id, channel)
 );

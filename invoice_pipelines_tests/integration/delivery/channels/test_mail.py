@@ -12,10 +12,16 @@ import pytest
 from pydantic import SecretStr
 
 from invoice_pipelines.delivery.channels import mail as mail_module
-from invoice_pipelines.delivery.channels.channel import Attachment, NotAccepted, OutcomeUnknown, Refused, Unavailable
+from invoice_pipelines.delivery.channels.channel import (
+    Attachment,
+    NotAccepted,
+    OutcomeUnknown,
+    Refused,
+    Unavailable,
+    channel_of,
+    channels,
+)
 from invoice_pipelines.delivery.channels.mail import MailChannel
-from invoice_pipelines.delivery.channels.opening import open_channel
-from invoice_pipelines.delivery.values import ChannelName
 from invoice_pipelines.workshop.sandbox.mail import Fault, MailServer
 from invoice_pipelines_tests.integration.delivery.conftest import settings_of
 from invoice_pipelines_tests.support.delivery.channels.outgoing import CUSTOMER, email
@@ -376,10 +382,10 @@ def test_whatever_goes_wrong_what_is_said_of_a_message_is_true(mail_server: Mail
 
 def test_without_settings_there_is_no_channel(mail_server: MailServer) -> None:
     nothing = settings_of(None, None)
-    for name in ChannelName:
+    for channel_ in channels():
         with pytest.raises(Unavailable) as caught:
-            open_channel(nothing, name)
+            channel_.open(nothing)
         assert caught.value.code == "NOT_SET_UP"
         assert caught.value.is_of_all
-    channel = open_channel(settings_of(mail_server, None), ChannelName.EMAIL)
+    channel = channel_of("email").open(settings_of(mail_server, None))
     assert isinstance(channel, MailChannel)

@@ -22,7 +22,6 @@ from invoice_pipelines.delivery.messages.messages import (
     list_messages,
 )
 from invoice_pipelines.delivery.sending.sending import SendReport, send_messages
-from invoice_pipelines.delivery.values import ChannelName
 from invoice_pipelines.organizations import Organization, find_organization
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.mail import MailServer
@@ -134,7 +133,7 @@ class Post:
         return notification
 
     def ask(self, invoices: Sequence[UUID | str], method: str = "email", **request: Any) -> UUID:
-        wanted = CommunicationRequest(**{"method": ChannelName(method), "include_pdf": False} | request)
+        wanted = CommunicationRequest(**{"method": method, "include_pdf": False} | request)
         with self.desk.scope() as connection:
             return ask_for_communications(connection, invoices, wanted, created_by="anna")
 

@@ -9,14 +9,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from invoice_pipelines.delivery.channels.channel import Accepted, LookedUp, Outgoing
-from invoice_pipelines.delivery.channels.opening import open_channel
+from invoice_pipelines.delivery.channels.channel import Accepted, LookedUp, Outgoing, channel_of
 from invoice_pipelines.delivery.messages.decisions import cancel_by_hand, record_report, resolve_message, send_again
 from invoice_pipelines.delivery.messages.log import events_of
 from invoice_pipelines.delivery.messages.opt_outs import find_opt_out
 from invoice_pipelines.delivery.sending import sender
 from invoice_pipelines.delivery.sending.sending import send_messages
-from invoice_pipelines.delivery.values import ChannelName, DeliveryError, MessageStatus
+from invoice_pipelines.delivery.values import DeliveryError, MessageStatus
 from invoice_pipelines.workshop.sandbox.mail.faults import Fault as MailFault
 from invoice_pipelines.workshop.sandbox.twilio.faults import Fault as TwilioFault
 from invoice_pipelines_tests.integration.delivery.messages.conftest import Post
@@ -42,7 +41,7 @@ def test_an_email_that_did_not_arrive_goes_out_again_byte_for_byte(post: Post) -
 
     class Watched:
         def __init__(self) -> None:
-            self._channel = open_channel(post.settings, ChannelName.EMAIL)
+            self._channel = channel_of("email").open(post.settings)
 
         def send(self, outgoing: Outgoing) -> Accepted:
             seen.append(outgoing)
@@ -182,7 +181,7 @@ def test_a_server_that_is_away_costs_no_attempts_and_keeps_no_other_channel_wait
     post.ask(invoices)
     post.ask(invoices, "sms")
     report = post.send()
-    assert report.sent_by_channel == {ChannelName.SMS: 4}
+    assert report.sent_by_channel == {"sms": 4}
     assert report.postponed_by_reason == {"MAIL_SERVER_BUSY": 4}
     assert {item.attempts for item in post.items() if item.status == "pending"} == {0}
     assert post.mail.faults.happened[MailFault.BUSY] <= post.settings.message_senders
@@ -210,7 +209,7 @@ def test_one_that_answered_stop_is_not_written_to_again(post: Post) -> None:
     post.ask_and_send([first], "sms")
     assert post.ask_and_send([second], "sms").skipped == 1
     with post.desk.scope() as connection:
-        opt_out = find_opt_out(connection, ChannelName.SMS, number)
+        opt_out = find_opt_out(connection, "sms", number)
     assert opt_out is not None
     assert opt_out.created_by == "provider"
 
@@ -256,7 +255,7 @@ def test_a_commit_that_fails_after_the_message_is_out_is_made_good_by_looking_it
         """Ends the database session after the message is out."""
 
         def __init__(self) -> None:
-            self._channel = open_channel(post.settings, ChannelName.EMAIL)
+            self._channel = channel_of("email").open(post.settings)
 
         def send(self, outgoing: Outgoing) -> Accepted:
             accepted = self._channel.send(outgoing)

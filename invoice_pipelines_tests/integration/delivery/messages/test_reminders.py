@@ -7,11 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from invoice_pipelines.delivery.channels.channel import Accepted, LookedUp, Outgoing
-from invoice_pipelines.delivery.channels.opening import open_channel
+from invoice_pipelines.delivery.channels.channel import Accepted, LookedUp, Outgoing, channel_of
 from invoice_pipelines.delivery.sending import sender
 from invoice_pipelines.delivery.sending.sending import send_messages
-from invoice_pipelines.delivery.values import ChannelName, MessageStatus
+from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.workshop.sandbox.mail.faults import Fault
 from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, text_of
 
@@ -76,7 +75,7 @@ def test_a_payment_waits_while_its_reminder_is_handed_over_and_so_never_comes_be
 
     class Slow:
         def __init__(self) -> None:
-            self._channel = open_channel(post.settings, ChannelName.EMAIL)
+            self._channel = channel_of("email").open(post.settings)
 
         def send(self, outgoing: Outgoing) -> Accepted:
             payer = threading.Thread(target=lambda: (post.pay(invoice), paid.set()))

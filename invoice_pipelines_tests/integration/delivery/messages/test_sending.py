@@ -13,7 +13,7 @@ from invoice_pipelines.delivery.messages.messages import CommunicationRequest, a
 from invoice_pipelines.delivery.messages.templates import MessageTemplate, TemplateKey, set_message_template
 from invoice_pipelines.delivery.sending.report import SendReport
 from invoice_pipelines.delivery.sending.sending import send_messages
-from invoice_pipelines.delivery.values import ChannelName, DeliveryError, MessageStatus, Purpose
+from invoice_pipelines.delivery.values import DeliveryError, MessageStatus, Purpose
 from invoice_pipelines.workshop.sandbox.mail.faults import Fault
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import line, open_desk
@@ -77,7 +77,7 @@ def test_request_stands_above_template_and_invoice(post: Post) -> None:
 def test_a_request_with_an_unknown_field_is_refused_at_once(post: Post) -> None:
     with pytest.raises(DeliveryError, match=r"there is no field 'invoice\.nummer'"):
         post.ask([uuid4()], subject="Your bill {{ invoice.nummer }}")
-    with pytest.raises(DeliveryError, match="only an email has one"):
+    with pytest.raises(DeliveryError, match="subject: SMS have none"):
         post.ask([uuid4()], "sms", subject="Your bill")
 
 
@@ -201,7 +201,7 @@ def test_test_mode_sends_all_to_one_address_and_says_for_whom_it_was(post: Post)
     (received,) = post.mails("tester@desk.example")
     assert received["Subject"].startswith("[for real@kunde.example] Rechnung ")
     by_channel = {message.channel: message for message in post.messages()}
-    assert by_channel[ChannelName.EMAIL].redirected_from == "real@kunde.example"
+    assert by_channel["email"].redirected_from == "real@kunde.example"
     (sms,) = post.twilio.messages("+4915199999999")
     assert sms.body.startswith("[for +4915123456789] ")
     post.wish()
@@ -252,7 +252,7 @@ def test_another_organizations_invoice_text_and_address_never_appear(post: Post)
     )
     other.wish(redirect_email="other@other.example")
     with other.desk.scope() as connection:
-        key = TemplateKey(Purpose.INVOICE, 0, ChannelName.EMAIL, "de")
+        key = TemplateKey(Purpose.INVOICE, 0, "email", "de")
         set_message_template(connection, MessageTemplate(key, "SECRET of the other", "SECRET"), created_by="eve")
     theirs = other.invoice(email="secret@other.example")
     mine = post.invoice(email="mine@kunde.example")
@@ -262,7 +262,7 @@ def test_another_organizations_invoice_text_and_address_never_appear(post: Post)
     (received,) = post.mails("mine@kunde.example")
     assert "SECRET" not in received["Subject"] + text_of(received)
     with post.desk.scope() as connection:
-        request = CommunicationRequest(method=ChannelName.EMAIL, include_pdf=False)
+        request = CommunicationRequest(method="email", include_pdf=False)
         ask_for_communications(connection, [theirs], request, created_by="eve")
     post.send()
     assert post.mails("secret@other.example") == []

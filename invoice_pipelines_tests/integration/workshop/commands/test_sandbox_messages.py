@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from invoice_pipelines.delivery.channels.opening import open_channel
-from invoice_pipelines.delivery.values import ChannelName
+from invoice_pipelines.delivery.channels.channel import channel_of
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
@@ -55,7 +54,7 @@ def test_mail_that_goes_into_the_sandbox_stays_in_its_file(
     with running("mail", *arguments) as environment:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        channel = open_channel(Settings(), ChannelName.EMAIL)
+        channel = channel_of("email").open(Settings())
         outgoing = email()
         channel.send(outgoing)
         assert channel.look_up(outgoing, outgoing.date).went_out is True
@@ -69,7 +68,7 @@ def test_sms_that_go_into_the_sandbox_stay_in_its_file(tmp_path: Path, monkeypat
     with running("twilio", "--port", "0", "--state", str(state)) as environment:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        channel = open_channel(Settings(), ChannelName.SMS)
+        channel = channel_of("sms").open(Settings())
         channel.send(sms())
         channel.close()
     with TwilioServer(state) as server:

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 from invoice_pipelines.delivery.channels.channel import Attachment, Outgoing
-from invoice_pipelines.delivery.values import ChannelName
 
 CUSTOMER = "accounts@kunde.example"
 PHONE = "+491701234567"
@@ -19,7 +18,7 @@ def email(**fields: Any) -> Outgoing:
     message_id = fields.pop("message_id", uuid4())
     given = {
         "message_id": message_id,
-        "channel": ChannelName.EMAIL,
+        "channel": "email",
         "sender": "invoices@acme.example",
         "recipient": CUSTOMER,
         "text": "Guten Tag,\nanbei die Rechnung über 119,00 €.\n",
@@ -38,7 +37,7 @@ def sms(**fields: Any) -> Outgoing:
     """A reminder by SMS."""
     given = {
         "message_id": uuid4(),
-        "channel": ChannelName.SMS,
+        "channel": "sms",
         "sender": "+4915100000001",
         "recipient": PHONE,
         "text": f"Rechnung RE-2026-{uuid4().int % 1_000_000:06} ist fällig: 119,00 €.",
@@ -49,4 +48,4 @@ def sms(**fields: Any) -> Outgoing:
 
 def whatsapp(**fields: Any) -> Outgoing:
     """The same by WhatsApp."""
-    return sms(**({"channel": ChannelName.WHATSAPP} | fields))
+    return sms(**({"channel": "whatsapp"} | fields))

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from invoice_pipelines.delivery.messages.addresses import AddressError, check_address, find_address
+from invoice_pipelines.delivery.channels.addresses import EMAIL_ADDRESSES, PHONE_NUMBERS, AddressError, AddressKind
+from invoice_pipelines.delivery.channels.phone import for_sms, segments
 from invoice_pipelines.delivery.messages.fields import clean
 from invoice_pipelines.delivery.messages.quiet_hours import is_quiet, quiet_ends
-from invoice_pipelines.delivery.messages.sms_length import for_sms, segments
-from invoice_pipelines.delivery.values import ChannelName
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = st.sampled_from(
@@ -84,14 +83,14 @@ def test_equal_times_are_no_quiet_hours() -> None:
     ],
 )
 def test_phone_numbers_are_those_of_the_customers_country(given_: str, country: str, expected: str) -> None:
-    found = find_address(ChannelName.SMS, None, given_, country)
+    found = PHONE_NUMBERS.find({"email": None, "phone": given_}, country)
     assert (found.address, found.recipient) == (expected, expected)
 
 
-def looked_at(channel: ChannelName, text: str) -> tuple[str, str]:
+def looked_at(kind: AddressKind, text: str) -> tuple[str, str]:
     """The address, or why it is none."""
     try:
-        return check_address(channel, text, "DE").address, ""
+        return kind.check(text, "DE").address, ""
     except AddressError as error:
         return "", str(error)
 
@@ -99,18 +98,18 @@ def looked_at(channel: ChannelName, text: str) -> tuple[str, str]:
 @settings(max_examples=60)
 @given(st.text(max_size=60))
 def test_whatever_stands_in_the_field_is_an_address_or_an_error_of_one_line(text: str) -> None:
-    for channel in ChannelName:
-        address, reason = looked_at(channel, text)
+    for kind in (EMAIL_ADDRESSES, PHONE_NUMBERS):
+        address, reason = looked_at(kind, text)
         assert (address + reason).isprintable()
         assert len(reason) < 400
         if address:
-            assert looked_at(channel, address) == (address, "")
+            assert looked_at(kind, address) == (address, "")
 
 
 def test_email_addresses_that_differ_in_capitals_are_the_same() -> None:
-    first = check_address(ChannelName.EMAIL, " Anna.Schmidt@Kunde.Example ")
+    first = EMAIL_ADDRESSES.check(" Anna.Schmidt@Kunde.Example ")
     assert first.address == "Anna.Schmidt@kunde.example"
-    assert first.recipient == check_address(ChannelName.EMAIL, "anna.schmidt@KUNDE.example").recipient
+    assert first.recipient == EMAIL_ADDRESSES.check("anna.schmidt@KUNDE.example").recipient
 
 
 @settings(max_examples=60)

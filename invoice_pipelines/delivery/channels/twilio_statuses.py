@@ -1,10 +1,10 @@
-"""Holds what Twilio says of messages that it took."""
+"""What Twilio says of messages that it took: arrived or not, and why. What it does not take: `twilio_refusals`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from invoice_pipelines.delivery.channels.channel import ReportedStatus
 from invoice_pipelines.delivery.channels.twilio import TwilioChannel
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.settings import Settings
@@ -29,17 +29,6 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedStatus:
-    """How a message stands at the provider; `status` DELIVERED and BOUNCED are final, SENT is not."""
-
-    status: MessageStatus
-    provider_status: str
-    """In the provider's word; `unknown` where it has no message of that id."""
-    code: str | None
-    detail: str
-
-
 def statuses(settings: Settings, provider_ids: Iterable[str]) -> Iterator[tuple[str, ReportedStatus]]:
     """Asks for messages, one after the other. Raises Unavailable, after those that could be told."""
     channel = TwilioChannel(settings)
@@ -47,15 +36,12 @@ def statuses(settings: Settings, provider_ids: Iterable[str]) -> Iterator[tuple[
         for provider_id in provider_ids:
             found = channel.status(provider_id)
             if found is None:
-                yield provider_id, ReportedStatus(MessageStatus.SENT, "unknown", None, "Twilio has no such message.")
-                continue
-            word, code = found
-            reason = f": {_REASONS.get(code, f'error {code}')}" if code else ""
-            yield (
-                provider_id,
-                ReportedStatus(
-                    _ENDS.get(word, MessageStatus.SENT), word, str(code) if code else None, f"Twilio: {word}{reason}"
-                ),
-            )
+                told = ReportedStatus(MessageStatus.SENT, "unknown", None, "Twilio has no such message.", "Twilio")
+            else:
+                word, code = found
+                reason = f": {_REASONS.get(code, f'error {code}')}" if code else ""
+                status, shown = _ENDS.get(word, MessageStatus.SENT), str(code) if code else None
+                told = ReportedStatus(status, word, shown, f"Twilio: {word}{reason}", "Twilio")
+            yield provider_id, told
     finally:
         channel.close()
