@@ -34,7 +34,6 @@ from invoice_pipelines.organizations import Organization, find_organization
 
 if TYPE_CHECKING:
     from invoice_pipelines.delivery.documents.documents import DocumentReport
-    from invoice_pipelines.delivery.sending.sending import SendProgress
     from invoice_pipelines.work import Progress
 
 INVOICE_DOCUMENTS = dg.AssetKey(["delivery", "invoice_documents"])
@@ -120,10 +119,10 @@ def _first_page(
     return page_picture(report.first, pdf)
 
 
-def _progress(log: logging.Logger, what: str) -> Callable[[Progress | SendProgress], None]:
+def _progress(log: logging.Logger, what: str) -> Callable[[Progress], None]:
     shown_at = time.monotonic()
 
-    def show(progress: Progress | SendProgress) -> None:
+    def show(progress: Progress) -> None:
         nonlocal shown_at
         now = time.monotonic()
         if now - shown_at < SECONDS_BETWEEN_LINES:

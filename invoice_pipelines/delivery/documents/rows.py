@@ -1,10 +1,10 @@
-"""Holds the documents that are kept: their rows, and their files by sha256. Making them is in `document_making`."""
+"""The documents that are kept: their rows, and their files by sha256. They are made in `making`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,29 +15,6 @@ from upath import UPath
 from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.storage import StorageError, read_blob, root_path
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document of an issued invoice as it was made once; see delivery.invoice_document for its columns."""
-
-    id: UUID
-    invoice_id: UUID
-    invoice_number: str
-    format: DocumentFormat
-    language: str
-    version: int
-    file_name: str
-    sha256: str
-    size_bytes: int
-    pages: int | None
-    missing_glyphs: str | None
-    plain_reason: str | None
-    input_sha256: str
-    template_sha256: str | None
-    engine: str
-    batch_job_id: UUID | None
-    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +38,14 @@ class NewDocument:
     batch_job_id: UUID | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document(NewDocument):
+    """A document of an issued invoice as it was made once; see delivery.invoice_document for its columns."""
+
+    id: UUID
+    created_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class ChangedDocument:
     """A document whose file is not what it was when it was made, or is missing."""
@@ -72,8 +57,8 @@ class ChangedDocument:
 Key = tuple[UUID, DocumentFormat, str]
 """Of which documents are versions of one another: invoice, format, language."""
 
-_NEW_COLUMNS = tuple(NewDocument.__slots__)
-_COLUMNS = "d." + ", d.".join(Document.__slots__)
+_NEW_COLUMNS = tuple(field.name for field in fields(NewDocument))
+_COLUMNS = ", ".join(f"d.{field.name}" for field in fields(Document))
 
 # Look-ups by key whatever the statistics say: see work/chunks.sql.
 _NEWEST = f"""
@@ -112,6 +97,13 @@ def newest_document(
         if of_format is format and language in (None, of_language)
     ]
     return max(found, key=lambda document: document.id, default=None)
+
+
+def document_by_id(connection: Connection, document_id: UUID) -> Document:
+    """A document that is there."""
+    query = f"""select {_COLUMNS} from delivery.invoice_document d
+                where d.organization_id = organizations.current() and d.id = :id"""
+    return _document(connection.execute(text(query), {"id": document_id}).one())
 
 
 def add_documents(connection: Connection, documents: Sequence[NewDocument]) -> dict[Key, Document]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from invoice_pipelines.billing.issued_invoices import get_issued_invoice
 from invoice_pipelines.delivery.channels.addresses import Address
 from invoice_pipelines.delivery.channels.channel import Attachment, MessagingChannel, Outgoing, Part, channel_of
 from invoice_pipelines.delivery.channels.email import domain_of
 from invoice_pipelines.delivery.documents.documents import DocumentNotMade, make_one
-from invoice_pipelines.delivery.documents.rows import Document, document_bytes
+from invoice_pipelines.delivery.documents.rows import Document, document_by_id, document_bytes
 from invoice_pipelines.delivery.messages.fields import clean, fields_of
 from invoice_pipelines.delivery.messages.messages import Message, get_message, update_message
 from invoice_pipelines.delivery.messages.templates import find_template, write
@@ -109,7 +109,7 @@ def outgoing(connection: Connection, settings: Settings, organization_id: UUID, 
         raise DeliveryError(f"Message {message.id} was not composed.")
     attachments: tuple[Attachment, ...] = ()
     if message.document_id is not None:
-        document = _document(connection, message.document_id)
+        document = document_by_id(connection, message.document_id)
         try:
             data = document_bytes(settings, organization_id, document)
         except DeliveryError as error:
@@ -132,14 +132,3 @@ def outgoing(connection: Connection, settings: Settings, organization_id: UUID, 
         content_sid=message.content_sid,
         content_variables=message.content_variables or {},
     )
-
-
-def _document(connection: Connection, document_id: UUID) -> Document:
-    row = connection.execute(
-        text(
-            f"""select {", ".join(f"d.{name}" for name in Document.__slots__)} from delivery.invoice_document d
-                where d.organization_id = organizations.current() and d.id = :id"""
-        ),
-        {"id": document_id},
-    ).one()
-    return Document(**dict(row._mapping) | {"format": DocumentFormat(row.format)})

@@ -56,13 +56,6 @@ class Intended:
     outgoing: Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class Away:
-    """No message of the channel fares better now."""
-
-    error: Unavailable
-
-
 def intend(connection: Connection, settings: Settings, organization: Organization, ready: Ready) -> Intended:
     """Writes a message, if it is not yet, and its attempt; commit before it is handed over. Raises as compose does."""
     message = ready.message
@@ -76,9 +69,9 @@ def intend(connection: Connection, settings: Settings, organization: Organizatio
 
 def hand_over(
     connection: Connection, settings: Settings, item: Item, intended: Intended, channel: OpenChannel
-) -> Outcome | Away | Again:
+) -> Outcome | Unavailable | Again:
     """Hands a message over in a transaction that stays open while the provider answers. Nothing that happens with the
-    provider is raised: all of it is recorded.
+    provider is raised: all of it is recorded. An Unavailable that is returned holds for all messages of the channel.
     """
     attempt = intended.attempt
     reason = still_wanted(connection, intended.message)
@@ -106,7 +99,7 @@ def hand_over(
         values = {"error_code": error.code, "error_message": one_line(str(error))}
         update_message(connection, message.id, status="waiting", **values)
         if error.is_of_all:
-            return Away(error)
+            return error
         outcome = at_last(settings, item, Failed(known_code(error.code), str(error), retry=True))
         if not outcome.retry:
             fail_message(connection, message, outcome.code, outcome.message)

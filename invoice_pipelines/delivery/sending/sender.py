@@ -13,23 +13,22 @@ A process that dies in between leaves an attempt without an outcome; `looking_up
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import timedelta
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from invoice_pipelines.database.errors import LOCK_NOT_AVAILABLE, is_put_off, sqlstate
-from invoice_pipelines.delivery.channels.channel import LookedUp, OpenChannel, Unavailable, channel_of
+from invoice_pipelines.delivery.channels.channel import LookedUp, MessagingChannel, OpenChannel, Unavailable, channel_of
 from invoice_pipelines.delivery.documents.documents import DocumentNotMade
 from invoice_pipelines.delivery.messages.messages import UnderWay, lock_messages
 from invoice_pipelines.delivery.messages.wanted import Wanted, what_is_wanted
 from invoice_pipelines.delivery.sending.examining import Ready, Unsettled, examine, fail_message
 from invoice_pipelines.delivery.sending.handing_over import (
     Again,
-    Away,
     Intended,
     at_last,
     hand_over,
@@ -38,12 +37,12 @@ from invoice_pipelines.delivery.sending.handing_over import (
 )
 from invoice_pipelines.delivery.sending.looking_up import ToLookUp, record_look_up, settle
 from invoice_pipelines.delivery.values import DeliveryError, MessageStatus
+from invoice_pipelines.organizations import Organization
+from invoice_pipelines.organizations.settings import MessageSettings
+from invoice_pipelines.settings import Settings
 from invoice_pipelines.storage import StorageError
-from invoice_pipelines.work import Claim, Failed, Item, Later, LeaseLost, Outcome, claim, finish, release
+from invoice_pipelines.work import Claim, Failed, Item, Later, LeaseLost, Outcome, Run, Succeeded, finish
 from invoice_pipelines.work.failures import reason_of
-
-if TYPE_CHECKING:
-    from invoice_pipelines.delivery.sending.sending import Shared
 
 log = logging.getLogger(__name__)
 
@@ -61,46 +60,43 @@ SOON = timedelta(seconds=5)
 class Sender:
     """One thread of a run."""
 
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
-        self._settings = shared.settings
-        self._organization = shared.organization
+    def __init__(
+        self,
+        run: Run,
+        settings: Settings,
+        organization: Organization,
+        kinds: Sequence[str],
+        open_channel: Callable[[str], OpenChannel],
+    ) -> None:
+        self._run = run
+        self._settings = settings
+        self._organization = organization
+        self._kinds = kinds
+        self._open_channel = open_channel
         self._channels: dict[str, OpenChannel] = {}
         self._turn: str | None = None
         """the channel of the turn in hand"""
         self._latest: str | None = None
         """the channel of the latest message: that of the next one, most likely"""
 
-    def close(self) -> None:
-        """Ends the connections of its channels."""
-        for channel in self._channels.values():
-            with suppress(Exception):
-                channel.close()
-
-    def turn(self) -> bool:
-        """Does a few entries; False: nothing is due."""
-        for kind in self._shared.kinds:
-            self._shared.return_expired(kind)
-            with self._scope() as connection:
-                claimed = claim(
-                    connection, kind, chunk_size=CLAIMED_AT_ONCE, lease=self._shared.lease, max_attempts=CLAIMED
-                )
-            if claimed is not None:
-                self._do_all(claimed)
-                return True
-        return False
-
-    def _do_all(self, claimed: Claim) -> None:
-        self._shared.hold(claimed)
+    def steps(self) -> Iterator[None]:
+        """Does a few entries at each step, as a worker of the run; kinds have their turn in their order."""
         try:
-            for item in claimed.items:
-                if self._shared.is_over():
-                    break
-                self._do(replace(claimed, items=(item,)), item)
+            while (claimed := self._claim()) is not None:
+                with self._run.holding([claimed]):
+                    for item in claimed.items:
+                        if self._run.is_over():
+                            break
+                        self._do(replace(claimed, items=(item,)), item)
+                yield
         finally:
-            self._shared.let_go(claimed)
-            with suppress(SQLAlchemyError), self._scope() as connection:
-                self._shared.count_released(release(connection, claimed))
+            for channel in self._channels.values():
+                with suppress(Exception):
+                    channel.close()
+
+    def _claim(self) -> Claim | None:
+        found = (self._run.claim(kind, CLAIMED_AT_ONCE, max_attempts=CLAIMED) for kind in self._kinds)
+        return next((claimed for claimed in found if claimed is not None), None)
 
     def _do(self, claimed: Claim, item: Item) -> None:
         """Does one entry, whatever happens; one that has no outcome after that is given back."""
@@ -108,9 +104,9 @@ class Sender:
             for _ in range(ROUNDS):
                 if self._round(claimed, item) is not Again.BEGIN_ANEW:
                     return
-            self._finish(claimed, Later(_from_now(SOON), "UNDER_WAY", "It changed all the while."))
+            self._finish(claimed, self._later(SOON, "UNDER_WAY", "It changed all the while."))
         except UnderWay:
-            self._finish(claimed, Later(_from_now(SOON), "UNDER_WAY", "Another process works on it."))
+            self._finish(claimed, self._later(SOON, "UNDER_WAY", "Another process works on it."))
         except LeaseLost:
             log.warning("Another worker has taken over %s %s.", claimed.kind, item.subject_id)
         except Exception as error:
@@ -119,38 +115,46 @@ class Sender:
             log.warning("A message could not be sent.", exc_info=error)
             reason = reason_of(error)
             if is_put_off(error):
-                self._finish(claimed, Later(_from_now(SOON), reason.code, reason.message))
+                self._finish(claimed, self._later(SOON, reason.code, reason.message))
             else:
                 self._give_up(claimed, item, reason)
 
     def _round(self, claimed: Claim, item: Item) -> Again | None:
         """One go at an entry; None: it has its outcome, or the run is over."""
-        if self._latest is not None and self._turn is None and self._shared.closed(self._latest) is None:
-            if not self._shared.wait_for_turn(self._latest):
+        if self._latest is not None and self._turn is None and self._run.closed(self._latest) is None:
+            if not self._wait_for_turn(channel_of(self._latest)):
                 return None
             self._turn = self._latest
-        with self._scope() as connection:
+        with self._run.scope() as connection:
             found = self._find(connection, claimed, item)
-            if not isinstance(found, Intended | ToLookUp | str):
+            if not isinstance(found, Intended | ToLookUp | MessagingChannel):
                 self._finish_in(connection, claimed, found)
                 return None
         if isinstance(found, ToLookUp):
             return self._look_up(claimed, item, found)
-        if isinstance(found, str):
-            self._turn, self._latest = None, found
+        if isinstance(found, MessagingChannel):
+            self._turn, self._latest = None, found.name
             return Again.BEGIN_ANEW
         self._turn = None
         name = found.message.channel
-        with self._scope() as connection:
+        with self._run.scope() as connection:
             outcome = hand_over(connection, self._settings, item, found, self._channel(name))
             if isinstance(outcome, Again):
                 return outcome
-            if isinstance(outcome, Away):
-                outcome = self._put_off(name, outcome.error)
+            if isinstance(outcome, Unavailable):
+                outcome = self._put_off(name, outcome)
             self._finish_at_any_rate(connection, claimed, outcome)
         return None
 
-    def _find(self, connection: Connection, claimed: Claim, item: Item) -> Intended | ToLookUp | str | Outcome:
+    def _wait_for_turn(self, channel: MessagingChannel) -> bool:
+        """Waits until the next message of a channel may go out; False: the run is over before."""
+        with self._run.scope() as connection:
+            seconds = take_turn(connection, channel, self._organization.settings.messages)
+        return self._run.wait(seconds)
+
+    def _find(
+        self, connection: Connection, claimed: Claim, item: Item
+    ) -> Intended | ToLookUp | MessagingChannel | Outcome:
         """What is to be done about an entry; a channel where a turn of that is needed first."""
         wanted = what_is_wanted(connection, claimed, item)
         if isinstance(wanted, Failed):
@@ -160,15 +164,15 @@ class Sender:
             return settle(connection, self._settings, self._organization, found)
         if not isinstance(found, Ready):
             return found
-        name = wanted.key.channel
+        channel = channel_of(wanted.key.channel)
         try:
-            if (closed := self._shared.closed(name)) is not None:
-                raise closed
-            channel_of(name).sender(self._settings, self._organization)
-            self._channel(name)
+            if (why := self._run.closed(channel.name)) is not None:
+                raise why
+            channel.sender(self._settings, self._organization)
+            self._channel(channel.name)
         except Unavailable as error:
-            return self._put_off(name, error)
-        return self._intend(connection, item, found) if self._turn == name else name
+            return self._put_off(channel.name, error)
+        return self._intend(connection, item, found) if self._turn == channel.name else channel
 
     def _intend(self, connection: Connection, item: Item, found: Ready) -> Intended | Outcome:
         try:
@@ -187,17 +191,17 @@ class Sender:
         return failed
 
     def _look_up(self, claimed: Claim, item: Item, asked: ToLookUp) -> Again | None:
-        """Asks the provider whether a message went out."""
+        """Asks the provider whether a message went out, if it can tell."""
+        channel = channel_of(asked.message.channel)
         answer: LookedUp | Exception
-        name = asked.message.channel
         try:
-            if channel_of(name).can_look_up:
-                answer = self._channel(name).look_up(asked.outgoing, asked.since)
+            if channel.can_look_up:
+                answer = self._channel(channel.name).look_up(asked.outgoing, asked.since)
             else:
-                answer = LookedUp(None, detail=f"Nobody can be asked what became of {channel_of(name).title}.")
+                answer = LookedUp(None, detail=f"Nobody can be asked what became of {channel.title}.")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is asked again
             answer = error
-        with self._scope() as connection:
+        with self._run.scope() as connection:
             outcome = record_look_up(connection, self._settings, item, asked, answer)
             if isinstance(outcome, Again):
                 return outcome
@@ -205,17 +209,21 @@ class Sender:
         return None
 
     def _put_off(self, name: str, error: Unavailable) -> Later:
+        """Lets all messages of a channel wait that is away, or not set up."""
         if error.code == "NOT_SET_UP":
             rest = NOT_SET_UP_REST
         else:
             rest = REST if error.retry_after_seconds is None else timedelta(seconds=error.retry_after_seconds)
-        until = self._shared.close_channel(name, error, _from_now(rest))
+        until = self._run.close(name, self._run.clock.now() + rest, error)
         return Later(until, known_code(error.code), str(error))
+
+    def _later(self, pause: timedelta, code: str, message: str) -> Later:
+        return Later(self._run.clock.now() + pause, code, message)
 
     def _give_up(self, claimed: Claim, item: Item, failed: Failed) -> None:
         """After an unexpected error. A message that may be out is never failed: it is looked up."""
         failed = at_last(self._settings, item, failed)
-        with self._scope() as connection:
+        with self._run.scope() as connection:
             wanted = what_is_wanted(connection, claimed, item)
             if isinstance(wanted, Wanted) and not failed.retry:
                 with suppress(UnderWay):
@@ -225,12 +233,18 @@ class Sender:
             self._finish_in(connection, claimed, failed)
 
     def _finish(self, claimed: Claim, outcome: Outcome) -> None:
-        with self._scope() as connection:
+        with self._run.scope() as connection:
             self._finish_in(connection, claimed, outcome)
 
     def _finish_in(self, connection: Connection, claimed: Claim, outcome: Outcome) -> None:
-        finish(connection, claimed, [outcome])
-        self._shared.count(claimed.items[0].subject_id, outcome)
+        (status,) = finish(connection, claimed, [outcome])
+        self._run.tally.outcome(claimed.items[0].subject_id, outcome, status)
+        match outcome:
+            case Succeeded(result):
+                for figure in ("operation", "channel"):
+                    self._run.tally.add_figure((figure, (result or {})[figure]))
+            case Failed(code) | Later(_, code):
+                self._run.tally.add_figure(("failed" if isinstance(outcome, Failed) else "postponed", code))
 
     def _finish_at_any_rate(self, connection: Connection, claimed: Claim, outcome: Outcome) -> None:
         """The message may be out, which is recorded even if its entry cannot be finished: who gets it will see that."""
@@ -242,11 +256,20 @@ class Sender:
 
     def _channel(self, name: str) -> OpenChannel:
         if name not in self._channels:
-            self._channels[name] = self._shared.open_channel(name)
+            self._channels[name] = self._open_channel(name)
         return self._channels[name]
 
-    def _scope(self) -> AbstractContextManager[Connection]:
-        return self._shared.scope()
+
+def take_turn(connection: Connection, channel: MessagingChannel, wishes: MessageSettings) -> float:
+    """Takes the next turn of a channel, in which all processes stand in one line; so many seconds it lies ahead. Commit
+    at once, and wait outside.
+    """
+    spacing = timedelta(minutes=1) / channel.per_minute(wishes)
+    return float(
+        connection.execute(
+            text("select delivery.take_turn(:channel, :spacing)"), {"channel": channel.name, "spacing": spacing}
+        ).scalar_one()
+    )
 
 
 def _passes(error: OperationalError) -> bool:
@@ -255,7 +278,3 @@ def _passes(error: OperationalError) -> bool:
     """
     state = sqlstate(error) or ""
     return state == LOCK_NOT_AVAILABLE or state.startswith("40")
-
-
-def _from_now(pause: timedelta) -> datetime:
-    return datetime.now(UTC) + pause

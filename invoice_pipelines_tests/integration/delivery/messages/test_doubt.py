@@ -59,7 +59,7 @@ def test_an_email_that_did_not_arrive_goes_out_again_byte_for_byte(post: Post) -
             post.settings,
             post.organization,
             time_box=timedelta(seconds=30),
-            channels=lambda _: Watched(),
+            open_channel=lambda _: Watched(),
         )
 
     run()
@@ -223,7 +223,7 @@ def test_a_process_that_slept_over_its_attempt_does_not_send_what_others_have_gi
     original = sender.hand_over
 
     def sleeping(*arguments: object) -> object:
-        if threading.current_thread().name == "sender-0" and not asleep.is_set():
+        if threading.current_thread() is run and not asleep.is_set():
             asleep.set()
             go_on.wait(20)
         return original(*arguments)  # type: ignore[arg-type]
@@ -280,7 +280,7 @@ def test_a_commit_that_fails_after_the_message_is_out_is_made_good_by_looking_it
             post.settings.model_copy(update={"message_senders": 1}),
             post.organization,
             time_box=timedelta(seconds=30),
-            channels=lambda _: Cut(),
+            open_channel=lambda _: Cut(),
         )
     assert post.message().status is MessageStatus.SENDING
     post.due_now()
@@ -369,7 +369,7 @@ def test_a_fault_of_a_channel_that_nobody_expected_leaves_the_message_in_doubt(p
         post.settings,
         post.organization,
         time_box=timedelta(seconds=30),
-        channels=lambda _: Broken(),
+        open_channel=lambda _: Broken(),
     )
     assert report.postponed == 1
     detail = post.desk.value("select detail from delivery.message_attempt where attempt = 1")

@@ -94,7 +94,7 @@ def test_a_payment_waits_while_its_reminder_is_handed_over_and_so_never_comes_be
         post.settings,
         post.organization,
         time_box=timedelta(seconds=30),
-        channels=lambda _: Slow(),
+        open_channel=lambda _: Slow(),
     )
     assert seen == [False]
     assert paid.wait(10)

@@ -11,8 +11,7 @@ import pytest
 
 from invoice_pipelines.delivery.messages.messages import CommunicationRequest, ask_for_communications
 from invoice_pipelines.delivery.messages.templates import MessageTemplate, TemplateKey, set_message_template
-from invoice_pipelines.delivery.sending.report import SendReport
-from invoice_pipelines.delivery.sending.sending import send_messages
+from invoice_pipelines.delivery.sending.sending import SendReport, send_messages
 from invoice_pipelines.delivery.values import DeliveryError, MessageStatus, Purpose
 from invoice_pipelines.workshop.sandbox.mail.faults import Fault
 from invoice_pipelines_tests.conftest import TestDatabase
