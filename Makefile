@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
+# Without compiled modules every process would compile all libraries again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo up test test-slow test-full lint format types imports docs clean
 
@@ -14,10 +16,10 @@ up: $(VENV)/.ready  ## PostgreSQL, Dagster's daemon and UI, until Ctrl-C
 	@$(BIN)/invoice-pipelines up
 
 test: $(VENV)/.ready  ## the default tests
-	@$(BIN)/pytest -q -m "not slow" -n 3 --dist loadgroup
+	@$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup
 
 test-slow: $(VENV)/.ready  ## the long ones
-	@$(BIN)/pytest -q -m "slow and not alone" -n 3 --dist loadgroup
+	@$(BIN)/pytest -q -m "slow and not alone" -n 2 --dist loadgroup
 	@$(BIN)/pytest -q -m "slow and alone"
 
 test-full: $(VENV)/.ready  ## the long ones as large as the promises are: about an hour

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import URL, Engine, text
 
 from invoice_pipelines.database import create_app_engine, create_login_engine
@@ -19,10 +22,26 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.migrate import create_database, migrate
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import add_organization
+from invoice_pipelines_tests.support.sizes import PROFILE, example_count
 
 PROJECT = Path(__file__).parent.parent
 CORPUS = PROJECT.parent / "shared" / "corpus" / "einvoice"
 TEMPLATE = "template_migrated"
+
+# A test run starts many processes. Where the environment forbids to keep compiled modules, each of them would compile
+# all libraries again, which takes longer than most tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Examples share what the fixtures of their test made, and need PostgreSQL or a PDF each.
+ACCEPTED = ("too_slow", "data_too_large", "filter_too_much", "function_scoped_fixture")
+hypothesis_settings.register_profile(
+    PROFILE,
+    max_examples=example_count(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck[name] for name in ACCEPTED],
+)
+hypothesis_settings.load_profile(PROFILE)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""Holds how large the longest tests are: CI has 20 minutes, a promise about a thousand documents needs more."""
+"""How large the longest tests are, and how many examples a property is tried on: what a minute at a desk, CI, and a
+promise about a thousand documents allow.
+"""
 
 from __future__ import annotations
 
@@ -17,3 +19,12 @@ only_at_full_size = pytest.mark.skipif(
 def size(in_ci: int, full: int) -> int:
     """The full size with TESTS_AT_FULL_SIZE=1 in the environment, as `make test-full` sets it."""
     return full if AT_FULL_SIZE else in_ci
+
+
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "full" if AT_FULL_SIZE else "dev")
+"""dev at a desk, ci in `.ci/run`, full with `make test-full`."""
+
+
+def example_count(usual: int) -> int:
+    """How many examples a property is tried on that deserves so many in CI."""
+    return {"dev": max(usual // 5, 5), "ci": usual, "full": 10 * usual}[PROFILE]

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invoice_pipelines.intake.documents import read_document
@@ -17,7 +17,7 @@ from invoice_pipelines_tests.integration.billing.books import Book, books_of_ord
 from invoice_pipelines_tests.integration.billing.conftest import RATES, Desk, line
 from invoice_pipelines_tests.integration.billing.model import rounded, totals
 from invoice_pipelines_tests.integration.billing.ubl import as_ubl
-from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.support.sizes import example_count, size
 
 
 def decimals(low: str, high: str, places: int) -> st.SearchStrategy[Decimal]:
@@ -91,7 +91,7 @@ def assert_rules_of_the_standard(book: Book) -> None:
         assert (tax.exemption_reason is not None) == (tax.tax_category in ("E", "AE", "K", "G"))
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=example_count(80))
 @given(orders=ORDERS)
 def test_amounts_are_those_of_an_independent_model(busy_desk: Desk, orders: list[dict[str, Any]]) -> None:
     for book, order in zip(issued(busy_desk, orders), orders, strict=True):
@@ -166,7 +166,7 @@ def assert_clean(book: Book, xml: bytes, desk: Desk) -> None:
     ]
 
 
-@settings(max_examples=size(5, 30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=size(5, 30))
 @given(orders=st.lists(PLAIN, min_size=12, max_size=12))
 def test_hundreds_of_issued_invoices_are_clean_e_invoices(busy_desk: Desk, orders: list[dict[str, Any]]) -> None:
     customer = busy_desk.customer(name="Acheteur SA", country_code="FR", vat_id="FR40303265045")

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
@@ -21,6 +21,7 @@ from invoice_pipelines_tests.integration.billing.conftest import RATES, Desk, li
 from invoice_pipelines_tests.integration.billing.model import rounded
 from invoice_pipelines_tests.integration.billing.test_amounts import assert_clean
 from invoice_pipelines_tests.integration.billing.ubl import as_ubl
+from invoice_pipelines_tests.support.sizes import example_count
 
 
 def credit(desk: Desk, invoice: UUID, lines: dict[int, Any] | None = None, *, stock: bool = False) -> UUID:
@@ -97,7 +98,7 @@ SPLIT = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=example_count(60))
 @given(
     lines=SPLIT,
     discount=st.sampled_from(["0", "3", "40", "50", "99.9", "100"]),
@@ -152,7 +153,7 @@ def test_credit_notes_that_leave_nothing_come_to_the_invoice_to_the_cent(
     assert original.header.status == "paid"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=example_count(25))
 @given(lines=SPLIT, share=st.floats(0.01, 1), discount=st.sampled_from(["0", "3", "40"]))
 def test_credit_notes_are_clean_e_invoices(busy_desk: Desk, lines: list[Any], share: float, discount: str) -> None:
     customer = busy_desk.customer(name="Acheteur SA", country_code="FR", vat_id="FR40303265045")

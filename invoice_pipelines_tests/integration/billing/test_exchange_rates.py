@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -21,6 +21,7 @@ from invoice_pipelines.billing.exchange_rates import (
 )
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import Desk, Item, line, open_desk
+from invoice_pipelines_tests.support.sizes import example_count
 
 
 def open_house(database: TestDatabase, **registered: Any) -> Desk:
@@ -201,7 +202,7 @@ def test_one_foreign_order_without_a_rate_stops_no_other_and_takes_no_stock(hous
     house.assert_in_order()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=example_count(40))
 @given(
     amount=st.decimals(0, 10**14, places=2, allow_nan=False),
     rate=st.decimals("0.000001", "99999", places=6, allow_nan=False),

@@ -21,7 +21,7 @@ from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.books import books_of_orders
 from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
 from invoice_pipelines_tests.integration.billing.test_corrections import told
-from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.support.sizes import example_count, size
 
 
 def test_another_organizations_orders_are_unknown_and_stay_as_they_are(
@@ -146,7 +146,7 @@ def test_names_come_out_as_they_went_in(desk: Desk, name: str) -> None:
     assert_kept(desk, name)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=example_count(40))
 @given(name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
 def test_any_text_comes_out_as_it_went_in(busy_desk: Desk, name: str) -> None:
     assert_kept(busy_desk, name)

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
@@ -34,6 +34,7 @@ from invoice_pipelines.billing.payments import (
 from invoice_pipelines.billing.promises import settlements_that_do_not_tie
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.support.sizes import example_count
 
 DAY = date(2026, 3, 2)
 
@@ -357,9 +358,7 @@ def model(latest: Mapping[int, Told], asked: list[Decimal]) -> list[Decimal]:
 
 
 @given(rounds=ROUNDS, order=st.randoms(use_true_random=False))
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=example_count(30))
 def test_what_is_paid_is_what_the_latest_payments_say(busy_desk: Desk, rounds: list[list[Told]], order: Any) -> None:
     """Whatever was told before, and in whatever order: the sums of a model that only knows the latest."""
     desk = busy_desk

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from upath import UPath
@@ -40,14 +40,13 @@ from invoice_pipelines.storage import StorageError
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import Desk, fresh_database, line, open_desk
 from invoice_pipelines_tests.integration.billing.test_statistics import reading_at_most
+from invoice_pipelines_tests.support.sizes import example_count
 
 ZONES = ["Pacific/Auckland", "Europe/Berlin", "Pacific/Honolulu"]
 GROSS = {"EUR": Decimal("11.90"), "JPY": Decimal(12), "KWD": Decimal("11.900")}
 """One piece of 10 at 19 %, in currencies of 2, 0 and 3 digits. 11.9 yen are 12."""
 
-of_any_books = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+of_any_books = settings(max_examples=example_count(15))
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
+from invoice_pipelines_tests.support.sizes import example_count
 
 ITEMS = 4
 QUANTITY = st.decimals(Decimal("0.001"), Decimal(4), places=3)
@@ -17,7 +18,7 @@ ENTRY = st.tuples(st.integers(0, ITEMS - 1), QUANTITY, st.sampled_from(["fine"] 
 ORDERS = st.lists(st.lists(ENTRY, min_size=1, max_size=4), min_size=1, max_size=40)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=example_count(50))
 @given(
     on_hand=st.lists(st.decimals(0, 12, places=3), min_size=ITEMS, max_size=ITEMS),
     orders=ORDERS,

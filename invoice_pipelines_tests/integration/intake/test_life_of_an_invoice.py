@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -23,6 +23,7 @@ from invoice_pipelines.intake.received_invoices import (
 from invoice_pipelines.intake.states import TRANSITIONS, Status
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading, open_desk
+from invoice_pipelines_tests.support.sizes import example_count
 
 REASON = ProcessingError("validate", "BR-02", "The number is missing.")
 
@@ -140,9 +141,7 @@ def test_any_sequence_of_actions_keeps_the_rules(intake_database: TestDatabase, 
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=12,
+            max_examples=example_count(12),
             stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from sqlalchemy import text
@@ -31,6 +31,7 @@ from invoice_pipelines.intake.rows import (
     tax_rows,
 )
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.support.sizes import example_count
 
 # Also NUL and lone surrogates, which PostgreSQL cannot store.
 any_text = st.text(st.characters(), max_size=20) | st.sampled_from(["\0", "\ud800", "a\0b", "\udfff\ud800", "\ufffe"])
@@ -41,9 +42,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
     max_leaves=10,
 )
-SAME_DESK = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+SAME_DESK = settings(max_examples=example_count(40))
 
 
 def readings(texts: st.SearchStrategy[str]) -> st.SearchStrategy[Reading]:
@@ -108,7 +107,7 @@ def test_a_decimal_is_written_in_full_with_its_decimals(value: Decimal) -> None:
     assert plain(Decimal("1E+3")) == "1000"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=example_count(60))
 @given(readings(storable))
 def test_a_reading_comes_back_from_json_as_it_was(reading: Reading) -> None:
     stored = json.loads(json.dumps(reading_json(reading)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import text
 
 from invoice_pipelines.organizations import Address, NumberFormat, OrganizationSettings
+from invoice_pipelines_tests.support.sizes import example_count
 
 NUMBERS = ["{number}", "{number:04}", "{number:018}", "{number:6}", "{number:0}"]
 OTHERS = [
@@ -108,7 +109,7 @@ def test_an_address_has_known_fields_only_and_no_empty_ones():
         min_size=2, max_size=12, unique=True,
     ),
 )  # fmt: skip
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(150))
 def test_postgresql_prints_every_accepted_pattern_and_no_number_twice(numbers, pattern, yearly_reset, uses):
     chosen = accepted(pattern, yearly_reset=yearly_reset)
     if chosen is None:

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, text
 
@@ -23,6 +23,7 @@ from invoice_pipelines.overdue import (
 )
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.overdue.conftest import SETTLED, Desk, Invoice, open_desk
+from invoice_pipelines_tests.support.sizes import example_count
 
 TODAY = date(2026, 3, 29)  # a day on which clocks go forward in Europe
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
@@ -36,9 +37,7 @@ INVOICES = st.lists(st.builds(Invoice, DUE_DATES, st.sampled_from(sorted(SETTLED
 OPEN_AND_LATE = st.integers(1, 45).map(lambda days: Invoice(TODAY - timedelta(days=days)))
 MAYBE_BAD = st.builds(lambda invoice, bad: Invoice(invoice.due_date, is_bad=bad), OPEN_AND_LATE, st.booleans())
 
-of_any_books = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+of_any_books = settings(max_examples=example_count(15))
 
 
 @pytest.fixture

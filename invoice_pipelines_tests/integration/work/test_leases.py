@@ -25,6 +25,7 @@ from invoice_pipelines.work import (
     return_expired,
 )
 from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk
+from invoice_pipelines_tests.support.sizes import example_count
 
 
 def make(desk: Desk, *subjects: str):
@@ -287,7 +288,7 @@ def test_a_change_that_meets_the_claim_of_its_entry_becomes_a_new_entry(desk):
 
 
 @given(text=st.text(), code=st.from_regex(r"[A-Z][A-Z0-9_-]*", fullmatch=True))
-@settings(max_examples=200)
+@settings(max_examples=example_count(200))
 def test_a_message_is_one_storable_line(text, code):
     message = Failed(code, text).message
     assert len(message) <= 500

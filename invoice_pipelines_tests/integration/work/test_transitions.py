@@ -204,4 +204,4 @@ def test_every_order_of_events_keeps_the_books_right(common_database, examples, 
         def open_desk() -> Desk:
             return open_desk(common_database)
 
-    run_state_machine_as_test(Here, settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None))
+    run_state_machine_as_test(Here, settings=settings(max_examples=examples, stateful_step_count=steps))

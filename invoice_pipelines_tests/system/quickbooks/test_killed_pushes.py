@@ -151,7 +151,7 @@ def test_killed_workers_lose_and_double_no_invoice_and_no_edit(
     assert house.conflicts() == []
 
 
-def test_fm56_a_broken_company_keeps_no_other_waiting_and_its_backlog_drains_in_order(
+def test_a_broken_company_keeps_no_other_waiting_and_its_backlog_drains_in_order(
     database: TestDatabase,
     sandbox: Sandbox,
     quickbooks_settings: Settings,

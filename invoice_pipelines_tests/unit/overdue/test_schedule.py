@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_string
-from hypothesis import HealthCheck, example, given, reject, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
 from invoice_pipelines.overdue import CronSchedule, IntervalSchedule, due_since, next_run, read_schedule
 from invoice_pipelines.overdue.cron import Cron
 from invoice_pipelines.settings import Settings
+from invoice_pipelines_tests.support.sizes import example_count
 
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Auckland", "America/New_York", "Asia/Kolkata"])
 MOMENTS = st.integers(0, 3 * 365 * 86400).map(
@@ -38,7 +39,7 @@ def cron_schedule(expression: str, zone: str = "UTC") -> CronSchedule:
 
 
 @given(expression=CRONS, after=MOMENTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=example_count(40))
 def test_schedule_consistency_of_any_cron_expression_with_dagster(expression: str, after: datetime) -> None:
     try:
         schedule = cron_schedule(expression)
@@ -67,7 +68,7 @@ def anything_like_cron(draw: st.DrawFn) -> str:
 
 
 @given(expression=anything_like_cron(), after=MOMENTS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=example_count(150))
 @example("0 0 30 2 1", datetime(2026, 1, 1, tzinfo=UTC))
 @example("0 0 31 4 1", datetime(2026, 1, 1, tzinfo=UTC))
 @example("0 0 29 2 *", datetime(2026, 1, 1, tzinfo=UTC))
@@ -91,7 +92,7 @@ def test_schedule_consistency_whatever_is_accepted_is_the_same_in_dagster(expres
 
 
 @given(expression=DAILY, zone=ZONES, after=MOMENTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60))
 def test_schedule_consistency_of_daily_runs_with_dagster_in_any_zone(
     expression: str, zone: str, after: datetime
 ) -> None:
@@ -119,7 +120,7 @@ def test_schedule_consistency_over_changes_of_the_clock(expression: str, day: da
     evaluations=st.lists(st.tuples(st.integers(1, 5000), st.booleans()), min_size=1, max_size=60),
     start=MOMENTS,
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100))
 def test_schedule_consistency_of_intervals_across_restarts(
     hours: int, evaluations: list[tuple[int, bool]], start: datetime
 ) -> None:

@@ -10,6 +10,7 @@ from invoice_pipelines.delivery.channels.bounces import read_reports
 from invoice_pipelines.delivery.channels.mail_message import write_mail
 from invoice_pipelines.workshop.sandbox.mail import ReportStyle, delivery_report
 from invoice_pipelines_tests.support.delivery.channels.outgoing import CUSTOMER, email
+from invoice_pipelines_tests.support.sizes import example_count
 
 ORIGINAL = write_mail(email(message_id_header="<0197-a1b2@acme.example>")).data
 
@@ -87,7 +88,7 @@ def test_what_is_no_report_says_nothing(data: bytes) -> None:
     assert read_reports(data) == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=example_count(30))
 @given(st.data())
 def test_a_damaged_report_breaks_nothing(data: st.DataObject) -> None:
     whole = delivery_report(data.draw(st.sampled_from(list(ReportStyle))), ORIGINAL, recipient=CUSTOMER)

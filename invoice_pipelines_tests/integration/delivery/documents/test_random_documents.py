@@ -69,7 +69,6 @@ def test_random_invoices_become_pdf_a_3_that_says_what_was_issued(
 
     @settings(
         max_examples=size(30, 450) // ORDERS_AT_ONCE,
-        deadline=None,
         suppress_health_check=LENIENT,
         phases=[Phase.explicit, Phase.generate],
     )

@@ -40,7 +40,7 @@ from invoice_pipelines_tests.support.delivery.einvoice.judge import (
     factur_x_violations,
     violations,
 )
-from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE, size
+from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE, example_count, size
 
 ORDERS_AT_ONCE = 10
 RATES: tuple[tuple[str, str, str | None, str | None], ...] = (
@@ -308,7 +308,7 @@ def assert_is_clean(invoice: IssuedInvoice, seller: Seller, *, with_schematron_o
 LENIENT = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=LENIENT, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=example_count(3), suppress_health_check=LENIENT, phases=[Phase.explicit, Phase.generate])
 @given(example=examples(8))
 def test_what_is_issued_is_a_clean_e_invoice_in_every_format(billing_database: TestDatabase, example: Example) -> None:
     invoices, seller = issue(billing_database, example)
@@ -323,7 +323,6 @@ def test_hundreds_of_random_invoices_are_clean_e_invoices(billing_database: Test
 
     @settings(
         max_examples=size(60, 700) // ORDERS_AT_ONCE,
-        deadline=None,
         suppress_health_check=LENIENT,
         phases=[Phase.explicit, Phase.generate],
     )

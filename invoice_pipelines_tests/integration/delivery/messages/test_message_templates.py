@@ -24,6 +24,7 @@ from invoice_pipelines.delivery.messages.templates import (
 from invoice_pipelines.delivery.messages.text_rendering import render
 from invoice_pipelines.delivery.values import DeliveryError, MessageStatus, Purpose
 from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, text_of
+from invoice_pipelines_tests.support.sizes import example_count
 
 EMAIL = TemplateKey(Purpose.INVOICE, 0, "email", "de")
 SMS = TemplateKey(Purpose.INVOICE, 0, "sms", "de")
@@ -111,7 +112,7 @@ def refusal_of(text: str) -> str:
         return str(error)
 
 
-@settings(max_examples=60)
+@settings(max_examples=example_count(60))
 @given(st.text(max_size=40))
 def test_a_value_is_never_taken_for_a_template_or_for_markup(value: str) -> None:
     fields = Fields(FIELDS.invoice, FIELDS.customer, FIELDS.organization, 0, True, value)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Limits, read_document
 from invoice_pipelines_tests.support.intake.documents import samples
+from invoice_pipelines_tests.support.sizes import example_count
 
 _UBL_ROOT = '<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2">'
 
@@ -175,7 +176,7 @@ def test_broken_xml_is_called_malformed(data: bytes) -> None:
     assert _code(data) == "XML_MALFORMED"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=example_count(300))
 @given(
     st.binary(max_size=300), st.sampled_from([b"", b"<", b"<?xml ", b"\xff\xfe", b"\xef\xbb\xbf<a", _UBL_ROOT.encode()])
 )
@@ -184,7 +185,7 @@ def test_arbitrary_bytes_are_read_or_refused(data: bytes, start: bytes) -> None:
         read_document(start + data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=example_count(300))
 @given(
     st.sampled_from([samples.UBL, samples.CII, samples.CREDIT_NOTE, samples.ZUGFERD1]),
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.02), st.binary(max_size=4)), min_size=1, max_size=5),
@@ -200,7 +201,7 @@ def test_a_document_with_parts_cut_out_or_overwritten_is_read_or_refused(
         read_document(data)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200))
 @given(
     st.sampled_from([samples.UBL, samples.CII, samples.CREDIT_NOTE, samples.ZUGFERD1]),
     st.lists(st.tuples(st.floats(0, 0.999), st.text("0123456789.,-+eTZ: <&\n\u00a0é\u202e", max_size=6)), max_size=6),

@@ -37,6 +37,7 @@ from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.storage import StorageError, write_file_atomically
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.support.sizes import example_count
 
 TEXT_COLUMNS = ("invoice_number", "seller_name", "buyer_reference")
 
@@ -426,7 +427,7 @@ def shown(value: str | None) -> str:
     return f"'{value}" if value[:1] in tuple("=+-@\t\r") else value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150))
 @given(
     st.lists(
         st.fixed_dictionaries(
@@ -449,7 +450,7 @@ def test_any_text_comes_back_from_a_file_as_it_was_but_for_the_apostrophe(rows: 
     assert not any("E" in cells[3] for cells in read)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=example_count(60))
 @given(st.lists(storable, min_size=1, max_size=5))
 def test_pandas_reads_the_same_cells_as_the_csv_module(texts: list[str]) -> None:
     data = to_csv(["invoice_number", "seller_name"], [{"invoice_number": t, "seller_name": t} for t in texts])

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -19,6 +19,7 @@ from invoice_pipelines.intake.stages.validating import judge_parsed
 from invoice_pipelines_tests.integration.intake.conftest import Desk
 from invoice_pipelines_tests.support.intake.review.lane import STANDARD, accept, codes, correct, on_paper, reject
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
+from invoice_pipelines_tests.support.sizes import example_count
 
 KNOWN = "DE02120300000000202051"
 NEW = "DE02500105170137075030"
@@ -206,7 +207,7 @@ def _rows_fetched(connection: Any) -> int:
     )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(12))
 @given(
     steps=st.lists(
         st.tuples(

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from PIL import Image
 from sqlalchemy import text
 
@@ -42,6 +42,7 @@ from invoice_pipelines_tests.integration.intake.stages.test_recognizing import P
 from invoice_pipelines_tests.integration.intake.test_rows import any_text, readings
 from invoice_pipelines_tests.support.intake.review.lane import codes, correct, look, reject
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
+from invoice_pipelines_tests.support.sizes import example_count
 
 
 def ubl(number: str) -> bytes:
@@ -503,7 +504,7 @@ def test_all_changes_are_in_csv_files_of_bounded_size(desk: Desk) -> None:
     assert {row["is_written"] for part in rows for row in part} == {"False"}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=example_count(60))
 @given(reading=readings(any_text), number=any_text)
 def test_a_reading_differs_from_itself_as_it_was_stored_in_nothing_and_from_another_in_that(
     reading: Reading, number: str

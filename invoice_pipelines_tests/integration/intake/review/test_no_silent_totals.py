@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -17,6 +17,7 @@ from invoice_pipelines.intake.stages.validating import judge_parsed
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.intake.conftest import Desk, open_desk
 from invoice_pipelines_tests.support.intake.review.lane import STANDARD, accept, correct, judged, on_paper, reject
+from invoice_pipelines_tests.support.sizes import example_count
 
 TOTALS = ("net_amount", "tax_amount", "gross_amount", "payable_amount")
 GROSS = [Decimal("119.00"), Decimal("119.01"), Decimal("19.00")]
@@ -116,9 +117,7 @@ def test_no_unsure_total_passes_without_a_decision(intake_database: TestDatabase
     run_state_machine_as_test(
         Lane,
         settings=settings(
-            max_examples=8,
+            max_examples=example_count(8),
             stateful_step_count=12,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )

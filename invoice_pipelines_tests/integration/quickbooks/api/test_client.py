@@ -184,7 +184,7 @@ def test_a_query_inside_a_batch_is_answered_with_its_rows(quickbooks: QuickBooks
     ],
     ids=["31 items", "bId of 14 characters", "request id of 37 characters", "a bId twice", "no items"],
 )
-def test_fm12_a_batch_that_would_be_refused_is_never_sent(
+def test_a_batch_that_would_be_refused_is_never_sent(
     quickbooks: QuickBooks, sandbox: Sandbox, items: list[tuple[str, str]], request_id: str
 ) -> None:
     with pytest.raises(ValueError, match="batch"):

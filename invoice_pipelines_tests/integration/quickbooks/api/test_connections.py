@@ -185,7 +185,7 @@ def test_tokens_that_do_not_open_the_company_connect_nothing(
         assert find_connection(connection) is None
 
 
-def test_fm19_after_a_change_of_company_nothing_is_asked_until_a_person_agrees(
+def test_after_a_change_of_company_nothing_is_asked_until_a_person_agrees(
     database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, connected: Callable[..., UUID]
 ) -> None:
     organization = connected("acme")

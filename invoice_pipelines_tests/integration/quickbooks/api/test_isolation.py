@@ -19,6 +19,7 @@ from invoice_pipelines.quickbooks.api.faults import Fault, RealmPaused
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.support.sizes import example_count
 
 REALMS = ["9130001", "9130002", "9130003"]
 
@@ -56,7 +57,7 @@ CALLS = [read_all, create, batch, changes, company, count, read_what_others_have
 Step = tuple[int, Callable[[QuickBooks, str, int], None], bool]
 
 
-@hypothesis(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis(max_examples=example_count(12), suppress_health_check=list(HealthCheck))
 @given(
     threads=st.lists(
         st.lists(st.tuples(st.integers(0, 2), st.sampled_from(CALLS), st.booleans()), min_size=3, max_size=8),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -18,6 +18,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.faults import RealmPaused
 from invoice_pipelines.quickbooks.api.rate import Limiter, Limits
 from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.support.sizes import example_count
 
 REALM = "9130001"
 
@@ -94,7 +95,7 @@ def test_a_read_does_not_queue_behind_batches_that_wait_for_the_next_minute(
     assert turns[48] - turns[0] < timedelta(seconds=10)
 
 
-@hypothesis(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis(max_examples=example_count(40))
 @given(
     wanted=st.lists(st.booleans(), min_size=20, max_size=60),
     per_minute=st.integers(1, 12),

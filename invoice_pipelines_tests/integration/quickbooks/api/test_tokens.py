@@ -66,7 +66,7 @@ def secrets_of(database: TestDatabase, settings: Settings, organization: UUID) -
     return list(unseal(settings, organization, row.realm_id, row.tokens).values())
 
 
-def test_fm15_twenty_workers_that_find_an_expired_token_make_one_refresh(
+def test_twenty_workers_that_find_an_expired_token_make_one_refresh(
     database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, connected: Callable[..., UUID]
 ) -> None:
     organization = connected("acme")
@@ -92,7 +92,7 @@ def test_fm15_twenty_workers_that_find_an_expired_token_make_one_refresh(
 
 
 @pytest.mark.parametrize("grace", [True, False])
-def test_fm16_a_process_that_dies_before_it_stores_new_tokens_costs_a_reconnect_at_most(
+def test_a_process_that_dies_before_it_stores_new_tokens_costs_a_reconnect_at_most(
     database: TestDatabase,
     quickbooks_settings: Settings,
     sandbox: Sandbox,
@@ -127,7 +127,7 @@ def test_fm16_a_process_that_dies_before_it_stores_new_tokens_costs_a_reconnect_
     assert events(database, organization) == ["NEEDS_RECONNECT"]
 
 
-def test_fm17_a_token_that_a_sibling_rotated_is_read_again_and_not_refreshed(
+def test_a_token_that_a_sibling_rotated_is_read_again_and_not_refreshed(
     database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, connected: Callable[..., UUID]
 ) -> None:
     organization = connected("acme")
@@ -139,7 +139,7 @@ def test_fm17_a_token_that_a_sibling_rotated_is_read_again_and_not_refreshed(
     assert len(sandbox.calls("", "token")) == 1
 
 
-def test_fm17_tokens_that_came_after_their_lock_was_lost_are_stored_even_if_a_sibling_gave_up_meanwhile(
+def test_tokens_that_came_after_their_lock_was_lost_are_stored_even_if_a_sibling_gave_up_meanwhile(
     database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, connected: Callable[..., UUID]
 ) -> None:
     organization = connected("acme")
@@ -170,7 +170,7 @@ def test_fm17_tokens_that_came_after_their_lock_was_lost_are_stored_even_if_a_si
         assert quickbooks.count("Customer") == 0
 
 
-def test_fm17_a_refused_client_is_an_alarm_about_the_configuration_and_no_reason_to_connect_again(
+def test_a_refused_client_is_an_alarm_about_the_configuration_and_no_reason_to_connect_again(
     database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, connected: Callable[..., UUID]
 ) -> None:
     organization = connected("acme")
@@ -186,7 +186,7 @@ def test_fm17_a_refused_client_is_an_alarm_about_the_configuration_and_no_reason
         assert quickbooks.count("Customer") == 0
 
 
-def test_fm20_a_connection_that_is_about_to_end_is_announced_once(
+def test_a_connection_that_is_about_to_end_is_announced_once(
     database: TestDatabase, quickbooks_settings: Settings, connected: Callable[..., UUID]
 ) -> None:
     organization = connected("acme")

@@ -70,7 +70,7 @@ def end_pause(database: TestDatabase, organization: UUID, refused_for: timedelta
         )
 
 
-def test_fm09_a_throttled_call_pauses_its_company_for_a_minute_and_no_other(
+def test_a_throttled_call_pauses_its_company_for_a_minute_and_no_other(
     database: TestDatabase,
     quickbooks_settings: Settings,
     sandbox: Sandbox,
@@ -98,7 +98,7 @@ def test_fm09_a_throttled_call_pauses_its_company_for_a_minute_and_no_other(
     assert quickbooks.count("Customer") == 0
 
 
-def test_fm09_a_throttled_call_waits_as_long_as_it_is_told_and_is_then_sent_again(
+def test_a_throttled_call_waits_as_long_as_it_is_told_and_is_then_sent_again(
     sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
     sandbox.faults.inject("THROTTLED", seconds=4)  # 0.2 s, as a second lasts a twentieth
@@ -128,7 +128,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("shape", "code", "raised", "kind"), ANSWERS, ids=[answer[0] for answer in ANSWERS])
-def test_fm10_a_fault_is_understood_in_whichever_shape_it_comes(
+def test_a_fault_is_understood_in_whichever_shape_it_comes(
     sandbox: Sandbox,
     quickbooks: QuickBooks,
     shape: str,
@@ -146,7 +146,7 @@ def test_fm10_a_fault_is_understood_in_whichever_shape_it_comes(
     assert "\n" not in str(problem.value)
 
 
-def test_fm10_a_gateway_that_spells_its_fault_in_lower_case_leads_to_a_new_token(
+def test_a_gateway_that_spells_its_fault_in_lower_case_leads_to_a_new_token(
     sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
     sandbox.oauth.expire(REALM)
@@ -161,7 +161,7 @@ def test_a_read_without_an_answer_is_asked_once_more(sandbox: Sandbox, quickbook
     assert len(sandbox.calls(REALM, "query")) == 2
 
 
-def test_fm13_a_fault_of_the_system_is_tried_once_more_and_then_told(sandbox: Sandbox, quickbooks: QuickBooks) -> None:
+def test_a_fault_of_the_system_is_tried_once_more_and_then_told(sandbox: Sandbox, quickbooks: QuickBooks) -> None:
     sandbox.faults.inject("REFUSED", operation="create", code="10000")
     quickbooks.write("Customer", {"DisplayName": "Acme"}, request_id="acme")
     assert [(call.status, call.request_id) for call in sandbox.calls(REALM)] == [(500, "acme"), (200, "acme")]
@@ -174,7 +174,7 @@ def test_fm13_a_fault_of_the_system_is_tried_once_more_and_then_told(sandbox: Sa
     assert len(sandbox.calls(REALM)) == 4
 
 
-def test_fm13_a_write_that_gets_no_answer_in_time_has_an_unknown_outcome_and_is_not_repeated(
+def test_a_write_that_gets_no_answer_in_time_has_an_unknown_outcome_and_is_not_repeated(
     database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, organization: UUID
 ) -> None:
     hasty = quickbooks_settings.model_copy(update={"quickbooks_timeout_seconds": 0.3})
@@ -198,7 +198,7 @@ def test_a_service_that_cannot_be_reached_was_not_asked(
     assert fault.value.kind is FaultKind.RETRY
 
 
-def test_fm14_a_process_that_starts_in_the_middle_of_a_minute_keeps_to_the_turns_of_those_before(
+def test_a_process_that_starts_in_the_middle_of_a_minute_keeps_to_the_turns_of_those_before(
     database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, organization: UUID
 ) -> None:
     sandbox.switches.throttled = True
@@ -215,7 +215,7 @@ def test_fm14_a_process_that_starts_in_the_middle_of_a_minute_keeps_to_the_turns
 
 
 @pytest.mark.parametrize("code", ["100", "120", "3100"])
-def test_fm18_refused_access_pauses_the_company_and_keeps_its_connection(
+def test_refused_access_pauses_the_company_and_keeps_its_connection(
     database: TestDatabase,
     quickbooks_settings: Settings,
     sandbox: Sandbox,
@@ -290,7 +290,7 @@ def test_new_tokens_that_are_refused_for_hours_end_the_connection(
     assert status(database, organization) == "needs_reconnect"
 
 
-def test_fm18_an_ended_subscription_pauses_the_company_and_keeps_its_connection(
+def test_an_ended_subscription_pauses_the_company_and_keeps_its_connection(
     database: TestDatabase, sandbox: Sandbox, quickbooks: QuickBooks, organization: UUID
 ) -> None:
     sandbox.faults.inject("REFUSED", code="6190")
@@ -302,7 +302,7 @@ def test_fm18_an_ended_subscription_pauses_the_company_and_keeps_its_connection(
     assert events(database, organization) == ["SUBSCRIPTION_ENDED"]
 
 
-def test_fm18_a_token_that_ends_before_a_batch_is_refreshed_and_the_batch_sent_as_it_was(
+def test_a_token_that_ends_before_a_batch_is_refreshed_and_the_batch_sent_as_it_was(
     sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
     sandbox.oauth.expire(REALM)

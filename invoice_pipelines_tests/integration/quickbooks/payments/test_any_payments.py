@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, event
 
@@ -22,6 +22,7 @@ from invoice_pipelines.quickbooks.payments.promises import allocations_that_diff
 from invoice_pipelines.quickbooks.values import Applied, TransactionType
 from invoice_pipelines.workshop.sandbox.quickbooks import Refusal
 from invoice_pipelines_tests.integration.quickbooks.till import GROSS, Till, Town, open_town
+from invoice_pipelines_tests.support.sizes import example_count
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +105,7 @@ class Accountant:
 
 
 @given(actions=st.lists(ACTIONS, min_size=1, max_size=12))
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=example_count(12))
 def test_what_is_paid_here_is_what_is_paid_there(till: Till, actions: list[tuple[Any, ...]]) -> None:
     ours = [till.sent() for _ in range(3)]
     foreign = till.accountant.invoice(till.customer_there, 100)["Id"]

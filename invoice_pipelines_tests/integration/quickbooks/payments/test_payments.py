@@ -33,7 +33,7 @@ def till(town: Town) -> Iterator[Till]:
         assert allocations_that_differ(connection).kept
 
 
-def test_fm47_partial_then_paid_in_any_order_and_read_twice_changes_nothing(till: Till) -> None:
+def test_partial_then_paid_in_any_order_and_read_twice_changes_nothing(till: Till) -> None:
     invoice, there = till.sent()
     forty = till.accountant.pay(there, 40)
     assert till.pull().created == 1
@@ -57,7 +57,7 @@ def test_fm47_partial_then_paid_in_any_order_and_read_twice_changes_nothing(till
     assert till.kept(forty["Id"]).applied
 
 
-def test_fm48_of_a_payment_over_three_invoices_ours_are_paid_and_the_other_is_counted_as_skipped(till: Till) -> None:
+def test_of_a_payment_over_three_invoices_ours_are_paid_and_the_other_is_counted_as_skipped(till: Till) -> None:
     (first, first_there), (second, second_there) = till.sent(), till.sent()
     foreign = till.accountant.invoice(till.customer_there, 100)["Id"]
     till.accountant.pay({first_there: 119, foreign: 119, second_there: 19})
@@ -69,7 +69,7 @@ def test_fm48_of_a_payment_over_three_invoices_ours_are_paid_and_the_other_is_co
     assert till.desk.value("select amount from billing.payment") == 257
 
 
-def test_fm49_a_payment_that_is_raised_lowered_moved_or_unapplied_is_what_it_is_there(till: Till) -> None:
+def test_a_payment_that_is_raised_lowered_moved_or_unapplied_is_what_it_is_there(till: Till) -> None:
     (first, first_there), (second, second_there) = till.sent(), till.sent()
     payment = till.accountant.pay({first_there: 50})["Id"]
     till.pull()
@@ -93,9 +93,7 @@ def test_fm49_a_payment_that_is_raised_lowered_moved_or_unapplied_is_what_it_is_
 
 
 @pytest.mark.parametrize("how", ["void", "delete"])
-def test_fm50_a_payment_that_is_voided_or_deleted_reopens_its_invoices_and_its_history_is_kept(
-    till: Till, how: str
-) -> None:
+def test_a_payment_that_is_voided_or_deleted_reopens_its_invoices_and_its_history_is_kept(till: Till, how: str) -> None:
     (first, first_there), (second, second_there) = till.sent(), till.sent()
     payment = till.accountant.pay({first_there: 119, second_there: 50})["Id"]
     till.pull()
@@ -116,7 +114,7 @@ def test_fm50_a_payment_that_is_voided_or_deleted_reopens_its_invoices_and_its_h
     assert till.standing(first) == ("paid", GROSS, 0)
 
 
-def test_fm51_a_credit_memo_that_is_applied_by_a_payment_of_zero_is_a_credit_and_no_void(till: Till) -> None:
+def test_a_credit_memo_that_is_applied_by_a_payment_of_zero_is_a_credit_and_no_void(till: Till) -> None:
     invoice, there = till.sent()
     till.accountant.credit(till.customer_there, 19, apply_to={there: 19})
     till.pull()
@@ -144,7 +142,7 @@ def test_fm51_a_credit_memo_that_is_applied_by_a_payment_of_zero_is_a_credit_and
     assert till.standing(invoice) == ("partially_paid", 19, 100)
 
 
-def test_fm52_a_refund_receipt_is_a_refund_of_the_customer_and_a_linked_refund_lowers_what_is_paid(till: Till) -> None:
+def test_a_refund_receipt_is_a_refund_of_the_customer_and_a_linked_refund_lowers_what_is_paid(till: Till) -> None:
     invoice, there = till.sent()
     payment = till.accountant.pay(there)["Id"]
     till.pull()
@@ -168,7 +166,7 @@ def test_fm52_a_refund_receipt_is_a_refund_of_the_customer_and_a_linked_refund_l
     assert [row[0] for row in refunds] == [40]
 
 
-def test_fm53_an_over_payment_is_recorded_the_invoice_is_capped_and_the_credit_is_visible(till: Till) -> None:
+def test_an_over_payment_is_recorded_the_invoice_is_capped_and_the_credit_is_visible(till: Till) -> None:
     invoice, there = till.sent()
     till.accountant.pay(there, 150)
     till.pull()
@@ -190,7 +188,7 @@ def test_fm53_an_over_payment_is_recorded_the_invoice_is_capped_and_the_credit_i
     assert f"Payment {paid} of QuickBooks has 119 EUR for invoice" in till.events()[0][1]
 
 
-def test_fm53_a_payment_on_an_invoice_that_is_void_here_is_told_once_and_stops_nothing(till: Till) -> None:
+def test_a_payment_on_an_invoice_that_is_void_here_is_told_once_and_stops_nothing(till: Till) -> None:
     (void, void_there), (invoice, there) = till.sent(), till.sent()
     with till.desk.scope() as connection:
         void_invoice(connection, void, reason="wrong", voided_by="anna")
@@ -204,7 +202,7 @@ def test_fm53_a_payment_on_an_invoice_that_is_void_here_is_told_once_and_stops_n
     assert "which is void here: nothing of it counts." in message
 
 
-def test_fm53_a_payment_for_an_invoice_whose_mapping_is_not_stored_yet_waits_and_is_booked_later(till: Till) -> None:
+def test_a_payment_for_an_invoice_whose_mapping_is_not_stored_yet_waits_and_is_booked_later(till: Till) -> None:
     invoice = till.sell()
     with till.desk.scope() as connection:  # sent, and not answered
         connection.exec_driver_sql(
@@ -227,7 +225,7 @@ def test_fm53_a_payment_for_an_invoice_whose_mapping_is_not_stored_yet_waits_and
     assert till.standing(invoice) == ("paid", GROSS, 0)
 
 
-def test_fm53_a_mapping_that_comes_long_after_the_payment_brings_it_back(till: Till) -> None:
+def test_a_mapping_that_comes_long_after_the_payment_brings_it_back(till: Till) -> None:
     """As when an invoice that was thought foreign is adopted later."""
     invoice = till.sell()
     there = till.send(invoice)
@@ -242,7 +240,7 @@ def test_fm53_a_mapping_that_comes_long_after_the_payment_brings_it_back(till: T
     assert till.desk.rows("select * from quickbooks.unmapped_payment_line") == []
 
 
-def test_fm54_a_payment_in_another_currency_books_no_amount_and_is_told(town: Town) -> None:
+def test_a_payment_in_another_currency_books_no_amount_and_is_told(town: Town) -> None:
     till = town.open(multi_currency=True, home_currency="USD")
     invoice, there = till.sent()  # in euros here, in dollars there
     till.accountant.pay(there)

@@ -39,7 +39,7 @@ def in_step(sides: Sides, name: str = "Acme", **fields) -> tuple:
     return sides.ours(made["Id"]), made["Id"]
 
 
-def test_fm29_what_is_not_known_of_a_document_is_tolerated(sides: Sides) -> None:
+def test_what_is_not_known_of_a_document_is_tolerated(sides: Sides) -> None:
     with sides.scope() as connection:
         connected = find_connection(connection)
         document = {
@@ -57,7 +57,7 @@ def test_fm29_what_is_not_known_of_a_document_is_tolerated(sides: Sides) -> None
     assert sides.pull("customer")[CUSTOMER].finished  # an answer without any Customer
 
 
-def test_fm30_our_own_push_comes_back_without_a_change_or_a_conflict(sides: Sides) -> None:
+def test_our_own_push_comes_back_without_a_change_or_a_conflict(sides: Sides) -> None:
     record = sides.add_customer(name="Acme", country_code="US", street="Way 1", email="a@acme.example")
     sides.push()
     before = sides.customer(record)
@@ -66,7 +66,7 @@ def test_fm30_our_own_push_comes_back_without_a_change_or_a_conflict(sides: Side
     assert (sides.customer(record), sides.conflicts(), sides.queued()) == (before, [], [])
 
 
-def test_fm30_a_change_of_what_is_not_synced_is_no_edit(sides: Sides) -> None:
+def test_a_change_of_what_is_not_synced_is_no_edit(sides: Sides) -> None:
     ours, theirs = in_step(sides, BillAddr={"Line1": "Way 1", "Country": "US"})
     before = sides.customer(ours)
     assert before.country_code == "US"
@@ -83,7 +83,7 @@ def test_fm30_a_change_of_what_is_not_synced_is_no_edit(sides: Sides) -> None:
     assert [seen.operation for seen in sides.sandbox.calls(sides.realm)] == ["cdc"]
 
 
-def test_fm30_our_own_push_is_no_edit_even_before_its_answer_came(sides: Sides) -> None:
+def test_our_own_push_is_no_edit_even_before_its_answer_came(sides: Sides) -> None:
     ours, theirs = in_step(sides)
     sides.edit("customer", ours, phone="1", name="Acme: one")
     sides.sandbox.faults.inject(Fault.LOSE_ANSWER, realm=sides.realm, operation="batch", times=None)
@@ -102,7 +102,7 @@ def test_fm30_our_own_push_is_no_edit_even_before_its_answer_came(sides: Sides) 
     assert (there["PrimaryPhone"]["FreeFormNumber"], there["DisplayName"]) == ("2", "Acme- two")
 
 
-def test_fm31_edits_of_one_side_flow_and_edits_of_different_fields_are_merged(sides: Sides) -> None:
+def test_edits_of_one_side_flow_and_edits_of_different_fields_are_merged(sides: Sides) -> None:
     ours, theirs = in_step(sides, PrimaryPhone={"FreeFormNumber": "1"})
     sides.edit("customer", ours, email="ours@acme.example")
     sides.there.edit("Customer", theirs, PrimaryPhone={"FreeFormNumber": "2"})
@@ -123,7 +123,7 @@ def test_fm31_edits_of_one_side_flow_and_edits_of_different_fields_are_merged(si
         ("theirs", "here", "theirs"),
     ],
 )
-def test_fm31_edits_of_the_same_field_are_decided_by_the_policy_and_logged(
+def test_edits_of_the_same_field_are_decided_by_the_policy_and_logged(
     sides: Sides, policy: str, later: str, winner: str
 ) -> None:
     sides.options(conflict_policy=policy)
@@ -144,7 +144,7 @@ def test_fm31_edits_of_the_same_field_are_decided_by_the_policy_and_logged(
     assert len(sides.conflicts()) == 1
 
 
-def test_fm31_the_newest_wins_even_where_our_clock_is_wrong(sides: Sides) -> None:
+def test_the_newest_wins_even_where_our_clock_is_wrong(sides: Sides) -> None:
     sides.sandbox.clock.shift(timedelta(minutes=10))
     ours, theirs = in_step(sides)
     sides.there.edit("Customer", theirs, DisplayName="Theirs")
@@ -155,7 +155,7 @@ def test_fm31_the_newest_wins_even_where_our_clock_is_wrong(sides: Sides) -> Non
     assert conflict.winner == "ours"
 
 
-def test_fm32_edits_in_the_same_second_have_the_same_outcome_whoever_looks_first(ground: Ground) -> None:
+def test_edits_in_the_same_second_have_the_same_outcome_whoever_looks_first(ground: Ground) -> None:
     outcomes = set()
     for first in ("pull", "push"):
         sides = ground.sides()
@@ -214,7 +214,7 @@ def test_two_of_ours_with_the_name_or_another_email_are_for_a_person(sides: Side
     assert sides.conflicts("open") == []
 
 
-def test_fm34_a_name_that_a_customer_has_there_is_linked_or_asked_about(sides: Sides) -> None:
+def test_a_name_that_a_customer_has_there_is_linked_or_asked_about(sides: Sides) -> None:
     sides.pull("customer")
     record = sides.add_customer(name="ACME", phone="1")
     theirs = sides.there.customer("Acme")
@@ -252,7 +252,7 @@ def test_a_record_whose_creation_was_not_answered_is_known_by_what_was_sent(side
     )
 
 
-def test_fm34_two_of_ours_with_one_name_are_two_there(sides: Sides) -> None:
+def test_two_of_ours_with_one_name_are_two_there(sides: Sides) -> None:
     sides.pull("customer")
     twins = [sides.add_customer(name="Twin") for _ in range(2)]
     sides.push()
@@ -262,7 +262,7 @@ def test_fm34_two_of_ours_with_one_name_are_two_there(sides: Sides) -> None:
     assert sides.value("select count(*) from billing.customer") == 2
 
 
-def test_fm34_a_name_that_a_vendor_has_there_gets_a_suffix_that_never_comes_back(sides: Sides) -> None:
+def test_a_name_that_a_vendor_has_there_gets_a_suffix_that_never_comes_back(sides: Sides) -> None:
     sides.pull("customer")
     sides.there.vendor("Acme")
     record = sides.add_customer(name="Acme")
@@ -280,7 +280,7 @@ def test_fm34_a_name_that_a_vendor_has_there_gets_a_suffix_that_never_comes_back
 
 
 @pytest.mark.parametrize("choice", ["reactivate", "new_name"])
-def test_fm34_a_name_that_an_inactive_record_has_there(sides: Sides, choice: str) -> None:
+def test_a_name_that_an_inactive_record_has_there(sides: Sides, choice: str) -> None:
     sides.options(inactive_name=choice)
     old = sides.there.customer("Acme")
     sides.there.deactivate("Customer", old["Id"])
@@ -294,7 +294,7 @@ def test_fm34_a_name_that_an_inactive_record_has_there(sides: Sides, choice: str
 
 
 @pytest.mark.parametrize("leaves", ["inactive", "deleted"])
-def test_fm36_a_merged_customer_follows_the_survivor_and_is_never_made_again(
+def test_a_merged_customer_follows_the_survivor_and_is_never_made_again(
     ground: Ground, leaves: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ground.sandbox.switches, "merge_leaves", leaves)
@@ -347,7 +347,7 @@ def _push_invoice(sides: Sides, record, there: str) -> None:
     )
 
 
-def test_fm37_a_customer_with_a_balance_stays_active_there_and_that_is_told_once(sides: Sides) -> None:
+def test_a_customer_with_a_balance_stays_active_there_and_that_is_told_once(sides: Sides) -> None:
     ours, theirs = in_step(sides)
     sides.there.invoice(theirs, 10)
     sides.edit("customer", ours, is_active=False)
@@ -363,7 +363,7 @@ def test_fm37_a_customer_with_a_balance_stays_active_there_and_that_is_told_once
     assert len(sides.rows("select * from quickbooks.event where code like 'DEACTIVATION%'")) == 1
 
 
-def test_fm37_masked_tax_ids_parents_and_states_are_left_as_they_are(sides: Sides) -> None:
+def test_masked_tax_ids_parents_and_states_are_left_as_they_are(sides: Sides) -> None:
     parent = sides.there.customer("Parent")
     ours, theirs = in_step(
         sides,

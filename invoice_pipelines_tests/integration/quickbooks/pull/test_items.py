@@ -34,7 +34,7 @@ def in_step(sides: Sides, name: str = "Bolt", price: str = "1.50", **fields) -> 
     return sides.ours(made["Id"], "item"), made["Id"]
 
 
-def test_fm38_price_and_active_state_follow_quickbooks(sides: Sides) -> None:
+def test_price_and_active_state_follow_quickbooks(sides: Sides) -> None:
     ours, theirs = in_step(sides)
     sides.there.edit("Item", theirs, UnitPrice=Decimal("2.75"))
     sides.pull("item")
@@ -45,7 +45,7 @@ def test_fm38_price_and_active_state_follow_quickbooks(sides: Sides) -> None:
     assert (sides.conflicts(), sides.queued()) == ([], [])
 
 
-def test_fm38_price_and_active_state_changed_on_both_sides_are_theirs_and_logged(sides: Sides) -> None:
+def test_price_and_active_state_changed_on_both_sides_are_theirs_and_logged(sides: Sides) -> None:
     sides.options(conflict_policy="ours")
     ours, theirs = in_step(sides)
     sides.there.edit("Item", theirs, UnitPrice=3)
@@ -59,7 +59,7 @@ def test_fm38_price_and_active_state_changed_on_both_sides_are_theirs_and_logged
     assert logged == {("unit_price", "theirs", "4"), ("is_active", "theirs", "False")}
 
 
-def test_fm38_a_price_that_was_changed_here_alone_is_taken_back_and_logged(sides: Sides) -> None:
+def test_a_price_that_was_changed_here_alone_is_taken_back_and_logged(sides: Sides) -> None:
     ours, theirs = in_step(sides)
     sides.edit("item", ours, unit_price=9)
     sides.push()
@@ -73,7 +73,7 @@ def test_fm38_a_price_that_was_changed_here_alone_is_taken_back_and_logged(sides
     assert (len(sides.conflicts()), sides.item(ours).unit_price) == (1, Decimal("1.5"))
 
 
-def test_fm38_a_description_of_ours_is_kept_and_sent_only_if_that_is_chosen(sides: Sides) -> None:
+def test_a_description_of_ours_is_kept_and_sent_only_if_that_is_chosen(sides: Sides) -> None:
     ours, theirs = in_step(sides, Description="theirs")
     assert sides.item(ours).description == "theirs"
     sides.edit("item", ours, description="ours")
@@ -93,7 +93,7 @@ def test_fm38_a_description_of_ours_is_kept_and_sent_only_if_that_is_chosen(side
     assert len(sides.conflicts()) == 1
 
 
-def test_fm38_a_description_of_theirs_counts_if_that_is_chosen(sides: Sides) -> None:
+def test_a_description_of_theirs_counts_if_that_is_chosen(sides: Sides) -> None:
     sides.options(description_from="quickbooks")
     ours, theirs = in_step(sides, Description="theirs")
     sides.edit("item", ours, description="ours")
@@ -103,7 +103,7 @@ def test_fm38_a_description_of_theirs_counts_if_that_is_chosen(sides: Sides) -> 
     assert [conflict.winner for conflict in sides.conflicts()] == ["theirs"]
 
 
-def test_fm38_another_type_of_item_is_an_error_and_the_rest_flows(sides: Sides) -> None:
+def test_another_type_of_item_is_an_error_and_the_rest_flows(sides: Sides) -> None:
     stocked = sides.add_item(sku="S-1", name="Stocked", tracks_stock=True, quantity_on_hand=5)
     made = sides.there.item("Stocked", 2, Sku="S-1")
     sides.pull("item")
@@ -120,7 +120,7 @@ def test_fm38_another_type_of_item_is_an_error_and_the_rest_flows(sides: Sides) 
     assert sides.conflicts("open") == []
 
 
-def test_fm38_two_items_with_one_name_end_in_two_records_or_a_question(sides: Sides) -> None:
+def test_two_items_with_one_name_end_in_two_records_or_a_question(sides: Sides) -> None:
     sides.pull("item")
     first = sides.add_item(sku="A", name="Bolt")
     second = sides.add_item(sku="B", name="bolt")

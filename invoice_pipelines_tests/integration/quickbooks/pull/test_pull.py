@@ -97,7 +97,7 @@ def test_what_the_company_is_set_to_is_read_again_every_day(sides: Sides) -> Non
 
 
 @pytest.mark.parametrize("order", ["full at once", "changes first"])
-def test_fm21_more_than_a_thousand_changes_are_read_in_pages_and_none_is_lost(sides: Sides, order: str) -> None:
+def test_more_than_a_thousand_changes_are_read_in_pages_and_none_is_lost(sides: Sides, order: str) -> None:
     if order == "changes first":
         sides.pull()
     sides.sandbox.seed(sides.realm, customers=2500, over=timedelta(minutes=4))
@@ -110,7 +110,7 @@ def test_fm21_more_than_a_thousand_changes_are_read_in_pages_and_none_is_lost(si
     assert sides.queued() == []
 
 
-def test_fm21_deletions_among_too_many_changes_are_found(sides: Sides) -> None:
+def test_deletions_among_too_many_changes_are_found(sides: Sides) -> None:
     sides.sandbox.seed(sides.realm, customers=1, invoices=30, payments=30)
     gone, voided = (each["Id"] for each in sides.there.documents("Payment")[:2])
     sides.pull("payment")
@@ -124,7 +124,7 @@ def test_fm21_deletions_among_too_many_changes_are_found(sides: Sides) -> None:
     assert sides.value("select count(*) from quickbooks.payment") == 1031
 
 
-def test_fm22_a_cursor_of_31_days_ago_leads_to_a_full_reading_and_a_new_cursor(sides: Sides) -> None:
+def test_a_cursor_of_31_days_ago_leads_to_a_full_reading_and_a_new_cursor(sides: Sides) -> None:
     sides.there.customer("Old")
     sides.pull("customer")
     sides.sandbox.clock.shift(timedelta(days=31))
@@ -144,7 +144,7 @@ class _Editor:
         self._edit(report)
 
 
-def test_fm23_rows_that_are_edited_while_pages_are_read_are_neither_skipped_nor_doubled(
+def test_rows_that_are_edited_while_pages_are_read_are_neither_skipped_nor_doubled(
     sides: Sides, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "LARGEST_PAGE", 5)
@@ -167,7 +167,7 @@ def test_fm23_rows_that_are_edited_while_pages_are_read_are_neither_skipped_nor_
     assert len(expected) == 23
 
 
-def test_fm24_rows_of_the_same_second_across_a_page_border_are_all_read_once(
+def test_rows_of_the_same_second_across_a_page_border_are_all_read_once(
     sides: Sides, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "LARGEST_PAGE", 7)
@@ -180,7 +180,7 @@ def test_fm24_rows_of_the_same_second_across_a_page_border_are_all_read_once(
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
-def test_fm25_our_clock_may_be_wrong_and_their_offset_change(sides: Sides, minutes: int) -> None:
+def test_our_clock_may_be_wrong_and_their_offset_change(sides: Sides, minutes: int) -> None:
     clock = sides.sandbox.clock
     clock.set(datetime.fromisoformat("2026-11-01T08:58:00+00:00") + timedelta(minutes=minutes))  # -07:00 becomes -08:00
     sides.there.customer("Before")
@@ -197,7 +197,7 @@ def test_fm25_our_clock_may_be_wrong_and_their_offset_change(sides: Sides, minut
     assert abs(since - clock.now()) < timedelta(seconds=30)  # theirs, not ours
 
 
-def test_fm26_moments_and_names_are_found_however_they_are_written(sides: Sides) -> None:
+def test_moments_and_names_are_found_however_they_are_written(sides: Sides) -> None:
     sides.there.customer("O'Brien \\ Co")
     sides.pull("customer")
     sides.sandbox.seed(
@@ -214,7 +214,7 @@ def test_fm26_moments_and_names_are_found_however_they_are_written(sides: Sides)
         ]
 
 
-def test_fm27_what_is_made_inactive_there_is_inactive_here_and_not_deleted(sides: Sides) -> None:
+def test_what_is_made_inactive_there_is_inactive_here_and_not_deleted(sides: Sides) -> None:
     acme, gone = sides.there.customer("Acme"), sides.there.customer("Never seen")
     bolt = sides.there.item("Bolt", 1)
     sides.there.deactivate("Customer", gone["Id"])
@@ -233,7 +233,7 @@ def test_fm27_what_is_made_inactive_there_is_inactive_here_and_not_deleted(sides
     assert sides.queued() == []
 
 
-def test_fm28_a_row_that_cannot_be_read_is_set_aside_and_the_others_pass(sides: Sides) -> None:
+def test_a_row_that_cannot_be_read_is_set_aside_and_the_others_pass(sides: Sides) -> None:
     made = [sides.there.customer(f"C{number:02}") for number in range(20)]
     sides.there.poison("Customer", made[13]["Id"])
     report = sides.pull("customer")[CUSTOMER]
@@ -246,7 +246,7 @@ def test_fm28_a_row_that_cannot_be_read_is_set_aside_and_the_others_pass(sides: 
     assert sides.pull("customer")[CUSTOMER].applied.created == 1
 
 
-def test_fm28_a_record_that_cannot_be_kept_waits_for_a_person_until_it_is_mended(sides: Sides) -> None:
+def test_a_record_that_cannot_be_kept_waits_for_a_person_until_it_is_mended(sides: Sides) -> None:
     free, negative = sides.there.item("Free", 0), sides.there.item("Discount", 1)
     sides.pull()
     sides.there.edit("Item", negative["Id"], UnitPrice=-5)

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from invoice_pipelines.database.embedded import EmbeddedServer
@@ -175,8 +175,6 @@ class _World:
 
 @settings(
     max_examples=size(8, 200),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=tuple(Phase) if AT_FULL_SIZE else (Phase.explicit, Phase.reuse, Phase.generate),  # shrinking takes minutes
 )
 @given(steps=st.lists(STEP, min_size=3, max_size=14), policy=st.sampled_from(["newest", "ours", "theirs", "review"]))

@@ -34,7 +34,7 @@ def batches(house: House, entity: str = "Invoice") -> list[tuple[str, bytes]]:
     ]
 
 
-def test_fm01_an_answer_lost_after_the_invoice_was_made_is_asked_for_again_and_makes_no_second_one(
+def test_an_answer_lost_after_the_invoice_was_made_is_asked_for_again_and_makes_no_second_one(
     house: House,
 ) -> None:
     invoice = house.issue()
@@ -54,7 +54,7 @@ def test_fm01_an_answer_lost_after_the_invoice_was_made_is_asked_for_again_and_m
     assert house.entry(invoice).status == "succeeded"
 
 
-def test_fm02_a_forgotten_request_is_looked_up_and_adopted_on_a_full_match_only(house: House) -> None:
+def test_a_forgotten_request_is_looked_up_and_adopted_on_a_full_match_only(house: House) -> None:
     invoice = house.issue()
     house.push(CUSTOMER)
     house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
@@ -69,7 +69,7 @@ def test_fm02_a_forgotten_request_is_looked_up_and_adopted_on_a_full_match_only(
     assert "ADOPTED" in house.codes()
 
 
-def test_fm02_a_forgotten_request_that_did_nothing_is_made_anew(house: House) -> None:
+def test_a_forgotten_request_that_did_nothing_is_made_anew(house: House) -> None:
     invoice = house.issue()
     house.push(CUSTOMER)
     house.sandbox.faults.inject(Fault.DROP, operation="batch", times=resending.SENT_AT_ONCE)
@@ -82,7 +82,7 @@ def test_fm02_a_forgotten_request_that_did_nothing_is_made_anew(house: House) ->
     assert "ADOPTED" not in house.codes()
 
 
-def test_fm02_an_invoice_with_our_mark_that_is_otherwise_different_is_for_a_person(house: House) -> None:
+def test_an_invoice_with_our_mark_that_is_otherwise_different_is_for_a_person(house: House) -> None:
     house.issue()
     house.push(CUSTOMER)
     house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
@@ -106,7 +106,7 @@ def forget(house: House) -> None:
     house.desk.behind("update quickbooks.sent_batch set created_at = created_at - interval '25 hours'")
 
 
-def test_fm03_a_number_that_is_taken_by_our_own_invoice_is_adopted(house: House) -> None:
+def test_a_number_that_is_taken_by_our_own_invoice_is_adopted(house: House) -> None:
     invoice = house.issue()
     house.push()
     house.desk.behind("delete from quickbooks.mapping where entity_type = 'invoice'")
@@ -119,7 +119,7 @@ def test_fm03_a_number_that_is_taken_by_our_own_invoice_is_adopted(house: House)
     assert house.mapping(invoice).quickbooks_id == house.invoices()[0]["Id"]
 
 
-def test_fm03_a_number_that_is_taken_by_a_foreign_invoice_is_for_a_person_and_ours_is_not_renumbered(
+def test_a_number_that_is_taken_by_a_foreign_invoice_is_for_a_person_and_ours_is_not_renumbered(
     house: House,
 ) -> None:
     invoice = house.issue()
@@ -147,7 +147,7 @@ def test_fm03_a_number_that_is_taken_by_a_foreign_invoice_is_for_a_person_and_ou
     assert house.entry(invoice).error_code == "NUMBER_IN_USE"
 
 
-def test_fm04_a_batch_without_an_answer_in_time_is_sent_again_byte_for_byte_and_new_ones_are_smaller(
+def test_a_batch_without_an_answer_in_time_is_sent_again_byte_for_byte_and_new_ones_are_smaller(
     house: House,
 ) -> None:
     house.issue_many(80)
@@ -168,7 +168,7 @@ def test_fm04_a_batch_without_an_answer_in_time_is_sent_again_byte_for_byte_and_
     assert sizes[3] == 25
 
 
-def test_fm05_a_death_between_the_answer_and_the_commit_leaves_one_invoice(
+def test_a_death_between_the_answer_and_the_commit_leaves_one_invoice(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invoices = house.issue_many(3)
@@ -191,7 +191,7 @@ def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_fm06_an_invoice_that_is_queued_twice_is_sent_once_by_two_workers(house: House) -> None:
+def test_an_invoice_that_is_queued_twice_is_sent_once_by_two_workers(house: House) -> None:
     invoices = house.issue_many(20)
     house.push(CUSTOMER)
     for _ in range(2):
@@ -212,7 +212,7 @@ def test_fm06_an_invoice_that_is_queued_twice_is_sent_once_by_two_workers(house:
     assert {status for status, _ in house.entries()} == {"succeeded"}
 
 
-def test_fm07_what_was_stored_is_sent_as_it_was_after_a_new_version_writes_documents_otherwise(
+def test_what_was_stored_is_sent_as_it_was_after_a_new_version_writes_documents_otherwise(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invoice = house.issue()
@@ -237,7 +237,7 @@ def test_fm07_what_was_stored_is_sent_as_it_was_after_a_new_version_writes_docum
     ]
 
 
-def test_fm08_a_company_that_counts_by_itself_gets_no_number_and_its_own_is_kept(
+def test_a_company_that_counts_by_itself_gets_no_number_and_its_own_is_kept(
     database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
 ) -> None:
     house = open_house(database, sandbox, quickbooks_settings, connected, custom_txn_numbers=False)
@@ -255,7 +255,7 @@ def test_fm08_a_company_that_counts_by_itself_gets_no_number_and_its_own_is_kept
     assert "ADOPTED" in house.codes()
 
 
-def test_fm11_a_part_of_a_batch_that_is_throttled_goes_again_alone_under_another_request(house: House) -> None:
+def test_a_part_of_a_batch_that_is_throttled_goes_again_alone_under_another_request(house: House) -> None:
     house.issue_many(5)
     house.push(CUSTOMER)
     house.sandbox.faults.inject(Fault.ITEM, entity="Invoice", operation="create", code="3001", times=2)
@@ -269,7 +269,7 @@ def test_fm11_a_part_of_a_batch_that_is_throttled_goes_again_alone_under_another
     assert [len(json.loads(body)["BatchItemRequest"]) for body in (first_body, second_body)] == [5, 2]
 
 
-def test_fm55_each_part_of_a_batch_has_its_own_outcome(house: House) -> None:
+def test_each_part_of_a_batch_has_its_own_outcome(house: House) -> None:
     house.issue_many(30)
     house.push(CUSTOMER)
     house.sandbox.faults.inject(Fault.ITEM, contains="3", operation="create", entity="Invoice", code="6000")
@@ -284,7 +284,7 @@ def test_fm55_each_part_of_a_batch_has_its_own_outcome(house: House) -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.ITEM_MISSING, Fault.ITEM_WITHOUT_ID])
-def test_fm55_a_part_without_an_answer_is_never_taken_for_done_nor_done_twice(house: House, fault: Fault) -> None:
+def test_a_part_without_an_answer_is_never_taken_for_done_nor_done_twice(house: House, fault: Fault) -> None:
     house.issue_many(6)
     house.push(CUSTOMER)
     house.sandbox.faults.inject(fault, entity="Invoice", times=None, contains="4")

@@ -33,7 +33,7 @@ def house(opened: Opener) -> House:
     return opened()
 
 
-def test_fm39_an_invoice_that_is_edited_there_is_told_and_neither_overwritten_nor_pulled(house: House) -> None:
+def test_an_invoice_that_is_edited_there_is_told_and_neither_overwritten_nor_pulled(house: House) -> None:
     invoice = house.issue()
     house.push()
     (there,) = house.invoices()
@@ -56,7 +56,7 @@ def test_fm39_an_invoice_that_is_edited_there_is_told_and_neither_overwritten_no
         house.desk.rows("update billing.invoice set due_date = due_date + 1 where id = :id", id=invoice)
 
 
-def test_fm40_a_cancelled_invoice_is_read_again_and_voided(house: House) -> None:
+def test_a_cancelled_invoice_is_read_again_and_voided(house: House) -> None:
     invoice = house.issue()
     house.push()
     (there,) = house.invoices()
@@ -70,7 +70,7 @@ def test_fm40_a_cancelled_invoice_is_read_again_and_voided(house: House) -> None
     assert house.mapping(invoice).state == "void"
 
 
-def test_fm40_one_that_is_void_there_already_is_not_voided_twice(house: House) -> None:
+def test_one_that_is_void_there_already_is_not_voided_twice(house: House) -> None:
     invoice = house.issue()
     house.push()
     house.there.void("Invoice", house.invoices()[0]["Id"])
@@ -83,7 +83,7 @@ def test_fm40_one_that_is_void_there_already_is_not_voided_twice(house: House) -
     assert house.mapping(invoice).state == "void"
 
 
-def test_fm40_one_that_was_deleted_there_is_closed_and_told(house: House) -> None:
+def test_one_that_was_deleted_there_is_closed_and_told(house: House) -> None:
     invoice = house.issue()
     house.push()
     house.there.delete("Invoice", house.invoices()[0]["Id"])
@@ -96,7 +96,7 @@ def test_fm40_one_that_was_deleted_there_is_closed_and_told(house: House) -> Non
     assert "DELETED_THERE" in house.codes()
 
 
-def test_fm41_a_paid_invoice_is_not_voided_and_that_is_told_once(house: House) -> None:
+def test_a_paid_invoice_is_not_voided_and_that_is_told_once(house: House) -> None:
     invoice = house.issue()
     house.push()
     (there,) = house.invoices()
@@ -115,7 +115,7 @@ def test_fm41_a_paid_invoice_is_not_voided_and_that_is_told_once(house: House) -
     assert house.entry(invoice).error_code in ("VOID_REFUSED", None)
 
 
-def test_fm41_a_payment_that_comes_between_the_reading_and_the_void_ends_as_refused(house: House) -> None:
+def test_a_payment_that_comes_between_the_reading_and_the_void_ends_as_refused(house: House) -> None:
     invoice = house.issue()
     house.push()
     (there,) = house.invoices()
@@ -131,7 +131,7 @@ def test_fm41_a_payment_that_comes_between_the_reading_and_the_void_ends_as_refu
     assert house.mapping(invoice).state == "active"
 
 
-def test_fm42_an_invoice_that_is_cancelled_before_it_was_sent_is_never_made(house: House) -> None:
+def test_an_invoice_that_is_cancelled_before_it_was_sent_is_never_made(house: House) -> None:
     invoice = house.issue()
     house.void(invoice)
 
@@ -141,7 +141,7 @@ def test_fm42_an_invoice_that_is_cancelled_before_it_was_sent_is_never_made(hous
     assert house.writes("create") == []
 
 
-def test_fm42_one_that_is_cancelled_while_it_is_sent_is_voided_after_it(house: House) -> None:
+def test_one_that_is_cancelled_while_it_is_sent_is_voided_after_it(house: House) -> None:
     invoice = house.issue()
     house.push(CUSTOMER)
     house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=3)
@@ -155,7 +155,7 @@ def test_fm42_one_that_is_cancelled_while_it_is_sent_is_voided_after_it(house: H
     assert [there["TotalAmt"] for there in house.invoices()] == [0]
 
 
-def test_fm43_what_an_invoice_refers_to_is_brought_first(house: House) -> None:
+def test_what_an_invoice_refers_to_is_brought_first(house: House) -> None:
     item = house.desk.item(name="Bolt", sku="B-1", unit_price=10)
     invoice = house.issue(line(item_id=str(item)))
     house.desk.rows("update billing.item set is_active = false where id = :id", id=item)
@@ -167,7 +167,7 @@ def test_fm43_what_an_invoice_refers_to_is_brought_first(house: House) -> None:
     assert (house.mappings(CUSTOMER), house.mappings(ITEM)) == (1, 1)
 
 
-def test_fm43_a_customer_that_is_inactive_there_is_made_active_and_the_others_pass(house: House) -> None:
+def test_a_customer_that_is_inactive_there_is_made_active_and_the_others_pass(house: House) -> None:
     first = house.issue()
     house.push()
     (customer,) = house.there.documents("Customer")
@@ -184,7 +184,7 @@ def test_fm43_a_customer_that_is_inactive_there_is_made_active_and_the_others_pa
     assert {house.mapping(each).state for each in (first, again, passing)} == {"active"}
 
 
-def test_fm43_one_whose_customer_cannot_come_waits_and_comes_after_it(house: House) -> None:
+def test_one_whose_customer_cannot_come_waits_and_comes_after_it(house: House) -> None:
     house.options(name_in_use="conflict")
     vendor = house.there.vendor("Taken AG")
     customer = house.desk.customer(name="Taken AG")
@@ -202,7 +202,7 @@ def test_fm43_one_whose_customer_cannot_come_waits_and_comes_after_it(house: Hou
     assert house.mapping(invoice).state == "active"
 
 
-def test_fm44_a_total_that_is_a_cent_off_is_told(house: House) -> None:
+def test_a_total_that_is_a_cent_off_is_told(house: House) -> None:
     house.sandbox.switches.tax_differs_by = "0.01"
     invoice = house.issue()
 
@@ -215,7 +215,7 @@ def test_fm44_a_total_that_is_a_cent_off_is_told(house: House) -> None:
     assert event.severity == "warning"
 
 
-def test_fm44_totals_are_the_same_to_the_cent_with_discounts_and_several_rates(house: House) -> None:
+def test_totals_are_the_same_to_the_cent_with_discounts_and_several_rates(house: House) -> None:
     lines = [
         line(3, "0.3333"),
         line("0.125", "19.99", discount_percent=5),
@@ -232,26 +232,26 @@ def test_fm44_totals_are_the_same_to_the_cent_with_discounts_and_several_rates(h
         assert there["TotalAmt"] == house.total_of(invoice)
 
 
-def test_fm45_closed_books_are_seen_before_anything_is_sent(opened: Opener) -> None:
+def test_closed_books_are_seen_before_anything_is_sent(opened: Opener) -> None:
     house = opened(books_closed_until=date(2999, 12, 31))
     assert_not_sent(house, house.issue(), "BOOKS_CLOSED")
 
 
-def test_fm45_a_foreign_currency_is_seen_before_anything_is_sent(opened: Opener) -> None:
+def test_a_foreign_currency_is_seen_before_anything_is_sent(opened: Opener) -> None:
     house = opened(country="US", home_currency="USD")
     assert_not_sent(house, house.issue(), "FOREIGN_CURRENCY")
 
 
-def test_fm45_too_long_a_number_is_seen_before_anything_is_sent(house: House) -> None:
+def test_too_long_a_number_is_seen_before_anything_is_sent(house: House) -> None:
     house.desk.set_settings(invoice_number={"pattern": "A-VERY-LONG-NUMBER-{year}-{number:06}", "yearly_reset": True})
     assert_not_sent(house, house.issue(), "NUMBER_TOO_LONG")
 
 
-def test_fm45_too_many_lines_are_seen_before_anything_is_sent(house: House) -> None:
+def test_too_many_lines_are_seen_before_anything_is_sent(house: House) -> None:
     assert_not_sent(house, house.issue(*[line() for _ in range(751)]), "TOO_MANY_LINES")
 
 
-def test_fm45_a_rate_without_a_tax_code_is_named(house: House) -> None:
+def test_a_rate_without_a_tax_code_is_named(house: House) -> None:
     invoice = house.issue(line(tax_rate="5.5"))
     assert_not_sent(house, invoice, "MISSING_TAX_CODE")
     assert "S:5.50" in house.entry(invoice).error_message
@@ -265,7 +265,7 @@ def assert_not_sent(house: House, invoice: UUID, code: str) -> None:
     assert house.entry(invoice).error_message
 
 
-def test_fm46_a_sales_order_makes_no_request_of_any_kind(house: House) -> None:
+def test_a_sales_order_makes_no_request_of_any_kind(house: House) -> None:
     house.desk.order(line())
     house.desk.order(line(), status="pending")
     house.desk.behind("delete from work.batch_item")

@@ -87,7 +87,7 @@ def test_two_items_of_one_name_are_told_apart_by_their_sku(house: House) -> None
     assert house.mappings(ITEM) == 2
 
 
-def test_fm33_what_was_changed_there_meanwhile_is_merged_and_ours_is_sent_after_it(house: House) -> None:
+def test_what_was_changed_there_meanwhile_is_merged_and_ours_is_sent_after_it(house: House) -> None:
     customer = house.desk.customer(name="Buyer AG", email="a@buyer.example")
     house.push(CUSTOMER)
     (there,) = house.there.documents("Customer")
@@ -105,7 +105,7 @@ def test_fm33_what_was_changed_there_meanwhile_is_merged_and_ours_is_sent_after_
     assert [code for _, _, code in house.writes("update")] == ["5010", ""]
 
 
-def test_fm33_one_that_is_changed_there_all_the_while_is_given_up(house: House) -> None:
+def test_one_that_is_changed_there_all_the_while_is_given_up(house: House) -> None:
     customer = house.desk.customer(name="Buyer AG", email="a@buyer.example")
     house.push(CUSTOMER)
     house.sandbox.faults.inject(Fault.ITEM, entity="Customer", operation="update", code="5010", times=None)
@@ -118,7 +118,7 @@ def test_fm33_one_that_is_changed_there_all_the_while_is_given_up(house: House) 
 
 
 @pytest.mark.parametrize("name", ["Müller: Söhne\tGmbH\n", "Łódź Sp. z o.o. 😀", "x" * 600])
-def test_fm35_a_name_that_quickbooks_does_not_take_is_cleaned_and_does_not_come_back(opened: Opener, name: str) -> None:
+def test_a_name_that_quickbooks_does_not_take_is_cleaned_and_does_not_come_back(opened: Opener, name: str) -> None:
     house = opened(country="US", home_currency="EUR")
     customer = house.desk.customer(name=name)
 

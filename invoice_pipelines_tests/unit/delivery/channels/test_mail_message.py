@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from invoice_pipelines.delivery.channels.channel import Attachment, Refused
 from invoice_pipelines.delivery.channels.mail_message import write_mail
 from invoice_pipelines_tests.support.delivery.channels.outgoing import CUSTOMER, PDF, email
+from invoice_pipelines_tests.support.sizes import example_count
 
 
 def read(**fields: Any) -> EmailMessage:
@@ -75,7 +76,7 @@ def squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=example_count(30))
 @given(
     texts,
     texts,

@@ -22,6 +22,7 @@ from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.organizations import Address, Organization, OrganizationSettings
 from invoice_pipelines_tests.support.delivery.einvoice.judge import rules
+from invoice_pipelines_tests.support.sizes import example_count
 from invoice_pipelines_tests.unit.delivery.einvoice.samples import (
     BUYER,
     SELLER,
@@ -229,7 +230,7 @@ def test_a_cash_discount_keeps_the_notation_of_xrechnung(format: DocumentFormat)
 
 
 @FORMATS
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=example_count(25))
 @given(text=st.text(min_size=1), others=st.text())
 def test_no_text_breaks_the_document(format: DocumentFormat, text: str, others: str) -> None:
     """Whatever a text is, also what no database would hold: the XML can be read, and says the same in all places."""

@@ -13,6 +13,7 @@ from invoice_pipelines.delivery.channels.addresses import EMAIL_ADDRESSES, PHONE
 from invoice_pipelines.delivery.channels.phone import for_sms, segments
 from invoice_pipelines.delivery.messages.fields import clean
 from invoice_pipelines.delivery.messages.quiet_hours import is_quiet, quiet_ends
+from invoice_pipelines_tests.support.sizes import example_count
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = st.sampled_from(
@@ -28,7 +29,7 @@ MOMENTS = st.integers(0, 4 * 366 * 24 * 60).map(lambda m: datetime(2024, 1, 1, t
 TIMES = st.times().map(lambda time: f"{time:%H:%M}")
 
 
-@settings(max_examples=60)
+@settings(max_examples=example_count(60))
 @given(MOMENTS, ZONES, TIMES, TIMES)
 @example(datetime(2026, 3, 29, 0, 30, tzinfo=UTC), BERLIN, "22:00", "02:30")  # the clock goes from 2 to 3
 @example(datetime(2026, 10, 25, 0, 10, tzinfo=UTC), BERLIN, "22:00", "02:30")  # and from 3 back to 2
@@ -43,7 +44,7 @@ def test_quiet_hours_end_at_a_later_time_that_is_not_quiet_within_a_day_or_so(
         assert not is_quiet(ends, zone, begin, end)
 
 
-@settings(max_examples=60)
+@settings(max_examples=example_count(60))
 @given(MOMENTS, ZONES, TIMES, TIMES)
 def test_it_is_quiet_until_then(at: datetime, zone: ZoneInfo, begin: str, end: str) -> None:
     ends = quiet_ends(at, zone, begin, end)
@@ -95,7 +96,7 @@ def looked_at(kind: AddressKind, text: str) -> tuple[str, str]:
         return "", str(error)
 
 
-@settings(max_examples=60)
+@settings(max_examples=example_count(60))
 @given(st.text(max_size=60))
 def test_whatever_stands_in_the_field_is_an_address_or_an_error_of_one_line(text: str) -> None:
     for kind in (EMAIL_ADDRESSES, PHONE_NUMBERS):
@@ -112,7 +113,7 @@ def test_email_addresses_that_differ_in_capitals_are_the_same() -> None:
     assert first.recipient == EMAIL_ADDRESSES.check("anna.schmidt@KUNDE.example").recipient
 
 
-@settings(max_examples=60)
+@settings(max_examples=example_count(60))
 @given(st.text(max_size=200))
 def test_no_field_adds_a_line_or_turns_the_direction(text: str) -> None:
     cleaned = clean(text)

@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice, Party
@@ -31,6 +31,7 @@ from invoice_pipelines_tests.support.delivery.rendering.looking import (
     render_with,
     text_outside,
 )
+from invoice_pipelines_tests.support.sizes import example_count
 
 HOSTILE = (
     '<b>*Bold* _x_ #panic("x") $x^2$ `raw` @label // /* \\n [a] {b} "quoted" \\u{41}</b>',
@@ -293,7 +294,7 @@ def test_a_mark_on_a_letter_that_no_font_joins_costs_the_mark_only(renderer: Ren
     assert "Suppe" in page_texts(made.pdf)[0]
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(10))
 @given(
     texts=st.lists(
         st.text(st.characters(exclude_categories=["Cs"]), max_size=80)

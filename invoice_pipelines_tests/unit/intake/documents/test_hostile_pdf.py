@@ -29,6 +29,7 @@ from pypdf.generic import (
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Limits, read_document
 from invoice_pipelines_tests.support.intake.documents import samples
+from invoice_pipelines_tests.support.sizes import example_count
 
 PAGE = samples.pdf("Invoice RE-1", "Total 119.00 EUR")
 HYBRID = samples.with_attachments(PAGE, ("factur-x.xml", samples.CII.encode()))
@@ -157,7 +158,7 @@ def test_a_damaged_pdf_is_called_damaged(data: bytes) -> None:
     assert _error(data).code == "PDF_DAMAGED"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150))
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.1), st.binary(max_size=6)), min_size=1, max_size=6))
 def test_a_pdf_with_parts_cut_out_or_overwritten_is_read_or_refused(changes: list[tuple[float, float, bytes]]) -> None:
     data = HYBRID

@@ -13,6 +13,7 @@ from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines_tests.support.intake.validation.specimens import CII, TODAY, UBL
+from invoice_pipelines_tests.support.sizes import example_count
 
 texts = st.sampled_from(["", "abc", "-1", "1e5", "NaN", "INF", "9" * 30, "2026-13-45", "1,5", " 12.00 ", "٣"])
 changes = st.lists(
@@ -20,7 +21,7 @@ changes = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150))
 @given(st.sampled_from([UBL, CII]), changes)
 def test_a_mutilated_invoice_gets_a_verdict(xml: str, mutilations: list[tuple[int, str, str]]) -> None:
     root = etree.fromstring(xml.encode())

@@ -92,7 +92,7 @@ def written(content: dict[str, Any], company: Company = GERMAN) -> dict[str, Any
 
 
 @given(st.lists(lines, min_size=1, max_size=8), percents)
-def test_fm44_no_amount_differs_from_quantity_times_price_and_the_sums_are_ours(
+def test_no_amount_differs_from_quantity_times_price_and_the_sums_are_ours(
     given_lines: list[tuple[Decimal, Decimal, Decimal, str]], discount: Decimal
 ) -> None:
     content = invoice(given_lines, discount)
@@ -156,7 +156,7 @@ def test_payments_move_nothing_of_the_snapshot() -> None:
 
 
 @pytest.mark.parametrize("change", [{"CustomerRef": {"value": "8"}}, {"TotalAmt": Decimal("11.91")}])
-def test_fm02_an_invoice_there_is_ours_on_a_full_match_only(change: dict[str, Any]) -> None:
+def test_an_invoice_there_is_ours_on_a_full_match_only(change: dict[str, Any]) -> None:
     sent = {"invoice_number": "1", "customer": "7", "gross_amount": "11.90"}
     operation = Operation("1", uuid4(), "create", 0, sent)
     there = {"Id": "1", "CustomerRef": {"value": "7"}, "TotalAmt": Decimal("11.9")}
@@ -166,7 +166,7 @@ def test_fm02_an_invoice_there_is_ours_on_a_full_match_only(change: dict[str, An
 
 
 @given(st.text(min_size=1, max_size=700), st.booleans())
-def test_fm35_any_name_is_cleaned_once_and_restored_to_ours(name: str, american: bool) -> None:
+def test_any_name_is_cleaned_once_and_restored_to_ours(name: str, american: bool) -> None:
     company = AMERICAN if american else GERMAN
     clean = clean_name(name, 500, company)
     assert clean_name(clean, 500, company) == clean

@@ -47,7 +47,7 @@ def test_the_newest_of_two_changes_wins_by_instants_not_by_text() -> None:
     assert (result.values["name"], result.conflicts[0].winner) == ("b", "ours")
 
 
-def test_fm32_two_changes_in_the_same_second_are_decided_by_a_fixed_rule() -> None:
+def test_two_changes_in_the_same_second_are_decided_by_a_fixed_rule() -> None:
     for milliseconds in (0, 1, 999):
         at = T + timedelta(milliseconds=milliseconds)
         result = merged({"name": "a"}, {"name": "b"}, {"name": "c"}, ours_at=at)

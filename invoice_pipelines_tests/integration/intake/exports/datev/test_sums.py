@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invoice_pipelines.einvoice.model import Line, TaxBreakdown
@@ -22,6 +22,7 @@ from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.intake.conftest import open_desk
 from invoice_pipelines_tests.support.intake.exports.datev.books import ANYTHING, Books, column, invoice, seller
 from invoice_pipelines_tests.support.intake.exports.datev.validator import EXPRESSIONS, read_batch, violations
+from invoice_pipelines_tests.support.sizes import example_count
 
 RATES = {"S 19": ("S", 19), "S 7": ("S", 7), "E": ("E", 0), "AE": ("AE", 0)}
 KEYS = {"9": "S 19", "8": "S 7", "": "E", "94": "AE"}
@@ -77,7 +78,7 @@ def booked(folder: Path) -> dict[str, dict[str, Decimal]]:
     return {number: {kind: amount for kind, amount in rates.items() if amount} for number, rates in sums.items()}
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=example_count(6))
 @given(st.lists(st.lists(readings(), min_size=1, max_size=3), min_size=1, max_size=5), st.data())
 def test_the_batches_come_to_what_the_invoices_say_last(
     intake_database: TestDatabase, tmp_path_factory: Any, lives: list[list[dict[str, Any]]], data: st.DataObject
@@ -110,7 +111,7 @@ def test_the_batches_come_to_what_the_invoices_say_last(
         assert exported_without_file(connection).kept
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200))
 @given(st.lists(st.tuples(st.sampled_from(["Toner", "Papier", "Schere"]), cents), min_size=1, max_size=12))
 def test_a_rate_that_goes_to_several_accounts_comes_to_its_gross_amount(pieces: list[tuple[str, Decimal]]) -> None:
     chosen = checked_settings(consultant=1001, client=1, chart="SKR03")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.text_layer import find_fields
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
+from invoice_pipelines_tests.support.sizes import example_count
 
 GERMAN = {
     "number": ["Rechnungsnummer:", "Rechnungs-Nr.", "Rechnung Nr.", "Beleg-Nr.:", "RechnungsNr:"],
@@ -77,7 +78,7 @@ def invoices(draw: st.DrawFn) -> tuple[Page, dict[str, object]]:
     return Page(1, 595, 842, tuple(words)), {"number": number, "issue_date": issued, **totals}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200))
 @given(invoices())
 def test_a_plain_invoice_is_read_right_in_any_style(invoice: tuple[Page, dict[str, object]]) -> None:
     page, expected = invoice
@@ -91,7 +92,7 @@ def test_a_plain_invoice_is_read_right_in_any_style(invoice: tuple[Page, dict[st
     } == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=example_count(100))
 @given(invoices(), st.integers(min_value=0, max_value=2), st.integers(min_value=1, max_value=9))
 def test_totals_that_do_not_tie_are_never_given_with_confidence(
     invoice: tuple[Page, dict[str, object]], which: int, shift: int
@@ -119,7 +120,7 @@ fragments = st.one_of(
 places = st.floats(min_value=-50, max_value=900, allow_nan=False)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=example_count(200))
 @given(st.lists(st.tuples(fragments, places, places, st.integers(1, 3)), max_size=60))
 def test_no_words_make_the_reader_fail(content: list[tuple[str, float, float, int]]) -> None:
     words = [word for text, left, top, page in content for word in words_of(text, left, top, page)]

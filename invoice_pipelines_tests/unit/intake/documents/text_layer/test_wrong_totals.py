@@ -19,6 +19,7 @@ from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw, rows
 from invoice_pipelines_tests.support.intake.validation.specimens import violations_of
+from invoice_pipelines_tests.support.sizes import example_count
 from invoice_pipelines_tests.unit.intake.documents.text_layer.test_generated import words_of
 
 CENT = Decimal("0.01")
@@ -211,7 +212,7 @@ def is_refused(reading: Reading) -> bool:
     return unsure or bool(fatal(reading) & {"IP-TOTAL-01", "IP-TOTAL-04", "IP-REQ-05"})
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=example_count(250))
 @given(invoices())
 def test_a_total_that_ties_is_read_and_let_pass(invoice: Invoice) -> None:
     reading = find_fields(invoice.pages())
@@ -220,7 +221,7 @@ def test_a_total_that_ties_is_read_and_let_pass(invoice: Invoice) -> None:
     assert fatal(reading) == set()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=example_count(400))
 @given(invoices(), st.data())
 def test_a_total_that_does_not_tie_is_never_let_pass(invoice: Invoice, data: st.DataObject) -> None:
     wrong = data.draw(
@@ -245,7 +246,7 @@ def test_a_total_that_does_not_tie_is_never_let_pass(invoice: Invoice, data: st.
     assert is_refused(reading), (reading.net_amount, reading.tax_amount, reading.gross_amount)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=example_count(300))
 @given(invoices(), st.data())
 def test_a_net_amount_tax_charge_or_discount_that_does_not_tie_is_never_let_pass(
     invoice: Invoice, data: st.DataObject

@@ -28,6 +28,7 @@ from invoice_pipelines_tests.support.intake.exports.datev.validator import (
     read_batch,
     violations,
 )
+from invoice_pipelines_tests.support.sizes import example_count
 
 GOLDEN = Path(__file__).parent / "golden"
 GUID = UUID("019a0000-0000-7000-8000-0000000000ab")
@@ -248,7 +249,7 @@ def test_characters_keep_their_letter(text: str, made: str) -> None:
     assert cp1252_text(text, 60) == made
 
 
-@settings(max_examples=300)
+@settings(max_examples=example_count(300))
 @given(st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=60))
 def test_a_number_is_read_back_from_its_field(number: str) -> None:
     field = encode(number)

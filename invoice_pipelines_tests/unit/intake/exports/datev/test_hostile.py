@@ -21,6 +21,7 @@ from invoice_pipelines.intake.exports.datev.parts import CREDIT_TYPES, take_apar
 from invoice_pipelines.intake.exports.datev.settings import checked_settings
 from invoice_pipelines_tests.support.intake.exports.datev.books import invoice
 from invoice_pipelines_tests.support.intake.exports.datev.validator import needs_expressions, violations
+from invoice_pipelines_tests.support.sizes import example_count
 from invoice_pipelines_tests.unit.intake.exports.datev.test_batch_file import WRITTEN
 
 SETTINGS = checked_settings(consultant=1001, client=1, chart="SKR03", also_booked_types=("877",))
@@ -54,7 +55,7 @@ parties = st.builds(
 
 
 @needs_expressions
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=example_count(600))
 @given(
     taxes=st.lists(breakdowns, max_size=3),
     adds_up=st.booleans(),

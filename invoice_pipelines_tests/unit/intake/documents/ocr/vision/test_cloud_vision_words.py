@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from invoice_pipelines.intake.documents.ocr.engine import RecognizedPage, RecognizedWord
 from invoice_pipelines.intake.documents.ocr.vision.words import turned, words_of
 from invoice_pipelines.workshop.sandbox.vision_answers import answer_of
+from invoice_pipelines_tests.support.sizes import example_count
 
 WIDTH, HEIGHT = 1000, 1400
 SPACE, HYPHEN, LINE_BREAK = 1, 4, 5
@@ -216,7 +217,7 @@ def pages(draw: st.DrawFn) -> RecognizedPage:
     return RecognizedPage(tuple(words), 1100, 700, draw(st.integers(0, 3)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150))
 @given(pages())
 def test_what_stands_on_a_page_comes_back_from_the_service_however_the_page_lies(page: RecognizedPage) -> None:
     size = (1100, 700) if page.quarter_turns % 2 == 0 else (700, 1100)
@@ -231,7 +232,7 @@ def test_what_stands_on_a_page_comes_back_from_the_service_however_the_page_lies
 corner = st.tuples(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**31), 2**31 - 1))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=example_count(150))
 @given(
     st.lists(
         st.tuples(st.text(max_size=6), st.lists(corner, max_size=6), st.integers(0, 5), st.floats(width=32)), max_size=8
