@@ -7,7 +7,7 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 # Without compiled modules every process would compile all libraries again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo up test test-slow test-full lint format types imports docs clean
+.PHONY: demo up test coverage test-slow test-full lint format types imports docs clean
 
 demo: $(VENV)/.ready  ## the main job on the documents of examples/, checked
 	@$(BIN)/invoice-pipelines demo
@@ -17,6 +17,10 @@ up: $(VENV)/.ready  ## PostgreSQL, Dagster's daemon and UI, until Ctrl-C
 
 test: $(VENV)/.ready  ## the default tests
 	@$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup
+
+coverage: $(VENV)/.ready  ## the default tests, and which lines of the product they run
+	@mkdir -p .coverage
+	@$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup --cov --cov-report=term
 
 test-slow: $(VENV)/.ready  ## the long ones
 	@$(BIN)/pytest -q -m "slow and not alone" -n 2 --dist loadgroup
@@ -39,7 +43,7 @@ docs: $(VENV)/.ready  ## the generated parts of docs/
 	@$(BIN)/python -m invoice_pipelines.cli.settings_page > docs/settings.md
 
 clean:  ## what was made by these targets, not what was kept in DAGSTER_HOME
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
 # Installs exactly what uv.lock says; done again only when that changes.
 $(VENV)/.ready: pyproject.toml uv.lock
