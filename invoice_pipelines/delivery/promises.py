@@ -1,7 +1,7 @@
-"""Holds what must always be true of an organization's documents and messages, as queries for what breaks it.
+"""What must always be true of an organization's documents and messages, as queries for what breaks it.
 
 A check looks at the newest LATEST messages, so that it takes seconds whatever there is; what lies further back was
-looked at before. What the files of documents promise needs their store: see `document_rows.changed_documents`.
+looked at before. What the files of documents promise needs their store: see `documents.rows.changed_documents`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Holds how invoices are named by people: by id, by number, or by the batch job that issued them."""
+"""How people name invoices: by id, by number, or by the batch job that issued them."""
 
 from __future__ import annotations
 

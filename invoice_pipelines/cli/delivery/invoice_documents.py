@@ -1,4 +1,4 @@
-"""Holds the command `invoices pdf`: one document of an issued invoice as a file."""
+"""The command `invoices pdf`: one document of an issued invoice as a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the commands of `templates`: an organization's own files for what its documents look like."""
+"""The commands of `templates`: an organization's own files for what its documents look like."""
 
 from __future__ import annotations
 

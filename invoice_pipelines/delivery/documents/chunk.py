@@ -1,4 +1,4 @@
-"""Holds the way of one chunk's invoices: loaded, made by the processes, stored, written down. See `document_making`."""
+"""The way of one chunk's invoices: loaded, made by the processes, stored, written down. See `making`."""
 
 from __future__ import annotations
 

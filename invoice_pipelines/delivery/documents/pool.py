@@ -1,4 +1,4 @@
-"""Holds the processes that make documents: several at once, each with a warm renderer, none able to harm the rest.
+"""The processes that make documents: several at once, each with a warm renderer, none able to harm the rest.
 
 A process that hangs or dies costs at most the document that it was writing; what it was storing is made again. It is
 no fork but a program of its own: it inherits neither threads nor database connections, and it ends when this process

@@ -1,6 +1,6 @@
-"""Holds one process of the document pool: it writes one document after the other until nobody asks any more.
+"""One process of the pool: it writes one document after the other until nobody asks any more.
 
-Started by `document_pool`. Storing a document is mostly waiting for the disk, which takes several files as fast as one:
+Started by `pool`. Storing a document is mostly waiting for the disk, which takes several files as fast as one:
 threads do it while the next documents are written. There is no database connection.
 """
 

@@ -1,4 +1,4 @@
-"""Holds what can be asked of documents: the request, the job that it becomes, and which invoices lack documents."""
+"""What can be asked of documents: the request, the job that it becomes, and which invoices lack documents."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Holds how one document is written for an issued invoice, and what decides what it looks like. No database, no files.
+"""How one document is written for an issued invoice, and what decides what it looks like. No database, no files.
 
-It runs in the processes of `document_pool`, which keep the renderer warm and store what is written.
+It runs in the processes of `pool`, which keep the renderer warm and store what is written.
 """
 
 from __future__ import annotations

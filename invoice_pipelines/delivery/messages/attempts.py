@@ -1,4 +1,4 @@
-"""Holds attempts of messages: each is written and committed before it begins, and gets its outcome afterwards.
+"""Attempts to send a message: each is written and committed before it begins, and gets its outcome afterwards.
 
 An attempt without an outcome is under way, or its process died over it. Whoever gives it an outcome has the lock of
 the message, and so has whoever hands it over, from before it looks whether the attempt is still open until the

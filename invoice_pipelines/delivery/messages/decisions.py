@@ -1,4 +1,4 @@
-"""Holds what people decide of messages, and what providers report of them afterwards.
+"""What people decide of messages, and what providers report of them afterwards.
 
 Each function runs in the transaction of its connection, which must come from `organization_scope`, and waits for a
 message that is being handed over at this moment.
@@ -13,10 +13,15 @@ from sqlalchemy import Connection, text
 
 from invoice_pipelines.delivery.messages.attempts import end_attempt, last_attempt
 from invoice_pipelines.delivery.messages.log import record_event
-from invoice_pipelines.delivery.messages.messages import Message, lock_message, update_message
+from invoice_pipelines.delivery.messages.messages import (
+    CANCELLED_BY_HAND,
+    Message,
+    cancel_message,
+    lock_message,
+    tell_overdue,
+    update_message,
+)
 from invoice_pipelines.delivery.messages.opt_outs import add_opt_out
-from invoice_pipelines.delivery.sending.examining import CANCELLED_BY_HAND, cancel_message
-from invoice_pipelines.delivery.sending.handing_over import tell_overdue
 from invoice_pipelines.delivery.values import SEND_MESSAGE, DeliveryError, MessageStatus
 from invoice_pipelines.work import enqueue
 

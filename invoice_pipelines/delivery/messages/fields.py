@@ -1,4 +1,4 @@
-"""Holds the fields that the texts of messages are written with, as a template names them: `{{ invoice.number }}`.
+"""The fields that the texts of messages are written with, as a template names them: `{{ invoice.number }}`.
 
 All are texts in the language of the message, ready to be shown, except where they are said to be otherwise; what an
 invoice or an organization does not have is empty. None holds control characters, so that no field adds a line.

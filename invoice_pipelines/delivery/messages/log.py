@@ -1,4 +1,4 @@
-"""Holds what is on record of a message beside itself: each attempt to send it, what people decided, providers reported.
+"""What is on record of a message beside itself: each attempt to send it, what people decided, providers reported.
 
 Functions that take a connection work in its transaction, which must come from `organization_scope`.
 """

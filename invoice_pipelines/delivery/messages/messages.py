@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -23,8 +23,13 @@ from sqlalchemy import Connection, Row, text
 from invoice_pipelines.delivery.channels.channel import Part, channel_of
 from invoice_pipelines.delivery.messages.templates import LONGEST_SUBJECT, check_subject
 from invoice_pipelines.delivery.values import COMMUNICATIONS, DeliveryError, MessageStatus, Purpose
+from invoice_pipelines.overdue.sending import mark_sent
 from invoice_pipelines.registry import MESSAGING_CHANNELS
 from invoice_pipelines.work import create_job
+from invoice_pipelines.work.values import one_line
+
+CANCELLED_BY_HAND = "CANCELLED"
+"""Code of a message that a person cancelled; only who asks anew, later, gets it sent."""
 
 
 class CommunicationRequest(BaseModel):
@@ -228,6 +233,27 @@ def update_message(connection: Connection, message_id: UUID, **values: Any) -> N
         ),
         {"message_id": message_id} | {name: _stored(value) for name, value in values.items()},
     )
+
+
+def fail_message(connection: Connection, message: Message, code: str, reason: str) -> None:
+    """A locked message did not and will not go out, unless it is asked for again."""
+    _end(connection, message, MessageStatus.FAILED, code, reason)
+
+
+def cancel_message(connection: Connection, message: Message, code: str, reason: str) -> None:
+    """A locked message is not to go out any more."""
+    _end(connection, message, MessageStatus.CANCELLED, code, reason)
+
+
+def _end(connection: Connection, message: Message, status: MessageStatus, code: str, reason: str) -> None:
+    values = {"status": status.value, "error_code": code, "error_message": one_line(reason)}
+    update_message(connection, message.id, ended_at=datetime.now(UTC), **values)
+
+
+def tell_overdue(connection: Connection, message: Message) -> None:
+    """The customer was reminded; in test mode nobody was."""
+    if message.purpose is Purpose.REMINDER and message.notification_id and message.redirected_from is None:
+        mark_sent(connection, [message.notification_id])
 
 
 def list_messages(

@@ -1,4 +1,4 @@
-"""Holds until when a message waits so that it wakes nobody. Plain arithmetic of times, no database."""
+"""Until when a message waits so that it wakes nobody. Plain arithmetic of times, no database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how a text of a message becomes one with fields: Jinja in a sandbox, in which nothing can be called.
+"""The text of a message gets its fields: Jinja in a sandbox, in which nothing can be called.
 
 An organization's text is data of somebody else: it sees the fields and no Python, reads no file, and can neither loop
 nor build up a value, so that it takes no time and no memory worth mentioning. What a field holds is never taken for

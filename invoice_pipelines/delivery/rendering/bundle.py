@@ -1,4 +1,4 @@
-"""Holds the files that a rendering sees: those of the project, and those of an organization that stand in for them."""
+"""The files that a rendering sees: those of the project, and those of an organization that stand in for them."""
 
 from __future__ import annotations
 

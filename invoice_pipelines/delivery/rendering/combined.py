@@ -1,4 +1,4 @@
-"""Holds the combining of documents into one PDF, for printing: what is attached to them, PDF/A and PDF/UA are lost."""
+"""Documents become one PDF, for printing: what is attached to them, PDF/A and PDF/UA are lost."""
 
 from __future__ import annotations
 

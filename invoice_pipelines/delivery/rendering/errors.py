@@ -1,4 +1,4 @@
-"""Holds the error of a template that cannot be used."""
+"""The error of a template that cannot be used: it names file and line."""
 
 from __future__ import annotations
 

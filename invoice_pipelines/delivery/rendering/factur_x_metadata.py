@@ -1,4 +1,4 @@
-"""Holds what Factur-X 1.0 asks of a PDF's metadata (section 6.2.2), and how it gets there: Typst cannot write it.
+"""What Factur-X 1.0 asks of a PDF's metadata (section 6.2.2), and how it gets there: Typst cannot write it.
 
 The metadata of PDF/A are not compressed, and stand near the end of the file. They are lengthened in place, and what
 comes after them moves: so its places in the cross-reference table, and where that starts.

@@ -1,4 +1,4 @@
-"""Holds the QR code for a credit transfer: EPC069-12 "Guidelines to enable data capture for the initiation of a SEPA
+"""The QR code for a credit transfer: EPC069-12 "Guidelines to enable data capture for the initiation of a SEPA
 credit transfer", version 3.1, known as GiroCode.
 """
 

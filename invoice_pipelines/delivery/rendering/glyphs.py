@@ -1,4 +1,4 @@
-"""Holds which characters the fonts can show. PDF/A is refused by Typst for a page with a character that none has.
+"""Which characters the fonts can show. PDF/A is refused by Typst for a page with a character that none has.
 
 `fonts/code_points.txt` lists what the fonts cover; a test sets each of them. What they do not is replaced before, by a
 sign that is seen, and reported.

@@ -1,4 +1,4 @@
-"""Holds what a template is given: an invoice as texts in the language of its reader, each number and date written out.
+"""What a template is given: an invoice as texts in the language of its reader, each number and date written out.
 
 Templates place texts and draw lines; they compute nothing. docs/templates.md tells their authors what is here.
 """

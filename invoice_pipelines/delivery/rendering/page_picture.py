@@ -1,4 +1,4 @@
-"""Holds the picture of a page, for those who look at a run and not at a file."""
+"""The picture of a page, for those who look at a run and not at a file."""
 
 from __future__ import annotations
 

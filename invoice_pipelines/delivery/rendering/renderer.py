@@ -1,4 +1,4 @@
-"""Holds the rendering of an invoice: its values as JSON into Typst, PDF/A-3 with the XML out."""
+"""An invoice becomes a page: its values go as JSON into Typst, and PDF/A-3 with the XML comes out."""
 
 from __future__ import annotations
 

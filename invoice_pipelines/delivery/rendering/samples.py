@@ -1,4 +1,4 @@
-"""Holds invoices of companies that do not exist, for checking templates and for showing what they look like."""
+"""Invoices of companies that do not exist, to check templates with and to show what they look like."""
 
 from __future__ import annotations
 

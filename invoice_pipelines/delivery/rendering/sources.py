@@ -1,4 +1,4 @@
-"""Holds what a template file must not be or ask for: it sees the files of its bundle, and nothing else."""
+"""What a template file must not be or ask for: it sees the files of its bundle, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how template files are tried before they are used: samples of all kinds, within a time limit."""
+"""Template files are tried before they are used: with samples of all kinds, within a time limit."""
 
 from __future__ import annotations
 

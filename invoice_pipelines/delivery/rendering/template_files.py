@@ -1,4 +1,4 @@
-"""Holds an organization's own template files: storing them, checked; and all files that its rendering sees."""
+"""An organization's own template files: they are checked and stored here. Which files a rendering sees: `bundle`."""
 
 from __future__ import annotations
 

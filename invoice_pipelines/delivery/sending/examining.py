@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,10 @@ from sqlalchemy import Connection, Row, text
 from invoice_pipelines.delivery.channels.addresses import Address, AddressError
 from invoice_pipelines.delivery.channels.channel import channel_of
 from invoice_pipelines.delivery.messages.messages import (
+    CANCELLED_BY_HAND,
     Message,
+    cancel_message,
+    fail_message,
     insert_message,
     lock_message,
     lock_messages,
@@ -33,10 +36,6 @@ from invoice_pipelines.overdue.sending import StillDue, still_due
 from invoice_pipelines.registry import MESSAGING_CHANNELS, UnknownName
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Failed, Item, Later, Outcome, Skipped
-from invoice_pipelines.work.values import one_line
-
-CANCELLED_BY_HAND = "CANCELLED"
-"""Code of a message that a person cancelled; only who asks anew, later, gets it sent."""
 
 _GONE = (MessageStatus.SENT, MessageStatus.DELIVERED)
 NOT_COMPOSED = dict.fromkeys(
@@ -241,21 +240,6 @@ def invoice_facts(connection: Connection, invoice_id: UUID) -> Row[Any] | None:
         ),
         {"id": invoice_id},
     ).one_or_none()
-
-
-def fail_message(connection: Connection, message: Message, code: str, reason: str) -> None:
-    """A locked message did not and will not go out, unless it is asked for again."""
-    _end(connection, message, MessageStatus.FAILED, code, reason)
-
-
-def cancel_message(connection: Connection, message: Message, code: str, reason: str) -> None:
-    """A locked message is not to go out any more."""
-    _end(connection, message, MessageStatus.CANCELLED, code, reason)
-
-
-def _end(connection: Connection, message: Message, status: MessageStatus, code: str, reason: str) -> None:
-    values = {"status": status.value, "error_code": code, "error_message": one_line(reason)}
-    update_message(connection, message.id, ended_at=datetime.now(UTC), **values)
 
 
 def unknown_outcome(message: Message) -> Failed:

@@ -24,13 +24,19 @@ from invoice_pipelines.delivery.channels.channel import (
 )
 from invoice_pipelines.delivery.messages.attempts import begin_attempt, end_attempt, last_attempt, take_back, unanswered
 from invoice_pipelines.delivery.messages.log import attempts_of
-from invoice_pipelines.delivery.messages.messages import Message, lock_message, update_message
+from invoice_pipelines.delivery.messages.messages import (
+    Message,
+    cancel_message,
+    fail_message,
+    lock_message,
+    tell_overdue,
+    update_message,
+)
 from invoice_pipelines.delivery.messages.opt_outs import add_opt_out
 from invoice_pipelines.delivery.sending.composing import compose, outgoing
-from invoice_pipelines.delivery.sending.examining import Ready, cancel_message, fail_message, still_wanted
-from invoice_pipelines.delivery.values import MessageStatus, Purpose
+from invoice_pipelines.delivery.sending.examining import Ready, still_wanted
+from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.organizations import Organization
-from invoice_pipelines.overdue.sending import mark_sent
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Failed, Item, Later, Outcome, Skipped, Succeeded
 from invoice_pipelines.work.failures import reason_of
@@ -137,12 +143,6 @@ def record_sent(connection: Connection, message: Message, attempt: int, answer: 
     tell_overdue(connection, message)
     operation = "found" if was_found else "sent"
     return Succeeded({"message_id": message.id, "operation": operation, "channel": message.channel})
-
-
-def tell_overdue(connection: Connection, message: Message) -> None:
-    """The customer was reminded; in test mode nobody was."""
-    if message.purpose is Purpose.REMINDER and message.notification_id and message.redirected_from is None:
-        mark_sent(connection, [message.notification_id])
 
 
 def at_last(settings: Settings, item: Item, failed: Failed) -> Failed:

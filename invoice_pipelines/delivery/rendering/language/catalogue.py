@@ -1,4 +1,4 @@
-"""Holds the words of a language as a catalogue file gives them."""
+"""The words of a language, as its catalogue file gives them. Which file counts is in `catalogues`."""
 
 from __future__ import annotations
 

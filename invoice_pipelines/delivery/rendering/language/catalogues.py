@@ -1,4 +1,4 @@
-"""Holds which catalogue counts: among the files of a bundle, and for a message of an organization."""
+"""Which catalogue counts: among the files of a bundle, and for a message of an organization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds why no VAT is charged, in the language of the document: on the page, and as BT-120 in the XML."""
+"""Why no VAT is charged, in the language of the document: on the page, and as BT-120 in the XML."""
 
 from __future__ import annotations
 
