@@ -16,7 +16,8 @@ from sqlalchemy import Connection, text
 
 from invoice_pipelines.intake.overview import FailureReason, failure_reasons
 from invoice_pipelines.intake.reading_errors import german_reading_error
-from invoice_pipelines.intake.received_invoices import PROCESS, STAGE_OF_KIND, Statistics, find_stuck, statistics
+from invoice_pipelines.intake.received_invoices import Statistics, find_stuck, statistics
+from invoice_pipelines.intake.states import PROCESS, STAGE_OF_KIND
 
 STUCK_AFTER = timedelta(minutes=5)
 

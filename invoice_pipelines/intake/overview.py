@@ -11,8 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from invoice_pipelines.intake.received_invoices import EXPORT, PARSE, RECOGNIZE, VALIDATE
-from invoice_pipelines.intake.states import Status
+from invoice_pipelines.intake.states import EXPORT, PARSE, RECOGNIZE, VALIDATE, Status
 from invoice_pipelines.work import organizations_with_work
 
 KINDS = (PARSE, RECOGNIZE, VALIDATE, EXPORT)

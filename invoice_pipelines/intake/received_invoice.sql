@@ -15,7 +15,12 @@ $$;
 create or replace function intake.guard_status() returns trigger language plpgsql
 as $$
 begin
-    if new.status is distinct from old.status then
+    if tg_op = 'INSERT' then
+        -- Whatever is a status may fail.
+        if new.status <> 'FAILED' and not intake.is_allowed_transition(new.status, 'FAILED') then
+            raise exception 'a received invoice has no status %', new.status using errcode = 'check_violation';
+        end if;
+    elsif new.status is distinct from old.status then
         if not intake.is_allowed_transition(old.status, new.status) then
             raise exception 'a received invoice cannot go from % to %', old.status, new.status
                 using errcode = 'check_violation';
@@ -48,6 +53,8 @@ revoke all on function intake.record_status_change() from public;
 grant execute on function intake.record_status_change() to invoice_pipelines_owner;
 set local role invoice_pipelines_owner;
 
+create or replace trigger guard_first_status before insert on intake.received_invoice
+    for each row when (new.status <> 'UPLOADED') execute function intake.guard_status();
 create or replace trigger guard_status before update on intake.received_invoice
     for each row execute function intake.guard_status();
 create or replace trigger record_status_change after update on intake.received_invoice

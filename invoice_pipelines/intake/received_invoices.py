@@ -1,4 +1,4 @@
-"""Holds how received invoices change their status, and what can be asked about them.
+"""How received invoices change their status, and what can be asked about them.
 
 Every change is one guarded statement: it names the status and the processing version it expects, so that of two
 workers on one invoice exactly one wins. The connection is in the scope of the organization.
@@ -17,16 +17,25 @@ from sqlalchemy import Connection, text
 
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.rows import invoice_row, json_text, line_rows, tax_rows
-from invoice_pipelines.intake.states import PARSEABLE, TRANSITIONS, Status
+from invoice_pipelines.intake.states import (
+    EXPORT,
+    PARSE,
+    PARSEABLE,
+    PROCESS,
+    QUEUES,
+    STAGE_OF_KIND,
+    TRANSITIONS,
+    VALIDATE,
+    Status,
+)
 from invoice_pipelines.intake.tracing import PROCESS_TRACE_ID, TRACE_ID_SQL
 from invoice_pipelines.work import enqueue
 
-PARSE = "parse_upload"
-VALIDATE = "validate_invoice"
-EXPORT = "export_invoice"
-RECOGNIZE = "recognize_upload"
-PROCESS = "process_upload"
-STAGE_OF_KIND = {PARSE: "parse", RECOGNIZE: "parse", VALIDATE: "validate", EXPORT: "export"}
+_ON_ITS_WAY = ", ".join(f"'{status}'" for status in QUEUES)
+_WAITS_FOR = " ".join(
+    ("case r.status", *(f"when '{status}' then array{list(kinds)}" for status, kinds in QUEUES.items()), "end")
+)
+_AS_IT_WAS_READ = ("source", "format", "content_sha256", "raw_json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +156,16 @@ def mark_parsed(connection: Connection, readings: Iterable[tuple[InvoiceVersion,
     Returns the ids that changed: an invoice that somebody else changed since is left alone and not in it.
     """
     ids: list[UUID] = []
+    columns: list[str] = []
     rows: list[str] = []
     xmls: list[bytes | None] = []
     lines: list[dict[str, Any]] = []
     taxes: list[dict[str, Any]] = []
     for invoice, reading in readings:
         ids.append(invoice.id)
-        rows.append(json_text({"id": str(invoice.id), "version": invoice.processing_version, **invoice_row(reading)}))
+        row = invoice_row(reading)
+        columns = list(row)
+        rows.append(json_text({"id": str(invoice.id), "processing_version": invoice.processing_version, **row}))
         xmls.append(reading.xml)
         lines += line_rows(invoice.id, reading)
         taxes += tax_rows(invoice.id, reading)
@@ -162,28 +174,13 @@ def mark_parsed(connection: Connection, readings: Iterable[tuple[InvoiceVersion,
     # In the driver's own notation, which can ask for bytes as they are (%b); as text they would be twice as long.
     changed = set(
         connection.exec_driver_sql(
-            """
+            f"""
             update intake.received_invoice r
-            set status = 'PARSED', source = n.source, format = n.format, profile = n.profile,
-                invoice_number = n.invoice_number, invoice_key = n.invoice_key, type_code = n.type_code,
-                issue_date = n.issue_date, due_date = n.due_date, currency = n.currency,
-                seller_name = n.seller_name, seller_vat_id = n.seller_vat_id,
-                seller_tax_id = n.seller_tax_id, seller_key = n.seller_key,
-                buyer_name = n.buyer_name, buyer_vat_id = n.buyer_vat_id, buyer_reference = n.buyer_reference,
-                order_reference = n.order_reference, iban = n.iban, net_amount = n.net_amount,
-                tax_amount = n.tax_amount, gross_amount = n.gross_amount, payable_amount = n.payable_amount,
-                confidence = n.confidence, content_sha256 = n.content_sha256, reading_json = n.reading_json,
-                raw_json = n.raw_json, xml = x.xml
-            from jsonb_to_recordset(cast(%(rows)s as jsonb)) as n(
-                id uuid, version integer, source text, format text, profile text, invoice_number text,
-                invoice_key text, type_code text, issue_date date, due_date date, currency text, seller_name text,
-                seller_vat_id text, seller_tax_id text, seller_key text, buyer_name text, buyer_vat_id text,
-                buyer_reference text, order_reference text, iban text, net_amount numeric, tax_amount numeric,
-                gross_amount numeric, payable_amount numeric, confidence numeric, content_sha256 text,
-                reading_json jsonb, raw_json jsonb)
+            set status = 'PARSED', xml = x.xml, {_assignments(columns)}
+            from jsonb_populate_recordset(null::intake.received_invoice, cast(%(rows)s as jsonb)) as n
             join unnest(cast(%(ids)s as uuid[]), cast(%(xmls)b as bytea[])) as x(id, xml) on x.id = n.id
-            where r.id = any(cast(%(ids)s as uuid[])) and r.id = n.id and r.processing_version = n.version
-              and r.status = any(%(parseable)s)
+            where r.id = any(cast(%(ids)s as uuid[])) and r.id = n.id
+              and r.processing_version = n.processing_version and r.status = any(%(parseable)s)
             returning r.id
             """,
             {
@@ -204,24 +201,12 @@ def change_reading(connection: Connection, invoice: InvoiceVersion, reading: Rea
 
     Lines and VAT by rate are written anew. Returns whether it was done: not where somebody else changed the invoice.
     """
-    row = {name: value for name, value in invoice_row(reading).items() if name != "raw_json"}
+    row = {name: value for name, value in invoice_row(reading).items() if name not in _AS_IT_WAS_READ}
     changed = connection.execute(
         text(
-            """
-            update intake.received_invoice r
-            set profile = n.profile, invoice_number = n.invoice_number, invoice_key = n.invoice_key,
-                type_code = n.type_code, issue_date = n.issue_date, due_date = n.due_date, currency = n.currency,
-                seller_name = n.seller_name, seller_vat_id = n.seller_vat_id, seller_tax_id = n.seller_tax_id,
-                seller_key = n.seller_key, buyer_name = n.buyer_name, buyer_vat_id = n.buyer_vat_id,
-                buyer_reference = n.buyer_reference, order_reference = n.order_reference, iban = n.iban,
-                net_amount = n.net_amount, tax_amount = n.tax_amount, gross_amount = n.gross_amount,
-                payable_amount = n.payable_amount, confidence = n.confidence, reading_json = n.reading_json
-            from jsonb_to_record(cast(:row as jsonb)) as n(
-                profile text, invoice_number text, invoice_key text, type_code text, issue_date date, due_date date,
-                currency text, seller_name text, seller_vat_id text, seller_tax_id text, seller_key text,
-                buyer_name text, buyer_vat_id text, buyer_reference text, order_reference text, iban text,
-                net_amount numeric, tax_amount numeric, gross_amount numeric, payable_amount numeric,
-                confidence numeric, reading_json jsonb)
+            f"""
+            update intake.received_invoice r set {_assignments(row)}
+            from jsonb_populate_record(null::intake.received_invoice, cast(:row as jsonb)) as n
             where r.id = :id and r.processing_version = :version and r.status = 'PARSED'
             """
         ),
@@ -303,19 +288,15 @@ def fail_given_up(connection: Connection) -> list[UUID]:
     """
     rows = connection.execute(
         text(
-            """
+            f"""
             select distinct on (r.id) r.id, r.processing_version, i.kind, i.error_code, i.error_message, i.attempts
             from intake.received_invoice r
             join work.batch_item i on i.organization_id = r.organization_id and i.subject_id = r.id::text
-            where r.status in ('UPLOADED', 'CREATED', 'PARSED', 'VALIDATED')
-              and i.status = 'failed' and i.kind = any (case r.status when 'PARSED' then array[:validate]
-                                                                       when 'VALIDATED' then array[:export]
-                                                                       else array[:parse, :recognize] end)
+            where r.status in ({_ON_ITS_WAY})
+              and i.status = 'failed' and i.kind = any ({_WAITS_FOR})
               and not exists (select from work.batch_item open
                               where open.organization_id = i.organization_id and open.subject_id = i.subject_id
-                                and open.kind = any (case r.status when 'PARSED' then array[:validate]
-                                                                   when 'VALIDATED' then array[:export]
-                                                                   else array[:parse, :recognize] end)
+                                and open.kind = any ({_WAITS_FOR})
                                 and open.status in ('pending', 'processing'))
               -- What waits for a person was judged; an earlier attempt that failed is over.
               and not exists (select from intake.review_reason w
@@ -323,8 +304,7 @@ def fail_given_up(connection: Connection) -> list[UUID]:
                                 and w.processing_version = r.processing_version)
             order by r.id, i.id desc
             """
-        ),
-        {"parse": PARSE, "recognize": RECOGNIZE, "validate": VALIDATE, "export": EXPORT},
+        )
     ).all()
     failures = [
         (
@@ -350,8 +330,8 @@ def find_stuck(connection: Connection, unchanged_for: timedelta, queued_for: tim
     return list(
         connection.execute(
             text(
-                """select r.id from intake.received_invoice r
-                   where r.status in ('UPLOADED', 'CREATED', 'PARSED', 'VALIDATED')
+                f"""select r.id from intake.received_invoice r
+                   where r.status in ({_ON_ITS_WAY})
                      and coalesce(r.last_processed_at, r.created_at) < now() - :unchanged_for
                      and not exists (select from intake.review_reason w
                                      where w.organization_id = r.organization_id and w.received_invoice_id = r.id
@@ -453,30 +433,18 @@ def _replace_parts(
             text(f"delete from intake.{table} where received_invoice_id = any(:ids)"), {"ids": list(ids)}
         )
     kept = {str(invoice_id) for invoice_id in ids}
-    connection.execute(
-        text(
-            """
-            insert into intake.received_invoice_line (organization_id, received_invoice_id, line_number,
-                line_identifier, description, quantity, unit, unit_price, net_amount, tax_category, tax_rate)
-            select organizations.current(), n.*
-            from jsonb_to_recordset(cast(:rows as jsonb)) as n(
-                received_invoice_id uuid, line_number integer, line_identifier text, description text,
-                quantity numeric, unit text, unit_price numeric, net_amount numeric, tax_category text,
-                tax_rate numeric)
-            """
-        ),
-        {"rows": json.dumps([row for row in lines if row["received_invoice_id"] in kept])},
-    )
-    connection.execute(
-        text(
-            """
-            insert into intake.received_invoice_tax (organization_id, received_invoice_id, position, category, rate,
-                                                     taxable_amount, tax_amount)
-            select organizations.current(), n.*
-            from jsonb_to_recordset(cast(:rows as jsonb)) as n(
-                received_invoice_id uuid, position integer, category text, rate numeric, taxable_amount numeric,
-                tax_amount numeric)
-            """
-        ),
-        {"rows": json.dumps([row for row in taxes if row["received_invoice_id"] in kept])},
-    )
+    for table, rows in (("received_invoice_line", lines), ("received_invoice_tax", taxes)):
+        if rows := [row for row in rows if row["received_invoice_id"] in kept]:
+            columns = ", ".join(rows[0])
+            connection.execute(
+                text(
+                    f"""insert into intake.{table} (organization_id, {columns})
+                        select organizations.current(), {columns}
+                        from jsonb_populate_recordset(null::intake.{table}, cast(:rows as jsonb))"""
+                ),
+                {"rows": json.dumps(rows)},
+            )
+
+
+def _assignments(columns: Iterable[str]) -> str:
+    return ", ".join(f"{column} = n.{column}" for column in columns)

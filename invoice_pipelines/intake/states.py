@@ -1,11 +1,20 @@
-"""Holds the life of a received invoice: its statuses, which may follow which, and their names for people.
+"""The life of a received invoice: its statuses, which may follow which, in which queue it waits, and names for people.
 
-The same rules stand in `received_invoice.sql`, where PostgreSQL enforces them; a test keeps the two alike.
+Transitions stand in `received_invoice.sql` as well, where PostgreSQL enforces them; a test keeps the two alike.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
+
+PARSE = "parse_upload"
+RECOGNIZE = "recognize_upload"
+VALIDATE = "validate_invoice"
+EXPORT = "export_invoice"
+PROCESS = "process_upload"
+STAGE_OF_KIND = {PARSE: "parse", RECOGNIZE: "parse", VALIDATE: "validate", EXPORT: "export"}
+"""The stage that an attempt of a queue is logged as."""
 
 
 class Status(StrEnum):
@@ -19,70 +28,103 @@ class Status(StrEnum):
     FAILED = "FAILED"
 
 
-TRANSITIONS: dict[Status, frozenset[Status]] = {
-    Status.UPLOADED: frozenset({Status.PARSED, Status.FAILED}),
-    Status.CREATED: frozenset({Status.PARSED, Status.FAILED}),
-    Status.PARSED: frozenset({Status.VALIDATED, Status.CREATED, Status.FAILED}),
-    Status.VALIDATED: frozenset({Status.EXPORTED, Status.CREATED, Status.FAILED}),
-    Status.EXPORTED: frozenset({Status.VALIDATED, Status.FAILED}),
-    Status.FAILED: frozenset({Status.CREATED}),
-}
-"""What may follow a status. FAILED to CREATED is the retry; EXPORTED to VALIDATED asks for a new export; PARSED or
-VALIDATED to CREATED is for reading it again under other rules."""
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What there is to know of a status. `queues` are those that an invoice waits in until success leads to `next`;
+    `others` may follow, too. Texts are a name and a sentence."""
 
-PARSEABLE = (Status.UPLOADED, Status.CREATED)
-"""What a reader may take."""
+    next: Status | None
+    others: tuple[Status, ...]
+    queues: tuple[str, ...]
+    en: tuple[str, str]
+    de: tuple[str, str]
 
-_NEXT = {
-    Status.UPLOADED: Status.PARSED,
-    Status.CREATED: Status.PARSED,
-    Status.PARSED: Status.VALIDATED,
-    Status.VALIDATED: Status.EXPORTED,
-}
 
-_LABELS: dict[str, dict[Status, tuple[str, str]]] = {
-    "en": {
-        Status.UPLOADED: ("Uploaded", "The file is stored and waits to be read."),
-        Status.CREATED: ("Created", "The invoice waits to be read again."),
-        Status.PARSED: ("Parsed", "The fields are read and wait for validation, or for a person."),
-        Status.VALIDATED: ("Validated", "The invoice keeps all rules and waits for export."),
-        Status.EXPORTED: ("Exported", "The invoice stands in an export file."),
-        Status.FAILED: ("Failed", "The invoice could not be processed; the reason is recorded, a retry is possible."),
-    },
-    "de": {
-        Status.UPLOADED: ("Hochgeladen", "Die Datei ist gespeichert und wartet auf das Auslesen."),
-        Status.CREATED: ("Angelegt", "Die Rechnung wartet darauf, erneut ausgelesen zu werden."),
-        Status.PARSED: ("Ausgelesen", "Die Felder sind gelesen und warten auf die Prüfung oder auf einen Menschen."),
-        Status.VALIDATED: ("Geprüft", "Die Rechnung hält alle Regeln ein und wartet auf den Export."),
-        Status.EXPORTED: ("Exportiert", "Die Rechnung steht in einer Exportdatei."),
-        Status.FAILED: (
+_STATES = {
+    Status.UPLOADED: _State(
+        Status.PARSED,
+        (Status.FAILED,),
+        (PARSE, RECOGNIZE),
+        ("Uploaded", "The file is stored and waits to be read."),
+        ("Hochgeladen", "Die Datei ist gespeichert und wartet auf das Auslesen."),
+    ),
+    Status.CREATED: _State(
+        Status.PARSED,
+        (Status.FAILED,),
+        (PARSE, RECOGNIZE),
+        ("Created", "The invoice waits to be read again."),
+        ("Angelegt", "Die Rechnung wartet darauf, erneut ausgelesen zu werden."),
+    ),
+    Status.PARSED: _State(
+        Status.VALIDATED,
+        (Status.CREATED, Status.FAILED),  # CREATED is for reading it again under other rules
+        (VALIDATE,),
+        ("Parsed", "The fields are read and wait for validation, or for a person."),
+        ("Ausgelesen", "Die Felder sind gelesen und warten auf die Prüfung oder auf einen Menschen."),
+    ),
+    Status.VALIDATED: _State(
+        Status.EXPORTED,
+        (Status.CREATED, Status.FAILED),  # as above
+        (EXPORT,),
+        ("Validated", "The invoice keeps all rules and waits for export."),
+        ("Geprüft", "Die Rechnung hält alle Regeln ein und wartet auf den Export."),
+    ),
+    Status.EXPORTED: _State(
+        None,
+        (Status.VALIDATED, Status.FAILED),  # VALIDATED asks for a new export
+        (),
+        ("Exported", "The invoice stands in an export file."),
+        ("Exportiert", "Die Rechnung steht in einer Exportdatei."),
+    ),
+    Status.FAILED: _State(
+        None,
+        (Status.CREATED,),  # the retry
+        (),
+        ("Failed", "The invoice could not be processed; the reason is recorded, a retry is possible."),
+        (
             "Fehlgeschlagen",
             "Die Rechnung ließ sich nicht verarbeiten; der Grund ist festgehalten, ein neuer Versuch ist möglich.",
         ),
-    },
+    ),
 }
+
+TRANSITIONS = {
+    status: frozenset(state.others if state.next is None else (state.next, *state.others))
+    for status, state in _STATES.items()
+}
+"""What may follow a status."""
+
+QUEUES = {status: state.queues for status, state in _STATES.items() if state.queues}
+"""The kinds of work that an invoice of a status waits for; no other status is on its way."""
+
+PARSEABLE = tuple(status for status, state in _STATES.items() if state.next is Status.PARSED)
+"""What a reader may take."""
 
 
 def next_status(status: Status) -> Status | None:
     """The status that success leads to; None where there is nothing left to do."""
-    return _NEXT.get(status)
+    return _STATES[status].next
 
 
 def is_terminal(status: Status) -> bool:
     """Whether an invoice stays there unless somebody asks for more: EXPORTED and FAILED."""
-    return status not in _NEXT
+    return not can_process(status)
 
 
 def can_process(status: Status) -> bool:
     """Whether the pipeline goes on with an invoice by itself."""
-    return status in _NEXT
+    return _STATES[status].next is not None
 
 
 def label(status: Status, language: str = "en") -> str:
     """Name of a status for people, in English (`en`) or German (`de`)."""
-    return _LABELS[language][status][0]
+    return _texts(status, language)[0]
 
 
 def description(status: Status, language: str = "en") -> str:
     """One sentence on what a status means, in English (`en`) or German (`de`)."""
-    return _LABELS[language][status][1]
+    return _texts(status, language)[1]
+
+
+def _texts(status: Status, language: str) -> tuple[str, str]:
+    return {"en": _STATES[status].en, "de": _STATES[status].de}[language]

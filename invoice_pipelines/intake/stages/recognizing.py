@@ -36,13 +36,13 @@ from invoice_pipelines.intake.documents.pictured_pages import pictured_pages
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading_errors import class_of_reading_error
 from invoice_pipelines.intake.received_invoices import (
-    PARSE,
     ParseableInvoice,
     ProcessingError,
     mark_failed,
     parseable_invoices,
 )
 from invoice_pipelines.intake.stages.recognition import Recognition
+from invoice_pipelines.intake.states import PARSE
 from invoice_pipelines.storage import read_blob
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded, enqueue
 

@@ -23,12 +23,6 @@ from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
 from invoice_pipelines.intake.documents.ocr.engines import engine_spec
 from invoice_pipelines.intake.exports.export_files import Export, complete_exports
 from invoice_pipelines.intake.received_invoices import (
-    EXPORT,
-    PARSE,
-    PROCESS,
-    RECOGNIZE,
-    STAGE_OF_KIND,
-    VALIDATE,
     ProcessingError,
     fail_given_up,
     invoices_to_process,
@@ -36,6 +30,7 @@ from invoice_pipelines.intake.received_invoices import (
 )
 from invoice_pipelines.intake.stages.arrivals import IntakeReport, take_arrivals
 from invoice_pipelines.intake.stages.recognition import Recognition
+from invoice_pipelines.intake.states import EXPORT, PARSE, PROCESS, RECOGNIZE, STAGE_OF_KIND, VALIDATE
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.storage import root_path

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.intake.received_invoices import PARSE
+from invoice_pipelines.intake.states import PARSE
 from invoice_pipelines.work import enqueue
 
 

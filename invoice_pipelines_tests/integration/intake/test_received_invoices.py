@@ -16,7 +16,6 @@ from sqlalchemy import Connection, text
 
 from invoice_pipelines.intake.overview import failure_reasons
 from invoice_pipelines.intake.received_invoices import (
-    PARSE,
     InvoiceVersion,
     ProcessingError,
     UnknownUpload,
@@ -31,7 +30,7 @@ from invoice_pipelines.intake.received_invoices import (
     statistics,
 )
 from invoice_pipelines.intake.stages import stages
-from invoice_pipelines.intake.states import Status
+from invoice_pipelines.intake.states import PARSE, Status
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
@@ -99,8 +98,8 @@ import sys
 from datetime import timedelta
 from uuid import UUID
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.intake.parsing import parse_handler
-from invoice_pipelines.intake.readers import Limits
+from invoice_pipelines.intake.stages.parsing import parse_handler
+from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.storage import root_path
 from invoice_pipelines.work import drain
 url, organization, originals = sys.argv[1:]

@@ -67,6 +67,18 @@ def test_python_and_postgresql_allow_the_same_transitions(desk: Desk) -> None:
     assert allowed == {(before, after) for before, after in PAIRS if after in TRANSITIONS[before]}
 
 
+def test_an_invoice_begins_at_a_status_that_there_is(desk: Desk) -> None:
+    invoice = desk.invoice()
+    begin = """insert into intake.received_invoice (organization_id, upload_id, created_by, status, reading_json)
+               select organization_id, gen_random_uuid(), 'me', :status, '{}' from intake.received_invoice
+               where id = :id returning id"""
+    with pytest.raises(IntegrityError, match="a received invoice has no status READ"):
+        desk.rows(begin, status="READ", id=invoice.id)
+    for status in Status:  # none is refused for its status: there is no such upload
+        with pytest.raises(IntegrityError, match="upload"):
+            desk.rows(begin, status=str(status), id=invoice.id)
+
+
 def test_the_table_itself_refuses_every_other_transition_and_takes_every_allowed_one(desk: Desk) -> None:
     for before, after in PAIRS:
         if before is after:

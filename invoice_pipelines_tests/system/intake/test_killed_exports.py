@@ -21,7 +21,7 @@ import os, signal, sys
 from pathlib import Path
 from uuid import UUID
 from invoice_pipelines.database import create_app_engine, organization_scope
-from invoice_pipelines.intake import export_file, export_files, exporting
+from invoice_pipelines.intake.exports import export_file, export_files, exporting
 from invoice_pipelines.storage import root_path
 url, organization, slug, folder, moment, *ids = sys.argv[1:]
 engine = create_app_engine(url)

@@ -67,8 +67,7 @@ create table intake.received_invoice (
     organization_id uuid not null references organizations.organization,
     id uuid not null default uuidv7(),
     upload_id uuid not null,
-    status text not null default 'UPLOADED'
-        check (status in ('UPLOADED', 'CREATED', 'PARSED', 'VALIDATED', 'EXPORTED', 'FAILED')),
+    status text not null default 'UPLOADED',
     processing_version integer not null default 0,
     last_processed_at timestamptz,
     created_at timestamptz not null default now(),

@@ -28,7 +28,7 @@ from invoice_pipelines.intake.exports.datev.ledger import Entry, History, enter,
 from invoice_pipelines.intake.exports.datev.parts import Part, take_apart
 from invoice_pipelines.intake.exports.datev.settings import DatevSettings, Revision, load_settings, lock_books
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.received_invoices import EXPORT
+from invoice_pipelines.intake.states import EXPORT
 from invoice_pipelines.work import enqueue
 
 _AT_ONCE = 200

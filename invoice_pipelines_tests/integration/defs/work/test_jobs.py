@@ -17,8 +17,8 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import database_urls
 from invoice_pipelines.database.engine import create_login_engine
 from invoice_pipelines.defs.work.sensors import failed_runs
-from invoice_pipelines.intake.received_invoices import PARSE
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
+from invoice_pipelines.intake.states import PARSE
 from invoice_pipelines.overdue import notify_overdue
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage.places import write_durably

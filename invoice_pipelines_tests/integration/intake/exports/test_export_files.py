@@ -272,7 +272,7 @@ EXPORT_AND_DIE = """
 import os, signal, sys
 from uuid import UUID
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.intake import export_files
+from invoice_pipelines.intake.exports import export_files
 from invoice_pipelines.storage import root_path
 url, organization, slug, exports, moment = sys.argv[1:]
 write, written = export_files._write, 0
@@ -352,7 +352,7 @@ EXPORT_ON_A_FULL_DISK = """
 import resource, sys
 from uuid import UUID
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.intake.export_files import complete_exports
+from invoice_pipelines.intake.exports.export_files import complete_exports
 from invoice_pipelines.storage import StorageError, root_path
 import pandas
 resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))

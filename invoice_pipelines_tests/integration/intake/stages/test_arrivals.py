@@ -265,7 +265,7 @@ RECORD = """
 import sys
 from uuid import UUID
 from invoice_pipelines.database import create_app_engine, organization_scope
-from invoice_pipelines.intake.uploads import StoredFile, record_uploads
+from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 url, organization, step = sys.argv[1:]
 engine = create_app_engine(url)
 files = [StoredFile(f"{n}.xml", f"{n:064x}", n) for n in range(200)][::int(step)]
@@ -319,7 +319,7 @@ import os, signal, sys
 from datetime import timedelta
 from uuid import UUID
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.intake import arrivals
+from invoice_pipelines.intake.stages import arrivals
 from invoice_pipelines.storage import root_path
 url, organization, inbox, originals, moment = sys.argv[1:]
 def die(*_):

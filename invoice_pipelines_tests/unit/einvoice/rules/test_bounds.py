@@ -76,10 +76,10 @@ def test_the_largest_invoice_stays_below_a_gigabyte() -> None:
     program = f"""
 import resource, sys
 from datetime import date
-from invoice_pipelines.intake.readers import read_document
+from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.intake.validation.validate import validate
-from invoice_pipelines.intake.validation.judge import end_judge
+from invoice_pipelines.einvoice.rules.judge import end_judge
 from invoice_pipelines_tests.support.intake.validation.hostile import with_lines
 verdict = validate(read_document(with_lines(19_000)), Expectations(today=date({TODAY.year}, 3, 31)))
 end_judge()

@@ -33,9 +33,9 @@ def watch(event, arguments):
     elif event == "open" and "made-by-a-document" in str(arguments[0]) or arguments[:1] == ("/etc/passwd",):
         seen.append(f"{event} {arguments[0]}")
 
-from invoice_pipelines.intake.ocr import pictures, rendering
-from invoice_pipelines.intake.readers import Limits, read_document
-from invoice_pipelines.intake.readers import pdf_attachments, pictured_pages
+from invoice_pipelines.intake.documents.ocr import pictures, rendering
+from invoice_pipelines.intake.documents import Limits, read_document
+from invoice_pipelines.intake.documents import pdf_attachments, pictured_pages
 from invoice_pipelines.intake.reading import ReadingError
 
 sys.addaudithook(watch)
