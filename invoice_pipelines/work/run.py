@@ -118,14 +118,15 @@ class Run:
 
     # What it does, and until when
 
-    def work(self, worker: Worker, threads: int = 1) -> None:
+    def work(self, worker: Worker, threads: int = 1, *, apart: bool = False) -> None:
         """Lets workers do step after step until none has anything left, or the run is over.
 
-        One works in the thread of the caller, several each in one of their own. The first exception that one raises is
-        raised here, when all have ended the step they are in.
+        One works in the thread of the caller, several each in one of their own, and so does one that is `apart`: when
+        the caller is interrupted, each ends the step it is in, as what it has begun lies outside of this database. The
+        first exception that one raises is raised here, when all have ended the step they are in.
         """
         try:
-            if threads == 1:
+            if threads == 1 and not apart:
                 for _ in self._steps_of(worker):
                     self._tell()
             else:

@@ -93,7 +93,7 @@ def send_messages(
         cancel_messages_of_cancelled_jobs(connection)
     opening = open_channel or (lambda name: channel_of(name).open(settings))
     threads = min(settings.message_senders, MOST_THREADS)
-    run.work(lambda: Sender(run, settings, organization, kinds, opening).steps(), threads)
+    run.work(lambda: Sender(run, settings, organization, kinds, opening).steps(), threads, apart=True)
     return _report(run)
 
 

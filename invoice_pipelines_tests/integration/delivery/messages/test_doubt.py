@@ -223,7 +223,7 @@ def test_a_process_that_slept_over_its_attempt_does_not_send_what_others_have_gi
     original = sender.hand_over
 
     def sleeping(*arguments: object) -> object:
-        if threading.current_thread() is run and not asleep.is_set():
+        if not asleep.is_set():
             asleep.set()
             go_on.wait(20)
         return original(*arguments)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -231,6 +232,25 @@ def test_a_run_stops_when_asked_and_gives_back_what_it_has_not_begun(post: Post)
     report = send_messages(post.desk.engine, post.settings, post.organization, time_box=timedelta(seconds=1.5))
     assert (report.sent, report.ended, report.due) == (1, "time box", 2)
     assert {item.attempts for item in post.items() if item.status == "pending"} == {0}
+
+
+@pytest.mark.parametrize("senders", [1, 2])
+def test_a_run_that_is_interrupted_ends_the_message_it_has_begun(post: Post, senders: int) -> None:
+    post.mail.faults.inject(Fault.SLOW, recipient="begun@kunde.example", seconds=2)
+    post.ask([post.invoice(email="begun@kunde.example")])
+
+    def interrupt() -> None:
+        while not post.attempts():
+            time.sleep(0.05)
+        time.sleep(0.3)  # until the message is being handed over
+        _thread.interrupt_main()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            post.send(message_senders=senders)
+    assert post.attempts() == [("send", "accepted", None)]
+    assert (post.message().status, post.item().status) == (MessageStatus.SENT, "succeeded")
 
 
 def test_only_jobs_over_invoices_are_done_for_one_of_them(post: Post) -> None:
