@@ -8,10 +8,13 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any, TypeVar
 
 from invoice_pipelines.work.values import Failed, ItemStatus, Later, Outcome, Skipped, Succeeded
+
+R = TypeVar("R", bound="Report")
 
 _LARGEST_SAMPLE = 20
 
@@ -75,6 +78,10 @@ class Report:
     def done(self) -> int:
         """Items that need no more work."""
         return self.succeeded + self.skipped + self.failed
+
+    def of_kind(self, kind: type[R], **figures: Any) -> R:
+        """The same as the report of a kind of work, with the `figures` it has besides, or counts otherwise."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(Report)} | figures)
 
 
 class Tally:

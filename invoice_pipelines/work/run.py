@@ -283,19 +283,27 @@ class Run:
         )
 
     def report(self, kind: type[R], **figures: Any) -> R:
-        """What it did; `figures` are the fields that a report of this kind has besides, or counts otherwise."""
+        """What it did, as a report of its kind; see Report.of_kind."""
         seconds, (due, oldest) = self.seconds(), self._count_due()
-        names = ("succeeded", "skipped", "failed", "retried", "postponed", "cancelled", "released", "lost", "died")
-        counted: dict[str, Any] = {name: self.tally[name] for name in (*names, "chunks")} | {
-            "seconds": seconds,
-            "items_per_second": self._rate(),
-            "failures": self.tally.failures,
-            "due": due,
-            "oldest_due_at": oldest,
-            "eta_seconds": self._eta(due),
-            "ended": self._ended or "empty",
-        }
-        return kind(**counted | figures)
+        return Report(
+            succeeded=self.tally["succeeded"],
+            skipped=self.tally["skipped"],
+            failed=self.tally["failed"],
+            retried=self.tally["retried"],
+            postponed=self.tally["postponed"],
+            cancelled=self.tally["cancelled"],
+            released=self.tally["released"],
+            lost=self.tally["lost"],
+            died=self.tally["died"],
+            chunks=self.tally["chunks"],
+            seconds=seconds,
+            items_per_second=self._rate(),
+            failures=self.tally.failures,
+            due=due,
+            oldest_due_at=oldest,
+            eta_seconds=self._eta(due),
+            ended=self._ended or "empty",
+        ).of_kind(kind, **figures)
 
     def _steps_of(self, worker: Worker) -> Iterator[None]:
         steps = worker()

@@ -32,20 +32,19 @@ def documents_metadata(
     report: DocumentReport, made: Sequence[MadeDocuments], failures: Sequence[FailedItem]
 ) -> dict[str, Any]:
     """Documents by outcome and format, pages, bytes, versions, rate, files of jobs, failures with reasons."""
-    drained = report.drained
     return {
-        "invoices done": drained.succeeded,
+        "invoices done": report.succeeded,
         "documents made": report.made,
         "new versions": sum(format.renewed for format in made),
-        "invoices skipped": drained.skipped,
-        "invoices failed": drained.failed,
-        "tried again later": drained.retried,
-        "left for the next run": drained.due,
+        "invoices skipped": report.skipped,
+        "invoices failed": report.failed,
+        "tried again later": report.retried,
+        "left for the next run": report.due,
         "pages": report.pages,
         "megabytes": round(report.size_bytes / 1e6, 3),
         "with characters that no font has": report.with_missing_glyphs,
-        "documents per second": round(report.made / max(drained.seconds, 1e-6), 1),
-        "seconds": round(drained.seconds, 2),
+        "documents per second": round(report.made / max(report.seconds, 1e-6), 1),
+        "seconds": round(report.seconds, 2),
         "by format": table(
             [
                 {

@@ -68,7 +68,7 @@ def make_invoice_documents(database: InvoiceDatabase, organization: Organization
     shown = documents_metadata(report, made, failures)
     if picture := _first_page(database, organization, report, log):
         shown["first page"] = picture
-    return StepResult(report.made + report.drained.done + report.drained.retried > 0, shown, results)
+    return StepResult(report.made + report.done + report.retried > 0, shown, results)
 
 
 def send_waiting_messages(database: InvoiceDatabase, organization: Organization, log: logging.Logger) -> StepResult:

@@ -112,7 +112,7 @@ def check_parsed(
     """Results of `parsed_checks`."""
     unavailable = report.recognition.unavailable if report.recognition else None
     return [
-        _warning("all_documents_readable", "unreadable documents", report.drained.failed, failures),
+        _warning("all_documents_readable", "unreadable documents", report.failed, failures),
         _promise(connection, "every_failure_has_a_reason", promises.failures_without_reason(connection)),
         _promise(connection, "every_status_is_in_the_audit_trail", promises.statuses_without_history(connection)),
         dg.AssetCheckResult(

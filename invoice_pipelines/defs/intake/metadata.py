@@ -81,8 +81,8 @@ def export_metadata(report: ExportReport, seconds: float, root: str, money: Sequ
     return {
         "exported": exported,
         "exports": len(report.exports),
-        "skipped": report.drained.skipped,
-        "left for the next run": report.drained.due,
+        "skipped": report.skipped,
+        "left for the next run": report.due,
         "invoices per second": round(exported / max(seconds, 1e-6), 2),
         "seconds": round(seconds, 2),
         "gross amounts": money_table(money),

@@ -35,18 +35,13 @@ from invoice_pipelines.intake.operations import newest_verdict, violations_by_cl
 from invoice_pipelines.intake.overview import exported_money, failure_reasons, file_names, validated_money
 from invoice_pipelines.intake.received_invoices import statistics
 from invoice_pipelines.intake.stages import stages
-from invoice_pipelines.intake.stages.arrivals import IntakeReport
 from invoice_pipelines.intake.stages.stages import Intake
 from invoice_pipelines.work import Report
 
 
 def uploads(intake: Intake, log: logging.Logger) -> StepResult:
     """Takes what lies in the inbox."""
-
-    def progress(report: IntakeReport) -> None:
-        log.info("%s files taken, %s duplicates", report.taken, len(report.duplicates))
-
-    report = stages.take_uploads(intake, progress)
+    report = stages.take_uploads(intake, progress_lines(log, "files", is_due_counted=False))
     with organization_scope(intake.engine, intake.organization.id) as connection:
         return StepResult(
             bool(report.taken or report.duplicates or report.refused),
@@ -60,12 +55,12 @@ def parsed_invoices(intake: Intake, log: logging.Logger) -> StepResult:
     """Reads what was uploaded."""
     report = stages.parse_uploads(intake, progress_lines(log, "documents"))
     with organization_scope(intake.engine, intake.organization.id) as connection:
-        failures = _failures(connection, report.drained)
-        shown = drain_metadata(report.drained, failures, "parsed")
+        failures = _failures(connection, report)
+        shown = drain_metadata(report, failures, "parsed")
         if report.recognition is not None:
             shown |= recognition_metadata(report.recognition)
         return StepResult(
-            report.drained.done > 0 or report.recognition is not None,
+            report.done > 0 or report.recognition is not None,
             shown,
             checks.check_parsed(connection, report, failures),
             checks.BLOCKING,

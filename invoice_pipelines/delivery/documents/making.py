@@ -51,13 +51,12 @@ ATTEMPTS = 8
 """Of an item whose fault may pass, such as a full disk: the last one is about 20 minutes after the first."""
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentReport:
-    """What a run did: the queue's report, how many documents it made (those of chunks rolled back included), their
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentReport(Report):
+    """What a run did, in invoices; besides how many documents it made (those of chunks rolled back included), their
     bytes and pages, one of them, the files of jobs that ended, and the most bytes that a process held.
     """
 
-    drained: Report
     made: int
     size_bytes: int
     pages: int
@@ -152,8 +151,8 @@ class _Run:
 
     def report(self, drained: Report) -> DocumentReport:
         """What was done."""
-        return DocumentReport(
-            drained=drained,
+        return drained.of_kind(
+            DocumentReport,
             made=len(self._made),
             size_bytes=sum(size for size, _, _ in self._made),
             pages=sum(pages for _, pages, _ in self._made),

@@ -1,4 +1,4 @@
-"""Holds how files in an inbox are noticed and taken: seen, still, stored, recorded, and only then removed.
+"""How files in an inbox are noticed and taken: seen, still, stored, recorded, and only then removed.
 
 Each file that was ever seen has a row in `intake.arrival` that says what became of it. A kill at any point leaves
 either the file in the inbox or its original in the store, and the next run goes on from there.
@@ -7,18 +7,17 @@ either the file in the inbox or its original in the store, and the next run goes
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 from upath import UPath
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.intake.stages.uploads import RecordedUpload, StoredFile, record_uploads
 from invoice_pipelines.storage import InboxFile, StorageError, list_files, read_chunks, remove_file, store_blob
+from invoice_pipelines.work import Progress, Report, Run
 
 logger = logging.getLogger(__name__)
 
@@ -32,16 +31,17 @@ class SeenFile:
     version: str
 
 
-@dataclass(slots=True)
-class IntakeReport:
-    """What one call of `take_arrivals` did. `duplicates` and `refused` hold (path, explanation)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeReport(Report):
+    """What a run took, in files: `taken` and `duplicates`, those that were `refused`, and those that are `unstable` and
+    wait. `duplicates` and `refused` hold (path, explanation).
+    """
 
-    taken: int = 0
-    size_bytes: int = 0
-    duplicates: list[tuple[str, str]] = field(default_factory=list)
-    refused: list[tuple[str, str]] = field(default_factory=list)
-    unstable: int = 0
-    seconds: float = 0.0
+    taken: int
+    size_bytes: int
+    duplicates: Sequence[tuple[str, str]]
+    refused: Sequence[tuple[str, str]]
+    unstable: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,35 +134,41 @@ def take_arrivals(
     created_by: str,
     chunk_size: int = 100,
     time_box: timedelta = timedelta(minutes=30),
-    on_progress: Callable[[IntakeReport], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> IntakeReport:
     """Takes the ready files of one organization: stores each original, records it, and removes it from the inbox.
 
     `inbox` is the folder of the organization. Several processes may do this at once. A file that is too large, or
     cannot be read, stays where it is, with the reason in its arrival. Ends when nothing is ready or the time is up.
     """
-    started = time.monotonic()
-    report = IntakeReport()
-    with organization_scope(engine, organization_id) as connection:
+    run = Run(
+        engine,
+        organization_id,
+        (),
+        time_box=time_box,
+        on_progress=on_progress,
+        count_due=lambda: (0, None),  # what is ready shows as it is taken
+    )
+    with run.scope() as connection:
         started_at = connection.execute(text("select now()")).scalar_one()
     present = {(file.relative_path, file.version): file for file in list_files(inbox)}
+    taking = _Taking(run, organization_id, present, originals, max_bytes, created_by)
     if remove:
-        _remove_taken(engine, organization_id, present)
-    while time.monotonic() - started < time_box.total_seconds():
-        with organization_scope(engine, organization_id) as connection:
-            arrivals = _claim_ready(connection, settle, started_at, chunk_size)
-            if not arrivals:
-                break
-            done = _take_chunk(connection, organization_id, arrivals, present, originals, max_bytes, created_by, report)
-        if remove:
-            _remove_files(
-                engine, organization_id, [(arrival, present[arrival.path, arrival.version]) for arrival in done]
-            )
-        report.seconds = time.monotonic() - started
-        if on_progress is not None:
-            on_progress(report)
-    report.seconds = time.monotonic() - started
-    return report
+        taking.remove_taken()
+
+    def chunks() -> Iterator[None]:
+        while True:
+            with run.scope() as connection:
+                arrivals = _claim_ready(connection, settle, started_at, chunk_size)
+                if not arrivals:
+                    return
+                done = taking.take(connection, arrivals)
+            if remove:
+                taking.remove([(arrival, present[arrival.path, arrival.version]) for arrival in done])
+            yield
+
+    run.work(chunks)
+    return taking.report()
 
 
 def _claim_ready(connection: Connection, settle: timedelta, started_at: datetime, limit: int) -> list[_Arrival]:
@@ -178,49 +184,109 @@ def _claim_ready(connection: Connection, settle: timedelta, started_at: datetime
     return [_Arrival(row.id, row.path, row.version) for row in rows]
 
 
-def _take_chunk(
-    connection: Connection,
-    organization_id: UUID,
-    arrivals: Sequence[_Arrival],
-    present: dict[tuple[str, str], InboxFile],
-    originals: UPath,
-    max_bytes: int,
-    created_by: str,
-    report: IntakeReport,
-) -> list[_Arrival]:
-    """Stores and records the files of a chunk; returns the arrivals whose files may now be removed."""
-    stored: list[tuple[_Arrival, StoredFile]] = []
-    refused: list[tuple[_Arrival, str]] = []
-    unstable: list[_Arrival] = []
-    for arrival in arrivals:
-        file = present.get((arrival.path, arrival.version))
-        if file is None:
-            unstable.append(arrival)
-        elif file.size > max_bytes:
-            refused.append(
-                (arrival, f"{file.size} bytes; the limit is {max_bytes} (INVOICE_PIPELINES_UPLOAD_MAX_MEGABYTES)")
-            )
-        else:
-            try:
-                sha256, size = store_blob(originals, organization_id, read_chunks(file, max_bytes))
-            except StorageError as error:
-                logger.warning("%s waits in the inbox: %s", arrival.path, error)
+class _Taking:
+    """The files that a run finds in an inbox on their way to the store."""
+
+    def __init__(
+        self,
+        run: Run,
+        organization_id: UUID,
+        present: Mapping[tuple[str, str], InboxFile],
+        originals: UPath,
+        max_bytes: int,
+        created_by: str,
+    ) -> None:
+        self._run = run
+        self._organization_id = organization_id
+        self._present = present
+        self._originals = originals
+        self._max_bytes = max_bytes
+        self._created_by = created_by
+        self._size_bytes = 0
+        self._duplicates: list[tuple[str, str]] = []
+        self._refused: list[tuple[str, str]] = []
+
+    def take(self, connection: Connection, arrivals: Sequence[_Arrival]) -> list[_Arrival]:
+        """Stores and records the files of a chunk; returns the arrivals whose files may now be removed."""
+        stored: list[tuple[_Arrival, StoredFile]] = []
+        refused: list[tuple[_Arrival, str]] = []
+        unstable: list[_Arrival] = []
+        for arrival in arrivals:
+            file = self._present.get((arrival.path, arrival.version))
+            if file is None:
                 unstable.append(arrival)
+            elif file.size > self._max_bytes:
+                limit = f"the limit is {self._max_bytes} (INVOICE_PIPELINES_UPLOAD_MAX_MEGABYTES)"
+                refused.append((arrival, f"{file.size} bytes; {limit}"))
             else:
-                stored.append((arrival, StoredFile(file.name, sha256, size)))
-    recorded = record_uploads(connection, [file for _, file in stored], source="inbox", created_by=created_by)
-    _close(connection, [(arrival, result) for (arrival, _), result in zip(stored, recorded, strict=True)])
-    _refuse(connection, refused)
-    _start_over(connection, unstable)
-    report.unstable += len(unstable)
-    report.refused += [(arrival.path, reason) for arrival, reason in refused]
-    for (arrival, original), result in zip(stored, recorded, strict=True):
-        if result.is_new:
-            report.taken += 1
-            report.size_bytes += original.size_bytes
-        else:
-            report.duplicates.append((arrival.path, f"same bytes as upload {result.upload_id}"))
-    return [arrival for arrival, _ in stored]
+                try:
+                    sha256, size = store_blob(
+                        self._originals, self._organization_id, read_chunks(file, self._max_bytes)
+                    )
+                except StorageError as error:
+                    logger.warning("%s waits in the inbox: %s", arrival.path, error)
+                    unstable.append(arrival)
+                else:
+                    stored.append((arrival, StoredFile(file.name, sha256, size)))
+        recorded = record_uploads(connection, [file for _, file in stored], source="inbox", created_by=self._created_by)
+        _close(connection, [(arrival, result) for (arrival, _), result in zip(stored, recorded, strict=True)])
+        _refuse(connection, refused)
+        _start_over(connection, unstable)
+        self._count([(arrival, file, result) for (arrival, file), result in zip(stored, recorded, strict=True)])
+        self._refused += [(arrival.path, reason) for arrival, reason in refused]
+        self._run.tally.add("failed", len(refused))
+        self._run.tally.add("postponed", len(unstable))
+        return [arrival for arrival, _ in stored]
+
+    def report(self) -> IntakeReport:
+        """What it came to."""
+        tally = self._run.tally
+        return self._run.report(
+            IntakeReport,
+            taken=tally["succeeded"],
+            size_bytes=self._size_bytes,
+            duplicates=self._duplicates,
+            refused=self._refused,
+            unstable=tally["postponed"],
+        )
+
+    def remove_taken(self) -> None:
+        """Removes files that were recorded by a process that died before it could remove them."""
+        with self._run.scope() as connection:
+            rows = connection.execute(
+                text(
+                    """select id, path, version from intake.arrival
+                       where outcome in ('taken', 'duplicate') and removed_at is null"""
+                )
+            ).all()
+        arrivals = [_Arrival(row.id, row.path, row.version) for row in rows]
+        lying = {arrival: self._present.get((arrival.path, arrival.version)) for arrival in arrivals}
+        self.remove([(arrival, file) for arrival, file in lying.items() if file is not None])
+
+    def remove(self, files: Sequence[tuple[_Arrival, InboxFile]]) -> None:
+        """Removes files whose originals are stored and recorded."""
+        removed: list[UUID] = []
+        for arrival, file in files:
+            try:
+                remove_file(file)
+            except StorageError as error:
+                logger.warning("%s is stored but stays in the inbox: %s", arrival.path, error)
+            else:
+                removed.append(arrival.id)
+        if removed:
+            with self._run.scope() as connection:
+                connection.execute(
+                    text("update intake.arrival set removed_at = now() where id = any(:ids)"), {"ids": removed}
+                )
+
+    def _count(self, recorded: Sequence[tuple[_Arrival, StoredFile, RecordedUpload]]) -> None:
+        for arrival, original, upload in recorded:
+            if upload.is_new:
+                self._run.tally.add("succeeded")
+                self._size_bytes += original.size_bytes
+            else:
+                self._run.tally.add("skipped")
+                self._duplicates.append((arrival.path, f"same bytes as upload {upload.upload_id}"))
 
 
 def _close(connection: Connection, results: Sequence[tuple[_Arrival, RecordedUpload]]) -> None:
@@ -255,33 +321,3 @@ def _start_over(connection: Connection, unstable: Sequence[_Arrival]) -> None:
         text("update intake.arrival set still_since = now(), last_seen_at = now() where id = any(:ids)"),
         {"ids": [arrival.id for arrival in unstable]},
     )
-
-
-def _remove_taken(engine: Engine, organization_id: UUID, present: dict[tuple[str, str], InboxFile]) -> None:
-    """Removes files that were recorded by a process that died before it could remove them."""
-    with organization_scope(engine, organization_id) as connection:
-        rows = connection.execute(
-            text(
-                """select id, path, version from intake.arrival
-                   where outcome in ('taken', 'duplicate') and removed_at is null"""
-            )
-        ).all()
-    arrivals = [_Arrival(row.id, row.path, row.version) for row in rows]
-    lying = [(arrival, present[key]) for arrival in arrivals if (key := (arrival.path, arrival.version)) in present]
-    _remove_files(engine, organization_id, lying)
-
-
-def _remove_files(engine: Engine, organization_id: UUID, files: Sequence[tuple[_Arrival, InboxFile]]) -> None:
-    removed: list[UUID] = []
-    for arrival, file in files:
-        try:
-            remove_file(file)
-        except StorageError as error:
-            logger.warning("%s is stored but stays in the inbox: %s", arrival.path, error)
-        else:
-            removed.append(arrival.id)
-    if removed:
-        with organization_scope(engine, organization_id) as connection:
-            connection.execute(
-                text("update intake.arrival set removed_at = now() where id = any(:ids)"), {"ids": removed}
-            )

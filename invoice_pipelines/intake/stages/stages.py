@@ -101,19 +101,17 @@ class Intake:
         return datetime.now(self.organization.time_zone).date()
 
 
-@dataclass(frozen=True, slots=True)
-class ParseReport:
-    """What a parse stage did: the queue's report, and text recognition where there were pages for it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParseReport(Report):
+    """What a parse stage did, with text recognition where there were pages for it."""
 
-    drained: Report
     recognition: Recognition | None
 
 
-@dataclass(frozen=True, slots=True)
-class ExportReport:
-    """What an export stage did: the queue's report and the exports that were completed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport(Report):
+    """What an export stage did, with the exports that were completed."""
 
-    drained: Report
     exports: tuple[Export, ...]
 
 
@@ -139,7 +137,7 @@ def make_intake(engine: Engine, organization: Organization, settings: Settings, 
     )
 
 
-def take_uploads(intake: Intake, on_progress: Callable[[IntakeReport], None] | None = None) -> IntakeReport:
+def take_uploads(intake: Intake, on_progress: OnProgress | None = None) -> IntakeReport:
     """Takes the files that lie still in the organization's inbox."""
     return take_arrivals(
         intake.engine,
@@ -167,7 +165,7 @@ def parse_uploads(intake: Intake, on_progress: OnProgress | None = None) -> Pars
     places = (intake.originals, intake.limits, intake.ocr)
     drained = _drain(intake, PARSE, parse_handler(*places, recognition_follows=True), on_progress)
     if intake.ocr is None:
-        return ParseReport(drained, None)
+        return drained.of_kind(ParseReport, recognition=None)
     with recognizing(intake, intake.ocr) as stage:
         recognized = _drain(
             intake,
@@ -179,9 +177,9 @@ def parse_uploads(intake: Intake, on_progress: OnProgress | None = None) -> Pars
             should_stop=stage.is_stopped,
         )
     if not recognized.chunks:
-        return ParseReport(drained, None)
+        return drained.of_kind(ParseReport, recognition=None)
     parsed = _drain(intake, PARSE, parse_handler(*places, seen=stage.seen), on_progress)
-    return ParseReport(_together(drained, recognized, parsed), stage.done)
+    return _together(drained, recognized, parsed).of_kind(ParseReport, recognition=stage.done)
 
 
 def recognizing(intake: Intake, ocr: EngineSpec) -> RecognizingStage:
@@ -251,7 +249,7 @@ def export_invoices(intake: Intake, on_progress: OnProgress | None = None) -> Ex
     exports = complete_exports(intake.engine, *places)
     drained = _drain(intake, EXPORT, export_handler(formats, intake.actor), on_progress, chunk_size=EXPORT_CHUNK)
     exports += complete_exports(intake.engine, *places)
-    return ExportReport(drained, tuple(exports))
+    return drained.of_kind(ExportReport, exports=tuple(exports))
 
 
 def process_uploads(intake: Intake, upload_ids: Sequence[UUID]) -> tuple[UUID, Report]:

@@ -59,7 +59,7 @@ def _run(engine: Engine, slug: str) -> dict[str, Any]:
         "parsing": between - started,
         "validating": time.perf_counter() - between,
         "seconds": time.perf_counter() - started,
-        "parsed": parsed.drained.succeeded,
+        "parsed": parsed.succeeded,
         "validated": validated.succeeded,
     }
 

@@ -243,7 +243,7 @@ def test_a_lost_original_is_tried_again_and_then_fails_with_the_reason_while_its
     content = blob.read_bytes()
     blob.unlink()
     for attempt in range(1, 4):
-        report = stages.parse_uploads(desk.intake()).drained
+        report = stages.parse_uploads(desk.intake())
         assert desk.statuses() == {"sound.xml": "PARSED", "lost.xml": "FAILED" if attempt == 3 else "UPLOADED"}
         assert report.retried == (attempt < 3)
         desk.let_pauses_pass()
@@ -277,7 +277,7 @@ def test_an_invoice_over_which_every_worker_died_fails_with_that_reason(desk: De
     assert worker.returncode == 9
     assert set(desk.statuses().values()) == {"UPLOADED"}
     # Under the lease of the dead, nobody may touch it.
-    assert stages.parse_uploads(desk.intake()).drained.done == 0
+    assert stages.parse_uploads(desk.intake()).done == 0
     assert set(desk.statuses().values()) == {"UPLOADED"}
     desk.let_leases_expire()
     stages.parse_uploads(desk.intake())
@@ -293,7 +293,7 @@ def test_an_invoice_over_which_one_worker_died_is_read_by_the_next(desk: Desk) -
     die = DIE.replace("max_attempts=1", "max_attempts=3")
     subprocess.run([sys.executable, "-c", die, url, str(desk.organization_id)], timeout=60, cwd=PROJECT)
     desk.let_leases_expire()
-    report = stages.parse_uploads(desk.intake()).drained
+    report = stages.parse_uploads(desk.intake())
     assert (report.succeeded, report.died) == (1, 1)
     assert set(desk.statuses().values()) == {"PARSED"}
 

@@ -61,7 +61,7 @@ def _run(engine: Engine, slug: str, job_id: UUID, processes: int) -> dict[str, A
         "pages": made.pages,
         "combined": sum(bundle.documents for bundle in combined.bundles),
         "memory": memory,
-        "failures": [str(failure) for failure in made.drained.failures[:3]],
+        "failures": [str(failure) for failure in made.failures[:3]],
     }
 
 

@@ -48,8 +48,8 @@ def _run(engine: Engine, slug: str, processes: int) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "pages": report.recognition.recognized if report.recognition else 0,
-        "parsed": report.drained.succeeded,
-        "failures": [str(failure) for failure in report.drained.failures[:3]],
+        "parsed": report.succeeded,
+        "failures": [str(failure) for failure in report.failures[:3]],
         "memory": memory.most,
     }
 

@@ -122,7 +122,7 @@ def test_a_photo_and_a_scan_with_a_page_of_text_become_invoices(desk: Desk, pape
     photo = desk.upload(as_jpeg(paper), "IMG_1.JPG")
     mixed = desk.upload(as_scan(paper, "Anlage: Stundennachweis, geprüft und unterschrieben"), "scan.pdf")
     report = parse_uploads(desk.intake(ocr=RAPIDOCR))
-    assert (report.drained.succeeded, report.drained.skipped, report.drained.failed) == (2, 0, 0)
+    assert (report.succeeded, report.skipped, report.failed) == (2, 0, 0)
     rows = {
         row.upload_id: row
         for row in desk.rows(
@@ -222,7 +222,7 @@ def test_a_document_that_fails_on_the_way_counts_once(
     damaged = desk.upload(as_jpeg(paper)[:2000], "cut off.jpg")
     unreadable = desk.upload(as_scan(paper), "scan.pdf")
     engine_that_gives(PageError("BAD_PICTURE", "The picture is damaged.", retry=False))
-    report = parse_uploads(desk.intake(ocr=RAPIDOCR)).drained
+    report = parse_uploads(desk.intake(ocr=RAPIDOCR))
     assert (report.succeeded, report.skipped, report.failed) == (0, 0, 2)
     assert (status(desk, damaged), status(desk, unreadable)) == ("FAILED", "FAILED")
     assert set(desk.rows("select code from intake.processing_error")) == {("PICTURE_DAMAGED",), ("BAD_PICTURE",)}

@@ -65,7 +65,7 @@ def ubl(number: str) -> bytes:
 def run(intake: Intake) -> dict[str, Counter[str]]:
     """All four stages; what each did."""
     taken = take_uploads(intake)
-    parsed, validated, exported = parse_uploads(intake).drained, validate_invoices(intake), export_invoices(intake)
+    parsed, validated, exported = parse_uploads(intake), validate_invoices(intake), export_invoices(intake)
     return {
         "take": Counter(taken=taken.taken, duplicates=len(taken.duplicates)),
         "parse": Counter(succeeded=parsed.succeeded, failed=parsed.failed),
@@ -325,9 +325,9 @@ def test_no_uploads_are_a_job_that_is_done(desk: Desk) -> None:
 def test_a_run_out_of_time_leaves_the_rest_to_the_next(desk: Desk) -> None:
     for number in range(5):
         desk.upload(ubl(f"N-{number}"), f"{number}.xml")
-    report = parse_uploads(desk.intake(time_box=timedelta(0))).drained
+    report = parse_uploads(desk.intake(time_box=timedelta(0)))
     assert (report.done, report.due, report.ended) == (0, 5, "time box")
-    assert parse_uploads(desk.intake()).drained.succeeded == 5
+    assert parse_uploads(desk.intake()).succeeded == 5
 
 
 def test_broken_promises_are_found(desk: Desk) -> None:
