@@ -30,9 +30,10 @@ from invoice_pipelines.intake.states import label
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage import root_path, write_file_atomically
+from invoice_pipelines.work import Progress
 
 if TYPE_CHECKING:
-    from invoice_pipelines.intake.history.reparse import ReparseProgress, ReparseReport
+    from invoice_pipelines.intake.history.reparse import ReparseReport
 
 PROBLEMS = 1
 
@@ -217,8 +218,11 @@ def _write(file: Path, parts: Iterator[bytes]) -> list[str]:
     return written
 
 
-def _show_progress(progress: ReparseProgress) -> None:
-    console.print(f"{progress.read:,} of about {progress.total:,} read, {progress.changed:,} otherwise than before")
+def _show_progress(progress: Progress) -> None:
+    changed = progress.figures.get("changed", 0)
+    console.print(
+        f"{progress.done:,} of about {progress.done + progress.due:,} read, {changed:,} otherwise than before"
+    )
 
 
 def _show_reparse(report: ReparseReport) -> None:

@@ -11,6 +11,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.intake.assets import parsed_invoices
 from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, table, without_empty_tables
 from invoice_pipelines.defs.organizations import organizations
+from invoice_pipelines.defs.progress import progress_lines
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.intake.received_invoices import IntakeError
 from invoice_pipelines.intake.stages.stages import Intake
@@ -18,7 +19,7 @@ from invoice_pipelines.storage import write_file_atomically
 
 if TYPE_CHECKING:
     from invoice_pipelines.intake.history.changes import Change
-    from invoice_pipelines.intake.history.reparse import ReparseProgress, ReparseReport
+    from invoice_pipelines.intake.history.reparse import ReparseReport
 
 
 class Reparse(dg.Config):
@@ -68,9 +69,6 @@ def reparse(intake: Intake, config: Reparse, database: InvoiceDatabase, log: log
     from invoice_pipelines.intake.history.changes import change_files, sample_changes
     from invoice_pipelines.intake.history.reparse import reparse_invoices
 
-    def progress(done: "ReparseProgress") -> None:
-        log.info("%s of about %s read, %s otherwise than before", done.read, done.total, done.changed)
-
     report = reparse_invoices(
         intake,
         write=config.write,
@@ -78,7 +76,7 @@ def reparse(intake: Intake, config: Reparse, database: InvoiceDatabase, log: log
         recognize=config.recognize,
         restart=config.restart,
         time_box=timedelta(seconds=database.settings.run_time_box_seconds),
-        on_progress=progress,
+        on_progress=progress_lines(log, "invoices"),
     )
     folder = intake.exports / intake.organization.slug / "reparse"
     with organization_scope(intake.engine, intake.organization.id) as connection:

@@ -1,4 +1,4 @@
-"""Holds reading history again: what a change of the rules makes of documents that were read before.
+"""Reading history again: what a change of the rules makes of documents that were read before.
 
 A pass goes over an organization's received invoices in the order of their ids, reads each original again and compares.
 By default nothing is written but the list of differences. Where it writes, an invoice and its place in the pass are one
@@ -7,8 +7,7 @@ transaction, so that a pass that was killed goes on where it was. What the diffe
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -42,6 +41,7 @@ from invoice_pipelines.intake.stages.stages import Intake, standard_of
 from invoice_pipelines.intake.stages.validating import Standard, judge_parsed
 from invoice_pipelines.intake.states import Status
 from invoice_pipelines.storage import StorageError, read_blob
+from invoice_pipelines.work import Progress, Run
 from invoice_pipelines.work.failures import reason_of
 
 CHUNK = 20
@@ -56,15 +56,6 @@ _STATUS_AFTER = {
     Judgement.NEEDS_REVIEW: Status.PARSED,
     Judgement.FAILED: Status.FAILED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ReparseProgress:
-    """How far a pass is: invoices read, all there are, and those read otherwise in this call."""
-
-    read: int
-    total: int
-    changed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +104,11 @@ def reparse_invoices(
     restart: bool = False,
     time_box: timedelta | None = None,
     chunk_size: int = CHUNK,
-    on_progress: Callable[[ReparseProgress], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> ReparseReport:
     """Reads the organization's invoices again, from their originals and from what OCR has read, until all are done or
     the time is up. A call with the same choices goes on with a pass of the last day, unless it is to `restart`.
+    Progress has the figure `changed`: what is read otherwise in this call.
 
     With `write`, what is read otherwise takes the place of the old reading and is validated again; what was not
     readable and is now, too. Exported invoices are only listed; with `include_exported` those whose new reading is
@@ -126,35 +118,46 @@ def reparse_invoices(
     Raises IntakeError where another process is at the same pass, or pages are to be recognized and the engine cannot
     work.
     """
-    started = time.monotonic()
-    deadline = started + (intake.time_box if time_box is None else time_box).total_seconds()
     current = _begin(intake, write, include_exported, recognize, restart)
     standard = standard_of(intake)
-    total = _total(intake)
-    finished, changed = False, 0
-    with KeptPages(intake, recognize=recognize) as pages:
-        while not finished and time.monotonic() < deadline:
+    total, finished = _total(intake), False
+    run = Run(
+        intake.engine,
+        intake.organization.id,
+        (),
+        time_box=intake.time_box if time_box is None else time_box,
+        on_progress=on_progress,
+        count_due=lambda: (max(total - current.read, 0), None),
+    )
+    run.tally.add("succeeded", current.read)
+
+    def chunks() -> Iterator[None]:
+        nonlocal current, finished
+        while not finished:
+            before = current.read
             rows, decisions = _chunk(intake, current, chunk_size)
             last, read = current.after_id, 0
             for row in rows:
-                if time.monotonic() >= deadline:
+                if run.is_over():
                     break
                 last, read = row.id, read + 1
                 found = _read_again(intake, pages, row, decisions.get(row.id, ()))
                 if found is not None:
-                    current = _settle(intake, current, row, found, read, standard)
-                    changed, read = changed + 1, 0
+                    current, read = _settle(intake, current, row, found, read, standard), 0
+                    run.tally.add_figure("changed")
             else:
                 finished = len(rows) < chunk_size
             if read or finished:
-                with organization_scope(intake.engine, intake.organization.id) as connection:
+                with run.scope() as connection:
                     current = _advance(connection, current, last, read, finished=finished)
-            if on_progress is not None:
-                on_progress(ReparseProgress(current.read, max(total, current.read), changed))
-    with organization_scope(intake.engine, intake.organization.id) as connection:
+            run.tally.add("succeeded", current.read - before)
+            yield
+
+    with KeptPages(intake, recognize=recognize) as pages:
+        run.work(chunks)
+    with run.scope() as connection:
         by_effect, by_field = counts(connection, current.id)
-    seconds = time.monotonic() - started
-    return ReparseReport(current.id, write, current.read, total, finished, by_effect, by_field, seconds)
+    return ReparseReport(current.id, write, current.read, total, finished, by_effect, by_field, run.seconds())
 
 
 def _begin(intake: Intake, write: bool, include_exported: bool, recognize: bool, restart: bool) -> _Pass:

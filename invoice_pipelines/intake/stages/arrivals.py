@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -184,27 +184,19 @@ def _claim_ready(connection: Connection, settle: timedelta, started_at: datetime
     return [_Arrival(row.id, row.path, row.version) for row in rows]
 
 
+@dataclass(slots=True)
 class _Taking:
     """The files that a run finds in an inbox on their way to the store."""
 
-    def __init__(
-        self,
-        run: Run,
-        organization_id: UUID,
-        present: Mapping[tuple[str, str], InboxFile],
-        originals: UPath,
-        max_bytes: int,
-        created_by: str,
-    ) -> None:
-        self._run = run
-        self._organization_id = organization_id
-        self._present = present
-        self._originals = originals
-        self._max_bytes = max_bytes
-        self._created_by = created_by
-        self._size_bytes = 0
-        self._duplicates: list[tuple[str, str]] = []
-        self._refused: list[tuple[str, str]] = []
+    run: Run
+    organization_id: UUID
+    present: Mapping[tuple[str, str], InboxFile]
+    originals: UPath
+    max_bytes: int
+    created_by: str
+    size_bytes: int = 0
+    duplicates: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
 
     def take(self, connection: Connection, arrivals: Sequence[_Arrival]) -> list[_Arrival]:
         """Stores and records the files of a chunk; returns the arrivals whose files may now be removed."""
@@ -212,47 +204,45 @@ class _Taking:
         refused: list[tuple[_Arrival, str]] = []
         unstable: list[_Arrival] = []
         for arrival in arrivals:
-            file = self._present.get((arrival.path, arrival.version))
+            file = self.present.get((arrival.path, arrival.version))
             if file is None:
                 unstable.append(arrival)
-            elif file.size > self._max_bytes:
-                limit = f"the limit is {self._max_bytes} (INVOICE_PIPELINES_UPLOAD_MAX_MEGABYTES)"
+            elif file.size > self.max_bytes:
+                limit = f"the limit is {self.max_bytes} (INVOICE_PIPELINES_UPLOAD_MAX_MEGABYTES)"
                 refused.append((arrival, f"{file.size} bytes; {limit}"))
             else:
                 try:
-                    sha256, size = store_blob(
-                        self._originals, self._organization_id, read_chunks(file, self._max_bytes)
-                    )
+                    sha256, size = store_blob(self.originals, self.organization_id, read_chunks(file, self.max_bytes))
                 except StorageError as error:
                     logger.warning("%s waits in the inbox: %s", arrival.path, error)
                     unstable.append(arrival)
                 else:
                     stored.append((arrival, StoredFile(file.name, sha256, size)))
-        recorded = record_uploads(connection, [file for _, file in stored], source="inbox", created_by=self._created_by)
+        recorded = record_uploads(connection, [file for _, file in stored], source="inbox", created_by=self.created_by)
         _close(connection, [(arrival, result) for (arrival, _), result in zip(stored, recorded, strict=True)])
         _refuse(connection, refused)
         _start_over(connection, unstable)
         self._count([(arrival, file, result) for (arrival, file), result in zip(stored, recorded, strict=True)])
-        self._refused += [(arrival.path, reason) for arrival, reason in refused]
-        self._run.tally.add("failed", len(refused))
-        self._run.tally.add("postponed", len(unstable))
+        self.refused += [(arrival.path, reason) for arrival, reason in refused]
+        self.run.tally.add("failed", len(refused))
+        self.run.tally.add("postponed", len(unstable))
         return [arrival for arrival, _ in stored]
 
     def report(self) -> IntakeReport:
         """What it came to."""
-        tally = self._run.tally
-        return self._run.report(
+        tally = self.run.tally
+        return self.run.report(
             IntakeReport,
             taken=tally["succeeded"],
-            size_bytes=self._size_bytes,
-            duplicates=self._duplicates,
-            refused=self._refused,
+            size_bytes=self.size_bytes,
+            duplicates=self.duplicates,
+            refused=self.refused,
             unstable=tally["postponed"],
         )
 
     def remove_taken(self) -> None:
         """Removes files that were recorded by a process that died before it could remove them."""
-        with self._run.scope() as connection:
+        with self.run.scope() as connection:
             rows = connection.execute(
                 text(
                     """select id, path, version from intake.arrival
@@ -260,8 +250,8 @@ class _Taking:
                 )
             ).all()
         arrivals = [_Arrival(row.id, row.path, row.version) for row in rows]
-        lying = {arrival: self._present.get((arrival.path, arrival.version)) for arrival in arrivals}
-        self.remove([(arrival, file) for arrival, file in lying.items() if file is not None])
+        lying = [(arrival, self.present.get((arrival.path, arrival.version))) for arrival in arrivals]
+        self.remove([(arrival, file) for arrival, file in lying if file is not None])
 
     def remove(self, files: Sequence[tuple[_Arrival, InboxFile]]) -> None:
         """Removes files whose originals are stored and recorded."""
@@ -274,7 +264,7 @@ class _Taking:
             else:
                 removed.append(arrival.id)
         if removed:
-            with self._run.scope() as connection:
+            with self.run.scope() as connection:
                 connection.execute(
                     text("update intake.arrival set removed_at = now() where id = any(:ids)"), {"ids": removed}
                 )
@@ -282,11 +272,11 @@ class _Taking:
     def _count(self, recorded: Sequence[tuple[_Arrival, StoredFile, RecordedUpload]]) -> None:
         for arrival, original, upload in recorded:
             if upload.is_new:
-                self._run.tally.add("succeeded")
-                self._size_bytes += original.size_bytes
+                self.run.tally.add("succeeded")
+                self.size_bytes += original.size_bytes
             else:
-                self._run.tally.add("skipped")
-                self._duplicates.append((arrival.path, f"same bytes as upload {upload.upload_id}"))
+                self.run.tally.add("skipped")
+                self.duplicates.append((arrival.path, f"same bytes as upload {upload.upload_id}"))
 
 
 def _close(connection: Connection, results: Sequence[tuple[_Arrival, RecordedUpload]]) -> None:

@@ -378,7 +378,7 @@ def test_a_pass_goes_on_where_its_time_was_up(desk: Desk) -> None:
     assert (first.read, first.finished) == (0, False)
     seen = []
     with pytest.raises(KeyboardInterrupt):
-        run(desk, write=True, chunk_size=2, on_progress=lambda done: stop(seen, done.read))
+        run(desk, write=True, chunk_size=2, on_progress=lambda done: stop(seen, done.done))
     assert seen == [2]
     readings = [
         desk.one("select reading_json ->> 'due_date' from intake.received_invoice where id = :id", id=i)
