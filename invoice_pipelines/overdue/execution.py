@@ -33,6 +33,8 @@ BATCH_SIZE = 100
 LARGEST_BATCH_SIZE = 100_000
 PROGRESS_SECONDS = 0.5
 """For so long a run does batches without a word; also how long a killed one may go on."""
+_LEASE = timedelta(seconds=5)
+"""The shortest time that settings allow a transaction to do nothing."""
 
 T = TypeVar("T")
 
@@ -70,6 +72,7 @@ def notify_overdue(
         engine,
         organization_id,
         (),
+        lease=_LEASE,
         time_box=timedelta.max,
         on_progress=on_progress,
         count_due=lambda: (0, None),  # nobody knows before it has looked
