@@ -110,7 +110,7 @@ def _report(
     if missing:
         raise typer.BadParameter(f"there is no {', '.join(missing)}")
     problems = 0
-    with ThreadPoolExecutor(at_once) as threads:
+    with ThreadPoolExecutor(at_once) as threads:  # no queue: files on the command line, and no database
         for result in threads.map(lambda document: report(document[1], document[0]), documents_below(paths)):
             problems += not result[good]
             if jsonl:

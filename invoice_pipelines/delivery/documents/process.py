@@ -1,7 +1,8 @@
 """One process of the pool: it writes one document after the other until nobody asks any more.
 
 Started by `pool`. Storing a document is mostly waiting for the disk, which takes several files as fast as one:
-threads do it while the next documents are written. There is no database connection.
+threads do it while the next documents are written. They are no queue: `work` hands out what is to be made. There is no
+database connection.
 """
 
 from __future__ import annotations

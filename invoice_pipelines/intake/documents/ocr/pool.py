@@ -1,4 +1,4 @@
-"""Holds the processes that read pages: several at once, each with the engine loaded once, none able to harm the rest.
+"""The processes that read pages: several at once, each with the engine loaded once, none able to harm the rest.
 
 A process that hangs or dies costs at most the page it was reading. Processes are started anew after some pages, or
 when they hold too much memory, and all pools of a machine share a number of places, so that ten runs at once do not
@@ -98,6 +98,7 @@ class OcrPool:
         self._idle: SimpleQueue[_Process] = SimpleQueue()
         for process in self._processes:
             self._idle.put(process)
+        # No queue: each waits for what its process makes of a page. The engine of `work` hands out what is to be read.
         self._threads = ThreadPoolExecutor(len(self._processes), thread_name_prefix="ocr")
 
     def __enter__(self) -> OcrPool:

@@ -327,7 +327,7 @@ def die(*_):
 if moment == "before the commit":
     arrivals._close = die
 elif moment == "before the removal":
-    arrivals._remove_files = die
+    arrivals._Taking.remove = die
 arrivals.take_arrivals(create_app_engine(url), UUID(organization), root_path(inbox), root_path(originals),
                        settle=timedelta(0), max_bytes=1000, remove=True, created_by="x", chunk_size=10)
 """
@@ -344,7 +344,7 @@ def test_a_kill_in_the_middle_loses_and_doubles_nothing(desk: Desk, moment: str)
     if moment == "before the removal":
         # The first call of that function is the one for what earlier processes left, which is nothing.
         script = TAKE.replace(
-            "arrivals._remove_files = die", "arrivals._remove_taken = print; arrivals._remove_files = die"
+            "arrivals._Taking.remove = die", "arrivals._Taking.remove_taken = print; arrivals._Taking.remove = die"
         )
     else:
         script = TAKE
