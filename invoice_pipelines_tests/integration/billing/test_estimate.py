@@ -30,7 +30,7 @@ def estimate_and_truth(desk: Desk, orders: int, lines: int) -> tuple[float, floa
 @pytest.mark.alone
 @pytest.mark.parametrize("lines", [1, 6])
 @pytest.mark.parametrize("orders", ORDERS)
-def test_the_first_job_of_an_organization_takes_about_as_long_as_estimated(server, template, orders, lines) -> None:  # type: ignore[no-untyped-def]
+def test_the_first_job_of_an_organization_takes_about_as_long_as_estimated(server, template, orders, lines) -> None:
     ratios = []
     with fresh_database(server, template) as database:
         for _ in range(3):
@@ -43,7 +43,7 @@ def test_the_first_job_of_an_organization_takes_about_as_long_as_estimated(serve
 @pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.parametrize("orders", ORDERS)
-def test_later_jobs_take_about_as_long_as_estimated(server, template, orders) -> None:  # type: ignore[no-untyped-def]
+def test_later_jobs_take_about_as_long_as_estimated(server, template, orders) -> None:
     """From jobs of other sizes, with orders of other lengths."""
     ratios = []
     with fresh_database(server, template) as database:

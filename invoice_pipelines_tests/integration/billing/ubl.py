@@ -18,7 +18,7 @@ def as_ubl(book: Book, corrected_number: str | None = None) -> bytes:
     header = book.header
     kind = "CreditNote" if header.document_kind == "credit_note" else "Invoice"
     space = f"urn:oasis:names:specification:ubl:schema:xsd:{kind}-2"
-    root = etree.Element(f"{{{space}}}{kind}", nsmap={None: space, "cac": CAC, "cbc": CBC})
+    root = etree.Element(f"{{{space}}}{kind}", nsmap={None: space, "cac": CAC, "cbc": CBC})  # type: ignore[dict-item]
     currency = header.currency
 
     def amount(parent: Any, name: str, value: Decimal) -> None:

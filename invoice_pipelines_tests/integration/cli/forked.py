@@ -21,7 +21,7 @@ def become(request: dict[str, object]) -> None:
         os.dup2(os.open(str(path), os.O_RDWR | os.O_CREAT, 0o600), number)
     os.environ.clear()
     os.environ.update(request["environment"])  # type: ignore[call-overload]
-    sys.argv = ["invoice-pipelines", *request["words"]]  # type: ignore[misc]
+    sys.argv = ["invoice-pipelines", *request["words"]]
     main()
     sys.exit(0)
 

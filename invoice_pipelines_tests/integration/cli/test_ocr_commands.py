@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from invoice_pipelines.intake.documents.ocr.engine import RecognizedPage, RecognizedWord
 from invoice_pipelines.intake.documents.ocr.self_check import LINES
 from invoice_pipelines.organizations import OrganizationSettings, change_organization
-from invoice_pipelines.workshop.sandbox.vision import Fault, VisionSandbox
+from invoice_pipelines.workshop.sandbox.vision import VisionSandbox
+from invoice_pipelines.workshop.sandbox.vision_faults import Fault
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.cli.test_commands import run
 

@@ -67,7 +67,7 @@ class Queue(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.desk = self.open_desk()
+        self.desk = self.open_desk()  # type: ignore[attr-defined]
 
     @rule(subjects=SUBJECTS)
     def create(self, subjects):

@@ -127,7 +127,7 @@ def _elements(entry: Any) -> tuple[Element, ...]:
     attributes = given if isinstance(given, pikepdf.Array) else [] if given is None else [given]
     scopes = [str(each.Scope)[1:] for each in attributes if "/Scope" in each]
     alt = str(entry.Alt) if "/Alt" in entry else None
-    return (Element(str(entry.S)[1:], alt, *(scopes or [None])[:1], _elements(entry.get("/K"))),)
+    return (Element(str(entry.S)[1:], alt, *(scopes or [None])[:1], _elements(entry.get("/K"))),)  # type: ignore[call-arg, list-item]
 
 
 def fonts_of(document: pikepdf.Pdf) -> list[pikepdf.Object]:
@@ -137,4 +137,4 @@ def fonts_of(document: pikepdf.Pdf) -> list[pikepdf.Object]:
         if isinstance(entry, pikepdf.Dictionary) and entry.get("/Type") == "/Font" and "/DescendantFonts" in entry
     ]
     assert fonts
-    return fonts
+    return fonts  # type: ignore[return-value]

@@ -126,7 +126,7 @@ def assert_all_came_out_right(
             "each file is an upload, once"
         )
         found = {
-            str(sha256): Found(str(status), codes or [], rules or [])  # type: ignore[arg-type]
+            str(sha256): Found(str(status), codes or [], rules or [])
             for sha256, status, codes, rules in rows(
                 """select u.sha256, r.status,
                           (select array_agg(e.code) from intake.processing_error e

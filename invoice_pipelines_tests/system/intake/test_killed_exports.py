@@ -67,7 +67,7 @@ def test_after_a_kill_the_next_run_completes_both_formats(desk: Desk, moment: st
     books.rules(ANYTHING)
     ids = [
         desk.validated(invoice(number="R-1")).id,
-        desk.validated(invoice(number="R-2", issue_date=invoice().issue_date.replace(month=2))).id,  # type: ignore[union-attr]
+        desk.validated(invoice(number="R-2", issue_date=invoice().issue_date.replace(month=2))).id,
     ]
     url = desk.engine.url.render_as_string(hide_password=False)
     where = [url, str(desk.organization_id), desk.slug, str(desk.folder)]

@@ -125,7 +125,7 @@ def test_a_broken_promise_is_an_error(books: Books, behind: str, broken: str, mo
     result = books.run("acme")
     (failed,) = [found for found in result.get_asset_check_evaluations() if not found.passed]
     assert (failed.check_name, failed.severity) == (broken, dg.AssetCheckSeverity.ERROR)
-    assert [dict(record.data) for record in failed.metadata["sample"].records] == [{"which": "INV-1, level 1"}]
+    assert [dict(record.data) for record in failed.metadata["sample"].records] == [{"which": "INV-1, level 1"}]  # type: ignore[attr-defined]
 
 
 def test_an_earlier_day_is_judged_by_when_asked(books: Books) -> None:

@@ -223,7 +223,7 @@ def test_a_broken_promise_is_an_error_that_names_the_invoice(bridge: Bridge, beh
         found for found in result.get_asset_check_evaluations() if found.check_name == broken.rpartition(" ")[2]
     ]
     assert failed.metadata["offending"].value == 1
-    assert len(failed.metadata["sample"].records) == 1
+    assert len(failed.metadata["sample"].records) == 1  # type: ignore[attr-defined]
 
 
 def test_a_company_that_cannot_be_reached_any_more_stops_the_run_and_nothing_is_lost(bridge: Bridge) -> None:

@@ -90,7 +90,7 @@ def test_every_night_records_of_old_runs_are_deleted_and_those_of_young_or_open_
         [old[0], "compute_logs", "step"], ComputeIOType.STDOUT
     ) as log:
         assert log is not None
-        log.write("printed")
+        log.write("printed")  # type: ignore[call-overload]
     logs = house.folder / "storage" / old[0]
     assert logs.exists()
     age_runs(timedelta(days=11), *old, unfinished)

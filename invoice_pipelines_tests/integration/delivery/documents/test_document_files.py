@@ -30,7 +30,7 @@ from invoice_pipelines_tests.support.delivery.press import Press, open_press
 
 
 @pytest.fixture(scope="module")
-def database(server, template) -> Iterator[TestDatabase]:  # type: ignore[no-untyped-def]
+def database(server, template) -> Iterator[TestDatabase]:
     with fresh_database(server, template) as made:
         yield made
 

@@ -36,7 +36,7 @@ NUMBERED = {"lines": [{"description": "Work", "quantity": 1, "unit_price": "9", 
 
 
 @pytest.fixture(scope="module")
-def database(server, template) -> Iterator[TestDatabase]:  # type: ignore[no-untyped-def]
+def database(server, template) -> Iterator[TestDatabase]:
     with fresh_database(server, template) as made:
         yield made
 

@@ -48,7 +48,7 @@ def test_an_email_that_did_not_arrive_goes_out_again_byte_for_byte(post: Post) -
             return self._channel.send(outgoing)
 
         def look_up(self, outgoing: Outgoing, since: object) -> LookedUp:
-            return self._channel.look_up(outgoing, since)  # type: ignore[arg-type]
+            return self._channel.look_up(outgoing, since)
 
         def close(self) -> None:
             self._channel.close()
@@ -220,13 +220,13 @@ def test_a_process_that_slept_over_its_attempt_does_not_send_what_others_have_gi
     post.ask([invoice])
     slow = post.settings.model_copy(update={"message_senders": 1})
     asleep, go_on = threading.Event(), threading.Event()
-    original = sender.hand_over
+    original = sender.hand_over  # type: ignore[attr-defined]
 
     def sleeping(*arguments: object) -> object:
         if not asleep.is_set():
             asleep.set()
             go_on.wait(20)
-        return original(*arguments)  # type: ignore[arg-type]
+        return original(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sender, "hand_over", sleeping)

@@ -106,11 +106,11 @@ def test_one_that_is_paid_between_writing_and_handing_over_is_cancelled(
 ) -> None:
     invoice = post.invoice(email="between@kunde.example")
     post.reminder(invoice)
-    original = sender.hand_over
+    original = sender.hand_over  # type: ignore[attr-defined]
 
     def pay_first(*arguments: object) -> object:
         post.pay(invoice)
-        return original(*arguments)  # type: ignore[arg-type]
+        return original(*arguments)
 
     monkeypatch.setattr(sender, "hand_over", pay_first)
     report = post.send()

@@ -400,7 +400,7 @@ def test_a_kill_within_a_chunk_loses_and_doubles_nothing(desk: Desk, monkeypatch
     invoices = [received(desk, ubl(f"A-{number}"), f"{number}.xml") for number in range(4)]
     for invoice in invoices:
         read_otherwise(desk, invoice, due_date='"2026-04-30"')
-    record, calls = reparse.record_changes, []
+    record, calls = reparse.record_changes, []  # type: ignore[attr-defined]
 
     def killed_at_the_third(*arguments: Any, **named: Any) -> None:
         calls.append(arguments)
@@ -423,7 +423,7 @@ def test_an_invoice_that_changes_while_it_is_read_is_left_to_who_changed_it(
 ) -> None:
     invoice = received(desk, ubl("A-1"), "a.xml")
     read_otherwise(desk, invoice, due_date='"2026-04-30"')
-    read = reparse.read_document
+    read = reparse.read_document  # type: ignore[attr-defined]
 
     def somebody_is_faster(*arguments: Any, **named: Any) -> Any:
         desk.rows("update intake.received_invoice set status = 'FAILED' returning id")
@@ -438,7 +438,7 @@ def test_of_two_at_the_same_pass_one_goes_on_and_the_other_is_told(desk: Desk, m
     invoice = received(desk, ubl("A-1"), "a.xml")
     read_otherwise(desk, invoice, due_date='"2026-04-30"')
     run(desk, write=True, time_box=timedelta(0))  # begins the pass that both go on with
-    read, both = reparse.read_document, threading.Barrier(2)
+    read, both = reparse.read_document, threading.Barrier(2)  # type: ignore[attr-defined]
 
     def together(*arguments: Any, **named: Any) -> Any:
         both.wait(timeout=30)
@@ -465,7 +465,7 @@ def test_of_two_at_the_same_pass_one_goes_on_and_the_other_is_told(desk: Desk, m
 def test_one_document_that_breaks_a_reader_does_not_stop_the_pass(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, good = received(desk, ubl("A-1"), "bad.xml"), received(desk, ubl("A-2"), "good.xml")
     read_otherwise(desk, good, due_date='"2026-04-30"')
-    read = reparse.read_document
+    read = reparse.read_document  # type: ignore[attr-defined]
 
     def breaks(data: bytes, name: str, *arguments: Any) -> Any:
         if name == "bad.xml":

@@ -266,7 +266,7 @@ def test_without_keys_in_the_settings_a_key_is_made_that_only_its_owner_reads(
     key = file.read_text()
     assert len(key) == 44
     both = quickbooks_settings.model_copy(
-        update={"encryption_keys": SecretStr(f"{key},{quickbooks_settings.encryption_keys.get_secret_value()}")}  # type: ignore[union-attr]
+        update={"encryption_keys": SecretStr(f"{key},{quickbooks_settings.encryption_keys.get_secret_value()}")}
     )
     rotate_keys(database.engine, both)
     keeper(database.engine, without, organization).access()
@@ -299,7 +299,7 @@ def test_secrets_stand_in_no_row_log_representation_or_error(
             change(database, organization, "paused_until = null")
         own = keeper(database.engine, quickbooks_settings, organization)
         said += [repr(quickbooks), repr(vars(quickbooks)), repr(quickbooks.connected), repr(own), repr(vars(own))]
-    secrets |= {"secret", quickbooks_settings.encryption_keys.get_secret_value()}  # type: ignore[union-attr]
+    secrets |= {"secret", quickbooks_settings.encryption_keys.get_secret_value()}
     said += [repr(quickbooks_settings), caplog.text]
     with database.superuser.connect() as connection:
         for table in ("connection", "event"):

@@ -106,11 +106,11 @@ class _World:
             address = self.sides.there.document("Customer", self.remote[kind, place])["BillAddr"]
             return {"BillAddr": {**address, ADDRESS[name]: value}}
         if kind == "item":
-            return {
+            return {  # type: ignore[return-value]
                 "name": {"Name": value},
                 "unit_price": {"UnitPrice": int(value) if name == "unit_price" else 0},
             }.get(name, {"Description": value})
-        return {
+        return {  # type: ignore[return-value]
             "name": {"DisplayName": value},
             "email": {"PrimaryEmailAddr": {"Address": value}},
             "phone": {"PrimaryPhone": {"FreeFormNumber": value}},
@@ -125,7 +125,7 @@ class _World:
         elif step == "both at once":
             with ThreadPoolExecutor(2) as pool:
                 for done in [pool.submit(self.sides.pull), pool.submit(self.sides.push)]:
-                    done.result()
+                    done.result()  # type: ignore[attr-defined]
         elif step.startswith("time"):
             sandbox.clock.shift(timedelta(seconds=7 if step == "time there" else -7))
         else:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from invoice_pipelines.workshop.bench.billing import billing
+from invoice_pipelines.workshop.bench.result import BenchResult
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 
 BARS = {
@@ -36,7 +37,7 @@ pytestmark = [pytest.mark.slow, only_at_full_size]
 
 
 @pytest.fixture(scope="module")
-def measured() -> billing.BenchResult:
+def measured() -> BenchResult:
     return billing.run(lambda doing: None, SMALL)
 
 

@@ -19,7 +19,8 @@ from google.cloud import vision
 from google.cloud.vision_v1.services.image_annotator.transports import ImageAnnotatorGrpcTransport
 from PIL import Image
 
-from invoice_pipelines.workshop.sandbox.vision import Fault, VisionSandbox, picture_identity, serve
+from invoice_pipelines.workshop.sandbox.vision import VisionSandbox, picture_identity, serve
+from invoice_pipelines.workshop.sandbox.vision_faults import Fault
 from invoice_pipelines_tests.integration.workshop.sandbox.pages import page_picture, recorded, recorded_page
 
 
@@ -145,7 +146,7 @@ def test_it_runs_as_a_program_and_ends_when_told() -> None:
         endpoint = program.stdout.readline().strip()
         assert endpoint.startswith("insecure://127.0.0.1:")
         with pytest.raises(ServiceUnavailable, match="currently unavailable"):
-            client_of(endpoint).batch_annotate_images(requests=[{}], retry=None, timeout=20)
+            client_of(endpoint).batch_annotate_images(requests=[{}], retry=None, timeout=20)  # type: ignore[list-item]
         program.send_signal(signal.SIGTERM)
         assert program.wait(20) == 0
 

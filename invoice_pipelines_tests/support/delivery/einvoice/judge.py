@@ -142,7 +142,7 @@ def _differences(
                 issued.country_code,
             ),
         )
-    for name, (read, issued) in pairs.items():
+    for name, (read, issued) in pairs.items():  # type: ignore[assignment]
         if read != issued:
             yield name, read, issued
     assert len(reading.lines) == len(invoice.lines)

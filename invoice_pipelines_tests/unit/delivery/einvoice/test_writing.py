@@ -281,7 +281,7 @@ def test_what_the_organization_set_is_what_its_invoices_say() -> None:
         slug="nordwind",
         name="Nordwind Handel GmbH & Co. KG",
         country_code="DE",
-        time_zone=None,  # type: ignore[arg-type]
+        time_zone=None,
         currency="EUR",
         vat_id=None,
         tax_number=None,

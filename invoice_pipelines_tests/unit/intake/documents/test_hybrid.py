@@ -56,7 +56,7 @@ def test_what_is_printed_as_the_xml_says_is_no_difference() -> None:
     ],
 )
 def test_a_difference_is_a_warning_that_names_both_values(other: dict[str, object], words: str) -> None:
-    (warning,) = warnings(replace(AS_PRINTED, **other))  # type: ignore[arg-type]
+    (warning,) = warnings(replace(AS_PRINTED, **other))
     assert words in warning
     assert warning.startswith("The XML leads")
 

@@ -43,7 +43,7 @@ def readings(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(["380", "381", "384"]))
     gross = sum(((row.taxable_amount or 0) + (row.tax_amount or 0) for row in taxes), Decimal(0))
     if kind == "381" and gross < 0:
-        taxes = [TaxBreakdown(-row.taxable_amount, -row.tax_amount, row.category, row.rate) for row in taxes]  # type: ignore[operator]
+        taxes = [TaxBreakdown(-row.taxable_amount, -row.tax_amount, row.category, row.rate) for row in taxes]
     return {
         "taxes": taxes,
         "type_code": kind,

@@ -28,7 +28,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     python, uv = folder / "bin" / "python", Path(sys.executable).parent / "uv"
     subprocess.run([sys.executable, "-m", "venv", *(["--without-pip"] if uv.exists() else []), folder], check=True)
     pip = [uv, "pip", "install", "--python", python] if uv.exists() else [python, "-m", "pip", "install"]
-    installed = subprocess.run([*pip, "-q", *PACKAGES], capture_output=True, text=True, timeout=120, check=False)
+    installed = subprocess.run([*pip, "-q", *PACKAGES], capture_output=True, text=True, timeout=120, check=False)  # type: ignore[list-item]
     if installed.returncode:
         pytest.skip(f"{PACKAGES[0]} cannot be installed from the package registry here: {installed.stderr[-300:]}")
     return python

@@ -136,7 +136,7 @@ def invoice(language: str, seed: int, rare: bool = False) -> Made:
     tax = (net * rate / 100).quantize(CENT, ROUND_HALF_UP)
     label_x = rng.choice([left, 320.0, 360.0])
     shown_rate = str(rate).replace(".", example[-3])
-    for label, value in (
+    for label, value in (  # type: ignore[assignment]
         (pick["net"], net),
         (pick["tax"].format(shown_rate), tax),
         (pick["gross"], net + tax),

@@ -70,7 +70,7 @@ def invoices(draw: st.DrawFn) -> tuple[Page, dict[str, object]]:
         top += step
     top += 60
     totals = {"net": net, "tax": tax, "gross": net + tax}
-    for role, value in totals.items():
+    for role, value in totals.items():  # type: ignore[assignment]
         text = amount(value)
         words += words_of(draw(st.sampled_from(labels[role])).format(rate), 60, top)
         words += words_of(text, amount_right - 5 * len(text), top)

@@ -18,7 +18,8 @@ from invoice_pipelines.intake.documents.ocr.engine import EngineUnavailable, Pag
 from invoice_pipelines.intake.documents.ocr.vision.cloud_vision import CloudVisionEngine, Patience
 from invoice_pipelines.intake.documents.ocr.vision.rate_limit import RateLimit
 from invoice_pipelines.intake.documents.ocr.vision.service import VisionSpec
-from invoice_pipelines.workshop.sandbox.vision import TRANSIENT, Fault, VisionSandbox, picture_identity
+from invoice_pipelines.workshop.sandbox.vision import VisionSandbox, picture_identity
+from invoice_pipelines.workshop.sandbox.vision_faults import TRANSIENT, Fault
 from invoice_pipelines_tests.integration.workshop.sandbox.pages import page_picture, page_text, recorded, recorded_page
 
 PAGES = 64

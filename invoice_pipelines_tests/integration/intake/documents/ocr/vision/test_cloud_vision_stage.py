@@ -25,7 +25,8 @@ from invoice_pipelines.intake.documents.ocr.engine import RecognizedPage, Recogn
 from invoice_pipelines.intake.documents.ocr.vision.service import VisionSpec
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines.intake.stages.stages import parse_uploads
-from invoice_pipelines.workshop.sandbox.vision import Fault, VisionSandbox
+from invoice_pipelines.workshop.sandbox.vision import VisionSandbox
+from invoice_pipelines.workshop.sandbox.vision_faults import Fault
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import Desk
 
