@@ -30,8 +30,9 @@ def read(xml: bytes) -> Invoice:
 def write(invoice: Invoice, syntax: Syntax) -> bytes:
     """The XML of an invoice, with the terms in the order of the schema. It keeps the rules where the invoice does.
 
-    A text loses what XML cannot hold, and blanks at its ends. UBL says less than CII: one due date, no parts of lines,
-    and no accounts of payments together.
+    `read` finds the same in it, but for what the syntax cannot say. A text loses what XML cannot hold, and blanks at
+    its ends. UBL has one due date and no parts of lines (BT-X-304); CII has one remittance information (BT-83) and one
+    mandate (BT-89) for all payments.
     """
     from invoice_pipelines.einvoice.writing.document import write_xml
 

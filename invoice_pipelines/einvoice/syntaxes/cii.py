@@ -5,7 +5,7 @@ Factur-X and ZUGFeRD 2.x are CII. So, under older names, is ZUGFeRD 1.0: see `zu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -176,15 +176,13 @@ class _Payments(Term):
             values["payments"] = (Payment(**of_all),)
 
     def write(self, out: ElementWriter, group: Invoice) -> None:
+        of_all: dict[str, Any] = dict.fromkeys(_OF_ALL_PAYMENTS)
+        if [replace(payment, **of_all) for payment in group.payments] == [Payment()] != list(group.payments):
+            return  # all that is said of the payment stands above and below
         for payment in group.payments:
-            if (
-                payment.means_code
-                or len(group.payments) > 1
-                or not any(map(payment.__getattribute__, _OF_ALL_PAYMENTS))
-            ):
-                out.begin(_MEANS)
-                _PAYMENT.write(out, payment)
-                out.end()
+            out.begin(_MEANS)
+            _PAYMENT.write(out, payment)
+            out.end()
 
 
 class _Account(Term):
