@@ -100,10 +100,10 @@ as $$
                    || l.period_end || ', is not within that of the order, ' || l.order_start || ' to ' || l.order_end
                    || ' (PEPPOL-EN16931-R110, R111).'
                when l.tax_category = 'S' then null  -- what follows is about other categories
-               when l.tax_category in ('AE', 'K') and l.buyer_vat_id = '' then
+               when l.buyer_vat_id = '' and 'buyer_vat_id' = any (billing.vat_needs(l.tax_category)) then
                    'MISSING_BUYER_VAT_ID: Customer ' || l.customer_number || ' needs a VAT id for tax category '
                    || l.tax_category || ' (BR-AE-02, BR-IC-02).'
-               when l.tax_category = 'K' and l.supply_date is null then
+               when l.supply_date is null and 'delivery' = any (billing.vat_needs(l.tax_category)) then
                    'MISSING_DELIVERY_DATE: An intra-community supply needs its delivery date or service period (BR-IC-11).'
            end
     from wanted l

@@ -68,7 +68,7 @@ begin
                b.discount_percent, b.net_amount, b.tax_category, b.tax_rate, b.exemption_reason,
                b.exemption_reason_code, b.takes_stock, b.period_start, b.period_end,
                coalesce(refusals[b.place], b.problem, unconverted[b.place], case
-                   when seller_vat_id is null and b.tax_category in ('AE', 'K', 'G') then
+                   when seller_vat_id is null and 'seller_vat_id' = any (billing.vat_needs(b.tax_category)) then
                        'MISSING_SELLER_VAT_ID: Tax category ' || b.tax_category
                        || ' needs the VAT id of the organization.'
                end) as problem

@@ -30,8 +30,7 @@ from invoice_pipelines.billing.rows import (
     UnitCode,
     check_rows,
 )
-
-_NEEDS_REASON = ("E", "AE", "K", "G")
+from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES
 
 
 class NewCustomer(Row):
@@ -76,7 +75,7 @@ class NewItem(Row):
 class NewTaxRate(Row):
     """A VAT category (UNTDID 5305) with a rate that lines may have.
 
-    E, AE, K and G say why there is no VAT (BT-120, BT-121; BR-E-10, BR-AE-10, BR-IC-10, BR-G-10).
+    Categories without VAT say why (BT-120, BT-121; BR-E-10, BR-AE-10, BR-IC-10, BR-G-10), but for the zero rate.
     """
 
     tax_category: TaxCategory
@@ -88,12 +87,13 @@ class NewTaxRate(Row):
 
     @model_validator(mode="after")
     def _rate_fits_category(self) -> NewTaxRate:
-        if (self.tax_category == "S") != (self.rate > 0):
+        needs = VAT_CATEGORIES[self.tax_category].needs
+        if ("rate" in needs) != (self.rate > 0):
             raise ValueError(
                 f"category {self.tax_category} with a rate of {self.rate}: S is above zero, all others zero"
             )
         has_reason = self.exemption_reason is not None or self.exemption_reason_code is not None
-        if (self.tax_category in _NEEDS_REASON) != has_reason:
+        if ("reason" in needs) != has_reason:
             raise ValueError(
                 f"category {self.tax_category} {'has no' if has_reason else 'needs an'} exemption_reason (or its code)"
             )

@@ -260,9 +260,9 @@ begin
         raise exception 'items[%].unit_price: it must not be below zero.', place using errcode = 'IP002';
     elsif (item ->> 'discount_percent')::numeric not between 0 and 100 then
         raise exception 'items[%].discount_percent: it must be between 0 and 100.', place using errcode = 'IP002';
-    elsif item ->> 'tax_category' not in ('S', 'Z', 'E', 'AE', 'K', 'G') then
-        raise exception 'items[%].tax_category: % is none of S, Z, E, AE, K and G.', place,
-            left(item ->> 'tax_category', 40) using errcode = 'IP002';
+    elsif item ->> 'tax_category' <> all (billing.vat_categories()) then
+        raise exception 'items[%].tax_category: % is none of %.', place, left(item ->> 'tax_category', 40),
+            array_to_string(billing.vat_categories(), ', ') using errcode = 'IP002';
     elsif item ->> 'inventory_item_id' is null and coalesce(item ->> 'description', '') = '' then
         raise exception 'items[%]: inventory_item_id or description is needed.', place using errcode = 'IP002';
     elsif pg_input_is_valid(item ->> 'inventory_item_id', 'uuid') then  -- alone: a cast beside it may run before it

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from invoice_pipelines.billing.errors import RowProblem, RowsRefused, field_and_reason, storable
+from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES
 
 GIVEN_TWICE = "{} is given a second time"
 
@@ -72,7 +73,7 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 """ISO 639-1."""
 UnitCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,3}$")]
 """UN/ECE recommendation 20: C62 is one piece, HUR an hour, KGM a kilogram."""
-TaxCategory = Annotated[str, StringConstraints(pattern=r"^(S|Z|E|AE|K|G)$")]
+TaxCategory = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(VAT_CATEGORIES)})$")]
 """UNTDID 5305."""
 Number = Annotated[Decimal, BeforeValidator(_plain_number)]
 Percent = Annotated[Number, Field(ge=0, le=100, decimal_places=2)]

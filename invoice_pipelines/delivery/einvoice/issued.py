@@ -30,6 +30,7 @@ from invoice_pipelines.einvoice.model import (
     PrecedingInvoice,
     TaxBreakdown,
 )
+from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES
 from invoice_pipelines.einvoice.writing.xml_text import CENT, EXACT, clean
 
 SCHEME_EMAIL = "EM"
@@ -46,9 +47,6 @@ _NOT_DEFINED = "1"
 _DISCOUNT = "Discount"
 _DISCOUNT_CODE = "95"  # UNTDID 5189
 _ROUNDING = "Rounding"
-
-_EXEMPTION_CODES = {"AE": "VATEX-EU-AE", "K": "VATEX-EU-IC", "G": "VATEX-EU-G"}
-"""Of categories that have but one reason. What E is exempt for, only the organization knows."""
 
 
 def invoice_of(issued: IssuedInvoice, seller: Seller, profile: Profile) -> Invoice:
@@ -211,9 +209,10 @@ def _breakdown(tax: IssuedInvoiceTax) -> TaxBreakdown:
 
 def exemption(tax: IssuedInvoiceTax) -> tuple[str | None, str | None]:
     """Reason and code why there is no VAT (BT-120, BT-121); none where there is, or for zero rated (BR-Z-10)."""
-    if tax.tax_category in ("S", "Z"):
+    category = VAT_CATEGORIES[tax.tax_category]
+    if "reason" not in category.needs:
         return None, None
-    return tax.exemption_reason, tax.exemption_reason_code or _EXEMPTION_CODES.get(tax.tax_category)
+    return tax.exemption_reason, tax.exemption_reason_code or category.only_reason
 
 
 def _payment(issued: IssuedInvoice, seller: Seller) -> Payment:
@@ -249,7 +248,7 @@ def payment_terms(issued: IssuedInvoice, seller: Seller) -> str | None:
 
 def _needs_deliver_to(issued: IssuedInvoice) -> bool:
     """Whether the invoice must say where the goods went: in an intra-community supply (BR-IC-12)."""
-    return any(tax.tax_category == "K" for tax in issued.taxes)
+    return any("delivery" in VAT_CATEGORIES[tax.tax_category].needs for tax in issued.taxes)
 
 
 def seller_address(issued: IssuedInvoice, seller: Seller) -> Identifier | None:

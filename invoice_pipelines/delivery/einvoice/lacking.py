@@ -25,17 +25,10 @@ from invoice_pipelines.delivery.einvoice.seller import Seller
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.einvoice.identifiers import is_valid_iban
 from invoice_pipelines.einvoice.profiles import Profile
+from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES
 from invoice_pipelines.einvoice.writing.xml_text import CENT, EXACT, clean, end_of_terms, number
 
 _LINES_NAMED = 5
-_CATEGORIES = {
-    "S": "the standard rate",
-    "Z": "the zero rate",
-    "E": "exemption from VAT",
-    "AE": "reverse charge",
-    "K": "an intra-community supply",
-    "G": "an export",
-}
 _VAT_PREFIXES_BESIDE_COUNTRIES = ("EL", "XI", "1A")
 
 
@@ -94,31 +87,26 @@ def _has_vat_prefix(vat_id: str) -> bool:
 def _vat(invoice: IssuedInvoice) -> Iterator[str]:
     has_vat_id = bool(said(invoice.seller.vat_id))
     has_number = has_vat_id or bool(said(invoice.seller.tax_number))
-    categories = dict.fromkeys(tax.tax_category for tax in invoice.taxes)
+    categories = [VAT_CATEGORIES[code] for code in dict.fromkeys(tax.tax_category for tax in invoice.taxes)]
     if not has_number:
-        rules = ", ".join([*(_rule(category, "02") for category in categories), "BR-CO-26"])
+        rules = ", ".join([*(category.rule("02") for category in categories), "BR-CO-26"])
         yield f"The organization has neither a VAT id nor a tax number, one of which every invoice needs ({rules})."
     for category in categories:
-        name, rule = _CATEGORIES.get(category, category), _rule(category, "02")
-        if category in ("K", "G") and has_number and not has_vat_id:
-            yield f"The organization has no VAT id, which {name} needs ({rule})."
-        if category in ("AE", "K") and not said(invoice.buyer.vat_id):
-            yield f"The buyer has no VAT id, which {name} needs ({rule})."
+        named = f"{category.name} needs ({category.rule('02')})"
+        is_known = has_vat_id or not has_number or category.tax_number_will_do
+        if "seller_vat_id" in category.needs and not is_known:
+            yield f"The organization has no VAT id, which {named}."
+        if "buyer_vat_id" in category.needs and not said(invoice.buyer.vat_id):
+            yield f"The buyer has no VAT id, which {named}."
     for tax in invoice.taxes:
         yield from _breakdown(tax)
 
 
-def _rule(category: str, number: str) -> str:
-    """A rule on a category: those on intra-community supplies are called BR-IC, not BR-K."""
-    return f"BR-{'IC' if category == 'K' else category}-{number}"
-
-
 def _breakdown(tax: IssuedInvoiceTax) -> Iterator[str]:
-    category = tax.tax_category
+    category = VAT_CATEGORIES[tax.tax_category]
     reason, code = exemption(tax)
-    if category not in ("S", "Z") and not (said(reason) or said(code)):
-        name = _CATEGORIES.get(category, category)
-        yield f"The reason why there is no VAT is missing, which {name} needs ({_rule(category, '10')})."
+    if "reason" in category.needs and not (said(reason) or said(code)):
+        yield f"The reason why there is no VAT is missing, which {category.name} needs ({category.rule('10')})."
     if code and not is_exemption_code(code):
         yield f"The reason {code} why there is no VAT is no code of the VATEX list (BR-CL-22)."
     expected = EXACT.quantize(percent_of(tax.taxable_amount, tax.tax_rate), CENT)

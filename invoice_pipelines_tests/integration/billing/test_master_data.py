@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event, text
 
 from invoice_pipelines.billing import RowsRefused, add_customers, add_items, add_orders, add_tax_rates
+from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES
 from invoice_pipelines_tests.support.billing.shop import open_shop
 
 C2 = {"customer_number": "C2", "name": "Zwei GmbH", "country_code": "DE", "city": "Ulm"}
@@ -232,3 +233,11 @@ def test_the_digits_of_currencies_are_those_of_iso_4217(common_shop):
         f"""select c, billing.currency_digits(c) from unnest(array[{", ".join(f"'{code}'" for code in codes)}]) c""",
     )
     assert dict(digits) == codes
+
+
+def test_postgresql_knows_the_vat_categories_that_python_knows(common_shop):
+    found = rows(common_shop, "select code, billing.vat_needs(code) from unnest(billing.vat_categories()) code")
+    assert {code: set(needs) for code, needs in found} == {
+        category.code: category.needs for category in VAT_CATEGORIES.values()
+    }
+    assert rows(common_shop, "select billing.vat_needs('X') is null") == [(True,)]

@@ -4,6 +4,7 @@ from alembic import op
 
 from invoice_pipelines.database.migrations.isolation import create_schema, isolate, show_to_overview
 from invoice_pipelines.database.roles import BOOKS
+from invoice_pipelines.database.schema import PACKAGE
 
 revision = "0005"
 down_revision = "0004"
@@ -45,7 +46,7 @@ comment on column billing.customer.buyer_reference is 'BT-10, such as the Leitwe
 create table billing.tax_rate (
     organization_id uuid not null references organizations.organization,
     id uuid not null default uuidv7(),
-    tax_category text not null check (tax_category in ('S', 'Z', 'E', 'AE', 'K', 'G')),
+    tax_category text not null check (tax_category = any (billing.vat_categories())),
     rate numeric(5, 2) not null check (rate between 0 and 100),
     name text not null check (name <> ''),
     exemption_reason text,
@@ -53,8 +54,8 @@ create table billing.tax_rate (
     is_active boolean not null default true,
     primary key (organization_id, id),
     unique (tax_category, rate, organization_id),
-    check ((tax_category = 'S') = (rate > 0)),
-    check ((tax_category in ('E', 'AE', 'K', 'G'))
+    check (('rate' = any (billing.vat_needs(tax_category))) = (rate > 0)),
+    check (('reason' = any (billing.vat_needs(tax_category)))
            = (exemption_reason is not null or exemption_reason_code is not null))
 );
 comment on column billing.tax_rate.tax_category is
@@ -70,7 +71,7 @@ create table billing.item (
     description text,
     unit_code text not null default 'C62' check (unit_code ~ '^[A-Z0-9]{2,3}$'),
     unit_price numeric(14, 4) not null default 0 check (unit_price >= 0 and unit_price <> 'NaN'),
-    tax_category text check (tax_category in ('S', 'Z', 'E', 'AE', 'K', 'G')),
+    tax_category text check (tax_category = any (billing.vat_categories())),
     tax_rate numeric(5, 2),
     is_active boolean not null default true,
     tracks_stock boolean not null default false,
@@ -126,7 +127,7 @@ create table billing.sales_order_line (
     unit_code text check (unit_code ~ '^[A-Z0-9]{2,3}$'),
     unit_price numeric(14, 4) not null check (unit_price <> 'NaN'),
     discount_percent numeric(5, 2) not null default 0 check (discount_percent between 0 and 100),
-    tax_category text check (tax_category in ('S', 'Z', 'E', 'AE', 'K', 'G')),
+    tax_category text check (tax_category = any (billing.vat_categories())),
     tax_rate numeric(5, 2),
     period_start date,
     period_end date,
@@ -475,6 +476,7 @@ BOOKS_MAY = {
 
 def upgrade() -> None:
     create_schema("billing")
+    op.execute((PACKAGE / "billing" / "vat_categories.sql").read_text(encoding="utf-8"))
     op.execute(TABLES)
     for table in ("customer", "tax_rate", "sales_order", "sales_order_line", "exchange_rate"):
         isolate(f"billing.{table}")
