@@ -20,7 +20,8 @@ from examples.make.__main__ import write
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Aids, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
-from invoice_pipelines.intake.files.read_now import SharedRecognizer
+from invoice_pipelines.intake.documents.ocr.pages import pages_read_now
+from invoice_pipelines.intake.documents.ocr.recognizer import SharedRecognizer
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.review.reasons import Judgement, judge
 from invoice_pipelines.intake.validation.accounts import KnownAccount
@@ -149,8 +150,8 @@ class Outcome:
 @pytest.fixture(scope="module")
 def outcomes() -> dict[tuple[str, str], Outcome]:
     """What reading and validation make of all documents, taken up in the order of their names."""
-    with SharedRecognizer(EngineSpec("rapidocr", threads=2), processes=1) as ocr:
-        return all_outcomes(ocr.aids())
+    with SharedRecognizer(EngineSpec("rapidocr", threads=2), 1) as ocr:
+        return all_outcomes(Aids(pages_read_now(ocr)))
 
 
 def all_outcomes(aids: Aids) -> dict[tuple[str, str], Outcome]:

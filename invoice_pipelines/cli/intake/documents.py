@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,10 @@ from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
 from invoice_pipelines.cli.output import console, one_line, styled, table
 from invoice_pipelines.intake.documents import Aids
 from invoice_pipelines.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from invoice_pipelines.intake.documents.ocr.engine import PageImage
+    from invoice_pipelines.intake.documents.text_layer.page.words import Page
 
 PROBLEMS = 1
 
@@ -90,10 +94,20 @@ def _settings(ocr: str | None) -> Settings:
 def _ocr(settings: Settings) -> Iterator[Aids]:
     """Gives all threads one OCR engine, which starts with the first page and ends with the block."""
     from invoice_pipelines.intake.documents.ocr.engines import engine_spec
-    from invoice_pipelines.intake.files.read_now import SharedRecognizer
+    from invoice_pipelines.intake.documents.ocr.recognizer import SharedRecognizer
 
-    with SharedRecognizer(engine_spec(settings), settings.ocr_processes) as recognizer:
-        yield recognizer.aids()
+    spec = engine_spec(settings)
+    if spec is None:
+        yield Aids()
+        return
+
+    def recognize(images: Iterator[tuple[int, PageImage]]) -> Sequence[Page]:
+        from invoice_pipelines.intake.documents.ocr.pages import pages_read_now  # loads the picture libraries
+
+        return pages_read_now(recognizer)(images)
+
+    with SharedRecognizer(spec, settings.ocr_processes) as recognizer:
+        yield Aids(recognize)
 
 
 def _report(

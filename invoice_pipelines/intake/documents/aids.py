@@ -1,26 +1,29 @@
-"""Holds what readers may ask for beyond the bytes of a document: text recognition, and what was learned of a layout."""
+"""What readers may ask for beyond the bytes of a document: text recognition, and what was learned of a layout."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from invoice_pipelines.intake.documents.ocr.engine import PageImage
     from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace
     from invoice_pipelines.intake.documents.text_layer.page.words import Page
 
+FindPages: TypeAlias = "Callable[[Iterator[tuple[int, PageImage]]], Sequence[Page]]"
+"""Turns numbered pictures of pages into pages with words, in their order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Aids:
     """Both may be absent: then pictures of pages are not read, and layouts are all new.
 
-    `recognize` turns numbered pictures of pages into pages with words, in their order; it raises ReadingError for a
-    page that cannot be read. `learned` gives the places that people have shown for the layout with a fingerprint.
+    `recognize` raises ReadingError for a page that cannot be read. `learned` gives the places that people have shown
+    for the layout with a fingerprint.
     """
 
-    recognize: Callable[[Iterator[tuple[int, PageImage]]], Sequence[Page]] | None = None
+    recognize: FindPages | None = None
     learned: Callable[[str], Sequence[LearnedPlace]] | None = None
 
 

@@ -5,21 +5,20 @@ New text recognition costs time and perhaps money, so it is only done where it i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.intake.documents.aids import FindPages
 from invoice_pipelines.intake.documents.ocr.engine import EngineUnavailable, PageError, PageImage, RecognizedPage
-from invoice_pipelines.intake.documents.ocr.engines import identify
 from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity, find_page, keep_page
+from invoice_pipelines.intake.documents.ocr.pages import PagesNotRecognized, page_of
 from invoice_pipelines.intake.documents.ocr.pictures import page_key
-from invoice_pipelines.intake.documents.ocr.recognizer import Recognizer, open_recognizer
+from invoice_pipelines.intake.documents.ocr.recognizer import SharedRecognizer
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
 from invoice_pipelines.intake.received_invoices import IntakeError
-from invoice_pipelines.intake.stages.recognizing import PagesNotRecognized, page_of
 from invoice_pipelines.intake.stages.stages import Intake
 
 
@@ -33,15 +32,14 @@ class KeptPages:
     def __init__(self, intake: Intake, *, recognize: bool) -> None:
         self._intake = intake
         self._recognizes = recognize
+        self._recognizer = None if intake.ocr is None else SharedRecognizer(intake.ocr, 1)
         self._identity: EngineIdentity | None = None
-        self._recognizer: Recognizer | None = None
-        self._open = ExitStack()
 
     def __enter__(self) -> KeptPages:
         """Raises IntakeError where pages are to be recognized and there is no engine, or it cannot work."""
-        if self._intake.ocr is not None:
+        if self._recognizer is not None:
             try:
-                self._identity = identify(self._intake.ocr)
+                self._identity = self._recognizer.identity
             except EngineUnavailable as error:
                 if self._recognizes:
                     raise _cannot_work(error) from None
@@ -50,9 +48,10 @@ class KeptPages:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._open.close()
+        if self._recognizer is not None:
+            self._recognizer.close()
 
-    def finder(self, connection: Connection) -> Callable[[Iterator[tuple[int, PageImage]]], Sequence[Page]]:
+    def finder(self, connection: Connection) -> FindPages:
         """What readers ask; it raises PagesNotRecognized for a page that no engine has read."""
 
         def find(images: Iterator[tuple[int, PageImage]]) -> list[Page]:
@@ -62,32 +61,26 @@ class KeptPages:
 
     def _page(self, connection: Connection, number: int, image: PageImage) -> Page:
         key = page_key(image)
-        if self._identity is not None:
-            kept = find_page(connection, key, self._identity)
-            if kept is not None:
-                return page_of(number, kept, image.dpi, self._identity)
-            if self._recognizes:
-                return page_of(number, self._recognize(number, key, image), image.dpi, self._identity)
+        if self._identity is not None and (kept := find_page(connection, key, self._identity)):
+            return page_of(number, kept, image.dpi, self._identity)
+        if self._recognizer is not None and self._recognizes:
+            kept = self._recognize(self._recognizer, number, key, image)
+            return page_of(number, kept, image.dpi, self._recognizer.identity)
         other = _last_engine(connection, key)
-        kept = None if other is None else find_page(connection, key, other)
-        if other is None or kept is None:
+        if other is None or (kept := find_page(connection, key, other)) is None:
             raise PagesNotRecognized
         return page_of(number, kept, image.dpi, other)
 
-    def _recognize(self, number: int, key: str, image: PageImage) -> RecognizedPage:
-        assert self._intake.ocr is not None
-        assert self._identity is not None
+    def _recognize(self, recognizer: SharedRecognizer, number: int, key: str, image: PageImage) -> RecognizedPage:
         try:
-            if self._recognizer is None:
-                self._recognizer = self._open.enter_context(open_recognizer(self._intake.ocr, 1))
-            (result,) = self._recognizer.recognize([image])
+            (result,) = recognizer.recognize([image])
         except EngineUnavailable as error:
             raise _cannot_work(error) from None
         if isinstance(result, PageError):
             raise ReadingError(result.code, f"Page {number}: {result.message}")
         # In a transaction of its own: what was paid for is kept, whatever becomes of the reading.
         with organization_scope(self._intake.engine, self._intake.organization.id) as connection:
-            keep_page(connection, key, self._identity, result, self._intake.actor)
+            keep_page(connection, key, recognizer.identity, result, self._intake.actor)
         return result
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Aids, read_document
+from invoice_pipelines.intake.documents.ocr.pages import PagesNotRecognized
 from invoice_pipelines.intake.history.changes import (
     DOCUMENT,
     Difference,
@@ -36,7 +37,6 @@ from invoice_pipelines.intake.review.decision_log import Decision, Kind, decisio
 from invoice_pipelines.intake.review.learning import learned_places
 from invoice_pipelines.intake.review.reasons import Judgement
 from invoice_pipelines.intake.rows import invoice_key, seller_key
-from invoice_pipelines.intake.stages.recognizing import PagesNotRecognized
 from invoice_pipelines.intake.stages.stages import Intake, standard_of
 from invoice_pipelines.intake.stages.validating import Standard, judge_parsed
 from invoice_pipelines.intake.states import Status

@@ -12,6 +12,7 @@ from upath import UPath
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Aids, Limits, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
+from invoice_pipelines.intake.documents.ocr.pages import PagesNotRecognized, SeenPage, known_pages, no_page_is_known
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.reading_errors import class_of_reading_error
 from invoice_pipelines.intake.received_invoices import (
@@ -23,7 +24,6 @@ from invoice_pipelines.intake.received_invoices import (
     parseable_invoices,
 )
 from invoice_pipelines.intake.review.learning import learned_places
-from invoice_pipelines.intake.stages.recognizing import PagesNotRecognized, SeenPage, known_pages, no_page_is_known
 from invoice_pipelines.intake.states import RECOGNIZE
 from invoice_pipelines.storage import read_blob
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded, enqueue

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -28,12 +25,11 @@ from invoice_pipelines.intake.documents.ocr.engine import (
     PageImage,
     RecognizedPage,
 )
-from invoice_pipelines.intake.documents.ocr.engines import identify
-from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity, find_page, keep_page
+from invoice_pipelines.intake.documents.ocr.kept_pages import find_page, keep_page
+from invoice_pipelines.intake.documents.ocr.pages import SeenPage
 from invoice_pipelines.intake.documents.ocr.pictures import page_key
-from invoice_pipelines.intake.documents.ocr.recognizer import Recognizer, open_recognizer
+from invoice_pipelines.intake.documents.ocr.recognizer import SharedRecognizer
 from invoice_pipelines.intake.documents.pictured_pages import pictured_pages
-from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading_errors import class_of_reading_error
 from invoice_pipelines.intake.received_invoices import (
     ParseableInvoice,
@@ -50,20 +46,6 @@ UNAVAILABLE = "OCR_UNAVAILABLE"
 
 _PAGES_REMEMBERED = 10_000
 """Of the documents that were recognized last; 3 MB."""
-_POINTS_PER_INCH = 72
-_HEIGHT_OF_A4 = 842  # points; what a picture of unknown resolution is taken for
-
-
-class PagesNotRecognized(Exception):
-    """A page has not been recognized yet, so the document cannot be parsed before it is."""
-
-
-class SeenPage(NamedTuple):
-    """A page that is a picture, without the picture."""
-
-    number: int
-    key: str
-    dpi: float | None
 
 
 @dataclass(slots=True)
@@ -95,27 +77,19 @@ class RecognizingStage:
     max_attempts: int
     actor: str
     done: Recognition = field(init=False)
-    _known_identity: EngineIdentity | None = field(init=False, default=None)
-    _recognizer: Recognizer | None = field(init=False, default=None)
-    _open: ExitStack = field(init=False, default_factory=ExitStack)
+    _recognizer: SharedRecognizer = field(init=False)
     _seen: dict[str, list[SeenPage]] = field(init=False, default_factory=dict)
     _remembered: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.done = Recognition(self.spec.name)
+        self._recognizer = SharedRecognizer(self.spec, self.processes)
 
     def __enter__(self) -> RecognizingStage:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._open.close()
-
-    @property
-    def _identity(self) -> EngineIdentity:
-        if self._known_identity is None:
-            self._known_identity = identify(self.spec)  # not before a page needs it: the engine may be unavailable
-            self.done.engine = self._known_identity.label
-        return self._known_identity
+        self._recognizer.close()
 
     def is_stopped(self) -> bool:
         """Whether the engine cannot work, so that there is no use in going on."""
@@ -142,7 +116,7 @@ class RecognizingStage:
         documents = {str(invoice_id): _Document(invoice) for invoice_id, invoice in waiting.items()}
         asked: deque[tuple[_Document, int, str]] = deque()
         try:
-            for result in self._read(self._unknown_pages(connection, list(documents.values()), asked)):
+            for result in self._recognizer.recognize(self._unknown_pages(connection, list(documents.values()), asked)):
                 document, number, key = asked.popleft()
                 self._take(document, number, key, result)
                 chunk.check()
@@ -157,14 +131,6 @@ class RecognizingStage:
             outcomes[item.subject_id] = self._outcome(connection, documents.get(item.subject_id), item.attempts)
         return outcomes
 
-    def _read(self, images: Iterator[PageImage]) -> Iterator[RecognizedPage | PageError]:
-        first = next(images, None)
-        if first is None:
-            return  # nothing is unknown, and no engine is needed
-        if self._recognizer is None:
-            self._recognizer = self._open.enter_context(open_recognizer(self.spec, self.processes))
-        yield from self._recognizer.recognize(chain([first], images))
-
     def _unknown_pages(
         self, connection: Connection, documents: Sequence[_Document], asked: deque[tuple[_Document, int, str]]
     ) -> Iterator[PageImage]:
@@ -176,7 +142,9 @@ class RecognizingStage:
                 for number, image in pictured_pages(data, self.limits):
                     key = page_key(image)
                     pages.append(SeenPage(number, key, image.dpi))
-                    if find_page(connection, key, self._identity) is not None:
+                    identity = self._recognizer.identity  # not before a page needs it: the engine may be unavailable
+                    self.done.engine = identity.label
+                    if find_page(connection, key, identity) is not None:
                         document.known += 1
                         self.done.known += 1
                         continue
@@ -202,7 +170,7 @@ class RecognizingStage:
             document.problem = document.problem or problem
             return
         with organization_scope(self.engine, self.organization_id) as connection:
-            keep_page(connection, key, self._identity, result, self.actor)
+            keep_page(connection, key, self._recognizer.identity, result, self.actor)
         document.recognized += 1
         self.done.recognized += 1
         self.done.cost_usd += result.cost_usd
@@ -218,81 +186,3 @@ class RecognizingStage:
         reason = ProcessingError("parse", problem.code, problem.message, class_of_reading_error(problem.code), attempts)
         mark_failed(connection, [(document.invoice.version, reason)])
         return Failed(problem.code, problem.message)
-
-
-def known_pages(
-    connection: Connection, spec: EngineSpec, seen: Sequence[SeenPage] | None = None
-) -> Callable[[Iterator[tuple[int, PageImage]]], Sequence[Page]]:
-    """Gives readers the pages that were recognized; raises PagesNotRecognized for one that was not.
-
-    `seen` are the pictured pages of the document where they are known: then none is drawn to find out which it is.
-    """
-
-    def find(images: Iterator[tuple[int, PageImage]]) -> list[Page]:
-        try:
-            identity = identify(spec)
-        except EngineUnavailable:
-            raise PagesNotRecognized from None  # the stage that recognizes says so; other documents go on
-        pages = []
-        drawn = (SeenPage(number, page_key(image), image.dpi) for number, image in images)
-        for page in drawn if seen is None else seen:
-            recognized = find_page(connection, page.key, identity)
-            if recognized is None:
-                raise PagesNotRecognized
-            pages.append(page_of(page.number, recognized, page.dpi, identity))
-        return pages
-
-    return find
-
-
-def no_page_is_known(images: Iterator[tuple[int, PageImage]]) -> Sequence[Page]:
-    """Tells readers so without a look at any; raises PagesNotRecognized."""
-    raise PagesNotRecognized
-
-
-def pages_read_now(
-    recognizer: Recognizer, identity: EngineIdentity
-) -> Callable[[Iterator[tuple[int, PageImage]]], Sequence[Page]]:
-    """Lets readers recognize at once, without keeping anything. Raises EngineUnavailable, and ReadingError for a page
-    that cannot be read."""
-
-    def read(images: Iterator[tuple[int, PageImage]]) -> list[Page]:
-        numbered: deque[tuple[int, float | None]] = deque()
-
-        def pictures() -> Iterator[PageImage]:
-            for number, image in images:
-                numbered.append((number, image.dpi))
-                yield image
-
-        pages = []
-        for result in recognizer.recognize(pictures()):
-            number, dpi = numbered.popleft()
-            if isinstance(result, PageError):
-                raise ReadingError(result.code, f"Page {number}: {result.message}")
-            pages.append(page_of(number, result, dpi, identity))
-        return pages
-
-    return read
-
-
-def page_of(number: int, recognized: RecognizedPage, dpi: float | None, engine: EngineIdentity) -> Page:
-    """What an engine read, as the page that fields are found on: in points, like a text layer."""
-    scale = _POINTS_PER_INCH / dpi if dpi else _HEIGHT_OF_A4 / max(recognized.width, recognized.height)
-    words = tuple(
-        Word(word.text, _scaled(word.box, scale), number, word.confidence)
-        for word in recognized.words
-        if word.text.strip()
-    )
-    return Page(
-        number,
-        round(recognized.width * scale, 2),
-        round(recognized.height * scale, 2),
-        words,
-        usable=bool(words),
-        engine=engine.label,
-    )
-
-
-def _scaled(box: tuple[float, float, float, float], scale: float) -> tuple[float, float, float, float]:
-    left, top, right, bottom = (round(side * scale, 2) for side in box)
-    return (left, top, right, bottom)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from itertools import islice
-from typing import Protocol
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from itertools import chain, islice
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
 
 from invoice_pipelines.intake.documents.ocr.engine import Engine, EngineSpec, PageError, PageImage, RecognizedPage
+
+if TYPE_CHECKING:
+    from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity
 
 _SENT_AT_ONCE = 16
 """Pictures in one request to a service; Cloud Vision takes no more."""
@@ -32,6 +37,51 @@ def open_recognizer(spec: EngineSpec, processes: int) -> Iterator[Recognizer]:
     else:
         with OcrPool(spec, processes) as pool:
             yield pool
+
+
+class SharedRecognizer:
+    """An engine that is opened when the first page needs it, with at most `processes` processes of an embedded one.
+
+    To be used as a context manager, or closed. Threads share it, because all pools of a machine share its places: a
+    pool per thread would leave the second thread without one until the first thread has read its last file.
+    """
+
+    def __init__(self, spec: EngineSpec, processes: int) -> None:
+        self._spec = spec
+        self._processes = processes
+        self._open = ExitStack()
+        self._opening = Lock()
+        self._recognizer: Recognizer | None = None
+
+    def __enter__(self) -> SharedRecognizer:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the engine, where it was opened."""
+        self._open.close()
+
+    @cached_property
+    def identity(self) -> EngineIdentity:
+        """What pages read by it are known by. It is not opened. Raises EngineUnavailable."""
+        from invoice_pipelines.intake.documents.ocr.engines import identify
+
+        return identify(self._spec)
+
+    def recognize(self, images: Iterable[PageImage]) -> Iterator[RecognizedPage | PageError]:
+        """One result per picture, in their order. For none, no engine is opened. Raises EngineUnavailable."""
+        waiting = iter(images)
+        first = next(waiting, None)
+        if first is not None:
+            yield from self._opened().recognize(chain([first], waiting))
+
+    def _opened(self) -> Recognizer:
+        with self._opening:
+            if self._recognizer is None:
+                self._recognizer = self._open.enter_context(open_recognizer(self._spec, self._processes))
+            return self._recognizer
 
 
 class _Service:

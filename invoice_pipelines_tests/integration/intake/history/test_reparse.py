@@ -21,6 +21,7 @@ from sqlalchemy import text
 
 from invoice_pipelines.einvoice.model import Line
 from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr import recognizer
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable, RecognizedPage, RecognizedWord
 from invoice_pipelines.intake.documents.ocr.engines import identify
 from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity, keep_page
@@ -28,7 +29,6 @@ from invoice_pipelines.intake.documents.ocr.pictures import page_key
 from invoice_pipelines.intake.documents.pictured_pages import pictured_pages
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines.intake.exports.export_files import choose_invoices
-from invoice_pipelines.intake.history import pages as reparse_pages
 from invoice_pipelines.intake.history import reparse
 from invoice_pipelines.intake.history.changes import MOST_CHANGES, change_files, differences, sample_changes
 from invoice_pipelines.intake.history.reparse import ReparseReport, reparse_invoices
@@ -344,7 +344,7 @@ def test_pages_are_recognized_where_that_is_asked_for_and_each_is_paid_for_once(
     as_cloud_read_it = reparse_invoices(desk.intake(ocr=spec))
     assert as_cloud_read_it.by_field == {}
     engine = OtherEngine(RecognizedPage((RecognizedWord("Rechnung", (10, 10, 90, 30), 0.9),), 1240, 1754))
-    monkeypatch.setattr(reparse_pages, "open_recognizer", lambda *_: nullcontext(engine))
+    monkeypatch.setattr(recognizer, "open_recognizer", lambda *_: nullcontext(engine))
     for _ in range(2):
         report = reparse_invoices(desk.intake(ocr=spec), recognize=True)
         assert "gross_amount" in report.by_field
@@ -364,7 +364,7 @@ def test_recognizing_without_an_engine_is_refused_and_one_that_stops_stops_the_p
     with pytest.raises(IntakeError, match="switched off"):
         reparse_invoices(desk.intake(), recognize=True)
     engine = OtherEngine(EngineUnavailable("no credentials"))
-    monkeypatch.setattr(reparse_pages, "open_recognizer", lambda *_: nullcontext(engine))
+    monkeypatch.setattr(recognizer, "open_recognizer", lambda *_: nullcontext(engine))
     with pytest.raises(IntakeError, match="no credentials"):
         reparse_invoices(desk.intake(ocr=spec), write=True, recognize=True)
     assert state(desk) == before

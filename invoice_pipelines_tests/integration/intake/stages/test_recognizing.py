@@ -15,7 +15,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from invoice_pipelines.intake.documents import Limits
-from invoice_pipelines.intake.documents.ocr import rendering
+from invoice_pipelines.intake.documents.ocr import recognizer, rendering
 from invoice_pipelines.intake.documents.ocr.engine import (
     EngineSpec,
     EngineUnavailable,
@@ -112,7 +112,7 @@ def engine_that_gives(monkeypatch: pytest.MonkeyPatch):
         def opened(spec: EngineSpec, processes: int) -> Iterator[CountingEngine]:
             yield engine
 
-        monkeypatch.setattr(recognizing, "open_recognizer", opened)
+        monkeypatch.setattr(recognizer, "open_recognizer", opened)
         return engine
 
     return install

@@ -19,6 +19,7 @@ from sqlalchemy import text
 from invoice_pipelines.intake import promises
 from invoice_pipelines.intake.documents import Aids, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
+from invoice_pipelines.intake.documents.ocr.pages import known_pages
 from invoice_pipelines.intake.overview import failure_reasons, status_counts
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import (
@@ -28,7 +29,6 @@ from invoice_pipelines.intake.received_invoices import (
     retry_failed,
     statistics,
 )
-from invoice_pipelines.intake.stages.recognizing import known_pages
 from invoice_pipelines.intake.stages.stages import (
     Intake,
     export_invoices,
