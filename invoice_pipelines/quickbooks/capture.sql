@@ -20,19 +20,22 @@ begin
 end
 $$;
 
-create or replace function quickbooks.capture_new_customers() returns trigger language plpgsql
+create or replace function quickbooks.capture_added() returns trigger language plpgsql
 as $$
 begin
     if quickbooks.captures_changes() then
-        perform work.enqueue('quickbooks_push_customer', array(select a.id::text from added a));
+        perform work.enqueue('quickbooks_push_' || tg_argv[0], array(select a.id::text from added a));
     end if;
     return null;
 end
 $$;
 create or replace trigger capture_new after insert on billing.customer
-    referencing new table as added for each statement execute function quickbooks.capture_new_customers();
+    referencing new table as added for each statement execute function quickbooks.capture_added('customer');
+create or replace trigger capture_new after insert on billing.item
+    referencing new table as added for each statement execute function quickbooks.capture_added('item');
 
-create or replace function quickbooks.capture_customers() returns trigger language plpgsql
+-- The first argument is what the table holds, the others are the columns that are synced (see records/fields.py).
+create or replace function quickbooks.capture_changed() returns trigger language plpgsql
 set plan_cache_mode = force_custom_plan set enable_nestloop = off set enable_mergejoin = off
 as $$
 declare
@@ -41,85 +44,37 @@ begin
     if not quickbooks.captures_changes() then
         return null;
     end if;
-    with difference as materialized (
-        select n.organization_id, n.id, d.field
+    with version as materialized (
+        select n.organization_id, n.id, to_jsonb(o) as old, to_jsonb(n) as new
         from after_change n
         join before_change o on o.organization_id = n.organization_id and o.id = n.id
-        cross join lateral (values
-            ('name', n.name is distinct from o.name), ('email', n.email is distinct from o.email),
-            ('phone', n.phone is distinct from o.phone), ('street', n.street is distinct from o.street),
-            ('additional_street', n.additional_street is distinct from o.additional_street),
-            ('city', n.city is distinct from o.city), ('post_code', n.post_code is distinct from o.post_code),
-            ('country_code', n.country_code is distinct from o.country_code),
-            ('is_active', n.is_active is distinct from o.is_active)) d (field, differs)
-        where d.differs
+    ), difference as materialized (
+        select v.organization_id, v.id, c.field
+        from version v cross join unnest(tg_argv[1:]) c (field)
+        where v.new -> c.field is distinct from v.old -> c.field
     ), noted as (
         insert into quickbooks.field_change (organization_id, entity_type, local_id, field, changed_at, changed_by)
-        select d.organization_id, 'customer', d.id, d.field, clock_timestamp(), current_setting('application_name')
+        select d.organization_id, tg_argv[0], d.id, d.field, clock_timestamp(), current_setting('application_name')
         from difference d order by d.id, d.field
         on conflict (organization_id, entity_type, local_id, field) do update
         set changed_at = excluded.changed_at, changed_by = excluded.changed_by
     )
     select array_agg(distinct d.id::text) into changed from difference d;
     if changed is not null then
-        perform work.enqueue('quickbooks_push_customer', changed);
+        perform work.enqueue('quickbooks_push_' || tg_argv[0], changed);
     end if;
     return null;
 end
 $$;
 create or replace trigger capture_change after update on billing.customer
     referencing old table as before_change new table as after_change
-    for each statement execute function quickbooks.capture_customers();
-
-create or replace function quickbooks.capture_new_items() returns trigger language plpgsql
-as $$
-begin
-    if quickbooks.captures_changes() then
-        perform work.enqueue('quickbooks_push_item', array(select a.id::text from added a));
-    end if;
-    return null;
-end
-$$;
-create or replace trigger capture_new after insert on billing.item
-    referencing new table as added for each statement execute function quickbooks.capture_new_items();
-
-create or replace function quickbooks.capture_items() returns trigger language plpgsql
-set plan_cache_mode = force_custom_plan set enable_nestloop = off set enable_mergejoin = off
-as $$
-declare
-    changed text[];
-begin
-    if not quickbooks.captures_changes() then
-        return null;
-    end if;
-    with difference as materialized (
-        select n.organization_id, n.id, d.field
-        from after_change n
-        join before_change o on o.organization_id = n.organization_id and o.id = n.id
-        cross join lateral (values
-            ('name', n.name is distinct from o.name), ('sku', n.sku is distinct from o.sku),
-            ('description', n.description is distinct from o.description),
-            ('unit_price', n.unit_price is distinct from o.unit_price),
-            ('is_active', n.is_active is distinct from o.is_active),
-            ('item_type', n.tracks_stock is distinct from o.tracks_stock)) d (field, differs)
-        where d.differs
-    ), noted as (
-        insert into quickbooks.field_change (organization_id, entity_type, local_id, field, changed_at, changed_by)
-        select d.organization_id, 'item', d.id, d.field, clock_timestamp(), current_setting('application_name')
-        from difference d order by d.id, d.field
-        on conflict (organization_id, entity_type, local_id, field) do update
-        set changed_at = excluded.changed_at, changed_by = excluded.changed_by
-    )
-    select array_agg(distinct d.id::text) into changed from difference d;
-    if changed is not null then
-        perform work.enqueue('quickbooks_push_item', changed);
-    end if;
-    return null;
-end
-$$;
+    for each statement execute function quickbooks.capture_changed(
+        'customer', 'name', 'email', 'phone', 'street', 'additional_street', 'city', 'post_code', 'country_code',
+        'is_active');
 create or replace trigger capture_change after update on billing.item
     referencing old table as before_change new table as after_change
-    for each statement execute function quickbooks.capture_items();
+    for each statement execute function quickbooks.capture_changed(
+        'item', 'name', 'sku', 'description', 'unit_price', 'is_active', 'tracks_stock');
 
 -- A number makes an invoice exist. Credit notes stay here, and somebody has to enter them there: an event says so.
 create or replace function quickbooks.capture_issued() returns trigger language plpgsql

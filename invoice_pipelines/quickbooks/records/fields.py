@@ -1,4 +1,4 @@
-"""Holds the synced fields of customers and items: from our rows, from documents of QuickBooks, and back into both.
+"""The synced fields of customers and items: from our rows, from documents of QuickBooks, and back into both.
 
 Fields are normalised so that equal means equal: blanks at the ends are no part of a text, an empty text is None, an
 amount is a decimal without trailing zeros, a country has two letters. A field that a document does not say, or says
@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any, cast
 from uuid import UUID
@@ -27,17 +28,46 @@ from invoice_pipelines.quickbooks.api.countries import alpha_2, alpha_3
 from invoice_pipelines.quickbooks.records.merge import Fields, Rule, Value
 from invoice_pipelines.quickbooks.values import EntityType, as_json
 
-ADDRESS = {
-    "street": "Line1",
-    "additional_street": "Line2",
-    "city": "City",
-    "post_code": "PostalCode",
-    "country_code": "Country",
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of ours that is the same in QuickBooks: where a document has it, and how many characters it takes.
+
+    Of a field that is `whole` a part is worth nothing, and leads astray: what is too long is not sent at all.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    longest: int | None = None
+    whole: bool = False
+
+
+ADDRESS = "BillAddr"
+"""One thing to QuickBooks: if a part of it changed, all of it is sent."""
+CUSTOMER = (
+    Field("name", ("DisplayName",), 500),
+    Field("email", ("PrimaryEmailAddr", "Address"), 100, whole=True),
+    Field("phone", ("PrimaryPhone", "FreeFormNumber"), 30, whole=True),
+    Field("street", (ADDRESS, "Line1"), 500),
+    Field("additional_street", (ADDRESS, "Line2"), 500),
+    Field("city", (ADDRESS, "City"), 255),
+    Field("post_code", (ADDRESS, "PostalCode"), 30, whole=True),
+    Field("country_code", (ADDRESS, "Country")),
+    Field("is_active", ("Active",)),
+)
+ITEM = (
+    Field("name", ("Name",), 100),
+    Field("sku", ("Sku",), 100, whole=True),
+    Field("description", ("Description",), 4000),
+    Field("unit_price", ("UnitPrice",)),
+    Field("is_active", ("Active",)),
+    Field("item_type", ("Type",)),
+)
+SYNCED = {EntityType.CUSTOMER: CUSTOMER, EntityType.ITEM: ITEM}
+"""A further column of customers is a line here, and one in the triggers of capture.sql."""
+FIELDS: Mapping[EntityType, tuple[str, ...]] = {
+    entity: tuple(field.name for field in fields) for entity, fields in SYNCED.items()
 }
-"""Our fields of an address, and what they are called in `BillAddr`."""
-CUSTOMER = ("name", "email", "phone", *ADDRESS, "is_active")
-ITEM = ("name", "sku", "description", "unit_price", "is_active", "item_type")
-FIELDS: Mapping[EntityType, tuple[str, ...]] = {EntityType.CUSTOMER: CUSTOMER, EntityType.ITEM: ITEM}
 
 NOT_ITEMS = ("Category", "Group")
 """Types of Item that cannot stand on an invoice line of ours: they are never read."""
@@ -54,7 +84,7 @@ class UnusableDocument(Exception):
 
 def customer_fields(row: Mapping[str, Any]) -> Fields:
     """The synced fields of a row of billing.customer."""
-    return {**{field: _text(row[field]) for field in CUSTOMER[:-1]}, "is_active": bool(row["is_active"])}
+    return {field.name: _text(row[field.name]) for field in CUSTOMER} | {"is_active": bool(row["is_active"])}
 
 
 def item_fields(row: Mapping[str, Any]) -> Fields:
@@ -69,18 +99,11 @@ def item_fields(row: Mapping[str, Any]) -> Fields:
 
 def customer_fields_of(document: Mapping[str, Any]) -> Fields:
     """The synced fields of a Customer. Raises UnusableDocument."""
-    fields: Fields = {
-        "name": _name(document, "DisplayName"),
-        "email": _text(_part(document, "PrimaryEmailAddr").get("Address")),
-        "phone": _text(_part(document, "PrimaryPhone").get("FreeFormNumber")),
-    }
-    address = _part(document, "BillAddr")
-    fields |= {field: _text(address.get(theirs)) for field, theirs in ADDRESS.items()}
+    fields: Fields = {field.name: _text(_found(document, field.path)) for field in CUSTOMER}
     country = alpha_2(cast("str | None", fields.pop("country_code")))
     if country is not None:
         fields["country_code"] = country
-    fields["is_active"] = _active(document)
-    return fields
+    return fields | {"name": _name(document, "DisplayName"), "is_active": _active(document)}
 
 
 def item_fields_of(document: Mapping[str, Any]) -> Fields:
@@ -105,28 +128,24 @@ def customer_document(
 ) -> dict[str, Any]:
     """The part of a Customer that sets fields: all that are given (`changed` None, a create), or those that changed.
 
-    The address is one thing to QuickBooks: if a part of it changed, all of it is in the document, with the parts that
+    If a part of the address changed, all of it is in the document, with the parts that
     are not synced (`carried`, see `kept_of`), which would be lost otherwise.
     """
     sent = set(fields) if changed is None else set(changed)
     document: dict[str, Any] = {}
-    for field, key, inner in (
-        ("name", "DisplayName", None),
-        ("email", "PrimaryEmailAddr", "Address"),
-        ("phone", "PrimaryPhone", "FreeFormNumber"),
-        ("is_active", "Active", None),
-    ):
-        value = fields.get(field)
-        if field in sent and (value is not None or changed is not None):
-            document[key] = value if inner is None else {inner: value or ""}
-    if sent & ADDRESS.keys():
-        address = {theirs: fields.get(field) for field, theirs in ADDRESS.items()}
-        if address["Country"]:
-            address["Country"] = alpha_3(str(address["Country"]))
-        document["BillAddr"] = {
-            **(carried or {}),
-            **{key: value or "" for key, value in address.items() if value is not None or changed is not None},
-        }
+    address: dict[str, Value] = {}
+    for field in CUSTOMER:
+        value, (key, *inner) = fields.get(field.name), field.path
+        if value is None and changed is None:
+            continue
+        if key == ADDRESS:
+            address[inner[0]] = value or ""
+        elif field.name in sent:
+            document[key] = {inner[0]: value or ""} if inner else value
+    if any(field.name in sent for field in CUSTOMER if field.path[0] == ADDRESS):
+        if country := address.get("Country"):
+            address["Country"] = alpha_3(str(country))
+        document[ADDRESS] = {**(carried or {}), **address}
     return document
 
 
@@ -154,7 +173,7 @@ def kept_of(document: Mapping[str, Any]) -> dict[str, Any]:
     """What a snapshot keeps of a Customer beside its fields: its currency, where the company has several, and the parts
     of the address that are not synced but must be sent with it (state, further lines).
     """
-    address = _part(document, "BillAddr")
+    address = _part(document, ADDRESS)
     carried = {key: address[key] for key in _CARRIED if address.get(key)}
     currency = _text(_part(document, "CurrencyRef").get("value"))
     return {key: value for key, value in (("carried", carried), ("currency", currency)) if value}
@@ -290,6 +309,13 @@ def _text(value: object) -> str | None:
     if value is None:
         return None
     return unicodedata.normalize("NFC", storable(str(value)).replace("\r\n", "\n")).strip() or None
+
+
+def _found(document: Mapping[str, Any], path: Sequence[str]) -> object:
+    *outer, last = path
+    for key in outer:
+        document = _part(document, key)
+    return document.get(last)
 
 
 def _part(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:

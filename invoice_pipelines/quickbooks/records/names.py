@@ -1,4 +1,4 @@
-"""Holds how texts are made fit for a QuickBooks company.
+"""How texts are made fit for a QuickBooks company.
 
 DisplayName and Item.Name take no colon, tab or line break; a US company takes ISO-8859-1 only; every field has a
 longest text. Ours stays as it is; the form that was sent is kept beside it in the mapping (see `fields`), so that it is
@@ -12,26 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from invoice_pipelines.quickbooks.api.options import Company
+from invoice_pipelines.quickbooks.records.fields import SYNCED
 from invoice_pipelines.quickbooks.values import EntityType
 
 SUFFIX = " (C)"
 """What the name of a customer gets that a vendor or an employee has there already."""
 
 LONGEST = {
-    EntityType.CUSTOMER: {
-        "name": 500,
-        "email": 100,
-        "phone": 30,
-        "street": 500,
-        "additional_street": 500,
-        "city": 255,
-        "post_code": 30,
-    },
-    EntityType.ITEM: {"name": 100, "sku": 100, "description": 4000},
+    entity: {field.name: field.longest for field in fields if field.longest is not None}
+    for entity, fields in SYNCED.items()
 }
 """Characters of each field, as the reference of Customer and Item has them."""
-LEFT_OUT = frozenset(["email", "phone", "post_code", "sku"])
-"""Fields of which a part is worth nothing, and leads astray: what is too long is not sent at all."""
+LEFT_OUT = frozenset(field.name for fields in SYNCED.values() for field in fields if field.whole)
+"""Fields of which what is too long is not sent at all."""
 _WORDS = {"sku": "SKU", "email": "e-mail address", "phone": "phone number", "post_code": "post code"}
 _FORBIDDEN_IN_NAMES = str.maketrans({":": "-", "\t": " ", "\n": " ", "\r": " "})
 _NEAREST = str.maketrans({"–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "…": "...", "€": "EUR"})

@@ -1,4 +1,4 @@
-"""Holds how customers and items of QuickBooks are looked up and written here: set-based, no decisions.
+"""How customers and items of QuickBooks are looked up and written here: set-based, no decisions.
 
 Each function is one or two statements over a whole chunk. Rows are found by key in a lateral sub-select (see the
 header of work/chunks.sql), and `plan_by_keys` keeps the planner from reading a table as a whole.
@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.quickbooks.records.fields import unseen_by_capture
+from invoice_pipelines.quickbooks.records.fields import FIELDS, unseen_by_capture
 from invoice_pipelines.quickbooks.records.mappings import Mapped
 from invoice_pipelines.quickbooks.values import EntityType, as_json
 
@@ -188,23 +188,24 @@ def add_records(connection: Connection, entity: EntityType, rows: Sequence[Mappi
     """Makes records of ours; returns their ids by customer number or SKU. Change capture does not send them back."""
     if not rows:
         return {}
-    columns = {
-        EntityType.CUSTOMER: (
-            "customer",
-            "customer_number, name, email, phone, street, additional_street, city, post_code, country_code, is_active",
-        ),
+    table, key, names = {
+        EntityType.CUSTOMER: ("customer", "customer_number", FIELDS[EntityType.CUSTOMER]),
         EntityType.ITEM: (
             "item",
-            "sku, name, description, unit_price, is_active, tracks_stock, quantity_on_hand",
+            "sku",
+            (
+                "tracks_stock",
+                "quantity_on_hand",
+                *(f for f in FIELDS[EntityType.ITEM] if f not in ("sku", "item_type")),
+            ),
         ),
-    }
-    table, names = columns[entity]
-    key = names.split(",")[0]
+    }[entity]
+    columns = ", ".join((key, *names))
     with unseen_by_capture(connection):
         made = connection.execute(
             text(
-                f"""insert into billing.{table} (organization_id, created_by, {names})
-                    select organizations.current(), :by, {names}
+                f"""insert into billing.{table} (organization_id, created_by, {columns})
+                    select organizations.current(), :by, {columns}
                     from jsonb_populate_recordset(null::billing.{table}, cast(:rows as jsonb))
                     order by {key}
                     returning id, {key}"""

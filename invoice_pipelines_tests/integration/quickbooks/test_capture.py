@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from uuid import UUID
 
@@ -10,12 +11,12 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DataError
 
 from invoice_pipelines.quickbooks.connection.connections import disconnect
-from invoice_pipelines.quickbooks.records.fields import store_fields
+from invoice_pipelines.quickbooks.records.fields import FIELDS, store_fields
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import Desk
-from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House, line, open_house
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, ITEM, House, line, open_house
 
 
 @pytest.fixture
@@ -53,6 +54,17 @@ def test_new_and_changed_records_wait_once_each(house: House) -> None:
         ("item", item, "name", "invoice_pipelines"),
         ("item", item, "unit_price", "invoice_pipelines"),
     ]
+
+
+def test_a_change_of_any_synced_column_is_captured(house: House) -> None:
+    columns = {CUSTOMER: set(FIELDS[CUSTOMER]), ITEM: {*FIELDS[ITEM], "tracks_stock"} - {"item_type"}}
+    for entity, expected in columns.items():
+        (definition,) = house.desk.rows(
+            f"""select pg_get_triggerdef(oid) from pg_trigger
+                where tgname = 'capture_change' and tgrelid = 'billing.{entity}'::regclass"""
+        )[0]
+        captured = set(re.findall(r"'(\w+)'", definition))
+        assert captured == {*expected, entity.value}
 
 
 def test_what_is_rolled_back_does_not_wait(house: House) -> None:
