@@ -1,4 +1,4 @@
-"""Holds what people do to orders and issued invoices: change the status of an order, void an invoice, credit it.
+"""What people do to orders and issued invoices: change the status of an order, void an invoice, credit it.
 
 The rules are in `corrections.sql`; each function runs in the transaction of its connection, which must come from
 `organization_scope`. After a BillingError that transaction can only be rolled back.

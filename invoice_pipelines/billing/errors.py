@@ -1,4 +1,4 @@
-"""Holds the errors of billing that people read, and how PostgreSQL's refusals become such errors."""
+"""The errors of billing that people read, and how PostgreSQL's refusals become such errors."""
 
 from __future__ import annotations
 

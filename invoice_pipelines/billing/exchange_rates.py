@@ -1,4 +1,4 @@
-"""Holds how exchange rates come in: by hand, or from the files of the European Central Bank.
+"""How exchange rates come in: by hand, or from the files of the European Central Bank.
 
 VAT of an invoice in another currency is stated in the seller's as well (Directive 2006/112/EC, Art. 230), at the newest
 rate that was published until the day of supply (Art. 91 (2)), which exchange_rates.sql picks.

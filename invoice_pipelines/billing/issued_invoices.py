@@ -1,4 +1,4 @@
-"""Holds the public model of issued invoices and credit notes, for whoever sends, books, syncs or chases them.
+"""The public model of issued invoices and credit notes, for whoever sends, books, syncs or chases them.
 
 An issued invoice says what it said when it was issued: seller, buyer and prices are copies. Only its settlement changes
 (status, amounts paid, credited and due). The terms in brackets are those of EN 16931. All amounts are in `currency`,

@@ -1,4 +1,4 @@
-"""Holds how customers, items and tax rates come in: added, or changed where they exist already.
+"""How customers, items and tax rates come in: added, or changed where they exist already.
 
 They are known by customer number, SKU, and category with rate. Fields that a row does not give keep what they were, or
 get the default where the row is new. Each function runs in the transaction of its connection, which must come from

@@ -1,4 +1,4 @@
-"""Holds what reports, assets and the command line ask about billing. Reads only."""
+"""What reports, assets and the command line ask about billing. Reads only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what was paid of invoices: payments are recorded with what of them is for which invoice.
+"""What was paid of invoices: payments are recorded with what of them is for which invoice.
 
 The rules are in `payments.sql`, the only writer of what is paid of an invoice; each function runs in the transaction of
 its connection, which must come from `organization_scope`. After a BillingError it can only be rolled back.

@@ -1,4 +1,4 @@
-"""Holds what must always be true of an organization's issued invoices, as queries for what breaks it.
+"""What must always be true of an organization's issued invoices, as queries for what breaks it.
 
 PostgreSQL refuses most of this when it is written (constraints, triggers); here is asked whether it holds. A check
 looks at the newest LATEST invoices, so that it takes seconds whatever there is; `latest=None` looks at all of them.

@@ -1,4 +1,4 @@
-"""Holds the aging of receivables: what customers owe, by how late it is, and for how many days of sales that stands.
+"""The aging of receivables: what customers owe, by how late it is, and for how many days of sales that stands.
 
 PostgreSQL adds up invoices to customers, currencies and buckets (`receivables.sql`), pandas makes a table of that. So
 memory grows with the customers who owe something, not with their invoices. Amounts are Decimal throughout. Which file

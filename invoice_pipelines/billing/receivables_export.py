@@ -1,4 +1,4 @@
-"""Holds what becomes of an aging: one CSV file per organization and day; and when it is made again.
+"""What becomes of an aging: one CSV file per organization and day; and when it is made again.
 
 The file of a day has the same name each time and is replaced as a whole, so that making it twice changes nothing. What
 it had seen is recorded after it is written: who is killed in between makes it again.

@@ -1,4 +1,4 @@
-"""Holds how invoices are asked for: the request is checked and becomes a batch job, which `processing` works through.
+"""How invoices are asked for: the request is checked and becomes a batch job, which `processing` works through.
 
 The rules are in `requests.sql`; each function is one transaction.
 """

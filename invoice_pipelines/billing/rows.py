@@ -1,4 +1,4 @@
-"""Holds what rows that come in have in common: they are checked all at once, and written all or none."""
+"""What rows that come in have in common: they are checked all at once, and written all or none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what a run shows of its work: orders that failed and why, its jobs, invoices by day. Reads only."""
+"""What a run shows of its work: orders that failed and why, its jobs, invoices by day. Reads only."""
 
 from __future__ import annotations
 

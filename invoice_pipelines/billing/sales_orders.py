@@ -1,4 +1,4 @@
-"""Holds how sales orders come in. An order number is taken once: the same order again changes nothing.
+"""How sales orders come in. An order number is taken once: the same order again changes nothing.
 
 Whether an order can be invoiced is judged when it is invoiced, as customers, items and stock change until then.
 """

@@ -1,4 +1,4 @@
-"""Holds how a process gets at the database that the settings name: a server of the operator's, or the embedded one."""
+"""How a process gets at the database that the settings name: a server of the operator's, or the embedded one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the embedded PostgreSQL server: made, started, found and stopped by the processes that need it.
+"""The embedded PostgreSQL server: made, started, found and stopped by the processes that need it.
 
 The binaries come from a wheel (or from `INVOICE_PIPELINES_POSTGRESQL_BIN`); everything else is here, because a server
 that holds invoices must come back by itself after every process was killed:

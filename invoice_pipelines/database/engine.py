@@ -1,4 +1,4 @@
-"""Holds how the application connects: engines, and the scope of one organization."""
+"""How the application connects: engines, and the scope of one organization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the watch over an engine's lock waits: after a lock timeout it can say who held the lock.
+"""The watch over an engine's lock waits: after a lock timeout it can say who held the lock.
 
 PostgreSQL tells who blocks a session only while it waits (`pg_blocking_pids`), and the waiting session cannot ask. So a
 thread looks at statements that have been running for a while, in a session of its own. It costs statements nothing but

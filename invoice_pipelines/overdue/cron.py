@@ -1,4 +1,4 @@
-"""Holds cron expressions: which of them are taken, and which moments they name in a time zone. The same as in Dagster.
+"""Cron expressions: which of them are taken, and which moments they name in a time zone. The same as in Dagster.
 
 The cronsim library reads them and counts on the wall clock. Two things are done here. Forms of which cronsim and
 Dagster (croniter) think differently, or that only one of them knows, are refused. And what happens when clocks change

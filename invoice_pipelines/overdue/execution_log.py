@@ -1,4 +1,4 @@
-"""Holds what the log knows of runs: one organization's, all of them in total, and which are to be checked next.
+"""What the log knows of runs: one organization's, all of them in total, and which are to be checked next.
 
 Runs write the log through `execution_log.sql`; nothing here changes it.
 """

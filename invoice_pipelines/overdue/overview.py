@@ -1,4 +1,4 @@
-"""Holds how the schedule of the settings is told to people."""
+"""How the schedule of the settings is told to people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what must always be true of an organization's notifications, as queries for what breaks it.
+"""What must always be true of an organization's notifications, as queries for what breaks it.
 
 Both are true right after a run that had no errors. Later an invoice may become overdue or be paid, and the next run
 follows; a check asks right after a run, or allows for the time since.

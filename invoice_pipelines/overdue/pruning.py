@@ -1,4 +1,4 @@
-"""Holds how what nobody needs any more is removed: old runs from the log, and notifications closed long ago."""
+"""How what nobody needs any more is removed: old runs from the log, and notifications closed long ago."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what a run shows beside its row in the log: what is overdue now, by currency and age, and what it made of that.
+"""What a run shows beside its row in the log: what is overdue now, by currency and age, and what it made of that.
 
 Reads only. What is due is read from the invoices, so that partial payments since a notification are seen.
 """

@@ -1,4 +1,4 @@
-"""Holds when runs are due: the schedule of the settings, and when an organization is to be looked at next.
+"""When runs are due: the schedule of the settings, and when an organization is to be looked at next.
 
 Everything is decided from the log of runs, never from what a process remembers, so that a restart changes nothing.
 """

@@ -1,4 +1,4 @@
-"""Holds how an exception becomes the reason of a failed item: a code and one line, without secrets."""
+"""How an exception becomes the reason of a failed item: a code and one line, without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how jobs are looked at: one job with progress and ETA, the history in pages, statistics, what is due, and how
+"""How jobs are looked at: one job with progress and ETA, the history in pages, statistics, what is due, and how
 old history is removed. Nothing here changes an open job.
 """
 

@@ -1,4 +1,4 @@
-"""Holds how one job is looked at from near: its items in pages, and what people and runs did to it. Reads only."""
+"""How one job is looked at from near: its items in pages, and what people and runs did to it. Reads only."""
 
 from __future__ import annotations
 

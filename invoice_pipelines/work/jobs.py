@@ -1,4 +1,4 @@
-"""Holds what is done to jobs as a whole: asked for, cancelled, retried, cleaned up; and the continuous queue's entry.
+"""What is done to jobs as a whole: asked for, cancelled, retried, cleaned up; and the continuous queue's entry.
 
 Reading jobs is in `history`. The rules are in `jobs.sql` and `operators.sql`; each function runs in the transaction
 of its connection, which must come from `organization_scope`.

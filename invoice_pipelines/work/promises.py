@@ -1,4 +1,4 @@
-"""Holds what must always be true of an organization's batch jobs, as a query for what breaks it.
+"""What must always be true of an organization's batch jobs, as a query for what breaks it.
 
 PostgreSQL writes their history and refuses what it can see at once. That the counts of a job are those of its items is
 too much to be asked with every change of it, and is asked here.

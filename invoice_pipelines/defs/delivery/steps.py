@@ -7,8 +7,7 @@ What makes pages and sends messages is loaded when it is needed, as loading Dags
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.delivery import checks
 from invoice_pipelines.defs.delivery.metadata import documents_metadata, messages_metadata, page_picture
 from invoice_pipelines.defs.metadata import LONGEST_TABLE
+from invoice_pipelines.defs.progress import progress_lines
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import StepResult
 from invoice_pipelines.delivery.overview import (
@@ -34,12 +34,9 @@ from invoice_pipelines.organizations import Organization, find_organization
 
 if TYPE_CHECKING:
     from invoice_pipelines.delivery.documents.documents import DocumentReport
-    from invoice_pipelines.work import Progress
 
 INVOICE_DOCUMENTS = dg.AssetKey(["delivery", "invoice_documents"])
 MESSAGES = dg.AssetKey(["delivery", "messages"])
-SECONDS_BETWEEN_LINES = 5.0
-"""Every line of the log is kept as an event of the run; chunks come several a second."""
 
 
 def make_invoice_documents(database: InvoiceDatabase, organization: Organization, log: logging.Logger) -> StepResult:
@@ -59,7 +56,7 @@ def make_invoice_documents(database: InvoiceDatabase, organization: Organization
         database.settings,
         organization,
         time_box=timedelta(seconds=database.settings.run_time_box_seconds),
-        on_progress=_progress(log, "invoices"),
+        on_progress=progress_lines(log, "invoices"),
     )
     with organization_scope(database.engine, organization.id) as connection:
         made = made_documents(connection, since)
@@ -82,7 +79,7 @@ def send_waiting_messages(database: InvoiceDatabase, organization: Organization,
         database.settings,
         organization,
         time_box=timedelta(seconds=database.settings.run_time_box_seconds),
-        on_progress=_progress(log, "messages"),
+        on_progress=progress_lines(log, "messages"),
     )
     with organization_scope(database.engine, organization.id) as connection:
         shown = messages_metadata(
@@ -117,19 +114,3 @@ def _first_page(
         log.warning("no picture: %s", error)
         return None
     return page_picture(report.first, pdf)
-
-
-def _progress(log: logging.Logger, what: str) -> Callable[[Progress], None]:
-    shown_at = time.monotonic()
-
-    def show(progress: Progress) -> None:
-        nonlocal shown_at
-        now = time.monotonic()
-        if now - shown_at < SECONDS_BETWEEN_LINES:
-            return
-        shown_at = now
-        eta = f", about {progress.eta_seconds:.0f} s left" if progress.eta_seconds else ""
-        log.info("%s of %s %s done, %.0f/s%s", progress.done, progress.done + progress.due, what,
-                 progress.items_per_second, eta)  # fmt: skip
-
-    return show

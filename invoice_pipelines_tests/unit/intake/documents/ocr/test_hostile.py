@@ -36,7 +36,7 @@ def watch(event, arguments):
 from invoice_pipelines.intake.documents.ocr import pictures, rendering
 from invoice_pipelines.intake.documents import Limits, read_document
 from invoice_pipelines.intake.documents import pdf_attachments, pictured_pages
-from invoice_pipelines.intake.reading import ReadingError
+from invoice_pipelines.einvoice.errors import ReadingError
 
 sys.addaudithook(watch)
 limits = Limits()

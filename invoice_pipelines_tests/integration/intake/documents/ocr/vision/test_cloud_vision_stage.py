@@ -167,7 +167,7 @@ WORKER = """
 import sys
 from pathlib import Path
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.intake.stages import make_intake, parse_uploads
+from invoice_pipelines.intake.stages.stages import make_intake, parse_uploads
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
 url, slug = sys.argv[1:]
