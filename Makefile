@@ -7,7 +7,7 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 # Without compiled modules every process would compile all libraries again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo up test coverage test-slow test-full lint format types imports docs clean
+.PHONY: demo up test test-pooler coverage test-slow test-full lint format types imports docs clean
 
 demo: $(VENV)/.ready  ## the main job on the documents of examples/, checked
 	@$(BIN)/invoice-pipelines demo
@@ -21,6 +21,9 @@ test: $(VENV)/.ready  ## the default tests
 coverage: $(VENV)/.ready  ## the default tests, and which lines of the product they run
 	@mkdir -p .coverage
 	@$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup --cov --cov-report=term
+
+test-pooler: $(VENV)/.ready  ## those that need PostgreSQL, through a pgbouncer (Debian's pgbouncer) in transaction mode
+	@$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup --pooler invoice_pipelines_tests/integration
 
 test-slow: $(VENV)/.ready  ## the long ones
 	@$(BIN)/pytest -q -m "slow and not alone" -n 2 --dist loadgroup

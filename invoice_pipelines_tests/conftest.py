@@ -22,6 +22,7 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.migrate import create_database, migrate
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import add_organization
+from invoice_pipelines_tests.support.pooler import PGBOUNCER, PooledServer, pgbouncer
 from invoice_pipelines_tests.support.sizes import PROFILE, example_count
 
 PROJECT = Path(__file__).parent.parent
@@ -55,13 +56,27 @@ class TestDatabase:
     owner_url: URL
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option by which all of PostgreSQL is reached through a pooler; see `support.pooler`."""
+    parser.addoption("--pooler", action="store_true", help="reach PostgreSQL through a pgbouncer in transaction mode")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what no pooler can give."""
+    if config.getoption("pooler"):
+        why = "needs a session of its own at PostgreSQL" if PGBOUNCER else "pgbouncer is not installed"
+        for item in items:
+            if PGBOUNCER is None or item.get_closest_marker("direct"):
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
 IN_MEMORY = Path("/dev/shm")
 ENOUGH_MEMORY = 4 * 2**30
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """A PostgreSQL server of this test process, in memory where that is large enough.
+def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+    """A PostgreSQL server of this test process, in memory where that is large enough; with `--pooler` behind one.
 
     ext4 does not use the place of a deleted file again for a while and looks for another one ever longer: after a
     hundred databases that came and went, the next one takes half a second there.
@@ -71,9 +86,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="invoice-pipelines-", dir=IN_MEMORY)))
         else:
             folder = tmp_path_factory.mktemp("postgresql")
-        server = EmbeddedServer(folder)
+        through_pooler = request.config.getoption("pooler")
+        server = PooledServer(folder) if through_pooler else EmbeddedServer(folder)
         server.acquire()
         stack.callback(server.release)
+        if isinstance(server, PooledServer):
+            server.pooler = stack.enter_context(pgbouncer(server))
         yield server
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from invoice_pipelines.database.errors import CANNOT_CONNECT_NOW, TOO_MANY_CONNECTIONS, sqlstate
+from invoice_pipelines.database.errors import CANNOT_CONNECT_NOW, TOO_MANY_CONNECTIONS, DatabaseError, sqlstate
 from invoice_pipelines.database.lock_watch import LockWatch
 from invoice_pipelines.database.roles import APP
 
@@ -86,7 +86,7 @@ def create_app_engine(
     leads back to it. So are the limits; `migrate` sets their defaults for the role as well, for poolers that keep
     start-up options to themselves. `application_name` is who the audit trail says changed something (at most 63 bytes).
     """
-    return _create(
+    engine = _create(
         driver_url(url),
         limits,
         {"options": f"-c role={APP} -c timezone=UTC {limits.options}", "application_name": application_name},
@@ -95,6 +95,8 @@ def create_app_engine(
         pool_pre_ping=True,
         hide_parameters=True,  # an error must not carry an organization's data into a log
     )
+    event.listen(engine, "connect", _require_role)
+    return engine
 
 
 def create_login_engine(url: str | URL, *, limits: SessionLimits | None = None) -> Engine:
@@ -105,7 +107,9 @@ def create_login_engine(url: str | URL, *, limits: SessionLimits | None = None) 
     arguments: dict[str, Any] = {"application_name": "invoice_pipelines_owner"}
     if limits is None:
         arguments |= {"connect_timeout": math.ceil(SessionLimits().connect)}
-        return create_engine(driver_url(url), pool_size=2, connect_args=arguments)
+        engine = create_engine(driver_url(url), pool_size=2, connect_args=arguments)
+        event.listen(engine, "connect", _adapt_to_pooler)
+        return engine
     return _create(driver_url(url), limits, arguments | {"options": limits.options}, pool_size=2)
 
 
@@ -127,8 +131,36 @@ def _create(url: URL, limits: SessionLimits, arguments: dict[str, Any], **option
                     raise
                 time.sleep(_SECONDS_BETWEEN_CONNECTS)
 
+    event.listen(engine, "connect", _adapt_to_pooler)
     LockWatch(engine, limits.lock, {"application_name": "invoice_pipelines_lock_watch", "connect_timeout": 2})
     return engine
+
+
+def _adapt_to_pooler(session: Any, _: object) -> None:
+    """Prepares no statements where a pooler may give each transaction another session at the server. It shows itself by
+    a process that is not the one at the server.
+    """
+    if _ask(session, "select pg_backend_pid()") != session.info.backend_pid:
+        session.prepare_threshold = None
+
+
+def _require_role(session: Any, _: object) -> None:
+    """Refuses a session that would do all work with the rights of its login, as the pooler kept the role to itself."""
+    role = _ask(session, "select current_user")
+    if role != APP:
+        session.close()
+        raise DatabaseError(
+            f"The pooler before PostgreSQL drops start-up options, so that all work would be done as {role}. "
+            f"Let INVOICE_PIPELINES_DATABASE_URL log in as {APP}."
+        )
+
+
+def _ask(session: Any, question: str) -> Any:
+    session.autocommit = True
+    try:
+        return session.execute(question).fetchone()[0]
+    finally:
+        session.autocommit = False
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy import URL, Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from invoice_pipelines.database.engine import SessionLimits, create_login_engine
@@ -130,7 +130,7 @@ def _migrate(engine: Engine, revision: str, force: bool) -> str:
         if revision == "head" and not force and _is_ready(connection):
             return newest_revision()
         _create_roles(connection)
-        connection.execute(text(f"set role {OWNER}"))
+        _begin_with(connection, f"set local role {OWNER}")
         _create_marks(connection)
         if state.revision != newest_revision() or revision != "head":
             # The tables are about to change: until functions are applied to them, none are the right ones.
@@ -246,17 +246,21 @@ def hand_over_database(owner_url: URL, name: str, login: str) -> None:
 
 @contextmanager
 def _migration_lock(engine: Engine) -> Iterator[Connection]:
-    with engine.connect() as connection:
-        connection.execute(text("select pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
-        connection.commit()
-        try:
-            yield connection
-        finally:
-            if not connection.invalidated:  # otherwise the session is gone, and the lock with it
-                connection.rollback()
-                connection.execute(text("reset role"))
-                connection.execute(text("select pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
-                connection.commit()
+    """A connection to migrate with, while no other process migrates.
+
+    The lock is that of a transaction which stays open in a connection of its own: it lasts over all transactions of
+    the migration, and ends with the process, also behind a pooler.
+    """
+    with engine.connect() as lock, engine.connect() as connection:
+        for each in (lock, connection):
+            _begin_with(each, f"set local lock_timeout = '{LOCK_SECONDS}s'")
+        lock.execute(text("select pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        yield connection
+
+
+def _begin_with(connection: Connection, statement: str) -> None:
+    """Begins each transaction of a connection with a statement, which lasts as long behind a pooler as well."""
+    event.listen(connection, "begin", lambda begun: begun.exec_driver_sql(statement))
 
 
 def _create_marks(connection: Connection) -> None:
@@ -327,8 +331,8 @@ def _check_rights(connection: Connection) -> None:
 
 
 def _limit_sessions(connection: Connection, database: str) -> None:
-    """Gives the application's role the limits of its sessions as defaults, for logins through a pooler that drops
-    start-up options. Where the role has settings of its own in this database, an operator chose them.
+    """Gives the application's role the limits and the time zone of its sessions as defaults, for logins through a
+    pooler that drops start-up options. Where the role has settings of its own in this database, an operator chose them.
     """
     chosen = connection.execute(
         text(
@@ -340,11 +344,12 @@ def _limit_sessions(connection: Connection, database: str) -> None:
     if chosen:
         return
     limits = SessionLimits()
-    for name, seconds in (
-        ("lock_timeout", limits.lock),
-        ("idle_in_transaction_session_timeout", limits.idle_transaction),
+    for name, value in (
+        ("lock_timeout", f"{limits.lock:.0f}s"),
+        ("idle_in_transaction_session_timeout", f"{limits.idle_transaction:.0f}s"),
+        ("timezone", "UTC"),
     ):
-        connection.execute(text(f"alter role {APP} in database {database} set {name} = '{seconds:.0f}s'"))
+        connection.execute(text(f"alter role {APP} in database {database} set {name} = '{value}'"))
 
 
 def _superfluous(connection: Connection, statement: str) -> bool:

@@ -142,25 +142,18 @@ begin
 end
 $$;
 
--- One of the places for calls under way to a company, 1 to `places`; null if all are taken. It belongs to the session
--- and so is free again when its process dies. A session names those that it has, as it could take them again.
-create or replace function quickbooks.take_place(realm text, mine integer[], places integer)
-returns integer
+-- Takes one of so many places for calls under way to a company; false if all are taken. It belongs to the transaction, and
+-- so is free again when its process dies.
+create or replace function quickbooks.take_place(realm text, places integer)
+returns boolean
 language plpgsql
 as $$
 begin
     for place in 1 .. places loop
-        if place <> all (mine) and pg_try_advisory_lock(quickbooks.key_of_place(realm, place)) then
-            return place;
+        if pg_try_advisory_xact_lock(hashtextextended('quickbooks place ' || realm || ' ' || place, 0)) then
+            return true;
         end if;
     end loop;
-    return null;
+    return false;
 end
-$$;
-
-create or replace function quickbooks.key_of_place(realm text, place integer)
-returns bigint
-language sql immutable
-as $$
-    select hashtextextended('quickbooks place ' || realm || ' ' || place, 0)
 $$;

@@ -1,4 +1,4 @@
-"""Holds the limiter: when a call may be made to a company, agreed among all processes through PostgreSQL.
+"""The limiter: when a call may be made to a company, agreed among all processes through PostgreSQL.
 
 The turns themselves are given in rate.sql. QuickBooks counts calls as they arrive, we as they are sent, and does not
 say whether its minutes slide or begin anew: any sequence that keeps to sliding windows keeps to fixed ones as well, and
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -128,7 +128,7 @@ class Limiter:
                 self._places.give_back(place)
 
     def close(self) -> None:
-        """Gives back the connection that holds the places."""
+        """Ends the connections of calls that are over."""
         self._places.close()
 
     def _take(self, is_batch: bool, missed: datetime | None) -> tuple[datetime, float]:
@@ -186,58 +186,55 @@ def _refusal(row: Any, realm_id: str) -> RealmPaused:
 
 
 class _Places:
-    """The calls under way to a company: advisory locks of one session, which end with the process that has them."""
+    """The calls under way to a company: each has a lock of an open transaction, which ends with the process."""
 
     def __init__(self, engine: Engine, realm_id: str, places: int) -> None:
         self._engine = engine
         self._realm_id = realm_id
         self._count = places
+        self._free: list[Connection] = []
         self._lock = Lock()
-        self._connection: Connection | None = None
-        self._mine: set[int] = set()
 
-    def take(self, longest_wait: float) -> int:
+    def take(self, longest_wait: float) -> Connection:
+        """The connection whose transaction has a place."""
         deadline = time.monotonic() + longest_wait
-        while True:
-            with self._lock:
-                place = self._ask(
-                    "select quickbooks.take_place(:realm, cast(:mine as integer[]), :places)",
-                    {"realm": self._realm_id, "mine": sorted(self._mine), "places": self._count},
-                )
-                if place is not None:
-                    self._mine.add(place)
-                    return int(place)
-            if time.monotonic() > deadline:
-                raise RealmPaused(f"{self._count} calls are under way, and none of them ends.")
-            time.sleep(_PLACE_ASKED_AGAIN_SECONDS)
+        connection = self._connect()
+        try:
+            while not self._take(connection):
+                if time.monotonic() > deadline:
+                    raise RealmPaused(f"{self._count} calls are under way, and none of them ends.")
+                time.sleep(_PLACE_ASKED_AGAIN_SECONDS)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
-    def give_back(self, place: int) -> None:
+    def give_back(self, place: Connection) -> None:
+        try:
+            place.rollback()
+        except DBAPIError:
+            place.close()  # without the session it is free already
+            return
         with self._lock:
-            if place in self._mine:
-                self._mine.discard(place)
-                with suppress(DBAPIError):  # without the session it is free already
-                    self._ask(
-                        "select pg_advisory_unlock(quickbooks.key_of_place(:realm, :place))",
-                        {"realm": self._realm_id, "place": place},
-                    )
+            self._free.append(place)
 
     def close(self) -> None:
         with self._lock:
-            self._end_session()
+            while self._free:
+                self._free.pop().close()
 
-    def _ask(self, statement: str, values: dict[str, Any]) -> Any:
-        try:
-            if self._connection is None:
-                self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-                self._connection.detach()  # it is kept for long, and so is none of the pool's any more
-            return self._connection.execute(text(statement), values).scalar_one()
-        except DBAPIError:
-            self._end_session()
-            raise
+    def _connect(self) -> Connection:
+        with self._lock:
+            if self._free:
+                return self._free.pop()
+        connection = self._engine.connect()
+        connection.detach()  # it is kept for long, and so is none of the pool's any more
+        return connection
 
-    def _end_session(self) -> None:
-        """Frees all places, also those of calls under way, which then are not counted."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        self._mine.clear()
+    def _take(self, connection: Connection) -> bool:
+        taken = connection.execute(
+            text("select quickbooks.take_place(:realm, :places)"), {"realm": self._realm_id, "places": self._count}
+        ).scalar_one()
+        if not taken:
+            connection.rollback()
+        return bool(taken)

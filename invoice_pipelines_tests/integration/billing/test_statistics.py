@@ -29,6 +29,7 @@ TABLES = (
     "work.batch_job",
     "work.batch_item",
 )
+pytestmark = pytest.mark.direct  # plans are kept by sessions, and these need new ones
 MOMENTS = ["never", "while empty", "when filled", "when only others had orders"]
 
 

@@ -64,6 +64,7 @@ def test_the_application_role_is_neither_superuser_nor_owner_nor_free_of_row_sec
     assert owned == 0
 
 
+@pytest.mark.direct
 def test_a_superuser_login_works_as_the_application_role(database):
     from invoice_pipelines.database import create_app_engine
 

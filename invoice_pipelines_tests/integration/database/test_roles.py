@@ -82,6 +82,7 @@ PLANTS = {
 }
 
 
+@pytest.mark.direct
 @pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
 @pytest.mark.parametrize("with_temporary_objects", [False, True], ids=["as migrated", "temporary objects allowed"])
 def test_nothing_that_the_application_plants_runs_as_another_role(

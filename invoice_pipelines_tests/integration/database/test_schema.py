@@ -113,6 +113,7 @@ def test_a_command_says_how_the_schema_differs_and_changes_nothing(database, ter
     assert state_of(database.engine) is comparison
 
 
+@pytest.mark.direct
 def test_a_server_without_a_role_of_ours_is_called_empty(empty, tmp_path, server):
     for login in (empty, empty.set(username=APP)):
         ended = Terminal(tmp_path, libpq_url(login)).run("status")
@@ -181,6 +182,7 @@ def test_functions_that_differ_or_are_not_known_are_applied_again_by_the_owner_a
         assert connection.execute(text("select to_regproc('work.release_items') is not null")).scalar_one()
 
 
+@pytest.mark.direct
 def test_a_migration_names_who_is_in_its_way_and_lets_everybody_else_pass(database):
     desk = open_desk(database)
     waited: list[str] = []
@@ -205,6 +207,7 @@ def test_a_migration_names_who_is_in_its_way_and_lets_everybody_else_pass(databa
     assert ended == [schema.newest_revision()]
 
 
+@pytest.mark.direct
 def test_a_migration_gives_up_in_the_end(database):
     with (
         open_transaction(database.owner_url, "lock table billing.invoice in row exclusive mode"),

@@ -24,6 +24,8 @@ from invoice_pipelines_tests.integration.cli.test_commands import run
 from invoice_pipelines_tests.integration.work.conftest import EFFECTS, KIND, leave_effects
 from invoice_pipelines_tests.integration.work.conftest import open_desk as open_work_desk
 
+pytestmark = pytest.mark.direct  # limits are start-up options here, and whoever holds a lock is named by its process
+
 IMPATIENT = SessionLimits(lock=0.4, idle_transaction=0.4, connect=1)
 
 

@@ -1,0 +1,75 @@
+"""A pgbouncer in transaction mode before the test server, as managed PostgreSQL often has one: `pytest --pooler`.
+
+Each transaction may get another session at the server then. Tests marked `direct` ask for what only a session of one's
+own has, and are left out.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from invoice_pipelines.database.embedded import SUPERUSER, EmbeddedServer, _ServerUser
+
+PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+
+SETTINGS = """
+[databases]
+* = host={server}
+
+[pgbouncer]
+pool_mode = transaction
+listen_port = 5432
+unix_socket_dir = {socket}
+auth_type = trust
+auth_file = {users}
+auth_user = {superuser}
+ignore_startup_parameters = extra_float_digits, options
+max_client_conn = 1000
+default_pool_size = 40
+server_idle_timeout = 5
+server_round_robin = 1
+"""
+
+
+@contextmanager
+def pgbouncer(server: EmbeddedServer) -> Iterator[Path]:
+    """Runs a pgbouncer before a server; gives the folder of its socket."""
+    user = _ServerUser.find()
+    socket, settings, users = (server.folder / f"pooler{end}" for end in ("", ".ini", ".users"))
+    socket.mkdir(mode=0o700)
+    user.own(socket)
+    users.write_text(f'"{SUPERUSER}" ""\n')
+    settings.write_text(
+        SETTINGS.format(server=server.socket_folder, socket=socket, users=users, superuser=SUPERUSER), encoding="utf-8"
+    )
+    with (server.folder / "pooler.log").open("wb") as log:
+        process = user.spawn([str(PGBOUNCER), str(settings)], stdout=log, stderr=log)
+    try:
+        while not (socket / ".s.PGSQL.5432").exists():
+            assert process.poll() is None, (server.folder / "pooler.log").read_text()
+            time.sleep(0.02)
+        yield socket
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(socket)
+
+
+class PooledServer(EmbeddedServer):
+    """A server whose URLs lead through a pgbouncer. Those of databases that others are made from do not, as
+    `create database` needs them without a session, and the pooler keeps its own for a while.
+    """
+
+    pooler: Path | None = None
+
+    def url(self, database: str, role: str = SUPERUSER) -> URL:
+        url = super().url(database, role)
+        if self.pooler is None or database == "postgres" or database.startswith("template"):
+            return url
+        return url.set(query={"host": str(self.pooler)})
