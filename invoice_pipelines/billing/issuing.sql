@@ -291,7 +291,7 @@ declare
     messages text[];
     results jsonb[];
 begin
-    select j.kind, j.parameters, j.created_by into strict request from work.batch_job j
+    select j.kind, j.parameters, j.created_by into strict request from work.jobs j
     where j.organization_id = organization and j.id = job;
     -- By the clock, not by the start of the transaction: a chunk that is tried again after midnight is of the new day.
     issue_date := coalesce((request.parameters ->> 'invoice_date')::date,

@@ -86,7 +86,7 @@ begin
         end if;
     end loop;
     perform set_config('app.organization_id', organization, true);
-    status := (select j.status from work.batch_job j where j.organization_id = organization::uuid and j.id = job);
+    status := (select j.status from work.jobs j where j.organization_id = organization::uuid and j.id = job);
     seconds := round(extract(epoch from clock_timestamp() - started), 3);
 end
 $$;
@@ -186,7 +186,7 @@ begin
     perform billing.issue_next(1, job);
     select i.status, i.error_code, i.error_message, (i.result ->> 'invoice_id')::uuid
     into strict status, code, message, invoice_id
-    from work.batch_item i where i.organization_id = organization and i.job_id = job;
+    from work.items i where i.organization_id = organization and i.job_id = job;
     select n.invoice_number into invoice_number from billing.invoice_number n
     where n.organization_id = organization and n.invoice_id = create_invoice_from_sales_order_sql.invoice_id;
 end

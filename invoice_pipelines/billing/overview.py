@@ -118,7 +118,7 @@ def job_failures(connection: Connection, job_id: UUID, limit: int = 20) -> tuple
                from (select coalesce(i.error_code, '') as code, count(*) as items,
                             (array_agg(i.subject_id order by i.id))[1] as subject_id,
                             (array_agg(coalesce(i.error_message, '') order by i.id))[1] as message
-                     from work.batch_item i
+                     from work.items i
                      where i.organization_id = organizations.current() and i.job_id = :job_id
                        and i.status = 'failed'
                      group by i.error_code order by count(*) desc, i.error_code limit :limit) f
@@ -193,7 +193,7 @@ def billing_state(connection: Connection) -> BillingState:
     counts = connection.execute(
         text(
             """select (select count(*) from billing.sales_order where status in ('pending', 'reviewed')) as open_orders,
-                      (select coalesce(sum(total_items - processed_items - cancelled_items), 0) from work.batch_job
+                      (select coalesce(sum(total_items - processed_items - cancelled_items), 0) from work.jobs
                        where status in ('pending', 'processing') and kind = any(:kinds)) as due_items,
                       (select invoice_number from billing.invoice_number where series = 'invoice'
                        order by period desc, number desc limit 1) as last_number"""
@@ -215,7 +215,7 @@ def billing_state(connection: Connection) -> BillingState:
 # Look-ups by key whatever the statistics say: see work/chunks.sql.
 _ISSUED_BY_JOB = """
     select i.currency, i.net_amount, i.tax_amount, i.gross_amount, n.issue_date, n.invoice_number, n.period, n.number
-    from (select (b.result ->> 'invoice_id')::uuid as invoice_id from work.batch_item b
+    from (select (b.result ->> 'invoice_id')::uuid as invoice_id from work.items b
           where b.organization_id = organizations.current() and b.job_id = :job_id
             and b.status = 'succeeded' offset 0) b
     cross join lateral (

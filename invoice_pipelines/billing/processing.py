@@ -79,7 +79,7 @@ def count_due(engine: Engine, organization_id: UUID) -> int:
         return int(
             connection.execute(
                 text(
-                    """select coalesce(sum(total_items - processed_items - cancelled_items), 0) from work.batch_job
+                    """select coalesce(sum(total_items - processed_items - cancelled_items), 0) from work.jobs
                        where status in ('pending', 'processing') and kind = any(:kinds)"""
                 ),
                 {"kinds": list(KINDS)},

@@ -62,7 +62,7 @@ language sql stable
 as $$
     select round(greatest(0.05, coalesce(
         (select items * sum(r.actual_duration_seconds) / sum(r.processed_items)
-         from (select j.actual_duration_seconds, j.processed_items from work.batch_job j
+         from (select j.actual_duration_seconds, j.processed_items from work.jobs j
                where j.organization_id = organizations.current() and j.kind = job_kind
                  and j.status in ('completed', 'completed_with_errors') and j.processed_items >= least(items, 200)
                  and j.successful_items * 2 > j.processed_items
@@ -99,7 +99,7 @@ declare
     started constant timestamptz := clock_timestamp();
 begin
     job_id := work.create_job(job_kind, subject_ids, parameters, coalesce(nullif(creator, ''), session_user));
-    select j.total_items into strict create_job.total_items from work.batch_job j
+    select j.total_items into strict create_job.total_items from work.jobs j
     where j.organization_id = organizations.current() and j.id = create_job.job_id;
     estimated_seconds := billing.estimate_seconds(
         job_kind, total_items,
@@ -289,7 +289,7 @@ declare
     organization constant uuid := billing.organization_in_scope();
     found_job record;
 begin
-    select j.kind, j.status into found_job from work.batch_job j where j.organization_id = organization and j.id = job;
+    select j.kind, j.status into found_job from work.jobs j where j.organization_id = organization and j.id = job;
     if found_job.kind is null then
         raise exception 'This organization has no batch job %.', job using errcode = 'IP002';
     elsif found_job.status = 'cancelled' then

@@ -41,7 +41,7 @@ def failed_orders(connection: Connection, job_ids: Sequence[UUID], limit: int) -
                       coalesce(f.error_code, '') as code, coalesce(f.error_message, '') as message
                from (select i.subject_id, i.error_code, i.error_message, i.id,
                             case when pg_input_is_valid(i.subject_id, 'uuid') then i.subject_id::uuid end as named
-                     from work.batch_item i
+                     from work.items i
                      where i.organization_id = organizations.current()
                        and i.job_id = any(cast(:jobs as uuid[])) and i.status = 'failed'
                      order by i.job_id, i.id limit :limit) f
@@ -65,7 +65,7 @@ def worked_jobs(connection: Connection, job_ids: Sequence[UUID]) -> tuple[Worked
     rows = connection.execute(
         text(
             """select id, kind, status, total_items, successful_items, failed_items, skipped_items, created_by
-               from work.batch_job where id = any(cast(:jobs as uuid[])) order by id"""
+               from work.jobs where id = any(cast(:jobs as uuid[])) order by id"""
         ),
         {"jobs": list(job_ids)},
     )

@@ -9,7 +9,7 @@ language plpgsql set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
-    organization constant uuid := nullif(current_setting('app.organization_id', true), '')::uuid;
+    organization constant uuid := organizations.current_or_none();
     job record;
     invoices uuid[];
     messages text[];
@@ -18,10 +18,10 @@ begin
     select j.id, j.parameters, j.created_by into job
     from (select a.organization_id, a.invoice_id from added a limit 1) a
     cross join lateral (
-        select i.batch_job_id from billing.invoice i
+        select i.batch_job_id from billing.invoices i
         where i.organization_id = a.organization_id and i.id = a.invoice_id offset 0) i
     cross join lateral (
-        select j.* from work.batch_job j
+        select j.* from work.jobs j
         where j.organization_id = a.organization_id and j.id = i.batch_job_id offset 0) j;
     if organization is null or not found
        or not (coalesce((job.parameters ->> 'generate_pdf')::boolean, false)
@@ -41,9 +41,9 @@ begin
                    coalesce(job.parameters ->> 'communication_method', 'email'), '', '{"include_pdf": true}', job.id,
                    job.created_by
             from work.few(invoices) k
-            cross join lateral (select i.customer_id from billing.invoice i
+            cross join lateral (select i.customer_id from billing.invoices i
                                 where i.organization_id = organization and i.id = k.element offset 0) i
-            cross join lateral (select n.invoice_number from billing.invoice_number n
+            cross join lateral (select n.invoice_number from billing.invoice_numbers n
                                 where n.organization_id = organization and n.invoice_id = k.element offset 0) n
             on conflict (invoice_id, purpose, level, channel, recipient, organization_id) do nothing
             returning id
@@ -56,5 +56,3 @@ begin
     return null;
 end
 $$;
-create or replace trigger deliver_issued after insert on billing.invoice_number
-    referencing new table as added for each statement execute function delivery.capture_issued();

@@ -6,18 +6,12 @@ as $$
 begin
     -- The clean-up of stuck jobs, which works in no organization, may not write entries; delivery.jobs_without_bundles
     -- finds what it ends.
-    if new.organization_id::text = current_setting('app.organization_id', true) then
+    if new.organization_id = organizations.current_or_none() then
         perform work.enqueue('invoice_documents', array['job/' || new.id]);
     end if;
     return null;
 end
 $$;
-create or replace trigger ask_for_bundles after update of status on work.batch_job
-    for each row
-    when (new.kind = 'invoice_documents' and new.status in ('completed', 'completed_with_errors')
-          and old.status is distinct from new.status
-          and (new.parameters @> '{"combined": true}' or new.parameters @> '{"zip": true}'))
-    execute function delivery.ask_for_bundles();
 
 -- Ended jobs of the organization in scope that want a combined PDF or a ZIP and have neither. An index that begins with
 -- the organization is the only way to look for them, whatever the statistics say: see work/jobs.sql.
@@ -29,7 +23,7 @@ declare
     organization constant uuid := organizations.current();
 begin
     return query
-        select j.id from work.batch_job j
+        select j.id from work.jobs j
         cross join lateral (
             select count(*) as bundles from delivery.document_bundle b
             where b.batch_job_id = j.id and b.organization_id = organization offset 0) b

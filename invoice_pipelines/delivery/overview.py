@@ -177,10 +177,10 @@ def open_work(connection: Connection, kinds: Sequence[str]) -> OpenWork:
                       count(*) filter (where available_at > now()) as postponed,
                       min(available_at) filter (where available_at <= now()) as oldest_due_at,
                       min(available_at) filter (where available_at > now()) as next_at,
-                      (select count(*) from work.batch_item
+                      (select count(*) from work.items
                        where organization_id = organizations.current()
                          and status = 'processing' and kind = any (:kinds)) as in_work
-               from work.batch_item
+               from work.items
                where organization_id = organizations.current()
                  and status = 'pending' and kind = any (:kinds)"""
         ),
@@ -243,7 +243,7 @@ def waiting_reasons(
     rows = connection.execute(
         text(
             """select error_code, min(error_message) as message, count(*) as items, min(available_at) as next_at
-               from work.batch_item
+               from work.items
                where organization_id = organizations.current()
                  and status = 'pending' and error_code is not null and kind = any (:kinds)
                  and (cast(:job_id as uuid) is null or job_id = :job_id)
@@ -260,7 +260,7 @@ def failed_items(connection: Connection, kinds: Sequence[str], since: datetime, 
     rows = connection.execute(
         text(
             """select i.subject_id, i.kind, i.error_code, i.error_message
-               from work.batch_item i
+               from work.items i
                where i.organization_id = organizations.current()
                  and i.status = 'failed' and i.finished_at >= :since and i.kind = any (:kinds)
                order by i.id limit :limit"""
@@ -290,7 +290,7 @@ def _invoice_numbers(connection: Connection, subjects: Sequence[str]) -> dict[st
                                           then split_part(subject, '/', 1)::uuid end as id
                      from unnest(cast(:subjects as text[])) subject offset 0) s
                left join lateral (
-                   select n.invoice_number from billing.invoice_number n
+                   select n.invoice_number from billing.invoice_numbers n
                    where n.organization_id = organizations.current() and n.invoice_id = s.id
                    offset 0) n on true
                left join lateral (
@@ -298,7 +298,7 @@ def _invoice_numbers(connection: Connection, subjects: Sequence[str]) -> dict[st
                    where m.organization_id = organizations.current() and m.id = s.id
                    offset 0) m on true
                left join lateral (
-                   select o.invoice_number from overdue.notification o
+                   select o.invoice_number from overdue.notifications o
                    where o.organization_id = organizations.current() and o.id = s.id
                    offset 0) o on true"""
         ),

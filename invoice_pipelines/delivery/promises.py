@@ -92,7 +92,7 @@ def messages_of_void_invoices(connection: Connection, *, latest: int = LATEST) -
         f"""select {_NAME} as name
             from ({_NEWEST}) m
             cross join lateral (
-                select i.voided_at from billing.invoice i
+                select i.voided_at from billing.invoices i
                 where i.organization_id = m.organization_id and i.id = m.invoice_id offset 0) i
             where m.sent_at > i.voided_at""",
         latest=latest,
@@ -106,7 +106,7 @@ def reminders_of_settled_invoices(connection: Connection, *, latest: int = LATES
         f"""select {_NAME} as name
             from ({_NEWEST}) m
             cross join lateral (
-                select n.closed_at from overdue.notification n
+                select n.closed_at from overdue.notifications n
                 where n.organization_id = m.organization_id and n.id = m.notification_id and n.status = 'closed'
                 offset 0) n
             where m.purpose = 'reminder' and m.sent_at > n.closed_at""",
@@ -118,7 +118,7 @@ def late_work(connection: Connection, kinds: Sequence[str], *, late_after: timed
     """Nothing of these kinds could be done for long and was not; a pause after a fault and quiet hours do not count."""
     return _find(
         connection,
-        """select i.kind || ' ' || i.subject_id || coalesce(': ' || i.error_code, '') as name from work.batch_item i
+        """select i.kind || ' ' || i.subject_id || coalesce(': ' || i.error_code, '') as name from work.items i
            where i.organization_id = organizations.current() and i.kind = any (:kinds)
              and i.status = 'pending' and i.available_at < now() - cast(:age as interval)""",
         kinds=list(kinds),

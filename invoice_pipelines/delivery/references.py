@@ -21,7 +21,7 @@ def invoice_ids(connection: Connection, references: Iterable[str]) -> list[str]:
             text(
                 """select n.invoice_number, n.invoice_id::text as id from work.few(cast(:numbers as text[])) k
                    cross join lateral (
-                       select n.invoice_number, n.invoice_id from billing.invoice_number n
+                       select n.invoice_number, n.invoice_id from billing.invoice_numbers n
                        where n.organization_id = organizations.current()
                          and n.invoice_number = k.element offset 0) n"""
             ),
@@ -35,9 +35,9 @@ def issued_by_job(connection: Connection, job_id: UUID) -> list[str]:
     """Ids of the invoices that an invoicing job issued and that are not void by now, in the order of its request."""
     rows = connection.execute(
         text(
-            """select i.id from work.batch_item t
+            """select i.id from work.items t
                cross join lateral (
-                   select i.id, i.status from billing.invoice i
+                   select i.id, i.status from billing.invoices i
                    where i.organization_id = t.organization_id and i.id = (t.result ->> 'invoice_id')::uuid offset 0) i
                where t.organization_id = organizations.current() and t.job_id = :job_id
                  and t.status = 'succeeded' and i.status <> 'void'

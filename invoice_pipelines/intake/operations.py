@@ -96,7 +96,7 @@ def stuck_invoices(
                    q.lease_expires_at < now() as is_dead, e.code, e.message
             from intake.received_invoice r
             join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
-            left join lateral (select * from work.batch_item i
+            left join lateral (select * from work.items i
                                where i.organization_id = r.organization_id and i.subject_id = r.id::text
                                  and i.kind = any(:kinds) and i.status in ('pending', 'processing')
                                order by i.status = 'processing' desc, i.id limit 1) q on true

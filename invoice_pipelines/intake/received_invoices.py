@@ -291,10 +291,10 @@ def fail_given_up(connection: Connection) -> list[UUID]:
             f"""
             select distinct on (r.id) r.id, r.processing_version, i.kind, i.error_code, i.error_message, i.attempts
             from intake.received_invoice r
-            join work.batch_item i on i.organization_id = r.organization_id and i.subject_id = r.id::text
+            join work.items i on i.organization_id = r.organization_id and i.subject_id = r.id::text
             where r.status in ({_ON_ITS_WAY})
               and i.status = 'failed' and i.kind = any ({_WAITS_FOR})
-              and not exists (select from work.batch_item open
+              and not exists (select from work.items open
                               where open.organization_id = i.organization_id and open.subject_id = i.subject_id
                                 and open.kind = any ({_WAITS_FOR})
                                 and open.status in ('pending', 'processing'))
@@ -340,7 +340,7 @@ def find_stuck(connection: Connection, unchanged_for: timedelta, queued_for: tim
                                      where w.organization_id = r.organization_id and w.received_invoice_id = r.id
                                        and r.status = 'VALIDATED')
                      and (coalesce(r.last_processed_at, r.created_at) < now() - :queued_for
-                          or not exists (select from work.batch_item i
+                          or not exists (select from work.items i
                                          where i.organization_id = r.organization_id and i.subject_id = r.id::text
                                            and i.kind = any(:kinds) and i.status in ('pending', 'processing')))
                    order by coalesce(r.last_processed_at, r.created_at)"""

@@ -97,7 +97,7 @@ begin
     set status = case when l.error_count = 0 then 'SUCCESS' else 'PARTIAL' end,
         end_time = greatest(clock_timestamp(), l.start_time), progress_at = clock_timestamp(),
         overdue_count = (
-            select count(*) from billing.invoice i
+            select count(*) from billing.invoices i
             where i.organization_id = organization and i.status in ('issued', 'partially_paid')
               and i.document_kind = 'invoice' and i.due_date < l.as_of)
     where l.organization_id = organization and l.id = execution and l.status = 'RUNNING'

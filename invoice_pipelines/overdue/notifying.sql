@@ -23,7 +23,7 @@ declare
 begin
     return query
         select i.due_date, i.id
-        from billing.invoice i
+        from billing.invoices i
         left join (select n.due_date, n.invoice_id from overdue.notification n
                    where n.organization_id = organization and n.level = wanted_level and n.status <> 'closed'
                      and n.due_date <= last_due and (n.due_date, n.invoice_id) > (after_due, after_id)) n
@@ -51,7 +51,7 @@ begin
     return query
         select n.due_date, n.invoice_id
         from overdue.notification n
-        left join (select i.due_date, i.id from billing.invoice i
+        left join (select i.due_date, i.id from billing.invoices i
                    where i.organization_id = organization and i.status in ('issued', 'partially_paid')
                      and i.document_kind = 'invoice' and (i.due_date, i.id) > (after_due, after_id)) i
             on i.due_date = n.due_date and i.id = n.invoice_id
@@ -92,11 +92,11 @@ begin
             from work.few(invoice_ids) k
             cross join lateral (
                 select i.id, i.due_date, i.customer_id, i.buyer ->> 'name' as customer_name, i.amount_due, i.currency
-                from billing.invoice i
+                from billing.invoices i
                 where i.organization_id = organization and i.id = k.element
                   and i.status in ('issued', 'partially_paid') and i.amount_due > 0 offset 0) i
             left join lateral (
-                select u.invoice_number from billing.invoice_number u
+                select u.invoice_number from billing.invoice_numbers u
                 where u.organization_id = organization and u.invoice_id = i.id offset 0) u on true
             on conflict (invoice_id, notification_type, level, organization_id) do update
             set status = case when n.sent_at is null then 'open' else 'sent' end, closed_at = null,
@@ -124,7 +124,7 @@ begin
         reopened := 0;
         failures := jsonb_build_array(jsonb_build_object(
             'invoice_id', invoice_ids[1],
-            'invoice_number', (select u.invoice_number from billing.invoice_number u
+            'invoice_number', (select u.invoice_number from billing.invoice_numbers u
                                where u.organization_id = organization and u.invoice_id = invoice_ids[1]),
             'level', this_level, 'reason', format('%s (%s)', left(reason, 400), state)));
         return;
@@ -244,7 +244,7 @@ begin
               where n.organization_id = organization and n.invoice_id = k.element and n.level = this_level
                 and n.notification_type = 'payment_overdue' offset 0) v
           left join lateral (
-              select i.status, i.amount_paid from billing.invoice i
+              select i.status, i.amount_paid from billing.invoices i
               where i.organization_id = organization and i.id = k.element offset 0) i on true
           where i.status is null or i.status not in ('issued', 'partially_paid')) f
     where n.ctid = f.version and n.organization_id = organization and n.status <> 'closed';

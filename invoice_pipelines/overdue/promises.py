@@ -31,11 +31,11 @@ def missing_notifications(
             select coalesce(n.invoice_number, i.id::text) || ', level ' || m.level as name
             from missing m
             cross join lateral (
-                select i.id from billing.invoice i
+                select i.id from billing.invoices i
                 where i.organization_id = organizations.current() and i.id = m.invoice_id
                   and i.amount_due > 0 offset 0) i
             left join lateral (
-                select n.invoice_number from billing.invoice_number n
+                select n.invoice_number from billing.invoice_numbers n
                 where n.organization_id = organizations.current() and n.invoice_id = i.id
                 offset 0) n on true""",
         levels=list(levels),

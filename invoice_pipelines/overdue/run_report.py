@@ -59,7 +59,7 @@ class RunDetails:
     largest: tuple[LargeInvoice, ...]
 
 
-_OVERDUE = """from billing.invoice i
+_OVERDUE = """from billing.invoices i
     where i.organization_id = organizations.current() and i.status in ('issued', 'partially_paid')
       and i.document_kind = 'invoice' and i.due_date < :as_of"""
 
@@ -96,7 +96,7 @@ def run_details(connection: Connection, report: ExecutionReport) -> RunDetails:
                              row_number() over (partition by i.currency order by i.amount_due desc, i.id) as place
                       {_OVERDUE} order by place, i.currency limit {LARGEST}) i
                 left join lateral (
-                    select n.invoice_number from billing.invoice_number n
+                    select n.invoice_number from billing.invoice_numbers n
                     where n.organization_id = organizations.current() and n.invoice_id = i.id
                     offset 0) n on true
                 order by i.currency, i.place"""

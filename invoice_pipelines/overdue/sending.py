@@ -69,7 +69,7 @@ def still_due(connection: Connection, notification_ids: Iterable[UUID]) -> tuple
                    where n.organization_id = organizations.current() and n.id = k.element
                    offset 0) n
                cross join lateral (
-                   select i.status, i.amount_due, i.currency from billing.invoice i
+                   select i.status, i.amount_due, i.currency from billing.invoices i
                    where i.organization_id = organizations.current() and i.id = n.invoice_id
                    offset 0) i
                where i.status in ('issued', 'partially_paid') and i.amount_due > 0

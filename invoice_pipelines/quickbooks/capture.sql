@@ -10,7 +10,7 @@ returns boolean
 language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
-    organization constant uuid := nullif(current_setting('app.organization_id', true), '')::uuid;
+    organization constant uuid := organizations.current_or_none();
 begin
     if organization is null or current_setting('app.quickbooks_pull', true) = 'on' then
         return false;
@@ -29,10 +29,6 @@ begin
     return null;
 end
 $$;
-create or replace trigger capture_new after insert on billing.customer
-    referencing new table as added for each statement execute function quickbooks.capture_added('customer');
-create or replace trigger capture_new after insert on billing.item
-    referencing new table as added for each statement execute function quickbooks.capture_added('item');
 
 -- The first argument is what the table holds, the others are the columns that are synced (see records/fields.py).
 create or replace function quickbooks.capture_changed() returns trigger language plpgsql
@@ -66,15 +62,6 @@ begin
     return null;
 end
 $$;
-create or replace trigger capture_change after update on billing.customer
-    referencing old table as before_change new table as after_change
-    for each statement execute function quickbooks.capture_changed(
-        'customer', 'name', 'email', 'phone', 'street', 'additional_street', 'city', 'post_code', 'country_code',
-        'is_active');
-create or replace trigger capture_change after update on billing.item
-    referencing old table as before_change new table as after_change
-    for each statement execute function quickbooks.capture_changed(
-        'item', 'name', 'sku', 'description', 'unit_price', 'is_active', 'tracks_stock');
 
 -- A number makes an invoice exist. Credit notes stay here, and somebody has to enter them there: an event says so.
 create or replace function quickbooks.capture_issued() returns trigger language plpgsql
@@ -99,8 +86,6 @@ begin
     return null;
 end
 $$;
-create or replace trigger capture_issued after insert on billing.invoice_number
-    referencing new table as added for each statement execute function quickbooks.capture_issued();
 
 -- Invoices are voided one by one and paid by the thousand: this asks for a row, so that payments pay for nothing.
 create or replace function quickbooks.capture_void() returns trigger language plpgsql
@@ -112,5 +97,3 @@ begin
     return null;
 end
 $$;
-create or replace trigger capture_void after update on billing.invoice
-    for each row when (new.status = 'void' and old.status <> 'void') execute function quickbooks.capture_void();

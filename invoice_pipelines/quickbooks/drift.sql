@@ -22,10 +22,10 @@ begin
               and m.organization_id = organization
             order by m.quickbooks_id offset 0) m
         cross join lateral (
-            select i.status, i.gross_amount from billing.invoice i
+            select i.status, i.gross_amount from billing.invoices i
             where i.organization_id = organization and i.id = m.local_id offset 0) i
         left join lateral (
-            select n.invoice_number from billing.invoice_number n
+            select n.invoice_number from billing.invoice_numbers n
             where n.invoice_id between m.local_id and m.local_id and n.organization_id = organization
             order by n.invoice_id offset 0) n on true;
 end

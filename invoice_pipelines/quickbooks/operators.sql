@@ -1,4 +1,5 @@
 -- What operators query by hand: what waits to be sent to QuickBooks, and what came of what was sent.
+-- after: work/for_domains.sql
 
 create or replace view public.qbo_sync_queue with (security_invoker = true) as
     select i.id,
@@ -11,7 +12,7 @@ create or replace view public.qbo_sync_queue with (security_invoker = true) as
                 then 'waiting' else i.status end as status,
            i.attempts, i.error_code, i.error_message, i.job_id, m.quickbooks_id, i.created_at, i.available_at,
            i.finished_at
-    from work.batch_item i
+    from work.items i
     left join lateral (
         select m.local_id, m.quickbooks_id
         from quickbooks.connection c

@@ -93,11 +93,11 @@ def waiting_entries(connection: Connection) -> tuple[Mapping[EntityType, int], d
     connection.execute(text("set local enable_seqscan = off"))  # by the indexes of what is open: work/operators.sql
     rows = connection.execute(
         text(
-            """select kind, count(*), min(created_at) from work.batch_item
+            """select kind, count(*), min(created_at) from work.items
                where organization_id = organizations.current()
                  and status = 'pending' and kind = any (:kinds) group by kind
                union all
-               select kind, count(*), min(created_at) from work.batch_item
+               select kind, count(*), min(created_at) from work.items
                where organization_id = organizations.current()
                  and status = 'processing' and kind = any (:kinds) group by kind"""
         ),

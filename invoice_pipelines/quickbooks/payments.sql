@@ -122,7 +122,7 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
 as $$
 declare
-    organization constant uuid := nullif(current_setting('app.organization_id', true), '')::uuid;
+    organization constant uuid := organizations.current_or_none();
 begin
     perform from added a
     cross join lateral (

@@ -34,7 +34,7 @@ def sent_invoices_without_mapping(connection: Connection, *, latest: int = LATES
                select b.realm_id from quickbooks.sent_batch b
                where b.organization_id = s.organization_id and b.id = s.batch_id offset 0) b
            left join lateral (
-               select n.invoice_number from billing.invoice_number n
+               select n.invoice_number from billing.invoice_numbers n
                where n.organization_id = s.organization_id and n.invoice_id = s.local_id offset 0) n on true
            where s.operation = 'create' and s.outcome = 'done' and not exists (
                select from quickbooks.mapping m
@@ -54,7 +54,7 @@ def lost_invoices(connection: Connection, *, lost_after: timedelta = LOST_AFTER,
             select coalesce(n.invoice_number, i.id::text) as name
             from ({_UNMAPPED}) i
             left join lateral (
-                select n.invoice_number from billing.invoice_number n
+                select n.invoice_number from billing.invoice_numbers n
                 where n.organization_id = i.organization_id and n.invoice_id = i.id offset 0) n on true
             where i.id::text not in (select subject_id from open_entry)""",
         kind=KINDS[EntityType.INVOICE],
@@ -79,10 +79,10 @@ def late_invoices(connection: Connection, *, late_after: timedelta = LATE_AFTER)
             from quickbooks.connection c
             cross join open_entry e
             cross join lateral (
-                select i.id from billing.invoice i
+                select i.id from billing.invoices i
                 where i.organization_id = c.organization_id and i.id = e.invoice_id and i.status <> 'void' offset 0) i
             left join lateral (
-                select n.invoice_number from billing.invoice_number n
+                select n.invoice_number from billing.invoice_numbers n
                 where n.organization_id = c.organization_id and n.invoice_id = i.id offset 0) n on true
             where c.status <> 'disconnected' and not exists (
                 select from quickbooks.mapping m
@@ -109,10 +109,10 @@ def differing_totals(connection: Connection, *, latest: int = LATEST) -> Finding
                  and m.entity_type = 'invoice' and m.state = 'active'
                order by m.organization_id desc, m.realm_id desc, m.local_id desc limit :latest) m
            cross join lateral (
-               select i.organization_id, i.id, i.gross_amount from billing.invoice i
+               select i.organization_id, i.id, i.gross_amount from billing.invoices i
                where i.organization_id = c.organization_id and i.id = m.local_id and i.status <> 'void' offset 0) i
            left join lateral (
-               select n.invoice_number from billing.invoice_number n
+               select n.invoice_number from billing.invoice_numbers n
                where n.organization_id = i.organization_id and n.invoice_id = i.id offset 0) n on true
            where c.status <> 'disconnected'
              and i.gross_amount <> case when pg_input_is_valid(m.snapshot ->> 'total', 'numeric')
@@ -134,7 +134,7 @@ def ambiguous_mappings(connection: Connection, entity: EntityType, *, latest: in
                       and o.entity_type = m.entity_type and o.quickbooks_id = m.quickbooks_id
                       and o.local_id <> m.local_id offset 0)
                or not exists (
-                    select from billing.{_TABLES[entity]} r
+                    select from {_VIEWS[entity]} r
                     where r.organization_id = m.organization_id and r.id = m.local_id offset 0)""",
         entity=str(entity),
         latest=latest,
@@ -209,7 +209,7 @@ _UNMAPPED = """
     select i.organization_id, i.id
     from quickbooks.connection c
     cross join lateral (
-        select i.organization_id, i.id, i.status, i.document_kind, i.created_at from billing.invoice i
+        select i.organization_id, i.id, i.status, i.document_kind, i.created_at from billing.invoices i
         where i.organization_id = c.organization_id
         order by i.organization_id desc, i.id desc limit :latest) i
     where c.status <> 'disconnected' and i.document_kind = 'invoice' and i.status <> 'void'
@@ -221,13 +221,17 @@ _UNMAPPED = """
 
 # Entries of the push queue that wait, are being sent, or failed; each part by the index of what has this status.
 _OPEN_ENTRIES = " union all ".join(
-    f"""select i.subject_id, i.status, i.error_code, i.created_at from work.batch_item i
+    f"""select i.subject_id, i.status, i.error_code, i.created_at from work.items i
         where i.organization_id = organizations.current() and i.kind = :kind
           and i.status = '{status}'"""
     for status in ("pending", "processing", "failed")
 )
 
-_TABLES = {EntityType.CUSTOMER: "customer", EntityType.ITEM: "item", EntityType.INVOICE: "invoice"}
+_VIEWS = {
+    EntityType.CUSTOMER: "billing.customers",
+    EntityType.ITEM: "billing.items",
+    EntityType.INVOICE: "billing.invoices",
+}
 
 
 def _find(connection: Connection, query: str, **values: object) -> Finding:

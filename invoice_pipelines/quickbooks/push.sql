@@ -18,9 +18,9 @@ begin
                    'gross_amount': i.gross_amount, 'tax_amount': i.tax_amount,
                    'discount_percent': i.discount_percent, 'lines': l.lines, 'taxes': t.taxes returning text)
         from work.few(invoice_ids) k
-        cross join lateral (select * from billing.invoice i
+        cross join lateral (select * from billing.invoices i
                             where i.organization_id = organization and i.id = k.element offset 0) i
-        cross join lateral (select n.invoice_number from billing.invoice_number n
+        cross join lateral (select n.invoice_number from billing.invoice_numbers n
                             where n.organization_id = organization and n.invoice_id between i.id and i.id
                             order by n.invoice_id offset 0) n
         cross join lateral (
@@ -29,14 +29,14 @@ begin
                        'quantity': l.quantity, 'unit_code': l.unit_code, 'unit_price': l.unit_price,
                        'discount_percent': l.discount_percent, 'net_amount': l.net_amount,
                        'tax_category': l.tax_category, 'tax_rate': l.tax_rate) order by l.line_number) as lines
-            from (select * from billing.issued_invoice_line l
+            from (select * from billing.invoice_lines l
                   where l.organization_id = organization and l.invoice_id = i.id offset 0) l) l
         cross join lateral (
             select json_agg(json_object(
                        'tax_category': t.tax_category, 'tax_rate': t.tax_rate,
                        'allowance_amount': t.allowance_amount, 'taxable_amount': t.taxable_amount,
                        'tax_amount': t.tax_amount) order by t.tax_category, t.tax_rate) as taxes
-            from (select * from billing.issued_invoice_tax t
+            from (select * from billing.invoice_taxes t
                   where t.organization_id = organization and t.invoice_id = i.id offset 0) t) t
         order by k.place;
 end
@@ -57,7 +57,7 @@ begin
         select i.id, case when r.base_currency = i.currency then r.rate
                           else trim_scale(round(1 / r.rate, 9 - floor(log(1 / r.rate))::integer)) end
         from work.few(invoice_ids) k
-        cross join lateral (select * from billing.invoice i
+        cross join lateral (select * from billing.invoices i
                             where i.organization_id = organization and i.id = k.element offset 0) i
         cross join lateral (
             select i.exchange_rate_base as base_currency, i.exchange_rate as rate where i.tax_currency = home
@@ -82,9 +82,9 @@ begin
     return query
         select c.id, coalesce(c.currency, i.currency)
         from work.few(customer_ids) k
-        cross join lateral (select * from billing.customer c
+        cross join lateral (select * from billing.customers c
                             where c.organization_id = organization and c.id = k.element offset 0) c
-        left join lateral (select i.currency from billing.invoice i
+        left join lateral (select i.currency from billing.invoices i
                            where i.customer_id = c.id and i.organization_id = organization
                              and i.document_kind = 'invoice' and i.status <> 'void'
                            order by i.id desc limit 1) i on c.currency is null
@@ -216,65 +216,18 @@ $$;
 -- Those whose operation is still open wait on.
 create or replace function quickbooks.look_first(entity text, local_ids uuid[])
 returns void
-language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_sort = off
-as $$
-declare
-    organization constant uuid := organizations.current();
-    subjects constant text[] := local_ids::text[];
-begin
-    update work.batch_item i set available_at = i.created_at
-    from (select w.ctid as version from work.batch_item w
-          where w.organization_id = organization and w.kind = 'quickbooks_push_' || entity and w.status = 'pending'
-            and w.available_at > clock_timestamp() and w.error_code in ('OUTCOME_UNKNOWN', 'UNDER_WAY')
-            and w.subject_id = any (subjects)
-            and not exists (select from quickbooks.sent_operation o
-                            where o.local_id = w.subject_id::uuid and o.entity_type = entity
-                              and o.organization_id = organization and o.outcome is null)
-          order by w.available_at, w.id
-          for no key update skip locked) w
-    where i.ctid = w.version and i.organization_id = organization;
-end
-$$;
-
--- What waits for a customer or an item that QuickBooks did not have is due at once: one of them has come there.
-create or replace function quickbooks.wake_waiting(waiting_kind text)
-returns bigint
-language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
-as $$
-declare
-    organization constant uuid := organizations.current();
-    woken bigint;
-begin
-    update work.batch_item i set available_at = clock_timestamp()
-    from (select w.ctid as version from work.batch_item w
-          where w.organization_id = organization and w.kind = waiting_kind and w.status = 'pending'
-            and w.available_at > clock_timestamp() and w.error_code = 'WAITS_FOR_OTHERS'
-          order by w.available_at, w.id
-          for no key update skip locked) w
-    where i.ctid = w.version and i.organization_id = organization;
-    get diagnostics woken = row_count;
-    return woken;
-end
-$$;
-
--- A batch job leads over what waits in the continuous queue for the same records, so that the two are not worked on side
--- by side. Whoever takes an item of the job takes the entry with it; if the job is cancelled, the entry comes up later.
-create or replace function quickbooks.let_job_lead(entity text, local_ids text[])
-returns void
-language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off
 as $$
 declare
     organization constant uuid := organizations.current();
 begin
-    update work.batch_item i set available_at = greatest(i.available_at, clock_timestamp() + interval '1 hour')
-    from (select w.version from work.few(local_ids) k
-          cross join lateral (select w.ctid as version from work.batch_item w
-                              where w.organization_id = organization and w.kind = 'quickbooks_push_' || entity
-                                and w.subject_id = k.element and w.status = 'pending' and w.job_id is null
-                              offset 0 for no key update skip locked) w) w
-    where i.ctid = w.version and i.organization_id = organization;
+    perform work.make_due(
+        'quickbooks_push_' || entity, '{OUTCOME_UNKNOWN,UNDER_WAY}',
+        array(select k.element::text from work.few(local_ids) k
+              where not exists (select from quickbooks.sent_operation o
+                                where o.local_id = k.element and o.entity_type = entity
+                                  and o.organization_id = organization and o.outcome is null)),
+        ahead => true);
 end
 $$;
 
@@ -289,19 +242,19 @@ declare
     missing text[];
 begin
     if entity = 'customer' then
-        select array_agg(c.id::text order by c.id) into missing from billing.customer c
+        select array_agg(c.id::text order by c.id) into missing from billing.customers c
         where c.organization_id = organization and c.is_active
           and not exists (select from quickbooks.mapping m where m.organization_id = organization
                           and m.realm_id = realm and m.entity_type = entity and m.local_id = c.id);
     elsif entity = 'item' then
-        select array_agg(i.id::text order by i.id) into missing from billing.item i
+        select array_agg(i.id::text order by i.id) into missing from billing.items i
         where i.organization_id = organization and i.is_active
           and not exists (select from quickbooks.mapping m where m.organization_id = organization
                           and m.realm_id = realm and m.entity_type = entity and m.local_id = i.id);
     else
         select array_agg(i.id::text order by n.issue_date, n.number) into missing
-        from billing.invoice i
-        join billing.invoice_number n on n.organization_id = organization and n.invoice_id = i.id
+        from billing.invoices i
+        join billing.invoice_numbers n on n.organization_id = organization and n.invoice_id = i.id
         where i.organization_id = organization and i.document_kind = 'invoice' and i.status <> 'void'
           and not exists (select from quickbooks.mapping m where m.organization_id = organization
                           and m.realm_id = realm and m.entity_type = entity and m.local_id = i.id);
@@ -309,7 +262,7 @@ begin
     if missing is null then
         return null;
     end if;
-    perform quickbooks.let_job_lead(entity, missing);
+    perform work.let_job_lead('quickbooks_push_' || entity, missing);
     return work.create_job('quickbooks_push_' || entity, missing, '{}', creator);
 end
 $$;

@@ -52,17 +52,17 @@ def failed_entries(connection: Connection, entity: EntityType, since: datetime, 
             f"""select coalesce({_NAMES[entity]}, f.subject_id) as name, coalesce(f.error_code, '') as code,
                        coalesce(f.error_message, '') as message, f.is_final
                 from (
-                    (select i.subject_id, i.error_code, i.error_message, true as is_final from work.batch_item i
+                    (select i.subject_id, i.error_code, i.error_message, true as is_final from work.items i
                      where i.organization_id = organizations.current() and i.kind = :kind
                        and i.job_id is null and i.finished_at >= :since and i.status = 'failed'
                      order by i.finished_at desc limit :limit)
                     union all
-                    (select i.subject_id, i.error_code, i.error_message, true from work.batch_item i
+                    (select i.subject_id, i.error_code, i.error_message, true from work.items i
                      where i.organization_id = organizations.current() and i.kind = :kind
                        and i.job_id is not null and i.finished_at >= :since and i.status = 'failed'
                      limit :limit)
                     union all
-                    (select i.subject_id, i.error_code, i.error_message, false from work.batch_item i
+                    (select i.subject_id, i.error_code, i.error_message, false from work.items i
                      where i.organization_id = organizations.current() and i.kind = :kind
                        and i.status = 'pending' and i.error_code is not null
                      order by i.available_at limit :limit)) f
@@ -111,7 +111,7 @@ def conflicts_since(
 
 _OF = "where r.organization_id = organizations.current() and r"
 _NAMES = {
-    EntityType.CUSTOMER: f"(select r.name from billing.customer r {_OF}.id = s.id)",
-    EntityType.ITEM: f"(select r.sku from billing.item r {_OF}.id = s.id)",
-    EntityType.INVOICE: f"(select r.invoice_number from billing.invoice_number r {_OF}.invoice_id = s.id)",
+    EntityType.CUSTOMER: f"(select r.name from billing.customers r {_OF}.id = s.id)",
+    EntityType.ITEM: f"(select r.sku from billing.items r {_OF}.id = s.id)",
+    EntityType.INVOICE: f"(select r.invoice_number from billing.invoice_numbers r {_OF}.invoice_id = s.id)",
 }

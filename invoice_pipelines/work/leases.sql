@@ -329,3 +329,59 @@ begin
     return next;
 end
 $$;
+
+-- Items of a kind that wait for one of these reasons are due at once, `ahead` of all that came after them; of some
+-- subjects, or of all. Returns how many.
+create or replace function work.make_due(
+    item_kind text, codes text[], subjects text[] default null, ahead boolean default false
+)
+returns bigint
+language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_sort = off
+as $$
+declare
+    organization constant uuid := organizations.current();
+    woken bigint;
+begin
+    update work.batch_item i set available_at = case when ahead then i.created_at else clock_timestamp() end
+    from (select w.ctid as version from work.batch_item w
+          where w.organization_id = organization and w.kind = item_kind and w.status = 'pending'
+            and w.available_at > clock_timestamp() and w.error_code = any (codes)
+            and (subjects is null or w.subject_id = any (subjects))
+          order by w.available_at, w.id
+          for no key update skip locked) w
+    where i.ctid = w.version and i.organization_id = organization;
+    get diagnostics woken = row_count;
+    return woken;
+end
+$$;
+
+-- Entries of the continuous queue of some subjects are due no sooner than one moment, and no later than another.
+create or replace function work.move_entries(
+    item_kind text, subjects text[], no_sooner timestamptz default null, no_later timestamptz default null
+)
+returns void
+language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
+set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    organization constant uuid := organizations.current();
+begin
+    update work.batch_item i set available_at = least(greatest(i.available_at, no_sooner), no_later)
+    from (select w.version from work.few(subjects) k
+          cross join lateral (select w.ctid as version from work.batch_item w
+                              where w.organization_id = organization and w.kind = item_kind
+                                and w.subject_id = k.element and w.status = 'pending' and w.job_id is null
+                              offset 0 for no key update skip locked) w) w
+    where i.ctid = w.version and i.organization_id = organization;
+end
+$$;
+
+-- A batch job leads over what waits in the continuous queue for the same subjects, so that the two are not worked on side
+-- by side. Whoever takes an item of the job takes the entry with it; if the job is cancelled, the entry comes up later.
+create or replace function work.let_job_lead(item_kind text, subjects text[])
+returns void
+language sql
+as $$
+    select work.move_entries(item_kind, subjects, no_sooner => clock_timestamp() + interval '1 hour')
+$$;

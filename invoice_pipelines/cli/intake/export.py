@@ -1,4 +1,4 @@
-"""Holds the commands of `export`: run one, see what it would do, ask for invoices again, write lost files again."""
+"""The commands of `export`: run one, see what it would do, ask for invoices again, write lost files again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from sqlalchemy import text
 
 from invoice_pipelines.cli.intake.datev import show_refused
 from invoice_pipelines.cli.output import console, table
@@ -15,7 +14,7 @@ from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.intake.exports.datev.ledger import Sum
-from invoice_pipelines.intake.exports.datev.writing import rewrite_batches
+from invoice_pipelines.intake.exports.datev.writing import completed_batches, rewrite_batches
 from invoice_pipelines.intake.exports.export_file import ExportFile, Place
 from invoice_pipelines.intake.exports.exporting import preview_exports, waiting_invoices
 from invoice_pipelines.intake.received_invoices import ask_for_new_export
@@ -143,13 +142,7 @@ def rewrite(
         found = find_organization(engine, organization)
         place = Place(found.id, found.slug, root_path(settings.exports_root), root_path(settings.originals_root))
         with organization_scope(engine, found.id) as connection:
-            export_id = connection.execute(
-                text(
-                    """select id from intake.export
-                       where export_number = :number and format = 'DATEV' and status = 'completed'"""
-                ),
-                {"number": number},
-            ).scalar_one_or_none()
+            export_id = completed_batches(connection, number)
             if export_id is None:
                 raise typer.BadParameter(f"{organization} has no completed DATEV export {number}")
             files = rewrite_batches(connection, export_id, place)

@@ -38,7 +38,7 @@ class ProcessUploads(dg.Config):
     """Which uploads to process now."""
 
     organization: str = Field(description="Slug of the organization.")
-    upload_ids: list[str] = Field(description="Ids of the uploads (intake.upload.id).")
+    upload_ids: list[str] = Field(description="Ids of the uploads.")
 
 
 @dg.op

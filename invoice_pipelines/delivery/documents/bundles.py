@@ -69,7 +69,7 @@ def are_bundles_waiting(connection: Connection, job_id: UUID) -> bool:
         connection.execute(
             text(
                 """select exists (
-                       select from work.batch_item i
+                       select from work.items i
                        where i.organization_id = organizations.current() and i.job_id is null
                          and i.kind = :kind and i.subject_id = :subject and i.status in ('pending', 'processing'))"""
             ),
@@ -139,12 +139,12 @@ def _documents(
     rows = connection.execute(
         text(
             """select n.invoice_id, i.language
-               from work.batch_item t
+               from work.items t
                cross join lateral (
-                   select n.invoice_id, n.series, n.period, n.number from billing.invoice_number n
+                   select n.invoice_id, n.series, n.period, n.number from billing.invoice_numbers n
                    where n.organization_id = t.organization_id and n.invoice_id = cast(t.subject_id as uuid) offset 0) n
                cross join lateral (
-                   select i.language from billing.invoice i
+                   select i.language from billing.invoices i
                    where i.organization_id = t.organization_id and i.id = n.invoice_id offset 0) i
                where t.organization_id = organizations.current() and t.job_id = :job_id
                  and t.status in ('succeeded', 'skipped')

@@ -66,11 +66,7 @@ def send_again(connection: Connection, message_id: UUID, *, decided_by: str) -> 
     update_message(connection, message_id, status="waiting", error_code=None, error_message=None, ended_at=None)
     enqueue(connection, SEND_MESSAGE, [message_id])
     connection.execute(
-        text(
-            """update work.batch_item set available_at = now()
-               where organization_id = organizations.current() and kind = :kind
-                 and subject_id = :subject and status = 'pending' and job_id is null and available_at > now()"""
-        ),
+        text("select work.move_entries(:kind, array[:subject], no_later => now())"),
         {"kind": SEND_MESSAGE, "subject": str(message_id)},
     )
     record_event(connection, message_id, "sent_again", created_by=decided_by)
@@ -136,13 +132,13 @@ def cancel_messages_of_cancelled_jobs(connection: Connection) -> int:
                set status = 'cancelled', ended_at = clock_timestamp(), error_code = 'JOB_CANCELLED',
                    error_message = 'The batch job that asked for it was cancelled.'
                where m.organization_id = organizations.current() and m.status = 'waiting'
-                 and exists (select from work.batch_job j
+                 and exists (select from work.jobs j
                              where j.organization_id = m.organization_id and j.id = m.batch_job_id
                                and j.status = 'cancelled' offset 0)
-                 and not exists (select from work.batch_item i
+                 and not exists (select from work.items i
                                  where i.organization_id = m.organization_id and i.kind = :kind
                                    and i.subject_id = m.id::text and i.status = 'pending' and i.job_id is null offset 0)
-                 and not exists (select from work.batch_item i
+                 and not exists (select from work.items i
                                  where i.organization_id = m.organization_id and i.kind = :kind
                                    and i.subject_id = m.id::text and i.status = 'processing' offset 0)"""
         ),

@@ -202,11 +202,11 @@ def insert_message(
                    channel, recipient, redirected_from, language, wishes, notification_id, batch_job_id, created_by)
                select i.organization_id, i.id, n.invoice_number, i.customer_id, :purpose, :level, :channel, :recipient,
                       :redirected_from, :language, cast(:wishes as jsonb), :notification, :job,
-                      coalesce((select j.created_by from work.batch_job j
+                      coalesce((select j.created_by from work.jobs j
                                 where j.organization_id = i.organization_id and j.id = :job),
                                current_setting('application_name'))
-               from billing.invoice i
-               join billing.invoice_number n on n.invoice_id = i.id and n.organization_id = i.organization_id
+               from billing.invoices i
+               join billing.invoice_numbers n on n.invoice_id = i.id and n.organization_id = i.organization_id
                where i.organization_id = organizations.current() and i.id = :invoice
                on conflict (invoice_id, purpose, level, channel, recipient, organization_id) do nothing
                returning *"""

@@ -55,7 +55,7 @@ def what_is_wanted(connection: Connection, claimed: Claim, item: Item) -> Wanted
             notification_id, channel = notification_and_channel(item.subject_id)
             row = connection.execute(
                 text(
-                    """select n.invoice_id, n.level from overdue.notification n
+                    """select n.invoice_id, n.level from overdue.notifications n
                        where n.organization_id = organizations.current() and n.id = :id"""
                 ),
                 {"id": notification_id},

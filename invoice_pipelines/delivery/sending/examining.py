@@ -206,7 +206,7 @@ def still_wanted(connection: Connection, message: Message) -> tuple[str, str] | 
     connection.execute(text("select billing.hold_invoices(array[cast(:id as uuid)])"), {"id": message.invoice_id})
     status = connection.execute(
         text(
-            """select i.status from billing.invoice i
+            """select i.status from billing.invoices i
                where i.organization_id = organizations.current() and i.id = :id"""
         ),
         {"id": message.invoice_id},
@@ -226,15 +226,15 @@ def invoice_facts(connection: Connection, invoice_id: UUID) -> Row[Any] | None:
             """select i.status, n.invoice_number, c.email, c.phone, c.country_code, clock_timestamp() as now
                from work.few(array[cast(:id as uuid)]) k
                cross join lateral (
-                   select i.id, i.status, i.customer_id from billing.invoice i
+                   select i.id, i.status, i.customer_id from billing.invoices i
                    where i.organization_id = organizations.current() and i.id = k.element
                    offset 0) i
                cross join lateral (
-                   select n.invoice_number from billing.invoice_number n
+                   select n.invoice_number from billing.invoice_numbers n
                    where n.organization_id = organizations.current() and n.invoice_id = i.id
                    offset 0) n
                cross join lateral (
-                   select c.email, c.phone, c.country_code from billing.customer c
+                   select c.email, c.phone, c.country_code from billing.customers c
                    where c.organization_id = organizations.current() and c.id = i.customer_id
                    offset 0) c"""
         ),
@@ -273,7 +273,7 @@ def _changed(connection: Connection, message: Message, **values: Any) -> Message
 def _asked_at(connection: Connection, item: Item) -> datetime:
     asked_at: datetime = connection.execute(
         text(
-            """select i.created_at from work.batch_item i
+            """select i.created_at from work.items i
                where i.organization_id = organizations.current() and i.id = :id"""
         ),
         {"id": item.id},

@@ -228,9 +228,10 @@ def find_conflict(connection: Connection, written: str, *, lock: bool = False) -
 _OF = "where r.organization_id = c.organization_id and r"
 _CONFLICT = f"""
     select c.*, case c.entity_type
-               when 'customer' then (select r.customer_number from billing.customer r {_OF}.id = c.local_id)
-               when 'item' then (select r.sku from billing.item r {_OF}.id = c.local_id)
-               when 'invoice' then (select r.invoice_number from billing.invoice_number r {_OF}.invoice_id = c.local_id)
+               when 'customer' then (select r.customer_number from billing.customers r {_OF}.id = c.local_id)
+               when 'item' then (select r.sku from billing.items r {_OF}.id = c.local_id)
+               when 'invoice' then (select r.invoice_number from billing.invoice_numbers r
+                                    {_OF}.invoice_id = c.local_id)
            end as record
     from quickbooks.conflict c"""
 

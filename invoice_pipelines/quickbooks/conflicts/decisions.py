@@ -134,7 +134,7 @@ def _checked(connection: Connection, entity: EntityType, local_id: UUID, field: 
     if field == "sku":
         taken = connection.execute(
             text(
-                """select 1 from billing.item where organization_id = organizations.current()
+                """select 1 from billing.items where organization_id = organizations.current()
                    and sku = :sku and id <> :id"""
             ),
             {"sku": value, "id": local_id},

@@ -109,7 +109,7 @@ def drifted_invoices(connection: Connection) -> Finding:
                     where m.organization_id = c.organization_id and m.realm_id = c.realm_id and m.drift is not null
                     order by m.organization_id, m.realm_id, m.local_id) d
                 left join lateral (
-                    select n.invoice_number from billing.invoice_number n
+                    select n.invoice_number from billing.invoice_numbers n
                     where n.organization_id = d.organization_id and n.invoice_id = d.local_id offset 0) n on true
                 where c.status <> 'disconnected'
                 order by 1 limit {SAMPLE}"""

@@ -362,7 +362,7 @@ def _anomalies(connection: Connection, anomalies: Sequence[Anomaly], books: _Boo
             text(
                 """select k.element as id, n.invoice_number from work.few(cast(:ids as uuid[])) k
                    cross join lateral (
-                       select n.invoice_number from billing.invoice_number n
+                       select n.invoice_number from billing.invoice_numbers n
                        where n.organization_id = organizations.current()
                          and n.invoice_id between k.element and k.element order by n.invoice_id offset 0) n"""
             ),

@@ -20,21 +20,21 @@ def paid_and_due_that_do_not_tie(connection: Connection, *, latest: int = LATEST
         connection,
         f"""with invoice as materialized (select distinct p.organization_id, a.invoice_id from ({_PAYMENTS}) p
                 cross join lateral (
-                    select a.invoice_id from billing.payment_allocation a
+                    select a.invoice_id from billing.payment_allocations a
                     where a.organization_id = p.organization_id and a.payment_id = p.id offset 0) a)
             select coalesce(n.invoice_number, k.invoice_id::text) as name
             from invoice k
             cross join lateral (
-                select * from billing.invoice i
+                select * from billing.invoices i
                 where i.organization_id = k.organization_id and i.id = k.invoice_id offset 0) i
             cross join lateral (
                 select coalesce(sum(a.applied_amount), 0) as paid
-                from (select a.applied_amount from billing.payment_allocation a
+                from (select a.applied_amount from billing.payment_allocations a
                       where a.invoice_id between k.invoice_id and k.invoice_id
                         and a.organization_id = k.organization_id
                       order by a.invoice_id offset 0) a) a
             left join lateral (
-                select n.invoice_number from billing.invoice_number n
+                select n.invoice_number from billing.invoice_numbers n
                 where n.organization_id = k.organization_id and n.invoice_id = k.invoice_id offset 0) n on true
             where i.amount_paid <> a.paid
                or i.status <> 'void' and i.amount_paid + i.amount_credited + i.amount_due <> i.gross_amount
@@ -78,13 +78,13 @@ def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> 
                 cross join lateral (
                     select p.id from (values (null), ('credit'), ('deposit')) part (key)
                     cross join lateral (
-                        select p.id, p.status from billing.payment p
+                        select p.id, p.status from billing.payments p
                         where p.organization_id = d.organization_id and p.source = 'quickbooks'
                           and p.external_id = concat_ws(':', d.realm_id, 'payment', d.quickbooks_id, part.key)
                         offset 0) p
                     where p.status = 'active') p
                 cross join lateral (
-                    select a.invoice_id, a.amount from billing.payment_allocation a
+                    select a.invoice_id, a.amount from billing.payment_allocations a
                     where a.organization_id = d.organization_id and a.payment_id = p.id offset 0) a
                 group by d.quickbooks_id, a.invoice_id
             )
@@ -114,7 +114,8 @@ def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> 
 
 
 # Ids are made in the order of time (uuidv7).
-_PAYMENTS = """select * from (select * from billing.payment order by organization_id desc, id desc limit :latest) newest
+_PAYMENTS = """select *
+    from (select * from billing.payments order by organization_id desc, id desc limit :latest) newest
     where newest.source = 'quickbooks'"""
 
 

@@ -63,7 +63,7 @@ def invoices_of_inactive(connection: Connection, realm_id: str, quickbooks_ids: 
                      and m.entity_type = 'customer' and m.quickbooks_id = k.element and m.state = 'active'
                      and m.snapshot ->> 'is_active' = 'true' offset 0) c
                cross join lateral (
-                   select n.quickbooks_id from billing.invoice i
+                   select n.quickbooks_id from billing.invoices i
                    cross join lateral (
                        select n.quickbooks_id from quickbooks.mapping n
                        where n.organization_id = i.organization_id and n.realm_id = :realm_id

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from invoice_pipelines.quickbooks.values import Deleted
 
 _THEIRS = ("unit_price", "is_active")
-_LARGEST_QUANTITY = Decimal("999999999999.999")  # billing.item.quantity_on_hand, numeric(15, 3)
+_LARGEST_QUANTITY = Decimal("999999999999.999")  # billing.items.quantity_on_hand, numeric(15, 3)
 _AT_ONCE = 1000
 
 

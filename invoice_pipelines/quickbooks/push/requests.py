@@ -30,11 +30,11 @@ def ask_for_invoices(connection: Connection, invoices: Sequence[str], *, created
             """select g.place, coalesce(n.invoice_id, i.id) as id
                from unnest(cast(:given as text[])) with ordinality as g (name, place)
                left join lateral (
-                   select n.invoice_id from billing.invoice_number n
+                   select n.invoice_id from billing.invoice_numbers n
                    where n.organization_id = organizations.current()
                      and n.invoice_number = g.name offset 0) n on true
                left join lateral (
-                   select i.id from billing.invoice i
+                   select i.id from billing.invoices i
                    where i.organization_id = organizations.current()
                      and i.id = case when pg_input_is_valid(g.name, 'uuid') then g.name::uuid end offset 0) i on true
                order by g.place"""
@@ -45,7 +45,7 @@ def ask_for_invoices(connection: Connection, invoices: Sequence[str], *, created
         more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
         raise RequestError(f"invoices: there is no {', '.join(unknown[:NAMED])}{more} in this organization.")
     connection.execute(
-        text("select quickbooks.let_job_lead(:entity, cast(:ids as text[]))"),
-        {"entity": EntityType.INVOICE.value, "ids": [str(row.id) for row in rows]},
+        text("select work.let_job_lead(:kind, cast(:ids as text[]))"),
+        {"kind": KINDS[EntityType.INVOICE], "ids": [str(row.id) for row in rows]},
     )
     return create_job(connection, KINDS[EntityType.INVOICE], [row.id for row in rows], created_by=created_by)

@@ -352,12 +352,13 @@ class Settler:
             return found.first() is not None
 
     def _own_key(self, local_id: UUID) -> str:
-        key = "customer_number" if self._entity is EntityType.CUSTOMER else "sku"
+        is_customer = self._entity is EntityType.CUSTOMER
+        key, view = ("customer_number", "billing.customers") if is_customer else ("sku", "billing.items")
         with self._scope() as connection:
             return str(
                 connection.execute(
                     text(
-                        f"""select {key} from billing.{self._entity.value}
+                        f"""select {key} from {view}
                             where organization_id = organizations.current() and id = :id"""
                     ),
                     {"id": local_id},
@@ -420,7 +421,9 @@ def record(
             effect(connection)
     end_operations(connection, batch, {b_id: each.ended for b_id, each in settled.items()}, intuit_tid=intuit_tid)
     if news and entity is not EntityType.INVOICE:
-        connection.execute(text("select quickbooks.wake_waiting(:kind)"), {"kind": KINDS[EntityType.INVOICE]})
+        connection.execute(
+            text("select work.make_due(:kind, '{WAITS_FOR_OTHERS}')"), {"kind": KINDS[EntityType.INVOICE]}
+        )
 
 
 def _snapshot_after(

@@ -64,7 +64,7 @@ ITEM = (
     Field("item_type", ("Type",)),
 )
 SYNCED = {EntityType.CUSTOMER: CUSTOMER, EntityType.ITEM: ITEM}
-"""A further column of customers is a line here, and one in the triggers of capture.sql."""
+"""A further column of customers is a line here, and one in the triggers of change_capture.sql."""
 FIELDS: Mapping[EntityType, tuple[str, ...]] = {
     entity: tuple(field.name for field in fields) for entity, fields in SYNCED.items()
 }
@@ -75,7 +75,7 @@ NOT_ITEMS = ("Category", "Group")
 _INACTIVE_NAME = re.compile(r" \(deleted(?: ?[0-9]+)?\)$")
 _CARRIED = ("Line3", "Line4", "Line5", "CountrySubDivisionCode")
 _UNITS_OF_TIME = frozenset(["SEC", "MIN", "HUR", "LH", "DAY", "WEE", "MON", "QAN", "ANN"])  # UN/ECE recommendation 20
-_LARGEST_PRICE = Decimal("9999999999.9999")  # billing.item.unit_price, numeric(14, 4)
+_LARGEST_PRICE = Decimal("9999999999.9999")  # billing.items.unit_price, numeric(14, 4)
 
 
 class UnusableDocument(Exception):
@@ -83,12 +83,12 @@ class UnusableDocument(Exception):
 
 
 def customer_fields(row: Mapping[str, Any]) -> Fields:
-    """The synced fields of a row of billing.customer."""
+    """The synced fields of a row of billing.customers."""
     return {field.name: _text(row[field.name]) for field in CUSTOMER} | {"is_active": bool(row["is_active"])}
 
 
 def item_fields(row: Mapping[str, Any]) -> Fields:
-    """The synced fields of a row of billing.item."""
+    """The synced fields of a row of billing.items."""
     return {
         **{field: _text(row[field]) for field in ("name", "sku", "description")},
         "unit_price": price(row["unit_price"]),
@@ -240,12 +240,12 @@ def load_records(
     connection: Connection, entity: EntityType, local_ids: Iterable[UUID], *, lock: bool = False
 ) -> list[dict[str, Any]]:
     """Our rows as they are, in the order of their ids, which is also the order in which `lock` locks them."""
-    table = _table(entity)
+    view = _view(entity)
     rows = (
         connection.execute(
             text(
                 f"""select r.* from work.few(cast(:ids as uuid[])) k
-                    cross join lateral (select r.* from billing.{table} r
+                    cross join lateral (select r.* from {view} r
                                         where r.organization_id = organizations.current()
                                           and r.id = k.element
                                         {"for no key update" if lock else "offset 0"}) r"""
@@ -270,18 +270,18 @@ def store_fields(connection: Connection, entity: EntityType, changes: Mapping[UU
     assignments = ", ".join(
         f"{c} = case when v.new ? '{c}' then (v.new ->> '{c}'){casts.get(c, '')} else r.{c} end" for c in columns
     )
-    table = _table(entity)
+    view = _view(entity)
     with unseen_by_capture(connection):
         connection.execute(
             text(
-                f"""update billing.{table} r set {assignments}, updated_at = now()
-                    from (select k.ctid, n.element as new
+                f"""update {view} r set {assignments}, updated_at = now()
+                    from (select k.version, n.element as new
                           from work.few(cast(:ids as uuid[])) i
                           join lateral work.few(cast(:fields as jsonb[])) n on n.place = i.place
-                          cross join lateral (select r.ctid from billing.{table} r
+                          cross join lateral (select r.version from {view} r
                                               where r.organization_id = organizations.current()
                                                 and r.id = i.element offset 0) k) v
-                    where r.ctid = v.ctid"""
+                    where r.version = v.version"""
             ),
             {"ids": list(changes), "fields": [as_json(fields) for fields in changes.values()]},
         )
@@ -301,8 +301,8 @@ def price(value: object) -> str:
     return f"{rounded.normalize():f}"
 
 
-def _table(entity: EntityType) -> str:
-    return {EntityType.CUSTOMER: "customer", EntityType.ITEM: "item"}[entity]
+def _view(entity: EntityType) -> str:
+    return {EntityType.CUSTOMER: "billing.customers", EntityType.ITEM: "billing.items"}[entity]
 
 
 def _text(value: object) -> str | None:

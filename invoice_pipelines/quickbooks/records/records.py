@@ -81,10 +81,10 @@ def candidates(
     could not be used, as row-level security comes before functions such as lower.
     """
     columns = {
-        EntityType.CUSTOMER: ("customer", "r.customer_number", "r.email"),
-        EntityType.ITEM: ("item", "r.sku", "null"),
+        EntityType.CUSTOMER: ("billing.customers", "r.customer_number", "r.email"),
+        EntityType.ITEM: ("billing.items", "r.sku", "null"),
     }
-    table, key, email = columns[entity]
+    view, key, email = columns[entity]
     found: list[list[Candidate]] = [[] for _ in names]
     connection.execute(text("select set_config('enable_nestloop', 'off', true)"))
     rows = connection.execute(
@@ -93,7 +93,7 @@ def candidates(
                     select n.place, lower(btrim(n.element)) as folded from work.few(cast(:names as text[])) n
                 ), ours as materialized (
                     select n.place, r.id, {key} as key, r.name, {email} as email
-                    from billing.{table} r join name n on n.folded = lower(btrim(r.name))
+                    from {view} r join name n on n.folded = lower(btrim(r.name))
                     where r.organization_id = organizations.current()
                 )
                 select r.place, r.id, r.key, r.name, r.email from ours r where {_NOT_MAPPED} order by r.place, r.id"""
@@ -112,7 +112,7 @@ def unmapped_items_of(connection: Connection, realm_id: str, skus: Iterable[str]
         text(
             f"""select r.* from work.few(cast(:skus as text[])) k
                 cross join lateral (
-                    select r.id, r.sku, r.name from billing.item r
+                    select r.id, r.sku, r.name from billing.items r
                     where r.organization_id = organizations.current() and r.sku = k.element
                     offset 0) r
                 where {_NOT_MAPPED}"""
@@ -124,12 +124,15 @@ def unmapped_items_of(connection: Connection, realm_id: str, skus: Iterable[str]
 
 def keys_in_use(connection: Connection, entity: EntityType, keys: Iterable[str]) -> dict[str, UUID]:
     """Which customer numbers or SKUs are taken, and by what."""
-    table, key = {EntityType.CUSTOMER: ("customer", "customer_number"), EntityType.ITEM: ("item", "sku")}[entity]
+    view, key = {
+        EntityType.CUSTOMER: ("billing.customers", "customer_number"),
+        EntityType.ITEM: ("billing.items", "sku"),
+    }[entity]
     rows = connection.execute(
         text(
             f"""select k.element, r.id from work.few(cast(:keys as text[])) k
                 cross join lateral (
-                    select r.id from billing.{table} r
+                    select r.id from {view} r
                     where r.organization_id = organizations.current() and r.{key} = k.element
                     offset 0) r"""
         ),
@@ -188,10 +191,10 @@ def add_records(connection: Connection, entity: EntityType, rows: Sequence[Mappi
     """Makes records of ours; returns their ids by customer number or SKU. Change capture does not send them back."""
     if not rows:
         return {}
-    table, key, names = {
-        EntityType.CUSTOMER: ("customer", "customer_number", FIELDS[EntityType.CUSTOMER]),
+    view, key, names = {
+        EntityType.CUSTOMER: ("billing.customers", "customer_number", FIELDS[EntityType.CUSTOMER]),
         EntityType.ITEM: (
-            "item",
+            "billing.items",
             "sku",
             (
                 "tracks_stock",
@@ -204,9 +207,9 @@ def add_records(connection: Connection, entity: EntityType, rows: Sequence[Mappi
     with unseen_by_capture(connection):
         made = connection.execute(
             text(
-                f"""insert into billing.{table} (organization_id, created_by, {columns})
+                f"""insert into {view} (organization_id, created_by, {columns})
                     select organizations.current(), :by, {columns}
-                    from jsonb_populate_recordset(null::billing.{table}, cast(:rows as jsonb))
+                    from jsonb_populate_recordset(null::{view}, cast(:rows as jsonb))
                     order by {key}
                     returning id, {key}"""
             ),

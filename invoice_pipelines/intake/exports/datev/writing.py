@@ -31,6 +31,16 @@ def write_batches(
     return rewrite_batches(connection, export_id, place)
 
 
+def completed_batches(connection: Connection, number: int) -> UUID | None:
+    """The completed DATEV export with a number."""
+    return connection.execute(
+        text(
+            "select id from intake.export where export_number = :number and format = 'DATEV' and status = 'completed'"
+        ),
+        {"number": number},
+    ).scalar_one_or_none()
+
+
 def rewrite_batches(connection: Connection, export_id: UUID, place: Place) -> tuple[ExportFile, ...]:
     """Writes the files of an export again as they were, such as after they were lost."""
     export = connection.execute(
