@@ -12,8 +12,10 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from invoice_pipelines.errors import InvoicePipelinesError
 
-class UnknownName(ValueError):
+
+class UnknownName(InvoicePipelinesError, ValueError):
     """A name that nothing was registered under; the message lists those that are known."""
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.registry import OCR_ENGINES
 
 PREFIX = "INVOICE_PIPELINES_"
@@ -23,7 +24,7 @@ PREFIX = "INVOICE_PIPELINES_"
 _TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
-class SettingsError(Exception):
+class SettingsError(InvoicePipelinesError):
     """A setting has a wrong value. The message names the variable and what is wrong with it."""
 
 

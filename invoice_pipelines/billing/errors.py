@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from invoice_pipelines.errors import InvoicePipelinesError
+
 _FOR_PEOPLE = frozenset({"IP001", "IP002"})
 """SQLSTATEs of the SQL functions of billing whose messages are written for people."""
 
 
-class BillingError(Exception):
+class BillingError(InvoicePipelinesError):
     """A request is refused; nothing was done. The message is one line that says what is wrong and what to do."""
 
 

@@ -1,4 +1,4 @@
-"""What must always be true of an organization's issued invoices, as queries for what breaks it.
+"""What must always be true of an organization's issued invoices, and queries for what breaks it.
 
 PostgreSQL refuses most of this when it is written (constraints, triggers); here is asked whether it holds. A check
 looks at the newest LATEST invoices, so that it takes seconds whatever there is; `latest=None` looks at all of them.
@@ -7,7 +7,6 @@ What lies further back was looked at before, and what it says cannot change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,24 +14,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.work import promises as work_promises
+from invoice_pipelines.promises import Finding, Promise, offending
+from invoice_pipelines.work.promises import jobs_that_disagree
 
 LATEST = 100_000
 _ALL = 2**62
-SAMPLE = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What breaks a promise: how many, and the first 20 by name (a number, an order number, an SKU)."""
-
-    count: int
-    sample: tuple[str, ...]
-
-    @property
-    def kept(self) -> bool:
-        """Whether nothing breaks the promise."""
-        return self.count == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +43,7 @@ class ExplainedNumber:
     voided_at: datetime | None
 
 
-def numbers_with_gaps(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+def numbers_with_gaps(connection: Connection, latest: int | None = LATEST) -> Finding:
     """The numbers of a series follow one another, from 1 to the one before the counter's next."""
     return _find(
         connection,
@@ -80,7 +66,7 @@ def numbers_with_gaps(connection: Connection, *, latest: int | None = LATEST) ->
     )
 
 
-def numbers_given_twice(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+def numbers_given_twice(connection: Connection, latest: int | None = LATEST) -> Finding:
     """No number stands on two invoices, and no invoice has two numbers."""
     return _find(
         connection,
@@ -91,7 +77,7 @@ def numbers_given_twice(connection: Connection, *, latest: int | None = LATEST) 
     )
 
 
-def dates_out_of_order(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+def dates_out_of_order(connection: Connection, latest: int | None = LATEST) -> Finding:
     """A later number never has an earlier date, and the date of a number is that of its invoice."""
     return _find(
         connection,
@@ -109,7 +95,7 @@ def dates_out_of_order(connection: Connection, *, latest: int | None = LATEST) -
     )
 
 
-def invoices_without_number_or_lines(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+def invoices_without_number_or_lines(connection: Connection, latest: int | None = LATEST) -> Finding:
     """Every invoice has a number, lines, and VAT by category and rate."""
     return _find(
         connection,
@@ -124,7 +110,7 @@ def invoices_without_number_or_lines(connection: Connection, *, latest: int | No
     )
 
 
-def amounts_that_do_not_tie(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+def amounts_that_do_not_tie(connection: Connection, latest: int | None = LATEST) -> Finding:
     """Header, lines and VAT say the same, to the last digit of the currency.
 
     Sum of lines (BR-CO-10), allowances (BR-CO-11), net (BR-CO-13), VAT (BR-CO-14), gross (BR-CO-15); per category and
@@ -165,7 +151,7 @@ def amounts_that_do_not_tie(connection: Connection, *, latest: int | None = LATE
     )
 
 
-def settlements_that_do_not_tie(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+def settlements_that_do_not_tie(connection: Connection, latest: int | None = LATEST) -> Finding:
     """Paid + credited + due is the gross amount, and the status says the same. Paid is what counts of the allocations
     of payments that are neither void nor deleted, and credited the sum of the credit notes.
     """
@@ -192,7 +178,7 @@ def settlements_that_do_not_tie(connection: Connection, *, latest: int | None = 
     )
 
 
-def lines_without_invoice_or_item(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+def lines_without_invoice_or_item(connection: Connection, latest: int | None = LATEST) -> Finding:
     """Every line and VAT breakdown is that of an invoice, and the item that a line names is there."""
     return _find(
         connection,
@@ -211,7 +197,7 @@ def lines_without_invoice_or_item(connection: Connection, *, latest: int | None 
     )
 
 
-def events_that_do_not_tell_what_happened(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+def events_that_do_not_tell_what_happened(connection: Connection, latest: int | None = LATEST) -> Finding:
     """Every void has one event, with the same moment, person and reason; every credit note has one with its amount; and
     no event tells of a void, a credit note or a payment that there never was, or has another time than its id. Which
     payments it was paid by, an event says since the login is noted.
@@ -249,7 +235,7 @@ def events_that_do_not_tell_what_happened(connection: Connection, *, latest: int
     )
 
 
-def payments_that_their_events_do_not_tell(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+def payments_that_their_events_do_not_tell(connection: Connection, latest: int | None = LATEST) -> Finding:
     """A payment and its allocations are as the last of its events left them."""
     return _find(
         connection,
@@ -266,7 +252,7 @@ def payments_that_their_events_do_not_tell(connection: Connection, *, latest: in
     )
 
 
-def orders_and_invoices_that_disagree(connection: Connection, *, latest: int | None = LATEST) -> Finding:
+def orders_and_invoices_that_disagree(connection: Connection, latest: int | None = LATEST) -> Finding:
     """Every invoiced order has its invoice (or one that was voided), no order has two, and no open order has one."""
     return _find(
         connection,
@@ -290,11 +276,6 @@ def orders_and_invoices_that_disagree(connection: Connection, *, latest: int | N
             group by i.sales_order_id having count(*) > 1 or bool_or(o.status <> 'invoiced')""",
         latest,
     )
-
-
-def jobs_that_disagree(connection: Connection) -> Finding:
-    """Batch jobs of any kind say what their items and their history say."""
-    return Finding(*work_promises.jobs_that_disagree(connection))
 
 
 def items_with_negative_stock(connection: Connection) -> Finding:
@@ -361,9 +342,80 @@ _SECONDS_OF_A_CALL = 60
 
 
 def _find(connection: Connection, query: str, latest: int | None) -> Finding:
-    values: Mapping[str, int] = {"latest": _ALL if latest is None else latest}
-    rows = connection.execute(
-        text(f"select name, count(*) over () from ({query}) offending order by name limit {SAMPLE}"),
-        values if ":latest" in query else {},
-    ).all()
-    return Finding(rows[0][1] if rows else 0, tuple(str(row[0]) for row in rows))
+    values = {"latest": _ALL if latest is None else latest} if ":latest" in query else {}
+    return offending(connection, query, **values)
+
+
+PROMISES = (
+    Promise(
+        "numbers_have_no_gap",
+        "The numbers of each series follow one another from 1 on; every number that was given stands on an invoice.",
+        numbers_with_gaps,
+        blocking=True,
+    ),
+    Promise(
+        "no_number_twice",
+        "No number stands on two invoices, and no invoice has two numbers.",
+        numbers_given_twice,
+        blocking=True,
+    ),
+    Promise(
+        "dates_in_order",
+        "A later number of a series never has an earlier issue date.",
+        dates_out_of_order,
+        blocking=True,
+    ),
+    Promise(
+        "complete_invoices",
+        "Every invoice has a number, lines and VAT by category and rate.",
+        invoices_without_number_or_lines,
+        blocking=True,
+    ),
+    Promise(
+        "amounts_tie",
+        "Header, lines and VAT of every invoice say the same (BR-CO-10 to BR-CO-17).",
+        amounts_that_do_not_tie,
+        blocking=True,
+    ),
+    Promise(
+        "settlements_tie",
+        "Paid + credited + due is the gross amount of every invoice, its status says the same, and what is paid is "
+        "what counts of its payments.",
+        settlements_that_do_not_tie,
+    ),
+    Promise(
+        "lines_belong_to_invoices",
+        "Every line and VAT breakdown is that of an invoice, and the item that a line names is there.",
+        lines_without_invoice_or_item,
+        blocking=True,
+    ),
+    Promise(
+        "events_tell_what_happened",
+        "Every void and credit note has its event, and no event tells of what did not happen or of another time.",
+        events_that_do_not_tell_what_happened,
+    ),
+    Promise(
+        "payments_are_as_their_events_tell",
+        "A payment and its allocations are as the last of its events left them.",
+        payments_that_their_events_do_not_tell,
+    ),
+    Promise(
+        "every_invoiced_order_has_its_invoice",
+        "Every order that is marked as invoiced has one invoice, and no other order has one.",
+        orders_and_invoices_that_disagree,
+        blocking=True,
+    ),
+    Promise(
+        "batch_jobs_tell_what_happened",
+        "The counts of batch jobs of any kind are those of their items, and their history says who asked for them and "
+        "who cancelled them.",
+        lambda connection, _: jobs_that_disagree(connection),
+    ),
+    Promise(
+        "stock_is_never_negative",
+        "No item has less than nothing on hand.",
+        lambda connection, _: items_with_negative_stock(connection),
+    ),
+)
+"""What is promised of the newest invoices, by how many of them are looked at. What stops what would follow (sending,
+booking) is blocking: a wrong invoice must not leave the house."""

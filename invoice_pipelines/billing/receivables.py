@@ -17,8 +17,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.billing.errors import BillingError, refusals_for_people
-from invoice_pipelines.billing.promises import SAMPLE, Finding
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.promises import SAMPLE, Finding, Promise
 
 BUCKETS = {
     "not_due": "not due",
@@ -191,6 +191,20 @@ def aging_that_is_not_what_is_due(receivables: Receivables) -> Finding:
     ]
     return Finding(len(wrong), tuple(wrong[:SAMPLE]))
 
+
+PROMISES = (
+    Promise(
+        "buckets_sum_to_total",
+        "The buckets of each customer and currency sum to its total, and the customers to the currency.",
+        buckets_that_do_not_sum,
+    ),
+    Promise(
+        "aging_is_what_is_due",
+        "The total of each currency is the sum of the amounts due of its open invoices.",
+        aging_that_is_not_what_is_due,
+    ),
+)
+"""What is promised of an aging. None blocks: nothing comes after it that a wrong one would harm."""
 
 _NOW = "coalesce(cast(:now as timestamptz), now())"
 

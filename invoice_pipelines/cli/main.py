@@ -12,7 +12,6 @@ import typer
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.cli import db, organizations, services, status
 from invoice_pipelines.cli.batch import batch
 from invoice_pipelines.cli.billing import exchange_rates, imports, invoices
@@ -21,19 +20,10 @@ from invoice_pipelines.cli.intake import datev, documents, export, intake, ocr, 
 from invoice_pipelines.cli.output import literal
 from invoice_pipelines.cli.quickbooks import conflicts, quickbooks
 from invoice_pipelines.cli.quickbooks import sync as quickbooks_sync
-from invoice_pipelines.cli.supervisor import ServiceError
 from invoice_pipelines.database.access import embedded_server
-from invoice_pipelines.database.errors import DISK_FULL, DatabaseError, explain, sqlstate
-from invoice_pipelines.delivery.values import DeliveryError
-from invoice_pipelines.intake.exports.datev.errors import DatevError
-from invoice_pipelines.intake.received_invoices import IntakeError
-from invoice_pipelines.intake.review.errors import ReviewError
-from invoice_pipelines.organizations import OrganizationError
-from invoice_pipelines.quickbooks.api.faults import Fault, QuickBooksError
-from invoice_pipelines.quickbooks.conflicts.conflicts import ConflictError
-from invoice_pipelines.settings import SettingsError, load_settings
-from invoice_pipelines.storage import StorageError
-from invoice_pipelines.work import JobCancelled, JobNotFound
+from invoice_pipelines.database.errors import DISK_FULL, explain, sqlstate
+from invoice_pipelines.errors import InvoicePipelinesError
+from invoice_pipelines.settings import load_settings
 
 COULD_NOT_RUN = 2
 
@@ -88,24 +78,7 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except (
-        ServiceError,
-        SettingsError,
-        DatabaseError,
-        OrganizationError,
-        BillingError,
-        DatevError,
-        DeliveryError,
-        IntakeError,
-        ReviewError,
-        Fault,
-        QuickBooksError,
-        ConflictError,
-        JobNotFound,
-        JobCancelled,
-        StorageError,
-        OSError,
-    ) as error:
+    except (InvoicePipelinesError, OSError) as error:
         code = _complain(str(error))
     except DBAPIError as error:
         code = _complain(_in_words(error))

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from invoice_pipelines.database.access import database_urls, prepare_databases, running_server
 from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.settings import PREFIX, Settings
 
 SECONDS_TO_STOP = 25.0
@@ -36,7 +37,7 @@ storage:
 """What `dagster.yaml` gets in a home; without a server, as in a fresh checkout, Dagster could not load it."""
 
 
-class ServiceError(Exception):
+class ServiceError(InvoicePipelinesError):
     """A process of the installation could not be started, or ended by itself."""
 
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy.exc import DBAPIError
 
+from invoice_pipelines.errors import InvoicePipelinesError
+
 DISK_FULL = "53100"
 TOO_MANY_CONNECTIONS = "53300"
 LOCK_NOT_AVAILABLE = "55P03"
@@ -55,7 +57,7 @@ _REFUSALS = (
 )
 
 
-class DatabaseError(Exception):
+class DatabaseError(InvoicePipelinesError):
     """The database cannot be started, reached or made ready; the message says why and what to do."""
 
 

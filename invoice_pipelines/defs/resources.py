@@ -1,4 +1,4 @@
-"""Holds the resources: how a run or a sensor gets at the database and the places for files. No business logic."""
+"""How a run or a sensor gets at the database and the places for files. No business logic."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from sqlalchemy import Engine
 from upath import UPath
 
 from invoice_pipelines.database.access import open_database
-from invoice_pipelines.intake.stages.stages import Intake, make_intake
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings, load_settings
 from invoice_pipelines.storage import root_path
 
@@ -53,9 +52,9 @@ class InvoiceDatabase(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The inbox of all organizations."""
         return root_path(self.settings.inbox_root)
 
-    def intake(self, slug: str) -> Intake:
-        """The intake of the organization with a slug. Raises OrganizationError where there is none."""
-        return make_intake(self.engine, find_organization(self.engine, slug), self.settings, self.actor)
+    def organization(self, slug: str) -> OrganizationContext:
+        """The organization with a slug. Raises OrganizationError where there is none."""
+        return OrganizationContext.of(self.engine, slug, self.settings, self.actor)
 
 
 @dg.definitions

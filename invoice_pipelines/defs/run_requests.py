@@ -1,21 +1,19 @@
-"""Holds what the sensors that look for due work share: for which organizations a run is asked for, and which are left
-alone. What is due, each domain knows.
-"""
+"""For which organizations the sensors ask for runs, and which they leave alone. What is due, each domain knows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import dagster as dg
 
+from invoice_pipelines.defs.domain import Domain
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import LEFT_OUT
-from invoice_pipelines.organizations import OrganizationSummary
+from invoice_pipelines.organizations import list_organizations
 
 LONGEST_REST = 20
 """After a failed run, its organization is left alone for a setting, twice as long after each further one, up to this
@@ -36,59 +34,37 @@ ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRun
 SWEEP = "(sweep)"
 """What the tag `organization` says of a run over many: one of them works at a time, and next to runs of single ones."""
 
-ASSET_JOB = "__ASSET_JOB"
-"""How Dagster calls the job of assets that a person, or a backfill, materializes."""
-
-
-@dataclass(frozen=True, slots=True)
-class DomainRuns:
-    """The runs that do a domain's work: of one organization (`job`), of many (`sweep`, by its op `sweep_op`), and those
-    that a person starts. `group` is that of the assets.
-    """
-
-    group: str
-    job: str
-    sweep: str
-    sweep_op: str
-    by_hand: tuple[str, ...] = ()
-
-    def includes(self, run: dg.DagsterRun) -> bool:
-        """Whether a run works on this domain. Runs of other domains are not waited for: the run queue sees to it that
-        those of an organization come one after the other, and gives each its turn.
-        """
-        if run.job_name.startswith(ASSET_JOB):
-            return not run.asset_selection or any(key.path[0] == self.group for key in run.asset_selection)
-        return run.job_name in (self.job, self.sweep, *self.by_hand)
-
 
 def ask_for_runs(
-    runs: DomainRuns,
+    domain: Domain,
     context: dg.SensorEvaluationContext,
     database: InvoiceDatabase,
-    registered: Sequence[OrganizationSummary],
-    find_due: Callable[[], Collection[UUID]],
     *,
+    due: Collection[UUID] | None = None,
     cursor: str | None = None,
     note: str = "",
 ) -> dg.SensorResult:
     """Asks for one run of each organization that has something due and neither a run in flight nor a rest to keep; or
-    for one sweep, where these are more than the setting. `note` is added to the reason why there is nothing to do.
+    for one sweep, where these are more than the setting. What is `due` is asked of the domain, unless it is given.
+    `note` is added to the reason why there is nothing to do.
     """
-    in_flight = _organizations_in_flight(runs, context.instance)
+    in_flight = _organizations_in_flight(domain, context.instance)
     if in_flight is None:
         return dg.SensorResult(skip_reason=f"a sweep is in flight{note}", cursor=cursor)
-    due = find_due()
-    history = _ended_runs(runs, context.instance)
-    busy = in_flight | _organizations_at_rest(runs, history, database.settings.rest_after_failure_seconds)
-    known = set(context.instance.get_dynamic_partitions("organization"))
+    if due is None:
+        with database.engine.begin() as connection:
+            due = domain.due(connection, database.settings)
+    history = _ended_runs(domain, context.instance) if due else []
+    busy = in_flight | _organizations_at_rest(domain, history, database.settings.rest_after_failure_seconds)
+    known = set(context.instance.get_dynamic_partitions("organization")) if due else set()
     slugs = [
         organization.slug
-        for organization in registered
+        for organization in (list_organizations(database.engine) if due else [])
         if organization.id in due and organization.slug in known and organization.slug not in busy
     ]
     if not slugs:
         return dg.SensorResult(skip_reason=f"nothing is due that is not in flight or at rest{note}", cursor=cursor)
-    return dg.SensorResult(run_requests=_requests(runs, slugs, history, database), cursor=cursor)
+    return dg.SensorResult(run_requests=_requests(domain, slugs, history, database), cursor=cursor)
 
 
 def behind(slugs: list[str], last: str) -> list[str]:
@@ -97,39 +73,39 @@ def behind(slugs: list[str], last: str) -> list[str]:
 
 
 def _requests(
-    runs: DomainRuns, slugs: list[str], history: Sequence[dg.RunRecord], database: InvoiceDatabase
+    domain: Domain, slugs: list[str], history: Sequence[dg.RunRecord], database: InvoiceDatabase
 ) -> list[dg.RunRequest]:
     if len(slugs) <= database.settings.sweep_threshold:
-        return [dg.RunRequest(job_name=runs.job, partition_key=slug, tags={ORGANIZATION_TAG: slug}) for slug in slugs]
-    taken = behind(sorted(slugs), _last_of_newest_sweep(runs, history))[: database.settings.sweep_size]
-    return [sweep_request(runs, taken)]
+        return [dg.RunRequest(job_name=domain.run, partition_key=slug, tags={ORGANIZATION_TAG: slug}) for slug in slugs]
+    taken = behind(sorted(slugs), _last_of_newest_sweep(domain, history))[: database.settings.sweep_size]
+    return [sweep_request(domain, taken)]
 
 
-def sweep_request(runs: DomainRuns, slugs: list[str], run_key: str | None = None) -> dg.RunRequest:
+def sweep_request(domain: Domain, slugs: list[str], run_key: str | None = None) -> dg.RunRequest:
     """A run over these organizations."""
     return dg.RunRequest(
         run_key=run_key,
-        job_name=runs.sweep,
-        run_config=dg.RunConfig(ops={runs.sweep_op: {"config": {"organizations": slugs}}}),
+        job_name=domain.sweep,
+        run_config=dg.RunConfig(ops={domain.sweep_op: {"config": {"organizations": slugs}}}),
         tags={ORGANIZATION_TAG: SWEEP},
     )
 
 
-def _organizations_in_flight(runs: DomainRuns, instance: dg.DagsterInstance) -> set[str] | None:
+def _organizations_in_flight(domain: Domain, instance: dg.DagsterInstance) -> set[str] | None:
     """Slugs with an unfinished run, also one that a person started; None while a sweep is unfinished."""
-    unfinished = [run for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) if runs.includes(run)]
-    if any(run.job_name == runs.sweep for run in unfinished):
+    unfinished = [run for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) if domain.includes(run)]
+    if any(run.job_name == domain.sweep for run in unfinished):
         return None
     return {_organization_of(run) for run in unfinished}
 
 
-def _ended_runs(runs: DomainRuns, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
+def _ended_runs(domain: Domain, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
     """Runs of the domain that ended lately, newest first."""
     since = datetime.now(UTC) - LOOK_BACK
     return sorted(
         (
             record
-            for job_name in (runs.job, runs.sweep)
+            for job_name in (domain.run, domain.sweep)
             for record in instance.get_run_records(
                 dg.RunsFilter(job_name=job_name, statuses=ENDED, updated_after=since)
             )
@@ -139,14 +115,14 @@ def _ended_runs(runs: DomainRuns, instance: dg.DagsterInstance) -> list[dg.RunRe
     )
 
 
-def _organizations_at_rest(runs: DomainRuns, newest_first: Sequence[dg.RunRecord], seconds: float) -> set[str]:
+def _organizations_at_rest(domain: Domain, newest_first: Sequence[dg.RunRecord], seconds: float) -> set[str]:
     """Slugs whose last runs failed, so that a fault that stays does not become a run every few seconds."""
     succeeded: set[str] = set()
     failures: dict[str, list[datetime]] = {}
     for record in newest_first:
         run = record.dagster_run
-        failed = failed_slugs(runs, run)
-        taken = set(swept(runs, run)) if run.job_name == runs.sweep else {_organization_of(run)}
+        failed = failed_slugs(domain, run)
+        taken = set(swept(domain, run)) if run.job_name == domain.sweep else {_organization_of(run)}
         went_well = taken - failed
         for slug in failed - succeeded:  # failures before the last success do not count
             failures.setdefault(slug, []).append(record.update_timestamp)
@@ -159,24 +135,24 @@ def _organizations_at_rest(runs: DomainRuns, newest_first: Sequence[dg.RunRecord
     }
 
 
-def _last_of_newest_sweep(runs: DomainRuns, newest_first: Sequence[dg.RunRecord]) -> str:
-    sweeps = (record.dagster_run for record in newest_first if record.dagster_run.job_name == runs.sweep)
+def _last_of_newest_sweep(domain: Domain, newest_first: Sequence[dg.RunRecord]) -> str:
+    sweeps = (record.dagster_run for record in newest_first if record.dagster_run.job_name == domain.sweep)
     newest = next(sweeps, None)
-    slugs = swept(runs, newest) if newest else []
+    slugs = swept(domain, newest) if newest else []
     return slugs[-1] if slugs else ""
 
 
-def failed_slugs(runs: DomainRuns, run: dg.DagsterRun) -> set[str]:
+def failed_slugs(domain: Domain, run: dg.DagsterRun) -> set[str]:
     """Slugs of the organizations that an ended run failed for."""
-    if run.job_name == runs.sweep:
+    if run.job_name == domain.sweep:
         return {tag.removeprefix(LEFT_OUT) for tag in run.tags if tag.startswith(LEFT_OUT)}
     return set() if run.status is dg.DagsterRunStatus.SUCCESS else {_organization_of(run)}
 
 
-def swept(runs: DomainRuns, run: dg.DagsterRun) -> list[str]:
+def swept(domain: Domain, run: dg.DagsterRun) -> list[str]:
     """Slugs of the organizations that a sweep was asked to take."""
     config: dict[str, Any] = dict(run.run_config)
-    return list(config["ops"][runs.sweep_op]["config"]["organizations"])
+    return list(config["ops"][domain.sweep_op]["config"]["organizations"])
 
 
 def _organization_of(run: dg.DagsterRun) -> str:

@@ -1,20 +1,19 @@
-"""Holds the sweep: a domain's steps for many organizations in one run, where a run for each would cost more than the
-work. What a step does is the domain's.
+"""The sweep: a domain's stages for many organizations in one run, where a run for each would cost more than the work.
+What a stage does is the domain's.
 """
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from uuid import UUID
 
 import dagster as dg
 from pydantic import Field
 
-from invoice_pipelines.defs.metadata import without_empty_tables
+from invoice_pipelines.defs.domain import Stage, StageResult, TakeTurn, Turn
+from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.work.failures import reason_of
 
 LEFT_OUT = "left_out/"
@@ -23,49 +22,18 @@ LEFT_OUT = "left_out/"
 LONGEST_REASON = 200
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """What a step did for an asset in one organization. `happened` is False where there was nothing to do."""
-
-    happened: bool
-    metadata: Mapping[str, Any]
-    checks: list[dg.AssetCheckResult]
-    blocking: frozenset[str] = field(default=frozenset())
-    """Names of the checks that stop what comes after their asset."""
-
-    def materialization(self) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        """The result an asset returns."""
-        return dg.MaterializeResult(metadata=self.shown, check_results=self.checks)
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """The metadata that is worth showing."""
-        return without_empty_tables(self.metadata)
-
-    @property
-    def broken(self) -> list[str]:
-        """Names of the blocking checks that failed: the next step must not run."""
-        return [
-            str(check.check_name) for check in self.checks if not check.passed and check.check_name in self.blocking
-        ]
-
-
-Steps = Callable[[InvoiceDatabase, str, logging.Logger], Iterator[tuple[dg.AssetKey, StepResult]]]
-"""Does the steps of the organization with a slug one after the other, each when its result is asked for."""
-
-
 class Sweep(dg.Config):
     """Which organizations a sweep takes."""
 
     organizations: list[str] = Field(description="Slugs, in the order in which they are taken.")
 
 
-class BrokenPromise(Exception):
-    """A blocking check failed, so that the later steps of the organization must not run."""
+class BrokenPromise(InvoicePipelinesError):
+    """A blocking check failed, so that the later stages of the organization must not run."""
 
 
-def sweep(context: dg.OpExecutionContext, organizations: list[str], database: InvoiceDatabase, steps: Steps) -> None:
-    """Does all steps for each organization until the run's time is up.
+def sweep(context: dg.OpExecutionContext, slugs: list[str], database: InvoiceDatabase, take_turn: TakeTurn) -> None:
+    """Does all stages for each organization until the run's time is up.
 
     Logs a materialization, and its checks, for each organization and asset in which something happened. An
     organization in which something is broken is left out, named in a tag of the run, and stops no other; at the end
@@ -73,45 +41,62 @@ def sweep(context: dg.OpExecutionContext, organizations: list[str], database: In
     """
     deadline = time.monotonic() + database.settings.run_time_box_seconds
     left_out: dict[str, str] = {}
-    for number, slug in enumerate(organizations):
+    for number, slug in enumerate(slugs):
         if time.monotonic() > deadline:
-            context.log.info("the time of this run is up; %s organizations are next", len(organizations) - number)
+            context.log.info("the time of this run is up; %s organizations are next", len(slugs) - number)
             break
         try:
-            for key, result in steps(database, slug, context.log):
-                report_step(context, key, slug, result)
-                if result.broken:
-                    raise BrokenPromise(f"{key.path[-1]}: {', '.join(result.broken)}")
+            for stage, result in take_turn(Turn(database.organization(slug), context.log, context.run_id)):
+                report_stage(context, stage, slug, result)
         except Exception as error:  # noqa: BLE001 (one organization must not stop the others)
             left_out[slug] = reason_of(error).message[:LONGEST_REASON]
             context.log.error("%s is left out: %s", slug, left_out[slug])
         if number % 50 == 49:
-            context.log.info("%s of %s organizations done", number + 1, len(organizations))
+            context.log.info("%s of %s organizations done", number + 1, len(slugs))
     if left_out:
         tags = {f"{LEFT_OUT}{slug}": reason for slug, reason in left_out.items()}
         context.instance.add_run_tags(context.run_id, tags)
         first = next(iter(left_out))
         raise dg.Failure(
-            f"{len(left_out)} of {len(organizations)} organizations could not be processed, "
+            f"{len(left_out)} of {len(slugs)} organizations could not be processed, "
             f"among them {first}: {left_out[first]}",
             metadata={"left out": dg.MetadataValue.json(dict(list(left_out.items())[:20]))},
             allow_retries=False,
         )
 
 
-def report_step(context: dg.OpExecutionContext, key: dg.AssetKey, slug: str, result: StepResult) -> None:
-    """Logs a materialization where something happened, and the checks, for the partition of an organization."""
+def report_stage(context: dg.OpExecutionContext, stage: Stage, slug: str, result: StageResult) -> None:
+    """Logs a materialization where something happened, and the checks, for the partition of an organization. Raises
+    BrokenPromise where what comes after must not run.
+    """
     if result.happened:
-        context.log_event(dg.AssetMaterialization(key, partition=slug, metadata=result.shown))
+        context.log_event(dg.AssetMaterialization(stage.key, partition=slug, metadata=result.shown))
+    blocking = {promise.name for promise in stage.promises if promise.blocking}
     for check in result.checks:
         if result.happened or not check.passed:
             evaluation = dg.AssetCheckEvaluation(
-                asset_key=key,
+                asset_key=stage.key,
                 check_name=str(check.check_name),
                 passed=check.passed,
                 severity=check.severity,
                 metadata=check.metadata,
-                blocking=check.check_name in result.blocking,
+                blocking=check.check_name in blocking,
                 partition=slug,
             )
             context.log_event(evaluation)  # type: ignore[arg-type]  # it takes these; its annotation leaves them out
+    broken = [str(check.check_name) for check in result.checks if not check.passed and check.check_name in blocking]
+    if broken:
+        raise BrokenPromise(f"{stage.key.path[-1]}: {', '.join(broken)}")
+
+
+def turn_of(context: dg.OpExecutionContext, database: InvoiceDatabase, slug: str) -> Turn:
+    """The turn of an organization that a person named; the run gets its tag, as those of the sensor have it."""
+    organization = database.organization(slug)
+    context.instance.add_run_tags(context.run_id, {ORGANIZATION_TAG: slug})
+    return Turn(organization, context.log, context.run_id)
+
+
+def report_job(context: dg.OpExecutionContext, stage: Stage, slug: str, job_id: UUID, result: StageResult) -> None:
+    """Says what a run did that a person started for a batch job."""
+    context.add_output_metadata({"batch job": str(job_id), **result.shown})
+    report_stage(context, stage, slug, result)

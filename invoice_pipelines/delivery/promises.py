@@ -1,4 +1,4 @@
-"""What must always be true of an organization's documents and messages, as queries for what breaks it.
+"""What must always be true of an organization's documents and messages, and queries for what breaks it.
 
 A check looks at the newest LATEST messages, so that it takes seconds whatever there is; what lies further back was
 looked at before. What the files of documents promise needs their store: see `documents.rows.changed_documents`.
@@ -11,7 +11,8 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.billing.promises import SAMPLE, Finding
+from invoice_pipelines.delivery.values import SENDING_KINDS
+from invoice_pipelines.promises import SAMPLE, Finding, Promise, offending
 
 LATEST = 10_000
 LATE_AFTER = timedelta(hours=1)
@@ -137,7 +138,48 @@ _NEWEST = """
 def _find(connection: Connection, query: str, **values: object) -> Finding:
     # By indexes, whatever the statistics say: see work/operators.sql.
     connection.execute(text("set local enable_seqscan = off"))
-    rows = connection.execute(
-        text(f"select name, count(*) over () from ({query}) offending order by name limit {SAMPLE}"), values
-    ).all()
-    return Finding(rows[0][1] if rows else 0, tuple(str(row[0]) for row in rows))
+    return offending(connection, query, **values)
+
+
+def _undecided(connection: Connection) -> Finding:
+    stuck, unknown = messages_without_outcome(connection), messages_of_unknown_outcome(connection)
+    return Finding(stuck.count + unknown.count, (*stuck.sample, *unknown.sample)[:SAMPLE], only_warns=stuck.kept)
+
+
+OF_MESSAGES = (
+    Promise(
+        "every_message_has_an_outcome",
+        "No message is in the middle of being sent for more than an hour. A warning where it is unknown whether one "
+        "went out: `invoice-pipelines messages resolve` says what a person found.",
+        _undecided,
+    ),
+    Promise(
+        "nobody_is_told_twice",
+        "No provider took a message twice, unless a person had it sent again.",
+        messages_sent_twice,
+    ),
+    Promise(
+        "sent_messages_have_an_attempt",
+        "Whatever is said to have gone out was taken by a provider in an attempt, or a person says so.",
+        messages_sent_by_nobody,
+    ),
+    Promise(
+        "no_message_of_void_invoices",
+        "No message went out after its invoice was void.",
+        messages_of_void_invoices,
+    ),
+    Promise(
+        "no_reminder_of_settled_invoices",
+        "No reminder went out after its invoice was paid, credited or void.",
+        reminders_of_settled_invoices,
+    ),
+    Promise(
+        "no_message_is_late",
+        "No message waits for more than an hour. Those that wait for the end of quiet hours, or for a channel that is "
+        "not set up or cannot be reached, are put off and do not count.",
+        lambda connection: late_work(connection, SENDING_KINDS),
+        warns=True,
+    ),
+)
+"""None blocks: what is wrong with one message must not keep the others from whom they are for, and each is looked at
+once more before it goes out."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from invoice_pipelines.einvoice.profiles import Profile, Syntax
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.overdue.sending import WORK_KIND
 
 MAKE_DOCUMENTS = "invoice_documents"
@@ -21,7 +22,7 @@ SEND_OVERDUE_NOTIFICATION = WORK_KIND
 SENDING_KINDS = (SEND_OVERDUE_NOTIFICATION, SEND_MESSAGE, COMMUNICATIONS)
 
 
-class DeliveryError(Exception):
+class DeliveryError(InvoicePipelinesError):
     """A request or a template is wrong; the message says what and where, for people."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from invoice_pipelines.errors import InvoicePipelinesError
 
-class ReadingError(Exception):
+
+class ReadingError(InvoicePipelinesError):
     """A document that cannot be read, with a reason that its sender would understand.
 
     `code` is stable and in capitals (XML_DOCTYPE, PDF_ENCRYPTED, TOO_LARGE, NOT_AN_INVOICE, ...); `message` is one

@@ -39,18 +39,17 @@ class Money:
     gross_amount: Decimal
 
 
-def organizations_due(engine: Engine, settle: timedelta) -> dict[UUID, int]:
+def organizations_due(connection: Connection, settle: timedelta) -> dict[UUID, int]:
     """How much is due in the intake by organization: files that lie still, and open work. No other organizations."""
     due: dict[UUID, int] = {}
-    with engine.connect() as connection:
-        for statement in (
-            "select organization_id, ready_files from intake.arrivals_due(:settle)",
-            "select organization_id, exports from intake.pending_exports() where cast(:settle as interval) is not null",
-        ):
-            for organization_id, count in connection.execute(text(statement), {"settle": settle}):
-                due[organization_id] = due.get(organization_id, 0) + count
-        for work in organizations_with_work(connection, KINDS):
-            due[work.organization_id] = due.get(work.organization_id, 0) + work.due_items
+    for statement in (
+        "select organization_id, ready_files from intake.arrivals_due(:settle)",
+        "select organization_id, exports from intake.pending_exports() where cast(:settle as interval) is not null",
+    ):
+        for organization_id, count in connection.execute(text(statement), {"settle": settle}):
+            due[organization_id] = due.get(organization_id, 0) + count
+    for work in organizations_with_work(connection, KINDS):
+        due[work.organization_id] = due.get(work.organization_id, 0) + work.due_items
     return due
 
 

@@ -1,28 +1,20 @@
-"""Holds what must always be true of an organization's received invoices, as queries for what breaks it."""
+"""What must always be true of an organization's received invoices, and queries for what breaks it.
+
+Some of it only a run itself sees, such as which files it refused. One bad document never breaks a promise whose
+breaking is an error: it is a row with a reason, and counts in a warning.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from invoice_pipelines.intake.received_invoices import find_stuck
+from invoice_pipelines.promises import SAMPLE, Finding, Promise, offending
 
-SAMPLE = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What breaks a promise: how many, and the ids of the first 20."""
-
-    count: int
-    sample: tuple[str, ...]
-
-    @property
-    def kept(self) -> bool:
-        """Whether nothing breaks the promise."""
-        return self.count == 0
+STUCK_AFTER = timedelta(minutes=5)
+STUCK_IN_QUEUE_AFTER = timedelta(hours=1)
 
 
 def uploads_without_invoice(connection: Connection) -> Finding:
@@ -101,7 +93,76 @@ def stuck_invoices(connection: Connection, unchanged_for: timedelta, queued_for:
 
 
 def _find(connection: Connection, query: str) -> Finding:
-    rows = connection.execute(
-        text(f"select id, count(*) over () from ({query}) offending order by id limit {SAMPLE}")
-    ).all()
-    return Finding(rows[0][1] if rows else 0, tuple(str(row[0]) for row in rows))
+    return offending(connection, f"select id as name from ({query}) it")
+
+
+REFUSED = Promise(
+    "every_file_was_taken", "No file was refused; refused ones stay in the inbox, with the reason.", warns=True
+)
+READABLE = Promise(
+    "all_documents_readable",
+    "Every document of this run could be read. Those that could not are FAILED, with a reason.",
+    warns=True,
+)
+OCR_WORKS = Promise(
+    "ocr_engine_works",
+    "The OCR engine could work. While it cannot, documents that need it wait; there is no fallback to another.",
+)
+VALID = Promise(
+    "all_invoices_valid",
+    "Every invoice of this run kept all fatal rules. Those that did not are FAILED, with the rule.",
+    warns=True,
+)
+REVIEWED_IN_TIME = Promise(
+    "waiting_for_review",
+    "No invoice waits for a person longer than the organization's review_within_hours; "
+    "`invoice-pipelines review list` shows those that wait.",
+    warns=True,
+)
+
+OF_UPLOADS = (
+    Promise(
+        "every_upload_has_an_invoice",
+        "Every file that was stored has its received invoice; nothing is lost in between.",
+        uploads_without_invoice,
+        blocking=True,
+    ),
+    REFUSED,
+)
+OF_PARSED = (
+    READABLE,
+    Promise("every_failure_has_a_reason", "Every FAILED invoice says why.", failures_without_reason),
+    Promise(
+        "every_status_is_in_the_audit_trail",
+        "The audit trail of every invoice has each of its versions, and ends with the status that it has.",
+        statuses_without_history,
+    ),
+    OCR_WORKS,
+)
+OF_VALIDATED = (
+    VALID,
+    Promise(
+        "totals_tie",
+        "Net + tax = gross in every invoice that passed (BR-CO-15).",
+        totals_that_do_not_tie,
+        blocking=True,
+    ),
+    Promise(
+        "passed_by_a_verdict", "Whatever passed has a verdict that says so.", passed_without_verdict, blocking=True
+    ),
+    REVIEWED_IN_TIME,
+)
+OF_EXPORTS = (
+    Promise(
+        "exported_invoices_are_in_a_file",
+        "Every EXPORTED invoice stands in a completed export.",
+        exported_without_file,
+    ),
+    Promise(
+        "nothing_is_stuck",
+        "No unfinished invoice was left untouched for more than 5 minutes, or for an hour while it is in the queue; "
+        "`invoice-pipelines intake stuck` says what each waits for.",
+        lambda connection: stuck_invoices(connection, STUCK_AFTER, STUCK_IN_QUEUE_AFTER),
+        warns=True,
+    ),
+)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.rows import invoice_row, json_text, line_rows, tax_rows
 from invoice_pipelines.intake.states import (
@@ -81,7 +82,7 @@ class Statistics:
     failure_rate: float | None
 
 
-class IntakeError(Exception):
+class IntakeError(InvoicePipelinesError):
     """Something that was asked of the intake cannot be done; the message says why and what to do."""
 
 

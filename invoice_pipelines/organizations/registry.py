@@ -13,13 +13,14 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.organizations.settings import Address, OrganizationSettings
 from invoice_pipelines.registry import OCR_ENGINES
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class OrganizationError(Exception):
+class OrganizationError(InvoicePipelinesError):
     """An organization cannot be added, found or removed; the message names it and says what to do."""
 
 

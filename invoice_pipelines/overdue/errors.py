@@ -6,8 +6,10 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
+from invoice_pipelines.errors import InvoicePipelinesError
 
-class OverdueError(Exception):
+
+class OverdueError(InvoicePipelinesError):
     """A run is refused or cannot go on. The message is one line that says what is wrong and what to do."""
 
 

@@ -1,4 +1,4 @@
-"""What must always be true of an organization's notifications, as queries for what breaks it.
+"""What must always be true of an organization's notifications, and queries for what breaks it.
 
 Both are true right after a run that had no errors. Later an invoice may become overdue or be paid, and the next run
 follows; a check asks right after a run, or allows for the time since.
@@ -6,11 +6,13 @@ follows; a check asks right after a run, or allows for the time since.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from invoice_pipelines.billing.promises import SAMPLE, Finding
+from invoice_pipelines.overdue.execution_log import ExecutionReport
+from invoice_pipelines.promises import Finding, Promise, offending
 
 _ALL = 2**31 - 1
 _FIRST = "0001-01-01"
@@ -20,7 +22,7 @@ def missing_notifications(
     connection: Connection, *, levels: tuple[int, ...], now: datetime | None = None, as_of: date | None = None
 ) -> Finding:
     """Every invoice overdue as of a day has a notification of each level it reached. The day as in `notify_overdue`."""
-    return _find(
+    return offending(
         connection,
         f"""with missing as materialized (
                 select l.level, m.invoice_id from unnest(cast(:levels as integer[])) l (level)
@@ -46,7 +48,7 @@ def missing_notifications(
 
 def notifications_without_reason(connection: Connection) -> Finding:
     """No notification stays open for an invoice that is paid, credited or void."""
-    return _find(
+    return offending(
         connection,
         f"""with unfounded as materialized (
                 select l.level, c.invoice_id
@@ -63,9 +65,25 @@ def notifications_without_reason(connection: Connection) -> Finding:
     )
 
 
-def _find(connection: Connection, query: str, **values: object) -> Finding:
-    rows = connection.execute(
-        text(f"select coalesce(name, '?'), count(*) over () from ({query}) offending order by name limit {SAMPLE}"),
-        values,
-    ).all()
-    return Finding(rows[0][1] if rows else 0, tuple(row[0] for row in rows))
+def _missing_after(connection: Connection, report: ExecutionReport, levels: tuple[int, ...]) -> Finding:
+    missing = missing_notifications(connection, levels=levels, as_of=report.as_of)
+    return replace(missing, only_warns=missing.count <= report.error_count)
+
+
+FRESH = Promise("last_execution_is_fresh", "The last run that came to its end is not older than the schedule allows.")
+"""A run that comes to its end keeps it; where none came, the sensor of late runs says so."""
+PROMISES = (
+    Promise(
+        "every_overdue_invoice_has_its_notifications",
+        "Each overdue invoice has one notification of every level that it reached. A warning where the run says for "
+        "each that lacks one what is wrong with it.",
+        _missing_after,
+    ),
+    Promise(
+        "no_notification_of_settled_invoices",
+        "No notification is open whose invoice is paid, credited or void.",
+        lambda connection, *_: notifications_without_reason(connection),
+    ),
+    FRESH,
+)
+"""What is promised right after a run, by its report and the levels of the organization."""

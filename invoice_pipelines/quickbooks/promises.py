@@ -1,4 +1,4 @@
-"""Holds what must always be true of an organization's sync, as queries for what breaks it.
+"""What must always be true of an organization's sync, and queries for what breaks it.
 
 What payments promise is in `payment_promises`. A check looks at the newest LATEST records, so that it takes seconds
 whatever there is; what lies further back was looked at before.
@@ -12,7 +12,9 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.billing.promises import SAMPLE, Finding
+from invoice_pipelines.promises import Finding, Promise, offending
+from invoice_pipelines.quickbooks.invoices.drift import drifted_invoices
+from invoice_pipelines.quickbooks.payments.promises import allocations_that_differ, paid_and_due_that_do_not_tie
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 
 LATEST = 10_000
@@ -237,7 +239,74 @@ _VIEWS = {
 def _find(connection: Connection, query: str, **values: object) -> Finding:
     # By indexes, whatever the statistics say: see work/operators.sql.
     connection.execute(text("set local enable_seqscan = off"))
-    rows = connection.execute(
-        text(f"select name, count(*) over () from ({query}) offending order by name limit {SAMPLE}"), values
-    ).all()
-    return Finding(rows[0][1] if rows else 0, tuple(str(row[0]) for row in rows))
+    return offending(connection, query, **values)
+
+
+CONNECTION_IS_HEALTHY = Promise(
+    "connection_is_healthy",
+    "QuickBooks can be spoken to. A warning while it is left alone for a while, and before the connection expires.",
+)
+_MAPPING_IS_UNIQUE = Promise(
+    "mapping_is_unique",
+    "No record there stands for two of ours, none of ours has two there, and each mapping has its record here.",
+    ambiguous_mappings,
+)
+_NO_OPEN_CONFLICTS = Promise(
+    "no_open_conflicts",
+    "No conflict waits for a person; `invoice-pipelines conflicts list` shows them.",
+    open_conflicts,
+    warns=True,
+)
+PROMISES: dict[EntityType, tuple[Promise, ...]] = {
+    EntityType.CUSTOMER: (_MAPPING_IS_UNIQUE, _NO_OPEN_CONFLICTS, CONNECTION_IS_HEALTHY),
+    EntityType.ITEM: (_MAPPING_IS_UNIQUE, _NO_OPEN_CONFLICTS, CONNECTION_IS_HEALTHY),
+    EntityType.INVOICE: (
+        _MAPPING_IS_UNIQUE,
+        Promise(
+            "every_sent_invoice_is_mapped",
+            "Every invoice that QuickBooks said it made has its mapping.",
+            lambda connection, _: sent_invoices_without_mapping(connection),
+        ),
+        Promise(
+            "no_invoice_is_lost",
+            "Every invoice that was issued since the company was connected is there after 15 minutes, or waits in the "
+            "queue, or failed with a reason.",
+            lambda connection, _: lost_invoices(connection),
+        ),
+        Promise(
+            "no_invoice_is_late",
+            "No invoice waits for more than an hour, and none has failed.",
+            lambda connection, _: late_invoices(connection),
+            warns=True,
+        ),
+        Promise(
+            "totals_agree",
+            "Every invoice has the total in QuickBooks that it has here.",
+            lambda connection, _: differing_totals(connection),
+            warns=True,
+        ),
+        Promise(
+            "no_drift",
+            "No invoice that was sent was changed, voided or deleted on the other side.",
+            lambda connection, _: drifted_invoices(connection),
+            warns=True,
+        ),
+        _NO_OPEN_CONFLICTS,
+        CONNECTION_IS_HEALTHY,
+    ),
+    EntityType.PAYMENT: (
+        Promise(
+            "paid_and_due_is_total",
+            "Paid + credited + due is the gross amount of every invoice that has a payment from QuickBooks.",
+            lambda connection, _: paid_and_due_that_do_not_tie(connection),
+        ),
+        Promise(
+            "allocations_equal_quickbooks",
+            "What our invoices got of each payment is what QuickBooks says.",
+            lambda connection, _: allocations_that_differ(connection),
+        ),
+        CONNECTION_IS_HEALTHY,
+    ),
+}
+"""What is promised after each sync of an entity, which it is told. None blocks: what is wrong with one record must not
+keep the others from where they belong."""

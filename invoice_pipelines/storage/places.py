@@ -17,6 +17,8 @@ from uuid import uuid4
 
 from upath import UPath
 
+from invoice_pipelines.errors import InvoicePipelinesError
+
 # scheme: (module of the file system, extra of this package that installs it)
 _OBJECT_STORES = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gcs")}
 _TEMPORARY_PREFIX = ".invoice-pipelines-"
@@ -24,7 +26,7 @@ _TEMPORARY_SUFFIX = ".tmp"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class StorageError(Exception):
+class StorageError(InvoicePipelinesError):
     """A file could not be stored, found or trusted. The text is one sentence for people; it shows no content."""
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from invoice_pipelines.database.errors import is_put_off
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.work.clock import CLOCK, Clock
 from invoice_pipelines.work.failures import reason_of
 from invoice_pipelines.work.leases import Claim, LeaseLost, finish, keep
@@ -37,7 +38,7 @@ is at fault: the chunk is rolled back and each item is done alone.
 _PUT_OFF_FOR = timedelta(minutes=1)
 
 
-class _PutOff(Exception):
+class _PutOff(InvoicePipelinesError):
     """A chunk was put off, and the drain is to end with what was the cause."""
 
     def __init__(self, cause: Exception) -> None:

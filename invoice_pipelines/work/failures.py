@@ -7,6 +7,7 @@ import re
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database.errors import code_of, explain, sqlstate
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.work.values import Failed
 
 _SECRETS = (
@@ -27,7 +28,7 @@ _SECRETS = (
 )
 
 
-class ItemError(Exception):
+class ItemError(InvoicePipelinesError):
     """Raised by a handler: an item cannot be done, for a reason that is fit to be shown.
 
     Where a handler does a whole chunk at once it need not know which item it was: the chunk is rolled back and done

@@ -15,15 +15,17 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.errors import InvoicePipelinesError
 
-class JobNotFound(Exception):
+
+class JobNotFound(InvoicePipelinesError):
     """The organization in scope has no such batch job."""
 
     def __init__(self, job_id: UUID) -> None:
         super().__init__(f"There is no batch job {job_id} in this organization.")
 
 
-class JobCancelled(Exception):
+class JobCancelled(InvoicePipelinesError):
     """The batch job was cancelled and stays so; create a new job for what is left."""
 
     def __init__(self, job_id: UUID) -> None:

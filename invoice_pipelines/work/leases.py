@@ -15,10 +15,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.work.values import Failed, Item, ItemStatus, Later, Outcome, Skipped, Succeeded
 
 
-class LeaseLost(Exception):
+class LeaseLost(InvoicePipelinesError):
     """The lease ran out and the items went back to the queue, or to somebody else. Roll back what was done."""
 
 

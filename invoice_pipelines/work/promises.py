@@ -6,10 +6,11 @@ too much to be asked with every change of it, and is asked here.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from invoice_pipelines.promises import Finding, offending
 
 LATEST_JOBS = 100
-SAMPLE = 20
 
 _DISAGREEING = """
     with latest as materialized (
@@ -42,10 +43,6 @@ _DISAGREEING = """
 """
 
 
-def jobs_that_disagree(connection: Connection, *, latest: int = LATEST_JOBS) -> tuple[int, tuple[str, ...]]:
-    """The newest jobs say what their items and their history say: how many do not, and the first 20 with the reason."""
-    rows = connection.execute(
-        text(f"select name, count(*) over () from ({_DISAGREEING}) offending order by name limit {SAMPLE}"),
-        {"latest": latest},
-    ).all()
-    return (rows[0][1] if rows else 0), tuple(row[0] for row in rows)
+def jobs_that_disagree(connection: Connection, *, latest: int = LATEST_JOBS) -> Finding:
+    """The newest jobs say what their items and their history say; the sample has the reasons."""
+    return offending(connection, _DISAGREEING, latest=latest)

@@ -1,17 +1,13 @@
-"""Holds how what a person typed into the launchpad becomes a request, or a failure that names the field."""
+"""What a person types into the launchpad, as a request of billing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 
 import dagster as dg
 from pydantic import Field
 
-from invoice_pipelines.billing import BillingError
 from invoice_pipelines.billing.requests import RequestOptions, parse_date
-from invoice_pipelines.organizations import OrganizationError
 
 
 class RequestConfig(dg.Config):
@@ -40,15 +36,6 @@ class RequestConfig(dg.Config):
             "send_immediately": self.send_immediately,
             "communication_method": self.communication_method,
         }
-
-
-@contextmanager
-def refusals_fail_the_run() -> Iterator[None]:
-    """Lets a run fail with the one line that says what is wrong, instead of a traceback; it is not tried again."""
-    try:
-        yield
-    except (BillingError, OrganizationError) as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
 
 
 def as_date(field: str, value: str | None) -> date | None:

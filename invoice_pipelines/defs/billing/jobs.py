@@ -1,4 +1,4 @@
-"""Holds the jobs of billing: the run of one organization, the sweep over many, and what a person starts."""
+"""What of billing a person starts: invoices of orders, or of customers directly."""
 
 import dagster as dg
 from pydantic import Field
@@ -10,31 +10,12 @@ from invoice_pipelines.billing import (
     batch_invoice_open_orders,
     batch_invoice_orders,
 )
-from invoice_pipelines.defs.billing.assets import issued_invoices
-from invoice_pipelines.defs.billing.config import RequestConfig, as_date, refusals_fail_the_run
-from invoice_pipelines.defs.billing.steps import ISSUED_INVOICES, issue_invoices, steps_of
-from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
+from invoice_pipelines.defs.billing.config import RequestConfig, as_date
+from invoice_pipelines.defs.billing.domain import ISSUED_INVOICES, issue_invoices
+from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.sweep import BrokenPromise, Sweep, report_step, sweep
-from invoice_pipelines.organizations import Organization, find_organization
-
-invoicing = dg.define_asset_job(
-    "invoicing",
-    selection=[issued_invoices],
-    description="Issues the invoices that the open batch jobs of one organization ask for.",
-)
-
-
-@dg.op
-def sweep_invoicing(context: dg.OpExecutionContext, config: Sweep, database: InvoiceDatabase) -> None:
-    """Issues invoices for each organization. What is broken in one is reported at the end and stops no other."""
-    sweep(context, config.organizations, database, steps_of)
-
-
-@dg.job
-def invoicing_sweep() -> None:
-    """Issues the invoices that are asked for in many organizations, in one run."""
-    sweep_invoicing()
+from invoice_pipelines.defs.sweep import report_job, turn_of
+from invoice_pipelines.organizations.context import OrganizationContext
 
 
 class Item(dg.Config):
@@ -69,17 +50,12 @@ def invoice_orders(context: dg.OpExecutionContext, config: BatchInvoiceOrders, d
     takes.
     """
     with refusals_fail_the_run():
-        organization = find_organization(database.engine, config.organization)
-        context.instance.add_run_tags(context.run_id, {ORGANIZATION_TAG: organization.slug})
-        answer = _ask(config, organization, database)
+        turn = turn_of(context, database, config.organization)
+        answer = _ask(config, turn.organization)
     context.log.info(
         "batch job %s: %s invoices, about %.1f s of work", answer.job_id, answer.total, answer.estimated_seconds
     )
-    result = issue_invoices(database, organization, context.log, answer.job_id)
-    report_step(context, ISSUED_INVOICES, organization.slug, result)
-    context.add_output_metadata({"batch job": str(answer.job_id), **result.shown})
-    if result.broken:
-        raise BrokenPromise(", ".join(result.broken))
+    report_job(context, ISSUED_INVOICES, config.organization, answer.job_id, issue_invoices(turn, answer.job_id))
 
 
 @dg.job(name="batch_invoice_orders")
@@ -88,7 +64,7 @@ def batch_invoice_orders_job() -> None:
     invoice_orders()
 
 
-def _ask(config: BatchInvoiceOrders, organization: Organization, database: InvoiceDatabase) -> BatchAnswer:
+def _ask(config: BatchInvoiceOrders, asked: OrganizationContext) -> BatchAnswer:
     ways = {
         "sales_order_ids": bool(config.sales_order_ids),
         "all_open": config.all_open,
@@ -100,17 +76,12 @@ def _ask(config: BatchInvoiceOrders, organization: Organization, database: Invoi
     if bool(config.items) != bool(config.customer_ids):
         raise BillingError("items: they go with customer_ids, and customer_ids with items.")
     options = config.options(as_date("invoice_date", config.invoice_date))
+    engine, organization, created_by = asked.engine, asked.organization, asked.actor
     if config.customer_ids:
+        items = [item.model_dump(exclude_none=True) for item in config.items]
         return batch_invoice_customers(
-            database.engine,
-            organization,
-            config.customer_ids,
-            [item.model_dump(exclude_none=True) for item in config.items],
-            created_by=database.actor,
-            **options,
+            engine, organization, config.customer_ids, items, created_by=created_by, **options
         )
     if config.all_open:
-        return batch_invoice_open_orders(database.engine, organization, created_by=database.actor, **options)
-    return batch_invoice_orders(
-        database.engine, organization, config.sales_order_ids, created_by=database.actor, **options
-    )
+        return batch_invoice_open_orders(engine, organization, created_by=created_by, **options)
+    return batch_invoice_orders(engine, organization, config.sales_order_ids, created_by=created_by, **options)

@@ -1,94 +1,42 @@
-"""Holds the receivables of an organization: their asset with its checks, its metadata, and what makes it again. What is
-added up, and which organizations have something new, is in `invoice_pipelines.billing`.
+"""The receivables of an organization as Dagster sees them: their asset and what is told of it. What is added up, and
+which organizations have something new, is in `invoice_pipelines.billing`.
 """
 
-import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 
-from invoice_pipelines.billing.promises import Finding
-from invoice_pipelines.billing.receivables import (
-    BUCKETS,
-    CurrencyAging,
-    CustomerAging,
-    Receivables,
-    aging_that_is_not_what_is_due,
-    buckets_that_do_not_sum,
-)
+from invoice_pipelines.billing.receivables import BUCKETS, PROMISES, CurrencyAging, CustomerAging, Receivables
 from invoice_pipelines.billing.receivables_export import (
     COLUMNS,
     ReceivablesFile,
     export_receivables,
     organizations_to_age,
 )
-from invoice_pipelines.defs.billing.assets import issued_invoices
-from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, table, without_empty_tables
-from invoice_pipelines.defs.organizations import organizations
-from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.run_requests import DomainRuns, ask_for_runs
-from invoice_pipelines.defs.sweep import StepResult, Sweep, sweep
-from invoice_pipelines.organizations import find_organization, list_organizations
+from invoice_pipelines.defs.billing.domain import ISSUED_INVOICES
+from invoice_pipelines.defs.checks import evaluated
+from invoice_pipelines.defs.domain import Domain, Stage, StageResult, Turn
+from invoice_pipelines.defs.factory import definitions_of
+from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, table
 from invoice_pipelines.storage import root_path
 
-RECEIVABLES = dg.AssetKey(["billing", "receivables"])
 CURRENCIES_SHOWN = 5
 """Currencies with a chart and a table of customers: those with the most invoices. The file has all."""
 
-PROMISES = {
-    "buckets_sum_to_total": (
-        "The buckets of each customer and currency sum to its total, and the customers to the currency.",
-        buckets_that_do_not_sum,
-    ),
-    "aging_is_what_is_due": (
-        "The total of each currency is the sum of the amounts due of its open invoices.",
-        aging_that_is_not_what_is_due,
-    ),
-}
-BLOCKING: frozenset[str] = frozenset()
-"""Nothing comes after receivables that a wrong one would harm."""
 
-
-@dg.asset(
-    key=RECEIVABLES,
-    group_name="billing",
-    kinds={"postgres", "csv", "pandas"},
-    partitions_def=organizations,
-    deps=[issued_invoices],
-    check_specs=[
-        dg.AssetCheckSpec(name, asset=RECEIVABLES, description=description, partitions_def=organizations)
-        for name, (description, _) in PROMISES.items()
-    ],
-    metadata={
-        "dagster/column_schema": dg.TableSchema(
-            [dg.TableColumn(name, description=meaning) for name, meaning in COLUMNS.items()]
-        )
-    },
-)
-def receivables(context: dg.AssetExecutionContext, database: InvoiceDatabase) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """What customers owe today, by currency and by how late it is, as a CSV file; and days sales outstanding."""
-    return age(database, context.partition_key, context.log).materialization()
-
-
-def age(database: InvoiceDatabase, slug: str, log: logging.Logger) -> StepResult:
+def age(turn: Turn, _: object) -> StageResult:
     """Makes the aging of an organization as of today there, and its file."""
     started = time.monotonic()
-    exports = root_path(database.settings.exports_root)
-    organization = find_organization(database.engine, slug)
-    aging, file = export_receivables(database.engine, organization, exports)
-    log.info("%s open invoices of %s customers as of %s", aging.invoices, aging.owing_customers, aging.as_of)
+    organization = turn.organization
+    exports = root_path(organization.settings.exports_root)
+    aging, file = export_receivables(organization.engine, organization.organization, exports)
+    turn.log.info("%s open invoices of %s customers as of %s", aging.invoices, aging.owing_customers, aging.as_of)
     metadata = receivables_metadata(aging, file, str(exports / file.path))
     metadata["seconds"] = round(time.monotonic() - started, 2)
-    results = [_result(name, find(aging)) for name, (_, find) in PROMISES.items()]
-    return StepResult(True, metadata, results, BLOCKING)
-
-
-def steps_of(database: InvoiceDatabase, slug: str, log: logging.Logger) -> Iterator[tuple[dg.AssetKey, StepResult]]:
-    """The only step of receivables, for a sweep."""
-    yield RECEIVABLES, age(database, slug, log)
+    return StageResult(True, metadata, evaluated(PROMISES, aging))
 
 
 def receivables_metadata(aging: Receivables, file: ReceivablesFile, path: str) -> dict[str, Any]:
@@ -150,47 +98,35 @@ def _money(amount: Decimal) -> str:
     return f"{amount:,}"
 
 
-def _result(name: str, finding: Finding) -> dg.AssetCheckResult:
-    sample = table([{"which": shown} for shown in finding.sample])
-    return dg.AssetCheckResult(
-        check_name=name,
-        passed=finding.kept,
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata=without_empty_tables({"offending": finding.count, "sample": sample}),
-    )
-
-
-receivables_aging = dg.define_asset_job(
-    "receivables_aging", selection=[receivables], description="Ages what the customers of one organization owe."
+RECEIVABLES = Domain(
+    name="receivables",
+    job="receivables_aging",
+    description="Ages what the customers of one organization owe.",
+    does="Ages the receivables of {}",
+    stages=(
+        Stage(
+            key=dg.AssetKey(["billing", "receivables"]),
+            description="What customers owe today, by currency and by how late it is, as a CSV file; and days sales "
+            "outstanding.",
+            kinds=frozenset({"postgres", "csv", "pandas"}),
+            deps=[ISSUED_INVOICES.key],
+            metadata={
+                "dagster/column_schema": dg.TableSchema(
+                    [dg.TableColumn(name, description=meaning) for name, meaning in COLUMNS.items()]
+                )
+            },
+            work=age,
+            promises=PROMISES,
+        ),
+    ),
+    due=lambda connection, _: organizations_to_age(connection),
+    sensor="receivables_due",
+    sensor_description="Asks for a run of each organization where a day began and something is open, and where "
+    "invoices, credit notes or\nvoids came since the last aging, though not more often than every ten minutes.",
+    every_seconds=30,
 )
 
 
-@dg.op
-def sweep_receivables(context: dg.OpExecutionContext, config: Sweep, database: InvoiceDatabase) -> None:
-    """Ages the receivables of each organization. What is broken in one is reported at the end and stops no other."""
-    sweep(context, config.organizations, database, steps_of)
-
-
-@dg.job
-def receivables_sweep() -> None:
-    """Ages the receivables of many organizations, in one run."""
-    sweep_receivables()
-
-
-RUNS = DomainRuns(
-    group="billing", job=receivables_aging.name, sweep=receivables_sweep.name, sweep_op="sweep_receivables"
-)
-
-
-@dg.sensor(
-    jobs=[receivables_aging, receivables_sweep],
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-)
-def receivables_due(context: dg.SensorEvaluationContext, database: InvoiceDatabase) -> dg.SensorResult:
-    """Asks for a run of each organization where a day began and something is open, and where invoices, credit notes or
-    voids came since the last aging, though not more often than every ten minutes.
-    """
-    with database.engine.begin() as connection:
-        due = organizations_to_age(connection)
-    return ask_for_runs(RUNS, context, database, list_organizations(database.engine) if due else [], lambda: due)
+@dg.definitions
+def receivables() -> dg.Definitions:
+    return definitions_of(RECEIVABLES)

@@ -1,4 +1,4 @@
-"""Holds the jobs of delivery: the run of one organization, the sweep over many, and what a person starts."""
+"""What of delivery a person starts: documents of some invoices, and messages to their customers."""
 
 from uuid import UUID
 
@@ -6,44 +6,21 @@ import dagster as dg
 from pydantic import Field
 from sqlalchemy import Connection
 
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.defs.delivery.assets import invoice_documents, messages
-from invoice_pipelines.defs.delivery.config import FORMATS, LANGUAGE, refusals_fail_the_run
-from invoice_pipelines.defs.delivery.steps import (
+from invoice_pipelines.defs.delivery.domain import (
+    FORMATS,
     INVOICE_DOCUMENTS,
+    LANGUAGE,
     MESSAGES,
+    Documents,
     make_invoice_documents,
     send_waiting_messages,
-    steps_of,
 )
-from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
+from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.run_requests import DomainRuns
-from invoice_pipelines.defs.sweep import Sweep, report_step, sweep
+from invoice_pipelines.defs.sweep import report_job, turn_of
 from invoice_pipelines.delivery.references import invoice_ids
 from invoice_pipelines.delivery.values import DeliveryError
-from invoice_pipelines.organizations import Organization, find_organization
 from invoice_pipelines.work import get_job
-
-delivery = dg.define_asset_job(
-    "delivery",
-    selection=[invoice_documents, messages],
-    description="Makes the documents of one organization that are asked for, and sends the messages that wait.",
-)
-
-
-@dg.op
-def sweep_delivery(context: dg.OpExecutionContext, config: Sweep, database: InvoiceDatabase) -> None:
-    """Makes documents and sends messages of each organization. What is broken in one is told at the end and stops no
-    other.
-    """
-    sweep(context, config.organizations, database, steps_of)
-
-
-@dg.job
-def delivery_sweep() -> None:
-    """Makes documents and sends messages of many organizations, in one run."""
-    sweep_delivery()
 
 
 class BatchDocuments(dg.Config):
@@ -67,14 +44,12 @@ def make_batch_of_documents(context: dg.OpExecutionContext, config: BatchDocumen
     takes.
     """
     with refusals_fail_the_run():
-        organization = _organization(context, config.organization, database)
-        with organization_scope(database.engine, organization.id) as connection:
-            job_id = _ask_for_documents(connection, config, database.actor)
+        turn = turn_of(context, database, config.organization)
+        with turn.organization.scope() as connection:
+            job_id = _ask_for_documents(connection, config, turn.organization.actor)
             total = get_job(connection, job_id).total_items
     context.log.info("batch job %s: documents of %s invoices", job_id, total)
-    result = make_invoice_documents(database, organization, context.log)
-    report_step(context, INVOICE_DOCUMENTS, organization.slug, result)
-    context.add_output_metadata({"batch job": str(job_id), **result.shown})
+    report_job(context, INVOICE_DOCUMENTS, config.organization, job_id, make_invoice_documents(turn, Documents()))
 
 
 @dg.job
@@ -100,26 +75,18 @@ class Communications(dg.Config):
 def send_communications(context: dg.OpExecutionContext, config: Communications, database: InvoiceDatabase) -> None:
     """Asks for the messages as a batch job and sends them in this run; what must wait, a later run sends."""
     with refusals_fail_the_run():
-        organization = _organization(context, config.organization, database)
-        with organization_scope(database.engine, organization.id) as connection:
-            job_id = _ask_for_communications(connection, config, database.actor)
+        turn = turn_of(context, database, config.organization)
+        with turn.organization.scope() as connection:
+            job_id = _ask_for_communications(connection, config, turn.organization.actor)
             total = get_job(connection, job_id).total_items
     context.log.info("batch job %s: %s invoices are sent by %s", job_id, total, config.method)
-    result = send_waiting_messages(database, organization, context.log)
-    report_step(context, MESSAGES, organization.slug, result)
-    context.add_output_metadata({"batch job": str(job_id), **result.shown})
+    report_job(context, MESSAGES, config.organization, job_id, send_waiting_messages(turn))
 
 
 @dg.job
 def communications() -> None:
     """Sends issued invoices to their customers, as its config says: each once, whatever is asked for again."""
     send_communications()
-
-
-def _organization(context: dg.OpExecutionContext, slug: str, database: InvoiceDatabase) -> Organization:
-    organization = find_organization(database.engine, slug)
-    context.instance.add_run_tags(context.run_id, {ORGANIZATION_TAG: organization.slug})
-    return organization
 
 
 def _ask_for_documents(connection: Connection, config: BatchDocuments, actor: str) -> UUID:
@@ -148,12 +115,3 @@ def _ask_for_communications(connection: Connection, config: Communications, acto
     return ask_for_communications(
         connection, invoice_ids(connection, config.invoice_ids), read_request(wanted), created_by=actor
     )
-
-
-RUNS = DomainRuns(
-    group="delivery",
-    job=delivery.name,
-    sweep=delivery_sweep.name,
-    sweep_op=sweep_delivery.name,
-    by_hand=(batch_documents.name, communications.name),
-)

@@ -1,14 +1,14 @@
-"""Holds the reading of delivery reports: a job that asks providers what became of what they took, and its schedule."""
+"""The reading of delivery reports: a job that asks providers what became of what they took, and its schedule."""
 
 import dagster as dg
 from pydantic import Field
 
-from invoice_pipelines.defs.delivery.steps import MESSAGES
+from invoice_pipelines.defs.delivery.domain import MESSAGES
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import UNFINISHED
 from invoice_pipelines.delivery.overview import organizations_with_unsettled_messages
-from invoice_pipelines.organizations import find_organization, list_organizations
+from invoice_pipelines.organizations import list_organizations
 
 EVERY_QUARTER = "*/15 * * * *"
 
@@ -36,10 +36,10 @@ def read_delivery_reports(context: dg.OpExecutionContext, config: Reports, datab
 
     read = []
     for slug in config.organizations:
-        found = read_statuses(database.engine, database.settings, find_organization(database.engine, slug).id)
+        found = read_statuses(database.engine, database.settings, database.organization(slug).id)
         if found.delivered + found.bounced:
             shown = {"delivered": found.delivered, "not delivered": found.bounced}
-            context.log_event(dg.AssetObservation(MESSAGES, partition=slug, metadata=shown))
+            context.log_event(dg.AssetObservation(MESSAGES.key, partition=slug, metadata=shown))
         read.append(found)
     if config.mailbox:
         read.append(read_mailbox(database.engine, database.settings))

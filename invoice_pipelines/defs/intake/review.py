@@ -1,4 +1,4 @@
-"""Holds how the review lane is shown in Dagster: a check on how long invoices wait for a person, and a page picture."""
+"""How the review lane is shown in Dagster: a check on how long invoices wait for a person, and a page picture."""
 
 from __future__ import annotations
 
@@ -13,15 +13,10 @@ from sqlalchemy import Connection
 
 from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, table, without_empty_tables
 from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.intake.promises import REVIEWED_IN_TIME
 from invoice_pipelines.intake.review.queue import WaitingInvoice, backlog, list_reviews
 from invoice_pipelines.intake.stages.stages import Intake
 from invoice_pipelines.storage import StorageError, read_blob
-
-WAITING_FOR_REVIEW = "waiting_for_review"
-DESCRIPTION = (
-    "No invoice waits for a person longer than the organization's review_within_hours; "
-    "`invoice-pipelines review list` shows those that wait."
-)
 
 _MOST_PICTURE_BYTES = 140_000  # as base64 a third more; it stays in the event log as long as its run
 
@@ -40,7 +35,7 @@ def check_review(connection: Connection, within: timedelta) -> dg.AssetCheckResu
     if waiting.invoices:
         shown["by reason"] = bar_chart("reason", "invoices", waiting.by_reason.items())
     return dg.AssetCheckResult(
-        check_name=WAITING_FOR_REVIEW,
+        check_name=REVIEWED_IN_TIME.name,
         passed=not late,
         severity=dg.AssetCheckSeverity.WARN,
         metadata=without_empty_tables(shown),

@@ -1,4 +1,4 @@
-"""Holds who is due: the organizations in which no run came to its end since a moment of the schedule. All of it is
+"""Who is due: the organizations in which no run came to its end since a moment of the schedule. All of it is
 asked from PostgreSQL, by its clock, and from Dagster's records of runs.
 """
 
@@ -10,7 +10,7 @@ from datetime import datetime
 import dagster as dg
 from sqlalchemy import text
 
-from invoice_pipelines.defs.overdue.jobs import RUNS
+from invoice_pipelines.defs.domain import Domain
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import failed_slugs
 from invoice_pipelines.organizations import OrganizationSummary, list_organizations
@@ -30,7 +30,7 @@ def now_of(database: InvoiceDatabase) -> datetime:
 
 
 def organizations_due(
-    instance: dg.DagsterInstance, database: InvoiceDatabase, since: datetime, *, with_new: bool
+    domain: Domain, instance: dg.DagsterInstance, database: InvoiceDatabase, since: datetime, *, with_new: bool
 ) -> list[OrganizationSummary]:
     """Organizations in which no run that began at `since` or later came to its end, and that did not fail too often
     since then; those that were not tried yet come first. Those that were added since then only `with_new`.
@@ -41,10 +41,10 @@ def organizations_due(
         return []
     known = set(instance.get_dynamic_partitions("organization"))
     registered = {found.id: found for found in list_organizations(database.engine) if found.slug in known}
-    failed = _failed_runs(instance, since)
+    failed = _failed_runs(domain, instance, since)
     # Of runs that could not begin, as with settings that are wrong, nothing stands in the log.
-    failures = Counter(slug for run in failed for slug in failed_slugs(RUNS, run))
-    if sum(1 for run in failed if not failed_slugs(RUNS, run)) >= DEAD_SWEEPS:
+    failures = Counter(slug for run in failed for slug in failed_slugs(domain, run))
+    if sum(1 for run in failed if not failed_slugs(domain, run)) >= DEAD_SWEEPS:
         return []
     return [
         organization
@@ -53,10 +53,10 @@ def organizations_due(
     ]
 
 
-def _failed_runs(instance: dg.DagsterInstance, since: datetime) -> list[dg.DagsterRun]:
+def _failed_runs(domain: Domain, instance: dg.DagsterInstance, since: datetime) -> list[dg.DagsterRun]:
     return [
         run
-        for job_name in (RUNS.job, RUNS.sweep)
+        for job_name in (domain.run, domain.sweep)
         for run in instance.get_runs(
             dg.RunsFilter(job_name=job_name, statuses=[dg.DagsterRunStatus.FAILURE], created_after=since)
         )

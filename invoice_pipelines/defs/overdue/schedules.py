@@ -1,4 +1,4 @@
-"""Holds the schedule of the settings (`SCHEDULER_...`). With a wrong one the code location loads all the same: the
+"""The schedule of the settings (`SCHEDULER_...`). With a wrong one the code location loads all the same: the
 description and each tick say what is wrong.
 
 A cron expression is Dagster's own schedule, whose tick asks for all sweeps of that moment at once. Dagster knows no
@@ -11,15 +11,14 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from invoice_pipelines.defs.overdue.domain import OVERDUE, SCHEDULE
 from invoice_pipelines.defs.overdue.due import now_of, organizations_due
-from invoice_pipelines.defs.overdue.jobs import RUNS, overdue_sweep
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import UNFINISHED, sweep_request, swept
 from invoice_pipelines.overdue import CronSchedule, due_since, read_schedule
 from invoice_pipelines.overdue.overview import schedule_in_words
 from invoice_pipelines.settings import Settings, SettingsError, load_settings
 
-NAME = "overdue_schedule"
 EVERY_MINUTE = "* * * * *"
 NOT_BEGUN = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING]
 
@@ -44,8 +43,8 @@ def overdue_schedule(settings: Settings) -> dg.ScheduleDefinition:
     is_cron = isinstance(schedule, CronSchedule)
 
     @dg.schedule(
-        name=NAME,
-        job=overdue_sweep,
+        name=SCHEDULE,
+        job_name=OVERDUE.sweep,
         cron_schedule=settings.scheduler_schedule_value.strip() if is_cron else EVERY_MINUTE,
         execution_timezone=schedule.time_zone.key,
         description=description,
@@ -56,13 +55,14 @@ def overdue_schedule(settings: Settings) -> dg.ScheduleDefinition:
         since = context.scheduled_execution_time if is_cron else due_since(schedule, now_of(database))
         # A sweep that has begun may have passed an organization before this moment of cron; one that waits has not.
         covered = _organizations_swept(context.instance, NOT_BEGUN if is_cron else UNFINISHED)
-        due = organizations_due(context.instance, database, since, with_new=True)
+        due = organizations_due(OVERDUE, context.instance, database, since, with_new=True)
         slugs = sorted(organization.slug for organization in due if organization.slug not in covered)
         if not slugs:
             return dg.SkipReason(f"no organization is due since {since:%Y-%m-%d %H:%M:%S %Z} that is not in a sweep")
         size = database.settings.sweep_size
         return [
-            sweep_request(RUNS, slugs[start : start + size], run_key=str(start)) for start in range(0, len(slugs), size)
+            sweep_request(OVERDUE, slugs[start : start + size], run_key=str(start))
+            for start in range(0, len(slugs), size)
         ]
 
     return begin
@@ -70,8 +70,8 @@ def overdue_schedule(settings: Settings) -> dg.ScheduleDefinition:
 
 def _standing_still(problem: str, description: str) -> dg.ScheduleDefinition:
     @dg.schedule(
-        name=NAME,
-        job=overdue_sweep,
+        name=SCHEDULE,
+        job_name=OVERDUE.sweep,
         cron_schedule=EVERY_MINUTE,
         description=description,
         default_status=dg.DefaultScheduleStatus.RUNNING,
@@ -83,5 +83,5 @@ def _standing_still(problem: str, description: str) -> dg.ScheduleDefinition:
 
 
 def _organizations_swept(instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]) -> set[str]:
-    runs = instance.get_runs(dg.RunsFilter(job_name=RUNS.sweep, statuses=statuses))
-    return {slug for run in runs for slug in swept(RUNS, run)}
+    runs = instance.get_runs(dg.RunsFilter(job_name=OVERDUE.sweep, statuses=statuses))
+    return {slug for run in runs for slug in swept(OVERDUE, run)}

@@ -1,14 +1,9 @@
-"""Holds how what a person typed into the launchpad becomes a request, or a failure that names the field."""
+"""Entities as a person names them in the launchpad."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-import dagster as dg
-
-from invoice_pipelines.organizations import OrganizationError
-from invoice_pipelines.quickbooks.api.faults import Fault, QuickBooksError
 from invoice_pipelines.quickbooks.push.requests import RequestError
 from invoice_pipelines.quickbooks.values import EntityType
 
@@ -20,15 +15,6 @@ NAMES = {
 }
 """What entities are called in config and as assets."""
 PUSHED = ("customers", "items", "invoices")
-
-
-@contextmanager
-def refusals_fail_the_run() -> Iterator[None]:
-    """Lets a run fail with the one line that says what is wrong, instead of a traceback; it is not tried again."""
-    try:
-        yield
-    except (OrganizationError, QuickBooksError, Fault) as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
 
 
 def entities_of(names: Sequence[str], allowed: Sequence[str] = tuple(NAMES)) -> tuple[EntityType, ...]:

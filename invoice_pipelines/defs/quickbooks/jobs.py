@@ -1,42 +1,19 @@
-"""Holds the jobs of the sync: the push of one organization, the sweep over many, and `sync now`, which is also what the
-schedules start.
-"""
+"""What of the sync a person starts, which is also what the schedules start."""
 
 import dagster as dg
 from pydantic import Field
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
-from invoice_pipelines.defs.quickbooks.assets import customers, invoices, items
-from invoice_pipelines.defs.quickbooks.config import NAMES, PUSHED, entities_of, refusals_fail_the_run
-from invoice_pipelines.defs.quickbooks.steps import steps_of
+from invoice_pipelines.defs.quickbooks.config import NAMES, entities_of
+from invoice_pipelines.defs.quickbooks.domain import sync_among
+from invoice_pipelines.defs.quickbooks.sync import SHARE
+from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.run_requests import SWEEP, DomainRuns
-from invoice_pipelines.defs.sweep import Sweep, sweep
-from invoice_pipelines.organizations import find_organization, list_organizations
+from invoice_pipelines.defs.run_requests import SWEEP
+from invoice_pipelines.defs.sweep import sweep
+from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.quickbooks.push.requests import RequestError, ask_for_invoices
 from invoice_pipelines.quickbooks.schedule import organizations_to_reach
-
-ONLY_PUSH = {"config": {"push": True, "pull": False}}
-
-quickbooks_push = dg.define_asset_job(
-    "quickbooks_push",
-    selection=[customers, items, invoices],
-    config={"ops": {f"quickbooks__{name}": ONLY_PUSH for name in PUSHED}},
-    description="Sends what waits in the push queue of one organization: customers and items, then invoices.",
-)
-
-
-@dg.op
-def sweep_quickbooks_push(context: dg.OpExecutionContext, config: Sweep, database: InvoiceDatabase) -> None:
-    """Sends what waits in each organization. What is broken in one is reported at the end and stops no other."""
-    sweep(context, config.organizations, database, steps_of(entities_of(PUSHED), pull=False, among_many=True))
-
-
-@dg.job
-def quickbooks_push_sweep() -> None:
-    """Sends what waits in the push queues of many organizations, in one run."""
-    sweep_quickbooks_push()
 
 
 class SyncNow(dg.Config):
@@ -63,14 +40,15 @@ def sync_now(context: dg.OpExecutionContext, config: SyncNow, database: InvoiceD
     with refusals_fail_the_run():
         entities = entities_of(config.entities or list(NAMES))
         for slug in config.organizations:
-            find_organization(database.engine, slug)
+            database.organization(slug)
         if config.invoices:
             _ask(context, config, database)
     slugs = config.organizations or _connected(database)
     if len(slugs) == 1:
         context.instance.add_run_tags(context.run_id, {ORGANIZATION_TAG: slugs[0]})
-    many = len(slugs) > 1
-    sweep(context, slugs, database, steps_of(entities, config.push, config.pull, config.full, among_many=many))
+    share = SHARE if len(slugs) > 1 else None
+    take_turn = sync_among(entities, push=config.push, pull=config.pull, full=config.full, share=share)
+    sweep(context, slugs, database, take_turn)
 
 
 @dg.job(tags={ORGANIZATION_TAG: SWEEP})
@@ -86,8 +64,7 @@ def _ask(context: dg.OpExecutionContext, config: SyncNow, database: InvoiceDatab
         raise RequestError("invoices: name the one organization in `organizations` whose invoices they are.")
     if (config.entities and "invoices" not in config.entities) or not config.push:
         raise RequestError("invoices: they are pushed where `entities` has invoices and `push` is true.")
-    organization = find_organization(database.engine, config.organizations[0])
-    with organization_scope(database.engine, organization.id) as connection:
+    with database.organization(config.organizations[0]).scope() as connection:
         job_id = ask_for_invoices(connection, config.invoices, created_by=database.actor)
     context.log.info("batch job %s: %s invoices", job_id, len(config.invoices))
     context.add_output_metadata({"batch job": str(job_id)})
@@ -97,12 +74,3 @@ def _connected(database: InvoiceDatabase) -> list[str]:
     with database.engine.begin() as connection:
         reached = organizations_to_reach(connection)
     return [found.slug for found in list_organizations(database.engine) if found.id in reached]
-
-
-RUNS = DomainRuns(
-    group="quickbooks",
-    job=quickbooks_push.name,
-    sweep=quickbooks_push_sweep.name,
-    sweep_op=sweep_quickbooks_push.name,
-    by_hand=(quickbooks_sync.name,),
-)

@@ -1,22 +1,38 @@
-"""Holds the assets of a migration, which are backfilled over organizations: one takes a whole company in, one sends a
-backlog. Both go on where they stopped, and neither runs by itself.
+"""What a migration backfills over organizations: one asset takes a whole company in, one sends a backlog. Both go on
+where they stopped, and neither runs by itself.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.defs.billing.assets import issued_invoices
-from invoice_pipelines.defs.metadata import without_empty_tables
-from invoice_pipelines.defs.organizations import organizations
-from invoice_pipelines.defs.quickbooks import steps
-from invoice_pipelines.defs.quickbooks.config import PUSHED, entities_of, refusals_fail_the_run
+from invoice_pipelines.defs.domain import Stage, StageResult, Turn
+from invoice_pipelines.defs.quickbooks.config import PUSHED, entities_of
 from invoice_pipelines.defs.quickbooks.metadata import jobs_table, prefixed
-from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.defs.quickbooks.sync import NOT_CONNECTED, result_of, sync
+from invoice_pipelines.promises import Promise
+from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.work import get_job
 
+if TYPE_CHECKING:
+    from invoice_pipelines.quickbooks.sync import SyncReport
+
 IMPORTED = ("customers", "items", "payments")
+CAME_TO_THE_END = Promise(
+    "came_to_the_end",
+    "All of the company is here. If not, it goes on by itself within a quarter of an hour, or at once when this is run "
+    "again.",
+    warns=True,
+)
+ALL_WAS_SENT = Promise(
+    "all_was_sent",
+    "Nothing of the backlog failed or waits. What waits is sent by the next runs, by themselves.",
+    warns=True,
+)
 
 
 class Import(dg.Config):
@@ -27,50 +43,17 @@ class Import(dg.Config):
     entities: list[str] = Field(description="Some of customers, items, payments.")
 
 
-@dg.asset(
-    key_prefix="quickbooks",
-    group_name="quickbooks",
-    kinds={"quickbooks", "postgres"},
-    partitions_def=organizations,
-    check_specs=[
-        dg.AssetCheckSpec(
-            "came_to_the_end",
-            asset=["quickbooks", "imported_company"],
-            description="All of the company is here. If not, it goes on by itself within a quarter of an hour, or at "
-            "once when this is run again.",
-            partitions_def=organizations,
-        )
-    ],
-)
-def imported_company(
-    context: dg.AssetExecutionContext, config: Import, database: InvoiceDatabase
-) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """All that a QuickBooks company has of customers, items and payments, read in full: backfill it over organizations
-    that are new. It goes on where it was killed or its time was up, and doing it again changes nothing.
-    """
-    with refusals_fail_the_run():
-        entities = entities_of(config.entities, IMPORTED)
-        organization = find_organization(database.engine, context.partition_key)
-        report = steps.sync_organization(
-            database, organization, entities, context.log, push=False, pull=True, full=True, share=None
-        )
+def import_company(turn: Turn, config: Import) -> StageResult:
+    """Reads a company in full."""
+    entities = entities_of(config.entities, IMPORTED)
+    report = sync(turn, entities, push=False, full=True)
     if not report.is_connected:
-        return _skipped("came_to_the_end")
+        return _skipped(CAME_TO_THE_END)
     unfinished = [
         str(entity) for entity in entities if entity not in report.pulled or not report.pulled[entity].finished
     ]
-    shown = {
-        name: value
-        for entity in entities
-        for name, value in prefixed(entity, steps.result_of(database, organization, entity, report).shown).items()
-    }
-    check = dg.AssetCheckResult(
-        check_name="came_to_the_end",
-        passed=not unfinished,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"unfinished": ", ".join(unfinished) or "nothing"},
-    )
-    return dg.MaterializeResult(metadata=shown, check_results=[check])
+    check = _warning(CAME_TO_THE_END, not unfinished, {"unfinished": ", ".join(unfinished) or "nothing"})
+    return StageResult(True, _shown(turn, entities, report), [check])
 
 
 class Backlog(dg.Config):
@@ -81,63 +64,66 @@ class Backlog(dg.Config):
     )
 
 
-@dg.asset(
-    key_prefix="quickbooks",
-    group_name="quickbooks",
-    kinds={"quickbooks"},
-    partitions_def=organizations,
-    deps=[issued_invoices],
-    check_specs=[
-        dg.AssetCheckSpec(
-            "all_was_sent",
-            asset=["quickbooks", "pushed_backlog"],
-            description="Nothing of the backlog failed or waits. What waits is sent by the next runs, by themselves.",
-            partitions_def=organizations,
-        )
-    ],
-)
-def pushed_backlog(
-    context: dg.AssetExecutionContext, config: Backlog, database: InvoiceDatabase
-) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """All records that QuickBooks never had, asked for as one batch job for each entity and sent: backfill it over the
-    organizations that a migration brought. Doing it again sends what is missing by then, and nothing twice.
-    """
+def push_backlog(turn: Turn, config: Backlog) -> StageResult:
+    """Asks for all records that QuickBooks never had, and sends them."""
     from invoice_pipelines.quickbooks.connection.connections import find_connection
     from invoice_pipelines.quickbooks.push.push import enqueue_backlog
 
-    with refusals_fail_the_run():
-        entities = entities_of(config.entities, PUSHED)
-        organization = find_organization(database.engine, context.partition_key)
-        with organization_scope(database.engine, organization.id) as connection:
-            connected = find_connection(connection)
-            if connected is None or connected.status == "disconnected":
-                return _skipped("all_was_sent")
-            asked = [enqueue_backlog(connection, entity) for entity in entities]
-        jobs = [job for job in asked if job is not None]
-        context.log.info("%s batch jobs", len(jobs))
-        report = steps.sync_organization(
-            database, organization, entities_of(PUSHED), context.log, push=True, pull=False, full=False, share=None
-        )
-    shown = {
-        name: value
-        for entity in entities
-        for name, value in prefixed(entity, steps.result_of(database, organization, entity, report).shown).items()
-    }
-    with organization_scope(database.engine, organization.id) as connection:
+    entities = entities_of(config.entities, PUSHED)
+    with turn.organization.scope() as connection:
+        connected = find_connection(connection)
+        if connected is None or connected.status == "disconnected":
+            return _skipped(ALL_WAS_SENT)
+        asked = [enqueue_backlog(connection, entity) for entity in entities]
+    jobs = [job for job in asked if job is not None]
+    turn.log.info("%s batch jobs", len(jobs))
+    report = sync(turn, entities_of(PUSHED), pull=False)
+    shown = _shown(turn, entities, report)
+    with turn.organization.scope() as connection:
         stand = [get_job(connection, job) for job in jobs]
     open_items = sum(job.total_items - job.processed_items for job in stand)
     failed = sum(job.failed_items for job in stand)
-    check = dg.AssetCheckResult(
-        check_name="all_was_sent",
-        passed=not open_items and not failed,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"waiting": open_items, "failed": failed},
-    )
-    return dg.MaterializeResult(
-        metadata=without_empty_tables({"jobs": jobs_table(stand), **shown}), check_results=[check]
+    check = _warning(ALL_WAS_SENT, not open_items and not failed, {"waiting": open_items, "failed": failed})
+    return StageResult(True, {"jobs": jobs_table(stand), **shown}, [check])
+
+
+def _shown(turn: Turn, entities: Sequence[EntityType], report: SyncReport) -> dict[str, Any]:
+    return {
+        name: value
+        for entity in entities
+        for name, value in prefixed(entity, result_of(turn, entity, report).shown).items()
+    }
+
+
+def _skipped(promise: Promise) -> StageResult:
+    check = dg.AssetCheckResult(check_name=promise.name, passed=True, metadata={"state": NOT_CONNECTED})
+    return StageResult(False, {"skipped": NOT_CONNECTED}, [check])
+
+
+def _warning(promise: Promise, kept: bool, metadata: Mapping[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=promise.name, passed=kept, severity=dg.AssetCheckSeverity.WARN, metadata=metadata
     )
 
 
-def _skipped(check_name: str) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    check = dg.AssetCheckResult(check_name=check_name, passed=True, metadata={"state": steps.NOT_CONNECTED})
-    return dg.MaterializeResult(metadata={"skipped": steps.NOT_CONNECTED}, check_results=[check])
+IMPORTED_COMPANY = Stage(
+    key=dg.AssetKey(["quickbooks", "imported_company"]),
+    description="All that a QuickBooks company has of customers, items and payments, read in full: backfill it over "
+    "organizations\nthat are new. It goes on where it was killed or its time was up, and doing it again changes "
+    "nothing.",
+    kinds=frozenset({"quickbooks", "postgres"}),
+    config=Import,
+    work=import_company,
+    promises=(CAME_TO_THE_END,),
+)
+PUSHED_BACKLOG = Stage(
+    key=dg.AssetKey(["quickbooks", "pushed_backlog"]),
+    description="All records that QuickBooks never had, asked for as one batch job for each entity and sent: backfill "
+    "it over the\norganizations that a migration brought. Doing it again sends what is missing by then, and nothing "
+    "twice.",
+    kinds=frozenset({"quickbooks"}),
+    deps=[dg.AssetKey(["billing", "issued_invoices"])],
+    config=Backlog,
+    work=push_backlog,
+    promises=(ALL_WAS_SENT,),
+)

@@ -1,4 +1,4 @@
-"""Holds the schedules of the pulls: a tick each quarter of an hour asks PostgreSQL where the hour of the settings has
+"""The schedules of the pulls: a tick each quarter of an hour asks PostgreSQL where the hour of the settings has
 passed, in the time zone of each organization, since the last pull.
 """
 
@@ -11,7 +11,8 @@ from typing import Any
 import dagster as dg
 
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
-from invoice_pipelines.defs.quickbooks.jobs import RUNS, quickbooks_sync, sync_now
+from invoice_pipelines.defs.quickbooks.domain import QUICKBOOKS
+from invoice_pipelines.defs.quickbooks.jobs import quickbooks_sync, sync_now
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import SWEEP, UNFINISHED
 from invoice_pipelines.defs.sweep import LEFT_OUT
@@ -95,11 +96,11 @@ def _in_flight(instance: dg.DagsterInstance) -> set[str]:
     """Slugs with an unfinished run that pulls. Those that only push are not waited for: where invoices come all the
     time, nothing would ever be pulled; the run queue gives each its turn.
     """
-    pushing = (RUNS.job, RUNS.sweep)
+    pushing = (QUICKBOOKS.run, QUICKBOOKS.sweep)
     unfinished = [
         run
         for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
-        if RUNS.includes(run) and run.job_name not in pushing
+        if QUICKBOOKS.includes(run) and run.job_name not in pushing
     ]
     alone = {run.tags.get("dagster/partition", run.tags.get(ORGANIZATION_TAG, "")) for run in unfinished}
     return alone.union(*(_config(run).get("organizations", ()) for run in unfinished))

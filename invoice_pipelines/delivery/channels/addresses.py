@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from invoice_pipelines.errors import InvoicePipelinesError
+
 _LONGEST_SHOWN = 80
 
 
-class AddressError(Exception):
+class AddressError(InvoicePipelinesError):
     """There is no address that a message can go to, and what to do. `code` is NO_ADDRESS or BAD_ADDRESS."""
 
     def __init__(self, code: str, message: str) -> None:

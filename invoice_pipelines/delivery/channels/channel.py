@@ -16,6 +16,7 @@ from uuid import UUID
 
 from invoice_pipelines.delivery.channels.addresses import AddressKind
 from invoice_pipelines.delivery.values import MessageStatus
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.organizations.settings import MessageSettings
 from invoice_pipelines.registry import MESSAGING_CHANNELS
@@ -60,7 +61,7 @@ class Accepted:
     detail: str = ""
 
 
-class NotAccepted(Exception):
+class NotAccepted(InvoicePipelinesError):
     """The provider surely did not take it. `code` is for machines (capitals), the message one line without secrets."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -85,7 +86,7 @@ class Unavailable(NotAccepted):
         self.is_of_all = is_of_all
 
 
-class OutcomeUnknown(Exception):
+class OutcomeUnknown(InvoicePipelinesError):
     """It was handed over and no answer came: it may have gone out."""
 
 

@@ -18,9 +18,10 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 
 from invoice_pipelines.delivery.channels.channel import Unavailable
+from invoice_pipelines.errors import InvoicePipelinesError
 
 
-class NoAnswer(Exception):
+class NoAnswer(InvoicePipelinesError):
     """A request that may have arrived, and may have been done."""
 
 

@@ -23,6 +23,7 @@ from itertools import count, islice
 from multiprocessing.connection import Connection, wait
 
 from invoice_pipelines.delivery.documents.writing import Made, NotMade, Task, Workshop
+from invoice_pipelines.errors import InvoicePipelinesError
 
 TIMEOUT = "TIMEOUT"
 PROCESS_DIED = "PROCESS_DIED"
@@ -42,7 +43,7 @@ _LOOK_EVERY_SECONDS = 0.5
 _SECONDS_TO_END = 5.0
 
 
-class PoolError(Exception):
+class PoolError(InvoicePipelinesError):
     """No process for making documents can be started; the message says what to look for."""
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Row, text
 from invoice_pipelines.delivery.channels.channel import Part, channel_of
 from invoice_pipelines.delivery.messages.templates import LONGEST_SUBJECT, check_subject
 from invoice_pipelines.delivery.values import COMMUNICATIONS, DeliveryError, MessageStatus, Purpose
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.overdue.sending import mark_sent
 from invoice_pipelines.registry import MESSAGING_CHANNELS
 from invoice_pipelines.work import create_job
@@ -104,7 +105,7 @@ class Message:
         return MessageKey(self.invoice_id, self.purpose, self.level, self.channel)
 
 
-class UnderWay(Exception):
+class UnderWay(InvoicePipelinesError):
     """Another process works on the message at this moment."""
 
 

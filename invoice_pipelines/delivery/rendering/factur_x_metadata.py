@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from invoice_pipelines.errors import InvoicePipelinesError
+
 FILE_NAME = "factur-x.xml"
 _PROPERTIES = (
     ("DocumentFileName", "The name of the embedded XML document"),
@@ -45,7 +47,7 @@ _METADATA = re.compile(rb"\d+ 0 obj\n<</Length (\d+)/Type/Metadata/Subtype/XML>>
 _ENTRY = 20
 
 
-class UnknownLayout(Exception):
+class UnknownLayout(InvoicePipelinesError):
     """The file is not laid out as Typst lays it out."""
 
 

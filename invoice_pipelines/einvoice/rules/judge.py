@@ -21,6 +21,7 @@ from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.einvoice.rules.judging import Judged, judge_here
 from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
 from invoice_pipelines.einvoice.rules.verdict import Rule, Severity, ViolationClass
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.processes import end_process, receive, send, start_process
 
 _NOT_JUDGED = Rule(
@@ -69,7 +70,7 @@ def judge(xml: bytes, rules_directory: Path | None, bounds: Bounds = _BOUNDS) ->
         return _judge_apart(xml, rules_directory, bounds)
 
 
-class _Ended(Exception):
+class _Ended(InvoicePipelinesError):
     """The process has ended; `too_long` says whether because of the time."""
 
     def __init__(self, too_long: bool) -> None:

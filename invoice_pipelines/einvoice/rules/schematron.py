@@ -29,6 +29,8 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
+from invoice_pipelines.errors import InvoicePipelinesError
+
 _SVRL = "{http://purl.oclc.org/dsdl/svrl}"
 _ID_IN_TEXT = re.compile(r"^\s*\[\s*([A-Z]{2,}(?:-[A-Za-z0-9]+)+)\s*\]")
 _STEP = re.compile(r"\*:([\w.-]+)\[namespace-uri\(\)='([^']*)'\]|Q\{([^}]*)\}([\w.-]+)")
@@ -111,7 +113,7 @@ _WHY_STOPPED = {  # error codes of XPath 2.0
 _lock = threading.Lock()
 
 
-class SheetError(Exception):
+class SheetError(InvoicePipelinesError):
     """A sheet that stopped with an error on a document. The fault is of the two together, so another may pass.
 
     Both texts, in English and German, end a sentence.
@@ -122,7 +124,7 @@ class SheetError(Exception):
         self.message_de = message_de
 
 
-class SheetUnusableError(Exception):
+class SheetUnusableError(InvoicePipelinesError):
     """A sheet that cannot be compiled, and so can judge no document."""
 
 

@@ -1,7 +1,9 @@
 """Holds what goes wrong when people decide about invoices; each message says what to do."""
 
+from invoice_pipelines.errors import InvoicePipelinesError
 
-class ReviewError(Exception):
+
+class ReviewError(InvoicePipelinesError):
     """Something cannot be decided; the message says why and what to do."""
 
 

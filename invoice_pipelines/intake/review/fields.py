@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from invoice_pipelines.einvoice.model import Delivery, Payment, PaymentAccount, TaxBreakdown
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.intake.documents.text_layer.page.notation import decimals, parse_amount
 from invoice_pipelines.intake.reading import Provenance, Reading
 
@@ -22,7 +23,7 @@ _MOST_DECIMALS = 4
 _RATE = re.compile(r"(?P<rate>\S+?)\s*%\s*(?P<base>\S+)\s+(?P<tax>\S+)")
 
 
-class WrongValue(ValueError):
+class WrongValue(InvoicePipelinesError, ValueError):
     """A value that cannot stand in a field; the message says how to write it."""
 
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from invoice_pipelines.errors import InvoicePipelinesError
+
 _LONGEST_TEXT = 400
 
 
-class QuickBooksError(Exception):
+class QuickBooksError(InvoicePipelinesError):
     """The sync cannot be set up or go on. The message is one line that says what is wrong and what to do."""
 
 
@@ -90,7 +92,7 @@ class FaultError:
     element: str = ""
 
 
-class Fault(Exception):
+class Fault(InvoicePipelinesError):
     """QuickBooks refused a call or an item of a batch, or gave no answer that can be read.
 
     `code` is that of QuickBooks without leading zeros ("" where it gave none), `status` that of HTTP (None without

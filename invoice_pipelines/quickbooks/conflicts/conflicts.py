@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.quickbooks.records.merge import Value
 from invoice_pipelines.quickbooks.values import EntityType, as_json
 
@@ -22,7 +23,7 @@ SYNC = "sync"
 """Who decided where no person did."""
 
 
-class ConflictError(Exception):
+class ConflictError(InvoicePipelinesError):
     """A conflict cannot be shown or decided; the message says what to do."""
 
 

@@ -19,6 +19,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.quickbooks.api import exact_json
 from invoice_pipelines.quickbooks.api.options import Company, ConnectionOptions
 from invoice_pipelines.quickbooks.records.names import TooLong, clean_text, in_its_characters
@@ -36,7 +37,7 @@ _PRICE_DIGITS = Decimal("0.00001")
 _LARGEST_AMOUNT = Decimal(10) ** 13
 
 
-class InvoiceProblem(Exception):
+class InvoiceProblem(InvoicePipelinesError):
     """An invoice cannot be sent as it is: `code` is for machines, the message says what is wrong and what to do.
 
     With `retry` it waits for something that comes without touching the invoice.

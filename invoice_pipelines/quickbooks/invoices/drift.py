@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.billing.promises import SAMPLE, Finding
+from invoice_pipelines.promises import SAMPLE, Finding
 from invoice_pipelines.quickbooks.api.answers import updated_at
 from invoice_pipelines.quickbooks.events import Event, record_events
 from invoice_pipelines.quickbooks.invoices.document import invoice_snapshot

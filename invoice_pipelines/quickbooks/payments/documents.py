@@ -17,6 +17,7 @@ from typing import Any
 
 from invoice_pipelines.billing.errors import storable
 from invoice_pipelines.billing.payments import PaymentKind, PaymentStatus
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.quickbooks.values import TransactionType
 
 INVOICE = "Invoice"
@@ -31,7 +32,7 @@ _LONGEST_TEXT = 1000
 _LARGEST_AMOUNT = Decimal(10) ** 15
 
 
-class UnreadableDocument(Exception):
+class UnreadableDocument(InvoicePipelinesError):
     """A document lacks what it must have, or has it in another form; the message says what."""
 
 

@@ -1,13 +1,13 @@
-"""Holds what must always be true of payments that came from QuickBooks, as queries for what breaks it.
+"""What must always be true of payments that came from QuickBooks, as queries for what breaks it.
 
 A check looks at the newest LATEST payments that were recorded, so that it takes seconds whatever there is.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from invoice_pipelines.billing.promises import SAMPLE, Finding
+from invoice_pipelines.promises import Finding, offending
 
 LATEST = 10_000
 
@@ -16,7 +16,7 @@ def paid_and_due_that_do_not_tie(connection: Connection, *, latest: int = LATEST
     """Of every invoice that has a payment from QuickBooks: paid + credited + due is the gross amount, the status says
     the same, and what is paid is the sum of what counts of its payments.
     """
-    return _find(
+    return offending(
         connection,
         f"""with invoice as materialized (select distinct p.organization_id, a.invoice_id from ({_PAYMENTS}) p
                 cross join lateral (
@@ -41,7 +41,7 @@ def paid_and_due_that_do_not_tie(connection: Connection, *, latest: int = LATEST
                or i.amount_due < 0
                or (i.status = 'paid') <> (i.status <> 'void' and i.amount_due = 0)
                or (i.status = 'partially_paid') <> (i.amount_due > 0 and i.amount_paid + i.amount_credited > 0)""",
-        latest,
+        latest=latest,
     )
 
 
@@ -50,7 +50,7 @@ def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> 
 
     What is void or deleted there has nothing. What waits for a mapping is not looked at. `name` is the id there.
     """
-    return _find(
+    return offending(
         connection,
         f"""with document as materialized (
                 select distinct p.organization_id, split_part(p.external_id, ':', 1) as realm_id,
@@ -109,7 +109,7 @@ def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> 
                     select from quickbooks.payment p
                     where p.organization_id = l.organization_id and p.realm_id = l.realm_id
                       and p.transaction_type = 'payment' and p.quickbooks_id = l.payment_id and p.applied offset 0)""",
-        latest,
+        latest=latest,
     )
 
 
@@ -117,11 +117,3 @@ def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> 
 _PAYMENTS = """select *
     from (select * from billing.payments order by organization_id desc, id desc limit :latest) newest
     where newest.source = 'quickbooks'"""
-
-
-def _find(connection: Connection, query: str, latest: int) -> Finding:
-    rows = connection.execute(
-        text(f"select name, count(*) over () from ({query}) offending order by name limit {SAMPLE}"),
-        {"latest": latest},
-    ).all()
-    return Finding(rows[0][1] if rows else 0, tuple(str(row[0]) for row in rows))

@@ -9,10 +9,11 @@ from typing import Any, Self, cast
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.quickbooks.values import EntityType, as_json
 
 
-class PullTakenOver(Exception):
+class PullTakenOver(InvoicePipelinesError):
     """Another process pulls the same entity and is ahead; what this one was about to store was not stored."""
 
     def __init__(self, entity: EntityType) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.quickbooks.api.client import QuickBooks, quote
 from invoice_pipelines.quickbooks.invoices.document import is_ours
 from invoice_pipelines.quickbooks.push.batches import ENTITY_NAMES, Operation
@@ -19,7 +20,7 @@ from invoice_pipelines.quickbooks.values import EntityType
 NAME_KEYS = {EntityType.CUSTOMER: "DisplayName", EntityType.ITEM: "Name"}
 
 
-class LooksLikeOurs(Exception):
+class LooksLikeOurs(InvoicePipelinesError):
     """An invoice there has our mark, but is not what was sent."""
 
     def __init__(self, document: Mapping[str, Any], message: str) -> None:

@@ -26,6 +26,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.quickbooks.push.batches import Batch, Operation
 from invoice_pipelines.quickbooks.values import EntityType
 
@@ -33,7 +34,7 @@ PATIENCE = 3
 """So many turns of a company that answers otherwise may a batch hold up others."""
 
 
-class HeldUp(Exception):
+class HeldUp(InvoicePipelinesError):
     """Something that was sent before has no answer: nothing new may be sent. What was claimed is given back."""
 
 

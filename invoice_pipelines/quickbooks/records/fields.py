@@ -24,6 +24,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.errors import storable
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.quickbooks.api.countries import alpha_2, alpha_3
 from invoice_pipelines.quickbooks.records.merge import Fields, Rule, Value
 from invoice_pipelines.quickbooks.values import EntityType, as_json
@@ -78,7 +79,7 @@ _UNITS_OF_TIME = frozenset(["SEC", "MIN", "HUR", "LH", "DAY", "WEE", "MON", "QAN
 _LARGEST_PRICE = Decimal("9999999999.9999")  # billing.items.unit_price, numeric(14, 4)
 
 
-class UnusableDocument(Exception):
+class UnusableDocument(InvoicePipelinesError):
     """A document of QuickBooks cannot become a record here; the message says why, in one line."""
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from invoice_pipelines.errors import InvoicePipelinesError
 
-class BenchError(Exception):
+
+class BenchError(InvoicePipelinesError):
     """A benchmark could not be run, or what it ran did not come out right; the message is one line for people."""
 
 

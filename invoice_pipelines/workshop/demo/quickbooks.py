@@ -21,10 +21,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.billing.exchange_rates import add_exchange_rates
-from invoice_pipelines.billing.promises import Finding
 from invoice_pipelines.cli.output import console, styled, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.promises import Finding
 from invoice_pipelines.quickbooks import promises
 from invoice_pipelines.quickbooks.connection.connections import change_options, connect_with_tokens, disconnect
 from invoice_pipelines.quickbooks.overview import SyncState, sync_state

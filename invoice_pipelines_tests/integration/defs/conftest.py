@@ -18,7 +18,6 @@ from invoice_pipelines.database import create_login_engine, organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.migrate import create_dagster_database
 from invoice_pipelines.database.roles import DAGSTER
-from invoice_pipelines.defs.intake.sensors import intake_due
 from invoice_pipelines.defs.organizations import organization_partitions
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
@@ -105,7 +104,7 @@ class House:
     def tick(self) -> dg.SensorResult:
         """One tick of the intake's sensor."""
         with self.sensor_context() as context:
-            result = intake_due(context)
+            result = self.defs.resolve_sensor_def("intake_due")(context)
         assert isinstance(result, dg.SensorResult)
         self.cursor = result.cursor
         return result

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class EngineSpec:
     threads: int = 1
 
 
-class EngineUnavailable(Exception):
+class EngineUnavailable(InvoicePipelinesError):
     """An engine cannot work at all: not installed, wrong credentials, service down. The message says what to do."""
 
 

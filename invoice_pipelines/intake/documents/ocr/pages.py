@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.intake.documents.aids import FindPages
 from invoice_pipelines.intake.documents.ocr.engine import (
     EngineSpec,
@@ -27,7 +28,7 @@ _POINTS_PER_INCH = 72
 _HEIGHT_OF_A4 = 842  # points; what a picture of unknown resolution is taken for
 
 
-class PagesNotRecognized(Exception):
+class PagesNotRecognized(InvoicePipelinesError):
     """A page has not been recognized yet, so the document cannot be parsed before it is."""
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from invoice_pipelines.errors import InvoicePipelinesError
 
-class DatevError(Exception):
+
+class DatevError(InvoicePipelinesError):
     """A setting, rule or account is refused; nothing was changed. The message is one line that says what to do."""
 
 
@@ -18,7 +20,7 @@ class Refusal:
     message: str
 
 
-class Refused(Exception):
+class Refused(InvoicePipelinesError):
     """An invoice cannot be booked, for these reasons."""
 
     def __init__(self, *refusals: Refusal) -> None:

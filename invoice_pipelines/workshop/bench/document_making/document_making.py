@@ -4,7 +4,7 @@ Each round makes the same pages three ways, in alternating order, as the machine
 of the ratios of its rounds. All three start from nothing: what a process has to load is within the time measured.
 
 - bare: a program that only loads the engine and compiles the same templates with the same data into plain PDFs, which
-  it throws away (see `bare`)
+  it throws away (see `document_bare`)
 - documents: the real run on a batch job of invoices that were issued before, with one process: load the invoices,
   write their XML, render PDF/A-3 with it, store each file durably, write rows and outcomes
 - two processes: the same with two
@@ -40,6 +40,7 @@ from invoice_pipelines.delivery import rendering
 from invoice_pipelines.delivery.documents.documents import DocumentRequest, ask_for_documents
 from invoice_pipelines.delivery.rendering.renderer import Look, Renderer
 from invoice_pipelines.delivery.rendering.template_files import load_bundle
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.organizations import Address, add_organization, find_organization
 from invoice_pipelines.organizations.settings import DocumentSettings, OrganizationSettings
 from invoice_pipelines.settings import Settings
@@ -125,7 +126,7 @@ class Ground:
                     inputs.write(f"{heard}\n")
 
 
-class _Heard(Exception):
+class _Heard(InvoicePipelinesError):
     """What a template would have been given."""
 
 

@@ -3,7 +3,7 @@
 Each round reads the same pages three ways, in alternating order, as the machine is never quiet; a ratio is the median
 of the ratios of its rounds. All three start from nothing: the models are loaded within the time that is measured.
 
-- bare: a program that only loads the engine and reads the pages, rendered before (see `bare`)
+- bare: a program that only loads the engine and reads the pages, rendered before (see `ocr_bare`)
 - pipeline: the real parse stage on uploads recorded before, with one OCR process: look into each PDF, render it, ask
   for what is known, read it in the process, store the words, find the fields and store the invoice
 - two processes: the same with two

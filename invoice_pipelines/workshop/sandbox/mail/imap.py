@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
 
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.workshop.sandbox.mail.smtp import Account
 from invoice_pipelines.workshop.sandbox.mail.store import Copy, MailStore
 
@@ -19,11 +20,11 @@ _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s"]+)')
 _STORE_KINDS = ("FLAGS", "+FLAGS", "-FLAGS")
 
 
-class _No(Exception):
+class _No(InvoicePipelinesError):
     """A command that cannot be done."""
 
 
-class _Bad(Exception):
+class _Bad(InvoicePipelinesError):
     """A command that is not understood."""
 
 

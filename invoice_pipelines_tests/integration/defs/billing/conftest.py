@@ -19,7 +19,6 @@ from invoice_pipelines.billing import (
     batch_invoice_orders,
 )
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.defs.billing.sensors import pending_invoice_jobs
 from invoice_pipelines.organizations import add_organization, find_organization
 from invoice_pipelines_tests.integration.defs.conftest import House
 
@@ -94,7 +93,7 @@ class Shop:
     def tick(self) -> dg.SensorResult:
         """One tick of the sensor of billing."""
         with self.house.sensor_context() as context:
-            result = pending_invoice_jobs(context)
+            result = self.house.defs.resolve_sensor_def("pending_invoice_jobs")(context)
         assert isinstance(result, dg.SensorResult)
         return result
 

@@ -17,7 +17,6 @@ from sqlalchemy import text
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
 from invoice_pipelines.billing.payments import record_payment
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.defs.billing.receivables import receivables_due
 from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
 
 ASSET = dg.AssetKey(["billing", "receivables"])
@@ -56,7 +55,7 @@ def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
 
 def tick(shop: Shop) -> dg.SensorResult:
     with shop.house.sensor_context() as context:
-        result = receivables_due(context)
+        result = shop.house.defs.resolve_sensor_def("receivables_due")(context)
     assert isinstance(result, dg.SensorResult)
     return result
 

@@ -14,7 +14,6 @@ from sqlalchemy import text
 
 from invoice_pipelines.billing import add_customers, add_orders, add_tax_rates, batch_invoice_orders, process_jobs
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.defs.delivery.sensors import pending_deliveries
 from invoice_pipelines.delivery.documents.documents import DocumentRequest, ask_for_documents
 from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request
 from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization, find_organization
@@ -132,7 +131,7 @@ class PostRoom:
     def tick(self) -> dg.SensorResult:
         """One tick of the sensor of delivery."""
         with self.house.sensor_context() as context:
-            result = pending_deliveries(context)
+            result = self.house.defs.resolve_sensor_def("pending_deliveries")(context)
         assert isinstance(result, dg.SensorResult)
         return result
 

@@ -9,10 +9,12 @@ import dagster as dg
 import pytest
 
 from invoice_pipelines.billing import void_invoice
-from invoice_pipelines.defs.delivery import checks
+from invoice_pipelines.defs.checks import evaluated
+from invoice_pipelines.defs.delivery.checks import OF_DOCUMENTS
 from invoice_pipelines.delivery.documents.rows import NewDocument, add_documents
 from invoice_pipelines.delivery.overview import database_time
 from invoice_pipelines.delivery.values import DocumentFormat
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines_tests.integration.defs.conftest import WRONG_TOTAL
@@ -59,7 +61,8 @@ def test_a_document_that_an_importer_would_refuse_fails_its_check(post_room: Pos
     with post_room.scope("acme") as connection:
         since = database_time(connection)
         add_documents(connection, [_document(invoice, sha256, size)])
-        results = checks.check_documents(connection, load_settings(), organization, since)
+        context = OrganizationContext.of(post_room.house.database.engine, "acme", load_settings(), "test")
+        results = evaluated(OF_DOCUMENTS, connection, context, since)
     (result,) = [result for result in results if not result.passed]
     assert (result.check_name, result.severity) == ("documents_are_valid_e_invoices", ERROR)
     assert "BR-CO-" in str(result.metadata["sample"])
@@ -112,7 +115,9 @@ def test_documents_that_wait_for_long_are_pointed_out(post_room: PostRoom) -> No
            select id, 'invoice_documents', 'x', now() - interval '2 hours' from organizations.organization"""
     )
     with post_room.scope("acme") as connection:
-        assert not checks.LATE_DOCUMENTS.find(connection).kept
+        context = OrganizationContext.of(post_room.house.database.engine, "acme", load_settings(), "test")
+        results = evaluated(OF_DOCUMENTS, connection, context, database_time(connection))
+    assert [result.check_name for result in results if not result.passed] == ["no_document_is_late"]
 
 
 @pytest.mark.slow

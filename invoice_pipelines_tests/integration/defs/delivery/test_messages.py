@@ -12,7 +12,8 @@ import pytest
 
 from invoice_pipelines.billing import void_invoice
 from invoice_pipelines.billing.payments import record_payment
-from invoice_pipelines.defs.delivery import checks
+from invoice_pipelines.defs.checks import evaluated
+from invoice_pipelines.delivery.promises import OF_MESSAGES
 from invoice_pipelines.overdue import notify_overdue
 from invoice_pipelines.workshop.sandbox.mail import Fault, MailServer
 from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
@@ -138,7 +139,7 @@ def test_each_broken_promise_fails_its_check(post_room: PostRoom, mail: MailServ
     post_room.change("acme", "update delivery.message set status = 'sending' where id = :id", id=third)
     post_room.house.behind("update delivery.message_attempt set started_at = now() - interval '2 hours'")
     with post_room.scope("acme") as connection:
-        found = {result.check_name: result for result in checks.check_messages(connection) if not result.passed}
+        found = {result.check_name: result for result in evaluated(OF_MESSAGES, connection) if not result.passed}
     assert {name: result.severity for name, result in found.items()} == {
         "nobody_is_told_twice": ERROR,
         "no_message_of_void_invoices": ERROR,

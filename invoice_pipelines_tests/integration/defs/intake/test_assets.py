@@ -8,19 +8,16 @@ from typing import Any
 
 import dagster as dg
 
-from invoice_pipelines.defs.intake import assets
-from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines_tests.integration.defs.conftest import BROKEN_XML, CREDIT_NOTE, GOOD, WRONG_TOTAL, House
 
-ALL = [assets.uploads, assets.parsed_invoices, assets.validated_invoices, assets.export_files]
+ALL = ("uploads", "parsed_invoices", "validated_invoices", "export_files")
 
 
 def materialize(house: House, slug: str) -> dg.ExecuteInProcessResult:
     return dg.materialize(
-        ALL,
+        [house.defs.resolve_assets_def(dg.AssetKey(["intake", name])) for name in ALL],
         partition_key=slug,
         instance=house.instance,
-        resources={"database": InvoiceDatabase()},
         raise_on_error=False,
     )
 

@@ -13,7 +13,6 @@ from sqlalchemy import text
 
 from invoice_pipelines.database.access import database_urls
 from invoice_pipelines.database.engine import create_login_engine
-from invoice_pipelines.defs.intake.sensors import intake_due
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.organizations import remove_organization
 from invoice_pipelines.settings import load_settings
@@ -140,7 +139,7 @@ def test_a_wrong_setting_is_named_by_its_variable(house: House, configure: Calla
         pytest.raises(Exception) as error,
         dg.build_sensor_context(instance=house.instance, resources={"database": InvoiceDatabase()}) as context,
     ):
-        intake_due(context)
+        house.defs.resolve_sensor_def("intake_due")(context)
     told = f"{error.value} {error.value.__cause__}"
     assert "INVOICE_PIPELINES_INBOX_SETTLE_SECONDS" in told
     assert "'soon'" in told

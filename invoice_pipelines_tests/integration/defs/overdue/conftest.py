@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 from sqlalchemy import text
 
+from invoice_pipelines.defs.overdue.late_runs import late_overdue_runs
 from invoice_pipelines.defs.overdue.schedules import overdue_schedule
-from invoice_pipelines.defs.overdue.sensors import late_overdue_runs, overdue_left
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.integration.defs.conftest import House
@@ -75,7 +75,7 @@ class Books:
     def left(self) -> dg.SensorResult | dg.SkipReason:
         """One tick of the sensor that takes up what was left."""
         with self.house.sensor_context() as context:
-            return overdue_left(context)  # type: ignore[return-value]
+            return self.house.defs.resolve_sensor_def("overdue_left")(context)  # type: ignore[return-value]
 
     def left_for(self) -> list[str]:
         """Slugs for which that sensor asks for a run of their own."""

@@ -121,7 +121,7 @@ def test_a_broken_promise_is_an_error(books: Books, behind: str, broken: str, mo
             connection.exec_driver_sql(behind)
         return report
 
-    monkeypatch.setattr("invoice_pipelines.defs.overdue.steps.notify_overdue", and_break)
+    monkeypatch.setattr("invoice_pipelines.defs.overdue.domain.notify_overdue", and_break)
     result = books.run("acme")
     (failed,) = [found for found in result.get_asset_check_evaluations() if not found.passed]
     assert (failed.check_name, failed.severity) == (broken, dg.AssetCheckSeverity.ERROR)

@@ -11,9 +11,9 @@ import dagster as dg
 import pytest
 
 from invoice_pipelines.defs.overdue import due
-from invoice_pipelines.defs.overdue.checks import FRESH
+from invoice_pipelines.defs.overdue.domain import NOTIFICATIONS
 from invoice_pipelines.defs.overdue.schedules import overdue_schedules
-from invoice_pipelines.defs.overdue.steps import NOTIFICATIONS
+from invoice_pipelines.overdue.promises import FRESH
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.integration.defs.overdue.conftest import Books
 
@@ -274,7 +274,7 @@ def test_before_the_first_run_the_check_warns_and_says_so(books: Books) -> None:
     assert set(found) == {"acme"}, "a new organization had no moment of the schedule yet"
     assert found["acme"][:2] == (False, "WARN")
     assert "There was no run yet" in found["acme"][2]
-    key = dg.AssetCheckKey(NOTIFICATIONS, FRESH)
+    key = dg.AssetCheckKey(NOTIFICATIONS.key, FRESH.name)
     (record,) = books.house.instance.event_log_storage.get_asset_check_execution_history(key, limit=9)
     assert record.partition == "acme"
 

@@ -15,7 +15,6 @@ from sqlalchemy import text
 from invoice_pipelines.billing import process_jobs
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.quickbooks.schedules import pull_schedule
-from invoice_pipelines.defs.quickbooks.sensors import push_sensor
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.settings import load_settings
@@ -76,7 +75,7 @@ class Bridge:
     def tick(self) -> dg.SensorResult:
         """One tick of the sensor."""
         with self.house.sensor_context() as context:
-            result = push_sensor(60)(context)
+            result = self.house.defs.resolve_sensor_def("quickbooks_push_due")(context)
         assert isinstance(result, dg.SensorResult)
         return result
 

@@ -242,13 +242,15 @@ def test_files_belong_to_the_organization_whose_folder_they_lie_in(desk: Desk, o
 def test_what_is_due_is_told_without_looking_into_organizations(desk: Desk, other_desk: Desk) -> None:
     desk.drop("a.xml", b"1")
     desk.sight()
-    assert organizations_due(desk.engine, timedelta(0)).get(desk.organization_id) == 1
-    assert other_desk.organization_id not in organizations_due(desk.engine, timedelta(0))
-    assert desk.organization_id not in organizations_due(desk.engine, timedelta(seconds=60))
+    with desk.engine.connect() as connection:
+        due, later = (organizations_due(connection, timedelta(seconds=seconds)) for seconds in (0, 60))
+    assert due.get(desk.organization_id) == 1
+    assert other_desk.organization_id not in due
+    assert desk.organization_id not in later
     assert desk.organization_id in organizations_with_waiting_files(desk.engine)
     take_uploads(desk.intake())
-    # The file is taken, and its reading is due.
-    assert organizations_due(desk.engine, timedelta(0)).get(desk.organization_id) == 1
+    with desk.engine.connect() as connection:  # the file is taken, and its reading is due
+        assert organizations_due(connection, timedelta(0)).get(desk.organization_id) == 1
     assert desk.organization_id not in organizations_with_waiting_files(desk.engine)
 
 

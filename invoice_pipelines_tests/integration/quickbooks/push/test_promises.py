@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from invoice_pipelines.billing.promises import Finding
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.promises import Finding
 from invoice_pipelines.quickbooks.overview import sync_state
 from invoice_pipelines.quickbooks.promises import (
     Health,

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable
 from invoice_pipelines.intake.documents.ocr.vision.rate_limit import RateLimit
 
@@ -27,15 +28,15 @@ _AWAY = ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED")
 _PERHAPS_ONE_PICTURE = ("INTERNAL", "UNKNOWN", "DEADLINE_EXCEEDED", "DATA_LOSS")
 
 
-class ServiceAway(Exception):
+class ServiceAway(InvoicePipelinesError):
     """The service takes no request now, whatever is in it."""
 
 
-class RequestFailed(Exception):
+class RequestFailed(InvoicePipelinesError):
     """The service failed at this request; one of its pictures may be the cause."""
 
 
-class RequestRefused(Exception):
+class RequestRefused(InvoicePipelinesError):
     """The service takes this request at no time: it is too large, or one of its pictures is not what it takes."""
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from invoice_pipelines.errors import InvoicePipelinesError
+
 
 @dataclass(eq=False)
-class Refusal(Exception):
+class Refusal(InvoicePipelinesError):
     """One error of a fault."""
 
     code: str

@@ -1,0 +1,123 @@
+"""Billing as Dagster sees it: the assets of issued invoices and of a backlog, and what is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+import dagster as dg
+from pydantic import Field
+from sqlalchemy import Connection
+
+from invoice_pipelines.billing import KINDS, batch_invoice_open_orders, process_jobs
+from invoice_pipelines.billing.promises import PROMISES
+from invoice_pipelines.billing.run_report import failed_orders, issued_by_day, worked_jobs
+from invoice_pipelines.defs.billing.config import RequestConfig, as_date
+from invoice_pipelines.defs.billing.metadata import invoicing_metadata
+from invoice_pipelines.defs.checks import evaluated
+from invoice_pipelines.defs.domain import Domain, Stage, StageResult, Turn
+from invoice_pipelines.defs.factory import definitions_of
+from invoice_pipelines.defs.metadata import LONGEST_TABLE
+from invoice_pipelines.defs.organizations import organizations
+from invoice_pipelines.defs.progress import progress_lines
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.work import organizations_with_work
+
+LOOKED_BACK = 10_000
+"""How many of the newest invoices are looked at after each run, beside those that it issued: what lies further back was
+looked at before and never changes. An order that cannot be invoiced breaks no promise: it is a row with a reason."""
+DAYS_SHOWN = 14
+
+SALES_ORDERS = dg.AssetSpec(
+    ["billing", "sales_orders"],
+    group_name="billing",
+    kinds={"postgres"},
+    partitions_def=organizations,
+    description="Orders of customers, as the shop, a person or a migration put them into the database.",
+    metadata={"dagster/table_name": "billing.sales_order"},
+)
+
+
+def issue_invoices(turn: Turn, job_id: UUID | None = None) -> StageResult:
+    """Issues the invoices of all open batch jobs of an organization, or of the named one alone."""
+    organization = turn.organization
+    report = process_jobs(
+        organization.engine,
+        organization.id,
+        job_id=job_id,
+        time_box=organization.time_box,
+        on_progress=progress_lines(turn.log, "orders"),
+    )
+    with organization.scope() as connection:
+        shown = invoicing_metadata(
+            report,
+            worked_jobs(connection, report.jobs),
+            failed_orders(connection, report.jobs, LONGEST_TABLE),
+            issued_by_day(connection, DAYS_SHOWN),
+        )
+        results = evaluated(PROMISES, connection, LOOKED_BACK + report.succeeded)
+    return StageResult(report.done > 0, shown, results)
+
+
+class Backlog(RequestConfig):
+    """How the invoices of a backlog are dated. There is no default: a backlog is never invoiced by a careless click on
+    all assets.
+    """
+
+    invoice_date: str = Field(
+        description="Issue date of all of them, such as 2026-03-31; or `today`, in the organization's time zone."
+    )
+
+
+def invoice_backlog(turn: Turn, config: Backlog) -> StageResult:
+    """Asks for the invoices of all open orders and issues them."""
+    invoice_date = as_date("invoice_date", None if config.invoice_date == "today" else config.invoice_date)
+    organization = turn.organization
+    answer = batch_invoice_open_orders(
+        organization.engine, organization.organization, created_by=organization.actor, **config.options(invoice_date)
+    )
+    turn.log.info("%s orders are open, about %.1f s of work", answer.total, answer.estimated_seconds)
+    return issue_invoices(turn, answer.job_id)
+
+
+def organizations_due(connection: Connection, settings: Settings) -> Collection[UUID]:
+    """Organizations with a batch job of invoices to work on."""
+    return {work.organization_id for work in organizations_with_work(connection, KINDS)}
+
+
+ISSUED_INVOICES = Stage(
+    key=dg.AssetKey(["billing", "issued_invoices"]),
+    description="Invoices as they were issued, numbered without gaps and never changed. Takes what open batch jobs ask "
+    "for.",
+    deps=[SALES_ORDERS.key],
+    metadata={"dagster/table_name": "billing.issued_invoice"},
+    work=lambda turn, _: issue_invoices(turn),
+    promises=PROMISES,
+)
+BACKLOG = Stage(
+    key=dg.AssetKey(["billing", "backlog"]),
+    description="Invoices of all orders that are open, asked for and issued in one go: backfill it over the "
+    "organizations that\na migration brought. It never runs by itself, nor without the date in its config.",
+    deps=[SALES_ORDERS.key],
+    metadata={"dagster/table_name": "billing.issued_invoice"},
+    config=Backlog,
+    work=invoice_backlog,
+    promises=PROMISES,
+)
+INVOICING = Domain(
+    name="invoicing",
+    description="Issues the invoices that the open batch jobs of one organization ask for.",
+    does="Issues the invoices that are asked for in {}",
+    stages=(ISSUED_INVOICES,),
+    apart=(BACKLOG,),
+    due=organizations_due,
+    sensor="pending_invoice_jobs",
+    sensor_description="Asks for a run of each organization with a batch job of invoices to work on, and none in "
+    "flight.",
+    by_hand=("batch_invoice_orders",),
+)
+
+
+@dg.definitions
+def billing() -> dg.Definitions:
+    return dg.Definitions.merge(definitions_of(INVOICING), dg.Definitions(assets=[SALES_ORDERS]))

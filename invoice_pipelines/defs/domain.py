@@ -1,0 +1,134 @@
+"""How a domain is declared for Dagster: its stages, what is due, and what is promised. `factory` makes assets, jobs and
+a sensor of it. No domain is declared here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import dagster as dg
+from sqlalchemy import Connection
+
+from invoice_pipelines.defs.metadata import without_empty_tables
+from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.promises import Promise
+from invoice_pipelines.settings import Settings
+
+ASSET_JOB = "__ASSET_JOB"
+"""How Dagster calls the job of assets that a person, or a backfill, materializes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An organization's turn in a run, in which stages do their work."""
+
+    organization: OrganizationContext
+    log: logging.Logger
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What a stage did in one organization. `happened` is False where there was nothing to do."""
+
+    happened: bool
+    metadata: Mapping[str, Any]
+    checks: list[dg.AssetCheckResult]
+
+    def materialization(self) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        """The result an asset returns."""
+        return dg.MaterializeResult(metadata=self.shown, check_results=self.checks)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The metadata that is worth showing."""
+        return without_empty_tables(self.metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A part of a domain's work, with the asset that shows it: `work` does it for the organization of a turn, as a
+    `config` says, and keeps `promises`, which become the asset's checks.
+    """
+
+    key: dg.AssetKey
+    description: str
+    work: Callable[[Turn, Any], StageResult]
+    promises: Sequence[Promise] = ()
+    kinds: frozenset[str] = frozenset({"postgres"})
+    deps: Sequence[dg.AssetKey] = ()
+    config: type[dg.Config] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+Results = Iterable[tuple[Stage, StageResult]]
+TakeTurn = Callable[[Turn], Results]
+"""Does the stages of an organization one after the other, each when its result is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """A domain as Dagster sees it.
+
+    Its `stages` are done one after the other: by the job `name` for one organization, by the job `name_sweep` for many,
+    as soon as the `sensor` finds that something is `due`. What is `apart` are assets that only a person
+    materializes; `by_hand` are further jobs that do the domain's work. `does` says what is done in `{}`.
+    """
+
+    name: str
+    does: str
+    description: str
+    stages: tuple[Stage, ...]
+    sensor: str
+    sensor_description: str
+    due: Callable[[Connection, Settings], Collection[UUID]] = lambda *_: ()
+    """Ids of the organizations in which there is something to do."""
+    every_seconds: int = 5
+    apart: tuple[Stage, ...] = ()
+    by_hand: tuple[str, ...] = ()
+    job_config: Mapping[str, Any] | None = None
+    job: str = ""
+    """Name of the job of one organization, where it is not the domain's."""
+    op: str = ""
+    """Name of the sweep's op, where it is not `sweep_name`."""
+    take: TakeTurn | None = None
+    """How a sweep takes a turn, where it is not one stage after the other."""
+    look: Callable[[Domain, dg.SensorEvaluationContext, InvoiceDatabase], dg.SensorResult | dg.SkipReason] | None = None
+    """What the sensor does, where it is not just asking for runs of what is due."""
+
+    @property
+    def run(self) -> str:
+        """Name of the job that takes one organization."""
+        return self.job or self.name
+
+    @property
+    def sweep(self) -> str:
+        """Name of the job that takes many organizations."""
+        return f"{self.name}_sweep"
+
+    @property
+    def sweep_op(self) -> str:
+        """Name of its op."""
+        return self.op or f"sweep_{self.name}"
+
+    def take_turn(self, turn: Turn) -> Results:
+        """Does the work of an organization, for a sweep."""
+        if self.take is not None:
+            yield from self.take(turn)
+            return
+        for stage in self.stages:
+            yield stage, stage.work(turn, stage.config() if stage.config else None)
+
+    def includes(self, run: dg.DagsterRun) -> bool:
+        """Whether a run works on this domain. Runs of other domains are not waited for: the run queue sees to it that
+        those of an organization come one after the other, and gives each its turn.
+        """
+        if run.job_name.startswith(ASSET_JOB):
+            group = self.stages[0].key.path[0]
+            return not run.asset_selection or any(key.path[0] == group for key in run.asset_selection)
+        return run.job_name in (self.run, self.sweep, *self.by_hand)

@@ -1,0 +1,99 @@
+"""What Dagster gets of a declared domain: an asset for each stage, the job of one organization, the sweep over many,
+and the sensor that asks for them. What a domain does, its declaration says.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from invoice_pipelines.defs.checks import check_specs
+from invoice_pipelines.defs.domain import Domain, Stage, Turn
+from invoice_pipelines.defs.organizations import organizations
+from invoice_pipelines.defs.refusals import refusals_fail_the_run
+from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.run_requests import ask_for_runs
+from invoice_pipelines.defs.sweep import Sweep, sweep
+
+
+def definitions_of(domain: Domain) -> dg.Definitions:
+    """All that Dagster sees of a domain, but for what a person starts."""
+    job = dg.define_asset_job(
+        domain.run,
+        selection=[stage.key for stage in domain.stages],
+        config=domain.job_config,
+        description=domain.description,
+    )
+    sweep_job = _sweep_of(domain)
+    return dg.Definitions(
+        assets=[_asset_of(stage) for stage in (*domain.stages, *domain.apart)],
+        jobs=[job, sweep_job],
+        sensors=[_sensor_of(domain, [job, sweep_job])],
+    )
+
+
+def _asset_of(stage: Stage) -> dg.AssetsDefinition:
+    def materialize(context: dg.AssetExecutionContext, database: InvoiceDatabase, config: dg.Config | None) -> object:
+        with refusals_fail_the_run():
+            organization = database.organization(context.partition_key)
+            return stage.work(Turn(organization, context.log, context.run.run_id), config).materialization()
+
+    declared = dg.asset(
+        key=stage.key,
+        group_name=stage.key.path[0],
+        description=stage.description,
+        kinds=set(stage.kinds),
+        partitions_def=organizations,
+        deps=stage.deps,
+        check_specs=check_specs(stage.key, stage.promises),
+        metadata=stage.metadata,
+    )
+    # Dagster reads the schema of the config from the annotation, and takes a result that is not annotated for a value.
+    if stage.config is None:
+
+        def work(context: dg.AssetExecutionContext, database: InvoiceDatabase) -> dg.MaterializeResult:  # type: ignore[type-arg]
+            return materialize(context, database, None)  # type: ignore[return-value]
+
+        return declared(work)
+
+    def work_as_configured(
+        context: dg.AssetExecutionContext,
+        config: stage.config,  # type: ignore[name-defined]
+        database: InvoiceDatabase,
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        return materialize(context, database, config)  # type: ignore[return-value]
+
+    return declared(work_as_configured)
+
+
+def _sweep_of(domain: Domain) -> dg.JobDefinition:
+    each = domain.does.format("each organization")
+    many = domain.does.format("many organizations")
+
+    @dg.op(
+        name=domain.sweep_op,
+        description=f"{each}. What is broken in one is reported at the end and stops no other.",
+    )
+    def take_turns(context: dg.OpExecutionContext, config: Sweep, database: InvoiceDatabase) -> None:
+        sweep(context, config.organizations, database, domain.take_turn)
+
+    @dg.job(name=domain.sweep, description=f"{many}, in one run.")
+    def sweep_job() -> None:
+        take_turns()
+
+    return sweep_job
+
+
+def _sensor_of(domain: Domain, jobs: list[Any]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=domain.sensor,
+        description=domain.sensor_description,
+        jobs=jobs,
+        minimum_interval_seconds=domain.every_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def look(context: dg.SensorEvaluationContext, database: InvoiceDatabase) -> dg.SensorResult | dg.SkipReason:
+        if domain.look is not None:
+            return domain.look(domain, context, database)
+        return ask_for_runs(domain, context, database)
+
+    return look

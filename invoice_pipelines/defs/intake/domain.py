@@ -1,0 +1,249 @@
+"""The intake as Dagster sees it: an asset for each stage, what is told of it, and what is due."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import dagster as dg
+from sqlalchemy import Connection
+
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.defs.checks import check_counted, evaluated
+from invoice_pipelines.defs.domain import Domain, Stage, StageResult, Turn
+from invoice_pipelines.defs.factory import definitions_of
+from invoice_pipelines.defs.intake.datev_metadata import datev_metadata
+from invoice_pipelines.defs.intake.metadata import (
+    arrivals_metadata,
+    drain_metadata,
+    export_metadata,
+    failures_table,
+    money_table,
+    names_table,
+    reasons_table,
+    recognition_metadata,
+    refused_table,
+    status_chart,
+    violations_table,
+)
+from invoice_pipelines.defs.intake.reparse import REPARSED_INVOICES
+from invoice_pipelines.defs.intake.review import check_review, review_metadata
+from invoice_pipelines.defs.progress import progress_lines
+from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.run_requests import ask_for_runs, behind
+from invoice_pipelines.intake import promises
+from invoice_pipelines.intake.exports.export_files import INVOICE_COLUMNS
+from invoice_pipelines.intake.operations import newest_verdict, violations_by_class
+from invoice_pipelines.intake.overview import (
+    exported_money,
+    failure_reasons,
+    file_names,
+    organizations_due,
+    organizations_with_ready_files,
+    validated_money,
+)
+from invoice_pipelines.intake.received_invoices import statistics
+from invoice_pipelines.intake.stages import stages
+from invoice_pipelines.intake.stages.arrivals import (
+    files_by_organization,
+    organizations_with_waiting_files,
+    sight,
+)
+from invoice_pipelines.intake.stages.stages import Intake, make_intake
+from invoice_pipelines.organizations import OrganizationSummary, list_organizations
+from invoice_pipelines.promises import Promise
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.work import Report
+
+SECONDS_FOR_SIGHTING = 25.0
+"""A tick may last 60 s; what is not looked at in this time is first in the next tick."""
+
+
+def take_uploads(turn: Turn, _: object) -> StageResult:
+    """Takes what lies in the inbox."""
+    report = stages.take_uploads(_intake_of(turn), progress_lines(turn.log, "files", is_due_counted=False))
+    with turn.organization.scope() as connection:
+        refused = check_counted(promises.REFUSED, "refused files", len(report.refused), refused_table(report.refused))
+        return StageResult(
+            bool(report.taken or report.duplicates or report.refused),
+            arrivals_metadata(report),
+            [*_kept(connection, promises.OF_UPLOADS), refused],
+        )
+
+
+def parse(turn: Turn, _: object) -> StageResult:
+    """Reads what was uploaded."""
+    report = stages.parse_uploads(_intake_of(turn), progress_lines(turn.log, "documents"))
+    unavailable = report.recognition.unavailable if report.recognition else None
+    with turn.organization.scope() as connection:
+        failures = _failures(connection, report)
+        shown = drain_metadata(report, failures, "parsed")
+        if report.recognition is not None:
+            shown |= recognition_metadata(report.recognition)
+        results = [
+            check_counted(promises.READABLE, "unreadable documents", report.failed, failures),
+            *_kept(connection, promises.OF_PARSED),
+            dg.AssetCheckResult(
+                check_name=promises.OCR_WORKS.name,
+                passed=unavailable is None,
+                severity=dg.AssetCheckSeverity.ERROR,
+                metadata={"what is wrong": unavailable} if unavailable else {},
+            ),
+        ]
+    return StageResult(report.done > 0 or report.recognition is not None, shown, results)
+
+
+def validate(turn: Turn, _: object) -> StageResult:
+    """Judges what was read."""
+    intake = _intake_of(turn)
+    with turn.organization.scope() as connection:
+        earlier = newest_verdict(connection)
+    report = stages.validate_invoices(intake, progress_lines(turn.log, "invoices"))
+    with turn.organization.scope() as connection:
+        failures = _failures(connection, report)
+        shown = drain_metadata(report, failures, "validated")
+        shown["violations of this run"] = violations_table(violations_by_class(connection, earlier))
+        shown["gross amounts, valid and not exported"] = money_table(validated_money(connection))
+        if report.done:
+            shown |= review_metadata(connection, intake, turn.log)
+        within = timedelta(hours=intake.organization.settings.review_within_hours)
+        results = [
+            check_counted(promises.VALID, "invalid invoices", report.failed, failures),
+            *_kept(connection, promises.OF_VALIDATED),
+            check_review(connection, within),
+        ]
+    return StageResult(report.done > 0, shown, results)
+
+
+def export(turn: Turn, _: object) -> StageResult:
+    """Exports what was validated."""
+    intake = _intake_of(turn)
+    started = time.monotonic()
+    report = stages.export_invoices(intake, progress_lines(turn.log, "invoices"))
+    seconds = time.monotonic() - started
+    with turn.organization.scope() as connection:
+        money = exported_money(connection, [export.id for export in report.exports])
+        shown = export_metadata(report, seconds, str(intake.exports / intake.organization.slug), money)
+        shown |= datev_metadata(connection, report.exports)
+        shown["all received invoices"] = status_chart(statistics(connection).by_status)
+        shown["all failures"] = reasons_table(failure_reasons(connection))
+        return StageResult(bool(report.exports), shown, _kept(connection, promises.OF_EXPORTS))
+
+
+def _intake_of(turn: Turn) -> Intake:
+    organization = turn.organization
+    return make_intake(organization.engine, organization.organization, organization.settings, organization.actor)
+
+
+def _kept(connection: Connection, promised: Sequence[Promise]) -> list[dg.AssetCheckResult]:
+    """Whether promises are kept; what breaks them is shown by the names of files, by which people find it."""
+    return evaluated(promised, connection, shown=lambda ids: names_table(ids, file_names(connection, ids)))
+
+
+def _failures(connection: Connection, report: Report) -> dg.TableMetadataValue:
+    names = file_names(connection, [failure.subject_id for failure in report.failures])
+    return failures_table(report.failures, names)
+
+
+def due(connection: Connection, settings: Settings) -> Collection[UUID]:
+    """Organizations with files that lie still or work that is open."""
+    return organizations_due(connection, timedelta(seconds=settings.inbox_settle_seconds))
+
+
+def look(domain: Domain, context: dg.SensorEvaluationContext, database: InvoiceDatabase) -> dg.SensorResult:
+    """Notes what lies in the inboxes, and asks for runs where something is due."""
+    registered = list_organizations(database.engine)
+    settle = timedelta(seconds=database.settings.inbox_settle_seconds)
+    cursor, unknown = _sight_inboxes(context.cursor, registered, database, settle)
+    note = ""
+    if unknown:
+        folders = ", ".join(repr(folder) for folder in unknown[:20])
+        note = f"; files lie in the inbox below {folders}, which is no organization: they are left there"
+        context.log.warning(note.removeprefix("; "))
+    return ask_for_runs(domain, context, database, cursor=cursor, note=note)
+
+
+def _sight_inboxes(
+    cursor: str | None, registered: list[OrganizationSummary], database: InvoiceDatabase, settle: timedelta
+) -> tuple[str, list[str]]:
+    """Notes the files of each organization, going on behind the cursor; returns the new cursor and unknown folders.
+
+    Whose files lie still already is not looked at again until a run has taken them.
+    """
+    started = time.monotonic()
+    found = files_by_organization(database.inbox)
+    ready = organizations_with_ready_files(database.engine, settle)
+    waiting = organizations_with_waiting_files(database.engine)
+    id_of = {organization.slug: organization.id for organization in registered}
+    to_sight = [slug for slug in id_of if (slug in found or id_of[slug] in waiting) and id_of[slug] not in ready]
+    for slug in behind(sorted(to_sight), cursor or ""):
+        with organization_scope(database.engine, id_of[slug]) as connection:
+            sight(connection, found.get(slug, []), settle)
+        cursor = slug
+        if time.monotonic() - started > SECONDS_FOR_SIGHTING:
+            break
+    return cursor or "", sorted(set(found) - set(id_of))
+
+
+UPLOADS = Stage(
+    key=dg.AssetKey(["intake", "uploads"]),
+    description="Files as they arrived: stored unchanged under their SHA-256, recorded once, then taken out of the "
+    "inbox.",
+    kinds=frozenset({"postgres", "file"}),
+    metadata={"dagster/table_name": "intake.upload"},
+    work=take_uploads,
+    promises=promises.OF_UPLOADS,
+)
+PARSED_INVOICES = Stage(
+    key=dg.AssetKey(["intake", "parsed_invoices"]),
+    description="Received invoices as their documents say: header, lines and taxes, each value with source and "
+    "confidence.",
+    deps=[UPLOADS.key],
+    metadata={"dagster/table_name": "intake.received_invoice"},
+    work=parse,
+    promises=promises.OF_PARSED,
+)
+VALIDATED_INVOICES = Stage(
+    key=dg.AssetKey(["intake", "validated_invoices"]),
+    description="Received invoices that keep the rules of EN 16931 and of a payment run; the others say which they "
+    "broke.",
+    deps=[PARSED_INVOICES.key],
+    metadata={"dagster/table_name": "public.received_invoice"},
+    work=validate,
+    promises=promises.OF_VALIDATED,
+)
+EXPORT_FILES = Stage(
+    key=dg.AssetKey(["intake", "export_files"]),
+    description="CSV files of validated invoices, and DATEV batches where that is set up; each invoice once unless "
+    "asked again.",
+    kinds=frozenset({"postgres", "csv"}),
+    deps=[VALIDATED_INVOICES.key],
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            [dg.TableColumn(name, description=meaning) for name, meaning in INVOICE_COLUMNS.items()]
+        )
+    },
+    work=export,
+    promises=promises.OF_EXPORTS,
+)
+INTAKE = Domain(
+    name="intake",
+    description="Takes, reads, validates and exports whatever waits in one organization.",
+    does="Takes, reads, validates and exports for {}",
+    op="sweep_organizations",
+    stages=(UPLOADS, PARSED_INVOICES, VALIDATED_INVOICES, EXPORT_FILES),
+    apart=(REPARSED_INVOICES,),
+    due=due,
+    sensor="intake_due",
+    sensor_description="Asks for a run of each organization with files that lie still or work that is open, and none "
+    "in flight.",
+    look=look,
+    by_hand=("process_uploads_now", "retry_failed_intake", "reparse_intake"),
+)
+
+
+@dg.definitions
+def intake() -> dg.Definitions:
+    return definitions_of(INTAKE)
