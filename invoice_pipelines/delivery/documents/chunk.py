@@ -94,14 +94,12 @@ Part = Document | NotMade | str
 class Making:
     """The invoices of one chunk on their way through the processes and the storage."""
 
-    def __init__(
-        self, run: Shared, connection: Connection, chunk: Chunk, workshop: Workshop, beat: Callable[[], None]
-    ) -> None:
+    def __init__(self, run: Shared, connection: Connection, chunk: Chunk, workshop: Workshop) -> None:
         self._run = run
         self._connection = connection
         self._job_id = chunk.job_id
         self._workshop = workshop
-        self._beat = beat
+        self._check = chunk.check
         self._language_of = language_of(workshop)
         self._parts: dict[UUID, list[Part]] = {}
         self._existing: dict[Key, Document] = {}
@@ -129,7 +127,7 @@ class Making:
 
     def _work_off(self, tasks: Iterator[Task]) -> None:
         try:
-            for task, answer in self._run.pool.make(self._workshop, tasks, self._beat):
+            for task, answer in self._run.pool.make(self._workshop, tasks, self._check):
                 self._taken.remove(task)
                 self._late = self._late + 1 if isinstance(answer, NotMade) and answer.code == TIMEOUT else 0
                 if isinstance(answer, Made):

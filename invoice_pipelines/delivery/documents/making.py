@@ -140,7 +140,7 @@ class _Run:
                 outcomes[subject_id] = self._make_bundles(connection, job_id, workshop, chunk.check)
         subjects = [item.subject_id for item in chunk.items if item.subject_id not in outcomes]
         if subjects:
-            outcomes |= Making(self.shared, connection, chunk, workshop, chunk.check).make(subjects)
+            outcomes |= Making(self.shared, connection, chunk, workshop).make(subjects)
         return [outcomes[item.subject_id] for item in chunk.items]
 
     def _count(self, documents: Sequence[Document]) -> None:
