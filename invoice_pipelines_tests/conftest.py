@@ -7,10 +7,11 @@ import shutil
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck
@@ -112,20 +113,29 @@ def clone_template(server: EmbeddedServer, template: str, name: str) -> None:
     admin.dispose()
 
 
-@pytest.fixture
-def database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
-    """A fresh migrated database."""
+@contextmanager
+def fresh_database(
+    server: EmbeddedServer, template: str, *, pool_size: int = 20, **engine_options: Any
+) -> Iterator[TestDatabase]:
+    """A migrated database for as long as the block lasts."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = create_login_engine(server.url("postgres"))
     clone_template(server, template, name)
-    engine = create_app_engine(server.url(name, APP))
+    engine = create_app_engine(server.url(name, APP), pool_size=pool_size, **engine_options)
     superuser = create_login_engine(server.url(name))
     yield TestDatabase(engine, superuser, server.url(name, APP), server.url(name))
     engine.dispose()
     superuser.dispose()
+    admin = create_login_engine(server.url("postgres"))
     with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(f"drop database {name} with (force)"))
     admin.dispose()
+
+
+@pytest.fixture
+def database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
+    """A fresh migrated database."""
+    with fresh_database(server, template) as database:
+        yield database
 
 
 @pytest.fixture

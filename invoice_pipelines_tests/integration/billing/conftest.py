@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,14 +11,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.processing import InvoicingReport, process_jobs
-from invoice_pipelines.database import create_app_engine, create_login_engine, organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import add_organization
-from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.support.organization_view import OrganizationView
 
 RATES = (
     ("S", "19", None),
@@ -45,27 +43,8 @@ class Item:
     message: str | None
 
 
-@dataclass(frozen=True)
-class Desk:
-    """One organization, and the superuser's view for looking behind it."""
-
-    engine: Engine
-    superuser: Engine
-    url: URL
-    organization_id: UUID
-
-    def scope(self) -> AbstractContextManager[Connection]:
-        return organization_scope(self.engine, self.organization_id)
-
-    def rows(self, statement: str, **values: Any) -> list[Any]:
-        with self.scope() as connection:
-            result = connection.execute(text(statement), values)
-            return list(result) if result.returns_rows else []
-
-    def value(self, statement: str, **values: Any) -> Any:
-        rows = self.rows(statement, **values)
-        assert len(rows) == 1
-        return rows[0][0]
+class Desk(OrganizationView):
+    """One organization that sells: short ways to fill its books and to bill."""
 
     def behind(self, statement: str) -> None:
         """Changes something as the superuser, as no application could."""
@@ -352,23 +331,6 @@ def open_desk(database: TestDatabase, *, vat_id: str | None = "DE123456788", **r
             {"rates": json.dumps(EXCHANGE_RATES)},
         )
     return desk
-
-
-@contextmanager
-def fresh_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
-    """A migrated database for as long as the block lasts."""
-    name = f"test_billing_{uuid4().hex[:12]}"
-    admin = create_login_engine(server.url("postgres"))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"create database {name} template {template}"))
-    engine = create_app_engine(server.url(name, APP), pool_size=20)
-    superuser = create_login_engine(server.url(name))
-    yield TestDatabase(engine, superuser, server.url(name, APP), server.url(name))
-    engine.dispose()
-    superuser.dispose()
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"drop database {name} with (force)"))
-    admin.dispose()
 
 
 @pytest.fixture(scope="session")

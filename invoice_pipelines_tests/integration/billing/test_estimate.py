@@ -7,7 +7,8 @@ from statistics import median
 import pytest
 from sqlalchemy import text
 
-from invoice_pipelines_tests.integration.billing.conftest import Desk, fresh_database, open_desk
+from invoice_pipelines_tests.conftest import fresh_database
+from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
 from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE
 
 FACTOR = 2

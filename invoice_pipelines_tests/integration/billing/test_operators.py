@@ -13,8 +13,8 @@ from sqlalchemy import text
 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, fresh_database, line, open_desk
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
 from invoice_pipelines_tests.support.sizes import size
 
 

@@ -37,8 +37,8 @@ from invoice_pipelines.billing.receivables_export import COLUMNS, REST, export_r
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.organizations import find_organization, list_organizations, remove_organization
 from invoice_pipelines.storage import StorageError
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, fresh_database, line, open_desk
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
 from invoice_pipelines_tests.integration.billing.test_statistics import reading_at_most
 from invoice_pipelines_tests.support.sizes import example_count
 

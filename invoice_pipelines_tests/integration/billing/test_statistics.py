@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, fresh_database, open_desk
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
 
 CHUNK = 1000
 LINES = 3

@@ -10,7 +10,7 @@ import pytest
 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.workshop.sandbox.mail import MailServer
-from invoice_pipelines_tests.integration.billing.conftest import fresh_database
+from invoice_pipelines_tests.conftest import fresh_database
 from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
 
 FILES = {

@@ -13,12 +13,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy import Connection, Engine, text
 from upath import UPath
 
-from invoice_pipelines.database import create_app_engine, create_login_engine, organization_scope
+from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.roles import APP
 from invoice_pipelines.einvoice.model import Line, Party, TaxBreakdown
 from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.reading import Format, Provenance, Reading, Source
@@ -28,7 +27,7 @@ from invoice_pipelines.intake.stages.stages import Intake, take_uploads
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.organizations import add_organization, find_organization
 from invoice_pipelines.storage import root_path, store_blob
-from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 
 AT_ONCE = timedelta(0)
 
@@ -206,17 +205,8 @@ def surely_read(reading: Reading, **confidences: float) -> Reading:
 @pytest.fixture(scope="session")
 def intake_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
     """One database for the tests that keep to organizations of their own, as a new one takes half a second."""
-    name = f"test_intake_{uuid4().hex[:12]}"
-    admin = create_login_engine(server.url("postgres"))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"create database {name} template {template}"))
-    admin.dispose()
-    app_url: URL = server.url(name, APP)
-    engine = create_app_engine(app_url, application_name="somebody")
-    superuser = create_login_engine(server.url(name))
-    yield TestDatabase(engine, superuser, app_url, server.url(name))
-    engine.dispose()
-    superuser.dispose()
+    with fresh_database(server, template, application_name="somebody") as database:
+        yield database
 
 
 def open_desk(database: TestDatabase, folder: Path) -> Desk:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -12,14 +11,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy import text
 
-from invoice_pipelines.database import create_app_engine, create_login_engine, organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import OrganizationSettings, add_organization
 from invoice_pipelines.overdue import ExecutionReport, notify_overdue
-from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.support.organization_view import OrganizationView
 
 GROSS = Decimal(119)
 
@@ -69,22 +67,8 @@ _INSERT = (
 )
 
 
-@dataclass(frozen=True)
-class Desk:
-    """One organization, and the superuser's view for looking behind it."""
-
-    engine: Engine
-    superuser: Engine
-    url: URL
-    organization_id: UUID
-
-    def scope(self) -> AbstractContextManager[Connection]:
-        return organization_scope(self.engine, self.organization_id)
-
-    def rows(self, statement: str, **values: Any) -> list[Any]:
-        with self.scope() as connection:
-            result = connection.execute(text(statement), values)
-            return list(result) if result.returns_rows else []
+class Desk(OrganizationView):
+    """One organization whose books hold invoices of any due date and settlement."""
 
     def add(self, invoices: Sequence[Invoice]) -> list[UUID]:
         """Invoices as they lie in the books, numbered in this order; their ids. The superuser writes them, as billing
@@ -194,16 +178,8 @@ def open_desk(database: TestDatabase, *, time_zone: str = "Europe/Berlin", **set
 @pytest.fixture(scope="session")
 def common_overdue_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
     """One database for the tests that keep to organizations of their own, as a new one takes half a second."""
-    name = f"test_overdue_{uuid4().hex[:12]}"
-    admin = create_login_engine(server.url("postgres"))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"create database {name} template {template}"))
-    admin.dispose()
-    engine = create_app_engine(server.url(name, APP), pool_size=20)
-    superuser = create_login_engine(server.url(name))
-    yield TestDatabase(engine, superuser, server.url(name, APP), server.url(name))
-    engine.dispose()
-    superuser.dispose()
+    with fresh_database(server, template) as database:
+        yield database
 
 
 @pytest.fixture

@@ -24,8 +24,7 @@ from invoice_pipelines.quickbooks.push.push import push
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Clock, Sandbox, Switches
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import fresh_database
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.integration.quickbooks.conftest import connect_organization, settings_for
 
 _realms = count(9_140_001)

@@ -19,8 +19,8 @@ from invoice_pipelines.quickbooks.values import Applied, EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
 from invoice_pipelines.workshop.sandbox.quickbooks.books.accountant import Accountant
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, fresh_database, line, open_desk
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
 from invoice_pipelines_tests.integration.quickbooks.conftest import connect_organization, settings_for
 
 GROSS = Decimal("119.00")

@@ -4,41 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy import Connection, text
 
-from invoice_pipelines.database import create_app_engine, create_login_engine, organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.work import Chunk, Outcome, Succeeded
-from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.support.organization_view import OrganizationView
 
 KIND = "demo"
 LEASE = timedelta(minutes=5)
 
 
-@dataclass(frozen=True)
-class Desk:
-    """One organization's view of the queue, and the superuser's for looking behind it."""
-
-    engine: Engine
-    superuser: Engine
-    url: URL
-    organization_id: UUID
-
-    def scope(self) -> AbstractContextManager[Connection]:
-        return organization_scope(self.engine, self.organization_id)
-
-    def rows(self, statement: str, **values: Any) -> list[Any]:
-        with self.scope() as connection:
-            return list(connection.execute(text(statement), values))
+class Desk(OrganizationView):
+    """One organization's view of the queue."""
 
     def items(self, job_id: UUID | None = None) -> dict[str, str]:
         """Status by subject, in the order of the request."""
@@ -91,18 +74,10 @@ EFFECTS = """
 @pytest.fixture(scope="session")
 def common_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
     """One database for the tests that keep to organizations of their own, as a new one takes half a second."""
-    name = f"test_work_{uuid4().hex[:12]}"
-    admin = create_login_engine(server.url("postgres"))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"create database {name} template {template}"))
-    admin.dispose()
-    engine = create_app_engine(server.url(name, APP))
-    superuser = create_login_engine(server.url(name))
-    with superuser.begin() as connection:
-        connection.exec_driver_sql(EFFECTS)
-    yield TestDatabase(engine, superuser, server.url(name, APP), server.url(name))
-    engine.dispose()
-    superuser.dispose()
+    with fresh_database(server, template) as database:
+        with database.superuser.begin() as connection:
+            connection.exec_driver_sql(EFFECTS)
+        yield database
 
 
 @pytest.fixture

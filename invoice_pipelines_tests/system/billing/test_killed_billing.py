@@ -2,82 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
 
 from invoice_pipelines.database import create_app_engine, create_login_engine
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.migrate import create_database, migrate
 from invoice_pipelines.database.roles import APP
-from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
 from invoice_pipelines_tests.support.sizes import size
-from invoice_pipelines_tests.system.intake.test_killed_workers import kill_postgresql
+from invoice_pipelines_tests.system.conftest import kill_postgresql
+from invoice_pipelines_tests.system.workers import worker_maker
 
 ORDERS = 400
 """Asked for before each kill."""
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """A PostgreSQL of this test alone, since it is killed."""
-    server = EmbeddedServer(tmp_path / "postgresql")
-    server.acquire()
-    create_database(server.url("postgres"), "crash")
-    migrate(server.url("crash"))
-    yield server
-    server.release()
-
-
-@pytest.fixture
-def desk(server: EmbeddedServer) -> Iterator[Desk]:
-    url = server.url("crash", APP)
-    engine, superuser = create_app_engine(url), create_login_engine(server.url("crash"))
-    yield open_desk(TestDatabase(engine, superuser, url, server.url("crash")))
+def desk(own_server: EmbeddedServer) -> Iterator[Desk]:
+    url = own_server.url("crash", APP)
+    engine, superuser = create_app_engine(url), create_login_engine(own_server.url("crash"))
+    yield open_desk(TestDatabase(engine, superuser, url, own_server.url("crash")))
     engine.dispose()
     superuser.dispose()
-
-
-@contextlib.contextmanager
-def worker_maker(desk: Desk) -> Iterator[Callable[[], int]]:
-    """Gives a function that starts a worker and returns its process id."""
-    zygote = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "invoice_pipelines_tests.system.billing.billing_worker"),
-            *(desk.url.render_as_string(hide_password=False), str(desk.organization_id)),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=PROJECT,
-    )
-    started: list[int] = []
-
-    def start() -> int:
-        assert zygote.stdin is not None
-        assert zygote.stdout is not None
-        zygote.stdin.write("\n")
-        zygote.stdin.flush()
-        started.append(int(zygote.stdout.readline()))
-        return started[-1]
-
-    try:
-        yield start
-    finally:
-        for pid in started:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        zygote.communicate(timeout=10)
 
 
 def kill_at_random(server: EmbeddedServer, desk: Desk, kills: int, seed: int) -> None:
@@ -85,7 +38,7 @@ def kill_at_random(server: EmbeddedServer, desk: Desk, kills: int, seed: int) ->
     items = [desk.stocked(2 * kills * ORDERS) for _ in range(5)]
     jobs: list[UUID] = []
     in_work = 0
-    with worker_maker(desk) as start_worker:
+    with worker_maker("billing.billing_worker", desk.url, desk.organization_id) as start_worker:
         workers = [start_worker(), start_worker()]
         for kill in range(kills):
             jobs.append(desk.ask([*desk.many_orders(ORDERS, items=items), "no id"]))
@@ -118,10 +71,12 @@ def due(desk: Desk) -> int:
     return int(desk.value("select count(*) from work.batch_item where status = 'pending'"))
 
 
-def test_killed_workers_and_a_killed_postgresql_leave_the_books_in_order(server: EmbeddedServer, desk: Desk) -> None:
-    kill_at_random(server, desk, kills=4, seed=1)
+def test_killed_workers_and_a_killed_postgresql_leave_the_books_in_order(
+    own_server: EmbeddedServer, desk: Desk
+) -> None:
+    kill_at_random(own_server, desk, kills=4, seed=1)
 
 
 @pytest.mark.slow
-def test_very_many_kills_leave_the_books_in_order(server: EmbeddedServer, desk: Desk) -> None:
-    kill_at_random(server, desk, kills=size(15, 50), seed=20260705)
+def test_very_many_kills_leave_the_books_in_order(own_server: EmbeddedServer, desk: Desk) -> None:
+    kill_at_random(own_server, desk, kills=size(15, 50), seed=20260705)

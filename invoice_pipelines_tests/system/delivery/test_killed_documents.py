@@ -6,56 +6,21 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import URL
 
 from invoice_pipelines.delivery.documents.bundles import COMBINED_PDF
 from invoice_pipelines.delivery.documents.documents import changed_documents, find_bundles
-from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.delivery.press import Press, open_press
 from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.system.workers import worker_maker
 
 DOCUMENTS = 150
 """Asked for at a time."""
-
-
-@contextlib.contextmanager
-def worker_maker(url: URL, press: Press) -> Iterator[Callable[[], int]]:
-    """Gives a function that starts a worker and returns its process id."""
-    zygote = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "invoice_pipelines_tests.system.delivery.document_worker"),
-            *(url.render_as_string(hide_password=False), press.shop.organization.slug, str(press.settings.home)),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=PROJECT,
-    )
-    started: list[int] = []
-
-    def start() -> int:
-        assert zygote.stdin is not None
-        assert zygote.stdout is not None
-        zygote.stdin.write("\n")
-        zygote.stdin.flush()
-        started.append(int(zygote.stdout.readline()))
-        return started[-1]
-
-    try:
-        yield start
-    finally:
-        for pid in started:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        zygote.communicate(timeout=10)
 
 
 def left(press: Press) -> int:
@@ -69,7 +34,8 @@ def test_killed_workers_lose_no_document_and_make_none_twice(database: TestDatab
     kills = size(5, 20)
     jobs: list[UUID] = []
     in_work = 0
-    with worker_maker(database.app_url, press) as start_worker:
+    where = press.shop.organization.slug, press.settings.home
+    with worker_maker("delivery.document_worker", database.app_url, *where) as start_worker:
         workers = [start_worker(), start_worker()]
         for kill in range(kills):
             if kill % 2 == 0:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,9 +22,10 @@ from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines.workshop.sandbox.mail.faults import Fault as MailFault
 from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines.workshop.sandbox.twilio.faults import Fault as TwilioFault
-from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, open_post, stored_settings
 from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.system.workers import worker_maker
 
 pytestmark = pytest.mark.slow
 
@@ -62,29 +61,8 @@ def senders(post: Post, folder: Path) -> Iterator[Callable[[], int]]:
     """Each call starts another process and gives its id."""
     file = folder / "settings.json"
     file.write_text(stored_settings(post.settings))
-    url = post.desk.url.render_as_string(hide_password=False)
-    zygote = subprocess.Popen(
-        [
-            sys.executable,
-            *("-m", "invoice_pipelines_tests.system.delivery.sender", url, str(file), post.organization.slug),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=PROJECT,
-    )
-
-    def start() -> int:
-        assert zygote.stdin is not None
-        assert zygote.stdout is not None
-        zygote.stdin.write("\n")
-        zygote.stdin.flush()
-        return int(zygote.stdout.readline())
-
-    try:
+    with worker_maker("delivery.sender", post.desk.url, file, post.organization.slug) as start:
         yield start
-    finally:
-        zygote.communicate(timeout=10)
 
 
 def many_invoices(post: Post, count: int) -> list[UUID]:

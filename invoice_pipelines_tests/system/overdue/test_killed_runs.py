@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -14,8 +12,9 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.overdue import AlreadyRunning, ExecutionReport
-from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.overdue.conftest import Desk, open_desk
+from invoice_pipelines_tests.system.workers import worker_maker
 
 BATCH_SIZE = 5
 INVOICES = 6_000
@@ -39,24 +38,8 @@ def busy_desk(common_overdue_database: TestDatabase) -> Desk:
 @pytest.fixture
 def start_run(busy_desk: Desk) -> Iterator[Callable[[], int]]:
     """Starts a run in a process of its own; returns its id."""
-    where = [busy_desk.url.render_as_string(hide_password=False), str(busy_desk.organization_id), str(BATCH_SIZE)]
-    zygote = subprocess.Popen(
-        [sys.executable, "-m", "invoice_pipelines_tests.system.overdue.worker", *where],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=PROJECT,
-    )
-
-    def start() -> int:
-        assert zygote.stdin is not None
-        assert zygote.stdout is not None
-        zygote.stdin.write("\n")
-        zygote.stdin.flush()
-        return int(zygote.stdout.readline())
-
-    yield start
-    zygote.communicate(timeout=10)
+    with worker_maker("overdue.worker", busy_desk.url, busy_desk.organization_id, BATCH_SIZE) as start:
+        yield start
 
 
 def run_when_free(desk: Desk) -> ExecutionReport:

@@ -6,8 +6,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,9 +18,10 @@ import pytest
 
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
-from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House, line, open_house
 from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.system.workers import worker_maker
 
 pytestmark = pytest.mark.slow
 
@@ -43,30 +42,8 @@ def workers(house: House, folder: Path, organizations: list[UUID]) -> Iterator[C
     }
     plain["DAGSTER_HOME"] = plain.pop("home", str(folder))
     file.write_text(json.dumps(plain | {"lease_seconds": "5"}))
-    url = house.desk.url.render_as_string(hide_password=False)
-    zygote = subprocess.Popen(
-        [
-            sys.executable,
-            *("-m", "invoice_pipelines_tests.system.quickbooks.push_worker", url, str(file)),
-            *map(str, organizations),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=PROJECT,
-    )
-
-    def start() -> int:
-        assert zygote.stdin is not None
-        assert zygote.stdout is not None
-        zygote.stdin.write("\n")
-        zygote.stdin.flush()
-        return int(zygote.stdout.readline())
-
-    try:
+    with worker_maker("quickbooks.push_worker", house.desk.url, file, *organizations) as start:
         yield start
-    finally:
-        zygote.communicate(timeout=10)
 
 
 def wait_for(what: str, condition: Callable[[], object], seconds: float) -> None:

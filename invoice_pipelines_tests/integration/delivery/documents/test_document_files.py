@@ -24,8 +24,7 @@ from invoice_pipelines.delivery.documents.pool import PoolBounds
 from invoice_pipelines.delivery.documents.writing import file_name
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DocumentFormat
 from invoice_pipelines.work import cancel_job, enqueue, retry_failed
-from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import fresh_database
+from invoice_pipelines_tests.conftest import PROJECT, TestDatabase, fresh_database
 from invoice_pipelines_tests.support.delivery.press import Press, open_press
 
 

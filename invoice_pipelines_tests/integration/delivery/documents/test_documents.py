@@ -25,8 +25,7 @@ from invoice_pipelines.delivery.rendering.bundle import bundle_of
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DeliveryError, DocumentFormat
 from invoice_pipelines.organizations.settings import DocumentSettings, OrganizationSettings
 from invoice_pipelines.work import enqueue
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import fresh_database
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.support.delivery.pdf_a import judged
 from invoice_pipelines_tests.support.delivery.press import Press, open_press
 from invoice_pipelines_tests.support.delivery.rendering.looking import page_texts

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import fresh_database
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,8 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines.workshop.sandbox.mail.store import Received
 from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
-from invoice_pipelines_tests.conftest import EmbeddedServer, TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import Desk, fresh_database, line, open_desk
+from invoice_pipelines_tests.conftest import EmbeddedServer, TestDatabase, fresh_database
+from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
 from invoice_pipelines_tests.integration.delivery.conftest import settings_of
 
 SENDS = {

@@ -28,8 +28,7 @@ from invoice_pipelines.delivery.rendering.template_files import (
 )
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.organizations import add_organization
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import fresh_database
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.support.delivery.rendering.looking import SETTINGS, XML, page_texts, render_with
 
 LOOK = Look(SETTINGS, "de")

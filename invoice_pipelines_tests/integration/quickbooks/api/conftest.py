@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import fresh_database
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 
 
 @pytest.fixture(scope="module")
