@@ -7,6 +7,9 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 # Without compiled modules every process would compile all libraries again.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Each file in one process, as what its fixtures make is made once then; in their order, so that the short ones come last.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: demo up test test-pooler coverage test-slow test-full lint format types imports docs clean
 
 demo: $(VENV)/.ready  ## the main job on the documents of examples/, checked
@@ -16,17 +19,17 @@ up: $(VENV)/.ready  ## PostgreSQL, Dagster's daemon and UI, until Ctrl-C
 	@$(BIN)/invoice-pipelines up
 
 test: $(VENV)/.ready  ## the default tests
-	@$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup
+	@$(BIN)/pytest -q -m "not slow" $(PARALLEL)
 
 coverage: $(VENV)/.ready  ## the default tests, and which lines of the product they run
 	@mkdir -p .coverage
-	@$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup --cov --cov-report=term
+	@$(BIN)/pytest -q -m "not slow" $(PARALLEL) --cov --cov-report=term
 
 test-pooler: $(VENV)/.ready  ## those that need PostgreSQL, through a pgbouncer (Debian's pgbouncer) in transaction mode
-	@$(BIN)/pytest -q -m "not slow" -n 2 --dist loadgroup --pooler invoice_pipelines_tests/integration
+	@$(BIN)/pytest -q -m "not slow" $(PARALLEL) --pooler invoice_pipelines_tests/integration
 
 test-slow: $(VENV)/.ready  ## the long ones
-	@$(BIN)/pytest -q -m "slow and not alone" -n 2 --dist loadgroup
+	@$(BIN)/pytest -q -m "slow and not alone" $(PARALLEL)
 	@$(BIN)/pytest -q -m "slow and alone"
 
 test-full: $(VENV)/.ready  ## the long ones as large as the promises are: about an hour

@@ -18,7 +18,7 @@ PACKAGES = ("python-quickbooks==0.9.12", "pytest")
 SUITE = [f"tests/integration/test_{entity}.py" for entity in ("customer", "item", "invoice", "payment")]
 SOURCE = os.environ.get("PYTHON_QUICKBOOKS_SOURCE", "")
 
-pytestmark = [pytest.mark.slow, only_at_full_size, pytest.mark.xdist_group("third party client")]
+pytestmark = [pytest.mark.slow, only_at_full_size]
 
 
 @pytest.fixture(scope="module")
