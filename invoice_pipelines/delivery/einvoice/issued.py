@@ -11,9 +11,9 @@ from decimal import Decimal
 
 from invoice_pipelines.billing import DocumentKind, IssuedInvoice, IssuedInvoiceLine, IssuedInvoiceTax
 from invoice_pipelines.billing import Party as IssuedParty
-from invoice_pipelines.delivery.einvoice.codes import SEPA_COUNTRIES, VAT_ID_SCHEMES
 from invoice_pipelines.delivery.einvoice.seller import Seller
 from invoice_pipelines.einvoice import Invoice, Profile
+from invoice_pipelines.einvoice.codes import SEPA_COUNTRIES, VAT_ID_SCHEMES
 from invoice_pipelines.einvoice.identifiers import is_leitweg_id, is_valid_iban
 from invoice_pipelines.einvoice.model import (
     Address,

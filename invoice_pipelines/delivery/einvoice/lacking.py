@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from invoice_pipelines.billing import IssuedInvoice, IssuedInvoiceTax, Party
-from invoice_pipelines.delivery.einvoice.codes import is_country, is_currency, is_exemption_code, is_unit
 from invoice_pipelines.delivery.einvoice.issued import (
     buyer_address,
     compact,
@@ -23,6 +22,7 @@ from invoice_pipelines.delivery.einvoice.issued import (
 )
 from invoice_pipelines.delivery.einvoice.seller import Seller
 from invoice_pipelines.delivery.values import DocumentFormat
+from invoice_pipelines.einvoice.codes import is_country, is_currency, is_exemption_code, is_unit
 from invoice_pipelines.einvoice.identifiers import is_valid_iban
 from invoice_pipelines.einvoice.profiles import Profile
 from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES

@@ -9,6 +9,7 @@ from typing import Any
 
 from lxml import etree
 
+from invoice_pipelines.einvoice.codes import CREDIT_NOTE_TYPES
 from invoice_pipelines.einvoice.model import (
     Address,
     AllowanceCharge,
@@ -58,8 +59,6 @@ _CBC = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"
 # Paths never use "|": libxml2 compares all found nodes with each other, which a sender could make last for hours.
 _UBL = Binding({"cac": _CAC, "cbc": _CBC})
 
-_CREDIT_NOTE_CODES = frozenset(["81", "83", "261", "262", "296", "308", "381", "396", "420", "458", "532"])
-"""Types (BT-3) that are written as a CreditNote (BR-CL-01)."""
 _NO_ORDER_REFERENCE = "NA"
 """UBL has the seller's order number (BT-14) only beside the buyer's (BT-13); Peppol BIS Billing says to write this."""
 # UBL has no place for BT-21; the binding writes it in front of the text: "#AAI#Delivered in two parts".
@@ -505,7 +504,7 @@ def _as_ubl_has_it(invoice: Invoice) -> Invoice:
 
 
 def _is_credit_note(invoice: Invoice) -> bool:
-    return invoice.type_code in _CREDIT_NOTE_CODES
+    return invoice.type_code in CREDIT_NOTE_TYPES
 
 
 def _due_date(invoice: Invoice) -> date | None:

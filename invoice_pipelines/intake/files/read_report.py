@@ -1,6 +1,6 @@
 """Holds the outermost boundary of reading files: one JSON object per file, whatever the file is.
 
-It serves `invoice-pipelines read PATH... --jsonl`, which needs no database. The readers are in `readers`.
+It serves `invoice-pipelines read PATH... --jsonl`, which needs no database. The readers are in `documents`.
 """
 
 from __future__ import annotations

@@ -1,124 +1,93 @@
-"""Writes an issued invoice or credit note as EN 16931 UBL, from its rows alone."""
+"""An issued invoice or credit note as UBL, made of its rows alone: a second opinion on what they say."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
-from lxml import etree
-
+from invoice_pipelines.einvoice import Invoice, Syntax, write
+from invoice_pipelines.einvoice.model import (
+    Address,
+    AllowanceCharge,
+    Delivery,
+    Line,
+    Note,
+    Party,
+    PrecedingInvoice,
+    TaxBreakdown,
+)
 from invoice_pipelines_tests.integration.billing.books import Book
-
-CAC = "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
-CBC = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"
 
 
 def as_ubl(book: Book, corrected_number: str | None = None) -> bytes:
     """The document as XML. Nothing is computed but the allowance of a line, which its net amount implies."""
     header = book.header
-    kind = "CreditNote" if header.document_kind == "credit_note" else "Invoice"
-    space = f"urn:oasis:names:specification:ubl:schema:xsd:{kind}-2"
-    root = etree.Element(f"{{{space}}}{kind}", nsmap={None: space, "cac": CAC, "cbc": CBC})  # type: ignore[dict-item]
-    currency = header.currency
-
-    def amount(parent: Any, name: str, value: Decimal) -> None:
-        add(parent, name, format(value, "f"), currencyID=currency)
-
-    add(root, "CustomizationID", "urn:cen.eu:en16931:2017")
-    add(root, "ID", header.invoice_number)
-    add(root, "IssueDate", header.issue_date.isoformat())
-    if kind == "Invoice":
-        add(root, "DueDate", header.due_date.isoformat())
-    add(root, f"{kind}TypeCode", "380" if kind == "Invoice" else "381")
-    if header.note:
-        add(root, "Note", header.note)
-    add(root, "DocumentCurrencyCode", currency)
-    if "buyer_reference" in header.buyer:
-        add(root, "BuyerReference", header.buyer["buyer_reference"])
-    order = group(root, "OrderReference")
-    add(order, "ID", header.purchase_order_reference or header.order_number)
-    if corrected_number is not None:
-        add(group(group(root, "BillingReference"), "InvoiceDocumentReference"), "ID", corrected_number)
-    party(group(root, "AccountingSupplierParty"), header.seller)
-    party(group(root, "AccountingCustomerParty"), header.buyer)
-    if header.delivery_date is not None:
-        delivery = group(root, "Delivery")
-        add(delivery, "ActualDeliveryDate", header.delivery_date.isoformat())
-        address = group(group(delivery, "DeliveryLocation"), "Address")
-        add(group(address, "Country"), "IdentificationCode", header.buyer["country_code"])
-    if kind == "CreditNote":
-        add(group(root, "PaymentTerms"), "Note", "To be set off")
-    for tax in book.taxes:
-        if tax.allowance_amount:
-            allowance = group(root, "AllowanceCharge")
-            add(allowance, "ChargeIndicator", "false")
-            add(allowance, "AllowanceChargeReason", "Discount")
-            amount(allowance, "Amount", tax.allowance_amount)
-            category(allowance, "TaxCategory", tax)
-    total = group(root, "TaxTotal")
-    amount(total, "TaxAmount", header.tax_amount)
-    for tax in book.taxes:
-        part = group(total, "TaxSubtotal")
-        amount(part, "TaxableAmount", tax.taxable_amount)
-        amount(part, "TaxAmount", tax.tax_amount)
-        category(part, "TaxCategory", tax, reason=True)
-    sums = group(root, "LegalMonetaryTotal")
-    amount(sums, "LineExtensionAmount", header.line_amount)
-    amount(sums, "TaxExclusiveAmount", header.net_amount)
-    amount(sums, "TaxInclusiveAmount", header.gross_amount)
-    amount(sums, "AllowanceTotalAmount", header.allowance_amount)
-    amount(sums, "PayableAmount", header.gross_amount)
-    for line in book.lines:
-        entry = group(root, f"{kind}Line")
-        add(entry, "ID", str(line.line_number))
-        quantity = "InvoicedQuantity" if kind == "Invoice" else "CreditedQuantity"
-        add(entry, quantity, format(line.quantity, "f"), unitCode=line.unit_code)
-        amount(entry, "LineExtensionAmount", line.net_amount)
-        discount = round(line.quantity * line.unit_price, 2) - line.net_amount
-        if line.discount_percent and discount > 0:
-            allowance = group(entry, "AllowanceCharge")
-            add(allowance, "ChargeIndicator", "false")
-            add(allowance, "AllowanceChargeReason", "Discount")
-            amount(allowance, "Amount", discount)
-        item = group(entry, "Item")
-        add(item, "Name", line.description)
-        if line.sku is not None:
-            add(group(item, "SellersItemIdentification"), "ID", line.sku)
-        category(item, "ClassifiedTaxCategory", line)
-        amount(group(entry, "Price"), "PriceAmount", line.unit_price)
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+    is_credit_note = header.document_kind == "credit_note"
+    invoice = Invoice(
+        specification_identifier="urn:cen.eu:en16931:2017",
+        number=header.invoice_number,
+        issue_date=header.issue_date,
+        due_date=None if is_credit_note else header.due_date,
+        type_code="381" if is_credit_note else "380",
+        notes=(Note(header.note),) if header.note else (),
+        currency=header.currency,
+        buyer_reference=header.buyer.get("buyer_reference"),
+        order_reference=header.purchase_order_reference or header.order_number,
+        preceding_invoices=(PrecedingInvoice(corrected_number),) if corrected_number else (),
+        seller=_party(header.seller),
+        buyer=_party(header.buyer),
+        delivery=Delivery(date=header.delivery_date, address=Address(country_code=header.buyer["country_code"]))
+        if header.delivery_date
+        else None,
+        payment_terms="To be set off" if is_credit_note else None,
+        allowances_charges=tuple(
+            AllowanceCharge(
+                False, tax.allowance_amount, tax_category=tax.tax_category, tax_rate=tax.tax_rate, reason="Discount"
+            )
+            for tax in book.taxes
+            if tax.allowance_amount
+        ),
+        line_total=header.line_amount,
+        allowance_total=header.allowance_amount,
+        net_amount=header.net_amount,
+        tax_amount=header.tax_amount,
+        gross_amount=header.gross_amount,
+        payable_amount=header.gross_amount,
+        tax_breakdowns=tuple(
+            TaxBreakdown(
+                tax.taxable_amount,
+                tax.tax_amount,
+                tax.tax_category,
+                tax.tax_rate,
+                tax.exemption_reason,
+                tax.exemption_reason_code,
+            )
+            for tax in book.taxes
+        ),
+        lines=tuple(map(_line, book.lines)),
+    )
+    return write(invoice, Syntax.UBL)
 
 
-def group(parent: Any, name: str) -> Any:
-    return etree.SubElement(parent, f"{{{CAC}}}{name}")
+def _line(row: Any) -> Line:
+    discount = round(row.quantity * row.unit_price, 2) - row.net_amount
+    return Line(
+        identifier=str(row.line_number),
+        quantity=row.quantity,
+        unit=row.unit_code,
+        net_amount=row.net_amount,
+        allowances_charges=(AllowanceCharge(False, discount, reason="Discount"),)
+        if row.discount_percent and discount > 0
+        else (),
+        unit_price=row.unit_price,
+        name=row.description,
+        seller_item_id=row.sku,
+        tax_category=row.tax_category,
+        tax_rate=row.tax_rate,
+    )
 
 
-def add(parent: Any, name: str, text: str, **attributes: str) -> None:
-    element = etree.SubElement(parent, f"{{{CBC}}}{name}", attributes)
-    element.text = text
-
-
-def category(parent: Any, name: str, row: Any, reason: bool = False) -> None:
-    entry = group(parent, name)
-    add(entry, "ID", row.tax_category)
-    add(entry, "Percent", format(row.tax_rate, "f"))
-    if reason and row.exemption_reason_code:
-        add(entry, "TaxExemptionReasonCode", row.exemption_reason_code)
-    if reason and row.exemption_reason:
-        add(entry, "TaxExemptionReason", row.exemption_reason)
-    add(group(entry, "TaxScheme"), "ID", "VAT")
-
-
-def party(parent: Any, said: dict[str, str]) -> None:
-    entry = group(parent, "Party")
-    address = group(entry, "PostalAddress")
-    for name, key in (("StreetName", "street"), ("CityName", "city"), ("PostalZone", "post_code")):
-        if key in said:
-            add(address, name, said[key])
-    add(group(address, "Country"), "IdentificationCode", said["country_code"])
-    for key, scheme in (("vat_id", "VAT"), ("tax_number", "FC")):
-        if key in said:
-            registration = group(entry, "PartyTaxScheme")
-            add(registration, "CompanyID", said[key])
-            add(group(registration, "TaxScheme"), "ID", scheme)
-    add(group(entry, "PartyLegalEntity"), "RegistrationName", said["name"])
+def _party(said: dict[str, str]) -> Party:
+    address = Address(
+        said.get("street"), None, None, said.get("city"), said.get("post_code"), None, said["country_code"]
+    )
+    return Party(name=said["name"], vat_id=said.get("vat_id"), tax_id=said.get("tax_number"), address=address)

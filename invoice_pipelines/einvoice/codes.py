@@ -1,8 +1,20 @@
-"""The code lists that an invoice must keep to, and the schemes of electronic addresses that are VAT ids."""
+"""The code lists that EN 16931 asks for, as far as something here is decided by them."""
 
 from __future__ import annotations
 
 from functools import cache
+
+# The codes of UNTDID 1001 that EN 16931 allows for BT-3 (code list of the validation artefacts 1.3.16, rule BR-CL-01).
+CREDIT_NOTE_TYPES = frozenset(map(str, (81, 83, 261, 262, 296, 308, 381, 396, 420, 458, 502, 503, 532)))
+# fmt: off
+INVOICE_TYPES = frozenset(map(str, (
+    71, 80, 82, 84, 102, 130, 202, 203, 204, 211, 218, 219, 295, 325, 326, 331, 380, 382, 383, 384, 385, 386,
+    387, 388, 389, 390, 393, 394, 395, 456, 457, 471, 472, 473, 500, 501, 527, 553, 575, 623, 633, 751, 780,
+    817, 870, 875, 876, 877, 935,
+)))
+# fmt: on
+# A pro forma invoice, a request for payment and information for the books claim no payment under an invoice.
+NOT_PAYABLE_TYPES = frozenset(("71", "325", "751"))
 
 # Electronic Address Scheme (EAS) by the prefix of VAT ids. Countries whose scheme is for another number are left out.
 VAT_ID_SCHEMES = {
