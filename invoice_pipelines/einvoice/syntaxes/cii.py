@@ -223,9 +223,6 @@ class _AllowancesCharges(Term):
 class _TaxPoint(Term):
     """BT-7 and BT-8, which stand in the first part of the breakdown (CII-SR-461, CII-SR-462)."""
 
-    def read(self, at: Node, values: dict[str, Any]) -> None:
-        """See `_TaxPointOfAll`."""
-
     def write(self, out: ElementWriter, group: TaxBreakdown) -> None:
         if group is out.invoice.tax_breakdowns[0]:
             if out.invoice.tax_point_date:
