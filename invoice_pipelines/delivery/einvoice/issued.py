@@ -9,27 +9,11 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
-from invoice_pipelines.billing import DocumentKind, IssuedInvoice, IssuedInvoiceLine, IssuedInvoiceTax
-from invoice_pipelines.billing import Party as IssuedParty
+from invoice_pipelines.billing import DocumentKind, IssuedInvoice, IssuedInvoiceLine, IssuedInvoiceTax, Party
 from invoice_pipelines.delivery.einvoice.seller import Seller
-from invoice_pipelines.einvoice import Invoice, Profile
+from invoice_pipelines.einvoice import Profile, model
 from invoice_pipelines.einvoice.codes import SEPA_COUNTRIES, VAT_ID_SCHEMES
 from invoice_pipelines.einvoice.identifiers import is_leitweg_id, is_valid_iban
-from invoice_pipelines.einvoice.model import (
-    Address,
-    AllowanceCharge,
-    Contact,
-    Delivery,
-    Identifier,
-    Line,
-    Note,
-    Party,
-    Payment,
-    PaymentAccount,
-    Period,
-    PrecedingInvoice,
-    TaxBreakdown,
-)
 from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES
 from invoice_pipelines.einvoice.writing.xml_text import CENT, EXACT, clean
 
@@ -49,14 +33,14 @@ _DISCOUNT_CODE = "95"  # UNTDID 5189
 _ROUNDING = "Rounding"
 
 
-def invoice_of(issued: IssuedInvoice, seller: Seller, profile: Profile) -> Invoice:
+def invoice_of(issued: IssuedInvoice, seller: Seller, profile: Profile) -> model.Invoice:
     """The invoice or credit note as it is sent. Written, it keeps the rules of the profile where `lacking` names
     nothing."""
     states_tax = issued.states_tax_in_tax_currency
     due_date = issued.due_date if issued.asks_for_payment else None
     note = clean(issued.note or "")
     corrected = issued.corrected_invoice_number
-    return Invoice(
+    return model.Invoice(
         specification_identifier=profile.value,
         business_process=profile.business_process,
         number=issued.invoice_number,
@@ -64,17 +48,17 @@ def invoice_of(issued: IssuedInvoice, seller: Seller, profile: Profile) -> Invoi
         due_date=due_date,
         due_dates=(due_date,) if due_date else (),
         type_code=issued.document_kind.type_code,
-        notes=(Note(note),) if note else (),
+        notes=(model.Note(note),) if note else (),
         currency=issued.currency,
         tax_currency=issued.tax_currency if states_tax else None,
         buyer_reference=said(issued.buyer.buyer_reference),
         period=_period(issued.period_start, issued.period_end),
         sales_order_reference=said(issued.order_number),
         order_reference=said(issued.purchase_order_reference),
-        preceding_invoices=(PrecedingInvoice(corrected, issued.corrected_invoice_date),) if corrected else (),
+        preceding_invoices=(model.PrecedingInvoice(corrected, issued.corrected_invoice_date),) if corrected else (),
         seller=_seller(issued, seller),
         buyer=_buyer(issued),
-        delivery=Delivery(
+        delivery=model.Delivery(
             date=issued.delivery_date, address=_address(issued.buyer) if _needs_deliver_to(issued) else None
         ),
         payments=(_payment(issued, seller),),
@@ -92,36 +76,36 @@ def invoice_of(issued: IssuedInvoice, seller: Seller, profile: Profile) -> Invoi
     )
 
 
-def _seller(issued: IssuedInvoice, seller: Seller) -> Party:
+def _seller(issued: IssuedInvoice, seller: Seller) -> model.Party:
     party = issued.seller
     vat_id, tax_id = compact(party.vat_id) or None, said(party.tax_number)
-    return Party(
+    return model.Party(
         name=party.name,
         # Who has no VAT id is known by the tax number, since one identifier there must be (BR-CO-26).
-        identifiers=(Identifier(tax_id),) if tax_id and not vat_id else (),
+        identifiers=(model.Identifier(tax_id),) if tax_id and not vat_id else (),
         vat_id=vat_id,
         tax_id=tax_id,
         legal_information=said(seller.legal_text),
         electronic_address=seller_address(issued, seller),
         address=_address(party),
-        contact=Contact(seller.contact_name, seller.contact_phone, seller.contact_email),
+        contact=model.Contact(seller.contact_name, seller.contact_phone, seller.contact_email),
     )
 
 
-def _buyer(issued: IssuedInvoice) -> Party:
+def _buyer(issued: IssuedInvoice) -> model.Party:
     party = issued.buyer
     customer_number = said(party.customer_number)
-    return Party(
+    return model.Party(
         name=party.name,
-        identifiers=(Identifier(customer_number),) if customer_number else (),
+        identifiers=(model.Identifier(customer_number),) if customer_number else (),
         vat_id=compact(party.vat_id) or None,
         electronic_address=buyer_address(issued),
         address=_address(party),
     )
 
 
-def _address(party: IssuedParty) -> Address:
-    return Address(
+def _address(party: Party) -> model.Address:
+    return model.Address(
         line_one=party.street,
         line_two=party.additional_street,
         city=party.city,
@@ -130,13 +114,13 @@ def _address(party: IssuedParty) -> Address:
     )
 
 
-def _period(start: date | None, end: date | None) -> Period | None:
-    return Period(start, end) if start and end else None
+def _period(start: date | None, end: date | None) -> model.Period | None:
+    return model.Period(start, end) if start and end else None
 
 
-def _line(line: IssuedInvoiceLine) -> Line:
+def _line(line: IssuedInvoiceLine) -> model.Line:
     name, description = name_and_description(line)
-    return Line(
+    return model.Line(
         identifier=str(line.line_number),
         quantity=line.quantity,
         unit=line.unit_code,
@@ -152,7 +136,7 @@ def _line(line: IssuedInvoiceLine) -> Line:
     )
 
 
-def _line_adjustments(line: IssuedInvoiceLine) -> Iterator[AllowanceCharge]:
+def _line_adjustments(line: IssuedInvoiceLine) -> Iterator[model.AllowanceCharge]:
     """What lies between quantity x unit price, rounded to two decimals, and the net amount as it was billed.
 
     That is the discount. Where the net amount is not what the discount leads to, the difference is said as rounding: in
@@ -171,10 +155,10 @@ def _line_adjustments(line: IssuedInvoiceLine) -> Iterator[AllowanceCharge]:
     if discount:
         yield _discount(discount, base, line.discount_percent)
     if rounding := discount - difference:
-        yield AllowanceCharge(rounding > 0, abs(rounding), reason=_ROUNDING)
+        yield model.AllowanceCharge(rounding > 0, abs(rounding), reason=_ROUNDING)
 
 
-def _document_allowances(issued: IssuedInvoice) -> Iterator[AllowanceCharge]:
+def _document_allowances(issued: IssuedInvoice) -> Iterator[model.AllowanceCharge]:
     """The share of each category and rate in the discount on the whole (BG-20).
 
     A credit note may have another share than its percentage says, as all of them together come to that of the invoice:
@@ -190,8 +174,8 @@ def _document_allowances(issued: IssuedInvoice) -> Iterator[AllowanceCharge]:
 
 def _discount(
     amount: Decimal, base: Decimal | None, percentage: Decimal | None, tax: IssuedInvoiceTax | None = None
-) -> AllowanceCharge:
-    return AllowanceCharge(
+) -> model.AllowanceCharge:
+    return model.AllowanceCharge(
         is_charge=False,
         amount=amount,
         base_amount=base,
@@ -203,8 +187,8 @@ def _discount(
     )
 
 
-def _breakdown(tax: IssuedInvoiceTax) -> TaxBreakdown:
-    return TaxBreakdown(tax.taxable_amount, tax.tax_amount, tax.tax_category, tax.tax_rate, *exemption(tax))
+def _breakdown(tax: IssuedInvoiceTax) -> model.TaxBreakdown:
+    return model.TaxBreakdown(tax.taxable_amount, tax.tax_amount, tax.tax_category, tax.tax_rate, *exemption(tax))
 
 
 def exemption(tax: IssuedInvoiceTax) -> tuple[str | None, str | None]:
@@ -215,25 +199,25 @@ def exemption(tax: IssuedInvoiceTax) -> tuple[str | None, str | None]:
     return tax.exemption_reason, tax.exemption_reason_code or category.only_reason
 
 
-def _payment(issued: IssuedInvoice, seller: Seller) -> Payment:
+def _payment(issued: IssuedInvoice, seller: Seller) -> model.Payment:
     """How an invoice is to be paid: to the account of its seller, where there is one.
 
     A credit note reduces what is due and is never paid: it names no account, so that nobody transfers its amount. Nor
     does an invoice on which nothing is due.
     """
     if issued.document_kind is DocumentKind.CREDIT_NOTE:
-        return Payment(_CLEARING)
+        return model.Payment(_CLEARING)
     if not issued.asks_for_payment:
-        return Payment(_NOT_DEFINED)
+        return model.Payment(_NOT_DEFINED)
     account = compact(issued.seller.iban)
     if not account:
-        return Payment(_NOT_DEFINED, remittance_information=issued.invoice_number)
+        return model.Payment(_NOT_DEFINED, remittance_information=issued.invoice_number)
     in_sepa = is_valid_iban(account) and account[:2] in SEPA_COUNTRIES and issued.currency == "EUR"
     bic = seller.bic if seller.iban is None or compact(seller.iban) == account else None
-    return Payment(
+    return model.Payment(
         _SEPA_TRANSFER if in_sepa else _CREDIT_TRANSFER,
         remittance_information=issued.invoice_number,
-        accounts=(PaymentAccount(account, seller.account_name, bic),),
+        accounts=(model.PaymentAccount(account, seller.account_name, bic),),
     )
 
 
@@ -251,25 +235,25 @@ def _needs_deliver_to(issued: IssuedInvoice) -> bool:
     return any("delivery" in VAT_CATEGORIES[tax.tax_category].needs for tax in issued.taxes)
 
 
-def seller_address(issued: IssuedInvoice, seller: Seller) -> Identifier | None:
+def seller_address(issued: IssuedInvoice, seller: Seller) -> model.Identifier | None:
     """BT-34: the email address of the contact, else the VAT id."""
     email = said(seller.contact_email)
-    return Identifier(email, SCHEME_EMAIL) if email else _vat_address(issued.seller.vat_id)
+    return model.Identifier(email, SCHEME_EMAIL) if email else _vat_address(issued.seller.vat_id)
 
 
-def buyer_address(issued: IssuedInvoice) -> Identifier | None:
+def buyer_address(issued: IssuedInvoice) -> model.Identifier | None:
     """BT-49: the Leitweg-ID of a German authority, else the email address, else the VAT id."""
     buyer = issued.buyer
     if is_leitweg_id(reference := compact(buyer.buyer_reference)):
-        return Identifier(reference, SCHEME_LEITWEG_ID)
+        return model.Identifier(reference, SCHEME_LEITWEG_ID)
     email = said(buyer.email)
-    return Identifier(email, SCHEME_EMAIL) if email else _vat_address(buyer.vat_id)
+    return model.Identifier(email, SCHEME_EMAIL) if email else _vat_address(buyer.vat_id)
 
 
-def _vat_address(vat_id: str | None) -> Identifier | None:
+def _vat_address(vat_id: str | None) -> model.Identifier | None:
     number = compact(vat_id)
     scheme = VAT_ID_SCHEMES.get(number[:2])
-    return Identifier(number, scheme) if scheme else None
+    return model.Identifier(number, scheme) if scheme else None
 
 
 def name_and_description(line: IssuedInvoiceLine) -> tuple[str, str | None]:

@@ -47,11 +47,6 @@ def parse_date(text: str) -> date | None:
         return None
 
 
-def or_none(value: T) -> T | None:
-    """None in place of a record that nothing was read into."""
-    return None if value == type(value)() else value
-
-
 # A path of nothing but names, such as most are: "cac:Party/cbc:Name".
 _NAMES = re.compile(r"\w+:\w+(/\w+:\w+)*", re.ASCII)
 

@@ -11,24 +11,8 @@ from typing import Any
 
 from lxml import etree
 
+from invoice_pipelines.einvoice import model
 from invoice_pipelines.einvoice.identifiers import is_valid_iban
-from invoice_pipelines.einvoice.model import (
-    Address,
-    AllowanceCharge,
-    Contact,
-    Delivery,
-    Identifier,
-    Invoice,
-    Line,
-    Note,
-    Party,
-    Payment,
-    PaymentAccount,
-    Period,
-    PrecedingInvoice,
-    SupportingDocument,
-    TaxBreakdown,
-)
 from invoice_pipelines.einvoice.reading.node import Binding, Node
 from invoice_pipelines.einvoice.syntaxes.terms import (
     Amount,
@@ -37,7 +21,6 @@ from invoice_pipelines.einvoice.syntaxes.terms import (
     Field,
     Fixed,
     Group,
-    Here,
     Id,
     Ids,
     Indicator,
@@ -51,6 +34,7 @@ from invoice_pipelines.einvoice.syntaxes.terms import (
     Prose,
     Term,
     Text,
+    tax_totals,
 )
 from invoice_pipelines.einvoice.writing.element_writer import ElementWriter, Style
 from invoice_pipelines.einvoice.writing.xml_text import DECLARATION, escaped, money
@@ -97,12 +81,12 @@ _STYLE = Style(
 class _Object(Field):
     """BT-18 and BT-128: an identifier with its scheme in an element of its own."""
 
-    def take(self, at: Node) -> Identifier | None:
+    def take(self, at: Node) -> model.Identifier | None:
         document = at.node(self.path)
         value = document.text("ram:IssuerAssignedID") if document else None
-        return Identifier(value, document.text("ram:ReferenceTypeCode")) if document and value else None
+        return model.Identifier(value, document.text("ram:ReferenceTypeCode")) if document and value else None
 
-    def put(self, out: ElementWriter, value: Identifier) -> None:
+    def put(self, out: ElementWriter, value: model.Identifier) -> None:
         out.begin(self.path)
         out.text("ram:IssuerAssignedID", value.value)
         out.text("ram:TypeCode", "130")
@@ -116,7 +100,7 @@ class _PartyIds(Term):
     def read(self, at: Node, values: dict[str, Any]) -> None:
         values["identifiers"] = at.identifiers("ram:ID") + at.identifiers("ram:GlobalID")
 
-    def write(self, out: ElementWriter, group: Party) -> None:
+    def write(self, out: ElementWriter, group: model.Party) -> None:
         for identifier in sorted(group.identifiers, key=lambda each: each.scheme is not None):
             out.identifier("ram:GlobalID" if identifier.scheme else "ram:ID", identifier)
 
@@ -125,10 +109,10 @@ class _PartyIds(Term):
 class _Location(Field):
     """BT-71, as `_PartyIds`."""
 
-    def take(self, at: Node) -> Identifier | None:
+    def take(self, at: Node) -> model.Identifier | None:
         return at.identifier(self.path + "ram:GlobalID") or at.identifier(self.path + "ram:ID")
 
-    def put(self, out: ElementWriter, value: Identifier) -> None:
+    def put(self, out: ElementWriter, value: model.Identifier) -> None:
         out.identifier(self.path + ("ram:GlobalID" if value.scheme else "ram:ID"), value)
 
 
@@ -161,7 +145,7 @@ class _PriceDiscount(Price):
 class _PaymentHead(Term):
     """BT-90 and BT-83, which stand once, above the means of payment; in the model they belong to each."""
 
-    def write(self, out: ElementWriter, group: Invoice) -> None:
+    def write(self, out: ElementWriter, group: model.Invoice) -> None:
         for name in ("creditor_identifier", "remittance_information"):
             out.text(_OF_ALL_PAYMENTS[name], _first(group.payments, name))
 
@@ -173,11 +157,11 @@ class _Payments(Term):
         of_all: dict[str, Any] = {name: at.text(path) for name, path in _OF_ALL_PAYMENTS.items()}
         values["payments"] = tuple(_PAYMENT.read(node, of_all) for node in at.nodes(_MEANS))
         if not values["payments"] and any(of_all.values()):
-            values["payments"] = (Payment(**of_all),)
+            values["payments"] = (model.Payment(**of_all),)
 
-    def write(self, out: ElementWriter, group: Invoice) -> None:
+    def write(self, out: ElementWriter, group: model.Invoice) -> None:
         of_all: dict[str, Any] = dict.fromkeys(_OF_ALL_PAYMENTS)
-        if [replace(payment, **of_all) for payment in group.payments] == [Payment()] != list(group.payments):
+        if [replace(payment, **of_all) for payment in group.payments] == [model.Payment()] != list(group.payments):
             return  # all that is said of the payment stands above and below
         for payment in group.payments:
             out.begin(_MEANS)
@@ -192,7 +176,7 @@ class _Account(Term):
         account = _ACCOUNT.read(at)
         values["accounts"] = (account,) if account.account_id else ()
 
-    def write(self, out: ElementWriter, group: Payment) -> None:
+    def write(self, out: ElementWriter, group: model.Payment) -> None:
         for account in group.accounts:
             is_iban = is_valid_iban(account.account_id)
             out.text(f"{_PAYEE_ACCOUNT}/ram:IBANID", account.account_id if is_iban else "")
@@ -206,7 +190,7 @@ class _AllowancesCharges(Term):
 
     def read(self, at: Node, values: dict[str, Any]) -> None:
         values["allowances_charges"] = _ALLOWANCES_CHARGES.take(at) + tuple(
-            AllowanceCharge(
+            model.AllowanceCharge(
                 is_charge=True,
                 amount=node.decimal("ram:AppliedAmount", "BT-99"),
                 tax_category=node.text("ram:AppliedTradeTax/ram:CategoryCode"),
@@ -216,14 +200,14 @@ class _AllowancesCharges(Term):
             for node in at.nodes(_SETTLEMENT + "ram:SpecifiedLogisticsServiceCharge", "logistics charge")
         )
 
-    def write(self, out: ElementWriter, group: Invoice) -> None:
+    def write(self, out: ElementWriter, group: model.Invoice) -> None:
         _ALLOWANCES_CHARGES.put(out, group.allowances_charges)
 
 
 class _TaxPoint(Term):
     """BT-7 and BT-8, which stand in the first part of the breakdown (CII-SR-461, CII-SR-462)."""
 
-    def write(self, out: ElementWriter, group: TaxBreakdown) -> None:
+    def write(self, out: ElementWriter, group: model.TaxBreakdown) -> None:
         if group is out.invoice.tax_breakdowns[0]:
             if out.invoice.tax_point_date:
                 out.day("ram:TaxPointDate", out.invoice.tax_point_date)
@@ -246,7 +230,7 @@ class _Terms(Term):
         values["due_dates"], values["due_date"] = days, next(iter(days), None)
         _DESCRIPTION.read(at, values)
 
-    def write(self, out: ElementWriter, group: Invoice) -> None:
+    def write(self, out: ElementWriter, group: model.Invoice) -> None:
         _DESCRIPTION.write(out, group)
         first, *others = group.due_dates or (group.due_date,)
         if first:
@@ -263,19 +247,11 @@ class _TaxTotals(Term):
     """The tax totals in the invoice currency (BT-110) and in the tax currency (BT-111)."""
 
     def read(self, at: Node, values: dict[str, Any]) -> None:
-        currency, tax_currency = values["currency"], values["tax_currency"]
-        totals = list(at.nodes(_TAX_TOTAL))
-        in_tax_currency = None
-        if tax_currency and tax_currency != currency:
-            in_tax_currency = next((total for total in totals if total.text("@currencyID") == tax_currency), None)
-        others = [total for total in totals if total is not in_tax_currency]
-        total = next((each for each in others if each.text("@currencyID") == currency), None) or next(
-            iter(others), None
-        )
+        total, in_tax_currency = tax_totals(list(at.nodes(_TAX_TOTAL)), "@currencyID", values)
         values["tax_amount"] = total.decimal(".", "BT-110") if total else None
         values["tax_amount_in_tax_currency"] = in_tax_currency.decimal(".", "BT-111") if in_tax_currency else None
 
-    def write(self, out: ElementWriter, group: Invoice) -> None:
+    def write(self, out: ElementWriter, group: model.Invoice) -> None:
         for amount, currency in (
             (group.tax_amount, group.currency),
             (group.tax_amount_in_tax_currency, group.tax_currency),
@@ -296,7 +272,7 @@ _PAYEE_ACCOUNT = "ram:PayeePartyCreditorFinancialAccount"
 _BIC = "ram:PayeeSpecifiedCreditorFinancialInstitution/ram:BICID"
 
 _CONTACT = Group(
-    Contact,
+    model.Contact,
     (
         Text("name", "ram:PersonName", "ram:DepartmentName"),
         Text("phone", "ram:TelephoneUniversalCommunication/ram:CompleteNumber"),
@@ -304,7 +280,7 @@ _CONTACT = Group(
     ),
 )
 _ADDRESS = Group(
-    Address,
+    model.Address,
     (
         Text("post_code", "ram:PostcodeCode"),
         Text("line_one", "ram:LineOne"),
@@ -316,7 +292,7 @@ _ADDRESS = Group(
     ),
 )
 _PARTY = Group(
-    Party,
+    model.Party,
     (
         _PartyIds(),
         Text("name", "ram:Name"),
@@ -330,24 +306,24 @@ _PARTY = Group(
         _Registration("tax_id", "ram:ID[@schemeID='FC']"),
     ),
 )
-_PLACE = _DELIVERY + "ram:ShipToTradeParty/"
+_PLACE = "ram:ShipToTradeParty/"
 _GOODS = Group(
-    Delivery,
+    model.Delivery,
     (
         _Location("location", _PLACE),
         Text("name", _PLACE + "ram:Name"),
         Part("address", _PLACE + "ram:PostalTradeAddress", _ADDRESS),
-        Day("date", _DELIVERY + "ram:ActualDeliverySupplyChainEvent/ram:OccurrenceDateTime", "BT-72"),
+        Day("date", "ram:ActualDeliverySupplyChainEvent/ram:OccurrenceDateTime", "BT-72"),
     ),
 )
 
 
-def _period(start: str, end: str) -> Group[Period]:
-    return Group(Period, (Day("start", "ram:StartDateTime", start), Day("end", "ram:EndDateTime", end)))
+def _period(start: str, end: str) -> Group[model.Period]:
+    return Group(model.Period, (Day("start", "ram:StartDateTime", start), Day("end", "ram:EndDateTime", end)))
 
 
 _ACCOUNT = Group(
-    PaymentAccount,
+    model.PaymentAccount,
     (
         Text("account_id", f"{_PAYEE_ACCOUNT}/ram:IBANID", f"{_PAYEE_ACCOUNT}/ram:ProprietaryID"),
         Text("name", f"{_PAYEE_ACCOUNT}/ram:AccountName"),
@@ -355,7 +331,7 @@ _ACCOUNT = Group(
     ),
 )
 _PAYMENT = Group(
-    Payment,
+    model.Payment,
     (
         Text("means_code", "ram:TypeCode"),
         Text("means_text", "ram:Information"),
@@ -366,7 +342,7 @@ _PAYMENT = Group(
     ),
 )
 _ALLOWANCE_CHARGE = Group(
-    AllowanceCharge,
+    model.AllowanceCharge,
     (
         Indicator("is_charge", "ram:ChargeIndicator", "Charge indicator"),
         Number("percentage", "ram:CalculationPercent", "Percentage"),
@@ -382,7 +358,7 @@ _ALLOWANCES_CHARGES = Parts(
     "allowances_charges", _SETTLEMENT + "ram:SpecifiedTradeAllowanceCharge", _ALLOWANCE_CHARGE, "allowance or charge"
 )
 _BREAKDOWN = Group(
-    TaxBreakdown,
+    model.TaxBreakdown,
     (
         Amount("tax_amount", "ram:CalculatedAmount", "BT-117"),
         Fixed("ram:TypeCode", "VAT"),
@@ -395,14 +371,14 @@ _BREAKDOWN = Group(
     ),
 )
 _PRECEDING = Group(
-    PrecedingInvoice,
+    model.PrecedingInvoice,
     (
         Text("number", "ram:IssuerAssignedID"),
         Day("issue_date", "ram:FormattedIssueDateTime", "BT-26"),
     ),
 )
 _SUPPORTING_DOCUMENT = Group(
-    SupportingDocument,
+    model.SupportingDocument,
     (
         Text("reference", "ram:IssuerAssignedID"),
         Text("location", "ram:URIID"),
@@ -418,7 +394,7 @@ _LINE_AGREEMENT = "ram:SpecifiedLineTradeAgreement/"
 _LINE_SETTLEMENT = "ram:SpecifiedLineTradeSettlement/"
 _GROSS, _NET = (_LINE_AGREEMENT + f"ram:{which}PriceProductTradePrice/" for which in ("Gross", "Net"))
 _LINE = Group(
-    Line,
+    model.Line,
     (
         Text("identifier", _LINE_DOCUMENT + "ram:LineID"),
         Text("parent_identifier", _LINE_DOCUMENT + "ram:ParentLineID"),
@@ -451,9 +427,9 @@ _LINE = Group(
         Text("accounting_reference", _LINE_SETTLEMENT + "ram:ReceivableSpecifiedTradeAccountingAccount/ram:ID"),
     ),
 )
-_NOTE = Group(Note, (Prose("text", "ram:Content"), Text("subject_code", "ram:SubjectCode")))
+_NOTE = Group(model.Note, (Prose("text", "ram:Content"), Text("subject_code", "ram:SubjectCode")))
 _INVOICE = Group(
-    Invoice,
+    model.Invoice,
     (
         Text("business_process", _CONTEXT + "ram:BusinessProcessSpecifiedDocumentContextParameter/ram:ID"),
         Text("specification_identifier", _CONTEXT + "ram:GuidelineSpecifiedDocumentContextParameter/ram:ID"),
@@ -473,7 +449,7 @@ _INVOICE = Group(
         Text("tender_reference", f"{_AGREEMENT}{_TENDER}/ram:IssuerAssignedID"),
         _Object("object_identifier", _AGREEMENT + _OBJECT),
         Text("project_reference", _AGREEMENT + "ram:SpecifiedProcuringProject/ram:ID"),
-        Here("delivery", "", _GOODS),
+        Part("delivery", _DELIVERY.rstrip("/"), _GOODS),
         Text("despatch_advice_reference", _DELIVERY + "ram:DespatchAdviceReferencedDocument/ram:IssuerAssignedID"),
         Text("receiving_advice_reference", _DELIVERY + "ram:ReceivingAdviceReferencedDocument/ram:IssuerAssignedID"),
         _PaymentHead(),
@@ -501,12 +477,12 @@ _INVOICE = Group(
 )
 
 
-def read_cii(root: etree._Element, warnings: list[str]) -> Invoice:
+def read_cii(root: etree._Element, warnings: list[str]) -> model.Invoice:
     """Read a CrossIndustryInvoice. Adds remarks to `warnings`."""
     return _INVOICE.read(Node(root, _CII, warnings))
 
 
-def write_cii(invoice: Invoice) -> str:
+def write_cii(invoice: model.Invoice) -> str:
     """The XML of an invoice as a CrossIndustryInvoice."""
     out = ElementWriter(_STYLE, invoice)
     _INVOICE.write(out, invoice)
@@ -516,5 +492,5 @@ def write_cii(invoice: Invoice) -> str:
     )
 
 
-def _first(payments: tuple[Payment, ...], name: str) -> str:
+def _first(payments: tuple[model.Payment, ...], name: str) -> str:
     return next(filter(None, (getattr(payment, name) for payment in payments)), "")

@@ -258,20 +258,6 @@ class Part(Field):
 
 
 @dataclass(frozen=True, slots=True)
-class Here(Field):
-    """A group whose terms stand among those of the group around it; `path` is where to look for them."""
-
-    group: Group[Any]
-
-    def take(self, at: Node) -> Any:
-        found = self.group.read(at)
-        return None if found == self.group.model() else found
-
-    def put(self, out: ElementWriter, value: Any) -> None:
-        self.group.write(out, value)
-
-
-@dataclass(frozen=True, slots=True)
 class Parts(Field):
     """A group that may occur more than once. `place` is how remarks call each, followed by its number; those without
     the field `needed` are left out. Where they are `apart`, each has the elements around it to itself."""
@@ -305,3 +291,17 @@ class Attachment(Term):
         attributes = (("mimeCode", group.media_type), ("filename", group.file_name))
         if written := "".join(f' {name}="{escaped(text)}"' for name, text in attributes if text):
             out.leaf(self.path, "", written)
+
+
+def tax_totals(found: list[Node], stated_in: str, values: dict[str, Any]) -> tuple[Node | None, Node | None]:
+    """The tax total in the currency of the invoice (BT-110), and that in the tax currency (BT-111).
+
+    One that states no currency, or another, counts as the former where there is none.
+    """
+    currency, tax_currency = values["currency"], values["tax_currency"]
+    in_tax_currency = None
+    if tax_currency and tax_currency != currency:
+        in_tax_currency = next((total for total in found if total.text(stated_in) == tax_currency), None)
+    others = [total for total in found if total is not in_tax_currency]
+    in_currency = next((total for total in others if total.text(stated_in) == currency), None)
+    return in_currency or next(iter(others), None), in_tax_currency

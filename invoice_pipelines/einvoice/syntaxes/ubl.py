@@ -9,24 +9,8 @@ from typing import Any
 
 from lxml import etree
 
+from invoice_pipelines.einvoice import model
 from invoice_pipelines.einvoice.codes import CREDIT_NOTE_TYPES
-from invoice_pipelines.einvoice.model import (
-    Address,
-    AllowanceCharge,
-    Contact,
-    Delivery,
-    Identifier,
-    Invoice,
-    Line,
-    Note,
-    Party,
-    Payment,
-    PaymentAccount,
-    Period,
-    PrecedingInvoice,
-    SupportingDocument,
-    TaxBreakdown,
-)
 from invoice_pipelines.einvoice.reading.node import Binding, Node
 from invoice_pipelines.einvoice.syntaxes.terms import (
     Amount,
@@ -47,6 +31,7 @@ from invoice_pipelines.einvoice.syntaxes.terms import (
     Prose,
     Term,
     Text,
+    tax_totals,
 )
 from invoice_pipelines.einvoice.writing.element_writer import ElementWriter, Style
 from invoice_pipelines.einvoice.writing.xml_text import DECLARATION, clean, escaped, money
@@ -104,7 +89,7 @@ class _TaxRegistrations(Term):
                 tax_id = tax_id or node.text("cbc:CompanyID")
         values |= {"vat_id": vat_id, "tax_id": tax_id}
 
-    def write(self, out: ElementWriter, group: Party) -> None:
+    def write(self, out: ElementWriter, group: model.Party) -> None:
         for number, scheme in ((group.vat_id, "VAT"), (group.tax_id, "FC")):
             if number and clean(number):
                 out.begin("cac:PartyTaxScheme")
@@ -119,7 +104,7 @@ class _Account(Term):
     def read(self, at: Node, values: dict[str, Any]) -> None:
         values["accounts"] = (_ACCOUNT.read(at),) if at.text("cac:PayeeFinancialAccount/cbc:ID") else ()
 
-    def write(self, out: ElementWriter, group: Payment) -> None:
+    def write(self, out: ElementWriter, group: model.Payment) -> None:
         for account in group.accounts:
             _ACCOUNT.write(out, account)
 
@@ -127,7 +112,7 @@ class _Account(Term):
 class _CardNetwork(Term):
     """What the schema asks for of a card, and EN 16931 does not know."""
 
-    def write(self, out: ElementWriter, group: Payment) -> None:
+    def write(self, out: ElementWriter, group: model.Payment) -> None:
         if group.card_number or group.card_holder:
             out.text("cac:CardAccount/cbc:NetworkID", "NA")
 
@@ -135,7 +120,7 @@ class _CardNetwork(Term):
 class _PaymentDueDate(Term):
     """BT-9 of a credit note, which has its due date at the means of payment."""
 
-    def write(self, out: ElementWriter, group: Payment) -> None:
+    def write(self, out: ElementWriter, group: model.Payment) -> None:
         if _is_credit_note(out.invoice) and (day := _due_date(out.invoice)):
             out.day("cbc:PaymentDueDate", day)
 
@@ -148,7 +133,7 @@ class _DueDates(Term):
         values["due_dates"] = tuple(dict.fromkeys(days))
         values["due_date"] = days[0] if days else None
 
-    def write(self, out: ElementWriter, group: Invoice) -> None:
+    def write(self, out: ElementWriter, group: model.Invoice) -> None:
         if not _is_credit_note(group) and (day := _due_date(group)):
             out.day("cbc:DueDate", day)
 
@@ -157,20 +142,14 @@ class _TaxTotals(Term):
     """The totals in the invoice currency (BT-110, with the breakdown) and in the tax currency (BT-111)."""
 
     def read(self, at: Node, values: dict[str, Any]) -> None:
-        currency, tax_currency = values["currency"], values["tax_currency"]
-        totals = list(at.nodes("cac:TaxTotal"))
-        in_tax_currency = None
-        if tax_currency and tax_currency != currency:
-            in_tax_currency = next((total for total in totals if _currency(total) == tax_currency), None)
-        others = [total for total in totals if total is not in_tax_currency]
-        total = next((total for total in others if _currency(total) == currency), None) or next(iter(others), None)
+        total, in_tax_currency = tax_totals(list(at.nodes("cac:TaxTotal")), "cbc:TaxAmount/@currencyID", values)
         if total:
             values["tax_amount"] = total.decimal("cbc:TaxAmount", "BT-110")
             values["tax_breakdowns"] = _BREAKDOWNS.take(total)
         if in_tax_currency:
             values["tax_amount_in_tax_currency"] = in_tax_currency.decimal("cbc:TaxAmount", "BT-111")
 
-    def write(self, out: ElementWriter, group: Invoice) -> None:
+    def write(self, out: ElementWriter, group: model.Invoice) -> None:
         if group.tax_amount is not None or group.tax_breakdowns:
             out.begin("cac:TaxTotal")
             if group.tax_amount is not None:
@@ -189,9 +168,11 @@ class _Notes(Term):
 
     def read(self, at: Node, values: dict[str, Any]) -> None:
         matches = ((text, _NOTE.fullmatch(text)) for text in at.texts("cbc:Note"))
-        values["notes"] = tuple(Note(match[2].strip(), match[1]) if match else Note(text) for text, match in matches)
+        values["notes"] = tuple(
+            model.Note(match[2].strip(), match[1]) if match else model.Note(text) for text, match in matches
+        )
 
-    def write(self, out: ElementWriter, group: Invoice) -> None:
+    def write(self, out: ElementWriter, group: model.Invoice) -> None:
         for note in group.notes:
             code = note.subject_code or (_GENERAL if "#" in note.text else None)
             text = clean(note.text)
@@ -211,7 +192,7 @@ class _SupportingDocuments(Term):
             if node.text("cbc:DocumentTypeCode") not in self.other_kinds
         )
 
-    def write(self, out: ElementWriter, group: Invoice) -> None:
+    def write(self, out: ElementWriter, group: model.Invoice) -> None:
         for document in group.supporting_documents:
             out.begin("cac:AdditionalDocumentReference")
             _DOCUMENT.write(out, document)
@@ -225,7 +206,7 @@ class _Means(Term):
         values["means_code"] = at.text("cbc:PaymentMeansCode")
         values["means_text"] = at.text("cbc:PaymentMeansCode/@name")
 
-    def write(self, out: ElementWriter, group: Payment) -> None:
+    def write(self, out: ElementWriter, group: model.Payment) -> None:
         if group.means_code or group.means_text:
             attribute = f' name="{escaped(group.means_text)}"' if group.means_text else ""
             out.leaf("cbc:PaymentMeansCode", escaped(group.means_code or ""), attribute)
@@ -238,13 +219,13 @@ class _Project(Field):
     def take(self, at: Node) -> str | None:
         return at.text(self.path) or at.text(f"{_PROJECT}/cbc:ID")
 
-    def write(self, out: ElementWriter, group: Invoice) -> None:
+    def write(self, out: ElementWriter, group: model.Invoice) -> None:
         if group.project_reference:
             out.text(f"{_PROJECT}/cbc:ID" if _is_credit_note(group) else self.path, group.project_reference)
 
 
 _CONTACT = Group(
-    Contact,
+    model.Contact,
     (
         Text("name", "cbc:Name"),
         Text("phone", "cbc:Telephone"),
@@ -252,7 +233,7 @@ _CONTACT = Group(
     ),
 )
 _ADDRESS = Group(
-    Address,
+    model.Address,
     (
         Text("line_one", "cbc:StreetName"),
         Text("line_two", "cbc:AdditionalStreetName"),
@@ -265,10 +246,10 @@ _ADDRESS = Group(
 )
 
 
-def _party(*, trades: bool) -> Group[Party]:
+def _party(*, trades: bool) -> Group[model.Party]:
     """Seller and buyer are called by the name in the register; payee and tax representative have but one name."""
     return Group(
-        Party,
+        model.Party,
         (
             Id("electronic_address", "cbc:EndpointID"),
             Ids("identifiers", "cbc:ID[not(@schemeID='SEPA')]", "cac:PartyIdentification"),
@@ -285,7 +266,7 @@ def _party(*, trades: bool) -> Group[Party]:
 
 _TRADER, _OTHER_PARTY = _party(trades=True), _party(trades=False)
 _DELIVERY = Group(
-    Delivery,
+    model.Delivery,
     (
         Day("date", "cbc:ActualDeliveryDate", "BT-72"),
         Id("location", "cac:DeliveryLocation/cbc:ID"),
@@ -295,12 +276,12 @@ _DELIVERY = Group(
 )
 
 
-def _period(start: str, end: str) -> Group[Period]:
-    return Group(Period, (Day("start", "cbc:StartDate", start), Day("end", "cbc:EndDate", end)))
+def _period(start: str, end: str) -> Group[model.Period]:
+    return Group(model.Period, (Day("start", "cbc:StartDate", start), Day("end", "cbc:EndDate", end)))
 
 
 _ACCOUNT = Group(
-    PaymentAccount,
+    model.PaymentAccount,
     (
         Text("account_id", "cac:PayeeFinancialAccount/cbc:ID"),
         Text("name", "cac:PayeeFinancialAccount/cbc:Name"),
@@ -308,7 +289,7 @@ _ACCOUNT = Group(
     ),
 )
 _PAYMENT = Group(
-    Payment,
+    model.Payment,
     (
         _Means(),
         _PaymentDueDate(),
@@ -322,7 +303,7 @@ _PAYMENT = Group(
     ),
 )
 _ALLOWANCE_CHARGE = Group(
-    AllowanceCharge,
+    model.AllowanceCharge,
     (
         Indicator("is_charge", "cbc:ChargeIndicator", "Charge indicator"),
         Text("reason_code", "cbc:AllowanceChargeReasonCode"),
@@ -338,7 +319,7 @@ _BREAKDOWNS = Parts(
     "tax_breakdowns",
     "cac:TaxSubtotal",
     Group(
-        TaxBreakdown,
+        model.TaxBreakdown,
         (
             Amount("taxable_amount", "cbc:TaxableAmount", "BT-116"),
             Amount("tax_amount", "cbc:TaxAmount", "BT-117"),
@@ -350,14 +331,14 @@ _BREAKDOWNS = Parts(
     ),
 )
 _PRECEDING = Group(
-    PrecedingInvoice,
+    model.PrecedingInvoice,
     (
         Text("number", "cbc:ID"),
         Day("issue_date", "cbc:IssueDate", "BT-26"),
     ),
 )
 _DOCUMENT = Group(
-    SupportingDocument,
+    model.SupportingDocument,
     (
         Text("reference", "cbc:ID"),
         Text("description", "cbc:DocumentDescription"),
@@ -366,7 +347,7 @@ _DOCUMENT = Group(
     ),
 )
 _LINES = Group(
-    Line,
+    model.Line,
     (
         Text("identifier", "cbc:ID"),
         Prose("note", "cbc:Note"),
@@ -399,12 +380,12 @@ _TAX_POINT = Day("tax_point_date", "cbc:TaxPointDate", "BT-7")
 _TENDER = Text("tender_reference", "cac:OriginatorDocumentReference/cbc:ID")
 
 
-def _document(*, is_credit_note: bool) -> Group[Invoice]:
+def _document(*, is_credit_note: bool) -> Group[model.Invoice]:
     """The two kinds of document differ in the order of some terms, and in the name of one."""
     codes = ("cbc:InvoiceTypeCode", "cbc:CreditNoteTypeCode")
     type_code, other_code = reversed(codes) if is_credit_note else codes
     return Group(
-        Invoice,
+        model.Invoice,
         (
             Text("specification_identifier", "cbc:CustomizationID"),
             Text("business_process", "cbc:ProfileID"),
@@ -463,7 +444,7 @@ def _document(*, is_credit_note: bool) -> Group[Invoice]:
 _DOCUMENTS = {"Invoice": _document(is_credit_note=False), "CreditNote": _document(is_credit_note=True)}
 
 
-def read_ubl(root: etree._Element, warnings: list[str]) -> Invoice:
+def read_ubl(root: etree._Element, warnings: list[str]) -> model.Invoice:
     """Read an Invoice or a CreditNote. Adds remarks to `warnings`."""
     at = Node(root, _UBL, warnings)
     invoice = _DOCUMENTS["CreditNote" if root.tag == CREDIT_NOTE else "Invoice"].read(at)
@@ -476,7 +457,7 @@ def read_ubl(root: etree._Element, warnings: list[str]) -> Invoice:
     )
 
 
-def write_ubl(invoice: Invoice) -> str:
+def write_ubl(invoice: model.Invoice) -> str:
     """The XML of an invoice: a CreditNote where its type says so."""
     kind = "CreditNote" if _is_credit_note(invoice) else "Invoice"
     out = ElementWriter(_STYLES[kind], invoice)
@@ -487,11 +468,11 @@ def write_ubl(invoice: Invoice) -> str:
     )
 
 
-def _as_ubl_has_it(invoice: Invoice) -> Invoice:
+def _as_ubl_has_it(invoice: model.Invoice) -> model.Invoice:
     """The creditor's identifier (BT-90) stands among those of payee or seller."""
     creditor = next((payment.creditor_identifier for payment in invoice.payments if payment.creditor_identifier), None)
     if creditor:
-        identifier = Identifier(creditor, _SEPA)
+        identifier = model.Identifier(creditor, _SEPA)
         if invoice.payee:
             payee = replace(invoice.payee, identifiers=(*invoice.payee.identifiers, identifier))
             invoice = replace(invoice, payee=payee)
@@ -503,13 +484,9 @@ def _as_ubl_has_it(invoice: Invoice) -> Invoice:
     return invoice
 
 
-def _is_credit_note(invoice: Invoice) -> bool:
+def _is_credit_note(invoice: model.Invoice) -> bool:
     return invoice.type_code in CREDIT_NOTE_TYPES
 
 
-def _due_date(invoice: Invoice) -> date | None:
+def _due_date(invoice: model.Invoice) -> date | None:
     return invoice.due_date or next(iter(invoice.due_dates), None)
-
-
-def _currency(total: Node) -> str | None:
-    return total.text("cbc:TaxAmount/@currencyID")
