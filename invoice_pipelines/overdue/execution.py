@@ -179,16 +179,18 @@ class _Execution:
 
     def _steps(self) -> Iterator[None]:
         self._run.hold(self._alone)
-        yield from self._notify()
-        yield from self._close()
+        # The procedures commit by themselves, which only a session without a transaction lets them.
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
+            yield from self._notify(session)
+            yield from self._close(session)
 
-    def _notify(self) -> Iterator[None]:
+    def _notify(self, session: Connection) -> Iterator[None]:
         statement = text(
             """call overdue.notify_batches(:organization, :execution, :as_of, cast(:levels as integer[]),
                    cast(:channels as text[]), :batch_size, :seconds, false, 0, 0, 0, '[]', :level, :due, :id)"""
         )
         values = {"as_of": self._as_of, "levels": self._levels, "channels": self._channels}
-        for done in self._batches_of(statement, values):
+        for done in self._batches_of(session, statement, values):
             for failure in done.failures:
                 log.warning(
                     "organization %s: no notification for invoice %s, level %s: %s",
@@ -201,17 +203,17 @@ class _Execution:
             if done.batches:
                 yield
 
-    def _close(self) -> Iterator[None]:
+    def _close(self, session: Connection) -> Iterator[None]:
         statement = text(
             """call overdue.close_batches(:organization, :execution, :batch_size, :seconds, false, 0, 0, :level, :due,
                    :id)"""
         )
-        for done in self._batches_of(statement, {}):
+        for done in self._batches_of(session, statement, {}):
             self._count(batches=done.batches, closed=done.closed)
             if done.batches:
                 yield
 
-    def _batches_of(self, statement: TextClause, values: dict[str, Any]) -> Iterator[Row[Any]]:
+    def _batches_of(self, session: Connection, statement: TextClause, values: dict[str, Any]) -> Iterator[Row[Any]]:
         """Calls a procedure that does batches until it says that none is left; what it did each time."""
         values = {
             "organization": self._organization_id,
@@ -224,14 +226,10 @@ class _Execution:
         } | values
         is_done = False
         while not is_done:
-            done = self._again(partial(self._call, statement, values))
+            done = self._again(partial(session.execute, statement, values)).one()
             yield done
             values |= {"level": done.last_level, "due": done.last_due, "id": done.last_id}
             is_done = done.is_done
-
-    def _call(self, statement: TextClause, values: dict[str, Any]) -> Row[Any]:
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            return connection.execute(statement, values).one()
 
     def _finish(self) -> Row[Any]:
         with self._run.scope() as connection:
