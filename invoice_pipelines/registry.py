@@ -49,3 +49,4 @@ def _found(group: str, path: tuple[str, ...]) -> dict[str, EntryPoint]:
 
 OCR_ENGINES = Registry("OCR engine", "invoice_pipelines.ocr_engines")
 MESSAGING_CHANNELS = Registry("messaging channel", "invoice_pipelines.messaging_channels")
+EXPORT_FORMATS = Registry("export format", "invoice_pipelines.export_formats")

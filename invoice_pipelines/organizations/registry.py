@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.organizations.settings import Address, OrganizationSettings
-from invoice_pipelines.registry import OCR_ENGINES
+from invoice_pipelines.registry import EXPORT_FORMATS, OCR_ENGINES
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -49,9 +49,11 @@ class _Values(BaseModel):
 
     @field_validator("settings")
     @classmethod
-    def _known_engine(cls, settings: OrganizationSettings) -> OrganizationSettings:
+    def _known_names(cls, settings: OrganizationSettings) -> OrganizationSettings:
         # Asked where it is set, not where it is read: an engine may be taken away, and what needs none goes on.
         OCR_ENGINES.check(settings.ocr_engine or "none", "none")
+        for name in settings.export_formats or ():
+            EXPORT_FORMATS.check(name)
         return settings
 
 

@@ -156,8 +156,8 @@ class OrganizationSettings(BaseModel):
     ocr_engine: str | None = None
     """What reads pages that are pictures (`registry.OCR_ENGINES`, or none); None: what the deployment has set."""
 
-    export_formats: tuple[Literal["CSV", "DATEV"], ...] | None = Field(default=None, min_length=1, max_length=2)
-    """What received invoices are exported as; None: CSV, and DATEV where it is set up."""
+    export_formats: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """What received invoices are exported as (`registry.EXPORT_FORMATS`); None: CSV, and DATEV where it is set up."""
 
     review_thresholds: ReviewThresholds = Field(default_factory=ReviewThresholds)
     review_within_hours: int = Field(default=48, ge=1, le=8760)

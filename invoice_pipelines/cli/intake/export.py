@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -29,13 +28,6 @@ SHOWN_BOOKINGS = 50
 app = typer.Typer(help="Export of received invoices: run, preview, again, rewrite, formats.", no_args_is_help=True)
 
 Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
-
-
-class Format(StrEnum):
-    """What invoices are exported as."""
-
-    CSV = "CSV"
-    DATEV = "DATEV"
 
 
 @app.command()
@@ -70,9 +62,10 @@ def preview(organization: Slug) -> None:
     """Show what an export would do now, without doing it. Exits 1 if DATEV would refuse something."""
     with open_database(load_settings(), application_name="command line") as engine:
         found = preview_exports(engine, find_organization(engine, organization), person())
-    console.print(f"Formats: {', '.join(found.formats)}. CSV: {found.csv_invoices} invoices.")
+    plain = "".join(f" {name}: {count} invoices." for name, count in found.invoices.items() if name != "DATEV")
+    console.print(f"Formats: {', '.join(found.formats)}.{plain}")
     if "DATEV" in found.formats:
-        console.print(f"DATEV: {found.datev_invoices} invoices, {found.booking_count} bookings.")
+        console.print(f"DATEV: {found.invoices['DATEV']} invoices, {found.booking_count} bookings.")
         shown = table(
             None,
             "number",
@@ -153,13 +146,14 @@ def rewrite(
 def formats(
     organization: Slug,
     chosen: Annotated[
-        list[Format] | None, typer.Argument(help="CSV, DATEV or both; none: CSV, and DATEV where it is set up.")
+        list[str] | None,
+        typer.Argument(help="Such as CSV and DATEV; none: CSV, and DATEV where it is set up."),
     ] = None,
 ) -> None:
     """Choose the formats of an organization's exports."""
     with open_database(load_settings(), application_name="command line") as engine:
         known = find_organization(engine, organization)
-        values = tuple(str(one) for one in dict.fromkeys(chosen or ())) or None
+        values = tuple(dict.fromkeys(chosen or ())) or None
         settings = known.settings.model_copy(update={"export_formats": values})
         change_organization(engine, organization, settings=settings)
     console.print(f"{organization} exports {', '.join(values) if values else 'CSV, and DATEV where it is set up'}.")

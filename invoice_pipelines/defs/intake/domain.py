@@ -34,7 +34,7 @@ from invoice_pipelines.defs.progress import progress_lines
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import ask_for_runs, behind
 from invoice_pipelines.intake import promises
-from invoice_pipelines.intake.exports.export_files import INVOICE_COLUMNS
+from invoice_pipelines.intake.exports.csv_files import INVOICE_COLUMNS
 from invoice_pipelines.intake.operations import newest_verdict, violations_by_class
 from invoice_pipelines.intake.overview import (
     exported_money,

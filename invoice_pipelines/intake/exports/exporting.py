@@ -1,4 +1,4 @@
-"""Holds the export stage: which validated invoices go to which formats, and what an export would do.
+"""The export stage: which validated invoices go to which formats, and what an export would do.
 
 Each format keeps its own account of what it holds, so that an invoice that one of them refuses goes with it later, and
 the others do not write it twice.
@@ -6,6 +6,7 @@ the others do not write it twice.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,26 +17,25 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.intake.exports.datev.choosing import choose_bookings
 from invoice_pipelines.intake.exports.datev.errors import Refusal
 from invoice_pipelines.intake.exports.datev.ledger import Sum, sums
-from invoice_pipelines.intake.exports.datev.settings import load_settings
-from invoice_pipelines.intake.exports.export_files import choose_invoices
+from invoice_pipelines.intake.exports.formats import choose, format_called
 from invoice_pipelines.organizations import Organization
+from invoice_pipelines.registry import EXPORT_FORMATS
 from invoice_pipelines.work import Chunk, Outcome, Skipped, Succeeded
 
-CSV, DATEV = "CSV", "DATEV"
+DATEV = "DATEV"
 SHOWN_BOOKINGS = 1000
 _AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What exports were begun, the invoices in them, and why DATEV refuses others."""
+    """What exports were begun, by format; the invoices in them, and why a format refuses others, in one line each."""
 
-    export_ids: tuple[UUID, ...]
+    begun: Mapping[str, UUID]
     invoice_ids: frozenset[UUID]
-    refused: Mapping[UUID, tuple[Refusal, ...]]
+    refused: Mapping[UUID, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,12 @@ class WaitingInvoice:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an export would do now. `bookings` are the first 1,000 rows, as in the view `datev_ledger`."""
+    """What an export would do now: `invoices` by format, and of DATEV `bookings`, the first 1,000
+    rows as in the view `datev_ledger`.
+    """
 
     formats: tuple[str, ...]
-    csv_invoices: int
-    datev_invoices: int
+    invoices: Mapping[str, int]
     booking_count: int
     bookings: tuple[Mapping[str, Any], ...]
     sums: tuple[Sum, ...]
@@ -67,30 +68,30 @@ class Preview:
 
 
 def export_formats(connection: Connection, organization: Organization) -> tuple[str, ...]:
-    """The formats of an organization: those it chose, else CSV, and DATEV where that is set up."""
+    """The formats of an organization: those it chose, else those that are set up there. Raises UnknownName for one that
+    was chosen and is not known any more.
+    """
     if organization.settings.export_formats is not None:
-        return organization.settings.export_formats
-    return (CSV,) if load_settings(connection) is None else (CSV, DATEV)
+        return tuple(EXPORT_FORMATS.check(name) for name in organization.settings.export_formats)
+    return tuple(name for name in EXPORT_FORMATS.names() if format_called(name).is_set_up(connection))
 
 
 def choose_exports(
     connection: Connection, invoice_ids: Sequence[UUID], formats: Sequence[str], created_by: str
 ) -> Choice:
     """Begins an export in each format of those invoices that are due for it."""
-    begun: list[UUID] = []
-    refused: Mapping[UUID, tuple[Refusal, ...]] = {}
-    if CSV in formats:
-        export_id = choose_invoices(connection, invoice_ids, created_by)
-        begun += [export_id] if export_id else []
-    if DATEV in formats:
-        chosen = choose_bookings(connection, invoice_ids, created_by)
-        begun += [chosen.export_id] if chosen.export_id else []
-        refused = chosen.refused
+    begun: dict[str, UUID] = {}
+    refused: dict[UUID, str] = {}
+    for name in sorted(formats):
+        chosen = choose(connection, name, invoice_ids, created_by)
+        refused |= chosen.refused
+        if chosen.export_id is not None:
+            begun[name] = chosen.export_id
     in_them = connection.execute(
         text("select distinct received_invoice_id from intake.export_invoice where export_id = any(:ids)"),
-        {"ids": begun},
+        {"ids": list(begun.values())},
     ).scalars()
-    return Choice(tuple(begun), frozenset(in_them), refused)
+    return Choice(begun, frozenset(in_them), refused)
 
 
 def export_handler(formats: Sequence[str], actor: str) -> Callable[[Connection, Chunk], list[Outcome]]:
@@ -99,7 +100,7 @@ def export_handler(formats: Sequence[str], actor: str) -> Callable[[Connection, 
     def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
         ids = [UUID(item.subject_id) for item in chunk.items]
         choice = choose_exports(connection, ids, formats, actor)
-        exports = [str(export_id) for export_id in choice.export_ids]
+        exports = [str(export_id) for export_id in choice.begun.values()]
         return [_outcome(invoice_id, choice, exports) for invoice_id in ids]
 
     return handle
@@ -108,10 +109,7 @@ def export_handler(formats: Sequence[str], actor: str) -> Callable[[Connection, 
 def _outcome(invoice_id: UUID, choice: Choice, exports: list[str]) -> Outcome:
     if invoice_id in choice.invoice_ids:
         return Succeeded({"exports": exports})
-    reasons = choice.refused.get(invoice_id, ())
-    if reasons:
-        return Skipped(f"DATEV: {reasons[0].message}")
-    return Skipped("the invoice is not waiting for an export any more")
+    return Skipped(choice.refused.get(invoice_id, "the invoice is not waiting for an export any more"))
 
 
 def waiting_invoices(connection: Connection, limit: int = 10_000) -> list[WaitingInvoice]:
@@ -152,7 +150,8 @@ def preview_exports(engine: Engine, organization: Organization, actor: str) -> P
     """
     with organization_scope(engine, organization.id) as connection:
         formats = export_formats(connection, organization)
-        csv_ids, datev_ids, refused = _begin_all(connection, formats, actor)
+        begun, refused = _begin_all(connection, formats, actor)
+        datev_ids = begun.get(DATEV, [])
         bookings = connection.execute(
             text(
                 """select l.*, count(*) over () as booking_count from public.datev_ledger l
@@ -167,8 +166,7 @@ def preview_exports(engine: Engine, organization: Organization, actor: str) -> P
         shown = tuple(dict(row) for row in bookings)
         preview = Preview(
             formats=formats,
-            csv_invoices=_count(connection, csv_ids),
-            datev_invoices=_count(connection, datev_ids),
+            invoices={name: _count(connection, begun.get(name, [])) for name in formats},
             booking_count=shown[0]["booking_count"] if shown else 0,
             bookings=shown,
             sums=tuple(sums(connection, datev_ids)),
@@ -178,7 +176,9 @@ def preview_exports(engine: Engine, organization: Organization, actor: str) -> P
     return preview
 
 
-def _begin_all(connection: Connection, formats: Sequence[str], actor: str) -> tuple[list[UUID], list[UUID], set[UUID]]:
+def _begin_all(
+    connection: Connection, formats: Sequence[str], actor: str
+) -> tuple[Mapping[str, list[UUID]], set[UUID]]:
     """Begins exports of all that is due, in chunks as the stage does; ids by format, and the refused invoices."""
     due = (
         connection.execute(
@@ -190,16 +190,14 @@ def _begin_all(connection: Connection, formats: Sequence[str], actor: str) -> tu
         .scalars()
         .all()
     )
-    begun: dict[str, list[UUID]] = {CSV: [], DATEV: []}
+    begun: dict[str, list[UUID]] = defaultdict(list)
     refused: set[UUID] = set()
     for start in range(0, len(due), _AT_ONCE):
         choice = choose_exports(connection, due[start : start + _AT_ONCE], formats, actor)
         refused |= set(choice.refused)
-        for row in connection.execute(
-            text("select id, format from intake.export where id = any(:ids)"), {"ids": list(choice.export_ids)}
-        ):
-            begun[row.format].append(row.id)
-    return begun[CSV], begun[DATEV], refused
+        for name, export_id in choice.begun.items():
+            begun[name].append(export_id)
+    return begun, refused
 
 
 def _count(connection: Connection, export_ids: Sequence[UUID]) -> int:

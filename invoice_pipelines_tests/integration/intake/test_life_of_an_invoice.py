@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from invoice_pipelines.intake import promises
-from invoice_pipelines.intake.exports.export_files import choose_invoices, complete_exports
+from invoice_pipelines.intake.exports.export_files import complete_exports
+from invoice_pipelines.intake.exports.formats import choose_validated
 from invoice_pipelines.intake.received_invoices import (
     InvoiceVersion,
     ProcessingError,
@@ -89,7 +90,7 @@ def test_any_sequence_of_actions_keeps_the_rules(intake_database: TestDatabase, 
         @rule()
         def choose(self) -> None:
             with self.desk.scope() as connection:
-                choose_invoices(connection, [invoice.id for invoice in self.model], "test")
+                choose_validated(connection, "CSV", [invoice.id for invoice in self.model], "test")
 
         @rule()
         def export(self) -> None:

@@ -237,7 +237,7 @@ create table intake.export (
     organization_id uuid not null references organizations.organization,
     id uuid not null default uuidv7(),
     export_number integer not null,
-    format text not null check (format in ('CSV', 'DATEV')),
+    format text not null check (format ~ '^[A-Za-z][A-Za-z0-9_.-]{0,39}$'),
     status text not null default 'pending' check (status in ('pending', 'completed')),
     created_at timestamptz not null default now(),
     created_by text not null,

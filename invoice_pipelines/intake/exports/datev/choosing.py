@@ -26,7 +26,8 @@ from invoice_pipelines.intake.exports.datev.document_numbers import LONGEST_NUMB
 from invoice_pipelines.intake.exports.datev.errors import Refusal, Refused
 from invoice_pipelines.intake.exports.datev.ledger import Entry, History, enter, histories
 from invoice_pipelines.intake.exports.datev.parts import Part, take_apart
-from invoice_pipelines.intake.exports.datev.settings import DatevSettings, Revision, load_settings, lock_books
+from invoice_pipelines.intake.exports.datev.settings import DatevSettings, load_settings
+from invoice_pipelines.intake.exports.formats import begin_export, lock_exports
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.states import EXPORT
 from invoice_pipelines.work import enqueue
@@ -67,7 +68,7 @@ def choose_bookings(connection: Connection, invoice_ids: Sequence[UUID], created
 
     To be booked are VALIDATED invoices, and EXPORTED ones that wait for it; none that is in a pending DATEV export.
     """
-    lock_books(connection)
+    lock_exports(connection)
     refusals: dict[UUID, tuple[Refusal, ...]] = {}
     revision = load_settings(connection)
     ids = _to_be_booked(connection, invoice_ids)
@@ -87,7 +88,7 @@ def choose_bookings(connection: Connection, invoice_ids: Sequence[UUID], created
     if not booked:
         return Chosen(None, refusals)
     connection.execute(text("delete from intake.datev_waiting where received_invoice_id = any(:ids)"), {"ids": booked})
-    export_id = _begin_export(connection, booked, revision, created_by)
+    export_id = begin_export(connection, "DATEV", booked, created_by, revision.number)
     _enter(connection, export_id, entries, revision.settings)
     return Chosen(export_id, refusals)
 
@@ -97,7 +98,7 @@ def take_back(connection: Connection, invoice_ids: Sequence[UUID], created_by: s
 
     An invoice that is read again instead is corrected by itself, once it is valid.
     """
-    lock_books(connection)
+    lock_exports(connection)
     failed = (
         connection.execute(
             text(
@@ -123,7 +124,7 @@ def take_back(connection: Connection, invoice_ids: Sequence[UUID], created_by: s
     if not entries or revision is None:
         return None
     ids = list(dict.fromkeys(entry.invoice_id for entry in entries))
-    export_id = _begin_export(connection, ids, revision, created_by)
+    export_id = begin_export(connection, "DATEV", ids, created_by, revision.number)
     _enter(connection, export_id, entries, revision.settings)
     return export_id
 
@@ -322,27 +323,3 @@ def _note_waiting(connection: Connection, refusals: Mapping[UUID, tuple[Refusal,
 def _enter(connection: Connection, export_id: UUID, entries: Sequence[Entry], settings: DatevSettings) -> None:
     year_of = settings.fiscal_year_start
     enter(connection, export_id, [(entry, year_of(entry.booking.document_date)) for entry in entries])
-
-
-def _begin_export(connection: Connection, invoice_ids: Sequence[UUID], revision: Revision, created_by: str) -> UUID:
-    export_id: UUID = connection.execute(
-        text(
-            """
-            insert into intake.export (organization_id, export_number, format, created_by, invoice_count,
-                                       datev_revision)
-            select organizations.current(), coalesce(max(export_number), 0) + 1, 'DATEV',
-                   :created_by, :invoice_count, :revision
-            from intake.export
-            returning id
-            """
-        ),
-        {"created_by": created_by, "invoice_count": len(invoice_ids), "revision": revision.number},
-    ).scalar_one()
-    connection.execute(
-        text(
-            """insert into intake.export_invoice (organization_id, export_id, received_invoice_id)
-               select organizations.current(), :export_id, unnest(cast(:ids as uuid[]))"""
-        ),
-        {"export_id": export_id, "ids": list(invoice_ids)},
-    )
-    return export_id

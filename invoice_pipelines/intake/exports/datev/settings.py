@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from invoice_pipelines.intake.exports.datev.accounts.charts import SHORTEST_ACCOUNT, Chart, load_chart
 from invoice_pipelines.intake.exports.datev.errors import DatevError
+from invoice_pipelines.intake.exports.formats import lock_exports
 
 BASE_CURRENCY = "EUR"
 """The currency of the books (header, field 22)."""
@@ -110,7 +111,7 @@ def save_settings(connection: Connection, settings: DatevSettings, created_by: s
 
     Raises DatevError where suppliers have accounts that another length would make wrong.
     """
-    lock_books(connection)
+    lock_exports(connection)
     known = load_settings(connection)
     if known is not None and known.settings == settings:
         return known
@@ -145,11 +146,4 @@ def problems(error: ValidationError) -> str:
     return "; ".join(
         f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg'].removeprefix('Value error, ')}"
         for item in error.errors()
-    )
-
-
-def lock_books(connection: Connection) -> None:
-    """Makes all that gives numbers and books for the organization in scope wait for one another, to the commit."""
-    connection.execute(
-        text("select pg_advisory_xact_lock(hashtextextended('export/' || current_setting('app.organization_id'), 0))")
     )

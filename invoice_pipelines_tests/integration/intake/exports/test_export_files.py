@@ -23,14 +23,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from invoice_pipelines.einvoice.model import Line, Party
-from invoice_pipelines.intake.exports.export_files import (
-    INVOICE_COLUMNS,
-    LINE_COLUMNS,
-    Export,
-    choose_invoices,
-    complete_exports,
-    to_csv,
-)
+from invoice_pipelines.intake.exports.csv_files import INVOICE_COLUMNS, LINE_COLUMNS, to_csv
+from invoice_pipelines.intake.exports.export_files import Export, complete_exports
+from invoice_pipelines.intake.exports.formats import choose_validated
 from invoice_pipelines.intake.promises import exported_without_file
 from invoice_pipelines.intake.received_invoices import ProcessingError, ask_for_new_export, mark_failed
 from invoice_pipelines.intake.stages import stages
@@ -44,7 +39,7 @@ TEXT_COLUMNS = ("invoice_number", "seller_name", "buyer_reference")
 
 def choose(desk: Desk, *ids: UUID) -> UUID | None:
     with desk.scope() as connection:
-        return choose_invoices(connection, ids, "test")
+        return choose_validated(connection, "CSV", ids, "test")
 
 
 def complete(desk: Desk) -> list[Export]:
@@ -226,7 +221,7 @@ def test_numbers_count_up_without_gaps_for_each_organization_also_after_a_rollba
     for number in range(1, 4):
         invoice = desk.validated()
         with desk.scope() as connection:
-            assert choose_invoices(connection, [invoice.id], "test") is not None
+            assert choose_validated(connection, "CSV", [invoice.id], "test") is not None
             connection.rollback()
         choose(desk, invoice.id)
         choose(other_desk, other_desk.validated().id)
@@ -272,10 +267,10 @@ EXPORT_AND_DIE = """
 import os, signal, sys
 from uuid import UUID
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.intake.exports import export_files
+from invoice_pipelines.intake.exports import csv_files, export_files
 from invoice_pipelines.storage import root_path
 url, organization, slug, exports, moment = sys.argv[1:]
-write, written = export_files._write, 0
+write, written = csv_files._write, 0
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 def write_and_die(*arguments):
@@ -287,7 +282,7 @@ def write_and_die(*arguments):
     if moment == "between the files":
         die()
     return file
-export_files._write = write_and_die
+csv_files._write = write_and_die
 if moment == "before the commit":
     export_files.mark_exported = lambda *_: die()
 export_files.complete_exports(create_app_engine(url), UUID(organization), slug, root_path(exports))

@@ -28,7 +28,7 @@ from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity, ke
 from invoice_pipelines.intake.documents.ocr.pictures import page_key
 from invoice_pipelines.intake.documents.pictured_pages import pictured_pages
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
-from invoice_pipelines.intake.exports.export_files import choose_invoices
+from invoice_pipelines.intake.exports.formats import choose_validated
 from invoice_pipelines.intake.history import reparse
 from invoice_pipelines.intake.history.changes import MOST_CHANGES, change_files, differences, sample_changes
 from invoice_pipelines.intake.history.reparse import ReparseReport, reparse_invoices
@@ -189,7 +189,7 @@ def test_an_exported_invoice_whose_new_reading_is_not_valid_stays_exported(desk:
 def test_an_invoice_in_an_export_that_has_begun_is_left_alone(desk: Desk) -> None:
     invoice = received(desk, ubl("A-1"), "a.xml")
     with desk.scope() as connection:
-        choose_invoices(connection, [invoice], "test")
+        choose_validated(connection, "CSV", [invoice], "test")
     read_otherwise(desk, invoice, due_date='"2026-04-30"')
     before = state(desk)
     assert run(desk, write=True).by_effect == {"in a pending export": 1}

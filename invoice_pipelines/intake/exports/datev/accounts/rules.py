@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from invoice_pipelines.einvoice.model import Party
 from invoice_pipelines.intake.exports.datev.accounts.charts import Chart
 from invoice_pipelines.intake.exports.datev.characters import is_cp1252
-from invoice_pipelines.intake.exports.datev.settings import lock_books
+from invoice_pipelines.intake.exports.formats import lock_exports
 
 COLUMNS = {
     "priority": "whole number, the lowest holds; 100 where empty",
@@ -128,7 +128,7 @@ def check_rules(rows: Sequence[Mapping[str, str]], chart: Chart) -> tuple[list[R
 
 def replace_rules(connection: Connection, rules: Sequence[Rule], created_by: str) -> int:
     """Stores rules as the ones that hold from now on, instead of all earlier ones; returns the number of the set."""
-    lock_books(connection)
+    lock_exports(connection)
     number: int = connection.execute(
         text(
             """insert into intake.datev_rule_set (organization_id, number, created_by)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.einvoice.model import Party
-from invoice_pipelines.intake.exports.datev.settings import DatevSettings, lock_books
+from invoice_pipelines.intake.exports.datev.settings import DatevSettings
+from invoice_pipelines.intake.exports.formats import lock_exports
 from invoice_pipelines.intake.rows import seller_key
 
 COLUMNS = {
@@ -71,7 +72,7 @@ def import_suppliers(
 
     Nothing is written where there is a problem. A supplier that has an account keeps it.
     """
-    lock_books(connection)
+    lock_exports(connection)
     known = {supplier.seller_key: supplier.account for supplier in list_suppliers(connection)}
     first, last = "7" + "0" * settings.account_length, "9" * (settings.account_length + 1)
     new: dict[str, Supplier] = {}

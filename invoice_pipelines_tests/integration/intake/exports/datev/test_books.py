@@ -485,7 +485,7 @@ def test_a_preview_says_what_would_go_and_changes_nothing(books: Books) -> None:
     organization = books.desk.intake().organization
     for _ in range(2):
         preview = preview_exports(books.desk.engine, organization, "test")
-        assert (preview.formats, preview.csv_invoices, preview.datev_invoices) == (("CSV", "DATEV"), 2, 1)
+        assert (preview.formats, preview.invoices) == (("CSV", "DATEV"), {"CSV": 2, "DATEV": 1})
         assert preview.booking_count == len(preview.bookings) == 2
         assert {booking["received_invoice_id"] for booking in preview.bookings} == {goes.id}
         assert [(entry.tax_rate, entry.amount) for entry in preview.sums] == [
