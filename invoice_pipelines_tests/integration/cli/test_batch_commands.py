@@ -72,7 +72,7 @@ def module_database(server: EmbeddedServer, template: str) -> Iterator[TestDatab
 
 @pytest.fixture(scope="module")
 def office(module_database: TestDatabase, tmp_path_factory: pytest.TempPathFactory) -> Office:
-    url = module_database.owner_url.render_as_string(hide_password=False)
+    url = module_database.app_url.render_as_string(hide_password=False)
     terminal = Terminal(tmp_path_factory.mktemp("batch"), url)
     where = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
     for slug in ("acme", "beta"):

@@ -34,7 +34,7 @@ def terminal(
 ) -> Iterator[Terminal]:
     """A terminal of an organization with three orders, one of a customer without an address."""
     with fresh_database(server, template) as database:
-        url = database.owner_url.render_as_string(hide_password=False)
+        url = database.app_url.render_as_string(hide_password=False)
         terminal = Terminal(tmp_path_factory.mktemp("delivery"), url)
         terminal.environment |= {**mail.environment, "INVOICE_PIPELINES_DOCUMENT_PROCESSES": "1"}
         where = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR", "--vat-id", "DE123456788"]

@@ -25,7 +25,7 @@ SMTP = "INVOICE_PIPELINES_SMTP_"
 def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str) -> Iterator[Terminal]:
     """A terminal of an organization with three invoices, all to a customer with an address."""
     with fresh_database(server, template) as database:
-        url = database.owner_url.render_as_string(hide_password=False)
+        url = database.app_url.render_as_string(hide_password=False)
         terminal = Terminal(tmp_path_factory.mktemp("mail"), url)
         terminal.environment |= {
             f"{SMTP}HOST": "127.0.0.1",

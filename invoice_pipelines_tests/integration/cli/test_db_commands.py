@@ -14,6 +14,8 @@ from invoice_pipelines.database import create_login_engine, libpq_url
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines_tests.integration.cli.test_commands import run
 
+pytestmark = pytest.mark.direct  # psql and its settings are of a session
+
 PASSWORD = "p@ss/wörd +%?"
 
 

@@ -19,7 +19,7 @@ def press(database: TestDatabase, tmp_path: Path) -> Press:
 
 @pytest.fixture
 def terminal(database: TestDatabase, tmp_path: Path) -> Terminal:
-    terminal = Terminal(tmp_path, database.owner_url.render_as_string(hide_password=False))
+    terminal = Terminal(tmp_path, database.app_url.render_as_string(hide_password=False))
     terminal.environment["INVOICE_PIPELINES_DOCUMENT_PROCESSES"] = "1"
     return terminal
 

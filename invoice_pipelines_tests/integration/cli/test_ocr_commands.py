@@ -32,7 +32,7 @@ def run_ocr(
     for slug in ("acme", "beta"):
         make_organization(slug)
     change_organization(database.engine, "acme", settings=OrganizationSettings(ocr_engine="cloud_vision"))
-    url = database.owner_url.render_as_string(hide_password=False)
+    url = database.app_url.render_as_string(hide_password=False)
 
     def run_it(*words: str, **variables: str) -> CompletedProcess[str]:
         return run(tmp_path, "ocr", *words, INVOICE_PIPELINES_DATABASE_URL=url, **variables)

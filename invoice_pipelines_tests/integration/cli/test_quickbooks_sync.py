@@ -25,7 +25,7 @@ __all__ = ["connected", "quickbooks_settings", "sandbox"]
 @pytest.fixture
 def terminal(database: TestDatabase, quickbooks_settings: Settings, tmp_path: Path) -> Terminal:
     """A terminal whose settings lead to the sandbox."""
-    url = database.owner_url.render_as_string(hide_password=False)
+    url = database.app_url.render_as_string(hide_password=False)
     terminal = Terminal(tmp_path, url)
     terminal.environment["INVOICE_PIPELINES_DAGSTER_DATABASE_URL"] = url
     for name, value in quickbooks_settings.model_dump().items():

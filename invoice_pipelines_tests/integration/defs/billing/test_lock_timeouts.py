@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import psycopg
+import pytest
 
 from invoice_pipelines.database import libpq_url
 from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
 
 
+@pytest.mark.direct
 def test_a_sweep_leaves_out_the_held_up_organization_names_the_holder_and_comes_back_to_it(
     shop: Shop, configure: Callable[..., None]
 ) -> None:

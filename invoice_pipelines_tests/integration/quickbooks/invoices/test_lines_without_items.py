@@ -46,7 +46,7 @@ def house(opened: Opener) -> House:
 @pytest.fixture
 def terminal(house: House, database: TestDatabase, tmp_path: Path) -> Terminal:
     """Commands on the database of the house."""
-    terminal = Terminal(tmp_path, database.owner_url.render_as_string(hide_password=False))
+    terminal = Terminal(tmp_path, database.app_url.render_as_string(hide_password=False))
     assert house.settings.encryption_keys is not None
     terminal.environment |= {
         "INVOICE_PIPELINES_QUICKBOOKS_API_URL": house.sandbox.url,

@@ -15,6 +15,8 @@ from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.quickbooks.payments.test_any_payments import book, booked, documents, sold
 from invoice_pipelines_tests.integration.quickbooks.till import Till, open_town
 
+pytestmark = pytest.mark.direct  # plans are kept by sessions, and these need new ones
+
 CHUNK = 100
 BEFORE = 1500
 """Payments that are there already: a statement that reads them all is noticed."""
