@@ -24,6 +24,10 @@ class JobStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @property
+    def is_final(self) -> bool:
+        return self not in (JobStatus.PENDING, JobStatus.PROCESSING)
+
 
 class ItemStatus(StrEnum):
     """Where a batch item stands. The last four are final; an item that waits for its next attempt is pending."""

@@ -151,7 +151,7 @@ def wait_for(engine: Engine, organization: Organization, job_id: UUID) -> bool:
     """Waits until somebody else has done a job; returns what `report` does."""
     job = _get(engine, organization, job_id)
     with _bar(job, "waiting") as advance:
-        while job.status in _OPEN:
+        while not job.status.is_final:
             time.sleep(_LOOK_EVERY_SECONDS)
             job = _get(engine, organization, job_id)
             advance(job.processed_items)

@@ -36,7 +36,6 @@ from invoice_pipelines.work import (
     Chunk,
     Failed,
     JobNotFound,
-    JobStatus,
     Outcome,
     Progress,
     Report,
@@ -110,9 +109,7 @@ def make_documents(
 
 def _has_ended(engine: Engine, organization_id: UUID, job_id: UUID) -> bool:
     with organization_scope(engine, organization_id) as connection:
-        if get_job(connection, job_id).status in (JobStatus.PENDING, JobStatus.PROCESSING):
-            return False
-        return not are_bundles_waiting(connection, job_id)
+        return get_job(connection, job_id).status.is_final and not are_bundles_waiting(connection, job_id)
 
 
 class _Run:

@@ -34,7 +34,7 @@ from invoice_pipelines.delivery.sending.sender import Sender
 from invoice_pipelines.delivery.values import COMMUNICATIONS, SENDING_KINDS
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.work import JobStatus, Progress, Report, Run, get_job
+from invoice_pipelines.work import Progress, Report, Run, get_job
 
 MOST_THREADS = 12
 """Each has a database connection while its provider answers, and an engine has fifteen."""
@@ -75,7 +75,7 @@ def send_messages(
         if job_id is None:
             return False
         with run.scope() as connection:
-            return get_job(connection, job_id).status not in (JobStatus.PENDING, JobStatus.PROCESSING)
+            return get_job(connection, job_id).status.is_final
 
     kinds = SENDING_KINDS if job_id is None else (COMMUNICATIONS,)
     lease = timedelta(seconds=settings.lease_seconds)
