@@ -24,11 +24,13 @@ from invoice_pipelines.billing.overview import job_failures, job_outcome
 from invoice_pipelines.billing.processing import KINDS as INVOICING
 from invoice_pipelines.billing.processing import process_jobs
 from invoice_pipelines.cli.output import console, print_json, table
+from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.delivery.overview import WaitingReason, waiting_reasons
 from invoice_pipelines.delivery.values import COMMUNICATIONS, MAKE_DOCUMENTS
 from invoice_pipelines.organizations import Organization, find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings, load_settings
 from invoice_pipelines.work import Job, JobStatus, get_job, history
 
@@ -66,7 +68,8 @@ def _make_documents(engine: Engine, settings: Settings, organization: Organizati
 def _send(engine: Engine, settings: Settings, organization: Organization, job_id: UUID, step: Step) -> object:
     from invoice_pipelines.delivery.sending.sending import send_messages  # loads the clients of mail server and Twilio
 
-    return send_messages(engine, settings, organization, time_box=_NO_END, job_id=job_id, on_progress=step)
+    context = OrganizationContext(engine, organization, settings, person())
+    return send_messages(context, time_box=_NO_END, job_id=job_id, on_progress=step)
 
 
 KINDS: Mapping[str, Doing] = {

@@ -29,6 +29,7 @@ from invoice_pipelines.delivery.overview import waiting_reasons
 from invoice_pipelines.delivery.references import invoice_ids
 from invoice_pipelines.delivery.values import SENDING_KINDS, MessageStatus
 from invoice_pipelines.organizations import Organization, find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 
 OPEN = (MessageStatus.WAITING, MessageStatus.SENDING, MessageStatus.UNKNOWN, MessageStatus.FAILED)
@@ -126,7 +127,7 @@ def run(organization: Slug) -> None:
     from invoice_pipelines.delivery.sending.sending import send_messages  # loads the clients of mail server and Twilio
 
     with opened(organization) as (engine, of):
-        report = send_messages(engine, load_settings(), of, time_box=_NO_END)
+        report = send_messages(OrganizationContext(engine, of, load_settings(), person()), time_box=_NO_END)
         with organization_scope(engine, of.id) as connection:
             waiting = waiting_reasons(connection, SENDING_KINDS)
     counts = table(

@@ -91,11 +91,7 @@ def send_waiting_messages(turn: Turn, _: object = None) -> StageResult:
     with organization.scope() as connection:
         since = database_time(connection)
     report = send_messages(
-        organization.engine,
-        organization.settings,
-        organization.organization,
-        time_box=organization.time_box,
-        on_progress=progress_lines(turn.log, "messages"),
+        organization, time_box=organization.time_box, on_progress=progress_lines(turn.log, "messages")
     )
     with organization.scope() as connection:
         shown = messages_metadata(

@@ -17,7 +17,7 @@ from uuid import UUID
 from invoice_pipelines.delivery.channels.addresses import AddressKind
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.errors import InvoicePipelinesError
-from invoice_pipelines.organizations import Organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.organizations.settings import MessageSettings
 from invoice_pipelines.registry import MESSAGING_CHANNELS
 from invoice_pipelines.settings import Settings
@@ -165,7 +165,7 @@ class MessagingChannel:
     addresses: AddressKind
     open: Callable[[Settings], OpenChannel]
     is_set_up: Callable[[Settings], bool]
-    sender: Callable[[Settings, Organization], Sender]
+    sender: Callable[[OrganizationContext], Sender]
     per_minute: Callable[[MessageSettings], int]
     fit: Callable[[str], str] = str
     parts: frozenset[Part] = frozenset()

@@ -6,7 +6,6 @@ What was refused for certain went nowhere, so it may be written anew, as it is w
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -21,24 +20,22 @@ from invoice_pipelines.delivery.messages.messages import Message, get_message, u
 from invoice_pipelines.delivery.messages.templates import find_template, write
 from invoice_pipelines.delivery.rendering.language.catalogues import load_catalogue
 from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
-from invoice_pipelines.organizations import Organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue.sending import StillDue
-from invoice_pipelines.settings import Settings
 
 
-def redirect_of(settings: Settings, organization: Organization, channel: MessagingChannel) -> Address | None:
+def redirect_of(context: OrganizationContext, channel: MessagingChannel) -> Address | None:
     """Where all messages of a channel go in test mode: as the deployment says, or else the organization. None: it is
     not test mode. Raises AddressError.
     """
     name = f"redirect_{channel.addresses.field}"
-    to = getattr(settings, name) or getattr(organization.settings.messages, name)
-    return None if to is None else channel.addresses.check(to, organization.country_code)
+    to = getattr(context.settings, name) or getattr(context.organization.settings.messages, name)
+    return None if to is None else channel.addresses.check(to, context.organization.country_code)
 
 
 def compose(
     connection: Connection,
-    settings: Settings,
-    organization: Organization,
+    context: OrganizationContext,
     message: Message,
     address: Address,
     due: StillDue | None,
@@ -50,8 +47,8 @@ def compose(
     Raises DeliveryError (a template is wrong), DocumentNotMade, StorageError, or Unavailable NOT_SET_UP.
     """
     invoice = get_issued_invoice(connection, message.invoice_id)
-    channel = channel_of(message.channel)
-    sender = channel.sender(settings, organization)
+    channel, organization = channel_of(message.channel), context.organization
+    sender = channel.sender(context)
     wanted = message.language or invoice.language
     template = find_template(
         connection, message.purpose, message.level, message.channel, (wanted, organization.settings.language)
@@ -59,7 +56,9 @@ def compose(
     language = template.key.language
     document: Document | None = None
     if Part.ATTACHMENTS in channel.parts and message.wishes.get("include_pdf", True):
-        document = make_one(connection, settings, organization, message.invoice_id, DocumentFormat.ZUGFERD, wanted)
+        document = make_one(
+            connection, context.settings, organization, message.invoice_id, DocumentFormat.ZUGFERD, wanted
+        )
     fields = fields_of(
         invoice,
         organization,
@@ -103,7 +102,7 @@ def compose(
     return composed
 
 
-def outgoing(connection: Connection, settings: Settings, organization_id: UUID, message: Message) -> Outgoing:
+def outgoing(connection: Connection, context: OrganizationContext, message: Message) -> Outgoing:
     """A message that was composed, as a channel takes it. Raises DocumentNotMade where its document cannot be read."""
     if message.composed_at is None or message.address is None or message.sender is None:
         raise DeliveryError(f"Message {message.id} was not composed.")
@@ -111,7 +110,7 @@ def outgoing(connection: Connection, settings: Settings, organization_id: UUID, 
     if message.document_id is not None:
         document = document_by_id(connection, message.document_id)
         try:
-            data = document_bytes(settings, organization_id, document)
+            data = document_bytes(context.settings, context.id, document)
         except DeliveryError as error:
             raise DocumentNotMade("DOCUMENT_LOST", str(error)) from error
         attachments = (Attachment(document.file_name, "application/pdf", data),)

@@ -31,10 +31,9 @@ from invoice_pipelines.delivery.messages.quiet_hours import quiet_ends
 from invoice_pipelines.delivery.messages.wanted import Wanted
 from invoice_pipelines.delivery.sending.composing import redirect_of
 from invoice_pipelines.delivery.values import COMMUNICATIONS, MessageStatus, Purpose
-from invoice_pipelines.organizations import Organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue.sending import StillDue, still_due
 from invoice_pipelines.registry import MESSAGING_CHANNELS, UnknownName
-from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Failed, Item, Later, Outcome, Skipped
 
 _GONE = (MessageStatus.SENT, MessageStatus.DELIVERED)
@@ -62,9 +61,7 @@ class Unsettled:
     now: datetime
 
 
-def examine(
-    connection: Connection, settings: Settings, organization: Organization, wanted: Wanted
-) -> Ready | Unsettled | Outcome:
+def examine(connection: Connection, context: OrganizationContext, wanted: Wanted) -> Ready | Unsettled | Outcome:
     """Whether a message may go now: if so it is returned, made if need be; if not, it is left as it should be, and the
     outcome is what its entry gets. Raises UnderWay.
     """
@@ -94,13 +91,12 @@ def examine(
     if key.purpose is Purpose.REMINDER and due is None:
         _cancel(connection, messages, "NOT_DUE", "It is not due any more, or a later reminder took its place.")
         return Skipped(f"Invoice {facts.invoice_number} is not due any more, or a later reminder took its place.")
-    return _addressed(connection, settings, organization, wanted, facts, messages, due)
+    return _addressed(connection, context, wanted, facts, messages, due)
 
 
 def _addressed(
     connection: Connection,
-    settings: Settings,
-    organization: Organization,
+    context: OrganizationContext,
     wanted: Wanted,
     facts: Row[Any],
     messages: Sequence[Message],
@@ -115,7 +111,7 @@ def _addressed(
             fail_message(connection, message, error.code, str(error))
         return Failed(error.code, str(error))
     try:
-        redirected = redirect_of(settings, organization, channel)
+        redirected = redirect_of(context, channel)
     except AddressError as error:
         return Failed("BAD_REDIRECT", f"Test mode: {error}")
     address = redirected or customers
@@ -150,6 +146,7 @@ def _addressed(
         message = _changed(
             connection, message, status="waiting", error_code=None, error_message=None, ended_at=None, **NOT_COMPOSED
         )
+    organization = context.organization
     hours = organization.settings.messages
     if channel.name in hours.quiet_channels:
         ends = quiet_ends(facts.now, organization.time_zone, hours.quiet_from, hours.quiet_until)

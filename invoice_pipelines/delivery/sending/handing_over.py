@@ -36,7 +36,7 @@ from invoice_pipelines.delivery.messages.opt_outs import add_opt_out
 from invoice_pipelines.delivery.sending.composing import compose, outgoing
 from invoice_pipelines.delivery.sending.examining import Ready, still_wanted
 from invoice_pipelines.delivery.values import MessageStatus
-from invoice_pipelines.organizations import Organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Failed, Item, Later, Outcome, Skipped, Succeeded
 from invoice_pipelines.work.failures import reason_of
@@ -62,14 +62,14 @@ class Intended:
     outgoing: Outgoing
 
 
-def intend(connection: Connection, settings: Settings, organization: Organization, ready: Ready) -> Intended:
+def intend(connection: Connection, context: OrganizationContext, ready: Ready) -> Intended:
     """Writes a message, if it is not yet, and its attempt; commit before it is handed over. Raises as compose does."""
     message = ready.message
     is_stale = ready.due is not None and ready.due.amount_due != message.amount_due
     # One that may have gone out is sent again as it was, or not at all.
     if message.composed_at is None or (is_stale and not unanswered(attempts_of(connection, message.id))):
-        message = compose(connection, settings, organization, message, ready.address, ready.due, ready.now)
-    written = outgoing(connection, settings, organization.id, message)
+        message = compose(connection, context, message, ready.address, ready.due, ready.now)
+    written = outgoing(connection, context, message)
     return Intended(message, begin_attempt(connection, message, "send"), written)
 
 

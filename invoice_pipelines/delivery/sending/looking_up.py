@@ -19,7 +19,7 @@ from invoice_pipelines.delivery.sending.composing import outgoing
 from invoice_pipelines.delivery.sending.examining import Unsettled, unknown_outcome
 from invoice_pipelines.delivery.sending.handing_over import Again, at_last, record_sent
 from invoice_pipelines.delivery.values import MessageStatus
-from invoice_pipelines.organizations import Organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Failed, Item, Later, Outcome
 from invoice_pipelines.work.failures import reason_of
@@ -36,12 +36,10 @@ class ToLookUp:
     since: datetime
 
 
-def settle(
-    connection: Connection, settings: Settings, organization: Organization, unsettled: Unsettled
-) -> ToLookUp | Later:
+def settle(connection: Connection, context: OrganizationContext, unsettled: Unsettled) -> ToLookUp | Later:
     """What is to be done with a locked message that is being handed over, or was when its process died."""
     message, now = unsettled.message, unsettled.now
-    wait = timedelta(seconds=settings.look_up_after_seconds)
+    wait = timedelta(seconds=context.settings.look_up_after_seconds)
     last = last_attempt(connection, message)
     if last is not None and last.outcome is None:
         if now < last.started_at + wait:
@@ -56,7 +54,7 @@ def settle(
         return Later(ended_at + wait, "NO_ANSWER", "It is looked up.")
     since = doubtful[0].started_at if doubtful else message.created_at
     # Without its document, which nobody looks at for this.
-    written = outgoing(connection, settings, organization.id, replace(message, document_id=None))
+    written = outgoing(connection, context, replace(message, document_id=None))
     return ToLookUp(message, begin_attempt(connection, message, "look_up"), written, since)
 
 

@@ -37,9 +37,8 @@ from invoice_pipelines.delivery.sending.handing_over import (
 )
 from invoice_pipelines.delivery.sending.looking_up import ToLookUp, record_look_up, settle
 from invoice_pipelines.delivery.values import DeliveryError, MessageStatus
-from invoice_pipelines.organizations import Organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.organizations.settings import MessageSettings
-from invoice_pipelines.settings import Settings
 from invoice_pipelines.storage import StorageError
 from invoice_pipelines.work import Claim, Failed, Item, Later, LeaseLost, Outcome, Run, Succeeded, finish
 from invoice_pipelines.work.failures import reason_of
@@ -63,14 +62,13 @@ class Sender:
     def __init__(
         self,
         run: Run,
-        settings: Settings,
-        organization: Organization,
+        context: OrganizationContext,
         kinds: Sequence[str],
         open_channel: Callable[[str], OpenChannel],
     ) -> None:
         self._run = run
-        self._settings = settings
-        self._organization = organization
+        self._context = context
+        self._settings = context.settings
         self._kinds = kinds
         self._open_channel = open_channel
         self._channels: dict[str, OpenChannel] = {}
@@ -149,7 +147,7 @@ class Sender:
     def _wait_for_turn(self, channel: MessagingChannel) -> bool:
         """Waits until the next message of a channel may go out; False: the run is over before."""
         with self._run.scope() as connection:
-            seconds = take_turn(connection, channel, self._organization.settings.messages)
+            seconds = take_turn(connection, channel, self._context.organization.settings.messages)
         return self._run.wait(seconds)
 
     def _find(
@@ -159,16 +157,16 @@ class Sender:
         wanted = what_is_wanted(connection, claimed, item)
         if isinstance(wanted, Failed):
             return wanted
-        found = examine(connection, self._settings, self._organization, wanted)
+        found = examine(connection, self._context, wanted)
         if isinstance(found, Unsettled):
-            return settle(connection, self._settings, self._organization, found)
+            return settle(connection, self._context, found)
         if not isinstance(found, Ready):
             return found
         channel = channel_of(wanted.key.channel)
         try:
             if (why := self._run.closed(channel.name)) is not None:
                 raise why
-            channel.sender(self._settings, self._organization)
+            channel.sender(self._context)
             self._channel(channel.name)
         except Unavailable as error:
             return self._put_off(channel.name, error)
@@ -176,7 +174,7 @@ class Sender:
 
     def _intend(self, connection: Connection, item: Item, found: Ready) -> Intended | Outcome:
         try:
-            return intend(connection, self._settings, self._organization, found)
+            return intend(connection, self._context, found)
         except Unavailable as error:
             return self._put_off(found.message.channel, error)
         except DocumentNotMade as error:

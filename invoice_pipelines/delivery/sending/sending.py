@@ -1,6 +1,6 @@
 """The sending of an organization's messages: what a run of it is asked for, and what it reports.
 
-    report = send_messages(engine, settings, organization, time_box=timedelta(minutes=30))
+    report = send_messages(context, time_box=timedelta(minutes=30))
 
 Entries come from batch jobs over invoices, from overdue notifications, and from messages that were written when their
 invoices were issued. What is done with one is in `sender`; threads, leases, waiting and progress are the engine's
@@ -26,14 +26,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Engine
-
 from invoice_pipelines.delivery.channels.channel import OpenChannel, channel_of
 from invoice_pipelines.delivery.messages.decisions import cancel_messages_of_cancelled_jobs
 from invoice_pipelines.delivery.sending.sender import Sender
 from invoice_pipelines.delivery.values import COMMUNICATIONS, SENDING_KINDS
-from invoice_pipelines.organizations import Organization
-from invoice_pipelines.settings import Settings
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.work import Progress, Report, Run, get_job
 
 MOST_THREADS = 12
@@ -55,9 +52,7 @@ class SendReport(Report):
 
 
 def send_messages(
-    engine: Engine,
-    settings: Settings,
-    organization: Organization,
+    context: OrganizationContext,
     *,
     time_box: timedelta,
     job_id: UUID | None = None,
@@ -78,12 +73,12 @@ def send_messages(
             return get_job(connection, job_id).status.is_final
 
     kinds = SENDING_KINDS if job_id is None else (COMMUNICATIONS,)
-    lease = timedelta(seconds=settings.lease_seconds)
+    settings = context.settings
     run = Run(
-        engine,
-        organization.id,
+        context.engine,
+        context.id,
         kinds,
-        lease=lease,
+        lease=timedelta(seconds=settings.lease_seconds),
         time_box=time_box,
         on_progress=on_progress,
         should_stop=should_stop,
@@ -93,7 +88,7 @@ def send_messages(
         cancel_messages_of_cancelled_jobs(connection)
     opening = open_channel or (lambda name: channel_of(name).open(settings))
     threads = min(settings.message_senders, MOST_THREADS)
-    run.work(lambda: Sender(run, settings, organization, kinds, opening).steps(), threads, apart=True)
+    run.work(lambda: Sender(run, context, kinds, opening).steps(), threads, apart=True)
     return _report(run)
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from invoice_pipelines.database import create_app_engine
 from invoice_pipelines.delivery.channels import twilio  # noqa: F401 - before they are forked
 from invoice_pipelines.delivery.sending.sending import send_messages
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 
 
@@ -41,10 +41,10 @@ def main() -> None:
 def work(url: str, settings: Settings, slug: str) -> None:
     parent = os.getppid()
     engine = create_app_engine(url)
-    organization = find_organization(engine, slug)
+    context = OrganizationContext.of(engine, slug, settings, "sender")
     while os.getppid() == parent:
         try:
-            send_messages(engine, settings, organization, time_box=timedelta(seconds=5))
+            send_messages(context, time_box=timedelta(seconds=5))
         except DBAPIError:
             time.sleep(0.05)
         time.sleep(0.05)

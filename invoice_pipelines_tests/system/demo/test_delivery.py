@@ -14,6 +14,7 @@ from invoice_pipelines.billing import process_jobs
 from invoice_pipelines.delivery.documents.documents import make_documents
 from invoice_pipelines.delivery.sending.sending import send_messages
 from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization, find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue import notify_overdue
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.demo import delivery as demo_delivery
@@ -64,7 +65,7 @@ def test_all_is_made_and_arrives_once_and_what_is_wrong_is_named(database: TestD
         notify_overdue(engine, batch.organization_id)
         organization = find_organization(engine, batch.slug)
         make_documents(engine, load_settings(), organization, time_box=MINUTE)
-        send_messages(engine, load_settings(), organization, time_box=MINUTE)
+        send_messages(OrganizationContext(engine, organization, load_settings(), "test"), time_box=MINUTE)
 
     assert list(demo_delivery.problems(engine, outside, batches)) == []
     found = {each.slug: each for each in demo_delivery.outcome(engine, load_settings(), outside, batches)}

@@ -23,6 +23,7 @@ from invoice_pipelines.delivery.messages.messages import (
 )
 from invoice_pipelines.delivery.sending.sending import SendReport, send_messages
 from invoice_pipelines.organizations import Organization, find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines.workshop.sandbox.mail.store import Received
@@ -57,6 +58,11 @@ class Post:
             "select slug from organizations.organization where id = :id", id=self.desk.organization_id
         )
         return find_organization(self.desk.engine, row.slug)
+
+    def context(self, **settings: Any) -> OrganizationContext:
+        """The organization as a run sees it, with some settings changed."""
+        changed = self.settings.model_copy(update=settings)
+        return OrganizationContext(self.desk.engine, self.organization, changed, "test")
 
     def wish(self, **messages: Any) -> None:
         """Changes the message settings of the organization."""
@@ -139,12 +145,7 @@ class Post:
 
     def send(self, **settings: Any) -> SendReport:
         """A run until nothing is due."""
-        return send_messages(
-            self.desk.engine,
-            self.settings.model_copy(update=settings),
-            self.organization,
-            time_box=timedelta(seconds=60),
-        )
+        return send_messages(self.context(**settings), time_box=timedelta(seconds=60))
 
     def ask_and_send(self, invoices: Sequence[UUID | str], method: str = "email", **request: Any) -> SendReport:
         self.ask(invoices, method, **request)

@@ -45,7 +45,7 @@ class OpenFax:
 
 FAX = MessagingChannel(
     name="fax", title="faxes", addresses=PHONE_NUMBERS, open=OpenFax, is_set_up=lambda settings: True,
-    sender=lambda settings, organization: Sender("+4930999"), per_minute=lambda wishes: 100_000, can_look_up=False,
+    sender=lambda context: Sender("+4930999"), per_minute=lambda wishes: 100_000, can_look_up=False,
     fit=str.upper, texts_of="sms",
 )
 """

@@ -55,9 +55,7 @@ def test_an_email_that_did_not_arrive_goes_out_again_byte_for_byte(post: Post) -
 
     def run() -> None:
         send_messages(
-            post.desk.engine,
-            post.settings,
-            post.organization,
+            post.context(),
             time_box=timedelta(seconds=30),
             open_channel=lambda _: Watched(),
         )
@@ -218,7 +216,6 @@ def test_a_process_that_slept_over_its_attempt_does_not_send_what_others_have_gi
     """Between the commit of its attempt and the handing over a process stands still; another one goes on meanwhile."""
     invoice = post.invoice(email="slept@kunde.example")
     post.ask([invoice])
-    slow = post.settings.model_copy(update={"message_senders": 1})
     asleep, go_on = threading.Event(), threading.Event()
     original = sender.hand_over  # type: ignore[attr-defined]
 
@@ -232,7 +229,7 @@ def test_a_process_that_slept_over_its_attempt_does_not_send_what_others_have_gi
         patch.setattr(sender, "hand_over", sleeping)
         run = threading.Thread(
             target=send_messages,
-            args=(post.desk.engine, slow, post.organization),
+            args=(post.context(message_senders=1),),
             kwargs={"time_box": timedelta(seconds=30)},
         )
         run.start()
@@ -276,9 +273,7 @@ def test_a_commit_that_fails_after_the_message_is_out_is_made_good_by_looking_it
 
     with pytest.raises(DBAPIError):
         send_messages(
-            post.desk.engine,
-            post.settings.model_copy(update={"message_senders": 1}),
-            post.organization,
+            post.context(message_senders=1),
             time_box=timedelta(seconds=30),
             open_channel=lambda _: Cut(),
         )
@@ -365,9 +360,7 @@ def test_a_fault_of_a_channel_that_nobody_expected_leaves_the_message_in_doubt(p
         def close(self) -> None: ...
 
     report = send_messages(
-        post.desk.engine,
-        post.settings,
-        post.organization,
+        post.context(),
         time_box=timedelta(seconds=30),
         open_channel=lambda _: Broken(),
     )

@@ -90,9 +90,7 @@ def test_a_payment_waits_while_its_reminder_is_handed_over_and_so_never_comes_be
             self._channel.close()
 
     send_messages(
-        post.desk.engine,
-        post.settings,
-        post.organization,
+        post.context(),
         time_box=timedelta(seconds=30),
         open_channel=lambda _: Slow(),
     )

@@ -229,7 +229,7 @@ def test_messages_keep_the_rate_of_the_organization(post: Post) -> None:
 def test_a_run_stops_when_asked_and_gives_back_what_it_has_not_begun(post: Post) -> None:
     post.wish(emails_per_minute=1)
     post.ask([post.invoice() for _ in range(3)])
-    report = send_messages(post.desk.engine, post.settings, post.organization, time_box=timedelta(seconds=1.5))
+    report = send_messages(post.context(), time_box=timedelta(seconds=1.5))
     assert (report.sent, report.ended, report.due) == (1, "time box", 2)
     assert {item.attempts for item in post.items() if item.status == "pending"} == {0}
 
@@ -257,9 +257,7 @@ def test_only_jobs_over_invoices_are_done_for_one_of_them(post: Post) -> None:
     reminded = post.invoice()
     post.reminder(reminded)
     job = post.ask([post.invoice()])
-    report = send_messages(
-        post.desk.engine, post.settings, post.organization, time_box=timedelta(seconds=30), job_id=job
-    )
+    report = send_messages(post.context(), time_box=timedelta(seconds=30), job_id=job)
     assert report.sent == 1
     assert post.desk.job(job).status == "completed"
 
