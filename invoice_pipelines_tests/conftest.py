@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -55,6 +56,12 @@ class TestDatabase:
     superuser: Engine
     app_url: URL
     owner_url: URL
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector what was loaded for all tests: it would look through all of that again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
