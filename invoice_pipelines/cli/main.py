@@ -12,14 +12,13 @@ import typer
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from invoice_pipelines.cli import db, organizations, services, status
+from invoice_pipelines.cli import accounting, db, organizations, services, status
 from invoice_pipelines.cli.batch import batch
 from invoice_pipelines.cli.billing import exchange_rates, imports, invoices
 from invoice_pipelines.cli.delivery import message_templates, messages, opt_outs, templates
 from invoice_pipelines.cli.intake import datev, documents, export, intake, ocr, review, upload
 from invoice_pipelines.cli.output import literal
 from invoice_pipelines.cli.quickbooks import conflicts, quickbooks
-from invoice_pipelines.cli.quickbooks import sync as quickbooks_sync
 from invoice_pipelines.database.access import embedded_server
 from invoice_pipelines.database.errors import DISK_FULL, explain, sqlstate
 from invoice_pipelines.errors import InvoicePipelinesError
@@ -51,8 +50,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(ocr.app, name="ocr")
 app.add_typer(export.app, name="export")
 app.add_typer(datev.app, name="datev")
-quickbooks_sync.register(quickbooks.app)
-app.add_typer(quickbooks.app, name="quickbooks")
+accounting.register(app, quickbooks=quickbooks.app)
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(templates.app, name="templates")
 app.add_typer(messages.app, name="messages")

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import typer
 
+from invoice_pipelines.accounting.reports import SystemState
+from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.billing.overview import billing_state
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.database import organization_scope
@@ -18,7 +20,6 @@ from invoice_pipelines.intake.states import Status, label
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.overdue import ExecutionReport, Schedule, last_execution, next_run, read_schedule
 from invoice_pipelines.overdue.overview import schedule_in_words
-from invoice_pipelines.quickbooks.overview import SyncState, sync_state
 from invoice_pipelines.settings import load_settings
 
 
@@ -47,17 +48,20 @@ def status() -> None:
         "#failed",
         "last sent",
     )
-    quickbooks = table(
-        "\nQuickBooks",
-        "organization",
-        "company",
-        "state",
-        "#to push",
-        "waits since",
-        "last pull",
-        "#conflicts",
-        "#calls",
-    )
+    books = {
+        system.title: table(
+            f"\n{system.title}",
+            "organization",
+            "company",
+            "state",
+            "#to push",
+            "waits since",
+            "last pull",
+            "#conflicts",
+            "#calls",
+        )
+        for system in accounting_systems()
+    }
     settings = load_settings()
     schedule = read_schedule(settings)
     with open_database(settings) as engine:
@@ -68,7 +72,7 @@ def status() -> None:
                 reasons = failure_reasons(connection)
                 state = billing_state(connection)
                 last = last_execution(connection)
-                sync = sync_state(connection)
+                synced = {system.title: system.state(connection) for system in accounting_systems()}
                 delivered = delivery_state(connection)
             by_status = counts.get(organization.id, dict.fromkeys(Status, 0))
             why = ", ".join(f"{reason.invoices} {reason.code}" for reason in reasons)
@@ -79,8 +83,9 @@ def status() -> None:
             )
             overdue.add_row(organization.slug, *_last_run(last), _next_run(schedule, last))
             delivery.add_row(organization.slug, *_delivery(delivered))
-            if sync is not None:
-                quickbooks.add_row(organization.slug, *_sync(sync))
+            for title, stand in synced.items():
+                if stand is not None:
+                    books[title].add_row(organization.slug, *_books(stand))
     console.print(shown)
     console.print(billing)
     console.print(overdue)
@@ -88,9 +93,10 @@ def status() -> None:
     console.print(delivery)
     if missing := [channel.title for channel in channels() if not channel.is_set_up(settings)]:
         console.print(f"Not set up: {' and '.join(missing)} wait.", soft_wrap=True, markup=False)
-    if quickbooks.row_count:
-        console.print(quickbooks)
-        console.print("Calls to QuickBooks are those of this month (UTC).")
+    for title, stands in books.items():
+        if stands.row_count:
+            console.print(stands)
+            console.print(f"Calls to {title} are those of this month (UTC).")
 
 
 def _last_run(last: ExecutionReport | None) -> tuple[str, str, str, str]:
@@ -121,18 +127,13 @@ def _delivery(state: DeliveryState) -> tuple[str, ...]:
     )
 
 
-def _sync(state: SyncState) -> tuple[str, str, str, str, str, str, str]:
-    stands = state.status.replace("_", " ")
-    if state.status_reason and state.status != "connected":
-        stands += f": {state.status_reason}"
-    elif state.paused_until is not None:
-        stands = f"left alone until {_minute(state.paused_until)}: {state.paused_reason or ''}".rstrip(": ")
+def _books(state: SystemState) -> tuple[str, ...]:
     return (
-        f"{state.company} {state.realm_id}".strip(),
-        stands,
-        str(state.all_waiting),
+        state.company,
+        state.stands,
+        str(state.waiting),
         "" if state.oldest_waiting_at is None else _minute(state.oldest_waiting_at),
-        "\n".join(f"{entity}s {_minute(at)}" for entity, at in sorted(state.pulled_at.items())) or "none",
+        "\n".join(f"{entity} {_minute(at)}" for entity, at in sorted(state.pulled_at.items())) or "none",
         str(state.open_conflicts),
         str(state.calls),
     )

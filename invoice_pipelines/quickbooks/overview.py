@@ -1,4 +1,4 @@
-"""Holds the state of an organization's sync in a few numbers: the connection, what waits, what was pulled when.
+"""The state of an organization's sync in a few numbers: the connection, what waits, what was pulled when.
 
 Reads only, and by indexes of what is open, so that it costs the same whatever lies behind.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
 
@@ -43,6 +43,16 @@ class SyncState:
     def all_waiting(self) -> int:
         """Entries of all kinds that wait."""
         return sum(self.waiting.values())
+
+    @property
+    def in_words(self) -> str:
+        """How the connection stands, and why if it could be better."""
+        if self.status_reason and self.status != "connected":
+            return f"{self.status.replace('_', ' ')}: {self.status_reason}"
+        if self.paused_until is not None:
+            until = f"{self.paused_until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            return f"left alone until {until}: {self.paused_reason or ''}".rstrip(": ")
+        return self.status.replace("_", " ")
 
 
 def sync_state(connection: Connection) -> SyncState | None:

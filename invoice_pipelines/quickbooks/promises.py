@@ -6,12 +6,11 @@ whatever there is; what lies further back was looked at before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.accounting.reports import ConnectionHealth, Health
 from invoice_pipelines.promises import Finding, Promise, offending
 from invoice_pipelines.quickbooks.invoices.drift import drifted_invoices
 from invoice_pipelines.quickbooks.payments.promises import allocations_that_differ, paid_and_due_that_do_not_tie
@@ -154,23 +153,6 @@ def open_conflicts(connection: Connection, entity: EntityType) -> Finding:
     )
 
 
-class Health(StrEnum):
-    """How it stands with a connection."""
-
-    NONE = "not connected"
-    FINE = "fine"
-    WARNING = "soon to fail"
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionHealth:
-    """How it stands with a connection, and in one line why, and what to do."""
-
-    health: Health
-    why: str | None = None
-
-
 _REFUSED_FOR_LONG = timedelta(hours=1)
 
 
@@ -246,67 +228,83 @@ CONNECTION_IS_HEALTHY = Promise(
     "connection_is_healthy",
     "QuickBooks can be spoken to. A warning while it is left alone for a while, and before the connection expires.",
 )
-_MAPPING_IS_UNIQUE = Promise(
-    "mapping_is_unique",
-    "No record there stands for two of ours, none of ours has two there, and each mapping has its record here.",
-    ambiguous_mappings,
-)
-_NO_OPEN_CONFLICTS = Promise(
-    "no_open_conflicts",
-    "No conflict waits for a person; `invoice-pipelines conflicts list` shows them.",
-    open_conflicts,
-    warns=True,
-)
+
+
+def _mapping_is_unique(entity: EntityType) -> Promise:
+    return Promise(
+        "mapping_is_unique",
+        "No record there stands for two of ours, none of ours has two there, and each mapping has its record here.",
+        lambda connection: ambiguous_mappings(connection, entity),
+    )
+
+
+def _no_open_conflicts(entity: EntityType) -> Promise:
+    return Promise(
+        "no_open_conflicts",
+        "No conflict waits for a person; `invoice-pipelines conflicts list` shows them.",
+        lambda connection: open_conflicts(connection, entity),
+        warns=True,
+    )
+
+
+def _of_record(entity: EntityType) -> tuple[Promise, ...]:
+    return _mapping_is_unique(entity), _no_open_conflicts(entity), CONNECTION_IS_HEALTHY
+
+
 PROMISES: dict[EntityType, tuple[Promise, ...]] = {
-    EntityType.CUSTOMER: (_MAPPING_IS_UNIQUE, _NO_OPEN_CONFLICTS, CONNECTION_IS_HEALTHY),
-    EntityType.ITEM: (_MAPPING_IS_UNIQUE, _NO_OPEN_CONFLICTS, CONNECTION_IS_HEALTHY),
+    EntityType.CUSTOMER: (
+        _mapping_is_unique(EntityType.CUSTOMER),
+        _no_open_conflicts(EntityType.CUSTOMER),
+        CONNECTION_IS_HEALTHY,
+    ),
+    EntityType.ITEM: _of_record(EntityType.ITEM),
     EntityType.INVOICE: (
-        _MAPPING_IS_UNIQUE,
+        _mapping_is_unique(EntityType.INVOICE),
         Promise(
             "every_sent_invoice_is_mapped",
             "Every invoice that QuickBooks said it made has its mapping.",
-            lambda connection, _: sent_invoices_without_mapping(connection),
+            sent_invoices_without_mapping,
         ),
         Promise(
             "no_invoice_is_lost",
             "Every invoice that was issued since the company was connected is there after 15 minutes, or waits in the "
             "queue, or failed with a reason.",
-            lambda connection, _: lost_invoices(connection),
+            lost_invoices,
         ),
         Promise(
             "no_invoice_is_late",
             "No invoice waits for more than an hour, and none has failed.",
-            lambda connection, _: late_invoices(connection),
+            late_invoices,
             warns=True,
         ),
         Promise(
             "totals_agree",
             "Every invoice has the total in QuickBooks that it has here.",
-            lambda connection, _: differing_totals(connection),
+            differing_totals,
             warns=True,
         ),
         Promise(
             "no_drift",
             "No invoice that was sent was changed, voided or deleted on the other side.",
-            lambda connection, _: drifted_invoices(connection),
+            drifted_invoices,
             warns=True,
         ),
-        _NO_OPEN_CONFLICTS,
+        _no_open_conflicts(EntityType.INVOICE),
         CONNECTION_IS_HEALTHY,
     ),
     EntityType.PAYMENT: (
         Promise(
             "paid_and_due_is_total",
             "Paid + credited + due is the gross amount of every invoice that has a payment from QuickBooks.",
-            lambda connection, _: paid_and_due_that_do_not_tie(connection),
+            paid_and_due_that_do_not_tie,
         ),
         Promise(
             "allocations_equal_quickbooks",
             "What our invoices got of each payment is what QuickBooks says.",
-            lambda connection, _: allocations_that_differ(connection),
+            allocations_that_differ,
         ),
         CONNECTION_IS_HEALTHY,
     ),
 }
-"""What is promised after each sync of an entity, which it is told. None blocks: what is wrong with one record must not
+"""What is promised after each sync of an entity. None blocks: what is wrong with one record must not
 keep the others from where they belong."""

@@ -1,16 +1,28 @@
-"""Holds what a run shows beside its counts: what failed and why, what happened, and which conflicts there are.
+"""What people see of a sync: counts, what failed and why, what happened, and which conflicts there are.
 
-Reads only, each a bounded number of rows.
+Reads only, each a bounded number of rows; plain values, which a door shows in its own way.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.quickbooks.api.usage import Usage
+from invoice_pipelines.quickbooks.overview import waiting_entries
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
+from invoice_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from invoice_pipelines.quickbooks.pull.pull import PullReport
+    from invoice_pipelines.quickbooks.push.report import PushReport
+    from invoice_pipelines.quickbooks.sync import SyncReport
+
+LONGEST_TABLE = 20
+"""Rows of a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +119,106 @@ def conflicts_since(
         {"entity": str(entity), "since": since, "limit": limit},
     )
     return tuple(ShownConflict(*row) for row in rows)
+
+
+def shown(connection: Connection, entity: EntityType, report: SyncReport, settings: Settings) -> dict[str, object]:
+    """What was pulled and pushed, calls and their rate against the limit, what waits, failures, conflicts, events."""
+    told: dict[str, object] = {}
+    if report.stopped:
+        told["stopped"] = report.stopped
+    if entity in report.pulled:
+        told |= _pulled(report.pulled[entity])
+    if entity in report.pushed:
+        told |= _pushed(report.pushed[entity])
+    told |= _used(report.usage, report.seconds, settings)
+    if entity in KINDS:
+        waiting, oldest = waiting_entries(connection)
+        told["waiting"] = waiting[entity]
+        told["oldest pending"] = oldest if waiting[entity] and oldest else "none"
+        told["failures"] = [
+            {"record": each.name[:100], "code": each.code, "reason": each.message, "tried again": not each.is_final}
+            for each in failed_entries(connection, entity, report.started_at, LONGEST_TABLE)
+        ]
+    told["conflicts"] = [
+        {
+            "found": _minute(each.at),
+            "field": each.field,
+            "ours": each.ours[:100],
+            "theirs": each.theirs[:100],
+            "winner": each.winner or "open",
+            "what": each.message[:300],
+        }
+        for each in conflicts_since(connection, entity, report.started_at, LONGEST_TABLE)
+    ]
+    told["events"] = [
+        {"at": _minute(each.at), "code": each.code, "severity": each.severity, "what": each.message[:300]}
+        for each in events_since(connection, entity, report.started_at, LONGEST_TABLE)
+    ]
+    return told
+
+
+def _pulled(report: PullReport) -> dict[str, object]:
+    """What became of what was read."""
+    applied = report.applied
+    outcomes = {
+        "new": applied.created,
+        "changed": applied.updated,
+        "the same": applied.unchanged,
+        "conflicts": applied.conflicts,
+        "waiting": applied.waiting,
+        "put aside": applied.quarantined,
+        "not ours": applied.skipped,
+    }
+    return {
+        "pulled": sum(outcomes.values()),
+        **{f"pulled: {name}": count for name, count in outcomes.items() if count},
+        "pull came to the end": report.finished,
+    }
+
+
+def _pushed(report: PushReport) -> dict[str, object]:
+    """What became of what was sent."""
+    outcomes = {
+        "created": report.created,
+        "updated": report.updated,
+        "voided": report.voided,
+        "the same already": report.unchanged,
+        "nothing to do": report.skipped,
+        "failed": report.failed,
+        "tried again later": report.retried,
+        "waiting for others": report.waiting,
+        "given back": report.released,
+        "batches sent again": report.resent,
+    }
+    pushed = report.created + report.updated + report.voided
+    return {
+        "pushed": pushed,
+        **{f"pushed: {name}": count for name, count in outcomes.items() if count},
+        **({"pushed per minute": round(60 * report.items_per_second)} if pushed else {}),
+    }
+
+
+def _used(usage: Usage, seconds: float, settings: Settings) -> dict[str, object]:
+    """Calls, and how near they came to the limits; of a run of a few seconds a rate would say nothing."""
+    told: dict[str, object] = {
+        "calls": usage.calls,
+        "calls: reads": usage.reads,
+        "calls: batches": usage.batches,
+        "calls: throttled": usage.throttled,
+        "calls: failed": usage.faults,
+        "seconds": round(seconds, 2),
+    }
+    if seconds >= 60:
+        minutes = seconds / 60
+        told["calls, % of the limit"] = round(100 * usage.calls / minutes / settings.quickbooks_requests_per_minute, 1)
+        told["batches, % of the limit"] = round(
+            100 * usage.batches / minutes / settings.quickbooks_batches_per_minute, 1
+        )
+    return told
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 _OF = "where r.organization_id = organizations.current() and r"

@@ -1,4 +1,4 @@
-"""Holds when what is synced: the hours of the pulls, and with which organizations QuickBooks may be spoken to now.
+"""When what is synced: the hours of the pulls, and with which organizations QuickBooks may be spoken to now.
 
 Everything is decided by PostgreSQL from what it holds, never from what a process remembers, so that a restart changes
 nothing. How runs are asked for is Dagster's.
@@ -6,36 +6,19 @@ nothing. How runs are asked for is Dagster's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.accounting.reports import DuePull
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
-from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import organizations_with_work
 
-PULL_HOURS = {
-    EntityType.CUSTOMER: "quickbooks_customers_at",
-    EntityType.ITEM: "quickbooks_items_at",
-    EntityType.PAYMENT: "quickbooks_payments_at",
-}
-"""The settings that say when each is pulled. Invoices are compared when payments are pulled."""
 
-
-@dataclass(frozen=True, slots=True)
-class DuePull:
-    """An organization where a pull is due: since when, and whether an earlier one did not come to its end."""
-
-    organization_id: UUID
-    due_at: datetime
-    is_unfinished: bool
-
-
-def pull_hour(settings: Settings, entity: EntityType) -> timedelta:
-    """When an entity is pulled, from midnight on."""
-    hours, minutes = str(getattr(settings, PULL_HOURS[entity])).split(":")
+def hour(written: str) -> timedelta:
+    """An hour of the settings, such as 05:30, from midnight on."""
+    hours, minutes = written.split(":")
     return timedelta(hours=int(hours), minutes=int(minutes))
 
 

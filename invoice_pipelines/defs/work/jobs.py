@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from invoice_pipelines.accounting.system import AccountingSystem
+from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.intake.received_invoices import fail_given_up
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.overdue import prune_executions, prune_notifications
-from invoice_pipelines.quickbooks.pruning import prune_sent
 from invoice_pipelines.storage import remove_abandoned_files, root_path
 from invoice_pipelines.work import cleanup_stuck, prune
 
@@ -108,13 +109,24 @@ def prune_overdue(context: dg.OpExecutionContext, database: InvoiceDatabase) -> 
     )
 
 
-@dg.op
-def prune_quickbooks(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
-    """Deletes what was sent to QuickBooks and answered long ago, of all organizations; mappings and events stay."""
-    before = datetime.now(UTC) - timedelta(days=database.settings.keep_runs_days)
-    organizations = list_organizations(database.engine, with_removed=True)
-    deleted = sum(prune_sent(database.engine, organization.id, before) for organization in organizations)
-    context.add_output_metadata({"deleted batches": deleted, "answered before": dg.MetadataValue.timestamp(before)})
+def prune_op(system: AccountingSystem) -> dg.OpDefinition:
+    """The op that prunes what is kept of an accounting system."""
+
+    @dg.op(
+        name=f"prune_{system.name}",
+        description=f"Deletes what was sent to {system.title} and answered long ago, of all organizations; mappings "
+        "and events stay.",
+    )
+    def prune_sent(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
+        before = datetime.now(UTC) - timedelta(days=database.settings.keep_runs_days)
+        organizations = list_organizations(database.engine, with_removed=True)
+        deleted = sum(system.prune(database.engine, organization.id, before) for organization in organizations)
+        context.add_output_metadata({"deleted batches": deleted, "answered before": dg.MetadataValue.timestamp(before)})
+
+    return prune_sent
+
+
+PRUNE_ACCOUNTING = [prune_op(system) for system in accounting_systems()]
 
 
 @dg.op
@@ -140,5 +152,6 @@ def nightly_prune() -> None:
     prune_runs()
     prune_batch_jobs()
     prune_overdue()
-    prune_quickbooks()
+    for prune_sent in PRUNE_ACCOUNTING:
+        prune_sent()
     remove_leftovers()

@@ -1,4 +1,4 @@
-"""Holds what a person asks of the sync for named records, such as the push of 500 invoices as one batch job."""
+"""What a person asks of the sync for named records, such as the push of 500 invoices as one batch job."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.quickbooks.api.faults import QuickBooksError
+from invoice_pipelines.accounting.system import RequestError
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.work import create_job
 
 NAMED = 5
 """Unknown invoices that an error names."""
-
-
-class RequestError(QuickBooksError):
-    """A request cannot be taken; the message names the field and says what to do."""
 
 
 def ask_for_invoices(connection: Connection, invoices: Sequence[str], *, created_by: str) -> UUID:

@@ -12,11 +12,11 @@ from sqlalchemy import text
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import add_organization, remove_organization
+from invoice_pipelines.quickbooks.online import ENTITIES
 from invoice_pipelines.quickbooks.schedule import (
     organizations_to_pull,
     organizations_to_push,
     organizations_to_reach,
-    pull_hour,
 )
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
@@ -175,4 +175,6 @@ def test_work_of_other_kinds_and_of_removed_organizations_is_not_pushed(registry
 
 def test_an_hour_is_counted_from_midnight() -> None:
     settings = Settings().model_copy(update={"quickbooks_items_at": "04:05"})
-    assert pull_hour(settings, EntityType.ITEM) == timedelta(hours=4, minutes=5)
+    pull_hour = ENTITIES[EntityType.ITEM].pull_hour
+    assert pull_hour is not None
+    assert pull_hour(settings) == timedelta(hours=4, minutes=5)

@@ -14,7 +14,6 @@ from sqlalchemy import text
 
 from invoice_pipelines.billing import process_jobs
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.defs.quickbooks.schedules import pull_schedule
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.settings import load_settings
@@ -88,7 +87,7 @@ class Bridge:
         with dg.build_schedule_context(
             instance=self.house.instance, resources={"database": InvoiceDatabase()}
         ) as context:
-            return pull_schedule(name).evaluate_tick(context)
+            return self.house.defs.resolve_schedule_def(name).evaluate_tick(context)
 
     def age(self, by: timedelta) -> None:
         """Lets connections and pulls be from so much earlier."""

@@ -15,13 +15,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from invoice_pipelines.accounting.reports import Health
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.client import QuickBooks
 from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind, RealmPaused
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.api.usage import Usage, read_usage
 from invoice_pipelines.quickbooks.connection.connections import find_connection
-from invoice_pipelines.quickbooks.promises import Health, connection_health
+from invoice_pipelines.quickbooks.promises import connection_health
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase

@@ -11,11 +11,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from invoice_pipelines.accounting.reports import Health
+from invoice_pipelines.accounting.system import RequestError
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.promises import Finding
 from invoice_pipelines.quickbooks.overview import sync_state
 from invoice_pipelines.quickbooks.promises import (
-    Health,
     ambiguous_mappings,
     connection_health,
     late_invoices,
@@ -23,7 +24,7 @@ from invoice_pipelines.quickbooks.promises import (
     open_conflicts,
     sent_invoices_without_mapping,
 )
-from invoice_pipelines.quickbooks.push.requests import RequestError, ask_for_invoices
+from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
 from invoice_pipelines.quickbooks.run_report import conflicts_since, events_since, failed_entries
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.work import Failed, Succeeded, drain, enqueue, get_job

@@ -5,46 +5,38 @@ passed, in the time zone of each organization, since the last pull.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
+from invoice_pipelines.accounting.reports import DuePull
+from invoice_pipelines.accounting.system import AccountingSystem, SyncedEntity
+from invoice_pipelines.defs.accounting.domain import accounting_domain
+from invoice_pipelines.defs.accounting.jobs import sync_now
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
-from invoice_pipelines.defs.quickbooks.domain import QUICKBOOKS
-from invoice_pipelines.defs.quickbooks.jobs import quickbooks_sync, sync_now
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import SWEEP, UNFINISHED
 from invoice_pipelines.defs.sweep import LEFT_OUT
 from invoice_pipelines.organizations import list_organizations
-from invoice_pipelines.quickbooks.schedule import DuePull, organizations_to_pull, pull_hour
-from invoice_pipelines.quickbooks.values import EntityType
 
 EVERY_QUARTER = "*/15 * * * *"
 TRIES = 3
 """How often an organization is tried after each time that its hour passes."""
 
-PULLED = {
-    # Invoices before their payments: what was sent and not answered finds its mapping, and they are compared.
-    "quickbooks_payments_daily": (EntityType.PAYMENT, ["invoices", "payments"]),
-    "quickbooks_customers_daily": (EntityType.CUSTOMER, ["customers"]),
-    "quickbooks_items_daily": (EntityType.ITEM, ["items"]),
-}
-"""What each schedule syncs, and by whose last pull it is judged."""
+
+def pull_schedules(system: AccountingSystem, job: dg.JobDefinition) -> list[dg.ScheduleDefinition]:
+    """One for each entity that is read each day."""
+    return [_schedule(system, job, entity) for entity in system.entities if entity.pull_hour is not None]
 
 
-@dg.definitions
-def quickbooks_schedules() -> dg.Definitions:
-    return dg.Definitions(schedules=[pull_schedule(name) for name in PULLED])
-
-
-def pull_schedule(name: str) -> dg.ScheduleDefinition:
-    """One of the schedules."""
-    entity, synced = PULLED[name]
+def _schedule(system: AccountingSystem, job: dg.JobDefinition, entity: SyncedEntity) -> dg.ScheduleDefinition:
+    synced = [*entity.pulled_with, entity.name]
 
     @dg.schedule(
-        name=name,
-        job=quickbooks_sync,
+        name=f"{system.name}_{entity.name}_daily",
+        job=job,
         cron_schedule=EVERY_QUARTER,
         execution_timezone="UTC",
         description=f"Syncs {' and '.join(synced)} once a day, at the hour of the settings in the time zone of each "
@@ -52,10 +44,11 @@ def pull_schedule(name: str) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def begin(context: dg.ScheduleEvaluationContext, database: InvoiceDatabase) -> list[dg.RunRequest] | dg.SkipReason:
-        hour = pull_hour(database.settings, entity)
+        assert entity.pull_hour is not None
+        hour = entity.pull_hour(database.settings)
         with database.engine.begin() as connection:
-            due = organizations_to_pull(connection, entity, hour)
-        slugs = _slugs_to_ask_for(context.instance, database, due, synced)
+            due = system.organizations_to_pull(connection, entity.name, hour)
+        slugs = _slugs_to_ask_for(system, context.instance, database, due, synced)
         if not slugs:
             return dg.SkipReason(f"nothing is due that is not in flight ({len(due)} organizations)")
         if len(slugs) <= database.settings.sweep_threshold:
@@ -76,15 +69,19 @@ def _request(slugs: list[str], synced: list[str], *, tag: str) -> dg.RunRequest:
 
 
 def _slugs_to_ask_for(
-    instance: dg.DagsterInstance, database: InvoiceDatabase, due: list[DuePull], synced: list[str]
+    system: AccountingSystem,
+    instance: dg.DagsterInstance,
+    database: InvoiceDatabase,
+    due: Sequence[DuePull],
+    synced: list[str],
 ) -> list[str]:
     """Those that are in no unfinished run that syncs them, and that did not fail too often since they are due."""
     if not due:
         return []
     known = set(instance.get_dynamic_partitions("organization"))
     slugs = {found.id: found.slug for found in list_organizations(database.engine) if found.slug in known}
-    busy = _in_flight(instance)
-    failures = _failures(instance, synced, min(found.due_at for found in due))
+    busy = _in_flight(system, instance)
+    failures = _failures(system, instance, synced, min(found.due_at for found in due))
     return [
         slug
         for slug in (slugs[found.organization_id] for found in due if found.organization_id in slugs)
@@ -92,24 +89,27 @@ def _slugs_to_ask_for(
     ]
 
 
-def _in_flight(instance: dg.DagsterInstance) -> set[str]:
+def _in_flight(system: AccountingSystem, instance: dg.DagsterInstance) -> set[str]:
     """Slugs with an unfinished run that pulls. Those that only push are not waited for: where invoices come all the
     time, nothing would ever be pulled; the run queue gives each its turn.
     """
-    pushing = (QUICKBOOKS.run, QUICKBOOKS.sweep)
+    domain = accounting_domain(system)
+    pushing = (domain.run, domain.sweep)
     unfinished = [
         run
         for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
-        if QUICKBOOKS.includes(run) and run.job_name not in pushing
+        if domain.includes(run) and run.job_name not in pushing
     ]
     alone = {run.tags.get("dagster/partition", run.tags.get(ORGANIZATION_TAG, "")) for run in unfinished}
     return alone.union(*(_config(run).get("organizations", ()) for run in unfinished))
 
 
-def _failures(instance: dg.DagsterInstance, synced: list[str], since: datetime) -> Counter[str]:
+def _failures(
+    system: AccountingSystem, instance: dg.DagsterInstance, synced: list[str], since: datetime
+) -> Counter[str]:
     """How many runs over the same entities failed for each slug since then."""
     since = max(since, datetime.now(UTC) - timedelta(days=1))
-    ended = dg.RunsFilter(job_name=quickbooks_sync.name, statuses=[dg.DagsterRunStatus.FAILURE], created_after=since)
+    ended = dg.RunsFilter(job_name=f"{system.name}_sync", statuses=[dg.DagsterRunStatus.FAILURE], created_after=since)
     failed: Counter[str] = Counter()
     for run in instance.get_runs(ended):
         config = _config(run)

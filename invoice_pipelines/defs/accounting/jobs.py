@@ -1,19 +1,18 @@
-"""What of the sync a person starts, which is also what the schedules start."""
+"""What of a sync a person starts, which is also what the schedules start. The job says with which accounting system."""
 
 import dagster as dg
 from pydantic import Field
 
+from invoice_pipelines.accounting.system import AccountingSystem, RequestError, entities_named
+from invoice_pipelines.accounting.systems import ACCOUNTING_SYSTEMS
+from invoice_pipelines.defs.accounting.domain import sync_among
+from invoice_pipelines.defs.accounting.sync import SHARE
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
-from invoice_pipelines.defs.quickbooks.config import NAMES, entities_of
-from invoice_pipelines.defs.quickbooks.domain import sync_among
-from invoice_pipelines.defs.quickbooks.sync import SHARE
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import SWEEP
 from invoice_pipelines.defs.sweep import sweep
 from invoice_pipelines.organizations import list_organizations
-from invoice_pipelines.quickbooks.push.requests import RequestError, ask_for_invoices
-from invoice_pipelines.quickbooks.schedule import organizations_to_reach
 
 
 class SyncNow(dg.Config):
@@ -37,40 +36,48 @@ class SyncNow(dg.Config):
 @dg.op
 def sync_now(context: dg.OpExecutionContext, config: SyncNow, database: InvoiceDatabase) -> None:
     """Syncs as the config says. What is broken in one organization is reported at the end and stops no other."""
+    system: AccountingSystem = ACCOUNTING_SYSTEMS.load(context.job_name.removesuffix("_sync"))
     with refusals_fail_the_run():
-        entities = entities_of(config.entities or list(NAMES))
+        entities = entities_named(system, config.entities or [entity.name for entity in system.entities])
         for slug in config.organizations:
             database.organization(slug)
         if config.invoices:
-            _ask(context, config, database)
-    slugs = config.organizations or _connected(database)
+            _ask(system, context, config, database)
+    slugs = config.organizations or _connected(system, database)
     if len(slugs) == 1:
         context.instance.add_run_tags(context.run_id, {ORGANIZATION_TAG: slugs[0]})
     share = SHARE if len(slugs) > 1 else None
-    take_turn = sync_among(entities, push=config.push, pull=config.pull, full=config.full, share=share)
+    take_turn = sync_among(system, entities, push=config.push, pull=config.pull, full=config.full, share=share)
     sweep(context, slugs, database, take_turn)
 
 
-@dg.job(tags={ORGANIZATION_TAG: SWEEP})
-def quickbooks_sync() -> None:
-    """Syncs at once, with all connected organizations or those of its config: all entities or some, both ways or one,
-    all records or what was changed.
-    """
-    sync_now()
+def sync_job(system: AccountingSystem) -> dg.JobDefinition:
+    """The job that syncs at once."""
+
+    @dg.job(
+        name=f"{system.name}_sync",
+        description="Syncs at once, with all connected organizations or those of its config: all entities or some, "
+        "both ways or one,\nall records or what was changed.",
+        tags={ORGANIZATION_TAG: SWEEP},
+    )
+    def job() -> None:
+        sync_now()
+
+    return job
 
 
-def _ask(context: dg.OpExecutionContext, config: SyncNow, database: InvoiceDatabase) -> None:
+def _ask(system: AccountingSystem, context: dg.OpExecutionContext, config: SyncNow, database: InvoiceDatabase) -> None:
     if len(config.organizations) != 1:
         raise RequestError("invoices: name the one organization in `organizations` whose invoices they are.")
     if (config.entities and "invoices" not in config.entities) or not config.push:
         raise RequestError("invoices: they are pushed where `entities` has invoices and `push` is true.")
     with database.organization(config.organizations[0]).scope() as connection:
-        job_id = ask_for_invoices(connection, config.invoices, created_by=database.actor)
+        job_id = system.ask_for_invoices(connection, config.invoices, created_by=database.actor)
     context.log.info("batch job %s: %s invoices", job_id, len(config.invoices))
     context.add_output_metadata({"batch job": str(job_id)})
 
 
-def _connected(database: InvoiceDatabase) -> list[str]:
+def _connected(system: AccountingSystem, database: InvoiceDatabase) -> list[str]:
     with database.engine.begin() as connection:
-        reached = organizations_to_reach(connection)
+        reached = system.organizations_to_reach(connection)
     return [found.slug for found in list_organizations(database.engine) if found.id in reached]

@@ -1,0 +1,101 @@
+"""What an accounting system tells of itself: what a sync did, how it stands, where one is due. Plain values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from invoice_pipelines.work import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What became of what was read there. `finished` False: there is more, and the next pull goes on with it."""
+
+    read: int
+    created: int
+    changed: int
+    conflicts: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What became of what waited here."""
+
+    sent: int
+    failed: int
+    waiting: int
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EntityReport:
+    """What a sync did for one entity, as far as it came to it. `happened`: there is something to tell.
+
+    `shown` is what people see, by its name: numbers, words and instants, and tables as lists of rows.
+    """
+
+    happened: bool
+    shown: Mapping[str, object]
+    pulled: Pulled | None = None
+    pushed: Pushed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync did, by the names of entities. `stopped` says why it came to no more, such as a connection that must
+    be made again. Without a connection nothing is done, and that is no error.
+    """
+
+    is_connected: bool
+    entities: Mapping[str, EntityReport]
+    stopped: str | None = None
+    calls: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SystemState:
+    """How an organization stands with its company there.
+
+    `waiting` counts what is to be sent, `oldest_waiting_at` is since when the first of it waits, `pulled_at` when the
+    last pull of each entity began that came to its end, `calls` are those of this month (UTC).
+    """
+
+    company: str
+    stands: str
+    waiting: int
+    oldest_waiting_at: datetime | None
+    pulled_at: Mapping[str, datetime]
+    open_conflicts: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class DuePull:
+    """An organization where a pull is due: since when, and whether an earlier one did not come to its end."""
+
+    organization_id: UUID
+    due_at: datetime
+    is_unfinished: bool
+
+
+class Health(StrEnum):
+    """How it stands with a connection."""
+
+    NONE = "not connected"
+    FINE = "fine"
+    WARNING = "soon to fail"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionHealth:
+    """How it stands with a connection, and in one line why, and what to do."""
+
+    health: Health
+    why: str | None = None

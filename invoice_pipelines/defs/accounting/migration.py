@@ -1,0 +1,164 @@
+"""What a migration backfills over organizations: one asset takes a whole company in, one sends a backlog. Both go on
+where they stopped, and neither runs by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from pydantic import Field, create_model
+
+from invoice_pipelines.accounting.reports import Health, SyncReport
+from invoice_pipelines.accounting.system import AccountingSystem, SyncedEntity, entities_named
+from invoice_pipelines.defs.accounting.sync import not_connected, result_of, sync
+from invoice_pipelines.defs.domain import Stage, StageResult, Turn
+from invoice_pipelines.defs.metadata import table
+from invoice_pipelines.promises import Promise
+from invoice_pipelines.work import Job, get_job
+
+CAME_TO_THE_END = Promise(
+    "came_to_the_end",
+    "All of the company is here. If not, it goes on by itself within a quarter of an hour, or at once when this is run "
+    "again.",
+    warns=True,
+)
+ALL_WAS_SENT = Promise(
+    "all_was_sent",
+    "Nothing of the backlog failed or waits. What waits is sent by the next runs, by themselves.",
+    warns=True,
+)
+
+
+class Chosen(dg.Config):
+    """Which entities."""
+
+    entities: list[str]
+
+
+_IMPORT = (
+    "What of a company is taken in. There is no default: a company is never read in full by a careless click on all\n"
+    "assets, as reading is metered."
+)
+_BACKLOG = "What is sent. There is no default: a backlog is never sent by a careless click on all assets."
+
+
+def import_of(system: AccountingSystem) -> Stage:
+    """Reads a company in full."""
+
+    def work(turn: Turn, config: Chosen) -> StageResult:
+        entities = entities_named(system, config.entities, _is_imported)
+        report = sync(system, turn, entities, push=False, full=True)
+        if not report.is_connected:
+            return _skipped(system, CAME_TO_THE_END)
+        pulls = {entity.name: report.entities[entity.name].pulled for entity in entities}
+        unfinished = [name for name, pulled in pulls.items() if pulled is None or not pulled.finished]
+        check = _warning(CAME_TO_THE_END, not unfinished, {"unfinished": ", ".join(unfinished) or "nothing"})
+        return StageResult(True, _shown(system, turn, entities, report), [check])
+
+    names = [entity.name for entity in system.entities if entity.imported]
+    return Stage(
+        key=dg.AssetKey([system.name, "imported_company"]),
+        description=f"All that a {system.title} company has of {_listed(names)}, read in full: backfill it over "
+        "organizations\nthat are new. It goes on where it was killed or its time was up, and doing it again changes "
+        "nothing.",
+        kinds=frozenset({system.name, "postgres"}),
+        config=_config("Import", _IMPORT, f"Some of {', '.join(names)}."),
+        work=work,
+        promises=(CAME_TO_THE_END,),
+    )
+
+
+def backlog_of(system: AccountingSystem) -> Stage:
+    """Asks for all records that the system never had, and sends them."""
+
+    def work(turn: Turn, config: Chosen) -> StageResult:
+        entities = entities_named(system, config.entities, _is_pushed)
+        pushed = [entity for entity in system.entities if entity.pushed]
+        with turn.organization.scope() as connection:
+            if system.health(connection, turn.organization.slug).health is Health.NONE:
+                return _skipped(system, ALL_WAS_SENT)
+            asked = [system.enqueue_backlog(connection, entity.name) for entity in entities]
+        jobs = [job for job in asked if job is not None]
+        turn.log.info("%s batch jobs", len(jobs))
+        report = sync(system, turn, pushed, pull=False)
+        shown = _shown(system, turn, entities, report)
+        with turn.organization.scope() as connection:
+            stand = [get_job(connection, job) for job in jobs]
+        open_items = sum(job.total_items - job.processed_items for job in stand)
+        failed = sum(job.failed_items for job in stand)
+        check = _warning(ALL_WAS_SENT, not open_items and not failed, {"waiting": open_items, "failed": failed})
+        return StageResult(True, {"jobs": _table_of(stand), **shown}, [check])
+
+    names = [entity.name for entity in system.entities if entity.pushed]
+    return Stage(
+        key=dg.AssetKey([system.name, "pushed_backlog"]),
+        description=f"All records that {system.title} never had, asked for as one batch job for each entity and sent: "
+        "backfill it over the\norganizations that a migration brought. Doing it again sends what is missing by then, "
+        "and nothing twice.",
+        kinds=frozenset({system.name}),
+        deps=[dg.AssetKey(["billing", "issued_invoices"])],
+        config=_config(
+            "Backlog", _BACKLOG, f"Some of {', '.join(names)}. What an invoice needs is sent before it all the same."
+        ),
+        work=work,
+        promises=(ALL_WAS_SENT,),
+    )
+
+
+def _config(name: str, what: str, entities: str) -> type[Chosen]:
+    return create_model(name, __base__=Chosen, __doc__=what, entities=(list[str], Field(description=entities)))
+
+
+def _is_imported(entity: SyncedEntity) -> bool:
+    return entity.imported
+
+
+def _is_pushed(entity: SyncedEntity) -> bool:
+    return entity.pushed
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _shown(
+    system: AccountingSystem, turn: Turn, entities: Sequence[SyncedEntity], report: SyncReport
+) -> dict[str, Any]:
+    """What of a sync concerns each of several entities that are shown together."""
+    return {
+        f"{entity.name}: {name}": value
+        for entity in entities
+        for name, value in result_of(system, turn, entity, report).shown.items()
+    }
+
+
+def _table_of(jobs: Sequence[Job]) -> dg.TableMetadataValue:
+    """Batch jobs as they stand."""
+    return table(
+        [
+            {
+                "job": str(job.id),
+                "kind": job.kind,
+                "status": str(job.status),
+                "items": job.total_items,
+                "sent": job.successful_items,
+                "failed": job.failed_items,
+                "nothing to do": job.skipped_items,
+                "seconds left": "" if job.eta_seconds is None else f"{job.eta_seconds:.0f}",
+            }
+            for job in jobs
+        ]
+    )
+
+
+def _skipped(system: AccountingSystem, promise: Promise) -> StageResult:
+    check = dg.AssetCheckResult(check_name=promise.name, passed=True, metadata={"state": not_connected(system)})
+    return StageResult(False, {"skipped": not_connected(system)}, [check])
+
+
+def _warning(promise: Promise, kept: bool, metadata: Mapping[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=promise.name, passed=kept, severity=dg.AssetCheckSeverity.WARN, metadata=metadata
+    )

@@ -1,0 +1,169 @@
+"""A second accounting system is one package: one from outside gets its assets, jobs, sensor and commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from invoice_pipelines.accounting.systems import ACCOUNTING_SYSTEMS, accounting_systems
+from invoice_pipelines.billing import process_jobs
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.defs.accounting.definitions import definitions_of_system
+from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
+from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.support.plug_in import install
+
+LEDGER = '''
+    """A ledger in a file: it takes issued invoices, and nothing else."""
+
+    import os
+    from pathlib import Path
+
+    from sqlalchemy import text
+
+    from invoice_pipelines.accounting.reports import (
+        ConnectionHealth, EntityReport, Health, Pushed, SyncReport, SystemState
+    )
+    from invoice_pipelines.accounting.system import SyncedEntity
+    from invoice_pipelines.promises import Promise, offending
+    from invoice_pipelines.work import Succeeded, create_job, drain, organizations_with_work
+
+    KIND = "ledger_push"
+    BOOKED = Promise("all_is_booked", "No invoice waits.", lambda connection: offending(
+        connection, "select subject_id as name from work.batch_item where kind = 'ledger_push' and status = 'pending'"))
+
+
+    class Ledger:
+        name, title = "ledger", "Ledger"
+        entities = (SyncedEntity(name="invoices", one="invoice", description="Invoices as they are booked.",
+                                 kept_in=("billing", "invoice"), pushed=True, pulled=False, promises=(BOOKED,)),)
+
+        def push_every(self, settings):
+            return 60
+
+        def organizations_to_reach(self, connection):
+            return self.organizations_to_push(connection)
+
+        def organizations_to_push(self, connection):
+            return {found.organization_id for found in organizations_with_work(connection, (KIND,))}
+
+        def organizations_to_pull(self, connection, entity, hour):
+            return []
+
+        def sync(self, organization, entities, *, push, pull, full, time_box, on_progress):
+            def book(connection, chunk):
+                with Path(os.environ["LEDGER"]).open("a") as file:
+                    file.writelines(f"{item.subject_id}\\n" for item in chunk.items)
+                return [Succeeded()] * len(chunk.items)
+
+            report = drain(organization.engine, organization.id, KIND, book, time_box=time_box)
+            pushed = Pushed(report.succeeded, report.failed, report.retried)
+            told = EntityReport(report.succeeded > 0, {"booked": report.succeeded}, pushed=pushed)
+            return SyncReport(True, {"invoices": told}, calls=1, seconds=report.seconds)
+
+        def state(self, connection):
+            return SystemState("Ledger of Acme", "open", 0, None, {}, 0, 1)
+
+        def health(self, connection, slug):
+            return ConnectionHealth(Health.FINE)
+
+        def ask_for_invoices(self, connection, invoices, *, created_by):
+            return create_job(connection, KIND, invoices, created_by=created_by)
+
+        def enqueue_backlog(self, connection, entity):
+            numbers = connection.execute(text("select invoice_number from public.invoice_record order by 1")).scalars()
+            return self.ask_for_invoices(connection, list(numbers), created_by="backlog")
+
+        def prune(self, engine, organization_id, older_than):
+            return 0
+
+
+    LEDGER = Ledger()
+'''
+
+
+@pytest.fixture
+def booked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the ledger, which is installed for the time of a test."""
+    install(tmp_path, monkeypatch, ACCOUNTING_SYSTEMS.group, "ledger", "LEDGER", LEDGER)
+    monkeypatch.setenv("LEDGER", str(tmp_path / "ledger.txt"))
+    return tmp_path / "ledger.txt"
+
+
+@pytest.fixture
+def shop(house: House, booked: Path) -> Shop:
+    """An installation whose Dagster has the ledger alone."""
+    shop = Shop(house)
+    shop.open("acme")
+    shop.ask("acme", shop.orders("acme", "1", "2"))
+    process_jobs(house.database.engine, house.id_of("acme"))
+    house.defs = dg.Definitions.merge(
+        definitions_of_system(ACCOUNTING_SYSTEMS.load("ledger")),
+        dg.Definitions(resources={"database": InvoiceDatabase()}, executor=dg.in_process_executor),
+    )
+    return shop
+
+
+def test_it_stands_beside_quickbooks(booked: Path) -> None:
+    assert [system.name for system in accounting_systems()] == ["ledger", "quickbooks"]
+
+
+def test_its_backlog_is_sent_and_its_promises_are_checked(shop: Shop) -> None:
+    house, path = shop.house, shop.house.folder / "ledger.txt"
+
+    result = materialize(house, "pushed_backlog", {"entities": ["invoices"]})
+
+    assert result.success
+    assert len(path.read_text().splitlines()) == 2
+    with_nothing_left = house.run("ledger_push", "acme")
+    assert [(check.check_name, check.passed) for check in with_nothing_left.get_asset_check_evaluations()] == [
+        ("all_is_booked", True)
+    ]
+
+
+def test_its_sensor_asks_for_the_job_that_sends(shop: Shop) -> None:
+    house = shop.house
+    with organization_scope(house.database.engine, house.id_of("acme")) as connection:
+        ACCOUNTING_SYSTEMS.load("ledger").ask_for_invoices(connection, ["INV-1"], created_by="anna")
+
+    with house.sensor_context() as context:
+        result = house.defs.resolve_sensor_def("ledger_push_due")(context)
+    assert isinstance(result, dg.SensorResult)
+    (request,) = result.run_requests or []
+    assert (request.job_name, request.partition_key) == ("ledger_push", "acme")
+    assert house.run(request.job_name, "acme").success
+    assert (house.folder / "ledger.txt").read_text() == "INV-1\n"
+
+
+def test_it_has_a_command_and_shows_its_state(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "invoices").write_text("INV-7\n")
+    synced = command("ledger", "sync", "acme", "--entity", "invoice", "--invoices", str(tmp_path / "invoices"))
+    assert "1 calls" in synced
+    assert (tmp_path / "ledger.txt").read_text() == "INV-7\n"
+    assert "Ledger of Acme" in command("status")
+
+
+def materialize(house: House, asset: str, config: Any) -> dg.ExecuteInProcessResult:
+    """An asset by itself, as a person does."""
+    job = dg.define_asset_job("by_hand", selection=[dg.AssetKey(["ledger", asset])])
+    house.defs = dg.Definitions.merge(house.defs, dg.Definitions(jobs=[job]))
+    return house.run("by_hand", "acme", {"ops": {f"ledger__{asset}": {"config": config}}})
+
+
+def command(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
