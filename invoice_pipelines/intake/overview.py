@@ -1,4 +1,4 @@
-"""Holds what sensors, reports and the command line ask about the intake. Reads only."""
+"""What sensors, reports and the command line ask about the intake. Reads only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how a `Reading` becomes columns and JSON for PostgreSQL, and nothing that touches a database."""
+"""Turns a `Reading` into columns and JSON for PostgreSQL. Touches no database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what the log of failed attempts is traced by: the Dagster run, or else the process."""
+"""What the log of failed attempts is traced by: the Dagster run, or else the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how the XML files attached to a PDF are found and unpacked. Whether one is an invoice: see `pdf_invoice`.
+"""Finds and unpacks the XML files attached to a PDF. Whether one is an invoice: see `pdf_invoice`.
 
 The structure is read by pypdf, not by a native library: a hostile PDF can then raise an exception, but not crash the
 process, and every decompression stops at the limit instead of filling the memory first.

@@ -1,4 +1,4 @@
-"""Holds how an upload that is a picture (a photo, a scan, a fax) is read: by text recognition, page by page."""
+"""Reads an upload that is a picture (a photo, a scan, a fax): by text recognition, page by page."""
 
 from __future__ import annotations
 

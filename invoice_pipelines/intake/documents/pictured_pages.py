@@ -1,4 +1,4 @@
-"""Holds which pages of an upload are pictures of text, and gives them as pictures."""
+"""Which pages of an upload are pictures of text, given as pictures."""
 
 from __future__ import annotations
 

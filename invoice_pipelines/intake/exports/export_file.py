@@ -1,4 +1,4 @@
-"""Holds where files of exports lie, how one is written and what is recorded of it. Not what stands in it."""
+"""Where files of exports lie, how one is written and what is recorded of it. Not what stands in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the outermost boundary of reading files: one JSON object per file, whatever the file is.
+"""The outermost boundary of reading files: one JSON object per file, whatever the file is.
 
 It serves `invoice-pipelines read PATH... --jsonl`, which needs no database. The readers are in `documents`.
 """

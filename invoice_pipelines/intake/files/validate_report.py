@@ -1,4 +1,4 @@
-"""Holds the report of `invoice-pipelines validate`: one JSON object per file, also for a file that cannot be read."""
+"""The report of `invoice-pipelines validate`: one JSON object per file, also for a file that cannot be read."""
 
 from __future__ import annotations
 

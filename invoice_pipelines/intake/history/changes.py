@@ -1,4 +1,4 @@
-"""Holds what is found when history is read again: two readings compared, and the record of all differences."""
+"""What is found when history is read again: two readings compared, and the record of all differences."""
 
 from __future__ import annotations
 
@@ -219,21 +219,7 @@ def sample_changes(connection: Connection, reparse_id: UUID, limit: int) -> list
     rows = connection.execute(
         text(f"{_CHANGES} order by c.received_invoice_id, c.position limit :limit"), {"id": reparse_id, "limit": limit}
     )
-    return [
-        Change(
-            row.invoice_record_id,
-            row.file_name,
-            row.invoice_number,
-            row.status_before,
-            row.field,
-            row.old_value,
-            row.new_value,
-            row.effect,
-            row.status_after,
-            row.message,
-        )
-        for row in rows
-    ]
+    return [Change(*row[:10]) for row in rows]
 
 
 def change_files(connection: Connection, reparse_id: UUID, rows_of_a_file: int = ROWS_OF_A_FILE) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Holds how pages that are pictures get their words when history is read again: from what OCR has read before.
+"""Gives pages that are pictures their words when history is read again: those that OCR has read before.
 
 New text recognition costs time and perhaps money, so it is only done where it is asked for.
 """

@@ -1,4 +1,4 @@
-"""Holds what people decided about readings: the append-only record, and what it makes of a reading.
+"""What people decided about readings: the append-only record, and what it makes of a reading.
 
 A decision outlives the reading it was made on: where a document is read again, corrections are made again, and what
 was accepted is settled as long as the same value is read.

@@ -1,4 +1,4 @@
-"""Holds what a person can do about an invoice that waits: accept what was read, correct it, reject the invoice.
+"""What a person can do about an invoice that waits: accept what was read, correct it, reject the invoice.
 
 Each is one transaction of the caller: the decision is recorded, the reading changed, the invoice judged again, and the
 supplier's layout learned, or nothing of it. Of two people at once one wins, and the other is told.

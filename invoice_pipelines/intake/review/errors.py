@@ -1,4 +1,4 @@
-"""Holds what goes wrong when people decide about invoices; each message says what to do."""
+"""What goes wrong when people decide about invoices; each message says what to do."""
 
 from invoice_pipelines.errors import InvoicePipelinesError
 

@@ -1,4 +1,4 @@
-"""Holds the fields of a reading that a person may correct: how each is written, read from a reading and put into one.
+"""The fields of a reading that a person may correct: how each is written, read from a reading and put into one.
 
 A field is named as in `Reading` ("gross_amount", "seller.name"); "iban" is the first account to pay to.
 """

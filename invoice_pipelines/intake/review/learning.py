@@ -1,4 +1,4 @@
-"""Holds what decisions teach about suppliers' layouts: the store of learned places, by organization and fingerprint."""
+"""What decisions teach about suppliers' layouts: the store of learned places, by organization and fingerprint."""
 
 from __future__ import annotations
 

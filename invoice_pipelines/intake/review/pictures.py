@@ -1,4 +1,4 @@
-"""Holds the picture of a page with boxes around what was read, for people who review. Loads the picture libraries."""
+"""Draws a page with boxes around what was read, for people who review. Loads the picture libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how values and places on pages are found for one another: what stands in a box, and where a value stands."""
+"""Finds values and places on pages for one another: what stands in a box, and where a value stands."""
 
 from __future__ import annotations
 

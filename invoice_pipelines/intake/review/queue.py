@@ -1,4 +1,4 @@
-"""Holds which received invoices wait for a person, and since when: storing the reasons, listing, counting.
+"""Which received invoices wait for a person, and since when: storing the reasons, listing, counting.
 
 An invoice waits while it is PARSED and has reasons of its present processing version, so that whatever else happens to
 it ends the waiting. The connection is in the scope of the organization.

@@ -1,4 +1,4 @@
-"""Holds what a reason to look at an invoice is; which there are is for `reasons`. Light: the command line loads it."""
+"""What a reason to look at an invoice is; which there are is for `reasons`. Light: the command line loads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds why a reading goes to a person, and what becomes of it: `judge` tells valid, waiting and failed apart.
+"""Why a reading goes to a person, and what becomes of it: `judge` tells valid, waiting and failed apart.
 
 Pure: values in, values out. Storing reasons is for `queue`, deciding on them for `decisions`.
 """

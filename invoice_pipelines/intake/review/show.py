@@ -1,4 +1,4 @@
-"""Holds all that a person needs to decide about one invoice: values with their places, candidates, reasons, rules."""
+"""Shows all that a person needs to decide about one invoice: values with their places, candidates, reasons, rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the parse stage: uploads become readings. One chunk of the queue at a time, one transaction each."""
+"""The parse stage: uploads become readings. One chunk of the queue at a time, one transaction each."""
 
 from __future__ import annotations
 

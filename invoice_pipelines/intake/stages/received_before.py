@@ -1,4 +1,4 @@
-"""Holds what was received before an invoice and counts against it, as parts of the statement that locks it for
+"""What was received before an invoice and counts against it, as parts of the statement that locks it for
 validation: `r` is the invoice, `:days` how far apart invoices over the same amount are alike.
 
 What came before is what has passed, and what waits with a smaller id, which follows the order of arrival. What waits

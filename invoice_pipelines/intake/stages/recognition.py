@@ -1,4 +1,4 @@
-"""Holds what text recognition reports. How it is done is in `recognizing`, which loads the picture libraries."""
+"""What text recognition reports. How it is done is in `recognizing`, which loads the picture libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how files become uploads: the original is stored first, then it is recorded, once per organization."""
+"""Files become uploads: the original is stored first, then it is recorded, once per organization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the validate stage: readings get a verdict, and go on, fail, or wait for a person by it."""
+"""The validate stage: readings get a verdict, and go on, fail, or wait for a person by it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what OCR read, for good: the same page is never read by the same engine twice, nor paid for twice.
+"""Keeps what OCR read, for good: the same page is never read by the same engine twice, nor paid for twice.
 
 A page is known by its pixels; what was read, by the engine, its version and all options besides. A new version of an
 engine, or another option, reads the page again, and what the old one read stays.

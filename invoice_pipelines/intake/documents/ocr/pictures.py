@@ -1,4 +1,4 @@
-"""Holds uploads that are pictures (photos, scans, faxes) as pictures of pages: upright by their metadata, grey, of
+"""Turns uploads that are photos, scans or faxes into pictures of pages: upright by their metadata, grey, of
 square pixels, not larger than engines use, and known by their pixels. Nothing is decoded before its size is known.
 """
 

@@ -1,4 +1,4 @@
-"""Holds one process of the OCR pool: it loads an engine, then reads page after page until nobody asks any more.
+"""One process of the OCR pool: it loads an engine, then reads page after page until nobody asks any more.
 
 Started by `pool`.
 """

@@ -1,4 +1,4 @@
-"""Holds the embedded engine: RapidOCR's PP-OCRv6 models, from its wheel, run by OpenVINO.
+"""The embedded engine: RapidOCR's PP-OCRv6 models, from its wheel, run by OpenVINO.
 
 RapidOCR finds lines and reads their characters; here lines become words, and pages are brought upright and level.
 Its classifier of upside-down lines stays off: it turns lines that are right. Instead a page that reads badly is tried

@@ -1,4 +1,4 @@
-"""Holds how pages of a PDF become words and pictures, within bounds of pixels, memory and time.
+"""Turns pages of a PDF into words and pictures, within bounds of pixels, memory and time.
 
 PDFium works in a process that stays for the next document, and is ended when a document harms it: PDFs can be made to
 draw for ever, to fill the memory, or to crash what reads them, and nothing can stop that from within.

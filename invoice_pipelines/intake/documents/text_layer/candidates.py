@@ -1,4 +1,4 @@
-"""Holds what else a field could be, for people who decide it: `find_candidates`, the best first.
+"""What else a field could be, for people who decide it: `find_candidates`, the best first.
 
 The field finder has its own candidates; here those that it did not take come in, too, down to whatever is of the right
 type. Scores order the candidates of one field and mean nothing beside those of another.

@@ -1,4 +1,4 @@
-"""Holds how the dates of an invoice are told apart: issue, due and delivery date, and which comes first in 3/4/2024,
+"""Tells the dates of an invoice apart: issue, due and delivery date, and which comes first in 3/4/2024,
 the day or the month.
 
 How a date is written stands in `notation`. What is printed without a word for it may be the issue date, if nothing

@@ -1,4 +1,4 @@
-"""Holds the field finder: from words with boxes to a `Reading`, the same for a text layer and for OCR.
+"""Finds the fields of an invoice: from words with boxes to a `Reading`, the same for a text layer and for OCR.
 
 Each field has its own way in `header`, `totals`, `parties` and `table`; this module puts them in order, lets them
 check each other, and writes down where each value stands.

@@ -1,4 +1,4 @@
-"""Holds how single values beside a label are found: numbers, dates, references, identifiers, currency.
+"""Finds single values beside a label: numbers, dates, references, identifiers, currency.
 
 Every candidate of a field comes with the likelihood of its label and its place; equal values strengthen each other,
 different ones weaken the winner. Totals are in `totals`, names in `parties`.

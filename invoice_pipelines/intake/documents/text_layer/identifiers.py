@@ -1,4 +1,4 @@
-"""Holds the identifiers that an invoice carries and that can be checked: IBAN, BIC, VAT id; and the tax number.
+"""The identifiers that an invoice carries and that can be checked: IBAN, BIC, VAT id; and the tax number.
 
 Checksums by python-stdnum: ISO 13616 for the IBAN, the algorithms of the member states for the VAT id. Plain text in,
 values out; whose identifier it is, is decided in `parties`.

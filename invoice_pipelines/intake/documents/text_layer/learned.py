@@ -1,4 +1,4 @@
-"""Holds what a person's correction teaches about a supplier's layout: where a field stands, for documents to come.
+"""What a person's correction teaches about a supplier's layout: where a field stands, for documents to come.
 
 `fingerprint` tells whose layout a document has, `learn` makes a place of a box, `locate` finds the place again on
 another document. Not here: what the value is worth; types and arithmetic still check it (see `fields`).

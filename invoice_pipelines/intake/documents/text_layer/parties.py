@@ -1,4 +1,4 @@
-"""Holds how seller and buyer are found: by labels, by address blocks, and by what repeats in letterhead and footer.
+"""Finds seller and buyer: by labels, by address blocks, and by what repeats in letterhead and footer.
 
 Names are the least certain part of a page: what no label says is given with low confidence.
 """

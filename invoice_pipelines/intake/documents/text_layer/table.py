@@ -1,4 +1,4 @@
-"""Holds how invoice lines are read from the line table: columns by their headings, rows by their net amounts.
+"""Reads invoice lines from the line table: columns by their headings, rows by their net amounts.
 
 Given only if the net amounts add up to a total of the document (EN 16931-1 BR-CO-10), as a table read in part would be
 worse than none.

@@ -1,4 +1,4 @@
-"""Holds the EXTF file of a batch (Buchungsstapel, format version 13): header, headings and rows, byte by byte. Pure.
+"""The EXTF file of a batch (Buchungsstapel, format version 13): header, headings and rows, byte by byte. Pure.
 
 DATEV format 700: Windows-1252 without a mark, semicolons, CRLF on every line, texts in quotes, numbers without, decimal
 comma. Dates in rows have no year, so a file holds one fiscal year. The columns are those of DATEV's developer portal,

@@ -1,4 +1,4 @@
-"""Holds a booking as it is written, and how the parts of an invoice become bookings. Pure.
+"""A booking as it is written, and how the parts of an invoice become bookings. Pure.
 
 The creditor is the account, the expense the contra account (DATEV: Konto and Gegenkonto): what we owe stands in credit
 (H), what a credit note takes off in debit (S), amounts are above zero.

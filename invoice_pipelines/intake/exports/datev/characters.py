@@ -1,4 +1,4 @@
-"""Holds how any text becomes one of Windows-1252 that fits a field, without a question mark ever standing for a letter.
+"""Turns any text into one of Windows-1252 that fits a field, without a question mark ever standing for a letter.
 
 What the code page has, stays. Other Latin letters and signs lose their marks or become their usual spelling ("Ł" is
 "L"). What has no such spelling, such as Chinese or an emoji, is left out: fields that identify something (invoice

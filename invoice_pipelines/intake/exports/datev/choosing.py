@@ -1,4 +1,4 @@
-"""Holds how invoices are chosen for a DATEV export: their bookings are entered in the ledger, or all that is missing is
+"""Chooses invoices for a DATEV export: their bookings are entered in the ledger, or all that is missing is
 noted in the list of those that wait.
 
 An invoice that was booked before and says the same is not booked again. One that says something else is corrected: what

@@ -1,4 +1,4 @@
-"""Holds where the rate of a foreign currency comes from: the invoice itself or the organization's table, never a guess.
+"""Where the rate of a foreign currency comes from: the invoice itself or the organization's table, never a guess.
 
 Rates are units of the currency for 1 EUR, as the European Central Bank and the German finance ministry publish them.
 """

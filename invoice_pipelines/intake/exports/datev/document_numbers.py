@@ -1,4 +1,4 @@
-"""Holds how invoice numbers become Belegfeld 1 and back: 36 characters of a small set, and no two numbers of a supplier
+"""Turns invoice numbers into Belegfeld 1 and back: 36 characters of a small set, and no two numbers of a supplier
 alike.
 
 Characters outside of the set are written as in a URL (RFC 3986: a blank is `%20`, any letter by its UTF-8 bytes), so

@@ -1,4 +1,4 @@
-"""Holds the ZIP of the documents of a DATEV export, which DATEV's document transfer takes beside the batch.
+"""The ZIP of the documents of a DATEV export, which DATEV's document transfer takes beside the batch.
 
 Each document lies there under the GUID that the link of its bookings names (field 20, Beleglink), and `document.xml`
 says which GUID a file has (DATEV XML interface online, document v6.0). Pure.

@@ -1,4 +1,4 @@
-"""Holds what people read where something cannot be booked or set up."""
+"""What people read where something cannot be booked or set up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the ledger of bookings: what was written for an invoice, by which export, and what of it still stands.
+"""The ledger of bookings: what was written for an invoice, by which export, and what of it still stands.
 
 Bookings are entered when an export is chosen, in the same transaction, and written to files from here, so that an
 export that was interrupted is completed with the same bookings. Those of a completed one are never changed or removed.

@@ -1,4 +1,4 @@
-"""Holds how an invoice is taken apart for the books: one part per VAT category, rate and expense account.
+"""Takes an invoice apart for the books: one part per VAT category, rate and expense account.
 
 Pure: a reading, the settings and the rules in; parts, or all reasons against it, out. Nothing is rounded or guessed:
 the parts of a rate add up to what the invoice says of it.

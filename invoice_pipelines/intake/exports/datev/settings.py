@@ -1,4 +1,4 @@
-"""Holds what an organization tells us about its books at the tax adviser: DATEV settings, kept with their history."""
+"""What an organization tells us about its books at the tax adviser: DATEV settings, kept with their history."""
 
 from __future__ import annotations
 

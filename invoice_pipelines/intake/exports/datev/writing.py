@@ -1,4 +1,4 @@
-"""Holds how the files of a DATEV export are written from the ledger: batches, and the ZIPs of their documents.
+"""Writes the files of a DATEV export from the ledger: batches, and the ZIPs of their documents.
 
 What is in them was decided when the export was begun; names and bytes are the same however often they are written.
 """

@@ -1,4 +1,4 @@
-"""Holds how a page becomes a picture that Google Cloud Vision takes: PNG or JPEG, within its limits.
+"""Turns a page into a picture that Google Cloud Vision takes: PNG or JPEG, within its limits.
 
 The limits are those of https://cloud.google.com/vision/quotas. That of a request is stated for JSON; it is kept here as
 well, where the bytes are not blown up by base64.

@@ -1,4 +1,4 @@
-"""Holds how often a service with a quota is asked: so many pictures per minute, by all processes of a user
+"""How often a service with a quota is asked: so many pictures per minute, by all processes of a user
 on a machine.
 
 Several machines share no file: give each its part of the quota.

@@ -1,4 +1,4 @@
-"""Holds how an annotation of Google Cloud Vision becomes the words of a page: where one ends, how it stands, how sure
+"""Turns an annotation of Google Cloud Vision into the words of a page: where one ends, how it stands, how sure
 it is. What asks the service is in `cloud_vision`.
 
 Vision parts a line at signs too ("12.345,60" and "€"), and says where a blank is by a break after a symbol. Boxes are

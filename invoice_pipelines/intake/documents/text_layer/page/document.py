@@ -1,4 +1,4 @@
-"""Holds the first step for every use of a document's words: its lines, and the labels on them in its languages."""
+"""The first step for every use of a document's words: its lines, and the labels on them in its languages."""
 
 from __future__ import annotations
 

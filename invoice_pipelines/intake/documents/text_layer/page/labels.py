@@ -1,4 +1,4 @@
-"""Holds where the phrases of the vocabulary stand on a page, and which words stand where a label's value would.
+"""Where the phrases of the vocabulary stand on a page, and which words stand where a label's value would.
 
 Not here: what the value is (see `values`) and which of several labels is right (see `fields`, `totals`).
 """

@@ -1,4 +1,4 @@
-"""Holds how the words of a page stand together: lines, and the cells that wide gaps divide a line into.
+"""How the words of a page stand together: lines, and the cells that wide gaps divide a line into.
 
 Only geometry; no word is understood here. Sorting is the dearest step, so a page costs n log n of its words.
 """

@@ -1,4 +1,4 @@
-"""Holds how amounts, percentages and dates are written, and what they are worth. Plain text in, values out.
+"""How amounts, percentages and dates are written, and what they are worth. Plain text in, values out.
 
 Not here: which amount on a page is which (see `totals`).
 """

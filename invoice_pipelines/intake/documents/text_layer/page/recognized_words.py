@@ -1,4 +1,4 @@
-"""Holds what is put right in words that an OCR engine read: words that were glued together, and digits read as letters,
+"""Puts right what an OCR engine read: words that were glued together, and digits read as letters,
 where only one reading makes sense.
 
 Words of a text layer never come here. What was read is kept as it is in `Reading.raw`; this is for finding fields only.

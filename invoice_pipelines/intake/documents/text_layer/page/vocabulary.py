@@ -1,4 +1,4 @@
-"""Holds the words of invoices by language, as loaded from the files in `labels/`, and how text is compared with them.
+"""The words of invoices by language, as loaded from the files in `labels/`, and how text is compared with them.
 
 To add a language, add a file; nothing else knows which languages there are. Not here: where labels stand on a page
 (see `labels`) and what their values are.

@@ -1,4 +1,4 @@
-"""Holds the words of a page with their boxes, and how to get them from the text layer of a PDF.
+"""The words of a page with their boxes, and how to get them from the text layer of a PDF.
 
 No meaning here: what a word says is for `fields`, how words stand together for `layout`. OCR engines fill the same
 `Page` and `Word`, so that everything after this module does not know where the words come from.

@@ -1,4 +1,4 @@
-"""Holds the amounts of money on the pages and what each could be by the words beside or above it.
+"""The amounts of money on the pages and what each could be by the words beside or above it.
 
 Only likelihoods come from here; which amount is the total is decided by arithmetic in `totals`.
 """

@@ -1,4 +1,4 @@
-"""Holds which printed labels contradict totals that tie.
+"""Which printed labels contradict totals that tie.
 
 Three numbers that add up are found on many pages. What the words beside an amount claim must not be outvoted by them:
 an invoice whose printed total is wrong has to be refused, so in doubt there is a contradiction.

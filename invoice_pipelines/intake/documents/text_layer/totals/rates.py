@@ -1,4 +1,4 @@
-"""Holds what the lines that name a tax say: rate, base and tax, and their sums over several rates or several taxes.
+"""What the lines that name a tax say: rate, base and tax, and their sums over several rates or several taxes.
 
 Not here: whether such a sum is the tax of the invoice (see `totals`).
 """

@@ -1,4 +1,4 @@
-"""Holds how the totals are told from all other amounts: labels propose, arithmetic selects.
+"""Tells the totals from all other amounts: labels propose, arithmetic selects.
 
 Net + tax = gross (EN 16931-1 BR-CO-15), rate x net = tax (BR-S-09), and the taxes of all rates add up to the tax
 (BR-CO-14). What does not tie is never given with high confidence. Only the few best candidates for each total are

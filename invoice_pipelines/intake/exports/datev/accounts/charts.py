@@ -1,4 +1,4 @@
-"""Holds the charts of accounts (SKR 03, SKR 04) as far as received invoices need them, read from data files.
+"""The charts of accounts (SKR 03, SKR 04) as far as received invoices need them, read from data files.
 
 Not here: which expense account an invoice goes to, which an organization says by rules (see `rules`).
 """

@@ -1,4 +1,4 @@
-"""Holds the account rules of an organization: which expense account a part of an invoice goes to.
+"""The account rules of an organization: which expense account a part of an invoice goes to.
 
 A rule names conditions and an account. Of the rules that fit, the one with the lowest priority number holds, and among
 equal ones the first of the file. Nothing is booked that no rule fits. Rules are imported as a whole and kept for good.

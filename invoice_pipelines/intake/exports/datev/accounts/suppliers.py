@@ -1,4 +1,4 @@
-"""Holds the creditor accounts of suppliers: given once from the organization's range, never changed, never given again.
+"""The creditor accounts of suppliers: given once from the organization's range, never changed, never given again.
 
 A supplier is told by its seller key (VAT id, else tax number, else name). The caller holds the lock of the books.
 """
