@@ -23,8 +23,8 @@ from invoice_pipelines.billing.issued_invoices import (
     get_issued_invoice,
 )
 from invoice_pipelines.billing.overview import invoice_events, newest_invoices
-from invoice_pipelines.billing.receivables import BUCKETS, CurrencyAging, Receivables, age_receivables
-from invoice_pipelines.billing.receivables_export import receivables_csv
+from invoice_pipelines.billing.receivables.export import receivables_csv
+from invoice_pipelines.billing.receivables.receivables import BUCKETS, CurrencyAging, Receivables, age_receivables
 from invoice_pipelines.billing.requests import parse_date
 from invoice_pipelines.cli.billing import payments
 from invoice_pipelines.cli.delivery import invoice_documents

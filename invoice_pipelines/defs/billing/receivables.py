@@ -9,12 +9,18 @@ from typing import Any
 
 import dagster as dg
 
-from invoice_pipelines.billing.receivables import BUCKETS, PROMISES, CurrencyAging, CustomerAging, Receivables
-from invoice_pipelines.billing.receivables_export import (
+from invoice_pipelines.billing.receivables.export import (
     COLUMNS,
     ReceivablesFile,
     export_receivables,
     organizations_to_age,
+)
+from invoice_pipelines.billing.receivables.receivables import (
+    BUCKETS,
+    PROMISES,
+    CurrencyAging,
+    CustomerAging,
+    Receivables,
 )
 from invoice_pipelines.defs.billing.domain import ISSUED_INVOICES
 from invoice_pipelines.defs.checks import evaluated

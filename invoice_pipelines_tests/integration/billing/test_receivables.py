@@ -25,7 +25,8 @@ from upath import UPath
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
 from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.payments import Payment, PaymentKind, PaymentStatus, settle
-from invoice_pipelines.billing.receivables import (
+from invoice_pipelines.billing.receivables.export import COLUMNS, REST, export_receivables, organizations_to_age
+from invoice_pipelines.billing.receivables.receivables import (
     BUCKETS,
     Receivables,
     age_receivables,
@@ -33,7 +34,6 @@ from invoice_pipelines.billing.receivables import (
     buckets_that_do_not_sum,
     read_receivables,
 )
-from invoice_pipelines.billing.receivables_export import COLUMNS, REST, export_receivables, organizations_to_age
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.organizations import find_organization, list_organizations, remove_organization
 from invoice_pipelines.storage import StorageError

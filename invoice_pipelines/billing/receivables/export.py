@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 from upath import UPath
 
-from invoice_pipelines.billing.receivables import BUCKETS, Receivables, read_receivables
+from invoice_pipelines.billing.receivables.receivables import BUCKETS, Receivables, read_receivables
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.storage import to_csv, write_file_atomically
