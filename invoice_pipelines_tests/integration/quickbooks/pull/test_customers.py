@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
-from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.quickbooks.pull import customers
 from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault
-from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides, open_ground
+from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides
 
 CUSTOMER = EntityType.CUSTOMER
-
-
-@pytest.fixture(scope="module")
-def ground(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    with open_ground(server, template, tmp_path_factory.mktemp("home")) as ground:
-        yield ground
-
-
-@pytest.fixture
-def sides(ground: Ground) -> Iterator[Sides]:
-    yield ground.sides()
-    ground.sandbox.faults.clear()
-    ground.sandbox.clock.set(datetime.now(UTC))
 
 
 def in_step(sides: Sides, name: str = "Acme", **fields) -> tuple:

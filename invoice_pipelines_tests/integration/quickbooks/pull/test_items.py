@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 
-import pytest
-
-from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks.values import EntityType
-from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides, open_ground
+from invoice_pipelines_tests.integration.quickbooks.both_sides import Sides
 
 ITEM = EntityType.ITEM
-
-
-@pytest.fixture(scope="module")
-def ground(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    with open_ground(server, template, tmp_path_factory.mktemp("home")) as ground:
-        yield ground
-
-
-@pytest.fixture
-def sides(ground: Ground) -> Iterator[Sides]:
-    yield ground.sides()
-    ground.sandbox.clock.set(datetime.now(UTC))
 
 
 def in_step(sides: Sides, name: str = "Bolt", price: str = "1.50", **fields) -> tuple:

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
-from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks.api.client import QuickBooks, moment, quote
 from invoice_pipelines.quickbooks.pull import reading
 from invoice_pipelines.quickbooks.pull.pull import PullReport
 from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault
-from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides, open_ground
+from invoice_pipelines_tests.integration.quickbooks.both_sides import Sides
 from invoice_pipelines_tests.support.sizes import size
 
 CUSTOMER = EntityType.CUSTOMER
-
-
-@pytest.fixture(scope="module")
-def ground(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    with open_ground(server, template, tmp_path_factory.mktemp("home")) as ground:
-        yield ground
-
-
-@pytest.fixture
-def sides(ground: Ground) -> Iterator[Sides]:
-    yield ground.sides()
-    ground.sandbox.faults.clear()
-    ground.sandbox.clock.set(datetime.now(UTC))
 
 
 def names(sides: Sides) -> list[str]:

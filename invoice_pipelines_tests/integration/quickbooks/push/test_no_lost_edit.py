@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks.records.fields import (
     ADDRESS,
+    CUSTOMER,
     customer_fields,
     customer_fields_of,
     item_fields,
@@ -31,6 +32,7 @@ from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE, size
 FIELDS = {"customer": ("name", "email", "phone", "street", "city"), "item": ("name", "unit_price", "description")}
 PLACES = {"customer": 2, "item": 1}
 ENTITIES = {"customer": "Customer", "item": "Item"}
+ADDRESS_KEYS = {field.name: field.path[1] for field in CUSTOMER if field.path[0] == ADDRESS}
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +104,9 @@ class _World:
         self.edits.append(_Edit(side, (kind, place, name), value))
 
     def _written(self, kind: str, place: int, name: str, value: str) -> dict[str, Any]:
-        if name in ADDRESS:
-            address = self.sides.there.document("Customer", self.remote[kind, place])["BillAddr"]
-            return {"BillAddr": {**address, ADDRESS[name]: value}}
+        if name in ADDRESS_KEYS:
+            address = self.sides.there.document("Customer", self.remote[kind, place])[ADDRESS]
+            return {ADDRESS: {**address, ADDRESS_KEYS[name]: value}}
         if kind == "item":
             return {  # type: ignore[return-value]
                 "name": {"Name": value},

@@ -2,22 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from uuid import UUID
-
-import pytest
-
-from invoice_pipelines.settings import Settings
-from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House, open_house
-
-
-@pytest.fixture
-def house(
-    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> House:
-    return open_house(database, sandbox, quickbooks_settings, connected)
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House
 
 
 def test_an_issued_invoice_arrives_with_its_customer(house: House) -> None:

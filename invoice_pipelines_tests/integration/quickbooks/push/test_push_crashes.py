@@ -18,13 +18,6 @@ from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, INVOICE, House, open_house
 
 
-@pytest.fixture
-def house(
-    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> House:
-    return open_house(database, sandbox, quickbooks_settings, connected)
-
-
 def batches(house: House, entity: str = "Invoice") -> list[tuple[str, bytes]]:
     """Request id and body of each batch that had such an entity in it."""
     return [

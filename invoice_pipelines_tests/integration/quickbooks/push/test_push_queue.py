@@ -19,19 +19,11 @@ from invoice_pipelines.quickbooks.pruning import prune_sent
 from invoice_pipelines.quickbooks.push.push import enqueue_backlog
 from invoice_pipelines.quickbooks.push.report import Pace
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
-from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Progress, Succeeded, cancel_job, claim, claim_entries, finish
-from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, INVOICE, ITEM, TAX_CODES, House, open_house
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, INVOICE, ITEM, TAX_CODES, House
 from invoice_pipelines_tests.support.sizes import size
-
-
-@pytest.fixture
-def house(
-    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> House:
-    return open_house(database, sandbox, quickbooks_settings, connected)
 
 
 def test_a_job_over_invoices_shows_its_progress_and_ends(house: House) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,27 +9,9 @@ from uuid import UUID
 import pytest
 
 from invoice_pipelines.quickbooks.pull.pull import pull
-from invoice_pipelines.settings import Settings
-from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, ITEM, QUICK, House, open_house
-
-Opener = Callable[..., House]
-
-
-@pytest.fixture
-def opened(
-    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> Opener:
-    def open_one(**company: Any) -> House:
-        return open_house(database, sandbox, quickbooks_settings, connected, **company)
-
-    return open_one
-
-
-@pytest.fixture
-def house(opened: Opener) -> House:
-    return opened()
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault
+from invoice_pipelines_tests.integration.quickbooks.push.conftest import Opener
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, ITEM, QUICK, House
 
 
 def change(house: House, table: str, local_id: UUID, **columns: Any) -> None:
