@@ -22,7 +22,7 @@ from invoice_pipelines.storage import read_blob, root_path, write_file_atomicall
 from invoice_pipelines.work import get_job
 
 if TYPE_CHECKING:
-    from invoice_pipelines.delivery.documents.documents import DocumentRequest
+    from invoice_pipelines.delivery.documents.requests import DocumentRequest
 
 _LOOK_EVERY_SECONDS = 0.5
 
@@ -58,10 +58,7 @@ def documents(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until Dagster has made them.")] = False,
 ) -> None:
     """Make documents of issued invoices. Without --now the job is left to Dagster. Exits 1 if one was not made."""
-    from invoice_pipelines.delivery.documents.documents import (  # loads the engine of pages
-        DocumentRequest,
-        ask_for_documents,
-    )
+    from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
 
     if [invoices is not None, all_invoices, job is not None].count(True) != 1:
         raise typer.BadParameter("give one of --invoices FILE, --all and --job JOB")
@@ -97,7 +94,7 @@ def documents(
 def _chosen(
     connection: Connection, references: list[str] | None, job: str | None, request: DocumentRequest
 ) -> list[str]:
-    from invoice_pipelines.delivery.documents.documents import all_invoices_without_documents
+    from invoice_pipelines.delivery.documents.requests import all_invoices_without_documents
 
     if references is not None:
         return invoice_ids(connection, references)
@@ -109,7 +106,7 @@ def _chosen(
 
 
 def _show_bundles(engine: Engine, organization: Organization, job_id: UUID, folder: Path | None, *, now: bool) -> None:
-    from invoice_pipelines.delivery.documents.documents import are_bundles_waiting, find_bundles
+    from invoice_pipelines.delivery.documents.bundles import are_bundles_waiting, find_bundles
 
     is_waiting = True
     while is_waiting:  # for Dagster

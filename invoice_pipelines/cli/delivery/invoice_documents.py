@@ -37,7 +37,8 @@ def pdf(
     ] = None,
 ) -> None:
     """Write the newest document of an invoice to a file; it is made if there is none."""
-    from invoice_pipelines.delivery.documents.documents import document_bytes, make_one  # loads the engine of pages
+    from invoice_pipelines.delivery.documents.rows import document_bytes  # loads the engine of pages
+    from invoice_pipelines.delivery.documents.single import make_one
 
     settings = load_settings()
     with open_database(settings, application_name=person()[:60]) as engine:

@@ -18,7 +18,7 @@ from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.promises import SAMPLE, Finding, Promise
 
 if TYPE_CHECKING:
-    from invoice_pipelines.delivery.documents.documents import Document
+    from invoice_pipelines.delivery.documents.rows import Document
 
 FILES_LOOKED_AT = 20
 """Of the newest documents, whose files are read again after each run."""
@@ -28,7 +28,7 @@ JUDGED = 10
 
 def changed_files(connection: Connection, organization: OrganizationContext, _: datetime) -> Finding:
     """The newest documents whose files are not what they were."""
-    from invoice_pipelines.delivery.documents.documents import changed_documents  # loads the engine of pages
+    from invoice_pipelines.delivery.documents.rows import changed_documents  # loads the engine of pages
 
     changed = changed_documents(connection, organization.settings, organization.id, limit=FILES_LOOKED_AT)
     return Finding(len(changed), tuple(found.reason for found in changed[:SAMPLE]))
@@ -43,7 +43,7 @@ def invalid_e_invoices(connection: Connection, organization: OrganizationContext
 
 def _made_of(connection: Connection, invoice_ids: Sequence[UUID], since: datetime) -> list[Document]:
     """The newest e-invoices of these invoices, as far as they were made since a moment."""
-    from invoice_pipelines.delivery.documents.documents import newest_documents
+    from invoice_pipelines.delivery.documents.rows import newest_documents
     from invoice_pipelines.delivery.values import E_INVOICES
 
     found = newest_documents(connection, invoice_ids).values()
@@ -57,7 +57,7 @@ def _refused(organization: OrganizationContext, documents: Sequence[Document]) -
     if not documents:
         return []
     # Here, as these load the rules and their processor; loading Dagster must not wait for them.
-    from invoice_pipelines.delivery.documents.documents import document_bytes
+    from invoice_pipelines.delivery.documents.rows import document_bytes
     from invoice_pipelines.delivery.values import DeliveryError
     from invoice_pipelines.einvoice import ReadingError, validate
     from invoice_pipelines.einvoice.rules.verdict import Severity

@@ -31,7 +31,7 @@ from invoice_pipelines.delivery.promises import OF_MESSAGES
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, SENDING_KINDS, DeliveryError
 
 if TYPE_CHECKING:
-    from invoice_pipelines.delivery.documents.documents import DocumentReport
+    from invoice_pipelines.delivery.documents.making import DocumentReport
 
 FORMATS = (
     "zugferd: a PDF with the XML of the e-invoice in it; xrechnung_cii, xrechnung_ubl: XML alone. Any number of them."
@@ -64,7 +64,7 @@ def make_invoice_documents(turn: Turn, config: Documents) -> StageResult:
             results = evaluated(OF_DOCUMENTS, connection, organization, since)
         return StageResult(False, {"documents made": 0, "tried again later": work.postponed}, results)
     # Here, as it starts processes that load the engine of pages.
-    from invoice_pipelines.delivery.documents.documents import make_documents
+    from invoice_pipelines.delivery.documents.making import make_documents
 
     report = make_documents(
         organization.engine,
@@ -109,7 +109,7 @@ def send_waiting_messages(turn: Turn, _: object = None) -> StageResult:
 def _first_page(turn: Turn, report: DocumentReport) -> dg.MarkdownMetadataValue | None:
     if report.first is None or not report.first.format.is_pdf:
         return None
-    from invoice_pipelines.delivery.documents.documents import document_bytes
+    from invoice_pipelines.delivery.documents.rows import document_bytes
 
     try:
         pdf = document_bytes(turn.organization.settings, turn.organization.id, report.first)
@@ -120,7 +120,7 @@ def _first_page(turn: Turn, report: DocumentReport) -> dg.MarkdownMetadataValue 
 
 
 def _ask_for_all(turn: Turn, config: Documents) -> None:
-    from invoice_pipelines.delivery.documents.documents import (
+    from invoice_pipelines.delivery.documents.requests import (
         DocumentRequest,
         all_invoices_without_documents,
         ask_for_documents,

@@ -90,7 +90,7 @@ def communications() -> None:
 
 
 def _ask_for_documents(connection: Connection, config: BatchDocuments, actor: str) -> UUID:
-    from invoice_pipelines.delivery.documents.documents import (
+    from invoice_pipelines.delivery.documents.requests import (
         DocumentRequest,
         all_invoices_without_documents,
         ask_for_documents,

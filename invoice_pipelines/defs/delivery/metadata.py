@@ -21,7 +21,8 @@ from invoice_pipelines.delivery.overview import (
 from invoice_pipelines.delivery.values import MessageStatus
 
 if TYPE_CHECKING:
-    from invoice_pipelines.delivery.documents.documents import Document, DocumentReport
+    from invoice_pipelines.delivery.documents.making import DocumentReport
+    from invoice_pipelines.delivery.documents.rows import Document
     from invoice_pipelines.delivery.sending.sending import SendReport
 
 _MOST_PICTURE_BYTES = 140_000

@@ -13,8 +13,8 @@ from invoice_pipelines.billing.issued_invoices import get_issued_invoice
 from invoice_pipelines.delivery.channels.addresses import Address
 from invoice_pipelines.delivery.channels.channel import Attachment, MessagingChannel, Outgoing, Part, channel_of
 from invoice_pipelines.delivery.channels.email import domain_of
-from invoice_pipelines.delivery.documents.documents import DocumentNotMade, make_one
 from invoice_pipelines.delivery.documents.rows import Document, document_by_id, document_bytes
+from invoice_pipelines.delivery.documents.single import DocumentNotMade, make_one
 from invoice_pipelines.delivery.messages.fields import clean, fields_of
 from invoice_pipelines.delivery.messages.messages import Message, get_message, update_message
 from invoice_pipelines.delivery.messages.templates import find_template, write

@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from invoice_pipelines.database.errors import LOCK_NOT_AVAILABLE, is_put_off, sqlstate
 from invoice_pipelines.delivery.channels.channel import LookedUp, MessagingChannel, OpenChannel, Unavailable, channel_of
-from invoice_pipelines.delivery.documents.documents import DocumentNotMade
+from invoice_pipelines.delivery.documents.single import DocumentNotMade
 from invoice_pipelines.delivery.messages.messages import UnderWay, fail_message, lock_messages
 from invoice_pipelines.delivery.messages.wanted import Wanted, what_is_wanted
 from invoice_pipelines.delivery.sending.examining import Ready, Unsettled, examine

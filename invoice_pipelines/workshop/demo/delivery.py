@@ -29,7 +29,8 @@ from invoice_pipelines.cli.output import console, styled, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.delivery import promises
-from invoice_pipelines.delivery.documents.documents import DocumentRequest, ask_for_documents, find_bundles
+from invoice_pipelines.delivery.documents.bundles import find_bundles
+from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
 from invoice_pipelines.delivery.messages.messages import CommunicationRequest, ask_for_communications
 from invoice_pipelines.delivery.overview import delivery_state
 from invoice_pipelines.organizations.settings import DocumentSettings, MessageSettings

@@ -9,16 +9,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from invoice_pipelines.delivery.documents.documents import (
-    Document,
-    DocumentPool,
-    DocumentReport,
-    DocumentRequest,
-    ask_for_documents,
-    document_bytes,
-    make_documents,
-    newest_document,
-)
+from invoice_pipelines.delivery.documents.making import DocumentReport, make_documents
+from invoice_pipelines.delivery.documents.pool import DocumentPool
+from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
+from invoice_pipelines.delivery.documents.rows import Document, document_bytes, newest_document
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.organizations import change_organization
 from invoice_pipelines.settings import Settings

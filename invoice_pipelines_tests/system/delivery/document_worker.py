@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.delivery.documents.documents import make_documents
+from invoice_pipelines.delivery.documents.making import make_documents
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import Settings
 

@@ -12,8 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from invoice_pipelines.delivery.documents.bundles import COMBINED_PDF
-from invoice_pipelines.delivery.documents.documents import changed_documents, find_bundles
+from invoice_pipelines.delivery.documents.bundles import COMBINED_PDF, find_bundles
+from invoice_pipelines.delivery.documents.rows import changed_documents
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.delivery.press import Press, open_press
 from invoice_pipelines_tests.support.sizes import size

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.billing import process_jobs
-from invoice_pipelines.delivery.documents.documents import make_documents
+from invoice_pipelines.delivery.documents.making import make_documents
 from invoice_pipelines.delivery.sending.sending import send_messages
 from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization, find_organization
 from invoice_pipelines.organizations.context import OrganizationContext

@@ -37,7 +37,7 @@ from invoice_pipelines.billing.requests import batch_invoice_open_orders
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.delivery import rendering
-from invoice_pipelines.delivery.documents.documents import DocumentRequest, ask_for_documents
+from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
 from invoice_pipelines.delivery.rendering.renderer import Look, Renderer
 from invoice_pipelines.delivery.rendering.template_files import load_bundle
 from invoice_pipelines.errors import InvoicePipelinesError

@@ -19,7 +19,8 @@ from sqlalchemy import Engine
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
-from invoice_pipelines.delivery.documents.documents import DocumentPool, make_documents
+from invoice_pipelines.delivery.documents.making import make_documents
+from invoice_pipelines.delivery.documents.pool import DocumentPool
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.work import get_job

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from invoice_pipelines.billing import add_customers, add_orders, add_tax_rates, batch_invoice_orders, process_jobs
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.delivery.documents.documents import DocumentRequest, ask_for_documents
+from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
 from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request
 from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization, find_organization
 from invoice_pipelines.organizations.settings import MessageSettings

@@ -18,9 +18,8 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.billing.corrections import credit_invoice
-from invoice_pipelines.delivery.documents.bundles import COMBINED_PDF, ZIP
-from invoice_pipelines.delivery.documents.documents import DocumentBundle, DocumentPool, find_bundles
-from invoice_pipelines.delivery.documents.pool import PoolBounds
+from invoice_pipelines.delivery.documents.bundles import COMBINED_PDF, ZIP, DocumentBundle, find_bundles
+from invoice_pipelines.delivery.documents.pool import DocumentPool, PoolBounds
 from invoice_pipelines.delivery.documents.writing import file_name
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DocumentFormat
 from invoice_pipelines.work import cancel_job, enqueue, retry_failed

@@ -13,14 +13,10 @@ import pytest
 
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
 from invoice_pipelines.billing.errors import InvoiceNotFound
-from invoice_pipelines.delivery.documents.documents import (
-    DocumentNotMade,
-    DocumentPool,
-    all_invoices_without_documents,
-    changed_documents,
-    make_one,
-)
-from invoice_pipelines.delivery.documents.requests import DocumentRequest
+from invoice_pipelines.delivery.documents.pool import DocumentPool
+from invoice_pipelines.delivery.documents.requests import DocumentRequest, all_invoices_without_documents
+from invoice_pipelines.delivery.documents.rows import changed_documents
+from invoice_pipelines.delivery.documents.single import DocumentNotMade, make_one
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DeliveryError, DocumentFormat
 from invoice_pipelines.organizations.settings import DocumentSettings, OrganizationSettings

@@ -1,14 +1,4 @@
-"""Documents of issued invoices: asked for, made in bulk or one, kept by version, found again.
-
-    job_id = ask_for_documents(connection, invoice_ids, DocumentRequest(combined=True), created_by="anna")
-    report = make_documents(engine, settings, organization, time_box=timedelta(minutes=30))
-    document = make_one(connection, settings, organization, invoice_id)
-    pdf = document_bytes(settings, organization.id, document)
-
-A document never changes: making it anew from changed templates or settings is another version. How one is written is in
-`document_writing`, the processes in `document_pool`, the run in `document_making` and `document_chunk`, what is kept in
-`document_rows`, the files of whole jobs in `bundles`.
-"""
+"""One document at once, for who waits for it: a message that goes out, a person. Many at once are made in `making`."""
 
 from __future__ import annotations
 
@@ -18,50 +8,14 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from invoice_pipelines.billing.issued_invoices import InvoiceStatus, get_issued_invoice
-from invoice_pipelines.delivery.documents.bundles import DocumentBundle, are_bundles_waiting, find_bundles
 from invoice_pipelines.delivery.documents.chunk import language_of, new_document
-from invoice_pipelines.delivery.documents.making import DocumentReport, make_documents
-from invoice_pipelines.delivery.documents.pool import DocumentPool, PoolError, warm_pool
-from invoice_pipelines.delivery.documents.requests import (
-    DocumentRequest,
-    all_invoices_without_documents,
-    ask_for_documents,
-)
-from invoice_pipelines.delivery.documents.rows import (
-    ChangedDocument,
-    Document,
-    add_documents,
-    changed_documents,
-    document_bytes,
-    newest_document,
-    newest_documents,
-)
+from invoice_pipelines.delivery.documents.pool import PoolError, warm_pool
+from invoice_pipelines.delivery.documents.rows import Document, add_documents, newest_document
 from invoice_pipelines.delivery.documents.writing import NotMade, Task, Workshop
 from invoice_pipelines.delivery.rendering.template_files import load_bundle
 from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.settings import Settings
-
-__all__ = [
-    "ChangedDocument",
-    "Document",
-    "DocumentBundle",
-    "DocumentNotMade",
-    "DocumentPool",
-    "DocumentReport",
-    "DocumentRequest",
-    "all_invoices_without_documents",
-    "are_bundles_waiting",
-    "ask_for_documents",
-    "changed_documents",
-    "document_bytes",
-    "find_bundles",
-    "make_documents",
-    "make_one",
-    "newest_document",
-    "newest_documents",
-]
-
 
 _one_at_a_time = threading.Lock()
 """Threads that send messages share one process: it takes milliseconds for a document, and 150 MB."""
