@@ -27,9 +27,9 @@ from invoice_pipelines.billing.requests import order_ids
 from invoice_pipelines.billing.rows import GIVEN_TWICE
 from invoice_pipelines.billing.sales_orders import AddedOrder, NewLine, add_orders
 from invoice_pipelines.cli.billing.csv_files import FileProblem, Record, read_csv, write_records
+from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.person import person
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
@@ -146,16 +146,14 @@ def status(
 ) -> None:
     """Change the status of sales orders. Exits 1 if one was not changed."""
     refused: list[tuple[str, str]] = []
-    with open_database(load_settings(), application_name="command line") as engine:
-        found = find_organization(engine, organization)
-        with organization_scope(engine, found.id) as connection:
-            named: dict[UUID, str] = {}
-            for reference, order_id in zip(references, order_ids(connection, references), strict=True):
-                try:
-                    named[UUID(order_id)] = reference
-                except ValueError:
-                    refused.append((reference, "This organization has no such sales order."))
-            change = set_order_status(connection, named, to, changed_by=person(), reason=reason)
+    with scope_of(organization) as connection:
+        named: dict[UUID, str] = {}
+        for reference, order_id in zip(references, order_ids(connection, references), strict=True):
+            try:
+                named[UUID(order_id)] = reference
+            except ValueError:
+                refused.append((reference, "This organization has no such sales order."))
+        change = set_order_status(connection, named, to, changed_by=person(), reason=reason)
     refused += [(named[order_id], why) for order_id, why in change.refused.items()]
     console.print(f"{len(change.changed)} orders are {to}.")
     if refused:

@@ -28,6 +28,7 @@ from invoice_pipelines.billing.receivables.receivables import BUCKETS, CurrencyA
 from invoice_pipelines.billing.requests import parse_date
 from invoice_pipelines.cli.billing import payments
 from invoice_pipelines.cli.delivery import invoice_documents
+from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, styled, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
@@ -56,15 +57,13 @@ def list_(
 ) -> None:
     """List issued invoices, the latest number first."""
     shown = table(None, "number", "date", "due", "buyer", "status", "currency", "#gross", "#open")
-    with open_database(load_settings()) as engine:
-        found = find_organization(engine, organization)
-        with organization_scope(engine, found.id) as connection:
-            listed = newest_invoices(
-                connection,
-                series=DocumentKind.CREDIT_NOTE if credit_notes else DocumentKind.INVOICE,
-                statuses=status or None,
-                limit=limit,
-            )
+    with scope_of(organization) as connection:
+        listed = newest_invoices(
+            connection,
+            series=DocumentKind.CREDIT_NOTE if credit_notes else DocumentKind.INVOICE,
+            statuses=status or None,
+            limit=limit,
+        )
     for invoice in listed:
         shown.add_row(
             invoice.invoice_number,
@@ -106,11 +105,9 @@ def void(
     ] = False,
 ) -> None:
     """Void an invoice that was not sent yet. It keeps its number; its stock goes back."""
-    with open_database(load_settings(), application_name="command line") as engine:
-        found = find_organization(engine, organization)
-        with organization_scope(engine, found.id) as connection:
-            invoice = find_invoice(connection, number)
-            void_invoice(connection, invoice.id, reason=reason, voided_by=person(), reopen_order=reopen_order)
+    with scope_of(organization) as connection:
+        invoice = find_invoice(connection, number)
+        void_invoice(connection, invoice.id, reason=reason, voided_by=person(), reopen_order=reopen_order)
     console.print(f"{invoice.invoice_number} is void.")
 
 
@@ -133,23 +130,21 @@ def credit(
     quantities = dict(_line(text) for text in line) if line else None
     if line and quantities is not None and len(quantities) < len(line):
         raise typer.BadParameter("--line: a line stands there twice")
-    with open_database(load_settings(), application_name="command line") as engine:
-        found = find_organization(engine, organization)
-        with organization_scope(engine, found.id) as connection:
-            invoice = find_invoice(connection, number)
-            credit_note = get_issued_invoice(
+    with scope_of(organization) as connection:
+        invoice = find_invoice(connection, number)
+        credit_note = get_issued_invoice(
+            connection,
+            credit_invoice(
                 connection,
-                credit_invoice(
-                    connection,
-                    invoice.id,
-                    reason=reason,
-                    created_by=person(),
-                    issue_date=None if date is None else parse_date("--date", date),
-                    quantities=quantities,
-                    return_stock=return_stock,
-                    note=note,
-                ),
-            )
+                invoice.id,
+                reason=reason,
+                created_by=person(),
+                issue_date=None if date is None else parse_date("--date", date),
+                quantities=quantities,
+                return_stock=return_stock,
+                note=note,
+            ),
+        )
     console.print(
         f"{credit_note.invoice_number} credits {invoice.invoice_number} with "
         f"{credit_note.gross_amount:,} {credit_note.currency}."

@@ -19,12 +19,9 @@ from invoice_pipelines.billing.payments import (
     void_payment,
 )
 from invoice_pipelines.billing.requests import parse_date
+from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.person import person
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.access import open_database
-from invoice_pipelines.organizations import find_organization
-from invoice_pipelines.settings import load_settings
 
 Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 Number = Annotated[str, typer.Argument(help="Number of the invoice.", metavar="NUMBER")]
@@ -47,20 +44,18 @@ def pay(
     ] = None,
 ) -> None:
     """Record that money came in for an invoice."""
-    with open_database(load_settings(), application_name="command line") as engine:
-        found = find_organization(engine, organization)
-        with organization_scope(engine, found.id) as connection:
-            invoice = find_invoice(connection, number)
-            record_payment(
-                connection,
-                invoice.id,
-                _amount(amount),
-                recorded_by=person(),
-                payment_date=None if date is None else parse_date("--date", date),
-                reference=reference,
-            )
-            recorded = payments_of(connection, invoice.id)
-            after = standing_of(connection, invoice.id)
+    with scope_of(organization) as connection:
+        invoice = find_invoice(connection, number)
+        record_payment(
+            connection,
+            invoice.id,
+            _amount(amount),
+            recorded_by=person(),
+            payment_date=None if date is None else parse_date("--date", date),
+            reference=reference,
+        )
+        recorded = payments_of(connection, invoice.id)
+        after = standing_of(connection, invoice.id)
     console.print(_in_words(invoice, after))
     active = [paid for paid in recorded if paid.status is PaymentStatus.ACTIVE and paid.currency == invoice.currency]
     if too_much := sum((paid.allocated - paid.applied for paid in active), Decimal(0)):
@@ -69,12 +64,10 @@ def pay(
 
 def payments(organization: Slug, number: Number) -> None:
     """Show what was paid of an invoice, also what was taken back."""
-    with open_database(load_settings()) as engine:
-        found = find_organization(engine, organization)
-        with organization_scope(engine, found.id) as connection:
-            invoice = find_invoice(connection, number)
-            recorded = payments_of(connection, invoice.id)
-            standing = standing_of(connection, invoice.id)
+    with scope_of(organization) as connection:
+        invoice = find_invoice(connection, number)
+        recorded = payments_of(connection, invoice.id)
+        standing = standing_of(connection, invoice.id)
     shown = table(None, "date", "kind", "status", "source", "#for this invoice", "#counts", "reference", "payment")
     for payment in recorded:
         shown.add_row(
@@ -100,10 +93,8 @@ def void(
         payment_id = UUID(payment)
     except ValueError:
         raise BillingError(f"PAYMENT: {repr(payment)[:40]} is not the id of a payment.") from None
-    with open_database(load_settings(), application_name="command line") as engine:
-        found = find_organization(engine, organization)
-        with organization_scope(engine, found.id) as connection:
-            void_payment(connection, payment_id, voided_by=person())
+    with scope_of(organization) as connection:
+        void_payment(connection, payment_id, voided_by=person())
     console.print("The payment is void.")
 
 

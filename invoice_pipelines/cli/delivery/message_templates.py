@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, get_type_hints
 
 import typer
-from sqlalchemy import Connection
 
 from invoice_pipelines.cli.batch.work import Slug
+from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, literal, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.cli.registered import CHANNEL
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.access import open_database
 from invoice_pipelines.delivery.messages.fields import Fields, sample_fields
 from invoice_pipelines.delivery.messages.templates import (
     MessageTemplate,
@@ -30,8 +26,6 @@ from invoice_pipelines.delivery.messages.templates import (
     write,
 )
 from invoice_pipelines.delivery.values import DeliveryError, Purpose
-from invoice_pipelines.organizations import find_organization
-from invoice_pipelines.settings import load_settings
 
 app = typer.Typer(help="Texts of messages: list, show, set, remove, check.", no_args_is_help=True)
 
@@ -56,7 +50,7 @@ ContentSid = Annotated[
 @app.command("list")
 def list_(organization: Slug) -> None:
     """List the texts that count."""
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         found = message_templates(connection)
     shown = table(None, "purpose", "#from day", "channel", "language", "whose", "since", "by")
     for each in found:
@@ -84,7 +78,7 @@ def show(
     sample: Annotated[bool, typer.Option("--sample", help="With the fields of a sample filled in.")] = False,
 ) -> None:
     """Show a text, to change it or to see what it makes."""
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         found = find_template(connection, purpose, level, channel, [language])
     parts = {"subject": found.subject, "text": found.body_text, "html": found.body_html}
     if sample:
@@ -115,7 +109,7 @@ def set_(
 ) -> None:
     """Store a text of the organization's own, once it is checked."""
     template = _given(TemplateKey(purpose, level, channel, language), text, subject, html, content_sid)
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         set_message_template(connection, template, created_by=person())
     console.print(literal(f"Messages from now on: {template.key}."))
 
@@ -146,7 +140,7 @@ def remove(
 ) -> None:
     """Let the text of the project count again."""
     key = TemplateKey(purpose, level, channel, language)
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         if not remove_message_template(connection, key, created_by=person()):
             raise DeliveryError(f"the organization has no text of its own for {key}")
     console.print(literal(f"The project's text counts again: {key}."))
@@ -178,12 +172,3 @@ def _read(file: Path) -> str:
         return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise DeliveryError(f"{file} is not a text file in UTF-8") from None
-
-
-@contextmanager
-def _scope(slug: str) -> Iterator[Connection]:
-    with (
-        open_database(load_settings(), application_name=person()[:63]) as engine,
-        organization_scope(engine, find_organization(engine, slug).id) as connection,
-    ):
-        yield connection

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 from uuid import UUID
 
 import typer
-from sqlalchemy import Connection
 
 from invoice_pipelines.cli.batch.work import Slug
+from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, literal, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.cli.registered import CHANNEL
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.access import open_database
 from invoice_pipelines.delivery.messages.opt_outs import add_opt_out, end_opt_out, list_opt_outs
 from invoice_pipelines.delivery.values import DeliveryError
-from invoice_pipelines.organizations import find_organization
-from invoice_pipelines.settings import load_settings
 
 app = typer.Typer(help="Addresses that nothing is sent to: list, add, end.", no_args_is_help=True)
 
@@ -35,7 +29,7 @@ def list_(
     after: Annotated[str | None, typer.Option(help="Go on after the one with this id.", metavar="ID")] = None,
 ) -> None:
     """List the addresses that nothing is sent to."""
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         found = list_opt_outs(connection, with_ended=all_, after=_uuid(after) if after else None, limit=limit)
     if not found:
         console.print("Messages go to all addresses.")
@@ -64,7 +58,7 @@ def add(
     note: Annotated[str | None, typer.Option(help="How they said so.")] = None,
 ) -> None:
     """Send nothing to an address any more, because its owner said so."""
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         is_new = add_opt_out(connection, channel, address, note=note, created_by=person())
     shown = f"No {channel} goes to {address} any more." if is_new else f"No {channel} went to {address} before."
     console.print(literal(shown))
@@ -73,19 +67,10 @@ def add(
 @app.command()
 def end(organization: Slug, channel: Channel, address: Address) -> None:
     """Let messages go to an address again."""
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         if not end_opt_out(connection, channel, address, ended_by=person()):
             raise DeliveryError(f"nothing keeps {channel} from {address}; `opt-outs list` shows all")
     console.print(literal(f"{channel.capitalize()} goes to {address} again."))
-
-
-@contextmanager
-def _scope(slug: str) -> Iterator[Connection]:
-    with (
-        open_database(load_settings(), application_name=person()[:63]) as engine,
-        organization_scope(engine, find_organization(engine, slug).id) as connection,
-    ):
-        yield connection
 
 
 def _uuid(text: str) -> UUID:

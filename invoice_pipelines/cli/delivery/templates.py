@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
+from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.person import person
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.access import open_database
 from invoice_pipelines.delivery.rendering.bundle import project_files
 from invoice_pipelines.delivery.rendering.template_checks import not_accessible
 from invoice_pipelines.delivery.rendering.template_files import (
@@ -25,8 +21,6 @@ from invoice_pipelines.delivery.rendering.template_files import (
     set_template_files,
 )
 from invoice_pipelines.delivery.values import DeliveryError
-from invoice_pipelines.organizations import find_organization
-from invoice_pipelines.settings import load_settings
 
 app = typer.Typer(help="What documents look like: templates, texts, logo of an organization.", no_args_is_help=True)
 
@@ -37,7 +31,7 @@ Name = Annotated[str, typer.Argument(help="Name of a template file, such as lett
 @app.command("list")
 def list_files(organization: Slug) -> None:
     """Lists the template files that its documents are made with, and which of them are its own."""
-    with _organization(organization) as connection:
+    with scope_of(organization) as connection:
         own = {file.name: file for file in list_own_files(connection)}
         files = load_bundle(connection).files
     shown = table(None, "file", "#bytes", "whose", "since", "by")
@@ -56,7 +50,7 @@ def show(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write it; else to stdout.")] = None,
 ) -> None:
     """Shows a template file as it is used: to change it, write it to a file and `set` that."""
-    with _organization(organization) as connection:
+    with scope_of(organization) as connection:
         content = load_bundle(connection).files.get(name)
     if content is None:
         raise DeliveryError(f"there is no template file {name!r}; `templates list` shows all")
@@ -81,7 +75,7 @@ def set_files(
     if name is not None and len(files) != 1:
         raise typer.BadParameter("--name is for one file")
     contents = {name or _name_of(file): file.read_bytes() for file in files}
-    with _organization(organization) as connection:
+    with scope_of(organization) as connection:
         set_template_files(connection, contents, created_by=person())
     console.print(f"{len(contents)} template files stored and checked; new documents are made with them.")
 
@@ -89,7 +83,7 @@ def set_files(
 @app.command()
 def remove(name: Name, organization: Slug) -> None:
     """Takes a template file back, so that the project's counts again. Documents that are made stay as they are."""
-    with _organization(organization) as connection:
+    with scope_of(organization) as connection:
         remove_template_file(connection, name, created_by=person())
     console.print(f"{name} is taken back.")
 
@@ -100,7 +94,7 @@ def check(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for the samples, as PDFs.")] = None,
 ) -> None:
     """Makes samples with its template files: an invoice, one of many pages, a credit note, in each language."""
-    with _organization(organization) as connection:
+    with scope_of(organization) as connection:
         samples = check_templates(connection)
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
@@ -119,11 +113,3 @@ def check(
 
 def _name_of(file: Path) -> str:
     return f"texts/{file.name}" if file.suffix == ".toml" else file.name
-
-
-@contextmanager
-def _organization(slug: str) -> Iterator[Connection]:
-    with open_database(load_settings(), application_name="command line") as engine:
-        organization = find_organization(engine, slug)
-        with organization_scope(engine, organization.id) as connection:
-            yield connection

@@ -8,6 +8,7 @@ from uuid import UUID
 import typer
 
 from invoice_pipelines.cli.intake.datev import show_refused
+from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.person import person
 from invoice_pipelines.database import organization_scope
@@ -112,10 +113,8 @@ def again(
     ],
 ) -> None:
     """Let exported invoices stand in the next export again. Bookings that say the same are not made twice."""
-    with open_database(load_settings(), application_name="command line") as engine:
-        found = find_organization(engine, organization)
-        with organization_scope(engine, found.id) as connection:
-            changed = ask_for_new_export(connection, ids)
+    with scope_of(organization) as connection:
+        changed = ask_for_new_export(connection, ids)
     console.print(f"{len(changed)} invoices wait for the next export.")
     if len(changed) < len(set(ids)):
         console.print(

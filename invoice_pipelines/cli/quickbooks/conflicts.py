@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from sqlalchemy import Connection
 
+from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, literal, table
 from invoice_pipelines.cli.person import person
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.access import open_database
-from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.quickbooks.conflicts.conflicts import Conflict, ConflictError, find_conflict, list_conflicts
 from invoice_pipelines.quickbooks.connection.connections import find_connection
-from invoice_pipelines.settings import load_settings
 
 app = typer.Typer(help="What was changed here and in QuickBooks: list, show, resolve.")
 
@@ -33,7 +27,7 @@ def list_(
     after: Annotated[str | None, typer.Option(help="Go on after the conflict with this id.", metavar="ID")] = None,
 ) -> None:
     """List the conflicts that wait for a person."""
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         found = list_conflicts(
             connection, status=None if all_ else "open", after=_uuid(after) if after else None, limit=limit
         )
@@ -61,7 +55,7 @@ def list_(
 @app.command()
 def show(organization: Slug, conflict: Id) -> None:
     """Show a conflict: what both sides had last, what each has now, since when, and who decided."""
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         _show(find_conflict(connection, conflict))
 
 
@@ -85,7 +79,7 @@ def resolve(
         raise typer.BadParameter("give --take ours, --take theirs or --edit VALUE")
     if take not in (None, "ours", "theirs"):
         raise typer.BadParameter(f"--take is ours or theirs, not {take!r}")
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         connected = find_connection(connection)
         if connected is None:
             raise ConflictError(f"organization {organization!r} is not connected with QuickBooks")
@@ -99,15 +93,6 @@ def resolve(
             link=link,
         )
     console.print(literal(f"Conflict {decided.id} is decided: {decided.winner}."))
-
-
-@contextmanager
-def _scope(slug: str) -> Iterator[Connection]:
-    with (
-        open_database(load_settings(), application_name=person()[:63]) as engine,
-        organization_scope(engine, find_organization(engine, slug).id) as connection,
-    ):
-        yield connection
 
 
 def _show(conflict: Conflict) -> None:
