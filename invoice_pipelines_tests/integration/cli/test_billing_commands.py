@@ -16,6 +16,7 @@ import pytest
 from invoice_pipelines.cli.main import main
 from invoice_pipelines.cli.output import console
 from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.roles import APP
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.conftest import clone_template
 
@@ -75,7 +76,7 @@ class Terminal:
 def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str) -> Terminal:
     """A terminal in a home with an organization and the files. The server runs throughout, as under `up`."""
     clone_template(server, template, "billing_commands")
-    url = server.url("billing_commands").render_as_string(hide_password=False)
+    url = server.url("billing_commands", APP).render_as_string(hide_password=False)
     terminal = Terminal(tmp_path_factory.mktemp("billing"), url)
     for name, content in FILES.items():
         (terminal.home / name).write_text(content, encoding="utf-8")

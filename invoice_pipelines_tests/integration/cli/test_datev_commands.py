@@ -54,7 +54,7 @@ def receive(engine: Engine, organization_id: UUID, originals: UPath, number: int
 def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str) -> Terminal:
     """A terminal in a home with an organization, four validated invoices and the files."""
     clone_template(server, template, "datev_commands")
-    url = server.url("datev_commands")
+    url = server.url("datev_commands", APP)
     terminal = Terminal(tmp_path_factory.mktemp("datev"), url.render_as_string(hide_password=False))
     for name, content in FILES.items():
         (terminal.home / name).write_text(content, encoding="utf-8")

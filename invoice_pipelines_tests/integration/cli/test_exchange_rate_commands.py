@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import clone_template
 from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
 
@@ -26,7 +27,7 @@ ORDERS = (
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str) -> Terminal:
     clone_template(server, template, "exchange_rate_commands")
-    url = server.url("exchange_rate_commands").render_as_string(hide_password=False)
+    url = server.url("exchange_rate_commands", APP).render_as_string(hide_password=False)
     terminal = Terminal(tmp_path_factory.mktemp("rates"), url)
     registered = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR", "--vat-id", "DE123456788"]
     added = terminal.run("organizations", "add", "acme", "--name", "Acme GmbH", *registered)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from invoice_pipelines.cli.output import console, one_line, styled, table
 from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import clone_template
 from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
 from invoice_pipelines_tests.integration.cli.test_commands import run
@@ -60,7 +61,7 @@ def test_stored_documents_are_named_as_they_are(
     folder: Path, tmp_path: Path, server: EmbeddedServer, template: str
 ) -> None:
     clone_template(server, template, "hostile_names")
-    terminal = Terminal(tmp_path, server.url("hostile_names").render_as_string(hide_password=False))
+    terminal = Terminal(tmp_path, server.url("hostile_names", APP).render_as_string(hide_password=False))
     place = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
     assert terminal.run("organizations", "add", "acme", "--name", "[/red] GmbH", *place).returncode == 0
     uploaded = terminal.acme("upload", *(str(folder / name) for name in NAMES))

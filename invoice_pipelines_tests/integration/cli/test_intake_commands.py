@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import clone_template
 from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
@@ -19,7 +20,7 @@ from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 @pytest.fixture(scope="module")
 def url(server: EmbeddedServer, template: str) -> str:
     clone_template(server, template, "intake_commands")
-    return server.url("intake_commands").render_as_string(hide_password=False)
+    return server.url("intake_commands", APP).render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_statistics_and_what_is_stuck(terminal: Terminal, url: str) -> None:
 def test_history_is_read_again_dry_first_and_written_when_asked(terminal: Terminal, url: str, tmp_path: Path) -> None:
     upload = uploaded(terminal, "old.xml", UBL.replace("2026-001", "R-1").encode())
     assert terminal.acme("intake", "process", upload).returncode == 0
-    owner = create_login_engine(url)
+    owner = create_login_engine(make_url(url).set(username="postgres"))
     with owner.begin() as connection:
         connection.execute(
             text(

@@ -37,7 +37,9 @@ def terminal(
 ) -> Terminal:
     """A terminal with an organization that has issued five invoices to one customer, and a mail server without IMAP."""
     clone_template(server, template, DATABASE)
-    terminal = Terminal(tmp_path_factory.mktemp("messages"), server.url(DATABASE).render_as_string(hide_password=False))
+    terminal = Terminal(
+        tmp_path_factory.mktemp("messages"), server.url(DATABASE, APP).render_as_string(hide_password=False)
+    )
     terminal.environment |= {
         "INVOICE_PIPELINES_SMTP_HOST": "127.0.0.1",
         "INVOICE_PIPELINES_SMTP_PORT": str(mail.smtp_port),

@@ -14,6 +14,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.roles import APP
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
 from invoice_pipelines_tests.conftest import clone_template
 from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
@@ -36,7 +37,7 @@ def terminal(
 ) -> Terminal:
     """A terminal in a home with an organization that is not connected yet."""
     clone_template(server, template, "quickbooks_commands")
-    url = server.url("quickbooks_commands").render_as_string(hide_password=False)
+    url = server.url("quickbooks_commands", APP).render_as_string(hide_password=False)
     terminal = Terminal(tmp_path_factory.mktemp("quickbooks"), url)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -10,6 +10,7 @@ from PIL import Image
 
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.roles import APP
 from invoice_pipelines.intake.stages.stages import make_intake, parse_uploads, validate_invoices
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
@@ -22,7 +23,7 @@ from invoice_pipelines_tests.integration.intake.review.pages import page_of
 def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str) -> Terminal:
     """A terminal in a home with an organization."""
     clone_template(server, template, "review_commands")
-    url = server.url("review_commands").render_as_string(hide_password=False)
+    url = server.url("review_commands", APP).render_as_string(hide_password=False)
     terminal = Terminal(tmp_path_factory.mktemp("review"), url)
     place = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
     added = terminal.run("organizations", "add", "acme", "--name", "Acme GmbH", *place)
