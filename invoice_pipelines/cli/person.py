@@ -1,8 +1,19 @@
-"""Holds who the audit trail says did what the command line did."""
+"""Who works at the command line, by whom the audit trail says that something was done, and in which organization."""
 
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
+from invoice_pipelines.database.access import open_database
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import load_settings
+
+LONGEST_NAME = 63
+"""PostgreSQL cuts off the names of applications behind it."""
 
 
 def person() -> str:
@@ -11,3 +22,18 @@ def person() -> str:
         return f"command line: {getpass.getuser()}"
     except (KeyError, OSError):  # a user without a name, as in containers
         return "command line"
+
+
+@contextmanager
+def opened(slug: str) -> Iterator[OrganizationContext]:
+    """The organization with a slug. Raises OrganizationError where there is none."""
+    settings = load_settings()
+    with open_database(settings, application_name=person()[:LONGEST_NAME]) as engine:
+        yield OrganizationContext.of(engine, slug, settings, person())
+
+
+@contextmanager
+def scope_of(slug: str) -> Iterator[Connection]:
+    """One transaction in the organization with a slug."""
+    with opened(slug) as organization, organization.scope() as connection:
+        yield connection

@@ -27,9 +27,8 @@ from invoice_pipelines.billing.requests import order_ids
 from invoice_pipelines.billing.rows import GIVEN_TWICE
 from invoice_pipelines.billing.sales_orders import AddedOrder, NewLine, add_orders
 from invoice_pipelines.cli.billing.csv_files import FileProblem, Record, read_csv, write_records
-from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, table
-from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings

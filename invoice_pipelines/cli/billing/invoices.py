@@ -28,9 +28,8 @@ from invoice_pipelines.billing.receivables.receivables import BUCKETS, CurrencyA
 from invoice_pipelines.billing.requests import parse_date
 from invoice_pipelines.cli.billing import payments
 from invoice_pipelines.cli.delivery import invoice_documents
-from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, styled, table
-from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.organizations import find_organization

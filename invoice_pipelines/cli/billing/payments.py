@@ -19,9 +19,8 @@ from invoice_pipelines.billing.payments import (
     void_payment,
 )
 from invoice_pipelines.billing.requests import parse_date
-from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, table
-from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.person import person, scope_of
 
 Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 Number = Annotated[str, typer.Argument(help="Number of the invoice.", metavar="NUMBER")]

@@ -10,9 +10,8 @@ from typing import Annotated, get_type_hints
 import typer
 
 from invoice_pipelines.cli.batch.work import Slug
-from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, literal, table
-from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.cli.registered import CHANNEL
 from invoice_pipelines.delivery.messages.fields import Fields, sample_fields
 from invoice_pipelines.delivery.messages.templates import (

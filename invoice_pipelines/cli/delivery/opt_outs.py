@@ -8,9 +8,8 @@ from uuid import UUID
 import typer
 
 from invoice_pipelines.cli.batch.work import Slug
-from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, literal, table
-from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.cli.registered import CHANNEL
 from invoice_pipelines.delivery.messages.opt_outs import add_opt_out, end_opt_out, list_opt_outs
 from invoice_pipelines.delivery.values import DeliveryError

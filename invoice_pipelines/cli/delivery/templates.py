@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, table
-from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.delivery.rendering.bundle import project_files
 from invoice_pipelines.delivery.rendering.template_checks import not_accessible
 from invoice_pipelines.delivery.rendering.template_files import (

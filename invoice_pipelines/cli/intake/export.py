@@ -8,9 +8,8 @@ from uuid import UUID
 import typer
 
 from invoice_pipelines.cli.intake.datev import show_refused
-from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, table
-from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.intake.exports.datev.ledger import Sum

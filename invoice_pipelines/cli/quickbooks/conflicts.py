@@ -7,9 +7,8 @@ from uuid import UUID
 
 import typer
 
-from invoice_pipelines.cli.organization import scope_of
 from invoice_pipelines.cli.output import console, literal, table
-from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.quickbooks.conflicts.conflicts import Conflict, ConflictError, find_conflict, list_conflicts
 from invoice_pipelines.quickbooks.connection.connections import find_connection
 
