@@ -1,4 +1,4 @@
-"""Holds every setting of the project, typed, in one place. Values come from the environment.
+"""Every setting of the project, typed, in one place. Values come from the environment.
 
 The table in docs/settings.md is made from this module. Secrets are `SecretStr`, so that they never stand in a log.
 """

@@ -1,4 +1,4 @@
-"""Holds what is done to Dagster's storage before its processes start. Runs in a process of its own."""
+"""What is done to Dagster's storage before its processes start. Runs in a process of its own."""
 
 from __future__ import annotations
 

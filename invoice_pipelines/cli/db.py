@@ -1,4 +1,4 @@
-"""Holds the commands of `db`."""
+"""The commands of `db`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds in which language a command tells what is wrong with a document: English or German."""
+"""In which language a command tells what is wrong with a document: English or German."""
 
 from __future__ import annotations
 

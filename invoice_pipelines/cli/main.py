@@ -1,4 +1,4 @@
-"""Holds the command line as a whole: which commands there are, and how errors are shown."""
+"""The command line as a whole: which commands there are, and how errors are shown."""
 
 from __future__ import annotations
 

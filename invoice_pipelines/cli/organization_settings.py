@@ -1,4 +1,4 @@
-"""Holds the command `organizations settings`: what an organization chooses for itself, shown and changed by name."""
+"""The command `organizations settings`: what an organization chooses for itself, shown and changed by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the commands of `organizations`."""
+"""The commands of `organizations`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what commands print with: the console for people, and the consoles' common forms.
+"""What commands print with: the console for people, and the consoles' common forms.
 
 Names of files, numbers of invoices and messages from outside are data, and are shown as they are: rich would take
 `[red]` in them for markup, and a terminal would take control characters for commands. So every string that is printed

@@ -1,4 +1,4 @@
-"""Holds the command `up`."""
+"""The command `up`."""
 
 from __future__ import annotations
 

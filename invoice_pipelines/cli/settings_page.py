@@ -1,4 +1,4 @@
-"""Holds how docs/settings.md is made: one table of every setting, from the settings themselves."""
+"""How docs/settings.md is made: one table of every setting, from the settings themselves."""
 
 from __future__ import annotations
 

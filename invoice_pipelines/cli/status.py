@@ -1,4 +1,4 @@
-"""Holds the command `status`."""
+"""The command `status`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the processes of one installation: PostgreSQL, the code server, the daemon and the webserver.
+"""The processes of one installation: PostgreSQL, the code server, the daemon and the webserver.
 
 They are started together, watched, and stopped together. What they share, they get by their environment.
 """

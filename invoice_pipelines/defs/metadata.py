@@ -1,4 +1,4 @@
-"""Holds how counts, tables and charts are shown in the Dagster UI, whatever the domain. Nothing is counted here."""
+"""How counts, tables and charts are shown in the Dagster UI, whatever the domain. Nothing is counted here."""
 
 from __future__ import annotations
 

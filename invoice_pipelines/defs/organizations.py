@@ -1,4 +1,4 @@
-"""Holds the partitions, one per organization, and the sensor that keeps them in step with the registry."""
+"""The partitions, one per organization, and the sensor that keeps them in step with the registry."""
 
 import dagster as dg
 

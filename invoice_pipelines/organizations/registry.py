@@ -1,4 +1,4 @@
-"""Holds the registry of organizations: adding, finding, listing, removing. No business records."""
+"""The registry of organizations: adding, finding, listing, removing. No business records."""
 
 from __future__ import annotations
 

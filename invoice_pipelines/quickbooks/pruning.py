@@ -1,4 +1,4 @@
-"""Holds how what nobody needs any more is removed: batches that were answered long ago, and counts of old calls.
+"""How what nobody needs any more is removed: batches that were answered long ago, and counts of old calls.
 
 Mappings, conflicts, payments and events stay: they say what became of money, and who decided.
 """

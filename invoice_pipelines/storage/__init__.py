@@ -1,4 +1,4 @@
-"""Holds the files of all organizations: originals (blobs), exports and the inboxes that people drop files into.
+"""The files of all organizations: originals (blobs), exports and the inboxes that people drop files into.
 
 A place is a `UPath`: a local folder, `s3://bucket/prefix` or `gs://bucket/prefix`. What a file means, and which files
 have been seen before, is written in PostgreSQL, not here.

@@ -1,4 +1,4 @@
-"""Holds how originals and export files are written and read back.
+"""How originals and export files are written and read back.
 
 A blob is addressed by what it holds: `<root>/<organization id>/<first two digits>/<sha256>`. It never changes, so
 storing it again is harmless, also by two processes at once.

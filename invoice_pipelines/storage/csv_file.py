@@ -1,4 +1,4 @@
-"""Holds the form of every CSV file that is exported, whatever is in it."""
+"""The form of every CSV file that is exported, whatever is in it."""
 
 from __future__ import annotations
 

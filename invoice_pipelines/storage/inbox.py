@@ -1,4 +1,4 @@
-"""Holds how the files of an inbox are listed, read and removed; whether a file is new is for `intake` to say.
+"""How the files of an inbox are listed, read and removed; whether a file is new is for `intake` to say.
 
 Everything in an inbox is untrusted: names, links, and files that change while they are read.
 """

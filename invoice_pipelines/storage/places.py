@@ -1,4 +1,4 @@
-"""Holds what blobs and inboxes share: from a setting to a place, errors, and durable writes in local folders.
+"""What blobs and inboxes share: from a setting to a place, errors, and durable writes in local folders.
 
 POSIX only: the promises rest on `rename` and `fsync` of a folder.
 """

@@ -1,4 +1,4 @@
-"""Holds the command group `batch`: asking for work in bulk, and looking after batch jobs of all kinds."""
+"""The command group `batch`: asking for work in bulk, and looking after batch jobs of all kinds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the command `batch documents`: asking for the documents of many issued invoices."""
+"""The command `batch documents`: asking for the documents of many issued invoices."""
 
 from __future__ import annotations
 

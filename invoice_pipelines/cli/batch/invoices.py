@@ -1,4 +1,4 @@
-"""Holds the command `batch invoices`: asking for the invoices of sales orders, and what follows their issue."""
+"""The command `batch invoices`: asking for the invoices of sales orders, and what follows their issue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the commands that list batch jobs of all kinds, cancel, retry and run them."""
+"""The commands that list batch jobs of all kinds, cancel, retry and run them."""
 
 from __future__ import annotations
 

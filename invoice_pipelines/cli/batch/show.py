@@ -1,4 +1,4 @@
-"""Holds the command `batch show`: one batch job, who did what to it, and its items."""
+"""The command `batch show`: one batch job, who did what to it, and its items."""
 
 from __future__ import annotations
 

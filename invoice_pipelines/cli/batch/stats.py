@@ -1,4 +1,4 @@
-"""Holds the command `batch stats`: how batch jobs go, by kind."""
+"""The command `batch stats`: how batch jobs go, by kind."""
 
 from __future__ import annotations
 

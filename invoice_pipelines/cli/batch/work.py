@@ -1,4 +1,4 @@
-"""Holds what the commands of `batch` share: how a job is worked through in this process or waited for, and its report.
+"""What the commands of `batch` share: how a job is worked through in this process or waited for, and its report.
 
 What can be done here is a table of kinds; a job of another kind is left to Dagster.
 """

@@ -1,4 +1,4 @@
-"""Holds how CSV files are read and written to the database in chunks, with each wrong row left out and named."""
+"""How CSV files are read and written to the database in chunks, with each wrong row left out and named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the commands about exchange rates, by which VAT of invoices in other currencies is stated in the seller's."""
+"""The commands about exchange rates, by which VAT of invoices in other currencies is stated in the seller's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the commands that take CSV files (`customers import`, `items import`, `tax-rates import`, `orders import`), and
+"""The commands that take CSV files (`customers import`, `items import`, `tax-rates import`, `orders import`), and
 `orders status`.
 
 A wrong row is named with its line and field and left out; it stops nothing else.

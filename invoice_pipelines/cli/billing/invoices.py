@@ -1,4 +1,4 @@
-"""Holds the commands of `invoices`: looking at issued invoices and at what is due, voiding and crediting.
+"""The commands of `invoices`: looking at issued invoices and at what is due, voiding and crediting.
 
 Those about payments are in `payments`.
 """

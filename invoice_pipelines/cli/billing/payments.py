@@ -1,4 +1,4 @@
-"""Holds the commands of `invoices` about payments: recording what came in, showing it, taking it back."""
+"""The commands of `invoices` about payments: recording what came in, showing it, taking it back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the commands of `datev`: an organization's settings, account rules, suppliers and rates, and what waits."""
+"""The commands of `datev`: an organization's settings, account rules, suppliers and rates, and what waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the commands of `intake`: what operators do about received invoices, and what they ask."""
+"""The commands of `intake`: what operators do about received invoices, and what they ask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the commands of `review`: the received invoices that wait for a person, and what to do about them."""
+"""The commands of `review`: the received invoices that wait for a person, and what to do about them."""
 
 from __future__ import annotations
 

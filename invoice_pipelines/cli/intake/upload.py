@@ -1,4 +1,4 @@
-"""Holds the command `upload`."""
+"""The command `upload`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the address on this machine to which QuickBooks sends a person's browser back."""
+"""The address on this machine to which QuickBooks sends a person's browser back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the commands of `quickbooks`: connecting an organization with its company, and looking after the connection."""
+"""The commands of `quickbooks`: connecting an organization with its company, and looking after the connection."""
 
 from __future__ import annotations
 

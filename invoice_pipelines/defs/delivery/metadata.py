@@ -1,4 +1,4 @@
-"""Holds how the work on documents and messages is shown in the Dagster UI. Nothing is counted here."""
+"""How the work on documents and messages is shown in the Dagster UI. Nothing is counted here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how DATEV exports are shown in the Dagster UI. Nothing is counted here."""
+"""How DATEV exports are shown in the Dagster UI. Nothing is counted here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how the reports of the intake's stages are shown in the Dagster UI. Nothing is counted here."""
+"""How the reports of the intake's stages are shown in the Dagster UI. Nothing is counted here."""
 
 from __future__ import annotations
 

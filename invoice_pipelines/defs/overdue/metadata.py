@@ -1,4 +1,4 @@
-"""Holds how a run that looked for overdue invoices is shown in the Dagster UI. Nothing is counted here."""
+"""How a run that looked for overdue invoices is shown in the Dagster UI. Nothing is counted here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the jobs that keep the queue and Dagster's own records in order, whatever the domain."""
+"""The jobs that keep the queue and Dagster's own records in order, whatever the domain."""
 
 import time
 from datetime import UTC, datetime, timedelta

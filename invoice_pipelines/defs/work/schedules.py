@@ -1,4 +1,4 @@
-"""Holds the schedules that keep the queue and Dagster's own records in order, whatever the domain."""
+"""The schedules that keep the queue and Dagster's own records in order, whatever the domain."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""Holds the sensor that says of each failed run whose it was and why it failed."""
+"""The sensor that says of each failed run whose it was and why it failed."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""Holds how an answer of QuickBooks is read, in whichever shape it comes: a document, or a fault.
+"""How an answer of QuickBooks is read, in whichever shape it comes: a document, or a fault.
 
 Faults come as JSON in two spellings, as XML although JSON was asked for, as HTML of a gateway, inside an answer with
 status 200, and cut off in the middle. Nothing here raises anything but `Fault`.

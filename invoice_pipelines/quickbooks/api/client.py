@@ -1,4 +1,4 @@
-"""Holds the client: what can be asked of one QuickBooks company, and in what form it answers.
+"""The client: what can be asked of one QuickBooks company, and in what form it answers.
 
 Each call takes its turn at the limiter that all processes share, goes out with a valid token, is repeated where that
 cannot do harm, is counted and leaves a line in the log. How that is done is in `transport`; a write whose outcome is

@@ -1,4 +1,4 @@
-"""Holds how the settings of a company are read from its `CompanyInfo` and `Preferences`."""
+"""How the settings of a company are read from its `CompanyInfo` and `Preferences`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how countries are written: ISO 3166-1 codes of two and three letters, and usual names of the frequent ones."""
+"""How countries are written: ISO 3166-1 codes of two and three letters, and usual names of the frequent ones."""
 
 from __future__ import annotations
 

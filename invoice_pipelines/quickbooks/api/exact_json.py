@@ -1,4 +1,4 @@
-"""Holds JSON in which amounts stay what they are: numbers with a point are Decimal, in both directions.
+"""JSON in which amounts stay what they are: numbers with a point are Decimal, in both directions.
 
 The json module reads Decimal but does not write it, hence `dumps`.
 """

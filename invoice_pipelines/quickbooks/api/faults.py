@@ -1,4 +1,4 @@
-"""Holds what can go wrong when QuickBooks is asked: one fault type, and what each code means for the caller.
+"""What can go wrong when QuickBooks is asked: one fault type, and what each code means for the caller.
 
 How the many shapes of an answer are read into a fault is in `answers`; what is done about a fault is in `client`, in
 the push and in the pull.

@@ -1,4 +1,4 @@
-"""Holds what a QuickBooks company is set to, and what an organization chooses for its sync."""
+"""What a QuickBooks company is set to, and what an organization chooses for its sync."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how request ids are made from our own ids, so that a repetition after a crash has the id of the first try.
+"""How request ids are made from our own ids, so that a repetition after a crash has the id of the first try.
 
 QuickBooks answers a request id that it has seen with what it answered then, and does nothing. So the form of these ids
 is for ever: with another one, what was sent before a new version came and is repeated after it would be done twice.

@@ -1,4 +1,4 @@
-"""Holds how many calls each company costs, by the hour: limits are per minute, and Intuit charges for reads."""
+"""How many calls each company costs, by the hour: limits are per minute, and Intuit charges for reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the conflict log: what both sides changed, and what a person must decide. Deciding is in `decisions`.
+"""The conflict log: what both sides changed, and what a person must decide. Deciding is in `decisions`.
 
 Kinds of conflicts: `field`, both sides changed a field; `ambiguous`, a record of QuickBooks that could be one of ours
 but is not so by the exact rule; `unusable`, a record that cannot be stored here; `item_type` and `sku_taken`, items

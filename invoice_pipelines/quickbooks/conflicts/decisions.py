@@ -1,4 +1,4 @@
-"""Holds what a person does with a conflict: shows which side counts, or another value, or which record is which.
+"""What a person does with a conflict: shows which side counts, or another value, or which record is which.
 
 It is applied here at once and put into the push queue where QuickBooks has to learn of it; who decided, and when, is
 kept with the conflict and as an event.

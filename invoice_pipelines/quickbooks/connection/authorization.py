@@ -1,4 +1,4 @@
-"""Holds how a person of the company allows the connection: the page that is opened, and what comes back from it.
+"""How a person of the company allows the connection: the page that is opened, and what comes back from it.
 
 QuickBooks sends the person's browser back with a code, the company and our `state`. The state is a secret that is kept
 as its hash, ends after some minutes, is good once, and only for the organization and the person that asked for it: so

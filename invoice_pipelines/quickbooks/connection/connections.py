@@ -1,4 +1,4 @@
-"""Holds the connection of an organization with its QuickBooks company: making it, finding it, ending it.
+"""The connection of an organization with its QuickBooks company: making it, finding it, ending it.
 
 How a person allows the connection is in `authorization`, what becomes of tokens in `tokens`, pauses in `pauses`.
 """

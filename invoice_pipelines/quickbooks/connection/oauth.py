@@ -1,4 +1,4 @@
-"""Holds what is said to Intuit's authorization server: codes and refresh tokens for new tokens, and giving them back.
+"""What is said to Intuit's authorization server: codes and refresh tokens for new tokens, and giving them back.
 
 What is done with tokens is in `tokens`. Nothing here logs or repeats what it sends or gets.
 """

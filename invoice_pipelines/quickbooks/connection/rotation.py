@@ -1,4 +1,4 @@
-"""Holds the change of keys: all stored tokens are encrypted anew with the first key of the settings."""
+"""The change of keys: all stored tokens are encrypted anew with the first key of the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the tokens of one connection: who has a valid one, and who gets a new one when it ends.
+"""The tokens of one connection: who has a valid one, and who gets a new one when it ends.
 
 Many processes find the same token expired at the same moment, and each refresh may end the refresh token before it. So
 a refresh is made under the lock of the connection's row (the only call that is made inside a transaction), and those

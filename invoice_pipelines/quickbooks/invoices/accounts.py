@@ -1,4 +1,4 @@
-"""Holds which accounts of a company a new item is booked to."""
+"""Which accounts of a company a new item is booked to."""
 
 from __future__ import annotations
 

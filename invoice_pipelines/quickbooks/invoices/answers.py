@@ -1,4 +1,4 @@
-"""Holds what QuickBooks made of an invoice that was sent: where its answer is not what was sent, and what its refusals
+"""What QuickBooks made of an invoice that was sent: where its answer is not what was sent, and what its refusals
 mean where they say too little.
 """
 

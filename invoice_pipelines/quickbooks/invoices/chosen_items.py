@@ -1,4 +1,4 @@
-"""Holds how the items that an organization names for lines without one are found in its QuickBooks company."""
+"""How the items that an organization names for lines without one are found in its QuickBooks company."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how an issued invoice is written as an Invoice of QuickBooks, and what is checked before it is sent.
+"""How an issued invoice is written as an Invoice of QuickBooks, and what is checked before it is sent.
 
 An issued invoice never changes, so neither does its document. Amounts are ours to the cent: a line says a quantity and
 a price only where their product is its amount exactly (QuickBooks refuses others, code 6070); the discount on the whole

@@ -1,4 +1,4 @@
-"""Holds at which exchange rates foreign invoices are booked in QuickBooks."""
+"""At which exchange rates foreign invoices are booked in QuickBooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how an invoice that was voided here is voided in QuickBooks.
+"""How an invoice that was voided here is voided in QuickBooks.
 
 Each is read first, as any payment moves its SyncToken, and a void is refused while one is applied. One that is void or
 deleted there already needs no call. A refusal is final: a person decides whether the payment or the void stands.

@@ -1,4 +1,4 @@
-"""Holds how a Payment, CreditMemo or RefundReceipt of QuickBooks is read, and which payments of ours it stands for.
+"""How a Payment, CreditMemo or RefundReceipt of QuickBooks is read, and which payments of ours it stands for.
 
 Pure functions on plain values; what is kept and booked of them is in `payments`. A payment of QuickBooks may stand for
 up to three of ours: the money that came in, credit that was used with it, and money that went back through it.

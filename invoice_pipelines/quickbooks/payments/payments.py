@@ -1,4 +1,4 @@
-"""Holds how payments, credit memos and refunds of QuickBooks are kept, and booked on our invoices.
+"""How payments, credit memos and refunds of QuickBooks are kept, and booked on our invoices.
 
 What was read is kept whole in quickbooks.payment; billing gets what concerns our invoices and customers. QuickBooks is
 the truth of it: each version is booked as it is now, and billing finds the difference. How a document is read is in

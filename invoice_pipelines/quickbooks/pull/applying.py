@@ -1,4 +1,4 @@
-"""Holds how customers and items that were read become records here: merged, linked or made, a chunk at a time.
+"""How customers and items that were read become records here: merged, linked or made, a chunk at a time.
 
 What the two differ in is a `Kind` (see `customers` and `items`). A chunk is a fixed number of statements, whatever its
 size; what is decided in between is decided on values, by `merge`. It all happens in the transaction of the connection,

@@ -1,4 +1,4 @@
-"""Holds what is special about customers: how those of QuickBooks find ours, what a new one needs, who was merged.
+"""What is special about customers: how those of QuickBooks find ours, what a new one needs, who was merged.
 
 A name that differs in case only is the same name. Records are linked by the exact rule alone: the same name, and the
 same email where both have one, and only one of ours that fits. Anything else with the same name is for a person.

@@ -1,4 +1,4 @@
-"""Holds what is special about items: how those of QuickBooks find ours, what a new one needs, whose price counts.
+"""What is special about items: how those of QuickBooks find ours, what a new one needs, whose price counts.
 
 An item is linked by its SKU, else by its name where no SKU speaks against it. Price and active state are always those
 of QuickBooks: what was changed here alone is taken back.

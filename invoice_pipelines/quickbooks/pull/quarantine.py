@@ -1,4 +1,4 @@
-"""Holds how a page is read in which some row cannot be read: that row is set aside, the others pass.
+"""How a page is read in which some row cannot be read: that row is set aside, the others pass.
 
 QuickBooks refuses a whole page for one row that it cannot show, such as one with an email address that it takes no
 more (4002), or breaks on it (10000).

@@ -1,4 +1,4 @@
-"""Holds where the reading of a company stands, per entity: up to when all changes are here, and what is under way."""
+"""Where the reading of a company stands, per entity: up to when all changes are here, and what is under way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what a push decides: what is to be done for each subject in its present state, and the documents for that.
+"""What a push decides: what is to be done for each subject in its present state, and the documents for that.
 
 An entry of the queue says "look at it" and nothing else, so the same subject twice, or late, does no harm. All of it
 happens in one transaction that stores the batch as well; subjects of which something is under way are left alone.

@@ -1,4 +1,4 @@
-"""Holds the three-way merge of one record: pure, no database, no clock, the same answer whenever it is repeated.
+"""The three-way merge of one record: pure, no database, no clock, the same answer whenever it is repeated.
 
 A record is its synced fields (see `fields`). `base` is what both sides had when they last agreed. A field that changed
 on one side flows to the other; one that changed on both, to different values, is a conflict, which a rule decides.

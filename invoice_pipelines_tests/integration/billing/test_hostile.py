@@ -20,7 +20,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.books import books_of_orders
 from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
-from invoice_pipelines_tests.integration.billing.test_corrections import told
+from invoice_pipelines_tests.integration.billing.ledger.test_corrections import told
 from invoice_pipelines_tests.support.sizes import example_count, size
 
 

@@ -14,7 +14,7 @@ from invoice_pipelines.cli.output import console, one_line, styled, table
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 from invoice_pipelines_tests.integration.cli.test_commands import run
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 

@@ -25,7 +25,7 @@ from invoice_pipelines.database.roles import APP
 from invoice_pipelines.database.schema import Comparison, SchemaError, read_state, require_current
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.integration.billing.conftest import open_desk
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 
 ASK = [str(Path(sys.executable).parent / "invoice-pipelines")]
 

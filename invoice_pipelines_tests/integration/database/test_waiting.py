@@ -19,7 +19,7 @@ from invoice_pipelines.database.errors import explain, holders_of, sqlstate
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.work import create_job, drain, get_job
 from invoice_pipelines_tests.integration.billing.conftest import open_desk as open_sales_desk
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 from invoice_pipelines_tests.integration.cli.test_commands import run
 from invoice_pipelines_tests.integration.work.conftest import EFFECTS, KIND, leave_effects
 from invoice_pipelines_tests.integration.work.conftest import open_desk as open_work_desk

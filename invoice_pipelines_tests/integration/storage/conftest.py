@@ -1,4 +1,4 @@
-"""Holds the places that storage is tested on: a folder, and S3 behind a real socket."""
+"""The places that storage is tested on: a folder, and S3 behind a real socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds an organization that sells and is connected with QuickBooks, and short ways to look at both sides."""
+"""An organization that sells and is connected with QuickBooks, and short ways to look at both sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how numbers and dates are understood: exactly or not at all."""
+"""How numbers and dates are understood: exactly or not at all."""
 
 from __future__ import annotations
 

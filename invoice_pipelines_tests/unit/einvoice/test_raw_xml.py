@@ -1,4 +1,4 @@
-"""Holds that the JSON form of a document loses nothing that the document says."""
+"""That the JSON form of a document loses nothing that the document says."""
 
 from __future__ import annotations
 

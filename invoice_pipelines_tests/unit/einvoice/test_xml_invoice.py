@@ -1,4 +1,4 @@
-"""Holds what a person sees in the reading of an XML invoice, on samples written by hand."""
+"""What a person sees in the reading of an XML invoice, on samples written by hand."""
 
 from __future__ import annotations
 

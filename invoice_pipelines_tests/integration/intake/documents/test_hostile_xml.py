@@ -1,4 +1,4 @@
-"""Holds that XML made to harm is refused with a reason, at once, and without touching files or network."""
+"""That XML made to harm is refused with a reason, at once, and without touching files or network."""
 
 from __future__ import annotations
 

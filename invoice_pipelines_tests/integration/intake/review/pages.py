@@ -1,4 +1,4 @@
-"""Holds drawn invoices of one supplier whose number stands beside a label that no invoice has."""
+"""Drawn invoices of one supplier whose number stands beside a label that no invoice has."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from invoice_pipelines.quickbooks.pull.pull import pull
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 from invoice_pipelines_tests.integration.quickbooks.conftest import connect_organization
 from invoice_pipelines_tests.support.quickbooks.pushing import INVOICE, QUICK, House, line, open_house
 

@@ -1,4 +1,4 @@
-"""Holds one invoice written by hand in each syntax, and PDFs to carry them. UBL and CII say the same throughout."""
+"""One invoice written by hand in each syntax, and PDFs to carry them. UBL and CII say the same throughout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what the tests of the review lane do again and again: judge, look, decide, upload drawn invoices."""
+"""What the tests of the review lane do again and again: judge, look, decide, upload drawn invoices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds that real e-invoices are read: against values taken from them by other means, and against another reader."""
+"""That real e-invoices are read: against values taken from them by other means, and against another reader."""
 
 from __future__ import annotations
 

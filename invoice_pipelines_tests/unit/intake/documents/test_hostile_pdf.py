@@ -1,4 +1,4 @@
-"""Holds that PDFs made to harm, or harmed on their way, cost neither memory nor time nor the process."""
+"""That PDFs made to harm, or harmed on their way, cost neither memory nor time nor the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds which of the invoices in a PDF is read, and that nothing about it is passed over in silence."""
+"""Which of the invoices in a PDF is read, and that nothing about it is passed over in silence."""
 
 from __future__ import annotations
 

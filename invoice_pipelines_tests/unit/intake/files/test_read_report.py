@@ -1,4 +1,4 @@
-"""Holds what `invoice-pipelines read --jsonl` shows for a file, and in which order files come."""
+"""What `invoice-pipelines read --jsonl` shows for a file, and in which order files come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds pictures of pages that tests draw, with the words that stand on them."""
+"""Pictures of pages that tests draw, with the words that stand on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds the drawing of small PDFs for tests: texts at places of an A4 page, in points from the top left corner."""
+"""The drawing of small PDFs for tests: texts at places of an A4 page, in points from the top left corner."""
 
 from __future__ import annotations
 

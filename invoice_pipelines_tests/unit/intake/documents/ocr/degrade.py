@@ -1,4 +1,4 @@
-"""Holds what a bad scanner does to a page: skew, uneven light, blur, noise and strong JPEG; the same for a seed."""
+"""What a bad scanner does to a page: skew, uneven light, blur, noise and strong JPEG; the same for a seed."""
 
 from __future__ import annotations
 

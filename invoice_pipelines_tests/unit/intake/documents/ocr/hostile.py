@@ -1,4 +1,4 @@
-"""Holds documents that are made to harm, and a way to make a thousand of them out of good ones: the same for a seed."""
+"""Documents that are made to harm, and a way to make a thousand of them out of good ones: the same for a seed."""
 
 from __future__ import annotations
 

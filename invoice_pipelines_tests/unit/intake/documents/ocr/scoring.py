@@ -1,4 +1,4 @@
-"""Holds how well a page was recognized, measured against words that are known to stand on it.
+"""How well a page was recognized, measured against words that are known to stand on it.
 
 Blanks do not count: text layers have them by rules of their own. Text that is printed but not known (in a logo) does
 not count either.

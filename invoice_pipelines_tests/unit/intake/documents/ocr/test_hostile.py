@@ -1,4 +1,4 @@
-"""Holds that no document harms the process that reads it: a reading or a reason, in bounded time and memory, and
+"""That no document harms the process that reads it: a reading or a reason, in bounded time and memory, and
 nothing in it is ever executed or fetched.
 
 Each document is read as an upload is, and its pages are made into pictures as for OCR, in one process, whose peak

@@ -1,4 +1,4 @@
-"""Holds that pictures of every accepted kind become upright grey pages, and others are refused with a reason."""
+"""That pictures of every accepted kind become upright grey pages, and others are refused with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds that a pool of processes gives every page its result, in order, whatever happens to its processes."""
+"""That a pool of processes gives every page its result, in order, whatever happens to its processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what the embedded engine reads of clean, bad, turned and empty pages, and that it stays on this machine."""
+"""What the embedded engine reads of clean, bad, turned and empty pages, and that it stays on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds that pages of a PDF become pictures as they are shown, and what is made to harm is refused with a reason."""
+"""That pages of a PDF become pictures as they are shown, and what is made to harm is refused with a reason."""
 
 from __future__ import annotations
 

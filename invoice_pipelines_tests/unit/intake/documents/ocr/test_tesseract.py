@@ -1,4 +1,4 @@
-"""Holds what the light engine reads, and that it says what is missing."""
+"""What the light engine reads, and that it says what is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds invoices as companies lay them out, drawn for tests; none is a copy of a real one.
+"""Invoices as companies lay them out, drawn for tests; none is a copy of a real one.
 
 Each has decoys: numbers of customers, orders and deliveries, telephones, bank data, other dates and sums.
 """

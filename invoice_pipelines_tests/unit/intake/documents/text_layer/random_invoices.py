@@ -1,4 +1,4 @@
-"""Holds made-up documents with what is true of them: invoices in six languages and English till receipts, in random
+"""Made-up documents with what is true of them: invoices in six languages and English till receipts, in random
 layouts, as words with boxes. The same seed makes the same document.
 """
 

@@ -1,4 +1,4 @@
-"""Holds how readings are scored against what is true: accuracy, coverage and precision of what is given as sure."""
+"""How readings are scored against what is true: accuracy, coverage and precision of what is given as sure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds how made-up invoices call things, by language, for `random_invoices`.
+"""How made-up invoices call things, by language, for `random_invoices`.
 
 Written from what such documents say, not from the files in `labels/`. What is in `RARE` is held out: nobody may add
 these phrases to the files, so that they measure how far the rules carry beyond the words they know.

@@ -7,7 +7,7 @@ import pytest
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines.workshop.sandbox.mail.faults import Fault
 from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 
 DATABASE = "message_commands"
 

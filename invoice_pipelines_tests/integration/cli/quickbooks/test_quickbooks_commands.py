@@ -17,7 +17,7 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
 from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 
 REALM = "9130001"
 OLD_KEY = Fernet.generate_key().decode()

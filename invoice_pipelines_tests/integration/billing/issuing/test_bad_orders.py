@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event, text
 from invoice_pipelines.billing.processing import process_jobs
 from invoice_pipelines.database import create_app_engine
 from invoice_pipelines_tests.integration.billing.conftest import Desk, line
-from invoice_pipelines_tests.integration.billing.test_outcomes import refuse_prices_of_13
+from invoice_pipelines_tests.integration.billing.issuing.test_outcomes import refuse_prices_of_13
 
 
 @dataclass(frozen=True)

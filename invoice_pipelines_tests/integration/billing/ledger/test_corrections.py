@@ -18,8 +18,8 @@ from invoice_pipelines.billing.payments import payments_of, record_payment, void
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.books import books
 from invoice_pipelines_tests.integration.billing.conftest import RATES, Desk, line, open_desk
+from invoice_pipelines_tests.integration.billing.issuing.test_amounts import assert_clean
 from invoice_pipelines_tests.integration.billing.model import rounded
-from invoice_pipelines_tests.integration.billing.test_amounts import assert_clean
 from invoice_pipelines_tests.integration.billing.ubl import as_ubl
 from invoice_pipelines_tests.support.sizes import example_count
 

@@ -20,7 +20,7 @@ from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 from invoice_pipelines_tests.support.intake.exports.datev.books import invoice, seller, tax
 
 FILES = {

@@ -16,7 +16,7 @@ from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 from invoice_pipelines_tests.integration.quickbooks.conftest import REALM, connected, quickbooks_settings, sandbox
 
 __all__ = ["connected", "quickbooks_settings", "sandbox"]

@@ -11,7 +11,7 @@ import pytest
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines_tests.conftest import fresh_database
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 
 FILES = {
     "rates.csv": "tax_category,rate,name\nS,19,19 %\n",

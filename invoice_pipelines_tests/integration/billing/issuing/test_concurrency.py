@@ -16,7 +16,7 @@ from invoice_pipelines.billing.processing import InvoicingReport, process_jobs
 from invoice_pipelines.database import create_app_engine
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
-from invoice_pipelines_tests.integration.billing.test_corrections import at_once
+from invoice_pipelines_tests.integration.billing.ledger.test_corrections import at_once
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 
 

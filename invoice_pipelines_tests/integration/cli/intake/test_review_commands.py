@@ -15,7 +15,7 @@ from invoice_pipelines.intake.stages.stages import make_intake, parse_uploads, v
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 
 

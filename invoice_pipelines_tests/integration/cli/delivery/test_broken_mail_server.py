@@ -15,8 +15,8 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines_tests.conftest import fresh_database
-from invoice_pipelines_tests.integration.cli.test_batch_delivery import FILES
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Ended, Terminal
+from invoice_pipelines_tests.integration.cli.batch.test_batch_delivery import FILES
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Ended, Terminal
 
 SMTP = "INVOICE_PIPELINES_SMTP_"
 

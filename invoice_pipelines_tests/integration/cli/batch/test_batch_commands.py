@@ -18,7 +18,7 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded, create_job, drain
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Ended, Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Ended, Terminal
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pikepdf
 import pytest
 
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 from invoice_pipelines_tests.support.delivery.press import Press, open_press
 
 

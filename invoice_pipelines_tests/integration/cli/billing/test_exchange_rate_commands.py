@@ -11,7 +11,7 @@ import pytest
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 
 RATES = "Date,USD,JPY,\n2026-02-27,1.0823,160.12,\n2026-02-26,1.08,N/A,\n"
 ORDERS = (

@@ -13,7 +13,7 @@ from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.test_billing_commands import Terminal
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 
 

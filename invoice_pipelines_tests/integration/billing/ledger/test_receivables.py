@@ -39,7 +39,7 @@ from invoice_pipelines.organizations import find_organization, list_organization
 from invoice_pipelines.storage import StorageError
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
-from invoice_pipelines_tests.integration.billing.test_statistics import reading_at_most
+from invoice_pipelines_tests.integration.billing.issuing.test_statistics import reading_at_most
 from invoice_pipelines_tests.support.sizes import example_count
 
 ZONES = ["Pacific/Auckland", "Europe/Berlin", "Pacific/Honolulu"]

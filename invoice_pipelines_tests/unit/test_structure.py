@@ -1,0 +1,47 @@
+"""The order of the house: folders that one can look over, imports that run one way, and loops in one place only."""
+
+import re
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import grimp
+import pytest
+
+import invoice_pipelines
+import invoice_pipelines_tests
+
+PRODUCT = Path(invoice_pipelines.__file__).parent
+TESTS = Path(invoice_pipelines_tests.__file__).parent
+LARGEST_FOLDER = 14
+
+
+@pytest.mark.parametrize("root", [PRODUCT, TESTS], ids=["product", "tests"])
+def test_a_folder_can_be_looked_over(root: Path) -> None:
+    folders = [root, *(folder for folder in root.rglob("*") if folder.is_dir())]
+    modules = {
+        str(folder.relative_to(root)): sum(file.name != "__init__.py" for file in folder.glob("*.py"))
+        for folder in folders
+    }
+    assert {name: count for name, count in modules.items() if count > LARGEST_FOLDER} == {}
+
+
+def test_no_imports_run_in_a_circle_also_those_for_types() -> None:
+    graph = grimp.build_graph("invoice_pipelines", cache_dir=None, exclude_type_checking_imports=False)
+    # A package's own lines are read with each of its modules, so a module that names its package is no circle.
+    order = TopologicalSorter({module: graph.find_modules_directly_imported_by(module) for module in graph.modules})
+    assert len(list(order.static_order())) == len(graph.modules)  # CycleError names the circle
+
+
+def test_threads_and_leases_are_the_engines() -> None:
+    loop = re.compile(r"threading\.Thread\(|extend_lease|heartbeat")
+    found = [
+        str(file.relative_to(PRODUCT))
+        for file in PRODUCT.rglob("*.py")
+        if loop.search(file.read_text("utf-8")) and file.relative_to(PRODUCT).parts[0] not in ("work", "workshop")
+    ]
+    assert found == []
+
+
+def test_modules_say_what_belongs_in_them() -> None:
+    files = [file for root in (PRODUCT, TESTS) for file in root.rglob("*.py")]
+    assert [str(file) for file in files if file.read_text("utf-8").startswith('"""Holds')] == []
