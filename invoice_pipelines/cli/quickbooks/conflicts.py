@@ -1,4 +1,4 @@
-"""Holds `invoice-pipelines conflicts`: what both sides of a sync with QuickBooks changed, and who decides it."""
+"""The commands of `conflicts`: what both sides of a sync with QuickBooks changed, and who decides it."""
 
 from __future__ import annotations
 
