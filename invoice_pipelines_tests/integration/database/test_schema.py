@@ -217,9 +217,10 @@ def test_a_migration_gives_up_in_the_end(database):
     require_current(database.engine)
 
 
+@pytest.mark.direct
 def test_a_command_waits_for_a_migration_under_way_and_then_works(database):
     change(database, "update database.applied_functions set sha256 = 'another'")
-    lock = f"select pg_advisory_lock({schema.MIGRATION_LOCK})"
+    lock = f"select pg_advisory_xact_lock({schema.MIGRATION_LOCK})"
     impatient = create_app_engine(database.app_url, limits=SessionLimits(lock=0.2))
     with open_transaction(database.owner_url, lock), pytest.raises(Exception, match="is being migrated at this moment"):
         require_current(impatient)
