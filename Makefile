@@ -25,8 +25,9 @@ coverage: $(VENV)/.ready  ## the default tests, and which lines of the product t
 	@mkdir -p .coverage
 	@$(BIN)/pytest -q -m "not slow" $(PARALLEL) --cov --cov-report=term
 
+POOLED ?= invoice_pipelines_tests/integration
 test-pooler: $(VENV)/.ready  ## those that need PostgreSQL, through a pgbouncer (Debian's pgbouncer) in transaction mode
-	@$(BIN)/pytest -q -m "not slow" $(PARALLEL) --pooler invoice_pipelines_tests/integration
+	@$(BIN)/pytest -q -m "not slow" $(PARALLEL) --pooler $(POOLED)
 
 test-slow: $(VENV)/.ready  ## the long ones
 	@$(BIN)/pytest -q -m "slow and not alone" $(PARALLEL)
