@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from upath import UPath
 
 from invoice_pipelines.delivery.documents.writing import Made, NotMade, Task, Workshop, Writer, Written
+from invoice_pipelines.processes import peak_memory
 from invoice_pipelines.storage import StorageError, root_path, store_blob
 
 _STORING_THREADS = 4
@@ -92,12 +93,7 @@ class _Server:
 
     def _send(self, number: int | None, answer: str | Made | NotMade) -> None:
         with self._sending:
-            self._connection.send((number, answer, _memory()))
-
-
-def _memory() -> int:
-    """The most bytes that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+            self._connection.send((number, answer, peak_memory()))
 
 
 if __name__ == "__main__":

@@ -11,13 +11,12 @@ import signal
 import socket
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.einvoice.rules.judging import judge_here
 from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
-from invoice_pipelines.processes import receive, send
+from invoice_pipelines.processes import peak_memory, receive, send
 
 
 def main(descriptor: int) -> None:
@@ -33,7 +32,7 @@ def main(descriptor: int) -> None:
     with suppress(EOFError, OSError):
         seconds, memory = receive(connection)
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-        send(connection, ("ready", None, _memory()))
+        send(connection, ("ready", None, peak_memory()))
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the last words of SaxonC may quote the invoice
         while True:
             xml, rules_directory = receive(connection)
@@ -47,23 +46,13 @@ def main(descriptor: int) -> None:
                 answer = ("without rules", str(error))
             except Exception as error:  # noqa: BLE001 (where memory ends, any library may stumble, in any way)
                 answer = ("failed", type(error).__name__)
-            send(connection, (*answer, _memory()))
+            send(connection, (*answer, peak_memory()))
 
 
 def _allow(seconds: int) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     until = int(used.ru_utime + used.ru_stime) + 1 + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-
-
-def _memory() -> int:
-    """The most bytes that this process has held."""
-    with suppress(OSError):
-        # Not `ru_maxrss`, which on Linux also counts what the process held that started this one.
-        for line in Path("/proc/self/status").read_text("ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":

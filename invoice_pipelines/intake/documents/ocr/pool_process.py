@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import signal
 import socket
 import sys
@@ -24,7 +23,7 @@ from invoice_pipelines.intake.documents.ocr.engine import (
     PageImage,
     RecognizedPage,
 )
-from invoice_pipelines.processes import receive, send
+from invoice_pipelines.processes import peak_memory, receive, send
 
 Kind = Literal["ready", "page", "unavailable"]
 Message = tuple[Kind, Any, int]
@@ -78,7 +77,7 @@ def _memory() -> int:
         found = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
         if found:
             return int(found[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak_memory()
 
 
 if __name__ == "__main__":
