@@ -76,3 +76,8 @@ def test_the_exit_code_says_whether_all_bars_hold(value, code, as_json, monkeypa
         assert json.loads(shown) == result(value).as_json()
     else:
         assert ("does not hold" in shown) == (code == 1)
+
+
+@pytest.mark.parametrize("name", benches.BENCHES)
+def test_each_benchmark_is_found_by_its_name(name):
+    assert callable(benches.find_bench(name))
