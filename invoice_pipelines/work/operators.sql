@@ -107,6 +107,7 @@ declare
     job record;
     items record;
     reopened integer;
+    open_items bigint;
     repair jsonb;
 begin
     select e.returned, e.failed, e.cancelled into returned_items, failed_items, cancelled_items
@@ -161,10 +162,15 @@ begin
                 reopened_jobs := reopened_jobs + 1;
                 repair := jsonb_build_object('repair', 'pending again');
             else
+                perform from work.batch_item i
+                where i.organization_id = job.organization_id and i.job_id = job.id and i.status = 'pending'
+                for no key update skip locked;
+                get diagnostics open_items = row_count;
+                continue when open_items < items.pending;  -- one is locked: it is being claimed at this moment
                 perform work.end_stuck_job(job.organization_id, job.id, reopened);
                 ended_jobs := ended_jobs + 1;
-                failed_items := failed_items + items.pending;
-                repair := jsonb_build_object('repair', 'ended', 'items', items.pending);
+                failed_items := failed_items + open_items;
+                repair := jsonb_build_object('repair', 'ended', 'items', open_items);
             end if;
         end if;
         if repair is not null then
@@ -180,6 +186,7 @@ grant execute on function public.cleanup_stuck_batch_jobs(interval) to invoice_p
 set local role invoice_pipelines_owner;
 
 -- Cancels the waiting items of a job that is locked and has ended, and so makes it a cancelled one; returns how many.
+-- An item that is locked is being claimed: claim_items looks at the job, cancels it and counts it after this.
 create or replace function work.cancel_what_waits(organization uuid, job uuid)
 returns bigint
 language plpgsql set plan_cache_mode = force_custom_plan
@@ -188,7 +195,10 @@ declare
     waiting bigint;
 begin
     update work.batch_item i set status = 'cancelled', finished_at = clock_timestamp()
-    where i.organization_id = organization and i.job_id = job and i.status = 'pending';
+    where i.organization_id = organization and i.job_id = job and i.status = 'pending'
+      and i.id in (select p.id from work.batch_item p
+                   where p.organization_id = organization and p.job_id = job and p.status = 'pending'
+                   for no key update skip locked);
     get diagnostics waiting = row_count;
     update work.batch_job j
     set status = 'cancelled', successful_items = c.successful, failed_items = c.failed, skipped_items = c.skipped,
@@ -206,7 +216,7 @@ begin
 end
 $$;
 
--- Fails the open items of a job that is locked and on which work never gets on, and so ends it.
+-- Fails the open items of a job on which work never gets on, and so ends it. The job and they are locked.
 create or replace function work.end_stuck_job(organization uuid, job uuid, reopened integer)
 returns void
 language plpgsql set plan_cache_mode = force_custom_plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.work import (
@@ -13,6 +13,7 @@ from invoice_pipelines.work import (
     OrganizationWork,
     StuckWork,
     Succeeded,
+    cancel_job,
     claim,
     cleanup_stuck,
     create_job,
@@ -207,6 +208,36 @@ def test_a_job_whose_chunk_is_in_work_is_left_alone(lone_desk):
         connection.execute(text("select work.take_job(array[:kind], :id)"), {"kind": KIND, "id": job_id})
         assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
     assert job_of(lone_desk, job_id).status == "processing"
+
+
+def lock_as_a_claim_does(connection: Connection, subject: str) -> None:
+    connection.execute(
+        text("select from work.batch_item where subject_id = :subject for no key update"), {"subject": subject}
+    )
+
+
+def test_an_item_of_a_cancelled_job_that_is_being_claimed_is_left_to_that_claim(lone_desk):
+    job_id = make(lone_desk, "a", "b")
+    with lone_desk.scope() as claiming:
+        lock_as_a_claim_does(claiming, "a")
+        with lone_desk.scope() as cancelling:
+            cancel_job(cancelling, job_id, cancelled_by="anna")
+        assert clean(lone_desk).cancelled_items == 0  # it would hold the job and wait for "a"
+        assert claim(claiming, KIND, lease=LEASE) is None
+    assert lone_desk.items(job_id) == {"a": "cancelled", "b": "cancelled"}
+    assert job_of(lone_desk, job_id).cancelled_items == 2
+
+
+def test_a_job_of_which_an_item_is_being_claimed_is_not_ended(lone_desk):
+    job_id = make(lone_desk, "a", "b")
+    for _ in range(3):
+        start(lone_desk, job_id)
+        clean(lone_desk)
+    start(lone_desk, job_id)
+    with lone_desk.scope() as claiming:
+        lock_as_a_claim_does(claiming, "a")
+        assert clean(lone_desk).ended_jobs == 0
+    assert clean(lone_desk).ended_jobs == 1
 
 
 def test_only_jobs_without_progress_for_half_an_hour_are_looked_at(lone_desk):
