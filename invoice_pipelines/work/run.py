@@ -53,6 +53,7 @@ _SECONDS_BETWEEN_COUNTS = 5.0
 _SECONDS_BETWEEN_PROGRESS = 1.0
 _SECONDS_BETWEEN_RETURNS = 2.0
 _SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_FOR_A_LAST_STEP = 3600.0
 _ATTEMPTS = 5
 
 
@@ -230,7 +231,11 @@ class Run:
         self.tally.add("released", released)
 
     def hold(self, held: Held) -> None:
-        """Keeps the lease of something from now on. Do not let go of it in a transaction that has changed it."""
+        """Keeps the lease of something from now on. Do not let go of it in a transaction that has changed it.
+
+        An hour after the time box it is not kept any more: a step that takes so long hangs, and what it holds is for
+        others to do.
+        """
         with self._lock:
             self._kept[id(held)] = held, threading.Lock()
             if self._keeper is None:
@@ -363,6 +368,9 @@ class Run:
                 if self._keeper is None:
                     return
                 kept = list(self._kept.values())
+            if self.seconds() > self._time_box.total_seconds() + _SECONDS_FOR_A_LAST_STEP:
+                log.error("Work on %s hangs. What it holds goes back to the queue.", ", ".join(self._kinds))
+                return
             due = self.clock.monotonic() + every
             for held, being_extended in kept:
                 self._extend(held, being_extended)

@@ -160,6 +160,31 @@ def test_what_is_held_is_kept_until_it_is_let_go(desk):
     assert (kept.extended, let_go.extended, broken.extended) == (2, 1, 2)
 
 
+def test_what_a_hanging_step_holds_is_taken_up_by_another_run(desk):
+    with desk.scope() as connection:
+        enqueue(connection, KIND, ["a"])
+    clock = HandClock()
+    hanging = run_of(desk, clock, lease=timedelta(hours=1), time_box=timedelta(minutes=1))
+
+    def worker() -> Iterator[None]:
+        claimed, watched = hanging.claim(KIND, 1, max_attempts=3), Thing()
+        assert claimed is not None
+        with hanging.holding([claimed]):
+            hanging.hold(watched)
+            for extended in (1, 2, 3):
+                clock.advance(20 * 60)
+                wait_until(lambda extended=extended: watched.extended == extended)
+            clock.advance(20 * 60)
+            wait_until(lambda: not any(thread.name == "keeper of leases" for thread in threading.enumerate()))
+            desk.let_leases_expire()
+            taken = run_of(desk).claim(KIND, 1, max_attempts=3)
+            assert taken is not None
+            assert [item.subject_id for item in taken.items] == ["a"]
+        yield
+
+    hanging.work(worker)
+
+
 def test_letting_go_waits_for_an_extension_under_way(desk):
     clock = HandClock()
     run, begun, may_end, order = run_of(desk, clock), threading.Event(), threading.Event(), []
