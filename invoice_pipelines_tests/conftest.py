@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck
@@ -24,6 +24,7 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.migrate import create_database, migrate
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import add_organization
+from invoice_pipelines_tests.support.organization_view import OrganizationView
 from invoice_pipelines_tests.support.pooler import PGBOUNCER, PooledServer, pgbouncer
 from invoice_pipelines_tests.support.sizes import PROFILE, example_count
 
@@ -143,6 +144,29 @@ def database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
     """A fresh migrated database."""
     with fresh_database(server, template) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def shared_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
+    """The migrated database of this process, for all tests that keep to organizations of their own."""
+    with fresh_database(server, template) as database:
+        yield database
+
+
+View = TypeVar("View", bound=OrganizationView)
+
+
+def open_organization(database: TestDatabase, view: type[View], **registered: Any) -> View:
+    """Adds an organization with a slug of its own; `registered` is what `add_organization` should know about it."""
+    values = {"country_code": "DE", "time_zone": "Europe/Berlin", "currency": "EUR", "name": "Desk GmbH"} | registered
+    organization_id = add_organization(database.engine, values.pop("slug", f"desk-{uuid.uuid4()}"), **values)
+    return view(database.engine, database.superuser, database.app_url, organization_id)
+
+
+@pytest.fixture
+def desk(shared_database: TestDatabase) -> OrganizationView:
+    """A new organization in the shared database. Folders have a desk of their own kind by this name."""
+    return open_organization(shared_database, OrganizationView)
 
 
 @pytest.fixture

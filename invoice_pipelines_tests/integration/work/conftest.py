@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.work import Chunk, Outcome, Succeeded
-from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.conftest import TestDatabase, open_organization
 from invoice_pipelines_tests.support.organization_view import OrganizationView
 
 KIND = "demo"
@@ -72,18 +69,17 @@ EFFECTS = """
 
 
 @pytest.fixture(scope="session")
-def common_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
-    """One database for the tests that keep to organizations of their own, as a new one takes half a second."""
-    with fresh_database(server, template) as database:
-        with database.superuser.begin() as connection:
-            connection.exec_driver_sql(EFFECTS)
-        yield database
+def work_database(shared_database: TestDatabase) -> TestDatabase:
+    """The shared database with a place for effects."""
+    with shared_database.superuser.begin() as connection:
+        connection.exec_driver_sql(EFFECTS)
+    return shared_database
 
 
 @pytest.fixture
-def desks(common_database: TestDatabase) -> tuple[Desk, Desk]:
+def desks(work_database: TestDatabase) -> tuple[Desk, Desk]:
     """Two organizations in one database."""
-    return open_desk(common_database), open_desk(common_database)
+    return open_organization(work_database, Desk), open_organization(work_database, Desk)
 
 
 @pytest.fixture
@@ -97,12 +93,4 @@ def lone_desk(database: TestDatabase) -> Desk:
     """An organization in a database of its own, for what looks across all organizations."""
     with database.superuser.begin() as connection:
         connection.exec_driver_sql(EFFECTS)
-    return open_desk(database)
-
-
-def open_desk(database: TestDatabase) -> Desk:
-    """A new organization."""
-    organization_id = add_organization(
-        database.engine, f"desk-{uuid4()}", "Desk", country_code="DE", time_zone="Europe/Berlin", currency="EUR"
-    )
-    return Desk(database.engine, database.superuser, database.app_url, organization_id)
+    return open_organization(database, Desk)

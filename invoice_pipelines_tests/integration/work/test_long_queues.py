@@ -22,7 +22,8 @@ from invoice_pipelines.work import (
     release,
     return_expired,
 )
-from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk, open_desk
+from invoice_pipelines_tests.conftest import open_organization
+from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk
 from invoice_pipelines_tests.support.sizes import size
 
 CHUNK = 500
@@ -85,8 +86,8 @@ def maintain(desk: Desk, statement: str) -> None:
 
 
 def test_very_many_finished_items_do_not_slow_a_claim(database):
-    desk = open_desk(database)
-    grow_history(open_desk(database), 100_000)
+    desk = open_organization(database, Desk)
+    grow_history(open_organization(database, Desk), 100_000)
     grow_history(desk, size(200_000, 900_000))
     with desk.scope() as connection:
         create_job(connection, KIND, map(str, range(3_000)), created_by="anna")
@@ -138,8 +139,8 @@ def vacuumed(request, database):
 
 @pytest.mark.parametrize("queue", ["job", "entries"])
 def test_the_cost_of_a_chunk_does_not_depend_on_when_statistics_were_collected(database, vacuumed, queue):
-    desk = open_desk(database)
-    job_id = fill(desk, open_desk(database), queue, vacuumed)
+    desk = open_organization(database, Desk)
+    job_id = fill(desk, open_organization(database, Desk), queue, vacuumed)
     for _ in range(3):
         one_chunk(desk)
 
@@ -188,7 +189,7 @@ def fill(desk: Desk, other: Desk, queue: str, vacuumed: str):
 @pytest.mark.slow
 @pytest.mark.parametrize("vacuumed", ["never", "while all items were open", "when filled"])
 def test_asking_ten_thousand_organizations_for_work_is_cheap(database, vacuumed):
-    desk = open_desk(database)
+    desk = open_organization(database, Desk)
     with database.superuser.begin() as connection:
         connection.exec_driver_sql("alter table work.batch_item set (autovacuum_enabled = false)")
         connection.exec_driver_sql(
@@ -203,7 +204,7 @@ def test_asking_ten_thousand_organizations_for_work_is_cheap(database, vacuumed)
         )
     if vacuumed == "while all items were open":
         maintain(desk, "vacuum analyze work.batch_item")
-    grow_history(open_desk(database), 200_000)
+    grow_history(open_organization(database, Desk), 200_000)
     if vacuumed == "when filled":
         maintain(desk, "vacuum analyze work.batch_item")
     with database.engine.begin() as connection:

@@ -24,7 +24,8 @@ from invoice_pipelines.work import (
     organizations_with_work,
     retry_failed,
 )
-from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk, open_desk
+from invoice_pipelines_tests.conftest import open_organization
+from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk
 
 
 def make(desk: Desk, *subjects: str, kind: str = KIND):
@@ -91,7 +92,7 @@ def test_the_queue_view_shows_the_jobs_of_the_organization_in_scope(desks):
 
 
 def test_organizations_with_work_are_those_with_items_that_can_be_done_now(lone_desk, database):
-    other = open_desk(database)
+    other = open_organization(database, Desk)
     make(lone_desk, "a", "b")
     with other.scope() as connection:
         enqueue(connection, "other", ["x"])
@@ -116,7 +117,7 @@ def test_organizations_with_work_are_those_with_items_that_can_be_done_now(lone_
 
 
 def test_the_clean_up_returns_what_the_dead_held_in_every_organization(lone_desk, database):
-    other = open_desk(database)
+    other = open_organization(database, Desk)
     jobs = [(desk, make(desk, "a", "b")) for desk in (lone_desk, other)]
     for desk, _ in jobs:
         take(desk, max_attempts=1 if desk is other else 5)
@@ -290,7 +291,7 @@ def test_expired_items_of_a_cancelled_job_are_cancelled(lone_desk):
 
 
 def test_statistics_are_over_all_organizations_and_show_counts_only(lone_desk, database):
-    other = open_desk(database)
+    other = open_organization(database, Desk)
     make(lone_desk, "a", "b")
     make(other, "c")
     drain(other.engine, other.organization_id, KIND, lambda connection, chunk: [Succeeded()])

@@ -33,7 +33,8 @@ from invoice_pipelines.work import (
     retry_failed,
     return_expired,
 )
-from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk, open_desk
+from invoice_pipelines_tests.conftest import open_organization
+from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk
 from invoice_pipelines_tests.support.sizes import size
 
 SUBJECTS = st.lists(st.sampled_from("abcdef"), max_size=6)
@@ -198,10 +199,10 @@ class Queue(RuleBasedStateMachine):
     ("examples", "steps"),
     [(12, 25), pytest.param(size(15, 150), 50, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
 )
-def test_every_order_of_events_keeps_the_books_right(common_database, examples, steps):
+def test_every_order_of_events_keeps_the_books_right(work_database, examples, steps):
     class Here(Queue):
         @staticmethod
         def open_desk() -> Desk:
-            return open_desk(common_database)
+            return open_organization(work_database, Desk)
 
     run_state_machine_as_test(Here, settings=settings(max_examples=examples, stateful_step_count=steps))
