@@ -18,11 +18,12 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.errors import explain, holders_of, sqlstate
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.work import create_job, drain, get_job
+from invoice_pipelines_tests.conftest import open_organization
 from invoice_pipelines_tests.integration.billing.conftest import open_desk as open_sales_desk
 from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 from invoice_pipelines_tests.integration.cli.test_commands import run
 from invoice_pipelines_tests.integration.work.conftest import EFFECTS, KIND, leave_effects
-from invoice_pipelines_tests.integration.work.conftest import open_desk as open_work_desk
+from invoice_pipelines_tests.integration.work.conftest import Desk as WorkDesk
 
 pytestmark = pytest.mark.direct  # limits are start-up options here, and whoever holds a lock is named by its process
 
@@ -59,7 +60,7 @@ def change_the_organization(connection, chunk):
 def test_a_worker_puts_off_what_somebody_holds_says_who_and_does_it_later(database, impatient):
     with database.superuser.begin() as connection:
         connection.exec_driver_sql(EFFECTS)
-    held, other = open_work_desk(database), open_work_desk(database)
+    held, other = open_organization(database, WorkDesk), open_organization(database, WorkDesk)
     jobs = []
     for desk in (held, other):
         with desk.scope() as connection:
@@ -94,7 +95,7 @@ def test_a_worker_puts_off_what_somebody_holds_says_who_and_does_it_later(databa
 def test_items_behind_one_that_somebody_holds_are_given_back(database, impatient):
     with database.superuser.begin() as connection:
         connection.exec_driver_sql(EFFECTS)
-    desk = open_work_desk(database)
+    desk = open_organization(database, WorkDesk)
     with desk.scope() as connection:
         create_job(connection, KIND, ["a", "b", "c"], created_by="anna")
 
@@ -118,7 +119,7 @@ def test_a_job_that_somebody_holds_stops_its_worker_for_a_moment_only(database, 
     """As after `update batch_job_queue ...` in an open transaction: then not even the outcomes can be written."""
     with database.superuser.begin() as connection:
         connection.exec_driver_sql(EFFECTS)
-    desk = open_work_desk(database)
+    desk = open_organization(database, WorkDesk)
     with desk.scope() as connection:
         job_id = create_job(connection, KIND, ["a", "b"], created_by="anna")
     with left_open(database, f"update work.batch_job set kind = kind where id = '{job_id}'"):
