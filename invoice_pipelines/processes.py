@@ -1,60 +1,112 @@
-"""How this process and those that it starts talk: pickled values over a socket, each after its length; and what one of
-them held of memory.
+"""A child process that answers questions: `Child` on the side that asks, `serve` on the side that answers.
 
-What they say is for those who start them: the judge of large invoices, the OCR pool, the renderer of PDF files. Both
-ends are the same installation, and nobody else has the socket.
+The judge of large invoices, the OCR pool and the reader of PDFs use it. Questions and answers are pickled, each after
+its length: both ends are the same installation, and nobody else has the socket.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
 import resource
+import signal
 import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+from invoice_pipelines.errors import InvoicePipelinesError
 
 _LENGTH = struct.Struct(">Q")
 
+Receive: TypeAlias = Callable[[], Any]
+Send: TypeAlias = Callable[[Any], None]
 
-def start_process(module: str, keep: Sequence[int] = ()) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Starts a module as a program, which gets the descriptor of its end of the socket as its argument.
 
-    A program of its own, not a fork: it inherits neither threads nor connections, but only the descriptors of `keep`.
+class ChildEnded(InvoicePipelinesError):
+    """A child ended instead of answering. `too_slow`: it was ended because its time was up; else `code` is how the
+    process ended, as `subprocess` gives it."""
+
+    def __init__(self, too_slow: bool, code: int | None) -> None:
+        super().__init__()
+        self.too_slow = too_slow
+        self.code = code
+
+
+class Child:
+    """A module that runs as a program of its own and answers one question at a time.
+
+    It is no fork: it inherits neither threads nor connections, only the descriptors of `keep`. One that does not
+    answer in time is ended.
     """
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(), *keep),
-        )
-    return process, ours
+
+    def __init__(self, module: str, keep: Sequence[int] = ()) -> None:
+        self._owner = os.getpid()
+        self._connection, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), *keep),
+            )
+        self.pid = self._process.pid
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it runs, and answers to this process: a fork has a copy of the child of its parent."""
+        return self._owner == os.getpid() and self._process.poll() is None
+
+    def ask(self, question: Any, seconds: float) -> Any:
+        """The answer. Raises ChildEnded."""
+        self.tell(question, seconds)
+        return self.answer(seconds)
+
+    def tell(self, question: Any, seconds: float) -> None:
+        """Asks without waiting for the answer. Raises ChildEnded."""
+        with self._within(seconds):
+            _send(self._connection, question)
+
+    def answer(self, seconds: float) -> Any:
+        """The answer to what it was told. Raises ChildEnded."""
+        with self._within(seconds):
+            return _receive(self._connection)
+
+    def kill(self) -> None:
+        """Ends it, whatever it does, without waiting for its end; who waits for an answer gets ChildEnded."""
+        if self._owner == os.getpid():
+            self._process.kill()
+
+    def end(self) -> None:
+        """Ends it, whatever it does."""
+        self.kill()
+        if self._owner == os.getpid():
+            self._process.wait()
+        with suppress(OSError):
+            self._connection.close()
+
+    @contextmanager
+    def _within(self, seconds: float) -> Iterator[None]:
+        try:
+            self._connection.settimeout(seconds)
+            yield
+        except (EOFError, OSError) as error:
+            self.end()
+            raise ChildEnded(isinstance(error, TimeoutError), self._process.returncode) from None
 
 
-def end_process(process: subprocess.Popen[bytes], connection: socket.socket) -> None:
-    """Ends it, whatever it does."""
-    process.kill()
-    process.wait()
-    with suppress(OSError):
-        connection.close()
-
-
-def send(connection: socket.socket, content: Any) -> None:
-    """Sends within the time limit of the connection. Raises OSError (TimeoutError)."""
-    data = pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
-    connection.sendall(_LENGTH.pack(len(data)) + data)
-
-
-def receive(connection: socket.socket) -> Any:
-    """Receives what `send` sent. Raises EOFError where the other end is gone, OSError (TimeoutError)."""
-    (length,) = _LENGTH.unpack(_read(connection, _LENGTH.size))
-    return pickle.loads(_read(connection, length))  # noqa: S301 (only ever from the process at the other end)
+def serve(answering: Callable[[Receive, Send], None]) -> None:
+    """Lets a program that `Child` started receive questions and send answers until nobody asks any more."""
+    # Ctrl-C goes to all processes of a terminal; whoever asks ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with socket.socket(fileno=int(sys.argv[1])) as connection, suppress(EOFError, OSError):
+        answering(partial(_receive, connection), partial(_send, connection))
 
 
 def peak_memory() -> int:
@@ -65,6 +117,16 @@ def peak_memory() -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _send(connection: socket.socket, content: Any) -> None:
+    data = pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
+    connection.sendall(_LENGTH.pack(len(data)) + data)
+
+
+def _receive(connection: socket.socket) -> Any:
+    (length,) = _LENGTH.unpack(_read(connection, _LENGTH.size))
+    return pickle.loads(_read(connection, length))  # noqa: S301 (only ever from the process at the other end)
 
 
 def _read(connection: socket.socket, length: int) -> bytes:

@@ -8,21 +8,16 @@ too much. It is started at the first large document, takes about two seconds to 
 from __future__ import annotations
 
 import atexit
-import os
 import signal
-import socket
-import subprocess
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.einvoice.rules.judging import Judged, judge_here
 from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
 from invoice_pipelines.einvoice.rules.verdict import Rule, Severity, ViolationClass
-from invoice_pipelines.errors import InvoicePipelinesError
-from invoice_pipelines.processes import end_process, receive, send, start_process
+from invoice_pipelines.processes import Child, ChildEnded
 
 _NOT_JUDGED = Rule(
     "IP-RULES-02",
@@ -70,79 +65,43 @@ def judge(xml: bytes, rules_directory: Path | None, bounds: Bounds = _BOUNDS) ->
         return _judge_apart(xml, rules_directory, bounds)
 
 
-class _Ended(InvoicePipelinesError):
-    """The process has ended; `too_long` says whether because of the time."""
-
-    def __init__(self, too_long: bool) -> None:
-        super().__init__()
-        self.too_long = too_long
-
-
-class _Process:
-    """The process that judges, with bounds that it was told when it started."""
-
-    def __init__(self, bounds: Bounds) -> None:
-        self.owner = os.getpid()
-        self.bounds = bounds
-        self._process: subprocess.Popen[bytes]
-        self._connection: socket.socket
-        self._process, self._connection = start_process(_MODULE)
-        self._connection.settimeout(_START_SECONDS)
-        try:
-            self._ask((bounds.seconds, bounds.memory))
-        except _Ended:
-            raise ChildProcessError(
-                "The process that judges large invoices does not start; there may be too little memory on this machine."
-            ) from None
-        self._connection.settimeout(bounds.seconds * _WALL_SECONDS_PER_CPU_SECOND)
-
-    def judge(self, xml: bytes, rules_directory: Path | None) -> tuple[str, Any, int]:
-        """Raises _Ended."""
-        return self._ask((xml, rules_directory))
-
-    def end(self) -> None:
-        end_process(self._process, self._connection)
-
-    def _ask(self, question: object) -> tuple[str, Any, int]:
-        try:
-            send(self._connection, question)
-            answer: tuple[str, Any, int] = receive(self._connection)
-        except TimeoutError:
-            self.end()
-            raise _Ended(too_long=True) from None
-        except (EOFError, OSError):
-            self._process.wait()
-            self.end()
-            raise _Ended(too_long=self._process.returncode == -signal.SIGXCPU) from None
-        return answer
-
-
 _lock = threading.Lock()
-_kept: _Process | None = None
+_kept: tuple[Child, Bounds] | None = None
 
 
 def end_judge() -> None:
     """Ends the process that is kept, where there is one; the next large document starts another."""
     global _kept
-    process, _kept = _kept, None
-    if process is not None and process.owner == os.getpid():  # a fork must leave its parent's process alone
-        process.end()
+    kept, _kept = _kept, None
+    if kept is not None:
+        kept[0].end()
 
 
 atexit.register(end_judge)
 
 
-def _judge_apart(xml: bytes, rules_directory: Path | None, bounds: Bounds) -> Judged:
+def _started(bounds: Bounds) -> Child:
+    """The process that judges within these bounds: the one that is kept, or a new one."""
     global _kept
-    for _ in range(_TRIES):
-        if _kept is None or (_kept.owner, _kept.bounds) != (os.getpid(), bounds):
-            end_judge()
-            _kept = _Process(bounds)
+    if _kept is None or not _kept[0].is_usable or _kept[1] != bounds:
+        end_judge()
+        _kept = Child(_MODULE), bounds
         try:
-            said, what, memory = _kept.judge(xml, rules_directory)
-        except _Ended as ended:
-            _kept = None
-            if ended.too_long:
+            _kept[0].ask((bounds.seconds, bounds.memory), _START_SECONDS)
+        except ChildEnded:
+            raise ChildProcessError(
+                "The process that judges large invoices does not start; there may be too little memory on this machine."
+            ) from None
+    return _kept[0]
+
+
+def _judge_apart(xml: bytes, rules_directory: Path | None, bounds: Bounds) -> Judged:
+    for _ in range(_TRIES):
+        process = _started(bounds)
+        try:
+            said, what, memory = process.ask((xml, rules_directory), bounds.seconds * _WALL_SECONDS_PER_CPU_SECOND)
+        except ChildEnded as ended:
+            if ended.too_slow or ended.code == -signal.SIGXCPU:
                 return _too_long(bounds)
             continue
         if said == "failed" or memory > bounds.kept_memory:
@@ -151,7 +110,8 @@ def _judge_apart(xml: bytes, rules_directory: Path | None, bounds: Bounds) -> Ju
             raise ReadingError(*what)
         if said == "without rules":
             raise RulesDirectoryError(what)
-        return _died(bounds) if said == "failed" else what
+        verdict: Judged = _died(bounds) if said == "failed" else what
+        return verdict
     return _died(bounds)
 
 

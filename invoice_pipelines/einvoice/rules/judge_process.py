@@ -7,46 +7,37 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
-import socket
-import sys
-from contextlib import suppress
 from typing import Any
 
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.einvoice.rules.judging import judge_here
 from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
-from invoice_pipelines.processes import peak_memory, receive, send
+from invoice_pipelines.processes import Receive, Send, peak_memory, serve
 
 
-def main(descriptor: int) -> None:
-    """Serves the socket with this number. The first message says what a document may take: (seconds of processor time,
-    bytes of memory). Each further one is (xml, rules directory), answered by ("judged", Judged), ("unreadable", (code,
-    message)), ("without rules", message) or ("failed", kind of error), each with the bytes held so far.
+def main(receive: Receive, send: Send) -> None:
+    """The first message says what a document may take: (seconds of processor time, bytes of memory). Each further one
+    is (xml, rules directory), answered by ("judged", Judged), ("unreadable", (code, message)), ("without rules",
+    message) or ("failed", kind of error), each with the bytes held so far.
     """
-    # Ctrl-C goes to all processes of a terminal; whoever asks ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # an image of this process would hold invoices
-    connection = socket.socket(fileno=descriptor)
-    with suppress(EOFError, OSError):
-        seconds, memory = receive(connection)
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-        send(connection, ("ready", None, peak_memory()))
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the last words of SaxonC may quote the invoice
-        while True:
-            xml, rules_directory = receive(connection)
-            _allow(seconds)
-            answer: tuple[str, Any]
-            try:
-                answer = ("judged", judge_here(xml, rules_directory))
-            except ReadingError as error:
-                answer = ("unreadable", (error.code, error.message))
-            except RulesDirectoryError as error:
-                answer = ("without rules", str(error))
-            except Exception as error:  # noqa: BLE001 (where memory ends, any library may stumble, in any way)
-                answer = ("failed", type(error).__name__)
-            send(connection, (*answer, peak_memory()))
+    seconds, memory = receive()
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    send(("ready", None, peak_memory()))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the last words of SaxonC may quote the invoice
+    while True:
+        xml, rules_directory = receive()
+        _allow(seconds)
+        answer: tuple[str, Any]
+        try:
+            answer = ("judged", judge_here(xml, rules_directory))
+        except ReadingError as error:
+            answer = ("unreadable", (error.code, error.message))
+        except RulesDirectoryError as error:
+            answer = ("without rules", str(error))
+        except Exception as error:  # noqa: BLE001 (where memory ends, any library may stumble, in any way)
+            answer = ("failed", type(error).__name__)
+        send((*answer, peak_memory()))
 
 
 def _allow(seconds: int) -> None:
@@ -56,4 +47,4 @@ def _allow(seconds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    serve(main)

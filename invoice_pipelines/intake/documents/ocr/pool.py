@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
-import subprocess
 import tempfile
 import time
 from collections import deque
@@ -28,8 +26,7 @@ from invoice_pipelines.intake.documents.ocr.engine import (
     PageImage,
     RecognizedPage,
 )
-from invoice_pipelines.intake.documents.ocr.pool_process import Message, picture_for_sending
-from invoice_pipelines.processes import end_process, receive, send, start_process
+from invoice_pipelines.processes import Child, ChildEnded
 
 TIMEOUT = "OCR_TIMEOUT"
 PROCESS_DIED = "OCR_PROCESS_DIED"
@@ -172,15 +169,15 @@ class _Process:
         self._spec = spec
         self._bounds = bounds
         self._places = places
-        self._running: tuple[subprocess.Popen[bytes], socket.socket] | None = None
+        self._child: Child | None = None
         self._place: int | None = None  # taken, and not yet handed on to a process
         self._pages = 0
         self._closed = False
 
     @property
     def pid(self) -> int | None:
-        running = self._running
-        return running[0].pid if running else None
+        child = self._child
+        return child.pid if child else None
 
     def take_place(self) -> bool:
         """Whether there is a place to run in."""
@@ -190,31 +187,30 @@ class _Process:
 
     def read(self, image: PageImage) -> RecognizedPage | PageError:
         """Raises EngineUnavailable."""
+        picture = image.image
         for _ in range(self._bounds.tries):
-            connection = self._started()
+            child = self._started()
             try:
-                connection.settimeout(self._bounds.page_seconds)
-                send(connection, picture_for_sending(image))
-                kind, result, memory = self._receive(connection)
-            except TimeoutError:
-                self._end()
-                return PageError(
-                    TIMEOUT,
-                    f"Reading it takes more than {self._bounds.page_seconds:.0f} seconds. Ask for a cleaner copy.",
-                    retry=False,
+                page, problem, memory = child.ask(
+                    (picture.mode, picture.size, picture.tobytes(), image.dpi), self._bounds.page_seconds
                 )
-            except (EOFError, OSError):
+            except ChildEnded as ended:
                 self._end()
+                if ended.too_slow:
+                    return PageError(
+                        TIMEOUT,
+                        f"Reading it takes more than {self._bounds.page_seconds:.0f} seconds. Ask for a cleaner copy.",
+                        retry=False,
+                    )
                 continue
-            if kind == "unavailable":
-                self._end()
-                raise EngineUnavailable(result)
             self._pages += 1
             self.most_memory = max(self.most_memory, memory)
-            if self._pages >= self._bounds.pages or memory > self._bounds.memory:
+            if problem or self._pages >= self._bounds.pages or memory > self._bounds.memory:
                 self._end()
-            page: RecognizedPage | PageError = result
-            return page
+            if problem:
+                raise EngineUnavailable(problem)
+            result: RecognizedPage | PageError = page
+            return result
         return PageError(
             PROCESS_DIED,
             f"The OCR process ended {self._bounds.tries} times while reading it; there may be too little memory.",
@@ -224,67 +220,58 @@ class _Process:
     def kill(self) -> None:
         """Tells the process to end for good, whatever it does; a thread that waits for it gets an error."""
         self._closed = True
-        running = self._running
-        if running is not None:
-            running[0].kill()
+        if child := self._child:
+            child.kill()
 
     def close(self) -> None:
         """Waits for the end of a process that was told to."""
         self._end()
         self._leave_place()
 
-    def _started(self) -> socket.socket:
-        """The connection to a process that has its engine loaded."""
-        if self._running is not None and self._running[0].poll() is None:
-            return self._running[1]
+    def _started(self) -> Child:
+        """A process that has its engine loaded."""
+        if self._child is not None and self._child.is_usable:
+            return self._child
         self._end()
         code: int | None = None
         for _ in range(self._bounds.tries):
-            process, connection = self._start()
+            child = self._start()
             try:
-                connection.settimeout(self._bounds.start_seconds)
-                send(connection, (self._spec, self._bounds.page_seconds))
-                kind, reason, _ = self._receive(connection)
-            except (EOFError, OSError):
+                _, problem, _ = child.ask((self._spec, self._bounds.page_seconds), self._bounds.start_seconds)
+            except ChildEnded as ended:
                 self._end()
-                code = process.poll()
+                code = ended.code
                 continue
-            if kind == "unavailable":
+            if problem:
                 self._end()
-                raise EngineUnavailable(reason)
-            return connection
+                raise EngineUnavailable(problem)
+            return child
         raise EngineUnavailable(
             f"The OCR engine {self._spec.name} does not start: its process ended with {code}. Look whether there is "
             "too little memory."
         )
 
-    def _start(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    def _start(self) -> Child:
         # One that ends left its place a moment ago, and another pool may have been faster.
         while not self._closed and not self.take_place():
             time.sleep(0.1)
         if self._closed:
             raise EngineUnavailable("The OCR processes were ended.")
         try:
-            process, connection = start_process(_MODULE, keep=[] if self._place is None else [self._place])
+            self._child = child = Child(_MODULE, keep=[] if self._place is None else [self._place])
         finally:
             self._leave_place()  # the process holds it now
-        self._running = process, connection
         self._pages = 0
         if self._closed:
             self._end()
-        return process, connection
+        return child
 
     def _leave_place(self) -> None:
         place, self._place = self._place, None
         if place is not None:
             os.close(place)
 
-    def _receive(self, connection: socket.socket) -> Message:
-        message: Message = receive(connection)
-        return message
-
     def _end(self) -> None:
-        running, self._running = self._running, None
-        if running is None:
-            return
-        end_process(*running)
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()

@@ -6,10 +6,7 @@ draw for ever, to fill the memory, or to crash what reads them, and nothing can 
 
 from __future__ import annotations
 
-import os
 import queue
-import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,7 +18,7 @@ from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.ocr.engine import PageImage
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, read_pages
-from invoice_pipelines.processes import end_process, receive, send, start_process
+from invoice_pipelines.processes import Child, ChildEnded
 
 READ_SECONDS = 30.0
 """For the words of all pages. 2,000 pages take 12."""
@@ -43,135 +40,94 @@ def render_pages(data: bytes, numbers: Sequence[int], limits: Limits) -> Iterato
     """
     if not numbers:
         return
-    renderer = _take()
-    try:
+    from invoice_pipelines.intake.documents.ocr.drawing import draw_pages  # loads pypdf
+
+    with _process() as process:
         left = RENDER_SECONDS + len(numbers)
-        renderer.ask(("draw", data, limits), "The PDF", READ_SECONDS)
+        _tell(process, (draw_pages, (data, tuple(numbers), limits)), READ_SECONDS)
+        _answer(process, "The PDF", READ_SECONDS)
         for number in numbers:
             began = time.monotonic()
-            mode, size, pixels, dpi = renderer.ask(number, f"Page {number}", left)
+            _tell(process, None, left)
+            mode, size, pixels, dpi = _answer(process, f"Page {number}", left)
             left = max(left - (time.monotonic() - began), 1.0)
             yield PageImage(Image.frombytes(mode, size, pixels), dpi)
-    finally:
-        _give_back(renderer)
 
 
 def read_pages_apart(data: bytes, limits: Limits) -> tuple[Page, ...]:
     """What `read_pages` reads, in another process. Raises ReadingError with its codes, and PDF_TOO_COMPLEX."""
-    return call_apart(read_pages, data, limits)
-
-
-def call_apart(function: Callable[P, T], *arguments: P.args, **none: P.kwargs) -> T:
-    """What a function of a module returns that lets PDFium loose on a PDF; called in another process.
-
-    Raises ReadingError: what the function raises, and PDF_TOO_COMPLEX.
-    """
-    with begin_apart(function, *arguments, **none) as answer:
+    with begin_apart(read_pages, data, limits) as answer:
         return answer()
 
 
 @contextmanager
 def begin_apart(function: Callable[P, T], *arguments: P.args, **none: P.kwargs) -> Iterator[Callable[[], T]]:
-    """Like `call_apart`, but it waits only when the answer is asked for, which may be left out."""
-    renderer = _take()
-    refused: ReadingError | None = None
-    waiting = True
-    try:
-        renderer.tell(("call", function, arguments), "The PDF", READ_SECONDS)
-    except ReadingError as error:
-        refused = error
+    """Has a function of a module, which lets PDFium loose on a PDF, called in another process.
 
-    def answer() -> T:
-        nonlocal waiting
-        waiting = False
-        if refused is not None:
-            raise refused
-        result: T = renderer.answer("The PDF", READ_SECONDS)[0]
-        return result
+    Gives what waits for its answer, which may be left out. That raises ReadingError: what the function raises, and
+    PDF_TOO_COMPLEX.
+    """
+    with _process() as process:
+        _tell(process, (function, arguments), READ_SECONDS)
+        waiting = True
 
+        def answer() -> T:
+            nonlocal waiting
+            waiting = False
+            result: T = _answer(process, "The PDF", READ_SECONDS)
+            return result
+
+        try:
+            yield answer
+        finally:
+            if waiting:  # or the next one would get it
+                with suppress(ReadingError):
+                    answer()
+
+
+def _tell(process: Child, order: Any, seconds: float) -> None:
+    with suppress(ChildEnded):  # asking for the answer says so
+        process.tell(order, seconds)
+
+
+def _answer(process: Child, what: str, seconds: float) -> Any:
+    """Raises ReadingError with the reason why there is none."""
     try:
-        yield answer
+        result, refusal = process.answer(seconds)
+    except ChildEnded as ended:
+        reason = (
+            f"takes more than {seconds:.0f} seconds to read"
+            if ended.too_slow
+            else "cannot be read within the memory it may have"
+        )
+        raise ReadingError("PDF_TOO_COMPLEX", f"{what} {reason}. Print it to a new PDF, or send a scan.") from None
+    if isinstance(refusal, str):
+        raise RuntimeError(refusal)
+    if refusal is not None:
+        raise ReadingError(*refusal)
+    return result
+
+
+_idle: queue.SimpleQueue[Child] = queue.SimpleQueue()
+"""Processes that nobody uses: one for each document that was ever rendered at the same time."""
+
+
+@contextmanager
+def _process() -> Iterator[Child]:
+    """A process for one document."""
+    process = _idle_process() or Child(_MODULE)
+    try:
+        yield process
     finally:
-        if waiting:  # or the next one would get it
-            with suppress(ReadingError):
-                answer()
-        _give_back(renderer)
+        if process.is_usable:
+            _idle.put(process)
 
 
-class _Renderer:
-    """A process that draws, used by one document at a time."""
-
-    def __init__(self) -> None:
-        self.owner = os.getpid()
-        self._running: tuple[subprocess.Popen[bytes], socket.socket] | None = start_process(_MODULE)
-
-    @property
-    def is_usable(self) -> bool:
-        # A forked process has a copy of this, but the other end talks to its parent.
-        return self._running is not None and self.owner == os.getpid() and self._running[0].poll() is None
-
-    def ask(self, order: Any, what: str, seconds: float) -> Any:
-        """The answer to an order within that time. Raises ReadingError with the reason why there is none."""
-        self.tell(order, what, seconds)
-        return self.answer(what, seconds)
-
-    def tell(self, order: Any, what: str, seconds: float) -> None:
-        """Raises ReadingError."""
-        with self._within(what, seconds) as connection:
-            send(connection, order)
-
-    def answer(self, what: str, seconds: float) -> Any:
-        """To what it was told. Raises ReadingError."""
-        with self._within(what, seconds) as connection:
-            answer = receive(connection)
-        if isinstance(answer, RuntimeError):
-            raise answer
-        if isinstance(answer, tuple) and len(answer) == 2:
-            raise ReadingError(*answer)
-        return answer
-
-    @contextmanager
-    def _within(self, what: str, seconds: float) -> Iterator[socket.socket]:
-        assert self._running is not None
-        connection = self._running[1]
-        try:
-            connection.settimeout(seconds)
-            yield connection
-        except TimeoutError:
-            self.end()
-            raise ReadingError(
-                "PDF_TOO_COMPLEX",
-                f"{what} takes more than {seconds:.0f} seconds to read. Print it to a new PDF, or send a scan.",
-            ) from None
-        except (EOFError, OSError):
-            self.end()
-            raise ReadingError(
-                "PDF_TOO_COMPLEX",
-                f"{what} cannot be read within the memory it may have. Print it to a new PDF, or send a scan.",
-            ) from None
-
-    def end(self) -> None:
-        running, self._running = self._running, None
-        if running is not None:
-            end_process(*running)
-
-
-_idle: queue.SimpleQueue[_Renderer] = queue.SimpleQueue()
-"""Renderers of this process that nobody uses: one for each document that was ever rendered at the same time."""
-
-
-def _take() -> _Renderer:
-    while True:
-        try:
-            renderer = _idle.get_nowait()
-        except queue.Empty:
-            return _Renderer()
-        if renderer.is_usable:
-            return renderer
-        if renderer.owner == os.getpid():
-            renderer.end()
-
-
-def _give_back(renderer: _Renderer) -> None:
-    if renderer.is_usable:
-        _idle.put(renderer)
+def _idle_process() -> Child | None:
+    with suppress(queue.Empty):
+        while True:
+            process = _idle.get_nowait()
+            if process.is_usable:
+                return process
+            process.end()
+    return None

@@ -161,7 +161,7 @@ def test_the_process_says_what_this_process_says() -> None:
 def test_a_judge_that_somebody_kills_is_started_again() -> None:
     judge.judge(UBL.encode(), None, APART)
     assert judge._kept is not None
-    os.kill(judge._kept._process.pid, signal.SIGKILL)
+    os.kill(judge._kept[0].pid, signal.SIGKILL)
     assert judge.judge(UBL.encode(), None, APART).violations == ()
 
 

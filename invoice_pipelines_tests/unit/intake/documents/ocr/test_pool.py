@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,7 +24,7 @@ from invoice_pipelines.intake.documents.ocr.engine import (
 )
 from invoice_pipelines.intake.documents.ocr.pool import PROCESS_DIED, TIMEOUT, OcrPool, Places, PoolBounds
 from invoice_pipelines.intake.documents.ocr.rendering import render_pages
-from invoice_pipelines.processes import send
+from invoice_pipelines.processes import Child
 from invoice_pipelines_tests.support.intake.documents.ocr import drawn
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.support.sizes import only_at_full_size
@@ -102,15 +101,16 @@ def test_a_page_whose_process_is_killed_is_read_by_a_new_one(places: Places) -> 
 def test_a_page_that_kills_every_process_is_an_error_and_the_others_go_on(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tell = Child.tell
     deadly = PageImage(Image.new("L", (1234, 999), 255))
     with OcrPool(SPEC, 1, places=places) as pool:
 
-        def send_and_kill(connection: socket.socket, content: Any) -> None:
-            send(connection, content)
-            if deadly.image.size in content:
-                os.kill(pool.process_ids()[0], signal.SIGKILL)
+        def tell_and_kill(child: Child, question: Any, seconds: float) -> None:
+            tell(child, question, seconds)
+            if deadly.image.size in question:
+                os.kill(child.pid, signal.SIGKILL)
 
-        monkeypatch.setattr("invoice_pipelines.intake.documents.ocr.pool.send", send_and_kill)
+        monkeypatch.setattr(Child, "tell", tell_and_kill)
         first, bad, after = pool.recognize([page(1), deadly, page(2)])
     assert text(first).startswith("Seite")
     assert isinstance(bad, PageError)

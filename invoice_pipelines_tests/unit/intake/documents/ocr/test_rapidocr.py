@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from invoice_pipelines.intake.documents import Limits
+from invoice_pipelines.intake.documents.ocr.drawing import DPI
 from invoice_pipelines.intake.documents.ocr.engine import (
     EngineSpec,
     EngineUnavailable,
@@ -19,7 +20,6 @@ from invoice_pipelines.intake.documents.ocr.engine import (
 )
 from invoice_pipelines.intake.documents.ocr.rapidocr import RapidOcrEngine
 from invoice_pipelines.intake.documents.ocr.rendering import render_pages
-from invoice_pipelines.intake.documents.ocr.rendering_process import DPI
 from invoice_pipelines.intake.documents.ocr.self_check import check_reading
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines_tests.conftest import CORPUS
