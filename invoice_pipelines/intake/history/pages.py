@@ -12,8 +12,14 @@ from sqlalchemy import Connection, text
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.aids import FindPages
-from invoice_pipelines.intake.documents.ocr.engine import EngineUnavailable, PageError, PageImage, RecognizedPage
-from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity, find_page, keep_page
+from invoice_pipelines.intake.documents.ocr.engine import (
+    EngineIdentity,
+    EngineUnavailable,
+    PageError,
+    PageImage,
+    RecognizedPage,
+)
+from invoice_pipelines.intake.documents.ocr.kept_pages import find_page, keep_page
 from invoice_pipelines.intake.documents.ocr.pages import PagesNotRecognized, page_of
 from invoice_pipelines.intake.documents.ocr.pictures import page_key
 from invoice_pipelines.intake.documents.ocr.recognizer import SharedRecognizer

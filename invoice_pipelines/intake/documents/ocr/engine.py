@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
 from invoice_pipelines.errors import InvoicePipelinesError
-from invoice_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from invoice_pipelines.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,20 @@ class EngineSpec:
     name: str
     languages: tuple[str, ...] = ()
     threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EngineIdentity:
+    """What a page was read by: two pages read alike have equal ones."""
+
+    name: str
+    version: str
+    options: str
+
+    @property
+    def label(self) -> str:
+        """As provenance names it."""
+        return f"{self.name} {self.version}"
 
 
 class EngineUnavailable(InvoicePipelinesError):

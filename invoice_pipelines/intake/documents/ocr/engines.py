@@ -5,11 +5,14 @@ They are registered as entry points (`registry.OCR_ENGINES`), those of this proj
 
 from __future__ import annotations
 
-from invoice_pipelines.intake.documents.ocr.engine import Engine, EngineSpec, EngineUnavailable
-from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity
-from invoice_pipelines.organizations import Organization
+from typing import TYPE_CHECKING
+
+from invoice_pipelines.intake.documents.ocr.engine import Engine, EngineIdentity, EngineSpec, EngineUnavailable
 from invoice_pipelines.registry import OCR_ENGINES, UnknownName
-from invoice_pipelines.settings import Settings
+
+if TYPE_CHECKING:  # each OCR process would load them at its start
+    from invoice_pipelines.organizations import Organization
+    from invoice_pipelines.settings import Settings
 
 
 def engine_spec(settings: Settings, organization: Organization | None = None) -> EngineSpec | None:

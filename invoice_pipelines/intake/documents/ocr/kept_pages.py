@@ -7,27 +7,12 @@ engine, or another option, reads the page again, and what the old one read stays
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.intake.documents.ocr.engine import RecognizedPage, RecognizedWord
-
-
-@dataclass(frozen=True, slots=True)
-class EngineIdentity:
-    """What a page was read by: two pages read alike have equal ones."""
-
-    name: str
-    version: str
-    options: str
-
-    @property
-    def label(self) -> str:
-        """As provenance names it."""
-        return f"{self.name} {self.version}"
+from invoice_pipelines.intake.documents.ocr.engine import EngineIdentity, RecognizedPage, RecognizedWord
 
 
 def find_page(connection: Connection, page_sha256: str, engine: EngineIdentity) -> RecognizedPage | None:

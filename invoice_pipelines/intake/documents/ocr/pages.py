@@ -12,6 +12,7 @@ from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.intake.documents.aids import FindPages
 from invoice_pipelines.intake.documents.ocr.engine import (
+    EngineIdentity,
     EngineSpec,
     EngineUnavailable,
     PageError,
@@ -19,7 +20,7 @@ from invoice_pipelines.intake.documents.ocr.engine import (
     RecognizedPage,
 )
 from invoice_pipelines.intake.documents.ocr.engines import identify
-from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity, find_page
+from invoice_pipelines.intake.documents.ocr.kept_pages import find_page
 from invoice_pipelines.intake.documents.ocr.pictures import page_key
 from invoice_pipelines.intake.documents.ocr.recognizer import SharedRecognizer
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word

@@ -7,12 +7,16 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from itertools import chain, islice
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from invoice_pipelines.intake.documents.ocr.engine import Engine, EngineSpec, PageError, PageImage, RecognizedPage
-
-if TYPE_CHECKING:
-    from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity
+from invoice_pipelines.intake.documents.ocr.engine import (
+    Engine,
+    EngineIdentity,
+    EngineSpec,
+    PageError,
+    PageImage,
+    RecognizedPage,
+)
 
 _SENT_AT_ONCE = 16
 """Pictures in one request to a service; Cloud Vision takes no more."""

@@ -22,9 +22,15 @@ from sqlalchemy import text
 from invoice_pipelines.einvoice.model import Line
 from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.documents.ocr import recognizer
-from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable, RecognizedPage, RecognizedWord
+from invoice_pipelines.intake.documents.ocr.engine import (
+    EngineIdentity,
+    EngineSpec,
+    EngineUnavailable,
+    RecognizedPage,
+    RecognizedWord,
+)
 from invoice_pipelines.intake.documents.ocr.engines import identify
-from invoice_pipelines.intake.documents.ocr.kept_pages import EngineIdentity, keep_page
+from invoice_pipelines.intake.documents.ocr.kept_pages import keep_page
 from invoice_pipelines.intake.documents.ocr.pictures import page_key
 from invoice_pipelines.intake.documents.pictured_pages import pictured_pages
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages

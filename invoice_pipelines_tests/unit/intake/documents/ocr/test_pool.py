@@ -56,49 +56,31 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def test_results_come_in_the_order_of_the_pages(places: Places) -> None:
-    slow = PageImage(drawn.lines_picture(drawn.INVOICE), dpi=100.0)
-    with OcrPool(SPEC, 2, places=places) as pool:
-        results = list(pool.recognize([slow, *(page(number) for number in range(1, 9))]))
-        assert len(pool.process_ids()) == 2
-    assert "Müßiggang" in text(results[0])
-    assert [text(result).split()[:2] for result in results[1:]] == [["Seite", str(number)] for number in range(1, 9)]
-
-
-def test_few_pages_are_taken_ahead(places: Places) -> None:
+def test_results_come_in_the_order_of_the_pages_few_of_which_are_taken_ahead(places: Places) -> None:
     taken = 0
 
     def pages() -> Iterator[PageImage]:
         nonlocal taken
-        for number in range(1, 31):
+        for number in range(12):
             taken += 1
-            yield page(number)
+            # The first takes the longest.
+            yield page(number) if number else PageImage(drawn.lines_picture(drawn.INVOICE), dpi=100.0)
 
-    with OcrPool(SPEC, 1, places=places) as pool:
-        for given, _ in enumerate(pool.recognize(pages()), start=1):
-            assert taken - given <= 4
-
-
-def test_processes_end_with_the_pool(places: Places) -> None:
+    results = []
     with OcrPool(SPEC, 2, places=places) as pool:
-        list(pool.recognize(page(number) for number in range(4)))
+        for given, result in enumerate(pool.recognize(pages()), start=1):
+            results.append(result)
+            assert taken - given <= 7
         pids = pool.process_ids()
+    assert "Müßiggang" in text(results[0])
+    assert [text(result).split()[:2] for result in results[1:]] == [["Seite", str(number)] for number in range(1, 12)]
     assert len(pids) == 2
-    assert not any(is_alive(pid) for pid in pids)
+    assert not any(is_alive(pid) for pid in pids), "processes end with the pool"
     with pytest.raises(EngineUnavailable):
         pool._processes[0].read(page(1))
 
 
-def test_a_page_whose_process_is_killed_is_read_by_a_new_one(places: Places) -> None:
-    with OcrPool(SPEC, 1, places=places) as pool:
-        results = pool.recognize(page(number) for number in range(1, 7))
-        read = [text(next(results))]
-        os.kill(pool.process_ids()[0], signal.SIGKILL)
-        read += [text(result) for result in results]
-    assert [words.split()[1] for words in read] == ["1", "2", "3", "4", "5", "6"]
-
-
-def test_a_page_that_kills_every_process_is_an_error_and_the_others_go_on(
+def test_a_page_whose_process_is_killed_is_read_by_a_new_one_and_one_that_kills_each_is_an_error(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tell = Child.tell
@@ -111,15 +93,17 @@ def test_a_page_that_kills_every_process_is_an_error_and_the_others_go_on(
                 os.kill(child.pid, signal.SIGKILL)
 
         monkeypatch.setattr(Child, "tell", tell_and_kill)
-        first, bad, after = pool.recognize([page(1), deadly, page(2)])
-    assert text(first).startswith("Seite")
+        results = pool.recognize([page(1), page(2), deadly, page(3)])
+        first = next(results)
+        os.kill(pool.process_ids()[0], signal.SIGKILL)
+        second, bad, after = results
+    assert [text(result).split()[1] for result in (first, second, after)] == ["1", "2", "3"]
     assert isinstance(bad, PageError)
     assert (bad.code, bad.retry) == (PROCESS_DIED, True)
-    assert text(after).startswith("Seite")
 
 
 def test_a_page_that_takes_too_long_is_given_up_and_the_others_go_on(places: Places) -> None:
-    with OcrPool(SPEC, 1, places=places, bounds=PoolBounds(page_seconds=6.0)) as pool:
+    with OcrPool(SPEC, 1, places=places, bounds=PoolBounds(page_seconds=3.0)) as pool:
         list(pool.recognize([page(1)]))
         stopped = pool.process_ids()[0]
         os.kill(stopped, signal.SIGSTOP)

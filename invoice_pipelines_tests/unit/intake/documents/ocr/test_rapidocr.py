@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -20,14 +22,14 @@ from invoice_pipelines.intake.documents.ocr.engine import (
 )
 from invoice_pipelines.intake.documents.ocr.rapidocr import RapidOcrEngine
 from invoice_pipelines.intake.documents.ocr.rendering import render_pages
-from invoice_pipelines.intake.documents.ocr.self_check import check_reading
+from invoice_pipelines.intake.documents.ocr.self_check import share_read
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines_tests.conftest import CORPUS
 from invoice_pipelines_tests.support.intake.documents.ocr import drawn
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.unit.intake.documents.ocr.degrade import as_bad_scan
-from invoice_pipelines_tests.unit.intake.documents.ocr.scoring import Score, distance, score, words_in_points
+from invoice_pipelines_tests.unit.intake.documents.ocr.scoring import Score, score, words_in_points
 
 EXPECTED = CORPUS / "text_layer_expected.jsonl"
 TURNS = {1: Image.Transpose.ROTATE_270, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_90}
@@ -55,92 +57,80 @@ def rows(page: RecognizedPage) -> list[str]:
     return [" ".join(text for _, _, text in sorted(row, key=lambda word: word[1])) for row in found]
 
 
-def wrong(page: RecognizedPage, lines: tuple[str, ...]) -> int:
-    return distance(drawn.squeezed(rows(page)), drawn.squeezed(lines))
+def texts(count: int, size: tuple[int, int], *columns: tuple[float, str]) -> Image.Image:
+    """Rows of texts at these places across the picture; `{}` is the number of the row."""
+    image = Image.new("L", size, 255)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.truetype(str(drawn.latin_font()), 26)
+    for number in range(1, count + 1):
+        for x, text in columns:
+            draw.text((x, 90 * number), text.format(number), fill=0, font=font)
+    return image
 
 
-def test_the_self_check_reads_its_picture(engine: RapidOcrEngine) -> None:
-    check_reading(engine)
-
-
-@pytest.mark.parametrize("bad", [False, True], ids=["clean", "bad scan"])
-def test_german_letters_signs_and_digits_come_out_right(engine: RapidOcrEngine, bad: bool) -> None:
-    image = drawn.lines_picture(drawn.INVOICE)
-    page = read(engine, as_bad_scan(image, seed=7) if bad else image)
-    assert wrong(page, drawn.INVOICE) <= 0.015 * len(drawn.squeezed(drawn.INVOICE))
-    text = drawn.squeezed(rows(page))
-    for word in ("Müßiggang&Söhne", "Äpfel", "Übergrößen", "12.345,60€", "§4", "RE-2024-0815", "DE123456789"):
-        assert word in text
-    assert all(0 < word.confidence <= 1 for word in page.words)
-
-
-def test_french_letters_come_out_right(engine: RapidOcrEngine) -> None:
-    page = read(engine, drawn.lines_picture(drawn.FRENCH))
-    assert wrong(page, drawn.FRENCH) <= 0.015 * len(drawn.squeezed(drawn.FRENCH))
-
-
-def test_polish_letters_come_out_right(engine: RapidOcrEngine) -> None:
-    font = drawn.polish_font()
+@pytest.mark.parametrize(
+    ("lines", "spoiled"),
+    [
+        (drawn.INVOICE, None),
+        (drawn.INVOICE, partial(as_bad_scan, seed=7)),
+        (drawn.FRENCH, partial(Image.Image.convert, mode="RGB")),
+        (drawn.POLISH, None),
+    ],
+    ids=["German", "German, a bad scan", "French, in colours", "Polish"],
+)
+def test_letters_signs_and_digits_come_out_right(
+    engine: RapidOcrEngine, lines: tuple[str, ...], spoiled: Callable[[Image.Image], Image.Image] | None
+) -> None:
+    font = drawn.polish_font() if lines is drawn.POLISH else drawn.latin_font()
     if font is None:
         pytest.skip("no font of this machine is known to have Polish letters")
-    page = read(engine, drawn.lines_picture(drawn.POLISH, font))
-    assert wrong(page, drawn.POLISH) <= 0.015 * len(drawn.squeezed(drawn.POLISH))
+    image = drawn.lines_picture(lines, font)
+    page = read(engine, spoiled(image) if spoiled else image)
+    text = drawn.squeezed(rows(page))
+    assert share_read(text, drawn.squeezed(lines)) >= 0.985
+    if lines is drawn.INVOICE:
+        for word in ("Müßiggang&Söhne", "Äpfel", "Übergrößen", "12.345,60€", "§4", "RE-2024-0815", "DE123456789"):
+            assert word in text
+    assert all(0 < word.confidence <= 1 for word in page.words)
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_a_page_that_lies_on_its_side_or_head_is_read_upright(engine: RapidOcrEngine, turns: int) -> None:
-    upright = drawn.lines_picture(drawn.INVOICE)
+    upright = drawn.lines_picture(drawn.SHORT, width=560)
     page = read(engine, upright.transpose(TURNS[turns]))
     assert page.quarter_turns == -turns % 4
     assert (page.width, page.height) == upright.size
-    assert wrong(page, drawn.INVOICE) <= 0.02 * len(drawn.squeezed(drawn.INVOICE))
+    assert share_read(drawn.squeezed(rows(page)), drawn.squeezed(drawn.SHORT)) >= 0.98
     for word in page.words:
         assert 50 < word.box[0] < word.box[2] < upright.width
         assert word.box[2] - word.box[0] > 0.4 * (word.box[3] - word.box[1])
 
 
-@pytest.mark.parametrize("degrees", [-4.0, -1.3, 2.0])
+@pytest.mark.parametrize("degrees", [-4.0, 1.3])
 def test_words_of_a_row_are_level_on_a_skewed_page(engine: RapidOcrEngine, degrees: float) -> None:
-    image = Image.new("L", (1200, 700), 255)
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.truetype(str(drawn.latin_font()), 26)
-    for number in range(8):
-        for x, text in ((80, f"Position {number}"), (500, "Stück"), (1000, "123,45")):
-            draw.text((x, 90 + 60 * number), text, fill=0, font=font)
+    image = texts(6, (1000, 700), (80, "Position {}"), (400, "Stück"), (800, "123,45"))
     page = read(engine, image.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=255))
-    for number in range(8):
-        level = [word for word in page.words if abs((word.box[1] + word.box[3]) / 2 - (105 + 60 * number)) < 25]
-        middles = [(word.box[1] + word.box[3]) / 2 for word in level]
+    for number in range(1, 7):
+        middles = [(word.box[1] + word.box[3]) / 2 for word in page.words]
+        level = [middle for middle in middles if abs(middle - (90 * number + 15)) < 25]
         assert len(level) >= 3
-        assert max(middles) - min(middles) < 8
+        assert max(level) - min(level) < 8
 
 
 def test_columns_are_not_mixed(engine: RapidOcrEngine) -> None:
-    image = Image.new("L", (1200, 420), 255)
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.truetype(str(drawn.latin_font()), 24)
-    for number in range(6):
-        draw.text((60, 40 + 55 * number), f"Links steht die Zeile {number} ganz", fill=0, font=font)
-        draw.text((640, 40 + 55 * number), f"Rechts eine andere {number}", fill=0, font=font)
-    page = read(engine, image)
+    page = read(engine, texts(5, (1100, 560), (60, "Links steht die Zeile {} ganz"), (640, "Rechts eine andere {}")))
     assert all(word.box[2] < 640 or word.box[0] > 620 for word in page.words)
     left = [word.text for word in page.words if word.box[2] < 640]
-    assert left.count("Links") == 6
+    assert left.count("Links") == 5
     assert not any("Rechts" in text for text in left)
 
 
 def test_single_digits_of_a_column_are_not_taken_for_lines_that_run_downwards(engine: RapidOcrEngine) -> None:
-    image = Image.new("L", (700, 600), 255)
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.truetype(str(drawn.latin_font()), 28)
-    for number in range(1, 9):
-        draw.text((60, 60 * number), str(number), fill=0, font=font)
-        draw.text((300, 60 * number), "Schrauben", fill=0, font=font)
-    page = read(engine, image)
-    assert [word.text for word in page.words if word.box[2] < 200] == [str(number) for number in range(1, 9)]
+    page = read(engine, texts(7, (700, 740), (60, "{}"), (300, "Schrauben")))
+    assert [word.text for word in page.words if word.box[2] < 200] == [str(number) for number in range(1, 8)]
 
 
-@pytest.mark.parametrize("lines", [1, 2, 4])
+@pytest.mark.parametrize("lines", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
 def test_a_nearly_empty_clean_page_is_read(engine: RapidOcrEngine, lines: int) -> None:
     texts = [(72.0, 100.0 + 30 * number, f"Gesamtbetrag {number} 1.234,56") for number in range(lines)]
     (image,) = render_pages(draw(texts), [1], Limits())
@@ -148,21 +138,14 @@ def test_a_nearly_empty_clean_page_is_read(engine: RapidOcrEngine, lines: int) -
     assert drawn.squeezed(rows(page)) == drawn.squeezed(text for _, _, text in texts)
 
 
-@pytest.mark.parametrize("shade", [255, 200, 0])
-def test_a_blank_page_has_no_words_and_is_no_error(engine: RapidOcrEngine, shade: int) -> None:
-    page = read(engine, Image.new("L", (800, 1000), shade))
-    assert page.words == ()
-    assert page.quarter_turns == 0
-
-
-@pytest.mark.parametrize("size", [(1, 1), (3, 5000), (5000, 3), (100, 100), (2600, 40)])
-def test_odd_sizes_are_read_without_an_error(engine: RapidOcrEngine, size: tuple[int, int]) -> None:
-    assert read(engine, Image.new("L", size, 255)).words == ()
-
-
-def test_colours_are_read_as_well(engine: RapidOcrEngine) -> None:
-    page = read(engine, drawn.lines_picture(drawn.INVOICE[:2]).convert("RGB"))
-    assert wrong(page, drawn.INVOICE[:2]) <= 1
+@pytest.mark.parametrize(
+    ("size", "shade"), [((800, 800), 200), ((800, 800), 0), ((1, 1), 255), ((3, 5000), 255), ((2600, 40), 255)]
+)
+def test_a_blank_page_of_any_size_has_no_words_and_is_no_error(
+    engine: RapidOcrEngine, size: tuple[int, int], shade: int
+) -> None:
+    page = read(engine, Image.new("L", size, shade))
+    assert (page.words, page.quarter_turns) == ((), 0)
 
 
 def test_neither_loading_nor_reading_asks_the_network() -> None:
@@ -175,7 +158,7 @@ def test_neither_loading_nor_reading_asks_the_network() -> None:
         "sys.addaudithook(refuse)\n"
         "from invoice_pipelines.intake.documents.ocr.engine import EngineSpec\n"
         "from invoice_pipelines.intake.documents.ocr.rapidocr import RapidOcrEngine\n"
-        "from invoice_pipelines.intake.documents.ocr.self_check import check_reading\n"
+        "from invoice_pipelines.intake.documents.ocr.self_check import share_read\n"
         "check_reading(RapidOcrEngine(EngineSpec('rapidocr')))\n"
         "print('openvino_telemetry loaded:', bool(sys.modules.get('openvino_telemetry')))\n"
     )
