@@ -158,7 +158,7 @@ def test_neither_loading_nor_reading_asks_the_network() -> None:
         "sys.addaudithook(refuse)\n"
         "from invoice_pipelines.intake.documents.ocr.engine import EngineSpec\n"
         "from invoice_pipelines.intake.documents.ocr.rapidocr import RapidOcrEngine\n"
-        "from invoice_pipelines.intake.documents.ocr.self_check import share_read\n"
+        "from invoice_pipelines.intake.documents.ocr.self_check import check_reading\n"
         "check_reading(RapidOcrEngine(EngineSpec('rapidocr')))\n"
         "print('openvino_telemetry loaded:', bool(sys.modules.get('openvino_telemetry')))\n"
     )
