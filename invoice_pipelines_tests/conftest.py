@@ -25,7 +25,7 @@ from invoice_pipelines.database.migrate import create_database, migrate
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines_tests.support.organization_view import OrganizationView
-from invoice_pipelines_tests.support.pooler import PGBOUNCER, PooledServer, pgbouncer
+from invoice_pipelines_tests.support.server import PGBOUNCER, DisposableServer, PooledServer, pgbouncer
 from invoice_pipelines_tests.support.sizes import PROFILE, example_count
 
 PROJECT = Path(__file__).parent.parent
@@ -59,14 +59,18 @@ class TestDatabase:
     owner_url: URL
 
 
+# Until all tests are loaded, nearly nothing is garbage.
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Spares the garbage collector what was loaded for all tests: it would look through all of that again and again."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option by which all of PostgreSQL is reached through a pooler; see `support.pooler`."""
+    """The option by which all of PostgreSQL is reached through a pooler; see `support.server`."""
     parser.addoption("--pooler", action="store_true", help="reach PostgreSQL through a pgbouncer in transaction mode")
 
 
@@ -96,7 +100,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
         else:
             folder = tmp_path_factory.mktemp("postgresql")
         through_pooler = request.config.getoption("pooler")
-        server = PooledServer(folder) if through_pooler else EmbeddedServer(folder)
+        server = PooledServer(folder) if through_pooler else DisposableServer(folder)
         server.acquire()
         stack.callback(server.release)
         if isinstance(server, PooledServer):
@@ -116,7 +120,8 @@ def clone_template(server: EmbeddedServer, template: str, name: str) -> None:
     """Makes a migrated database with a name."""
     admin = create_login_engine(server.url("postgres"))
     with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"create database {name} template {template}"))
+        # Without a crash to think of, files are copied faster than pages are logged.
+        connection.execute(text(f"create database {name} template {template} strategy file_copy"))
         connection.execute(text(f"revoke temporary on database {name} from public"))  # a clone has no rights of its own
     admin.dispose()
 

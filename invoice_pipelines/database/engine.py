@@ -95,7 +95,7 @@ def create_app_engine(
         pool_pre_ping=True,
         hide_parameters=True,  # an error must not carry an organization's data into a log
     )
-    event.listen(engine, "connect", _require_role)
+    _look_at_first_session(engine, APP)
     return engine
 
 
@@ -108,9 +108,10 @@ def create_login_engine(url: str | URL, *, limits: SessionLimits | None = None) 
     if limits is None:
         arguments |= {"connect_timeout": math.ceil(SessionLimits().connect)}
         engine = create_engine(driver_url(url), pool_size=2, connect_args=arguments)
-        event.listen(engine, "connect", _adapt_to_pooler)
-        return engine
-    return _create(driver_url(url), limits, arguments | {"options": limits.options}, pool_size=2)
+    else:
+        engine = _create(driver_url(url), limits, arguments | {"options": limits.options}, pool_size=2)
+    _look_at_first_session(engine)
+    return engine
 
 
 def _create(url: URL, limits: SessionLimits, arguments: dict[str, Any], **options: Any) -> Engine:
@@ -131,36 +132,35 @@ def _create(url: URL, limits: SessionLimits, arguments: dict[str, Any], **option
                     raise
                 time.sleep(_SECONDS_BETWEEN_CONNECTS)
 
-    event.listen(engine, "connect", _adapt_to_pooler)
     LockWatch(engine, limits.lock, {"application_name": "invoice_pipelines_lock_watch", "connect_timeout": 2})
     return engine
 
 
-def _adapt_to_pooler(session: Any, _: object) -> None:
-    """Prepares no statements where a pooler may give each transaction another session at the server. It shows itself by
-    a process that is not the one at the server.
+def _look_at_first_session(engine: Engine, required_role: str | None = None) -> None:
+    """Asks PostgreSQL in the first session of an engine what holds for all of them.
+
+    Behind a pooler, which shows itself by a process that is not the one at the server, each transaction may get another
+    session there: nothing is prepared then. A pooler that keeps the role to itself is refused, as all work would be
+    done with the rights of the login.
     """
-    if _ask(session, "select pg_backend_pid()") != session.info.backend_pid:
-        session.prepare_threshold = None
+    is_pooled: bool | None = None
 
-
-def _require_role(session: Any, _: object) -> None:
-    """Refuses a session that would do all work with the rights of its login, as the pooler kept the role to itself."""
-    role = _ask(session, "select current_user")
-    if role != APP:
-        session.close()
-        raise DatabaseError(
-            f"The pooler before PostgreSQL drops start-up options, so that all work would be done as {role}. "
-            f"Let INVOICE_PIPELINES_DATABASE_URL log in as {APP}."
-        )
-
-
-def _ask(session: Any, question: str) -> Any:
-    session.autocommit = True
-    try:
-        return session.execute(question).fetchone()[0]
-    finally:
-        session.autocommit = False
+    @event.listens_for(engine, "connect")
+    def look(session: Any, _: object) -> None:
+        nonlocal is_pooled
+        if is_pooled is None:
+            session.autocommit = True
+            process, role = session.execute("select pg_backend_pid(), current_user").fetchone()
+            session.autocommit = False
+            if required_role not in (None, role):
+                session.close()
+                raise DatabaseError(
+                    f"The pooler before PostgreSQL drops start-up options, so that all work would be done as {role}. "
+                    f"Let INVOICE_PIPELINES_DATABASE_URL log in as {required_role}."
+                )
+            is_pooled = process != session.info.backend_pid
+        if is_pooled:
+            session.prepare_threshold = None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from invoice_pipelines.database import create_app_engine, create_login_engine
 from invoice_pipelines.database.errors import DatabaseError
 from invoice_pipelines.database.migrate import migrate
 from invoice_pipelines.database.roles import APP
-from invoice_pipelines_tests.support.pooler import PGBOUNCER, PooledServer, pgbouncer
+from invoice_pipelines_tests.support.server import PGBOUNCER, PooledServer, pgbouncer
 
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
 

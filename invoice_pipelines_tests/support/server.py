@@ -1,4 +1,5 @@
-"""A pgbouncer in transaction mode before the test server, as managed PostgreSQL often has one: `pytest --pooler`.
+"""The PostgreSQL of a test process; with `pytest --pooler` behind a pgbouncer in transaction mode, as managed servers
+often are.
 
 Each transaction may get another session at the server then. Tests marked `direct` ask for what only a session of one's
 own has, and are left out.
@@ -18,7 +19,15 @@ from invoice_pipelines.database.embedded import SUPERUSER, EmbeddedServer, _Serv
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 
-SETTINGS = """
+WITHOUT_DURABILITY = """
+fsync = off
+full_page_writes = off
+synchronous_commit = off
+wal_level = minimal
+max_wal_senders = 0
+"""
+
+POOLER_SETTINGS = """
 [databases]
 * = host={server}
 
@@ -46,7 +55,8 @@ def pgbouncer(server: EmbeddedServer) -> Iterator[Path]:
     user.own(socket)
     users.write_text(f'"{SUPERUSER}" ""\n')
     settings.write_text(
-        SETTINGS.format(server=server.socket_folder, socket=socket, users=users, superuser=SUPERUSER), encoding="utf-8"
+        POOLER_SETTINGS.format(server=server.socket_folder, socket=socket, users=users, superuser=SUPERUSER),
+        encoding="utf-8",
     )
     with (server.folder / "pooler.log").open("wb") as log:
         process = user.spawn([str(PGBOUNCER), str(settings)], stdout=log, stderr=log)
@@ -61,7 +71,16 @@ def pgbouncer(server: EmbeddedServer) -> Iterator[Path]:
         shutil.rmtree(socket)
 
 
-class PooledServer(EmbeddedServer):
+class DisposableServer(EmbeddedServer):
+    """A server that nobody misses after a crash. Tests of crashes have an `EmbeddedServer` of their own."""
+
+    def _initialize(self) -> None:
+        super()._initialize()
+        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as settings:
+            settings.write(WITHOUT_DURABILITY)
+
+
+class PooledServer(DisposableServer):
     """A server whose URLs lead through a pgbouncer. Those of databases that others are made from do not, as
     `create database` needs them without a session, and the pooler keeps its own for a while.
     """
