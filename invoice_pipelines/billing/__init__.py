@@ -6,8 +6,8 @@ other domains read, `overview` what reports ask, `promises` what must always be 
 (`*.sql`), so that psql, Python and Dagster do the same.
 """
 
-from invoice_pipelines.billing.corrections import StatusChange, credit_invoice, set_order_status, void_invoice
-from invoice_pipelines.billing.errors import BillingError, InvoiceNotFound, RowProblem, RowsRefused
+from invoice_pipelines.billing.corrections import credit_invoice, set_order_status, void_invoice
+from invoice_pipelines.billing.errors import BillingError, InvoiceNotFound, RowsRefused
 from invoice_pipelines.billing.exchange_rates import NewExchangeRate, add_exchange_rates
 from invoice_pipelines.billing.issued_invoices import (
     DocumentKind,
@@ -28,7 +28,7 @@ from invoice_pipelines.billing.master_data import (
     add_items,
     add_tax_rates,
 )
-from invoice_pipelines.billing.processing import KINDS, InvoicingReport, count_due, process_jobs
+from invoice_pipelines.billing.processing import process_jobs
 from invoice_pipelines.billing.requests import (
     BatchAnswer,
     DirectItem,
@@ -36,31 +36,24 @@ from invoice_pipelines.billing.requests import (
     batch_invoice_open_orders,
     batch_invoice_orders,
 )
-from invoice_pipelines.billing.sales_orders import AddedOrder, NewLine, NewOrder, add_orders
+from invoice_pipelines.billing.sales_orders import add_orders
 
 __all__ = [
-    "KINDS",
-    "AddedOrder",
     "BatchAnswer",
     "BillingError",
     "DirectItem",
     "DocumentKind",
     "InvoiceNotFound",
     "InvoiceStatus",
-    "InvoicingReport",
     "IssuedInvoice",
     "IssuedInvoiceLine",
     "IssuedInvoiceTax",
     "NewCustomer",
     "NewExchangeRate",
     "NewItem",
-    "NewLine",
-    "NewOrder",
     "NewTaxRate",
     "Party",
-    "RowProblem",
     "RowsRefused",
-    "StatusChange",
     "add_customers",
     "add_exchange_rates",
     "add_items",
@@ -69,7 +62,6 @@ __all__ = [
     "batch_invoice_customers",
     "batch_invoice_open_orders",
     "batch_invoice_orders",
-    "count_due",
     "credit_invoice",
     "find_invoice",
     "get_issued_invoice",

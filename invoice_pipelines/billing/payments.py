@@ -6,7 +6,6 @@ its connection, which must come from `organization_scope`. After a BillingError 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from pydantic_core import to_json
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.errors import BillingError, check_text, refusals_for_people
@@ -135,10 +135,10 @@ def settle(connection: Connection, payments: Sequence[Payment], *, recorded_by: 
         return Settled()
     if any(payment.kind is PaymentKind.REFUND and payment.allocations for payment in payments):
         raise ValueError("a refund has no allocations")
-    given = json.dumps([_as_given(payment) for payment in payments])
     with refusals_for_people():
         result = connection.execute(
-            text("select billing.settle(cast(:payments as jsonb), :who)"), {"payments": given, "who": recorded_by}
+            text("select billing.settle(cast(:payments as jsonb), :who)"),
+            {"payments": to_json(payments).decode(), "who": recorded_by},
         ).scalar_one()
     return Settled(
         recorded=result["recorded"],
@@ -261,9 +261,7 @@ def payments_of(connection: Connection, invoice_id: UUID) -> tuple[InvoicePaymen
         {"id": invoice_id},
     )
     return tuple(
-        InvoicePayment(
-            **{**row._mapping, "kind": PaymentKind(row.kind), "status": PaymentStatus(row.status)},
-        )
+        InvoicePayment(**{**row._mapping, "kind": PaymentKind(row.kind), "status": PaymentStatus(row.status)})
         for row in rows
     )
 
@@ -280,20 +278,3 @@ def standing_of(connection: Connection, invoice_id: UUID) -> Standing:
     if row is None:
         raise BillingError(f"This organization has no issued invoice {invoice_id}.")
     return Standing(*row)
-
-
-def _as_given(payment: Payment) -> dict[str, object]:
-    return {
-        "id": None if payment.id is None else str(payment.id),
-        "source": payment.source,
-        "external_id": payment.external_id,
-        "kind": payment.kind,
-        "status": payment.status,
-        "customer_id": None if payment.customer_id is None else str(payment.customer_id),
-        "payment_date": payment.payment_date.isoformat(),
-        "currency": payment.currency,
-        "amount": str(payment.amount),
-        "unapplied_amount": str(payment.unapplied_amount),
-        "reference": payment.reference,
-        "allocations": {str(invoice): str(amount) for invoice, amount in payment.allocations.items()},
-    }

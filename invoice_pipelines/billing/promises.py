@@ -1,18 +1,13 @@
 """What must always be true of an organization's issued invoices, and queries for what breaks it.
 
-PostgreSQL refuses most of this when it is written (constraints, triggers); here is asked whether it holds. A check
-looks at the newest LATEST invoices, so that it takes seconds whatever there is; `latest=None` looks at all of them.
-What lies further back was looked at before, and what it says cannot change.
+PostgreSQL refuses most of this when it is written (constraints, triggers); these queries ask whether it holds. A check
+looks at the newest LATEST invoices, so that it takes seconds however many there are; `latest=None` looks at all. Older
+ones were looked at before, and what they say cannot change.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from uuid import UUID
-
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from invoice_pipelines.promises import Finding, Promise, offending
 from invoice_pipelines.work.promises import jobs_that_disagree
@@ -21,290 +16,12 @@ LATEST = 100_000
 _ALL = 2**62
 
 
-@dataclass(frozen=True, slots=True)
-class ExplainedNumber:
-    """A number that was given, and to what: the invoice, its order, the batch job, who asked for it and when."""
+def _promise(name: str, description: str, query: str, *, blocking: bool = False) -> Promise:
+    def find(connection: Connection, latest: int | None = LATEST) -> Finding:
+        values = {"latest": _ALL if latest is None else latest} if ":latest" in query else {}
+        return offending(connection, query, **values)
 
-    number: int
-    invoice_number: str
-    issue_date: date
-    invoice_id: UUID
-    document_kind: str
-    status: str
-    gross_amount: Decimal
-    currency: str
-    order_number: str | None
-    sales_order_id: UUID | None
-    batch_job_id: UUID | None
-    created_by: str
-    created_at: datetime
-    void_reason: str | None
-    voided_by: str | None
-    voided_at: datetime | None
-
-
-def numbers_with_gaps(connection: Connection, latest: int | None = LATEST) -> Finding:
-    """The numbers of a series follow one another, from 1 to the one before the counter's next."""
-    return _find(
-        connection,
-        f"""select n.invoice_number as name
-            from ({_NUMBERS}) n
-            where n.number > n.oldest and n.previous is distinct from n.number - 1
-            union all
-            select c.series || ' ' || c.period || ': the counter says ' || c.next_number || ', the last number is '
-                   || coalesce(l.number::text, 'missing')
-            from billing.invoice_counter c
-            left join lateral ({_LAST_NUMBER}) l on true
-            where c.next_number <> coalesce(l.number, 0) + 1
-            union all
-            select c.series || ' ' || c.period || ': number 1 is missing'
-            from billing.invoice_counter c
-            where c.next_number > 1 and not exists (
-                select from billing.invoice_number n where n.organization_id = c.organization_id
-                  and n.series = c.series and n.period = c.period and n.number = 1)""",
-        latest,
-    )
-
-
-def numbers_given_twice(connection: Connection, latest: int | None = LATEST) -> Finding:
-    """No number stands on two invoices, and no invoice has two numbers."""
-    return _find(
-        connection,
-        f"""select min(n.invoice_number) as name from ({_NUMBERS}) n group by n.invoice_number having count(*) > 1
-            union all
-            select min(n.invoice_number) from ({_NUMBERS}) n group by n.invoice_id having count(*) > 1""",
-        latest,
-    )
-
-
-def dates_out_of_order(connection: Connection, latest: int | None = LATEST) -> Finding:
-    """A later number never has an earlier date, and the date of a number is that of its invoice."""
-    return _find(
-        connection,
-        f"""select n.invoice_number as name from ({_NUMBERS}) n
-            left join lateral (select i.issue_date from billing.invoice i
-                               where i.organization_id = n.organization_id and i.id = n.invoice_id offset 0) i on true
-            where n.previous_date > n.issue_date or i.issue_date is distinct from n.issue_date
-            union all
-            select c.series || ' ' || c.period || ': the counter says ' || coalesce(c.last_issue_date::text, 'nothing')
-                   || ', the last date is ' || l.issue_date
-            from billing.invoice_counter c
-            cross join lateral ({_LAST_NUMBER}) l
-            where c.last_issue_date is distinct from l.issue_date""",
-        latest,
-    )
-
-
-def invoices_without_number_or_lines(connection: Connection, latest: int | None = LATEST) -> Finding:
-    """Every invoice has a number, lines, and VAT by category and rate."""
-    return _find(
-        connection,
-        f"""select coalesce(i.order_number, i.id::text) as name from ({_INVOICES}) i
-            where not exists (select from billing.invoice_number n
-                              where n.organization_id = i.organization_id and n.invoice_id = i.id offset 0)
-               or not exists (select from billing.issued_invoice_line l
-                              where l.organization_id = i.organization_id and l.invoice_id = i.id offset 0)
-               or not exists (select from billing.issued_invoice_tax t
-                              where t.organization_id = i.organization_id and t.invoice_id = i.id offset 0)""",
-        latest,
-    )
-
-
-def amounts_that_do_not_tie(connection: Connection, latest: int | None = LATEST) -> Finding:
-    """Header, lines and VAT say the same, to the last digit of the currency.
-
-    Sum of lines (BR-CO-10), allowances (BR-CO-11), net (BR-CO-13), VAT (BR-CO-14), gross (BR-CO-15); per category and
-    rate the sum of lines (BR-S-08 and the like) and VAT of that sum (BR-CO-17). What a line and a rate come to is asked
-    of invoices alone: the last credit note of an invoice takes what is left, which may differ by the rounding. VAT in
-    the tax currency (BT-111) is the VAT at the rate that is stored beside it.
-    """
-    return _find(
-        connection,
-        f"""select coalesce(i.order_number, i.id::text) as name
-            from (select *, billing.currency_digits(currency) as digits from ({_INVOICES}) newest) i
-            cross join lateral (
-                select sum(l.net_amount) as net_amount,
-                       bool_or(l.net_amount <> round(l.net_amount, i.digits)
-                               or i.document_kind = 'invoice' and l.net_amount <> round(
-                                   l.quantity * l.unit_price * (100 - l.discount_percent) * 0.01, i.digits)) as is_wrong
-                from billing.issued_invoice_line l where l.organization_id = i.organization_id and l.invoice_id = i.id
-            ) l
-            cross join lateral (
-                select sum(t.allowance_amount) as allowance_amount, sum(t.tax_amount) as tax_amount,
-                       bool_or(t.taxable_amount <> t.line_amount - t.allowance_amount
-                               or t.tax_amount <> round(t.tax_amount, i.digits)
-                               or i.document_kind = 'invoice'
-                                  and t.tax_amount <> round(t.taxable_amount * t.tax_rate * 0.01, i.digits)
-                               or t.line_amount <> coalesce((
-                                   select sum(g.net_amount) from billing.issued_invoice_line g
-                                   where g.organization_id = t.organization_id and g.invoice_id = t.invoice_id
-                                     and g.tax_category = t.tax_category and g.tax_rate = t.tax_rate), 0)) as is_wrong
-                from billing.issued_invoice_tax t where t.organization_id = i.organization_id and t.invoice_id = i.id
-            ) t
-            where coalesce(l.is_wrong or t.is_wrong, true)
-               or i.line_amount <> l.net_amount or i.allowance_amount <> t.allowance_amount
-               or i.net_amount <> i.line_amount - i.allowance_amount
-               or i.tax_amount <> t.tax_amount or i.gross_amount <> i.net_amount + i.tax_amount
-               or i.document_kind = 'invoice' and i.tax_amount_in_tax_currency <> billing.converted(
-                   i.tax_amount, i.exchange_rate, i.exchange_rate_base, i.tax_currency)""",
-        latest,
-    )
-
-
-def settlements_that_do_not_tie(connection: Connection, latest: int | None = LATEST) -> Finding:
-    """Paid + credited + due is the gross amount, and the status says the same. Paid is what counts of the allocations
-    of payments that are neither void nor deleted, and credited the sum of the credit notes.
-    """
-    return _find(
-        connection,
-        f"""select coalesce(i.order_number, i.id::text) as name from ({_INVOICES}) i
-            cross join lateral (
-                select coalesce(sum(a.applied_amount), 0) as amount_paid,
-                       coalesce(bool_or(a.applied_amount > 0 and p.status is distinct from 'active'), false) as is_wrong
-                from (select * from billing.payment_allocation a
-                      where a.invoice_id between i.id and i.id and a.organization_id = i.organization_id
-                      order by a.invoice_id offset 0) a
-                left join lateral (select p.status from billing.payment p
-                                   where p.organization_id = a.organization_id and p.id = a.payment_id
-                                   offset 0) p on true) a
-            where i.status <> 'void' and i.amount_paid + i.amount_credited + i.amount_due <> i.gross_amount
-               or i.amount_due < 0 or i.amount_paid <> a.amount_paid or a.is_wrong
-               or (i.status = 'paid') <> (i.status <> 'void' and i.amount_due = 0)
-               or i.amount_credited <> case when i.document_kind = 'invoice' then coalesce((
-                      select sum(c.gross_amount) from billing.invoice c
-                      where c.organization_id = i.organization_id and c.corrected_invoice_id = i.id
-                        and c.status <> 'void'), 0) else i.amount_credited end""",
-        latest,
-    )
-
-
-def lines_without_invoice_or_item(connection: Connection, latest: int | None = LATEST) -> Finding:
-    """Every line and VAT breakdown is that of an invoice, and the item that a line names is there."""
-    return _find(
-        connection,
-        f"""select 'line ' || l.line_number || ' of ' || coalesce(i.order_number, l.invoice_id::text) as name
-            from (select * from billing.issued_invoice_line order by invoice_id desc, line_number desc limit :latest) l
-            left join lateral ({_INVOICE_OF.format(part="l")}) i on true
-            left join lateral (select t.id from billing.item t
-                               where t.organization_id = l.organization_id and t.id = l.item_id offset 0) t on true
-            where i.id is null or l.item_id is not null and t.id is null
-            union all
-            select 'VAT of ' || x.invoice_id
-            from (select * from billing.issued_invoice_tax order by invoice_id desc limit :latest) x
-            left join lateral ({_INVOICE_OF.format(part="x")}) i on true
-            where i.id is null""",
-        latest,
-    )
-
-
-def events_that_do_not_tell_what_happened(connection: Connection, latest: int | None = LATEST) -> Finding:
-    """Every void has one event, with the same moment, person and reason; every credit note has one with its amount; and
-    no event tells of a void, a credit note or a payment that there never was, or has another time than its id. Which
-    payments it was paid by, an event says since the login is noted.
-    """
-    return _find(
-        connection,
-        f"""select 'void of ' || coalesce(i.order_number, i.id::text) as name from ({_INVOICES}) i
-            where i.status = 'void' and 1 <> (
-                select count(*) from ({_EVENTS_OF.format(invoice="i.id")}) e
-                where e.action = 'voided' and e.reason = i.void_reason and e.created_by is not distinct from i.voided_by
-                  and e.created_at between i.voided_at and i.voided_at + {_OLDER_MOMENT})
-            union all
-            select 'credit note of ' || coalesce(i.order_number, i.id::text) from ({_INVOICES}) i
-            where i.document_kind = 'credit_note' and 1 <> (
-                select count(*) from ({_EVENTS_OF.format(invoice="i.corrected_invoice_id")}) e
-                where e.action = 'credited' and e.detail ->> 'credit_note_id' = i.id::text
-                  and (e.detail ->> 'gross_amount')::numeric = i.gross_amount)
-            union all
-            select 'event ' || e.action || ' of ' || coalesce(i.order_number, e.invoice_id::text)
-            from (select * from billing.invoice_event order by id desc limit :latest) e
-            left join lateral ({_INVOICE_OF.format(part="e")}) i on true
-            where i.id is null or e.created_at < i.created_at
-               or abs(extract(epoch from e.created_at - uuid_extract_timestamp(e.id))) > {_SECONDS_OF_A_CALL}
-               or e.action = 'voided' and i.status <> 'void'
-               or e.action = 'credited' and not exists (
-                      select from billing.invoice c
-                      where c.organization_id = e.organization_id and c.corrected_invoice_id = e.invoice_id
-                        and c.id::text = e.detail ->> 'credit_note_id')
-               or e.action = 'paid' and e.login is not null and not exists (
-                      select from jsonb_array_elements_text(e.detail -> 'payment_ids') d
-                      join billing.payment_event p
-                        on p.payment_id = d.value::uuid and p.organization_id = e.organization_id
-                      where p.after -> 'applied' ? e.invoice_id::text)""",
-        latest,
-    )
-
-
-def payments_that_their_events_do_not_tell(connection: Connection, latest: int | None = LATEST) -> Finding:
-    """A payment and its allocations are as the last of its events left them."""
-    return _find(
-        connection,
-        """select coalesce(p.reference, p.external_id, p.id::text) as name
-           from (select array_agg(n.id order by n.id) as ids
-                 from (select id from billing.payment order by id desc limit :latest) n) newest
-           cross join lateral billing.payment_facts(newest.ids) f
-           cross join lateral (select * from billing.payment p where p.id = newest.ids[f.place] offset 0) p
-           left join lateral (select e.after from billing.payment_event e
-                              where e.payment_id between p.id and p.id and e.organization_id = p.organization_id
-                              order by e.payment_id, e.id desc limit 1) e on true
-           where newest.ids is not null and e.after is distinct from f.facts""",
-        latest,
-    )
-
-
-def orders_and_invoices_that_disagree(connection: Connection, latest: int | None = LATEST) -> Finding:
-    """Every invoiced order has its invoice (or one that was voided), no order has two, and no open order has one."""
-    return _find(
-        connection,
-        f"""with missing as materialized (
-                select o.organization_id, o.id, o.order_number
-                from (select * from billing.sales_order order by id desc limit :latest) o
-                where o.status = 'invoiced' and not exists (
-                    select from billing.invoice i where i.organization_id = o.organization_id
-                      and i.sales_order_id = o.id and i.status <> 'void' and i.document_kind = 'invoice' offset 0)
-            )
-            select m.order_number as name from missing m
-            where m.id not in (select i.sales_order_id from billing.invoice i
-                               where i.status = 'void' and i.sales_order_id is not null
-                                 and exists (select from missing))
-            union all
-            select min(o.order_number) from ({_INVOICES}) i
-            cross join lateral (
-                select o.order_number, o.status from billing.sales_order o
-                where o.organization_id = i.organization_id and o.id = i.sales_order_id offset 0) o
-            where i.status <> 'void' and i.document_kind = 'invoice'
-            group by i.sales_order_id having count(*) > 1 or bool_or(o.status <> 'invoiced')""",
-        latest,
-    )
-
-
-def items_with_negative_stock(connection: Connection) -> Finding:
-    """No item has less than nothing on hand."""
-    return _find(connection, "select i.sku as name from billing.item i where i.quantity_on_hand < 0", None)
-
-
-def explain_numbers(
-    connection: Connection, series: str, period: str, *, after: int = 0, limit: int = 1000
-) -> tuple[ExplainedNumber, ...]:
-    """Every number of a series (`invoice` or `credit_note`) and period (the year, or empty where numbers never start
-    again), in order, in pages: `after` is the last number of the page before.
-    """
-    rows = connection.execute(
-        text(
-            """select n.number, n.invoice_number, n.issue_date, i.id as invoice_id, i.document_kind, i.status,
-                      i.gross_amount, i.currency, i.order_number, i.sales_order_id, i.batch_job_id, i.created_by,
-                      i.created_at, i.void_reason, i.voided_by, i.voided_at
-               from (select * from billing.invoice_number
-                     where series = :series and period = :period and number > :after
-                     order by number limit :limit) n
-               cross join lateral (
-                   select * from billing.invoice i
-                   where i.organization_id = n.organization_id and i.id = n.invoice_id offset 0) i
-               order by n.number"""
-        ),
-        {"series": series, "period": period, "after": after, "limit": limit},
-    )
-    return tuple(ExplainedNumber(**row._mapping) for row in rows)
+    return Promise(name, description, find, blocking=blocking)
 
 
 # Look-ups are sub-selects with `offset 0`, so that they go by key whatever the statistics say: see work/chunks.sql.
@@ -340,81 +57,217 @@ _OLDER_MOMENT = "interval '10 seconds'"
 _SECONDS_OF_A_CALL = 60
 """The id of an event is made in the call that writes it, but later than the moment that a void notes."""
 
-
-def _find(connection: Connection, query: str, latest: int | None) -> Finding:
-    values = {"latest": _ALL if latest is None else latest} if ":latest" in query else {}
-    return offending(connection, query, **values)
-
-
 PROMISES = (
-    Promise(
+    _promise(
         "numbers_have_no_gap",
         "The numbers of each series follow one another from 1 on; every number that was given stands on an invoice.",
-        numbers_with_gaps,
+        f"""select n.invoice_number as name
+            from ({_NUMBERS}) n
+            where n.number > n.oldest and n.previous is distinct from n.number - 1
+            union all
+            select c.series || ' ' || c.period || ': the counter says ' || c.next_number || ', the last number is '
+                   || coalesce(l.number::text, 'missing')
+            from billing.invoice_counter c
+            left join lateral ({_LAST_NUMBER}) l on true
+            where c.next_number <> coalesce(l.number, 0) + 1
+            union all
+            select c.series || ' ' || c.period || ': number 1 is missing'
+            from billing.invoice_counter c
+            where c.next_number > 1 and not exists (
+                select from billing.invoice_number n where n.organization_id = c.organization_id
+                  and n.series = c.series and n.period = c.period and n.number = 1)""",
         blocking=True,
     ),
-    Promise(
+    _promise(
         "no_number_twice",
         "No number stands on two invoices, and no invoice has two numbers.",
-        numbers_given_twice,
+        f"""select min(n.invoice_number) as name from ({_NUMBERS}) n group by n.invoice_number having count(*) > 1
+            union all
+            select min(n.invoice_number) from ({_NUMBERS}) n group by n.invoice_id having count(*) > 1""",
         blocking=True,
     ),
-    Promise(
+    _promise(
         "dates_in_order",
         "A later number of a series never has an earlier issue date.",
-        dates_out_of_order,
+        f"""select n.invoice_number as name from ({_NUMBERS}) n
+            left join lateral (select i.issue_date from billing.invoice i
+                               where i.organization_id = n.organization_id and i.id = n.invoice_id offset 0) i on true
+            where n.previous_date > n.issue_date or i.issue_date is distinct from n.issue_date
+            union all
+            select c.series || ' ' || c.period || ': the counter says ' || coalesce(c.last_issue_date::text, 'nothing')
+                   || ', the last date is ' || l.issue_date
+            from billing.invoice_counter c
+            cross join lateral ({_LAST_NUMBER}) l
+            where c.last_issue_date is distinct from l.issue_date""",
         blocking=True,
     ),
-    Promise(
+    _promise(
         "complete_invoices",
         "Every invoice has a number, lines and VAT by category and rate.",
-        invoices_without_number_or_lines,
+        f"""select coalesce(i.order_number, i.id::text) as name from ({_INVOICES}) i
+            where not exists (select from billing.invoice_number n
+                              where n.organization_id = i.organization_id and n.invoice_id = i.id offset 0)
+               or not exists (select from billing.issued_invoice_line l
+                              where l.organization_id = i.organization_id and l.invoice_id = i.id offset 0)
+               or not exists (select from billing.issued_invoice_tax t
+                              where t.organization_id = i.organization_id and t.invoice_id = i.id offset 0)""",
         blocking=True,
     ),
-    Promise(
+    # Sum of lines (BR-CO-10), allowances (BR-CO-11), net (BR-CO-13), VAT (BR-CO-14), gross (BR-CO-15); per category and
+    # rate the sum of lines (BR-S-08 and the like) and VAT of that sum (BR-CO-17), to the last digit of the currency.
+    # Amounts of a line and of a rate are only recomputed for invoices: the last credit note of an invoice takes what is
+    # left, which may differ by the rounding. VAT in the tax currency (BT-111) is the VAT at the rate stored beside it.
+    _promise(
         "amounts_tie",
         "Header, lines and VAT of every invoice say the same (BR-CO-10 to BR-CO-17).",
-        amounts_that_do_not_tie,
+        f"""select coalesce(i.order_number, i.id::text) as name
+            from (select *, billing.currency_digits(currency) as digits from ({_INVOICES}) newest) i
+            cross join lateral (
+                select sum(l.net_amount) as net_amount,
+                       bool_or(l.net_amount <> round(l.net_amount, i.digits)
+                               or i.document_kind = 'invoice' and l.net_amount <> round(
+                                   l.quantity * l.unit_price * (100 - l.discount_percent) * 0.01, i.digits)) as is_wrong
+                from billing.issued_invoice_line l where l.organization_id = i.organization_id and l.invoice_id = i.id
+            ) l
+            cross join lateral (
+                select sum(t.allowance_amount) as allowance_amount, sum(t.tax_amount) as tax_amount,
+                       bool_or(t.taxable_amount <> t.line_amount - t.allowance_amount
+                               or t.tax_amount <> round(t.tax_amount, i.digits)
+                               or i.document_kind = 'invoice'
+                                  and t.tax_amount <> round(t.taxable_amount * t.tax_rate * 0.01, i.digits)
+                               or t.line_amount <> coalesce((
+                                   select sum(g.net_amount) from billing.issued_invoice_line g
+                                   where g.organization_id = t.organization_id and g.invoice_id = t.invoice_id
+                                     and g.tax_category = t.tax_category and g.tax_rate = t.tax_rate), 0)) as is_wrong
+                from billing.issued_invoice_tax t where t.organization_id = i.organization_id and t.invoice_id = i.id
+            ) t
+            where coalesce(l.is_wrong or t.is_wrong, true)
+               or i.line_amount <> l.net_amount or i.allowance_amount <> t.allowance_amount
+               or i.net_amount <> i.line_amount - i.allowance_amount
+               or i.tax_amount <> t.tax_amount or i.gross_amount <> i.net_amount + i.tax_amount
+               or i.document_kind = 'invoice' and i.tax_amount_in_tax_currency <> billing.converted(
+                   i.tax_amount, i.exchange_rate, i.exchange_rate_base, i.tax_currency)""",
         blocking=True,
     ),
-    Promise(
+    # What counts are the allocations of payments that are neither void nor deleted; credited is the sum of the credit
+    # notes.
+    _promise(
         "settlements_tie",
         "Paid + credited + due is the gross amount of every invoice, its status says the same, and what is paid is "
         "what counts of its payments.",
-        settlements_that_do_not_tie,
+        f"""select coalesce(i.order_number, i.id::text) as name from ({_INVOICES}) i
+            cross join lateral (
+                select coalesce(sum(a.applied_amount), 0) as amount_paid,
+                       coalesce(bool_or(a.applied_amount > 0 and p.status is distinct from 'active'), false) as is_wrong
+                from (select * from billing.payment_allocation a
+                      where a.invoice_id between i.id and i.id and a.organization_id = i.organization_id
+                      order by a.invoice_id offset 0) a
+                left join lateral (select p.status from billing.payment p
+                                   where p.organization_id = a.organization_id and p.id = a.payment_id
+                                   offset 0) p on true) a
+            where i.status <> 'void' and i.amount_paid + i.amount_credited + i.amount_due <> i.gross_amount
+               or i.amount_due < 0 or i.amount_paid <> a.amount_paid or a.is_wrong
+               or (i.status = 'paid') <> (i.status <> 'void' and i.amount_due = 0)
+               or i.amount_credited <> case when i.document_kind = 'invoice' then coalesce((
+                      select sum(c.gross_amount) from billing.invoice c
+                      where c.organization_id = i.organization_id and c.corrected_invoice_id = i.id
+                        and c.status <> 'void'), 0) else i.amount_credited end""",
     ),
-    Promise(
+    _promise(
         "lines_belong_to_invoices",
         "Every line and VAT breakdown is that of an invoice, and the item that a line names is there.",
-        lines_without_invoice_or_item,
+        f"""select 'line ' || l.line_number || ' of ' || coalesce(i.order_number, l.invoice_id::text) as name
+            from (select * from billing.issued_invoice_line order by invoice_id desc, line_number desc limit :latest) l
+            left join lateral ({_INVOICE_OF.format(part="l")}) i on true
+            left join lateral (select t.id from billing.item t
+                               where t.organization_id = l.organization_id and t.id = l.item_id offset 0) t on true
+            where i.id is null or l.item_id is not null and t.id is null
+            union all
+            select 'VAT of ' || x.invoice_id
+            from (select * from billing.issued_invoice_tax order by invoice_id desc limit :latest) x
+            left join lateral ({_INVOICE_OF.format(part="x")}) i on true
+            where i.id is null""",
         blocking=True,
     ),
-    Promise(
+    # The event of a void has its moment, person and reason, that of a credit note its amount. Which payments paid an
+    # invoice, an event says since the login is noted.
+    _promise(
         "events_tell_what_happened",
         "Every void and credit note has its event, and no event tells of what did not happen or of another time.",
-        events_that_do_not_tell_what_happened,
+        f"""select 'void of ' || coalesce(i.order_number, i.id::text) as name from ({_INVOICES}) i
+            where i.status = 'void' and 1 <> (
+                select count(*) from ({_EVENTS_OF.format(invoice="i.id")}) e
+                where e.action = 'voided' and e.reason = i.void_reason and e.created_by is not distinct from i.voided_by
+                  and e.created_at between i.voided_at and i.voided_at + {_OLDER_MOMENT})
+            union all
+            select 'credit note of ' || coalesce(i.order_number, i.id::text) from ({_INVOICES}) i
+            where i.document_kind = 'credit_note' and 1 <> (
+                select count(*) from ({_EVENTS_OF.format(invoice="i.corrected_invoice_id")}) e
+                where e.action = 'credited' and e.detail ->> 'credit_note_id' = i.id::text
+                  and (e.detail ->> 'gross_amount')::numeric = i.gross_amount)
+            union all
+            select 'event ' || e.action || ' of ' || coalesce(i.order_number, e.invoice_id::text)
+            from (select * from billing.invoice_event order by id desc limit :latest) e
+            left join lateral ({_INVOICE_OF.format(part="e")}) i on true
+            where i.id is null or e.created_at < i.created_at
+               or abs(extract(epoch from e.created_at - uuid_extract_timestamp(e.id))) > {_SECONDS_OF_A_CALL}
+               or e.action = 'voided' and i.status <> 'void'
+               or e.action = 'credited' and not exists (
+                      select from billing.invoice c
+                      where c.organization_id = e.organization_id and c.corrected_invoice_id = e.invoice_id
+                        and c.id::text = e.detail ->> 'credit_note_id')
+               or e.action = 'paid' and e.login is not null and not exists (
+                      select from jsonb_array_elements_text(e.detail -> 'payment_ids') d
+                      join billing.payment_event p
+                        on p.payment_id = d.value::uuid and p.organization_id = e.organization_id
+                      where p.after -> 'applied' ? e.invoice_id::text)""",
     ),
-    Promise(
+    _promise(
         "payments_are_as_their_events_tell",
         "A payment and its allocations are as the last of its events left them.",
-        payments_that_their_events_do_not_tell,
+        """select coalesce(p.reference, p.external_id, p.id::text) as name
+           from (select array_agg(n.id order by n.id) as ids
+                 from (select id from billing.payment order by id desc limit :latest) n) newest
+           cross join lateral billing.payment_facts(newest.ids) f
+           cross join lateral (select * from billing.payment p where p.id = newest.ids[f.place] offset 0) p
+           left join lateral (select e.after from billing.payment_event e
+                              where e.payment_id between p.id and p.id and e.organization_id = p.organization_id
+                              order by e.payment_id, e.id desc limit 1) e on true
+           where newest.ids is not null and e.after is distinct from f.facts""",
     ),
-    Promise(
+    _promise(
         "every_invoiced_order_has_its_invoice",
         "Every order that is marked as invoiced has one invoice, and no other order has one.",
-        orders_and_invoices_that_disagree,
+        f"""with missing as materialized (
+                select o.organization_id, o.id, o.order_number
+                from (select * from billing.sales_order order by id desc limit :latest) o
+                where o.status = 'invoiced' and not exists (
+                    select from billing.invoice i where i.organization_id = o.organization_id
+                      and i.sales_order_id = o.id and i.status <> 'void' and i.document_kind = 'invoice' offset 0)
+            )
+            select m.order_number as name from missing m
+            where m.id not in (select i.sales_order_id from billing.invoice i
+                               where i.status = 'void' and i.sales_order_id is not null
+                                 and exists (select from missing))
+            union all
+            select min(o.order_number) from ({_INVOICES}) i
+            cross join lateral (
+                select o.order_number, o.status from billing.sales_order o
+                where o.organization_id = i.organization_id and o.id = i.sales_order_id offset 0) o
+            where i.status <> 'void' and i.document_kind = 'invoice'
+            group by i.sales_order_id having count(*) > 1 or bool_or(o.status <> 'invoiced')""",
         blocking=True,
     ),
     Promise(
         "batch_jobs_tell_what_happened",
         "The counts of batch jobs of any kind are those of their items, and their history says who asked for them and "
         "who cancelled them.",
-        lambda connection, _: jobs_that_disagree(connection),
+        lambda connection, latest=LATEST: jobs_that_disagree(connection),
     ),
-    Promise(
+    _promise(
         "stock_is_never_negative",
         "No item has less than nothing on hand.",
-        lambda connection, _: items_with_negative_stock(connection),
+        "select i.sku as name from billing.item i where i.quantity_on_hand < 0",
     ),
 )
 """What is promised of the newest invoices, by how many of them are looked at. What stops what would follow (sending,

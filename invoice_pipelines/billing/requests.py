@@ -13,12 +13,12 @@ from decimal import Decimal
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from sqlalchemy import Connection, Engine, text
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.errors import BillingError, check_text, field_and_reason, refusals_for_people, storable
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.organizations import Organization
+from invoice_pipelines.billing.rows import Storable
+from invoice_pipelines.organizations.context import OrganizationContext
 
 _INTEGER = 2**31
 _NUMBERS_AT_ONCE = 10_000
@@ -59,28 +59,16 @@ class DirectItem(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     inventory_item_id: UUID | None = None
-    description: str | None = None
+    description: Storable | None = None
     quantity: Decimal = Field(gt=0, max_digits=12, decimal_places=3)
     unit_price: Decimal | None = Field(default=None, ge=0, max_digits=14, decimal_places=4)
     discount_percent: Decimal | None = Field(default=None, ge=0, le=100, decimal_places=2)
-    tax_category: str | None = None
+    tax_category: Storable | None = None
     tax_rate: Decimal | None = Field(default=None, ge=0, le=100, decimal_places=2)
-
-    @field_validator("description", "tax_category")
-    @classmethod
-    def _storable(cls, value: str | None) -> str | None:
-        if value is not None and storable(value) != value:
-            raise ValueError("contains characters that cannot be stored")
-        return value
 
 
 def batch_invoice_orders(
-    engine: Engine,
-    organization: Organization,
-    sales_order_ids: Iterable[UUID | str],
-    *,
-    created_by: str,
-    **options: Unpack[RequestOptions],
+    organization: OrganizationContext, sales_order_ids: Iterable[UUID | str], **options: Unpack[RequestOptions]
 ) -> BatchAnswer:
     """Asks for the invoices of sales orders, in the order given; returns at once.
 
@@ -88,58 +76,31 @@ def batch_invoice_orders(
     an item that fails with a reason. Raises BillingError for a date, number of days, language or way of sending that is
     not possible.
     """
-    return _ask(
-        engine,
-        organization,
-        f"batch_invoice_orders(cast(:ids as text[]), {_OPTIONS})",
-        {"ids": _ids("sales_order_ids", sales_order_ids)},
-        created_by,
-        **options,
-    )
+    subjects = {"ids": _ids("sales_order_ids", sales_order_ids)}
+    return _ask(organization, "batch_invoice_orders(cast(:ids as text[]),", subjects, options)
 
 
-def batch_invoice_open_orders(
-    engine: Engine,
-    organization: Organization,
-    *,
-    created_by: str,
-    **options: Unpack[RequestOptions],
-) -> BatchAnswer:
+def batch_invoice_open_orders(organization: OrganizationContext, **options: Unpack[RequestOptions]) -> BatchAnswer:
     """Asks for the invoices of all orders that are pending or reviewed, the oldest first. See batch_invoice_orders."""
-    return _ask(
-        engine,
-        organization,
-        f"batch_invoice_open_orders({_OPTIONS})",
-        {},
-        created_by,
-        **options,
-    )
+    return _ask(organization, "batch_invoice_open_orders(", {}, options)
 
 
 def batch_invoice_customers(
-    engine: Engine,
-    organization: Organization,
+    organization: OrganizationContext,
     customer_ids: Iterable[UUID | str],
     items: Sequence[DirectItem | Mapping[str, Any]],
-    *,
-    created_by: str,
     **options: Unpack[RequestOptions],
 ) -> BatchAnswer:
     """Asks for one invoice per customer over the same items, without orders. See batch_invoice_orders.
 
     Raises BillingError that names the item and field that is wrong.
     """
-    return _ask(
-        engine,
-        organization,
-        f"batch_invoice_customers(cast(:ids as text[]), cast(:items as jsonb), {_OPTIONS})",
-        {
-            "ids": _ids("customer_ids", customer_ids),
-            "items": json.dumps([_item(place, item) for place, item in enumerate(items, start=1)]),
-        },
-        created_by,
-        **options,
-    )
+    subjects = {
+        "ids": _ids("customer_ids", customer_ids),
+        "items": json.dumps([_item(place, item) for place, item in enumerate(items, start=1)]),
+    }
+    call = "batch_invoice_customers(cast(:ids as text[]), cast(:items as jsonb),"
+    return _ask(organization, call, subjects, options)
 
 
 def retry_with_date(connection: Connection, job_id: UUID, *, requested_by: str, invoice_date: date | None) -> int:
@@ -150,16 +111,11 @@ def retry_with_date(connection: Connection, job_id: UUID, *, requested_by: str, 
     cancelled, and one that issues no invoices.
     """
     with refusals_for_people():
-        return int(
-            connection.execute(
-                text("select billing.retry_failed_items(:job_id, :by, :invoice_date)"),
-                {
-                    "job_id": job_id,
-                    "by": requested_by,
-                    "invoice_date": "today" if invoice_date is None else invoice_date.isoformat(),
-                },
-            ).scalar_one()
-        )
+        retried: int = connection.execute(
+            text("select billing.retry_failed_items(:job_id, :by, :invoice_date)"),
+            {"job_id": job_id, "by": requested_by, "invoice_date": str(invoice_date or "today")},
+        ).scalar_one()
+    return retried
 
 
 def order_ids(connection: Connection, references: Iterable[str]) -> list[str]:
@@ -189,47 +145,34 @@ def parse_date(field: str, value: str) -> date:
         raise BillingError(f"{field}: {repr(value)[:40]} is not a date like 2026-03-31.") from None
 
 
-_OPTIONS = """cast(:invoice_date as date), cast(:due_days as integer), :language, :creator, :generate_pdf,
-    :send_immediately, :communication_method"""
+_DEFAULTS: RequestOptions = {
+    "invoice_date": None,
+    "due_days": 0,
+    "language": None,
+    "generate_pdf": False,
+    "send_immediately": False,
+    "communication_method": None,
+}
+_OPTIONS = """cast(:invoice_date as date), cast(:due_days as integer), :language, :created_by, :generate_pdf,
+    :send_immediately, :communication_method)"""
 
 
 def _ask(
-    engine: Engine,
-    organization: Organization,
-    call: str,
-    subjects: Mapping[str, object],
-    created_by: str,
-    *,
-    invoice_date: date | None = None,
-    due_days: int = 0,
-    language: str | None = None,
-    generate_pdf: bool = False,
-    send_immediately: bool = False,
-    communication_method: str | None = None,
+    organization: OrganizationContext, call: str, subjects: Mapping[str, object], options: RequestOptions
 ) -> BatchAnswer:
-    if isinstance(invoice_date, datetime):
+    if unknown := options.keys() - _DEFAULTS.keys():
+        raise TypeError(f"There is no option {', '.join(sorted(unknown))}.")
+    values: dict[str, Any] = {**_DEFAULTS, **options, "created_by": organization.actor}
+    if isinstance(values["invoice_date"], datetime):
         raise BillingError("invoice_date: expected a date, not a time.")
-    if not -_INTEGER <= due_days < _INTEGER:
+    if not -_INTEGER <= values["due_days"] < _INTEGER:
         raise BillingError("due_days: the number is far outside of 0 to 3650.")
-    if not created_by.strip():
+    if not organization.actor.strip():
         raise BillingError("created_by: say who asks.")
-    check_text("language", language)
-    check_text("communication_method", communication_method)
-    check_text("created_by", created_by)
-    with refusals_for_people(), organization_scope(engine, organization.id) as connection:
-        row = connection.execute(
-            text(f"select * from billing.{call}"),
-            {
-                **subjects,
-                "invoice_date": invoice_date,
-                "due_days": due_days,
-                "language": language,
-                "creator": created_by,
-                "generate_pdf": bool(generate_pdf),
-                "send_immediately": bool(send_immediately),
-                "communication_method": communication_method,
-            },
-        ).one()
+    for field in ("language", "communication_method", "created_by"):
+        check_text(field, values[field])
+    with refusals_for_people(), organization.scope() as connection:
+        row = connection.execute(text(f"select * from billing.{call} {_OPTIONS}"), {**subjects, **values}).one()
     return BatchAnswer(row.job_id, row.total_items, float(row.estimated_seconds))
 
 

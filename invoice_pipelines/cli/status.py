@@ -19,7 +19,7 @@ from invoice_pipelines.intake.overview import failure_reasons, status_counts, wa
 from invoice_pipelines.intake.states import Status, label
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.overdue import ExecutionReport, Schedule, last_execution, next_run, read_schedule
-from invoice_pipelines.overdue.overview import schedule_in_words
+from invoice_pipelines.overdue.schedule import schedule_in_words
 from invoice_pipelines.settings import load_settings
 
 

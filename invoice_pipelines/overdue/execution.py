@@ -10,18 +10,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, Row, TextClause, text
+from sqlalchemy import Connection, Row, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database.errors import LOCK_NOT_AVAILABLE
-from invoice_pipelines.organizations import OrganizationSettings
-from invoice_pipelines.overdue.errors import AlreadyRunning, OverdueError, refusal_of
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.overdue.errors import AlreadyRunning, refusal_of
 from invoice_pipelines.overdue.execution_log import ExecutionReport, report_from
 from invoice_pipelines.work import Progress, Run
 from invoice_pipelines.work.failures import reason_of
@@ -40,8 +40,7 @@ T = TypeVar("T")
 
 
 def notify_overdue(
-    engine: Engine,
-    organization_id: UUID,
+    organization: OrganizationContext,
     *,
     now: datetime | None = None,
     as_of: date | None = None,
@@ -60,29 +59,30 @@ def notify_overdue(
     `reopened`, `closed` and `errors`.
 
     Two runs never work on the same organization: the later one raises AlreadyRunning. Raises OverdueError, before
-    anything is done, for a day that is still to come or wrong settings; ValueError for a time without zone or a wrong
-    batch size. Any other exception is one that no run can get around, as when the database went away; the log then says
-    FAILED, what was done is kept, and the next run does the rest.
+    anything is done, for a day that is still to come; ValueError for a time without zone or a wrong batch size. Any
+    other exception is one that no run can get around, as when the database went away; the log then says FAILED, what
+    was done is kept, and the next run does the rest.
     """
     if now is not None and now.tzinfo is None:
         raise ValueError("now needs a time zone.")
     if not 1 <= batch_size <= LARGEST_BATCH_SIZE:
         raise ValueError(f"batch_size is {batch_size}; it must be between 1 and {LARGEST_BATCH_SIZE}.")
     run = Run(
-        engine,
-        organization_id,
+        organization.engine,
+        organization.id,
         (),
         lease=_LEASE,
         time_box=timedelta.max,
         on_progress=on_progress,
         count_due=lambda: (0, None),  # nobody knows before it has looked
     )
-    with _alone(engine, organization_id) as alone:
-        execution = _Execution(engine, run, alone, organization_id, batch_size, progress_seconds)
+    with _alone(organization) as alone:
+        execution = _Execution(organization, run, alone, batch_size, progress_seconds)
         execution.open(now, as_of, run_id)
         return execution.work()
 
 
+@dataclass
 class _Alone:
     """That no other run is about the same organization, for as long as a transaction of its own stays open.
 
@@ -91,52 +91,39 @@ class _Alone:
     vacuumed. Who lost it has its row in the log closed by the next run, after which its batches are refused.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    connection: Connection
 
     def extend(self, _: Connection, __: timedelta) -> None:
         """Keeps PostgreSQL from taking it for one that stands still; see work.Held."""
-        self._connection.execute(text("select"))
+        self.connection.execute(text("select"))
 
 
 @contextmanager
-def _alone(engine: Engine, organization_id: UUID) -> Iterator[_Alone]:
-    with engine.connect() as connection:
-        key = {"key": f"overdue {organization_id}"}
+def _alone(organization: OrganizationContext) -> Iterator[_Alone]:
+    lock = text("select pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
+    with organization.engine.connect() as connection:
         try:
-            if not connection.execute(
-                text("select pg_try_advisory_xact_lock(hashtextextended(:key, 0))"), key
-            ).scalar_one():
-                raise AlreadyRunning(organization_id)
+            if not connection.execute(lock, {"key": f"overdue {organization.id}"}).scalar_one():
+                raise AlreadyRunning(organization.id)
             yield _Alone(connection)
         finally:
             with suppress(DBAPIError):  # its session may be gone
                 connection.rollback()
 
 
+@dataclass
 class _Execution:
     """One run that has its organization for itself."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        run: Run,
-        alone: _Alone,
-        organization_id: UUID,
-        batch_size: int,
-        progress_seconds: float,
-    ) -> None:
-        self._engine = engine
-        self._run = run
-        self._alone = alone
-        self._organization_id = organization_id
-        self._batch_size = batch_size
-        self._progress_seconds = progress_seconds
+    organization: OrganizationContext
+    run: Run
+    alone: _Alone
+    batch_size: int
+    progress_seconds: float
 
     def open(self, now: datetime | None, as_of: date | None, run_id: UUID | None) -> None:
         """Opens its row in the log."""
-        with self._run.scope() as connection:
-            self._levels, self._channels = _what_the_organization_wants(connection, self._organization_id)
+        with self.run.scope() as connection:
             try:
                 opened = connection.execute(
                     text(
@@ -144,25 +131,25 @@ class _Execution:
                                coalesce(cast(:now as timestamptz), now()), cast(:as_of as date), :batch_size,
                                cast(:run_id as uuid))"""
                     ),
-                    {"now": now, "as_of": as_of, "batch_size": self._batch_size, "run_id": run_id},
+                    {"now": now, "as_of": as_of, "batch_size": self.batch_size, "run_id": run_id},
                 ).one()
             except DBAPIError as error:
                 raise refusal_of(error) or error from None
         self._execution: UUID = opened.execution
         self._as_of: date = opened.as_of
         if opened.died:
-            log.warning("organization %s: %d earlier run(s) died; closed as FAILED", self._organization_id, opened.died)
-        log.info("organization %s: looking for invoices overdue as of %s", self._organization_id, self._as_of)
+            log.warning("organization %s: %d earlier run(s) died; closed as FAILED", self.organization.id, opened.died)
+        log.info("organization %s: looking for invoices overdue as of %s", self.organization.id, self._as_of)
 
     def work(self) -> ExecutionReport:
         """All batches, and the end of the log's row. What keeps it from getting there is in the log as well."""
         try:
-            self._run.work(self._steps)
+            self.run.work(self._steps)
             row = self._again(self._finish)
         except BaseException as error:  # also when the process is asked to stop
             reason = reason_of(error).message if isinstance(error, Exception) else "The run was interrupted."
-            log.error("organization %s: the run failed: %s", self._organization_id, reason)
-            with suppress(DBAPIError), self._run.scope() as connection:
+            log.error("organization %s: the run failed: %s", self.organization.id, reason)
+            with suppress(DBAPIError), self.run.scope() as connection:
                 connection.execute(
                     text("select overdue.fail_execution(:execution, :reason)"),
                     {"execution": self._execution, "reason": reason},
@@ -172,15 +159,15 @@ class _Execution:
         log.log(
             logging.WARNING if report.error_count else logging.INFO,
             "organization %s: %s, %d overdue, %d notifications made, %d opened again, %d closed, %d errors in %s s",
-            *(self._organization_id, report.status, report.overdue_count, report.created_count),
+            *(self.organization.id, report.status, report.overdue_count, report.created_count),
             *(report.reopened_count, report.closed_count, report.error_count, report.duration_seconds),
         )
         return report
 
     def _steps(self) -> Iterator[None]:
-        self._run.hold(self._alone)
+        self.run.hold(self.alone)
         # The procedures commit by themselves, which only a session without a transaction lets them.
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
+        with self.organization.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
             yield from self._notify(session)
             yield from self._close(session)
 
@@ -189,12 +176,14 @@ class _Execution:
             """call overdue.notify_batches(:organization, :execution, :as_of, cast(:levels as integer[]),
                    cast(:channels as text[]), :batch_size, :seconds, false, 0, 0, 0, '[]', :level, :due, :id)"""
         )
-        values = {"as_of": self._as_of, "levels": self._levels, "channels": self._channels}
+        wanted = self.organization.organization.settings
+        levels, channels = list(wanted.overdue_levels), list(wanted.overdue_channels)
+        values = {"as_of": self._as_of, "levels": levels, "channels": channels}
         for done in self._batches_of(session, statement, values):
             for failure in done.failures:
                 log.warning(
                     "organization %s: no notification for invoice %s, level %s: %s",
-                    self._organization_id,
+                    self.organization.id,
                     failure["invoice_number"] or failure["invoice_id"],
                     failure["level"],
                     failure["reason"],
@@ -216,10 +205,10 @@ class _Execution:
     def _batches_of(self, session: Connection, statement: TextClause, values: dict[str, Any]) -> Iterator[Row[Any]]:
         """Calls a procedure that does batches until it says that none is left; what it did each time."""
         values = {
-            "organization": self._organization_id,
+            "organization": self.organization.id,
             "execution": self._execution,
-            "batch_size": self._batch_size,
-            "seconds": self._progress_seconds,
+            "batch_size": self.batch_size,
+            "seconds": self.progress_seconds,
             "level": 0,
             "due": date.min,
             "id": UUID(int=0),
@@ -232,7 +221,7 @@ class _Execution:
             is_done = done.is_done
 
     def _finish(self) -> Row[Any]:
-        with self._run.scope() as connection:
+        with self.run.scope() as connection:
             return connection.execute(
                 text("select * from overdue.finish_execution(:execution)"), {"execution": self._execution}
             ).one()
@@ -240,29 +229,14 @@ class _Execution:
     def _again(self, transactions: Callable[[], T]) -> T:
         """What is done in transactions, again where that may help."""
         try:
-            return self._run.again(transactions, also=(LOCK_NOT_AVAILABLE,))
+            return self.run.again(transactions, also=(LOCK_NOT_AVAILABLE,))
         except DBAPIError as error:
             raise refusal_of(error) or error from None
 
     def _count(self, **figures: int) -> None:
-        self._run.tally.add("failed", figures.get("errors", 0))
-        self._run.tally.add("succeeded", sum(figures.get(name, 0) for name in ("created", "reopened", "closed")))
+        self.run.tally.add("failed", figures.get("errors", 0))
+        self.run.tally.add("succeeded", sum(figures.get(name, 0) for name in ("created", "reopened", "closed")))
         for name, number in figures.items():
-            self._run.tally.add_figure(name, number)
+            self.run.tally.add_figure(name, number)
         if figures["batches"]:
-            log.debug("organization %s: %s", self._organization_id, dict(self._run.tally.figures))
-
-
-def _what_the_organization_wants(connection: Connection, organization_id: UUID) -> tuple[list[int], list[str]]:
-    stored = connection.execute(
-        text("select settings from organizations.organization where removed_at is null")
-    ).scalar_one_or_none()
-    if stored is None:
-        raise OverdueError(f"There is no organization {organization_id}, or it was removed.")
-    try:
-        settings = OrganizationSettings.model_validate(stored)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "settings"
-        raise OverdueError(f"Settings of organization {organization_id}: {field}: {first['msg']}") from None
-    return list(settings.overdue_levels), list(settings.overdue_channels)
+            log.debug("organization %s: %s", self.organization.id, dict(self.run.tally.figures))

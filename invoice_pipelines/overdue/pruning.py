@@ -1,15 +1,14 @@
-"""How what nobody needs any more is removed: old runs from the log, and notifications closed long ago."""
+"""Deletes what nobody needs any more: old runs from the log, and notifications closed long ago."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.pruning import delete_older
 
-_BATCH_SIZE = 10_000
 _LOG = """
     delete from overdue.job_execution_log where organization_id = :organization and id in (
         select l.id from overdue.job_execution_log l
@@ -46,7 +45,7 @@ def prune_executions(engine: Engine, organization_id: UUID, older_than: datetime
     and the last without errors; what is under way; and, by PostgreSQL, what began in the last 30 days.
     Raises ValueError for a time without zone.
     """
-    return _delete(engine, organization_id, older_than, _LOG)
+    return delete_older(engine, organization_id, older_than, _LOG)
 
 
 def prune_notifications(engine: Engine, organization_id: UUID, older_than: datetime) -> int:
@@ -56,22 +55,4 @@ def prune_notifications(engine: Engine, organization_id: UUID, older_than: datet
     If the payment of such an invoice is taken back after that, its notification is made anew, and the customer told
     again. Raises ValueError for a time without zone.
     """
-    return _delete(engine, organization_id, older_than, _NOTIFICATIONS)
-
-
-def _delete(engine: Engine, organization_id: UUID, older_than: datetime, statement: str) -> int:
-    """In short transactions, so that it can be stopped and run again at any time."""
-    if older_than.tzinfo is None:
-        raise ValueError("older_than needs a time zone.")
-    values = {
-        "organization": organization_id,
-        "older_than": older_than,
-        "before": UUID(int=max(0, int(older_than.timestamp() * 1000)) << 80),
-        "batch_size": _BATCH_SIZE,
-    }
-    deleted, removed = 0, _BATCH_SIZE
-    while removed == _BATCH_SIZE:
-        with organization_scope(engine, organization_id) as connection:
-            removed = connection.execute(text(statement), values).rowcount
-        deleted += removed
-    return deleted
+    return delete_older(engine, organization_id, older_than, _NOTIFICATIONS)

@@ -82,6 +82,18 @@ def read_schedule(settings: Settings) -> Schedule | str:
     return IntervalSchedule(hours, zone, batch_size) if cron is None else CronSchedule(cron, zone, batch_size)
 
 
+def schedule_in_words(settings: Settings) -> str:
+    """When overdue invoices are looked for; or that they are not, which variable is wrong, and why."""
+    schedule = read_schedule(settings)
+    if isinstance(schedule, str):
+        return f"Overdue invoices are not looked for, as the schedule is wrong. {schedule}"
+    if isinstance(schedule, CronSchedule):
+        when = f"at the moments of cron {settings.scheduler_schedule_value.strip()!r} in {schedule.time_zone.key}"
+    else:
+        when = f"{schedule.hours} hours after the last run of an organization began"
+    return f"Overdue invoices are looked for {when}, in batches of {schedule.batch_size}."
+
+
 def next_run(schedule: Schedule, last_start: datetime | None, now: datetime) -> datetime:
     """When the next run after the one that began at `last_start` is to begin; it is due if that is not after `now`.
 

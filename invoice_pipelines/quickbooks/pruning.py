@@ -1,4 +1,4 @@
-"""How what nobody needs any more is removed: batches that were answered long ago, and counts of old calls.
+"""Deletes what nobody needs any more: batches that were answered long ago, and counts of old calls.
 
 Mappings, conflicts, payments and events stay: they say what became of money, and who decided.
 """
@@ -8,14 +8,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.pruning import delete_older
 
 YOUNGEST = timedelta(days=2)
 """QuickBooks knows the request id of a batch again for about a day."""
 
-_BATCH_SIZE = 5_000
 # Ids are uuidv7, so that younger batches are not read. Voids stay: their request ids are made of how often they were
 # answered, and how long QuickBooks knows them is not documented.
 _BATCHES = """
@@ -35,20 +34,7 @@ def prune_sent(engine: Engine, organization_id: UUID, older_than: datetime) -> i
 
     Those of the last two days stay anyway. Raises ValueError for a time without zone.
     """
-    if older_than.tzinfo is None:
-        raise ValueError("older_than needs a time zone.")
     older_than = min(older_than, datetime.now(older_than.tzinfo) - YOUNGEST)
-    values = {
-        "organization": organization_id,
-        "older_than": older_than,
-        "before": UUID(int=max(0, int(older_than.timestamp() * 1000)) << 80),
-        "batch_size": _BATCH_SIZE,
-    }
-    deleted, removed = 0, _BATCH_SIZE
-    while removed == _BATCH_SIZE:
-        with organization_scope(engine, organization_id) as connection:
-            removed = connection.execute(text(_BATCHES), values).rowcount
-        deleted += removed
-    with organization_scope(engine, organization_id) as connection:
-        connection.execute(text(_USAGE), values)
+    deleted = delete_older(engine, organization_id, older_than, _BATCHES, batch_size=5_000)
+    delete_older(engine, organization_id, older_than, _USAGE)
     return deleted

@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import URL, Connection, Engine, text
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,10 @@ class OrganizationView:
 
     def scope(self) -> AbstractContextManager[Connection]:
         return organization_scope(self.engine, self.organization_id)
+
+    def context(self, actor: str = "anna", **settings: Any) -> OrganizationContext:
+        slug: str = self.value("select slug from organizations.organization")
+        return OrganizationContext.of(self.engine, slug, Settings(**settings), actor)
 
     def rows(self, statement: str, **values: Any) -> list[Any]:
         with self.scope() as connection:

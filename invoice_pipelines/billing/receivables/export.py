@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
-from upath import UPath
+from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.receivables.receivables import BUCKETS, Receivables, read_receivables
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.organizations import Organization
-from invoice_pipelines.storage import to_csv, write_file_atomically
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.storage import root_path, to_csv, write_file_atomically
 
 COLUMNS = {
     "as_of": "the day, ISO 8601",
@@ -67,19 +66,20 @@ def organizations_to_age(connection: Connection, *, rest: timedelta = REST, now:
 
 
 def export_receivables(
-    engine: Engine, organization: Organization, exports: UPath, *, now: datetime | None = None
+    organization: OrganizationContext, *, now: datetime | None = None
 ) -> tuple[Receivables, ReceivablesFile]:
     """Writes today's receivables of an organization as a CSV file, and records what they had seen.
 
     Raises StorageError where the file cannot be written; then the one that was there is still there.
     """
-    with organization_scope(engine.execution_options(isolation_level="REPEATABLE READ"), organization.id) as connection:
+    snapshot = organization.engine.execution_options(isolation_level="REPEATABLE READ")
+    with organization_scope(snapshot, organization.id) as connection:
         seen = connection.execute(text(_SEEN), {"now": now}).one()._mapping
         receivables = read_receivables(connection, now=seen["made_at"])
     data = receivables_csv(receivables)
     path = f"{organization.slug}/{organization.slug}_receivables_{receivables.as_of:%Y%m%d}.csv"
-    write_file_atomically(exports / path, data)
-    with organization_scope(engine, organization.id) as connection:
+    write_file_atomically(root_path(organization.settings.exports_root) / path, data)
+    with organization.scope() as connection:
         connection.execute(text(_RECORD), dict(seen) | {"is_open": bool(receivables.customers)})
     return receivables, ReceivablesFile(path, hashlib.sha256(data).hexdigest(), len(data), len(receivables.customers))
 

@@ -17,7 +17,8 @@ from invoice_pipelines.billing.requests import (
 from invoice_pipelines.cli.batch.work import Slug, follow, lines_of, opened
 from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.person import person
-from invoice_pipelines.database import organization_scope
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -66,12 +67,13 @@ def invoices(
     }
     references = None if orders is None else lines_of(orders)
     with opened(organization) as (engine, found):
+        context = OrganizationContext(engine, found, load_settings(), person())
         if references is None:
-            answer = batch_invoice_open_orders(engine, found, created_by=person(), **options)
+            answer = batch_invoice_open_orders(context, **options)
         else:
-            with organization_scope(engine, found.id) as connection:
+            with context.scope() as connection:
                 ids = order_ids(connection, references)
-            answer = batch_invoice_orders(engine, found, ids, created_by=person(), **options)
+            answer = batch_invoice_orders(context, ids, **options)
         _say(answer)
         follow(engine, found, answer.job_id, now=now, wait=wait)
 

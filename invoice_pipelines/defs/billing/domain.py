@@ -9,7 +9,8 @@ import dagster as dg
 from pydantic import Field
 from sqlalchemy import Connection
 
-from invoice_pipelines.billing import KINDS, batch_invoice_open_orders, process_jobs
+from invoice_pipelines.billing import batch_invoice_open_orders, process_jobs
+from invoice_pipelines.billing.processing import KINDS
 from invoice_pipelines.billing.promises import PROMISES
 from invoice_pipelines.billing.run_report import failed_orders, issued_by_day, worked_jobs
 from invoice_pipelines.defs.billing.config import RequestConfig, as_date
@@ -72,10 +73,7 @@ class Backlog(RequestConfig):
 def invoice_backlog(turn: Turn, config: Backlog) -> StageResult:
     """Asks for the invoices of all open orders and issues them."""
     invoice_date = as_date("invoice_date", None if config.invoice_date == "today" else config.invoice_date)
-    organization = turn.organization
-    answer = batch_invoice_open_orders(
-        organization.engine, organization.organization, created_by=organization.actor, **config.options(invoice_date)
-    )
+    answer = batch_invoice_open_orders(turn.organization, **config.options(invoice_date))
     turn.log.info("%s orders are open, about %.1f s of work", answer.total, answer.estimated_seconds)
     return issue_invoices(turn, answer.job_id)
 

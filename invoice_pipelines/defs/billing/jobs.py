@@ -76,12 +76,9 @@ def _ask(config: BatchInvoiceOrders, asked: OrganizationContext) -> BatchAnswer:
     if bool(config.items) != bool(config.customer_ids):
         raise BillingError("items: they go with customer_ids, and customer_ids with items.")
     options = config.options(as_date("invoice_date", config.invoice_date))
-    engine, organization, created_by = asked.engine, asked.organization, asked.actor
     if config.customer_ids:
         items = [item.model_dump(exclude_none=True) for item in config.items]
-        return batch_invoice_customers(
-            engine, organization, config.customer_ids, items, created_by=created_by, **options
-        )
+        return batch_invoice_customers(asked, config.customer_ids, items, **options)
     if config.all_open:
-        return batch_invoice_open_orders(engine, organization, created_by=created_by, **options)
-    return batch_invoice_orders(engine, organization, config.sales_order_ids, created_by=created_by, **options)
+        return batch_invoice_open_orders(asked, **options)
+    return batch_invoice_orders(asked, config.sales_order_ids, **options)

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from invoice_pipelines.billing import InvoicingReport
+from invoice_pipelines.billing.processing import InvoicingReport
 from invoice_pipelines.billing.run_report import FailedOrder, WorkedJob
 from invoice_pipelines.defs.metadata import bar_chart, table
 

@@ -37,10 +37,9 @@ def age(turn: Turn, _: object) -> StageResult:
     """Makes the aging of an organization as of today there, and its file."""
     started = time.monotonic()
     organization = turn.organization
-    exports = root_path(organization.settings.exports_root)
-    aging, file = export_receivables(organization.engine, organization.organization, exports)
+    aging, file = export_receivables(organization)
     turn.log.info("%s open invoices of %s customers as of %s", aging.invoices, aging.owing_customers, aging.as_of)
-    metadata = receivables_metadata(aging, file, str(exports / file.path))
+    metadata = receivables_metadata(aging, file, str(root_path(organization.settings.exports_root) / file.path))
     metadata["seconds"] = round(time.monotonic() - started, 2)
     return StageResult(True, metadata, evaluated(PROMISES, aging))
 

@@ -87,11 +87,9 @@ def look_as_of(as_of: date | None) -> TakeTurn:
 
 
 def _look_for_overdue(turn: Turn, as_of: date | None) -> ExecutionReport:
-    organization = turn.organization
-    schedule = read_schedule(organization.settings)
+    schedule = read_schedule(turn.organization.settings)
     return notify_overdue(
-        organization.engine,
-        organization.id,
+        turn.organization,
         as_of=as_of,
         batch_size=BATCH_SIZE if isinstance(schedule, str) else schedule.batch_size,
         run_id=UUID(turn.run_id),

@@ -16,7 +16,7 @@ from invoice_pipelines.defs.overdue.due import now_of, organizations_due
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import UNFINISHED, sweep_request, swept
 from invoice_pipelines.overdue import CronSchedule, due_since, read_schedule
-from invoice_pipelines.overdue.overview import schedule_in_words
+from invoice_pipelines.overdue.schedule import schedule_in_words
 from invoice_pipelines.settings import Settings, SettingsError, load_settings
 
 EVERY_MINUTE = "* * * * *"

@@ -37,7 +37,8 @@ from invoice_pipelines.billing import add_customers, add_items, add_orders, add_
 from invoice_pipelines.billing.requests import batch_invoice_open_orders
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
-from invoice_pipelines.organizations import add_organization, find_organization
+from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.connection.connections import change_options, connect_with_tokens
 from invoice_pipelines.quickbooks.pull.pull import pull
@@ -81,7 +82,7 @@ def run(progress: Progress, size: Size | None = None) -> BenchResult:
         progress(f"{size.invoices:,} invoices are issued")
         pushing = _organization(engine, settings, sandbox, "bench-push", PUSHED)
         reading = _organization(engine, settings, sandbox, "bench-pull", READ)
-        _issue(engine, pushing, size)
+        _issue(engine, settings, pushing, size)
         for entity in (EntityType.CUSTOMER, EntityType.ITEM):
             push(engine, settings, pushing, entity, limits=limits, time_box=TIME_BOX)
         time.sleep(limits.minute_window.total_seconds())  # so that the limits count the invoices alone
@@ -190,7 +191,7 @@ def _organization(engine: Engine, settings: Settings, sandbox: RemoteSandbox, sl
     return organization_id
 
 
-def _issue(engine: Engine, organization_id: UUID, size: Size) -> None:
+def _issue(engine: Engine, settings: Settings, organization_id: UUID, size: Size) -> None:
     with organization_scope(engine, organization_id) as connection:
         add_tax_rates(connection, [{"tax_category": "S", "rate": rate, "name": f"{rate} %"} for rate in (19, 7)])
         add_customers(
@@ -227,7 +228,7 @@ def _issue(engine: Engine, organization_id: UUID, size: Size) -> None:
             ],
             created_by="bench",
         )
-    batch_invoice_open_orders(engine, find_organization(engine, "bench-push"), created_by="bench")
+    batch_invoice_open_orders(OrganizationContext.of(engine, "bench-push", settings, "bench"))
     report = process_jobs(engine, organization_id)
     if report.succeeded != size.invoices:
         raise BenchError(f"{size.invoices} invoices were expected: {report}")

@@ -26,7 +26,8 @@ from invoice_pipelines.billing.overview import job_outcome
 from invoice_pipelines.billing.requests import RequestOptions
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import load_settings
 from invoice_pipelines.work import Job, get_job
 
 DUE_DAYS = 14
@@ -77,13 +78,13 @@ def ask_for_invoices(
         add_customers(connection, book["customers"], created_by="demo")
         add_items(connection, book["items"], created_by="demo")
         added = add_orders(connection, [entry["order"] for entry in book["orders"]], created_by="demo")
-    organization = find_organization(engine, book["slug"])
+    organization = OrganizationContext.of(engine, book["slug"], load_settings(), "demo")
     wanted: RequestOptions = {
-        "invoice_date": datetime.now(organization.time_zone).date() - timedelta(days=days_ago),
+        "invoice_date": datetime.now(organization.organization.time_zone).date() - timedelta(days=days_ago),
         "due_days": DUE_DAYS,
         **options,
     }
-    answer = batch_invoice_orders(engine, organization, [order.id for order in added], created_by="demo", **wanted)
+    answer = batch_invoice_orders(organization, [order.id for order in added], **wanted)
     orders = tuple(
         Order(
             order.id,

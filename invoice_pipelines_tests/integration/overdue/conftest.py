@@ -120,7 +120,7 @@ class Desk(OrganizationView):
     def run(self, **arguments: Any) -> ExecutionReport:
         """A run that tells its progress after each batch."""
         arguments = {"progress_seconds": 0} | arguments
-        return notify_overdue(self.engine, self.organization_id, **arguments)
+        return notify_overdue(self.context(), **arguments)
 
     def notifications(self, status: str | None = None) -> list[Any]:
         return self.rows(

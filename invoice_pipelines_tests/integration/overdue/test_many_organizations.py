@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.organizations import list_organizations, remove_organization
-from invoice_pipelines.overdue import OverdueError, execution_totals, notify_overdue, organizations_to_check
+from invoice_pipelines.overdue import OverdueError, execution_totals, organizations_to_check
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.overdue.conftest import Desk, open_desk
 
@@ -45,8 +45,6 @@ def test_who_was_removed_is_not_checked(desks: list[Desk]) -> None:
     first = list_organizations(desks[0].engine)[0]
     remove_organization(desks[0].engine, first.slug)
     assert first.id not in to_check(desks[0], datetime.now(UTC))
-    with pytest.raises(OverdueError, match="removed"):
-        notify_overdue(desks[0].engine, first.id)
 
 
 def test_who_failed_comes_last_and_after_three_times_waits_for_the_next_evening(desks: list[Desk]) -> None:

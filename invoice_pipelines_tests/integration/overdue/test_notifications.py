@@ -13,7 +13,6 @@ from sqlalchemy import text
 
 from invoice_pipelines.billing import void_invoice
 from invoice_pipelines.overdue import (
-    OverdueError,
     StillDue,
     mark_sent,
     missing_notifications,
@@ -238,13 +237,6 @@ def test_at_most_a_hundred_errors_are_listed_and_all_are_counted(desk: Desk) -> 
     desk.add([desk.late(2, is_bad=True)] * 130)
     report = desk.run(batch_size=50)
     assert (report.error_count, len(report.errors), len(desk.log_rows()[0].errors)) == (130, 100, 100)
-
-
-def test_wrong_settings_of_an_organization_are_named_and_nothing_is_done(desk: Desk) -> None:
-    desk.want(overdue_levels=[14, 1])
-    with pytest.raises(OverdueError, match="overdue_levels"):
-        desk.run()
-    assert desk.log_rows() == []
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from invoice_pipelines.billing import BatchAnswer, add_customers, add_items, add
 from invoice_pipelines.billing.requests import batch_invoice_orders
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import Address, Organization, add_organization, find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.conftest import TestDatabase
 
 TAX_RATES = [
@@ -50,7 +52,10 @@ class Shop:
             return [added.id for added in add_orders(connection, rows, created_by="anna")]
 
     def ask(self, order_ids: Iterable[UUID | str], **request: Any) -> BatchAnswer:
-        return batch_invoice_orders(self.engine, self.organization, order_ids, created_by="anna", **request)
+        return batch_invoice_orders(self.context(), order_ids, **request)
+
+    def context(self, actor: str = "anna") -> OrganizationContext:
+        return OrganizationContext(self.engine, self.organization, load_settings(), actor)
 
     def outcomes(self, answer: BatchAnswer) -> list[tuple[str, str, str | None]]:
         """Works through a job; subject, status and code of its items, in the order of the request."""

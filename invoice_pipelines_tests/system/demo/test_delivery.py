@@ -62,8 +62,8 @@ def test_all_is_made_and_arrives_once_and_what_is_wrong_is_named(database: TestD
         process_jobs(engine, organization_id)
     demo_delivery.ask(engine, batches)
     for batch in batches:
-        notify_overdue(engine, batch.organization_id)
         organization = find_organization(engine, batch.slug)
+        notify_overdue(OrganizationContext(engine, organization, load_settings(), "test"))
         make_documents(engine, load_settings(), organization, time_box=MINUTE)
         send_messages(OrganizationContext(engine, organization, load_settings(), "test"), time_box=MINUTE)
 

@@ -11,7 +11,9 @@ import pytest
 from invoice_pipelines.billing import process_jobs
 from invoice_pipelines.cli.supervisor import Services
 from invoice_pipelines.organizations import OrganizationSettings, add_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue import ExecutionReport, notify_overdue
+from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.demo import overdue as demo_overdue
 from invoice_pipelines.workshop.demo.orders import Batch, ask_for_invoices, order_books
 from invoice_pipelines.workshop.demo.overdue import DAYS_AGO, LEVELS, Noticed, look_twice, problems
@@ -41,7 +43,8 @@ def noticed(database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> tuple[tu
         process_jobs(engine, organization)
 
     def look(*_: object) -> dict[str, ExecutionReport]:
-        return {batch.slug: notify_overdue(engine, batch.organization_id) for batch in batches}
+        found = [OrganizationContext.of(engine, batch.slug, load_settings(), "test") for batch in batches]
+        return {organization.slug: notify_overdue(organization) for organization in found}
 
     monkeypatch.setattr(demo_overdue, "_look", look)
     return look_twice(cast(Services, Path()), engine, batches), batches

@@ -38,7 +38,7 @@ def busy_desk(common_overdue_database: TestDatabase) -> Desk:
 @pytest.fixture
 def start_run(busy_desk: Desk) -> Iterator[Callable[[], int]]:
     """Starts a run in a process of its own; returns its id."""
-    with worker_maker("overdue.worker", busy_desk.url, busy_desk.organization_id, BATCH_SIZE) as start:
+    with worker_maker("overdue.worker", busy_desk.url, busy_desk.context().slug, BATCH_SIZE) as start:
         yield start
 
 

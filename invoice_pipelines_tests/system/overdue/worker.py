@@ -11,22 +11,23 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from uuid import UUID
 
 from invoice_pipelines.database import create_app_engine
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue import AlreadyRunning, notify_overdue
+from invoice_pipelines.settings import load_settings
 
 
 def main() -> None:
-    url, organization, batch_size = sys.argv[1:]
+    url, slug, batch_size = sys.argv[1:]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the killed ones leave no zombies
     for _ in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            engine = create_app_engine(url)
+            organization = OrganizationContext.of(create_app_engine(url), slug, load_settings(), "test")
             while True:
                 try:
-                    notify_overdue(engine, UUID(organization), batch_size=int(batch_size), progress_seconds=0.03)
+                    notify_overdue(organization, batch_size=int(batch_size), progress_seconds=0.03)
                     os._exit(0)
                 except AlreadyRunning:  # the server has not seen yet that the one before is dead
                     continue

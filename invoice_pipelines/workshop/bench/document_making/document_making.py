@@ -42,6 +42,7 @@ from invoice_pipelines.delivery.rendering.renderer import Look, Renderer
 from invoice_pipelines.delivery.rendering.template_files import load_bundle
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.organizations import Address, add_organization, find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.organizations.settings import DocumentSettings, OrganizationSettings
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.bench.benches import Progress
@@ -95,8 +96,8 @@ class Ground:
             add_tax_rates(connection, _TAX_RATES)
             add_customers(connection, [_customer(number) for number in range(_CUSTOMERS)], created_by="bench")
             add_orders(connection, [_order(number) for number in range(documents)], created_by="bench")
-        organization = find_organization(self.engine, slug)
-        asked = batch_invoice_open_orders(self.engine, organization, due_days=14, created_by="bench")
+        organization = OrganizationContext.of(self.engine, slug, self.settings, "bench")
+        asked = batch_invoice_open_orders(organization, due_days=14)
         report = process_jobs(self.engine, organization_id, job_id=asked.job_id)
         if report.succeeded != documents:
             raise BenchError(f"of {documents} orders, all of them valid, {report.succeeded} were invoiced")

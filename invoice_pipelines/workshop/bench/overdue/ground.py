@@ -19,6 +19,8 @@ from invoice_pipelines.database.access import EMBEDDED_DATABASE
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.bench.result import BenchError
 
 CUSTOMERS = 2_000
@@ -33,10 +35,14 @@ LATE_SINCE_AT_MOST = 120
 class Books:
     """An organization whose invoices lie in the order they were issued, `overdue` of them late as of `as_of`."""
 
-    organization_id: UUID
+    organization: OrganizationContext
     invoices: int
     overdue: int
     as_of: date
+
+    @property
+    def organization_id(self) -> UUID:
+        return self.organization.id
 
 
 SCHEMA = f"""
@@ -173,7 +179,7 @@ def _fill(engine: Engine, superuser: Engine, slug: str, invoices: int, overdue: 
         ).one()
     if tuple(found) != (invoices, overdue):
         raise BenchError(f"{invoices} invoices, {overdue} overdue, were to be made; there are {tuple(found)}")
-    return Books(organization_id, invoices, overdue, as_of)
+    return Books(OrganizationContext.of(engine, slug, load_settings(), "bench"), invoices, overdue, as_of)
 
 
 _BOOKS = (

@@ -169,7 +169,7 @@ def _seconds_of(side: Side, ground: Ground, books: Books) -> float:
 
 def _run_of(batch_size: int) -> Side:
     def side(ground: Ground, books: Books) -> None:
-        report = notify_overdue(ground.engine, books.organization_id, as_of=books.as_of, batch_size=batch_size)
+        report = notify_overdue(books.organization, as_of=books.as_of, batch_size=batch_size)
         if report.error_count or report.overdue_count != books.overdue:
             raise BenchError(f"{books.overdue} overdue invoices were expected: {report}")
 

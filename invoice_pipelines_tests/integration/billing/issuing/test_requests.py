@@ -103,10 +103,8 @@ def test_customers_and_open_orders_are_asked_for_with_the_same_options(own_shop:
     options = {"generate_pdf": True, "send_immediately": True, "communication_method": "email"}
     item = {"description": "Work", "quantity": "1", "unit_price": "5", "tax_category": "S", "tax_rate": "19"}
     asked = (
-        batch_invoice_customers(
-            own_shop.engine, own_shop.organization, [], [item], created_by="anna", generate_pdf=True
-        ),
-        batch_invoice_open_orders(own_shop.engine, own_shop.organization, created_by="anna", **options),
+        batch_invoice_customers(own_shop.context(), [], [item], generate_pdf=True),
+        batch_invoice_open_orders(own_shop.context(), **options),
     )
     wanted = [
         own_shop.value("select parameters from work.batch_job where id = :id", id=answer.job_id) for answer in asked
@@ -120,7 +118,7 @@ def test_one_text_is_not_a_list_of_ids_and_somebody_must_ask(shop: Shop):
     with pytest.raises(BillingError, match="sales_order_ids: expected a list"):
         shop.ask("3b241101-e2bb-4255-8caf-4136c566a962")
     with pytest.raises(BillingError, match="created_by"):
-        batch_invoice_open_orders(shop.engine, shop.organization, created_by=" ")
+        batch_invoice_open_orders(shop.context(" "))
 
 
 @pytest.mark.parametrize("words", ["0000-01-01", "2026-02-30", "31.3.2026", "20260331x", ""])
@@ -136,7 +134,7 @@ def test_open_orders_are_invoiced_the_oldest_first_and_those_of_a_day_as_they_ca
         {"order_number": "a", "order_date": "2026-02-01"},
         {"order_number": "draft", "status": "draft"},
     )
-    answer = batch_invoice_open_orders(own_shop.engine, own_shop.organization, due_days=7, created_by="anna")
+    answer = batch_invoice_open_orders(own_shop.context(), due_days=7)
     assert answer.total == 3
     process_jobs(own_shop.engine, own_shop.organization.id)
     with own_shop.scope() as connection:
@@ -186,11 +184,9 @@ def test_customers_are_invoiced_directly_over_the_same_items(own_shop: Shop):
     item = own_shop.value("select id from billing.item where sku = 'B'")
     customer = own_shop.value("select id from billing.customer where customer_number = 'C1'")
     answer = batch_invoice_customers(
-        own_shop.engine,
-        own_shop.organization,
+        own_shop.context(),
         [customer, uuid4()],
         [DirectItem(inventory_item_id=item, quantity=Decimal("2.5")), {"description": "Setup", **SETUP}],
-        created_by="anna",
     )
     assert [code for _, _, code in own_shop.outcomes(answer)] == [None, "UNKNOWN_CUSTOMER"]
     with own_shop.scope() as connection:
@@ -220,12 +216,12 @@ SETUP = {"quantity": "1", "unit_price": "80", "tax_category": "S", "tax_rate": "
 )
 def test_a_wrong_direct_item_is_named_with_its_field(shop: Shop, item, words):
     with pytest.raises(BillingError, match=words):
-        batch_invoice_customers(shop.engine, shop.organization, [], [item], created_by="anna")
+        batch_invoice_customers(shop.context(), [], [item])
 
 
 def test_direct_invoices_need_items(shop: Shop):
     with pytest.raises(BillingError, match="items: expected a list with at least one"):
-        batch_invoice_customers(shop.engine, shop.organization, [], [], created_by="anna")
+        batch_invoice_customers(shop.context(), [], [])
 
 
 def test_people_change_the_status_of_orders_but_not_of_invoiced_ones(own_shop: Shop):

@@ -20,7 +20,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
-from upath import UPath
 
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
 from invoice_pipelines.billing.errors import BillingError
@@ -35,7 +34,7 @@ from invoice_pipelines.billing.receivables.receivables import (
     read_receivables,
 )
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.organizations import find_organization, list_organizations, remove_organization
+from invoice_pipelines.organizations import remove_organization
 from invoice_pipelines.storage import StorageError
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
@@ -464,18 +463,13 @@ def database_maintenance(database: TestDatabase) -> None:
 
 
 def export(desk: Desk, folder: Path, **arguments: datetime) -> tuple[Receivables, bytes]:
-    slug = slug_of(desk)
-    receivables, file = export_receivables(
-        desk.engine, find_organization(desk.engine, slug), UPath(folder), **arguments
-    )
+    context = desk.context(exports=str(folder))
+    slug = context.slug
+    receivables, file = export_receivables(context, **arguments)
     assert file.path == f"{slug}/{slug}_receivables_{receivables.as_of:%Y%m%d}.csv"
     data = (folder / file.path).read_bytes()
     assert (file.size_bytes, file.rows) == (len(data), len(receivables.customers))
     return receivables, data
-
-
-def slug_of(desk: Desk) -> str:
-    return next(found.slug for found in list_organizations(desk.engine) if found.id == desk.organization_id)
 
 
 def to_age(desk: Desk, now: datetime | None = None) -> bool:
@@ -534,7 +528,7 @@ def test_it_is_made_for_what_is_new_and_once_a_day_for_what_is_open(desk: Desk, 
 
 def test_who_was_removed_is_left_alone(desk: Desk) -> None:
     desk.issue()
-    remove_organization(desk.engine, slug_of(desk))
+    remove_organization(desk.engine, desk.context().slug)
     assert not to_age(desk)
 
 

@@ -17,6 +17,8 @@ from invoice_pipelines.database import create_app_engine, organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines.workshop.sandbox.mail.faults import Fault
 from invoice_pipelines_tests.conftest import clone_template
@@ -55,7 +57,7 @@ def terminal(
     organization = find_organization(engine, "acme")
     with organization_scope(engine, organization.id) as connection:
         connection.execute(text(BOOKS))
-    batch_invoice_open_orders(engine, organization, due_days=14, created_by="anna")
+    batch_invoice_open_orders(OrganizationContext(engine, organization, load_settings(), "anna"), due_days=14)
     process_jobs(engine, organization.id)
     engine.dispose()
     return terminal

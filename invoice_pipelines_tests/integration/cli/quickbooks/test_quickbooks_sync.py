@@ -11,9 +11,10 @@ from pydantic import SecretStr
 
 from invoice_pipelines.billing import add_customers, add_items, add_tax_rates, batch_invoice_customers, process_jobs
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.organizations import change_organization, find_organization
+from invoice_pipelines.organizations import change_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.quickbooks.connection.connections import change_options
-from invoice_pipelines.settings import Settings
+from invoice_pipelines.settings import Settings, load_settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
@@ -49,7 +50,8 @@ def test_a_person_syncs_and_sees_what_came_of_it(
         )
         add_items(connection, [{"sku": "FEE", "name": "Fee", "unit_price": "1"}], created_by="test")
     item = {"description": "Fee", "quantity": "1", "unit_price": "100", "tax_category": "S", "tax_rate": "19"}
-    batch_invoice_customers(engine, find_organization(engine, "acme"), [str(customer)], [item], created_by="test")
+    acme = OrganizationContext.of(engine, "acme", load_settings(), "test")
+    batch_invoice_customers(acme, [str(customer)], [item])
     process_jobs(engine, organization_id)
     accountant = sandbox.accountant(REALM)
     accountant.customer("Theirs")

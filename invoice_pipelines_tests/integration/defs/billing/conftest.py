@@ -19,7 +19,9 @@ from invoice_pipelines.billing import (
     batch_invoice_orders,
 )
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.organizations import add_organization, find_organization
+from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.integration.defs.conftest import House
 
 CUSTOMER = {"customer_number": "C1", "name": "Müller GmbH", "country_code": "DE"}
@@ -82,13 +84,13 @@ class Shop:
 
     def ask(self, slug: str, ids: list[str], **how: Any) -> UUID:
         """Asks for the invoices of orders, as an application does."""
-        engine = self.house.database.engine
-        return batch_invoice_orders(engine, find_organization(engine, slug), ids, created_by="anna", **how).job_id
+        return batch_invoice_orders(self.context(slug), ids, **how).job_id
 
     def ask_for_customers(self, slug: str, ids: list[str], items: list[Mapping[str, Any]]) -> UUID:
-        engine = self.house.database.engine
-        organization = find_organization(engine, slug)
-        return batch_invoice_customers(engine, organization, ids, items, created_by="anna").job_id
+        return batch_invoice_customers(self.context(slug), ids, items).job_id
+
+    def context(self, slug: str) -> OrganizationContext:
+        return OrganizationContext.of(self.house.database.engine, slug, load_settings(), "anna")
 
     def tick(self) -> dg.SensorResult:
         """One tick of the sensor of billing."""

@@ -17,6 +17,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
 from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request
 from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization, find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.organizations.settings import MessageSettings
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.sandbox.mail import MailServer
@@ -88,9 +89,8 @@ class PostRoom:
                 ],
                 created_by="test",
             )  # fmt: skip
-        answer = batch_invoice_orders(
-            engine, organization, [order.id for order in orders], created_by="anna", **options
-        )
+        context = OrganizationContext(engine, organization, load_settings(), "anna")
+        answer = batch_invoice_orders(context, [order.id for order in orders], **options)
         process_jobs(engine, organization.id, job_id=answer.job_id)
         rows = self.house.rows(
             slug, "select id from billing.issued_invoice where batch_job_id = :job order by number", job=answer.job_id

@@ -14,7 +14,9 @@ from invoice_pipelines.billing import void_invoice
 from invoice_pipelines.billing.payments import record_payment
 from invoice_pipelines.defs.checks import evaluated
 from invoice_pipelines.delivery.promises import OF_MESSAGES
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue import notify_overdue
+from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.sandbox.mail import Fault, MailServer
 from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.integration.defs.delivery.conftest import PostRoom, failed_checks, shown
@@ -75,7 +77,7 @@ def test_reminders_of_overdue_invoices_go_out_and_none_of_what_was_paid_meanwhil
     )
     month_ago = (datetime.now(UTC) - timedelta(days=30)).date()
     first, second = post_room.issue("acme", 2, invoice_date=month_ago)
-    notify_overdue(post_room.house.database.engine, post_room.house.id_of("acme"))
+    notify_overdue(OrganizationContext.of(post_room.house.database.engine, "acme", load_settings(), "test"))
     with post_room.scope("acme") as connection:
         record_payment(connection, second, Decimal(119), recorded_by="anna")
     result = post_room.run("acme")

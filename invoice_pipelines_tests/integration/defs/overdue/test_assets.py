@@ -9,7 +9,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue import notify_overdue
+from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.integration.defs.overdue.conftest import Books
 
 
@@ -163,7 +165,7 @@ def test_a_run_beside_another_one_is_skipped_and_says_why(books: Books) -> None:
 
     other = threading.Thread(
         target=notify_overdue,
-        args=(books.house.database.engine, books.house.id_of("acme")),
+        args=(OrganizationContext.of(books.house.database.engine, "acme", load_settings(), "test"),),
         kwargs={"batch_size": 1, "on_progress": wait, "progress_seconds": 0},
     )
     other.start()

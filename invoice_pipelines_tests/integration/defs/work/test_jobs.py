@@ -19,6 +19,7 @@ from invoice_pipelines.database.engine import create_login_engine
 from invoice_pipelines.defs.work.sensors import failed_runs
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.intake.states import PARSE
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue import notify_overdue
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage.places import write_durably
@@ -134,7 +135,7 @@ def test_old_runs_that_looked_for_overdue_invoices_are_deleted_in_every_organiza
     house.add("acme", "beta")
     for slug in ("acme", "beta"):
         for _ in range(2):
-            notify_overdue(house.database.engine, house.id_of(slug))
+            notify_overdue(OrganizationContext.of(house.database.engine, slug, load_settings(), "test"))
     house.behind(
         """update overdue.job_execution_log
            set start_time = start_time - interval '31 days', end_time = end_time - interval '31 days'"""

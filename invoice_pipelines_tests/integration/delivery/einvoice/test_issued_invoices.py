@@ -33,6 +33,8 @@ from invoice_pipelines.delivery.einvoice import Seller, lacking, write_xml
 from invoice_pipelines.delivery.values import E_INVOICES, DocumentFormat
 from invoice_pipelines.einvoice.writing.xml_text import clean
 from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization, find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.delivery.einvoice.judge import (
     VAT_BY_UNITS,
@@ -221,9 +223,8 @@ def issue(database: TestDatabase, example: Example) -> tuple[list[IssuedInvoice]
             [_order(place, order, example) for place, order in enumerate(example.orders)],
             created_by="anna",
         )
-    answer = batch_invoice_orders(
-        database.engine, organization, [order.id for order in added], due_days=14, created_by="anna"
-    )
+    context = OrganizationContext(database.engine, organization, load_settings(), "anna")
+    answer = batch_invoice_orders(context, [order.id for order in added], due_days=14)
     report = process_jobs(database.engine, organization.id, job_id=answer.job_id)
     assert report.succeeded == len(example.orders)
     with organization_scope(database.engine, organization.id) as connection:
