@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, text
-
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.connection.connections import change_options
@@ -23,9 +15,10 @@ from invoice_pipelines.quickbooks.pull.pull import PullReport, pull
 from invoice_pipelines.quickbooks.push.push import push
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.workshop.sandbox.quickbooks import Clock, Sandbox, Switches
-from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
-from invoice_pipelines_tests.integration.quickbooks.conftest import connect_organization, settings_for
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
+from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.support.organization_view import OrganizationView
+from invoice_pipelines_tests.support.quickbooks.companies import connect_organization
 
 _realms = count(9_140_001)
 
@@ -52,26 +45,15 @@ class Ground:
         connect_organization(
             self.database, self.sandbox, self.settings, organization_id, realm, country=country, **company
         )
-        return Sides(self, organization_id, realm)
-
-
-@contextmanager
-def open_ground(server: EmbeddedServer, template: str, home: Path) -> Iterator[Ground]:
-    """The ground of a module's tests."""
-    with (
-        fresh_database(server, template) as database,
-        Sandbox(switches=Switches(throttled=False, latency_per_call=0), clock=Clock()) as sandbox,
-    ):
-        settings = settings_for(sandbox, home).model_copy(update={"quickbooks_parallel_calls": 1})
-        yield Ground(database, sandbox, settings)
+        database = self.database
+        return Sides(database.engine, database.superuser, database.app_url, organization_id, self, realm)
 
 
 @dataclass(frozen=True)
-class Sides:
+class Sides(OrganizationView):
     """One organization and its company. `there` is the accountant of the company."""
 
     ground: Ground
-    organization_id: UUID
     realm: str
 
     @property
@@ -82,30 +64,17 @@ class Sides:
     def there(self) -> Any:
         return self.sandbox.accountant(self.realm)
 
-    def scope(self) -> AbstractContextManager[Connection]:
-        return organization_scope(self.ground.database.engine, self.organization_id)
-
-    def rows(self, statement: str, **values: Any) -> list[Any]:
-        with self.scope() as connection:
-            result = connection.execute(text(statement), values)
-            return list(result) if result.returns_rows else []
-
-    def value(self, statement: str, **values: Any) -> Any:
-        rows = self.rows(statement, **values)
-        assert len(rows) == 1, rows
-        return rows[0][0]
-
     def options(self, **options: Any) -> None:
-        change_options(self.ground.database.engine, self.organization_id, options, changed_by="test")
+        change_options(self.engine, self.organization_id, options, changed_by="test")
 
     def pull(self, *entities: str, **how: Any) -> dict[EntityType, PullReport]:
         chosen = [EntityType(entity) for entity in entities or ("customer", "item")]
-        return pull(self.ground.database.engine, self.ground.settings, self.organization_id, chosen, **how)
+        return pull(self.engine, self.ground.settings, self.organization_id, chosen, **how)
 
     def push(self) -> None:
         for entity in KINDS:
             push(
-                self.ground.database.engine,
+                self.engine,
                 self.ground.settings,
                 self.organization_id,
                 entity,
@@ -172,6 +141,3 @@ class Sides:
         return [
             row[0] for row in self.rows("select subject_id from work.batch_item where status = 'pending' order by id")
         ]
-
-    def shown(self, value: Any) -> Any:
-        return json.loads(json.dumps(value, default=str))

@@ -1,4 +1,7 @@
-"""Fixtures of the sync's tests: a QuickBooks of their own, and organizations that are connected with it."""
+"""Fixtures of the sync's tests: a QuickBooks for each test, and organizations that are connected with it.
+
+They share a database, which is emptied after each test that may look across organizations.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,45 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from cryptography.fernet import Fernet
-from pydantic import SecretStr
+from sqlalchemy import text
 
-from invoice_pipelines.quickbooks.connection.connections import connect_with_tokens
+from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
-from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides
+from invoice_pipelines_tests.integration.quickbooks.till import Till, Town
+from invoice_pipelines_tests.support.quickbooks.companies import connect_organization, settings_for
+from invoice_pipelines_tests.support.quickbooks.pushing import House, Opener, open_house
 
 REALM = "9130001"
+
+
+@pytest.fixture(scope="session")
+def common_quickbooks_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
+    with fresh_database(server, template) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def tables_of_organizations(common_quickbooks_database: TestDatabase) -> list[str]:
+    with common_quickbooks_database.superuser.begin() as connection:
+        found = connection.execute(
+            text(
+                """select attrelid::regclass::text from pg_attribute join pg_class on pg_class.oid = attrelid
+                   where attname = 'organization_id' and not attisdropped and relkind = 'r'"""
+            )
+        )
+        return [*found.scalars(), "organizations.organization"]
+
+
+@pytest.fixture
+def database(common_quickbooks_database: TestDatabase, tables_of_organizations: list[str]) -> Iterator[TestDatabase]:
+    """The common database, without organizations."""
+    empty = "; ".join(f"delete from {table}" for table in tables_of_organizations)
+    with common_quickbooks_database.superuser.begin() as connection:
+        connection.exec_driver_sql(f"set local session_replication_role = replica; {empty}")
+    return common_quickbooks_database
 
 
 @pytest.fixture
@@ -36,7 +69,6 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def quickbooks_settings(sandbox: Sandbox, tmp_path: Path) -> Settings:
-    """Settings that lead to the sandbox, with limits that no test reaches."""
     return settings_for(sandbox, tmp_path)
 
 
@@ -57,39 +89,39 @@ def connected(
     return connect
 
 
-def settings_for(sandbox: Sandbox, home: Path) -> Settings:
-    """Settings that lead to a sandbox."""
-    return Settings.model_validate(
-        {
-            "DAGSTER_HOME": home,
-            "quickbooks_client_id": "client",
-            "quickbooks_client_secret": SecretStr("secret"),
-            "quickbooks_redirect_uri": "https://books.example.com/callback",
-            "quickbooks_api_url": sandbox.url,
-            "quickbooks_authorization_url": f"{sandbox.url}/connect/oauth2",
-            "quickbooks_token_url": f"{sandbox.url}/oauth2/v1/tokens/bearer",
-            "quickbooks_revoke_url": f"{sandbox.url}/v2/oauth2/tokens/revoke",
-            "encryption_keys": SecretStr(Fernet.generate_key().decode()),
-            "quickbooks_requests_per_minute": 100_000,
-            "quickbooks_requests_per_second": 1000,
-            "quickbooks_batches_per_minute": 10_000,
-        }
-    )
+@pytest.fixture
+def opened(
+    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
+) -> Opener:
+    """Opens a house; its slug, its realm and the fields of `Company` may be given."""
+
+    def open_one(*names: str, **company: Any) -> House:
+        return open_house(database, sandbox, quickbooks_settings, connected, *names, **company)
+
+    return open_one
 
 
-def connect_organization(
-    database: TestDatabase, sandbox: Sandbox, settings: Settings, organization_id: UUID, realm: str, **company: Any
-) -> None:
-    """Connects an organization with a company, which is made where there is none."""
-    sandbox.add_company(realm, **company)
-    tokens = sandbox.tokens(realm)
-    connect_with_tokens(
-        database.engine,
-        settings,
-        organization_id,
-        realm_id=realm,
-        access_token=tokens.access_token,
-        refresh_token=tokens.refresh_token,
-        connected_by="test",
-    )
-    sandbox.traffic.clear()
+@pytest.fixture
+def house(opened: Opener) -> House:
+    return opened()
+
+
+@pytest.fixture
+def ground(common_quickbooks_database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings) -> Ground:
+    settings = quickbooks_settings.model_copy(update={"quickbooks_parallel_calls": 1})
+    return Ground(common_quickbooks_database, sandbox, settings)
+
+
+@pytest.fixture
+def sides(ground: Ground) -> Sides:
+    return ground.sides()
+
+
+@pytest.fixture
+def town(common_quickbooks_database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings) -> Town:
+    return Town(common_quickbooks_database, sandbox, quickbooks_settings)
+
+
+@pytest.fixture
+def till(town: Town) -> Till:
+    return town.open()

@@ -12,18 +12,9 @@ from sqlalchemy.exc import DataError
 
 from invoice_pipelines.quickbooks.connection.connections import disconnect
 from invoice_pipelines.quickbooks.records.fields import FIELDS, store_fields
-from invoice_pipelines.settings import Settings
-from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import Desk
-from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, ITEM, House, line, open_house
-
-
-@pytest.fixture
-def house(
-    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> House:
-    return open_house(database, sandbox, quickbooks_settings, connected)
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, ITEM, House, line
 
 
 def waiting(house: House) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
 from invoice_pipelines.workshop.sandbox.quickbooks.books.accountant import Accountant
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
-from invoice_pipelines_tests.integration.quickbooks.conftest import connect_organization, settings_for
+from invoice_pipelines_tests.support.quickbooks.companies import connect_organization, settings_for
 
 GROSS = Decimal("119.00")
 _REALMS = count(9_400_001)

@@ -126,6 +126,9 @@ class House:
         return Decimal(self.desk.value("select gross_amount from billing.invoice where id = :id", id=invoice))
 
 
+Opener = Callable[..., House]
+
+
 def open_house(
     database: TestDatabase,
     sandbox: Sandbox,

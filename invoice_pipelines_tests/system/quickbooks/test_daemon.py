@@ -12,7 +12,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.settings import PREFIX
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
-from invoice_pipelines_tests.integration.quickbooks.conftest import connect_organization, settings_for
+from invoice_pipelines_tests.support.quickbooks.companies import connect_organization, settings_for
 from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE
 from invoice_pipelines_tests.system.overdue.test_daemon import BACKFILL, RUNS, running, wait_for
 

@@ -21,7 +21,7 @@ from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox, S
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
 from invoice_pipelines_tests.integration.defs.conftest import House
-from invoice_pipelines_tests.integration.quickbooks.conftest import connect_organization
+from invoice_pipelines_tests.support.quickbooks.companies import connect_organization
 
 
 @dataclass

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from subprocess import CompletedProcess
 
 import pytest
 
-from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks.conflicts.conflicts import ConflictError
 from invoice_pipelines.quickbooks.conflicts.decisions import resolve
 from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines_tests.integration.cli.test_commands import run
-from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides, open_ground
-
-
-@pytest.fixture(scope="module")
-def ground(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    with open_ground(server, template, tmp_path_factory.mktemp("home")) as ground:
-        yield ground
+from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides
 
 
 @pytest.fixture
@@ -138,7 +130,7 @@ def test_commands_list_show_and_resolve(sides: Sides) -> None:
         return run(
             sides.ground.settings.home,
             *("conflicts", *words, "--organization", slug),
-            INVOICE_PIPELINES_DATABASE_URL=_url(sides.ground.database.app_url),
+            INVOICE_PIPELINES_DATABASE_URL=_url(sides.url),
             INVOICE_PIPELINES_DATABASE_OWNER_URL=_url(sides.ground.database.owner_url),
         )
 

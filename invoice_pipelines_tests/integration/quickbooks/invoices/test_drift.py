@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from invoice_pipelines.billing.corrections import void_invoice
-from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks.invoices.drift import drifted_invoices
-from invoice_pipelines_tests.integration.quickbooks.till import GROSS, Till, Town, open_town
-
-
-@pytest.fixture(scope="module")
-def town(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with open_town(server, template, tmp_path_factory.mktemp("home")) as town:
-        yield town
-
-
-@pytest.fixture
-def till(town: Town) -> Till:
-    return town.open()
+from invoice_pipelines_tests.integration.quickbooks.till import GROSS, Till
 
 
 def drifted(till: Till) -> tuple[str, ...]:

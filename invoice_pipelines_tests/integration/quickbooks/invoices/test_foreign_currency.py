@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
-from uuid import UUID
 
 import pytest
 
 from invoice_pipelines.billing.exchange_rates import add_exchange_rates
-from invoice_pipelines.settings import Settings
-from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House, line, open_house
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House, Opener, line
 
 UNTAXED = {"tax_category": "Z", "tax_rate": 0}
 
 
 @pytest.fixture
-def house(
-    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> House:
+def house(opened: Opener) -> House:
     """A company that keeps EUR and knows that a dollar is 0.80 of it."""
-    return open_house(
-        database,
-        sandbox,
-        quickbooks_settings,
-        connected,
-        home_currency="EUR",
-        multi_currency=True,
-        exchange_rates={"USD": "0.80"},
-    )
+    return opened(home_currency="EUR", multi_currency=True, exchange_rates={"USD": "0.80"})
 
 
 def test_a_new_customer_gets_the_currency_of_his_orders(house: House) -> None:
@@ -54,10 +39,8 @@ def test_a_customer_without_a_currency_of_his_own_gets_that_of_his_newest_invoic
     assert there["CurrencyRef"]["value"] == "USD"
 
 
-def test_a_company_with_one_currency_hears_nothing_of_it(
-    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> None:
-    house = open_house(database, sandbox, quickbooks_settings, connected)
+def test_a_company_with_one_currency_hears_nothing_of_it(opened: Opener) -> None:
+    house = opened()
     customer = house.desk.customer(currency="EUR")
     house.issue(customer_id=str(customer))
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -16,31 +14,16 @@ from invoice_pipelines.quickbooks.api.faults import QuickBooksError
 from invoice_pipelines.quickbooks.invoices.chosen_items import find_chosen
 from invoice_pipelines.quickbooks.promises import differing_totals
 from invoice_pipelines.quickbooks.pull.pull import pull
-from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
-from invoice_pipelines_tests.integration.quickbooks.conftest import connect_organization
-from invoice_pipelines_tests.support.quickbooks.pushing import INVOICE, QUICK, House, line, open_house
-
-Opener = Callable[..., House]
+from invoice_pipelines_tests.support.quickbooks.companies import connect_organization
+from invoice_pipelines_tests.support.quickbooks.pushing import INVOICE, QUICK, House, Opener, line
 
 
-@pytest.fixture
-def opened(
-    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> Opener:
+@pytest.fixture(autouse=True)
+def ignoring(sandbox: Sandbox) -> None:
     sandbox.switches.line_without_item = "ignored"
-
-    def open_one(**company: Any) -> House:
-        return open_house(database, sandbox, quickbooks_settings, connected, **company)
-
-    return open_one
-
-
-@pytest.fixture
-def house(opened: Opener) -> House:
-    return opened()
 
 
 @pytest.fixture

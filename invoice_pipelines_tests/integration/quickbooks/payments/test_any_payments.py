@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,26 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, event
 
-from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.quickbooks.payments.payments import apply
 from invoice_pipelines.quickbooks.payments.promises import allocations_that_differ, paid_and_due_that_do_not_tie
 from invoice_pipelines.quickbooks.values import Applied, TransactionType
 from invoice_pipelines.workshop.sandbox.quickbooks import Refusal
-from invoice_pipelines_tests.integration.quickbooks.till import GROSS, Till, Town, open_town
+from invoice_pipelines_tests.integration.quickbooks.till import GROSS, Till, Town
 from invoice_pipelines_tests.support.sizes import example_count
-
-
-@pytest.fixture(scope="module")
-def town(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with open_town(server, template, tmp_path_factory.mktemp("home")) as town:
-        yield town
-
-
-@pytest.fixture(scope="module")
-def till(town: Town) -> Till:
-    return town.open()
-
 
 AMOUNTS = st.sampled_from([1, 19, 40, 60, 100, 119, 150])
 LINES = st.dictionaries(st.integers(0, 3), AMOUNTS, max_size=4)

@@ -9,19 +9,12 @@ from decimal import Decimal
 import pytest
 
 from invoice_pipelines.billing.corrections import void_invoice
-from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks.api.client import QuickBooks
 from invoice_pipelines.quickbooks.payments.payments import apply
 from invoice_pipelines.quickbooks.payments.promises import allocations_that_differ, paid_and_due_that_do_not_tie
 from invoice_pipelines.quickbooks.pull.pull import pull
 from invoice_pipelines.quickbooks.values import Deleted, EntityType, TransactionType
-from invoice_pipelines_tests.integration.quickbooks.till import GROSS, Till, Town, open_town
-
-
-@pytest.fixture(scope="module")
-def town(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with open_town(server, template, tmp_path_factory.mktemp("home")) as town:
-        yield town
+from invoice_pipelines_tests.integration.quickbooks.till import GROSS, Till, Town
 
 
 @pytest.fixture

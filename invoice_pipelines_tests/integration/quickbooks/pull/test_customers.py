@@ -312,7 +312,7 @@ def test_a_merged_customer_follows_the_survivor_and_is_never_made_again(
 def _push_invoice(sides: Sides, record, there: str) -> None:
     """An invoice of ours that QuickBooks has, as far as the merge of customers looks at it."""
     made = sides.there.invoice(there, 10)
-    with sides.ground.database.superuser.begin() as connection:
+    with sides.superuser.begin() as connection:
         invoice = connection.execute(
             text(
                 """insert into billing.invoice (organization_id, customer_id, issue_date, due_date, currency,

@@ -193,7 +193,7 @@ def test_moments_and_names_are_found_however_they_are_written(sides: Sides) -> N
     assert len(names(sides)) == 1002
     since = datetime.now(timezone(timedelta(hours=2))) - timedelta(minutes=5)
     where = f"DisplayName = {quote(names(sides)[-1])} AND MetaData.LastUpdatedTime >= {moment(since)}"
-    with QuickBooks(sides.ground.database.engine, sides.ground.settings, sides.organization_id) as client:
+    with QuickBooks(sides.engine, sides.ground.settings, sides.organization_id) as client:
         assert [document["DisplayName"] for document in next(client.query("Customer", where)).documents] == [
             "O'Brien \\ Co"
         ]
@@ -280,7 +280,7 @@ def test_what_was_read_is_stored_with_how_far_the_reading_got_or_not_at_all(
 ) -> None:
     monkeypatch.setattr(reading, "LARGEST_PAGE", 10)
     sides.sandbox.seed(sides.realm, customers=25)
-    with sides.ground.database.superuser.begin() as connection:
+    with sides.superuser.begin() as connection:
         connection.exec_driver_sql(
             f"""alter table quickbooks.pull add constraint broken
                 check (organization_id <> '{sides.organization_id}' or progress ->> 'at' is null) not valid"""
@@ -290,7 +290,7 @@ def test_what_was_read_is_stored_with_how_far_the_reading_got_or_not_at_all(
             sides.pull("customer")
         assert names(sides) == []
     finally:
-        with sides.ground.database.superuser.begin() as connection:
+        with sides.superuser.begin() as connection:
             connection.exec_driver_sql("alter table quickbooks.pull drop constraint broken")
     sides.pull("customer")
     assert len(names(sides)) == 25
@@ -326,7 +326,7 @@ def test_a_company_that_cannot_be_reached_any_more_ends_the_pull_and_nothing_is_
 
 def test_a_chunk_is_a_fixed_number_of_statements(sides: Sides) -> None:
     counts = []
-    engine = sides.ground.database.engine
+    engine = sides.engine
     for customers in (3, 300):
         statements: list[str] = []
 

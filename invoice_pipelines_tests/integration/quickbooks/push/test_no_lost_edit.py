@@ -12,11 +12,9 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks.records.fields import (
     ADDRESS,
     CUSTOMER,
@@ -26,19 +24,13 @@ from invoice_pipelines.quickbooks.records.fields import (
     item_fields_of,
 )
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault
-from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides, open_ground
+from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides
 from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE, size
 
 FIELDS = {"customer": ("name", "email", "phone", "street", "city"), "item": ("name", "unit_price", "description")}
 PLACES = {"customer": 2, "item": 1}
 ENTITIES = {"customer": "Customer", "item": "Item"}
 ADDRESS_KEYS = {field.name: field.path[1] for field in CUSTOMER if field.path[0] == ADDRESS}
-
-
-@pytest.fixture(scope="module")
-def ground(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    with open_ground(server, template, tmp_path_factory.mktemp("home")) as ground:
-        yield ground
 
 
 @st.composite

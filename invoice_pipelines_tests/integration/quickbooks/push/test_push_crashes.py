@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,10 +11,8 @@ import pytest
 
 from invoice_pipelines.quickbooks.api.request_ids import operation_request_id
 from invoice_pipelines.quickbooks.push import resending, sending
-from invoice_pipelines.settings import Settings
-from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, INVOICE, House, open_house
+from invoice_pipelines.workshop.sandbox.quickbooks import Fault
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, INVOICE, House, Opener
 
 
 def batches(house: House, entity: str = "Invoice") -> list[tuple[str, bytes]]:
@@ -230,10 +227,8 @@ def test_what_was_stored_is_sent_as_it_was_after_a_new_version_writes_documents_
     ]
 
 
-def test_a_company_that_counts_by_itself_gets_no_number_and_its_own_is_kept(
-    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> None:
-    house = open_house(database, sandbox, quickbooks_settings, connected, custom_txn_numbers=False)
+def test_a_company_that_counts_by_itself_gets_no_number_and_its_own_is_kept(opened: Opener) -> None:
+    house = opened(custom_txn_numbers=False)
     invoice = house.issue()
     house.push(CUSTOMER)
     house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)

@@ -9,8 +9,7 @@ import pytest
 
 from invoice_pipelines.quickbooks.pull.pull import pull
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault
-from invoice_pipelines_tests.integration.quickbooks.push.conftest import Opener
-from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, INVOICE, ITEM, QUICK, House, line
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, INVOICE, ITEM, QUICK, House, Opener, line
 
 
 def test_an_invoice_that_is_edited_there_is_told_and_neither_overwritten_nor_pulled(house: House) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,18 +13,14 @@ import pytest
 
 from invoice_pipelines.quickbooks.push import settling
 from invoice_pipelines.quickbooks.push.open_batches import PATIENCE
-from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Sandbox
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House, line, open_house
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House, Opener, line
 
 
 @pytest.fixture
-def house(
-    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> House:
-    house = open_house(database, sandbox, quickbooks_settings, connected)
-    sandbox.switches.shuffled_batches = False
+def house(opened: Opener) -> House:
+    house = opened()
+    house.sandbox.switches.shuffled_batches = False
     house.there.customer("Somebody else")
     return house
 
@@ -99,14 +94,8 @@ def test_while_an_unanswered_batch_rests_nothing_new_is_sent_and_the_push_says_s
     assert house.sandbox.calls(house.realm) == []
 
 
-def test_another_entity_and_another_company_are_not_held_up(
-    house: House,
-    database: TestDatabase,
-    sandbox: Sandbox,
-    quickbooks_settings: Settings,
-    connected: Callable[..., UUID],
-) -> None:
-    other = open_house(database, sandbox, quickbooks_settings, connected, "other", "9130002")
+def test_another_entity_and_another_company_are_not_held_up(house: House, opened: Opener, sandbox: Sandbox) -> None:
+    other = opened("other", "9130002")
     issue(house, 1)
     sandbox.faults.inject(Fault.DROP, realm=house.realm, times=None)
     house.push()

@@ -10,8 +10,7 @@ import pytest
 
 from invoice_pipelines.quickbooks.pull.pull import pull
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault
-from invoice_pipelines_tests.integration.quickbooks.push.conftest import Opener
-from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, ITEM, QUICK, House
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, ITEM, QUICK, House, Opener
 
 
 def change(house: House, table: str, local_id: UUID, **columns: Any) -> None:

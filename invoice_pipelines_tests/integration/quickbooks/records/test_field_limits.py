@@ -2,34 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-from uuid import UUID
-
-import pytest
-
 from invoice_pipelines.quickbooks.pull.pull import pull
-from invoice_pipelines.settings import Settings
-from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, ITEM, House, line, open_house
-
-Opener = Callable[..., House]
-
-
-@pytest.fixture
-def opened(
-    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> Opener:
-    def open_one(**company: Any) -> House:
-        return open_house(database, sandbox, quickbooks_settings, connected, **company)
-
-    return open_one
-
-
-@pytest.fixture
-def house(opened: Opener) -> House:
-    return opened()
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, ITEM, House, Opener, line
 
 
 def _too_long(house: House) -> list[tuple[str, int, int]]:

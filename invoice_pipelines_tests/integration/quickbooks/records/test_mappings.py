@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy import text
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.records.mappings import Mapped, load_mappings, save_mappings
-from invoice_pipelines.settings import Settings
-from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, open_house
+from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House
 
 
-def test_a_mapping_that_somebody_else_is_just_writing_is_brought_up_to_date_after_that(
-    database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
-) -> None:
-    house = open_house(database, sandbox, quickbooks_settings, connected)
-    engine, organization_id = database.engine, house.desk.organization_id
+def test_a_mapping_that_somebody_else_is_just_writing_is_brought_up_to_date_after_that(house: House) -> None:
+    engine, organization_id = house.desk.engine, house.desk.organization_id
     first = Mapped(uuid4(), "77", "0", {"name": "Ada"})
     with organization_scope(engine, organization_id) as connection:
         assert save_mappings(connection, house.realm, CUSTOMER, [first]) == []
