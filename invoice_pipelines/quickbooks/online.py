@@ -5,22 +5,13 @@ Whatever speaks to QuickBooks is loaded when it is needed, as loading Dagster mu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
-from invoice_pipelines.accounting.reports import (
-    ConnectionHealth,
-    DuePull,
-    EntityReport,
-    Pulled,
-    Pushed,
-    SyncReport,
-    SystemState,
-)
+from invoice_pipelines.accounting.reports import DuePull, SyncReport
 from invoice_pipelines.accounting.system import AccountingSystem, SyncedEntity
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.quickbooks import schedule
@@ -28,12 +19,8 @@ from invoice_pipelines.quickbooks.overview import sync_state
 from invoice_pipelines.quickbooks.promises import PROMISES, connection_health
 from invoice_pipelines.quickbooks.pruning import prune_sent
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
-from invoice_pipelines.quickbooks.run_report import shown
 from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.settings import Settings
-
-if TYPE_CHECKING:
-    from invoice_pipelines.quickbooks import sync as syncing
 
 ENTITIES = {
     EntityType.CUSTOMER: SyncedEntity(
@@ -91,15 +78,15 @@ class QuickBooksOnline:
     name = "quickbooks"
     title = "QuickBooks"
     entities = tuple(ENTITIES.values())
+    organizations_to_reach = staticmethod(schedule.organizations_to_reach)
+    organizations_to_push = staticmethod(schedule.organizations_to_push)
+    state = staticmethod(sync_state)
+    health = staticmethod(connection_health)
+    ask_for_invoices = staticmethod(ask_for_invoices)
+    prune = staticmethod(prune_sent)
 
     def push_every(self, settings: Settings) -> int:
         return settings.quickbooks_push_seconds
-
-    def organizations_to_reach(self, connection: Connection) -> Collection[UUID]:
-        return schedule.organizations_to_reach(connection)
-
-    def organizations_to_push(self, connection: Connection) -> Collection[UUID]:
-        return schedule.organizations_to_push(connection)
 
     def organizations_to_pull(self, connection: Connection, entity: str, hour: timedelta) -> Sequence[DuePull]:
         return schedule.organizations_to_pull(connection, _TYPES[entity], hour)
@@ -117,67 +104,20 @@ class QuickBooksOnline:
     ) -> SyncReport:
         from invoice_pipelines.quickbooks.sync import sync
 
-        report = sync(
-            organization.engine,
-            organization.settings,
-            organization.id,
+        return sync(
+            organization,
             [_TYPES[entity] for entity in entities],
-            do_push=push,
-            do_pull=pull,
+            push=push,
+            pull=pull,
             full=full,
             time_box=time_box,
             on_progress=on_progress,
         )
-        with organization.scope() as connection:
-            told = {
-                entity: _told(connection, _TYPES[entity], report, organization.settings)
-                for entity in entities
-                if report.is_connected
-            }
-        return SyncReport(report.is_connected, told, report.stopped, report.usage.calls, report.seconds)
-
-    def state(self, connection: Connection) -> SystemState | None:
-        state = sync_state(connection)
-        if state is None:
-            return None
-        return SystemState(
-            company=f"{state.company} {state.realm_id}".strip(),
-            stands=state.in_words,
-            waiting=state.all_waiting,
-            oldest_waiting_at=state.oldest_waiting_at,
-            pulled_at={ENTITIES[entity].name: at for entity, at in state.pulled_at.items()},
-            open_conflicts=state.open_conflicts,
-            calls=state.calls,
-        )
-
-    def health(self, connection: Connection, slug: str) -> ConnectionHealth:
-        return connection_health(connection, slug)
-
-    def ask_for_invoices(self, connection: Connection, invoices: Sequence[str], *, created_by: str) -> UUID:
-        return ask_for_invoices(connection, invoices, created_by=created_by)
 
     def enqueue_backlog(self, connection: Connection, entity: str) -> UUID | None:
         from invoice_pipelines.quickbooks.push.push import enqueue_backlog
 
         return enqueue_backlog(connection, _TYPES[entity])
-
-    def prune(self, engine: Engine, organization_id: UUID, older_than: datetime) -> int:
-        return prune_sent(engine, organization_id, older_than)
-
-
-def _told(connection: Connection, entity: EntityType, report: syncing.SyncReport, settings: Settings) -> EntityReport:
-    """What of a sync concerns an entity; a look at what did not change is nothing to tell of."""
-    pulled, pushed, counts = report.pulled.get(entity), report.pushed.get(entity), 0
-    read = sent = None
-    if pulled is not None:
-        applied = pulled.applied
-        counts += applied.created + applied.updated + applied.conflicts + applied.quarantined
-        read = Pulled(pulled.documents, applied.created, applied.updated, applied.conflicts, pulled.finished)
-    if pushed is not None:
-        counts += pushed.pushed + pushed.skipped + pushed.failed + pushed.retried
-        sent = Pushed(pushed.pushed, pushed.failed, pushed.waiting + pushed.retried, pushed.failures)
-    happened = report.stopped is not None or counts > 0
-    return EntityReport(happened, shown(connection, entity, report, settings), read, sent)
 
 
 QUICKBOOKS: AccountingSystem = QuickBooksOnline()

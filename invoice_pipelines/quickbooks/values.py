@@ -17,6 +17,11 @@ class EntityType(StrEnum):
     INVOICE = "invoice"
     PAYMENT = "payment"
 
+    @property
+    def plural(self) -> str:
+        """As people name it."""
+        return f"{self}s"
+
 
 KINDS = {
     EntityType.CUSTOMER: "quickbooks_push_customer",

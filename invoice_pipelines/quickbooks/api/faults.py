@@ -67,6 +67,10 @@ _CODES: dict[FaultKind, tuple[int, ...]] = {
 }
 KIND_OF_CODE = {str(code): kind for kind, codes in _CODES.items() for code in codes}
 
+GONE = "610"
+"""The record was deleted."""
+STALE = "5010"
+"""Somebody else wrote the record first."""
 ACCESS_LOST = frozenset({"100", "110", "120", "3100"})
 """The company does not let us in, or Intuit's gateway only says so; a refresh of the token tells which."""
 

@@ -25,6 +25,9 @@ class Usage:
     throttled: int = 0
     faults: int = 0
 
+    def __sub__(self, before: Usage) -> Usage:
+        return Usage(*(getattr(self, name) - getattr(before, name) for name in self.__slots__))
+
 
 def read_usage(connection: Connection, since: datetime, realm_id: str | None = None) -> Usage:
     """What the organization in scope used since the hour of a moment, at one company or at all it had."""

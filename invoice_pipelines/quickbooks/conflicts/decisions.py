@@ -18,7 +18,7 @@ from invoice_pipelines.quickbooks.conflicts.conflicts import Conflict, ConflictE
 from invoice_pipelines.quickbooks.connection.connections import Connected
 from invoice_pipelines.quickbooks.events import record_event
 from invoice_pipelines.quickbooks.pull import customers, items
-from invoice_pipelines.quickbooks.records.fields import load_rows, price, store_fields
+from invoice_pipelines.quickbooks.records.fields import RECORDS, load_rows, price, store_fields
 from invoice_pipelines.quickbooks.records.mappings import load_mappings, save_mappings
 from invoice_pipelines.quickbooks.records.merge import Value
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
@@ -164,7 +164,7 @@ def _decide_record(
 
 
 def _candidate(conflict: Conflict, link: str | None) -> UUID:
-    key = "customer_number" if conflict.entity_type is EntityType.CUSTOMER else "sku"
+    key = RECORDS[conflict.entity_type].key
     choices = {str(each[key]): UUID(str(each["id"])) for each in conflict.ours or []}
     if link is None and len(choices) == 1:
         return next(iter(choices.values()))

@@ -21,11 +21,10 @@ from invoice_pipelines.quickbooks.events import Event, record_events
 from invoice_pipelines.quickbooks.records import records
 from invoice_pipelines.quickbooks.records.documents import Remote, is_newer, read_remotes
 from invoice_pipelines.quickbooks.records.fields import (
+    RECORDS,
     base_of,
     changed_here,
-    customer_fields,
     in_our_form,
-    item_fields,
     load_records,
     rules,
     store_fields,
@@ -63,13 +62,10 @@ class Kind:
     entity: EntityType
     is_read: Callable[[Mapping[str, Any]], bool]
     """Documents for which this is False are none of ours."""
-    fields_of: Callable[[Mapping[str, Any]], Fields]
     kept_of: Callable[[Mapping[str, Any]], dict[str, Any]]
     find_links: Callable[[Connection, Connected, Sequence[Remote]], list[Link]]
     new_row: Callable[[Remote, Connected], dict[str, Any]]
     """The columns of a new record, without its key."""
-    key: str
-    """The column by which people know it: its customer number, its SKU."""
 
 
 def apply(
@@ -91,7 +87,7 @@ def apply(
     chunk = _Chunk(kind, connection, connected, server_time)
     read = [document for document in documents if kind.is_read(document)]
     chunk.counts["skipped"] = len(documents) - len(read)
-    remotes, unusable = read_remotes(read, kind.fields_of, kind.kept_of)
+    remotes, unusable = read_remotes(read, RECORDS[kind.entity].fields_of, kind.kept_of)
     chunk.quarantine([(each.quickbooks_id, each.document, each.why) for each in unusable])
 
     merged, gone = merged or {}, {tombstone.quickbooks_id for tombstone in deleted}
@@ -125,6 +121,7 @@ class _Chunk:
     def __init__(self, kind: Kind, connection: Connection, connected: Connected, server_time: datetime) -> None:
         self._kind = kind
         self._entity = kind.entity
+        self._record = RECORDS[kind.entity]
         self._connection = connection
         self._connected = connected
         self._realm = connected.realm_id
@@ -233,7 +230,7 @@ class _Chunk:
                 "ambiguous",
                 f"{remote.fields['name']} of QuickBooks may be {named}, or another {self._entity}: say which.",
                 quickbooks_id=remote.quickbooks_id,
-                ours=[{"id": c.id, self._kind.key: c.key, "name": c.name, "email": c.email} for c in candidates],
+                ours=[{"id": c.id, self._record.key: c.key, "name": c.name, "email": c.email} for c in candidates],
                 theirs=remote.document,
                 theirs_changed_at=remote.updated_at,
                 sync_token=remote.sync_token,
@@ -270,7 +267,7 @@ class _Chunk:
         sent: Mapping[str, Any],
     ) -> None:
         local_id: UUID = row["id"]
-        ours = customer_fields(row) if self._entity is EntityType.CUSTOMER else item_fields(row)
+        ours = self._record.fields(row)
         base = base_of(self._entity, snapshot)
         restored = restore_fields(self._entity, remote.fields, base, self._connected.company)
         theirs = in_our_form(in_our_form(restored, snapshot), sent)
@@ -328,13 +325,12 @@ class _Chunk:
         for remote in remotes:
             key = next(key for key in self._key_choices(remote) if key not in self._keys)
             self._keys[key] = None
-            row = {self._kind.key: key, **self._kind.new_row(remote, self._connected)}
+            row = {self._record.key: key, **self._kind.new_row(remote, self._connected)}
             rows.append(row)
             by_key[key] = (remote, row)
         for key, local_id in records.add_records(self._connection, self._entity, rows).items():
             remote, row = by_key[key]
-            of_row = customer_fields if self._entity is EntityType.CUSTOMER else item_fields
-            ours = of_row(row)
+            ours = self._record.fields(row)
             forms = {"sku": remote.fields["sku"]} if remote.fields.get("sku", key) != key else {}
             snapshot = {**ours, **_extra(ours, remote.fields, forms, remote.kept)}
             self._mappings[local_id] = Mapped(

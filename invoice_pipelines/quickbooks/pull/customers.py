@@ -18,7 +18,7 @@ from invoice_pipelines.quickbooks.pull import applying
 from invoice_pipelines.quickbooks.pull.applying import Kind, Link
 from invoice_pipelines.quickbooks.records import records
 from invoice_pipelines.quickbooks.records.documents import Remote, is_newer
-from invoice_pipelines.quickbooks.records.fields import base_of, customer_fields_of, in_our_form, kept_of
+from invoice_pipelines.quickbooks.records.fields import base_of, in_our_form, kept_of
 from invoice_pipelines.quickbooks.records.names import restore_fields
 from invoice_pipelines.quickbooks.records.records import Candidate
 from invoice_pipelines.quickbooks.values import Applied, EntityType
@@ -147,9 +147,7 @@ def _new_row(remote: Remote, connected: Connected) -> dict[str, Any]:
 _KIND = Kind(
     entity=EntityType.CUSTOMER,
     is_read=lambda document: True,
-    fields_of=customer_fields_of,
     kept_of=kept_of,
     find_links=_find_links,
     new_row=_new_row,
-    key="customer_number",
 )

@@ -20,7 +20,7 @@ from invoice_pipelines.quickbooks.pull.applying import Kind, Link
 from invoice_pipelines.quickbooks.pull.customers import sent_without_answer, without_doubles
 from invoice_pipelines.quickbooks.records import records
 from invoice_pipelines.quickbooks.records.documents import Remote
-from invoice_pipelines.quickbooks.records.fields import NOT_ITEMS, item_fields_of, load_rows, store_fields
+from invoice_pipelines.quickbooks.records.fields import NOT_ITEMS, load_rows, store_fields
 from invoice_pipelines.quickbooks.records.merge import Fields
 from invoice_pipelines.quickbooks.records.records import Candidate
 from invoice_pipelines.quickbooks.values import Applied, EntityType
@@ -153,9 +153,7 @@ def _quantity(remote: Remote) -> Decimal:
 _KIND = Kind(
     entity=EntityType.ITEM,
     is_read=lambda document: document.get("Type") not in NOT_ITEMS,
-    fields_of=item_fields_of,
     kept_of=lambda document: {},
     find_links=_find_links,
     new_row=_new_row,
-    key="sku",
 )

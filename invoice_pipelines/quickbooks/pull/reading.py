@@ -25,7 +25,7 @@ from invoice_pipelines.quickbooks.api.client import (
     moment,
     quote,
 )
-from invoice_pipelines.quickbooks.api.faults import Fault
+from invoice_pipelines.quickbooks.api.faults import GONE, Fault
 from invoice_pipelines.quickbooks.pull.quarantine import Unreadable, read_rows
 from invoice_pipelines.quickbooks.pull.state import Progress
 from invoice_pipelines.quickbooks.values import TRANSACTION_TYPES, Deleted, EntityType
@@ -41,7 +41,6 @@ SOURCES: Mapping[EntityType, tuple[str, ...]] = {
 _BY_TIME = "MetaData.LastUpdatedTime"
 _OVERLAP_IN_A_SECOND = 50
 _IDS_AT_ONCE = 300
-_GONE = "610"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ def is_gone(client: QuickBooks, source: str, quickbooks_id: str) -> bool:
     try:
         client.read(source, quickbooks_id)
     except Fault as fault:
-        if fault.code == _GONE:
+        if fault.code == GONE:
             return True
         raise
     return False

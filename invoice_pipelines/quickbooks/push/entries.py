@@ -9,8 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind
-from invoice_pipelines.quickbooks.invoices import voids
+from invoice_pipelines.quickbooks.api.faults import STALE, Fault, FaultKind
 from invoice_pipelines.work import Claim, Failed, Item, LeaseLost, Outcome, finish
 
 log = logging.getLogger(__name__)
@@ -83,6 +82,6 @@ def given_up(fault: Fault | None, attempts: int) -> Outcome:
     if fault.kind is FaultKind.WAIT:
         return Failed("THROTTLED", str(fault), retry=True)
     code = f"QBO_{fault.code}" if fault.code else "QBO_FAULT"
-    if fault.code == voids.STALE:
+    if fault.code == STALE:
         return Failed(code, f"It is edited in QuickBooks again and again. {fault}")
     return Failed(code, str(fault), retry=attempts < MOST_ATTEMPTS)

@@ -13,11 +13,9 @@ from typing import Any
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.quickbooks.api.client import QuickBooks, quote
 from invoice_pipelines.quickbooks.invoices.document import is_ours
-from invoice_pipelines.quickbooks.push.batches import ENTITY_NAMES, Operation
-from invoice_pipelines.quickbooks.records.fields import FIELDS, UnusableDocument, customer_fields_of, item_fields_of
+from invoice_pipelines.quickbooks.push.batches import Operation
+from invoice_pipelines.quickbooks.records.fields import FIELDS, RECORDS, UnusableDocument
 from invoice_pipelines.quickbooks.values import EntityType
-
-NAME_KEYS = {EntityType.CUSTOMER: "DisplayName", EntityType.ITEM: "Name"}
 
 
 class LooksLikeOurs(InvoicePipelinesError):
@@ -37,13 +35,13 @@ def find_created(quickbooks: QuickBooks, entity: EntityType, operation: Operatio
     """What a create has made, if it has. Raises LooksLikeOurs, Fault and RealmPaused."""
     if entity is EntityType.INVOICE:
         return _find_invoice(quickbooks, operation)
-    fields_of = customer_fields_of if entity is EntityType.CUSTOMER else item_fields_of
+    record = RECORDS[entity]
     forms = operation.snapshot.get("theirs") or {}
     sent = {field: forms.get(field, operation.snapshot.get(field)) for field in FIELDS[entity]}
-    for page in quickbooks.query(ENTITY_NAMES[entity], f"{NAME_KEYS[entity]} = {quote(sent_name(operation))}"):
+    for page in quickbooks.query(record.there, f"{record.name_key} = {quote(sent_name(operation))}"):
         for document in page.documents:
             try:
-                theirs = fields_of(document)
+                theirs = record.fields_of(document)
             except UnusableDocument:
                 continue
             if all(theirs.get(field, value) == value for field, value in sent.items()):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.quickbooks.api.client import QuickBooks, quote
-from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind
+from invoice_pipelines.quickbooks.api.faults import GONE, STALE, Fault, FaultKind
 from invoice_pipelines.quickbooks.conflicts import conflicts
 from invoice_pipelines.quickbooks.connection.connections import Connected
 from invoice_pipelines.quickbooks.events import record_event
@@ -32,14 +32,14 @@ from invoice_pipelines.quickbooks.pull import customers, items
 from invoice_pipelines.quickbooks.push.batches import ENTITY_NAMES, Batch, Ended, Operation, end_operations
 from invoice_pipelines.quickbooks.push.composing import WAITS, Hints
 from invoice_pipelines.quickbooks.push.looking_up import (
-    NAME_KEYS,
     LooksLikeOurs,
     check_match,
     find_created,
     sent_name,
     with_number,
 )
-from invoice_pipelines.quickbooks.records.fields import customer_fields_of, item_fields_of, kept_of
+from invoice_pipelines.quickbooks.records import records
+from invoice_pipelines.quickbooks.records.fields import RECORDS, kept_of, load_records
 from invoice_pipelines.quickbooks.records.mappings import Mapped, load_mappings, mapped, save_mappings
 from invoice_pipelines.quickbooks.records.names import SUFFIX
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
@@ -82,9 +82,9 @@ class Settler:
         fault = answer
         if fault.kind in (FaultKind.WAIT, FaultKind.RETRY):
             return _again(fault)
-        if fault.code == "5010":
-            return self._stale(operation, fault)
-        if fault.code in ("610", "2500", "6250"):
+        if fault.code == STALE:
+            return self._refreshed(operation, fault)
+        if fault.code in (GONE, "2500", "6250"):
             return self._gone(operation, fault)
         if fault.code == "6140":
             return self._number_in_use(operation, fault)
@@ -135,33 +135,23 @@ class Settler:
                 )
         return Settled(Ended("done"), outcome, document, tuple(effects))
 
-    def _stale(self, operation: Operation, fault: Fault) -> Settled:
+    def _refreshed(self, operation: Operation, fault: Fault) -> Settled:
         """Somebody was faster: what they have is merged into ours, and what is left of ours is sent."""
         known = self._mapping(operation)
-        if known is None:
-            return _again(fault)
-        try:
-            document = self._quickbooks.read(ENTITY_NAMES[self._entity], known.quickbooks_id)
-        except Fault as gone:
-            if gone.code == "610":
-                return self._deleted_there(operation, gone)
-            raise
-        self._apply(document)
+        if known is not None:
+            try:
+                self._apply(self._quickbooks.read(ENTITY_NAMES[self._entity], known.quickbooks_id))
+            except Fault as gone:
+                if gone.code == GONE:
+                    return self._deleted_there(operation, gone)
+                raise
         return _again(fault)
 
     def _gone(self, operation: Operation, fault: Fault) -> Settled:
         if self._entity is EntityType.INVOICE:
             return self._references(operation, fault)
-        if fault.code == "610" and operation.operation == "update":
-            known = self._mapping(operation)
-            if known is not None:
-                try:
-                    self._apply(self._quickbooks.read(ENTITY_NAMES[self._entity], known.quickbooks_id))
-                except Fault as gone:
-                    if gone.code == "610":
-                        return self._deleted_there(operation, gone)
-                    raise
-                return _again(fault)
+        if fault.code == GONE and operation.operation == "update" and self._mapping(operation) is not None:
+            return self._refreshed(operation, fault)
         return _failed(fault)
 
     def _references(self, operation: Operation, fault: Fault) -> Settled:
@@ -195,20 +185,21 @@ class Settler:
 
     def _revive(self, entity: EntityType, known: Mapped) -> Mapping[str, Any] | None:
         """Makes a record active again, under the name that it had. None: it is active, or it is no more."""
-        name = ENTITY_NAMES[entity]
         try:
-            document = self._quickbooks.read(name, known.reference or known.quickbooks_id)
+            document = self._quickbooks.read(ENTITY_NAMES[entity], known.reference or known.quickbooks_id)
         except Fault as fault:
-            if fault.code == "610":
+            if fault.code == GONE:
                 return None
             raise
         if document.get("Active") is not False:
             return None
         forms = known.snapshot.get("theirs") or {}
-        change: dict[str, Any] = {key: document[key] for key in ("Id", "SyncToken")}
-        change |= {"sparse": True, "Active": True}
-        change[NAME_KEYS[entity]] = forms.get("name", known.snapshot.get("name"))
-        return self._quickbooks.write(name, change, request_id=str(uuid4()), operation="update")
+        return self._reactivated(entity, document, forms.get("name", known.snapshot.get("name")))
+
+    def _reactivated(self, entity: EntityType, document: Mapping[str, Any], name: object) -> Mapping[str, Any]:
+        change = {key: document[key] for key in ("Id", "SyncToken")}
+        change |= {"sparse": True, "Active": True, RECORDS[entity].name_key: name}
+        return self._quickbooks.write(RECORDS[entity].there, change, request_id=str(uuid4()), operation="update")
 
     def _number_in_use(self, operation: Operation, fault: Fault) -> Settled:
         sent = operation.snapshot
@@ -228,40 +219,30 @@ class Settler:
 
     def _name_in_use(self, operation: Operation, fault: Fault) -> Settled:
         """A customer by this name is linked by the exact rule; an inactive one comes back, or ours gets a suffix."""
-        entity, name = self._entity, sent_name(operation)
+        entity, name, record = self._entity, sent_name(operation), RECORDS[self._entity]
         options = self._connected.options
-        key, there = NAME_KEYS[entity], ENTITY_NAMES[entity]
-        where = f"{key} IN ({quote(name)}, {quote(name + ' (deleted)')})"
-        found = [document for page in self._quickbooks.query(there, where) for document in page.documents]
-        active = [document for document in found if document.get("Active") is not False]
-        if active:
-            self._apply(active[0])
-            if self._mapping(operation) is not None:
-                return _again(fault)
-            if self._is_of_another(active[0]) and operation.local_id not in self._hints.suffixes:
-                return self._suffixed(operation, fault, f" ({self._own_key(operation.local_id)})")
-            message = (
-                f"{name!r} is taken in QuickBooks (id {active[0]['Id']}): say whether it is the same, or rename one."
-            )
-            return self._for_a_person(operation, fault, "name_in_use", message, active[0])
-        if found and options.inactive_name == "reactivate":
-            change = {field: found[0][field] for field in ("Id", "SyncToken")}
-            change |= {"sparse": True, "Active": True, key: name}
-            document = self._quickbooks.write(there, change, request_id=str(uuid4()), operation="update")
+        where = f"{record.name_key} IN ({quote(name)}, {quote(name + ' (deleted)')})"
+        found = [document for page in self._quickbooks.query(record.there, where) for document in page.documents]
+        document: Mapping[str, Any] | None = next((each for each in found if each.get("Active") is not False), None)
+        effects: tuple[Effect, ...] = ()
+        if document is not None:
             self._apply(document)
-            event = self._event(
-                "REACTIVATED", f"{name!r} was inactive in QuickBooks and is active again.", operation, document
-            )
-            if self._mapping(operation) is not None:
-                return Settled(Ended("again", fault), effects=(event,))
-            message = (
-                f"{name!r} is taken in QuickBooks (id {document['Id']}): say whether it is the same, or rename one."
-            )
-            return self._for_a_person(operation, fault, "name_in_use", message, document)
-        if options.name_in_use == "suffix" and operation.local_id not in self._hints.suffixes:
+        elif found and options.inactive_name == "reactivate":
+            document = self._reactivated(entity, found[0], name)
+            self._apply(document)
+            message = f"{name!r} was inactive in QuickBooks and is active again."
+            effects = (self._event("REACTIVATED", message, operation, document),)
+        elif options.name_in_use == "suffix" and operation.local_id not in self._hints.suffixes:
             return self._suffixed(operation, fault, SUFFIX)
-        message = f"{name!r} is taken in QuickBooks by a vendor, an employee or another record: rename one of them."
-        return self._for_a_person(operation, fault, "name_in_use", message, None)
+        else:
+            message = f"{name!r} is taken in QuickBooks by a vendor, an employee or another record: rename one of them."
+            return self._for_a_person(operation, fault, "name_in_use", message, None)
+        if self._mapping(operation) is not None:
+            return Settled(Ended("again", fault), effects=effects)
+        if not effects and self._is_of_another(document) and operation.local_id not in self._hints.suffixes:
+            return self._suffixed(operation, fault, f" ({self._own_key(operation.local_id)})")
+        message = f"{name!r} is taken in QuickBooks (id {document['Id']}): say whether it is the same, or rename one."
+        return self._for_a_person(operation, fault, "name_in_use", message, document)
 
     def _suffixed(self, operation: Operation, fault: Fault, suffix: str) -> Settled:
         self._hints.suffixes[operation.local_id] = suffix
@@ -280,10 +261,7 @@ class Settler:
             known = load_mappings(connection, self._connected.realm_id, self._entity, [operation.local_id])
             for each in known.values():
                 forms = {**(each.snapshot.get("theirs") or {}), "is_active": True}
-                snapshot = {**each.snapshot, "is_active": False, "theirs": forms}
-                kept = Mapped(
-                    each.local_id, each.quickbooks_id, each.sync_token, snapshot, each.state, each.remote_updated_at
-                )
+                kept = replace(each, snapshot={**each.snapshot, "is_active": False, "theirs": forms})
                 save_mappings(connection, self._connected.realm_id, self._entity, [kept])
 
         message = (
@@ -293,22 +271,15 @@ class Settler:
         return Settled(Ended("again", fault), effects=(remember, event))
 
     def _deleted_there(self, operation: Operation, fault: Fault) -> Settled:
-        event = self._event(
-            "DELETED_THERE", "It was deleted in QuickBooks and is not made again.", operation, None, severity="warning"
-        )
+        message = "It was deleted in QuickBooks and is not made again."
+        event = self._event("DELETED_THERE", message, operation, None, severity="warning")
 
         def close(connection: Connection) -> None:
-            connection.execute(
-                text(
-                    """update quickbooks.mapping set state = 'deleted', synced_at = clock_timestamp()
-                       where organization_id = organizations.current() and realm_id = :realm
-                         and entity_type = :entity and local_id = :id"""
-                ),
-                {"realm": self._connected.realm_id, "entity": self._entity.value, "id": operation.local_id},
-            )
+            known = load_mappings(connection, self._connected.realm_id, self._entity, [operation.local_id])
+            closed = [replace(each, state="deleted") for each in known.values()]
+            save_mappings(connection, self._connected.realm_id, self._entity, closed)
 
-        failed = Failed("DELETED_THERE", "It was deleted in QuickBooks and is not made again.")
-        return Settled(Ended("failed", fault), failed, effects=(close, event))
+        return Settled(Ended("failed", fault), Failed("DELETED_THERE", message), effects=(close, event))
 
     def _for_a_person(
         self, operation: Operation, fault: Fault | None, kind: str, message: str, theirs: Mapping[str, Any] | None
@@ -341,29 +312,11 @@ class Settler:
 
     def _is_of_another(self, document: Mapping[str, Any]) -> bool:
         with self._scope() as connection:
-            found = connection.execute(
-                text(
-                    """select local_id from quickbooks.mapping
-                       where organization_id = organizations.current() and realm_id = :realm
-                         and entity_type = :entity and quickbooks_id = :id"""
-                ),
-                {"realm": self._connected.realm_id, "entity": self._entity.value, "id": str(document["Id"])},
-            )
-            return found.first() is not None
+            return bool(records.mappings_of(connection, self._connected.realm_id, self._entity, [str(document["Id"])]))
 
     def _own_key(self, local_id: UUID) -> str:
-        is_customer = self._entity is EntityType.CUSTOMER
-        key, view = ("customer_number", "billing.customers") if is_customer else ("sku", "billing.items")
         with self._scope() as connection:
-            return str(
-                connection.execute(
-                    text(
-                        f"""select {key} from {view}
-                            where organization_id = organizations.current() and id = :id"""
-                    ),
-                    {"id": local_id},
-                ).scalar_one()
-            )
+            return str(load_records(connection, self._entity, [local_id])[0][RECORDS[self._entity].key])
 
     def _event(
         self,
@@ -432,7 +385,7 @@ def _snapshot_after(
     """The base of the next merge: ours of the fields that were sent, with the form that QuickBooks has of them."""
     sent = {field: value for field, value in operation.snapshot.items() if field != "theirs"}
     forms = dict(operation.snapshot.get("theirs") or {})
-    answered = customer_fields_of(document) if entity is EntityType.CUSTOMER else item_fields_of(document)
+    answered = RECORDS[entity].fields_of(document)
     forms |= {field: answered[field] for field in sent if field in answered and answered[field] != sent[field]}
     before = {} if old is None else dict(old.snapshot)
     kept = {field: form for field, form in (before.pop("theirs", None) or {}).items() if field not in sent}

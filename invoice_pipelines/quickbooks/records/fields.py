@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -64,11 +64,7 @@ ITEM = (
     Field("is_active", ("Active",)),
     Field("item_type", ("Type",)),
 )
-SYNCED = {EntityType.CUSTOMER: CUSTOMER, EntityType.ITEM: ITEM}
 """A further column of customers is a line here, and one in the triggers of change_capture.sql."""
-FIELDS: Mapping[EntityType, tuple[str, ...]] = {
-    entity: tuple(field.name for field in fields) for entity, fields in SYNCED.items()
-}
 
 NOT_ITEMS = ("Category", "Group")
 """Types of Item that cannot stand on an invoice line of ours: they are never read."""
@@ -81,6 +77,20 @@ _LARGEST_PRICE = Decimal("9999999999.9999")  # billing.items.unit_price, numeric
 
 class UnusableDocument(InvoicePipelinesError):
     """A document of QuickBooks cannot become a record here; the message says why, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordType:
+    """What customers and items are here and in QuickBooks. `key` is the column by which people know one."""
+
+    there: str
+    name_key: str
+    view: str
+    key: str
+    synced: tuple[Field, ...]
+    fields: Callable[[Mapping[str, Any]], Fields]
+    fields_of: Callable[[Mapping[str, Any]], Fields]
+    """Of a document. Raises UnusableDocument."""
 
 
 def customer_fields(row: Mapping[str, Any]) -> Fields:
@@ -124,50 +134,57 @@ def item_fields_of(document: Mapping[str, Any]) -> Fields:
     return fields
 
 
-def customer_document(
-    fields: Mapping[str, Value], changed: Iterable[str] | None = None, carried: Mapping[str, Any] | None = None
+def document_of(
+    entity: EntityType,
+    fields: Mapping[str, Value],
+    changed: Iterable[str] | None = None,
+    carried: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The part of a Customer that sets fields: all that are given (`changed` None, a create), or those that changed.
+    """The part of a Customer or Item that sets fields: all that are given (`changed` None, a create), or those that
+    changed. The type of an item is set by a create only.
 
     If a part of the address changed, all of it is in the document, with the parts that
     are not synced (`carried`, see `kept_of`), which would be lost otherwise.
     """
-    sent = set(fields) if changed is None else set(changed)
+    sent = set(fields) if changed is None else set(changed) - {"item_type"}
     document: dict[str, Any] = {}
     address: dict[str, Value] = {}
-    for field in CUSTOMER:
+    for field in RECORDS[entity].synced:
         value, (key, *inner) = fields.get(field.name), field.path
         if value is None and changed is None:
             continue
         if key == ADDRESS:
             address[inner[0]] = value or ""
         elif field.name in sent:
-            document[key] = {inner[0]: value or ""} if inner else value
-    if any(field.name in sent for field in CUSTOMER if field.path[0] == ADDRESS):
+            given = Decimal(cast(str, value)) if field.name == "unit_price" else "" if value is None else value
+            document[key] = {inner[0]: given} if inner else given
+    if any(field.name in sent for field in RECORDS[entity].synced if field.path[0] == ADDRESS):
         if country := address.get("Country"):
             address["Country"] = alpha_3(str(country))
         document[ADDRESS] = {**(carried or {}), **address}
     return document
 
 
+RECORDS = {
+    EntityType.CUSTOMER: RecordType(
+        "Customer",
+        "DisplayName",
+        "billing.customers",
+        "customer_number",
+        CUSTOMER,
+        customer_fields,
+        customer_fields_of,
+    ),
+    EntityType.ITEM: RecordType("Item", "Name", "billing.items", "sku", ITEM, item_fields, item_fields_of),
+}
+FIELDS: Mapping[EntityType, tuple[str, ...]] = {
+    entity: tuple(field.name for field in record.synced) for entity, record in RECORDS.items()
+}
+
+
 def french_category(unit_code: str) -> str:
     """ItemCategoryType, which decides on VAT and accounts of an item in France: what is sold by time is a service."""
     return "Service" if unit_code in _UNITS_OF_TIME else "Product"
-
-
-def item_document(fields: Mapping[str, Value], changed: Iterable[str] | None = None) -> dict[str, Any]:
-    """The part of an Item that sets fields; see customer_document. Its type is set by a create only."""
-    sent = set(fields) if changed is None else set(changed)
-    document: dict[str, Any] = {}
-    for field, key in (("name", "Name"), ("sku", "Sku"), ("description", "Description"), ("is_active", "Active")):
-        value = fields.get(field)
-        if field in sent and (value is not None or changed is not None):
-            document[key] = "" if value is None else value
-    if "unit_price" in sent:
-        document["UnitPrice"] = Decimal(cast(str, fields["unit_price"]))
-    if changed is None:
-        document["Type"] = fields["item_type"]
-    return document
 
 
 def kept_of(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,15 +250,14 @@ def load_rows(
     connection: Connection, entity: EntityType, local_ids: Iterable[UUID], *, lock: bool = False
 ) -> dict[UUID, Fields]:
     """The synced fields of our records by id; with `lock` nobody else changes them until the transaction ends."""
-    of_row = customer_fields if entity is EntityType.CUSTOMER else item_fields
-    return {row["id"]: of_row(row) for row in load_records(connection, entity, local_ids, lock=lock)}
+    return {row["id"]: RECORDS[entity].fields(row) for row in load_records(connection, entity, local_ids, lock=lock)}
 
 
 def load_records(
     connection: Connection, entity: EntityType, local_ids: Iterable[UUID], *, lock: bool = False
 ) -> list[dict[str, Any]]:
     """Our rows as they are, in the order of their ids, which is also the order in which `lock` locks them."""
-    view = _view(entity)
+    view = RECORDS[entity].view
     rows = (
         connection.execute(
             text(
@@ -271,7 +287,7 @@ def store_fields(connection: Connection, entity: EntityType, changes: Mapping[UU
     assignments = ", ".join(
         f"{c} = case when v.new ? '{c}' then (v.new ->> '{c}'){casts.get(c, '')} else r.{c} end" for c in columns
     )
-    view = _view(entity)
+    view = RECORDS[entity].view
     with unseen_by_capture(connection):
         connection.execute(
             text(
@@ -300,10 +316,6 @@ def price(value: object) -> str:
     """A price with at most four decimal places, as they are kept here, without trailing zeros."""
     rounded = Decimal(str(value)).quantize(Decimal("0.0001"), ROUND_HALF_UP)
     return f"{rounded.normalize():f}"
-
-
-def _view(entity: EntityType) -> str:
-    return {EntityType.CUSTOMER: "billing.customers", EntityType.ITEM: "billing.items"}[entity]
 
 
 def _text(value: object) -> str | None:

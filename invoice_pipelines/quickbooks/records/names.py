@@ -12,18 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from invoice_pipelines.quickbooks.api.options import Company
-from invoice_pipelines.quickbooks.records.fields import SYNCED
+from invoice_pipelines.quickbooks.records.fields import RECORDS
+from invoice_pipelines.quickbooks.records.merge import Value
 from invoice_pipelines.quickbooks.values import EntityType
 
 SUFFIX = " (C)"
 """What the name of a customer gets that a vendor or an employee has there already."""
 
 LONGEST = {
-    entity: {field.name: field.longest for field in fields if field.longest is not None}
-    for entity, fields in SYNCED.items()
+    entity: {field.name: field.longest for field in record.synced if field.longest is not None}
+    for entity, record in RECORDS.items()
 }
 """Characters of each field, as the reference of Customer and Item has them."""
-LEFT_OUT = frozenset(field.name for fields in SYNCED.values() for field in fields if field.whole)
+LEFT_OUT = frozenset(field.name for record in RECORDS.values() for field in record.synced if field.whole)
 """Fields of which what is too long is not sent at all."""
 _WORDS = {"sku": "SKU", "email": "e-mail address", "phone": "phone number", "post_code": "post code"}
 _FORBIDDEN_IN_NAMES = str.maketrans({":": "-", "\t": " ", "\n": " ", "\r": " "})
@@ -82,12 +83,10 @@ def with_suffix(name: str, entity: EntityType, suffix: str) -> str:
     return name[: LONGEST[entity]["name"] - len(suffix)].rstrip() + suffix
 
 
-def clean_fields(
-    entity: EntityType, fields: Mapping[str, str | bool | None], company: Company
-) -> dict[str, str | bool | None]:
+def clean_fields(entity: EntityType, fields: Mapping[str, Value], company: Company) -> dict[str, Value]:
     """The synced fields of a customer or an item as the company takes them."""
     longest = LONGEST[entity]
-    cleaned: dict[str, str | bool | None] = {}
+    cleaned: dict[str, Value] = {}
     for field, value in fields.items():
         if not isinstance(value, str):
             cleaned[field] = value
@@ -100,7 +99,7 @@ def clean_fields(
     return cleaned
 
 
-def too_long(entity: EntityType, fields: Mapping[str, str | bool | None], company: Company) -> list[TooLong]:
+def too_long(entity: EntityType, fields: Mapping[str, Value], company: Company) -> list[TooLong]:
     """Which of the fields are not sent as a whole, because the company takes so many characters only."""
     found = []
     for field, limit in LONGEST[entity].items():
@@ -112,10 +111,10 @@ def too_long(entity: EntityType, fields: Mapping[str, str | bool | None], compan
 
 def restore_fields(
     entity: EntityType,
-    theirs: Mapping[str, str | bool | None],
-    base: Mapping[str, str | bool | None],
+    theirs: Mapping[str, Value],
+    base: Mapping[str, Value],
     company: Company,
-) -> dict[str, str | bool | None]:
+) -> dict[str, Value]:
     """Their fields, with ours (`base`) in place of those that are as they would be sent from these."""
     sent = clean_fields(entity, base, company)
     restored = dict(theirs)

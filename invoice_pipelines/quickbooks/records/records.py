@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.quickbooks.records.fields import FIELDS, unseen_by_capture
+from invoice_pipelines.quickbooks.records.fields import FIELDS, RECORDS, unseen_by_capture
 from invoice_pipelines.quickbooks.records.mappings import Mapped
 from invoice_pipelines.quickbooks.values import EntityType, as_json
 
@@ -80,11 +80,7 @@ def candidates(
     All records of the organization are looked through once, whatever number of names there is: an index on the names
     could not be used, as row-level security comes before functions such as lower.
     """
-    columns = {
-        EntityType.CUSTOMER: ("billing.customers", "r.customer_number", "r.email"),
-        EntityType.ITEM: ("billing.items", "r.sku", "null"),
-    }
-    view, key, email = columns[entity]
+    record, email = RECORDS[entity], "r.email" if entity is EntityType.CUSTOMER else "null"
     found: list[list[Candidate]] = [[] for _ in names]
     connection.execute(text("select set_config('enable_nestloop', 'off', true)"))
     rows = connection.execute(
@@ -92,8 +88,8 @@ def candidates(
             f"""with name as materialized (
                     select n.place, lower(btrim(n.element)) as folded from work.few(cast(:names as text[])) n
                 ), ours as materialized (
-                    select n.place, r.id, {key} as key, r.name, {email} as email
-                    from {view} r join name n on n.folded = lower(btrim(r.name))
+                    select n.place, r.id, r.{record.key} as key, r.name, {email} as email
+                    from {record.view} r join name n on n.folded = lower(btrim(r.name))
                     where r.organization_id = organizations.current()
                 )
                 select r.place, r.id, r.key, r.name, r.email from ours r where {_NOT_MAPPED} order by r.place, r.id"""
@@ -124,16 +120,13 @@ def unmapped_items_of(connection: Connection, realm_id: str, skus: Iterable[str]
 
 def keys_in_use(connection: Connection, entity: EntityType, keys: Iterable[str]) -> dict[str, UUID]:
     """Which customer numbers or SKUs are taken, and by what."""
-    view, key = {
-        EntityType.CUSTOMER: ("billing.customers", "customer_number"),
-        EntityType.ITEM: ("billing.items", "sku"),
-    }[entity]
+    record = RECORDS[entity]
     rows = connection.execute(
         text(
             f"""select k.element, r.id from work.few(cast(:keys as text[])) k
                 cross join lateral (
-                    select r.id from {view} r
-                    where r.organization_id = organizations.current() and r.{key} = k.element
+                    select r.id from {record.view} r
+                    where r.organization_id = organizations.current() and r.{record.key} = k.element
                     offset 0) r"""
         ),
         {"keys": sorted(set(keys))},
@@ -191,19 +184,9 @@ def add_records(connection: Connection, entity: EntityType, rows: Sequence[Mappi
     """Makes records of ours; returns their ids by customer number or SKU. Change capture does not send them back."""
     if not rows:
         return {}
-    view, key, names = {
-        EntityType.CUSTOMER: ("billing.customers", "customer_number", FIELDS[EntityType.CUSTOMER]),
-        EntityType.ITEM: (
-            "billing.items",
-            "sku",
-            (
-                "tracks_stock",
-                "quantity_on_hand",
-                *(f for f in FIELDS[EntityType.ITEM] if f not in ("sku", "item_type")),
-            ),
-        ),
-    }[entity]
-    columns = ", ".join((key, *names))
+    view, key = RECORDS[entity].view, RECORDS[entity].key
+    stock = ("tracks_stock", "quantity_on_hand") if entity is EntityType.ITEM else ()
+    columns = ", ".join((key, *stock, *(name for name in FIELDS[entity] if name not in ("sku", "item_type"))))
     with unseen_by_capture(connection):
         made = connection.execute(
             text(

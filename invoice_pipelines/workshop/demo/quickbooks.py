@@ -20,6 +20,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
+from invoice_pipelines.accounting.reports import SystemState
 from invoice_pipelines.billing.exchange_rates import add_exchange_rates
 from invoice_pipelines.cli.output import console, styled, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services
@@ -27,7 +28,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.promises import Finding
 from invoice_pipelines.quickbooks import promises
 from invoice_pipelines.quickbooks.connection.connections import change_options, connect_with_tokens, disconnect
-from invoice_pipelines.quickbooks.overview import SyncState, sync_state
+from invoice_pipelines.quickbooks.overview import sync_state
 from invoice_pipelines.quickbooks.payments.promises import allocations_that_differ, paid_and_due_that_do_not_tie
 from invoice_pipelines.quickbooks.push.push import enqueue_backlog
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
@@ -89,7 +90,7 @@ class Synced:
 
     company: Company
     edited: Edited
-    state: SyncState
+    state: SystemState
     invoices: int
     voided: int
     statuses: Mapping[str, int]
@@ -411,7 +412,7 @@ def _documents(found: Synced, entity: str) -> list[Any]:
 def _waiting(engine: Engine, company: Company) -> int:
     with organization_scope(engine, company.organization_id) as connection:
         state = sync_state(connection)
-    return 0 if state is None else state.all_waiting
+    return 0 if state is None else state.waiting
 
 
 def _open_jobs(engine: Engine, company: Company) -> int:

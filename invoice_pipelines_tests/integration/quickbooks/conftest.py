@@ -45,7 +45,7 @@ def tables_of_organizations(common_quickbooks_database: TestDatabase) -> list[st
 
 
 @pytest.fixture
-def database(common_quickbooks_database: TestDatabase, tables_of_organizations: list[str]) -> Iterator[TestDatabase]:
+def database(common_quickbooks_database: TestDatabase, tables_of_organizations: list[str]) -> TestDatabase:
     """The common database, without organizations."""
     empty = "; ".join(f"delete from {table}" for table in tables_of_organizations)
     with common_quickbooks_database.superuser.begin() as connection:

@@ -13,7 +13,9 @@ from sqlalchemy import Engine
 from invoice_pipelines.billing import process_jobs
 from invoice_pipelines.cli.supervisor import Services
 from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.quickbooks.sync import sync
+from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.demo import quickbooks as demo_quickbooks
 from invoice_pipelines.workshop.demo.orders import ask_for_invoices, order_books
@@ -75,7 +77,8 @@ def demo(
 
         def launch(*_: object, **__: object) -> None:
             for company in companies:
-                sync(engine, fast, company.organization_id)
+                organization = OrganizationContext.of(engine, company.slug, fast, "test")
+                sync(organization, tuple(EntityType), time_box=organization.time_box)
 
         monkeypatch.setattr(demo_quickbooks, "_launch", launch)
         begin_sync(services, companies)

@@ -15,7 +15,7 @@ from invoice_pipelines.accounting.reports import Health
 from invoice_pipelines.accounting.system import RequestError
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.promises import Finding
-from invoice_pipelines.quickbooks.overview import sync_state
+from invoice_pipelines.quickbooks.overview import conflicts_since, events_since, failed_entries, sync_state
 from invoice_pipelines.quickbooks.promises import (
     ambiguous_mappings,
     connection_health,
@@ -25,7 +25,6 @@ from invoice_pipelines.quickbooks.promises import (
     sent_invoices_without_mapping,
 )
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
-from invoice_pipelines.quickbooks.run_report import conflicts_since, events_since, failed_entries
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.work import Failed, Succeeded, drain, enqueue, get_job
 from invoice_pipelines_tests.integration.overdue.conftest import Desk, common_overdue_database, desk
@@ -219,10 +218,13 @@ def test_open_conflicts_are_counted_by_entity_and_shown_first(books: Books) -> N
         )
     assert books.find(open_conflicts, EntityType.CUSTOMER) == ("Both changed the phone.",)
     since = books.rows("select now() - interval '1 minute'")[0][0]
-    shown = books.ask(conflicts_since, EntityType.CUSTOMER, since, 9)
-    assert [(found.ours, found.theirs, found.winner) for found in shown] == [("1", "2", None), ("1", "2", "ours")]
+    shown = books.ask(conflicts_since, EntityType.CUSTOMER, since)
+    assert [(found["ours"], found["theirs"], found["winner"]) for found in shown] == [
+        ("1", "2", "open"),
+        ("1", "2", "ours"),
+    ]
     later = since + timedelta(hours=1)
-    assert len(books.ask(conflicts_since, EntityType.CUSTOMER, later, 9)) == 1, "the open one"
+    assert len(books.ask(conflicts_since, EntityType.CUSTOMER, later)) == 1, "the open one"
 
 
 @pytest.mark.parametrize(
@@ -291,11 +293,10 @@ def test_the_state_says_what_waits_since_when_and_what_was_pulled(books: Books) 
                   (organizations.current(), '1', now() - interval '40 days', 100, 100, 100)"""
     )
     state = books.ask(sync_state)
-    assert (state.realm_id, state.company, state.status) == ("1", "Acme Books", "connected")
-    assert state.waiting == {EntityType.CUSTOMER: 0, EntityType.ITEM: 0, EntityType.INVOICE: 1}
+    assert (state.company, state.stands, state.waiting) == ("Acme Books 1", "connected", 1)
     assert state.oldest_waiting_at is not None
-    assert set(state.pulled_at) == {EntityType.CUSTOMER}
-    assert (state.calls, state.reads, state.open_conflicts) == (7, 4, 0)
+    assert set(state.pulled_at) == {"customers"}
+    assert (state.calls, state.open_conflicts) == (7, 0)
 
 
 def test_failures_are_named_by_number_with_their_reason_the_final_ones_first(books: Books) -> None:
@@ -303,13 +304,13 @@ def test_failures_are_named_by_number_with_their_reason_the_final_ones_first(boo
     since = books.rows("select now() - interval '1 minute'")[0][0]
     books.queue(again, failed="SERVICE_AWAY", retry=True)
     books.queue(final, failed="BOOKS_CLOSED")
-    shown = books.ask(failed_entries, EntityType.INVOICE, since, 9)
-    assert [(found.name, found.code, found.is_final) for found in shown] == [
-        ("INV-1", "BOOKS_CLOSED", True),
-        ("INV-2", "SERVICE_AWAY", False),
+    shown = books.ask(failed_entries, EntityType.INVOICE, since)
+    assert [(found["record"], found["code"], found["tried again"]) for found in shown] == [
+        ("INV-1", "BOOKS_CLOSED", False),
+        ("INV-2", "SERVICE_AWAY", True),
     ]
-    assert books.ask(failed_entries, EntityType.CUSTOMER, since, 9) == ()
-    assert len(books.ask(failed_entries, EntityType.INVOICE, since + timedelta(hours=1), 9)) == 1
+    assert books.ask(failed_entries, EntityType.CUSTOMER, since) == []
+    assert len(books.ask(failed_entries, EntityType.INVOICE, since + timedelta(hours=1))) == 1
 
 
 def test_events_of_other_entities_and_from_before_are_not_shown(books: Books) -> None:
@@ -321,8 +322,8 @@ def test_events_of_other_entities_and_from_before_are_not_shown(books: Books) ->
             entity=entity,
         )
     since = books.rows("select now() - interval '1 minute'")[0][0]
-    assert len(books.ask(events_since, EntityType.CUSTOMER, since, 9)) == 2
-    assert books.ask(events_since, EntityType.CUSTOMER, since + timedelta(hours=1), 9) == ()
+    assert len(books.ask(events_since, EntityType.CUSTOMER, since)) == 2
+    assert books.ask(events_since, EntityType.CUSTOMER, since + timedelta(hours=1)) == []
 
 
 def test_named_invoices_are_one_batch_job_in_their_order(books: Books) -> None:

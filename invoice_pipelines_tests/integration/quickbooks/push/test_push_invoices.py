@@ -101,7 +101,9 @@ def test_a_payment_that_comes_between_the_reading_and_the_void_ends_as_refused(h
     house.there.pay(there["Id"], "5.00")
     house.void(invoice)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("invoice_pipelines.quickbooks.invoices.voids.is_paid", lambda _: False)  # as it was a moment ago
+        patch.setattr(
+            "invoice_pipelines.quickbooks.invoices.voiding.is_paid", lambda _: False
+        )  # as it was a moment ago
         report = house.push()
 
     assert report.failed == 1

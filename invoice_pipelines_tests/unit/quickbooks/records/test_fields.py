@@ -13,12 +13,11 @@ from invoice_pipelines.quickbooks.records.fields import (
     FIELDS,
     UnusableDocument,
     changed_here,
-    customer_document,
     customer_fields,
     customer_fields_of,
+    document_of,
     in_our_form,
     in_their_form,
-    item_document,
     item_fields,
     item_fields_of,
 )
@@ -46,24 +45,24 @@ ITEMS = st.fixed_dictionaries(
 @given(CUSTOMERS)
 def test_a_customer_that_comes_back_as_it_was_sent_is_no_edit(row) -> None:
     fields = customer_fields(row)
-    assert customer_fields_of(customer_document(fields)) == fields
-    assert customer_fields_of(customer_document(fields, COLUMNS)) == fields
+    assert customer_fields_of(document_of(EntityType.CUSTOMER, fields)) == fields
+    assert customer_fields_of(document_of(EntityType.CUSTOMER, fields, COLUMNS)) == fields
 
 
 @given(ITEMS)
 def test_an_item_that_comes_back_as_it_was_sent_is_no_edit(row) -> None:
     fields = item_fields(row)
-    assert item_fields_of(item_document(fields)) == fields
+    assert item_fields_of(document_of(EntityType.ITEM, fields)) == fields
 
 
 def test_only_what_changed_is_sent_but_an_address_as_a_whole() -> None:
     fields = customer_fields(dict.fromkeys(COLUMNS) | {"name": "Acme", "city": "Bonn", "is_active": True})
-    assert customer_document(fields, {"email"}) == {"PrimaryEmailAddr": {"Address": ""}}
-    sent = customer_document(fields, {"city"}, {"CountrySubDivisionCode": "CA"})
+    assert document_of(EntityType.CUSTOMER, fields, {"email"}) == {"PrimaryEmailAddr": {"Address": ""}}
+    sent = document_of(EntityType.CUSTOMER, fields, {"city"}, {"CountrySubDivisionCode": "CA"})
     assert set(sent) == {"BillAddr"}
     assert sent["BillAddr"]["City"] == "Bonn"
     assert sent["BillAddr"]["CountrySubDivisionCode"] == "CA"
-    assert item_document({"unit_price": "1.5"}, {"unit_price"}) == {"UnitPrice": Decimal("1.5")}
+    assert document_of(EntityType.ITEM, {"unit_price": "1.5"}, {"unit_price"}) == {"UnitPrice": Decimal("1.5")}
 
 
 @pytest.mark.parametrize(
