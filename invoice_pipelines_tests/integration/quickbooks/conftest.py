@@ -1,6 +1,6 @@
 """Fixtures of the sync's tests: a QuickBooks for each test, and organizations that are connected with it.
 
-They share a database, which is emptied after each test that may look across organizations.
+Tests that look across organizations share a database that is emptied before each of them.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ def house(opened: Opener) -> House:
 
 
 @pytest.fixture
-def ground(common_quickbooks_database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings) -> Ground:
+def ground(shared_database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings) -> Ground:
     settings = quickbooks_settings.model_copy(update={"quickbooks_parallel_calls": 1})
-    return Ground(common_quickbooks_database, sandbox, settings)
+    return Ground(shared_database, sandbox, settings)
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ def sides(ground: Ground) -> Sides:
 
 
 @pytest.fixture
-def town(common_quickbooks_database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings) -> Town:
-    return Town(common_quickbooks_database, sandbox, quickbooks_settings)
+def town(shared_database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings) -> Town:
+    return Town(shared_database, sandbox, quickbooks_settings)
 
 
 @pytest.fixture
