@@ -56,8 +56,8 @@ export_files.complete_exports(engine, UUID(organization), slug, *places)
 """
 
 
-OFTEN = ["chosen", "file 3", "commit 2"]
-SELDOM = ["choosing", "file 1", "file 2", "file 4", "file 5", "commit 1"]
+OFTEN = ["file 3", "commit 2"]
+SELDOM = ["choosing", "chosen", "file 1", "file 2", "file 4", "file 5", "commit 1"]
 
 
 @pytest.mark.parametrize("moment", [*OFTEN, *(pytest.param(moment, marks=pytest.mark.slow) for moment in SELDOM)])

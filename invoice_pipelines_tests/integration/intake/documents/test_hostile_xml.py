@@ -137,8 +137,8 @@ def test_a_flood_of_small_elements_is_refused_before_it_takes_memory() -> None:
 def test_a_flood_of_one_element_costs_time_in_proportion_only(before: str, flood: str) -> None:
     place = samples.CII.index(before) + (0 if flood.startswith(before[:-1]) else len(before))
     began = time.process_time()
-    reading = read_document((samples.CII[:place] + flood * 20_000 + samples.CII[place:]).encode())
-    assert time.process_time() - began < 15
+    reading = read_document((samples.CII[:place] + flood * 5_000 + samples.CII[place:]).encode())
+    assert time.process_time() - began < 4
     assert len(reading.warnings) <= 101
 
 

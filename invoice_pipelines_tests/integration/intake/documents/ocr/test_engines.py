@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -46,6 +47,7 @@ def test_an_engine_of_another_package_reads_a_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_service: bool
 ) -> None:
     install(tmp_path, monkeypatch, OCR_ENGINES.group, "stamps", "Stamps", STAMPS.format(is_service=is_service))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # places of its own, which nobody else waits for
     spec = engine_spec(Settings(ocr_engine="stamps", ocr_languages=("fr",)))
     assert spec == EngineSpec("stamps", ("fr",))
     assert identify(spec).label == "stamps 1"

@@ -8,6 +8,8 @@ from io import BytesIO
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
+from invoice_pipelines.intake.documents.text_layer.page.words import Word
+
 Text = tuple[float, float, str]
 Row = tuple[float, Sequence[tuple[float, str]]]
 
@@ -59,3 +61,12 @@ def rows(top: float, step: float, columns: Sequence[float], *cells: Sequence[str
         for x, text in zip(columns, row, strict=False)
         if text
     ]
+
+
+def words_of(text: str, left: float, top: float, page: int = 1) -> list[Word]:
+    """The words of a text as if they were read, with letters 5 points wide."""
+    words = []
+    for part in text.split():
+        words.append(Word(part, (left, top, left + 5 * len(part), top + 10), page))
+        left += 5 * len(part) + 3
+    return words

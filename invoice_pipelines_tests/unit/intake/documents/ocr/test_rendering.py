@@ -70,9 +70,10 @@ def test_a_huge_page_is_rendered_smaller(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["picture", "mask", "picture in a form", "inline picture"])
-def test_a_picture_of_900_megapixels_is_refused_before_it_is_unpacked(kind: str) -> None:
+def test_a_huge_picture_is_refused_before_it_is_unpacked(kind: str) -> None:
+    side = 30_000 if kind == "inline picture" else 13_000
     began = time.process_time()
-    error = refusal(hostile.pdf_with_bomb(kind, 30_000, 30_000))
+    error = refusal(hostile.pdf_with_bomb(kind, side, side))
     # What stands among the drawing itself is only seen once it is being unpacked, in a process with little memory.
     assert error.code == ("PDF_TOO_COMPLEX" if kind == "inline picture" else "PICTURE_TOO_LARGE")
     assert "Page 1" in error.message

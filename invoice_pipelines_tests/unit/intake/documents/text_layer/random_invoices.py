@@ -4,12 +4,13 @@ layouts, as words with boxes. The same seed makes the same document.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from random import Random
 from typing import Any
+
+from babel.dates import get_month_names
 
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines_tests.unit.intake.documents.text_layer.wordings import RARE, WORDINGS, Wording
@@ -55,8 +56,9 @@ def written(value: Decimal, example: str) -> str:
     return f"{value:,.2f}".replace(",", "\0").replace(".", decimal).replace("\0", group)
 
 
-def date_text(day: date, form: str, months: Sequence[str]) -> str:
-    return day.strftime(form.replace("%B", months[day.month - 1]).replace("%d ", f"{day.day} "))
+def date_text(day: date, form: str, language: str) -> str:
+    month = get_month_names("wide", locale=language)[day.month]
+    return day.strftime(form.replace("%B", month).replace("%d ", f"{day.day} "))
 
 
 def invoice(language: str, seed: int, rare: bool = False) -> Made:
@@ -102,11 +104,11 @@ def invoice(language: str, seed: int, rare: bool = False) -> Made:
     for text in (buyer, *rng.choice(wording.places).split(", ")):
         sheet.put(left, y, text)
         y += step
-    block = [(pick["number"], number), (pick["issued"], date_text(issued, form, wording.months))]
+    block = [(pick["number"], number), (pick["issued"], date_text(issued, form, language))]
     extra = [
         (pick["customer"], str(rng.randrange(10000, 99999))),
         (pick["order"], f"B{rng.randrange(1000, 9999)}"),
-        (pick["due"], date_text(due, form, wording.months)),
+        (pick["due"], date_text(due, form, language)),
     ]
     has_due = rng.random() < 0.6
     block += [pair for pair in extra if rng.random() < 0.5 and pair[0] != pick["due"]]

@@ -34,7 +34,7 @@ def page(lines: list[str]) -> list[tuple[float, float, str]]:
     return [(40, 40 + 12 * number, line) for number, line in enumerate(lines)]
 
 
-@pytest.mark.parametrize("pages", [1, 40])
+@pytest.mark.parametrize("pages", [1, 12])
 def test_a_specification_is_refused_with_the_reason(pages: int) -> None:
     text = page(
         [line for number in range(12) for line in (f"{number}. Semantics, version 1.{number:02}", *SPECIFICATION)]
@@ -52,7 +52,7 @@ def test_the_manual_of_this_project_is_refused() -> None:
         read_document(draw(*pages))
 
 
-@pytest.mark.parametrize("pages", [1, 5])
+@pytest.mark.parametrize("pages", [1, 3])
 def test_an_invoice_with_long_conditions_is_read(pages: int) -> None:
     reading = read_document(draw(page(list(INVOICE)), *[page([*CONDITIONS] * 25)] * pages))
     assert (reading.number, str(reading.gross_amount)) == ("RE-2025-77", "119.00")

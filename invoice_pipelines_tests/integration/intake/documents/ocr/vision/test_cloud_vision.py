@@ -170,7 +170,7 @@ def test_an_answer_that_is_lost_on_the_way_is_asked_for_again_and_may_cost_twice
     assert sum(result.cost_usd for result in results if isinstance(result, RecognizedPage)) == Decimal("0.0045")
 
 
-@pytest.mark.parametrize("missing", range(16))
+@pytest.mark.parametrize("missing", [0, 1, 8, 9, 10, 11, 15])
 def test_no_text_is_taken_for_that_of_another_page_when_an_answer_is_missing(
     sandbox: VisionSandbox, engine_for: Make, missing: int
 ) -> None:

@@ -11,7 +11,7 @@ from invoice_pipelines.intake.documents.text_layer import find_fields
 from invoice_pipelines.intake.documents.text_layer.page.recognized_words import tidied
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Source
-from invoice_pipelines_tests.unit.intake.documents.text_layer.test_generated import words_of
+from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import words_of
 
 
 def page(*lines: tuple[str, ...], slope: float = 0.0, engine: str | None = "rapidocr 3") -> Page:
