@@ -29,7 +29,7 @@ from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLi
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
 from invoice_pipelines.intake.documents.text_layer.parties import find_parties, name_of, seller_names
-from invoice_pipelines.intake.documents.text_layer.totals.amounts import exempt, find_amounts
+from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_amounts
 from invoice_pipelines.intake.documents.text_layer.totals.totals import find_totals
 
 T = TypeVar("T")
@@ -103,11 +103,11 @@ def _found(
         names = [(parties.seller, 1.0), (parties.buyer, 0.3)]
         for name, share in [*names, *((name, 0.5) for name in seller_names(labelled, pages, vocabulary))]:
             if name:
-                yield Found(name.value, name.words, name.confidence * share)
+                yield replace(name, confidence=name.confidence * share)
         for line in labelled.lines[:6]:
             for cell in line.cells:
                 if name := name_of(cell.words, vocabulary, _UNNAMED):
-                    yield Found(name.value, name.words, name.confidence)
+                    yield name
     elif field == "iban":
         for line in labelled.lines:
             words = line.words
@@ -134,7 +134,7 @@ def _candidate(found: Found[str] | Found[date]) -> Candidate:
 
 def _amounts(labelled: LabelledLines, role: str) -> Iterator[Candidate]:
     lines = find_amounts(labelled)
-    totals = find_totals(lines, exempt(labelled))
+    totals = find_totals(lines, labelled.named("exempt"))
     chosen = {"net": totals.net, "tax": totals.tax, "gross": totals.gross}[role]
     if chosen:
         yield Candidate(

@@ -135,8 +135,7 @@ class DateFinder:
         if language != "en":
             # Nobody who writes one of the other languages puts the month first.
             return self.vocabulary.day_first[language], 1.0 if languages[language] >= 3 else _USUAL
-        gst = any(label.kind == "regional_tax" for labels in self.labelled.amounts for label in labels)
-        if gst and currency != "CAD":
+        if self.labelled.named("regional_tax") and currency != "CAD":
             return True, 0.9  # Australia, India, Malaysia, New Zealand, Singapore
         if currency in (None, "USD", "CAD", "GBP", "EUR"):
             return self.vocabulary.day_first[language] and currency != "USD", _SUGGESTED

@@ -38,13 +38,15 @@ from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLi
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, CURRENCIES, usual_decimal
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
-from invoice_pipelines.intake.documents.text_layer.parties import Name, find_parties, name_of, section_of
+from invoice_pipelines.intake.documents.text_layer.parties import find_parties, name_of, section_of
 from invoice_pipelines.intake.documents.text_layer.table import find_lines
-from invoice_pipelines.intake.documents.text_layer.totals.amounts import exempt, find_amounts, with_learned
+from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_amounts, with_learned
 from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals
 from invoice_pipelines.intake.reading import Format, Provenance, Reading, Source
 
 T = TypeVar("T")
+
+_REFERENCES = ("order_reference", "sales_order_reference", "despatch_advice_reference", "contract_reference")
 
 
 def find_fields(pages: Sequence[Page], learned: Sequence[LearnedPlace] = ()) -> Reading:
@@ -76,19 +78,15 @@ class _Finder:
         self.warnings: list[str] = []
 
     def reading(self) -> Reading:
-        totals = find_totals(with_learned(find_amounts(self.labelled), self.learned), exempt(self.labelled))
-        number = self.keep(
-            "number", self.taught("number", document_number, choose_number(number_candidates(self.labelled)))
-        )
-        titles = [label for labels in self.labelled.labels for label in labels if label.meaning.group == "titles"]
-        if number is None and totals.gross is None and not titles:
+        totals = find_totals(with_learned(find_amounts(self.labelled), self.learned), self.labelled.named("exempt"))
+        number = self.keep("number", choose_number(number_candidates(self.labelled)), document_number)
+        if number is None and totals.gross is None and not self.labelled.titles():
             raise ReadingError(
                 "NOT_AN_INVOICE", "The document has neither the word invoice nor a number or total of one."
             )
         currency = self.currency(totals)
         issue, due, delivery = self.dates(currency)
         seller, buyer = self.parties()
-        lines = self.lines(totals)
         for index, row in enumerate(totals.rates):
             self.total(f"tax_breakdowns[{index}]", Chosen(row.tax, totals.tax.confidence if totals.tax else 0.0))
         if totals.before_rounding is not None and totals.gross:
@@ -98,6 +96,8 @@ class _Finder:
             )
         if totals.contradicts:
             self.warnings.append("Net and tax do not add up to the gross amount as read.")
+        allowances = self.total("allowance_total", totals.allowances)
+        prepaid = self.total("prepaid_amount", totals.prepaid)
         return Reading(
             source=Source.OCR if any(self.engines.values()) else Source.TEXT,
             format=Format.PDF,
@@ -107,46 +107,49 @@ class _Finder:
             currency=currency,
             due_date=due,
             due_dates=(due,) if due else (),
-            order_reference=self.reference("order_reference"),
-            sales_order_reference=self.reference("sales_order_reference"),
-            despatch_advice_reference=self.reference("despatch_advice_reference"),
-            contract_reference=self.reference("contract_reference"),
-            buyer_reference=self.keep(
-                "buyer_reference", choose(find_labelled(self.labelled, ["buyer_reference"], free_text))
-            ),
+            **{
+                kind: self.keep(kind, self.labelled_as(kind, document_number, 0.85), document_number)
+                for kind in _REFERENCES
+            },
+            buyer_reference=self.keep("buyer_reference", self.labelled_as("buyer_reference", free_text)),
             seller=seller,
             buyer=buyer,
             delivery=Delivery(date=delivery) if delivery else None,
             payments=self.payments(),
             line_total=self.total("line_total", totals.line_total),
-            allowance_total=-allowances
-            if (allowances := self.total("allowance_total", totals.allowances)) is not None
-            else None,
+            allowance_total=None if allowances is None else -allowances,
             charge_total=self.total("charge_total", totals.charges),
             net_amount=self.total("net_amount", totals.net),
             tax_amount=self.total("tax_amount", totals.tax),
             gross_amount=self.total("gross_amount", totals.gross),
-            prepaid_amount=abs(prepaid)
-            if (prepaid := self.total("prepaid_amount", totals.prepaid)) is not None
-            else None,
+            prepaid_amount=None if prepaid is None else abs(prepaid),
             rounding_amount=totals.rounding,
             payable_amount=self.total("payable_amount", totals.payable),
             tax_breakdowns=tuple(
                 TaxBreakdown(row.base.value if row.base else None, row.tax.value, rate=row.rate) for row in totals.rates
             ),
-            lines=lines,
+            lines=self.lines(totals),
             raw={"pages": [_raw(page) for page in self.pages]},
             provenance=self.provenance,
             warnings=tuple(self.warnings),
         )
 
-    def keep(self, field: str, found: Found[T] | None) -> T | None:
+    def keep(
+        self, field: str, found: Found[T] | None, parse: Callable[[Place], Found[T] | None] | None = None
+    ) -> T | None:
+        """The value, whose place is written down. With `parse`, what a person has shown may be taken instead."""
+        found = self.taught(field, parse, found) if parse else found
         if found is None:
             return None
         page = found.words[0].page
         box = box_of([word for word in found.words if word.page == page])
         self.provenance[field] = self.found_at(page, box, round(found.confidence, 3), found.text)
         return found.value
+
+    def labelled_as(
+        self, kind: str, parse: Callable[[Place], Found[T] | None], weight: float = 0.92
+    ) -> Found[T] | None:
+        return choose(find_labelled(self.labelled, [kind], parse, weight))
 
     def taught(self, field: str, parse: Callable[[Place], Found[T] | None], found: Found[T] | None) -> Found[T] | None:
         """The value at the place where a person has shown the field to stand, if it is of the right type there; else
@@ -180,31 +183,25 @@ class _Finder:
         source = Source.OCR if engine else Source.TEXT
         return Provenance(source, confidence, page, box, text=words, engine=engine)
 
-    def reference(self, kind: str) -> str | None:
-        found = choose(find_labelled(self.labelled, [kind], document_number, 0.85))
-        return self.keep(kind, self.taught(kind, document_number, found))
-
     def type_code(self) -> str | None:
         """The code of the title that is set in the largest letters, of equals the first; without a title that of an
         invoice where a number is labelled as one."""
-        titles = [label for labels in self.labelled.labels for label in labels if label.meaning.group == "titles"]
-        title = max(titles, key=lambda label: round(label.box[3] - label.box[1]), default=None)
-        if title is None:
-            number = next(self.labelled.all("number"), None)
-            if number is None:
-                return None
-            cell = self.labelled.lines[number.line].cells[number.cell]
-            meanings = self.vocabulary.phrases.get(key(cell.words[number.first].text), ())
-            code = next((meaning.kind for meaning in meanings if meaning.group == "titles"), "380")
-            return self.keep("type_code", Found(code, cell.words[number.first : number.last], 0.6))
-        words = self.labelled.lines[title.line].cells[title.cell].words[title.first : title.last]
-        return self.keep("type_code", Found(title.kind, words, 0.8 if len(titles) < 4 else 0.7))
+        titles = self.labelled.titles()
+        if titles:
+            title = max(titles, key=lambda label: round(label.box[3] - label.box[1]))
+            words = self.labelled.words_of(title)
+            return self.keep("type_code", Found(title.kind, words, 0.8 if len(titles) < 4 else 0.7))
+        number = next(self.labelled.all("number"), None)
+        if number is None:
+            return None
+        words = self.labelled.words_of(number)
+        meanings = self.vocabulary.phrases.get(key(words[0].text), ())
+        code = next((meaning.kind for meaning in meanings if meaning.group == "titles"), "380")
+        return self.keep("type_code", Found(code, words, 0.6))
 
     def currency(self, totals: Totals) -> str | None:
         """The currency by its label, else the one that is named most often; a dollar alone may be another's."""
-        labelled = self.taught(
-            "currency", currency_code, choose(find_labelled(self.labelled, ["currency"], currency_code, 0.98))
-        )
+        labelled = self.taught("currency", currency_code, self.labelled_as("currency", currency_code, 0.98))
         if labelled:
             return self.keep("currency", labelled)
         named = [
@@ -218,47 +215,41 @@ class _Finder:
         value, count = Counter(found.value for found in named).most_common(1)[0]
         gross = totals.gross.amount.currency if totals.gross else None
         value = gross if gross in CURRENCIES else value
-        mention = max(
-            (found for found in named if found.value == value), key=lambda found: found.confidence, default=None
-        )
-        if mention is None:
+        mentions = [found for found in named if found.value == value]
+        if not mentions:
             return None
-        sure = mention.confidence if count > len(named) / 2 else 0.6
-        return self.keep("currency", replace(mention, confidence=sure))
+        mention = max(mentions, key=lambda found: found.confidence)
+        return self.keep("currency", mention if count > len(named) / 2 else replace(mention, confidence=0.6))
 
     def dates(self, currency: str | None) -> tuple[date | None, date | None, date | None]:
         """Issue, due and delivery date."""
         finder = DateFinder(self.labelled, self.pages, self.vocabulary, currency)
         dates = finder.dates()
         return (
-            self.keep("issue_date", self.taught("issue_date", finder.parse, dates.issue)),
-            self.keep("due_date", self.taught("due_date", finder.parse, dates.due)),
-            self.keep("delivery.date", self.taught("delivery.date", finder.parse, dates.delivery)),
+            self.keep("issue_date", dates.issue, finder.parse),
+            self.keep("due_date", dates.due, finder.parse),
+            self.keep("delivery.date", dates.delivery, finder.parse),
         )
 
     def parties(self) -> tuple[Party, Party]:
         names = find_parties(self.labelled, self.pages, self.vocabulary)
         seller_vat, buyer_vat = self._vat_ids()
-        seller_tax = choose(find_labelled(self.labelled, ["tax_number"], tax_number, 0.85))
+        seller_tax = self.labelled_as("tax_number", tax_number, 0.85)
+
+        def name(place: Place) -> Found[str] | None:
+            return name_of(place.words, self.vocabulary, 1.0)
+
         return (
             Party(
-                name=self.name("seller.name", names.seller),
-                vat_id=self.keep("seller.vat_id", self.taught("seller.vat_id", vat_id, seller_vat)),
-                tax_id=self.keep("seller.tax_id", self.taught("seller.tax_id", tax_number, seller_tax)),
+                name=self.keep("seller.name", names.seller, name),
+                vat_id=self.keep("seller.vat_id", seller_vat, vat_id),
+                tax_id=self.keep("seller.tax_id", seller_tax, tax_number),
             ),
             Party(
-                name=self.name("buyer.name", names.buyer),
-                vat_id=self.keep("buyer.vat_id", self.taught("buyer.vat_id", vat_id, buyer_vat)),
+                name=self.keep("buyer.name", names.buyer, name),
+                vat_id=self.keep("buyer.vat_id", buyer_vat, vat_id),
             ),
         )
-
-    def name(self, field: str, name: Name | None) -> str | None:
-        def parse(place: Place) -> Found[str] | None:
-            read = name_of(place.words, self.vocabulary, 1.0)
-            return Found(read.value, read.words, read.confidence) if read else None
-
-        found = Found(name.value, name.words, name.confidence) if name else None
-        return self.keep(field, self.taught(field, parse, found))
 
     def _vat_ids(self) -> tuple[Found[str] | None, Found[str] | None]:
         """The VAT ids of seller and buyer: by the label, by the heading they stand under, else the seller's."""
@@ -289,7 +280,7 @@ class _Finder:
     def payments(self) -> tuple[Payment, ...]:
         """The accounts to pay to. An IBAN with wrong check digits is given as it stands, unsure and with a remark."""
         accounts: dict[str, PaymentAccount] = {}
-        bic = choose(find_labelled(self.labelled, ["bic"], bic_code, 0.9))
+        bic = self.labelled_as("bic", bic_code, 0.9)
         labelled_lines = {label.line for label in self.labelled.all("iban")}
         for line in self.labelled.lines:
             words = line.words
@@ -301,10 +292,8 @@ class _Finder:
                 field = f"payments[0].accounts[{len(accounts)}]"
                 if not valid:
                     self.warnings.append(f"The check digits of the IBAN {value} are wrong.")
-                self.keep(
-                    f"{field}.account_id",
-                    Found(value, words_between(words, start, end), 0.98 if valid else 0.4),
-                )
+                found = Found(value, words_between(words, start, end), 0.98 if valid else 0.4)
+                self.keep(f"{field}.account_id", found)
                 accounts[value] = PaymentAccount(value)
         if len(accounts) == 1 and bic:
             bank = self.keep("payments[0].accounts[0].bic", bic)

@@ -262,9 +262,7 @@ def number_candidates(labelled: LabelledLines) -> list[Found[str]]:
 def _numbers_near_title(labelled: LabelledLines) -> list[Found[str]]:
     """Where nothing else is named a number of the invoice: what follows "No." just above or below the title, or stands
     there alone and looks like one ("RE-2024-17")."""
-    titles = [
-        label for labels in labelled.labels for label in labels if label.meaning.group == "titles" and not label.ending
-    ]
+    titles = [title for title in labelled.titles() if not title.ending]
     found: list[Found[str]] = []
     for title in titles[:4]:
         for number in range(max(title.line - 1, 0), min(title.line + 3, len(labelled.lines))):

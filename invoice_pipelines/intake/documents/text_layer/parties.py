@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from invoice_pipelines.intake.documents.text_layer.header import Found
 from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines
 from invoice_pipelines.intake.documents.text_layer.page.layout import Cell
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
@@ -27,21 +28,12 @@ _REPEATED = 0.7
 _OFTEN = 2.5  # points of a company that is named at the top of the page and once more
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
-    """The name of a party where it stands."""
-
-    value: str
-    words: tuple[Word, ...]
-    confidence: float
-
-
 @dataclass(frozen=True)
 class Parties:
     """The names of seller and buyer; None where nothing is convincing."""
 
-    seller: Name | None
-    buyer: Name | None
+    seller: Found[str] | None
+    buyer: Found[str] | None
 
 
 def find_parties(labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary) -> Parties:
@@ -94,7 +86,7 @@ def _ends_with_colon(labelled: LabelledLines, label: Label) -> bool:
     )
 
 
-def _labelled_name(labelled: LabelledLines, kind: str, vocabulary: Vocabulary) -> Name | None:
+def _labelled_name(labelled: LabelledLines, kind: str, vocabulary: Vocabulary) -> Found[str] | None:
     for label in labelled.all(kind):
         if not _heads(labelled, label):
             continue
@@ -135,7 +127,7 @@ def _block(labelled: LabelledLines, label: Label) -> Iterator[tuple[int, int, Ce
                 yield number, index, cell
 
 
-def name_of(words: Sequence[Word], vocabulary: Vocabulary, confidence: float) -> Name | None:
+def name_of(words: Sequence[Word], vocabulary: Vocabulary, confidence: float) -> Found[str] | None:
     """The words as a name, without separators before and after and without a form of address."""
     kept = list(words)
     while kept and (not key(kept[0].text) or key(kept[0].text) in vocabulary.salutations):
@@ -148,12 +140,12 @@ def name_of(words: Sequence[Word], vocabulary: Vocabulary, confidence: float) ->
     letters = sum(character.isalpha() for character in value)
     if letters < 2 or letters < len(value) * 0.5 or len(value) > 120 or _is_town(value):
         return None
-    return Name(value, tuple(kept), round(confidence * min(word.confidence for word in kept), 3))
+    return Found(value, tuple(kept), round(confidence * min(word.confidence for word in kept), 3))
 
 
 def _recipient(
-    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, seller: Name | None
-) -> Name | None:
+    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, seller: Found[str] | None
+) -> Found[str] | None:
     """Who stands in the window of the envelope: the first line of the block that ends in post code and town, in the
     left half of the upper part of the first page (DIN 5008, 45 to 90 mm from the top)."""
     if not pages:
@@ -195,8 +187,8 @@ def _lines_above(labelled: LabelledLines, number: int, cell: Cell) -> list[Cell]
 
 
 def _letterhead(
-    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, buyer: Name | None
-) -> Name | None:
+    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, buyer: Found[str] | None
+) -> Found[str] | None:
     """The company that is named where the sender of a letter is named; less sure where another is named as often."""
     ranked = _ranked_names(labelled, pages, vocabulary, buyer)
     if not ranked:
@@ -204,24 +196,24 @@ def _letterhead(
     points, best = ranked[0]
     clear = len(ranked) < 2 or points >= ranked[1][0] + 0.8
     often = clear and points >= _OFTEN and best.confidence >= 0.5
-    return Name(best.value, best.words, round(best.confidence * (1.28 if often else 1.0 if clear else 0.7), 3))
+    return replace(best, confidence=round(best.confidence * (1.28 if often else 1.0 if clear else 0.7), 3))
 
 
-def seller_names(labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary) -> list[Name]:
+def seller_names(labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary) -> list[Found[str]]:
     """The names that stand where a sender is named, the likeliest first."""
     return [name for _, name in _ranked_names(labelled, pages, vocabulary, None)]
 
 
 def _ranked_names(
-    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, buyer: Name | None
-) -> list[tuple[float, Name]]:
+    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, buyer: Found[str] | None
+) -> list[tuple[float, Found[str]]]:
     """Names by where they stand: at the top, in the small line above the address, in the footer beside bank and tax
     data. A name with a legal form counts more than one without."""
     if not pages:
         return []
     first = pages[0]
     scores: dict[str, float] = defaultdict(float)
-    names: dict[str, Name] = {}
+    names: dict[str, Found[str]] = {}
     bank_lines = {label.line for label in labelled.all("iban", "bic", "vat_id", "tax_number")}
     for line in labelled.lines:
         if line.page != first.number:
@@ -272,7 +264,7 @@ def _pieces(cell: Cell, vocabulary: Vocabulary) -> Iterator[tuple[Word, ...]]:
         yield tuple(piece)
 
 
-def _company(words: Sequence[Word], vocabulary: Vocabulary) -> Name | None:
+def _company(words: Sequence[Word], vocabulary: Vocabulary) -> Found[str] | None:
     """The words up to a legal form, if there is one after at least one other word."""
     last = 0
     for index, word in enumerate(words):

@@ -68,6 +68,18 @@ class LabelledLines:
                 if label.meaning.group == "labels" and label.kind in kinds:
                     yield label
 
+    def titles(self) -> list[Label]:
+        """The titles of the document, such as "Invoice"."""
+        return [label for labels in self.labels for label in labels if label.meaning.group == "titles"]
+
+    def words_of(self, label: Label) -> tuple[Word, ...]:
+        """What the label was found in."""
+        return self.lines[label.line].cells[label.cell].words[label.first : label.last]
+
+    def named(self, kind: str) -> bool:
+        """Whether any amount is named by words of this kind."""
+        return any(label.kind == kind for labels in self.amounts for label in labels)
+
     def places(self, label: Label) -> Iterator[Place]:
         """Where the value of a label may stand, the most usual place first: right of it, then below it."""
         yield from self.right_of(label)
@@ -127,9 +139,7 @@ def find_labels(
 ) -> LabelledLines:
     """Every phrase of the vocabulary in these lines. Costs a few look-ups per word. `recognized` are the numbers of
     the pages whose letters may have been misread."""
-    labels: list[tuple[Label, ...]] = []
-    amounts: list[tuple[Label, ...]] = []
-    columns: list[tuple[Label, ...]] = []
+    families: tuple[list[tuple[Label, ...]], ...] = ([], [], [])
     for line in lines:
         found: tuple[list[Label], ...] = ([], [], [])
         for index, cell in enumerate(line.cells):
@@ -138,10 +148,9 @@ def find_labels(
                 keys = [vocabulary.spelled(known) for known in keys]
             for label in _find_in_cell(cell, keys, line.number, index, vocabulary):
                 found[_FAMILY[label.meaning.group]].append(label)
-        labels.append(tuple(found[0]))
-        amounts.append(tuple(found[1]))
-        columns.append(tuple(found[2]))
-    return LabelledLines(lines, labels, amounts, columns)
+        for family, of_line in zip(families, found, strict=True):
+            family.append(tuple(of_line))
+    return LabelledLines(lines, *families)
 
 
 def _find_in_cell(cell: Cell, keys: Sequence[str], line: int, index: int, vocabulary: Vocabulary) -> Iterator[Label]:
@@ -176,9 +185,5 @@ def _find_in_cell(cell: Cell, keys: Sequence[str], line: int, index: int, vocabu
 
 
 def _until_label(cell: Cell, first: int, index: int, starts: set[tuple[int, int]]) -> tuple[Word, ...]:
-    words = []
-    for position in range(first, len(cell.words)):
-        if (index, position) in starts:
-            break
-        words.append(cell.words[position])
-    return tuple(words)
+    end = next((place for place in range(first, len(cell.words)) if (index, place) in starts), None)
+    return cell.words[first:end]

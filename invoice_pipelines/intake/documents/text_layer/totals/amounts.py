@@ -131,7 +131,7 @@ def find_amounts(labelled: LabelledLines) -> list[AmountLine]:
                         number.currency,
                     )
                 )
-            result.append(AmountLine(line.number, tuple(amounts), percentages, _regional_tax(line, labels)))
+            result.append(AmountLine(line.number, tuple(amounts), percentages, _regional_tax(labelled, labels)))
         headings = (headings + _headings(line, labels, written))[-_HEADINGS:]
     return result
 
@@ -182,9 +182,9 @@ def with_learned(lines: Sequence[AmountLine], learned: Mapping[str, Place]) -> l
     return result
 
 
-def _regional_tax(line: Line, labels: Sequence[Label]) -> str | None:
+def _regional_tax(labelled: LabelledLines, labels: Sequence[Label]) -> str | None:
     label = next((label for label in labels if label.kind == "regional_tax"), None)
-    return key("".join(word.text for word in line.cells[label.cell].words[label.first : label.last])) if label else None
+    return key("".join(word.text for word in labelled.words_of(label))) if label else None
 
 
 def roles_of(kinds: Set[str]) -> dict[str, float]:
@@ -372,8 +372,3 @@ def _column_roles(box: Box, headings: Sequence[tuple[Box, Mapping[str, float]]])
         if box[0] < heading[2] + 4 and box[2] > heading[0] - 4:
             return {role: value * _HEADED_SHARE for role, value in roles.items()}
     return {}
-
-
-def exempt(labelled: LabelledLines) -> bool:
-    """Whether the document says that no tax is due."""
-    return any(label.kind == "exempt" for labels in labelled.amounts for label in labels)
