@@ -69,14 +69,7 @@ def enclosing(boxes: Iterable[Box]) -> Box:
 def _split(word: Word) -> tuple[Word, ...]:
     """A label and its value where nothing but a colon divides them ("Datum:05.06.2018"); not times and addresses."""
     match = _JOINED.fullmatch(word.text)
-    if match is None:
-        return (word,)
-    left, top, right, bottom = word.box
-    middle = left + (right - left) * len(match[1]) / len(word.text)
-    return (
-        Word(match[1], (left, top, middle, bottom), word.page, word.confidence),
-        Word(match[2], (middle, top, right, bottom), word.page, word.confidence),
-    )
+    return word.cut(len(match[1])) if match else (word,)
 
 
 def _rows(words: Sequence[Word]) -> list[list[Word]]:

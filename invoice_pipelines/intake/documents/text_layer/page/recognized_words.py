@@ -41,7 +41,7 @@ _MONEY_OR_DATE = re.compile(
 )
 _NAME_AND_FORM = re.compile(r"([^\W\d_]{2,}[^\W\d_A-Z])([A-Z][\w.]+)")
 _OF_MONTH = re.compile(r"(d[ei]l?)([^\W\d_]{3,10})")
-_MONTH_OF = re.compile(r"([^\W\d_]{3,10}?)(del?(?:20\d{2})?)")
+_MONTH_OF = re.compile(r"([^\W\d_]{3,10}?)(del?)((?:20\d{2})?)")
 _NAME_AND_ID = re.compile(r"([^\W\d_][^\d]*?)([A-Z]{2}\d{8,}[A-Z0-9]*)")
 _DAY_AND_MONTH = re.compile(r"(\d{1,2}\.?)([^\W\d_]{3,10})\.?((?:\d{4})?)")
 _NUMBER = re.compile(r"[-(]?[\dOoIl|]{1,3}(?:[.,]?[\dOoIl|]{3})*[.,][\dOoIl|]{2}[-)]?")
@@ -58,8 +58,7 @@ def tidied(pages: Sequence[Page]) -> list[Page]:
 
 def _tidied(words: Sequence[Word]) -> Iterator[Word]:
     vocabulary = load_vocabulary()
-    joined = list(_joined(words))
-    for word in joined:
+    for word in _joined(words):
         for part in _parts(word, vocabulary):
             yield _with_digits(part)
 
@@ -91,33 +90,20 @@ def _parts(word: Word, vocabulary: Vocabulary) -> Iterator[Word]:
         return
     for seam in _SEAMS:
         if match := seam.fullmatch(word.text):
-            left, right = _split(word, match.start(2))
-            yield from _parts(left, vocabulary)
-            yield from _parts(right, vocabulary)
+            for part in _groups(word, match):
+                yield from _parts(part, vocabulary)
             return
-    match = _DAY_AND_MONTH.fullmatch(word.text)
-    if match and key(match[2]) in vocabulary.months:
-        day, word = _split(word, match.start(2))
-        yield day
-        if match[3]:
-            month, word = _split(word, len(match[2]))
-            yield month
-        yield word
-        return
-    match = _OF_MONTH.fullmatch(word.text)
-    if match and key(match[2]) in vocabulary.months:
-        yield from _split(word, match.start(2))
-        return
-    match = _MONTH_OF.fullmatch(word.text)
-    if match and key(match[1]) in vocabulary.months:
-        month, rest = _split(word, match.start(2))
-        yield month
-        yield from _parts(rest, vocabulary)
-        return
-    match = _NAME_AND_ID.fullmatch(word.text)
-    if match and key(match[1]) in vocabulary.phrases:
-        yield from _split(word, match.start(2))
-        return
+    for form, group, known in (
+        (_DAY_AND_MONTH, 2, vocabulary.months),
+        (_OF_MONTH, 2, vocabulary.months),
+        (_MONTH_OF, 1, vocabulary.months),
+        (_NAME_AND_ID, 1, vocabulary.phrases),
+        (_NAME_AND_FORM, 2, vocabulary.legal_forms - {"ag", "sa"}),
+    ):
+        match = form.fullmatch(word.text)
+        if match and key(match[group]) in known:
+            yield from _groups(word, match)
+            return
     match = _WORD_AND_VALUE.fullmatch(word.text)
     # "RE4711" is the number of a document, "TOTAL12.50" and "Rechnungsnr.4711" are not.
     if match and len(key(match[1])) >= 3 and _may_be_value(match[1], match[2], vocabulary):
@@ -126,21 +112,16 @@ def _parts(word: Word, vocabulary: Vocabulary) -> Iterator[Word]:
             if key(name) in vocabulary.phrases or (
                 len(key(name)) >= _SHORTEST_GLUED and _covered(key(name), vocabulary)
             ):
-                left, right = _split(word, len(name))
+                left, right = word.cut(len(name))
                 yield from _parts(left, vocabulary)
                 yield right
                 return
     text = word.text
-    match = _NAME_AND_FORM.fullmatch(text)
-    if match and key(match[2]) in vocabulary.legal_forms and key(match[2]) not in ("ag", "sa"):
-        yield from _split(word, match.start(2))
-        return
     if len(key(text)) >= _SHORTEST_GLUED and text[0].isalpha() and not any(map(str.isdigit, text)):
         lengths = _covered(key(text), vocabulary)
         if lengths and len(lengths) > 1:
             for length in lengths[:-1]:
-                end = _end_of(word.text, length)
-                left, word = _split(word, end)
+                left, word = word.cut(_end_of(word.text, length))
                 yield left
     yield word
 
@@ -186,13 +167,15 @@ def _end_of(text: str, length: int) -> int:
     return end
 
 
-def _split(word: Word, end: int) -> tuple[Word, Word]:
-    left, top, right, bottom = word.box
-    middle = left + (right - left) * end / len(word.text)
-    return (
-        Word(word.text[:end], (left, top, middle, bottom), word.page, word.confidence),
-        Word(word.text[end:], (middle, top, right, bottom), word.page, word.confidence),
-    )
+def _groups(word: Word, match: re.Match[str]) -> Iterator[Word]:
+    """The word, cut where the groups of a match of it end."""
+    taken = 0
+    for group in range(1, len(match.groups())):
+        if match[group + 1]:
+            left, word = word.cut(match.end(group) - taken)
+            taken = match.end(group)
+            yield left
+    yield word
 
 
 def _with_digits(word: Word) -> Word:

@@ -11,6 +11,7 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pypdfium2
@@ -31,21 +32,10 @@ _UNMAPPED_SHARE = 0.3
 _SCANNED_SHARE = 0.8
 _DEPTH_OF_FORMS = 5
 
-# Typographic variants of one character that would only get in the way of comparing text.
-_PLAIN = {
-    0x02: "-",  # what PDFium gives for a hyphen at the end of a line
-    0xAD: "-",
-    0x2010: "-",
-    0x2011: "-",
-    0xFFFE: "-",
-    0xFB00: "ff",
-    0xFB01: "fi",
-    0xFB02: "fl",
-    0xFB03: "ffi",
-    0xFB04: "ffl",
-    0xFB05: "st",
-    0xFB06: "st",
-}
+# Typographic variants of one character that would only get in the way of comparing text. PDFium gives 0x02 for a hyphen
+# at the end of a line.
+_PLAIN = dict.fromkeys((0x02, 0xAD, 0x2010, 0x2011, 0xFFFE), "-")
+_PLAIN |= dict(enumerate(("ff", "fi", "fl", "ffi", "ffl", "st", "st"), start=0xFB00))
 
 # PDFium keeps global state and must not be entered by two threads at once.
 PDFIUM_LOCK = threading.Lock()
@@ -64,6 +54,15 @@ class Word:
     box: Box
     page: int
     confidence: float = 1.0
+
+    def cut(self, end: int) -> tuple[Word, Word]:
+        """The first characters and the rest, each on its share of the box."""
+        left, top, right, bottom = self.box
+        middle = left + (right - left) * end / len(self.text)
+        return (
+            Word(self.text[:end], (left, top, middle, bottom), self.page, self.confidence),
+            Word(self.text[end:], (middle, top, right, bottom), self.page, self.confidence),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +99,19 @@ def read_pages(data: bytes, limits: Limits) -> tuple[Page, ...]:
     Raises ReadingError: PDF_ENCRYPTED, PDF_DAMAGED, PDF_TOO_MANY_PAGES, PDF_TOO_MUCH_TEXT. Pages without text are
     part of the result, with `usable` False.
     """
-    with PDFIUM_LOCK:
-        document = open_pdf(data)
-        try:
-            if len(document) > limits.pdf_pages:
-                raise ReadingError(
-                    "PDF_TOO_MANY_PAGES",
-                    f"The PDF has {len(document)} pages, more than the limit of {limits.pdf_pages}. Split it and send "
-                    "the invoice alone.",
-                )
-            pages = []
-            characters_left = MAX_CHARACTERS
-            for index in range(len(document)):
-                page, used = _read_page(document, index, characters_left)
-                characters_left -= used
-                pages.append(page)
-        finally:
-            document.close()
+    with PDFIUM_LOCK, closing(open_pdf(data)) as document:
+        if len(document) > limits.pdf_pages:
+            raise ReadingError(
+                "PDF_TOO_MANY_PAGES",
+                f"The PDF has {len(document)} pages, more than the limit of {limits.pdf_pages}. Split it and send "
+                "the invoice alone.",
+            )
+        pages = []
+        characters_left = MAX_CHARACTERS
+        for index in range(len(document)):
+            page, used = _read_page(document, index, characters_left)
+            characters_left -= used
+            pages.append(page)
     if not pages:
         raise ReadingError("PDF_DAMAGED", "The PDF has no pages. Ask the sender for the file again.")
     return tuple(pages)
@@ -140,55 +135,36 @@ def open_pdf(data: bytes) -> pypdfium2.PdfDocument:
 def _read_page(document: pypdfium2.PdfDocument, index: int, characters_left: int) -> tuple[Page, int]:
     """One page and the number of characters on it."""
     try:
-        page = document[index]
+        with closing(document[index]) as page:
+            frame = page.get_bbox()
+            page_turn = page.get_rotation() // 90
+            with closing(page.get_textpage()) as text_page:
+                count = text_page.count_chars()
+                if count > characters_left:
+                    raise ReadingError(
+                        "PDF_TOO_MUCH_TEXT",
+                        f"The PDF has more than {MAX_CHARACTERS:,} characters of text, far more than an invoice. "
+                        "Send the invoice alone.",
+                    )
+                characters = list(_characters(text_page.raw, count))
+            written = [character for character in characters if character.text.strip()]
+            seen = [character for character in written if not character.invisible]
+            # Invisible letters are the text of a scan when they are most of the page, else not what is printed.
+            keep_invisible = len(seen) < len(written) / 2
+            unmapped = sum(character.unmapped for character in written)
+            # Looking at what else is drawn costs more than the text, and only matters where the text does not suffice.
+            doubtful = keep_invisible or len(written) < _USABLE_CHARACTERS or unmapped > len(written) * _UNMAPPED_SHARE
+            drawn, scanned = _drawings(page, frame) if doubtful else (False, False)
     except pypdfium2.PdfiumError:
         # One damaged page (an advertisement, an empty trailer) does not make the others worthless.
         return Page(index + 1, 0.0, 0.0, (), usable=False), 0
-    try:
-        frame = page.get_bbox()
-        page_turn = page.get_rotation() // 90
-        text_page = page.get_textpage()
-        try:
-            count = text_page.count_chars()
-            if count > characters_left:
-                raise ReadingError(
-                    "PDF_TOO_MUCH_TEXT",
-                    f"The PDF has more than {MAX_CHARACTERS:,} characters of text, far more than an invoice. "
-                    "Send the invoice alone.",
-                )
-            characters = list(_characters(text_page.raw, count))
-        finally:
-            text_page.close()
-        written = [character for character in characters if character.text.strip()]
-        seen = [character for character in written if not character.invisible]
-        # Invisible letters are the text of a scan when they are most of the page, else they are not what is printed.
-        keep_invisible = len(seen) < len(written) / 2
-        unmapped = sum(character.unmapped for character in written)
-        # Looking at what else is drawn costs more than the text, and only matters where the text does not suffice.
-        doubtful = keep_invisible or len(written) < _USABLE_CHARACTERS or unmapped > len(written) * _UNMAPPED_SHARE
-        drawn, scanned = _drawings(page, frame) if doubtful else (False, False)
-    except pypdfium2.PdfiumError:
-        return Page(index + 1, 0.0, 0.0, (), usable=False), 0
-    finally:
-        page.close()
 
     turns = Counter(character.turn for character in written)
-    text_turn = turns.most_common(1)[0][0] if turns else 0
-    text_turn = max(text_turn, 0)
+    text_turn = max(turns.most_common(1)[0][0], 0) if turns else 0
     # The page is turned until its text is upright. That is how it is shown, unless the text lies on its side there.
     turn = -text_turn % 4 if turns else page_turn
-    words = tuple(
-        _words(
-            [
-                character
-                for character in characters
-                if character.turn == text_turn and (keep_invisible or not character.invisible)
-            ],
-            index + 1,
-            frame,
-            turn,
-        )
-    )
+    printed = [one for one in characters if one.turn == text_turn and (keep_invisible or not one.invisible)]
+    words = tuple(_words(printed, index + 1, frame, turn))
     left, bottom, right, top = frame
     width, height = (right - left, top - bottom) if turn % 2 == 0 else (top - bottom, right - left)
     usable = (
@@ -276,15 +252,10 @@ def _words(characters: list[_Character], page: int, frame: Box, turn: int) -> It
 
 def _word(letters: list[tuple[str, Box]], page: int) -> Iterator[Word]:
     if letters:
-        boxes = [box for _, box in letters]
+        lefts, tops, rights, bottoms = zip(*(box for _, box in letters), strict=True)
         yield Word(
             "".join(text for text, _ in letters),
-            (
-                round(min(box[0] for box in boxes), 2),
-                round(min(box[1] for box in boxes), 2),
-                round(max(box[2] for box in boxes), 2),
-                round(max(box[3] for box in boxes), 2),
-            ),
+            (round(min(lefts), 2), round(min(tops), 2), round(max(rights), 2), round(max(bottoms), 2)),
             page,
         )
 
@@ -309,12 +280,11 @@ def _breaks(last: Box, box: Box) -> bool:
 
 def _shown(box: Box, frame: Box, turn: int) -> Box:
     """A box in user space (y upwards) as a box on the page turned clockwise by quarter turns (y downwards)."""
-    left, bottom, right, top = box
-    frame_left, frame_bottom, frame_right, frame_top = frame
-    if turn == 1:
-        return (bottom - frame_bottom, left - frame_left, top - frame_bottom, right - frame_left)
-    if turn == 2:
-        return (frame_right - right, bottom - frame_bottom, frame_right - left, top - frame_bottom)
-    if turn == 3:
-        return (frame_top - top, frame_right - right, frame_top - bottom, frame_right - left)
-    return (left - frame_left, frame_top - top, right - frame_left, frame_top - bottom)
+    left, bottom, right, top = box[0] - frame[0], box[1] - frame[1], box[2] - frame[0], box[3] - frame[1]
+    width, height = frame[2] - frame[0], frame[3] - frame[1]
+    return (
+        (left, height - top, right, height - bottom),
+        (bottom, left, top, right),
+        (width - right, bottom, width - left, top),
+        (height - top, width - right, height - bottom, width - left),
+    )[turn]

@@ -79,24 +79,12 @@ class AmountLine:
     regional_tax: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """A number on a line, before its roles are known."""
-
-    value: Decimal
-    box: Box
-    text: str
-    money: bool
-    confidence: float
-    currency: str | None
-
-
 def find_amounts(labelled: LabelledLines) -> list[AmountLine]:
     """Every number that may be money, line by line, for lines that have one."""
     decimal = usual_decimal(
         match["number"] for line in labelled.lines for cell in line.cells for match in AMOUNT.finditer(cell.text)
     )
-    numbers = [[number for cell in line.cells for number in _written(cell, decimal)] for line in labelled.lines]
+    numbers = [[number for cell in line.cells for number in _written(line, cell, decimal)] for line in labelled.lines]
     # Beside amounts with decimals or a currency, a plain number is a count, such as the days in "Net 30".
     plain_share = _PLAIN_SHARE if any(number.money for written in numbers for number in written) else 1.0
     headings: list[tuple[Box, Mapping[str, float]]] = []
@@ -118,19 +106,7 @@ def find_amounts(labelled: LabelledLines) -> list[AmountLine]:
                 roles = row or _column_roles(number.box, headings)
                 if not number.money:
                     roles = {role: value * plain_share for role, value in roles.items()}
-                amounts.append(
-                    Amount(
-                        number.value,
-                        line.number,
-                        line.page,
-                        number.box,
-                        number.text,
-                        roles,
-                        number.money,
-                        number.confidence,
-                        number.currency,
-                    )
-                )
+                amounts.append(replace(number, roles=roles))
             result.append(AmountLine(line.number, tuple(amounts), percentages, _regional_tax(labelled, labels)))
         headings = (headings + _headings(line, labels, written))[-_HEADINGS:]
     return result
@@ -187,60 +163,53 @@ def _regional_tax(labelled: LabelledLines, labels: Sequence[Label]) -> str | Non
     return key("".join(word.text for word in labelled.words_of(label))) if label else None
 
 
-def roles_of(kinds: Set[str]) -> dict[str, float]:
-    """What an amount is likely to be whose name is made of these kinds of words.
+_TOTAL = frozenset({"total", "gross"})
+_ROLES: tuple[tuple[Set[str], Set[str], Set[str], Mapping[str, float]], ...] = (
+    # All of these kinds of words, any of these, none of these: what their amount is likely to be.
+    ({"change"}, set(), set(), {"change": 0.8}),
+    (set(), {"other", "cash_discount"}, set(), {"other": 0.5}),
+    ({"carried"}, set(), set(), {"carried": 0.9}),
+    ({"rounded"}, set(), set(), {"rounded": 0.9, "gross": 0.5, "payable": 0.5}),
+    ({"rounding", "including"}, {"total", "payable"}, set(), {"rounded": 0.9, "gross": 0.5, "payable": 0.5}),
+    ({"rounding"}, set(), set(), {"rounding": 0.8}),
+    ({"tendered"}, set(), {*_TAXES, "net", "payable"}, {"tendered": 0.8}),
+    ({"payable"}, set(), set(), {"payable": 0.9, "gross": 0.5}),
+    ({"prepaid"}, set(), set(), {"prepaid": 0.8}),
+    ({"including"}, _TOTAL, set(), {"gross": 0.95}),
+    ({"excluding", "allowance"}, {"total", "subtotal"}, set(), {"line_total": 0.6, "net": 0.3}),
+    ({"excluding", "charge"}, {"total", "subtotal"}, set(), {"line_total": 0.6, "net": 0.3}),
+    # What is included already changes no sum.
+    ({"including"}, {"allowance", "charge"}, set(), {"other": 0.5}),
+    ({"allowance"}, set(), set(), {"allowance": 0.8}),
+    ({"charge"}, set(), set(), {"charge": 0.8}),
+    ({"contained"}, _TAXES, set(), {"tax": 0.9, "contained": 0.9}),
+    ({"including"}, _TAXES, set(), {"tax": 0.6, "gross": 0.5}),
+    ({"taxable"}, set(), _TAXES, {"net": 0.55, "base": 0.5}),
+    ({"net"}, set(), set(), {"net": 0.95, "line_total": 0.3}),
+    ({"excluding"}, _TAXES, set(), {"net": 0.95, "line_total": 0.3}),
+    ({"gross"}, set(), set(), {"gross": 0.95}),
+    ({"excluding", "total"}, set(), set(), {"net": 0.8, "gross": 0.2}),
+    ({"total"}, _TAXES, set(), {"tax": 0.95}),
+    (set(), _TAXES, set(), {"tax": 0.9}),
+    ({"subtotal"}, set(), set(), {"line_total": 0.9, "net": 0.5}),
+    ({"total"}, set(), set(), {"gross": 0.75, "net": 0.3}),
+)
+
+
+def roles_of(kinds: Set[str]) -> Mapping[str, float]:
+    """What an amount is likely to be whose name is made of these kinds of words: the first that fits.
 
     >>> roles_of({"total", "including", "tax"})
     {'gross': 0.95}
     """
-    if "change" in kinds:
-        return {"change": 0.8}
-    if "other" in kinds or "cash_discount" in kinds:
-        return {"other": 0.5}
-    if "carried" in kinds:
-        return {"carried": 0.9}
-    if "rounded" in kinds or ("rounding" in kinds and kinds & {"total", "payable"} and kinds & {"including"}):
-        return {"rounded": 0.9, "gross": 0.5, "payable": 0.5}
-    if "rounding" in kinds:
-        return {"rounding": 0.8}
-    if "tendered" in kinds and not kinds & {"tax", "regional_tax", "net", "payable"}:
-        return {"tendered": 0.8}
-    if "payable" in kinds:
-        return {"payable": 0.9, "gross": 0.5}
-    if "prepaid" in kinds:
-        return {"prepaid": 0.8}
-    if "including" in kinds and ("total" in kinds or "gross" in kinds):
-        return {"gross": 0.95}
-    if "excluding" in kinds and kinds & {"allowance", "charge"} and kinds & {"total", "subtotal"}:
-        return {"line_total": 0.6, "net": 0.3}
-    for kind in ("allowance", "charge"):
-        if kind in kinds:
-            # What is included already changes no sum.
-            return {"other": 0.5} if "including" in kinds else {kind: 0.8}
-    if "regional_tax" in kinds:
-        kinds = {*kinds, "tax"}
-    if "tax" in kinds and "contained" in kinds:
-        return {"tax": 0.9, "contained": 0.9}
-    if "including" in kinds and "tax" in kinds:
-        return {"tax": 0.6, "gross": 0.5}
-    if "taxable" in kinds and not kinds & _TAXES:
-        return {"net": 0.55, "base": 0.5}
-    if "net" in kinds or ("excluding" in kinds and "tax" in kinds):
-        return {"net": 0.95, "line_total": 0.3}
-    if "gross" in kinds:
-        return {"gross": 0.95}
-    if "excluding" in kinds and "total" in kinds:
-        return {"net": 0.8, "gross": 0.2}
-    if "tax" in kinds:
-        return {"tax": 0.95 if "total" in kinds else 0.9}
-    if "subtotal" in kinds:
-        return {"line_total": 0.9, "net": 0.5}
-    if "total" in kinds:
-        return {"gross": 0.75, "net": 0.3}
+    for wanted, some, unwanted, roles in _ROLES:
+        if wanted <= kinds and (not some or some & kinds) and not unwanted & kinds:
+            return roles
     return {}
 
 
-def _written(cell: Cell, decimal: str | None) -> list[_Written]:
+def _written(line: Line, cell: Cell, decimal: str | None) -> list[Amount]:
+    """The numbers of a cell, before their roles are known."""
     text = cell.text
     ends = []
     position = 0
@@ -271,10 +240,13 @@ def _written(cell: Cell, decimal: str | None) -> list[_Written]:
         money = decimals(number) == 2 or bool(match["dashes"]) or currency is not None
         words = cell.words[first : last + 1]
         found.append(
-            _Written(
+            Amount(
                 value,
+                line.number,
+                line.page,
                 enclosing(word.box for word in words),
                 match.group().strip(),
+                {},
                 money,
                 min(word.confidence for word in words),
                 currency,
@@ -288,7 +260,7 @@ def _apart(words: Sequence[Word]) -> bool:
 
 
 def _row_roles(
-    labels: Sequence[Label], written: Sequence[_Written], rates: Sequence[Decimal]
+    labels: Sequence[Label], written: Sequence[Amount], rates: Sequence[Decimal]
 ) -> list[Mapping[str, float]]:
     """The roles of the numbers of a line by the words to the left of each, back to the amount before it."""
     roles: list[Mapping[str, float]] = []
@@ -323,7 +295,7 @@ def _row_roles(
 
 
 def _tax_row(
-    written: Sequence[_Written], roles: Sequence[Mapping[str, float]], taxed: Sequence[int], rates: Sequence[Decimal]
+    written: Sequence[Amount], roles: Sequence[Mapping[str, float]], taxed: Sequence[int], rates: Sequence[Decimal]
 ) -> list[Mapping[str, float]]:
     """The roles on a line on which a word of tax is followed by several amounts, of which only one is the tax: that
     which the rate on the line confirms, else the last."""
@@ -351,9 +323,7 @@ def _tax_row(
     return result
 
 
-def _headings(
-    line: Line, labels: Sequence[Label], written: Sequence[_Written]
-) -> list[tuple[Box, Mapping[str, float]]]:
+def _headings(line: Line, labels: Sequence[Label], written: Sequence[Amount]) -> list[tuple[Box, Mapping[str, float]]]:
     headings: list[tuple[Box, Mapping[str, float]]] = []
     for index, cell in enumerate(line.cells):
         kinds = {label.kind for label in labels if label.cell == index} - {"base"}
