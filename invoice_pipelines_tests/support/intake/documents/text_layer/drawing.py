@@ -53,13 +53,13 @@ def draw(
     return buffer.getvalue()
 
 
-def rows(top: float, step: float, columns: Sequence[float], *cells: Sequence[str]) -> list[Text]:
-    """A table: each of `cells` is a row, its texts at the x of `columns`; empty texts are left out."""
+def rows(top: float, columns: Sequence[float], cells: str, step: float = 14) -> list[Text]:
+    """A table, such as "Net | 100.00; Total | 119.00": its texts at the x of `columns`; empty texts are left out."""
     return [
-        (x, top + step * number, text)
-        for number, row in enumerate(cells)
-        for x, text in zip(columns, row, strict=False)
-        if text
+        (x, top + step * number, text.strip())
+        for number, row in enumerate(cells.split(";"))
+        for x, text in zip(columns, row.split("|"), strict=False)
+        if text.strip()
     ]
 
 

@@ -19,22 +19,9 @@ from invoice_pipelines_tests.unit.intake.documents.text_layer.random_invoices im
 
 def strange(number: str, total: str, articles: int = 2) -> tuple[Page, ...]:
     """A document whose labels are in no file."""
-    lines = rows(
-        100,
-        14,
-        (60, 200),
-        ("Aktenmerker", number),
-        ("Vorgang", "99-1"),
-        ("Sendung", "12345"),
-    )
-    goods = rows(200, 14, (60, -540), *[(f"Ware {letter}", "1,50") for letter in "abcdefghij"[:articles]])
-    end = rows(
-        230 + 14 * articles,
-        14,
-        (60, -540),
-        ("Obolus", total),
-        ("Pfand", "3,00"),
-    )
+    lines = rows(100, (60, 200), f"Aktenmerker | {number}; Vorgang | 99-1; Sendung | 12345")
+    goods = rows(200, (60, -540), "; ".join(f"Ware {letter} | 1,50" for letter in "abcdefghij"[:articles]))
+    end = rows(230 + 14 * articles, (60, -540), f"Obolus | {total}; Pfand | 3,00")
     return read_pages(draw([(60, 60, "Klosterladen"), (60, 80, "Rechnung"), *lines, *goods, *end]), Limits())
 
 
@@ -62,15 +49,7 @@ def test_a_total_is_found_beside_its_label_wherever_it_has_moved() -> None:
 
 def test_a_learned_total_that_does_not_tie_is_not_sure() -> None:
     document = draw(
-        rows(
-            100,
-            14,
-            (60, -540),
-            ("Rechnung Nr. 5", ""),
-            ("Nettobetrag", "100,00"),
-            ("MwSt 19%", "19,00"),
-            ("Gesamtbetrag", "191,00"),
-        )
+        rows(100, (60, -540), "Rechnung Nr. 5; Nettobetrag | 100,00; MwSt 19% | 19,00; Gesamtbetrag | 191,00")
     )
     pages = read_pages(document, Limits())
     reading = find_fields(pages, [learn(pages, "gross_amount", box(pages, "191,00"))])

@@ -192,7 +192,7 @@ def invoices(pick: st.DrawFn) -> Invoice:
     block.append((pick(st.sampled_from(wording.gross)), net + tax))
     carried = ((pick(st.sampled_from(wording.carried)), articles[0]),) if pick(st.booleans()) else ()
     number = pick(st.from_regex(r"(RE-|INV-|A)?20[0-9]{2}-[0-9]{3,5}", fullmatch=True))
-    issued = pick(st.dates(min_value=date(2015, 1, 1), max_value=date(2030, 1, 1)))
+    issued = pick(st.dates(min_value=date(2015, 1, 1), max_value=date(2024, 1, 1)))
     named = [
         (pick(st.sampled_from(wording.number)), number),
         (pick(st.sampled_from(wording.issued)), f"{issued:{wording.date}}"),
@@ -268,170 +268,93 @@ def test_a_net_amount_tax_charge_or_discount_that_does_not_tie_is_never_let_pass
     assert is_refused(reading), (reading.net_amount, reading.tax_amount, reading.gross_amount)
 
 
-def drawn(*block: tuple[str, str]) -> Reading:
+def drawn(block: str) -> Reading:
     """An invoice with this block of amounts, labels on the left and amounts flush right, as a PDF."""
-    head = rows(
-        100,
-        14,
-        (60, 200),
-        ("Invoice number:", "A-7"),
-        ("Invoice date:", "2024-05-02"),
-        ("Currency:", "EUR"),
-        ("Seller:", "Northern Tools Ltd."),
-    )
-    return read_text_layer(draw([*head, *rows(300, 14, (60, -540), *block)]))
+    head = "Invoice number: | A-7; Invoice date: | 2024-05-02; Currency: | EUR; Seller: | Northern Tools Ltd."
+    return read_text_layer(draw([*rows(100, (60, 200), head), *rows(300, (60, -540), block)]))
 
 
 WRONG = {
-    "the base of one rate and that of the other add up to the net amount": [
-        ("Net total", "3,072.10"),
-        ("VAT 13.5% on 2,239.60", "302.35"),
-        ("VAT 23% on 832.50", "191.48"),
-        ("Total", "3,655.93"),
-    ],
-    "the tax stands in the same row as base and rate, without a word between": [
-        ("Net total", "300.00"),
-        ("VAT 20%   200.00", "40.00"),
-        ("VAT 10%   100.00", "10.00"),
-        ("Total", "330.00"),
-    ],
-    "one of two deliveries ties, the grand total does not": [
-        ("Delivery A, net amount", "100.00"),
-        ("VAT 19%", "19.00"),
-        ("Sum A", "119.00"),
-        ("Delivery B, net amount", "300.00"),
-        ("VAT 19%", "57.00"),
-        ("Sum B", "357.00"),
-        ("Total net", "400.00"),
-        ("Total VAT", "76.00"),
-        ("Grand total", "486.00"),
-    ],
-    "a credit in the invoice makes the grand total smaller than that of a part": [
-        ("Net amount", "100.00"),
-        ("VAT 19%", "19.00"),
-        ("Total", "119.00"),
-        ("Net amount of returned goods", "-50.00"),
-        ("VAT 19%", "-9.50"),
-        ("Total", "-59.50"),
-        ("Grand total", "60.50"),
-    ],
-    "one of two taxes was left out": [
-        ("Subtotal", "7,618.50"),
-        ("GST (5%)", "380.93"),
-        ("QST (9.975%)", "759.95"),
-        ("Total", "8,378.45"),
-    ],
-    "the charge was left out": [
-        ("Subtotal", "100.00"),
-        ("Shipping", "10.00"),
-        ("VAT 20%", "20.00"),
-        ("Total", "120.00"),
-    ],
-    "the tax is printed twice and was added twice": [
-        ("Net amount", "100.00"),
-        ("VAT 19%", "19.00"),
-        ("Total VAT", "19.00"),
-        ("Total", "138.00"),
-    ],
-    "the net amount is not that on which the tax is reckoned": [
-        ("Net amount", "400.00"),
-        ("VAT 19% on 350.00", "66.50"),
-        ("Total", "416.50"),
-    ],
-    "an article costs what the tax should be": [
-        ("Cable", "20.00"),
-        ("Net amount", "100.00"),
-        ("VAT 20%", "25.00"),
-        ("Total", "120.00"),
-    ],
-    "no word says that the first sum is net": [("Sum", "100.00"), ("VAT 19%", "19.00"), ("Total", "120.00")],
-    "there is no net amount at all": [("Consulting", "100.00"), ("VAT 19%", "19.00"), ("Total", "120.00")],
-    "no tax is named": [("Subtotal", "7,206.00"), ("Total", "7,260.00"), ("Net 30", "")],
-    "the page carry ties with the tax": [
-        ("Carried forward", "200.00"),
-        ("Net amount", "300.00"),
-        ("VAT 19%", "57.00"),
-        ("Total", "257.00"),
-    ],
-    "a cash discount ties": [
-        ("Net amount", "100.00"),
-        ("VAT 19%", "19.00"),
-        ("Total", "120.00"),
-        ("Cash discount 2%, to pay by 10 May", "119.00"),
-    ],
-    "the amount due is wrong": [
-        ("Net amount", "100.00"),
-        ("VAT 19%", "19.00"),
-        ("Total", "119.00"),
-        ("Deposit paid", "-50.00"),
-        ("Amount due", "79.00"),
-    ],
-    "only the amount due is printed": [("Net amount", "100.00"), ("VAT 19%", "19.00"), ("Amount due", "109.00")],
-    "an unlabelled amount is the right total": [
-        ("Net amount", "100.00"),
-        ("VAT 19%", "19.00"),
-        ("", "119.00"),
-        ("Total", "191.00"),
-    ],
-    "two totals are printed": [
-        ("Net amount", "100.00"),
-        ("VAT 19%", "19.00"),
-        ("Total", "119.00"),
-        ("Total", "191.00"),
-    ],
-    "the tax withheld passes for the tax": [
-        ("Net amount", "100.00"),
-        ("VAT 22%", "22.00"),
-        ("Withholding tax 20%", "20.00"),
-        ("Total", "120.00"),
-    ],
+    "the base of one rate and that of the other add up to the net amount": (
+        "Net total | 3,072.10; VAT 13.5% on 2,239.60 | 302.35; VAT 23% on 832.50 | 191.48; Total | 3,655.93"
+    ),
+    "the tax stands in the same row as base and rate, without a word between": (
+        "Net total | 300.00; VAT 20%   200.00 | 40.00; VAT 10%   100.00 | 10.00; Total | 330.00"
+    ),
+    "one of two deliveries ties, the grand total does not": (
+        "Delivery A, net amount | 100.00; VAT 19% | 19.00; Sum A | 119.00; Delivery B, net amount | 300.00; "
+        "VAT 19% | 57.00; Sum B | 357.00; Total net | 400.00; Total VAT | 76.00; Grand total | 486.00"
+    ),
+    "a credit in the invoice makes the grand total smaller than that of a part": (
+        "Net amount | 100.00; VAT 19% | 19.00; Total | 119.00; Net amount of returned goods | -50.00; VAT 19% | -9.50; "
+        "Total | -59.50; Grand total | 60.50"
+    ),
+    "one of two taxes was left out": "Subtotal | 7,618.50; GST (5%) | 380.93; QST (9.975%) | 759.95; Total | 8,378.45",
+    "the charge was left out": "Subtotal | 100.00; Shipping | 10.00; VAT 20% | 20.00; Total | 120.00",
+    "the tax is printed twice and was added twice": (
+        "Net amount | 100.00; VAT 19% | 19.00; Total VAT | 19.00; Total | 138.00"
+    ),
+    "the net amount is not that on which the tax is reckoned": (
+        "Net amount | 400.00; VAT 19% on 350.00 | 66.50; Total | 416.50"
+    ),
+    "an article costs what the tax should be": "Cable | 20.00; Net amount | 100.00; VAT 20% | 25.00; Total | 120.00",
+    "no word says that the first sum is net": "Sum | 100.00; VAT 19% | 19.00; Total | 120.00",
+    "there is no net amount at all": "Consulting | 100.00; VAT 19% | 19.00; Total | 120.00",
+    "no tax is named": "Subtotal | 7,206.00; Total | 7,260.00; Net 30",
+    "a page carry ties with the tax": "Carried forward | 200.00; Net amount | 300.00; VAT 19% | 57.00; Total | 257.00",
+    "a cash discount ties": (
+        "Net amount | 100.00; VAT 19% | 19.00; Total | 120.00; Cash discount 2%, to pay by 10 May | 119.00"
+    ),
+    "the amount due is wrong": (
+        "Net amount | 100.00; VAT 19% | 19.00; Total | 119.00; Deposit paid | -50.00; Amount due | 79.00"
+    ),
+    "only the amount due is printed": "Net amount | 100.00; VAT 19% | 19.00; Amount due | 109.00",
+    "an unlabelled amount is the right total": "Net amount | 100.00; VAT 19% | 19.00; | 119.00; Total | 191.00",
+    "two totals are printed": "Net amount | 100.00; VAT 19% | 19.00; Total | 119.00; Total | 191.00",
+    "the tax withheld passes for the tax": (
+        "Net amount | 100.00; VAT 22% | 22.00; Withholding tax 20% | 20.00; Total | 120.00"
+    ),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_what_ties_elsewhere_does_not_outvote_the_printed_total(case: str) -> None:
-    reading = drawn(*WRONG[case])
+    reading = drawn(WRONG[case])
     found = (reading.net_amount, reading.tax_amount, reading.gross_amount, reading.payable_amount)
     assert is_refused(reading), found
 
 
 RIGHT = {
     "two taxes of different names are one tax": (
-        [("Subtotal", "7,618.50"), ("GST (5%)", "380.93"), ("QST (9.975%)", "759.95"), ("Total", "8,759.38")],
+        "Subtotal | 7,618.50; GST (5%) | 380.93; QST (9.975%) | 759.95; Total | 8,759.38",
         ("7618.50", "1140.88", "8759.38"),
     ),
     "two taxes of the same rate are one tax": (
-        [("Subtotal", "1,000.00"), ("CGST 9%", "90.00"), ("SGST 9%", "90.00"), ("Total", "1,180.00")],
+        "Subtotal | 1,000.00; CGST 9% | 90.00; SGST 9% | 90.00; Total | 1,180.00",
         ("1000.00", "180.00", "1180.00"),
     ),
     "terms of payment are no net amount": (
-        [("Subtotal", "7,206.00"), ("Total", "7,206.00"), ("Net 30", "")],
+        "Subtotal | 7,206.00; Total | 7,206.00; Net 30",
         ("7206.00", "None", "7206.00"),
     ),
     "a page carry is no sum of lines": (
-        [("Carried forward", "250.00"), ("Net amount", "500.00"), ("VAT 7%", "35.00"), ("Total", "535.00")],
+        "Carried forward | 250.00; Net amount | 500.00; VAT 7% | 35.00; Total | 535.00",
         ("500.00", "35.00", "535.00"),
     ),
     "charges and discounts after the subtotal make the net amount": (
-        [
-            ("Subtotal", "100.00"),
-            ("Discount", "-5.00"),
-            ("Shipping", "10.00"),
-            ("VAT 20%", "21.00"),
-            ("Total", "126.00"),
-        ],
+        "Subtotal | 100.00; Discount | -5.00; Shipping | 10.00; VAT 20% | 21.00; Total | 126.00",
         ("105.00", "21.00", "126.00"),
     ),
     "the base of the only rate is the net amount": (
-        [("Cable", "100.00"), ("VAT 19% on 100.00", "19.00"), ("Total", "119.00")],
+        "Cable | 100.00; VAT 19% on 100.00 | 19.00; Total | 119.00",
         ("100.00", "19.00", "119.00"),
     ),
     "what was paid before does not change the total": (
-        [("Net", "100.00"), ("VAT 19%", "19.00"), ("Total", "119.00"), ("Paid", "-50.00"), ("Amount due", "69.00")],
+        "Net | 100.00; VAT 19% | 19.00; Total | 119.00; Paid | -50.00; Amount due | 69.00",
         ("100.00", "19.00", "119.00"),
     ),
     "a total in the wording of another sum is not needed": (
-        [("Total hours", "37.50"), ("Net", "100.00"), ("VAT 19%", "19.00"), ("Total", "119.00")],
+        "Total hours | 37.50; Net | 100.00; VAT 19% | 19.00; Total | 119.00",
         ("100.00", "19.00", "119.00"),
     ),
 }
@@ -440,7 +363,7 @@ RIGHT = {
 @pytest.mark.parametrize("case", RIGHT)
 def test_a_block_of_totals_that_ties_is_read_and_let_pass(case: str) -> None:
     block, expected = RIGHT[case]
-    reading = drawn(*block)
+    reading = drawn(block)
     assert (str(reading.net_amount), str(reading.tax_amount), str(reading.gross_amount)) == expected
     assert set(violations_of(reading)) & {"IP-TOTAL-01", "IP-TOTAL-03", "IP-TOTAL-04", "IP-TAX-02"} == set()
     assert fatal(reading) == set()
