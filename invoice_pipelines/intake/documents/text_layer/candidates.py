@@ -24,8 +24,7 @@ from invoice_pipelines.intake.documents.text_layer.header import (
     words_between,
 )
 from invoice_pipelines.intake.documents.text_layer.identifiers import find_ibans
-from invoice_pipelines.intake.documents.text_layer.page.document import labelled_lines
-from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place
+from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
 from invoice_pipelines.intake.documents.text_layer.parties import find_parties, name_of, seller_names

@@ -33,8 +33,7 @@ from invoice_pipelines.intake.documents.text_layer.header import (
 )
 from invoice_pipelines.intake.documents.text_layer.identifiers import find_ibans, repaired_iban, vat_id_is_valid
 from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, locate
-from invoice_pipelines.intake.documents.text_layer.page.document import labelled_lines
-from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place
+from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, CURRENCIES, usual_decimal
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 from invoice_pipelines.intake.documents.text_layer.header import vat_id
 from invoice_pipelines.intake.documents.text_layer.identifiers import find_ibans, vat_id_is_valid
-from invoice_pipelines.intake.documents.text_layer.page.document import labelled_lines
-from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place
+from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
 from invoice_pipelines.intake.documents.text_layer.page.layout import Line, enclosing, read_lines
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
-from invoice_pipelines.intake.documents.text_layer.page.layout import Cell, Line, enclosing
-from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Meaning, Vocabulary, key
-from invoice_pipelines.intake.documents.text_layer.page.words import Box, Word
+from invoice_pipelines.intake.documents.text_layer.page.layout import Cell, Line, enclosing, read_lines
+from invoice_pipelines.intake.documents.text_layer.page.recognized_words import tidied
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Meaning, Vocabulary, key, vocabulary_of
+from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
 
 _MOST_WORDS = 7
 
@@ -132,6 +133,14 @@ class LabelledLines:
         cell = self.lines[label.line].cells[label.cell]
         rest = [*cell.words[: label.first], *cell.words[label.last :]]
         return not any(key(word.text) for word in rest)
+
+
+def labelled_lines(pages: Sequence[Page]) -> tuple[LabelledLines, Vocabulary]:
+    """The lines of these pages with their labels, and the vocabulary that they were looked up in."""
+    pages = tidied(pages)
+    vocabulary = vocabulary_of(word.text for page in pages for word in page.words)
+    recognized = {page.number for page in pages if page.engine}
+    return find_labels(read_lines(pages), vocabulary, recognized), vocabulary
 
 
 def find_labels(

@@ -60,16 +60,14 @@ def base_sums(rows: Sequence[RateRow]) -> list[Amount]:
 def sum_of(amounts: Sequence[Amount], role: str) -> Amount:
     """A sum of printed amounts, placed where the last of them stands."""
     last = amounts[-1]
-    return Amount(
-        sum((amount.value for amount in amounts), Decimal(0)),
-        last.line,
-        last.page,
-        enclosing(amount.box for amount in amounts if amount.page == last.page),
-        " + ".join(amount.text for amount in amounts),
-        {role: _SUMMED},
+    return replace(
+        last,
+        value=sum((amount.value for amount in amounts), Decimal(0)),
+        box=enclosing(amount.box for amount in amounts if amount.page == last.page),
+        text=" + ".join(amount.text for amount in amounts),
+        roles={role: _SUMMED},
         money=True,
         confidence=min(amount.confidence for amount in amounts),
-        currency=last.currency,
         parts=tuple(amounts),
     )
 

@@ -37,6 +37,7 @@ _HIGHEST_TAX_SHARE = Decimal("0.35")
 _LABELLED = 0.5
 _TAX_OF_ONE_RATE = 0.9
 _ROUNDING = Decimal("0.01")
+_FINAL = ("rounded", "gross", "payable")
 _SURE_PAID = 0.95
 _SURE_NET = 0.8
 _UNPROVED = 0.85
@@ -48,6 +49,13 @@ class Chosen:
 
     amount: Amount
     confidence: float
+
+    def at_least(self, confidence: float) -> Chosen:
+        """So sure, as far as the amount was read surely."""
+        return max(self, _chosen(self.amount, confidence), key=lambda chosen: chosen.confidence)
+
+    def at_most(self, confidence: float) -> Chosen:
+        return replace(self, confidence=min(self.confidence, confidence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +98,7 @@ def find_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
         return replace(totals, payable=Chosen(after, confidence), rounding=differs)
     if totals.gross and any(amount.claims("rounding") and amount.value for line in lines for amount in line.amounts):
         # Something was rounded, and it does not come out.
-        gross = replace(totals.gross, confidence=min(totals.gross.confidence, _UNPROVED))
-        return replace(totals, gross=gross)
+        return replace(totals, gross=totals.gross.at_most(_UNPROVED))
     totals = _without_net(totals, lines)
     return _exempt(totals, lines) if exempt else totals
 
@@ -107,11 +114,11 @@ def _exempt(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
         if net.amount.value != gross.amount.value or net.amount is gross.amount or not gross.amount.claims("gross"):
             return totals
         # Named twice, and no tax between.
-        sure = max(gross.confidence, _chosen(gross.amount, 0.96).confidence)
-        return replace(totals, net=replace(net, confidence=sure), gross=replace(gross, confidence=sure))
+        gross = gross.at_least(0.96)
+        return replace(totals, net=replace(net, confidence=gross.confidence), gross=gross)
     if gross.confidence < 0.8:
         return totals
-    gross = replace(gross, confidence=max(gross.confidence, _chosen(gross.amount, 0.9).confidence))
+    gross = gross.at_least(0.9)
     return replace(totals, net=gross, gross=gross)
 
 
@@ -120,18 +127,16 @@ def _with_paid(totals: Totals, paid: Paid) -> Totals:
     sure = 0.97 if paid.named else _UNPROVED
     gross = totals.gross
     if totals.ties and gross and gross.amount.value == paid.total.value:
-        return replace(
-            totals, gross=replace(gross, confidence=max(gross.confidence, _chosen(gross.amount, sure).confidence))
-        )
+        return replace(totals, gross=gross.at_least(sure))
     if totals.ties and gross:
         if paid.unrounded is None or gross.amount.value != paid.unrounded.value:
             sure = _UNPROVED  # net and tax make a total that was not paid
     elif totals.net and totals.tax and totals.net.amount.claims("net") and totals.net.amount.roles["net"] > _SURE_NET:
         sure = _UNPROVED  # and so do what the words call a net amount and its tax
     total = _chosen(paid.total, sure)
-    tax = replace(totals.tax, confidence=min(totals.tax.confidence, sure)) if totals.tax else None
-    if tax and (not paid.unrounded or sure < _SURE_PAID):
-        tax = replace(tax, confidence=min(tax.confidence, 0.4))
+    tax = totals.tax
+    if tax:
+        tax = tax.at_most(sure if paid.unrounded and sure >= _SURE_PAID else 0.4)
     before = paid.unrounded.value if paid.unrounded else None
     return Totals(tax=tax, gross=total, payable=total, before_rounding=before, ties=totals.ties and sure >= _SURE_PAID)
 
@@ -143,36 +148,25 @@ def _without_net(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
         return replace(totals, gross=replace(gross, confidence=max(gross.confidence, _SURE_PAID)))
     if totals.net and gross and (totals.tax or totals.net.amount.value != gross.amount.value):
         return totals
+    amounts = [amount for line in lines for amount in line.amounts]
+    named = [amount for amount in amounts if any(map(amount.claims, _FINAL))]
+    values = {amount.value for amount in named}
     if gross is None or gross.confidence < 0.4:
-        named = sorted(
-            (
-                (max(amount.roles.get(role, 0.0) for role in ("rounded", "gross", "payable")), amount)
-                for line in lines
-                for amount in line.amounts
-                if any(amount.claims(role) for role in ("rounded", "gross", "payable"))
-            ),
-            key=lambda ranked: (round(ranked[0], 2), ranked[1].line),
-        )
         if not named or totals.net:
             return totals
-        gross = gross or _chosen(named[-1][1], 0.35 if len({amount.value for _, amount in named}) > 1 else 0.5)
-        return replace(totals, gross=gross)
-    taxed = any(amount.claims("tax") and "contained" not in amount.roles for line in lines for amount in line.amounts)
-    rivals = {
-        amount.value
-        for line in lines
-        for amount in line.amounts
-        if any(amount.claims(role) for role in ("rounded", "gross", "payable"))
-    }
-    if (
-        sum_of_articles(lines, gross.amount) == gross.amount.value
-        and not totals.contradicts
-        and rivals <= {gross.amount.value}
-    ):
-        borne_out = 0.96 if not taxed or totals.ties else 0.8
-        gross = replace(gross, confidence=max(gross.confidence, _chosen(gross.amount, borne_out).confidence))
-    elif len(rivals) == 1 and not taxed and not totals.contradicts:
-        gross = replace(gross, confidence=max(gross.confidence, _chosen(gross.amount, 0.8).confidence))
+
+        def rank(amount: Amount) -> tuple[float, int]:
+            return round(max(amount.roles.get(role, 0.0) for role in _FINAL), 2), amount.line
+
+        last = sorted(named, key=rank)[-1]
+        return replace(totals, gross=gross or _chosen(last, 0.35 if len(values) > 1 else 0.5))
+    taxed = any(amount.claims("tax") and "contained" not in amount.roles for amount in amounts)
+    if totals.contradicts:
+        return totals
+    if sum_of_articles(lines, gross.amount) == gross.amount.value and values <= {gross.amount.value}:
+        gross = gross.at_least(0.96 if not taxed or totals.ties else 0.8)
+    elif len(values) == 1 and not taxed:
+        gross = gross.at_least(0.8)
     return replace(totals, gross=gross)
 
 
@@ -206,14 +200,16 @@ def _printed_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
     confidence = _confidence(best)
     if any(_rivals(triple, best) for triple in triples if triple is not best):
         confidence = min(confidence, 0.8)
-    adjusting = next((amount.parts[1:] for amount in reckoned if amount.value == best.net.value), ())
+    parts = next((amount.parts[1:] for amount in reckoned if amount.value == best.net.value), ())
+    adjusting = {role: [part for part in parts if part.claims(role)] for role in ("allowance", "charge")}
+    adjusted = {role: _chosen(sum_of(of, role), confidence) if of else None for role, of in adjusting.items()}
     totals = Totals(
         net=_chosen(best.net, confidence),
         tax=_chosen(best.tax, confidence),
         gross=_chosen(best.gross, confidence),
         line_total=_first(candidates["line_total"], "line_total", 0.7),
-        allowances=_sum_chosen([part for part in adjusting if part.claims("allowance")], confidence),
-        charges=_sum_chosen([part for part in adjusting if part.claims("charge")], confidence),
+        allowances=adjusted["allowance"],
+        charges=adjusted["charge"],
         rates=rows_that_sum_up(rows, best.net, best.tax),
         ties=True,
     )
@@ -236,24 +232,14 @@ def _best(amounts: Iterable[Amount], role: str) -> dict[Decimal, Amount]:
     """For each value the amount that is likeliest to play the role, the likeliest values first."""
     best: dict[Decimal, Amount] = {}
     for amount in amounts:
-        _offer(best, amount, role)
+        likelihood = _likelihood(amount, role)
+        if likelihood and (amount.value not in best or likelihood >= _likelihood(best[amount.value], role)):
+            best[amount.value] = amount
     # Of equals, the later one: totals stand at the end.
     ranked = sorted(best.values(), key=lambda amount: (_likelihood(amount, role), amount.line), reverse=True)
     # Net and gross are combined with each other; the others are only looked up by their value, so all may stay.
     kept = ranked[:_CANDIDATES] if role in ("net", "gross") else ranked
     return {amount.value: amount for amount in kept}
-
-
-def _offer(best: dict[Decimal, Amount], amount: Amount, role: str) -> None:
-    if _likelihood(amount, role) == 0.0:
-        return
-    other = best.get(amount.value)
-    if other is None or _likelihood(amount, role) >= _likelihood(other, role):
-        best[amount.value] = amount
-
-
-def _sum_chosen(amounts: Sequence[Amount], confidence: float) -> Chosen | None:
-    return _chosen(sum_of(amounts, "allowance"), confidence) if amounts else None
 
 
 def _likelihood(amount: Amount, role: str) -> float:
@@ -299,11 +285,8 @@ def _confidence(triple: Triple) -> float:
     )
     if _likelihood(triple.gross, "gross") < 0.4:
         return 0.8 if triple.confirmed else 0.6
-    if labelled == 3:
-        return 0.99 if triple.confirmed else 0.96
-    if labelled == 2:
-        return 0.97 if triple.confirmed else 0.9
-    return 0.9 if triple.confirmed else 0.75
+    confirmed, alone = {3: (0.99, 0.96), 2: (0.97, 0.9)}.get(labelled, (0.9, 0.75))
+    return confirmed if triple.confirmed else alone
 
 
 def _untied(
