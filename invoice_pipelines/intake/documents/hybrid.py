@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 
 import pypdfium2
 
@@ -120,16 +121,7 @@ def _unprinted_total(of_xml: str | date | Decimal, on_page: Decimal | None) -> D
 
 
 def _expected(reading: Reading) -> dict[str, str | date | Decimal]:
-    values = {
-        "number": reading.number,
-        "issue_date": reading.issue_date,
-        "currency": reading.currency,
-        "net_amount": reading.net_amount,
-        "tax_amount": reading.tax_amount,
-        "gross_amount": reading.gross_amount,
-        "iban": reading.iban,
-        "seller.vat_id": reading.seller.vat_id,
-    }
+    values = {field: attrgetter(field)(reading) for field in _NAMES}
     if not reading.tax_amount or sum(bool(part.tax_amount) for part in reading.tax_breakdowns) > 1:
         del values["tax_amount"]  # no tax is rarely printed, and that of several rates often not as a sum
     return {field: value for field, value in values.items() if value is not None and value != ""}
@@ -137,19 +129,17 @@ def _expected(reading: Reading) -> dict[str, str | date | Decimal]:
 
 def _confident(shown: Reading) -> dict[str, str | date | Decimal]:
     """What the pages show beyond doubt, and of identifiers those whose check digits are right."""
-    found = {}
-    for field, value in _expected(shown).items():
-        path = "payments[0].accounts[0].account_id" if field == "iban" else field
-        provenance = shown.provenance.get(path)
-        if field == "iban":
-            sure = iban_is_valid(str(value))
-        elif field == "seller.vat_id":
-            sure = vat_id_is_valid(str(value)) and provenance is not None and provenance.confidence >= 0.8
-        else:
-            sure = provenance is not None and provenance.confidence >= _CONFIDENT
-        if sure:
-            found[field] = value
-    return found
+    return {field: value for field, value in _expected(shown).items() if _is_sure(shown, field, value)}
+
+
+def _is_sure(shown: Reading, field: str, value: str | date | Decimal) -> bool:
+    if field == "iban":
+        return iban_is_valid(str(value))
+    provenance = shown.provenance.get(field)
+    confidence = provenance.confidence if provenance else 0.0
+    if field == "seller.vat_id":
+        return vat_id_is_valid(str(value)) and confidence >= 0.8
+    return confidence >= _CONFIDENT
 
 
 def _same(one: str | date | Decimal, other: str | date | Decimal) -> bool:
@@ -201,16 +191,10 @@ def _not_printed(texts: Sequence[str], expected: Mapping[str, str | date | Decim
 
 
 def _texts(data: bytes) -> tuple[str, ...]:
-    with PDFIUM_LOCK:
-        try:
-            document = pypdfium2.PdfDocument(data)
-        except pypdfium2.PdfiumError:
-            return ()
-        try:
+    try:
+        with PDFIUM_LOCK, closing(pypdfium2.PdfDocument(data)) as document:
             if len(document) > _MOST_PAGES:
                 return ()
             return tuple(_squeezed(page.get_textpage().get_text_range()) for page in document)
-        except (pypdfium2.PdfiumError, UnicodeDecodeError):
-            return ()
-        finally:
-            document.close()
+    except (pypdfium2.PdfiumError, UnicodeDecodeError):
+        return ()

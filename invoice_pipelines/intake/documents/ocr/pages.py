@@ -95,21 +95,10 @@ def pages_read_now(recognizer: SharedRecognizer) -> FindPages:
 def page_of(number: int, recognized: RecognizedPage, dpi: float | None, engine: EngineIdentity) -> Page:
     """What an engine read, as the page that fields are found on: in points, like a text layer."""
     scale = _POINTS_PER_INCH / dpi if dpi else _HEIGHT_OF_A4 / max(recognized.width, recognized.height)
-    words = tuple(
-        Word(word.text, _scaled(word.box, scale), number, word.confidence)
-        for word in recognized.words
-        if word.text.strip()
-    )
-    return Page(
-        number,
-        round(recognized.width * scale, 2),
-        round(recognized.height * scale, 2),
-        words,
-        usable=bool(words),
-        engine=engine.label,
-    )
-
-
-def _scaled(box: tuple[float, float, float, float], scale: float) -> tuple[float, float, float, float]:
-    left, top, right, bottom = (round(side * scale, 2) for side in box)
-    return (left, top, right, bottom)
+    words = []
+    for word in recognized.words:
+        if word.text.strip():
+            left, top, right, bottom = (round(side * scale, 2) for side in word.box)
+            words.append(Word(word.text, (left, top, right, bottom), number, word.confidence))
+    width, height = round(recognized.width * scale, 2), round(recognized.height * scale, 2)
+    return Page(number, width, height, tuple(words), usable=bool(words), engine=engine.label)

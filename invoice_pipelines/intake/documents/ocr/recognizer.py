@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from itertools import chain, islice
 from threading import Lock
@@ -43,7 +43,7 @@ def open_recognizer(spec: EngineSpec, processes: int) -> Iterator[Recognizer]:
             yield pool
 
 
-class SharedRecognizer:
+class SharedRecognizer(AbstractContextManager["SharedRecognizer"]):
     """An engine that is opened when the first page needs it, with at most `processes` processes of an embedded one.
 
     To be used as a context manager, or closed. Threads share it, because all pools of a machine share its places: a
@@ -56,9 +56,6 @@ class SharedRecognizer:
         self._open = ExitStack()
         self._opening = Lock()
         self._recognizer: Recognizer | None = None
-
-    def __enter__(self) -> SharedRecognizer:
-        return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()

@@ -97,6 +97,10 @@ class _Finder:
             self.warnings.append("Net and tax do not add up to the gross amount as read.")
         allowances = self.total("allowance_total", totals.allowances)
         prepaid = self.total("prepaid_amount", totals.prepaid)
+        references: dict[str, Any] = {
+            kind: self.keep(kind, self.labelled_as(kind, document_number, 0.85), document_number)
+            for kind in _REFERENCES
+        }
         return Reading(
             source=Source.OCR if any(self.engines.values()) else Source.TEXT,
             format=Format.PDF,
@@ -106,10 +110,7 @@ class _Finder:
             currency=currency,
             due_date=due,
             due_dates=(due,) if due else (),
-            **{
-                kind: self.keep(kind, self.labelled_as(kind, document_number, 0.85), document_number)
-                for kind in _REFERENCES
-            },
+            **references,
             buyer_reference=self.keep("buyer_reference", self.labelled_as("buyer_reference", free_text)),
             seller=seller,
             buyer=buyer,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from invoice_pipelines.intake.documents.text_layer.header import vat_id
 from invoice_pipelines.intake.documents.text_layer.identifiers import find_ibans, vat_id_is_valid
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
-from invoice_pipelines.intake.documents.text_layer.page.layout import Line, enclosing, read_lines
+from invoice_pipelines.intake.documents.text_layer.page.layout import Line, enclosing, middle_of, read_lines
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
 from invoice_pipelines.intake.documents.text_layer.parties import letterhead_company, section_of
@@ -65,7 +65,8 @@ def fingerprint(pages: Sequence[Page]) -> str:
                 return f"iban:{value}"
     if company := letterhead_company(labelled, pages, vocabulary):
         return f"name:{key(company)}"
-    words = sorted({key(word.text) for word in _edges(pages) if not any(map(str.isdigit, word.text))} - {""})
+    edges = (word.text for page in pages[:1] for word in _edges(page))
+    words = sorted({key(text) for text in edges if not any(map(str.isdigit, text))} - {""})
     return f"words:{hashlib.sha256(' '.join(words).encode()).hexdigest()}"
 
 
@@ -126,7 +127,7 @@ def _label_words(page: Page, box: Box) -> list[Word]:
         return [word for word in words if key(word.text) and not any(map(str.isdigit, word.text))]
 
     for line in lines:
-        if abs(_middle(line.box) - _middle(box)) > 0.6 * height:
+        if abs(middle_of(line.box) - middle_of(box)) > 0.6 * height:
             continue
         for cell in reversed(line.cells):
             before = [word for word in cell.words if word.box[2] <= left + 2]
@@ -195,10 +196,10 @@ def _words_in(box: Box, lines: Sequence[Line], after: Box | None) -> tuple[tuple
     left, top, right, bottom = box
     height = max(bottom - top, 4.0)
     for line in lines:
-        if abs(_middle(line.box) - (top + bottom) / 2) > 0.7 * height:
+        if abs(middle_of(line.box) - middle_of(box)) > 0.7 * height:
             continue
         for cell in line.cells:
-            same_line = after is not None and abs(_middle(after) - _middle(cell.box)) < 0.5 * height
+            same_line = after is not None and abs(middle_of(after) - middle_of(cell.box)) < 0.5 * height
             words = tuple(
                 word for word in cell.words if not (same_line and after is not None and word.box[0] < after[2] - 1)
             )
@@ -216,12 +217,5 @@ def _inside(inner: Box, outer: Box) -> bool:
     return outer[0] - 1 <= across <= outer[2] + 1 and outer[1] - 1 <= down <= outer[3] + 1
 
 
-def _middle(box: Box) -> float:
-    return (box[1] + box[3]) / 2
-
-
-def _edges(pages: Sequence[Page]) -> Iterator[Word]:
-    for page in pages[:1]:
-        for word in page.words:
-            if word.box[3] < 0.12 * page.height or word.box[1] > 0.9 * page.height:
-                yield word
+def _edges(page: Page) -> Iterator[Word]:
+    return (word for word in page.words if word.box[3] < 0.12 * page.height or word.box[1] > 0.9 * page.height)

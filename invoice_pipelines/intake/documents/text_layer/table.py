@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from invoice_pipelines.einvoice.model import Line as InvoiceLine
 from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines
-from invoice_pipelines.intake.documents.text_layer.page.layout import Cell, Line, enclosing
+from invoice_pipelines.intake.documents.text_layer.page.layout import Cell, Line, enclosing, middle_of
 from invoice_pipelines.intake.documents.text_layer.page.notation import parse_amount
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box
@@ -101,7 +101,7 @@ def _with_neighbours(labelled: LabelledLines, line: Line, columns: dict[str, Box
     for number in range(max(line.number - 3, 0), min(line.number + 4, len(labelled.lines))):
         other = labelled.lines[number]
         height = line.box[3] - line.box[1]
-        if other.page == line.page and abs(_middle(other.box) - _middle(line.box)) < 1.8 * height:
+        if other.page == line.page and abs(middle_of(other.box) - middle_of(line.box)) < 1.8 * height:
             for kind, box in _columns(labelled, other).items():
                 if all(box[0] > taken[2] or box[2] < taken[0] for taken in merged.values()):
                     merged.setdefault(kind, box)
@@ -122,14 +122,14 @@ def _rows(header: dict[str, Box], body: Sequence[Line], decimal: str | None) -> 
         number = _number(cell.text, decimal) if column == "net_amount" else None
         # After an amount a currency or the letter of a tax class may follow, else it is text.
         if number and len(number[1]) <= 3:
-            rows.append(_Row(body[0].page, [cell.box], _middle(cell.box), number[0]))
+            rows.append(_Row(body[0].page, [cell.box], middle_of(cell.box), number[0]))
     if not rows:
         return []
     middles = [row.middle for row in rows]
     height = max(line.box[3] - line.box[1] for line in body)
     later: list[tuple[float, str]] = []
     for cell, column in placed:
-        middle = _middle(cell.box)
+        middle = middle_of(cell.box)
         index = bisect_left(middles, middle)
         near = min(rows[max(index - 1, 0) : index + 1], key=lambda row: abs(row.middle - middle))
         offset = abs(near.middle - middle)
@@ -182,10 +182,6 @@ def _number(text: str, decimal: str | None) -> tuple[Decimal, str] | None:
     if value is None:
         return None
     return (-value if text.strip()[0] in "-−" and value > 0 else value), (match[2] or "").strip()
-
-
-def _middle(box: Box) -> float:
-    return (box[1] + box[3]) / 2
 
 
 def _line(number: int, row: _Row) -> FoundLine:

@@ -66,6 +66,11 @@ def enclosing(boxes: Iterable[Box]) -> Box:
     return (min(lefts), min(tops), max(rights), max(bottoms))
 
 
+def middle_of(box: Box) -> float:
+    """How far down the middle of a box is."""
+    return (box[1] + box[3]) / 2
+
+
 def _split(word: Word) -> tuple[Word, ...]:
     """A label and its value where nothing but a colon divides them ("Datum:05.06.2018"); not times and addresses."""
     match = _JOINED.fullmatch(word.text)
@@ -77,7 +82,7 @@ def _rows(words: Sequence[Word]) -> list[list[Word]]:
     rows: list[list[Word]] = []
     middle = height = 0.0
     for word in sorted(words, key=lambda word: (word.box[1] + word.box[3], word.box[0])):
-        word_middle = (word.box[1] + word.box[3]) / 2
+        word_middle = middle_of(word.box)
         word_height = max(word.box[3] - word.box[1], 1.0)
         if rows and word_middle - middle <= 0.45 * min(height, word_height):
             rows[-1].append(word)
@@ -99,7 +104,7 @@ def _chained(words: Sequence[Word]) -> list[list[Word]]:
     ends: dict[int, list[list[Word]]] = defaultdict(list)
     step = max(median(word.box[3] - word.box[1] for word in words), 1.0) if words else 1.0
     for word in sorted(words, key=lambda word: word.box[0]):
-        middle, height = (word.box[1] + word.box[3]) / 2, word.box[3] - word.box[1]
+        middle, height = middle_of(word.box), word.box[3] - word.box[1]
         place = int(middle / step)
         best: list[Word] | None = None
         least = float("inf")
@@ -107,15 +112,14 @@ def _chained(words: Sequence[Word]) -> list[list[Word]]:
             for row in ends[number]:
                 last = row[-1]
                 lower = min(height, last.box[3] - last.box[1])
-                off = abs((last.box[1] + last.box[3]) / 2 - middle)
+                off = abs(middle_of(last.box) - middle)
                 if off <= 0.45 * max(lower, 1.0) and off < least and word.box[0] > last.box[0]:
                     best, least = row, off
         if best is None or len(best) >= _MOST_WORDS:
             best = []
             rows.append(best)
         else:
-            last = best[-1]
-            ends[int((last.box[1] + last.box[3]) / 2 / step)].remove(best)
+            ends[int(middle_of(best[-1].box) / step)].remove(best)
         best.append(word)
         ends[place].append(best)
     rows.sort(key=lambda row: sum(word.box[1] + word.box[3] for word in row) / len(row))
