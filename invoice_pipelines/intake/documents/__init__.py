@@ -51,7 +51,7 @@ def read_document(
     if looks_like_pdf(data):
         return read_pdf(data, limits, aids, ignore_attached_xml=ignore_attached_xml)
     from invoice_pipelines.intake.documents.ocr.pictures import is_picture  # loads the picture libraries
-    from invoice_pipelines.intake.documents.pictured_pages import read_picture
+    from invoice_pipelines.intake.documents.picture import read_picture
 
     if is_picture(data):
         return read_picture(data, limits, aids)

@@ -1,19 +1,13 @@
-"""Pages that are pictures of text: those of an upload, and the invoice on a photo, scan or fax.
-
-The picture libraries are loaded when they are needed.
-"""
+"""Which pages of an upload are pictures of text, given as pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from invoice_pipelines.einvoice.errors import ReadingError
-from invoice_pipelines.intake.documents.aids import Aids
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.pdf_attachments import looks_like_pdf
-from invoice_pipelines.intake.reading import Format, Reading
 
 if TYPE_CHECKING:
     from invoice_pipelines.intake.documents.ocr.engine import PageImage
@@ -46,25 +40,6 @@ def render_pictured(data: bytes, pages: Sequence[Page], limits: Limits) -> Itera
         )
     if not numbers:
         return
-    from invoice_pipelines.intake.documents.ocr.rendering import render_pages
+    from invoice_pipelines.intake.documents.ocr.rendering import render_pages  # loads the picture libraries
 
     yield from zip(numbers, render_pages(data, numbers, limits), strict=True)
-
-
-def read_picture(data: bytes, limits: Limits, aids: Aids) -> Reading:
-    """The invoice on a picture of one or more pages.
-
-    Raises ReadingError: NO_OCR_ENGINE, OCR_NO_TEXT, NOT_AN_INVOICE, PICTURE_* for what is no usable picture, and what
-    `aids.recognize` raises.
-    """
-    from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures
-    from invoice_pipelines.intake.documents.text_layer import find_fields_with
-
-    if aids.recognize is None:
-        raise ReadingError(
-            "NO_OCR_ENGINE", "The file is a picture, and text recognition (OCR) is switched off. Choose an OCR engine."
-        )
-    pages = aids.recognize(enumerate(decode_pictures(data, limits), start=1))
-    if not any(page.words for page in pages):
-        raise ReadingError("OCR_NO_TEXT", "No text was found in the picture. Ask the sender for a better one.")
-    return replace(find_fields_with(pages, aids), format=Format.PICTURE)

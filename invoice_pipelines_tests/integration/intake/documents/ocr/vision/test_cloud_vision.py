@@ -85,24 +85,27 @@ def test_one_feature_is_asked_for_and_hints_and_parent_are_passed_on(sandbox: Vi
     assert engine.options != engine_for(sandbox.endpoint).options, "hints change what is read"
 
 
-def test_each_page_that_was_answered_has_its_price(sandbox: VisionSandbox, engine_for: Make) -> None:
-    sandbox.fail(Fault.HALF_BAD)
+@pytest.mark.parametrize(
+    ("fault", "code"), [(Fault.HALF_BAD, "OCR_PICTURE_REFUSED"), (Fault.HALF_DENIED, "OCR_UNAVAILABLE")]
+)
+def test_each_page_that_was_answered_is_read_and_has_its_price(
+    sandbox: VisionSandbox, engine_for: Make, fault: Fault, code: str
+) -> None:
+    sandbox.fail(fault)
     results = engine_for(sandbox.endpoint, usd_per_1000_pages=Decimal("1.50")).recognize(pictures(16))
     assert sum(result.cost_usd for result in results if isinstance(result, RecognizedPage)) == Decimal("0.012")
-    assert codes(results) == {"read": 8, "OCR_PICTURE_REFUSED": 8}
+    assert codes(results) == {"read": 8, code: 8}
 
 
-def test_an_empty_annotation_is_a_blank_page(sandbox: VisionSandbox, engine_for: Make) -> None:
-    (result,) = engine_for(sandbox.endpoint).recognize([page_picture(10)])
-    assert isinstance(result, RecognizedPage)
-    assert result.words == ()
+@pytest.mark.parametrize(("number", "faults"), [(10, []), (3, [Fault.EMPTY])])
+def test_an_empty_annotation_is_a_blank_page_and_not_asked_for_again(
+    sandbox: VisionSandbox, engine_for: Make, number: int, faults: list[Fault]
+) -> None:
+    for fault in faults:
+        sandbox.fail(fault)
+    (result,) = engine_for(sandbox.endpoint).recognize([page_picture(number)])
+    assert texts(result) == ()
     assert (result.width, result.height, result.cost_usd) == (200, 60, Decimal("0.0015"))
-
-
-def test_what_the_service_does_not_read_is_not_asked_for_again(sandbox: VisionSandbox, engine_for: Make) -> None:
-    sandbox.fail(Fault.EMPTY)
-    results = engine_for(sandbox.endpoint).recognize(pictures(3))
-    assert [texts(result) for result in results] == [(), (), ()]
     assert len(sandbox.requests) == 1
 
 
@@ -249,17 +252,16 @@ def test_a_service_that_stays_away_makes_the_engine_unavailable_after_its_deadli
     assert not sandbox.billed
 
 
-def test_a_request_that_is_never_good_enough_is_no_fault_of_the_pages(sandbox: VisionSandbox, engine_for: Make) -> None:
-    sandbox.fail(Fault.INVALID_ARGUMENT, 100)
-    with pytest.raises(EngineUnavailable, match="INVOICE_PIPELINES_VISION_PARENT"):
-        engine_for(sandbox.endpoint).recognize(pictures(3))
-
-
-def test_a_hint_that_the_service_does_not_know_is_no_fault_of_the_pages(
-    sandbox: VisionSandbox, engine_for: Make
+@pytest.mark.parametrize(
+    ("hints", "advice"), [((), "INVOICE_PIPELINES_VISION_PARENT"), (("de", "klingon"), "VISION_LANGUAGE_HINTS")]
+)
+def test_a_request_that_is_never_good_enough_is_no_fault_of_the_pages(
+    sandbox: VisionSandbox, engine_for: Make, hints: tuple[str, ...], advice: str
 ) -> None:
-    with pytest.raises(EngineUnavailable, match="VISION_LANGUAGE_HINTS"):
-        engine_for(sandbox.endpoint, languages=("de", "klingon")).recognize(pictures(3))
+    if not hints:
+        sandbox.fail(Fault.INVALID_ARGUMENT, 100)
+    with pytest.raises(EngineUnavailable, match=advice):
+        engine_for(sandbox.endpoint, languages=hints).recognize(pictures(3))
     assert not sandbox.billed
 
 
@@ -277,14 +279,6 @@ def test_what_was_answered_before_the_service_failed_is_returned(
     again = engine_for(sandbox.endpoint).recognize([page_picture(place) for place in rest])
     assert [texts(result) for result in again] == [page_text(place) for place in rest]
     assert Counter(sandbox.billed.values()) == {1: 40}
-
-
-def test_access_that_is_refused_within_an_answer_loses_none_of_its_pages(
-    sandbox: VisionSandbox, engine_for: Make
-) -> None:
-    sandbox.fail(Fault.HALF_DENIED)
-    results = engine_for(sandbox.endpoint).recognize(pictures(16))
-    assert codes(results) == {"read": 8, "OCR_UNAVAILABLE": 8}
 
 
 def test_no_server_there_is_unavailable(engine_for: Make) -> None:
