@@ -18,7 +18,7 @@ from invoice_pipelines.quickbooks import schedule
 from invoice_pipelines.quickbooks.overview import sync_state
 from invoice_pipelines.quickbooks.promises import PROMISES, connection_health
 from invoice_pipelines.quickbooks.pruning import prune_sent
-from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
+from invoice_pipelines.quickbooks.push.requests import ask_for_invoices, enqueue_backlog
 from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.settings import Settings
 
@@ -115,8 +115,6 @@ class QuickBooksOnline:
         )
 
     def enqueue_backlog(self, connection: Connection, entity: str) -> UUID | None:
-        from invoice_pipelines.quickbooks.push.push import enqueue_backlog
-
         return enqueue_backlog(connection, _TYPES[entity])
 
 

@@ -25,7 +25,7 @@ from invoice_pipelines.quickbooks.connection.connections import (
     disconnect,
     find_connection,
 )
-from invoice_pipelines.quickbooks.connection.rotation import rotate_keys
+from invoice_pipelines.quickbooks.connection.secrets import rotate_keys
 from invoice_pipelines.quickbooks.connection.tokens import expiry_warnings
 from invoice_pipelines.quickbooks.invoices.chosen_items import CHOSEN, find_chosen
 from invoice_pipelines.quickbooks.promises import differing_totals

@@ -15,7 +15,7 @@ from typing import Any
 from lxml import etree
 
 from invoice_pipelines.quickbooks.api import exact_json
-from invoice_pipelines.quickbooks.api.faults import Fault, FaultError, FaultKind, decisive
+from invoice_pipelines.quickbooks.api.faults import ChangesTooOld, Fault, FaultError, FaultKind, decisive
 
 TID = "intuit_tid"
 
@@ -98,7 +98,8 @@ def _fault(
     if kind in _DETAIL_MAY_BE_SECRET:
         errors = [FaultError(each.code, each.message, "", each.element) for each in errors]
         error = FaultError(error.code, error.message, "", error.element)
-    return Fault(
+    too_old = any("older than" in f"{each.message} {each.detail}" for each in errors)
+    return (ChangesTooOld if too_old else Fault)(
         kind,
         error.message or "No message.",
         code=error.code,

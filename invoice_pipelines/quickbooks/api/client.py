@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from invoice_pipelines.quickbooks.api import exact_json
 from invoice_pipelines.quickbooks.api.answers import read_fault, server_time, updated_at
 from invoice_pipelines.quickbooks.api.company import company_of
-from invoice_pipelines.quickbooks.api.faults import ChangesTooOld, Fault, FaultKind
+from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind
 from invoice_pipelines.quickbooks.api.options import Company
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.api.request_ids import LONGEST, LONGEST_BATCH_ITEM_ID, LONGEST_IN_BATCH
@@ -159,21 +159,8 @@ class QuickBooks:
 
     def changes(self, entities: Sequence[str], since: datetime) -> Changes:
         """What was changed or deleted since a moment, up to now. Raises ChangesTooOld for more than 30 days ago."""
-        try:
-            answer = self._transport.call(
-                "GET", "cdc", parameters={"entities": ",".join(entities), "changedSince": timestamp(since)}
-            )
-        except Fault as fault:
-            if any("older than" in f"{error.message} {error.detail}" for error in fault.errors):
-                raise ChangesTooOld(
-                    fault.kind,
-                    fault.message,
-                    code=fault.code,
-                    detail=fault.detail,
-                    status=fault.status,
-                    intuit_tid=fault.intuit_tid,
-                ) from None
-            raise
+        parameters = {"entities": ",".join(entities), "changedSince": timestamp(since)}
+        answer = self._transport.call("GET", "cdc", parameters=parameters)
         return _changes_of(answer, entities)
 
     def batch(self, body: str, request_id: str) -> BatchAnswer:

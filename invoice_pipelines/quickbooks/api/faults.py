@@ -14,6 +14,7 @@ from enum import StrEnum
 from invoice_pipelines.errors import InvoicePipelinesError
 
 _LONGEST_TEXT = 400
+NOT_CONNECTED = "The organization is not connected with QuickBooks; `quickbooks connect` does that."
 
 
 class QuickBooksError(InvoicePipelinesError):
@@ -127,6 +128,10 @@ class Fault(InvoicePipelinesError):
         self.errors = tuple(errors) or (FaultError(code, self.message, self.detail, element),)
         self.retry_after = retry_after
         super().__init__(self._sentence())
+
+    def stored(self) -> dict[str, str]:
+        """As it is kept with the operation that it ended."""
+        return {"code": self.code, "kind": self.kind.value, "message": self.message, "detail": self.detail}
 
     def _sentence(self) -> str:
         parts = [f"QuickBooks {self.code}:" if self.code else "QuickBooks:", self.message]

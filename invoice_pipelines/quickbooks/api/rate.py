@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.quickbooks.api.faults import RealmPaused
+from invoice_pipelines.quickbooks.api.faults import NOT_CONNECTED, RealmPaused
+from invoice_pipelines.quickbooks.connection.realm import Realm
 from invoice_pipelines.settings import Settings
 
 _MINUTE_STRETCHED = 1.0125
@@ -98,12 +97,10 @@ def count_calls(connection: Connection, realm_id: str, calls: int) -> None:
 class Limiter:
     """Gives turns to the calls of one organization to its company. Thread safe."""
 
-    def __init__(self, engine: Engine, organization_id: UUID, realm_id: str, limits: Limits) -> None:
+    def __init__(self, realm: Realm, limits: Limits) -> None:
         self.limits = limits
-        self._engine = engine
-        self._organization_id = organization_id
-        self._realm_id = realm_id
-        self._places = _Places(engine, realm_id, limits.in_flight)
+        self._realm = realm
+        self._places = _Places(realm, limits.in_flight)
 
     @contextmanager
     def turn(self, *, is_batch: bool) -> Iterator[None]:
@@ -133,7 +130,7 @@ class Limiter:
 
     def _take(self, is_batch: bool, missed: datetime | None) -> tuple[datetime, float]:
         limits = self.limits
-        with organization_scope(self._engine, self._organization_id) as connection:
+        with self._realm.scope() as connection:
             row = connection.execute(
                 text(
                     """select * from quickbooks.take_turn(
@@ -141,7 +138,7 @@ class Limiter:
                            :longest_wait, :longest_pause, :missed)"""
                 ),
                 {
-                    "realm": self._realm_id,
+                    "realm": self._realm.realm_id,
                     "is_batch": is_batch,
                     "per_minute": limits.per_minute,
                     "per_second": limits.per_second,
@@ -154,11 +151,11 @@ class Limiter:
                 },
             ).one()
         if row.turn is None:
-            raise _refusal(row, self._realm_id)
+            raise _refusal(row, self._realm.realm_id)
         return row.turn, row.wait_seconds
 
     def _is_open(self) -> bool:
-        with organization_scope(self._engine, self._organization_id) as connection:
+        with self._realm.scope() as connection:
             return bool(
                 connection.execute(
                     text(
@@ -168,14 +165,14 @@ class Limiter:
                                  and realm_id = :realm and status = 'connected'
                                  and (paused_until is null or paused_until <= clock_timestamp()))"""
                     ),
-                    {"realm": self._realm_id},
+                    {"realm": self._realm.realm_id},
                 ).scalar_one()
             )
 
 
 def _refusal(row: Any, realm_id: str) -> RealmPaused:
     if row.connected_realm is None:
-        return RealmPaused("The organization is not connected with QuickBooks; `quickbooks connect` does that.")
+        return RealmPaused(NOT_CONNECTED)
     if row.connected_realm != realm_id:
         return RealmPaused(f"The organization is connected with another company now, {row.connected_realm}.")
     if row.status != "connected":
@@ -188,9 +185,8 @@ def _refusal(row: Any, realm_id: str) -> RealmPaused:
 class _Places:
     """The calls under way to a company: each has a lock of an open transaction, which ends with the process."""
 
-    def __init__(self, engine: Engine, realm_id: str, places: int) -> None:
-        self._engine = engine
-        self._realm_id = realm_id
+    def __init__(self, realm: Realm, places: int) -> None:
+        self._realm = realm
         self._count = places
         self._free: list[Connection] = []
         self._lock = Lock()
@@ -227,13 +223,14 @@ class _Places:
         with self._lock:
             if self._free:
                 return self._free.pop()
-        connection = self._engine.connect()
+        connection = self._realm.engine.connect()
         connection.detach()  # it is kept for long, and so is none of the pool's any more
         return connection
 
     def _take(self, connection: Connection) -> bool:
         taken = connection.execute(
-            text("select quickbooks.take_place(:realm, :places)"), {"realm": self._realm_id, "places": self._count}
+            text("select quickbooks.take_place(:realm, :places)"),
+            {"realm": self._realm.realm_id, "places": self._count},
         ).scalar_one()
         if not taken:
             connection.rollback()

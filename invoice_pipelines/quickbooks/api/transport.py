@@ -19,13 +19,13 @@ from sqlalchemy import Engine
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.answers import TID, read_answer
-from invoice_pipelines.quickbooks.api.faults import ACCESS_LOST, Fault, FaultKind, QuickBooksError, RealmPaused
+from invoice_pipelines.quickbooks.api.faults import ACCESS_LOST, Fault, FaultKind, RealmPaused
 from invoice_pipelines.quickbooks.api.http_clients import open_http_client
 from invoice_pipelines.quickbooks.api.options import Company
 from invoice_pipelines.quickbooks.api.rate import Limiter, Limits
 from invoice_pipelines.quickbooks.api.usage import UsageCounter
-from invoice_pipelines.quickbooks.connection.connections import Connected, find_connection, store_company
-from invoice_pipelines.quickbooks.connection.pauses import access_works, pause
+from invoice_pipelines.quickbooks.connection.connections import Connected, connection_of, store_company
+from invoice_pipelines.quickbooks.connection.realm import Realm
 from invoice_pipelines.quickbooks.connection.tokens import Access, TokenKeeper
 from invoice_pipelines.settings import Settings
 
@@ -59,14 +59,11 @@ class Transport:
 
     def __init__(self, engine: Engine, settings: Settings, organization_id: UUID, limits: Limits) -> None:
         with organization_scope(engine, organization_id) as connection:
-            connected = find_connection(connection)
-        if connected is None:
-            raise QuickBooksError("The organization is not connected with QuickBooks; `quickbooks connect` does that.")
+            connected = connection_of(connection)
         if connected.status != "connected":
             raise RealmPaused(connected.status_reason or f"The connection with QuickBooks is {connected.status}.")
         self.connected: Connected = connected
-        self._engine = engine
-        self._organization_id = organization_id
+        self._realm = Realm(engine, organization_id, connected.realm_id)
         self._limits = limits
         self._address = f"{settings.quickbooks_api_url.rstrip('/')}/v3/company/{connected.realm_id}"
         self._seconds = settings.quickbooks_timeout_seconds
@@ -75,15 +72,15 @@ class Transport:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=limits.in_flight),
             headers={"Accept": "application/json"},
         )
-        self._limiter = Limiter(engine, organization_id, connected.realm_id, limits)
-        self._tokens = TokenKeeper(engine, settings, organization_id, connected.realm_id, self._http)
-        self._usage = UsageCounter(engine, organization_id, connected.realm_id)
+        self._limiter = Limiter(self._realm, limits)
+        self._tokens = TokenKeeper(self._realm, settings, self._http)
+        self._usage = UsageCounter(self._realm)
         self._was_refused = connected.access_refused_since is not None
 
     def remember(self, company: Company) -> None:
         """Stores what the company is set to now, for the clients to come."""
-        with organization_scope(self._engine, self._organization_id) as connection:
-            store_company(connection, self.connected.realm_id, company)
+        with self._realm.scope() as connection:
+            store_company(connection, self._realm.realm_id, company)
 
     def close(self) -> None:
         """Ends all connections and writes down what was used."""
@@ -198,27 +195,17 @@ class Transport:
     def _pause_throttled(self, fault: Fault) -> None:
         seconds = fault.retry_after
         duration = self._limits.minute if seconds is None else self._limits.second * seconds
-        pause(
-            self._engine,
-            self._organization_id,
-            self.connected.realm_id,
-            duration,
-            "QuickBooks throttled the calls of this company.",
-            code="THROTTLED",
-            intuit_tid=fault.intuit_tid,
-        )
+        reason = "QuickBooks throttled the calls of this company."
+        self._realm.pause(duration, reason, code="THROTTLED", intuit_tid=fault.intuit_tid)
 
     def _access_works(self) -> None:
         if self._was_refused:
             self._was_refused = False
-            access_works(self._engine, self._organization_id, self.connected.realm_id)
+            self._realm.access_works()
 
     def _stop(self, fault: Fault) -> RealmPaused:
         ended = fault.code == _SUBSCRIPTION_ENDED
-        until = pause(
-            self._engine,
-            self._organization_id,
-            self.connected.realm_id,
+        until = self._realm.pause(
             _SUBSCRIPTION_PAUSE if ended else _MAINTENANCE_PAUSE,
             fault.message,
             code="SUBSCRIPTION_ENDED" if ended else "COMPANY_AWAY",

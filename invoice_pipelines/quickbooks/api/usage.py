@@ -6,11 +6,10 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from threading import Lock
-from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
-from invoice_pipelines.database import organization_scope
+from invoice_pipelines.quickbooks.connection.realm import Realm
 
 _WRITTEN_EVERY_SECONDS = 2.0
 
@@ -51,10 +50,8 @@ class UsageCounter:
     What a process that is killed had not written yet is not counted.
     """
 
-    def __init__(self, engine: Engine, organization_id: UUID, realm_id: str) -> None:
-        self._engine = engine
-        self._organization_id = organization_id
-        self._realm_id = realm_id
+    def __init__(self, realm: Realm) -> None:
+        self._realm = realm
         self._lock = Lock()
         self._usage = Usage()
         self._written_at = time.monotonic()
@@ -79,7 +76,7 @@ class UsageCounter:
             self._written_at = time.monotonic()
         if not usage.calls:
             return
-        with organization_scope(self._engine, self._organization_id) as connection:
+        with self._realm.scope() as connection:
             connection.execute(
                 text(
                     """insert into quickbooks.usage as u (organization_id, realm_id, hour, calls, reads, batches,
@@ -91,5 +88,5 @@ class UsageCounter:
                            batches = u.batches + excluded.batches, throttled = u.throttled + excluded.throttled,
                            faults = u.faults + excluded.faults"""
                 ),
-                {"realm": self._realm_id, **asdict(usage)},
+                {"realm": self._realm.realm_id, **asdict(usage)},
             )

@@ -1,6 +1,7 @@
 """The connection of an organization with its QuickBooks company: making it, finding it, ending it.
 
-How a person allows the connection is in `authorization`, what becomes of tokens in `tokens`, pauses in `pauses`.
+How a person allows the connection is in `authorization`, what becomes of tokens in `tokens`, how calls are stopped in
+`realm`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.company import CALLS_TO_READ, read_company
-from invoice_pipelines.quickbooks.api.faults import QuickBooksError
+from invoice_pipelines.quickbooks.api.faults import NOT_CONNECTED, QuickBooksError
 from invoice_pipelines.quickbooks.api.http_clients import open_http_client
 from invoice_pipelines.quickbooks.api.options import Company, ConnectionOptions
 from invoice_pipelines.quickbooks.api.rate import count_calls
@@ -26,19 +27,6 @@ from invoice_pipelines.quickbooks.connection.oauth import Tokens
 from invoice_pipelines.quickbooks.connection.secrets import SecretsError, seal, unseal
 from invoice_pipelines.quickbooks.events import record_event
 from invoice_pipelines.settings import Settings
-
-__all__ = [
-    "Company",
-    "Connected",
-    "ConnectionOptions",
-    "change_options",
-    "confirm_company",
-    "connect",
-    "connect_with_tokens",
-    "disconnect",
-    "find_connection",
-    "store_company",
-]
 
 _ACCESS_TOKEN_LASTS = timedelta(hours=1)
 _REFRESH_TOKEN_LASTS = timedelta(days=100)
@@ -85,6 +73,14 @@ def find_connection(connection: Connection) -> Connected | None:
             "options": ConnectionOptions.model_validate(row.options),
         }
     )
+
+
+def connection_of(connection: Connection) -> Connected:
+    """The same. Raises QuickBooksError where there never was one."""
+    known = find_connection(connection)
+    if known is None:
+        raise QuickBooksError(NOT_CONNECTED)
+    return known
 
 
 def connect(
@@ -136,7 +132,7 @@ def confirm_company(engine: Engine, organization_id: UUID, *, confirmed_by: str)
     nothing to agree to.
     """
     with organization_scope(engine, organization_id) as connection:
-        known = _known(connection)
+        known = connection_of(connection)
         changed = connection.execute(
             text(
                 """update quickbooks.connection
@@ -149,13 +145,13 @@ def confirm_company(engine: Engine, organization_id: UUID, *, confirmed_by: str)
             raise QuickBooksError(f"There is no change of company to confirm: the connection is {known.status}.")
         message = f"{confirmed_by} confirmed the change to {known.company.name} ({known.realm_id})."
         record_event(connection, known.realm_id, "COMPANY_CONFIRMED", message, detail={"by": confirmed_by})
-        return _known(connection)
+        return connection_of(connection)
 
 
 def disconnect(engine: Engine, settings: Settings, organization_id: UUID, *, disconnected_by: str) -> None:
     """Ends the connection and gives the tokens back. Mappings stay, for when the same company is connected again."""
     with organization_scope(engine, organization_id) as connection:
-        known = _known(connection)
+        known = connection_of(connection)
         sealed = connection.execute(
             text(
                 """update quickbooks.connection
@@ -206,7 +202,7 @@ def change_options(
 ) -> ConnectionOptions:
     """Changes some of what the organization chose; returns it as it is now. Raises QuickBooksError for wrong values."""
     with organization_scope(engine, organization_id) as connection:
-        known = _known(connection)
+        known = connection_of(connection)
         try:
             new = ConnectionOptions.model_validate({**known.options.model_dump(), **changes})
         except ValidationError as error:
@@ -230,13 +226,6 @@ def change_options(
     return new
 
 
-def _known(connection: Connection) -> Connected:
-    known = find_connection(connection)
-    if known is None:
-        raise QuickBooksError("The organization is not connected with QuickBooks; `quickbooks connect` does that.")
-    return known
-
-
 def _connect(
     engine: Engine, settings: Settings, organization_id: UUID, realm_id: str, tokens: Tokens, connected_by: str
 ) -> Connected:
@@ -255,7 +244,7 @@ def _connect(
             )
         _write(connection, settings, organization_id, realm_id, tokens, company, connected_by)
         count_calls(connection, realm_id, CALLS_TO_READ)
-        connected = _known(connection)
+        connected = connection_of(connection)
         message = f"{connected_by} connected {company.name} ({realm_id})."
         record_event(connection, realm_id, "CONNECTED", message, detail={"by": connected_by})
         if connected.status == "unconfirmed":

@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
-from uuid import UUID
 
 import httpx
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.faults import RealmPaused
 from invoice_pipelines.quickbooks.connection import oauth
 from invoice_pipelines.quickbooks.connection.oauth import (
@@ -27,9 +25,9 @@ from invoice_pipelines.quickbooks.connection.oauth import (
     Tokens,
     TokenServiceAway,
 )
-from invoice_pipelines.quickbooks.connection.pauses import pause, pause_refused, stop_until_reconnected
+from invoice_pipelines.quickbooks.connection.realm import Realm
 from invoice_pipelines.quickbooks.connection.secrets import seal, unseal
-from invoice_pipelines.quickbooks.events import record_event
+from invoice_pipelines.quickbooks.events import Severity, record_event
 from invoice_pipelines.settings import Settings
 
 REFRESHED_BEFORE = timedelta(minutes=5)
@@ -58,13 +56,9 @@ class Access:
 class TokenKeeper:
     """Gives the calls of one connection their access token. Thread safe."""
 
-    def __init__(
-        self, engine: Engine, settings: Settings, organization_id: UUID, realm_id: str, http: httpx.Client
-    ) -> None:
-        self._engine = engine
+    def __init__(self, realm: Realm, settings: Settings, http: httpx.Client) -> None:
+        self._realm = realm
         self._settings = settings
-        self._organization_id = organization_id
-        self._realm_id = realm_id
         self._http = http
         self._lock = Lock()
         self._access: Access | None = None
@@ -90,16 +84,16 @@ class TokenKeeper:
 
         That is no end: a gateway in trouble says the same for minutes or hours, and the tokens are good afterwards.
         """
-        until, since = pause_refused(self._engine, self._organization_id, self._realm_id, reason, intuit_tid=intuit_tid)
+        until, since = self._realm.pause_refused(reason, intuit_tid=intuit_tid)
         return RealmPaused(f"{reason} Access is refused since {since:%Y-%m-%d %H:%M} UTC.", until)
 
     def _give_up(self, refused: Access, reason: str) -> RealmPaused:
         reason = f"{reason} A person of the company must connect it again: `quickbooks connect`."
-        stop_until_reconnected(self._engine, self._organization_id, self._realm_id, refused.version, reason)
+        self._realm.stop_until_reconnected(refused.version, reason)
         return RealmPaused(reason)
 
     def _stored(self) -> Access:
-        with organization_scope(self._engine, self._organization_id) as connection:
+        with self._realm.scope() as connection:
             row = self._row(connection)
             warn_of_expiry(connection, datetime.now(UTC))
             return self._opened(row)[0]
@@ -119,7 +113,7 @@ class TokenKeeper:
                     continue
                 raise self._give_up(tried, str(error)) from None
             except RefreshRefused as error:
-                until, since = pause_refused(self._engine, self._organization_id, self._realm_id, str(error))
+                until, since = self._realm.pause_refused(str(error))
                 if datetime.now(UTC) - since >= _REFUSAL_LASTS:
                     raise self._give_up(tried, f"{error} That has been so since {since:%Y-%m-%d %H:%M} UTC.") from None
                 raise RealmPaused(str(error), until) from None
@@ -136,7 +130,7 @@ class TokenKeeper:
         new: Tokens | None = None
         version = before.version
         try:
-            with organization_scope(self._engine, self._organization_id) as connection:
+            with self._realm.scope() as connection:
                 connection.execute(text(f"set local lock_timeout = '{_LONGEST_LOCK_WAIT}'"))
                 row = self._row(connection, lock=True)
                 access, refresh_token = self._opened(row)
@@ -150,7 +144,7 @@ class TokenKeeper:
             if new is None:
                 raise
             # The session was lost while the answer was on its way. These may be the only tokens that are valid.
-            with organization_scope(self._engine, self._organization_id) as connection:
+            with self._realm.scope() as connection:
                 if not self._store(connection, new, version):
                     return self._opened(self._row(connection))[0]
         return Access(new.access_token, version + 1, new.access_expires_at)
@@ -164,13 +158,13 @@ class TokenKeeper:
                     {"for no key update" if lock else ""}"""
             )
         ).one_or_none()
-        if row is None or row.realm_id != self._realm_id or row.tokens is None or row.status == "needs_reconnect":
-            reason = row.status_reason if row is not None and row.realm_id == self._realm_id else None
+        if row is None or row.realm_id != self._realm.realm_id or row.tokens is None or row.status == "needs_reconnect":
+            reason = row.status_reason if row is not None and row.realm_id == self._realm.realm_id else None
             raise RealmPaused(reason or "The organization is not connected with this company any more.")
         return row
 
     def _opened(self, row: Any) -> tuple[Access, str]:
-        secrets = unseal(self._settings, self._organization_id, self._realm_id, row.tokens)
+        secrets = unseal(self._settings, self._realm.organization_id, self._realm.realm_id, row.tokens)
         access = Access(secrets["access_token"], row.token_version, row.access_token_expires_at)
         return access, secrets["refresh_token"]
 
@@ -191,24 +185,21 @@ class TokenKeeper:
             {
                 "tokens": seal(
                     self._settings,
-                    self._organization_id,
-                    self._realm_id,
+                    self._realm.organization_id,
+                    self._realm.realm_id,
                     {"access_token": new.access_token, "refresh_token": new.refresh_token},
                 ),
                 "access_expires": new.access_expires_at,
                 "refresh_expires": new.refresh_expires_at,
                 "hard_expires": new.refresh_hard_expires_at,
-                "realm": self._realm_id,
+                "realm": self._realm.realm_id,
                 "version": version,
             },
         ).rowcount
         return bool(stored)
 
-    def _paused(self, duration: timedelta, reason: str, code: str, severity: str) -> RealmPaused:
-        until = pause(
-            self._engine, self._organization_id, self._realm_id, duration, reason, code=code, severity=severity
-        )
-        return RealmPaused(reason, until)
+    def _paused(self, duration: timedelta, reason: str, code: str, severity: Severity) -> RealmPaused:
+        return RealmPaused(reason, self._realm.pause(duration, reason, code=code, severity=severity))
 
 
 def expiry_warnings(connection: Connection, now: datetime) -> dict[str, str]:

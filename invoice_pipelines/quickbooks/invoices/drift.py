@@ -79,10 +79,8 @@ def apply(
                 "snapshot": snapshot,
             }
         )
-        if snapshot is not None:
-            events.append(_mended(row, quickbooks_id))
-        elif drift != row.drift:
-            events.append(_event(row, quickbooks_id, drift))
+        if snapshot is not None or drift != row.drift:
+            events.append(_event(row, drift, is_mended=snapshot is not None))
     if notes:
         connection.execute(
             text("select quickbooks.note_drift(:realm, cast(:notes as jsonb))"),
@@ -141,21 +139,17 @@ def _is_mended(row: Any, document: Mapping[str, Any]) -> bool:
     )
 
 
-def _mended(row: Any, quickbooks_id: str) -> Event:
-    message = f"Invoice {row.invoice_number or row.local_id} has the same total in QuickBooks as here, again."
-    return Event("TOTAL_AGREES", message, "info", EntityType.INVOICE, row.local_id, quickbooks_id)
-
-
-def _event(row: Any, quickbooks_id: str, drift: Mapping[str, Any] | None) -> Event:
+def _event(row: Any, drift: Mapping[str, Any] | None, *, is_mended: bool) -> Event:
     number = row.invoice_number or row.local_id
+    more = (EntityType.INVOICE, row.local_id, row.quickbooks_id)
+    if is_mended:
+        return Event(
+            "TOTAL_AGREES", f"Invoice {number} has the same total in QuickBooks as here, again.", "info", *more
+        )
     if drift is None:
-        message = f"Invoice {number} is in QuickBooks what it is here, again."
-        return Event("DRIFT_ENDED", message, "info", EntityType.INVOICE, row.local_id, quickbooks_id)
-    message = (
-        f"Invoice {number} is not in QuickBooks what it is here: {_in_words(drift)}. "
-        "Set it right there, or void or credit it here."
-    )
-    return Event("DRIFT", message, "warning", EntityType.INVOICE, row.local_id, quickbooks_id, drift)
+        return Event("DRIFT_ENDED", f"Invoice {number} is in QuickBooks what it is here, again.", "info", *more)
+    message = f"Invoice {number} is not in QuickBooks what it is here: {_in_words(drift)}. "
+    return Event("DRIFT", message + "Set it right there, or void or credit it here.", "warning", *more, drift)
 
 
 def _in_words(drift: Mapping[str, Any]) -> str:

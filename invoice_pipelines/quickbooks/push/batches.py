@@ -7,7 +7,7 @@ sent again, byte for byte and under the same request id: see open_batches.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -107,6 +107,7 @@ def store_batch(
                 ]
             }
         )
+    values = {"id": batch_id, "entity": entity.value, "realm_id": realm_id, "request_id": request_id, "body": body}
     created_at = connection.execute(
         text(
             """insert into quickbooks.sent_batch (
@@ -115,14 +116,7 @@ def store_batch(
                        clock_timestamp() + :lease)
                returning created_at"""
         ),
-        {
-            "id": batch_id,
-            "realm_id": realm_id,
-            "entity": entity.value,
-            "request_id": request_id,
-            "body": body,
-            "lease": lease,
-        },
+        values | {"lease": lease},
     ).scalar_one()
     operations = tuple(
         Operation(str(place), each.local_id, each.operation, each.revision, each.snapshot)
@@ -137,22 +131,7 @@ def store_batch(
                from jsonb_to_recordset(cast(:operations as jsonb)) as o (
                    b_id text, local_id uuid, operation text, revision integer, snapshot jsonb)"""
         ),
-        {
-            "id": batch_id,
-            "entity": entity.value,
-            "operations": as_json(
-                [
-                    {
-                        "b_id": each.b_id,
-                        "local_id": each.local_id,
-                        "operation": each.operation,
-                        "revision": each.revision,
-                        "snapshot": each.snapshot,
-                    }
-                    for each in operations
-                ]
-            ),
-        },
+        values | {"operations": as_json([asdict(each) for each in operations])},
     )
     return Batch(batch_id, entity, request_id, body, 0, created_at, operations)
 
@@ -161,7 +140,6 @@ def end_operations(
     connection: Connection, batch: Batch, ended: Mapping[str, Ended], *, intuit_tid: str | None = None
 ) -> None:
     """Records outcomes by bId, and closes the batch with the last of them."""
-    faults = {b_id: each.fault for b_id, each in ended.items()}
     connection.execute(
         text(
             """update quickbooks.sent_operation o set outcome = e.outcome, fault = e.fault
@@ -172,7 +150,10 @@ def end_operations(
         {
             "id": batch.id,
             "ended": as_json(
-                [{"b_id": b_id, "outcome": each.outcome, "fault": _fault(faults[b_id])} for b_id, each in ended.items()]
+                [
+                    {"b_id": b_id, "outcome": each.outcome, "fault": each.fault and each.fault.stored()}
+                    for b_id, each in ended.items()
+                ]
             ),
         },
     )
@@ -187,9 +168,3 @@ def end_operations(
         ),
         {"id": batch.id, "tid": intuit_tid},
     )
-
-
-def _fault(fault: Fault | None) -> dict[str, Any] | None:
-    if fault is None:
-        return None
-    return {"code": fault.code, "kind": fault.kind.value, "message": fault.message, "detail": fault.detail}

@@ -27,7 +27,6 @@ from invoice_pipelines.quickbooks.invoices.document import (
     item_ids,
     read_content,
 )
-from invoice_pipelines.quickbooks.invoices.exchange_rates import rates_to_home
 from invoice_pipelines.quickbooks.push.batches import OperationKind, Planned
 from invoice_pipelines.quickbooks.records.fields import (
     changed_here,
@@ -281,7 +280,7 @@ class _Decider:
         foreign = [subject for subject, invoice in new.items() if invoice["currency"] != company.home_currency]
         rates: Mapping[UUID, Decimal] = {}
         if foreign and company.multi_currency:
-            rates = rates_to_home(self._connection, foreign, company.home_currency)
+            rates = _rates_to_home(self._connection, foreign, company.home_currency)
         for subject, invoice in new.items():
             customer = customers.get(UUID(invoice["customer_id"]))
             missing = {(EntityType.ITEM, UUID(key)) for key in item_ids([invoice]) if key not in references}
@@ -332,6 +331,20 @@ class _Decider:
             "exchange_rate_is_theirs": rate_is_theirs,
         }
         self._plan(subject, "create", document, snapshot)
+
+
+def _rates_to_home(connection: Connection, invoice_ids: Sequence[UUID], home_currency: str) -> dict[UUID, Decimal]:
+    """What a unit of the currency of each invoice is worth in that of the company; invoices of no known rate are left
+    out.
+
+    It is the rate with which the VAT of the invoice was converted, if that is between the same two currencies, else the
+    newest one of the day of the invoice (see `billing.newest_rate`).
+    """
+    rows = connection.execute(
+        text("select invoice_id, rate from quickbooks.rates_to_home(cast(:ids as uuid[]), :home)"),
+        {"ids": list(invoice_ids), "home": home_currency},
+    )
+    return {row.invoice_id: row.rate for row in rows}
 
 
 def _remembered(ours: Fields, sent: Fields) -> dict[str, Any]:

@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine
 
 from invoice_pipelines.quickbooks.api.client import QuickBooks
-from invoice_pipelines.quickbooks.api.faults import Fault, QuickBooksError
+from invoice_pipelines.quickbooks.api.faults import Fault
 from invoice_pipelines.quickbooks.api.rate import Limits
-from invoice_pipelines.quickbooks.connection.connections import find_connection
-from invoice_pipelines.quickbooks.invoices.accounts import find_accounts
+from invoice_pipelines.quickbooks.invoices.chosen_items import find_accounts
 from invoice_pipelines.quickbooks.push.pushing import Pushing
 from invoice_pipelines.quickbooks.push.report import PushReport
 from invoice_pipelines.quickbooks.push.sending import Sender
@@ -98,20 +97,3 @@ def push(
                 should_stop=should_stop,
             )
         )
-
-
-def enqueue_backlog(
-    connection: Connection, entity: EntityType, *, created_by: str = "push of the backlog"
-) -> UUID | None:
-    """Asks for all of the organization in scope that QuickBooks never had, as one batch job; None: nothing is missing.
-
-    Raises QuickBooksError without a connection.
-    """
-    connected = find_connection(connection)
-    if connected is None or connected.status == "disconnected":
-        raise QuickBooksError("The organization is not connected with QuickBooks; `quickbooks connect` does that.")
-    job: UUID | None = connection.execute(
-        text("select quickbooks.enqueue_backlog(:realm, :entity, :creator)"),
-        {"realm": connected.realm_id, "entity": entity.value, "creator": created_by},
-    ).scalar_one()
-    return job

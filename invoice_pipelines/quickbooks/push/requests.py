@@ -1,4 +1,4 @@
-"""What a person asks of the sync for named records, such as the push of 500 invoices as one batch job."""
+"""What a person asks the push for: named invoices, or all that QuickBooks never had, as one batch job."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.accounting.system import RequestError
+from invoice_pipelines.quickbooks.api.faults import NOT_CONNECTED, QuickBooksError
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.work import create_job
 
@@ -45,3 +46,25 @@ def ask_for_invoices(connection: Connection, invoices: Sequence[str], *, created
         {"kind": KINDS[EntityType.INVOICE], "ids": [str(row.id) for row in rows]},
     )
     return create_job(connection, KINDS[EntityType.INVOICE], [row.id for row in rows], created_by=created_by)
+
+
+def enqueue_backlog(
+    connection: Connection, entity: EntityType, *, created_by: str = "push of the backlog"
+) -> UUID | None:
+    """Asks for all of the organization in scope that QuickBooks never had, as one batch job; None: nothing is missing.
+
+    Raises QuickBooksError without a connection.
+    """
+    connected = connection.execute(
+        text(
+            """select realm_id from quickbooks.connection
+               where organization_id = organizations.current() and status <> 'disconnected'"""
+        )
+    ).one_or_none()
+    if connected is None:
+        raise QuickBooksError(NOT_CONNECTED)
+    job: UUID | None = connection.execute(
+        text("select quickbooks.enqueue_backlog(:realm, :entity, :creator)"),
+        {"realm": connected.realm_id, "entity": entity.value, "creator": created_by},
+    ).scalar_one()
+    return job

@@ -30,7 +30,7 @@ from invoice_pipelines.quickbooks import promises
 from invoice_pipelines.quickbooks.connection.connections import change_options, connect_with_tokens, disconnect
 from invoice_pipelines.quickbooks.overview import sync_state
 from invoice_pipelines.quickbooks.payments.promises import allocations_that_differ, paid_and_due_that_do_not_tie
-from invoice_pipelines.quickbooks.push.push import enqueue_backlog
+from invoice_pipelines.quickbooks.push.requests import enqueue_backlog
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import PREFIX, Settings, load_settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox, Switches

@@ -111,43 +111,44 @@ def shop(house: House, booked: Path) -> Shop:
     return shop
 
 
-def test_it_stands_beside_quickbooks(booked: Path) -> None:
+def test_it_has_assets_a_sensor_and_commands(shop: Shop, tmp_path: Path) -> None:
     assert [system.name for system in accounting_systems()] == ["ledger", "quickbooks"]
-
-
-def test_its_backlog_is_sent_and_its_promises_are_checked(shop: Shop) -> None:
     house, path = shop.house, shop.house.folder / "ledger.txt"
 
-    result = materialize(house, "pushed_backlog", {"entities": ["invoices"]})
-
-    assert result.success
+    assert materialize(house, "pushed_backlog", {"entities": ["invoices"]}).success
     assert len(path.read_text().splitlines()) == 2
     with_nothing_left = house.run("ledger_push", "acme")
     assert [(check.check_name, check.passed) for check in with_nothing_left.get_asset_check_evaluations()] == [
         ("all_is_booked", True)
     ]
 
-
-def test_its_sensor_asks_for_the_job_that_sends(shop: Shop) -> None:
-    house = shop.house
+    path.unlink()
     with organization_scope(house.database.engine, house.id_of("acme")) as connection:
         ACCOUNTING_SYSTEMS.load("ledger").ask_for_invoices(connection, ["INV-1"], created_by="anna")
-
     with house.sensor_context() as context:
         result = house.defs.resolve_sensor_def("ledger_push_due")(context)
     assert isinstance(result, dg.SensorResult)
     (request,) = result.run_requests or []
     assert (request.job_name, request.partition_key) == ("ledger_push", "acme")
     assert house.run(request.job_name, "acme").success
-    assert (house.folder / "ledger.txt").read_text() == "INV-1\n"
+    assert path.read_text() == "INV-1\n"
 
-
-def test_it_has_a_command_and_shows_its_state(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "invoices").write_text("INV-7\n")
-    synced = command("ledger", "sync", "acme", "--entity", "invoice", "--invoices", str(tmp_path / "invoices"))
-    assert "1 calls" in synced
-    assert (tmp_path / "ledger.txt").read_text() == "INV-7\n"
-    assert "Ledger of Acme" in command("status")
+    code = (
+        "from invoice_pipelines.cli.main import app; from typer.testing import CliRunner; run = CliRunner().invoke;"
+        f"print(run(app, 'ledger sync acme --entity invoice --invoices {tmp_path / 'invoices'}'.split()).output);"
+        "print(run(app, ['status']).output)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+    assert "1 calls" in done.stdout, done.stderr
+    assert path.read_text() == "INV-1\nINV-7\n"
+    assert "Ledger of Acme" in done.stdout
 
 
 def materialize(house: House, asset: str, config: Any) -> dg.ExecuteInProcessResult:
@@ -155,15 +156,3 @@ def materialize(house: House, asset: str, config: Any) -> dg.ExecuteInProcessRes
     job = dg.define_asset_job("by_hand", selection=[dg.AssetKey(["ledger", asset])])
     house.defs = dg.Definitions.merge(house.defs, dg.Definitions(jobs=[job]))
     return house.run("by_hand", "acme", {"ops": {f"ledger__{asset}": {"config": config}}})
-
-
-def command(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"COLUMNS": "200"},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from invoice_pipelines_tests.integration.defs.quickbooks.conftest import Bridge
 
 
-def test_without_names_all_that_are_connected_are_synced(bridge: Bridge) -> None:
+def test_all_that_are_connected_are_synced_and_all_changes_of_one_are_asked_for_in_one_call(bridge: Bridge) -> None:
     bridge.open("acme", "beta")
     bridge.open("alone", connected=False)
-    result = bridge.sync()
-    assert result.success
-    assert [bridge.accountant(slug).count("Customer") for slug in ("acme", "beta")] == [1, 1]
-
-
-def test_all_changes_of_an_organization_are_asked_for_in_one_call(bridge: Bridge) -> None:
-    bridge.open("acme")
-    assert bridge.sync(organizations=["acme"]).success
-    bridge.sandbox.traffic.clear()
-    assert bridge.sync(organizations=["acme"]).success
-    calls = [call.operation for call in bridge.sandbox.calls(bridge.realms["acme"])]
-    assert calls == ["cdc"]
-
-
-def test_what_is_only_read_is_not_sent(bridge: Bridge) -> None:
-    bridge.open("acme")
     bridge.accountant("acme").customer("Theirs Ltd")
     assert bridge.sync(organizations=["acme"], push=False).success
     assert bridge.value("acme", "select count(*) from billing.customer") == 2
-    assert bridge.accountant("acme").count("Customer") == 1
+    assert bridge.accountant("acme").count("Customer") == 1, "what is only read is not sent"
+    assert bridge.sync().success
+    assert [bridge.accountant(slug).count("Customer") for slug in ("acme", "beta")] == [2, 1]
+    bridge.sandbox.traffic.clear()
+    assert bridge.sync(organizations=["acme"]).success
+    assert [call.operation for call in bridge.sandbox.calls(bridge.realms["acme"])] == ["cdc"]
 
 
 def test_named_invoices_are_one_batch_job_with_progress(bridge: Bridge) -> None:
@@ -46,20 +33,17 @@ def test_named_invoices_are_one_batch_job_with_progress(bridge: Bridge) -> None:
     assert bridge.accountant("acme").count("Invoice") == 2
 
 
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
+def test_a_wrong_request_fails_with_one_line(bridge: Bridge) -> None:
+    bridge.open("acme")
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"entities": ["orders"]}, "entities: 'orders' is none of customers, items, invoices, payments."),
         ({"organizations": ["nobody"]}, "there is no organization 'nobody'"),
         ({"invoices": ["INV-1"]}, "invoices: name the one organization"),
         ({"organizations": ["acme"], "invoices": ["INV-1"], "push": False}, "invoices: they are pushed where"),
         ({"organizations": ["acme"], "invoices": ["INV-1"]}, "invoices: there is no INV-1 in this organization."),
-    ],
-)
-def test_a_wrong_request_fails_with_one_line(bridge: Bridge, config: dict[str, Any], message: str) -> None:
-    bridge.open("acme")
-    result = bridge.sync(**config)
-    (failure,) = result.get_step_failure_events()
-    assert failure.step_failure_data.user_failure_data is not None
-    assert message in (failure.step_failure_data.user_failure_data.description or "")
+    ]
+    for config, message in wrong:
+        (failure,) = bridge.sync(**config).get_step_failure_events()
+        assert failure.step_failure_data.user_failure_data is not None
+        assert message in (failure.step_failure_data.user_failure_data.description or "")
     assert bridge.sandbox.calls(bridge.realms["acme"]) == []

@@ -46,18 +46,21 @@ def test_a_company_that_cannot_be_reached_is_not_asked_for(bridge: Bridge) -> No
     assert bridge.asked_for() == []
 
 
-@pytest.mark.parametrize("job", ["quickbooks_push", "quickbooks_sync", "__ASSET_JOB"])
-def test_while_a_run_of_the_sync_is_in_flight_no_other_is_asked_for(bridge: Bridge, job: str) -> None:
+def test_while_a_run_of_the_sync_is_in_flight_no_other_is_asked_for(bridge: Bridge) -> None:
     bridge.open("acme", "beta")
-    run = bridge.house.instance.create_run_for_job(
-        bridge.house.defs.resolve_job_def("quickbooks_push"),
-        status=dg.DagsterRunStatus.STARTED,
-        tags={"organization": "acme"},
-        asset_selection=frozenset({dg.AssetKey(["quickbooks", "customers"])}) if job == "__ASSET_JOB" else None,
-    )
-    bridge.house.instance.delete_run(run.run_id)
-    bridge.house.instance.add_run(run._replace(job_name=job, run_config={}))
-    assert bridge.asked_for() == ["beta"]
+    instance = bridge.house.instance
+    for job in ("quickbooks_push", "quickbooks_sync", "__ASSET_JOB"):
+        run = instance.create_run_for_job(
+            bridge.house.defs.resolve_job_def("quickbooks_push"),
+            status=dg.DagsterRunStatus.STARTED,
+            tags={"organization": "acme"},
+            asset_selection=frozenset({dg.AssetKey(["quickbooks", "customers"])}) if job == "__ASSET_JOB" else None,
+        )
+        instance.delete_run(run.run_id)
+        instance.add_run(run._replace(job_name=job, run_config={}))
+        assert bridge.asked_for() == ["beta"]
+        instance.delete_run(run.run_id)
+    assert bridge.asked_for() == ["acme", "beta"]
 
 
 def test_many_are_pushed_in_one_sweep_and_a_broken_one_stops_no_other(
@@ -79,7 +82,9 @@ def test_many_are_pushed_in_one_sweep_and_a_broken_one_stops_no_other(
     assert bridge.asked_for() == []
 
 
-def test_a_schedule_asks_for_each_organization_once_a_day(kept_bridge: Bridge) -> None:
+def test_a_schedule_asks_for_each_organization_once_a_day_and_for_payments_with_their_invoices(
+    kept_bridge: Bridge,
+) -> None:
     bridge = kept_bridge
     bridge.open("acme", "beta")
     bridge.open("alone", connected=False)
@@ -94,15 +99,11 @@ def test_a_schedule_asks_for_each_organization_once_a_day(kept_bridge: Bridge) -
     bridge.age(A_DAY)
     assert len(bridge.schedule_tick().run_requests) == 2
 
-
-def test_payments_come_with_a_look_at_their_invoices(kept_bridge: Bridge) -> None:
-    kept_bridge.open("acme")
-    kept_bridge.age(A_DAY)
-    (request,) = kept_bridge.schedule_tick("quickbooks_payments_daily").run_requests
-    assert request.run_config["ops"]["sync_now"]["config"]["entities"] == ["invoices", "payments"]
-    assert kept_bridge.house.run("quickbooks_sync", config=request.run_config).success
-    assert kept_bridge.schedule_tick("quickbooks_payments_daily").run_requests == []
-    assert len(kept_bridge.schedule_tick("quickbooks_items_daily").run_requests) == 1
+    payments, _ = bridge.schedule_tick("quickbooks_payments_daily").run_requests
+    assert payments.run_config["ops"]["sync_now"]["config"]["entities"] == ["invoices", "payments"]
+    assert bridge.house.run("quickbooks_sync", config=payments.run_config).success
+    assert len(bridge.schedule_tick("quickbooks_payments_daily").run_requests) == 1
+    assert len(bridge.schedule_tick("quickbooks_items_daily").run_requests) == 2
 
 
 def test_a_schedule_passes_over_what_is_in_flight_and_what_failed_three_times(kept_bridge: Bridge) -> None:

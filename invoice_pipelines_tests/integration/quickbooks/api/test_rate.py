@@ -17,6 +17,7 @@ from sqlalchemy import text
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.faults import RealmPaused
 from invoice_pipelines.quickbooks.api.rate import Limiter, Limits
+from invoice_pipelines.quickbooks.connection.realm import Realm
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.sizes import example_count
 
@@ -125,7 +126,9 @@ def test_processes_share_the_turns_and_a_new_one_goes_on_where_they_stand(
     def call(times: int) -> None:
         import time
 
-        limiter = Limiter(database.engine, organization, REALM, limits)  # each has what a process of its own would
+        limiter = Limiter(
+            Realm(database.engine, organization, REALM), limits
+        )  # each has what a process of its own would
         for _ in range(times):
             with limiter.turn(is_batch=False):
                 sent.append(time.monotonic())
@@ -152,7 +155,7 @@ def test_no_more_than_the_allowed_calls_are_under_way_at_once(database: TestData
 
     def call() -> None:
         nonlocal under_way, most
-        limiter = Limiter(database.engine, organization, REALM, limits)
+        limiter = Limiter(Realm(database.engine, organization, REALM), limits)
         for _ in range(2):
             with limiter.turn(is_batch=False):
                 with lock:
@@ -172,7 +175,7 @@ def test_no_more_than_the_allowed_calls_are_under_way_at_once(database: TestData
 
 
 def test_a_company_that_is_not_connected_any_more_gets_no_turn(database: TestDatabase, organization: UUID) -> None:
-    limiter = Limiter(database.engine, organization, REALM, Limits())
+    limiter = Limiter(Realm(database.engine, organization, REALM), Limits())
     with organization_scope(database.engine, organization) as connection:
         connection.execute(
             text("update quickbooks.connection set status = 'needs_reconnect', status_reason = 'Access was lost.'")
@@ -185,7 +188,7 @@ def test_a_company_that_is_not_connected_any_more_gets_no_turn(database: TestDat
 def test_a_call_that_would_wait_too_long_gets_no_turn(database: TestDatabase, organization: UUID) -> None:
     limits = Limits(per_minute=1, per_second=1)
     turns_of(database, organization, limits, [False] * 4)
-    limiter = Limiter(database.engine, organization, REALM, limits)
+    limiter = Limiter(Realm(database.engine, organization, REALM), limits)
     with pytest.raises(RealmPaused, match="are given to other calls"), limiter.turn(is_batch=False):
         pass
     limiter.close()

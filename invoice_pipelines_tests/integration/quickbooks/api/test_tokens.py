@@ -19,8 +19,8 @@ from invoice_pipelines.database import create_app_engine, organization_scope
 from invoice_pipelines.quickbooks.api.client import QuickBooks
 from invoice_pipelines.quickbooks.api.faults import Fault, RealmPaused
 from invoice_pipelines.quickbooks.connection.connections import find_connection
-from invoice_pipelines.quickbooks.connection.rotation import rotate_keys
-from invoice_pipelines.quickbooks.connection.secrets import SecretsError
+from invoice_pipelines.quickbooks.connection.realm import Realm
+from invoice_pipelines.quickbooks.connection.secrets import SecretsError, rotate_keys
 from invoice_pipelines.quickbooks.connection.tokens import TokenKeeper
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
@@ -33,7 +33,7 @@ WORKERS = 20
 
 def keeper(engine: Engine, settings: Settings, organization: UUID) -> TokenKeeper:
     """What each process has of its own."""
-    return TokenKeeper(engine, settings, organization, REALM, httpx.Client())
+    return TokenKeeper(Realm(engine, organization, REALM), settings, httpx.Client())
 
 
 def change(database: TestDatabase, organization: UUID, assignments: str) -> None:
