@@ -16,10 +16,10 @@ from invoice_pipelines.database.access import open_database
 from invoice_pipelines.organizations import find_organization, list_organizations
 from invoice_pipelines.quickbooks.api.client import QuickBooks
 from invoice_pipelines.quickbooks.api.faults import QuickBooksError
+from invoice_pipelines.quickbooks.api.options import ConnectionOptions
 from invoice_pipelines.quickbooks.connection.authorization import LASTS, begin_authorization, finish_authorization
 from invoice_pipelines.quickbooks.connection.connections import (
     Connected,
-    ConnectionOptions,
     change_options,
     confirm_company,
     disconnect,

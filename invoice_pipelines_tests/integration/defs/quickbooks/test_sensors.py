@@ -82,7 +82,7 @@ def test_many_are_pushed_in_one_sweep_and_a_broken_one_stops_no_other(
     assert bridge.asked_for() == []
 
 
-def test_a_schedule_asks_for_each_organization_once_a_day_and_for_payments_with_their_invoices(
+def test_a_schedule_asks_for_each_once_a_day_and_for_payments_with_their_invoices(
     kept_bridge: Bridge,
 ) -> None:
     bridge = kept_bridge

@@ -45,24 +45,25 @@ def connected(database: TestDatabase, organization_id: UUID, realm: str) -> UUID
 def turns_of(database: TestDatabase, organization: UUID, limits: Limits, wanted: list[bool]) -> list[datetime]:
     """The turns that so many calls (True: batches) get, all asked for at the same moment, whatever they wait."""
     with organization_scope(database.engine, organization) as connection:
-        return [
-            connection.execute(
-                text(
-                    """select turn from quickbooks.take_turn(:realm, :is_batch, :per_minute, :per_second, :batches,
-                           :minute, :second, interval '1 day', interval '5 seconds', null)"""
-                ),
-                {
-                    "realm": REALM,
-                    "is_batch": is_batch,
-                    "per_minute": limits.per_minute,
-                    "per_second": limits.per_second,
-                    "batches": limits.batches_per_minute,
-                    "minute": limits.minute_window,
-                    "second": limits.second_window,
-                },
-            ).scalar_one()
-            for is_batch in wanted
-        ]
+        turns = connection.execute(
+            text(
+                """select t.turn from unnest(cast(:wanted as boolean[])) with ordinality w (is_batch, place)
+                   cross join lateral quickbooks.take_turn(
+                       :realm, w.is_batch, :per_minute, :per_second, :batches, :minute, :second,
+                       interval '1 day', interval '5 seconds', null) t
+                   order by w.place"""
+            ),
+            {
+                "wanted": wanted,
+                "realm": REALM,
+                "per_minute": limits.per_minute,
+                "per_second": limits.per_second,
+                "batches": limits.batches_per_minute,
+                "minute": limits.minute_window,
+                "second": limits.second_window,
+            },
+        )
+        return list(turns.scalars())
 
 
 def most_within(turns: list[datetime], window: timedelta) -> int:

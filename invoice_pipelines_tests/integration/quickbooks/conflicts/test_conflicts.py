@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from subprocess import CompletedProcess
+from pathlib import Path
 
 import pytest
 
 from invoice_pipelines.quickbooks.conflicts.conflicts import ConflictError
 from invoice_pipelines.quickbooks.conflicts.decisions import resolve
 from invoice_pipelines.quickbooks.connection.connections import find_connection
-from invoice_pipelines_tests.integration.cli.test_commands import run
+from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Ended, Terminal
 from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides
 
 
@@ -122,29 +122,21 @@ def test_an_edited_value_is_checked(sides: Sides) -> None:
     assert sides.conflicts("open") == [conflict]
 
 
-def test_commands_list_show_and_resolve(sides: Sides) -> None:
+def test_commands_list_show_and_resolve(sides: Sides, tmp_path: Path) -> None:
     ours, theirs, conflict = parked(sides)
     slug = sides.value("select slug from organizations.organization")
+    terminal = Terminal(tmp_path, sides.url.render_as_string(hide_password=False))
 
-    def run_it(*words: str) -> CompletedProcess[str]:
-        return run(
-            sides.ground.settings.home,
-            *("conflicts", *words, "--organization", slug),
-            INVOICE_PIPELINES_DATABASE_URL=_url(sides.url),
-            INVOICE_PIPELINES_DATABASE_OWNER_URL=_url(sides.ground.database.owner_url),
-        )
+    def run(*words: str) -> Ended:
+        return terminal.run("conflicts", *words, "--organization", slug)
 
-    listed = run_it("list")
+    listed = run("list")
     assert str(conflict.id) in listed.stdout, listed.stderr
     assert all(word in listed.stdout for word in ("name", "Ours", "Theirs", "open"))
-    assert "Acme" in run_it("show", str(conflict.id)[-8:]).stdout
-    decided = run_it("resolve", str(conflict.id), "--take", "ours")
+    assert "Acme" in run("show", str(conflict.id)[-8:]).stdout
+    decided = run("resolve", str(conflict.id), "--take", "ours")
     assert (decided.returncode, "is decided: ours" in decided.stdout) == (0, True), decided.stderr
-    assert "No conflict waits" in run_it("list").stdout
+    assert "No conflict waits" in run("list").stdout
     assert "command line" in sides.conflicts()[0].decided_by
     sides.push()
     assert names(sides, ours, theirs) == ("Ours", "Ours")
-
-
-def _url(url) -> str:
-    return url.render_as_string(hide_password=False)
