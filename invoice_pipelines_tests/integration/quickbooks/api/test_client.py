@@ -17,8 +17,8 @@ from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
-
-REALM = "9130001"
+from invoice_pipelines_tests.integration.quickbooks.api.conftest import Office
+from invoice_pipelines_tests.integration.quickbooks.conftest import REALM
 
 
 @pytest.fixture
@@ -34,11 +34,9 @@ def names(pages: Iterator[Page]) -> list[str]:
     return [document["DisplayName"] for page in pages for document in page.documents]
 
 
-def test_an_organization_that_is_not_connected_has_no_client(
-    database: TestDatabase, quickbooks_settings: Settings, make_organization: Callable[[str], UUID]
-) -> None:
+def test_an_organization_that_is_not_connected_has_no_client(newcomer: Office) -> None:
     with pytest.raises(QuickBooksError, match="not connected"):
-        QuickBooks(database.engine, quickbooks_settings, make_organization("acme"))
+        newcomer.client()
 
 
 def test_pages_hold_every_document_once_and_are_read_when_asked_for(quickbooks: QuickBooks, sandbox: Sandbox) -> None:

@@ -8,12 +8,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from invoice_pipelines.accounting.reports import Health
 from invoice_pipelines.database import organization_scope
@@ -21,65 +18,23 @@ from invoice_pipelines.quickbooks.api.client import QuickBooks
 from invoice_pipelines.quickbooks.api.faults import Fault, FaultKind, RealmPaused
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.api.usage import Usage, read_usage
-from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.quickbooks.promises import connection_health
-from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
-from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines_tests.integration.quickbooks.api.conftest import Office
+from invoice_pipelines_tests.integration.quickbooks.conftest import REALM
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 
-REALM = "9130001"
-OTHER = "9130002"
-FAST = Limits(per_minute=10_000, per_second=1_000, minute=timedelta(seconds=3))
-"""A second of the limits lasts 0.05 s, and a pause of a minute 3 s."""
 
-
-@pytest.fixture
-def organization(connected: Callable[..., UUID]) -> UUID:
-    return connected("acme")
-
-
-@pytest.fixture
-def quickbooks(database: TestDatabase, quickbooks_settings: Settings, organization: UUID) -> Iterator[QuickBooks]:
-    with QuickBooks(database.engine, quickbooks_settings, organization, limits=FAST) as client:
-        yield client
-
-
-def events(database: TestDatabase, organization: UUID) -> list[str]:
-    with organization_scope(database.engine, organization) as connection:
-        found = connection.execute(text("select code from quickbooks.event where code <> 'CONNECTED' order by id"))
-        return list(found.scalars())
-
-
-def status(database: TestDatabase, organization: UUID) -> str:
-    with organization_scope(database.engine, organization) as connection:
-        known = find_connection(connection)
-        assert known is not None
-        return known.status
-
-
-def end_pause(database: TestDatabase, organization: UUID, refused_for: timedelta | None = None) -> None:
+def end_pause(office: Office, refused_for: timedelta | None = None) -> None:
     """As if the time had passed."""
-    with organization_scope(database.engine, organization) as connection:
-        connection.execute(
-            text(
-                """update quickbooks.connection
-                   set paused_until = null, access_refused_since = coalesce(now() - cast(:refused_for as interval),
-                                                   access_refused_since)"""
-            ),
-            {"refused_for": refused_for or None},
-        )
+    since = "access_refused_since = coalesce(now() - cast(:refused_for as interval), access_refused_since)"
+    office.change(f"paused_until = null, {since}", refused_for=refused_for or None)
 
 
 def test_a_throttled_call_pauses_its_company_for_a_minute_and_no_other(
-    database: TestDatabase,
-    quickbooks_settings: Settings,
-    sandbox: Sandbox,
-    connected: Callable[..., UUID],
-    quickbooks: QuickBooks,
-    organization: UUID,
+    office: Office, other: Office, sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
-    other = connected("other", OTHER)
     sandbox.faults.inject("THROTTLED", realm=REALM)
     with pytest.raises(RealmPaused) as paused:
         quickbooks.count("Customer")
@@ -88,13 +43,13 @@ def test_a_throttled_call_pauses_its_company_for_a_minute_and_no_other(
     for _ in range(3):
         with (
             pytest.raises(RealmPaused),
-            QuickBooks(database.engine, quickbooks_settings, organization, limits=FAST) as c,
+            office.client() as c,
         ):
             c.count("Customer")
     assert len(sandbox.calls(REALM)) == 1
-    with QuickBooks(database.engine, quickbooks_settings, other, limits=FAST) as unbothered:
+    with other.client() as unbothered:
         assert unbothered.count("Customer") == 0
-    assert events(database, organization) == ["THROTTLED"]
+    assert office.events() == ["THROTTLED"]
     time.sleep(max(0.0, (paused.value.until - datetime.now(UTC)).total_seconds()))
     assert quickbooks.count("Customer") == 0
 
@@ -176,11 +131,10 @@ def test_a_fault_of_the_system_is_tried_once_more_and_then_told(sandbox: Sandbox
 
 
 def test_a_write_that_gets_no_answer_in_time_has_an_unknown_outcome_and_is_not_repeated(
-    database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, organization: UUID
+    office: Office, sandbox: Sandbox
 ) -> None:
-    hasty = quickbooks_settings.model_copy(update={"quickbooks_timeout_seconds": 0.3})
     sandbox.faults.inject("TIME_OUT", operation="create")
-    with QuickBooks(database.engine, hasty, organization, limits=FAST) as quickbooks:
+    with office.client(quickbooks_timeout_seconds=0.3) as quickbooks:
         with pytest.raises(Fault) as fault:
             quickbooks.write("Customer", {"DisplayName": "Acme"}, request_id="acme")
         assert fault.value.kind is FaultKind.UNKNOWN
@@ -190,17 +144,14 @@ def test_a_write_that_gets_no_answer_in_time_has_an_unknown_outcome_and_is_not_r
     assert made["DisplayName"] == "Acme"
 
 
-def test_a_service_that_cannot_be_reached_was_not_asked(
-    database: TestDatabase, quickbooks_settings: Settings, organization: UUID
-) -> None:
-    nowhere = quickbooks_settings.model_copy(update={"quickbooks_api_url": "http://127.0.0.1:9"})
-    with QuickBooks(database.engine, nowhere, organization, limits=FAST) as quickbooks, pytest.raises(Fault) as fault:
+def test_a_service_that_cannot_be_reached_was_not_asked(office: Office) -> None:
+    with office.client(quickbooks_api_url="http://127.0.0.1:9") as quickbooks, pytest.raises(Fault) as fault:
         quickbooks.write("Customer", {"DisplayName": "Acme"}, request_id="acme")
     assert fault.value.kind is FaultKind.RETRY
 
 
 def test_a_process_that_starts_in_the_middle_of_a_minute_keeps_to_the_turns_of_those_before(
-    database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, organization: UUID
+    office: Office, sandbox: Sandbox
 ) -> None:
     sandbox.switches.throttled = True
     sandbox.switches.time_scale = 12
@@ -208,7 +159,7 @@ def test_a_process_that_starts_in_the_middle_of_a_minute_keeps_to_the_turns_of_t
     sandbox.switches.calls_per_second = 12
     limits = Limits(per_minute=12, per_second=12, minute=timedelta(seconds=5))
     for _ in range(2):  # each is a new process to the limiter: it remembers nothing
-        with QuickBooks(database.engine, quickbooks_settings, organization, limits=limits) as quickbooks:
+        with office.client(limits) as quickbooks:
             for _ in range(8):
                 quickbooks.count("Customer")
     assert len(sandbox.calls(REALM)) == 16
@@ -217,15 +168,8 @@ def test_a_process_that_starts_in_the_middle_of_a_minute_keeps_to_the_turns_of_t
 
 @pytest.mark.parametrize("code", ["100", "120", "3100"])
 def test_refused_access_pauses_the_company_and_keeps_its_connection(
-    database: TestDatabase,
-    quickbooks_settings: Settings,
-    sandbox: Sandbox,
-    connected: Callable[..., UUID],
-    quickbooks: QuickBooks,
-    organization: UUID,
-    code: str,
+    office: Office, other: Office, sandbox: Sandbox, quickbooks: QuickBooks, code: str
 ) -> None:
-    other = connected("other", OTHER)
     sandbox.faults.inject("REFUSED", realm=REALM, code=code, times=2)
     with pytest.raises(RealmPaused, match="refuses access") as paused:
         quickbooks.count("Customer")
@@ -233,33 +177,33 @@ def test_refused_access_pauses_the_company_and_keeps_its_connection(
     with pytest.raises(RealmPaused, match="refuses access"):
         quickbooks.count("Customer")
     assert len(sandbox.calls(REALM)) == 2  # the second with a new token; none while it is paused
-    assert status(database, organization) == "connected"
-    assert events(database, organization) == ["ACCESS_REFUSED"]
-    with QuickBooks(database.engine, quickbooks_settings, other, limits=FAST) as unbothered:
+    assert office.status == "connected"
+    assert office.events() == ["ACCESS_REFUSED"]
+    with other.client() as unbothered:
         assert unbothered.count("Customer") == 0
-    end_pause(database, organization)
+    end_pause(office)
     assert quickbooks.count("Customer") == 0
-    assert events(database, organization) == ["ACCESS_REFUSED", "ACCESS_RETURNED"]
+    assert office.events() == ["ACCESS_REFUSED", "ACCESS_RETURNED"]
 
 
 def test_access_that_was_taken_away_stops_the_company_until_a_person_connects_it_again(
-    database: TestDatabase, sandbox: Sandbox, quickbooks: QuickBooks, organization: UUID
+    office: Office, sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
     sandbox.oauth.revoke_all(REALM)
     for _ in range(2):
         with pytest.raises(RealmPaused, match="quickbooks connect"):
             quickbooks.count("Customer")
-    assert status(database, organization) == "needs_reconnect"
-    assert events(database, organization) == ["NEEDS_RECONNECT"]
+    assert office.status == "needs_reconnect"
+    assert office.events() == ["NEEDS_RECONNECT"]
 
 
 def test_a_refusal_that_lasts_is_tried_less_often_and_is_shown_as_broken(
-    database: TestDatabase, sandbox: Sandbox, quickbooks: QuickBooks, organization: UUID
+    office: Office, sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
     sandbox.faults.inject("UNAUTHORIZED", times=None)
     pauses = []
     for hours in (0, 2, 30):
-        end_pause(database, organization, refused_for=timedelta(hours=hours))
+        end_pause(office, refused_for=timedelta(hours=hours))
         with pytest.raises(RealmPaused) as paused:
             quickbooks.count("Customer")
         assert paused.value.until is not None
@@ -267,40 +211,38 @@ def test_a_refusal_that_lasts_is_tried_less_often_and_is_shown_as_broken(
     assert pauses[0] < timedelta(minutes=2)
     assert timedelta(minutes=55) < pauses[1] <= timedelta(hours=1)
     assert timedelta(minutes=55) < pauses[2] <= timedelta(hours=1)
-    assert status(database, organization) == "connected"  # new tokens are given, so the grant lives
-    with organization_scope(database.engine, organization) as connection:
+    assert office.status == "connected"  # new tokens are given, so the grant lives
+    with organization_scope(office.database.engine, office.id) as connection:
         health = connection_health(connection, "acme")
     assert health.health is Health.BROKEN
     assert health.why is not None
     assert "quickbooks connect acme" in health.why
 
 
-def test_new_tokens_that_are_refused_for_hours_end_the_connection(
-    database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, organization: UUID
-) -> None:
+def test_new_tokens_that_are_refused_for_hours_end_the_connection(office: Office, sandbox: Sandbox) -> None:
     sandbox.oauth.expire(REALM)
     sandbox.oauth.refusal = "access_denied"
-    with QuickBooks(database.engine, quickbooks_settings, organization, limits=FAST) as quickbooks:
+    with office.client() as quickbooks:
         with pytest.raises(RealmPaused) as paused:
             quickbooks.count("Customer")
         assert paused.value.until is not None
-        assert status(database, organization) == "connected"
-        end_pause(database, organization, refused_for=timedelta(hours=7))
+        assert office.status == "connected"
+        end_pause(office, refused_for=timedelta(hours=7))
         with pytest.raises(RealmPaused, match="quickbooks connect"):
             quickbooks.count("Customer")
-    assert status(database, organization) == "needs_reconnect"
+    assert office.status == "needs_reconnect"
 
 
 def test_an_ended_subscription_pauses_the_company_and_keeps_its_connection(
-    database: TestDatabase, sandbox: Sandbox, quickbooks: QuickBooks, organization: UUID
+    office: Office, sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
     sandbox.faults.inject("REFUSED", code="6190")
     with pytest.raises(RealmPaused) as paused:
         quickbooks.count("Customer")
     assert paused.value.until is not None
     assert paused.value.until > datetime.now(UTC) + timedelta(hours=1)
-    assert status(database, organization) == "connected"
-    assert events(database, organization) == ["SUBSCRIPTION_ENDED"]
+    assert office.status == "connected"
+    assert office.events() == ["SUBSCRIPTION_ENDED"]
 
 
 def test_a_token_that_ends_before_a_batch_is_refreshed_and_the_batch_sent_as_it_was(
@@ -317,27 +259,23 @@ def test_a_token_that_ends_before_a_batch_is_refreshed_and_the_batch_sent_as_it_
 
 
 def test_a_token_that_is_refused_when_it_is_new_pauses_the_company_instead_of_refreshing_for_ever(
-    database: TestDatabase, sandbox: Sandbox, quickbooks: QuickBooks, organization: UUID
+    office: Office, sandbox: Sandbox, quickbooks: QuickBooks
 ) -> None:
     sandbox.faults.inject("UNAUTHORIZED", times=2)
     for _ in range(3):
         with pytest.raises(RealmPaused):
             quickbooks.count("Customer")
     assert len(sandbox.calls("", "token")) == 1
-    assert status(database, organization) == "connected"
-    end_pause(database, organization)
+    assert office.status == "connected"
+    end_pause(office)
     assert quickbooks.count("Customer") == 0
 
 
 def test_every_call_is_counted_and_leaves_a_line_with_its_intuit_tid(
-    database: TestDatabase,
-    quickbooks_settings: Settings,
-    sandbox: Sandbox,
-    organization: UUID,
-    caplog: pytest.LogCaptureFixture,
+    office: Office, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="invoice_pipelines.quickbooks.api.transport")
-    with QuickBooks(database.engine, quickbooks_settings, organization, limits=FAST) as quickbooks:
+    with office.client() as quickbooks:
         quickbooks.count("Customer")
         quickbooks.write("Customer", {"DisplayName": "Acme"}, request_id="acme")
         quickbooks.batch('{"BatchItemRequest":[{"bId":"1","Query":"select * from Item"}]}', "batch")
@@ -345,7 +283,7 @@ def test_every_call_is_counted_and_leaves_a_line_with_its_intuit_tid(
             quickbooks.read("Customer", "999")
         sandbox.faults.inject("THROTTLED", seconds=1)
         quickbooks.count("Customer")
-    with organization_scope(database.engine, organization) as connection:
+    with organization_scope(office.database.engine, office.id) as connection:
         used = read_usage(connection, datetime.now(UTC) - timedelta(hours=1), REALM)
     assert used == Usage(calls=6, batches=1, reads=2, throttled=1, faults=1)
     lines = [record.message for record in caplog.records if record.message.startswith("quickbooks ")]
@@ -358,7 +296,7 @@ def test_every_call_is_counted_and_leaves_a_line_with_its_intuit_tid(
 @pytest.mark.alone
 @pytest.mark.parametrize("window", ["sliding", "fixed"])
 def test_full_speed_is_at_least_98_percent_of_the_limit_without_a_single_refusal(
-    database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, organization: UUID, window: str
+    office: Office, sandbox: Sandbox, window: str
 ) -> None:
     """A minute lasts 12 s here, and four senders do what they can for a little more than one.
 
@@ -372,7 +310,7 @@ def test_full_speed_is_at_least_98_percent_of_the_limit_without_a_single_refusal
     body = '{"BatchItemRequest":[{"bId":"1","Query":"select count(*) from Item"}]}'
     wanted = iter(range(41))
 
-    with QuickBooks(database.engine, quickbooks_settings, organization, limits=limits) as quickbooks:
+    with office.client(limits) as quickbooks:
 
         def send() -> None:
             for number in wanted:
@@ -393,28 +331,25 @@ def test_full_speed_is_at_least_98_percent_of_the_limit_without_a_single_refusal
 @only_at_full_size
 @pytest.mark.slow
 @pytest.mark.alone
-def test_processes_share_one_limit_and_one_refresh(
-    database: TestDatabase, quickbooks_settings: Settings, sandbox: Sandbox, organization: UUID
-) -> None:
+def test_processes_share_one_limit_and_one_refresh(office: Office, sandbox: Sandbox) -> None:
     sandbox.switches.throttled = True
     sandbox.switches.time_scale = 5
-    with organization_scope(database.engine, organization) as connection:
-        connection.execute(text("update quickbooks.connection set access_token_expires_at = now()"))
-    keys, secret = quickbooks_settings.encryption_keys, quickbooks_settings.quickbooks_client_secret
+    office.let_access_end()
+    keys, secret = office.settings.encryption_keys, office.settings.quickbooks_client_secret
     assert keys is not None
     assert secret is not None
     environment = {
         **os.environ,
-        "DAGSTER_HOME": str(quickbooks_settings.home),
+        "DAGSTER_HOME": str(office.settings.home),
         "INVOICE_PIPELINES_ENCRYPTION_KEYS": keys.get_secret_value(),
         "INVOICE_PIPELINES_QUICKBOOKS_CLIENT_ID": "client",
         "INVOICE_PIPELINES_QUICKBOOKS_CLIENT_SECRET": secret.get_secret_value(),
         "INVOICE_PIPELINES_QUICKBOOKS_API_URL": sandbox.url,
-        "INVOICE_PIPELINES_QUICKBOOKS_TOKEN_URL": quickbooks_settings.quickbooks_token_url,
+        "INVOICE_PIPELINES_QUICKBOOKS_TOKEN_URL": office.settings.quickbooks_token_url,
     }
-    url = database.app_url.render_as_string(hide_password=False)
+    url = office.database.app_url.render_as_string(hide_password=False)
     module = "invoice_pipelines_tests.integration.quickbooks.api.worker"
-    command = [sys.executable, "-m", module, url, str(organization)]
+    command = [sys.executable, "-m", module, url, str(office.id)]
     workers = [subprocess.Popen([*command, name, "20"], env=environment, cwd=PROJECT) for name in ("a", "b", "c")]
     assert [worker.wait(120) for worker in workers] == [0, 0, 0]
     assert len({call.request_id for call in sandbox.calls(REALM, "batch")}) == 60
