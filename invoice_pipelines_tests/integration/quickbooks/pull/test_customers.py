@@ -212,6 +212,8 @@ def test_a_name_that_a_customer_has_there_is_linked_or_asked_about(sides: Sides)
     asked = {conflict.kind: conflict for conflict in sides.conflicts("open")}
     assert asked["ambiguous"].quickbooks_id == asked["name_in_use"].quickbooks_id == mail["Id"]
     assert not sides.rows("select * from quickbooks.mapping where local_id = :id", id=other)
+    failed = sides.value("select error_code from public.qbo_sync_queue where entity_id = :id", id=str(other))
+    assert failed == "NAME_IN_USE"
     sides.edit("customer", other, email="THEIRS@mail.example")
     sides.pull("customer", full=True)
     assert (sides.ours(mail["Id"]), sides.conflicts("open")) == (other, [])
@@ -254,7 +256,7 @@ def test_a_name_that_a_vendor_has_there_gets_a_suffix_that_never_comes_back(side
     sides.push()
     theirs = sides.theirs(record)
     assert sides.there.document("Customer", theirs)["DisplayName"] == "Acme (C)"
-    assert sides.rows("select code from quickbooks.event where code like 'NAME%'")
+    assert sides.events("NAME_SUFFIXED")
     sides.there.edit("Customer", theirs, Notes="x")
     sides.pull("customer")
     assert sides.customer(record).name == "Acme"
@@ -338,6 +340,7 @@ def test_a_customer_with_a_balance_stays_active_there_and_that_is_told_once(side
     sides.edit("customer", ours, is_active=False)
     sides.push()
     assert sides.there.document("Customer", theirs)["Active"] is True
+    assert sides.queued() == []
     told = sides.rows("select * from quickbooks.event where local_id = :id and code like 'DEACTIVATION%'", id=ours)
     assert len(told) == 1
     sides.there.edit("Customer", theirs, Notes="x")

@@ -24,14 +24,19 @@ def batches(house: House, entity: str = "Invoice") -> list[tuple[str, bytes]]:
     ]
 
 
+def sent_without_answer(house: House, fault: Fault = Fault.LOSE_ANSWER) -> UUID:
+    """An invoice that was sent as often as a turn does that."""
+    invoice = house.issue()
+    house.push(CUSTOMER)
+    house.sandbox.faults.inject(fault, operation="batch", times=resending.SENT_AT_ONCE)
+    assert house.push().created == 0
+    return invoice
+
+
 def test_an_answer_lost_after_the_invoice_was_made_is_asked_for_again_and_makes_no_second_one(
     house: House,
 ) -> None:
-    invoice = house.issue()
-    house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
-
-    assert house.push().created == 0
+    invoice = sent_without_answer(house)
     assert house.mappings() == 0
     assert len(house.invoices()) == 1
     house.again()
@@ -45,10 +50,7 @@ def test_an_answer_lost_after_the_invoice_was_made_is_asked_for_again_and_makes_
 
 
 def test_a_forgotten_request_is_looked_up_and_adopted_on_a_full_match_only(house: House) -> None:
-    invoice = house.issue()
-    house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
-    house.push()
+    invoice = sent_without_answer(house)
     forget(house)
 
     house.push()
@@ -60,10 +62,7 @@ def test_a_forgotten_request_is_looked_up_and_adopted_on_a_full_match_only(house
 
 
 def test_a_forgotten_request_that_did_nothing_is_made_anew(house: House) -> None:
-    invoice = house.issue()
-    house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.DROP, operation="batch", times=resending.SENT_AT_ONCE)
-    house.push()
+    invoice = sent_without_answer(house, Fault.DROP)
     forget(house)
 
     house.push()
@@ -73,10 +72,7 @@ def test_a_forgotten_request_that_did_nothing_is_made_anew(house: House) -> None
 
 
 def test_an_invoice_with_our_mark_that_is_otherwise_different_is_for_a_person(house: House) -> None:
-    house.issue()
-    house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
-    house.push()
+    sent_without_answer(house)
     (there,) = house.invoices()
     other = house.there.customer("Somebody else")
     house.there.edit("Invoice", there["Id"], CustomerRef={"value": other["Id"]})
@@ -205,10 +201,7 @@ def test_an_invoice_that_is_queued_twice_is_sent_once_by_two_workers(house: Hous
 def test_what_was_stored_is_sent_as_it_was_after_a_new_version_writes_documents_otherwise(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    invoice = house.issue()
-    house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
-    house.push()
+    invoice = sent_without_answer(house)
     house.again()
     monkeypatch.setattr(
         "invoice_pipelines.quickbooks.push.composing.invoice_document", lambda *_, **__: {"Other": True}
@@ -229,10 +222,7 @@ def test_what_was_stored_is_sent_as_it_was_after_a_new_version_writes_documents_
 
 def test_a_company_that_counts_by_itself_gets_no_number_and_its_own_is_kept(opened: Opener) -> None:
     house = opened(custom_txn_numbers=False)
-    invoice = house.issue()
-    house.push(CUSTOMER)
-    house.sandbox.faults.inject(Fault.LOSE_ANSWER, operation="batch", times=resending.SENT_AT_ONCE)
-    house.push()
+    invoice = sent_without_answer(house)
     forget(house)
 
     house.push()

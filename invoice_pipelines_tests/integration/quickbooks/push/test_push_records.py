@@ -115,41 +115,6 @@ def test_a_name_that_quickbooks_does_not_take_is_cleaned_and_does_not_come_back(
     assert house.push(CUSTOMER).updated == 0
 
 
-def test_a_customer_that_a_vendor_has_the_name_of_gets_a_suffix(house: House) -> None:
-    house.there.vendor("Both GmbH")
-    customer = house.desk.customer(name="Both GmbH")
-
-    assert house.push(CUSTOMER).created == 1
-
-    (there,) = house.there.documents("Customer")
-    assert there["DisplayName"] == "Both GmbH (C)"
-    assert "NAME_SUFFIXED" in house.codes()
-    assert house.mapping(customer).snapshot["name"] == "Both GmbH"
-    assert house.mapping(customer).snapshot["theirs"]["name"] == "Both GmbH (C)"
-
-
-def test_a_customer_that_is_there_already_is_linked_by_name_and_email(house: House) -> None:
-    there = house.there.customer("same gmbh", PrimaryEmailAddr={"Address": "a@same.example"})
-    customer = house.desk.customer(name="Same GmbH", email="a@same.example")
-
-    house.push(CUSTOMER)
-
-    assert len(house.there.documents("Customer")) == 1
-    assert house.mapping(customer).quickbooks_id == there["Id"]
-
-
-def test_a_customer_of_that_name_with_another_email_is_for_a_person(house: House) -> None:
-    house.there.customer("Same GmbH", PrimaryEmailAddr={"Address": "other@same.example"})
-    customer = house.desk.customer(name="Same GmbH", email="a@same.example")
-
-    report = house.push(CUSTOMER)
-
-    assert report.failed == 1
-    assert len(house.there.documents("Customer")) == 1
-    assert house.entry(customer).error_code == "NAME_IN_USE"
-    assert house.conflicts()
-
-
 def test_an_inactive_customer_of_that_name_comes_back(house: House) -> None:
     house.sandbox.switches.inactive_keeps_name = True
     there = house.there.customer("Back GmbH")
@@ -161,19 +126,3 @@ def test_an_inactive_customer_of_that_name_comes_back(house: House) -> None:
     assert house.mapping(customer).quickbooks_id == there["Id"]
     assert house.there.document("Customer", there["Id"])["Active"] is True
     assert house.there.document("Customer", there["Id"])["DisplayName"] == "Back GmbH"
-
-
-def test_a_customer_with_a_balance_stays_active_there_and_is_not_asked_about_again(house: House) -> None:
-    invoice = house.issue()
-    house.push()
-    assert house.mapping(invoice)
-    house.desk.rows("update billing.customer set is_active = false, phone = '1'")
-
-    house.push(CUSTOMER)
-    house.again()
-
-    (there,) = house.there.documents("Customer")
-    assert there["Active"] is True
-    assert there["PrimaryPhone"]["FreeFormNumber"] == "1"
-    assert "DEACTIVATION_REFUSED" in house.codes()
-    assert house.push(CUSTOMER).done == 0
