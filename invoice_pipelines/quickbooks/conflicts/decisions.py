@@ -17,7 +17,8 @@ from invoice_pipelines.quickbooks.api.countries import alpha_2
 from invoice_pipelines.quickbooks.conflicts.conflicts import Conflict, ConflictError, find_conflict
 from invoice_pipelines.quickbooks.connection.connections import Connected
 from invoice_pipelines.quickbooks.events import record_event
-from invoice_pipelines.quickbooks.pull import customers, items
+from invoice_pipelines.quickbooks.pull import applying
+from invoice_pipelines.quickbooks.pull.kinds import RECORD_KINDS
 from invoice_pipelines.quickbooks.records.fields import RECORDS, load_rows, price, store_fields
 from invoice_pipelines.quickbooks.records.mappings import load_mappings, save_mappings
 from invoice_pipelines.quickbooks.records.merge import Value
@@ -152,8 +153,8 @@ def _decide_record(
         local_id = _candidate(conflict, link)
         if local_id in load_mappings(connection, connected.realm_id, conflict.entity_type, [local_id]):
             raise ConflictError("that record is linked to another one of QuickBooks already")
-    apply = customers.apply if conflict.entity_type is EntityType.CUSTOMER else items.apply
-    apply(
+    applying.apply(
+        RECORD_KINDS[conflict.entity_type],
         connection,
         connected,
         [conflict.theirs],

@@ -1,6 +1,6 @@
 """How customers and items that were read become records here: merged, linked or made, a chunk at a time.
 
-What the two differ in is a `Kind` (see `customers` and `items`). A chunk is a fixed number of statements, whatever its
+What the two differ in is a `Kind` (see `kinds`). A chunk is a fixed number of statements, whatever its
 size; what is decided in between is decided on values, by `merge`. It all happens in the transaction of the connection,
 with the mappings and our rows locked, so that an edit made here meanwhile comes before it or after it.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -224,17 +224,14 @@ class _Chunk:
 
     def _ask_which(self, remote: Remote, candidates: Sequence[Candidate]) -> None:
         named = ", ".join(candidate.key for candidate in candidates[:5])
-        self._conflicts.append(
-            NewConflict(
-                self._entity,
-                "ambiguous",
-                f"{remote.fields['name']} of QuickBooks may be {named}, or another {self._entity}: say which.",
-                quickbooks_id=remote.quickbooks_id,
-                ours=[{"id": c.id, self._record.key: c.key, "name": c.name, "email": c.email} for c in candidates],
-                theirs=remote.document,
-                theirs_changed_at=remote.updated_at,
-                sync_token=remote.sync_token,
-            )
+        message = f"{remote.fields['name']} of QuickBooks may be {named}, or another {self._entity}: say which."
+        self._ask(
+            "ambiguous",
+            message,
+            remote,
+            ours=[{"id": c.id, self._record.key: c.key, "name": c.name, "email": c.email} for c in candidates],
+            theirs=remote.document,
+            theirs_changed_at=remote.updated_at,
         )
 
     def _merge_all(self, entries: Sequence[tuple[Remote, UUID, Mapping[str, Any]]]) -> None:
@@ -296,10 +293,13 @@ class _Chunk:
         if "sku" in apply and not self._takes_key(local_id, row["sku"], str(theirs["sku"])):
             apply.discard("sku")
             kept["sku"], forms["sku"] = ours["sku"], theirs["sku"]
-            self._say_sku_taken(local_id, remote)
+            sku = remote.fields["sku"]
+            message = f"{remote.fields['name']} has the SKU {sku} in QuickBooks, which another item has here."
+            self._ask("sku_taken", message, remote, local_id, field="sku", theirs=sku)
         elif "sku" in ours and "sku" not in forms:
             self._settled.setdefault("sku_taken", []).append((local_id, "sku"))
-        self._conflicts.extend(self._field_conflict(local_id, remote, conflict) for conflict in found.values())
+        for conflict in found.values():
+            self._note_conflict(local_id, remote, conflict)
         changes = {name: theirs[name] for name in apply}
         if changes:
             self._fields.setdefault(local_id, {}).update(changes)
@@ -361,37 +361,16 @@ class _Chunk:
         if ours["item_type"] == theirs["item_type"]:
             self._settled.setdefault("item_type", []).append((local_id, "item_type"))
             return
-        self._conflicts.append(
-            NewConflict(
-                self._entity,
-                "item_type",
-                f"Item {ours['sku']} is {_TYPES[str(ours['item_type'])]} here and "
-                f"{_TYPES[str(theirs['item_type'])]} in QuickBooks: change one of them.",
-                local_id=local_id,
-                quickbooks_id=remote.quickbooks_id,
-                field="item_type",
-                ours=ours["item_type"],
-                theirs=theirs["item_type"],
-                sync_token=remote.sync_token,
-            )
-        )
+        here, there = ours["item_type"], theirs["item_type"]
+        types = f"{_TYPES[str(here)]} here and {_TYPES[str(there)]} in QuickBooks"
+        message = f"Item {ours['sku']} is {types}: change one of them."
+        self._ask("item_type", message, remote, local_id, field="item_type", ours=here, theirs=there)
 
-    def _say_sku_taken(self, local_id: UUID, remote: Remote) -> None:
-        sku = remote.fields["sku"]
-        self._conflicts.append(
-            NewConflict(
-                self._entity,
-                "sku_taken",
-                f"{remote.fields['name']} has the SKU {sku} in QuickBooks, which another item has here.",
-                local_id=local_id,
-                quickbooks_id=remote.quickbooks_id,
-                field="sku",
-                theirs=sku,
-                sync_token=remote.sync_token,
-            )
-        )
+    def _ask(self, kind: str, message: str, remote: Remote, local_id: UUID | None = None, **values: Any) -> None:
+        values |= {"quickbooks_id": remote.quickbooks_id, "sync_token": remote.sync_token}
+        self._conflicts.append(NewConflict(self._entity, kind, message, local_id, **values))
 
-    def _field_conflict(self, local_id: UUID, remote: Remote, conflict: FieldConflict) -> NewConflict:
+    def _note_conflict(self, local_id: UUID, remote: Remote, conflict: FieldConflict) -> None:
         rule = self._rules.get(conflict.field, "merge")
         by = f"rule: {conflict.field}" if rule != "merge" else f"policy: {self._connected.options.conflict_policy}"
         outcome = {
@@ -399,23 +378,12 @@ class _Chunk:
             "theirs": "that of QuickBooks counts",
             None: "a person decides",
         }[conflict.winner]
-        return NewConflict(
-            self._entity,
-            "field",
+        message = (
             f"{conflict.field} of {remote.fields['name']} is {_shown(conflict.ours)} here and "
-            f"{_shown(conflict.theirs)} in QuickBooks: {outcome}.",
-            local_id=local_id,
-            quickbooks_id=remote.quickbooks_id,
-            field=conflict.field,
-            base=conflict.base,
-            ours=conflict.ours,
-            theirs=conflict.theirs,
-            ours_changed_at=conflict.ours_changed_at,
-            theirs_changed_at=conflict.theirs_changed_at,
-            winner=conflict.winner,
-            decided_by=by if conflict.winner else None,
-            sync_token=remote.sync_token,
+            f"{_shown(conflict.theirs)} in QuickBooks: {outcome}."
         )
+        decided_by = by if conflict.winner else None
+        self._ask("field", message, remote, local_id, **asdict(conflict), decided_by=decided_by)
 
     def _event(
         self, code: str, message: str, local_id: UUID, quickbooks_id: str, detail: Mapping[str, Any] | None = None

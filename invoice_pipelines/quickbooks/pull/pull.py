@@ -28,7 +28,7 @@ from invoice_pipelines.quickbooks.connection.connections import company_is_old
 from invoice_pipelines.quickbooks.events import record_event
 from invoice_pipelines.quickbooks.invoices import drift
 from invoice_pipelines.quickbooks.payments import payments
-from invoice_pipelines.quickbooks.pull import customers, items
+from invoice_pipelines.quickbooks.pull import applying, kinds
 from invoice_pipelines.quickbooks.pull.quarantine import POISON, Unreadable
 from invoice_pipelines.quickbooks.pull.reading import SOURCES, known_after, read_on
 from invoice_pipelines.quickbooks.pull.state import (
@@ -285,10 +285,11 @@ class _Pull:
         connected = self._connected
         if not documents and not deleted and not merged:
             return Applied()
-        if source == "Customer":
-            return customers.apply(connection, connected, documents, deleted, server_time=server_time, merged=merged)
-        if source == "Item":
-            return items.apply(connection, connected, documents, deleted, server_time=server_time)
+        if source in ("Customer", "Item"):
+            kind = kinds.RECORD_KINDS[EntityType(source.lower())]
+            return applying.apply(
+                kind, connection, connected, documents, deleted, server_time=server_time, merged=merged
+            )
         if source == "Invoice":
             return drift.apply(connection, connected, documents, deleted, server_time=server_time)
         return payments.apply(
@@ -299,7 +300,7 @@ class _Pull:
         """What is looked at at the end of each pull, although nothing was read about it."""
         if entity is EntityType.ITEM:
             return Applied(
-                conflicts=(taken_back := items.take_back_prices(connection, self._connected)), updated=taken_back
+                conflicts=(taken_back := kinds.take_back_prices(connection, self._connected)), updated=taken_back
             )
         if entity is EntityType.PAYMENT:
             return payments.apply_waiting(connection, self._connected)
@@ -315,12 +316,8 @@ class _Pull:
         inactive += [tombstone.quickbooks_id for tombstone in deleted]
         if not inactive:
             return _MergedCustomers()
-        invoices_of = self._in_scope(
-            lambda connection: customers.invoices_of_inactive(connection, self._realm, inactive)
-        )
-        into = customers.survivors(
-            invoices_of, self._by_id("Invoice", [i for ids in invoices_of.values() for i in ids])
-        )
+        invoices_of = self._in_scope(lambda connection: kinds.invoices_of_inactive(connection, self._realm, inactive))
+        into = kinds.survivors(invoices_of, self._by_id("Invoice", [i for ids in invoices_of.values() for i in ids]))
         read = {str(document.get("Id")) for document in documents}
         missing = sorted(set(into.values()) - read)
         return _MergedCustomers(into, self._by_id("Customer", missing))

@@ -1,7 +1,7 @@
 """What the answer to an operation means: it is done, refused for good, or to be decided anew.
 
 Where an answer leaves that open, QuickBooks is asked: which record has the name, which invoice the number, what became
-of a record. Nothing is written here but what that reading brings (`customers.apply`); the rest is recorded in one
+of a record. Nothing is written here but what that reading brings (`applying.apply`); the rest is recorded in one
 transaction by `record`.
 """
 
@@ -28,7 +28,8 @@ from invoice_pipelines.quickbooks.invoices.answers import (
     refusal_in_words,
 )
 from invoice_pipelines.quickbooks.invoices.document import invoice_snapshot, is_ours
-from invoice_pipelines.quickbooks.pull import customers, items
+from invoice_pipelines.quickbooks.pull import applying
+from invoice_pipelines.quickbooks.pull.kinds import RECORD_KINDS
 from invoice_pipelines.quickbooks.push.batches import ENTITY_NAMES, Batch, Ended, Operation, end_operations
 from invoice_pipelines.quickbooks.push.composing import WAITS, Hints
 from invoice_pipelines.quickbooks.push.looking_up import (
@@ -300,9 +301,9 @@ class Settler:
 
     def _apply(self, document: Mapping[str, Any]) -> None:
         """Merges what QuickBooks has of a record into ours, and links it by the exact rule."""
-        applier = customers if self._entity is EntityType.CUSTOMER else items
+        kind = RECORD_KINDS[self._entity]
         with self._scope() as connection:
-            applier.apply(connection, self._connected, [document], [], server_time=datetime.now(UTC))
+            applying.apply(kind, connection, self._connected, [document], [], server_time=datetime.now(UTC))
 
     def _mapping(self, operation: Operation) -> Mapped | None:
         with self._scope() as connection:

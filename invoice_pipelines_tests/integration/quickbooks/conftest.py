@@ -93,10 +93,11 @@ def connected(
 def opened(
     database: TestDatabase, sandbox: Sandbox, quickbooks_settings: Settings, connected: Callable[..., UUID]
 ) -> Opener:
-    """Opens a house; its slug, its realm and the fields of `Company` may be given."""
+    """Opens a house that calls in turn; its slug, its realm and the fields of `Company` may be given."""
+    in_turn = quickbooks_settings.model_copy(update={"quickbooks_parallel_calls": 1})
 
     def open_one(*names: str, **company: Any) -> House:
-        return open_house(database, sandbox, quickbooks_settings, connected, *names, **company)
+        return open_house(database, sandbox, in_turn, connected, *names, **company)
 
     return open_one
 

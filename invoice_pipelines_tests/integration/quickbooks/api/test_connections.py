@@ -47,7 +47,7 @@ def test_a_person_allows_the_connection_on_a_page_and_the_company_is_read(newcom
 
 def test_a_state_is_good_once_for_its_organization_and_person_and_some_minutes(newcomer: Office, other: Office) -> None:
     newcomer.sandbox.add_company(REALM)
-    address = allow(begin(newcomer))
+    address = allow(begin(newcomer), realm=REALM)
     for office, given, person in (
         (other, address, "Ada"),
         (newcomer, address, "Eve"),
@@ -61,7 +61,7 @@ def test_a_state_is_good_once_for_its_organization_and_person_and_some_minutes(n
     with pytest.raises(QuickBooksError, match="open request"):
         finish(newcomer, address)
 
-    late = allow(begin(newcomer))
+    late = allow(begin(newcomer), realm=REALM)
     with newcomer.database.superuser.begin() as connection:
         connection.execute(text("update quickbooks.authorization_request set expires_at = now()"))
         stored = str(connection.execute(text("select * from quickbooks.authorization_request")).all())

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.quickbooks.connection.connections import find_connection
-from invoice_pipelines.quickbooks.pull import customers
+from invoice_pipelines.quickbooks.pull import applying
+from invoice_pipelines.quickbooks.pull.kinds import RECORD_KINDS
 from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault
 from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides
@@ -36,7 +37,10 @@ def test_what_is_not_known_of_a_document_is_tolerated(sides: Sides) -> None:
             "CustomField": [{"x": 1}],
             "NewThing": {"of": "2027"},
         }
-        applied = customers.apply(connection, connected, [document, document], [], server_time=datetime.now(UTC))
+        now = datetime.now(UTC)
+        applied = applying.apply(
+            RECORD_KINDS[CUSTOMER], connection, connected, [document, document], [], server_time=now
+        )
     assert (applied.created, applied.quarantined) == (1, 0)
     assert sides.customer(sides.ours("7")).country_code == "DE"  # that of the company, as theirs cannot be read
     assert sides.pull("customer")[CUSTOMER].finished  # an answer without any Customer

@@ -20,9 +20,10 @@ from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House, 
 @pytest.fixture
 def house(opened: Opener) -> House:
     house = opened()
+    side_by_side = house.settings.model_copy(update={"quickbooks_parallel_calls": 4})
     house.sandbox.switches.shuffled_batches = False
     house.there.customer("Somebody else")
-    return house
+    return House(house.desk, house.sandbox, side_by_side, house.realm)
 
 
 def issue(house: House, *prices: int) -> list[UUID]:
