@@ -40,7 +40,17 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
     for document in organization["documents"]
 ]
 pytestmark = pytest.mark.xdist_group("examples")  # all are read once, not once in each process
-BY_FILE = [pytest.param(slug, document, id=f"{slug}-{document['file']}") for slug, document in DOCUMENTS]
+MORE_PICTURES = ("fax", "photo", "photo of a receipt")
+"""Kinds that take seconds to recognize; a scan is read by the default tests as well, and all of them by `make demo`."""
+BY_FILE = [
+    pytest.param(
+        slug,
+        document,
+        id=f"{slug}-{document['file']}",
+        marks=[pytest.mark.slow] if document["kind"] in MORE_PICTURES else [],
+    )
+    for slug, document in DOCUMENTS
+]
 
 
 def content_of(data: bytes) -> object:
@@ -148,13 +158,15 @@ class Outcome:
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> dict[tuple[str, str], Outcome]:
-    """What reading and validation make of all documents, taken up in the order of their names."""
+def outcomes(request: pytest.FixtureRequest) -> dict[tuple[str, str], Outcome]:
+    """What reading and validation make of the documents that this run asks for, in the order of their names."""
+    cases = [getattr(item, "callspec", None) for item in request.session.items if item.path == request.path]
+    asked = {case.params["document"]["file"] for case in cases if case is not None}
     with SharedRecognizer(EngineSpec("rapidocr", threads=2), 1) as ocr:
-        return all_outcomes(Aids(pages_read_now(ocr)))
+        return all_outcomes(Aids(pages_read_now(ocr)), asked)
 
 
-def all_outcomes(aids: Aids) -> dict[tuple[str, str], Outcome]:
+def all_outcomes(aids: Aids, asked: set[str]) -> dict[tuple[str, str], Outcome]:
     found: dict[tuple[str, str], Outcome] = {}
     for organization in EXPECTED["organizations"]:
         slug = organization["slug"]
@@ -163,6 +175,8 @@ def all_outcomes(aids: Aids) -> dict[tuple[str, str], Outcome]:
         accounts: dict[str | None, list[str]] = {}
         for file in sorted((EXAMPLES / slug).iterdir()):
             data = file.read_bytes()
+            if file.name not in asked:
+                continue
             if hashlib.sha256(data).digest() in seen:
                 found[slug, file.name] = Outcome("DUPLICATE", frozenset(), frozenset())
                 continue

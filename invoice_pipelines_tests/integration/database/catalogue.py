@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,69 +53,69 @@ class Table:
 
 def read_catalogue(connection: Connection) -> dict[str, Table]:
     """Every table of a domain, whatever its kind."""
-    tables = {}
-    for row in connection.execute(
+    values = {"others": list(NOT_OF_A_DOMAIN), "app": APP}
+
+    def by_table(query: str) -> dict[int, list[Any]]:
+        found = defaultdict(list)
+        for row in connection.execute(text(query), values):
+            found[row.oid].append(row)
+        return found
+
+    columns = by_table(
+        """select attrelid as oid, attname, format_type(atttypid, null) as type,
+                  attgenerated <> '' or attidentity <> '' as made,
+                  has_column_privilege(:app, attrelid, attnum, 'insert') as can_be_given
+           from pg_attribute where attnum > 0 and not attisdropped order by attnum"""
+    )
+    foreign_keys = by_table(
+        """select conrelid as oid, conname, n.nspname || '.' || t.relname as target,
+                  (select array_agg(a.attname::text order by k.place)
+                   from unnest(conkey) with ordinality k(n, place)
+                   join pg_attribute a on a.attrelid = conrelid and a.attnum = k.n) as columns,
+                  (select array_agg(a.attname::text order by k.place)
+                   from unnest(confkey) with ordinality k(n, place)
+                   join pg_attribute a on a.attrelid = confrelid and a.attnum = k.n) as target_columns
+           from pg_constraint join pg_class t on t.oid = confrelid join pg_namespace n on n.oid = t.relnamespace
+           where contype = 'f' order by conname"""
+    )
+    unique = by_table(
+        """select indrelid as oid, indisprimary,
+                  (select coalesce(array_agg(a.attname::text order by k.position), '{}')
+                   from unnest(indkey::smallint[]) with ordinality k(n, position)
+                   join pg_attribute a on a.attrelid = indrelid and a.attnum = k.n) as columns
+           from pg_index where indisunique order by indisprimary desc"""
+    )
+    policies = by_table(
+        """select polrelid as oid, polname, polcmd, polpermissive,
+                  array(select rolname::text from pg_roles where oid = any(polroles)) as roles,
+                  pg_get_expr(polqual, polrelid) as qual, pg_get_expr(polwithcheck, polrelid) as with_check
+           from pg_policy"""
+    )
+    tables = connection.execute(
         text(
             """select c.oid, n.nspname || '.' || c.relname as name, c.relrowsecurity, c.relforcerowsecurity
                from pg_class c join pg_namespace n on n.oid = c.relnamespace
                where c.relkind in ('r', 'p', 'm', 'f') and n.nspname <> all(:others) and n.nspname !~ '^pg_'
                order by 2"""
         ),
-        {"others": list(NOT_OF_A_DOMAIN)},
-    ).all():
-        columns = connection.execute(
-            text(
-                """select attname, format_type(atttypid, null) as type, attgenerated <> '' or attidentity <> '' as made,
-                          has_column_privilege(:app, attrelid, attnum, 'insert') as can_be_given
-                   from pg_attribute where attrelid = :oid and attnum > 0 and not attisdropped order by attnum"""
-            ),
-            {"oid": row.oid, "app": APP},
-        ).all()
-        foreign_keys = connection.execute(
-            text(
-                """
-                select conname, n.nspname || '.' || t.relname as target,
-                       (select array_agg(a.attname::text order by k.place)
-                        from unnest(conkey) with ordinality k(n, place)
-                        join pg_attribute a on a.attrelid = conrelid and a.attnum = k.n) as columns,
-                       (select array_agg(a.attname::text order by k.place)
-                        from unnest(confkey) with ordinality k(n, place)
-                        join pg_attribute a on a.attrelid = confrelid and a.attnum = k.n) as target_columns
-                from pg_constraint join pg_class t on t.oid = confrelid join pg_namespace n on n.oid = t.relnamespace
-                where conrelid = :oid and contype = 'f' order by conname
-                """
-            ),
-            {"oid": row.oid},
-        ).all()
-        unique = connection.execute(
-            text(
-                """select indisprimary, (select coalesce(array_agg(a.attname::text order by k.position), '{}')
-                           from unnest(indkey::smallint[]) with ordinality k(n, position)
-                           join pg_attribute a on a.attrelid = indrelid and a.attnum = k.n) as columns
-                   from pg_index where indrelid = :oid and indisunique order by indisprimary desc"""
-            ),
-            {"oid": row.oid},
-        ).all()
-        policies = connection.execute(
-            text(
-                """select polname, polcmd, polpermissive, array(select rolname::text from pg_roles
-                                                                where oid = any(polroles)) as roles,
-                          pg_get_expr(polqual, polrelid) as qual, pg_get_expr(polwithcheck, polrelid) as with_check
-                   from pg_policy where polrelid = :oid"""
-            ),
-            {"oid": row.oid},
-        ).all()
-        tables[row.name] = Table(
-            row.name,
-            [Column(*column) for column in columns],
-            [ForeignKey(k.conname, tuple(k.columns), k.target, tuple(k.target_columns)) for k in foreign_keys],
-            [tuple(index.columns) for index in unique],
-            next((tuple(index.columns) for index in unique if index.indisprimary), ()),
-            row.relrowsecurity,
-            row.relforcerowsecurity,
-            list(policies),
+        values,
+    )
+    return {
+        table.name: Table(
+            table.name,
+            [Column(c.attname, c.type, c.made, c.can_be_given) for c in columns[table.oid]],
+            [
+                ForeignKey(k.conname, tuple(k.columns), k.target, tuple(k.target_columns))
+                for k in foreign_keys[table.oid]
+            ],
+            [tuple(index.columns) for index in unique[table.oid]],
+            next((tuple(index.columns) for index in unique[table.oid] if index.indisprimary), ()),
+            table.relrowsecurity,
+            table.relforcerowsecurity,
+            policies[table.oid],
         )
-    return tables
+        for table in tables
+    }
 
 
 def openings(table: Table) -> list[str]:

@@ -16,13 +16,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from invoice_pipelines.database import create_app_engine, create_login_engine, organization_scope
+from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.migrate import create_database, migrate
 from invoice_pipelines.database.roles import APP, BOOKS, OVERVIEW, OWNER, RECORDER
+from invoice_pipelines_tests.conftest import fresh_database
 from invoice_pipelines_tests.integration.database.catalogue import (
     NOT_OF_A_DOMAIN,
     REGISTRY,
@@ -151,12 +151,11 @@ def in_order(tables: dict[str, Table]) -> list[Table]:
 
 @pytest.fixture(scope="module")
 def prepared(server: EmbeddedServer, template: str) -> Iterator[Prepared]:
-    name = "test_isolation"
-    admin = create_login_engine(server.url("postgres"))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"create database {name} template {template}"))
-    admin.dispose()
-    superuser, app = create_login_engine(server.url(name)), create_app_engine(server.url(name, APP))
+    with fresh_database(server, template) as database:
+        yield prepare(database.engine, database.superuser)
+
+
+def prepare(app: Engine, superuser: Engine) -> Prepared:
     with superuser.connect() as connection:
         tables = read_catalogue(connection)
     result = Prepared(app, superuser, tables, uuid4(), uuid4(), {})
@@ -176,17 +175,7 @@ def prepared(server: EmbeddedServer, template: str) -> Iterator[Prepared]:
                 row = result.row(table, organization)
                 insert(connection, table, row)
                 result.rows[table.name, organization] = row
-    yield result
-    superuser.dispose()
-    app.dispose()
-
-
-def table_names(url: URL) -> list[str]:
-    engine = create_login_engine(url)
-    with engine.connect() as connection:
-        names = list(read_catalogue(connection))
-    engine.dispose()
-    return names
+    return result
 
 
 def refusal(error: DBAPIError) -> str:
@@ -279,12 +268,14 @@ def test_an_organization_can_insert_for_itself_what_it_cannot_for_another(prepar
 def test_nothing_of_another_organization_can_be_changed(prepared: Prepared) -> None:
     for table in prepared.tables.values():
         before = prepared.content(table, prepared.b)
-        for column in table.columns:
-            if column.is_generated:
-                continue
-            change = f'update {table.name} set "{column.name}" = "{column.name}" where {table.organization_column} = :b'
-            with prepared.as_a() as connection:
-                assert rows_touched(connection, change, b=prepared.b) == 0, f"{table.name}.{column.name}"
+        with prepared.as_a() as connection:
+            for column in table.columns:
+                if not column.is_generated:
+                    change = f'update {table.name} set "{column.name}" = "{column.name}"'
+                    whose = f"where {table.organization_column} = :b"
+                    assert rows_touched(connection, f"{change} {whose}", b=prepared.b) == 0, (
+                        f"{table.name}.{column.name}"
+                    )
         assert prepared.content(table, prepared.b) == before
 
 
@@ -471,14 +462,9 @@ def test_the_overview_role_reads_no_column_that_holds_what_people_wrote(prepared
         )
 
 
-def test_a_database_that_went_down_and_up_again_is_as_closed(server: EmbeddedServer) -> None:
-    create_database(server.url("postgres"), "closed_again")
-    url = server.url("closed_again")
-    for revision in ("head", "base", "head"):
-        migrate(url, revision)
-    engine = create_login_engine(url)
-    with engine.connect() as connection:
-        assert {name: found for name, table in read_catalogue(connection).items() if (found := openings(table))} == {}
+def test_a_database_that_went_down_and_up_again_is_as_closed(up_again: Engine) -> None:
+    with up_again.connect() as connection:
+        tables = read_catalogue(connection)
+        assert len(tables) >= 15
+        assert {name: found for name, table in tables.items() if (found := openings(table))} == {}
         assert {function.owner for function in security_definer_functions(connection)} <= {OVERVIEW, RECORDER, BOOKS}
-    engine.dispose()
-    assert len(table_names(url)) >= 15

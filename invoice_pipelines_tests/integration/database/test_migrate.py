@@ -8,21 +8,9 @@ import sys
 import pytest
 from sqlalchemy import text
 
-from invoice_pipelines.database import create_login_engine
-from invoice_pipelines.database.migrate import create_database, migrate
+from invoice_pipelines.database import create_app_engine
 
 MIGRATE = "import sys; from invoice_pipelines.database.migrate import migrate; print(migrate(sys.argv[1]))"
-
-
-@pytest.fixture
-def empty_database(server, request):
-    name = f"empty_{abs(hash(request.node.name)) % 10**8}"
-    create_database(server.url("postgres"), name)
-    return server.url(name)
-
-
-def test_migrating_twice_changes_nothing(database):
-    assert migrate(database.owner_url) == migrate(database.owner_url)
 
 
 def test_two_processes_at_once_both_end_well(empty_database):
@@ -36,24 +24,8 @@ def test_two_processes_at_once_both_end_well(empty_database):
     assert outputs[0][0] == outputs[1][0] != b""
 
 
-def test_down_to_nothing_and_up_again(empty_database):
-    newest = migrate(empty_database)
-    assert migrate(empty_database, "base") == "base"
-    engine = create_login_engine(empty_database)
-    with engine.connect() as connection:
-        left = connection.execute(
-            text(
-                """select table_schema || '.' || table_name from information_schema.tables
-                   where table_schema not in ('pg_catalog', 'information_schema', 'database')"""
-            )
-        ).scalars()
-        assert list(left) == []
-    engine.dispose()
-    assert migrate(empty_database) == newest
-
-
-def test_the_application_role_is_neither_superuser_nor_owner_nor_free_of_row_security(database):
-    with database.engine.connect() as connection:
+def test_the_application_role_is_neither_superuser_nor_owner_nor_free_of_row_security(shared_database):
+    with shared_database.engine.connect() as connection:
         role = connection.execute(
             text("select rolname, rolsuper, rolbypassrls from pg_roles where rolname = current_user")
         ).one()
@@ -65,10 +37,8 @@ def test_the_application_role_is_neither_superuser_nor_owner_nor_free_of_row_sec
 
 
 @pytest.mark.direct
-def test_a_superuser_login_works_as_the_application_role(database):
-    from invoice_pipelines.database import create_app_engine
-
-    engine = create_app_engine(database.owner_url)
+def test_a_superuser_login_works_as_the_application_role(shared_database):
+    engine = create_app_engine(shared_database.owner_url)
     with engine.connect() as connection:
         assert connection.execute(text("select current_user")).scalar_one() == "invoice_pipelines_app"
         connection.execute(text("reset role"))

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.engine import driver_url
-from invoice_pipelines.database.migrate import MigrationError, create_database, migrate
+from invoice_pipelines.database.migrate import MigrationError, migrate
 from invoice_pipelines.database.roles import APP, BOOKS, OVERVIEW, OWNER, RECORDER
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.database.catalogue import (
@@ -119,10 +118,10 @@ def test_nothing_that_the_application_plants_runs_as_another_role(
         assert {function.owner for function in owners_of_functions(operator)} <= {OWNER, OVERVIEW, RECORDER, BOOKS}
 
 
-def test_code_that_ran_as_a_role_of_ours_could_leave_nothing_behind(database: TestDatabase) -> None:
+def test_code_that_ran_as_a_role_of_ours_could_leave_nothing_behind(shared_database: TestDatabase) -> None:
     """The last wall: whatever came to run as one of these roles, what operators call is not theirs to replace."""
     for role in (APP, OVERVIEW, RECORDER, BOOKS):
-        with database.superuser.connect() as connection:
+        with shared_database.superuser.connect() as connection:
             connection.detach()  # a session that began as the role; nobody else is to be given it
             connection.execute(text(f"set session authorization {role}"))
             connection.commit()
@@ -142,15 +141,11 @@ def test_code_that_ran_as_a_role_of_ours_could_leave_nothing_behind(database: Te
                 connection.rollback()
 
 
-def test_only_the_owner_can_create_anything(server, request) -> None:
-    create_database(server.url("postgres"), "nothing_to_create")
-    migrate(server.url("nothing_to_create"))
-    engine = create_login_engine(server.url("nothing_to_create"))
-    with engine.connect() as connection:
+def test_only_the_owner_can_create_anything(up_again: Engine) -> None:
+    with up_again.connect() as connection:
         assert {role for _, role in creatable_places(connection)} == {OWNER}
         assert inherited_roles(connection, OWNER) == []
         assert inherited_roles(connection, APP) == []
-    engine.dispose()
 
 
 def test_the_owner_reads_no_records(database: TestDatabase, make_organization) -> None:
@@ -161,8 +156,8 @@ def test_the_owner_reads_no_records(database: TestDatabase, make_organization) -
         assert connection.execute(text("select count(*) from organizations.organization")).scalar_one() == 0
 
 
-def test_every_function_is_safe_to_call_for_who_may_do_more_than_its_owner(database: TestDatabase) -> None:
-    with database.superuser.connect() as connection:
+def test_every_function_is_safe_to_call_for_who_may_do_more_than_its_owner(shared_database: TestDatabase) -> None:
+    with shared_database.superuser.connect() as connection:
         definers = security_definer_functions(connection)
         others = owners_of_functions(connection)
     assert len(definers) >= 16

@@ -7,7 +7,6 @@ import re
 from sqlalchemy import Engine, text
 
 from invoice_pipelines.database import create_login_engine, migrate
-from invoice_pipelines.database.migrate import create_database
 from invoice_pipelines.database.schema import PACKAGE, sql_files
 
 CATALOGUE = """
@@ -41,18 +40,13 @@ def from_the_end() -> list:
     return order
 
 
-def test_the_order_of_files_comes_from_what_they_say_they_need_alone(server, database, monkeypatch):
+def test_the_order_of_files_comes_from_what_they_say_they_need_alone(empty_database, shared_database, monkeypatch):
     assert from_the_end() != sql_files()
-    create_database(server.url("postgres"), "from_the_end")
     monkeypatch.setattr(migrate, "sql_files", from_the_end)
-    migrate.migrate(server.url("from_the_end"))
-    other = create_login_engine(server.url("from_the_end"))
-    assert catalogue(other) == catalogue(database.superuser)
+    migrate.migrate(empty_database)
+    other = create_login_engine(empty_database)
+    assert catalogue(other) == catalogue(shared_database.superuser)
     other.dispose()
-    admin = create_login_engine(server.url("postgres"))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("drop database from_the_end with (force)"))
-    admin.dispose()
 
 
 def test_the_bodies_of_all_functions_are_valid(database):

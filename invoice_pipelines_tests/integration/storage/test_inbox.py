@@ -234,14 +234,14 @@ def test_names_that_are_not_utf8_stay_different(first: bytes, second: bytes) -> 
     assert (shown[0] == shown[1]) == (first == second)
 
 
-def test_50_000_files_are_listed_in_about_a_second(tmp_path: Path) -> None:
-    for folder in range(50):
+def test_10_000_files_are_listed_in_about_a_fifth_of_a_second(tmp_path: Path) -> None:
+    for folder in range(10):
         (tmp_path / str(folder)).mkdir()
         for number in range(1000):
             os.close(os.open(tmp_path / str(folder) / f"invoice {number}.xml", os.O_CREAT | os.O_WRONLY))
     started = time.process_time()
     files: list[InboxFile] = list(list_files(root_path(str(tmp_path))))
     used = time.process_time() - started
-    assert len(files) == 50_000
+    assert len(files) == 10_000
     # Three times what is measured, so that a slower machine passes and a second look at each file does not.
-    assert used < 2.0
+    assert used < 0.4

@@ -2,23 +2,88 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.work import Chunk, Outcome, Succeeded
+from invoice_pipelines.work import (
+    Chunk,
+    Claim,
+    Handler,
+    ItemStatus,
+    Job,
+    Outcome,
+    Report,
+    Succeeded,
+    cancel_job,
+    claim,
+    create_job,
+    drain,
+    enqueue,
+    finish,
+    get_job,
+    release,
+    retry_failed,
+    return_expired,
+)
 from invoice_pipelines_tests.conftest import TestDatabase, open_organization
+from invoice_pipelines_tests.integration.work.effects import EFFECTS, KIND, leave_effects
 from invoice_pipelines_tests.support.organization_view import OrganizationView
 
-KIND = "demo"
 LEASE = timedelta(minutes=5)
 
 
+def succeed(connection: Connection, chunk: Chunk) -> list[Outcome]:
+    """A handler without any effect."""
+    return [Succeeded()] * len(chunk.items)
+
+
 class Desk(OrganizationView):
-    """One organization's view of the queue."""
+    """One organization's view of the queue. Each step is a transaction of its own."""
+
+    def make(self, *subjects: str, kind: str = KIND, by: str = "anna") -> UUID:
+        with self.scope() as connection:
+            return create_job(connection, kind, subjects, {"template": "a"}, created_by=by)
+
+    def put(self, *subjects: str) -> int:
+        with self.scope() as connection:
+            return enqueue(connection, KIND, subjects)
+
+    def take(self, *, lease: timedelta = LEASE, **options: int) -> Any:
+        with self.scope() as connection:
+            return claim(connection, KIND, lease=lease, **options)
+
+    def end(self, claimed: Claim, *outcomes: Outcome) -> tuple[ItemStatus, ...]:
+        with self.scope() as connection:
+            return finish(connection, claimed, outcomes)
+
+    def release(self, claimed: Claim) -> int:
+        with self.scope() as connection:
+            return release(connection, claimed)
+
+    def run(self, handler: Handler | None = None, **options: Any) -> Report:
+        return drain(self.engine, self.organization_id, KIND, handler or leave_effects, **options)
+
+    def cancel(self, job_id: UUID) -> bool:
+        with self.scope() as connection:
+            return cancel_job(connection, job_id, cancelled_by="bert")
+
+    def retry(self, job_id: UUID) -> int:
+        with self.scope() as connection:
+            return retry_failed(connection, job_id, requested_by="bert")
+
+    def job(self, job_id: UUID) -> Job:
+        with self.scope() as connection:
+            return get_job(connection, job_id)
+
+    def lose_leases(self) -> int:
+        """As if all that is in work was in the hands of dead workers, which was noticed; how many items that were."""
+        self.let_leases_expire()
+        with self.scope() as connection:
+            return return_expired(connection, KIND)
 
     def items(self, job_id: UUID | None = None) -> dict[str, str]:
         """Status by subject, in the order of the request."""
@@ -48,24 +113,6 @@ class Desk(OrganizationView):
                 ),
                 {"id": self.organization_id, "status": status},
             )
-
-
-def leave_effects(connection: Connection, chunk: Chunk) -> list[Outcome]:
-    """A handler whose effect is one row per item. Nothing keeps it from doing so twice, so a test would see that."""
-    connection.execute(
-        text(
-            """insert into public.effect (organization_id, subject_id, process)
-               select organizations.current(), unnest(cast(:subjects as text[])), :process"""
-        ),
-        {"subjects": [item.subject_id for item in chunk.items], "process": os.getpid()},
-    )
-    return [Succeeded() for _ in chunk.items]
-
-
-EFFECTS = """
-    create table public.effect (organization_id uuid not null, subject_id text not null, process integer);
-    grant select, insert on public.effect to invoice_pipelines_app;
-"""
 
 
 @pytest.fixture(scope="session")

@@ -16,14 +16,14 @@ from invoice_pipelines.work import (
     cancel_job,
     cleanup_stuck,
     create_job,
-    drain,
     enqueue,
     retry_failed,
 )
-from invoice_pipelines_tests.integration.work.conftest import KIND, Desk
+from invoice_pipelines_tests.integration.work.conftest import Desk, succeed
+from invoice_pipelines_tests.integration.work.effects import KIND
 from invoice_pipelines_tests.integration.work.test_transitions import JOBS
 
-SECONDS = 2.5
+SECONDS = 1.0
 JOBS_AT_LEAST = 20
 SUBJECTS = [str(number) for number in range(30)]
 
@@ -52,7 +52,7 @@ def test_everything_at_once_blocks_nothing_and_miscounts_nothing(lone_desk: Desk
         return [random.choice(outcomes) for _ in chunk.items]
 
     def work(chance):
-        drain(desk.engine, desk.organization_id, KIND, handle, chunk_size=chance.randint(1, 12), max_attempts=3)
+        desk.run(handle, chunk_size=chance.randint(1, 12), max_attempts=3)
 
     def put(chance):
         with desk.scope() as connection:
@@ -89,7 +89,7 @@ def test_everything_at_once_blocks_nothing_and_miscounts_nothing(lone_desk: Desk
 
     desk.let_leases_expire()
     desk.let_pauses_pass()
-    drain(desk.engine, desk.organization_id, KIND, lambda connection, chunk: [Succeeded()] * len(chunk.items))
+    desk.run(succeed)
     rows = desk.rows(JOBS)
     assert len(rows) > JOBS_AT_LEAST
     for job in rows:

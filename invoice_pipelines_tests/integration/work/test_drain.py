@@ -15,28 +15,15 @@ from invoice_pipelines.work import (
     Failed,
     Failure,
     ItemError,
-    Report,
     Skipped,
     Succeeded,
     claim,
-    create_job,
-    drain,
-    enqueue,
-    get_job,
     return_expired,
 )
 from invoice_pipelines.work.failures import without_secrets
-from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk, leave_effects
+from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
+from invoice_pipelines_tests.integration.work.effects import KIND, leave_effects
 from invoice_pipelines_tests.support.clock import HandClock
-
-
-def make(desk: Desk, *subjects: str):
-    with desk.scope() as connection:
-        return create_job(connection, KIND, subjects, {"template": "a"}, created_by="anna")
-
-
-def run(desk: Desk, handler=leave_effects, **options) -> Report:
-    return drain(desk.engine, desk.organization_id, KIND, handler, **options)
 
 
 def lease_of(desk: Desk) -> datetime:
@@ -57,16 +44,15 @@ def numbers(count: int) -> list[str]:
 
 
 def test_a_drain_does_all_that_is_due_and_reports_it(desk):
-    make(desk, *numbers(25))
-    with desk.scope() as connection:
-        enqueue(connection, KIND, ["entry"])
+    desk.make(*numbers(25))
+    desk.put("entry")
     seen = []
 
     def handler(connection, chunk):
         seen.append((len(chunk.items), chunk.job_id is None, dict(chunk.parameters)))
         return leave_effects(connection, chunk)
 
-    report = run(desk, handler, chunk_size=10)
+    report = desk.run(handler, chunk_size=10)
     assert seen == [(10, False, {"template": "a"})] * 2 + [(5, False, {"template": "a"}), (1, True, {})]
     assert (report.succeeded, report.done, report.chunks, report.due, report.ended) == (26, 26, 4, 0, "empty")
     assert report.items_per_second > 0
@@ -75,14 +61,14 @@ def test_a_drain_does_all_that_is_due_and_reports_it(desk):
 
 
 def test_each_kind_of_outcome_is_counted_and_failures_are_shown(desk):
-    make(desk, "a", "b", "c", "d")
+    desk.make("a", "b", "c", "d")
     outcomes = {
         "a": Succeeded(),
         "b": Skipped("was done"),
         "c": Failed("NO_LINES", "no lines"),
         "d": Failed("BUSY", "busy", retry=True),
     }
-    report = run(desk, lambda connection, chunk: [outcomes[item.subject_id] for item in chunk.items])
+    report = desk.run(lambda connection, chunk: [outcomes[item.subject_id] for item in chunk.items])
     assert (report.succeeded, report.skipped, report.failed, report.retried, report.done) == (1, 1, 1, 1, 3)
     assert report.failures == (
         Failure("c", "NO_LINES", "no lines", is_final=True),
@@ -91,7 +77,7 @@ def test_each_kind_of_outcome_is_counted_and_failures_are_shown(desk):
 
 
 def test_a_poisoned_item_fails_alone_and_its_neighbours_are_done(desk):
-    job_id = make(desk, *numbers(20))
+    job_id = desk.make(*numbers(20))
 
     def handler(connection, chunk):
         outcomes = leave_effects(connection, chunk)
@@ -99,7 +85,7 @@ def test_a_poisoned_item_fails_alone_and_its_neighbours_are_done(desk):
             raise ItemError("NOT_AN_INVOICE", "The file is not an invoice.")
         return outcomes
 
-    report = run(desk, handler)
+    report = desk.run(handler)
     assert (report.succeeded, report.failed) == (19, 1)
     assert report.failures == (Failure("007", "NOT_AN_INVOICE", "The file is not an invoice.", is_final=True),)
     assert desk.effects() == [number for number in numbers(20) if number != "007"]
@@ -107,7 +93,7 @@ def test_a_poisoned_item_fails_alone_and_its_neighbours_are_done(desk):
 
 
 def test_an_item_that_breaks_a_constraint_fails_alone_without_its_values_being_shown(desk):
-    make(desk, *numbers(5))
+    desk.make(*numbers(5))
 
     def handler(connection, chunk):
         leave_effects(connection, chunk)
@@ -122,7 +108,7 @@ def test_an_item_that_breaks_a_constraint_fails_alone_without_its_values_being_s
             )
         return [Succeeded()] * len(chunk.items)
 
-    report = run(desk, handler)
+    report = desk.run(handler)
     assert (report.succeeded, report.retried) == (4, 1)
     (failure,) = report.failures
     assert failure.code == "DATABASE_ERROR"
@@ -131,58 +117,56 @@ def test_an_item_that_breaks_a_constraint_fails_alone_without_its_values_being_s
 
 
 def test_an_unexpected_fault_is_tried_again_and_fails_for_good_with_its_reason(desk):
-    make(desk, "a")
+    desk.make("a")
 
     def handler(connection, chunk):
         raise ConnectionError("https://user:hunter2@bank.example refused\nBearer abc.def")
 
-    assert run(desk, handler, max_attempts=2).retried == 1
+    assert desk.run(handler, max_attempts=2).retried == 1
     desk.let_pauses_pass()
-    report = run(desk, handler, max_attempts=2)
+    report = desk.run(handler, max_attempts=2)
     assert report.failures == (
         Failure("a", "UNEXPECTED_ERROR", "ConnectionError: https://bank.example refused", is_final=True),
     )
 
 
 def test_a_result_that_cannot_be_stored_fails_alone(desk):
-    make(desk, "a", "b")
+    desk.make("a", "b")
     results = {"a": {"amount": float("nan")}, "b": {"amount": "1.00"}}
-    report = run(desk, lambda connection, chunk: [Succeeded(results[item.subject_id]) for item in chunk.items])
+    report = desk.run(lambda connection, chunk: [Succeeded(results[item.subject_id]) for item in chunk.items])
     assert (report.succeeded, report.retried) == (1, 1)
 
 
 def test_a_handler_that_forgets_an_outcome_loses_nothing(desk):
-    job_id = make(desk, "a", "b")
+    job_id = desk.make("a", "b")
 
     def handler(connection, chunk):
         return leave_effects(connection, chunk)[:-1]
 
-    report = run(desk, handler)
+    report = desk.run(handler)
     assert (report.retried, desk.effects()) == (2, [])
     assert set(desk.items(job_id).values()) == {"pending"}
 
 
 def test_what_a_worker_did_after_it_lost_its_lease_is_rolled_back(desk):
-    make(desk, "a", "b")
+    desk.make("a", "b")
     overtaken = []
 
     def slow(connection, chunk):
         outcomes = leave_effects(connection, chunk)
         if not overtaken:
-            desk.let_leases_expire()
-            with desk.scope() as other:
-                return_expired(other)
-            overtaken.append(run(desk))
+            desk.lose_leases()
+            overtaken.append(desk.run())
         return outcomes
 
-    report = run(desk, slow)
+    report = desk.run(slow)
     assert (report.succeeded, report.lost) == (0, 2)
     assert overtaken[0].succeeded == 2
     assert desk.effects() == ["a", "b"]
 
 
 def test_a_long_chunk_stays_with_its_worker(desk):
-    make(desk, "a")
+    desk.make("a")
     clock = HandClock()
     others = []
 
@@ -191,35 +175,33 @@ def test_a_long_chunk_stays_with_its_worker(desk):
             runs_out = lease_of(desk)
             clock.advance(LEASE.total_seconds() / 3)
             wait_until(lambda runs_out=runs_out: lease_of(desk) > runs_out)
-            others.append(run(desk))
+            others.append(desk.run())
         return leave_effects(connection, chunk)
 
-    report = run(desk, long, lease=LEASE, clock=clock)
+    report = desk.run(long, lease=LEASE, clock=clock)
     assert (report.succeeded, [other.done for other in others]) == (1, [0] * 4)
     assert desk.effects() == ["a"]
 
 
 def test_a_worker_whose_items_are_gone_is_told_in_the_middle_of_a_long_chunk(desk):
-    make(desk, "a", "b")
+    desk.make("a", "b")
     clock = HandClock()
 
     def handler(connection, chunk):
         chunk.check()
-        desk.let_leases_expire()
-        with desk.scope() as other:
-            return_expired(other)
+        desk.lose_leases()
         chunk.check()  # as often as it likes: the lease has just begun
         clock.advance(LEASE.total_seconds() / 3)
         chunk.check()
         raise AssertionError("not reached")
 
-    report = run(desk, handler, lease=LEASE, clock=clock, should_stop=iter([False, True]).__next__)
+    report = desk.run(handler, lease=LEASE, clock=clock, should_stop=iter([False, True]).__next__)
     assert (report.lost, report.due) == (2, 2)
     assert desk.effects() == []
 
 
 def test_a_transaction_of_a_long_chunk_is_not_taken_for_one_that_stands_still(desk):
-    make(desk, "a")
+    desk.make("a")
     clock = HandClock()
 
     def long(connection, chunk):
@@ -230,11 +212,11 @@ def test_a_transaction_of_a_long_chunk_is_not_taken_for_one_that_stands_still(de
             chunk.check()
         return leave_effects(connection, chunk)
 
-    assert run(desk, long, lease=LEASE, clock=clock).succeeded == 1
+    assert desk.run(long, lease=LEASE, clock=clock).succeeded == 1
 
 
 def test_an_interrupted_drain_gives_back_what_it_has_not_finished(desk):
-    job_id = make(desk, *numbers(6))
+    job_id = desk.make(*numbers(6))
     chunks = []
 
     def handler(connection, chunk):
@@ -244,29 +226,29 @@ def test_an_interrupted_drain_gives_back_what_it_has_not_finished(desk):
         return leave_effects(connection, chunk)
 
     with pytest.raises(KeyboardInterrupt):
-        run(desk, handler, chunk_size=2)
+        desk.run(handler, chunk_size=2)
     assert list(desk.items(job_id).values()) == ["succeeded"] * 2 + ["pending"] * 4
     assert desk.rows("select max(attempts) from work.batch_item where status = 'pending'")[0][0] == 0
-    assert run(desk).succeeded == 4
+    assert desk.run().succeeded == 4
 
 
 def test_a_drain_ends_between_chunks_when_its_time_is_up_or_when_asked(desk):
-    make(desk, *numbers(10))
+    desk.make(*numbers(10))
     clock = HandClock()
 
     def slow(connection, chunk):
         clock.advance(20)
         return leave_effects(connection, chunk)
 
-    report = run(desk, slow, chunk_size=2, time_box=timedelta(seconds=30), clock=clock)
+    report = desk.run(slow, chunk_size=2, time_box=timedelta(seconds=30), clock=clock)
     assert (report.done, report.due, report.ended) == (4, 6, "time box")
     assert report.eta_seconds > 0
-    report = run(desk, slow, chunk_size=2, should_stop=iter([False, True]).__next__)
+    report = desk.run(slow, chunk_size=2, should_stop=iter([False, True]).__next__)
     assert (report.done, report.due, report.ended) == (2, 4, "asked to stop")
 
 
 def test_a_chunk_that_is_done_one_by_one_ends_in_time_too(desk):
-    make(desk, *numbers(10))
+    desk.make(*numbers(10))
     clock = HandClock()
 
     def slow(connection, chunk):
@@ -275,12 +257,12 @@ def test_a_chunk_that_is_done_one_by_one_ends_in_time_too(desk):
         clock.advance(20)
         return leave_effects(connection, chunk)
 
-    report = run(desk, slow, time_box=timedelta(seconds=50), clock=clock)
+    report = desk.run(slow, time_box=timedelta(seconds=50), clock=clock)
     assert (report.done, report.due, report.ended) == (3, 7, "time box")
 
 
 def test_a_chunk_that_is_done_one_by_one_keeps_its_lease(desk):
-    make(desk, *numbers(4))
+    desk.make(*numbers(4))
     clock = HandClock()
 
     def slow(connection, chunk):
@@ -293,25 +275,24 @@ def test_a_chunk_that_is_done_one_by_one_keeps_its_lease(desk):
             assert return_expired(other) == 0
         return leave_effects(connection, chunk)
 
-    assert run(desk, slow, lease=LEASE, clock=clock).succeeded == 4
+    assert desk.run(slow, lease=LEASE, clock=clock).succeeded == 4
 
 
 def test_items_of_a_dead_worker_are_done_by_the_next_drain(desk):
-    make(desk, *numbers(5))
+    desk.make(*numbers(5))
     with desk.scope() as connection:  # and then nothing more happens, as with a dead process
         claim(connection, KIND, chunk_size=3, lease=timedelta(minutes=5))
-    assert run(desk).succeeded == 2
+    assert desk.run().succeeded == 2
     desk.let_leases_expire()
-    report = run(desk)
+    report = desk.run()
     assert (report.died, report.succeeded, report.chunks) == (3, 3, 3)
 
 
 def test_a_job_of_several_drains_is_counted_once(desk):
-    job_id = make(desk, *numbers(30))
+    job_id = desk.make(*numbers(30))
     for _ in range(3):
-        run(desk, chunk_size=10, should_stop=iter([False, True]).__next__)
-    with desk.scope() as connection:
-        job = get_job(connection, job_id)
+        desk.run(chunk_size=10, should_stop=iter([False, True]).__next__)
+    job = desk.job(job_id)
     assert (job.status, job.successful_items) == ("completed", 30)
 
 

@@ -7,8 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.work import job_events
-from invoice_pipelines_tests.integration.work.conftest import KIND
-from invoice_pipelines_tests.integration.work.test_operators import clean, due, job_of, make, take
+from invoice_pipelines_tests.integration.work.effects import KIND
+from invoice_pipelines_tests.integration.work.test_operators import clean, due
 
 
 def refusal(error: pytest.ExceptionInfo[DBAPIError]) -> str:
@@ -20,8 +20,8 @@ def refusal(error: pytest.ExceptionInfo[DBAPIError]) -> str:
 @pytest.mark.parametrize("who", ["application", "superuser"])
 def test_a_status_set_by_hand_cancels_the_job(lone_desk, status, who):
     """As an old runbook has it. Nothing waits any more, no sensor asks, and the history says who did it."""
-    job_id, other = make(lone_desk, "a", "b", "c"), make(lone_desk, "d")
-    (_, _) = take(lone_desk, chunk_size=2).items
+    job_id, other = lone_desk.make("a", "b", "c"), lone_desk.make("d")
+    (_, _) = lone_desk.take(chunk_size=2).items
     statement = text("update batch_job_queue set status = :status where id = :id")
     if who == "application":
         with lone_desk.scope() as connection:
@@ -31,16 +31,16 @@ def test_a_status_set_by_hand_cancels_the_job(lone_desk, status, who):
             changed = connection.execute(statement, {"status": status, "id": job_id}).rowcount
     assert changed == 1
     assert lone_desk.items(job_id) == {"a": "processing", "b": "processing", "c": "cancelled"}
-    assert job_of(lone_desk, job_id).status == "cancelled"
+    assert lone_desk.job(job_id).status == "cancelled"
     with lone_desk.scope() as connection:
         assert [event.action for event in job_events(connection, job_id)] == ["created", "cancelled"]
     assert [entry.due_items for entry in due(lone_desk)] == [1], "only the other job"
-    assert job_of(lone_desk, other).status == "pending"
+    assert lone_desk.job(other).status == "pending"
 
 
 @pytest.mark.parametrize("change", ["status = 'completed'", "failed_items = 0", "status = 'failed', total_items = 7"])
 def test_other_changes_of_a_job_are_refused_and_say_what_to_do(lone_desk, change):
-    make(lone_desk, "a")
+    lone_desk.make("a")
     for connect in (lone_desk.scope, lone_desk.superuser.begin):
         with pytest.raises(DBAPIError) as error, connect() as connection:
             connection.execute(text(f"update batch_job_queue set {change}"))
@@ -49,14 +49,14 @@ def test_other_changes_of_a_job_are_refused_and_say_what_to_do(lone_desk, change
 
 
 def test_a_job_that_has_ended_stays_so(lone_desk):
-    job_id = make(lone_desk)
+    job_id = lone_desk.make()
     with pytest.raises(DBAPIError) as error:
         lone_desk.rows("update batch_job_queue set status = 'failed' returning id")
     assert f"Batch job {job_id} has ended as completed; it stays so." in refusal(error)
 
 
 def test_no_view_for_people_lets_a_change_through(lone_desk):
-    make(lone_desk, "a")
+    lone_desk.make("a")
     with lone_desk.superuser.connect() as connection:
         views = list(
             connection.execute(text("select viewname from pg_views where schemaname = 'public' order by 1")).scalars()
@@ -85,7 +85,7 @@ def test_no_view_for_people_lets_a_change_through(lone_desk):
 
 def test_items_left_in_a_job_that_a_hand_ended_are_cancelled_by_the_clean_up(lone_desk):
     """Also by a superuser in the table itself; and a worker that claims them meanwhile does not do them."""
-    job_id, claimed = make(lone_desk, "a", "b"), make(lone_desk, "c")
+    job_id, claimed = lone_desk.make("a", "b"), lone_desk.make("c")
     with lone_desk.superuser.begin() as connection:
         connection.execute(
             text("update work.batch_job set status = 'failed', completed_at = now() where id = any(:ids)"),
@@ -93,7 +93,7 @@ def test_items_left_in_a_job_that_a_hand_ended_are_cancelled_by_the_clean_up(lon
         )
     assert clean(lone_desk).cancelled_items == 3
     for each, items in ((job_id, 2), (claimed, 1)):
-        job = job_of(lone_desk, each)
+        job = lone_desk.job(each)
         assert (job.status, job.cancelled_items) == ("cancelled", items)
     assert due(lone_desk) == ()
     with lone_desk.scope() as connection:
@@ -103,9 +103,9 @@ def test_items_left_in_a_job_that_a_hand_ended_are_cancelled_by_the_clean_up(lon
 
 
 def test_a_worker_does_not_begin_what_waits_in_a_job_that_a_hand_ended(lone_desk):
-    job_id = make(lone_desk, "a")
+    job_id = lone_desk.make("a")
     with lone_desk.superuser.begin() as connection:
         connection.execute(text("update work.batch_job set status = 'failed', completed_at = now()"))
-    assert take(lone_desk) is None
+    assert lone_desk.take() is None
     assert lone_desk.items(job_id) == {"a": "cancelled"}
     assert [entry.kind for entry in due(lone_desk, KIND)] == []

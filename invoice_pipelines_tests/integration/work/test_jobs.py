@@ -18,27 +18,15 @@ from invoice_pipelines.work import (
     Succeeded,
     cancel_job,
     claim,
-    create_job,
-    drain,
     finish,
     get_job,
     history,
     prune,
-    release,
     retry_failed,
     statistics,
 )
-from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk
-
-
-def make(desk: Desk, *subjects: str, kind: str = KIND, by: str = "anna"):
-    with desk.scope() as connection:
-        return create_job(connection, kind, subjects, {"template": "a"}, created_by=by)
-
-
-def look(desk: Desk, job_id):
-    with desk.scope() as connection:
-        return get_job(connection, job_id)
+from invoice_pipelines_tests.integration.work.conftest import LEASE, succeed
+from invoice_pipelines_tests.integration.work.effects import KIND
 
 
 def by_subject(outcomes):
@@ -46,16 +34,15 @@ def by_subject(outcomes):
 
 
 def test_a_job_has_one_item_per_subject_in_the_order_given(desk):
-    job_id = make(desk, "c", "a", "b", "a")
-    assert look(desk, job_id).total_items == 3
-    with desk.scope() as connection:
-        claimed = claim(connection, KIND, lease=LEASE)
+    job_id = desk.make("c", "a", "b", "a")
+    assert desk.job(job_id).total_items == 3
+    claimed = desk.take()
     assert [item.subject_id for item in claimed.items] == ["c", "a", "b"]
     assert claimed.parameters == {"template": "a"}
 
 
 def test_a_job_without_subjects_is_completed_at_once(desk):
-    job = look(desk, make(desk))
+    job = desk.job(desk.make())
     assert (job.status, job.progress, job.completed_at is not None) == (JobStatus.COMPLETED, 100, True)
 
 
@@ -70,9 +57,9 @@ def test_a_job_without_subjects_is_completed_at_once(desk):
     ],
 )
 def test_how_a_job_ends_says_what_became_of_its_items(desk, outcomes, status):
-    job_id = make(desk, "a", "b")
-    drain(desk.engine, desk.organization_id, KIND, by_subject(dict(zip("ab", outcomes, strict=True))))
-    job = look(desk, job_id)
+    job_id = desk.make("a", "b")
+    desk.run(by_subject(dict(zip("ab", outcomes, strict=True))))
+    job = desk.job(job_id)
     assert (job.status, job.processed_items, job.progress) == (status, 2, 100)
     failed = sum(isinstance(outcome, Failed) for outcome in outcomes)
     assert job.summary == {"failures": {"NO_LINES": failed} if failed else {}}
@@ -82,18 +69,15 @@ def test_how_a_job_ends_says_what_became_of_its_items(desk, outcomes, status):
 
 
 def test_progress_rate_and_time_left_are_known_between_chunks(desk):
-    job_id = make(desk, *map(str, range(40)))
-    assert (look(desk, job_id).progress, look(desk, job_id).eta_seconds) == (0, None)
+    job_id = desk.make(*map(str, range(40)))
+    assert (desk.job(job_id).progress, desk.job(job_id).eta_seconds) == (0, None)
     seen = []
 
     def watch(progress):
-        seen.append((look(desk, job_id), progress))
+        seen.append((desk.job(job_id), progress))
 
-    drain(
-        desk.engine,
-        desk.organization_id,
-        KIND,
-        lambda connection, chunk: [Succeeded()] * len(chunk.items),
+    desk.run(
+        succeed,
         chunk_size=10,
         on_progress=watch,
     )
@@ -105,12 +89,12 @@ def test_progress_rate_and_time_left_are_known_between_chunks(desk):
 
 
 def test_a_cancelled_job_begins_nothing_more_and_says_who_cancelled_it(desk):
-    job_id = make(desk, "a", "b")
+    job_id = desk.make("a", "b")
     with desk.scope() as connection:
         assert cancel_job(connection, job_id, cancelled_by="bert")
         assert not cancel_job(connection, job_id, cancelled_by="bert")
         assert claim(connection, KIND, lease=LEASE) is None
-    job = look(desk, job_id)
+    job = desk.job(job_id)
     assert (job.status, job.cancelled_items, job.progress) == (JobStatus.CANCELLED, 2, 0)
     assert desk.items(job_id) == {"a": "cancelled", "b": "cancelled"}
     events = desk.rows("select action, created_by from work.batch_job_event order by id")
@@ -118,26 +102,21 @@ def test_a_cancelled_job_begins_nothing_more_and_says_who_cancelled_it(desk):
 
 
 def test_cancelling_lets_the_chunk_in_work_end_and_counts_it(desk):
-    job_id = make(desk, "a", "b", "c", "d")
-    with desk.scope() as connection:
-        claimed = claim(connection, KIND, chunk_size=3, lease=LEASE)
-    with desk.scope() as connection:
-        cancel_job(connection, job_id, cancelled_by="bert")
-    with desk.scope() as connection:
-        finish(connection, claimed, [Succeeded(), Failed("X", "x", retry=True), Failed("Y", "y")])
+    job_id = desk.make("a", "b", "c", "d")
+    claimed = desk.take(chunk_size=3)
+    desk.cancel(job_id)
+    desk.end(claimed, Succeeded(), Failed("X", "x", retry=True), Failed("Y", "y"))
     assert desk.items(job_id) == {"a": "succeeded", "b": "cancelled", "c": "failed", "d": "cancelled"}
-    job = look(desk, job_id)
+    job = desk.job(job_id)
     assert (job.status, job.successful_items, job.failed_items, job.cancelled_items) == (JobStatus.CANCELLED, 1, 1, 2)
 
 
 def test_a_failure_that_meets_the_cancelling_of_its_job_is_not_tried_again(desk):
-    job_id = make(desk, "a", "b")
-    with desk.scope() as connection:
-        claimed = claim(connection, KIND, lease=LEASE)
+    job_id = desk.make("a", "b")
+    claimed = desk.take()
 
     def end():
-        with desk.scope() as connection:
-            finish(connection, claimed, [Failed("X", "x", retry=True), Succeeded()])
+        desk.end(claimed, Failed("X", "x", retry=True), Succeeded())
 
     ending = threading.Thread(target=end)
     with desk.scope() as canceller:
@@ -146,76 +125,67 @@ def test_a_failure_that_meets_the_cancelling_of_its_job_is_not_tried_again(desk)
         ending.join(0.3)
     ending.join(10)
     assert desk.items(job_id) == {"a": "cancelled", "b": "succeeded"}
-    job = look(desk, job_id)
+    job = desk.job(job_id)
     assert (job.status, job.cancelled_items, job.successful_items) == (JobStatus.CANCELLED, 1, 1)
 
 
 def test_cancelling_during_a_drain_stops_it_within_one_chunk(desk):
-    job_id = make(desk, *map(str, range(100)))
+    job_id = desk.make(*map(str, range(100)))
     chunks = []
 
     def handler(connection, chunk):
         chunks.append(len(chunk.items))
         if len(chunks) == 2:
-            with desk.scope() as other:
-                cancel_job(other, job_id, cancelled_by="bert")
+            desk.cancel(job_id)
         return [Succeeded()] * len(chunk.items)
 
-    report = drain(desk.engine, desk.organization_id, KIND, handler, chunk_size=10)
+    report = desk.run(handler, chunk_size=10)
     assert (len(chunks), report.succeeded, report.ended) == (2, 20, "empty")
-    job = look(desk, job_id)
+    job = desk.job(job_id)
     assert (job.successful_items, job.cancelled_items) == (20, 80)
 
 
 def test_items_that_a_claim_gives_back_after_the_cancelling_are_cancelled(desk):
-    job_id = make(desk, "a", "b")
-    with desk.scope() as connection:
-        claimed = claim(connection, KIND, lease=LEASE)
-    with desk.scope() as connection:
-        cancel_job(connection, job_id, cancelled_by="bert")
-    with desk.scope() as connection:
-        assert release(connection, claimed) == 2
+    job_id = desk.make("a", "b")
+    claimed = desk.take()
+    desk.cancel(job_id)
+    assert desk.release(claimed) == 2
     assert set(desk.items(job_id).values()) == {"cancelled"}
-    assert look(desk, job_id).cancelled_items == 2
+    assert desk.job(job_id).cancelled_items == 2
 
 
 def test_items_that_were_locked_while_their_job_was_cancelled_are_cancelled_by_the_next_claim(desk):
-    job_id = make(desk, "a", "b")
-    later = make(desk, "c")
-    with desk.scope() as connection:
-        claim(connection, KIND, chunk_size=1, lease=LEASE)
+    job_id = desk.make("a", "b")
+    later = desk.make("c")
+    desk.take(chunk_size=1)
     with desk.scope() as worker:
         claim(worker, KIND, lease=LEASE)
-        with desk.scope() as connection:
-            cancel_job(connection, job_id, cancelled_by="bert")
+        desk.cancel(job_id)
         worker.rollback()  # the worker dies before its claim is committed
-    with desk.scope() as connection:
-        claimed = claim(connection, KIND, lease=LEASE)
+    claimed = desk.take()
     assert claimed.job_id == later
     assert desk.items(job_id) == {"a": "processing", "b": "cancelled"}
-    assert look(desk, job_id).cancelled_items == 1
+    assert desk.job(job_id).cancelled_items == 1
 
 
 def test_a_retry_opens_the_failed_items_only_and_gives_them_all_their_attempts(desk):
-    job_id = make(desk, "good", "bad", "odd")
+    job_id = desk.make("good", "bad", "odd")
     outcomes = {"good": Succeeded(), "bad": Failed("X", "x"), "odd": Skipped("was done")}
-    drain(desk.engine, desk.organization_id, KIND, by_subject(outcomes))
-    with desk.scope() as connection:
-        assert retry_failed(connection, job_id, requested_by="bert") == 1
-    job = look(desk, job_id)
+    desk.run(by_subject(outcomes))
+    assert desk.retry(job_id) == 1
+    job = desk.job(job_id)
     assert (job.status, job.processed_items, job.failed_items, job.completed_at) == (JobStatus.PENDING, 2, 0, None)
     with desk.scope() as connection:
         claimed = claim(connection, KIND, lease=LEASE)
         assert [(item.subject_id, item.attempts) for item in claimed.items] == [("bad", 1)]
         finish(connection, claimed, [Succeeded()])
-    job = look(desk, job_id)
+    job = desk.job(job_id)
     assert (job.status, job.successful_items, job.summary) == (JobStatus.COMPLETED, 2, {"failures": {}})
-    with desk.scope() as connection:
-        assert retry_failed(connection, job_id, requested_by="bert") == 0
+    assert desk.retry(job_id) == 0
 
 
 def test_a_cancelled_or_unknown_job_cannot_be_retried(desk):
-    job_id = make(desk, "a")
+    job_id = desk.make("a")
     with desk.scope() as connection:
         cancel_job(connection, job_id, cancelled_by="bert")
         with pytest.raises(JobCancelled, match="create a new job"):
@@ -230,14 +200,14 @@ def test_a_cancelled_or_unknown_job_cannot_be_retried(desk):
 
 
 def test_the_history_comes_in_pages_newest_first_that_new_jobs_do_not_shift(desk):
-    jobs = [make(desk, "a") for _ in range(7)]
+    jobs = [desk.make("a") for _ in range(7)]
     seen = []
     before = None
     while True:
         with desk.scope() as connection:
             page = history(connection, before=before, limit=3)
         seen += [job.id for job in page.jobs]
-        make(desk, "a")
+        desk.make("a")
         if page.next_page is None:
             break
         before = page.next_page
@@ -245,10 +215,10 @@ def test_the_history_comes_in_pages_newest_first_that_new_jobs_do_not_shift(desk
 
 
 def test_the_history_is_filtered_by_kind_status_time_and_person(desk):
-    plain = make(desk, "a")
-    other = make(desk, "a", kind="other", by="bert")
+    plain = desk.make("a")
+    other = desk.make("a", kind="other", by="bert")
+    desk.cancel(other)
     with desk.scope() as connection:
-        cancel_job(connection, other, cancelled_by="anna")
 
         def found(**filters):
             return [job.id for job in history(connection, **filters).jobs]
@@ -262,16 +232,12 @@ def test_the_history_is_filtered_by_kind_status_time_and_person(desk):
 
 
 def test_statistics_count_jobs_items_and_what_waits(desk):
-    make(desk, "a", "b")
-    drain(
-        desk.engine,
-        desk.organization_id,
-        KIND,
+    desk.make("a", "b")
+    desk.run(
         by_subject({"a": Succeeded(), "b": Failed("X", "x")}),
     )
-    make(desk, "c", "d", "e")
-    with desk.scope() as connection:
-        claim(connection, KIND, chunk_size=1, lease=LEASE)
+    desk.make("c", "d", "e")
+    desk.take(chunk_size=1)
     with desk.scope() as connection:
         (kind,) = statistics(connection)
     assert (kind.job_type, kind.total_jobs, kind.completed_with_errors_jobs, kind.processing_jobs) == (KIND, 2, 1, 1)
@@ -280,15 +246,15 @@ def test_statistics_count_jobs_items_and_what_waits(desk):
 
 
 def test_pruning_removes_items_that_ended_long_ago_and_no_job(desk):
-    old, recent, waiting = make(desk, *map(str, range(25))), make(desk, "a"), None
-    drain(desk.engine, desk.organization_id, KIND, lambda connection, chunk: [Succeeded()] * len(chunk.items))
+    old, recent, waiting = desk.make(*map(str, range(25))), desk.make("a"), None
+    desk.run(succeed)
     with desk.superuser.begin() as connection:
         connection.exec_driver_sql(
             f"update work.batch_job set started_at = now() - interval '1 year', "
             f"completed_at = now() - interval '1 year' where id = '{old}'; "
             f"update work.batch_item set finished_at = now() - interval '1 year' where job_id = '{old}'"
         )
-    waiting = make(desk, "b")
+    waiting = desk.make("b")
     cutoff = datetime.now(UTC) - timedelta(days=90)
     assert prune(desk.engine, desk.organization_id, cutoff, batch_size=10) == 25
     with desk.scope() as connection:
@@ -302,7 +268,7 @@ def test_pruning_removes_items_that_ended_long_ago_and_no_job(desk):
 
 def test_organizations_are_apart(desks):
     ours, theirs = desks
-    job_id = make(ours, "a")
+    job_id = ours.make("a")
     with theirs.scope() as connection:
         assert claim(connection, KIND, lease=LEASE) is None
         assert history(connection).jobs == ()
@@ -311,8 +277,7 @@ def test_organizations_are_apart(desks):
             cancel_job(connection, job_id, cancelled_by="mallory")
         with pytest.raises(JobNotFound):
             retry_failed(connection, job_id, requested_by="mallory")
-    with ours.scope() as connection:
-        claimed = claim(connection, KIND, lease=LEASE)
+    claimed = ours.take()
     with theirs.scope() as connection, pytest.raises(LeaseLost):
         finish(connection, claimed, [Succeeded()])
     assert ours.items(job_id) == {"a": "processing"}

@@ -7,21 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from invoice_pipelines.work import ItemStatus, Later, Succeeded, claim, cleanup_stuck, create_job, enqueue, finish
-from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk
+from invoice_pipelines.work import ItemStatus, Later, Succeeded, cleanup_stuck
+from invoice_pipelines_tests.integration.work.conftest import Desk
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 QUIET = Later(TOMORROW, "QUIET_HOURS", "Quiet hours\nuntil 08:00.")
-
-
-def take(desk: Desk, max_attempts: int = 5):
-    with desk.scope() as connection:
-        return claim(connection, KIND, lease=LEASE, max_attempts=max_attempts)
-
-
-def end(desk: Desk, claimed, *outcomes):
-    with desk.scope() as connection:
-        return finish(connection, claimed, outcomes)
 
 
 def change(desk: Desk, statement: str) -> None:
@@ -34,10 +24,9 @@ def due_now(desk: Desk) -> None:
 
 
 def test_it_waits_until_then_and_shows_why(desk):
-    with desk.scope() as connection:
-        create_job(connection, KIND, ["a", "b"], created_by="anna")
-    assert end(desk, take(desk), QUIET, Succeeded()) == (ItemStatus.PENDING, ItemStatus.SUCCEEDED)
-    assert take(desk) is None
+    desk.make("a", "b")
+    assert desk.end(desk.take(), QUIET, Succeeded()) == (ItemStatus.PENDING, ItemStatus.SUCCEEDED)
+    assert desk.take() is None
     (row,) = desk.rows(
         "select available_at, attempts, error_code, error_message from work.batch_item where attempts = 0"
     )
@@ -47,39 +36,34 @@ def test_it_waits_until_then_and_shows_why(desk):
 
 
 def test_it_is_no_attempt_however_often(desk):
-    with desk.scope() as connection:
-        create_job(connection, KIND, ["a"], created_by="anna")
+    desk.make("a")
     for _ in range(3):
-        claimed = take(desk, max_attempts=1)
+        claimed = desk.take(max_attempts=1)
         assert [item.attempts for item in claimed.items] == [1]
-        end(desk, claimed, QUIET)
+        desk.end(claimed, QUIET)
         due_now(desk)
-    assert end(desk, take(desk, max_attempts=1), Succeeded()) == (ItemStatus.SUCCEEDED,)
+    assert desk.end(desk.take(max_attempts=1), Succeeded()) == (ItemStatus.SUCCEEDED,)
 
 
 def test_an_entry_gives_way_to_a_newer_one(desk):
-    with desk.scope() as connection:
-        enqueue(connection, KIND, ["a"])
-    claimed = take(desk)
-    with desk.scope() as connection:
-        enqueue(connection, KIND, ["a"])
-    assert end(desk, claimed, QUIET) == (ItemStatus.SKIPPED,)
-    assert take(desk) is not None
+    desk.put("a")
+    claimed = desk.take()
+    desk.put("a")
+    assert desk.end(claimed, QUIET) == (ItemStatus.SKIPPED,)
+    assert desk.take() is not None
 
 
 def test_it_ends_with_its_job_if_that_was_cancelled_meanwhile(desk):
-    with desk.scope() as connection:
-        job_id = create_job(connection, KIND, ["a"], created_by="anna")
-    claimed = take(desk)
+    job_id = desk.make("a")
+    claimed = desk.take()
     change(desk, f"select work.cancel_job('{job_id}', 'anna')")
-    assert end(desk, claimed, QUIET) == (ItemStatus.CANCELLED,)
+    assert desk.end(claimed, QUIET) == (ItemStatus.CANCELLED,)
 
 
 def test_a_job_whose_items_wait_for_their_time_is_never_ended_as_stuck(desk):
-    with desk.scope() as connection:
-        create_job(connection, KIND, ["a"], created_by="anna")
+    desk.make("a")
     for _ in range(6):
-        end(desk, take(desk), QUIET)
+        desk.end(desk.take(), QUIET)
         change(desk, "update work.batch_job set last_progress_at = now() - interval '1 hour'")
         with desk.scope() as connection:
             assert cleanup_stuck(connection).ended_jobs == 0

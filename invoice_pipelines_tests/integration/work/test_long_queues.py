@@ -23,11 +23,12 @@ from invoice_pipelines.work import (
     return_expired,
 )
 from invoice_pipelines_tests.conftest import open_organization
-from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk
+from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
+from invoice_pipelines_tests.integration.work.effects import KIND
 from invoice_pipelines_tests.support.sizes import size
 
-CHUNK = 500
-WAITING = 10_000
+CHUNK = 250
+WAITING = 5_000
 
 HISTORY = """
     set local session_replication_role = replica;  -- no foreign key checks, for speed
@@ -87,8 +88,8 @@ def maintain(desk: Desk, statement: str) -> None:
 
 def test_very_many_finished_items_do_not_slow_a_claim(database):
     desk = open_organization(database, Desk)
-    grow_history(open_organization(database, Desk), 100_000)
-    grow_history(desk, size(200_000, 900_000))
+    grow_history(open_organization(database, Desk), 30_000)
+    grow_history(desk, size(70_000, 900_000))
     with desk.scope() as connection:
         create_job(connection, KIND, map(str, range(3_000)), created_by="anna")
         enqueue(connection, KIND, map(str, range(1_000)))
@@ -112,7 +113,11 @@ def plan_of_a_claim(desk: Desk) -> str:
             name, value = setting.split("=")
             connection.execute(text("select set_config(:name, :value, true)"), {"name": name, "value": value})
         pick = source[source.index("select i.id, i.job_id") : source.index("), first")]
-        for name, value in (("= organization", "= :o"), ("= wanted_kind", "= :k"), ("limit chunk_size", "limit 500")):
+        for name, value in (
+            ("= organization", "= :o"),
+            ("= wanted_kind", "= :k"),
+            ("limit chunk_size", f"limit {CHUNK}"),
+        ):
             assert name in pick
             pick = pick.replace(name, value)
         rows = connection.execute(text(f"explain {pick}"), {"o": desk.organization_id, "k": KIND}).scalars()

@@ -16,26 +16,12 @@ from invoice_pipelines.work import (
     cancel_job,
     claim,
     cleanup_stuck,
-    create_job,
-    drain,
     enqueue,
-    finish,
-    get_job,
     organizations_with_work,
-    retry_failed,
 )
 from invoice_pipelines_tests.conftest import open_organization
-from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk
-
-
-def make(desk: Desk, *subjects: str, kind: str = KIND):
-    with desk.scope() as connection:
-        return create_job(connection, kind, subjects, created_by="anna")
-
-
-def take(desk: Desk, chunk_size: int = 500, max_attempts: int = 5):
-    with desk.scope() as connection:
-        return claim(connection, KIND, chunk_size=chunk_size, lease=LEASE, max_attempts=max_attempts)
+from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk, succeed
+from invoice_pipelines_tests.integration.work.effects import KIND
 
 
 def due(desk: Desk, *kinds: str) -> tuple[OrganizationWork, ...]:
@@ -48,20 +34,12 @@ def clean(desk: Desk, stuck_after: timedelta = timedelta(0)) -> StuckWork:
         return cleanup_stuck(connection, stuck_after)
 
 
-def job_of(desk: Desk, job_id):
-    with desk.scope() as connection:
-        return get_job(connection, job_id)
-
-
 def test_the_queue_view_shows_the_jobs_of_the_organization_in_scope(desks):
     ours, theirs = desks
-    job_id = make(ours, "good", "bad")
-    make(theirs, "x")
+    job_id = ours.make("good", "bad")
+    theirs.make("x")
     outcomes = {"good": Succeeded(), "bad": Failed("NO_LINES", "The order has no lines.")}
-    drain(
-        ours.engine,
-        ours.organization_id,
-        KIND,
+    ours.run(
         lambda connection, chunk: [outcomes[item.subject_id] for item in chunk.items],
     )
     (row,) = ours.rows("select * from public.batch_job_queue")
@@ -93,7 +71,7 @@ def test_the_queue_view_shows_the_jobs_of_the_organization_in_scope(desks):
 
 def test_organizations_with_work_are_those_with_items_that_can_be_done_now(lone_desk, database):
     other = open_organization(database, Desk)
-    make(lone_desk, "a", "b")
+    lone_desk.make("a", "b")
     with other.scope() as connection:
         enqueue(connection, "other", ["x"])
     ours, theirs = due(lone_desk, KIND, "other")
@@ -102,12 +80,11 @@ def test_organizations_with_work_are_those_with_items_that_can_be_done_now(lone_
     assert ours.oldest_due_at < theirs.oldest_due_at
     assert [work.organization_id for work in due(lone_desk, "other")] == [other.organization_id]
 
-    claimed = take(lone_desk)
+    claimed = lone_desk.take()
     assert due(lone_desk) == (), "all is in work"
     lone_desk.let_leases_expire()
     assert [work.due_items for work in due(lone_desk)] == [2], "a dead worker's items are due"
-    with lone_desk.scope() as connection:
-        finish(connection, claimed, [Succeeded(), Failed("BUSY", "busy", retry=True)])
+    lone_desk.end(claimed, Succeeded(), Failed("BUSY", "busy", retry=True))
     assert due(lone_desk) == (), "its pause is not over"
     lone_desk.let_pauses_pass()
     assert [work.due_items for work in due(lone_desk)] == [1]
@@ -118,31 +95,30 @@ def test_organizations_with_work_are_those_with_items_that_can_be_done_now(lone_
 
 def test_the_clean_up_returns_what_the_dead_held_in_every_organization(lone_desk, database):
     other = open_organization(database, Desk)
-    jobs = [(desk, make(desk, "a", "b")) for desk in (lone_desk, other)]
+    jobs = [(desk, desk.make("a", "b")) for desk in (lone_desk, other)]
     for desk, _ in jobs:
-        take(desk, max_attempts=1 if desk is other else 5)
+        desk.take(max_attempts=1 if desk is other else 5)
         desk.let_leases_expire()
     assert clean(lone_desk, timedelta(hours=1)) == StuckWork(2, 2, 0, 0, 0, 0)
     assert set(lone_desk.items(jobs[0][1]).values()) == {"pending"}
     assert set(other.items(jobs[1][1]).values()) == {"failed"}
-    assert job_of(other, jobs[1][1]).status == "failed"
+    assert other.job(jobs[1][1]).status == "failed"
 
 
 def test_the_clean_up_leaves_living_workers_alone(lone_desk):
-    job_id = make(lone_desk, "a", "b")
-    claimed = take(lone_desk, chunk_size=1)
+    job_id = lone_desk.make("a", "b")
+    claimed = lone_desk.take(chunk_size=1)
     assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
-    with lone_desk.scope() as connection:
-        finish(connection, claimed, [Succeeded()])
-    assert job_of(lone_desk, job_id).status == "processing"
+    lone_desk.end(claimed, Succeeded())
+    assert lone_desk.job(job_id).status == "processing"
 
 
 def test_a_job_on_which_nobody_works_is_pending_again(lone_desk):
-    job_id = make(lone_desk, "a", "b")
-    take(lone_desk)
+    job_id = lone_desk.make("a", "b")
+    lone_desk.take()
     lone_desk.let_leases_expire()
     assert clean(lone_desk) == StuckWork(2, 0, 0, 0, 1, 0)
-    assert job_of(lone_desk, job_id).status == "pending"
+    assert lone_desk.job(job_id).status == "pending"
     assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
     (event,) = lone_desk.rows("select created_by, detail from work.batch_job_event where action = 'repaired'")
     assert tuple(event) == ("cleanup_stuck_batch_jobs", {"repair": "pending again"})
@@ -168,13 +144,13 @@ def settle_one(desk: Desk, job_id) -> None:
 
 
 def test_a_job_that_comes_to_a_standstill_for_the_fourth_time_is_ended_with_its_reason(lone_desk):
-    job_id = make(lone_desk, "a", "b")
+    job_id = lone_desk.make("a", "b")
     for _ in range(3):
         start(lone_desk, job_id)
         assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 1, 0)
     start(lone_desk, job_id)
     assert clean(lone_desk) == StuckWork(0, 2, 0, 0, 0, 1)
-    job = job_of(lone_desk, job_id)
+    job = lone_desk.job(job_id)
     assert (job.status, job.failed_items, job.summary) == ("failed", 2, {"failures": {"STUCK": 2}})
     assert job.last_error is not None
     assert job.last_error.startswith("STUCK: The work on this job came to a standstill")
@@ -186,29 +162,29 @@ def test_a_job_that_comes_to_a_standstill_for_the_fourth_time_is_ended_with_its_
 
 
 def test_a_job_that_gets_on_between_standstills_is_never_ended(lone_desk):
-    job_id = make(lone_desk, *"abcdefgh")
+    job_id = lone_desk.make(*"abcdefgh")
     for round_number in range(7):
         start(lone_desk, job_id)
         if round_number % 3 == 2:
             settle_one(lone_desk, job_id)
         assert clean(lone_desk).ended_jobs == 0
-    assert job_of(lone_desk, job_id).successful_items == 2
+    assert lone_desk.job(job_id).successful_items == 2
 
 
 def test_a_job_that_waits_for_its_turn_is_left_alone_however_long(lone_desk):
-    job_id = make(lone_desk, "a")
+    job_id = lone_desk.make("a")
     for _ in range(6):
         assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
-    assert job_of(lone_desk, job_id).status == "pending"
+    assert lone_desk.job(job_id).status == "pending"
 
 
 def test_a_job_whose_chunk_is_in_work_is_left_alone(lone_desk):
-    job_id = make(lone_desk, "a")
+    job_id = lone_desk.make("a")
     start(lone_desk, job_id)
     with lone_desk.scope() as connection:
         connection.execute(text("select work.take_job(array[:kind], :id)"), {"kind": KIND, "id": job_id})
         assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
-    assert job_of(lone_desk, job_id).status == "processing"
+    assert lone_desk.job(job_id).status == "processing"
 
 
 def lock_as_a_claim_does(connection: Connection, subject: str) -> None:
@@ -218,7 +194,7 @@ def lock_as_a_claim_does(connection: Connection, subject: str) -> None:
 
 
 def test_an_item_of_a_cancelled_job_that_is_being_claimed_is_left_to_that_claim(lone_desk):
-    job_id = make(lone_desk, "a", "b")
+    job_id = lone_desk.make("a", "b")
     with lone_desk.scope() as claiming:
         lock_as_a_claim_does(claiming, "a")
         with lone_desk.scope() as cancelling:
@@ -226,11 +202,11 @@ def test_an_item_of_a_cancelled_job_that_is_being_claimed_is_left_to_that_claim(
         assert clean(lone_desk).cancelled_items == 0  # it would hold the job and wait for "a"
         assert claim(claiming, KIND, lease=LEASE) is None
     assert lone_desk.items(job_id) == {"a": "cancelled", "b": "cancelled"}
-    assert job_of(lone_desk, job_id).cancelled_items == 2
+    assert lone_desk.job(job_id).cancelled_items == 2
 
 
 def test_a_job_of_which_an_item_is_being_claimed_is_not_ended(lone_desk):
-    job_id = make(lone_desk, "a", "b")
+    job_id = lone_desk.make("a", "b")
     for _ in range(3):
         start(lone_desk, job_id)
         clean(lone_desk)
@@ -242,7 +218,7 @@ def test_a_job_of_which_an_item_is_being_claimed_is_not_ended(lone_desk):
 
 
 def test_only_jobs_without_progress_for_half_an_hour_are_looked_at(lone_desk):
-    old, young = make(lone_desk, "a"), make(lone_desk, "b")
+    old, young = lone_desk.make("a"), lone_desk.make("b")
     for job_id, minutes in ((old, 31), (young, 29)):
         start(lone_desk, job_id)
         with lone_desk.superuser.begin() as connection:
@@ -252,49 +228,48 @@ def test_only_jobs_without_progress_for_half_an_hour_are_looked_at(lone_desk):
             )
     with lone_desk.engine.begin() as connection:
         assert cleanup_stuck(connection).reopened_jobs == 1
-    assert (job_of(lone_desk, old).status, job_of(lone_desk, young).status) == ("pending", "processing")
+    assert (lone_desk.job(old).status, lone_desk.job(young).status) == ("pending", "processing")
 
 
 def test_an_ended_job_that_is_retried_gets_all_its_chances_again(lone_desk):
-    job_id = make(lone_desk, "a")
+    job_id = lone_desk.make("a")
     for _ in range(4):
         start(lone_desk, job_id)
         clean(lone_desk)
-    with lone_desk.scope() as connection:
-        assert retry_failed(connection, job_id, requested_by="anna") == 1
+    assert lone_desk.retry(job_id) == 1
     for _ in range(3):
         start(lone_desk, job_id)
         assert clean(lone_desk).reopened_jobs == 1
 
 
 def test_a_job_whose_items_are_all_done_is_closed_with_counts_from_the_items(lone_desk):
-    job_id = make(lone_desk, "a", "b")
-    take(lone_desk)
+    job_id = lone_desk.make("a", "b")
+    lone_desk.take()
     with lone_desk.superuser.begin() as connection:  # as a careless hand would
         connection.exec_driver_sql(
             """update work.batch_item set status = case subject_id when 'a' then 'succeeded' else 'failed' end,
                lease_token = null, lease_expires_at = null, finished_at = now(), error_code = 'BY_HAND'"""
         )
     assert clean(lone_desk) == StuckWork(0, 0, 0, 1, 0, 0)
-    job = job_of(lone_desk, job_id)
+    job = lone_desk.job(job_id)
     assert (job.status, job.successful_items, job.failed_items) == ("completed_with_errors", 1, 1)
 
 
 def test_expired_items_of_a_cancelled_job_are_cancelled(lone_desk):
-    job_id = make(lone_desk, "a", "b", "c")
-    take(lone_desk, chunk_size=2)
+    job_id = lone_desk.make("a", "b", "c")
+    lone_desk.take(chunk_size=2)
     with lone_desk.scope() as connection:
         connection.execute(text("select work.cancel_job(:id, 'bert')"), {"id": job_id})
     lone_desk.let_leases_expire()
     assert clean(lone_desk).cancelled_items == 2
-    assert job_of(lone_desk, job_id).cancelled_items == 3
+    assert lone_desk.job(job_id).cancelled_items == 3
 
 
 def test_statistics_are_over_all_organizations_and_show_counts_only(lone_desk, database):
     other = open_organization(database, Desk)
-    make(lone_desk, "a", "b")
-    make(other, "c")
-    drain(other.engine, other.organization_id, KIND, lambda connection, chunk: [Succeeded()])
+    lone_desk.make("a", "b")
+    other.make("c")
+    other.run(lambda connection, chunk: [Succeeded()])
     with lone_desk.engine.begin() as connection:
         (row,) = connection.execute(text("select * from public.get_batch_processing_stats()")).all()
     assert (row.job_type, row.total_jobs, row.pending_jobs, row.completed_jobs) == (KIND, 2, 1, 1)
@@ -309,15 +284,15 @@ def test_without_an_organization_nothing_is_seen(desk, table):
 
 
 def test_what_was_done_to_a_job_cannot_be_rewritten(desk):
-    make(desk, "a")
+    desk.make("a")
     for statement in ("update work.batch_job_event set created_by = 'x'", "delete from work.batch_job_event"):
         with pytest.raises(DBAPIError, match="permission denied"):
             desk.rows(statement)
 
 
 def test_the_figures_of_today_are_of_the_day_in_utc(lone_desk):
-    yesterday, today = make(lone_desk, "a", "b"), make(lone_desk, "c")
-    drain(lone_desk.engine, lone_desk.organization_id, KIND, lambda connection, chunk: [Succeeded()] * len(chunk.items))
+    yesterday, today = lone_desk.make("a", "b"), lone_desk.make("c")
+    lone_desk.run(succeed)
     with lone_desk.superuser.begin() as connection:
         connection.execute(
             text(
@@ -333,4 +308,4 @@ def test_the_figures_of_today_are_of_the_day_in_utc(lone_desk):
         (row,) = connection.execute(text("select * from public.get_batch_processing_stats()")).all()
     assert (row.total_jobs, row.jobs_created_today, row.jobs_ended_today) == (2, 1, 1)
     assert (row.successful_items, row.successful_items_today, row.failed_items_today) == (3, 1, 0)
-    assert job_of(lone_desk, today).status == "completed"
+    assert lone_desk.job(today).status == "completed"

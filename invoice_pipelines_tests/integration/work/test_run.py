@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from invoice_pipelines.work import Failed, Later, Progress, Report, Run, Succeeded, enqueue
-from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk
+from invoice_pipelines.work import Failed, Later, Progress, Report, Run, Succeeded
+from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
+from invoice_pipelines_tests.integration.work.effects import KIND
 from invoice_pipelines_tests.integration.work.test_drain import wait_until
 from invoice_pipelines_tests.support.clock import HandClock
 
@@ -161,8 +162,7 @@ def test_what_is_held_is_kept_until_it_is_let_go(desk):
 
 
 def test_what_a_hanging_step_holds_is_taken_up_by_another_run(desk):
-    with desk.scope() as connection:
-        enqueue(connection, KIND, ["a"])
+    desk.put("a")
     clock = HandClock()
     hanging = run_of(desk, clock, lease=timedelta(hours=1), time_box=timedelta(minutes=1))
 
@@ -210,8 +210,7 @@ def test_letting_go_waits_for_an_extension_under_way(desk):
 
 
 def test_what_has_no_outcome_is_given_back_when_a_worker_ends(desk):
-    with desk.scope() as connection:
-        enqueue(connection, KIND, ["a", "b"])
+    desk.put("a", "b")
     run = run_of(desk)
 
     def worker() -> Iterator[None]:
@@ -284,8 +283,7 @@ def test_what_is_closed_opens_at_the_time_that_was_said_first(desk):
 
 
 def test_progress_is_told_after_each_step_with_what_is_left_and_how_long_that_takes(desk):
-    with desk.scope() as connection:
-        enqueue(connection, KIND, list("abcd"))
+    desk.put(*list("abcd"))
     clock, seen = HandClock(), []
     run = run_of(desk, clock, on_progress=seen.append)
 

@@ -27,14 +27,13 @@ from invoice_pipelines.work import (
     claim,
     cleanup_stuck,
     create_job,
-    enqueue,
     finish,
     release,
     retry_failed,
-    return_expired,
 )
 from invoice_pipelines_tests.conftest import open_organization
-from invoice_pipelines_tests.integration.work.conftest import KIND, LEASE, Desk
+from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
+from invoice_pipelines_tests.integration.work.effects import KIND
 from invoice_pipelines_tests.support.sizes import size
 
 SUBJECTS = st.lists(st.sampled_from("abcdef"), max_size=6)
@@ -77,8 +76,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule(subjects=SUBJECTS)
     def put(self, subjects):
-        with self.desk.scope() as connection:
-            enqueue(connection, KIND, subjects)
+        self.desk.put(*subjects)
 
     @rule(chunk_size=st.integers(1, 4), max_attempts=st.integers(1, 3))
     def take(self, chunk_size, max_attempts):
@@ -122,9 +120,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule()
     def die(self):
-        self.desk.let_leases_expire()
-        with self.desk.scope() as connection:
-            return_expired(connection, KIND)
+        self.desk.lose_leases()
 
     @rule()
     def clean(self):
@@ -197,7 +193,7 @@ class Queue(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [(12, 25), pytest.param(size(15, 150), 50, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+    [(8, 20), pytest.param(size(15, 150), 50, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
 )
 def test_every_order_of_events_keeps_the_books_right(work_database, examples, steps):
     class Here(Queue):

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from invoice_pipelines.database import create_app_engine
 from invoice_pipelines.work import Chunk, Outcome, drain
-from invoice_pipelines_tests.integration.work.conftest import KIND, leave_effects
+from invoice_pipelines_tests.integration.work.effects import KIND, leave_effects
 
 
 def main() -> None:
