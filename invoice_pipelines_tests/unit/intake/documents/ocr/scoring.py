@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from difflib import SequenceMatcher
 
 from invoice_pipelines.intake.documents.ocr.engine import RecognizedPage
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
@@ -27,12 +28,7 @@ class Score:
     wrong_digits: int = 0
 
     def __add__(self, other: Score) -> Score:
-        return Score(
-            self.characters + other.characters,
-            self.wrong + other.wrong,
-            self.digits + other.digits,
-            self.wrong_digits + other.wrong_digits,
-        )
+        return Score(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def share(self) -> float:
@@ -57,7 +53,7 @@ def score(known: Page, words: Iterable[tuple[str, Box]]) -> Score:
     for (_, expected), found in zip(cells, read, strict=True):
         got = _plain("".join(text for _, text in sorted(found)))
         wanted_digits, got_digits = _digits(expected), _digits(got)
-        total += Score(len(expected), distance(got, expected), len(wanted_digits), distance(got_digits, wanted_digits))
+        total += Score(len(expected), _wrong(got, expected), len(wanted_digits), _wrong(got_digits, wanted_digits))
     return total
 
 
@@ -70,18 +66,10 @@ def words_in_points(page: RecognizedPage, dpi: float) -> list[tuple[str, Box]]:
     ]
 
 
-def distance(one: str, other: str) -> int:
-    """How many characters must be put in, taken out or changed to make one text the other (Levenshtein)."""
-    if one == other:
-        return 0
-    row = list(range(len(other) + 1))
-    for number, letter in enumerate(one, start=1):
-        before, row[0] = row[0], number
-        for place, wanted in enumerate(other, start=1):
-            changed = before + (letter != wanted)
-            before = row[place]
-            row[place] = min(before + 1, row[place - 1] + 1, changed)
-    return row[-1]
+def _wrong(got: str, expected: str) -> int:
+    """How many characters were not read, or are too many."""
+    same = SequenceMatcher(None, got, expected, autojunk=False).get_matching_blocks()
+    return max(len(got), len(expected)) - sum(block.size for block in same)
 
 
 def _cells(page: Page) -> list[tuple[Box, str]]:
