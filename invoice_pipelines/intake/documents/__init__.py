@@ -1,7 +1,6 @@
 """From the bytes of an upload to a `Reading`: `read_document`.
 
-What a document is, its content decides, never its name or media type. Each kind has a module of its own; here they
-are only chosen between.
+The content of a file decides how it is read, not its name or media type. Each kind of document has its own module.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What readers may ask for beyond the bytes of a document: text recognition, and what was learned of a layout."""
+"""Help that readers may have besides the bytes of a document: text recognition, and places learned for a layout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FindPages: TypeAlias = "Callable[[Iterator[tuple[int, PageImage]]], Sequence[Pag
 
 @dataclass(frozen=True, slots=True)
 class Aids:
-    """Both may be absent: then pictures of pages are not read, and layouts are all new.
+    """Both are optional. Without them, pictured pages are not read and every layout is new.
 
     `recognize` raises ReadingError for a page that cannot be read. `learned` gives the places that people have shown
     for the layout with a fingerprint.

@@ -1,4 +1,4 @@
-"""How an XML invoice becomes a `Reading`, whether it arrives by itself or attached to a PDF."""
+"""Turns an XML invoice into a `Reading`, whether it came alone or attached to a PDF."""
 
 from __future__ import annotations
 

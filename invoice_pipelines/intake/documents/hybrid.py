@@ -1,8 +1,7 @@
-"""The comparison of a hybrid PDF's XML with what its pages show. The XML leads; differences are discrepancies.
+"""Compares the XML of a hybrid PDF with its pages. The XML leads; differences become discrepancies.
 
-Law and sense: the structured part of a hybrid invoice is the invoice (UStAE 14.4 (3)), but a person who pays by the
-picture must not pay something else. Cheap for the usual case: where everything stands literally in the text of the
-pages, fields are not looked for.
+By law the structured part is the invoice (UStAE 14.4 (3)), but a person who pays what the page shows must not pay
+another amount. The usual case is cheap: fields are only searched for if a value is missing from the text of the pages.
 """
 
 from __future__ import annotations
@@ -47,10 +46,10 @@ _NAMES = {
 
 @contextmanager
 def texts_of_pages(data: bytes) -> Iterator[Callable[[], tuple[str, ...]]]:
-    """Has the text of a PDF's pages looked for in another process, while here the XML is read.
+    """Extracts the text of a PDF's pages in another process while this one reads the XML.
 
-    Gives the texts, without blanks and in small letters, when they are asked for; none for a PDF without a text layer
-    or with more than ten pages, or that cannot be opened.
+    The function it yields waits for the texts, which have no blanks and small letters. There are none for a PDF that
+    cannot be opened, has no text layer or has more than ten pages.
     """
     from invoice_pipelines.intake.documents.ocr.rendering import begin_apart  # loads the picture libraries
 
@@ -61,10 +60,10 @@ def texts_of_pages(data: bytes) -> Iterator[Callable[[], tuple[str, ...]]]:
 def differences_of_pages(
     data: bytes, reading: Reading, texts: Callable[[], tuple[str, ...]], limits: Limits
 ) -> tuple[Discrepancy, ...]:
-    """What the pages of a PDF say otherwise than `reading`, which was made from the XML attached to it.
+    """Where the pages of a PDF contradict `reading`, which was made from the XML attached to it.
 
-    Only where the value of the XML stands nowhere on them, and only what the pages show beyond doubt. The total is the
-    exception: pages that print amounts, but neither it nor the amount due, are remarked upon in any case. Never raises.
+    A value counts only if it is missing from the pages and they show another one beyond doubt. The total is the
+    exception: pages with amounts, but neither the total nor the amount due, are always reported. Never raises.
     """
     from invoice_pipelines.intake.documents.ocr.rendering import read_pages_apart
 
@@ -128,7 +127,7 @@ def _expected(reading: Reading) -> dict[str, str | date | Decimal]:
 
 
 def _confident(shown: Reading) -> dict[str, str | date | Decimal]:
-    """What the pages show beyond doubt, and of identifiers those whose check digits are right."""
+    """Values that the pages show beyond doubt; identifiers only with valid check digits."""
     return {field: value for field, value in _expected(shown).items() if _is_sure(shown, field, value)}
 
 

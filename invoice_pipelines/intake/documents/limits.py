@@ -33,7 +33,7 @@ class Limits(XmlLimits):
     """Pixels of a picture: an A3 page at 600 dpi has 70 million. Also of all pictures on a page of a PDF."""
 
     picture_side: int = 100
-    """Pixels that the shorter side of a picture must have; an icon is no page."""
+    """Pixels that the shorter side of a picture must have; anything smaller is an icon."""
 
     picture_pages: int = 200
     """Pages of a picture (TIFF)."""

@@ -1,7 +1,7 @@
-"""How a PDF is read: by the XML attached to it, which leads over the picture; otherwise by its text layer.
+"""Reads a PDF: from the XML attached to it, which takes precedence over the pages, or else from its text layer.
 
-A PDF that should carry an XML invoice and doesn't, or whose XML cannot be read, is never passed off as an ordinary
-PDF: the reading says so in its discrepancies. A PDF that carries another business document is refused.
+A PDF whose XML invoice is missing or unreadable is never passed off as an ordinary PDF: the reading says so in its
+discrepancies. A PDF that carries another kind of business document is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.pdf_attachments import Attachment, Attachments, attachments
 from invoice_pipelines.intake.reading import Discrepancy, DiscrepancyKind, Reading
 
-# What is made to harm is not looked at any further, though the PDF around it may have a text layer.
+# A document made to do harm is refused, even if the PDF around it has a text layer.
 _HOSTILE = {"TOO_LARGE", "XML_DOCTYPE", "XML_TOO_DEEP", "XML_TEXT_TOO_LONG"}
 
 # Types of Order-X in the metadata of a PDF.

@@ -21,7 +21,7 @@ from invoice_pipelines.intake.documents.pdf_attachments import bounded
 from invoice_pipelines.intake.documents.text_layer.page.words import open_pdf
 
 DPI = 200
-"""What engines read best at; more costs time and finds no more."""
+"""Engines read best at this resolution; a higher one costs time and finds no more."""
 
 # A2 at 200 dpi. Larger pages are rendered smaller.
 _MOST_PIXELS = 16_000_000

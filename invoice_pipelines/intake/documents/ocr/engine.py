@@ -1,4 +1,4 @@
-"""What every OCR engine is: pictures of pages in, words with boxes and confidence out. `engines` finds them."""
+"""The interface of OCR engines: pictures of pages in, words with boxes and confidence out. `engines` finds them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RecognizedWord:
 
 @dataclass(frozen=True, slots=True)
 class RecognizedPage:
-    """What an engine read on a page; no words on a blank one.
+    """The result for one page; a blank page has no words.
 
     `quarter_turns` says how often the picture was turned clockwise by 90 degrees until it was upright; width and
     height are those of the upright page in pixels. `cost_usd` is the price of the page where the engine has one.
@@ -74,7 +74,7 @@ class EngineSpec:
 
 @dataclass(frozen=True, slots=True)
 class EngineIdentity:
-    """What a page was read by: two pages read alike have equal ones."""
+    """Engine, version and options that a page was read with."""
 
     name: str
     version: str

@@ -45,6 +45,6 @@ def open_engine(spec: EngineSpec) -> Engine:
 
 
 def identify(spec: EngineSpec) -> EngineIdentity:
-    """What pages read by this engine are known by. No models are loaded. Raises EngineUnavailable."""
+    """The identity under which pages read by this engine are kept. Loads no models. Raises EngineUnavailable."""
     engine = open_engine(spec)
     return EngineIdentity(engine.name, engine.version, engine.options)

@@ -1,7 +1,7 @@
-"""Keeps what OCR read, for good: the same page is never read by the same engine twice, nor paid for twice.
+"""Keeps the results of OCR for good, so that no engine reads, or is paid for, the same page twice.
 
-A page is known by its pixels; what was read, by the engine, its version and all options besides. A new version of an
-engine, or another option, reads the page again, and what the old one read stays.
+The key is the pixels of the page with the engine, its version and its options. A new version or another option reads
+the page again; older results stay.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from invoice_pipelines.intake.documents.ocr.engine import EngineIdentity, Recogn
 
 
 def find_page(connection: Connection, page_sha256: str, engine: EngineIdentity) -> RecognizedPage | None:
-    """What this engine read on the page with these pixels; None where it has not read it yet."""
+    """The words that this engine read on the page; None if it has not read it yet."""
     row = connection.execute(
         text(
             """select words, width_px, height_px, quarter_turns, seconds, cost_usd from intake.ocr_page
@@ -36,7 +36,7 @@ def find_page(connection: Connection, page_sha256: str, engine: EngineIdentity) 
 def keep_page(
     connection: Connection, page_sha256: str, engine: EngineIdentity, page: RecognizedPage, created_by: str
 ) -> None:
-    """Keeps what was read. Of two that read the same page at once, the first stays."""
+    """Keeps a result. If two processes read the same page at once, the first result stays."""
     words = [
         [word.text.replace("\0", "\ufffd"), *(round(side, 2) for side in word.box), round(word.confidence, 4)]
         for word in page.words

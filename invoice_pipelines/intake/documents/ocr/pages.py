@@ -1,4 +1,4 @@
-"""Gives readers the words of pages that are pictures: pages that an engine has read before, or reads now."""
+"""Finds the words of pictured pages for readers: those that an engine has read before, or reads now."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def pages_read_now(recognizer: SharedRecognizer) -> FindPages:
 
 
 def page_of(number: int, recognized: RecognizedPage, dpi: float | None, engine: EngineIdentity) -> Page:
-    """What an engine read, as the page that fields are found on: in points, like a text layer."""
+    """The result of an engine as a page in points, like that of a text layer."""
     scale = _POINTS_PER_INCH / dpi if dpi else _HEIGHT_OF_A4 / max(recognized.width, recognized.height)
     words = []
     for word in recognized.words:

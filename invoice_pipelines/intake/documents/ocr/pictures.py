@@ -52,7 +52,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes a picture upright, by the orientation that EXIF gives."""
+"""How to turn a picture upright, by its EXIF orientation."""
 
 Pixels = NDArray[Any]
 
@@ -86,7 +86,7 @@ def decode_pictures(data: bytes, limits: Limits) -> Iterator[PageImage]:
 
 
 def page_key(image: PageImage) -> str:
-    """What a page is known by: SHA-256 of mode, size and pixels."""
+    """The key of a page: SHA-256 of mode, size and pixels."""
     picture = image.image
     digest = hashlib.sha256(f"{picture.mode} {picture.width} {picture.height}\n".encode())
     digest.update(picture.tobytes())
@@ -117,7 +117,7 @@ def _readable() -> Iterator[None]:
 
 
 def _frames(picture: Image.Image, limits: Limits) -> list[int]:
-    """The numbers of the pages. Small copies of pages, as some programs put into a TIFF, are none."""
+    """The numbers of the pages, without the thumbnails that some programs put into a TIFF."""
     if picture.format != "TIFF":
         return [0]
     frames: list[int] = []
@@ -153,7 +153,10 @@ def _refuse_size(picture: Image.Image, data: bytes, limits: Limits) -> None:
             f"The picture has {picture.width} x {picture.height} pixels, too few for a page. Scan it at 200 dpi.",
         )
     if picture.format == "JPEG" and data.count(b"\xff\xda") > _MOST_SCANS:
-        raise ReadingError("PICTURE_DAMAGED", "The picture is no usual JPEG. Save it anew, or ask for it again.")
+        raise ReadingError(
+            "PICTURE_DAMAGED",
+            "The JPEG has an unusual structure. Save it with another program, or ask the sender for a new copy.",
+        )
 
 
 def _refuse_pixels(pixels: int, limits: Limits) -> None:

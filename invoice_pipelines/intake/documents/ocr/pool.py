@@ -1,7 +1,7 @@
-"""The processes that read pages: several at once, each with the engine loaded once, none able to harm the rest.
+"""Processes that read pages side by side. Each loads the engine once, and none can harm the others.
 
-A process that hangs or dies costs at most the page it was reading. Processes are started anew after some pages, or
-when they hold too much memory, and all pools of a machine share a number of places, so that ten runs at once do not
+A process that hangs or dies costs at most the page it was reading. Processes are replaced after some pages, or when
+they hold too much memory. All pools of a machine share a limited number of places, so that ten runs at once do not
 load the models ten times.
 """
 
@@ -45,11 +45,11 @@ class PoolBounds:
     start_seconds: float = 120.0
     """For loading the engine, on a busy machine."""
     pages: int = 200
-    """After which a process is started anew: some engines hold on to memory for every size of picture they saw."""
+    """After so many a process is replaced: some engines keep memory for every size of picture they have seen."""
     memory: int = 1_300_000_000
-    """Held after a page, from which a process is started anew."""
+    """A process that holds more after a page is replaced."""
     tries: int = 2
-    """Of a page whose process dies."""
+    """How often a page is tried if its process dies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 LOOKED_AT = 2_830_000
-"""Pixels that lines are looked for in, as of an A4 page at 170 dpi. More takes longer and finds no more."""
+"""Size in pixels of the picture in which lines are detected: an A4 page at 170 dpi. A larger one takes longer and finds
+no more."""
 
 _SHORT_SIDE = 736
-"""What the detector was trained on; smaller pictures are enlarged."""
+"""The detector was trained on this size; smaller pictures are enlarged."""
 _LONGEST_SIDE = 8_000
 _FEW_LINES = 6
 _NEARER = 0.6
@@ -62,7 +63,7 @@ _INK = 40_000
 _GAP = 1.05
 
 OPTIONS = f"det_small rec_small looked_at={LOOKED_AT} sparse={_FEW_LINES}x{_NEARER} gap={_GAP} upright level"
-"""What changes what is read. The number of threads does not."""
+"""All that changes the result. The number of threads does not."""
 
 _MISSING = (
     "The embedded OCR engine (RapidOCR with OpenVINO) cannot be loaded: {reason}. Install invoice-pipelines with "

@@ -1,4 +1,4 @@
-"""How pictures of pages get to an engine: an embedded one in processes of its own, a service from here."""
+"""Sends pictures of pages to an engine: an embedded one has processes of its own, a service is called from here."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class SharedRecognizer(AbstractContextManager["SharedRecognizer"]):
 
     @cached_property
     def identity(self) -> EngineIdentity:
-        """What pages read by it are known by. It is not opened. Raises EngineUnavailable."""
+        """The identity under which its pages are kept. Does not open the engine. Raises EngineUnavailable."""
         from invoice_pipelines.intake.documents.ocr.engines import identify
 
         return identify(self._spec)

@@ -55,7 +55,7 @@ def render_pages(data: bytes, numbers: Sequence[int], limits: Limits) -> Iterato
 
 
 def read_pages_apart(data: bytes, limits: Limits) -> tuple[Page, ...]:
-    """What `read_pages` reads, in another process. Raises ReadingError with its codes, and PDF_TOO_COMPLEX."""
+    """Calls `read_pages` in another process. Raises ReadingError with its codes, and PDF_TOO_COMPLEX."""
     with begin_apart(read_pages, data, limits) as answer:
         return answer()
 

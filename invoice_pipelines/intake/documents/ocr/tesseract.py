@@ -24,7 +24,7 @@ from invoice_pipelines.intake.documents.ocr.engine import (
 )
 
 DPI = 300
-"""What its models were trained on: pages are enlarged to it, which reads 2 % more of the characters of a scan."""
+"""Resolution that its models were trained on. Enlarging pages to it reads 2 % more of the characters of a scan."""
 
 _MODELS = {"de": "deu", "en": "eng"}
 """By ISO 639-1 code: those that the extra installs. Others are read by these, as they are written in Latin letters."""

@@ -1,4 +1,4 @@
-"""What else a field could be, for people who decide it: `find_candidates`, the best first.
+"""Other possible values of a field, for the person who decides: `find_candidates`, the best first.
 
 The field finder has its own candidates; here those that it did not take come in, too, down to whatever is of the right
 type. Scores order the candidates of one field and mean nothing beside those of another.
@@ -64,7 +64,7 @@ class Candidate:
 
 
 def find_candidates(pages: Sequence[Page], field: str) -> list[Candidate]:
-    """What a field could be, the best first, at most five; a value that stands in several places comes once.
+    """Possible values of a field, the best first, at most five. A value found in several places comes once.
 
     `field` is one of `FIELDS`; ValueError for any other.
     """

@@ -90,8 +90,8 @@ class _Finder:
             self.total(f"tax_breakdowns[{index}]", Chosen(row.tax, totals.tax.confidence if totals.tax else 0.0))
         if totals.before_rounding is not None and totals.gross:
             self.warnings.append(
-                f"The total of {totals.before_rounding} was rounded to {totals.gross.amount.value} for cash, which is"
-                " given; so there is no net amount."
+                f"The total of {totals.before_rounding} was rounded to {totals.gross.amount.value} for cash, so the"
+                " rounded total is given and there is no net amount."
             )
         if totals.contradicts:
             self.warnings.append("Net and tax do not add up to the gross amount as read.")

@@ -1,4 +1,4 @@
-"""What a person's correction teaches about a supplier's layout: where a field stands, for documents to come.
+"""Learns from corrections where a field stands in the layout of a supplier, for its next documents.
 
 `fingerprint` tells whose layout a document has, `learn` makes a place of a box, `locate` finds the place again on
 another document. Not here: what the value is worth; types and arithmetic still check it (see `fields`).
@@ -48,7 +48,7 @@ class LearnedPlace:
 
 
 def fingerprint(pages: Sequence[Page]) -> str:
-    """What the documents of one supplier have in common: its VAT id, else its IBAN, else its name in the letterhead,
+    """The key of a supplier's layout: its VAT id, else its IBAN, else its name in the letterhead,
     else the words at the top and the bottom of the first page that hold no digits. Stable against other numbers,
     dates and amounts; empty pages have a fingerprint, too."""
     labelled, vocabulary = labelled_lines(pages)
@@ -142,7 +142,7 @@ def _label_words(page: Page, box: Box) -> list[Word]:
 
 
 def _beside_label(taught: LearnedPlace, page: Page, lines: Sequence[Line]) -> Place | None:
-    """What stands as far from the label as it was learned; of several such labels the nearest to where it was."""
+    """The words at the learned distance from the label; of several such labels the nearest to the learned place."""
     if not taught.label or taught.label_box is None:
         return None
     learned_label, learned_box = _points(taught.label_box, page), _points(taught.box, page)
@@ -167,7 +167,7 @@ def _beside_label(taught: LearnedPlace, page: Page, lines: Sequence[Line]) -> Pl
 
 
 def _at_position(taught: LearnedPlace, page: Page, lines: Sequence[Line]) -> Place | None:
-    """What stands exactly where it stood: less sure, and nothing where a label was learned that is not there."""
+    """The words at the learned position, which is less sure; None if a label was learned and is missing."""
     words = None if taught.label else _words_in(_points(taught.box, page), lines, after=None)
     if words is None:
         return None

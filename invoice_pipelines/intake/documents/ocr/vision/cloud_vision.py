@@ -62,7 +62,7 @@ class Patience:
     total: float
     request: float = 20.0
     each_picture: float = 2.5
-    """What each picture adds to the time of a request."""
+    """Added to the time of a request for each picture."""
     first_pause: float = 1.0
     longest_pause: float = 30.0
 
@@ -255,7 +255,7 @@ class _Call:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise EngineUnavailable(
-                f"{self._last_problem or 'Google Cloud Vision is too slow.'} It was waited for "
+                f"{self._last_problem or 'Google Cloud Vision is too slow.'} No answer within "
                 f"{self._patience.total:.0f} seconds; try again later."
             )
         return left

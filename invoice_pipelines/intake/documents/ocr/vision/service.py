@@ -45,8 +45,8 @@ class VisionSpec(EngineSpec):
     """How Google Cloud Vision is reached. `languages` are hints.
 
     `endpoint` is a host of Google's, or insecure://host:port for a local server; None for its default. `parent` is
-    projects/PROJECT/locations/LOCATION. `patience_seconds` is how long it is waited for while it is away: well below
-    the lease of the work that asks, or another worker would have the same pages read meanwhile.
+    projects/PROJECT/locations/LOCATION. `patience_seconds` is how long to wait while the service is away: well below
+    the lease of the work that asks, or another worker would send the same pages meanwhile.
     """
 
     endpoint: str | None = None

@@ -1,6 +1,6 @@
 """Where the phrases of the vocabulary stand on a page, and which words stand where a label's value would.
 
-Not here: what the value is (see `values`) and which of several labels is right (see `fields`, `totals`).
+Not here: what the value is (see `header`) and which of several labels is right (see `fields`, `totals`).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class LabelledLines:
         return [label for labels in self.labels for label in labels if label.meaning.group == "titles"]
 
     def words_of(self, label: Label) -> tuple[Word, ...]:
-        """What the label was found in."""
+        """The words that make up the label."""
         return self.lines[label.line].cells[label.cell].words[label.first : label.last]
 
     def named(self, kind: str) -> bool:

@@ -34,7 +34,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What stands at one height of a page, in cells from left to right. `number` counts from 0 in the document."""
+    """The words at one height of a page, in cells from left to right. `number` counts from 0 in the document."""
 
     number: int
     page: int

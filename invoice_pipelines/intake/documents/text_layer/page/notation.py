@@ -1,4 +1,4 @@
-"""How amounts, percentages and dates are written, and what they are worth. Plain text in, values out.
+"""Reads amounts, percentages and dates in all their notations. Plain text in, values out.
 
 Not here: which amount on a page is which (see `totals`).
 """
@@ -80,7 +80,7 @@ class DateText:
 
 
 def parse_amount(text: str, decimal: str | None = None) -> Decimal | None:
-    """What a number is worth, whatever its separators: 1.234,56 = 1,234.56 = 1 234,56 = 1'234.56.
+    """The value of a number, whatever its separators: 1.234,56 = 1,234.56 = 1 234,56 = 1'234.56.
 
     `decimal` decides what could be either: "1.234" is 1234 where the decimal sign is a comma, else 1.234. Without it
     three digits after the only separator are thousands. None where the text is no number.

@@ -28,7 +28,7 @@ _SHORTEST_FUZZY = 8
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a phrase stands for. `group` is the table of the file (labels, amounts, columns, titles), `kind` its key."""
+    """The meaning of a phrase. `group` is the table of the file (labels, amounts, columns, titles), `kind` its key."""
 
     group: str
     kind: str

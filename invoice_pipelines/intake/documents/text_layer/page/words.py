@@ -128,7 +128,7 @@ def open_pdf(data: bytes) -> pypdfium2.PdfDocument:
                 "PDF_ENCRYPTED", "The PDF is protected by a password. Ask the sender for an open one."
             ) from None
         raise ReadingError(
-            "PDF_DAMAGED", "The file is no readable PDF. It may be cut off; ask the sender for it again."
+            "PDF_DAMAGED", "The file cannot be read as a PDF. It may be cut off; ask the sender for it again."
         ) from None
 
 
@@ -223,7 +223,7 @@ def _characters(text_page: ctypes.c_void_p, count: int) -> Iterator[_Character]:
 
 
 def _text(code: int) -> str:
-    """The character of a code point; nothing for control characters, a replacement for what is no character."""
+    """The character of a code point; nothing for control characters, U+FFFD for an invalid one."""
     if code in (0x09, 0x0A, 0x0D):
         return " "
     if code < 0x20 or 0x7F <= code < 0xA0 or 0x200B <= code <= 0x200F or code == 0xFEFF:

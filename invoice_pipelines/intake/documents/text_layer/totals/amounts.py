@@ -197,7 +197,7 @@ _ROLES: tuple[tuple[Set[str], Set[str], Set[str], Mapping[str, float]], ...] = (
 
 
 def roles_of(kinds: Set[str]) -> Mapping[str, float]:
-    """What an amount is likely to be whose name is made of these kinds of words: the first that fits.
+    """The likely roles of an amount that is named by these kinds of words.
 
     >>> roles_of({"total", "including", "tax"})
     {'gross': 0.95}

@@ -1,4 +1,4 @@
-"""What the lines that name a tax say: rate, base and tax, and their sums over several rates or several taxes.
+"""Reads the lines that name a tax: rate, base and tax, and their sums over several rates or taxes.
 
 Not here: whether such a sum is the tax of the invoice (see `totals`).
 """

@@ -1,5 +1,5 @@
-"""What only receipts print and what it proves: cash handed over less the change is the total, also where cash was
-rounded, and so is the sum of the articles where prices include the tax.
+"""Totals that only receipts prove: cash handed over less the change, also after rounding, and the sum of the articles
+if prices include the tax.
 
 The totals of invoices, with a net amount and its tax, are told in `totals`, which asks here what else bears them out.
 """

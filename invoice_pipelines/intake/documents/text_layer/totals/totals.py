@@ -297,7 +297,7 @@ def _untied(
     best: Triple | None,
     contradicting: dict[str, Amount],
 ) -> Totals:
-    """What the labels alone say, where nothing ties or a label contradicts what does (`contradicting`).
+    """The totals by their labels alone, if nothing ties or a label contradicts what ties (`contradicting`).
 
     Never gives a net amount, tax and total that tie. A total without a net amount is given if a printed rate confirms
     it, or if nothing speaks against it.
