@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import pytest
@@ -71,46 +72,51 @@ def test_an_attachment_that_only_associated_files_name_is_found() -> None:
     assert read_document(samples.written(writer)).number == "RE-2025/0815"
 
 
-def test_the_prescribed_name_leads_and_a_second_invoice_is_remarked() -> None:
-    reading = read_document(samples.with_attachments(PAGE, ("a.xml", OTHER), ("factur-x.xml", CII)))
-    assert reading.number == "RE-2025/0815"
-    assert reading.warnings == ()
-    assert messages(reading) == (
-        "The PDF carries several invoices: 'factur-x.xml' (number RE-2025/0815) was read,"
-        " 'a.xml' (number RE-2025/0999) was not.",
-    )
-
-
-def test_the_same_invoice_in_two_syntaxes_needs_no_remark() -> None:
-    reading = read_document(samples.with_attachments(PAGE, ("xrechnung.xml", UBL), ("factur-x.xml", CII)))
-    assert (reading.format, messages(reading)) == (Format.CII, ())
-
-
-def test_other_xml_beside_the_invoice_needs_no_remark() -> None:
-    reading = read_document(samples.with_attachments(PAGE, ("a.xml", b"<sheet/>"), ("factur-x.xml", CII)))
-    assert (reading.number, messages(reading)) == ("RE-2025/0815", ())
+@pytest.mark.parametrize(
+    ("attached", "remarks"),
+    [
+        (
+            [("a.xml", OTHER), ("factur-x.xml", CII)],
+            (
+                "The PDF carries several invoices: 'factur-x.xml' (number RE-2025/0815) was read,"
+                " 'a.xml' (number RE-2025/0999) was not.",
+            ),
+        ),
+        ([("xrechnung.xml", UBL), ("factur-x.xml", CII)], ()),
+        ([("a.xml", b"<sheet/>"), ("factur-x.xml", CII)], ()),
+        ([("order-x.xml", ORDER_X), ("factur-x.xml", CII)], ()),
+    ],
+    ids=["a second invoice", "the same in two syntaxes", "other XML", "an order"],
+)
+def test_the_prescribed_name_leads_and_only_a_second_invoice_is_remarked(
+    attached: list[tuple[str, bytes]], remarks: tuple[str, ...]
+) -> None:
+    reading = read_document(samples.with_attachments(PAGE, *attached))
+    assert (reading.number, reading.format, reading.warnings) == ("RE-2025/0815", Format.CII, ())
+    assert messages(reading) == remarks
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("attached", "metadata", "remark"),
     [
-        (CII[:1000], "not well-formed"),
-        (b"<Order/>", "not an invoice"),
-        (b"%PDF-1.7", "is not XML"),
+        *(
+            ([("factur-x.xml", content)], None, rf"'factur-x\.xml'.*{reason}")
+            for content, reason in (
+                (CII[:1000], "not well-formed"),
+                (b"<Order/>", "not an invoice"),
+                (b"%PDF-1.7", "is not XML"),
+            )
+        ),
+        ([], DECLARATION, "^The PDF declares an attached XML invoice, but none is attached\\.$"),
     ],
 )
-def test_the_text_layer_never_stands_in_silently_for_an_unreadable_attachment(content: bytes, reason: str) -> None:
-    reading = read_document(samples.with_attachments(PAGE, ("factur-x.xml", content)))
+def test_the_text_layer_never_stands_in_silently_for_an_unreadable_or_missing_attachment(
+    attached: list[tuple[str, bytes]], metadata: bytes | None, remark: str
+) -> None:
+    reading = read_document(samples.with_attachments(PAGE, *attached, metadata=metadata))
     assert reading.source == Source.TEXT
-    assert "'factur-x.xml'" in messages(reading)[0]
-    assert reason in messages(reading)[0]
+    assert re.search(remark, messages(reading)[0])
     assert reading.warnings[0] == "The values were read from the text of the pages instead."
-
-
-def test_the_text_layer_never_stands_in_silently_for_a_missing_attachment() -> None:
-    reading = read_document(samples.with_attachments(PAGE, metadata=DECLARATION))
-    assert reading.source == Source.TEXT
-    assert messages(reading)[0] == "The PDF declares an attached XML invoice, but none is attached."
 
 
 def test_an_ordinary_pdf_is_read_from_its_text_without_remarks_on_attachments() -> None:
@@ -160,11 +166,6 @@ def test_a_purchase_order_whose_xml_is_lost_is_no_invoice_either() -> None:
         read_document(samples.with_attachments(PAGE, metadata=ORDER_DECLARATION))
 
 
-def test_an_order_beside_the_invoice_is_passed_over() -> None:
-    reading = read_document(samples.with_attachments(PAGE, ("order-x.xml", ORDER_X), ("factur-x.xml", CII)))
-    assert (reading.number, messages(reading)) == ("RE-2025/0815", ())
-
-
 def test_a_scan_with_an_unreadable_attachment_says_both() -> None:
     with pytest.raises(ReadingError) as error:
         read_document(samples.with_attachments(SCAN, ("factur-x.xml", CII[:1000])))
@@ -172,14 +173,10 @@ def test_a_scan_with_an_unreadable_attachment_says_both() -> None:
     assert "'factur-x.xml'" in error.value.message
 
 
-def test_the_header_may_stand_behind_other_bytes() -> None:
-    hybrid = samples.with_attachments(PAGE, ("factur-x.xml", CII))
-    assert read_document(b"\r\n--mail boundary\r\n" + hybrid).number == "RE-2025/0815"
-
-
-def test_a_pdf_that_opens_without_password_is_read() -> None:
-    hybrid = samples.with_attachments(PAGE, ("factur-x.xml", CII), password="")
-    assert read_document(hybrid).number == "RE-2025/0815"
+@pytest.mark.parametrize(("before", "password"), [(b"\r\n--mail boundary\r\n", None), (b"", "")])
+def test_a_pdf_behind_other_bytes_or_without_need_of_its_password_is_read(before: bytes, password: str | None) -> None:
+    hybrid = samples.with_attachments(PAGE, ("factur-x.xml", CII), password=password)
+    assert read_document(before + hybrid).number == "RE-2025/0815"
 
 
 def test_a_pdf_that_needs_a_password_is_refused() -> None:

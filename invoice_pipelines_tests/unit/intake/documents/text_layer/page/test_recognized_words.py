@@ -101,17 +101,18 @@ def test_a_misread_label_is_understood_and_names_stay_as_they_were_read() -> Non
 
 
 @pytest.mark.parametrize(
-    "printed",
-    ["IBAN DEO2 1203 OOOO 0000 2020 51", "IBANDE02 120300000000 2020 51", "IBAN: DE02 I203 0000 0000 2O20 5l"],
+    ("printed", "iban"),
+    [
+        ("IBAN DEO2 1203 OOOO 0000 2020 51", "DE02120300000000202051"),
+        ("IBANDE02 120300000000 2020 51", "DE02120300000000202051"),
+        ("IBAN: DE02 I203 0000 0000 2O20 5l", "DE02120300000000202051"),
+        ("IBAN DEO3 1203 OOOO 0000 2020 51", None),
+    ],
 )
-def test_digits_of_an_iban_that_were_read_as_letters_are_borne_out_by_its_check_digits(printed: str) -> None:
-    reading = find_fields([page(("Rechnung Nr. 17",), (printed,))])
-    assert reading.iban == "DE02120300000000202051"
-
-
-def test_an_iban_whose_check_digits_stay_wrong_is_not_put_right() -> None:
-    reading = find_fields([page(("Rechnung Nr. 17",), ("IBAN DEO3 1203 OOOO 0000 2020 51",))])
-    assert reading.iban != "DE02120300000000202051"
+def test_digits_of_an_iban_that_were_read_as_letters_are_borne_out_by_its_check_digits(
+    printed: str, iban: str | None
+) -> None:
+    assert find_fields([page(("Rechnung Nr. 17",), (printed,))]).iban == iban
 
 
 def test_an_unsure_word_makes_its_value_unsure() -> None:
