@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from itertools import chain, islice
 from threading import Lock
-from typing import Protocol
 
 from invoice_pipelines.intake.documents.ocr.engine import (
     Engine,
@@ -17,25 +16,16 @@ from invoice_pipelines.intake.documents.ocr.engine import (
     PageImage,
     RecognizedPage,
 )
+from invoice_pipelines.intake.documents.ocr.engines import engine_class, identify, open_engine
+from invoice_pipelines.intake.documents.ocr.pool import OcrPool
 
 _SENT_AT_ONCE = 16
 """Pictures in one request to a service; Cloud Vision takes no more."""
 
 
-class Recognizer(Protocol):
-    """Reads pictures of pages."""
-
-    def recognize(self, images: Iterable[PageImage]) -> Iterator[RecognizedPage | PageError]:
-        """One result per picture, in their order, as they come; takes few pictures ahead. Raises EngineUnavailable."""
-        ...
-
-
 @contextmanager
-def open_recognizer(spec: EngineSpec, processes: int) -> Iterator[Recognizer]:
+def open_recognizer(spec: EngineSpec, processes: int) -> Iterator[OcrPool | _Service]:
     """The recognizer of an engine, for as long as there are pages. Raises EngineUnavailable."""
-    from invoice_pipelines.intake.documents.ocr.engines import engine_class, open_engine
-    from invoice_pipelines.intake.documents.ocr.pool import OcrPool
-
     if engine_class(spec.name).is_service:
         yield _Service(open_engine(spec))
     else:
@@ -55,7 +45,7 @@ class SharedRecognizer(AbstractContextManager["SharedRecognizer"]):
         self._processes = processes
         self._open = ExitStack()
         self._opening = Lock()
-        self._recognizer: Recognizer | None = None
+        self._recognizer: OcrPool | _Service | None = None
 
     def __exit__(self, *exception: object) -> None:
         self.close()
@@ -67,8 +57,6 @@ class SharedRecognizer(AbstractContextManager["SharedRecognizer"]):
     @cached_property
     def identity(self) -> EngineIdentity:
         """The identity under which its pages are kept. Does not open the engine. Raises EngineUnavailable."""
-        from invoice_pipelines.intake.documents.ocr.engines import identify
-
         return identify(self._spec)
 
     def recognize(self, images: Iterable[PageImage]) -> Iterator[RecognizedPage | PageError]:
@@ -78,7 +66,7 @@ class SharedRecognizer(AbstractContextManager["SharedRecognizer"]):
         if first is not None:
             yield from self._opened().recognize(chain([first], waiting))
 
-    def _opened(self) -> Recognizer:
+    def _opened(self) -> OcrPool | _Service:
         with self._opening:
             if self._recognizer is None:
                 self._recognizer = self._open.enter_context(open_recognizer(self._spec, self._processes))

@@ -98,8 +98,8 @@ def _found(
         yield from _scaled(find_labelled(labelled, ["buyer_vat_id"], vat_id), 0.3)
         yield from _scaled(_every_word(labelled, vat_id), _UNNAMED)
     elif field == "seller.name":
-        parties = find_parties(labelled, pages, vocabulary)
-        names = [(parties.seller, 1.0), (parties.buyer, 0.3)]
+        seller, buyer = find_parties(labelled, pages, vocabulary)
+        names = [(seller, 1.0), (buyer, 0.3)]
         for name, share in [*names, *((name, 0.5) for name in seller_names(labelled, pages, vocabulary))]:
             if name:
                 yield replace(name, confidence=name.confidence * share)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from invoice_pipelines.intake.documents.text_layer.header import (
@@ -35,15 +35,6 @@ _USUAL = 0.97
 _OTHERS = ("due_date", "delivery_date", "other_date")
 
 
-@dataclass(frozen=True, slots=True)
-class Dates:
-    """The dates that were found, each with where it stands."""
-
-    issue: Found[date] | None
-    due: Found[date] | None
-    delivery: Found[date] | None
-
-
 class DateFinder:
     """Finds the dates of one document. `currency` is that of the invoice, as it suggests a country."""
 
@@ -56,7 +47,7 @@ class DateFinder:
         self.day_first, self.order_sure = self._order(currency)
         self.parse: DateParser = date_parser(vocabulary, self.day_first, self.order_sure)
 
-    def dates(self) -> Dates:
+    def dates(self) -> tuple[Found[date] | None, Found[date] | None, Found[date] | None]:
         """Issue, due and delivery date; None for each that is not printed or too unsure."""
         issue = choose(self.issue_candidates())
         issue = self._confirmed(issue) if issue else self._unlabelled()
@@ -65,7 +56,7 @@ class DateFinder:
             # What would be due before it was issued is another date (BR-CO-25 has none without a sense).
             due_dates = [found for found in due_dates if found.value >= issue.value]
         delivery = choose(find_labelled(self.labelled, ["delivery_date"], self.parse, 0.96))
-        return Dates(issue, choose(due_dates), delivery)
+        return issue, choose(due_dates), delivery
 
     def issue_candidates(self) -> list[Found[date]]:
         """Dates that words name as that of the invoice."""

@@ -224,15 +224,15 @@ class _Finder:
     def dates(self, currency: str | None) -> tuple[date | None, date | None, date | None]:
         """Issue, due and delivery date."""
         finder = DateFinder(self.labelled, self.pages, self.vocabulary, currency)
-        dates = finder.dates()
+        issue, due, delivery = finder.dates()
         return (
-            self.keep("issue_date", dates.issue, finder.parse),
-            self.keep("due_date", dates.due, finder.parse),
-            self.keep("delivery.date", dates.delivery, finder.parse),
+            self.keep("issue_date", issue, finder.parse),
+            self.keep("due_date", due, finder.parse),
+            self.keep("delivery.date", delivery, finder.parse),
         )
 
     def parties(self) -> tuple[Party, Party]:
-        names = find_parties(self.labelled, self.pages, self.vocabulary)
+        seller, buyer = find_parties(self.labelled, self.pages, self.vocabulary)
         seller_vat, buyer_vat = self._vat_ids()
         seller_tax = self.labelled_as("tax_number", tax_number, 0.85)
 
@@ -241,12 +241,12 @@ class _Finder:
 
         return (
             Party(
-                name=self.keep("seller.name", names.seller, name),
+                name=self.keep("seller.name", seller, name),
                 vat_id=self.keep("seller.vat_id", seller_vat, vat_id),
                 tax_id=self.keep("seller.tax_id", seller_tax, tax_number),
             ),
             Party(
-                name=self.keep("buyer.name", names.buyer, name),
+                name=self.keep("buyer.name", buyer, name),
                 vat_id=self.keep("buyer.vat_id", buyer_vat, vat_id),
             ),
         )

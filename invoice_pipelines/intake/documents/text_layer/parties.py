@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from invoice_pipelines.intake.documents.text_layer.header import Found
 from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines
@@ -28,23 +28,17 @@ _REPEATED = 0.7
 _OFTEN = 2.5  # points of a company that is named at the top of the page and once more
 
 
-@dataclass(frozen=True)
-class Parties:
+def find_parties(
+    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary
+) -> tuple[Found[str] | None, Found[str] | None]:
     """The names of seller and buyer; None where nothing is convincing."""
-
-    seller: Found[str] | None
-    buyer: Found[str] | None
-
-
-def find_parties(labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary) -> Parties:
-    """Seller and buyer by their names."""
     seller = _labelled_name(labelled, "seller", vocabulary)
     buyer = _labelled_name(labelled, "buyer", vocabulary)
     if buyer is None:
         buyer = _recipient(labelled, pages, vocabulary, seller)
     if seller is None:
         seller = _letterhead(labelled, pages, vocabulary, buyer)
-    return Parties(seller, buyer)
+    return seller, buyer
 
 
 def letterhead_company(labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary) -> str | None:
