@@ -14,6 +14,7 @@ from invoice_pipelines.einvoice import Invoice, ReadingError, Syntax, read, writ
 from invoice_pipelines.einvoice.reading.xml_invoice import read_xml
 from invoice_pipelines_tests.support.delivery.einvoice.judge import rules
 from invoice_pipelines_tests.support.intake.documents import samples
+from invoice_pipelines_tests.support.sizes import example_count
 from invoice_pipelines_tests.unit.einvoice.invoices import invoices
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "einvoice"
@@ -21,7 +22,7 @@ SYNTAXES = pytest.mark.parametrize("syntax", [Syntax.UBL, Syntax.CII])
 
 
 @SYNTAXES
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=example_count(40), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_any_invoice_is_read_as_it_was_written(syntax: Syntax, data: st.DataObject) -> None:
     invoice = data.draw(invoices(syntax))

@@ -28,7 +28,7 @@ from invoice_pipelines_tests.support.intake.validation.specimens import CII, TOD
 APART = Bounds(small=0)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _no_judge_is_left() -> Iterator[None]:
     yield
     end_judge()
@@ -56,19 +56,20 @@ def test_empty_lines_cost_little_and_end_at_the_schema() -> None:
 
 def test_one_mistake_in_each_of_many_lines_is_told_two_hundred_times_and_counted() -> None:
     before = cpu_seconds()
-    verdict = verdict_on(hostile.with_lines(3000, unit="wrong"))
+    verdict = verdict_on(hostile.with_lines(1500, unit="wrong"))
     end_judge()
-    assert cpu_seconds() - before < 10
+    assert cpu_seconds() - before < 5
     assert [violation.rule for violation in verdict.violations] == ["BR-CL-23"] * LISTED + ["IP-LIMIT-01"]
     summary = verdict.violations[-1]
     assert summary.severity is Severity.FATAL
-    assert summary.message == "2,800 more violations are not listed: BR-CL-23 2,800 times."
-    assert summary.message_de == "2.800 weitere Verstöße sind nicht aufgeführt: BR-CL-23 2.800-mal."
+    assert summary.message == "1,300 more violations are not listed: BR-CL-23 1,300 times."
+    assert summary.message_de == "1.300 weitere Verstöße sind nicht aufgeführt: BR-CL-23 1.300-mal."
     assert verdict.violations[150].location == "/Invoice[1]/cac:InvoiceLine[151]/cbc:InvoicedQuantity[1]"
 
 
 def test_a_large_invoice_in_order_is_valid() -> None:
-    assert verdict_on(hostile.with_lines(1000)).violations == ()
+    assert verdict_on(hostile.with_lines(400)).violations == ()
+    assert judge._kept is not None, "it was judged by a process of its own"
 
 
 @pytest.mark.slow
@@ -140,7 +141,7 @@ def test_a_document_that_takes_too_long_is_not_passed_and_the_next_one_is_judged
     assert violation.violation_class is ViolationClass.BUSINESS_RULE
     assert "within 1 seconds" in violation.message
     assert "innerhalb von 1 Sekunden" in violation.message_de
-    assert judge.judge(UBL.encode(), None, APART).violations == ()
+    assert judge.judge(UBL.encode(), None, bounds).violations == ()
 
 
 def test_a_document_that_takes_too_much_memory_is_not_passed() -> None:
@@ -149,17 +150,13 @@ def test_a_document_that_takes_too_much_memory_is_not_passed() -> None:
     assert "250 MB" in violation.message
 
 
-def test_the_process_says_what_this_process_says() -> None:
+def test_the_process_says_what_this_process_says_and_is_started_again_when_somebody_kills_it() -> None:
     wrong = UBL.replace(">119.00</cbc:TaxInc", ">118.00</cbc:TaxInc").encode()
     assert judge.judge(wrong, None, APART) == judge.judge(wrong, None)
     assert judge.judge(CII.encode(), None, APART) == judge.judge(CII.encode(), None)
     with pytest.raises(ReadingError) as refusal:
         judge.judge(b"<a", None, APART)
     assert refusal.value.code == "XML_MALFORMED"
-
-
-def test_a_judge_that_somebody_kills_is_started_again() -> None:
-    judge.judge(UBL.encode(), None, APART)
     assert judge._kept is not None
     os.kill(judge._kept[0].pid, signal.SIGKILL)
     assert judge.judge(UBL.encode(), None, APART).violations == ()

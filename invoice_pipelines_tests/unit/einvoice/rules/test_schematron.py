@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from invoice_pipelines.einvoice.errors import ReadingError
-from invoice_pipelines.einvoice.rules.judging import business_rules as business_rules
+from invoice_pipelines.einvoice.rules.judging import business_rules
 from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
 from invoice_pipelines.einvoice.rules.schematron import SheetError, run_sheet
 from invoice_pipelines.einvoice.rules.verdict import Severity, ViolationClass

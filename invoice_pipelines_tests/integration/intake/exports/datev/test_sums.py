@@ -79,7 +79,7 @@ def booked(folder: Path) -> dict[str, dict[str, Decimal]]:
 
 
 @settings(max_examples=example_count(6))
-@given(st.lists(st.lists(readings(), min_size=1, max_size=3), min_size=1, max_size=5), st.data())
+@given(st.lists(st.lists(readings(), min_size=1, max_size=3), min_size=1, max_size=4), st.data())
 def test_the_batches_come_to_what_the_invoices_say_last(
     intake_database: TestDatabase, tmp_path_factory: Any, lives: list[list[dict[str, Any]]], data: st.DataObject
 ) -> None:
