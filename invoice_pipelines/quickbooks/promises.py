@@ -6,6 +6,7 @@ whatever there is; what lies further back was looked at before.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import Connection, text
@@ -46,8 +47,10 @@ def sent_invoices_without_mapping(connection: Connection, *, latest: int = LATES
 
 
 def lost_invoices(connection: Connection, *, lost_after: timedelta = LOST_AFTER, latest: int = LATEST) -> Finding:
-    """Every invoice that was issued since the company was connected is there, or waits in the queue, or failed with a
-    reason. Credit notes, and what was voided before it was sent, have nothing to do there.
+    """Every invoice that was issued since the company was connected is there after 15 minutes, or waits in the queue,
+    or failed with a reason.
+
+    Credit notes, and what was voided before it was sent, have nothing to do there.
     """
     return _find(
         connection,
@@ -65,7 +68,10 @@ def lost_invoices(connection: Connection, *, lost_after: timedelta = LOST_AFTER,
 
 
 def late_invoices(connection: Connection, *, late_after: timedelta = LATE_AFTER) -> Finding:
-    """No issued invoice waits for long to be sent, or has failed; each with the reason, as far as there is one."""
+    """No invoice waits for more than an hour, and none has failed.
+
+    Each is named with the reason, as far as there is one.
+    """
     return _find(
         connection,
         f"""with open_entry as materialized (
@@ -95,7 +101,7 @@ def late_invoices(connection: Connection, *, late_after: timedelta = LATE_AFTER)
 
 
 def differing_totals(connection: Connection, *, latest: int = LATEST) -> Finding:
-    """Every invoice that is in QuickBooks has the total there that it has here, as far as it was seen.
+    """Every invoice has the total in QuickBooks that it has here.
 
     Compared is the version that QuickBooks answered to the push; what was changed there since is drift.
     """
@@ -143,7 +149,7 @@ def ambiguous_mappings(connection: Connection, entity: EntityType, *, latest: in
 
 
 def open_conflicts(connection: Connection, entity: EntityType) -> Finding:
-    """No conflict waits for a person. `invoice-pipelines conflicts list` shows them."""
+    """No conflict waits for a person; `invoice-pipelines conflicts list` shows them."""
     return _find(
         connection,
         """select message as name from quickbooks.conflict
@@ -230,79 +236,35 @@ CONNECTION_IS_HEALTHY = Promise(
 )
 
 
-def _mapping_is_unique(entity: EntityType) -> Promise:
-    return Promise(
-        "mapping_is_unique",
-        "No record there stands for two of ours, none of ours has two there, and each mapping has its record here.",
-        lambda connection: ambiguous_mappings(connection, entity),
+def _promise(name: str, find: Callable[..., Finding], *given: EntityType, warns: bool = False) -> Promise:
+    """What a query looks for, in the words of its first sentence."""
+    described = " ".join((find.__doc__ or "").partition("\n\n")[0].split())
+    return Promise(name, described, lambda connection: find(connection, *given), warns=warns)
+
+
+def _of_mapped(entity: EntityType, *more: Promise) -> tuple[Promise, ...]:
+    return (
+        _promise("mapping_is_unique", ambiguous_mappings, entity),
+        *more,
+        _promise("no_open_conflicts", open_conflicts, entity, warns=True),
+        CONNECTION_IS_HEALTHY,
     )
-
-
-def _no_open_conflicts(entity: EntityType) -> Promise:
-    return Promise(
-        "no_open_conflicts",
-        "No conflict waits for a person; `invoice-pipelines conflicts list` shows them.",
-        lambda connection: open_conflicts(connection, entity),
-        warns=True,
-    )
-
-
-def _of_record(entity: EntityType) -> tuple[Promise, ...]:
-    return _mapping_is_unique(entity), _no_open_conflicts(entity), CONNECTION_IS_HEALTHY
 
 
 PROMISES: dict[EntityType, tuple[Promise, ...]] = {
-    EntityType.CUSTOMER: (
-        _mapping_is_unique(EntityType.CUSTOMER),
-        _no_open_conflicts(EntityType.CUSTOMER),
-        CONNECTION_IS_HEALTHY,
-    ),
-    EntityType.ITEM: _of_record(EntityType.ITEM),
-    EntityType.INVOICE: (
-        _mapping_is_unique(EntityType.INVOICE),
-        Promise(
-            "every_sent_invoice_is_mapped",
-            "Every invoice that QuickBooks said it made has its mapping.",
-            sent_invoices_without_mapping,
-        ),
-        Promise(
-            "no_invoice_is_lost",
-            "Every invoice that was issued since the company was connected is there after 15 minutes, or waits in the "
-            "queue, or failed with a reason.",
-            lost_invoices,
-        ),
-        Promise(
-            "no_invoice_is_late",
-            "No invoice waits for more than an hour, and none has failed.",
-            late_invoices,
-            warns=True,
-        ),
-        Promise(
-            "totals_agree",
-            "Every invoice has the total in QuickBooks that it has here.",
-            differing_totals,
-            warns=True,
-        ),
-        Promise(
-            "no_drift",
-            "No invoice that was sent was changed, voided or deleted on the other side.",
-            drifted_invoices,
-            warns=True,
-        ),
-        _no_open_conflicts(EntityType.INVOICE),
-        CONNECTION_IS_HEALTHY,
+    EntityType.CUSTOMER: _of_mapped(EntityType.CUSTOMER),
+    EntityType.ITEM: _of_mapped(EntityType.ITEM),
+    EntityType.INVOICE: _of_mapped(
+        EntityType.INVOICE,
+        _promise("every_sent_invoice_is_mapped", sent_invoices_without_mapping),
+        _promise("no_invoice_is_lost", lost_invoices),
+        _promise("no_invoice_is_late", late_invoices, warns=True),
+        _promise("totals_agree", differing_totals, warns=True),
+        _promise("no_drift", drifted_invoices, warns=True),
     ),
     EntityType.PAYMENT: (
-        Promise(
-            "paid_and_due_is_total",
-            "Paid + credited + due is the gross amount of every invoice that has a payment from QuickBooks.",
-            paid_and_due_that_do_not_tie,
-        ),
-        Promise(
-            "allocations_equal_quickbooks",
-            "What our invoices got of each payment is what QuickBooks says.",
-            allocations_that_differ,
-        ),
+        _promise("paid_and_due_is_total", paid_and_due_that_do_not_tie),
+        _promise("allocations_equal_quickbooks", allocations_that_differ),
         CONNECTION_IS_HEALTHY,
     ),
 }

@@ -8,7 +8,7 @@ that cannot be brought together; and those that a push finds, such as `name_in_u
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -47,26 +47,13 @@ class NewConflict:
     sync_token: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict(NewConflict):
     """A conflict as it is kept. `winner` is ours, theirs or edited; None while it is open, and where it went away."""
 
     id: UUID
     realm_id: str
-    entity_type: EntityType
-    kind: str
-    message: str
     status: str
-    local_id: UUID | None
-    quickbooks_id: str | None
-    field: str | None
-    base: Any
-    ours: Any
-    theirs: Any
-    ours_changed_at: datetime | None
-    theirs_changed_at: datetime | None
-    winner: str | None
-    decided_by: str | None
     created_at: datetime
     resolved_at: datetime | None
     record: str | None
@@ -238,5 +225,5 @@ _CONFLICT = f"""
 
 
 def _conflict(row: Row[Any]) -> Conflict:
-    values = {name: getattr(row, name) for name in Conflict.__slots__}
+    values = {each.name: getattr(row, each.name) for each in fields(Conflict)}
     return Conflict(**{**values, "entity_type": EntityType(row.entity_type)})

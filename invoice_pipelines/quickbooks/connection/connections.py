@@ -242,7 +242,43 @@ def _connect(
             raise QuickBooksError(
                 f"The company {company.name} ({realm_id}) is connected with another organization; disconnect it there."
             )
-        _write(connection, settings, organization_id, realm_id, tokens, company, connected_by)
+        connection.execute(
+            text(
+                """insert into quickbooks.connection as c (
+                       organization_id, realm_id, confirmed_realm_id, tokens, token_version, access_token_expires_at,
+                       refresh_token_expires_at, refresh_token_hard_expires_at, company, connected_by)
+                   values (organizations.current(), :realm_id, :realm_id, :tokens, 1, :access_expires,
+                           :refresh_expires, :hard_expires, cast(:company as jsonb), :connected_by)
+                   on conflict (organization_id) do update
+                   set realm_id = excluded.realm_id,
+                       status = case when c.confirmed_realm_id = excluded.realm_id then 'connected'
+                                     else 'unconfirmed' end,
+                       status_reason = case when c.confirmed_realm_id <> excluded.realm_id then :other_company
+                                            || c.confirmed_realm_id || '. Nothing is read or written until somebody '
+                                            || 'confirms that: `quickbooks confirm`.' end,
+                       -- Ids of accounts, tax codes and items mean something else in another company.
+                       options = case when c.realm_id = excluded.realm_id then c.options else c.options
+                                      - '{income_account,tax_codes,default_item,discount_item}'::text[] end,
+                       paused_until = null, paused_reason = null, access_refused_since = null, tokens = excluded.tokens,
+                       token_version = c.token_version + 1,
+                       access_token_expires_at = excluded.access_token_expires_at,
+                       refresh_token_expires_at = excluded.refresh_token_expires_at,
+                       refresh_token_hard_expires_at = excluded.refresh_token_hard_expires_at,
+                       company = excluded.company, company_read_at = clock_timestamp(),
+                       connected_at = clock_timestamp(),
+                       connected_by = excluded.connected_by, updated_at = clock_timestamp()"""
+            ),
+            {
+                "realm_id": realm_id,
+                "tokens": seal(settings, organization_id, realm_id, tokens.secrets),
+                "access_expires": tokens.access_expires_at,
+                "refresh_expires": tokens.refresh_expires_at,
+                "hard_expires": tokens.refresh_hard_expires_at,
+                "company": company.model_dump_json(),
+                "connected_by": connected_by,
+                "other_company": f"The organization is connected with {company.name} ({realm_id}) now, before it was ",
+            },
+        )
         count_calls(connection, realm_id, CALLS_TO_READ)
         connected = connection_of(connection)
         message = f"{connected_by} connected {company.name} ({realm_id})."
@@ -250,56 +286,3 @@ def _connect(
         if connected.status == "unconfirmed":
             record_event(connection, realm_id, "OTHER_COMPANY", connected.status_reason or "", severity="warning")
     return connected
-
-
-def _write(
-    connection: Connection,
-    settings: Settings,
-    organization_id: UUID,
-    realm_id: str,
-    tokens: Tokens,
-    company: Company,
-    connected_by: str,
-) -> None:
-    sealed = seal(
-        settings,
-        organization_id,
-        realm_id,
-        {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token},
-    )
-    connection.execute(
-        text(
-            """insert into quickbooks.connection as c (
-                   organization_id, realm_id, confirmed_realm_id, tokens, token_version, access_token_expires_at,
-                   refresh_token_expires_at, refresh_token_hard_expires_at, company, connected_by)
-               values (organizations.current(), :realm_id, :realm_id, :tokens, 1, :access_expires,
-                       :refresh_expires, :hard_expires, cast(:company as jsonb), :connected_by)
-               on conflict (organization_id) do update
-               set realm_id = excluded.realm_id,
-                   status = case when c.confirmed_realm_id = excluded.realm_id then 'connected' else 'unconfirmed' end,
-                   status_reason = case when c.confirmed_realm_id <> excluded.realm_id then :other_company
-                                        || c.confirmed_realm_id || '. Nothing is read or written until somebody '
-                                        || 'confirms that: `quickbooks confirm`.' end,
-                   -- Ids of accounts, tax codes and items mean something else in another company.
-                   options = case when c.realm_id = excluded.realm_id then c.options
-                                  else c.options - '{income_account,tax_codes,default_item,discount_item}'::text[] end,
-                   paused_until = null, paused_reason = null, access_refused_since = null, tokens = excluded.tokens,
-                   token_version = c.token_version + 1,
-                   access_token_expires_at = excluded.access_token_expires_at,
-                   refresh_token_expires_at = excluded.refresh_token_expires_at,
-                   refresh_token_hard_expires_at = excluded.refresh_token_hard_expires_at,
-                   company = excluded.company, company_read_at = clock_timestamp(),
-                   connected_at = clock_timestamp(),
-                   connected_by = excluded.connected_by, updated_at = clock_timestamp()"""
-        ),
-        {
-            "realm_id": realm_id,
-            "tokens": sealed,
-            "access_expires": tokens.access_expires_at,
-            "refresh_expires": tokens.refresh_expires_at,
-            "hard_expires": tokens.refresh_hard_expires_at,
-            "company": company.model_dump_json(),
-            "connected_by": connected_by,
-            "other_company": f"The organization is connected with {company.name} ({realm_id}) now, before it was ",
-        },
-    )

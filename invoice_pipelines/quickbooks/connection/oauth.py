@@ -54,6 +54,11 @@ class Tokens:
     refresh_hard_expires_at: datetime | None = None
     """When the company must connect again, however often the token was refreshed; None where it was not told."""
 
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What is stored encrypted."""
+        return {"access_token": self.access_token, "refresh_token": self.refresh_token}
+
 
 def page_of_authorization(settings: Settings, state: str) -> str:
     """The address at which a person of the company allows the connection. Raises SettingsError without a client id."""

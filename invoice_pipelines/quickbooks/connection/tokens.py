@@ -183,12 +183,7 @@ class TokenKeeper:
                      and token_version = :version and tokens is not null"""
             ),
             {
-                "tokens": seal(
-                    self._settings,
-                    self._realm.organization_id,
-                    self._realm.realm_id,
-                    {"access_token": new.access_token, "refresh_token": new.refresh_token},
-                ),
+                "tokens": seal(self._settings, self._realm.organization_id, self._realm.realm_id, new.secrets),
                 "access_expires": new.access_expires_at,
                 "refresh_expires": new.refresh_expires_at,
                 "hard_expires": new.refresh_hard_expires_at,

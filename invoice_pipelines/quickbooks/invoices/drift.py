@@ -97,7 +97,7 @@ def apply(
 
 
 def drifted_invoices(connection: Connection) -> Finding:
-    """No invoice that was sent was changed, voided or deleted in QuickBooks."""
+    """No invoice that was sent was changed, voided or deleted on the other side."""
     rows = connection.execute(
         text(
             f"""select coalesce(n.invoice_number, d.local_id::text), d.drift, count(*) over ()

@@ -13,8 +13,9 @@ LATEST = 10_000
 
 
 def paid_and_due_that_do_not_tie(connection: Connection, *, latest: int = LATEST) -> Finding:
-    """Of every invoice that has a payment from QuickBooks: paid + credited + due is the gross amount, the status says
-    the same, and what is paid is the sum of what counts of its payments.
+    """Paid + credited + due is the gross amount of every invoice that has a payment from QuickBooks.
+
+    Its status says the same, and what is paid is the sum of what counts of its payments.
     """
     return offending(
         connection,
@@ -46,9 +47,10 @@ def paid_and_due_that_do_not_tie(connection: Connection, *, latest: int = LATEST
 
 
 def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> Finding:
-    """What our invoices have of each payment is what QuickBooks says of it, and no payment of ours was left out.
+    """What our invoices got of each payment is what QuickBooks says.
 
-    What is void or deleted there has nothing. What waits for a mapping is not looked at. `name` is the id there.
+    No payment of ours was left out. What is void or deleted there has nothing. What waits for a mapping is not looked
+    at. `name` is the id there.
     """
     return offending(
         connection,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -49,6 +50,7 @@ def push(
     """
     limits = limits or Limits.of(settings)
     with QuickBooks(engine, settings, organization_id, limits=limits) as quickbooks:
+        begin = partial(Pushing, engine, settings, organization_id, quickbooks, limits=limits)
 
         def work(pushing: Pushing) -> PushReport:
             if pushing.entity is EntityType.ITEM and pushing.run.progress().due > 0:
@@ -68,32 +70,12 @@ def push(
                 for entity in (each for each in KINDS if each in wanted):
                     with pushing.run.scope() as connection:
                         enqueue(connection, KINDS[entity], sorted(map(str, wanted[entity])))
-                    others = Pushing(
-                        engine,
-                        settings,
-                        organization_id,
-                        quickbooks,
-                        entity,
-                        limits,
-                        time_box=pushing.run.time_left(),
-                        should_stop=pushing.run.is_over,
-                        needed=frozenset(wanted[entity]),
-                    )
+                    needed = frozenset(wanted[entity])
+                    left = pushing.run.time_left()
+                    others = begin(entity=entity, time_box=left, should_stop=pushing.run.is_over, needed=needed)
                     try:
                         pushing.count_batches(work(others).batches)
                     except Fault as fault:
-                        log.warning("The %ss that invoices need could not be brought: %s", entity.value, fault)
+                        log.warning("The %s that invoices need could not be brought: %s", entity.plural, fault)
 
-        return work(
-            Pushing(
-                engine,
-                settings,
-                organization_id,
-                quickbooks,
-                entity,
-                limits,
-                time_box=time_box,
-                on_progress=on_progress,
-                should_stop=should_stop,
-            )
-        )
+        return work(begin(entity=entity, time_box=time_box, on_progress=on_progress, should_stop=should_stop))

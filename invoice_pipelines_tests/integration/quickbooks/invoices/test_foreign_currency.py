@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from invoice_pipelines.billing.exchange_rates import add_exchange_rates
 from invoice_pipelines_tests.support.quickbooks.pushing import CUSTOMER, House, Opener, line
 
-UNTAXED = {"tax_category": "Z", "tax_rate": 0}
+
+def issue_untaxed(house: House, currency: str = "USD", **customer: Any) -> UUID:
+    """An invoice in a currency to a customer who orders in it."""
+    buyer = customer.pop("id", None) or house.desk.customer(currency=currency, **customer)
+    return house.issue(line(tax_category="Z", tax_rate=0), customer_id=str(buyer), currency=currency)
 
 
 @pytest.fixture
@@ -29,9 +35,8 @@ def test_a_new_customer_gets_the_currency_of_his_orders(house: House) -> None:
 
 
 def test_a_customer_without_a_currency_of_his_own_gets_that_of_his_newest_invoice(house: House) -> None:
-    customer = house.desk.customer(name="Dollar Inc")
     house.options(exchange_rates="quickbooks")
-    house.issue(line(**UNTAXED), customer_id=str(customer), currency="USD")
+    issue_untaxed(house, id=house.desk.customer(name="Dollar Inc"))
 
     assert house.push_all().created == 1
 
@@ -48,8 +53,7 @@ def test_a_company_with_one_currency_hears_nothing_of_it(opened: Opener) -> None
 
 
 def test_an_invoice_waits_for_a_rate_instead_of_being_booked_at_one(house: House) -> None:
-    customer = house.desk.customer(currency="USD")
-    invoice = house.issue(line(**UNTAXED), customer_id=str(customer), currency="USD")
+    invoice = issue_untaxed(house)
 
     report = house.push_all()
 
@@ -71,8 +75,7 @@ def test_an_invoice_waits_for_a_rate_instead_of_being_booked_at_one(house: House
 def test_the_newest_rate_of_the_day_goes_out_with_the_invoice(
     house: House, base: str, currency: str, rate: str, sent: str | None
 ) -> None:
-    customer = house.desk.customer(currency="USD")
-    invoice = house.issue(line(**UNTAXED), customer_id=str(customer), currency="USD")
+    invoice = issue_untaxed(house)
     day = house.desk.value("select issue_date from billing.invoice where id = :id", id=invoice)
     house.push_all()
     assert house.invoices() == []
@@ -109,7 +112,7 @@ def test_an_invoice_is_booked_at_the_rate_that_is_printed_on_it(house: House) ->
 def test_quickbooks_is_asked_for_its_own_rate_once_a_day_and_that_is_on_record(house: House) -> None:
     house.options(exchange_rates="quickbooks")
     customer = house.desk.customer(currency="USD")
-    invoices = [house.issue(line(**UNTAXED), customer_id=str(customer), currency="USD") for _ in range(2)]
+    invoices = [issue_untaxed(house, id=customer) for _ in range(2)]
 
     assert house.push_all().created == 2
 
@@ -124,8 +127,7 @@ def test_quickbooks_is_asked_for_its_own_rate_once_a_day_and_that_is_on_record(h
 
 def test_where_quickbooks_has_no_rate_either_the_invoice_waits_all_the_same(house: House) -> None:
     house.options(exchange_rates="quickbooks")
-    customer = house.desk.customer(currency="GBP")
-    invoice = house.issue(line(**UNTAXED), customer_id=str(customer), currency="GBP")
+    invoice = issue_untaxed(house, "GBP")
 
     assert house.push_all().waiting == 1
 
@@ -135,8 +137,7 @@ def test_where_quickbooks_has_no_rate_either_the_invoice_waits_all_the_same(hous
 
 def test_another_rate_than_was_sent_is_told(house: House) -> None:
     house.options(exchange_rates="quickbooks")
-    customer = house.desk.customer(currency="USD")
-    house.issue(line(**UNTAXED), customer_id=str(customer), currency="USD")
+    issue_untaxed(house)
     with pytest.MonkeyPatch.context() as patch:  # the company rounds it, as nobody says that it would not
         patch.setattr(
             "invoice_pipelines.workshop.sandbox.quickbooks.books.currencies._rate", lambda *_: Decimal("0.8000001")
@@ -151,8 +152,7 @@ def test_another_rate_than_was_sent_is_told(house: House) -> None:
 def test_a_customer_who_is_kept_in_another_currency_gets_no_invoice_and_words_what_to_do(house: House) -> None:
     house.options(exchange_rates="quickbooks")
     there = house.there.customer("Buyer AG", CurrencyRef={"value": "GBP"})
-    customer = house.desk.customer(name="Buyer AG", currency="USD")
-    invoice = house.issue(line(**UNTAXED), customer_id=str(customer), currency="USD")
+    invoice = issue_untaxed(house, name="Buyer AG")
     passing = house.issue()
 
     report = house.push_all()
@@ -172,7 +172,7 @@ def test_one_whose_currency_was_never_read_is_looked_at_after_the_refusal(house:
     customer = house.desk.customer(name="Buyer AG", currency="USD")
     house.push(CUSTOMER)
     house.desk.behind("update quickbooks.mapping set snapshot = snapshot - 'currency'")  # made before there was one
-    invoice = house.issue(line(**UNTAXED), customer_id=str(customer), currency="USD")
+    invoice = issue_untaxed(house, id=customer)
 
     assert house.push().failed == 1
 

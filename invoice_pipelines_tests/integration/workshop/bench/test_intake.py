@@ -14,8 +14,8 @@ from invoice_pipelines_tests.support.sizes import only_at_full_size
 
 def test_a_copy_is_an_upload_of_its_own_with_another_number_and_date():
     originals = valid_e_invoices()
-    made = list(copies(originals, 3))
-    assert len({copy.data for copy in made}) == len(made) == 3 * len(originals)
+    made = list(copies(originals, 2))
+    assert len({copy.data for copy in made}) == len(made) == 2 * len(originals)
     for number, copy in enumerate(made):
         original = read_document(originals[number % len(originals)].data)
         reading = read_document(copy.data)
