@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import Connection, text
 
@@ -18,37 +19,24 @@ LATEST = 10_000
 LATE_AFTER = timedelta(hours=1)
 """What could be done for longer than this and was not is late."""
 
+_NAME = "m.invoice_number || ', ' || m.purpose || ' by ' || m.channel"
 
-def messages_without_outcome(connection: Connection, *, late_after: timedelta = LATE_AFTER) -> Finding:
-    """No message is in the middle of being sent for long: a process that died over it has its successor by then."""
-    return _find(
-        connection,
-        f"""select {_NAME} as name from delivery.message m
+_NEWEST = f"""
+    select * from delivery.message
+    where organization_id = organizations.current() and attempts >= 0
+    order by id desc limit {LATEST}"""
+
+_WITHOUT_OUTCOME = f"""select {_NAME} as name from delivery.message m
             where m.organization_id = organizations.current() and m.status = 'sending'
               and not exists (
                   select from delivery.message_attempt a
                   where a.organization_id = m.organization_id and a.message_id = m.id
-                    and a.started_at > now() - cast(:age as interval) offset 0)""",
-        age=late_after,
-    )
+                    and a.started_at > now() - cast(:age as interval) offset 0)"""
 
+_OF_UNKNOWN_OUTCOME = f"""select {_NAME} as name from delivery.message m
+            where m.organization_id = organizations.current() and m.status = 'unknown'"""
 
-def messages_of_unknown_outcome(connection: Connection) -> Finding:
-    """Of no message it is unknown whether it went out; a person says so with `invoice-pipelines messages resolve`."""
-    return _find(
-        connection,
-        f"""select {_NAME} as name from delivery.message m
-            where m.organization_id = organizations.current() and m.status = 'unknown'""",
-    )
-
-
-def messages_sent_twice(connection: Connection, *, latest: int = LATEST) -> Finding:
-    """No provider took a message more often than once, unless a person had it sent again; and no two messages are the
-    same for the provider.
-    """
-    return _find(
-        connection,
-        f"""select {_NAME} as name
+_SENT_TWICE = f"""select {_NAME} as name
             from ({_NEWEST}) m
             cross join lateral (
                 select count(*) as taken from delivery.message_attempt a
@@ -62,16 +50,9 @@ def messages_sent_twice(connection: Connection, *, latest: int = LATEST) -> Find
                or m.provider_id is not null and exists (
                    select from delivery.message o
                    where o.organization_id = m.organization_id and o.provider_id = m.provider_id and o.id <> m.id
-                     and o.channel = m.channel offset 0)""",
-        latest=latest,
-    )
+                     and o.channel = m.channel offset 0)"""
 
-
-def messages_sent_by_nobody(connection: Connection, *, latest: int = LATEST) -> Finding:
-    """Whatever is said to have gone out was taken by a provider in an attempt, or a person says so."""
-    return _find(
-        connection,
-        f"""select {_NAME} as name
+_SENT_BY_NOBODY = f"""select {_NAME} as name
             from ({_NEWEST}) m
             where m.status in ('sent', 'delivered', 'bounced')
               and not exists (
@@ -81,69 +62,46 @@ def messages_sent_by_nobody(connection: Connection, *, latest: int = LATEST) -> 
               and not exists (
                   select from delivery.message_event e
                   where e.organization_id = m.organization_id and e.message_id = m.id
-                    and e.action = 'resolved_as_sent' offset 0)""",
-        latest=latest,
-    )
+                    and e.action = 'resolved_as_sent' offset 0)"""
 
-
-def messages_of_void_invoices(connection: Connection, *, latest: int = LATEST) -> Finding:
-    """No message went out after its invoice was void."""
-    return _find(
-        connection,
-        f"""select {_NAME} as name
+_OF_VOID_INVOICES = f"""select {_NAME} as name
             from ({_NEWEST}) m
             cross join lateral (
                 select i.voided_at from billing.invoices i
                 where i.organization_id = m.organization_id and i.id = m.invoice_id offset 0) i
-            where m.sent_at > i.voided_at""",
-        latest=latest,
-    )
+            where m.sent_at > i.voided_at"""
 
-
-def reminders_of_settled_invoices(connection: Connection, *, latest: int = LATEST) -> Finding:
-    """Nobody is reminded of what is settled: no reminder went out while its notification was closed."""
-    return _find(
-        connection,
-        f"""select {_NAME} as name
+_OF_SETTLED_INVOICES = f"""select {_NAME} as name
             from ({_NEWEST}) m
             cross join lateral (
                 select n.closed_at from overdue.notifications n
                 where n.organization_id = m.organization_id and n.id = m.notification_id and n.status = 'closed'
                 offset 0) n
-            where m.purpose = 'reminder' and m.sent_at > n.closed_at""",
-        latest=latest,
-    )
+            where m.purpose = 'reminder' and m.sent_at > n.closed_at"""
 
 
-def late_work(connection: Connection, kinds: Sequence[str], *, late_after: timedelta = LATE_AFTER) -> Finding:
-    """Nothing of these kinds could be done for long and was not; a pause after a fault and quiet hours do not count."""
+def late_work(connection: Connection, kinds: Sequence[str]) -> Finding:
+    """Work of these kinds that was due for long and is not done; pauses after faults and quiet hours do not count."""
     return _find(
         connection,
         """select i.kind || ' ' || i.subject_id || coalesce(': ' || i.error_code, '') as name from work.items i
            where i.organization_id = organizations.current() and i.kind = any (:kinds)
              and i.status = 'pending' and i.available_at < now() - cast(:age as interval)""",
         kinds=list(kinds),
-        age=late_after,
+        age=LATE_AFTER,
     )
 
 
-_NAME = "m.invoice_number || ', ' || m.purpose || ' by ' || m.channel"
-
-_NEWEST = """
-    select * from delivery.message
-    where organization_id = organizations.current() and attempts >= 0
-    order by id desc limit :latest"""
+def _undecided(connection: Connection) -> Finding:
+    # A process that died over a message has its successor by then. Of an unknown outcome, a person says what it was.
+    stuck, unknown = _find(connection, _WITHOUT_OUTCOME, age=LATE_AFTER), _find(connection, _OF_UNKNOWN_OUTCOME)
+    return Finding(stuck.count + unknown.count, (*stuck.sample, *unknown.sample)[:SAMPLE], only_warns=stuck.kept)
 
 
 def _find(connection: Connection, query: str, **values: object) -> Finding:
     # By indexes, whatever the statistics say: see work/operators.sql.
     connection.execute(text("set local enable_seqscan = off"))
     return offending(connection, query, **values)
-
-
-def _undecided(connection: Connection) -> Finding:
-    stuck, unknown = messages_without_outcome(connection), messages_of_unknown_outcome(connection)
-    return Finding(stuck.count + unknown.count, (*stuck.sample, *unknown.sample)[:SAMPLE], only_warns=stuck.kept)
 
 
 OF_MESSAGES = (
@@ -155,29 +113,29 @@ OF_MESSAGES = (
     ),
     Promise(
         "nobody_is_told_twice",
-        "No provider took a message twice, unless a person had it sent again.",
-        messages_sent_twice,
+        "No provider took a message twice, unless a person had it sent again; no two messages are the same for it.",
+        partial(_find, query=_SENT_TWICE),
     ),
     Promise(
         "sent_messages_have_an_attempt",
         "Whatever is said to have gone out was taken by a provider in an attempt, or a person says so.",
-        messages_sent_by_nobody,
+        partial(_find, query=_SENT_BY_NOBODY),
     ),
     Promise(
         "no_message_of_void_invoices",
         "No message went out after its invoice was void.",
-        messages_of_void_invoices,
+        partial(_find, query=_OF_VOID_INVOICES),
     ),
     Promise(
         "no_reminder_of_settled_invoices",
         "No reminder went out after its invoice was paid, credited or void.",
-        reminders_of_settled_invoices,
+        partial(_find, query=_OF_SETTLED_INVOICES),
     ),
     Promise(
         "no_message_is_late",
         "No message waits for more than an hour. Those that wait for the end of quiet hours, or for a channel that is "
         "not set up or cannot be reached, are put off and do not count.",
-        lambda connection: late_work(connection, SENDING_KINDS),
+        partial(late_work, kinds=SENDING_KINDS),
         warns=True,
     ),
 )

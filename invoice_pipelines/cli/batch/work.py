@@ -62,7 +62,8 @@ def _issue(engine: Engine, _: Settings, organization: Organization, job_id: UUID
 def _make_documents(engine: Engine, settings: Settings, organization: Organization, job_id: UUID, step: Step) -> object:
     from invoice_pipelines.delivery.documents.making import make_documents  # loads the engine of pages
 
-    return make_documents(engine, settings, organization, time_box=_NO_END, job_id=job_id, on_progress=step)
+    context = OrganizationContext(engine, organization, settings, person())
+    return make_documents(context, time_box=_NO_END, job_id=job_id, on_progress=step)
 
 
 def _send(engine: Engine, settings: Settings, organization: Organization, job_id: UUID, step: Step) -> object:

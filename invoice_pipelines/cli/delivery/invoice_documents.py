@@ -10,10 +10,9 @@ import typer
 from invoice_pipelines.billing.issued_invoices import find_invoice
 from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.person import person
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.delivery.values import DocumentFormat
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage import root_path, write_file_atomically
 
@@ -40,13 +39,12 @@ def pdf(
     from invoice_pipelines.delivery.documents.rows import document_bytes  # loads the engine of pages
     from invoice_pipelines.delivery.documents.single import make_one
 
-    settings = load_settings()
-    with open_database(settings, application_name=person()[:60]) as engine:
-        found = find_organization(engine, organization)
-        with organization_scope(engine, found.id) as connection:
-            invoice = find_invoice(connection, number)
-            document = make_one(connection, settings, found, invoice.id, format, language)
-        data = document_bytes(settings, found.id, document)
+    settings, me = load_settings(), person()
+    with open_database(settings, application_name=me[:60]) as engine:
+        context = OrganizationContext.of(engine, organization, settings, me)
+        with context.scope() as connection:
+            document = make_one(connection, context, find_invoice(connection, number).id, format, language)
+        data = document_bytes(context, document)
     path = (output or Path(document.file_name)).absolute()
     write_file_atomically(root_path(str(path.parent)) / path.name, data)
     pages = "" if document.pages is None else f", {document.pages} page{'s' if document.pages > 1 else ''}"

@@ -30,7 +30,7 @@ def changed_files(connection: Connection, organization: OrganizationContext, _: 
     """The newest documents whose files are not what they were."""
     from invoice_pipelines.delivery.documents.rows import changed_documents  # loads the engine of pages
 
-    changed = changed_documents(connection, organization.settings, organization.id, limit=FILES_LOOKED_AT)
+    changed = changed_documents(connection, organization, limit=FILES_LOOKED_AT)
     return Finding(len(changed), tuple(found.reason for found in changed[:SAMPLE]))
 
 
@@ -66,9 +66,7 @@ def _refused(organization: OrganizationContext, documents: Sequence[Document]) -
     wrong = []
     for document in documents:
         try:
-            reading = read_document(
-                document_bytes(organization.settings, organization.id, document), document.file_name
-            )
+            reading = read_document(document_bytes(organization, document), document.file_name)
         except DeliveryError:
             continue
         except ReadingError as error:

@@ -67,11 +67,7 @@ def make_invoice_documents(turn: Turn, config: Documents) -> StageResult:
     from invoice_pipelines.delivery.documents.making import make_documents
 
     report = make_documents(
-        organization.engine,
-        organization.settings,
-        organization.organization,
-        time_box=organization.time_box,
-        on_progress=progress_lines(turn.log, "invoices"),
+        organization, time_box=organization.time_box, on_progress=progress_lines(turn.log, "invoices")
     )
     with organization.scope() as connection:
         made = made_documents(connection, since)
@@ -112,7 +108,7 @@ def _first_page(turn: Turn, report: DocumentReport) -> dg.MarkdownMetadataValue 
     from invoice_pipelines.delivery.documents.rows import document_bytes
 
     try:
-        pdf = document_bytes(turn.organization.settings, turn.organization.id, report.first)
+        pdf = document_bytes(turn.organization, report.first)
     except DeliveryError as error:
         turn.log.warning("no picture: %s", error)
         return None

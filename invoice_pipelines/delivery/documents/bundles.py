@@ -9,9 +9,8 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -44,6 +43,14 @@ class DocumentBundle:
     size_bytes: int
     documents: int
     pages: int | None
+
+
+_COLUMNS = ", ".join(DocumentBundle.__slots__)
+_ADD = f"""
+    insert into delivery.document_bundle (organization_id, {_COLUMNS})
+    values (organizations.current(), {", ".join(f":{name}" for name in DocumentBundle.__slots__)})
+    on conflict (batch_job_id, kind, sha256, organization_id) do nothing
+"""
 
 
 def job_of_bundles(subject_id: str) -> UUID | None:
@@ -80,10 +87,9 @@ def are_bundles_waiting(connection: Connection, job_id: UUID) -> bool:
 
 def find_bundles(connection: Connection, job_id: UUID) -> list[DocumentBundle]:
     """The newest file of each kind of a job."""
-    columns = ", ".join(DocumentBundle.__slots__)
     rows = connection.execute(
         text(
-            f"""select distinct on (kind) {columns} from delivery.document_bundle
+            f"""select distinct on (kind) {_COLUMNS} from delivery.document_bundle
                 where organization_id = organizations.current() and batch_job_id = :job_id
                 order by kind, id desc"""
         ),
@@ -112,20 +118,29 @@ def make_bundles(
     request = DocumentRequest.of(job.parameters)
     documents = _documents(connection, job_id, request, language_of)
     pages = [document for document in documents if document.format.is_pdf]
-    made = []
+    stem = f"invoices_{job.created_at:%Y-%m-%d}_{str(job_id)[-6:]}"
+    made: list[DocumentBundle] = []
+
+    def parts(wanted: Sequence[Document]) -> Iterator[tuple[Document, bytes]]:
+        for document in wanted:
+            while_working()
+            yield document, stored_bytes(root, organization_id, document)
+
+    def keep(kind: str, name: str, documents: int, pages: int | None) -> None:
+        with path.open("rb") as file:
+            sha256, size = store_blob(root, organization_id, iter(lambda: file.read(_READ_BYTES), b""))
+        made.append(DocumentBundle(job_id, kind, f"{stem}.{name}", sha256, size, documents, pages))
+
     with tempfile.TemporaryDirectory(prefix="invoice-pipelines-") as folder:
-        stem = f"invoices_{job.created_at:%Y-%m-%d}_{str(job_id)[-6:]}"
+        path = Path(folder) / "bundle"
         if request.combined and pages:
-            path = Path(folder) / "combined.pdf"
-            parts = _parts(root, organization_id, pages, while_working)
-            count = combine(((document.invoice_number, data) for document, data in parts), path)
-            made.append(_stored(root, organization_id, path, job_id, COMBINED_PDF, f"{stem}.pdf", len(pages), count))
+            count = combine(((document.invoice_number, data) for document, data in parts(pages)), path)
+            keep(COMBINED_PDF, "pdf", len(pages), count)
         if request.zip and documents:
-            path = Path(folder) / "documents.zip"
-            _write_zip(path, _parts(root, organization_id, documents, while_working))
-            made.append(_stored(root, organization_id, path, job_id, ZIP, f"{stem}.zip", len(documents), None))
+            _write_zip(path, parts(documents))
+            keep(ZIP, "zip", len(documents), None)
     for bundle in made:
-        _add(connection, bundle)
+        connection.execute(text(_ADD), asdict(bundle))
     return made
 
 
@@ -171,14 +186,6 @@ def _newest(newest: Mapping[Key, Document], invoice_id: UUID, format: DocumentFo
     return newest.get((invoice_id, format, language))
 
 
-def _parts(
-    root: UPath, organization_id: UUID, documents: Sequence[Document], while_working: Callable[[], None]
-) -> Iterator[tuple[Document, bytes]]:
-    for document in documents:
-        while_working()
-        yield document, stored_bytes(root, organization_id, document)
-
-
 def _write_zip(path: Path, parts: Iterator[tuple[Document, bytes]]) -> None:
     names: set[str] = set()
     with zipfile.ZipFile(path, "w") as archive:
@@ -193,31 +200,3 @@ def _write_zip(path: Path, parts: Iterator[tuple[Document, bytes]]) -> None:
             entry.compress_type = zipfile.ZIP_STORED if document.format.is_pdf else zipfile.ZIP_DEFLATED
             entry.external_attr = 0o640 << 16
             archive.writestr(entry, data)
-
-
-def _stored(
-    root: UPath,
-    organization_id: UUID,
-    path: Path,
-    job_id: UUID,
-    kind: str,
-    file_name: str,
-    documents: int,
-    pages: int | None,
-) -> DocumentBundle:
-    with path.open("rb") as file:
-        sha256, size = store_blob(root, organization_id, iter(lambda: file.read(_READ_BYTES), b""))
-    return DocumentBundle(job_id, kind, file_name, sha256, size, documents, pages)
-
-
-def _add(connection: Connection, bundle: DocumentBundle) -> None:
-    names = DocumentBundle.__slots__
-    values: dict[str, Any] = {name: getattr(bundle, name) for name in names}
-    connection.execute(
-        text(
-            f"""insert into delivery.document_bundle (organization_id, {", ".join(names)})
-                values (organizations.current(), {", ".join(f":{name}" for name in names)})
-                on conflict (batch_job_id, kind, sha256, organization_id) do nothing"""
-        ),
-        values,
-    )

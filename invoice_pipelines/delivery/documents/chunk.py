@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -17,7 +18,7 @@ from invoice_pipelines.delivery.documents.rows import (
     Key,
     NewDocument,
     add_documents,
-    is_intact,
+    damage,
     newest_documents,
 )
 from invoice_pipelines.delivery.documents.writing import (
@@ -40,17 +41,29 @@ _LATE_IN_A_ROW = 3
 
 
 @dataclass(slots=True)
-class Shared:
-    """What the chunks of a run have in common. `broken` holds why nothing can be made of a job (or the queue) with the
-    workshop of this key; `made` is told which documents there are now.
+class DocumentRun:
+    """What the chunks of a run have in common, and the figures of what they made. `broken` holds why nothing can be
+    made of a job (or the queue) with the workshop of this key.
     """
 
     root: UPath
     organization: Organization
     pool: DocumentPool
-    made: Callable[[Sequence[Document]], None]
+    figures: Counter[str] = field(default_factory=Counter)
+    first: Document | None = None
     broken: dict[tuple[UUID | None, str], NotMade] = field(default_factory=dict)
     is_stopped: bool = False
+
+    def count(self, document: Document) -> None:
+        """Adds a new document to the figures; the `first` is a PDF if any is."""
+        self.figures.update(
+            made=1,
+            size_bytes=document.size_bytes,
+            pages=document.pages or 0,
+            with_missing_glyphs=int(document.missing_glyphs is not None),
+        )
+        if self.first is None or (document.format.is_pdf and not self.first.format.is_pdf):
+            self.first = document
 
 
 def language_of(workshop: Workshop) -> Callable[[str | None, str], str]:
@@ -77,13 +90,9 @@ def new_document(task: Task, made: Made, version: int, job_id: UUID | None) -> N
         file_name=file_name(task.invoice.invoice_number, task.format),
         sha256=made.sha256,
         size_bytes=made.size_bytes,
-        pages=made.pages,
-        missing_glyphs=made.missing_glyphs,
         plain_reason=task.plain_reason,
-        input_sha256=made.input_sha256,
-        template_sha256=made.template_sha256,
-        engine=made.engine,
         batch_job_id=job_id,
+        **asdict(made.origin),
     )
 
 
@@ -94,7 +103,7 @@ Part = Document | NotMade | str
 class Making:
     """The invoices of one chunk on their way through the processes and the storage."""
 
-    def __init__(self, run: Shared, connection: Connection, chunk: Chunk, workshop: Workshop) -> None:
+    def __init__(self, run: DocumentRun, connection: Connection, chunk: Chunk, workshop: Workshop) -> None:
         self._run = run
         self._connection = connection
         self._job_id = chunk.job_id
@@ -115,8 +124,7 @@ class Making:
     def make(self, subjects: Sequence[str]) -> dict[str, Outcome]:
         """Makes the documents of invoices and writes their rows; the outcome of each."""
         ids = {subject: _uuid(subject) for subject in subjects}
-        wanted = [invoice_id for invoice_id in dict.fromkeys(ids.values()) if invoice_id is not None]
-        self._work_off(self._tasks(wanted))
+        self._work_off(self._tasks([invoice_id for invoice_id in dict.fromkeys(ids.values()) if invoice_id]))
         self._write_rows()
         return {subject: self._outcome(subject, invoice_id) for subject, invoice_id in ids.items()}
 
@@ -164,7 +172,7 @@ class Making:
         language = self._language_of(self._request.language, invoice.language)
         tasks = {task.format: task for task in (Task.of(invoice, each, language) for each in self._request.formats)}
         for task in tasks.values():
-            existing = self._existing.get(_key(task))
+            existing = self._existing.get(task.key)
             if existing is not None:
                 task = as_made_before(self._workshop, task, existing.input_sha256)
             if existing is not None and (reason := self._stays(existing, task)):
@@ -176,12 +184,12 @@ class Making:
 
     def _stays(self, existing: Document, task: Task) -> str | None:
         """Why a document is not made again."""
-        known = f"{existing.file_name}, version {existing.version},"
         if not self._request.renew:
-            return f"{known} exists already"
-        if existing.input_sha256 != input_sha256(self._workshop, task):
+            return f"{_named(existing)} exists already"
+        changes = existing.input_sha256 != input_sha256(self._workshop, task)
+        if changes or damage(self._run.root, self._run.organization.id, existing) is not None:
             return None
-        return f"{known} is unchanged" if is_intact(self._run.root, self._run.organization.id, existing) else None
+        return f"{_named(existing)} is unchanged"
 
     def _note(self, task: Task, answer: NotMade) -> None:
         if answer.code == TIMEOUT and self._late >= _LATE_IN_A_ROW:
@@ -199,37 +207,38 @@ class Making:
     def _write_rows(self) -> None:
         new = []
         for task, made in self._made:
-            existing = self._existing.get(_key(task))
+            existing = self._existing.get(task.key)
             if existing is not None and existing.sha256 == made.sha256:
-                self._parts[task.invoice.id].append(f"{existing.file_name}, version {existing.version}, is unchanged")
-                continue
-            version = existing.version + 1 if existing is not None else 1
-            new.append(new_document(task, made, version, self._job_id))
+                self._parts[task.invoice.id].append(f"{_named(existing)} is unchanged")
+            else:
+                new.append(new_document(task, made, existing.version + 1 if existing else 1, self._job_id))
         added = add_documents(self._connection, new)
-        self._run.made(list(added.values()))
         for document in new:
-            key = (document.invoice_id, document.format, document.language)
-            self._parts[document.invoice_id].append(added[key] if key in added else self._made_elsewhere(key, document))
+            self._parts[document.invoice_id].append(added.get(document.key) or self._made_elsewhere(document))
+        for each in added.values():
+            self._run.count(each)
 
-    def _made_elsewhere(self, key: Key, ours: NewDocument) -> Part:
+    def _made_elsewhere(self, ours: NewDocument) -> Part:
         """What to say where another run has made the same version in the meantime."""
-        theirs = newest_documents(self._connection, [ours.invoice_id])[key]
+        theirs = newest_documents(self._connection, [ours.invoice_id])[ours.key]
         if not self._request.renew or theirs.input_sha256 == ours.input_sha256:
-            return f"{theirs.file_name}, version {theirs.version}, was made by another run at the same time"
+            return f"{_named(theirs)} was made by another run at the same time"
         return NotMade("CHANGED_MEANWHILE", f"Version {ours.version} was made by another run.", retry=True)
 
     def _outcome(self, subject: str, invoice_id: UUID | None) -> Outcome:
         parts = self._parts.get(invoice_id) if invoice_id is not None else None
         if parts is None:
             return Failed("NOT_FOUND", f"{subject[:60]} is not the id of an issued invoice of this organization.")
-        refused = [part for part in parts if isinstance(part, NotMade)]
-        if refused:
+        if refused := [part for part in parts if isinstance(part, NotMade)]:
             message = " ".join(dict.fromkeys(part.message for part in refused))
             return Failed(refused[0].code, message, any(part.retry for part in refused))
-        made = [part for part in parts if isinstance(part, Document)]
-        if made:
+        if made := [part for part in parts if isinstance(part, Document)]:
             return Succeeded({"documents": [_result(document) for document in made]})
-        return Skipped("; ".join(str(part) for part in parts))
+        return Skipped("; ".join(map(str, parts)))
+
+
+def _named(document: Document) -> str:
+    return f"{document.file_name}, version {document.version},"
 
 
 def _result(document: Document) -> dict[str, object]:
@@ -241,10 +250,6 @@ def _result(document: Document) -> dict[str, object]:
         "sha256": document.sha256,
         **({"plain_reason": document.plain_reason} if document.plain_reason else {}),
     }
-
-
-def _key(task: Task) -> Key:
-    return task.invoice.id, task.format, task.language
 
 
 def _uuid(text: str) -> UUID | None:

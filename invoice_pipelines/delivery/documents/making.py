@@ -7,15 +7,14 @@ made again, byte for byte the same, and lies under the same name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.delivery.documents.bundles import (
     DocumentBundle,
     are_bundles_waiting,
@@ -23,14 +22,13 @@ from invoice_pipelines.delivery.documents.bundles import (
     job_of_bundles,
     make_bundles,
 )
-from invoice_pipelines.delivery.documents.chunk import Making, Shared, language_of
+from invoice_pipelines.delivery.documents.chunk import DocumentRun, Making, language_of
 from invoice_pipelines.delivery.documents.pool import DocumentPool, warm_pool
 from invoice_pipelines.delivery.documents.rows import Document
 from invoice_pipelines.delivery.documents.writing import Workshop
 from invoice_pipelines.delivery.rendering.template_files import load_bundle
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DeliveryError
-from invoice_pipelines.organizations import Organization
-from invoice_pipelines.settings import Settings
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.storage import StorageError, root_path
 from invoice_pipelines.work import (
     Chunk,
@@ -66,9 +64,7 @@ class DocumentReport(Report):
 
 
 def make_documents(
-    engine: Engine,
-    settings: Settings,
-    organization: Organization,
+    context: OrganizationContext,
     *,
     time_box: timedelta,
     job_id: UUID | None = None,
@@ -82,94 +78,66 @@ def make_documents(
     it takes one of the warm ones of this process. Any number of runs may go at once.
     Raises StorageError for an unusable place.
     """
+    settings, bundles = context.settings, list[DocumentBundle]()
 
-    def is_over() -> bool:
-        return run.shared.is_stopped or (should_stop is not None and should_stop())
+    def has_ended() -> bool:
+        if job_id is None:
+            return False
+        with context.scope() as connection:
+            return get_job(connection, job_id).status.is_final and not are_bundles_waiting(connection, job_id)
 
-    with organization_scope(engine, organization.id) as connection:
+    def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
+        workshop = Workshop.of(context.organization, load_bundle(connection), settings.documents_root)
+        outcomes: dict[str, Outcome] = {}
+        for subject in (item.subject_id for item in chunk.items if chunk.job_id is None):
+            if (of_job := job_of_bundles(subject)) is not None:
+                outcomes[subject] = _bundled(connection, run, of_job, workshop, chunk.check, bundles)
+        if subjects := [item.subject_id for item in chunk.items if item.subject_id not in outcomes]:
+            outcomes |= Making(run, connection, chunk, workshop).make(subjects)
+        return [outcomes[item.subject_id] for item in chunk.items]
+
+    with context.scope() as connection:
         ask_for_missing_bundles(connection)
     with ExitStack() as opened:
         pool = pool or opened.enter_context(warm_pool(settings.document_processes))
-        run = _Run(settings, organization, pool)
+        run = DocumentRun(root_path(settings.documents_root), context.organization, pool)
         drained = drain(
-            engine,
-            organization.id,
+            context.engine,
+            context.id,
             MAKE_DOCUMENTS,
-            run.handle,
+            handle,
             chunk_size=CHUNK_SIZE,
             lease=timedelta(seconds=settings.lease_seconds),
             time_box=time_box,
             max_attempts=ATTEMPTS,
             on_progress=on_progress,
-            should_stop=is_over,
-            is_done=lambda: job_id is not None and _has_ended(engine, organization.id, job_id),
+            should_stop=lambda: run.is_stopped or (should_stop is not None and should_stop()),
+            is_done=has_ended,
         )
-        return run.report(drained)
-
-
-def _has_ended(engine: Engine, organization_id: UUID, job_id: UUID) -> bool:
-    with organization_scope(engine, organization_id) as connection:
-        return get_job(connection, job_id).status.is_final and not are_bundles_waiting(connection, job_id)
-
-
-class _Run:
-    """One call of make_documents: what its chunks share, and what they did."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        organization: Organization,
-        pool: DocumentPool,
-    ) -> None:
-        self.shared = Shared(root_path(settings.documents_root), organization, pool, self._count)
-        self._documents_root = settings.documents_root
-        self._made: list[tuple[int, int, bool]] = []
-        self._first: Document | None = None
-        self._bundles: list[DocumentBundle] = []
-
-    def handle(self, connection: Connection, chunk: Chunk) -> list[Outcome]:
-        """Does a chunk of the queue; see work.Handler."""
-        workshop = Workshop.of(self.shared.organization, load_bundle(connection), self._documents_root)
-        jobs = {item.subject_id: job_of_bundles(item.subject_id) for item in chunk.items if chunk.job_id is None}
-        outcomes: dict[str, Outcome] = {}
-        for subject_id, job_id in jobs.items():
-            if job_id is not None:
-                outcomes[subject_id] = self._make_bundles(connection, job_id, workshop, chunk.check)
-        subjects = [item.subject_id for item in chunk.items if item.subject_id not in outcomes]
-        if subjects:
-            outcomes |= Making(self.shared, connection, chunk, workshop).make(subjects)
-        return [outcomes[item.subject_id] for item in chunk.items]
-
-    def _count(self, documents: Sequence[Document]) -> None:
-        for document in documents:
-            self._made.append((document.size_bytes, document.pages or 0, document.missing_glyphs is not None))
-            if self._first is None or (document.format.is_pdf and not self._first.format.is_pdf):
-                self._first = document
-
-    def report(self, drained: Report) -> DocumentReport:
-        """What was done."""
         return drained.of_kind(
             DocumentReport,
-            made=len(self._made),
-            size_bytes=sum(size for size, _, _ in self._made),
-            pages=sum(pages for _, pages, _ in self._made),
-            with_missing_glyphs=sum(missing for _, _, missing in self._made),
-            first=self._first,
-            bundles=tuple(self._bundles),
-            most_memory=self.shared.pool.most_memory(),
+            **{name: run.figures[name] for name in ("made", "size_bytes", "pages", "with_missing_glyphs")},
+            first=run.first,
+            bundles=tuple(bundles),
+            most_memory=pool.most_memory(),
         )
 
-    def _make_bundles(
-        self, connection: Connection, job_id: UUID, workshop: Workshop, check: Callable[[], None]
-    ) -> Outcome:
-        try:
-            root, organization_id = self.shared.root, self.shared.organization.id
-            made = make_bundles(connection, root, organization_id, job_id, language_of(workshop), check)
-        except StorageError as error:
-            return Failed("STORAGE", str(error), retry=True)
-        except DeliveryError as error:
-            return Failed("DAMAGED", str(error))
-        except JobNotFound:
-            return Skipped("The job was removed, as it ended long ago.")
-        self._bundles += made
-        return Succeeded({"files": [bundle.file_name for bundle in made]})
+
+def _bundled(
+    connection: Connection,
+    run: DocumentRun,
+    job_id: UUID,
+    workshop: Workshop,
+    check: Callable[[], None],
+    bundles: list[DocumentBundle],
+) -> Outcome:
+    try:
+        made = make_bundles(connection, run.root, run.organization.id, job_id, language_of(workshop), check)
+    except StorageError as error:
+        return Failed("STORAGE", str(error), retry=True)
+    except DeliveryError as error:
+        return Failed("DAMAGED", str(error))
+    except JobNotFound:
+        return Skipped("The job was removed, as it ended long ago.")
+    bundles += made
+    return Succeeded({"files": [bundle.file_name for bundle in made]})

@@ -79,15 +79,7 @@ class _Server:
         except StorageError as error:
             answer = NotMade("STORAGE", str(error), retry=True)
         else:
-            answer = Made(
-                sha256=sha256,
-                size_bytes=size,
-                input_sha256=written.input_sha256,
-                engine=written.engine,
-                template_sha256=written.template_sha256,
-                pages=written.pages,
-                missing_glyphs=written.missing_glyphs,
-            )
+            answer = Made(sha256, size, written.origin)
         with suppress(OSError):  # nobody is there any more
             self._send(number, answer)
 

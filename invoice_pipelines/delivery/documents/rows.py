@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,8 +13,11 @@ from sqlalchemy import Connection, Row, text
 from upath import UPath
 
 from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
-from invoice_pipelines.settings import Settings
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.storage import StorageError, read_blob, root_path
+
+Key = tuple[UUID, DocumentFormat, str]
+"""Invoice, format, language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,11 @@ class NewDocument:
     engine: str
     batch_job_id: UUID | None
 
+    @property
+    def key(self) -> Key:
+        """Documents with the same one are versions of one another."""
+        return self.invoice_id, self.format, self.language
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document(NewDocument):
@@ -53,9 +61,6 @@ class ChangedDocument:
     document: Document
     reason: str
 
-
-Key = tuple[UUID, DocumentFormat, str]
-"""Of which documents are versions of one another: invoice, format, language."""
 
 _NEW_COLUMNS = tuple(field.name for field in fields(NewDocument))
 _COLUMNS = ", ".join(f"d.{field.name}" for field in fields(Document))
@@ -84,19 +89,16 @@ _ADD = f"""
 def newest_documents(connection: Connection, invoice_ids: Iterable[UUID]) -> dict[Key, Document]:
     """The newest version of each document of these invoices, in one statement however many."""
     rows = connection.execute(text(_NEWEST), {"ids": list(dict.fromkeys(invoice_ids))})
-    return {_key(document): document for document in map(_document, rows)}
+    return {document.key: document for document in map(_document, rows)}
 
 
 def newest_document(
     connection: Connection, invoice_id: UUID, format: DocumentFormat, language: str | None = None
 ) -> Document | None:
     """The newest version of a document of an invoice; without a language, of the one that was made last."""
-    found = [
-        document
-        for (_, of_format, of_language), document in newest_documents(connection, [invoice_id]).items()
-        if of_format is format and language in (None, of_language)
-    ]
-    return max(found, key=lambda document: document.id, default=None)
+    found = newest_documents(connection, [invoice_id]).values()
+    fitting = (each for each in found if each.format is format and language in (None, each.language))
+    return max(fitting, key=lambda document: document.id, default=None)
 
 
 def document_by_id(connection: Connection, document_id: UUID) -> Document:
@@ -110,14 +112,14 @@ def add_documents(connection: Connection, documents: Sequence[NewDocument]) -> d
     """Writes rows of documents whose files are stored; returns those that nobody else made in the meantime."""
     if not documents:
         return {}
-    rows = [{name: getattr(document, name) for name in _NEW_COLUMNS} for document in documents]
-    added = connection.execute(text(_ADD), {"rows": json.dumps(rows, default=str)})
-    return {_key(document): document for document in map(_document, added)}
+    rows = json.dumps([asdict(document) for document in documents], default=str)
+    added = connection.execute(text(_ADD), {"rows": rows})
+    return {document.key: document for document in map(_document, added)}
 
 
-def document_bytes(settings: Settings, organization_id: UUID, document: Document) -> bytes:
+def document_bytes(context: OrganizationContext, document: Document) -> bytes:
     """The file of a document, with its sha256 checked. Raises DeliveryError where it is missing or damaged."""
-    return stored_bytes(root_path(settings.documents_root), organization_id, document)
+    return stored_bytes(root_path(context.settings.documents_root), context.id, document)
 
 
 def stored_bytes(root: UPath, organization_id: UUID, document: Document) -> bytes:
@@ -132,20 +134,20 @@ def stored_bytes(root: UPath, organization_id: UUID, document: Document) -> byte
         ) from error
 
 
-def is_intact(root: UPath, organization_id: UUID, document: Document) -> bool:
-    """Whether the file of a document is there and as it was."""
+def damage(root: UPath, organization_id: UUID, document: Document) -> str | None:
+    """What is wrong with the file of a document; None: it is there and as it was."""
     try:
         stored_bytes(root, organization_id, document)
-    except DeliveryError:
-        return False
-    return True
+    except DeliveryError as error:
+        return str(error)
+    return None
 
 
 def changed_documents(
-    connection: Connection, settings: Settings, organization_id: UUID, *, limit: int, before: UUID | None = None
+    connection: Connection, context: OrganizationContext, *, limit: int, before: UUID | None = None
 ) -> list[ChangedDocument]:
     """Which of the `limit` newest documents (made before the one with the id `before`) are not as they were."""
-    root = root_path(settings.documents_root)
+    root = root_path(context.settings.documents_root)
     rows = connection.execute(
         text(
             f"""select {_COLUMNS} from delivery.invoice_document d
@@ -155,20 +157,9 @@ def changed_documents(
         ),
         {"before": before, "limit": limit},
     )
-    changed = []
-    for document in map(_document, rows):
-        try:
-            stored_bytes(root, organization_id, document)
-        except DeliveryError as error:
-            changed.append(ChangedDocument(document, str(error)))
-    return changed
+    looked_at = ((document, damage(root, context.id, document)) for document in map(_document, rows))
+    return [ChangedDocument(document, reason) for document, reason in looked_at if reason is not None]
 
 
 def _document(row: Row[Any]) -> Document:
-    values = dict(row._mapping)
-    values["format"] = DocumentFormat(values["format"])
-    return Document(**values)
-
-
-def _key(document: Document) -> Key:
-    return document.invoice_id, document.format, document.language
+    return Document(**{**row._mapping, "format": DocumentFormat(row.format)})

@@ -14,8 +14,7 @@ from invoice_pipelines.delivery.documents.rows import Document, add_documents, n
 from invoice_pipelines.delivery.documents.writing import NotMade, Task, Workshop
 from invoice_pipelines.delivery.rendering.template_files import load_bundle
 from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
-from invoice_pipelines.organizations import Organization
-from invoice_pipelines.settings import Settings
+from invoice_pipelines.organizations.context import OrganizationContext
 
 _one_at_a_time = threading.Lock()
 """Threads that send messages share one process: it takes milliseconds for a document, and 150 MB."""
@@ -32,8 +31,7 @@ class DocumentNotMade(DeliveryError):
 
 def make_one(
     connection: Connection,
-    settings: Settings,
-    organization: Organization,
+    context: OrganizationContext,
     invoice_id: UUID,
     format: DocumentFormat = DocumentFormat.ZUGFERD,
     language: str | None = None,
@@ -44,9 +42,9 @@ def make_one(
     code STORAGE where it cannot be stored) and InvoiceNotFound.
     """
     invoice = get_issued_invoice(connection, invoice_id)
-    workshop = Workshop.of(organization, load_bundle(connection), settings.documents_root)
+    workshop = Workshop.of(context.organization, load_bundle(connection), context.settings.documents_root)
     task = Task.of(invoice, format, language_of(workshop)(language, invoice.language))
-    existing = newest_document(connection, invoice_id, task.format, task.language)
+    existing = newest_document(connection, *task.key)
     if existing is not None:
         return existing
     if invoice.status is InvoiceStatus.VOID:
@@ -59,9 +57,7 @@ def make_one(
     if isinstance(answer, NotMade):
         raise DocumentNotMade(answer.code, f"{invoice.invoice_number}: {answer.message}", retry=answer.retry)
     add_documents(connection, [new_document(task, answer, 1, None)])
-    made = newest_document(
-        connection, invoice_id, task.format, task.language
-    )  # ours, or that of somebody who was faster
+    made = newest_document(connection, *task.key)  # ours, or that of somebody who was faster
     if made is None:
         raise DocumentNotMade("CHANGED_MEANWHILE", f"{invoice.invoice_number}: it cannot be found again.", retry=True)
     return made

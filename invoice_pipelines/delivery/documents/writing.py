@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -21,7 +22,8 @@ from invoice_pipelines.delivery.einvoice import Seller, impossible, lacking, wri
 from invoice_pipelines.delivery.rendering.bundle import TemplateBundle
 from invoice_pipelines.delivery.rendering.errors import TemplateError
 from invoice_pipelines.delivery.rendering.language.exemptions import with_reasons_in
-from invoice_pipelines.delivery.rendering.renderer import ENGINE, Look, Renderer, catalogue_in, payment_terms
+from invoice_pipelines.delivery.rendering.page_data import payment_terms_of
+from invoice_pipelines.delivery.rendering.renderer import ENGINE, Look, Renderer, catalogue_in
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.organizations import Organization
 
@@ -63,6 +65,11 @@ class Task:
     language: str
     plain_reason: str | None = None
 
+    @property
+    def key(self) -> tuple[UUID, DocumentFormat, str]:
+        """As that of the document; see `rows`."""
+        return self.invoice.id, self.format, self.language
+
     @staticmethod
     def of(invoice: IssuedInvoice, format: DocumentFormat, language: str) -> Task:
         """The document that stands for a format: a PDF without XML where no XML can say what the invoice says."""
@@ -71,15 +78,22 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A document, not stored yet. `pages` is None of XML alone."""
+class Origin:
+    """What a document was made of and with, as its row says. XML alone has neither template nor pages."""
 
-    data: bytes
     input_sha256: str
     engine: str
-    template_sha256: str | None
-    pages: int | None
-    missing_glyphs: str | None
+    template_sha256: str | None = None
+    pages: int | None = None
+    missing_glyphs: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A document, not stored yet."""
+
+    data: bytes
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +102,7 @@ class Made:
 
     sha256: str
     size_bytes: int
-    input_sha256: str
-    engine: str
-    template_sha256: str | None
-    pages: int | None
-    missing_glyphs: str | None
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,10 @@ class Writer:
 
     def __init__(self, workshop: Workshop) -> None:
         self._workshop = workshop
-        self._renderer: Renderer | None = None
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return Renderer(self._workshop.bundle, self._workshop.look)
 
     def write(self, task: Task) -> Written | NotMade:
         """One document; whatever is wrong with it is the answer, not an exception."""
@@ -124,25 +137,19 @@ class Writer:
 
     def _write(self, task: Task) -> Written | NotMade:
         workshop = self._workshop
-        catalogue = catalogue_in(workshop.bundle, workshop.look, task.language)
-        invoice = with_reasons_in(catalogue, as_issued(task.invoice), workshop.look.language)
-        if task.format is DocumentFormat.PLAIN:
-            return self._page(task, invoice, None)
-        seller = seller_of(workshop, invoice, task.language)
-        if reasons := lacking(invoice, seller, task.format):
-            return NotMade("LACKS_DATA", " ".join(reasons))
-        xml = write_xml(invoice, seller, task.format)
-        if not task.format.is_pdf:
-            return Written(xml, input_sha256(workshop, task), XML_ENGINE, None, None, None)
-        return self._page(task, invoice, xml)
-
-    def _page(self, task: Task, invoice: IssuedInvoice, xml: bytes | None) -> Written:
-        workshop = self._workshop
-        if self._renderer is None:
-            self._renderer = Renderer(workshop.bundle, workshop.look)
+        look, decided = workshop.look, input_sha256(workshop, task)
+        catalogue = catalogue_in(workshop.bundle, look, task.language)
+        invoice = with_reasons_in(catalogue, as_issued(task.invoice), look.language)
+        xml = None
+        if task.format is not DocumentFormat.PLAIN:
+            seller = Seller.of(workshop.organization, payment_terms_of(invoice, look.settings, catalogue))
+            if reasons := lacking(invoice, seller, task.format):
+                return NotMade("LACKS_DATA", " ".join(reasons))
+            xml = write_xml(invoice, seller, task.format)
+            if not task.format.is_pdf:
+                return Written(xml, Origin(decided, XML_ENGINE))
         page = self._renderer.render(invoice, xml, language=task.language)
-        decided = input_sha256(workshop, task)
-        return Written(page.pdf, decided, ENGINE, workshop.bundle.sha256, page.pages, page.missing_glyphs)
+        return Written(page.pdf, Origin(decided, ENGINE, workshop.bundle.sha256, page.pages, page.missing_glyphs))
 
 
 def as_issued(invoice: IssuedInvoice) -> IssuedInvoice:
@@ -157,11 +164,6 @@ def as_issued(invoice: IssuedInvoice) -> IssuedInvoice:
         amount_credited=nothing,
         amount_due=invoice.gross_amount if invoice.amount_due else nothing,
     )
-
-
-def seller_of(workshop: Workshop, invoice: IssuedInvoice, language: str) -> Seller:
-    """What the XML says of the seller beside the invoice's copy."""
-    return Seller.of(workshop.organization, payment_terms(invoice, workshop.look, workshop.bundle, language))
 
 
 def input_sha256(workshop: Workshop, task: Task) -> str:

@@ -22,7 +22,7 @@ from invoice_pipelines.delivery.rendering.factur_x_metadata import with_factur_x
 from invoice_pipelines.delivery.rendering.glyphs import FAMILIES, plainest, shown, without_marks
 from invoice_pipelines.delivery.rendering.language.catalogue import Catalogue, catalogue_name
 from invoice_pipelines.delivery.rendering.language.catalogues import catalogue_of, languages
-from invoice_pipelines.delivery.rendering.page_data import page_data, payment_terms_of
+from invoice_pipelines.delivery.rendering.page_data import page_data
 from invoice_pipelines.delivery.rendering.sources import check_sources, own_files
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.organizations.settings import DocumentSettings
@@ -164,11 +164,6 @@ class _NotDisplayed(TemplateError):
 def catalogue_in(bundle: TemplateBundle, look: Look, language: str) -> Catalogue:
     """The catalogue of a language, or that of the organization where there is none."""
     return catalogue_of(bundle.files, language if catalogue_name(language) in bundle.files else look.language)
-
-
-def payment_terms(invoice: IssuedInvoice, look: Look, bundle: TemplateBundle, language: str) -> str:
-    """The sentence about payment that stands on the page, for the XML (BT-20)."""
-    return payment_terms_of(invoice, look.settings, catalogue_in(bundle, look, language))
 
 
 def _template_error(error: typst.TypstError, own: frozenset[str]) -> TemplateError:

@@ -19,7 +19,7 @@ from invoice_pipelines.delivery.messages.fields import clean, fields_of
 from invoice_pipelines.delivery.messages.messages import Message, get_message, update_message
 from invoice_pipelines.delivery.messages.templates import find_template, write
 from invoice_pipelines.delivery.rendering.language.catalogues import load_catalogue
-from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
+from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue.sending import StillDue
 
@@ -56,9 +56,7 @@ def compose(
     language = template.key.language
     document: Document | None = None
     if Part.ATTACHMENTS in channel.parts and message.wishes.get("include_pdf", True):
-        document = make_one(
-            connection, context.settings, organization, message.invoice_id, DocumentFormat.ZUGFERD, wanted
-        )
+        document = make_one(connection, context, message.invoice_id, language=wanted)
     fields = fields_of(
         invoice,
         organization,
@@ -110,7 +108,7 @@ def outgoing(connection: Connection, context: OrganizationContext, message: Mess
     if message.document_id is not None:
         document = document_by_id(connection, message.document_id)
         try:
-            data = document_bytes(context.settings, context.id, document)
+            data = document_bytes(context, document)
         except DeliveryError as error:
             raise DocumentNotMade("DOCUMENT_LOST", str(error)) from error
         attachments = (Attachment(document.file_name, "application/pdf", data),)

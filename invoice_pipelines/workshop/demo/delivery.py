@@ -28,11 +28,11 @@ from invoice_pipelines.billing.requests import RequestOptions
 from invoice_pipelines.cli.output import console, styled, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.delivery import promises
 from invoice_pipelines.delivery.documents.bundles import find_bundles
 from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
 from invoice_pipelines.delivery.messages.messages import CommunicationRequest, ask_for_communications
 from invoice_pipelines.delivery.overview import delivery_state
+from invoice_pipelines.delivery.promises import OF_MESSAGES
 from invoice_pipelines.organizations.settings import DocumentSettings, MessageSettings
 from invoice_pipelines.settings import PREFIX, Settings, load_settings
 from invoice_pipelines.storage import read_blob, root_path
@@ -260,15 +260,9 @@ def _problems(connection: Connection, outside: Outside, slug: str) -> Iterator[s
             yield f"expected one PDF of all invoices, found {jobs}"
     yield from _document_problems(connection)
     yield from _message_problems(connection, outside, slug)
-    for what, finding in (
-        ("messages in the middle of being sent", promises.messages_without_outcome(connection)),
-        ("messages of which nobody knows whether they went out", promises.messages_of_unknown_outcome(connection)),
-        ("messages that went out twice", promises.messages_sent_twice(connection)),
-        ("messages of void invoices", promises.messages_of_void_invoices(connection)),
-        ("reminders of settled invoices", promises.reminders_of_settled_invoices(connection)),
-    ):
-        if not finding.kept:
-            yield f"{finding.count} {what}: {', '.join(finding.sample)}"
+    for promise in OF_MESSAGES:
+        if promise.find is not None and not (finding := promise.find(connection)).kept:
+            yield f"{promise.name}: {finding.count} break it: {', '.join(finding.sample)}"
 
 
 def _document_problems(connection: Connection) -> Iterator[str]:

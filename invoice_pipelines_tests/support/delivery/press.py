@@ -15,6 +15,7 @@ from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_f
 from invoice_pipelines.delivery.documents.rows import Document, document_bytes, newest_document
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.organizations import change_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Job, get_job
 from invoice_pipelines_tests.conftest import TestDatabase
@@ -48,7 +49,12 @@ class Press:
 
     def work(self, **options: Any) -> DocumentReport:
         given = {"time_box": DAY, "pool": self.pool} | options
-        return make_documents(self.shop.engine, self.settings, self.shop.organization, **given)
+        return make_documents(self.context, **given)
+
+    @property
+    def context(self) -> OrganizationContext:
+        """The organization as a run sees it."""
+        return OrganizationContext(self.shop.engine, self.shop.organization, self.settings, "test")
 
     def make(self, invoice_ids: Sequence[UUID | str], **request: Any) -> list[Ended]:
         """Asks and works at once; what became of each invoice."""
@@ -81,7 +87,7 @@ class Press:
         return found
 
     def file(self, document: Document) -> bytes:
-        return document_bytes(self.settings, self.shop.organization.id, document)
+        return document_bytes(self.context, document)
 
     def versions(self) -> dict[UUID, list[int]]:
         """Of each invoice, the versions of its PDF."""

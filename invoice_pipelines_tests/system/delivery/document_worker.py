@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database import create_app_engine
 from invoice_pipelines.delivery.documents.making import make_documents
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 
 LEASE_SECONDS = 5
@@ -43,9 +43,9 @@ def work(url: str, slug: str, home: Path) -> None:
     while True:
         try:
             engine = create_app_engine(url)
-            organization = find_organization(engine, slug)
+            context = OrganizationContext.of(engine, slug, settings, "worker")
             while True:
-                make_documents(engine, settings, organization, time_box=timedelta(days=1))
+                make_documents(context, time_box=timedelta(days=1))
                 time.sleep(0.1)
         except DBAPIError:
             time.sleep(0.05)  # PostgreSQL was killed, too; it will be back

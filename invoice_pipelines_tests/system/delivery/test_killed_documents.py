@@ -54,7 +54,7 @@ def test_killed_workers_lose_no_document_and_make_none_twice(database: TestDatab
     assert set(map(tuple, press.versions().values())) == {(1,)}
     assert len(press.versions()) == DOCUMENTS * len(jobs)
     with press.shop.scope() as connection:
-        assert changed_documents(connection, press.settings, press.shop.organization.id, limit=10_000) == []
+        assert changed_documents(connection, press.context, limit=10_000) == []
         for job_id in jobs:
             (combined,) = find_bundles(connection, job_id)
             assert (combined.kind, combined.documents) == (COMBINED_PDF, DOCUMENTS)

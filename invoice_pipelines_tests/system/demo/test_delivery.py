@@ -13,7 +13,7 @@ from sqlalchemy import text
 from invoice_pipelines.billing import process_jobs
 from invoice_pipelines.delivery.documents.making import make_documents
 from invoice_pipelines.delivery.sending.sending import send_messages
-from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization, find_organization
+from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue import notify_overdue
 from invoice_pipelines.settings import load_settings
@@ -62,10 +62,10 @@ def test_all_is_made_and_arrives_once_and_what_is_wrong_is_named(database: TestD
         process_jobs(engine, organization_id)
     demo_delivery.ask(engine, batches)
     for batch in batches:
-        organization = find_organization(engine, batch.slug)
-        notify_overdue(OrganizationContext(engine, organization, load_settings(), "test"))
-        make_documents(engine, load_settings(), organization, time_box=MINUTE)
-        send_messages(OrganizationContext(engine, organization, load_settings(), "test"), time_box=MINUTE)
+        context = OrganizationContext.of(engine, batch.slug, load_settings(), "test")
+        notify_overdue(context)
+        make_documents(context, time_box=MINUTE)
+        send_messages(context, time_box=MINUTE)
 
     assert list(demo_delivery.problems(engine, outside, batches)) == []
     found = {each.slug: each for each in demo_delivery.outcome(engine, load_settings(), outside, batches)}

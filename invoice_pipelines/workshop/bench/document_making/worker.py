@@ -21,7 +21,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.delivery.documents.making import make_documents
 from invoice_pipelines.delivery.documents.pool import DocumentPool
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.work import get_job
 
@@ -39,22 +39,20 @@ def main() -> None:
 
 
 def _run(engine: Engine, slug: str, job_id: UUID, processes: int) -> dict[str, Any]:
-    organization, settings = find_organization(engine, slug), load_settings()
+    context = OrganizationContext.of(engine, slug, load_settings(), "bench")
     memory: list[int] = []
     started = time.perf_counter()
     with DocumentPool(processes) as pool:
         made = make_documents(
-            engine,
-            settings,
-            organization,
+            context,
             time_box=_NO_END,
             pool=pool,
-            should_stop=lambda: _is_made(engine, organization.id, job_id),
+            should_stop=lambda: _is_made(engine, context.id, job_id),
             on_progress=lambda progress: memory.append(pool.most_memory()),
         )
     seconds = time.perf_counter() - started
     started = time.perf_counter()
-    combined = make_documents(engine, settings, organization, time_box=_NO_END)
+    combined = make_documents(context, time_box=_NO_END)
     return {
         "seconds": seconds,
         "combining_seconds": time.perf_counter() - started,

@@ -202,36 +202,35 @@ def test_a_damaged_or_missing_file_is_found_and_made_again_by_renewing(press: Pr
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     press.path(documents[1].sha256).unlink()
     with press.shop.scope() as connection:
-        found = changed_documents(connection, press.settings, press.shop.organization.id, limit=100)
+        found = changed_documents(connection, press.context, limit=100)
     assert {changed.document.invoice_id for changed in found} == {damaged, missing}
     with pytest.raises(DeliveryError, match="restore"):
         press.file(documents[0])
 
     press.make([damaged, missing, fine], renew=True)
     with press.shop.scope() as connection:
-        assert changed_documents(connection, press.settings, press.shop.organization.id, limit=100) == []
+        assert changed_documents(connection, press.context, limit=100) == []
     assert set(map(tuple, press.versions().values())) == {(1,)}, "they are the same bytes as before"
 
 
 def test_one_document_is_made_when_it_is_asked_for(press: Press, database: TestDatabase) -> None:
     invoice, void = press.shop.issue({}, {})
-    organization = press.shop.organization
     with press.shop.scope() as connection:
         void_invoice(connection, void, reason="wrong", voided_by="anna")
-        made = make_one(connection, press.settings, organization, invoice)
-        assert make_one(connection, press.settings, organization, invoice) == made
+        made = make_one(connection, press.context, invoice)
+        assert make_one(connection, press.context, invoice) == made
         with pytest.raises(DocumentNotMade, match="void"):
-            make_one(connection, press.settings, organization, void)
+            make_one(connection, press.context, void)
     assert press.file(made).startswith(b"%PDF")
     stranger = open_press(database, Path(press.settings.home))
     with stranger.shop.scope() as connection, pytest.raises(InvoiceNotFound):
-        make_one(connection, press.settings, stranger.shop.organization, invoice)
+        make_one(connection, stranger.context, invoice)
 
 
 def test_a_single_document_and_one_of_a_job_are_the_same(press: Press) -> None:
     (invoice,) = press.shop.issue({})
     with press.shop.scope() as connection:
-        single = make_one(connection, press.settings, press.shop.organization, invoice)
+        single = make_one(connection, press.context, invoice)
     press.make([invoice])
     (ended,) = press.make([invoice], renew=True)
     assert ended.status == "skipped"
@@ -296,7 +295,7 @@ def test_an_invoice_in_a_currency_of_three_decimals_becomes_a_plain_pdf_and_says
     assert judged(pdf) == []
     with press.shop.scope() as connection:
         assert all_invoices_without_documents(connection, DocumentRequest()) == []
-        assert make_one(connection, press.settings, press.shop.organization, dinar) == document
+        assert make_one(connection, press.context, dinar) == document
     (again,) = press.make([dinar])
     assert again.status == "skipped"
     (bundle,) = press.rows("select documents from delivery.document_bundle where kind = 'combined_pdf'")

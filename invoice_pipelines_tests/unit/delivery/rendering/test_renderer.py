@@ -18,8 +18,8 @@ from invoice_pipelines.delivery.rendering import glyphs
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
 from invoice_pipelines.delivery.rendering.language.catalogue import read_catalogue
 from invoice_pipelines.delivery.rendering.language.catalogues import languages
-from invoice_pipelines.delivery.rendering.page_data import page_data
-from invoice_pipelines.delivery.rendering.renderer import Look, Renderer, payment_terms
+from invoice_pipelines.delivery.rendering.page_data import page_data, payment_terms_of
+from invoice_pipelines.delivery.rendering.renderer import Look, Renderer, catalogue_in
 from invoice_pipelines.delivery.rendering.samples import BUYER, SELLER, sample_invoice
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.pdf_invoice import read_pdf
@@ -352,11 +352,12 @@ def test_the_terms_of_the_organization_stand_on_the_page_and_go_into_the_xml() -
     own = SETTINGS.model_copy(update={"payment_terms": "2 % Skonto binnen 8 Tagen."})
     invoice = sample_invoice("de")
     assert "2 % Skonto binnen 8 Tagen." in page_texts(render_with(own).render(invoice, XML, language="de").pdf)[0]
-    bundle = bundle_of({})
-    assert payment_terms(invoice, Look(own, "de"), bundle, "de") == "2 % Skonto binnen 8 Tagen."
-    assert payment_terms(invoice, Look(SETTINGS, "de"), bundle, "en") == "Please pay in full by 30 March 2026."
+    bundle, look = bundle_of({}), Look(SETTINGS, "de")
+    german, english = catalogue_in(bundle, look, "xx"), catalogue_in(bundle, look, "en")
+    assert payment_terms_of(invoice, own, german) == "2 % Skonto binnen 8 Tagen."
+    assert payment_terms_of(invoice, SETTINGS, english) == "Please pay in full by 30 March 2026."
     at_once = replace(invoice, due_date=invoice.issue_date)
-    assert payment_terms(at_once, Look(SETTINGS, "de"), bundle, "xx") == "Zahlbar sofort ohne Abzug."
+    assert payment_terms_of(at_once, SETTINGS, german) == "Zahlbar sofort ohne Abzug."
 
 
 def test_long_legal_texts_make_the_foot_higher_and_push_nothing_off_the_page() -> None:
