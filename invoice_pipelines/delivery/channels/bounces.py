@@ -14,6 +14,7 @@ _MESSAGE_ID = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")
 _STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _LONGEST = 300
+_ORIGINALS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +73,12 @@ def _blocks(part: Message) -> Iterator[Message]:
 def _original_ids(message: Message, parts: list[Message], blocks: list[Message]) -> Iterator[str]:
     """Message-IDs of what the report is about, the surest first."""
     for part in parts:
-        kind = part.get_content_type()
-        if kind in ("message/rfc822", "message/global"):
+        if part.get_content_type() in _ORIGINALS:
             payload = part.get_payload()
             if isinstance(payload, list) and payload and isinstance(payload[0], Message):
                 yield from _ids(payload[0].get("Message-ID"))
-        elif kind in ("text/rfc822-headers", "message/global-headers"):
-            payload = part.get_payload()
-            if isinstance(payload, list) and payload and isinstance(payload[0], Message):
-                yield from _ids(payload[0].get("Message-ID"))
-            else:
-                content = part.get_payload(decode=True)
-                if isinstance(content, bytes):
-                    yield from _ids(message_from_bytes(content.lstrip()).get("Message-ID"))
+            elif isinstance(content := part.get_payload(decode=True), bytes):
+                yield from _ids(message_from_bytes(content.lstrip()).get("Message-ID"))
     for block in blocks:
         yield from _ids(block.get("X-Original-Message-ID"))
     for name in ("In-Reply-To", "References"):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import imaplib
+import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from invoice_pipelines.delivery.channels.channel import Unavailable
 from invoice_pipelines.delivery.channels.smtp_answers import one_line
@@ -54,29 +55,13 @@ class Mailbox:
     def messages(self, uids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Each of these messages of the open folder that is still there, not marked as read by it."""
         for uid in uids:
-            imap = self._imap
-            if imap is None:
-                raise self._unavailable("the connection was lost")
-            try:
-                kind, parts = imap.uid("FETCH", uid, "(BODY.PEEK[])")
-            except _ERRORS as error:
-                self.close()
-                raise self._unavailable(str(error)) from None
-            if kind == "OK":
-                for part in parts:
-                    if isinstance(part, tuple):
-                        yield uid, bytes(part[1])
-                        break
+            kind, parts = self._of_open_folder("FETCH", uid, "(BODY.PEEK[])")
+            if kind == "OK" and (found := next((part for part in parts if isinstance(part, tuple)), None)):
+                yield uid, bytes(found[1])
 
     def mark_read(self, uid: str) -> None:
         """Marks a message of the open folder."""
-        if self._imap is None:
-            raise self._unavailable("the connection was lost")
-        try:
-            kind, answer = self._imap.uid("STORE", uid, "+FLAGS.SILENT", r"(\Seen)")
-        except _ERRORS as error:
-            self.close()
-            raise self._unavailable(str(error)) from None
+        kind, answer = self._of_open_folder("STORE", uid, "+FLAGS.SILENT", r"(\Seen)")
         if kind != "OK":
             raise self._unavailable(str(answer))
 
@@ -87,17 +72,23 @@ class Mailbox:
             with contextlib.suppress(*_ERRORS):
                 imap.logout()
 
+    def _of_open_folder(self, command: str, *arguments: str) -> tuple[str, list[Any]]:
+        if self._imap is None:
+            raise self._unavailable("the connection was lost")
+        try:
+            return self._imap.uid(command, *arguments)
+        except _ERRORS as error:
+            self.close()
+            raise self._unavailable(str(error)) from None
+
     def _do(self, ask: Callable[[imaplib.IMAP4], T]) -> T:
         was_open = self._imap is not None
         try:
             return ask(self._connected())
-        except (imaplib.IMAP4.abort, OSError) as error:
-            self.close()
-            if not was_open:
-                raise self._unavailable(str(error)) from None
         except _ERRORS as error:
             self.close()
-            raise self._unavailable(str(error)) from None
+            if not (was_open and isinstance(error, imaplib.IMAP4.abort | OSError)):
+                raise self._unavailable(str(error)) from None
         return self._do(ask)
 
     def _connected(self) -> imaplib.IMAP4:
@@ -156,16 +147,8 @@ def _quoted(text: str) -> str:
 
 def spelled(name: str) -> str:
     """A folder's name as IMAP spells it: RFC 3501 section 5.1.3."""
-    spelled, other = "", ""
 
-    def shifted(text: str) -> str:
-        return "&" + base64.b64encode(text.encode("utf-16-be")).decode().rstrip("=").replace("/", ",") + "-"
+    def shifted(found: re.Match[str]) -> str:
+        return "&" + base64.b64encode(found[0].encode("utf-16-be")).decode().rstrip("=").replace("/", ",") + "-"
 
-    for one in name:
-        if " " <= one <= "~":
-            spelled += shifted(other) if other else ""
-            other = ""
-            spelled += "&-" if one == "&" else one
-        else:
-            other += one
-    return spelled + (shifted(other) if other else "")
+    return re.sub("[^ -~]+", shifted, name.replace("&", "&-"))

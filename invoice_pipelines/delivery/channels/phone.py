@@ -79,7 +79,7 @@ def _is_set_up(settings: Settings) -> bool:
 
 
 def _statuses(settings: Settings, provider_ids: Iterable[str]) -> Iterator[tuple[str, ReportedStatus]]:
-    from invoice_pipelines.delivery.channels.twilio_statuses import statuses
+    from invoice_pipelines.delivery.channels.twilio import statuses
 
     return statuses(settings, provider_ids)
 

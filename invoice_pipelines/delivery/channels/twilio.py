@@ -17,7 +17,8 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,11 +33,13 @@ from invoice_pipelines.delivery.channels.channel import (
     OutcomeUnknown,
     Outgoing,
     Refused,
+    ReportedStatus,
     Unavailable,
 )
 from invoice_pipelines.delivery.channels.smtp_answers import one_line
 from invoice_pipelines.delivery.channels.twilio_http import NoAnswer, TwilioHttp
-from invoice_pipelines.delivery.channels.twilio_refusals import not_accepted
+from invoice_pipelines.delivery.channels.twilio_refusals import not_accepted, reason_of
+from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.settings import Settings
 
 SKEW = timedelta(seconds=90)
@@ -47,6 +50,13 @@ _SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
 _TRIAL = "Sent from your Twilio trial account - "
 _PAGE = 200
 _NO_SUCH_MESSAGE = 20404
+_ENDS = {
+    "delivered": MessageStatus.DELIVERED,
+    "read": MessageStatus.DELIVERED,
+    "undelivered": MessageStatus.BOUNCED,
+    "failed": MessageStatus.BOUNCED,
+    "canceled": MessageStatus.BOUNCED,
+}
 _UNREADABLE = (TwilioException, ValueError, KeyError, TypeError)
 """What the library raises for an answer that is an error, or that it cannot read."""
 
@@ -94,15 +104,17 @@ class TwilioChannel:
             return LookedUp(None, detail=f"{others} other messages from this sender; templates cannot be compared.")
         return LookedUp(False, detail="Twilio has no such message.")
 
-    def status(self, provider_id: str) -> tuple[str, int | None] | None:
-        """Status and error code of a message; None where there is none of that id. Raises Unavailable."""
+    def status(self, provider_id: str) -> ReportedStatus:
+        """What Twilio says of a message that it took: arrived or not, and why. Raises Unavailable."""
         try:
             found = self._client.messages(provider_id).fetch()
         except (NoAnswer, *_UNREADABLE) as error:
             if self._http.last.error[0] == _NO_SUCH_MESSAGE:
-                return None
+                return ReportedStatus(MessageStatus.SENT, "unknown", None, "Twilio has no such message.", "Twilio")
             raise self._no_list(error) from None
-        return str(found.status), found.error_code
+        word, code = str(found.status), found.error_code
+        detail = f"Twilio: {word}. {reason_of(code)}" if code else f"Twilio: {word}"
+        return ReportedStatus(_ENDS.get(word, MessageStatus.SENT), word, str(code) if code else None, detail, "Twilio")
 
     def close(self) -> None:
         """Ends the connection."""
@@ -144,6 +156,13 @@ class TwilioChannel:
 
     def _line(self, said: object) -> str:
         return one_line(str(said), (self._token,)) or type(said).__name__
+
+
+def statuses(settings: Settings, provider_ids: Iterable[str]) -> Iterator[tuple[str, ReportedStatus]]:
+    """Asks for messages, one after the other. Raises Unavailable, after those that could be told."""
+    with closing(TwilioChannel(settings)) as channel:
+        for provider_id in provider_ids:
+            yield provider_id, channel.status(provider_id)
 
 
 def _fields(outgoing: Outgoing) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What Twilio's error codes say of a message: refused for good, or not for now, in words for people.
+"""What Twilio's error codes say of a message: refused for good, not for now, or not delivered, in words for people.
 
 Codes: https://www.twilio.com/docs/api/errors
 """
@@ -40,6 +40,10 @@ _REFUSED = {
     30006: ("ADDRESS_REFUSED", "The number is a landline's, or cannot be reached."),
     30007: ("REFUSED_BY_POLICY", "The carrier filtered the message out."),
 }
+_NOT_DELIVERED = {
+    30003: "The phone was off or out of reach for too long.",
+    30008: "The carrier does not say why.",
+}
 _SENDER = {
     21212: "The sender is not a number, a name or a messaging service that can send (sms_from, whatsapp_from).",
     21603: "There is no sender (sms_from, whatsapp_from).",
@@ -60,6 +64,11 @@ _SENDER_FOR_RECEIVER = {
 _BUSY = {14107, 20429, 21611, 30001, 30022, 63018, 63038}
 """Limits of the account or the sender."""
 _WRONG_ACCOUNT = {20003, 20005, 20006, 20008, 20404, 30002, 63020}
+
+
+def reason_of(code: int) -> str:
+    """Why a message that Twilio took did not arrive."""
+    return _NOT_DELIVERED.get(code) or (_REFUSED[code][1] if code in _REFUSED else f"Error {code}.")
 
 
 def not_accepted(status: int, code: int, said: str, retry_after: float | None) -> NotAccepted:

@@ -11,8 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.delivery.messages.attempts import end_attempt, last_attempt
-from invoice_pipelines.delivery.messages.log import record_event
+from invoice_pipelines.delivery.messages.log import end_attempt, last_attempt, record_event
 from invoice_pipelines.delivery.messages.messages import (
     CANCELLED_BY_HAND,
     Message,

@@ -7,17 +7,19 @@ invoice or an organization does not have is empty. None holds control characters
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from decimal import Decimal
 
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice
 from invoice_pipelines.delivery.rendering.language.catalogue import Catalogue
 from invoice_pipelines.delivery.rendering.language.catalogues import project_catalogue
+from invoice_pipelines.delivery.rendering.language.formats import in_groups
+from invoice_pipelines.delivery.rendering.samples import BUYER, sample_invoice, sample_organization
 from invoice_pipelines.organizations import Organization
 
-# Line and paragraph separators, and what turns the direction of writing for the text behind it.
-_TURNING = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# What turns the direction of writing for the text behind it, and what is no character.
+_LEFT_OUT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufffe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def fields_of(
             website=clean(documents.website),
             legal_text=clean(documents.legal_text),
             bank_name=clean(documents.bank_name),
-            iban=_in_groups(clean(invoice.seller.iban)),
+            iban=in_groups(clean(invoice.seller.iban), " "),
             bic=clean(documents.bic),
             accent_colour=documents.accent_colour,
         ),
@@ -162,70 +164,33 @@ def clean(value: str | None) -> str:
     """The text on one line without control characters, nor those that turn the direction of what follows them."""
     if value is None:
         return ""
-    plain = "".join(
-        " "
-        if unicodedata.category(sign) in ("Cc", "Zl", "Zp")
-        else ""
-        if sign in _TURNING or sign == "\ufffe"
-        else sign
-        for sign in value
-    )
-    return " ".join(plain.split())
-
-
-def _in_groups(iban: str) -> str:
-    plain = "".join(iban.split())
-    return " ".join(plain[start : start + 4] for start in range(0, len(plain), 4))
+    shown = (sign for sign in value if sign not in _LEFT_OUT)
+    return " ".join("".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in shown).split())
 
 
 def sample_fields(*, language: str, level: int, is_credit_note: bool = False, is_sparse: bool = False) -> Fields:
     """Fields to check a template with; `is_sparse`: without all that may be empty."""
-    catalogue = project_catalogue(language)
-    formats = catalogue.formats
-
-    def amount(value: str) -> str:
-        return formats.money(Decimal(value), "EUR")
-
-    def day(number: int) -> str:
-        return formats.day(date(2026, 1, number), catalogue.date_pattern)
-
-    def maybe(value: str) -> str:
-        return "" if is_sparse else value
-
-    return Fields(
-        invoice=InvoiceFields(
-            number="INV-2026-000042",
-            title=catalogue.words["credit_note" if is_credit_note else "invoice"],
-            is_credit_note=is_credit_note,
-            corrected_number="INV-2026-000041" if is_credit_note else "",
-            issue_date=day(2),
-            due_date=day(16),
-            delivery_date=maybe(day(2)),
-            currency="EUR",
-            net_amount=amount("1037.45"),
-            tax_amount=amount("197.11"),
-            gross_amount=amount("1234.56"),
-            amount_due=amount("0" if is_sparse else "1234.56"),
-            amount_due_is_nothing=is_sparse,
-            days_overdue=max(level, 0),
-            order_number=maybe("SO-1001"),
-            purchase_order_reference=maybe("PO-4711"),
-        ),
-        customer=CustomerFields(name="Müller & Söhne GmbH", number=maybe("C-1001")),
-        organization=OrganizationFields(
-            name="Nordwind Handel GmbH",
-            contact_name=maybe("Anna Schmidt"),
-            contact_phone=maybe("+49 30 1234567"),
-            contact_email=maybe("rechnung@nordwind.example"),
-            website=maybe("www.nordwind.example"),
-            legal_text=maybe("Amtsgericht Berlin, HRB 12345"),
-            bank_name=maybe("Beispielbank"),
-            iban=maybe("DE02 1203 0000 0000 2020 51"),
-            bic=maybe("BYLADEM1001"),
-            accent_colour="#1f4e79",
-        ),
+    kind = DocumentKind.CREDIT_NOTE if is_credit_note else DocumentKind.INVOICE
+    invoice = sample_invoice(language, kind=kind, buyer=replace(BUYER, name="Müller & Söhne GmbH"))
+    invoice = replace(invoice, invoice_number="INV-2026-000042", language=language)
+    found = fields_of(
+        invoice,
+        sample_organization(),
+        language=language,
+        catalogue=project_catalogue(language),
+        today=invoice.due_date + timedelta(days=level),
         level=level,
         has_pdf=not is_sparse,
-        language=language,
         has_e_invoice=not is_sparse,
+        amount_due=Decimal(0) if is_sparse else None,
+    )
+    if not is_sparse:
+        return found
+    left_out = ("delivery_date", "order_number", "purchase_order_reference")
+    kept = {"name": found.organization.name, "accent_colour": found.organization.accent_colour}
+    return replace(
+        found,
+        invoice=replace(found.invoice, **dict.fromkeys(left_out, "")),
+        customer=replace(found.customer, number=""),
+        organization=OrganizationFields(**dict.fromkeys(OrganizationFields.__slots__, "") | kept),
     )

@@ -42,38 +42,20 @@ def add_opt_out(
     created_by: str,
 ) -> bool:
     """Sends nothing to an address any more; False if that was so already. Raises DeliveryError for a wrong address."""
-    return (
-        connection.execute(
-            text(
-                """insert into delivery.opt_out (organization_id, channel, recipient, reason, note, created_by)
-                   values (organizations.current(), :channel, :recipient, :reason, :note, :by)
-                   on conflict (channel, recipient, organization_id) where ended_at is null do nothing"""
-            ),
-            {
-                "channel": channel,
-                "recipient": _recipient(connection, channel, address),
-                "reason": reason,
-                "note": note,
-                "by": created_by,
-            },
-        ).rowcount
-        == 1
-    )
+    statement = """
+        insert into delivery.opt_out (organization_id, channel, recipient, reason, note, created_by)
+        values (organizations.current(), :channel, :recipient, :reason, :note, :by)
+        on conflict (channel, recipient, organization_id) where ended_at is null do nothing"""
+    return _changes(connection, statement, channel, address, reason=reason, note=note, by=created_by)
 
 
 def end_opt_out(connection: Connection, channel: str, address: str, *, ended_by: str) -> bool:
     """Lets messages go to an address again; False if nothing kept them from it. Raises DeliveryError."""
-    return (
-        connection.execute(
-            text(
-                """update delivery.opt_out set ended_at = clock_timestamp(), ended_by = :by
-                   where organization_id = organizations.current()
-                     and channel = :channel and recipient = :recipient and ended_at is null"""
-            ),
-            {"channel": channel, "recipient": _recipient(connection, channel, address), "by": ended_by},
-        ).rowcount
-        == 1
-    )
+    statement = """
+        update delivery.opt_out set ended_at = clock_timestamp(), ended_by = :by
+        where organization_id = organizations.current()
+          and channel = :channel and recipient = :recipient and ended_at is null"""
+    return _changes(connection, statement, channel, address, by=ended_by)
 
 
 def list_opt_outs(
@@ -90,7 +72,7 @@ def list_opt_outs(
         ),
         {"with_ended": with_ended, "after": after, "limit": limit},
     )
-    return [OptOut(row.id, *row[1:]) for row in rows]
+    return [OptOut(*row) for row in rows]
 
 
 def find_opt_out(connection: Connection, channel: str, recipient: str) -> OptOut | None:
@@ -102,17 +84,15 @@ def find_opt_out(connection: Connection, channel: str, recipient: str) -> OptOut
         ),
         {"channel": channel, "recipient": recipient},
     ).one_or_none()
-    return None if row is None else OptOut(row.id, *row[1:])
+    return None if row is None else OptOut(*row)
 
 
-def _recipient(connection: Connection, channel: str, address: str) -> str:
+def _changes(connection: Connection, statement: str, channel: str, address: str, **values: str | None) -> bool:
     country = connection.execute(
-        text(
-            """select country_code from organizations.organization
-               where id = organizations.current()"""
-        )
+        text("select country_code from organizations.organization where id = organizations.current()")
     ).scalar_one()
     try:
-        return channel_of(channel).addresses.check(address, country).recipient
+        recipient = channel_of(channel).addresses.check(address, country).recipient
     except AddressError as error:
         raise DeliveryError(str(error)) from None
+    return connection.execute(text(statement), values | {"channel": channel, "recipient": recipient}).rowcount == 1

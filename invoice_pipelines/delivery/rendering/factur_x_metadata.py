@@ -89,15 +89,13 @@ def _with_factur_x(packet: bytes) -> bytes:
 
 def _table_moved(pdf: bytes, table: int, behind: int, moved: int) -> bytes:
     """The cross-reference table and the trailer, with each object that stands `behind` moved."""
-    head_end = pdf.index(b"\n", table + 5) + 1
-    count = int(pdf[table + 7 : head_end])
-    entries = pdf[head_end : head_end + count * _ENTRY]
-    written = [pdf[table:head_end]]
-    for start in range(0, len(entries), _ENTRY):
-        entry = entries[start : start + _ENTRY]
-        offset = int(entry[:10])
-        is_moved = offset > behind and entry[17:18] == b"n"
-        written.append(b"%010d" % (offset + moved) + entry[10:] if is_moved else entry)
-    rest = pdf[head_end + count * _ENTRY :]
-    trailer, _, _ = rest.rpartition(b"startxref\n")
-    return b"".join(written) + trailer + b"startxref\n%d\n%%%%EOF" % (table + moved)
+
+    def entry(found: re.Match[bytes]) -> bytes:
+        offset = int(found[1])
+        return b"%010d" % (offset + moved) + found[2] if offset > behind else found[0]
+
+    start = pdf.index(b"\n", table + 5) + 1
+    end = start + int(pdf[table + 7 : start]) * _ENTRY
+    trailer, _, _ = pdf[end:].rpartition(b"startxref\n")
+    entries = re.sub(rb"(\d{10})( \d{5} n)", entry, pdf[start:end])
+    return pdf[table:start] + entries + trailer + b"startxref\n%d\n%%%%EOF" % (table + moved)

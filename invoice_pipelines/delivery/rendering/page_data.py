@@ -18,7 +18,7 @@ from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoic
 from invoice_pipelines.delivery.rendering import giro_code
 from invoice_pipelines.delivery.rendering.language.catalogue import Catalogue
 from invoice_pipelines.delivery.rendering.language.exemptions import reason_in_words
-from invoice_pipelines.delivery.rendering.language.formats import currency_digits
+from invoice_pipelines.delivery.rendering.language.formats import currency_digits, in_groups
 from invoice_pipelines.organizations.settings import DocumentSettings
 
 _NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
@@ -261,7 +261,7 @@ class _Page:
             return []
         rows = [
             (words["account_name"], invoice.seller.name),
-            (words["iban"], _iban(invoice.seller.iban)),
+            (words["iban"], in_groups(invoice.seller.iban)),
             (words["bic"], settings.bic),
             (words["bank"], settings.bank_name),
             (words["reference"], invoice.invoice_number),
@@ -283,7 +283,7 @@ class _Page:
         return self.catalogue.sentence(
             "qr_code",
             amount=self._money(invoice.gross_amount),
-            iban=_iban(invoice.seller.iban or ""),
+            iban=in_groups(invoice.seller.iban or ""),
             reference=invoice.invoice_number,
         )
 
@@ -293,7 +293,7 @@ class _Page:
         columns: list[list[str | None]] = [
             [*_address_lines(seller), country],
             [settings.contact_name, settings.contact_phone, settings.contact_email, settings.website],
-            [settings.bank_name, _iban(seller.iban) if seller.iban else None, settings.bic] if asks else [],
+            [settings.bank_name, in_groups(seller.iban) if seller.iban else None, settings.bic] if asks else [],
             [
                 f"{words['vat_id']} {seller.vat_id}" if seller.vat_id else None,
                 f"{words['tax_number']} {seller.tax_number}" if seller.tax_number else None,
@@ -320,11 +320,6 @@ def _address_lines(party: Party) -> list[str]:
 
 def _shortened(name: str, most: int = 80) -> str:
     return name if len(name) <= most else name[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
-
-
-def _iban(iban: str) -> str:
-    plain = "".join(iban.split())
-    return _NO_BREAK_SPACE.join(plain[start : start + 4] for start in range(0, len(plain), 4))
 
 
 def _aligned(numbers: list[str], decimal: str) -> list[str]:

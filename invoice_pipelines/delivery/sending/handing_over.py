@@ -22,8 +22,14 @@ from invoice_pipelines.delivery.channels.channel import (
     Refused,
     Unavailable,
 )
-from invoice_pipelines.delivery.messages.attempts import begin_attempt, end_attempt, last_attempt, take_back, unanswered
-from invoice_pipelines.delivery.messages.log import attempts_of
+from invoice_pipelines.delivery.messages.log import (
+    attempts_of,
+    begin_attempt,
+    end_attempt,
+    last_attempt,
+    take_back,
+    unanswered,
+)
 from invoice_pipelines.delivery.messages.messages import (
     Message,
     cancel_message,

@@ -1,7 +1,7 @@
 """What becomes of a message that may have gone out: its answer was lost, or its process died.
 
-Its attempt is given up first, so that nobody sends it any more (see `attempts`). What went out until then is known to
-the provider LOOK_UP_AFTER_SECONDS later, and then it is asked.
+Its attempt is given up first, so that nobody sends it any more (see `messages.log`). What went out until then is known
+to the provider LOOK_UP_AFTER_SECONDS later, and then it is asked.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from invoice_pipelines.delivery.channels.channel import LookedUp, NotAccepted, Outgoing
-from invoice_pipelines.delivery.messages.attempts import begin_attempt, end_attempt, last_attempt, unanswered
-from invoice_pipelines.delivery.messages.log import attempts_of
+from invoice_pipelines.delivery.messages.log import attempts_of, begin_attempt, end_attempt, last_attempt, unanswered
 from invoice_pipelines.delivery.messages.messages import Message, lock_message, update_message
 from invoice_pipelines.delivery.sending.composing import outgoing
 from invoice_pipelines.delivery.sending.examining import Unsettled, unknown_outcome

@@ -89,6 +89,12 @@ def formats_of(language: str) -> Formats:
     )
 
 
+def in_groups(iban: str, blank: str = _NO_BREAK) -> str:
+    """An IBAN in groups of four, as people read it."""
+    plain = "".join(iban.split())
+    return blank.join(plain[start : start + 4] for start in range(0, len(plain), 4))
+
+
 @lru_cache(maxsize=512)
 def currency_digits(currency: str) -> int:
     """Digits after the decimal point (ISO 4217); 2 for a code that is not known."""

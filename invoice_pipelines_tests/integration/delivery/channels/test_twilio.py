@@ -9,9 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from invoice_pipelines.delivery.channels.channel import NotAccepted, OutcomeUnknown, Refused, Unavailable
-from invoice_pipelines.delivery.channels.twilio import TwilioChannel
+from invoice_pipelines.delivery.channels.twilio import TwilioChannel, statuses
 from invoice_pipelines.delivery.channels.twilio_http import TwilioHttp
-from invoice_pipelines.delivery.channels.twilio_statuses import statuses
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.workshop.sandbox.twilio import Fault, TwilioServer
 from invoice_pipelines_tests.integration.delivery.conftest import settings_of

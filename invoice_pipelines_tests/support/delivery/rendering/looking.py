@@ -6,17 +6,9 @@ import pypdfium2
 
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
 from invoice_pipelines.delivery.rendering.renderer import Look, Renderer
+from invoice_pipelines.delivery.rendering.samples import DOCUMENTS as SETTINGS
 from invoice_pipelines.organizations.settings import DocumentSettings
 
-SETTINGS = DocumentSettings(
-    contact_name="Jana Petersen",
-    contact_phone="+49 40 5550123",
-    contact_email="rechnung@nordlicht.example",
-    website="nordlicht.example",
-    bank_name="Hanseatische Bank",
-    bic="COBADEFFXXX",
-    legal_text="Amtsgericht Hamburg HRB 123456\nGeschäftsführung: Jana Petersen",
-)
 XML = "<invoice>äöü 漢字</invoice>".encode()
 
 

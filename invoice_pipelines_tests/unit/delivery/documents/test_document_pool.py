@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from tempfile import TemporaryDirectory
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -24,30 +23,16 @@ from invoice_pipelines.delivery.documents.pool import (
 )
 from invoice_pipelines.delivery.documents.writing import Made, NotMade, Task, Workshop, input_sha256
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
-from invoice_pipelines.delivery.rendering.samples import sample_invoice
+from invoice_pipelines.delivery.rendering.samples import sample_invoice, sample_organization
 from invoice_pipelines.delivery.values import DocumentFormat
-from invoice_pipelines.organizations import Address, Organization, OrganizationSettings
 
-ORGANIZATION = Organization(
-    id=uuid4(),
-    slug="acme",
-    name="Acme GmbH",
-    country_code="DE",
-    time_zone=ZoneInfo("Europe/Berlin"),
-    currency="EUR",
-    vat_id="DE123456788",
-    tax_number=None,
-    iban=None,
-    address=Address(),
-    settings=OrganizationSettings(),
-)
 KEPT_IN = TemporaryDirectory(prefix="invoice-pipelines-test-")
 LATE = b"#for a in range(100000) { for b in range(100000) { let c = a + b } }\n"
 
 
 def workshop(**files: bytes) -> Workshop:
     bundle = bundle_of({f"{name}.typ": content for name, content in files.items()})
-    return Workshop.of(ORGANIZATION, bundle, KEPT_IN.name)
+    return Workshop.of(sample_organization(), bundle, KEPT_IN.name)
 
 
 def task(number: str) -> Task:

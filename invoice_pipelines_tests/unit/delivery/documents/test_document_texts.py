@@ -7,8 +7,6 @@ from datetime import date
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
-from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 import pikepdf
 import pytest
@@ -18,37 +16,19 @@ from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoic
 from invoice_pipelines.delivery.documents.writing import Task, Workshop, Writer, Written
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
 from invoice_pipelines.delivery.rendering.language.catalogues import project_catalogue
-from invoice_pipelines.delivery.rendering.samples import BUYER, SELLER, sample_invoice
+from invoice_pipelines.delivery.rendering.samples import BUYER, sample_invoice, sample_organization
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.intake.documents import read_document
-from invoice_pipelines.organizations import Address, Organization, OrganizationSettings
-from invoice_pipelines.organizations.settings import DocumentSettings
 from invoice_pipelines_tests.support.delivery.einvoice.judge import rules
 from invoice_pipelines_tests.support.delivery.rendering.looking import page_texts
 
 TODAY = date(2026, 4, 1)
-ORGANIZATION = Organization(
-    id=uuid4(),
-    slug="nordlicht",
-    name=SELLER.name,
-    country_code="DE",
-    time_zone=ZoneInfo("Europe/Berlin"),
-    currency="EUR",
-    vat_id=SELLER.vat_id,
-    tax_number=None,
-    iban=SELLER.iban,
-    address=Address(),
-    settings=OrganizationSettings(
-        language="de",
-        documents=DocumentSettings(contact_name="Jana", contact_phone="+49 40 5550123", contact_email="j@n.example"),
-    ),
-)
 XRECHNUNG = (DocumentFormat.XRECHNUNG_CII, DocumentFormat.XRECHNUNG_UBL)
 
 
 @pytest.fixture(scope="module")
 def writer() -> Writer:
-    return Writer(Workshop.of(ORGANIZATION, bundle_of({}), "nowhere"))
+    return Writer(Workshop.of(sample_organization(), bundle_of({}), "nowhere"))
 
 
 def written(
