@@ -186,11 +186,10 @@ def sample_fields(*, language: str, level: int, is_credit_note: bool = False, is
     )
     if not is_sparse:
         return found
-    left_out = ("delivery_date", "order_number", "purchase_order_reference")
     kept = {"name": found.organization.name, "accent_colour": found.organization.accent_colour}
     return replace(
         found,
-        invoice=replace(found.invoice, **dict.fromkeys(left_out, "")),
+        invoice=replace(found.invoice, delivery_date="", order_number="", purchase_order_reference=""),
         customer=replace(found.customer, number=""),
         organization=OrganizationFields(**dict.fromkeys(OrganizationFields.__slots__, "") | kept),
     )

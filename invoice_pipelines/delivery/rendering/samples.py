@@ -131,7 +131,7 @@ def sample_line(
 ) -> IssuedInvoiceLine:
     """A line; its net amount is rounded to cents unless it is given among `more`."""
     product = Decimal(quantity) * Decimal(unit_price) * (100 - Decimal(discount)) / 100
-    values = dict.fromkeys(IssuedInvoiceLine.__slots__) | {
+    values: dict[str, Any] = dict.fromkeys(IssuedInvoiceLine.__slots__) | {
         "description": "Work",
         "quantity": Decimal(quantity),
         "unit_code": "C62",
@@ -151,7 +151,7 @@ def added_up(
     taxes = more.pop("taxes", None) or _taxes(lines, discount_percent, unit)
     net = sum((tax.taxable_amount for tax in taxes), Decimal(0))
     vat = sum((tax.tax_amount for tax in taxes), Decimal(0))
-    values = dict.fromkeys(IssuedInvoice.__slots__) | {
+    values: dict[str, Any] = dict.fromkeys(IssuedInvoice.__slots__) | {
         "id": UUID(int=1),
         "invoice_number": "RE-2026-000042",
         "document_kind": DocumentKind.INVOICE,
@@ -180,7 +180,7 @@ def added_up(
     return IssuedInvoice(**values | more)
 
 
-def sample_organization(language: str = "de") -> Organization:
+def sample_organization() -> Organization:
     """The organization that the seller of the samples is."""
     return Organization(
         id=UUID(int=4),
@@ -193,7 +193,7 @@ def sample_organization(language: str = "de") -> Organization:
         tax_number=SELLER.tax_number,
         iban=SELLER.iban,
         address=Address(street=SELLER.street, city=SELLER.city, post_code=SELLER.post_code),
-        settings=OrganizationSettings(language=language, documents=DOCUMENTS),
+        settings=OrganizationSettings(language="de", documents=DOCUMENTS),
     )
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import email
 import email.policy
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
 
+from invoice_pipelines.delivery.channels.channel import Accepted, OpenChannel, Outgoing, channel_of
 from invoice_pipelines.delivery.messages.messages import (
     CommunicationRequest,
     Message,
@@ -31,6 +32,8 @@ from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.conftest import EmbeddedServer, TestDatabase, fresh_database
 from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
 from invoice_pipelines_tests.integration.delivery.conftest import settings_of
+
+T = TypeVar("T")
 
 SENDS = {
     "sms_from": "+4915112345678",
@@ -140,8 +143,7 @@ class Post:
 
     def ask(self, invoices: Sequence[UUID | str], method: str = "email", **request: Any) -> UUID:
         wanted = CommunicationRequest(**{"method": method, "include_pdf": False} | request)
-        with self.desk.scope() as connection:
-            return ask_for_communications(connection, invoices, wanted, created_by="anna")
+        return self.do(ask_for_communications, invoices, wanted, created_by="anna")
 
     def send(self, **settings: Any) -> SendReport:
         """A run until nothing is due."""
@@ -150,6 +152,22 @@ class Post:
     def ask_and_send(self, invoices: Sequence[UUID | str], method: str = "email", **request: Any) -> SendReport:
         self.ask(invoices, method, **request)
         return self.send()
+
+    def send_by(self, channel: OpenChannel, message_senders: int = 1) -> SendReport:
+        """A run that hands over by this channel."""
+        context = self.context(message_senders=message_senders)
+        return send_messages(context, time_box=timedelta(seconds=30), open_channel=lambda _: channel)
+
+    def stranger(self) -> Post:
+        """Another organization of the same database, that reaches the same servers."""
+        desk = self.desk
+        database = TestDatabase(desk.engine, desk.superuser, desk.url, desk.url)
+        return Post(open_desk(database), self.settings, self.mail, self.twilio)
+
+    def do(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        """What a function does with a connection in the scope of the organization."""
+        with self.desk.scope() as connection:
+            return work(connection, *arguments, **options)
 
     def settle(self, **settings: Any) -> None:
         """Runs, as if time passed in between, until nothing waits."""
@@ -169,8 +187,7 @@ class Post:
 
     def messages(self, **filters: Any) -> list[Message]:
         """The oldest first."""
-        with self.desk.scope() as connection:
-            return list_messages(connection, limit=10_000, **filters)[::-1]
+        return self.do(list_messages, limit=10_000, **filters)[::-1]
 
     def message(self, **filters: Any) -> Message:
         """The only one."""
@@ -203,6 +220,23 @@ class Post:
             id=invoice_id,
             amount=amount,
         )
+
+
+class Watched:
+    """The channel of emails, with something done before a message is handed over by it, and after."""
+
+    def __init__(self, post: Post, **when: Callable[[Outgoing], object]) -> None:
+        self._channel = channel_of("email").open(post.settings)
+        self._when = when
+        self.look_up, self.close = self._channel.look_up, self._channel.close
+
+    def send(self, outgoing: Outgoing) -> Accepted:
+        if "before" in self._when:
+            self._when["before"](outgoing)
+        accepted = self._channel.send(outgoing)
+        if "after" in self._when:
+            self._when["after"](outgoing)
+        return accepted
 
 
 def parsed(received: Received) -> EmailMessage:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from invoice_pipelines.delivery.channels.channel import Accepted, LookedUp, Outgoing, channel_of
+from invoice_pipelines.delivery.channels.channel import Accepted, LookedUp, Outgoing
 from invoice_pipelines.delivery.messages.decisions import cancel_by_hand, record_report, resolve_message, send_again
 from invoice_pipelines.delivery.messages.log import events_of
 from invoice_pipelines.delivery.messages.opt_outs import find_opt_out
@@ -18,19 +19,9 @@ from invoice_pipelines.delivery.sending.sending import send_messages
 from invoice_pipelines.delivery.values import DeliveryError, MessageStatus
 from invoice_pipelines.workshop.sandbox.mail.faults import Fault as MailFault
 from invoice_pipelines.workshop.sandbox.twilio.faults import Fault as TwilioFault
-from invoice_pipelines_tests.integration.delivery.messages.conftest import Post
+from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, Watched
 
 NO_MAILBOX = {"imap_host": None, "email_archive_to": None}
-
-
-def test_an_email_whose_answer_was_lost_is_found_in_the_mailbox(post: Post) -> None:
-    invoice = post.invoice(email="lost@kunde.example")
-    post.mail.faults.inject(MailFault.DROP_AFTER_ACCEPT, recipient="lost@kunde.example")
-    post.ask([invoice])
-    post.settle()
-    assert post.message().status is MessageStatus.SENT
-    assert len(post.mails("lost@kunde.example")) == 1
-    assert post.attempts() == [("send", "unknown", "NO_ANSWER"), ("look_up", "found", None)]
 
 
 def test_an_email_that_did_not_arrive_goes_out_again_byte_for_byte(post: Post) -> None:
@@ -38,32 +29,10 @@ def test_an_email_that_did_not_arrive_goes_out_again_byte_for_byte(post: Post) -
     post.mail.faults.inject(MailFault.DROP_BEFORE_ACCEPT, recipient="gone@kunde.example")
     post.ask([invoice])
     seen: list[Outgoing] = []
-
-    class Watched:
-        def __init__(self) -> None:
-            self._channel = channel_of("email").open(post.settings)
-
-        def send(self, outgoing: Outgoing) -> Accepted:
-            seen.append(outgoing)
-            return self._channel.send(outgoing)
-
-        def look_up(self, outgoing: Outgoing, since: object) -> LookedUp:
-            return self._channel.look_up(outgoing, since)
-
-        def close(self) -> None:
-            self._channel.close()
-
-    def run() -> None:
-        send_messages(
-            post.context(),
-            time_box=timedelta(seconds=30),
-            open_channel=lambda _: Watched(),
-        )
-
-    run()
+    post.send_by(Watched(post, before=seen.append))
     post.desk.rows("update billing.customer set name = 'Another name'")
     post.due_now()
-    run()
+    post.send_by(Watched(post, before=seen.append))
     assert post.attempts() == [
         ("send", "unknown", "NO_ANSWER"),
         ("look_up", "not_found", None),
@@ -86,21 +55,18 @@ def test_without_a_mailbox_it_is_for_a_person(post: Post) -> None:
     post.ask([invoice])
     post.settle(**NO_MAILBOX)
     assert len(post.mails("doubt@kunde.example")) == 1
-    with post.desk.scope() as connection:
-        resolve_message(connection, message.id, was_sent=True, decided_by="anna")
+    post.do(resolve_message, message.id, was_sent=True, decided_by="anna")
     assert post.message().status is MessageStatus.SENT
-    with post.desk.scope() as connection:
-        assert [(e.action, e.created_by) for e in events_of(connection, message.id)] == [("resolved_as_sent", "anna")]
-    with post.desk.scope() as connection, pytest.raises(DeliveryError, match="is sent"):
-        resolve_message(connection, message.id, was_sent=False, decided_by="anna")
+    assert [(e.action, e.created_by) for e in post.do(events_of, message.id)] == [("resolved_as_sent", "anna")]
+    with pytest.raises(DeliveryError, match="is sent"):
+        post.do(resolve_message, message.id, was_sent=False, decided_by="anna")
 
 
 def test_a_person_can_have_it_sent_again_with_the_same_message_id(post: Post) -> None:
     post.mail.faults.inject(MailFault.DROP_AFTER_ACCEPT, recipient="again@kunde.example")
     post.ask([post.invoice(email="again@kunde.example")])
     post.settle(**NO_MAILBOX)
-    with post.desk.scope() as connection:
-        resolve_message(connection, post.message().id, was_sent=False, decided_by="anna")
+    post.do(resolve_message, post.message().id, was_sent=False, decided_by="anna")
     post.settle(**NO_MAILBOX)
     assert post.message().status is MessageStatus.SENT
     first, second = post.mails("again@kunde.example")
@@ -108,25 +74,30 @@ def test_a_person_can_have_it_sent_again_with_the_same_message_id(post: Post) ->
 
 
 @pytest.mark.parametrize(
-    ("fault", "expected"),
+    ("channel", "fault", "expected"),
     [
-        (TwilioFault.DROP_AFTER_ACCEPT, [("send", "unknown"), ("look_up", "found")]),
-        (TwilioFault.DROP_BEFORE_ACCEPT, [("send", "unknown"), ("look_up", "not_found"), ("send", "accepted")]),
-        (TwilioFault.INTERNAL_ERROR_AFTER, [("send", "unknown"), ("look_up", "found")]),
+        ("email", MailFault.DROP_AFTER_ACCEPT, ["unknown", "found"]),
+        ("sms", TwilioFault.DROP_AFTER_ACCEPT, ["unknown", "found"]),
+        ("sms", TwilioFault.DROP_BEFORE_ACCEPT, ["unknown", "not_found", "accepted"]),
+        ("sms", TwilioFault.INTERNAL_ERROR_AFTER, ["unknown", "found"]),
     ],
 )
-def test_an_sms_whose_answer_was_lost_goes_out_once(
-    post: Post, fault: TwilioFault, expected: list[tuple[str, str]]
+def test_a_message_whose_answer_was_lost_goes_out_once(
+    post: Post, channel: str, fault: Any, expected: list[str]
 ) -> None:
     number = f"+49151{post.desk.organization_id.int % 10**8:08d}"
-    invoice = post.invoice(phone=number)
-    post.twilio.faults.inject(fault, recipient=number)
-    post.ask([invoice], "sms")
+    server: Any
+    server, to = (post.mail, "lost@kunde.example") if channel == "email" else (post.twilio, number)
+    server.faults.inject(fault, recipient=to)
+    post.ask([post.invoice(phone=number, email="lost@kunde.example")], channel)
     post.settle()
-    assert post.message().status is MessageStatus.SENT
-    (received,) = post.twilio.messages(number)
-    assert post.message().provider_id == received.sid
-    assert [(kind, outcome) for kind, outcome, _ in post.attempts()] == expected
+    message = post.message()
+    assert message.status is MessageStatus.SENT
+    received = [each.sid for each in post.twilio.messages(number)] if channel == "sms" else post.mails(to)
+    assert len(received) == 1
+    assert channel == "email" or received == [message.provider_id]
+    assert [outcome for _, outcome, _ in post.attempts()] == expected
+    assert post.attempts()[:2] == [("send", "unknown", "NO_ANSWER"), ("look_up", expected[1], None)]
 
 
 def test_a_lookup_waits_until_the_provider_can_know(post: Post) -> None:
@@ -206,8 +177,7 @@ def test_one_that_answered_stop_is_not_written_to_again(post: Post) -> None:
     post.twilio.faults.inject(TwilioFault.OPTED_OUT, recipient=number)
     post.ask_and_send([first], "sms")
     assert post.ask_and_send([second], "sms").skipped == 1
-    with post.desk.scope() as connection:
-        opt_out = find_opt_out(connection, "sms", number)
+    opt_out = post.do(find_opt_out, "sms", number)
     assert opt_out is not None
     assert opt_out.created_by == "provider"
 
@@ -248,35 +218,18 @@ def test_a_commit_that_fails_after_the_message_is_out_is_made_good_by_looking_it
     invoice = post.invoice(email="commit@kunde.example")
     post.ask([invoice])
 
-    class Cut:
-        """Ends the database session after the message is out."""
-
-        def __init__(self) -> None:
-            self._channel = channel_of("email").open(post.settings)
-
-        def send(self, outgoing: Outgoing) -> Accepted:
-            accepted = self._channel.send(outgoing)
-            with post.desk.superuser.begin() as connection:
-                connection.execute(
-                    text(
-                        """select pg_terminate_backend(pid) from pg_stat_activity
-                           where datname = current_database() and state = 'idle in transaction'"""
-                    )
+    def cut(_: Outgoing) -> None:
+        """Ends the database session."""
+        with post.desk.superuser.begin() as connection:
+            connection.execute(
+                text(
+                    """select pg_terminate_backend(pid) from pg_stat_activity
+                       where datname = current_database() and state = 'idle in transaction'"""
                 )
-            return accepted
-
-        def look_up(self, outgoing: Outgoing, since: object) -> LookedUp:
-            raise NotImplementedError
-
-        def close(self) -> None:
-            self._channel.close()
+            )
 
     with pytest.raises(DBAPIError):
-        send_messages(
-            post.context(message_senders=1),
-            time_box=timedelta(seconds=30),
-            open_channel=lambda _: Cut(),
-        )
+        post.send_by(Watched(post, after=cut))
     assert post.message().status is MessageStatus.SENDING
     post.due_now()
     post.settle()
@@ -290,14 +243,8 @@ def test_a_bounce_is_final_and_the_address_is_left_alone(post: Post) -> None:
     first, second = post.invoices(2, customer)
     post.ask_and_send([first])
     header = post.message().message_id_header
-    for expected in (True, False):
-        with post.desk.scope() as connection:
-            assert (
-                record_report(
-                    connection, message_id_header=header, status="bounced", code="5.1.1", detail="User unknown"
-                )
-                is expected
-            )
+    told = {"message_id_header": header, "status": "bounced", "code": "5.1.1", "detail": "User unknown"}
+    assert [post.do(record_report, **told) for _ in range(2)] == [True, False]
     assert (post.message().status, post.message().error_code) == (MessageStatus.BOUNCED, "5.1.1")
     report = post.ask_and_send([first, second])
     assert report.failed == 2
@@ -308,9 +255,7 @@ def test_a_report_says_of_a_message_in_doubt_that_it_went_out(post: Post) -> Non
     post.mail.faults.inject(MailFault.DROP_AFTER_ACCEPT, recipient="told@kunde.example")
     post.ask([post.invoice(email="told@kunde.example")])
     post.settle(**NO_MAILBOX)
-    with post.desk.scope() as connection:
-        header = post.message().message_id_header
-        assert record_report(connection, message_id_header=header, status="delivered")
+    assert post.do(record_report, message_id_header=post.message().message_id_header, status="delivered")
     assert post.message().status is MessageStatus.DELIVERED
     assert post.message().sent_at is not None
 
@@ -321,20 +266,17 @@ def test_a_message_that_waits_can_be_cancelled_and_sent_after_all(post: Post) ->
     post.ask([invoice], "sms")
     post.send()
     waiting = post.message()
-    with post.desk.scope() as connection:
-        cancel_by_hand(connection, waiting.id, decided_by="anna")
+    post.do(cancel_by_hand, waiting.id, decided_by="anna")
     post.wish()
     post.settle()
     assert post.message().status is MessageStatus.CANCELLED
     assert post.item().status == "skipped"
-    with post.desk.scope() as connection:
-        send_again(connection, waiting.id, decided_by="anna")
-        cancel_by_hand(connection, waiting.id, decided_by="anna")
-        send_again(connection, waiting.id, decided_by="anna")  # its entry waits still, older than the decision
+    for decide in (send_again, cancel_by_hand, send_again):  # its entry waits still, older than the decision
+        post.do(decide, waiting.id, decided_by="anna")
     post.settle()
     assert post.message().status is MessageStatus.SENT
-    with post.desk.scope() as connection, pytest.raises(DeliveryError, match="is sent"):
-        cancel_by_hand(connection, waiting.id, decided_by="anna")
+    with pytest.raises(DeliveryError, match="is sent"):
+        post.do(cancel_by_hand, waiting.id, decided_by="anna")
 
 
 def test_messages_of_a_cancelled_job_do_not_go_out(post: Post) -> None:
@@ -359,12 +301,7 @@ def test_a_fault_of_a_channel_that_nobody_expected_leaves_the_message_in_doubt(p
 
         def close(self) -> None: ...
 
-    report = send_messages(
-        post.context(),
-        time_box=timedelta(seconds=30),
-        open_channel=lambda _: Broken(),
-    )
-    assert report.postponed == 1
+    assert post.send_by(Broken()).postponed == 1
     detail = post.desk.value("select detail from delivery.message_attempt where attempt = 1")
     assert "ZeroDivisionError" in detail
     assert "secret" not in detail

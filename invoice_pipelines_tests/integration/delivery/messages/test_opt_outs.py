@@ -6,8 +6,6 @@ import pytest
 
 from invoice_pipelines.delivery.messages.opt_outs import add_opt_out, end_opt_out, list_opt_outs
 from invoice_pipelines.delivery.values import DeliveryError, MessageStatus
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import open_desk
 from invoice_pipelines_tests.integration.delivery.messages.conftest import Post
 
 
@@ -30,20 +28,15 @@ def test_who_opted_out_gets_nothing_until_that_is_ended(post: Post) -> None:
 
 
 def test_a_phone_number_is_one_of_the_organizations_country(post: Post) -> None:
-    with post.desk.scope() as connection:
-        add_opt_out(connection, "sms", "0151 23456789", created_by="anna")
+    post.do(add_opt_out, "sms", "0151 23456789", created_by="anna")
     assert post.ask_and_send([post.invoice(phone="+4915123456789")], "sms").skipped == 1
 
 
 def test_what_is_no_address_cannot_opt_out(post: Post) -> None:
-    with post.desk.scope() as connection, pytest.raises(DeliveryError, match="is no email address"):
-        add_opt_out(connection, "email", "nobody", created_by="anna")
+    with pytest.raises(DeliveryError, match="is no email address"):
+        post.do(add_opt_out, "email", "nobody", created_by="anna")
 
 
 def test_opt_outs_count_in_one_organization_only(post: Post) -> None:
-    desk = post.desk
-    database = TestDatabase(desk.engine, desk.superuser, desk.url, desk.url)
-    other = Post(open_desk(database), post.settings, post.mail, post.twilio)
-    with other.desk.scope() as connection:
-        add_opt_out(connection, "email", "shared@kunde.example", created_by="eve")
+    post.stranger().do(add_opt_out, "email", "shared@kunde.example", created_by="eve")
     assert post.ask_and_send([post.invoice(email="shared@kunde.example")]).sent == 1

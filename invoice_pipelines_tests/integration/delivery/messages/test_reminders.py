@@ -7,12 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from invoice_pipelines.delivery.channels.channel import Accepted, LookedUp, Outgoing, channel_of
+from invoice_pipelines.delivery.channels.channel import Outgoing
 from invoice_pipelines.delivery.sending import sender
-from invoice_pipelines.delivery.sending.sending import send_messages
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.workshop.sandbox.mail.faults import Fault
-from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, text_of
+from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, Watched, text_of
 
 
 def notified(post: Post) -> list[str]:
@@ -73,27 +72,11 @@ def test_a_payment_waits_while_its_reminder_is_handed_over_and_so_never_comes_be
     paid = threading.Event()
     seen: list[bool] = []
 
-    class Slow:
-        def __init__(self) -> None:
-            self._channel = channel_of("email").open(post.settings)
+    def pay(_: Outgoing) -> None:
+        threading.Thread(target=lambda: (post.pay(invoice), paid.set())).start()
+        seen.append(paid.wait(0.5))
 
-        def send(self, outgoing: Outgoing) -> Accepted:
-            payer = threading.Thread(target=lambda: (post.pay(invoice), paid.set()))
-            payer.start()
-            seen.append(paid.wait(0.5))
-            return self._channel.send(outgoing)
-
-        def look_up(self, outgoing: Outgoing, since: object) -> LookedUp:
-            raise NotImplementedError
-
-        def close(self) -> None:
-            self._channel.close()
-
-    send_messages(
-        post.context(),
-        time_box=timedelta(seconds=30),
-        open_channel=lambda _: Slow(),
-    )
+    post.send_by(Watched(post, before=pay))
     assert seen == [False]
     assert paid.wait(10)
     assert len(post.mails("moment@kunde.example")) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -10,14 +11,13 @@ from uuid import uuid4
 
 import pytest
 
-from invoice_pipelines.delivery.messages.messages import CommunicationRequest, ask_for_communications
+from invoice_pipelines.delivery.channels.channel import Outgoing
 from invoice_pipelines.delivery.messages.templates import MessageTemplate, TemplateKey, set_message_template
-from invoice_pipelines.delivery.sending.sending import SendReport, send_messages
+from invoice_pipelines.delivery.sending.sending import send_messages
 from invoice_pipelines.delivery.values import DeliveryError, MessageStatus, Purpose
 from invoice_pipelines.workshop.sandbox.mail.faults import Fault
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.billing.conftest import line, open_desk
-from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, text_of
+from invoice_pipelines_tests.integration.billing.conftest import line
+from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, Watched, text_of
 
 
 def test_an_invoice_goes_out_by_email_in_the_language_of_the_invoice(post: Post) -> None:
@@ -40,18 +40,6 @@ def test_an_invoice_goes_out_by_email_in_the_language_of_the_invoice(post: Post)
     assert "Kunde &amp; Söhne GmbH" in html.get_content()
     assert post.item().status == "succeeded"
     assert post.attempts() == [("send", "accepted", None)]
-
-
-def test_the_pdf_is_attached(post: Post) -> None:
-    invoice = post.invoice(email="pdf@kunde.example")
-    report = post.ask_and_send([invoice], include_pdf=True)
-    assert report.sent == 1, report
-    (received,) = post.mails("pdf@kunde.example")
-    (attachment,) = received.iter_attachments()
-    assert attachment.get_content_type() == "application/pdf"
-    assert post.message().invoice_number in (attachment.get_filename() or "")
-    assert attachment.get_content().startswith(b"%PDF-")
-    assert "liegt als PDF bei" in text_of(received)
 
 
 @pytest.mark.parametrize("method", ["sms", "whatsapp"])
@@ -204,17 +192,12 @@ def test_test_mode_sends_all_to_one_address_and_says_for_whom_it_was(post: Post)
     assert by_channel["email"].redirected_from == "real@kunde.example"
     (sms,) = post.twilio.messages("+4915199999999")
     assert sms.body.startswith("[for +4915123456789] ")
+    post.ask([invoice])
+    post.send(redirect_email="ours@deployment.example")  # stands above that of the organization
+    assert (len(post.mails("ours@deployment.example")), len(post.mails("tester@desk.example"))) == (1, 1)
     post.wish()
     post.ask_and_send([invoice])
     assert len(post.mails("real@kunde.example")) == 1
-
-
-def test_the_redirection_of_the_deployment_stands_above_that_of_the_organization(post: Post) -> None:
-    post.wish(redirect_email="theirs@desk.example")
-    post.ask([post.invoice()])
-    post.send(redirect_email="ours@deployment.example")
-    assert len(post.mails("ours@deployment.example")) == 1
-    assert post.mails("theirs@desk.example") == []
 
 
 def test_messages_keep_the_rate_of_the_organization(post: Post) -> None:
@@ -236,19 +219,21 @@ def test_a_run_stops_when_asked_and_gives_back_what_it_has_not_begun(post: Post)
 
 @pytest.mark.parametrize("senders", [1, 2])
 def test_a_run_that_is_interrupted_ends_the_message_it_has_begun(post: Post, senders: int) -> None:
-    post.mail.faults.inject(Fault.SLOW, recipient="begun@kunde.example", seconds=2)
-    post.ask([post.invoice(email="begun@kunde.example")])
+    begun, interrupted = threading.Event(), threading.Event()
 
     def interrupt() -> None:
-        while not post.attempts():
-            time.sleep(0.05)
-        time.sleep(0.3)  # until the message is being handed over
+        begun.wait(20)
         _thread.interrupt_main()
+        interrupted.set()
 
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            post.send(message_senders=senders)
+    def wait(_: Outgoing) -> None:
+        begun.set()
+        interrupted.wait(20)
+
+    post.ask([post.invoice(email="begun@kunde.example")])
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        post.send_by(Watched(post, before=wait), message_senders=senders)
     assert post.attempts() == [("send", "accepted", None)]
     assert (post.message().status, post.item().status) == (MessageStatus.SENT, "succeeded")
 
@@ -263,14 +248,10 @@ def test_only_jobs_over_invoices_are_done_for_one_of_them(post: Post) -> None:
 
 
 def test_another_organizations_invoice_text_and_address_never_appear(post: Post) -> None:
-    desk = post.desk
-    other = Post(
-        open_desk(TestDatabase(desk.engine, desk.superuser, desk.url, desk.url)), post.settings, post.mail, post.twilio
-    )
+    other = post.stranger()
     other.wish(redirect_email="other@other.example")
-    with other.desk.scope() as connection:
-        key = TemplateKey(Purpose.INVOICE, 0, "email", "de")
-        set_message_template(connection, MessageTemplate(key, "SECRET of the other", "SECRET"), created_by="eve")
+    text = MessageTemplate(TemplateKey(Purpose.INVOICE, 0, "email", "de"), "SECRET of the other", "SECRET")
+    other.do(set_message_template, text, created_by="eve")
     theirs = other.invoice(email="secret@other.example")
     mine = post.invoice(email="mine@kunde.example")
     report = post.ask_and_send([mine, theirs])
@@ -278,24 +259,16 @@ def test_another_organizations_invoice_text_and_address_never_appear(post: Post)
     assert other.messages() == []
     (received,) = post.mails("mine@kunde.example")
     assert "SECRET" not in received["Subject"] + text_of(received)
-    with post.desk.scope() as connection:
-        request = CommunicationRequest(method="email", include_pdf=False)
-        ask_for_communications(connection, [theirs], request, created_by="eve")
-    post.send()
+    post.ask_and_send([theirs])
     assert post.mails("secret@other.example") == []
-
-
-def runs_at_once(post: Post, count: int, **settings: object) -> list[SendReport]:
-    """So many runs side by side, each with a database session and channels of its own."""
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(lambda _: post.send(**settings), range(count)))
 
 
 def test_runs_side_by_side_share_the_messages_and_the_rate(post: Post) -> None:
     post.wish(sms_per_minute=600)
     numbers = [f"+491520{post.desk.organization_id.int % 10**5:05d}{n:02d}" for n in range(8)]
     post.ask([post.invoice(phone=number) for number in numbers], "sms")
-    reports = runs_at_once(post, 2)
+    with ThreadPoolExecutor(2) as pool:  # each with a database session and channels of its own
+        reports = list(pool.map(lambda _: post.send(), range(2)))
     assert sum(report.sent for report in reports) == len(numbers)
     assert [len(post.twilio.messages(number)) for number in numbers] == [1] * len(numbers)
     times = [row.started_at for row in post.desk.rows("select started_at from delivery.message_attempt")]

@@ -100,6 +100,9 @@ def test_mail_and_document_write_dates_and_amounts_alike(post: Post, language: s
     post.ask_and_send([invoice], include_pdf=True)
     (mail,) = post.mails(f"alike-{language}@kunde.example")
     (attachment,) = mail.iter_attachments()
+    assert attachment.get_content_type() == "application/pdf"
+    assert post.message().invoice_number in (attachment.get_filename() or "")
+    assert language == "en" or "liegt als PDF bei" in text_of(mail)
     (page,) = page_texts(attachment.get_content())
     catalogue = project_catalogue(language)
     due = catalogue.formats.day(date(2026, 1, 19), catalogue.date_pattern)
