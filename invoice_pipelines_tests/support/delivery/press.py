@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from invoice_pipelines.delivery.documents.making import DocumentReport, make_documents
-from invoice_pipelines.delivery.documents.pool import DocumentPool
 from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
 from invoice_pipelines.delivery.documents.rows import Document, document_bytes, newest_document
 from invoice_pipelines.delivery.values import DocumentFormat
@@ -41,14 +40,13 @@ class Press:
 
     shop: Shop
     settings: Settings
-    pool: DocumentPool | None = None
 
     def ask(self, invoice_ids: Iterable[UUID | str], **request: Any) -> UUID:
         with self.shop.scope() as connection:
             return ask_for_documents(connection, invoice_ids, DocumentRequest.of(request), created_by="anna")
 
     def work(self, **options: Any) -> DocumentReport:
-        given = {"time_box": DAY, "pool": self.pool} | options
+        given = {"time_box": DAY} | options
         return make_documents(self.context, **given)
 
     @property
@@ -116,7 +114,7 @@ class Press:
         self.shop = replace(self.shop, organization=organization)
 
 
-def open_press(database: TestDatabase, folder: Path, pool: DocumentPool | None = None, **settings: Any) -> Press:
+def open_press(database: TestDatabase, folder: Path, **settings: Any) -> Press:
     """A new organization of its own."""
     values: dict[str, Any] = {"DAGSTER_HOME": folder, "document_processes": 1} | settings
-    return Press(open_shop(database), Settings(**values), pool)
+    return Press(open_shop(database), Settings(**values))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from invoice_pipelines.billing import add_customers, add_orders, add_tax_rates, 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
 from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request
+from invoice_pipelines.delivery.sending.sending import SendReport, send_messages
 from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization, find_organization
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.organizations.settings import MessageSettings
@@ -109,6 +111,13 @@ class PostRoom:
 
     def scope(self, slug: str) -> Any:
         return organization_scope(self.house.database.engine, self.house.id_of(slug))
+
+    def context(self, slug: str) -> OrganizationContext:
+        return OrganizationContext.of(self.house.database.engine, slug, load_settings(), "test")
+
+    def send(self, slug: str) -> SendReport:
+        """Sends what waits, without Dagster."""
+        return send_messages(self.context(slug), time_box=timedelta(seconds=60))
 
     def value(self, slug: str, statement: str, **values: Any) -> Any:
         return self.house.rows(slug, statement, **values)[0][0]

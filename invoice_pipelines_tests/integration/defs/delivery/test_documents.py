@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import dagster as dg
@@ -14,13 +13,12 @@ from invoice_pipelines.defs.delivery.checks import OF_DOCUMENTS
 from invoice_pipelines.delivery.documents.rows import NewDocument, add_documents
 from invoice_pipelines.delivery.overview import database_time
 from invoice_pipelines.delivery.values import DocumentFormat
-from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines_tests.integration.defs.conftest import WRONG_TOTAL
 from invoice_pipelines_tests.integration.defs.delivery.conftest import PostRoom, failed_checks, shown
 
-ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+ERROR = dg.AssetCheckSeverity.ERROR
 
 
 def test_what_is_asked_for_is_made_and_shown_with_a_picture_and_reasons(post_room: PostRoom) -> None:
@@ -53,35 +51,31 @@ def test_what_is_asked_for_is_made_and_shown_with_a_picture_and_reasons(post_roo
     assert failed_checks(post_room.run("acme")) == {"documents_match_their_files": ERROR}
 
 
-def test_a_document_that_an_importer_would_refuse_fails_its_check(post_room: PostRoom) -> None:
+def test_what_an_importer_would_refuse_or_waits_for_long_breaks_a_promise(post_room: PostRoom) -> None:
     post_room.open("acme")
     (invoice,) = post_room.issue("acme")
     organization = post_room.house.id_of("acme")
     sha256, size = store_blob(root_path(load_settings().documents_root), organization, WRONG_TOTAL.read_bytes())
+    post_room.house.behind(
+        """insert into work.batch_item (organization_id, kind, subject_id, available_at)
+           select id, 'invoice_documents', 'x', now() - interval '2 hours' from organizations.organization"""
+    )
     with post_room.scope("acme") as connection:
         since = database_time(connection)
-        add_documents(connection, [_document(invoice, sha256, size)])
-        context = OrganizationContext.of(post_room.house.database.engine, "acme", load_settings(), "test")
-        results = evaluated(OF_DOCUMENTS, connection, context, since)
-    (result,) = [result for result in results if not result.passed]
-    assert (result.check_name, result.severity) == ("documents_are_valid_e_invoices", ERROR)
-    assert "BR-CO-" in str(result.metadata["sample"])
+        formats = (DocumentFormat.XRECHNUNG_UBL, DocumentFormat.PLAIN)  # a plain one is no e-invoice, and not judged
+        add_documents(connection, [_document(invoice, format, sha256, size) for format in formats])
+        results = evaluated(OF_DOCUMENTS, connection, post_room.context("acme"), since)
+    refused, late = (result for result in results if not result.passed)
+    assert (refused.check_name, refused.severity) == ("documents_are_valid_e_invoices", ERROR)
+    assert (refused.metadata["judged"].value, late.check_name) == (1, "no_document_is_late")
+    assert "BR-CO-" in str(refused.metadata["sample"])
 
 
-def test_a_plain_document_is_no_e_invoice_and_not_judged_as_one(post_room: PostRoom) -> None:
-    post_room.open("acme")
-    post_room.issue("acme")
-    result = post_room.run("acme", all=True, formats=["plain"])
-    assert failed_checks(result) == {}
-    (by_format,) = shown(result, "invoice_documents")["by format"]
-    assert (by_format["format"], by_format["documents"]) == ("plain", 1)
-
-
-def _document(invoice_id: UUID, sha256: str, size: int) -> NewDocument:
+def _document(invoice_id: UUID, format: DocumentFormat, sha256: str, size: int) -> NewDocument:
     return NewDocument(
         invoice_id=invoice_id,
         invoice_number="RE-1",
-        format=DocumentFormat.XRECHNUNG_UBL,
+        format=format,
         language="de",
         version=1,
         file_name="RE-1.xml",
@@ -100,24 +94,11 @@ def _document(invoice_id: UUID, sha256: str, size: int) -> NewDocument:
 def test_a_backfill_makes_documents_of_all_that_have_none_and_nothing_twice(post_room: PostRoom) -> None:
     post_room.open("acme")
     post_room.issue("acme", 2)
-    assert shown(post_room.run("acme"), "invoice_documents")["documents made"] == 0
     assert shown(post_room.run("acme", all=True), "invoice_documents")["documents made"] == 2
     assert shown(post_room.run("acme", all=True), "invoice_documents")["documents made"] == 0
     assert post_room.house.rows("acme", "select version from public.invoice_documents") == [(1,), (1,)]
     assert post_room.value("acme", "select created_by from batch_job_queue where job_type like '%documents'")
     assert not post_room.run("acme", all=True, formats=["docx"]).success
-
-
-def test_documents_that_wait_for_long_are_pointed_out(post_room: PostRoom) -> None:
-    post_room.open("acme")
-    post_room.house.behind(
-        """insert into work.batch_item (organization_id, kind, subject_id, available_at)
-           select id, 'invoice_documents', 'x', now() - interval '2 hours' from organizations.organization"""
-    )
-    with post_room.scope("acme") as connection:
-        context = OrganizationContext.of(post_room.house.database.engine, "acme", load_settings(), "test")
-        results = evaluated(OF_DOCUMENTS, connection, context, database_time(connection))
-    assert [result.check_name for result in results if not result.passed] == ["no_document_is_late"]
 
 
 @pytest.mark.slow
@@ -137,17 +118,3 @@ def test_the_job_of_the_launchpad_takes_numbers_and_ids(post_room: PostRoom) -> 
     job = post_room.house.rows("acme", "select created_by from batch_job_queue where job_type = 'invoice_documents'")
     assert job == [(f"run {result.dagster_run.run_id}",)]
     assert result.dagster_run.job_name == "batch_documents"
-
-
-def test_what_cannot_be_asked_for_fails_the_run_in_one_line(post_room: PostRoom) -> None:
-    post_room.open("acme")
-    for config, words in (
-        ({}, "invoice_ids or all"),
-        ({"all": True, "formats": ["docx"]}, "formats"),
-        ({"all": True, "language": "german"}, "language"),
-        ({"organization": "nobody", "all": True}, "nobody"),
-    ):
-        wanted: dict[str, Any] = {"organization": "acme", **config}
-        told = post_room.refused("batch_documents", "make_batch_of_documents", **wanted)
-        assert words in told
-        assert "\n" not in told

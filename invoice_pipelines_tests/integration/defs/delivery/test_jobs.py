@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -15,21 +16,16 @@ from invoice_pipelines_tests.integration.defs.conftest import House
 from invoice_pipelines_tests.integration.defs.delivery.conftest import PostRoom
 
 
-def test_a_run_is_asked_for_where_something_is_due_and_not_for_messages_that_nobody_can_send(
-    post_room: PostRoom, monkeypatch: pytest.MonkeyPatch
+def test_a_run_is_asked_for_where_something_is_due_that_can_be_done(
+    post_room: PostRoom, configure: Callable[..., None]
 ) -> None:
     post_room.open("acme", "beta", "gamma")
     post_room.ask_for_documents("acme", post_room.issue("acme"))
     post_room.ask_for_messages("beta", post_room.issue("beta"), method="email")
-    assert post_room.asked_for() == ["acme"]  # no mail server is set up
     (request,) = post_room.tick().run_requests or []
     assert (request.job_name, request.tags) == ("delivery", {"organization": "acme"})
-
-
-def test_messages_are_due_once_their_channel_is_set_up(post_room: PostRoom, mail: MailServer) -> None:
-    post_room.open("acme")
-    post_room.ask_for_messages("acme", post_room.issue("acme"), method="email")
-    assert post_room.asked_for() == ["acme"]
+    configure(smtp_host="127.0.0.1")  # without any channel, nobody could send
+    assert post_room.asked_for() == ["acme", "beta"]
 
 
 @pytest.mark.slow
@@ -92,16 +88,19 @@ def test_communications_are_asked_for_by_numbers_and_sent_in_the_same_run(
     assert codes == [("RE-9", "NOT_FOUND")]
 
 
-def test_what_cannot_be_sent_like_that_fails_the_run_in_one_line(post_room: PostRoom) -> None:
+def test_what_cannot_be_done_like_that_fails_the_run_in_one_line(post_room: PostRoom) -> None:
     post_room.open("acme")
-    for config, words in (
-        ({"method": "fax"}, "method"),
-        ({"invoice_ids": []}, "invoice_ids"),
-        ({"subject": "{{ invoice.colour }}"}, "colour"),
-        ({"organization": "nobody"}, "nobody"),
+    some: dict[str, Any] = {"invoice_ids": ["RE-1"], "method": "email"}
+    documents, messages = ("batch_documents", "make_batch_of_documents"), ("communications", "send_communications")
+    for job, config, words in (
+        (documents, {}, "invoice_ids or all"),
+        (documents, {"all": True, "formats": ["docx"], "language": "german"}, "formats"),
+        (documents, {"organization": "nobody", "all": True}, "nobody"),
+        (messages, some | {"method": "fax"}, "method"),
+        (messages, some | {"invoice_ids": []}, "invoice_ids"),
+        (messages, some | {"subject": "{{ invoice.colour }}"}, "colour"),
     ):
-        wanted: dict[str, Any] = {"organization": "acme", "invoice_ids": ["RE-1"], "method": "email", **config}
-        told = post_room.refused("communications", "send_communications", **wanted)
+        told = post_room.refused(*job, **{"organization": "acme", **config})
         assert words in told
         assert "\n" not in told
 
@@ -114,7 +113,7 @@ def test_the_schedule_has_reports_read_where_messages_are_out_and_says_why_not(
     assert isinstance(_tick(post_room), dg.SkipReason)
     post_room.change("acme", "update billing.customer set phone = '+49 171 3920001'")
     post_room.ask_for_messages("acme", post_room.issue("acme"), method="sms")
-    assert post_room.run("acme").success
+    assert post_room.send("acme").sent == 1
     (request,) = _tick(post_room)
     config = dict(request.run_config)["ops"]["read_delivery_reports"]["config"]
     assert (config["organizations"], config["mailbox"]) == (["acme"], True)

@@ -14,9 +14,7 @@ from invoice_pipelines.billing import void_invoice
 from invoice_pipelines.billing.payments import record_payment
 from invoice_pipelines.defs.checks import evaluated
 from invoice_pipelines.delivery.promises import OF_MESSAGES
-from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue import notify_overdue
-from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.sandbox.mail import Fault, MailServer
 from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.integration.defs.delivery.conftest import PostRoom, failed_checks, shown
@@ -54,20 +52,7 @@ def test_what_waits_is_sent_once_and_shown_by_channel_and_status_with_reasons(
     assert (again["sent"], mail.count()) == (0, 2)
 
 
-def test_an_invoice_that_is_asked_for_with_pdf_and_sending_is_made_and_sent_by_one_run(
-    post_room: PostRoom, mail: MailServer
-) -> None:
-    post_room.open("acme")
-    post_room.issue("acme", 1, generate_pdf=True, send_immediately=True, communication_method="email")
-    assert post_room.asked_for() == ["acme"]
-    assert post_room.run("acme").success
-    (received,) = mail.messages()
-    assert b"application/pdf" in received.data
-    assert post_room.value("acme", "select count(*) from public.invoice_documents") == 1
-    assert post_room.asked_for() == []
-
-
-def test_reminders_of_overdue_invoices_go_out_and_none_of_what_was_paid_meanwhile(
+def test_one_run_makes_and_sends_what_is_asked_for_at_issue_and_reminds_of_what_is_overdue_still(
     post_room: PostRoom, mail: MailServer
 ) -> None:
     post_room.open("acme")
@@ -75,17 +60,22 @@ def test_reminders_of_overdue_invoices_go_out_and_none_of_what_was_paid_meanwhil
         """update organizations.organization
            set settings = settings || '{"overdue_channels": ["email"]}', created_at = now() - interval '90 days'"""
     )
+    post_room.issue("acme", 1, generate_pdf=True, send_immediately=True, communication_method="email")
     month_ago = (datetime.now(UTC) - timedelta(days=30)).date()
-    first, second = post_room.issue("acme", 2, invoice_date=month_ago)
-    notify_overdue(OrganizationContext.of(post_room.house.database.engine, "acme", load_settings(), "test"))
+    overdue, paid = post_room.issue("acme", 2, invoice_date=month_ago)
+    notify_overdue(post_room.context("acme"))
     with post_room.scope("acme") as connection:
-        record_payment(connection, second, Decimal(119), recorded_by="anna")
+        record_payment(connection, paid, Decimal(119), recorded_by="anna")
+    assert post_room.asked_for() == ["acme"]
     result = post_room.run("acme")
-    assert shown(result, "messages")["newest by status"][0]["purpose"] == "reminder"
-    assert [row[0] for row in post_room.house.rows("acme", "select invoice_id from public.outgoing_messages")] == [
-        first
-    ]
-    assert (mail.count(), failed_checks(result)) == (1, {})
+    assert result.success
+    assert failed_checks(result) == {}
+    assert {row["purpose"] for row in shown(result, "messages")["newest by status"]} == {"invoice", "reminder"}
+    reminded = "select invoice_id from public.outgoing_messages where purpose = 'reminder'"
+    assert post_room.house.rows("acme", reminded) == [(overdue,)]
+    assert post_room.house.rows("acme", "select version from public.invoice_documents") == [(1,), (1,)]
+    assert [b"application/pdf" in received.data for received in mail.messages()] == [True, True]
+    assert post_room.asked_for() == []
 
 
 @pytest.mark.slow
@@ -122,7 +112,7 @@ def test_each_broken_promise_fails_its_check(post_room: PostRoom, mail: MailServ
     post_room.open("acme")
     invoices = post_room.issue("acme", 4)
     post_room.ask_for_messages("acme", invoices, method="email")
-    post_room.run("acme")
+    post_room.send("acme")
     first, second, third, _ = (
         row[0]
         for row in post_room.house.rows("acme", "select id from public.outgoing_messages order by invoice_number")

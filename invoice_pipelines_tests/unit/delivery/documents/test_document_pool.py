@@ -87,16 +87,6 @@ def test_a_process_that_never_starts_is_said_once(monkeypatch: pytest.MonkeyPatc
         list(pool.make(workshop(), [task("none")]))
 
 
-def test_the_processes_end_with_the_pool() -> None:
-    with DocumentPool(2) as pool:
-        list(pool.make(workshop(), [task("one")]))
-        pids = pool.process_ids()
-    assert len(pids) == 2
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
-
-
 def test_what_decides_a_document_is_all_that_was_issued_and_not_how_far_it_is_paid() -> None:
     given, known = task("RE-1"), workshop()
     ways = {name: replace(given.invoice, **{name: "another"}) for name in IssuedInvoice.__slots__}
@@ -116,7 +106,7 @@ def test_what_decides_a_document_is_all_that_was_issued_and_not_how_far_it_is_pa
     assert input_sha256(known, replace(given, language="en")) != input_sha256(known, given)
 
 
-def test_a_warm_pool_serves_one_after_the_other_and_never_two_at_once() -> None:
+def test_a_warm_pool_serves_one_after_the_other_never_two_at_once_and_its_processes_end_with_it() -> None:
     with warm_pool(1) as first:
         list(first.make(workshop(), [task("one")]))
         pids = first.process_ids()
@@ -126,3 +116,6 @@ def test_a_warm_pool_serves_one_after_the_other_and_never_two_at_once() -> None:
         assert pids in (again.process_ids(), other.process_ids())
         for pool in (again, other):
             pool.end()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
