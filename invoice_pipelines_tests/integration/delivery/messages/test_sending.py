@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _thread
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -219,21 +219,23 @@ def test_a_run_stops_when_asked_and_gives_back_what_it_has_not_begun(post: Post)
 
 @pytest.mark.parametrize("senders", [1, 2])
 def test_a_run_that_is_interrupted_ends_the_message_it_has_begun(post: Post, senders: int) -> None:
-    begun, interrupted = threading.Event(), threading.Event()
+    seen = threading.Event()
 
-    def interrupt() -> None:
-        begun.wait(20)
-        _thread.interrupt_main()
-        interrupted.set()
+    def interrupted(*_: object) -> None:
+        seen.set()
+        raise KeyboardInterrupt
 
-    def wait(_: Outgoing) -> None:
-        begun.set()
-        interrupted.wait(20)
+    def interrupt(_: Outgoing) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        assert seen.wait(20)
 
     post.ask([post.invoice(email="begun@kunde.example")])
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        post.send_by(Watched(post, before=wait), message_senders=senders)
+    handler = signal.signal(signal.SIGINT, interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            post.send_by(Watched(post, before=interrupt), message_senders=senders)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert post.attempts() == [("send", "accepted", None)]
     assert (post.message().status, post.item().status) == (MessageStatus.SENT, "succeeded")
 

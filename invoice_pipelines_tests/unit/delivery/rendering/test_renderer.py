@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice, Party
 from invoice_pipelines.delivery.rendering import glyphs
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
-from invoice_pipelines.delivery.rendering.language.catalogue import read_catalogue
-from invoice_pipelines.delivery.rendering.language.catalogues import languages
+from invoice_pipelines.delivery.rendering.language.catalogues import languages, project_catalogue
 from invoice_pipelines.delivery.rendering.page_data import page_data, payment_terms_of
 from invoice_pipelines.delivery.rendering.renderer import Look, Renderer, catalogue_in
 from invoice_pipelines.delivery.rendering.samples import BUYER, SELLER, sample_invoice
@@ -101,11 +100,6 @@ def test_the_language_of_the_reader_decides_words_numbers_dates_and_countries(re
         assert said in text
 
 
-def test_an_unknown_language_is_that_of_the_organization(renderer: Renderer) -> None:
-    invoice = sample_invoice()
-    assert renderer.render(invoice, XML, language="xx") == renderer.render(invoice, XML, language="de")
-
-
 def test_a_credit_note_names_what_it_corrects_and_asks_for_no_payment(renderer: Renderer) -> None:
     invoice = sample_invoice(kind=DocumentKind.CREDIT_NOTE, lines=2)
     (text,) = page_texts(renderer.render(invoice, XML, language="de").pdf)
@@ -114,6 +108,13 @@ def test_a_credit_note_names_what_it_corrects_and_asks_for_no_payment(renderer: 
     assert "Korrekturbetrag 2.273,38 €" in text
     assert text.count("2. März 2026") == 2  # of the invoice and of the supply; nothing is due
     assert_asks_for_no_payment(text)
+    # A "Gutschrift" is an invoice that its recipient issues (§ 14 (2) UStG).
+    assert "Rechnungskorrektur 2.273,38 € zu Ihren Gunsten" in text
+    assert "gutschrift" not in text.lower()
+    own = render_with(own={"texts/de.toml": b'[words]\ncredit_note = "Stornorechnung"\n'})
+    (text,) = page_texts(own.render(invoice, XML, language="de").pdf)
+    assert "Stornorechnung" in text
+    assert "Hiermit berichtigen wir" in text, "what an own catalogue does not say is said by the project's"
 
 
 def assert_asks_for_no_payment(text: str) -> None:
@@ -123,31 +124,16 @@ def assert_asks_for_no_payment(text: str) -> None:
         assert asked not in text
 
 
-def test_a_german_credit_note_is_a_correction_unless_the_organization_says_otherwise(renderer: Renderer) -> None:
-    """A "Gutschrift" is an invoice that its recipient issues (§ 14 (2) UStG)."""
-    invoice = sample_invoice(kind=DocumentKind.CREDIT_NOTE, lines=2)
-    (text,) = page_texts(renderer.render(invoice, XML, language="de").pdf)
-    assert "Rechnungskorrektur 2.273,38 € zu Ihren Gunsten" in text
-    assert "gutschrift" not in text.lower()
-    own = render_with(own={"texts/de.toml": b'[words]\ncredit_note = "Stornorechnung"\n'})
-    (text,) = page_texts(own.render(invoice, XML, language="de").pdf)
-    assert "Stornorechnung" in text
-    assert "Hiermit berichtigen wir" in text, "what an own catalogue does not say is said by the project's"
-
-
 @pytest.mark.parametrize(("language", "said"), [("de", "keine Zahlung fällig"), ("en", "no payment due")])
 def test_where_nothing_is_due_nothing_asks_for_a_payment(language: str, said: str) -> None:
-    renderer = render_with(SETTINGS.model_copy(update={"payment_terms": "2 % Skonto binnen 8 Tagen."}))
+    own = SETTINGS.model_copy(update={"payment_terms": "2 % Skonto binnen 8 Tagen."})
     settled = replace(sample_invoice(language), amount_due=Decimal(0))
     free = replace(settled, gross_amount=Decimal(0))
-    nothing_credited = replace(free, document_kind=DocumentKind.CREDIT_NOTE)
-    for invoice in (settled, free, nothing_credited):
-        made = renderer.render(invoice, XML, language=language)
-        (text,) = page_texts(made.pdf)
-        assert said in text
-        assert_asks_for_no_payment(text)
-    (text,) = page_texts(renderer.render(sample_invoice(language), XML, language=language).pdf)
-    assert "2 % Skonto" in text
+    for invoice in (settled, free, replace(free, document_kind=DocumentKind.CREDIT_NOTE)):
+        data = page_data(invoice, own, project_catalogue(language))
+        assert (data["headline"]["text"], data["bank"], data["qr_code"]) == (said, [], None)
+        assert_asks_for_no_payment(json.dumps([data[part] for part in ("facts", "terms", "footer")]))
+    assert "2 % Skonto" in str(page_data(sample_invoice(language), own, project_catalogue(language))["terms"])
 
 
 def test_where_no_vat_is_charged_the_page_says_why(renderer: Renderer) -> None:
@@ -167,12 +153,12 @@ def test_the_same_invoice_gives_the_same_bytes_whatever_was_rendered_before(rend
     invoice = sample_invoice("de", note="Once more")
     first = renderer.render(invoice, XML, language="de")
     renderer.render(sample_invoice("en", lines=30), XML, language="en")
-    assert renderer.render(invoice, XML, language="de") == first
+    assert renderer.render(invoice, XML, language="xx") == first, "an unknown language is the organization's"
     assert render_with().render(invoice, XML, language="de") == first
     assert renderer.render(replace(invoice, issue_date=date(2026, 3, 17)), XML, language="de").pdf != first.pdf
 
 
-@pytest.mark.parametrize("lines", [8, 15, 31, 64])
+@pytest.mark.parametrize("lines", [8, 64])
 def test_what_is_carried_forward_is_the_sum_of_the_amounts_so_far(renderer: Renderer, lines: int) -> None:
     invoice = sample_invoice("de", lines=lines, discount_percent=Decimal(5))
     made = renderer.render(invoice, XML, language="de")
@@ -318,8 +304,16 @@ def test_no_text_breaks_a_page(renderer: Renderer, texts: list[str]) -> None:
     assert not visible or made.missing_glyphs
 
 
-@pytest.mark.parametrize("language", ["de", "en"])
-@pytest.mark.parametrize(("lines", "kind"), [(1, "invoice"), (6, "invoice"), (40, "invoice"), (2, "credit_note")])
+@pytest.mark.parametrize(
+    ("language", "lines", "kind"),
+    [
+        ("de", 1, "invoice"),
+        ("en", 6, "invoice"),
+        ("de", 40, "invoice"),
+        ("de", 2, "credit_note"),
+        ("en", 2, "credit_note"),
+    ],
+)
 def test_the_own_reader_finds_in_the_text_layer_what_stands_there(
     renderer: Renderer, language: str, lines: int, kind: str
 ) -> None:
@@ -341,11 +335,14 @@ def test_the_own_reader_finds_in_the_text_layer_what_stands_there(
     )
 
 
-def test_us_letter_and_the_colour_of_the_organization() -> None:
-    renderer = render_with(SETTINGS.model_copy(update={"paper": "us-letter", "accent_colour": "#aa2200"}))
-    pdf = renderer.render(sample_invoice("en"), XML, language="en").pdf
+def test_us_letter_without_anything_optional_is_still_an_invoice() -> None:
+    bare = sample_invoice("en", seller=Party("A", "DE"), buyer=Party("B", "DE"))
+    bare = replace(bare, order_number=None, purchase_order_reference=None)
+    renderer = render_with(DocumentSettings(paper="us-letter", accent_colour="#aa2200"))
+    pdf = renderer.render(bare, XML, language="en").pdf
     assert b"/MediaBox[0 0 612 792]" in pdf
     assert text_outside(pdf) == ""
+    assert "Total" in page_texts(pdf)[0]
 
 
 def test_the_terms_of_the_organization_stand_on_the_page_and_go_into_the_xml() -> None:
@@ -368,30 +365,20 @@ def test_long_legal_texts_make_the_foot_higher_and_push_nothing_off_the_page() -
     assert "Seite 1 von 2" in page_texts(made.pdf)[0]
 
 
-def test_without_anything_optional_there_is_still_an_invoice() -> None:
-    bare = sample_invoice("de", seller=Party("A", "DE"), buyer=Party("B", "DE"))
-    bare = replace(bare, order_number=None, purchase_order_reference=None)
-    made = render_with(DocumentSettings()).render(bare, XML, language="de")
-    assert "Gesamtbetrag" in page_texts(made.pdf)[0]
-
-
 @pytest.mark.parametrize(
-    ("currency", "said"), [("JPY", "¥2,978"), ("KWD", "KWD 2,977.800"), ("USD", "$2,977.80"), ("CHF", "CHF 2,977.80")]
+    ("currency", "gross", "said"),
+    [("JPY", "2978", "¥2,978"), ("KWD", "2977.8", "KWD 2,977.800"), ("USD", "2977.8", "$2,977.80")],
 )
-def test_amounts_have_the_digits_of_their_currency(renderer: Renderer, currency: str, said: str) -> None:
-    invoice = sample_invoice("en", currency=currency)
-    if currency == "JPY":
-        invoice = replace(invoice, gross_amount=Decimal(2978))
-    made = renderer.render(invoice, XML, language="en")
-    text = page_texts(made.pdf)[0]
-    assert said in text
-    assert "banking app" not in text  # an EPC code is for euros
+def test_amounts_have_the_digits_of_their_currency_and_only_euros_a_code_for_a_transfer(
+    currency: str, gross: str, said: str
+) -> None:
+    invoice = replace(sample_invoice("en", currency=currency), gross_amount=Decimal(gross))
+    data = page_data(invoice, SETTINGS, project_catalogue("en"))
+    assert (data["total"]["amount"].replace("\xa0", " "), data["qr_code"]) == (said, None)
 
 
 def test_decimal_signs_of_quantities_and_prices_stand_under_one_another() -> None:
-    files = bundle_of({}).files
-    catalogue = read_catalogue("de", files["texts/de.toml"])
-    lines = page_data(sample_invoice("de"), SETTINGS, catalogue)["lines"]
+    lines = page_data(sample_invoice("de"), SETTINGS, project_catalogue("de"))["lines"]
     ends = {len(line["quantity"]) - len(line["quantity"].rstrip("\u2007\u2008")) for line in lines}
     assert [line["quantity"].strip() for line in lines][:4] == ["2", "8", "4", "3,5"]
     assert ends == {0, 1, 3}
@@ -408,8 +395,3 @@ def test_the_languages_are_those_with_a_catalogue() -> None:
     assert "Facture" in text
     assert "30 mars 2026" in text
     assert "2 977,80 €" in text
-
-
-def test_what_a_template_is_given_can_be_written_as_json(renderer: Renderer) -> None:
-    files = bundle_of({}).files
-    json.dumps(page_data(hostile(), SETTINGS, read_catalogue("en", files["texts/en.toml"])))
