@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cache, partial
 from importlib.resources import files
@@ -105,10 +105,12 @@ def check_template(template: MessageTemplate) -> None:
         raise DeliveryError("level: a reminder is from day 1 or later on, an invoice has no level")
     if (Part.SUBJECT in channel.parts) != (template.subject is not None):
         raise DeliveryError(f"subject: {channel.title} {'have none' if template.subject is not None else 'need one'}")
-    if template.body_html is not None and Part.HTML not in channel.parts:
-        raise DeliveryError(f"html: {channel.title} have none")
-    if template.content_sid is not None and Part.APPROVED_TEMPLATE not in channel.parts:
-        raise DeliveryError(f"content_sid: {channel.title} have none")
+    for name, given, part in (
+        ("html", template.body_html, Part.HTML),
+        ("content_sid", template.content_sid, Part.APPROVED_TEMPLATE),
+    ):
+        if given is not None and part not in channel.parts:
+            raise DeliveryError(f"{name}: {channel.title} have none")
     if template.content_sid is not None and not _CONTENT_SID.fullmatch(template.content_sid):
         raise DeliveryError("content_sid: it is written HX and 32 digits or letters a to f")
     _part("subject", lambda: check_names(template.subject or ""))
@@ -219,16 +221,10 @@ def _own(connection: Connection, purpose: Purpose, channel: str) -> list[Message
         ),
         {"purpose": purpose.value, "channel": channel},
     )
+    texts = ("body_text", "subject", "body_html", "content_sid", "created_at", "created_by")
     return [
         MessageTemplate(
-            TemplateKey(purpose, row.level, channel, row.language),
-            row.body_text,
-            row.subject,
-            row.body_html,
-            row.content_sid,
-            True,
-            row.created_at,
-            row.created_by,
+            TemplateKey(purpose, row.level, channel, row.language), **{name: row._mapping[name] for name in texts}
         )
         for row in rows
         if not row.is_removed
@@ -244,15 +240,9 @@ def _insert(connection: Connection, key: TemplateKey, template: MessageTemplate 
                    :subject, :body_text, :body_html, :content_sid, :created_by)"""
         ),
         {
-            "purpose": key.purpose.value,
-            "level": key.level,
-            "channel": key.channel,
-            "language": key.language,
+            **asdict(key),
             "is_removed": template is None,
-            "subject": template and template.subject,
-            "body_text": template and template.body_text,
-            "body_html": template and template.body_html,
-            "content_sid": template and template.content_sid,
+            **{name: getattr(template, name, None) for name in ("subject", "body_text", "body_html", "content_sid")},
             "created_by": created_by,
         },
     )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from multiprocessing.connection import Connection as Pipe
 
 from invoice_pipelines.billing.issued_invoices import DocumentKind
 from invoice_pipelines.delivery.rendering.bundle import TemplateBundle
@@ -14,6 +12,7 @@ from invoice_pipelines.delivery.rendering.errors import TemplateError
 from invoice_pipelines.delivery.rendering.language.catalogues import languages
 from invoice_pipelines.delivery.rendering.renderer import Look, Renderer
 from invoice_pipelines.delivery.rendering.samples import sample_invoice
+from invoice_pipelines.processes import Child, ChildEnded, Receive, Send, serve
 
 TIME_LIMIT_SECONDS = 60.0
 
@@ -41,30 +40,25 @@ def not_accessible(made: Mapping[str, bytes]) -> list[str]:
 
 def check_bundle(bundle: TemplateBundle, look: Look, *, time_limit: float = TIME_LIMIT_SECONDS) -> dict[str, bytes]:
     """The samples, made in a process of its own that is ended after so many seconds. Raises TemplateError."""
-    context = multiprocessing.get_context("spawn")
-    receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=_make_samples, args=(sending, bundle, look), daemon=True)
-    process.start()
-    sending.close()
+    child = Child(__name__)
     try:
-        if not receiving.poll(time_limit):
-            raise TemplateError(f"the samples took more than {time_limit:.0f} seconds")
-        result = receiving.recv()
-    except EOFError:
-        raise TemplateError("the process that made the samples died") from None
+        made: dict[str, bytes] | TemplateError = child.ask((bundle, look), time_limit)
+    except ChildEnded as ended:
+        took_long = f"the samples took more than {time_limit:.0f} seconds"
+        raise TemplateError(took_long if ended.too_slow else "the process that made the samples died") from None
     finally:
-        process.kill()
-        process.join()
-        receiving.close()
-    if isinstance(result, TemplateError):
-        raise result
-    made: dict[str, bytes] = result
+        child.end()
+    if isinstance(made, TemplateError):
+        raise made
     return made
 
 
-def _make_samples(sending: Pipe, bundle: TemplateBundle, look: Look) -> None:
+def _answer(receive: Receive, send: Send) -> None:
     try:
-        result: dict[str, bytes] | TemplateError = samples(bundle, look)
+        send(samples(*receive()))
     except TemplateError as error:
-        result = TemplateError(error.message, error.file, error.line)
-    sending.send(result)
+        send(error)
+
+
+if __name__ == "__main__":
+    serve(_answer)

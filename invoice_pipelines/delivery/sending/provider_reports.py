@@ -9,7 +9,7 @@ which only who got the email knows; one about the blind copy (EMAIL_ARCHIVE_TO) 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from sqlalchemy import Engine, text
@@ -125,16 +125,9 @@ def _record_statuses(
             )
             if reported.status is MessageStatus.SENT:
                 continue
-            if record_report(
-                connection,
-                provider_id=provider_id,
-                status=reported.status,
-                provider_status=reported.provider_status,
-                code=reported.code,
-                detail=reported.detail,
-                reported_by=reported.reported_by,
-            ):
-                _count(read, reported.status)
+            changed = record_report(connection, provider_id=provider_id, **asdict(reported))
+            read.delivered += changed and reported.status is MessageStatus.DELIVERED
+            read.bounced += changed and reported.status is MessageStatus.BOUNCED
 
 
 def _record(engine: Engine, settings: Settings, report: DeliveryReport, read: ReportsRead) -> None:
@@ -143,11 +136,11 @@ def _record(engine: Engine, settings: Settings, report: DeliveryReport, read: Re
     if settings.email_archive_to is not None and report.recipients[:1] == (settings.email_archive_to.casefold(),):
         read.of_copies += 1
         return
-    is_known = False
-    for owner in _owners(engine, report.message_id):
-        is_known = True
+    owners = _owners(engine, report.message_id)
+    read.of_nobody += not owners
+    for owner in owners:
         with organization_scope(engine, owner) as connection:
-            changed = record_report(
+            read.bounced += record_report(
                 connection,
                 message_id_header=report.message_id,
                 status=MessageStatus.BOUNCED,
@@ -156,10 +149,6 @@ def _record(engine: Engine, settings: Settings, report: DeliveryReport, read: Re
                 code=report.status or None,
                 detail=report.diagnostic or "The mail server could not deliver it.",
             )
-        if changed:
-            _count(read, MessageStatus.BOUNCED)
-    if not is_known:
-        read.of_nobody += 1
 
 
 def _owners(engine: Engine, message_id: str) -> list[UUID]:
@@ -168,10 +157,3 @@ def _owners(engine: Engine, message_id: str) -> list[UUID]:
             text("select o.organization_id from delivery.organizations_of_message(:header) o"), {"header": message_id}
         )
         return [row.organization_id for row in rows]
-
-
-def _count(read: ReportsRead, status: MessageStatus) -> None:
-    if status is MessageStatus.DELIVERED:
-        read.delivered += 1
-    else:
-        read.bounced += 1

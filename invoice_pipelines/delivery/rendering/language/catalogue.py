@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,9 +52,7 @@ def languages_of(files: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def read_catalogue(
-    language: str, content: bytes, model: bytes | None = None, project: bytes | None = None
-) -> Catalogue:
+def read_catalogue(language: str, content: bytes, model: bytes, project: bytes | None) -> Catalogue:
     """Reads a catalogue. What it lacks stands in that of the `project`, where the project has this language: so a
     catalogue that an organization stored long ago goes on to work when a text is added. Raises TemplateError for one
     that is broken, or lacks a key that the `model` has.
@@ -64,15 +63,17 @@ def read_catalogue(
     except UnicodeDecodeError as error:
         raise TemplateError("it is not UTF-8", name, content[: error.start].count(b"\n") + 1) from None
     except tomllib.TOMLDecodeError as error:
-        raise TemplateError(_without_place(str(error)), name, _line_of(str(error), content)) from None
+        # It names the line, or the end of the document.
+        message, _, place = str(error).partition(" (at ")
+        line = re.match(r"line (\d+)", place)
+        raise TemplateError(message, name, int(line[1]) if line else content.count(b"\n") + 1) from None
     try:
         formats = formats_of(language)
     except ValueError as error:
         raise TemplateError(str(error), name) from None
     if project is not None:
         read = _over(tomllib.loads(project.decode("utf-8")), read)
-    if model is not None:
-        _check(read, tomllib.loads(model.decode("utf-8")), name, content)
+    _check(read, tomllib.loads(model.decode("utf-8")), name, content)
     return Catalogue(
         language=language,
         formats=formats,
@@ -134,17 +135,5 @@ def _fields(text: str) -> set[str] | None:
 
 
 def _line_with(key: str, content: bytes) -> int | None:
-    for number, line in enumerate(content.decode("utf-8").splitlines(), start=1):
-        if line.split("=")[0].strip() == key:
-            return number
-    return None
-
-
-def _line_of(message: str, content: bytes) -> int:
-    """tomllib names the line, or the end of the document."""
-    _, found, rest = message.partition("(at line ")
-    return int(rest.split(",")[0]) if found else content.count(b"\n") + 1
-
-
-def _without_place(message: str) -> str:
-    return message.partition(" (at ")[0]
+    lines = enumerate(content.decode("utf-8").splitlines(), start=1)
+    return next((number for number, line in lines if line.split("=")[0].strip() == key), None)

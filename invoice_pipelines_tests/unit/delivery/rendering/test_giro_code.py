@@ -12,9 +12,8 @@ import pytest
 from PIL import Image
 
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice
-from invoice_pipelines.delivery.rendering.bundle import project_files
 from invoice_pipelines.delivery.rendering.giro_code import payload
-from invoice_pipelines.delivery.rendering.language.catalogue import read_catalogue
+from invoice_pipelines.delivery.rendering.language.catalogues import project_catalogue
 from invoice_pipelines.delivery.rendering.page_data import page_data
 from invoice_pipelines.delivery.rendering.page_picture import page_png
 from invoice_pipelines.delivery.rendering.renderer import Renderer
@@ -46,7 +45,7 @@ def test_an_app_reads_who_is_paid_how_much_and_for_what(renderer: Renderer) -> N
 
 
 def test_there_is_none_where_a_transfer_makes_no_sense() -> None:
-    catalogue = read_catalogue("de", project_files()["texts/de.toml"])
+    catalogue = project_catalogue("de")
     off = SETTINGS.model_copy(update={"payment_qr_code": False})
     account = replace(SELLER, iban=None)
     assert page_data(sample_invoice("de"), SETTINGS, catalogue)["qr_code"].startswith("<svg")
