@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+import threading
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from typing import Any
@@ -23,6 +23,7 @@ from invoice_pipelines.delivery.channels.channel import (
 )
 from invoice_pipelines.delivery.channels.mail import MailChannel
 from invoice_pipelines.workshop.sandbox.mail import Fault, MailServer
+from invoice_pipelines_tests.integration.delivery.channels.conftest import OpenMail, not_accepted, received, told
 from invoice_pipelines_tests.integration.delivery.conftest import settings_of
 from invoice_pipelines_tests.support.delivery.channels.outgoing import CUSTOMER, email
 from invoice_pipelines_tests.support.sizes import size
@@ -37,14 +38,14 @@ def kept(server: MailServer, message_id: str | None) -> int:
 def test_a_message_reaches_the_customer_and_the_archive_once(mail: MailChannel, mail_server: MailServer) -> None:
     outgoing = email()
     accepted = mail.send(outgoing)
-    (received,) = [one for one in mail_server.messages() if one.message_id == outgoing.message_id_header]
-    assert received.envelope_to == (CUSTOMER, mail_server.archive)
-    assert received.envelope_from == "bounces@sandbox.example"
+    there = received(mail_server, outgoing)
+    assert there.envelope_to == (CUSTOMER, mail_server.archive)
+    assert there.envelope_from == "bounces@sandbox.example"
     assert accepted.provider_id
     assert "250" in accepted.detail
-    message = message_from_bytes(received.data, policy=policy.default)
+    message = message_from_bytes(there.data, policy=policy.default)
     assert message["To"] == CUSTOMER
-    assert mail_server.archive.encode() not in received.data
+    assert mail_server.archive.encode() not in there.data
     assert mail.look_up(outgoing, NOW).went_out is True
 
 
@@ -77,12 +78,7 @@ def test_what_was_surely_not_taken_is_told_as_such(
 ) -> None:
     outgoing = email()
     mail_server.faults.inject(fault)
-    with pytest.raises(NotAccepted) as caught:
-        mail.send(outgoing)
-    assert type(caught.value) is kind
-    assert caught.value.code == code
-    assert getattr(caught.value, "is_of_all", False) is is_of_all
-    assert "\n" not in str(caught.value)
+    assert told(not_accepted(mail, outgoing)) == (kind, code, is_of_all)
     assert kept(mail_server, outgoing.message_id_header) == 0
     assert mail.look_up(outgoing, NOW).went_out is False
     mail_server.faults.clear()
@@ -116,26 +112,18 @@ def test_a_slow_answer_is_waited_for(mail: MailChannel, mail_server: MailServer)
     assert mail.send(email()).provider_id
 
 
-def test_without_a_mailbox_it_cannot_be_told_whether_a_message_went_out(mail_server: MailServer) -> None:
-    channel = MailChannel(settings_of(mail_server, None, imap_host=None))
-    outgoing = email()
-    channel.send(outgoing)
-    assert channel.look_up(outgoing, NOW).went_out is None
-    channel.close()
-
-
-def test_a_mailbox_of_incoming_mail_proves_nothing(mail_server: MailServer) -> None:
-    channel = MailChannel(settings_of(mail_server, None, email_archive_to=None))
-    outgoing = email()
+@pytest.mark.parametrize("changed", [{"imap_host": None}, {"email_archive_to": None}], ids=["none", "of incoming mail"])
+def test_without_a_mailbox_of_copies_it_cannot_be_told_whether_a_message_went_out(
+    open_mail: OpenMail, mail_server: MailServer, changed: dict[str, Any]
+) -> None:
+    channel, outgoing = open_mail(mail_server, **changed), email()
     channel.send(outgoing)
     assert channel.look_up(outgoing, datetime.now(UTC)).went_out is None
-    channel.close()
 
 
-def test_a_mailbox_that_lacks_what_surely_went_out_proves_nothing(mail_server: MailServer) -> None:
-    channel = MailChannel(settings_of(mail_server, None, imap_mailbox="wrong@sandbox.example"))
-    begun = datetime.now(UTC)
-    outgoing = email()
+def test_a_mailbox_that_lacks_what_surely_went_out_proves_nothing(open_mail: OpenMail, mail_server: MailServer) -> None:
+    channel = open_mail(mail_server, imap_mailbox="wrong@sandbox.example")
+    begun, outgoing = datetime.now(UTC), email()
     mail_server.faults.inject(Fault.DROP_AFTER_ACCEPT)
     with pytest.raises(OutcomeUnknown):
         channel.send(outgoing)
@@ -143,17 +131,13 @@ def test_a_mailbox_that_lacks_what_surely_went_out_proves_nothing(mail_server: M
     with pytest.raises(Unavailable) as caught:
         channel.look_up(outgoing, begun)
     assert caught.value.code == "MAILBOX_LAGS"
-    channel.close()
 
 
 @pytest.mark.parametrize("fault", [Fault.UNKNOWN_RECIPIENT, Fault.MAILBOX_BUSY])
 def test_nothing_goes_out_without_its_copy(mail: MailChannel, mail_server: MailServer, fault: Fault) -> None:
     outgoing = email()
     mail_server.faults.inject(fault, recipient=mail_server.archive)
-    with pytest.raises(Unavailable) as caught:
-        mail.send(outgoing)
-    assert caught.value.code == "ARCHIVE_REFUSED"
-    assert caught.value.is_of_all
+    assert told(not_accepted(mail, outgoing)) == (Unavailable, "ARCHIVE_REFUSED", True)
     assert kept(mail_server, outgoing.message_id_header) == 0
 
 
@@ -166,82 +150,62 @@ def test_each_attempt_has_the_same_bytes(mail: MailChannel, mail_server: MailSer
     assert first.data == second.data
 
 
-def test_messages_share_a_connection_up_to_a_limit(
+def test_messages_share_a_connection_up_to_a_limit_and_as_long_as_it_is_used(
     mail: MailChannel, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mail_module, "MESSAGES_PER_CONNECTION", 10)
+    monkeypatch.setattr(mail_module, "MESSAGES_PER_CONNECTION", 4)
     before = mail_server.connections
-    for _ in range(mail_module.MESSAGES_PER_CONNECTION):
+    mail_server.faults.inject(Fault.UNKNOWN_RECIPIENT)
+    not_accepted(mail, email())  # which leaves the connection to the next one
+    for _ in range(4):
         mail.send(email(attachments=()))
     assert mail_server.connections == before + 1
     mail.send(email(attachments=()))
     assert mail_server.connections == before + 2
-
-
-def test_a_refused_message_leaves_the_connection_to_the_next_one(mail: MailChannel, mail_server: MailServer) -> None:
-    before = mail_server.connections
-    mail_server.faults.inject(Fault.UNKNOWN_RECIPIENT)
-    with pytest.raises(Refused):
-        mail.send(email())
+    monkeypatch.setattr(mail_module, "IDLE_SECONDS", 0.0)
     mail.send(email())
-    assert mail_server.connections == before + 1
+    assert mail_server.connections == before + 3
 
 
-@pytest.mark.parametrize("fault", [Fault.CLOSING, Fault.NO_SPACE])
+@pytest.mark.parametrize(("fault", "is_end"), [(Fault.CLOSING, True), (Fault.NO_SPACE, False)])
 def test_a_kept_connection_that_the_server_ended_is_made_anew(
-    mail: MailChannel, mail_server: MailServer, fault: Fault
+    mail: MailChannel, mail_server: MailServer, fault: Fault, is_end: bool
 ) -> None:
     mail.send(email())
     before = mail_server.connections
     mail_server.faults.inject(fault)
-    outgoing = email()
-    if fault is Fault.CLOSING:
-        mail.send(outgoing)
-        assert mail_server.connections == before + 1
-    else:  # which is no end of a connection
-        with pytest.raises(Unavailable):
-            mail.send(outgoing)
-        assert mail_server.connections == before
-
-
-def test_an_idle_connection_is_not_trusted(
-    mail: MailChannel, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mail.send(email())
-    before = mail_server.connections
-    monkeypatch.setattr(mail_module, "IDLE_SECONDS", 0.0)
-    mail.send(email())
-    assert mail_server.connections == before + 1
+    if is_end:
+        mail.send(email())
+    else:
+        not_accepted(mail, email())
+    assert mail_server.connections == before + is_end
 
 
 @pytest.mark.slow
-def test_a_pdf_of_5_mb_arrives_whole(mail_server: MailServer) -> None:
-    channel = MailChannel(settings_of(mail_server, None))
+def test_a_pdf_of_5_mb_arrives_whole(open_mail: OpenMail, mail_server: MailServer) -> None:
     data = bytes(range(256)) * (5 * 4096)
     outgoing = email(attachments=(Attachment("Rechnung.pdf", "application/pdf", data),))
-    channel.send(outgoing)
-    channel.close()
-    (received,) = [one for one in mail_server.messages() if one.message_id == outgoing.message_id_header]
-    attachment = next(message_from_bytes(received.data, policy=policy.default).iter_attachments())
-    assert attachment.get_content() == data
-    assert max(map(len, received.data.split(b"\r\n"))) <= 998
+    open_mail(mail_server).send(outgoing)
+    there = received(mail_server, outgoing).data
+    assert next(message_from_bytes(there, policy=policy.default).iter_attachments()).get_content() == data
+    assert max(map(len, there.split(b"\r\n"))) <= 998
 
 
-def test_a_message_larger_than_the_server_takes_is_not_sent() -> None:
-    with MailServer(size_limit=2000) as server:
-        channel = MailChannel(settings_of(server, None))
-        with pytest.raises(Refused) as caught:
-            channel.send(email())
-        assert caught.value.code == "TOO_LARGE"
-        assert "2,000" in str(caught.value)
-        channel.close()
+def test_what_a_server_cannot_take_is_not_sent(open_mail: OpenMail) -> None:
+    with MailServer(size_limit=2000, smtputf8=False) as server:
+        channel = open_mail(server)
+        error = not_accepted(channel, email())
+        assert told(error) == (Refused, "TOO_LARGE", False)
+        assert "2,000" in str(error)
+        small = {"attachments": (), "html": None}
+        assert not_accepted(channel, email(recipient="jürgen@kunde.example", **small)).code == "SMTPUTF8"
+        channel.send(email(recipient="post@käse.example", **small))
 
 
 def test_dots_at_the_beginning_of_lines_survive(mail: MailChannel, mail_server: MailServer) -> None:
     outgoing = email(text=".\n..\n.a\n\n.", html=None, attachments=())
     mail.send(outgoing)
-    (received,) = [one for one in mail_server.messages() if one.message_id == outgoing.message_id_header]
-    content = message_from_bytes(received.data, policy=policy.default).get_content()
+    content = message_from_bytes(received(mail_server, outgoing).data, policy=policy.default).get_content()
     assert content.splitlines()[:5] == [".", "..", ".a", "", "."]
 
 
@@ -254,19 +218,9 @@ def test_addresses_of_the_world_are_reached_where_the_server_can(
 ) -> None:
     outgoing = email(recipient=recipient)
     mail.send(outgoing)
-    (received,) = [one for one in mail_server.messages() if one.message_id == outgoing.message_id_header]
-    assert received.envelope_to[0] == in_envelope
-    assert f"To: {in_envelope}\r\n".encode() in received.data
-
-
-def test_without_smtputf8_an_address_that_needs_it_is_refused() -> None:
-    with MailServer(smtputf8=False) as server:
-        channel = MailChannel(settings_of(server, None))
-        with pytest.raises(Refused) as caught:
-            channel.send(email(recipient="jürgen@kunde.example"))
-        assert caught.value.code == "SMTPUTF8"
-        channel.send(email(recipient="post@käse.example"))
-        channel.close()
+    there = received(mail_server, outgoing)
+    assert there.envelope_to[0] == in_envelope
+    assert f"To: {in_envelope}\r\n".encode() in there.data
 
 
 @pytest.mark.parametrize(
@@ -283,101 +237,78 @@ def test_without_smtputf8_an_address_that_needs_it_is_refused() -> None:
     ids=lambda one: next(iter(one)) + ("" if "password" not in next(iter(one)) else str(len(str(one)))),
 )
 def test_wrong_settings_hold_all_messages_back_and_no_secret_is_told(
-    mail_server: MailServer, changed: dict[str, Any]
+    open_mail: OpenMail, mail_server: MailServer, changed: dict[str, Any]
 ) -> None:
-    channel = MailChannel(settings_of(mail_server, None, **changed))
     before = mail_server.count()
-    with pytest.raises(Unavailable) as caught:
-        channel.send(email())
-    assert caught.value.is_of_all
-    assert "hunter2" not in str(caught.value)
-    assert "pässw" not in str(caught.value)
-    assert mail_server.count() == before
-    channel.close()
-
-
-@pytest.fixture
-def talk() -> Iterator[Callable[[list[bytes]], int]]:
-    """A server that says what it is told to, line by line, and then closes."""
-    import threading
-
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def start(lines: list[bytes]) -> int:
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection, connection.makefile("rb") as said:
-                for line in lines:
-                    connection.sendall(line + b"\r\n")
-                    said.readline()
-
-        threading.Thread(target=serve, daemon=True).start()
-        return int(listener.getsockname()[1])
-
-    yield start
-    listener.close()
+    error = not_accepted(open_mail(mail_server, **changed), email())
+    assert (told(error)[2], mail_server.count()) == (True, before)
+    assert "hunter2" not in str(error)
+    assert "pässw" not in str(error)
 
 
 def test_a_server_that_repeats_the_password_does_not_bring_it_into_the_log(
-    talk: Callable[[list[bytes]], int], mail_server: MailServer
+    open_mail: OpenMail, mail_server: MailServer
 ) -> None:
-    port = talk([b"220 hello", b"250-here\r\n250 AUTH PLAIN", b"535 5.7.8 wrong password: hunter2-hunter2"])
-    channel = MailChannel(settings_of(mail_server, None, smtp_port=port, smtp_password=SecretStr("hunter2-hunter2")))
-    with pytest.raises(Unavailable) as caught:
-        channel.send(email())
-    assert "***" in str(caught.value)
-    assert "hunter2" not in str(caught.value)
-    channel.close()
+    lines = [b"220 hello", b"250-here\r\n250 AUTH PLAIN", b"535 5.7.8 wrong password: hunter2-hunter2"]
+
+    def talk() -> None:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as said:
+            for line in lines:
+                connection.sendall(line + b"\r\n")
+                said.readline()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=talk, daemon=True).start()
+        port, password = listener.getsockname()[1], SecretStr("hunter2-hunter2")
+        error = not_accepted(open_mail(mail_server, smtp_port=port, smtp_password=password), email())
+    assert "***" in str(error)
+    assert "hunter2" not in str(error)
 
 
-def test_a_lost_mailbox_is_told_and_found_again(mail_server: MailServer) -> None:
+def test_a_lost_mailbox_is_told_and_found_again(open_mail: OpenMail, mail_server: MailServer) -> None:
     outgoing = email()
     with MailServer() as other:
-        settings = settings_of(mail_server, None, imap_port=other.imap_port)
-        channel = MailChannel(settings)
-        assert channel.look_up(outgoing, NOW).went_out is False
         port = other.imap_port
+        channel = open_mail(mail_server, imap_port=port)
+        assert channel.look_up(outgoing, NOW).went_out is False
     with pytest.raises(Unavailable) as caught:
         channel.look_up(outgoing, NOW)
     assert caught.value.code == "MAILBOX"
     with MailServer(imap_port=port):
         assert channel.look_up(outgoing, NOW).went_out is False
-    channel.close()
 
 
 @pytest.mark.parametrize("changed", [{"imap_mailbox": "Nowhere"}, {"imap_password": SecretStr("wrong")}])
 def test_a_mailbox_that_cannot_be_opened_does_not_say_that_nothing_went_out(
-    mail_server: MailServer, changed: dict[str, Any]
+    open_mail: OpenMail, mail_server: MailServer, changed: dict[str, Any]
 ) -> None:
-    channel = MailChannel(settings_of(mail_server, None, **changed))
     with pytest.raises(Unavailable):
-        channel.look_up(email(), NOW)
-    channel.close()
+        open_mail(mail_server, **changed).look_up(email(), NOW)
 
 
 NOT_FOR_LONG = [fault for fault in Fault if fault not in (Fault.HANG_AFTER_ACCEPT, Fault.SLOW)]
 
 
 @pytest.mark.slow
-def test_whatever_goes_wrong_what_is_said_of_a_message_is_true(mail_server: MailServer) -> None:
-    channel = MailChannel(settings_of(mail_server, None))
+def test_whatever_goes_wrong_what_is_said_of_a_message_is_true(open_mail: OpenMail, mail_server: MailServer) -> None:
+    channel = open_mail(mail_server)
     mail_server.faults.at_random(0.15, 1, NOT_FOR_LONG + [Fault.DROP_AFTER_ACCEPT] * 5, seconds=0.05)
-    told, in_doubt = [], []
+    out, in_doubt = [], []
     for _ in range(size(250, 2500)):
         outgoing = email(attachments=())
         begun = datetime.now(UTC)
         try:
             channel.send(outgoing)
-            told.append(True)
+            out.append(True)
         except NotAccepted:
-            told.append(False)
+            out.append(False)
         except OutcomeUnknown:
-            told.append(bool(channel.look_up(outgoing, begun).went_out))
-            in_doubt.append(told[-1])
-        assert kept(mail_server, outgoing.message_id_header) == int(told[-1])
-    channel.close()
+            out.append(bool(channel.look_up(outgoing, begun).went_out))
+            in_doubt.append(out[-1])
+        assert kept(mail_server, outgoing.message_id_header) == int(out[-1])
     assert set(in_doubt) == {True, False}
-    assert sum(told) > len(told) / 3
+    assert sum(out) > len(out) / 3
 
 
 def test_without_settings_there_is_no_channel(mail_server: MailServer) -> None:
