@@ -11,6 +11,7 @@ from uuid import UUID
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from invoice_pipelines.billing import add_customers, add_orders, add_tax_rates, batch_invoice_orders, process_jobs
@@ -21,10 +22,11 @@ from invoice_pipelines.delivery.sending.sending import SendReport, send_messages
 from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization, find_organization
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.organizations.settings import MessageSettings
-from invoice_pipelines.settings import load_settings
+from invoice_pipelines.settings import Settings, load_settings
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.delivery.conftest import settings_of
 
 CUSTOMERS = [
     {
@@ -193,21 +195,7 @@ def failed_checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckS
 def mail(configure: Callable[..., None]) -> Iterator[MailServer]:
     """A mail server that the settings name, with the mailbox of blind copies."""
     with MailServer() as server:
-        configure(
-            smtp_host="127.0.0.1",
-            smtp_port=server.smtp_port,
-            smtp_security="none",
-            smtp_user=server.user,
-            smtp_password=server.password,
-            email_from="invoices@acme.example",
-            email_archive_to=server.archive,
-            imap_host="127.0.0.1",
-            imap_port=server.imap_port,
-            imap_security="none",
-            imap_user=server.user,
-            imap_password=server.password,
-            look_up_after_seconds=0,
-        )
+        configure(**named(settings_of(server, None, imap_bounces_mailbox=None)))
         yield server
 
 
@@ -215,8 +203,15 @@ def mail(configure: Callable[..., None]) -> Iterator[MailServer]:
 def twilio(configure: Callable[..., None]) -> Iterator[TwilioServer]:
     """A Twilio that the settings name."""
     with TwilioServer() as server:
-        configure(twilio_url=server.url, twilio_account_sid=server.account_sid, twilio_auth_token=server.auth_token)
+        configure(**named(settings_of(None, server)))
         yield server
+
+
+def named(settings: Settings) -> dict[str, Any]:
+    """What is set besides the defaults, as environment variables have it."""
+    usual = Settings()
+    changed = {name: value for name, value in settings if value is not None and value != getattr(usual, name)}
+    return {n: value.get_secret_value() if isinstance(value, SecretStr) else value for n, value in changed.items()}
 
 
 @pytest.fixture

@@ -81,11 +81,11 @@ def _document(invoice_id: UUID, format: DocumentFormat, sha256: str, size: int) 
         file_name="RE-1.xml",
         sha256=sha256,
         size_bytes=size,
-        pages=None,
+        pages=1 if format.is_pdf else None,
         missing_glyphs=None,
         plain_reason=None,
         input_sha256="0" * 64,
-        template_sha256=None,
+        template_sha256="0" * 64 if format.is_pdf else None,
         engine="test",
         batch_job_id=None,
     )
