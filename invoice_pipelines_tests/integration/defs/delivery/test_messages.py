@@ -60,9 +60,9 @@ def test_one_run_makes_and_sends_what_is_asked_for_at_issue_and_reminds_of_what_
         """update organizations.organization
            set settings = settings || '{"overdue_channels": ["email"]}', created_at = now() - interval '90 days'"""
     )
-    post_room.issue("acme", 1, generate_pdf=True, send_immediately=True, communication_method="email")
     month_ago = (datetime.now(UTC) - timedelta(days=30)).date()
     overdue, paid = post_room.issue("acme", 2, invoice_date=month_ago)
+    post_room.issue("acme", 1, generate_pdf=True, send_immediately=True, communication_method="email")
     notify_overdue(post_room.context("acme"))
     with post_room.scope("acme") as connection:
         record_payment(connection, paid, Decimal(119), recorded_by="anna")

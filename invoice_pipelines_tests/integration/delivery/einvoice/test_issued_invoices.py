@@ -42,7 +42,7 @@ from invoice_pipelines_tests.support.delivery.einvoice.judge import (
     factur_x_violations,
     violations,
 )
-from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE, example_count, size
+from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE, size
 
 ORDERS_AT_ONCE = 10
 RATES: tuple[tuple[str, str, str | None, str | None], ...] = (
@@ -309,8 +309,8 @@ def assert_is_clean(invoice: IssuedInvoice, seller: Seller, *, with_schematron_o
 LENIENT = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
 
-@settings(max_examples=example_count(3), suppress_health_check=LENIENT, phases=[Phase.explicit, Phase.generate])
-@given(example=examples(8))
+@settings(max_examples=size(3, 30), suppress_health_check=LENIENT, phases=[Phase.explicit, Phase.generate])
+@given(example=examples(6))
 def test_what_is_issued_is_a_clean_e_invoice_in_every_format(billing_database: TestDatabase, example: Example) -> None:
     invoices, seller = issue(billing_database, example)
     for invoice in invoices:
