@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -43,34 +44,33 @@ def test_an_email_that_did_not_arrive_goes_out_again_byte_for_byte(post: Post) -
     assert first == second
 
 
-def test_without_a_mailbox_it_is_for_a_person(post: Post) -> None:
-    invoice = post.invoice(email="doubt@kunde.example")
-    post.mail.faults.inject(MailFault.DROP_AFTER_ACCEPT, recipient="doubt@kunde.example")
-    post.ask([invoice])
-    post.settle(**NO_MAILBOX)
-    message, item = post.message(), post.item()
-    assert message.status is MessageStatus.UNKNOWN
-    assert (item.status, item.error_code) == ("failed", "OUTCOME_UNKNOWN")
-    assert f"messages resolve {message.id}" in item.error_message
-    post.ask([invoice])
-    post.settle(**NO_MAILBOX)
-    assert len(post.mails("doubt@kunde.example")) == 1
-    post.do(resolve_message, message.id, was_sent=True, decided_by="anna")
-    assert post.message().status is MessageStatus.SENT
-    assert [(e.action, e.created_by) for e in post.do(events_of, message.id)] == [("resolved_as_sent", "anna")]
-    with pytest.raises(DeliveryError, match="is sent"):
-        post.do(resolve_message, message.id, was_sent=False, decided_by="anna")
+def test_without_a_mailbox_a_person_or_a_report_says_what_became_of_it(post: Post) -> None:
+    out, again, reported = (f"{name}-{uuid4().hex[:8]}@kunde.example" for name in ("out", "again", "reported"))
+    for address in (out, again, reported):
+        post.mail.faults.inject(MailFault.DROP_AFTER_ACCEPT, recipient=address)
+    invoices = [post.invoice(email=address) for address in (out, again, reported)]
+    for _ in range(2):  # to ask again changes nothing
+        post.ask(invoices)
+        post.settle(**NO_MAILBOX)
+    messages = {message.recipient: message for message in post.messages()}
+    assert {message.status for message in messages.values()} == {MessageStatus.UNKNOWN}
+    assert {(item.status, item.error_code) for item in post.items()} == {("failed", "OUTCOME_UNKNOWN")}
+    assert f"messages resolve {messages[out].id}" in post.items()[0].error_message
+    assert [len(post.mails(address)) for address in messages] == [1, 1, 1]
 
-
-def test_a_person_can_have_it_sent_again_with_the_same_message_id(post: Post) -> None:
-    post.mail.faults.inject(MailFault.DROP_AFTER_ACCEPT, recipient="again@kunde.example")
-    post.ask([post.invoice(email="again@kunde.example")])
+    post.do(resolve_message, messages[out].id, was_sent=True, decided_by="anna")
+    post.do(resolve_message, messages[again].id, was_sent=False, decided_by="anna")
+    assert post.do(record_report, message_id_header=messages[reported].message_id_header, status="delivered")
     post.settle(**NO_MAILBOX)
-    post.do(resolve_message, post.message().id, was_sent=False, decided_by="anna")
-    post.settle(**NO_MAILBOX)
-    assert post.message().status is MessageStatus.SENT
-    first, second = post.mails("again@kunde.example")
+    ended = {message.recipient: (message.status, message.sent_at is not None) for message in post.messages()}
+    sent, delivered = (MessageStatus.SENT, True), (MessageStatus.DELIVERED, True)
+    assert ended == {out: sent, again: sent, reported: delivered}
+    first, second = post.mails(again)
     assert first["Message-ID"] == second["Message-ID"]
+    actions = [(event.action, event.created_by) for event in post.do(events_of, messages[out].id)]
+    assert actions == [("resolved_as_sent", "anna")]
+    with pytest.raises(DeliveryError, match="is sent"):
+        post.do(resolve_message, messages[out].id, was_sent=False, decided_by="anna")
 
 
 @pytest.mark.parametrize(
@@ -119,17 +119,15 @@ def test_a_provider_that_cannot_be_asked_is_asked_again_and_a_person_at_last(pos
     assert len(post.mails("mute@kunde.example")) == 1
 
 
-@pytest.mark.parametrize(
-    ("fault", "code"),
-    [(MailFault.UNKNOWN_RECIPIENT, "ADDRESS_REFUSED"), (MailFault.SPAM, "REFUSED_BY_POLICY")],
-)
-def test_what_is_refused_for_good_fails_and_is_not_tried_again(post: Post, fault: MailFault, code: str) -> None:
-    post.mail.faults.inject(fault, recipient="refused@kunde.example")
-    post.ask([post.invoice(email="refused@kunde.example")])
-    report = post.send()
-    assert (report.failed, report.retried) == (1, 0)
-    assert (post.message().status, post.message().error_code) == (MessageStatus.FAILED, code)
-    assert (post.item().status, post.item().error_code) == ("failed", code)
+def test_what_is_refused_for_good_fails_and_is_not_tried_again(post: Post) -> None:
+    faults = {"ADDRESS_REFUSED": MailFault.UNKNOWN_RECIPIENT, "REFUSED_BY_POLICY": MailFault.SPAM}
+    for code, fault in faults.items():
+        post.mail.faults.inject(fault, recipient=f"{code.lower()}@kunde.example")
+    report = post.ask_and_send([post.invoice(email=f"{code.lower()}@kunde.example") for code in faults])
+    assert (report.failed, report.retried) == (2, 0)
+    assert {(each.status, each.error_code) for each in (*post.messages(), *post.items())} == {
+        ("failed", code) for code in faults
+    }
 
 
 def test_what_is_refused_for_now_is_tried_again_until_it_is_enough(post: Post) -> None:
@@ -249,15 +247,6 @@ def test_a_bounce_is_final_and_the_address_is_left_alone(post: Post) -> None:
     report = post.ask_and_send([first, second])
     assert report.failed == 2
     assert {item.error_code for item in post.items() if item.status == "failed"} == {"BOUNCED"}
-
-
-def test_a_report_says_of_a_message_in_doubt_that_it_went_out(post: Post) -> None:
-    post.mail.faults.inject(MailFault.DROP_AFTER_ACCEPT, recipient="told@kunde.example")
-    post.ask([post.invoice(email="told@kunde.example")])
-    post.settle(**NO_MAILBOX)
-    assert post.do(record_report, message_id_header=post.message().message_id_header, status="delivered")
-    assert post.message().status is MessageStatus.DELIVERED
-    assert post.message().sent_at is not None
 
 
 def test_a_message_that_waits_can_be_cancelled_and_sent_after_all(post: Post) -> None:

@@ -56,8 +56,8 @@ def payment(reading: Reading) -> tuple[object, ...]:
 
 
 def to_buyer(reference: str, email: str | None, vat_id: str) -> IssuedInvoice:
-    changed = {"buyer_reference": reference, "email": email, "vat_id": vat_id, "country_code": vat_id[:2]}
-    return sample_invoice(buyer=replace(BUYER, **changed))  # type: ignore[arg-type]
+    buyer = replace(BUYER, buyer_reference=reference, email=email, vat_id=vat_id, country_code=vat_id[:2])
+    return sample_invoice(buyer=buyer)
 
 
 def buyers_address(reading: Reading) -> Identifier | None:
@@ -71,7 +71,7 @@ def at_rate_0(category: str, **changed: Any) -> IssuedInvoice:
 def place_of_delivery(reading: Reading) -> tuple[object, ...] | None:
     assert reading.delivery is not None
     address = reading.delivery.address
-    return address and (address.country_code, address.city)
+    return None if address is None else (address.country_code, address.city)
 
 
 def exemption(reading: Reading) -> tuple[bool, str | None]:
