@@ -29,8 +29,8 @@ from invoice_pipelines.quickbooks.events import record_event
 from invoice_pipelines.quickbooks.invoices import drift
 from invoice_pipelines.quickbooks.payments import payments
 from invoice_pipelines.quickbooks.pull import applying, kinds
-from invoice_pipelines.quickbooks.pull.quarantine import POISON, Unreadable
-from invoice_pipelines.quickbooks.pull.reading import SOURCES, known_after, read_on
+from invoice_pipelines.quickbooks.pull.quarantine import POISON
+from invoice_pipelines.quickbooks.pull.reading import SOURCES, Read, known_after, read_on
 from invoice_pipelines.quickbooks.pull.state import (
     Progress,
     PullState,
@@ -40,7 +40,7 @@ from invoice_pipelines.quickbooks.pull.state import (
     note_start,
     store_state,
 )
-from invoice_pipelines.quickbooks.values import TRANSACTION_TYPES, Applied, Deleted, EntityType
+from invoice_pipelines.quickbooks.values import TRANSACTION_TYPES, Applied, EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import Run
 
@@ -201,38 +201,11 @@ class _Pull:
 
     def _apply_changes(self, entity: EntityType, changes: Changes) -> None:
         """All changes at once, as there are less than a thousand, and with them up to when they reach."""
-        merged = self._merged(entity, *self._of(entity, changes))
-        after = PullState(entity, changes.server_time)
-
-        def store(connection: Connection) -> Applied:
-            applied = Applied()
-            for source in SOURCES[entity]:
-                documents = [*changes.documents[source], *(merged.documents if source == "Customer" else ())]
-                deleted = changes.deleted[source]
-                applied += self._apply(connection, source, documents, deleted, changes.server_time, merged.into)
-            applied += self._complete(connection, entity)
-            store_state(connection, self._realm, self._states[entity], after, finished=True)
-            return applied
-
-        applied = self._in_scope(store)
-        self._states[entity] = after
-        documents, deleted = self._of(entity, changes)
-        self._report(
-            entity,
-            applied,
-            documents=len(documents),
-            deleted=len(deleted),
-            chunks=1,
-            finished=True,
-            changed_since=after.changed_since,
-        )
-
-    def _of(self, entity: EntityType, changes: Changes) -> tuple[list[dict[str, Any]], list[Deleted]]:
-        sources = SOURCES[entity]
-        return (
-            [document for source in sources for document in changes.documents[source]],
-            [tombstone for source in sources for tombstone in changes.deleted[source]],
-        )
+        reads = [
+            Read(source, changes.documents[source], changes.deleted[source], changes.server_time, None)
+            for source in SOURCES[entity]
+        ]
+        self._take(entity, reads, PullState(entity, changes.server_time), full=False)
 
     def _read_all(self, entity: EntityType) -> None:
         """Reads in pages, from where an earlier pull stopped, until the end or the end of the time box."""
@@ -247,54 +220,51 @@ class _Pull:
     def _read_chunk(self, entity: EntityType, progress: Progress) -> None:
         known_ids = self._in_scope(lambda connection: known_after(connection, self._realm, entity, progress))
         read = read_on(self._client, entity, progress, known_ids)
-        merged = self._merged(entity, read.documents, read.deleted)
-        before, until = self._states[entity], progress.until or read.server_time
-        after = PullState(entity, before.changed_since if read.progress else until, read.progress)
+        since = self._states[entity].changed_since if read.progress else progress.until or read.server_time
+        self._take(entity, [read], PullState(entity, since, read.progress), full=progress.since is None)
+
+    def _take(self, entity: EntityType, reads: Sequence[Read], after: PullState, *, full: bool) -> None:
+        """Applies what was read, and stores with it how far the reading got."""
+        merged = self._merged(entity, reads)
+        before, finished = self._states[entity], after.progress is None
 
         def store(connection: Connection) -> Applied:
-            documents = [*read.documents, *merged.documents]
-            applied = self._apply(connection, read.source, documents, read.deleted, read.server_time, merged.into)
-            self._set_aside(connection, entity, read.source, read.unreadable)
-            if read.progress is None:
+            applied = Applied()
+            for read in reads:
+                documents = [*read.documents, *(merged.documents if read.source == "Customer" else ())]
+                if documents or read.deleted or merged.into:
+                    applied += self._apply(connection, read, documents, merged.into)
+                self._set_aside(connection, entity, read)
+                applied += Applied(quarantined=len(read.unreadable))
+            if finished:
                 applied += self._complete(connection, entity)
-            store_state(connection, self._realm, before, after, finished=read.progress is None)
-            return applied + Applied(quarantined=len(read.unreadable))
+            store_state(connection, self._realm, before, after, finished=finished)
+            return applied
 
         applied = self._in_scope(store)
         self._states[entity] = after
         self._report(
             entity,
             applied,
-            documents=len(read.documents),
-            deleted=len(read.deleted),
+            documents=sum(len(read.documents) for read in reads),
+            deleted=sum(len(read.deleted) for read in reads),
             chunks=1,
-            full=progress.since is None,
-            finished=read.progress is None,
+            full=full,
+            finished=finished,
             changed_since=after.changed_since,
         )
 
     def _apply(
-        self,
-        connection: Connection,
-        source: str,
-        documents: Sequence[Mapping[str, Any]],
-        deleted: Sequence[Deleted],
-        server_time: datetime,
-        merged: Mapping[str, str],
+        self, connection: Connection, read: Read, documents: Sequence[Mapping[str, Any]], merged: Mapping[str, str]
     ) -> Applied:
-        connected = self._connected
-        if not documents and not deleted and not merged:
-            return Applied()
-        if source in ("Customer", "Item"):
-            kind = kinds.RECORD_KINDS[EntityType(source.lower())]
-            return applying.apply(
-                kind, connection, connected, documents, deleted, server_time=server_time, merged=merged
-            )
-        if source == "Invoice":
-            return drift.apply(connection, connected, documents, deleted, server_time=server_time)
-        return payments.apply(
-            connection, connected, TRANSACTION_TYPES[source], documents, deleted, server_time=server_time
-        )
+        what = (connection, self._connected)
+        if read.source == "Invoice":
+            return drift.apply(*what, documents, read.deleted, server_time=read.server_time)
+        if read.source in TRANSACTION_TYPES:
+            transaction_type = TRANSACTION_TYPES[read.source]
+            return payments.apply(*what, transaction_type, documents, read.deleted, server_time=read.server_time)
+        kind = kinds.RECORD_KINDS[EntityType(read.source.lower())]
+        return applying.apply(kind, *what, documents, read.deleted, server_time=read.server_time, merged=merged)
 
     def _complete(self, connection: Connection, entity: EntityType) -> Applied:
         """What is looked at at the end of each pull, although nothing was read about it."""
@@ -306,14 +276,13 @@ class _Pull:
             return payments.apply_waiting(connection, self._connected)
         return Applied()
 
-    def _merged(
-        self, entity: EntityType, documents: Sequence[Mapping[str, Any]], deleted: Sequence[Deleted]
-    ) -> _MergedCustomers:
+    def _merged(self, entity: EntityType, reads: Sequence[Read]) -> _MergedCustomers:
         """Which customers were merged into which, as their invoices tell; asked only where some became inactive."""
         if entity is not EntityType.CUSTOMER:
             return _MergedCustomers()
+        documents = [document for read in reads for document in read.documents]
         inactive = [str(document.get("Id")) for document in documents if document.get("Active") is False]
-        inactive += [tombstone.quickbooks_id for tombstone in deleted]
+        inactive += [tombstone.quickbooks_id for read in reads for tombstone in read.deleted]
         if not inactive:
             return _MergedCustomers()
         invoices_of = self._in_scope(lambda connection: kinds.invoices_of_inactive(connection, self._realm, inactive))
@@ -330,15 +299,13 @@ class _Pull:
                 found += page.documents
         return found
 
-    def _set_aside(
-        self, connection: Connection, entity: EntityType, source: str, unreadable: Sequence[Unreadable]
-    ) -> None:
-        for row in unreadable:
+    def _set_aside(self, connection: Connection, entity: EntityType, read: Read) -> None:
+        for row in read.unreadable:
             record_event(
                 connection,
                 self._realm,
                 "UNREADABLE",
-                f"QuickBooks does not give out a {source}, so it is not here: {row.fault}. Correct it there.",
+                f"QuickBooks does not give out a {read.source}, so it is not here: {row.fault}. Correct it there.",
                 severity="error",
                 entity_type=str(entity),
                 intuit_tid=row.fault.intuit_tid,
