@@ -47,6 +47,11 @@ class Transaction:
     content: Mapping[str, Any]
     remote_updated_at: datetime | None
 
+    @property
+    def key(self) -> tuple[TransactionType, str]:
+        """What no other document of the company has."""
+        return self.transaction_type, self.quickbooks_id
+
 
 @dataclass(frozen=True, slots=True)
 class Booking:

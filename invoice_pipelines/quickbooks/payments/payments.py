@@ -12,7 +12,7 @@ that are for it wait again (see `payments.sql`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -72,12 +72,63 @@ class _Change:
 
 @dataclass(slots=True)
 class _Books:
-    """What a chunk comes to: payments of ours with the transaction of each, and what waits or is not ours."""
+    """What a chunk comes to: payments of ours with the transaction of each, and what waits or is not ours.
 
+    `invoices` and `customers` are ours by their ids there; `may_come`: a mapping that is missing may be on its way.
+    """
+
+    connected: Connected
+    invoices: Mapping[str, UUID] = field(default_factory=dict)
+    customers: Mapping[str, UUID] = field(default_factory=dict)
+    on_record: set[str] = field(default_factory=set)
+    may_come: bool = False
     payments: list[Payment] = field(default_factory=list)
     changes: list[_Change] = field(default_factory=list)
     waiting: set[tuple[TransactionType, str]] = field(default_factory=set)
     unmapped: dict[str, list[str]] = field(default_factory=dict)
+    skipped: int = 0
+
+    def external_id(self, transaction: Transaction, booking: Booking) -> str:
+        """By which billing knows the payment."""
+        parts = (self.connected.realm_id, *transaction.key, booking.key)
+        return ":".join(part for part in parts if part)
+
+    def add(self, change: _Change, booking: Booking) -> None:
+        """Adds a booking, as far as it is ours."""
+        transaction = change.now
+        customer = transaction.content["customer"]
+        ours = {self.invoices[there]: amount for there, amount in booking.invoices.items() if there in self.invoices}
+        theirs = [there for there in booking.invoices if there not in self.invoices]
+        external_id = self.external_id(transaction, booking)
+        is_active = booking.status is PaymentStatus.ACTIVE
+        if is_active and theirs:
+            self.unmapped.setdefault(transaction.quickbooks_id, []).extend(theirs)
+            if self.may_come:
+                self.waiting.add(transaction.key)
+            else:
+                self.skipped += len(theirs)
+        concerns_us = bool(ours) or external_id in self.on_record
+        if not concerns_us and not booking.invoices and customer is not None:
+            concerns_us = customer in self.customers
+            if is_active and not concerns_us:
+                self.waiting.add(transaction.key)
+        if concerns_us:
+            self.changes.append(change)
+            self.payments.append(
+                Payment(
+                    SOURCE,
+                    booking.kind,
+                    booking.date,
+                    booking.currency or self.connected.company.home_currency,
+                    booking.amount,
+                    booking.status,
+                    external_id=external_id,
+                    customer_id=self.customers.get(customer),
+                    unapplied_amount=booking.unapplied,
+                    reference=booking.reference,
+                    allocations={} if booking.kind is PaymentKind.REFUND else ours,
+                )
+            )
 
 
 def apply(
@@ -232,76 +283,22 @@ def _book(
 ) -> Applied:
     """Settles invoices, keeps the transactions, and tells of what does not fit; a fixed number of statements."""
     realm = connected.realm_id
-    skipped = 0
-    books = _Books()
+    books = _Books(connected)
     if changes:
-        invoices, may_come = _mapped(
-            connection, realm, EntityType.INVOICE, {i for change in changes for i in invoices_of(change.now.content)}
-        )
-        customers, _ = _mapped(
-            connection, realm, EntityType.CUSTOMER, {c for change in changes if (c := change.now.content["customer"])}
-        )
+        of_invoices = {there for change in changes for there in invoices_of(change.now.content)}
+        of_customers = {there for change in changes if (there := change.now.content["customer"])}
+        books.invoices, books.may_come = _mapped(connection, realm, EntityType.INVOICE, of_invoices)
+        books.customers, _ = _mapped(connection, realm, EntityType.CUSTOMER, of_customers)
         found = [(change, booking) for change in changes for booking in bookings(change.now, change.before)]
-        on_record = known_payments(connection, SOURCE, [_external_id(realm, c.now, b) for c, b in found])
+        external_ids = [books.external_id(change.now, booking) for change, booking in found]
+        books.on_record = known_payments(connection, SOURCE, external_ids)
         for change, booking in found:
-            skipped += _add(books, connected, change, booking, invoices, customers, on_record, may_come)
+            books.add(change, booking)
         settled = settle(connection, books.payments, recorded_by=SOURCE)
         events += _anomalies(connection, settled.anomalies, books)
         _keep(connection, realm, changes, books, are_seen)
     record_events(connection, realm, events)
-    return Applied(waiting=len(books.waiting), skipped=skipped)
-
-
-def _add(
-    books: _Books,
-    connected: Connected,
-    change: _Change,
-    booking: Booking,
-    invoices: Mapping[str, UUID],
-    customers: Mapping[str, UUID],
-    on_record: set[str],
-    may_come: bool,
-) -> int:
-    """Adds a booking to the books, as far as it is ours; returns how many of its lines are not."""
-    transaction = change.now
-    customer = transaction.content["customer"]
-    ours = {invoices[there]: amount for there, amount in booking.invoices.items() if there in invoices}
-    theirs = [there for there in booking.invoices if there not in invoices]
-    external_id = _external_id(connected.realm_id, transaction, booking)
-    key = (transaction.transaction_type, transaction.quickbooks_id)
-    is_active = booking.status is PaymentStatus.ACTIVE
-    if is_active and theirs:
-        books.unmapped.setdefault(transaction.quickbooks_id, []).extend(theirs)
-        if may_come:
-            books.waiting.add(key)
-    concerns_us = bool(ours) or external_id in on_record
-    if not concerns_us and not booking.invoices and customer is not None:
-        concerns_us = customer in customers
-        if is_active and not concerns_us:
-            books.waiting.add(key)
-    if concerns_us:
-        books.changes.append(change)
-        books.payments.append(
-            Payment(
-                SOURCE,
-                booking.kind,
-                booking.date,
-                booking.currency or connected.company.home_currency,
-                booking.amount,
-                booking.status,
-                external_id=external_id,
-                customer_id=customers.get(customer),
-                unapplied_amount=booking.unapplied,
-                reference=booking.reference,
-                allocations={} if booking.kind is PaymentKind.REFUND else ours,
-            )
-        )
-    return 0 if may_come or not is_active else len(theirs)
-
-
-def _external_id(realm: str, transaction: Transaction, booking: Booking) -> str:
-    parts = (realm, transaction.transaction_type, transaction.quickbooks_id, booking.key)
-    return ":".join(part for part in parts if part)
+    return Applied(waiting=len(books.waiting), skipped=books.skipped)
 
 
 def _mapped(
@@ -317,14 +314,9 @@ def _mapped(
 
 def _keep(connection: Connection, realm: str, changes: Sequence[_Change], books: _Books, are_seen: bool) -> None:
     kept = [
-        {
-            "transaction_type": change.now.transaction_type,
-            "quickbooks_id": change.now.quickbooks_id,
-            "sync_token": change.now.sync_token,
-            "state": change.now.state,
-            "content": change.now.content,
-            "applied": (change.now.transaction_type, change.now.quickbooks_id) not in books.waiting,
-            "remote_updated_at": change.now.remote_updated_at,
+        asdict(change.now)
+        | {
+            "applied": change.now.key not in books.waiting,
             "unmapped": sorted(set(books.unmapped.get(change.now.quickbooks_id, ()))),
         }
         for change in changes
