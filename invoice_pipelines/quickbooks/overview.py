@@ -18,7 +18,7 @@ from invoice_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from invoice_pipelines.quickbooks.pull.pull import PullReport
-    from invoice_pipelines.quickbooks.push.report import PushReport
+    from invoice_pipelines.quickbooks.push.pushing import PushReport
 
 LONGEST_TABLE = 20
 """Rows of a table."""

@@ -21,7 +21,7 @@ from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.quickbooks.pull.pull import PullReport
 from invoice_pipelines.quickbooks.pull.pull import pull as read
 from invoice_pipelines.quickbooks.push.push import push as send
-from invoice_pipelines.quickbooks.push.report import PushReport
+from invoice_pipelines.quickbooks.push.pushing import PushReport
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.work import Progress, Run
 

@@ -29,8 +29,7 @@ from invoice_pipelines.quickbooks.events import record_event
 from invoice_pipelines.quickbooks.invoices import drift
 from invoice_pipelines.quickbooks.payments import payments
 from invoice_pipelines.quickbooks.pull import applying, kinds
-from invoice_pipelines.quickbooks.pull.quarantine import POISON
-from invoice_pipelines.quickbooks.pull.reading import SOURCES, Read, known_after, read_on
+from invoice_pipelines.quickbooks.pull.reading import POISON, SOURCES, Read, known_after, read_on
 from invoice_pipelines.quickbooks.pull.state import (
     Progress,
     PullState,

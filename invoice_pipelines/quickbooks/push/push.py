@@ -20,8 +20,7 @@ from invoice_pipelines.quickbooks.api.client import QuickBooks
 from invoice_pipelines.quickbooks.api.faults import Fault
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.invoices.chosen_items import find_accounts
-from invoice_pipelines.quickbooks.push.pushing import Pushing
-from invoice_pipelines.quickbooks.push.report import PushReport
+from invoice_pipelines.quickbooks.push.pushing import Pushing, PushReport
 from invoice_pipelines.quickbooks.push.sending import Sender
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings

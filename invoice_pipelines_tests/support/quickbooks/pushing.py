@@ -12,7 +12,7 @@ from uuid import UUID
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.quickbooks.push.push import push
-from invoice_pipelines.quickbooks.push.report import PushReport
+from invoice_pipelines.quickbooks.push.pushing import PushReport
 from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox

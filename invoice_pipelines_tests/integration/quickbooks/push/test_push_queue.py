@@ -16,7 +16,7 @@ from invoice_pipelines.quickbooks import pruning
 from invoice_pipelines.quickbooks.api.faults import QuickBooksError
 from invoice_pipelines.quickbooks.invoices.document import invoice_document
 from invoice_pipelines.quickbooks.pruning import prune_sent
-from invoice_pipelines.quickbooks.push.report import Pace
+from invoice_pipelines.quickbooks.push.pushing import Pace
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices, enqueue_backlog
 from invoice_pipelines.work import Progress, Succeeded, cancel_job, claim, claim_entries, finish
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault
