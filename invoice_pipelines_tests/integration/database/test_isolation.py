@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.roles import APP, BOOKS, OVERVIEW, OWNER, RECORDER
+from invoice_pipelines.database.roles import APP, BOOKS, OVERVIEW, RECORDER
 from invoice_pipelines_tests.conftest import fresh_database
 from invoice_pipelines_tests.integration.database.catalogue import (
     NOT_OF_A_DOMAIN,
@@ -346,18 +346,6 @@ def test_outside_of_a_scope_every_access_is_an_error(prepared: Prepared) -> None
                 assert connection.execute(text(f"select count(*) from {table.name}")).scalar() == 1
 
 
-def test_the_application_cannot_become_another_role(prepared: Prepared) -> None:
-    with prepared.app.connect() as connection:
-        for role in (OWNER, OVERVIEW):
-            member = connection.execute(text("select pg_has_role(:app, :role, 'member')"), {"app": APP, "role": role})
-            assert member.scalar() is False, role
-        roles = connection.execute(
-            text("select rolname from pg_roles where rolname = any(:ours) and (rolsuper or rolbypassrls)"),
-            {"ours": [APP, OWNER, OVERVIEW]},
-        )
-        assert roles.all() == []
-
-
 def test_every_view_shows_what_its_caller_may_see(prepared: Prepared) -> None:
     with prepared.superuser.connect() as connection:
         views = connection.execute(
@@ -382,22 +370,6 @@ def test_every_view_shows_what_its_caller_may_see(prepared: Prepared) -> None:
                 assert {row["organization_id"] for row in rows} <= {prepared.a}, view.name
             with prepared.app.connect() as connection, pytest.raises(DBAPIError):
                 connection.execute(text(f"select * from {view.name}"))
-
-
-def test_functions_across_organizations_belong_to_a_role_without_login_and_not_to_everybody(
-    prepared: Prepared,
-) -> None:
-    with prepared.superuser.connect() as connection:
-        functions = security_definer_functions(connection)
-        can_login = connection.execute(text("select rolcanlogin from pg_roles where rolname = :r"), {"r": OVERVIEW})
-        assert can_login.scalar_one() is False
-    # Those of the books keep to the organization in scope: row-level security is forced on their owner.
-    across = [function for function in functions if function.returned != "trigger" and function.owner != BOOKS]
-    assert len(across) >= 5
-    for function in across:
-        assert function.owner == OVERVIEW, function.name
-        assert not function.is_public, function.name
-        assert function.grantees == [APP], function.name
 
 
 def test_functions_across_organizations_return_no_business_data(prepared: Prepared) -> None:

@@ -24,18 +24,6 @@ def test_two_processes_at_once_both_end_well(empty_database):
     assert outputs[0][0] == outputs[1][0] != b""
 
 
-def test_the_application_role_is_neither_superuser_nor_owner_nor_free_of_row_security(shared_database):
-    with shared_database.engine.connect() as connection:
-        role = connection.execute(
-            text("select rolname, rolsuper, rolbypassrls from pg_roles where rolname = current_user")
-        ).one()
-        owned = connection.execute(
-            text("select count(*) from pg_class where relowner = current_user::regrole")
-        ).scalar_one()
-    assert tuple(role) == ("invoice_pipelines_app", False, False)
-    assert owned == 0
-
-
 @pytest.mark.direct
 def test_a_superuser_login_works_as_the_application_role(shared_database):
     engine = create_app_engine(shared_database.owner_url)

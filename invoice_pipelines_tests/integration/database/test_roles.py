@@ -148,6 +148,26 @@ def test_only_the_owner_can_create_anything(up_again: Engine) -> None:
         assert inherited_roles(connection, APP) == []
 
 
+def test_no_role_of_ours_goes_around_row_security_and_the_application_owns_nothing(
+    shared_database: TestDatabase,
+) -> None:
+    with shared_database.engine.connect() as connection:
+        roles = connection.execute(
+            text(
+                """select rolname, rolcanlogin, rolsuper or rolbypassrls as is_free,
+                          pg_has_role(:app, oid, 'member') as is_of_app,
+                          exists (select from pg_class where relowner = r.oid) as owns
+                   from pg_roles r where rolname = any(:ours)"""
+            ),
+            {"app": APP, "ours": [APP, OWNER, OVERVIEW, RECORDER, BOOKS]},
+        ).all()
+        assert connection.execute(text("select current_user")).scalar_one() == APP
+    assert len(roles) == 5
+    assert not any(role.is_free for role in roles)
+    assert [role.rolname for role in roles if role.is_of_app or role.rolcanlogin] == [APP]
+    assert [role.rolname for role in roles if role.owns] == [OWNER]
+
+
 def test_the_owner_reads_no_records(database: TestDatabase, make_organization) -> None:
     make_organization("acme")
     with database.superuser.connect() as connection:

@@ -14,10 +14,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from invoice_pipelines.billing.processing import process_jobs
 from invoice_pipelines.database import SessionLimits, create_app_engine, create_login_engine, libpq_url
-from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.embedded import SUPERUSER, EmbeddedServer
 from invoice_pipelines.database.errors import explain, holders_of, sqlstate
-from invoice_pipelines.organizations import list_organizations
-from invoice_pipelines.work import create_job, drain, get_job
+from invoice_pipelines.work import drain
 from invoice_pipelines_tests.conftest import open_organization
 from invoice_pipelines_tests.integration.billing.conftest import open_desk as open_sales_desk
 from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
@@ -31,17 +30,25 @@ IMPATIENT = SessionLimits(lock=0.4, idle_transaction=0.4, connect=1)
 
 
 @pytest.fixture
-def impatient(database) -> Iterator:
+def work_desks(shared_database) -> tuple[WorkDesk, WorkDesk]:
+    """Two organizations with a place for effects."""
+    with shared_database.superuser.begin() as connection:
+        connection.exec_driver_sql(EFFECTS)
+    return open_organization(shared_database, WorkDesk), open_organization(shared_database, WorkDesk)
+
+
+@pytest.fixture
+def impatient(shared_database) -> Iterator:
     """The application's engine with a short patience. Its login may not see how long others have been at it."""
-    engine = create_app_engine(database.app_url, limits=IMPATIENT)
+    engine = create_app_engine(shared_database.app_url, limits=IMPATIENT)
     yield engine
     engine.dispose()
 
 
 @contextmanager
-def left_open(database, statement: str) -> Iterator[psycopg.Connection]:
+def left_open(desk, statement: str) -> Iterator[psycopg.Connection]:
     """An operator's psql in which somebody began a transaction and went home."""
-    with psycopg.connect(libpq_url(database.owner_url), application_name="psql of anna") as session:
+    with psycopg.connect(libpq_url(desk.url.set(username=SUPERUSER)), application_name="psql of anna") as session:
         session.execute(statement)
         yield session
         session.rollback()
@@ -53,58 +60,50 @@ def holding(organization_id) -> str:
 
 def change_the_organization(connection, chunk):
     """A handler whose work needs a row that somebody may hold."""
-    connection.execute(text("update organizations.organization set name = name where removed_at is null"))
+    connection.execute(text("update organizations.organization set name = name"))
     return leave_effects(connection, chunk)
 
 
-def test_a_worker_puts_off_what_somebody_holds_says_who_and_does_it_later(database, impatient):
-    with database.superuser.begin() as connection:
-        connection.exec_driver_sql(EFFECTS)
-    held, other = open_organization(database, WorkDesk), open_organization(database, WorkDesk)
-    jobs = []
-    for desk in (held, other):
-        with desk.scope() as connection:
-            jobs.append(create_job(connection, KIND, ["a", "b", "c"], created_by="anna"))
+def test_a_worker_puts_off_what_somebody_holds_says_who_and_does_it_later(work_desks, impatient):
+    held, other = work_desks
+    job_id, _ = held.make("a", "b", "c"), other.make("a", "b", "c")
 
-    with left_open(database, holding(held.organization_id)) as session:
+    def work(desk):
+        return drain(impatient, desk.organization_id, KIND, change_the_organization)
+
+    with left_open(held, holding(held.organization_id)) as session:
         begun = time.monotonic()
         with pytest.raises(OperationalError) as refused:
-            drain(impatient, held.organization_id, KIND, change_the_organization)
+            work(held)
         assert time.monotonic() - begun < 3
-        assert (sqlstate(refused.value), [holder.pid for holder in holders_of(refused.value)]) == (
-            "55P03",
-            [session.info.backend_pid],
-        )
+        assert sqlstate(refused.value) == "55P03"
+        assert [holder.pid for holder in holders_of(refused.value)] == [session.info.backend_pid]
         assert f"held by process {session.info.backend_pid} ('psql of anna', user postgres)." in explain(refused.value)
-        assert drain(impatient, other.organization_id, KIND, change_the_organization).succeeded == 3
+        assert work(other).succeeded == 3
 
         rows = held.rows(
             "select status, attempts, error_code, error_message, available_at > now() from work.batch_item"
         )
         assert [row[:3] + row[4:] for row in rows] == [("pending", 0, "LOCK_TIMEOUT", True)] * 3
         assert f"process {session.info.backend_pid}" in rows[0].error_message
-        with held.scope() as connection:
-            assert str(get_job(connection, jobs[0]).status) == "processing"
+        assert str(held.job(job_id).status) == "processing"
 
-    assert drain(impatient, held.organization_id, KIND, change_the_organization).done == 0  # it waits a minute
+    assert work(held).done == 0  # it waits a minute
     held.let_pauses_pass()
-    assert drain(impatient, held.organization_id, KIND, change_the_organization).succeeded == 3
+    assert work(held).succeeded == 3
     assert held.effects() == ["a", "b", "c"]
 
 
-def test_items_behind_one_that_somebody_holds_are_given_back(database, impatient):
-    with database.superuser.begin() as connection:
-        connection.exec_driver_sql(EFFECTS)
-    desk = open_organization(database, WorkDesk)
-    with desk.scope() as connection:
-        create_job(connection, KIND, ["a", "b", "c"], created_by="anna")
+def test_items_behind_one_that_somebody_holds_are_given_back(work_desks, impatient):
+    desk = work_desks[0]
+    desk.make("a", "b", "c")
 
     def one_after_the_other(connection, chunk):
         if len(chunk.items) > 1:
             raise ValueError("one of them is at fault")
         return (change_the_organization if chunk.items[0].subject_id == "b" else leave_effects)(connection, chunk)
 
-    with left_open(database, holding(desk.organization_id)), pytest.raises(OperationalError):
+    with left_open(desk, holding(desk.organization_id)), pytest.raises(OperationalError):
         drain(impatient, desk.organization_id, KIND, one_after_the_other)
     states = desk.rows("select subject_id, status, attempts, error_code, claim_alone from work.batch_item order by id")
     assert [tuple(state) for state in states] == [
@@ -112,35 +111,32 @@ def test_items_behind_one_that_somebody_holds_are_given_back(database, impatient
         ("b", "pending", 0, "LOCK_TIMEOUT", False),
         ("c", "pending", 0, None, False),
     ]
-    assert drain(impatient, desk.organization_id, KIND, leave_effects).succeeded == 1
+    assert desk.run().succeeded == 1
 
 
-def test_a_job_that_somebody_holds_stops_its_worker_for_a_moment_only(database, impatient):
+def test_a_job_that_somebody_holds_stops_its_worker_for_a_moment_only(work_desks, impatient):
     """As after `update batch_job_queue ...` in an open transaction: then not even the outcomes can be written."""
-    with database.superuser.begin() as connection:
-        connection.exec_driver_sql(EFFECTS)
-    desk = open_organization(database, WorkDesk)
-    with desk.scope() as connection:
-        job_id = create_job(connection, KIND, ["a", "b"], created_by="anna")
-    with left_open(database, f"update work.batch_job set kind = kind where id = '{job_id}'"):
+    desk = work_desks[0]
+    job_id = desk.make("a", "b")
+    with left_open(desk, f"update work.batch_job set kind = kind where id = '{job_id}'"):
         begun = time.monotonic()
         with pytest.raises(OperationalError):
             drain(impatient, desk.organization_id, KIND, leave_effects)
         assert time.monotonic() - begun < 5
     desk.let_leases_expire()
-    assert drain(impatient, desk.organization_id, KIND, leave_effects).succeeded == 2
+    assert desk.run().succeeded == 2
     assert desk.effects() == ["a", "b"]
 
 
-def test_issuing_gives_up_says_who_is_in_the_way_and_leaves_the_job_open(database, impatient, tmp_path):
-    held, other = open_sales_desk(database), open_sales_desk(database)
+def test_issuing_gives_up_says_who_is_in_the_way_and_leaves_the_job_open(shared_database, impatient, tmp_path):
+    held, other = open_sales_desk(shared_database), open_sales_desk(shared_database)
     held.issue()  # so that there is a counter to hold
-    slugs = {found.id: found.slug for found in list_organizations(database.engine)}
+    slug = held.value("select slug from organizations.organization")
     job_id = held.ask([held.order(), held.order()])
-    terminal = Terminal(tmp_path, libpq_url(database.owner_url))
+    terminal = Terminal(tmp_path, libpq_url(shared_database.owner_url))
     terminal.environment["INVOICE_PIPELINES_DATABASE_LOCK_TIMEOUT_SECONDS"] = "0.4"
     counter = f"select from billing.invoice_counter where organization_id = '{held.organization_id}' for update"
-    with left_open(database, counter) as session:
+    with left_open(held, counter) as session:
         begun = time.monotonic()
         with pytest.raises(OperationalError) as refused:
             process_jobs(impatient, held.organization_id)
@@ -151,7 +147,7 @@ def test_issuing_gives_up_says_who_is_in_the_way_and_leaves_the_job_open(databas
         assert other.one(other.order()).status == "succeeded"
 
         # A login that may see other sessions is told more.
-        told = terminal.run("batch", "run", str(job_id), "--organization", slugs[held.organization_id])
+        told = terminal.run("batch", "run", str(job_id), "--organization", slug)
         assert told.returncode == 2
         assert "'psql of anna', user postgres, idle in transaction, in a transaction since 20" in told.stderr
         assert f"pg_terminate_backend({session.info.backend_pid})" in told.stderr
@@ -162,7 +158,7 @@ def test_issuing_gives_up_says_who_is_in_the_way_and_leaves_the_job_open(databas
 def test_a_transaction_of_ours_that_stands_still_is_ended(impatient):
     with impatient.connect() as connection:
         connection.execute(text("select 1"))
-        time.sleep(0.8)
+        time.sleep(0.6)
         with pytest.raises(DBAPIError) as ended:
             connection.execute(text("select 1"))
     assert "stood idle for too long" in explain(ended.value)
@@ -218,8 +214,8 @@ def test_with_all_connections_taken_commands_say_so_and_the_server_counts_as_run
         server.release()
 
 
-def test_a_session_that_an_administrator_ended_says_so(database, impatient):
-    with impatient.connect() as connection, database.superuser.begin() as administrator:
+def test_a_session_that_an_administrator_ended_says_so(shared_database, impatient):
+    with impatient.connect() as connection, shared_database.superuser.begin() as administrator:
         process = connection.execute(text("select pg_backend_pid()")).scalar_one()
         administrator.execute(text("select pg_terminate_backend(:process)"), {"process": process})
         with pytest.raises(DBAPIError) as ended:

@@ -1,10 +1,9 @@
 """The registry: what is accepted, what is refused and with which words."""
 
-import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from uuid import uuid4
 
-from invoice_pipelines.database import organization_scope
+import pytest
+
 from invoice_pipelines.organizations import (
     Address,
     NumberFormat,
@@ -18,15 +17,20 @@ from invoice_pipelines.organizations import (
     restore_organization,
 )
 
+VALUES = {"name": "Acme GmbH", "country_code": "DE", "time_zone": "Europe/Berlin", "currency": "EUR"}
 
-def test_an_added_organization_is_found_with_its_settings(database):
-    add_organization(
-        database.engine, "nordwind", "Nordwind GmbH", country_code="DE", time_zone="Europe/Berlin", currency="EUR"
-    )
-    found = find_organization(database.engine, "nordwind")
-    assert found.name == "Nordwind GmbH"
-    assert str(found.time_zone) == "Europe/Berlin"
-    assert found.settings.invoice_number.pattern == "INV-{year}-{number:06}"
+
+@pytest.fixture
+def engine(shared_database):
+    return shared_database.engine
+
+
+@pytest.fixture
+def acme(engine) -> str:
+    """The slug of an organization."""
+    slug = f"acme-{uuid4()}"
+    add_organization(engine, slug, **VALUES)
+    return slug
 
 
 @pytest.mark.parametrize(
@@ -39,51 +43,38 @@ def test_an_added_organization_is_found_with_its_settings(database):
         ("currency", "euro"),
     ],
 )
-def test_a_wrong_value_is_refused_and_named(database, field, value):
-    values = {"slug": "ok", "country_code": "DE", "time_zone": "Europe/Berlin", "currency": "EUR", field: value}
+def test_a_wrong_value_is_refused_and_named(engine, field, value):
     with pytest.raises(OrganizationError, match=field):
-        add_organization(database.engine, values.pop("slug"), "Name", **values)
+        add_organization(engine, **({"slug": "ok"} | VALUES | {field: value}))
 
 
-def test_a_slug_is_given_once(database, make_organization):
-    make_organization("acme")
+def test_a_slug_is_given_once(engine, acme):
     with pytest.raises(OrganizationError, match="exists already"):
-        make_organization("acme")
+        add_organization(engine, acme, **VALUES)
 
 
-def test_a_removed_organization_leaves_the_list_but_keeps_its_row_and_can_come_back(database, make_organization):
-    make_organization("acme")
-    remove_organization(database.engine, "acme")
-    assert list_organizations(database.engine) == []
-    assert [o.slug for o in list_organizations(database.engine, with_removed=True)] == ["acme"]
-    with pytest.raises(OrganizationError, match="no organization 'acme'"):
-        find_organization(database.engine, "acme")
-    restore_organization(database.engine, "acme")
-    assert find_organization(database.engine, "acme").slug == "acme"
+def test_a_removed_organization_leaves_the_list_but_keeps_its_row_and_can_come_back(engine, acme):
+    remove_organization(engine, acme)
+    assert acme not in [known.slug for known in list_organizations(engine)]
+    assert acme in [known.slug for known in list_organizations(engine, with_removed=True)]
+    with pytest.raises(OrganizationError, match=f"no organization '{acme}'"):
+        find_organization(engine, acme)
+    restore_organization(engine, acme)
+    assert find_organization(engine, acme).slug == acme
 
 
-def test_without_a_scope_no_tenant_table_can_be_read(database, make_organization):
-    make_organization("acme")
-    with pytest.raises(DBAPIError, match=r"app\.organization_id|type uuid"), database.engine.begin() as connection:
-        connection.execute(text("select * from organizations.organization"))
-
-
-def test_a_scope_sees_its_own_organization_only(database, make_organization):
-    acme = make_organization("acme")
-    make_organization("globex")
-    with organization_scope(database.engine, acme) as connection:
-        assert connection.execute(text("select slug from organizations.organization")).scalars().all() == ["acme"]
-
-
-def test_address_and_numbering_are_kept_and_can_be_changed(database):
+def test_address_and_numbering_are_kept_and_can_be_changed(engine, acme):
+    usual = find_organization(engine, acme)
+    assert (usual.name, str(usual.time_zone)) == ("Acme GmbH", "Europe/Berlin")
+    assert usual.settings.invoice_number.pattern == "INV-{year}-{number:06}"
     settings = OrganizationSettings(language="de", credit_note_number=NumberFormat(pattern="GS-{year}-{number:04}"))
-    values = {"country_code": "DE", "time_zone": "Europe/Berlin", "currency": "EUR", "vat_id": "DE1"}
     address = Address(street="Weg 1", city="Ulm", post_code="89073")
-    add_organization(database.engine, "acme", "Acme GmbH", **values, address=address, settings=settings)
-    found = find_organization(database.engine, "acme")
+    other = f"other-{uuid4()}"
+    add_organization(engine, other, **VALUES, vat_id="DE1", address=address, settings=settings)
+    found = find_organization(engine, other)
     assert (found.address, found.settings) == (address, settings)
-    changed = change_organization(database.engine, "acme", name="Acme SE", address=Address(city="Köln"), vat_id=None)
-    assert changed == find_organization(database.engine, "acme")
+    changed = change_organization(engine, other, name="Acme SE", address=Address(city="Köln"), vat_id=None)
+    assert changed == find_organization(engine, other)
     assert (changed.name, changed.vat_id, changed.address) == ("Acme SE", None, Address(city="Köln"))
     assert (changed.id, changed.currency, changed.settings) == (found.id, found.currency, settings)
 
@@ -98,10 +89,9 @@ def test_address_and_numbering_are_kept_and_can_be_changed(database):
         ({"settings": {"invoice_number": {"pattern": "X"}}}, "must contain"),
     ],
 )
-def test_a_wrong_change_is_refused_and_named(database, make_organization, changes, words):
-    make_organization("acme")
-    before = find_organization(database.engine, "acme")
+def test_a_wrong_change_is_refused_and_named(engine, acme, changes, words):
+    before = find_organization(engine, acme)
     with pytest.raises(OrganizationError, match=words) as refused:
-        change_organization(database.engine, "acme", **changes)
+        change_organization(engine, acme, **changes)
     assert "Value error" not in str(refused.value)
-    assert find_organization(database.engine, "acme") == before
+    assert find_organization(engine, acme) == before

@@ -124,8 +124,8 @@ def test_postgresql_prints_every_accepted_pattern_and_no_number_twice(numbers, p
 
 
 @pytest.fixture
-def numbers(database):
-    with database.engine.connect() as connection:
+def numbers(shared_database):
+    with shared_database.engine.connect() as connection:
         yield lambda pattern, day, number: connection.execute(
             text("select (billing.format_number(:pattern, :day, :number)).printed"),
             {"pattern": pattern, "day": day, "number": number},
