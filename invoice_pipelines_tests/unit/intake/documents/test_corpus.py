@@ -84,6 +84,7 @@ def test_both_syntaxes_of_one_invoice_read_alike() -> None:
     assert compared == 40
 
 
+@pytest.mark.slow
 def test_another_reader_finds_the_same_core_fields(readings: list[tuple[dict[str, Any], Reading]]) -> None:
     """factur-x 7.8 as a peer, on all documents in the syntaxes that it can read."""
     facturx = pytest.importorskip("facturx")

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import zlib
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -41,16 +40,9 @@ def _error(data: bytes, limits: Limits | None = None) -> ReadingError:
     return error.value
 
 
-@cache
-def _packed_blanks(size: int) -> bytes:
-    packer = zlib.compressobj(1)
-    blanks = b" " * (1 << 24)
-    return b"".join(packer.compress(blanks) for _ in range(size >> 24)) + packer.flush()
-
-
-def _bomb(names: list[str], filters: int = 1, name: str = "factur-x.xml", size: int = 1 << 29) -> bytes:
+def _bomb(names: list[str], filters: int = 1, name: str = "factur-x.xml", size: int = 1 << 30) -> bytes:
     """A PDF of a few megabytes with an attachment of `size` bytes; each further filter packs it once more."""
-    data = _packed_blanks(size)
+    data = samples.packed(b" ", size >> 20)
     for _ in range(filters - 1):
         data = zlib.compress(data)
     stream = EncodedStreamObject()

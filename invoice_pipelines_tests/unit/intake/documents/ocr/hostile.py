@@ -67,7 +67,7 @@ def pdf_page(
 
 def pdf_with_bomb(kind: str, width: int, height: int) -> bytes:
     """A page with a picture of so many grey pixels, packed to a thousandth."""
-    pixels = _packed_white(width * height)
+    pixels = samples.packed(b"\xff", (width * height >> 20) + 1)
     head = b"/Width %d/Height %d/BitsPerComponent 8/ColorSpace/DeviceGray" % (width, height)
     bomb = stream(b"/Type/XObject/Subtype/Image" + head + b"/Filter/FlateDecode", pixels)
     place = b"q 500 0 0 500 50 50 cm /I Do Q"
@@ -83,13 +83,6 @@ def pdf_with_bomb(kind: str, width: int, height: int) -> bytes:
     return pdf_page(inline + pixels + b"\nEI Q")
 
 
-@cache
-def _packed_white(size: int) -> bytes:
-    packer = zlib.compressobj(9)
-    white = b"\xff" * (1 << 20)
-    return b"".join(packer.compress(white) for _ in range(size >> 20)) + packer.compress(white) + packer.flush()
-
-
 def png_bomb(width: int, height: int) -> bytes:
     """A PNG of so many grey pixels, packed."""
 
@@ -97,7 +90,7 @@ def png_bomb(width: int, height: int) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    data = _packed_white(min(width * height, 1 << 28))
+    data = samples.packed(b"\xff", (min(width * height, 1 << 28) >> 20) + 1)
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 

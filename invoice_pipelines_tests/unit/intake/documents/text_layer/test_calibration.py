@@ -115,7 +115,7 @@ def misread(made: Made, seed: int) -> Made:
 
 def test_a_misread_digit_makes_no_sure_total_wrong() -> None:
     wrong = []
-    for seed in range(60):
+    for seed in range(40):
         for made in (receipt(seed), receipt(seed + 1000), invoice("fr", seed), invoice("en", seed)):
             reading = read(misread(made, seed))
             total = reading.provenance.get("gross_amount") if reading else None

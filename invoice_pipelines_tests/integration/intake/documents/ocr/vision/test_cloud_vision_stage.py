@@ -52,11 +52,12 @@ def one_word(image: Image.Image) -> RecognizedPage:
     return RecognizedPage((RecognizedWord("Anlage", (100, 100, 300, 140), 0.9),), image.width, image.height)
 
 
-def scan(pages: list[Image.Image]) -> bytes:
+def scan(pages: list[Image.Image], size: tuple[int, int] = (149, 210)) -> bytes:
+    """Small pages, unless told otherwise: what is sent is drawn and packed for each."""
     buffer = io.BytesIO()
-    canvas = Canvas(buffer, pagesize=A4, invariant=1)
+    canvas = Canvas(buffer, pagesize=size, invariant=1)
     for page in pages:
-        canvas.drawImage(ImageReader(page), 0, 0, *A4)
+        canvas.drawImage(ImageReader(page), 0, 0, *size)
         canvas.showPage()
     canvas.save()
     return buffer.getvalue()
@@ -99,7 +100,7 @@ def test_a_scan_becomes_an_invoice_and_its_price_is_kept(desk: Desk, vision: Cal
     sandbox = vision(text_layer)
     with pypdfium2.PdfDocument(PAPER.read_bytes()) as document:
         picture = document[0].render(scale=150 / 72, grayscale=True).to_pil()
-    desk.upload(scan([picture]), "scan.pdf")
+    desk.upload(scan([picture], A4), "scan.pdf")
     report = parse_uploads(desk.intake(ocr=spec_for(sandbox)))
     (row,) = desk.rows("select status, source, invoice_number, gross_amount, raw_json from intake.received_invoice")
     assert (row.status, row.source, row.invoice_number, row.gross_amount) == (
