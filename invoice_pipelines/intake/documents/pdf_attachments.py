@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TypeVar
 
 import pypdf
 from pypdf import PasswordType
@@ -20,6 +21,8 @@ from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject, PdfObje
 
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.limits import Limits
+
+Kind = TypeVar("Kind")
 
 # pypdf remarks on every oddity it works around; what matters for the invoice is said in warnings and errors.
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
@@ -143,21 +146,18 @@ def bounded(size: int) -> AbstractContextManager[object]:
 
 
 def _refuse_pages(catalog: DictionaryObject, limits: Limits) -> None:
-    pages = _resolved(catalog.get("/Pages"))
-    count = _resolved(pages.get("/Count")) if isinstance(pages, DictionaryObject) else None
-    if isinstance(count, int) and count > limits.pdf_pages:
+    count = _entry(_entry(catalog, "/Pages", DictionaryObject), "/Count", int)
+    if count is not None and count > limits.pdf_pages:
         raise ReadingError("PDF_TOO_MANY_PAGES", f"The PDF has {count:,} pages; at most {limits.pdf_pages:,} are read.")
 
 
 def _file_specifications(catalog: DictionaryObject) -> Iterator[Attachment]:
     """From the name tree of embedded files, and from the associated files (PDF/A-3) of the document."""
-    names = _resolved(catalog.get("/Names"))
-    if isinstance(names, DictionaryObject):
+    names = _entry(catalog, "/Names", DictionaryObject)
+    if names is not None:
         yield from _name_tree(names.get("/EmbeddedFiles"))
-    associated = _resolved(catalog.get("/AF"))
-    if isinstance(associated, ArrayObject):
-        for item in associated:
-            yield from _attachment(item, "")
+    for item in _entry(catalog, "/AF", ArrayObject) or ():
+        yield from _attachment(item, "")
 
 
 def _name_tree(root: PdfObject | None) -> Iterator[Attachment]:
@@ -171,15 +171,10 @@ def _name_tree(root: PdfObject | None) -> Iterator[Attachment]:
                 continue
             seen.add(key)
         node = _resolved(node)
-        if not isinstance(node, DictionaryObject):
-            continue
-        names = _resolved(node.get("/Names"))
-        if isinstance(names, ArrayObject):
-            for position in range(0, len(names) - 1, 2):
-                yield from _attachment(names[position + 1], str(names[position]))
-        kids = _resolved(node.get("/Kids"))
-        if isinstance(kids, ArrayObject):
-            waiting.extend(reversed(kids))
+        names = _entry(node, "/Names", ArrayObject) or ()
+        for position in range(0, len(names) - 1, 2):
+            yield from _attachment(names[position + 1], str(names[position]))
+        waiting.extend(reversed(_entry(node, "/Kids", ArrayObject) or ()))
 
 
 def _attachment(specification: PdfObject | None, key: str) -> Iterator[Attachment]:
@@ -187,9 +182,9 @@ def _attachment(specification: PdfObject | None, key: str) -> Iterator[Attachmen
     if not isinstance(specification, DictionaryObject):
         return
     name = str(_resolved(specification.get("/UF")) or _resolved(specification.get("/F")) or key)
-    embedded = _resolved(specification.get("/EF"))
-    streams = [_resolved(embedded.get(key)) for key in ("/UF", "/F")] if isinstance(embedded, DictionaryObject) else []
-    stream = next((stream for stream in streams if isinstance(stream, StreamObject)), None)
+    embedded = _entry(specification, "/EF", DictionaryObject)
+    streams = (_entry(embedded, key, StreamObject) for key in ("/UF", "/F"))
+    stream = next((stream for stream in streams if stream is not None), None)
     yield Attachment(name, str(stream.get("/Subtype", "")) if stream is not None else "", stream)
 
 
@@ -200,8 +195,8 @@ def _preference(attachment: Attachment) -> tuple[int, int]:
 
 
 def _declared_type(catalog: DictionaryObject) -> str | None:
-    metadata = _resolved(catalog.get("/Metadata"))
-    if not isinstance(metadata, StreamObject):
+    metadata = _entry(catalog, "/Metadata", StreamObject)
+    if metadata is None:
         return None
     try:
         content = metadata.get_data()
@@ -215,6 +210,12 @@ def _declared_type(catalog: DictionaryObject) -> str | None:
 
 def _resolved(item: PdfObject | None) -> PdfObject | None:
     return item.get_object() if item is not None else None
+
+
+def _entry(parent: PdfObject | None, key: str, kind: type[Kind]) -> Kind | None:
+    """What a dictionary has under a key, if both are of the right kind."""
+    found = _resolved(parent.get(key)) if isinstance(parent, DictionaryObject) else None
+    return found if isinstance(found, kind) else None
 
 
 def _encrypted() -> ReadingError:

@@ -57,7 +57,7 @@ def test_the_cost_grows_with_the_number_of_pages_and_no_faster() -> None:
         find_fields(pages)
         return time.process_time() - start
 
-    assert seconds(20) / 20 < 3 * min(seconds(4), seconds(4)) / 4
+    assert seconds(12) / 12 < 3 * min(seconds(3), seconds(3)) / 3
 
 
 def test_a_page_made_to_be_slow_is_not() -> None:
