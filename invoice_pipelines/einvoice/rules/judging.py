@@ -23,7 +23,7 @@ from invoice_pipelines.einvoice.rules.schematron import (
 )
 from invoice_pipelines.einvoice.rules.severities import severity_of
 from invoice_pipelines.einvoice.rules.verdict import Rule, Severity, Violation, ViolationClass
-from invoice_pipelines.einvoice.rules.xml_document import Syntax, XmlDocument, parse
+from invoice_pipelines.einvoice.rules.xml_document import Root, XmlDocument, parse
 
 _NATIONAL = frozenset((RuleSet.XRECHNUNG_UBL, RuleSet.XRECHNUNG_CII))
 _WITH_PEPPOL = _NATIONAL | {RuleSet.PEPPOL}  # the sheets of XRechnung have the rules of Peppol in them
@@ -93,7 +93,7 @@ def _compile_rules(document: XmlDocument, rules_directory: Path | None) -> None:
 
 def business_rule_violations(document: XmlDocument, rules_directory: Path | None) -> tuple[Violation, ...]:
     """As `business_rules`, for a document that is parsed already."""
-    if document.syntax is None:
+    if document.root is None:
         return ()
     violations = []
     sheets = {rule_set: sheet_for(rule_set, rules_directory) for rule_set in rule_sets_for(document)}
@@ -114,7 +114,7 @@ def business_rule_violations(document: XmlDocument, rules_directory: Path | None
         except SheetError as error:
             violations.append(_STOPPED.broken(rules=str(rule_set), why=(str(error), error.message_de)))
             continue
-        violations.extend(_violation(finding, document, document.syntax) for finding in findings)
+        violations.extend(_violation(finding, document, document.root) for finding in findings)
     return tuple(violations)
 
 
@@ -130,10 +130,10 @@ def _business_rules_version(document: XmlDocument, rules_directory: Path | None)
     return tuple(versions)
 
 
-def _violation(finding: Finding, document: XmlDocument, syntax: Syntax) -> Violation:
+def _violation(finding: Finding, document: XmlDocument, root: Root) -> Violation:
     return Violation(
         rule=finding.rule,
-        severity=severity_of(finding.rule, finding.flag, document.usage, syntax),
+        severity=severity_of(finding.rule, finding.flag, document.usage, root),
         violation_class=ViolationClass.BUSINESS_RULE,
         message=finding.text,
         message_de=german_message(finding.rule, finding.text) or finding.text,

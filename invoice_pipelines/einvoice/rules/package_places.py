@@ -8,7 +8,7 @@ import re
 
 from lxml import etree
 
-from invoice_pipelines.einvoice.rules.xml_document import CII_INVOICE, UBL_CREDIT_NOTE
+from invoice_pipelines.einvoice.rules.xml_document import Root
 from invoice_pipelines.einvoice.syntaxes import cii
 
 _SELLER = "ram:ApplicableHeaderTradeAgreement/ram:SellerTradeParty"
@@ -193,14 +193,14 @@ def place(root: etree._Element, element: str | None) -> str | None:
         name = etree.QName(element)
         return f"//{_named(name.localname, name.namespace or '', root)}"
     line, path = _apart(element)
-    if root.tag == CII_INVOICE:
+    if root.tag == Root.CII:
         steps = _in_cii(f"cac:InvoiceLine{path}" if line else path, line)
         if _TRADE.match(steps):
             steps = f"rsm:SupplyChainTradeTransaction/{steps}"
         is_absolute = steps.startswith("rsm:")
     else:
         steps = f"cac:InvoiceLine{line}{path}" if line else path
-        if root.tag == UBL_CREDIT_NOTE:
+        if root.tag == Root.UBL_CREDIT_NOTE:
             for of_invoice, of_credit_note in _IN_CREDIT_NOTES.items():
                 steps = steps.replace(of_invoice, of_credit_note)
         is_absolute = re.split(r"[/\[]", steps)[0].rpartition(":")[2] in _UBL_HEADER

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from invoice_pipelines.einvoice.rules.schema import bundled_file
-from invoice_pipelines.einvoice.rules.xml_document import Syntax, Usage, XmlDocument
+from invoice_pipelines.einvoice.rules.xml_document import Root, Usage, XmlDocument
 from invoice_pipelines.settings import SettingsError
 
 
@@ -67,9 +67,9 @@ class Sheet:
 
 def rule_sets_for(document: XmlDocument) -> tuple[RuleSet, ...]:
     """The rule sets a document is subject to; none for ZUGFeRD 1.0, which is older than EN 16931."""
-    if document.syntax is None or document.syntax is Syntax.ZUGFERD_1:
+    if document.root is None or document.root is Root.ZUGFERD_1:
         return ()
-    is_cii = document.syntax is Syntax.CII
+    is_cii = document.root is Root.CII
     if is_cii and document.usage in _OWN_RULES:
         return (_OWN_RULES[document.usage],)
     core = RuleSet.EN_16931_CII if is_cii else RuleSet.EN_16931_UBL

@@ -19,14 +19,14 @@ from lxml import etree
 
 from invoice_pipelines.einvoice.rules.package_places import place
 from invoice_pipelines.einvoice.rules.schematron import Finding, SheetError
-from invoice_pipelines.einvoice.rules.xml_document import CII_INVOICE, UBL_CREDIT_NOTE, UBL_INVOICE
+from invoice_pipelines.einvoice.rules.xml_document import Root
 
 _NATIONAL_RULES = ("BR-DE-", "BR-DEX-", "BR-TMP-")
 _PEPPOL_RULES = "PEPPOL-"
 _CAC = "{urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2}"
 _CBC = "{urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2}"
 _AS_INVOICE = {
-    UBL_CREDIT_NOTE: UBL_INVOICE,
+    str(Root.UBL_CREDIT_NOTE): str(Root.UBL_INVOICE),
     f"{_CAC}CreditNoteLine": f"{_CAC}InvoiceLine",
     f"{_CBC}CreditedQuantity": f"{_CBC}InvoicedQuantity",
 }
@@ -77,9 +77,9 @@ def _peppol_violations(document: ElementTree.Element) -> list[Any]:
     they are judged as the invoices that they would be; under their own names R130 would find fault with each of them.
     """
     rules: Any = rules_peppol  # which has no types
-    if document.tag == CII_INVOICE:
+    if document.tag == Root.CII:
         return list(rules.evaluate_cii(document))
-    if document.tag == UBL_CREDIT_NOTE:
+    if document.tag == Root.UBL_CREDIT_NOTE:
         for element in document.iter():
             element.tag = _AS_INVOICE.get(element.tag, element.tag)
     return list(rules.evaluate_ubl(document))

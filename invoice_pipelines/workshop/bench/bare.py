@@ -25,7 +25,7 @@ from saxonche import PySaxonProcessor
 
 from invoice_pipelines.einvoice.rules.rule_files import RuleSet, rule_sets_for, sheet_for
 from invoice_pipelines.einvoice.rules.schematron import KEEP_CODE_LISTS
-from invoice_pipelines.einvoice.rules.xml_document import CII_INVOICE, parse
+from invoice_pipelines.einvoice.rules.xml_document import Root, parse
 
 _FAILED = "{http://purl.oclc.org/dsdl/svrl}failed-assert"
 
@@ -112,7 +112,7 @@ class BareCalls:
         if plan.peppol:
             root = ElementTree.fromstring(xml)  # noqa: S314 (the examples of this project)
             rules: Any = rules_peppol  # which has no types
-            evaluate = rules.evaluate_cii if root.tag == CII_INVOICE else rules.evaluate_ubl
+            evaluate = rules.evaluate_cii if root.tag == Root.CII else rules.evaluate_ubl
             failed += [found.rule_id for found in evaluate(root)]
         return failed
 

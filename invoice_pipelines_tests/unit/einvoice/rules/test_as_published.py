@@ -14,7 +14,7 @@ from saxonche import PySaxonProcessor
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.einvoice.rules.rule_files import RuleSet, sheet_for
 from invoice_pipelines.einvoice.rules.schematron import run_sheet
-from invoice_pipelines.einvoice.rules.xml_document import Syntax, XmlDocument, parse
+from invoice_pipelines.einvoice.rules.xml_document import Root, XmlDocument, parse
 from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines_tests.conftest import CORPUS, PROJECT
 from invoice_pipelines_tests.support.sizes import only_at_full_size
@@ -81,7 +81,7 @@ def compare(folder: Path, rule_set: RuleSet) -> None:
     executable = processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(sheet.path))
     compared = 0
     for document in documents_in(folder):
-        if (document.syntax is Syntax.CII) != (rule_set in FACTURX) or document.syntax is Syntax.ZUGFERD_1:
+        if (document.root is Root.CII) != (rule_set in FACTURX) or document.root is Root.ZUGFERD_1:
             continue
         expected = published_texts(processor, executable, document)
         findings = run_sheet(sheet.path, document.tree)

@@ -6,7 +6,7 @@ import pytest
 
 from invoice_pipelines.einvoice.rules.severities import severity_of
 from invoice_pipelines.einvoice.rules.verdict import Severity
-from invoice_pipelines.einvoice.rules.xml_document import Syntax, Usage, usage_of
+from invoice_pipelines.einvoice.rules.xml_document import Root, Usage, usage_of
 
 STANDARD = "urn:cen.eu:en16931:2017#compliant#urn:xeinkauf.de:kosit:xrechnung_3.0"
 
@@ -36,25 +36,25 @@ def test_the_specification_identifier_decides_whose_rules_apply(identifier: str 
 @pytest.mark.parametrize(
     ("rule", "usage", "syntax", "severity"),
     [
-        ("BR-CL-23", Usage.EN_16931, Syntax.UBL_INVOICE, Severity.FATAL),
-        ("BR-CL-23", Usage.XRECHNUNG, Syntax.UBL_INVOICE, Severity.WARNING),
-        ("BR-CL-21", Usage.XRECHNUNG, Syntax.CII, Severity.WARNING),
-        ("BR-CL-10", Usage.XRECHNUNG, Syntax.CII, Severity.FATAL),
-        ("BR-CL-10", Usage.XRECHNUNG_EXTENSION, Syntax.CII, Severity.INFORMATION),
-        ("BR-CO-16", Usage.XRECHNUNG_EXTENSION, Syntax.UBL_INVOICE, Severity.INFORMATION),
-        ("BR-CO-16", Usage.XRECHNUNG_EXTENSION, Syntax.CII, Severity.FATAL),
-        ("BR-CO-16", Usage.XRECHNUNG, Syntax.UBL_INVOICE, Severity.FATAL),
-        ("BR-CL-13", Usage.XRECHNUNG_CVD, Syntax.UBL_INVOICE, Severity.INFORMATION),
-        ("BR-CL-13", Usage.XRECHNUNG, Syntax.UBL_INVOICE, Severity.FATAL),
-        ("BR-CO-15", Usage.XRECHNUNG_EXTENSION, Syntax.UBL_INVOICE, Severity.FATAL),
+        ("BR-CL-23", Usage.EN_16931, Root.UBL_INVOICE, Severity.FATAL),
+        ("BR-CL-23", Usage.XRECHNUNG, Root.UBL_INVOICE, Severity.WARNING),
+        ("BR-CL-21", Usage.XRECHNUNG, Root.CII, Severity.WARNING),
+        ("BR-CL-10", Usage.XRECHNUNG, Root.CII, Severity.FATAL),
+        ("BR-CL-10", Usage.XRECHNUNG_EXTENSION, Root.CII, Severity.INFORMATION),
+        ("BR-CO-16", Usage.XRECHNUNG_EXTENSION, Root.UBL_INVOICE, Severity.INFORMATION),
+        ("BR-CO-16", Usage.XRECHNUNG_EXTENSION, Root.CII, Severity.FATAL),
+        ("BR-CO-16", Usage.XRECHNUNG, Root.UBL_INVOICE, Severity.FATAL),
+        ("BR-CL-13", Usage.XRECHNUNG_CVD, Root.UBL_INVOICE, Severity.INFORMATION),
+        ("BR-CL-13", Usage.XRECHNUNG, Root.UBL_INVOICE, Severity.FATAL),
+        ("BR-CO-15", Usage.XRECHNUNG_EXTENSION, Root.UBL_INVOICE, Severity.FATAL),
     ],
 )
 def test_a_usage_overrides_the_severity_of_some_rules_only(
-    rule: str, usage: Usage, syntax: Syntax, severity: Severity
+    rule: str, usage: Usage, syntax: Root, severity: Severity
 ) -> None:
     assert severity_of(rule, "fatal", usage, syntax) is severity
 
 
 def test_xrechnung_raises_sub_lines_from_warning_to_fatal() -> None:
-    assert severity_of("UBL-CR-646", "warning", Usage.XRECHNUNG, Syntax.UBL_INVOICE) is Severity.FATAL
-    assert severity_of("UBL-CR-646", "warning", Usage.EN_16931, Syntax.UBL_INVOICE) is Severity.WARNING
+    assert severity_of("UBL-CR-646", "warning", Usage.XRECHNUNG, Root.UBL_INVOICE) is Severity.FATAL
+    assert severity_of("UBL-CR-646", "warning", Usage.EN_16931, Root.UBL_INVOICE) is Severity.WARNING
