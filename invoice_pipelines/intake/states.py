@@ -101,19 +101,9 @@ PARSEABLE = tuple(status for status, state in _STATES.items() if state.next is S
 """What a reader may take."""
 
 
-def next_status(status: Status) -> Status | None:
-    """The status that success leads to; None where there is nothing left to do."""
-    return _STATES[status].next
-
-
 def is_terminal(status: Status) -> bool:
     """Whether an invoice stays there unless somebody asks for more: EXPORTED and FAILED."""
-    return not can_process(status)
-
-
-def can_process(status: Status) -> bool:
-    """Whether the pipeline goes on with an invoice by itself."""
-    return _STATES[status].next is not None
+    return _STATES[status].next is None
 
 
 def label(status: Status, language: str = "en") -> str:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from invoice_pipelines.intake.documents import Aids, Limits, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineUnavailable
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.reading_errors import german_reading_error
+from invoice_pipelines.intake.rows import plain
 
 _NO_AIDS = Aids()
 _PLACES = {
@@ -143,8 +142,8 @@ def _fields(reading: Reading) -> dict[str, str | None]:
     return {
         "number": reading.number,
         "type_code": reading.type_code,
-        "issue_date": _day(reading.issue_date),
-        "due_date": _day(reading.due_date),
+        "issue_date": plain(reading.issue_date),
+        "due_date": plain(reading.due_date),
         "currency": reading.currency,
         "seller_name": reading.seller.name,
         "seller_vat_id": reading.seller.vat_id,
@@ -152,10 +151,10 @@ def _fields(reading: Reading) -> dict[str, str | None]:
         "buyer_name": reading.buyer.name,
         "buyer_vat_id": reading.buyer.vat_id,
         "buyer_reference": reading.buyer_reference,
-        "net_amount": _number(reading.net_amount),
-        "tax_amount": _number(reading.tax_amount),
-        "gross_amount": _number(reading.gross_amount),
-        "payable_amount": _number(reading.payable_amount),
+        "net_amount": plain(reading.net_amount),
+        "tax_amount": plain(reading.tax_amount),
+        "gross_amount": plain(reading.gross_amount),
+        "payable_amount": plain(reading.payable_amount),
         "iban": reading.iban,
     }
 
@@ -170,17 +169,9 @@ def _confidence(reading: Reading) -> dict[str, float]:
 def _line(line: Line) -> dict[str, str | None]:
     return {
         "description": line.name or line.description,
-        "quantity": _number(line.quantity),
+        "quantity": plain(line.quantity),
         "unit": line.unit,
-        "unit_price": _number(line.unit_price),
-        "net_amount": _number(line.net_amount),
-        "tax_rate": _number(line.tax_rate),
+        "unit_price": plain(line.unit_price),
+        "net_amount": plain(line.net_amount),
+        "tax_rate": plain(line.tax_rate),
     }
-
-
-def _number(value: Decimal | None) -> str | None:
-    return None if value is None else f"{value:f}"
-
-
-def _day(value: date | None) -> str | None:
-    return None if value is None else value.isoformat()

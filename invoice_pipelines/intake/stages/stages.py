@@ -200,23 +200,15 @@ def recognizing(intake: Intake, ocr: EngineSpec) -> RecognizingStage:
 
 def _together(first: Report, recognized: Report, second: Report) -> Report:
     """One report on documents, each counted once: those that went on to text recognition by what became of them."""
-    seconds = first.seconds + recognized.seconds + second.seconds
-    succeeded = first.succeeded + second.succeeded
-    went_on = recognized.succeeded + recognized.failed
-    skipped = max(first.skipped + recognized.skipped + second.skipped - went_on, 0)
-    failed = first.failed + recognized.failed + second.failed
+    summed = ("skipped", "failed", "retried", "cancelled", "lost", "died", "chunks", "seconds")
+    sums = {name: sum(getattr(report, name) for report in (first, recognized, second)) for name in summed}
+    sums["skipped"] = max(sums["skipped"] - recognized.succeeded - recognized.failed, 0)
+    sums["succeeded"] = first.succeeded + second.succeeded
+    done = sums["succeeded"] + sums["skipped"] + sums["failed"]
     return replace(
         second,
-        succeeded=succeeded,
-        skipped=skipped,
-        failed=failed,
-        retried=first.retried + recognized.retried + second.retried,
-        cancelled=first.cancelled + recognized.cancelled + second.cancelled,
-        lost=first.lost + recognized.lost + second.lost,
-        died=first.died + recognized.died + second.died,
-        chunks=first.chunks + recognized.chunks + second.chunks,
-        seconds=seconds,
-        items_per_second=(succeeded + skipped + failed) / max(seconds, 1e-6),
+        **sums,
+        items_per_second=done / max(sums["seconds"], 1e-6),
         failures=(*first.failures, *recognized.failures, *second.failures)[:_LARGEST_SAMPLE],
         due=recognized.due + second.due,
     )

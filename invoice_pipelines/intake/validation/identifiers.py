@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stdnum import get_cc_module, iban
+from stdnum import get_cc_module
 from stdnum.exceptions import InvalidChecksum, InvalidLength, ValidationError
 
+from invoice_pipelines.einvoice.identifiers import is_valid_iban
 from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.validation.own_rules import broken
@@ -30,21 +31,11 @@ def identifier_violations(reading: Reading) -> Iterator[Violation]:
         for number, account in enumerate(payment.accounts):
             compact = "".join(account.account_id.split()).upper()
             # BT-84 may also be a national account number, which has no common check.
-            if _LOOKS_LIKE_IBAN.match(compact) and not _valid_iban(compact):
+            if _LOOKS_LIKE_IBAN.match(compact) and not (len(compact) <= _LONGEST_IBAN and is_valid_iban(compact)):
                 location = f"payments[{index}].accounts[{number}].account_id"
                 yield broken("IP-IBAN-01", location, account=account.account_id)
     yield from _vat_id("IP-VAT-01", "seller.vat_id", reading.seller.vat_id)
     yield from _vat_id("IP-VAT-02", "buyer.vat_id", reading.buyer.vat_id)
-
-
-def _valid_iban(compact: str) -> bool:
-    if len(compact) > _LONGEST_IBAN:
-        return False
-    try:
-        iban.validate(compact, check_country=False)
-    except ValidationError:
-        return False
-    return True
 
 
 def _vat_id(rule: str, location: str, vat_id: str | None) -> Iterator[Violation]:

@@ -20,11 +20,9 @@ from invoice_pipelines.intake.states import (
     PARSEABLE,
     TRANSITIONS,
     Status,
-    can_process,
     description,
     is_terminal,
     label,
-    next_status,
 )
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
 
@@ -163,24 +161,8 @@ def test_a_version_that_is_out_of_date_changes_nothing(desk: Desk) -> None:
     assert desk.rows("select 1 from intake.processing_error") == []
 
 
-def test_next_status_leads_from_upload_to_export() -> None:
-    way = [Status.UPLOADED]
-    while (following := next_status(way[-1])) is not None:
-        way.append(following)
-    assert way == [Status.UPLOADED, Status.PARSED, Status.VALIDATED, Status.EXPORTED]
-    assert next_status(Status.CREATED) is Status.PARSED
-    assert next_status(Status.FAILED) is None
-
-
-def test_every_next_status_is_an_allowed_transition() -> None:
-    for status in Status:
-        following = next_status(status)
-        assert following is None or following in TRANSITIONS[status]
-
-
-def test_exported_and_failed_are_the_ends_and_all_else_goes_on_by_itself() -> None:
+def test_exported_and_failed_are_the_ends() -> None:
     assert {status for status in Status if is_terminal(status)} == {Status.EXPORTED, Status.FAILED}
-    assert {status for status in Status if can_process(status)} == set(Status) - {Status.EXPORTED, Status.FAILED}
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

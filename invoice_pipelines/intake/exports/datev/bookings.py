@@ -15,12 +15,12 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
+from invoice_pipelines.einvoice.model import Invoice
 from invoice_pipelines.intake.exports.datev.characters import cp1252_text, is_cp1252
 from invoice_pipelines.intake.exports.datev.currencies import in_base_currency
-from invoice_pipelines.intake.exports.datev.errors import Refusal, Refused
+from invoice_pipelines.intake.exports.datev.errors import Refused
 from invoice_pipelines.intake.exports.datev.parts import LARGEST_AMOUNT, Part
 from invoice_pipelines.intake.exports.datev.settings import BASE_CURRENCY
-from invoice_pipelines.intake.reading import Reading
 
 DEBIT, CREDIT = "S", "H"
 LONGEST_TEXT = 60
@@ -69,7 +69,7 @@ class Booking:
 
 
 def bookings_of(
-    reading: Reading,
+    invoice: Invoice,
     parts: Sequence[Part],
     *,
     account: str,
@@ -82,33 +82,31 @@ def bookings_of(
     A foreign amount whose rate does not fit into field 4, mostly as it is below 1, is booked in EUR, with the foreign
     amount as a note. Raises Refused where an amount comes to nothing in EUR.
     """
-    assert reading.issue_date is not None
-    assert reading.currency is not None
+    assert invoice.issue_date is not None
+    assert invoice.currency is not None
     as_foreign = rate is not None and 1 <= rate <= LARGEST_RATE
-    text = cp1252_text(reading.seller.name or "", LONGEST_TEXT) or document_field
-    number = reading.number or ""
+    text = cp1252_text(invoice.seller.name or "", LONGEST_TEXT) or document_field
+    number = invoice.number or ""
     number_notes = (("Rechnungsnummer", number),) if number != document_field and _is_note(number) else ()
-    due_date = reading.due_date if reading.due_date and 2000 <= reading.due_date.year <= 2099 else None
+    due_date = invoice.due_date if invoice.due_date and 2000 <= invoice.due_date.year <= 2099 else None
     bookings = []
     for part in parts:
         amount = abs(part.gross)
         base = None if rate is None else in_base_currency(amount, rate)
         notes = number_notes
         if base is not None and not 0 < base <= LARGEST_AMOUNT:
-            raise Refused(
-                Refusal("AMOUNT", f"{amount} {reading.currency} comes to {base} EUR, which cannot be booked.")
-            )
+            raise Refused.because("AMOUNT", f"{amount} {invoice.currency} comes to {base} EUR, which cannot be booked.")
         if base is not None and not as_foreign:
             notes = (
                 *notes,
-                (f"Betrag in {reading.currency}", f"{_comma(amount)} {reading.currency} zu {_comma(rate)}"),
+                (f"Betrag in {invoice.currency}", f"{_comma(amount)} {invoice.currency} zu {_comma(rate)}"),
             )
         bookings.append(
             Booking(
-                document_date=reading.issue_date,
+                document_date=invoice.issue_date,
                 amount=amount if base is None or as_foreign else base,
                 side=CREDIT if part.gross > 0 else DEBIT,
-                currency=reading.currency if rate is None or as_foreign else BASE_CURRENCY,
+                currency=invoice.currency if rate is None or as_foreign else BASE_CURRENCY,
                 rate=rate if as_foreign else None,
                 base_amount=base if as_foreign else None,
                 account=account,
@@ -123,7 +121,7 @@ def bookings_of(
                 tax_category=part.category,
                 tax_rate=part.rate,
                 invoice_amount=part.gross,
-                invoice_currency=reading.currency,
+                invoice_currency=invoice.currency,
             )
         )
     return bookings

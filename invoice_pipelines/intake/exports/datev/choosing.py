@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
+from invoice_pipelines.einvoice.model import Invoice
 from invoice_pipelines.intake.exports.datev.accounts.rules import RuleSet, load_rules
 from invoice_pipelines.intake.exports.datev.accounts.suppliers import creditor_accounts
 from invoice_pipelines.intake.exports.datev.bookings import are_alike, bookings_of, reversal_of
@@ -47,20 +49,19 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
-    id: UUID
-    upload_id: UUID
-    seller_key: str | None
-    reading: Reading
-
-
-@dataclass(frozen=True, slots=True)
 class _Bookable:
     """An invoice of which all is known but the account of its supplier and the field of its number."""
 
-    candidate: _Candidate
+    id: UUID
+    upload_id: UUID
+    seller_key: str
+    invoice: Invoice
     parts: Sequence[Part]
     rate: Decimal | None
+
+    @property
+    def number(self) -> str:
+        return self.invoice.number or ""
 
 
 def choose_bookings(connection: Connection, invoice_ids: Sequence[UUID], created_by: str) -> Chosen:
@@ -180,43 +181,40 @@ def _book(
 ) -> tuple[list[Entry], dict[UUID, tuple[Refusal, ...]]]:
     bookable: list[_Bookable] = []
     refusals: dict[UUID, tuple[Refusal, ...]] = {}
-    for candidate in _candidates(connection, ids):
+    for row in _to_be_read(connection, ids):
         try:
-            bookable.append(_prepare(connection, candidate, settings, rules))
+            bookable.append(_prepare(connection, row, settings, rules))
         except Refused as refused:
-            refusals[candidate.id] = tuple(refused.refusals)
-    sellers = {item.candidate.seller_key or "": item.candidate.reading.seller.name for item in bookable}
+            refusals[row.id] = tuple(refused.refusals)
+    sellers = {item.seller_key: item.invoice.seller.name for item in bookable}
     accounts = creditor_accounts(connection, sellers, settings, created_by)
-    these = {(accounts.get(item.candidate.seller_key or ""), item.candidate.reading.number) for item in bookable}
+    these = {(accounts.get(item.seller_key), item.number) for item in bookable}
     with_account = []
     for item in bookable:
-        account = accounts.get(item.candidate.seller_key or "")
+        account = accounts.get(item.seller_key)
         if account is None:
-            refusals[item.candidate.id] = (_no_account(settings),)
-        elif replaced := _replaced(connection, item.candidate.reading, account, these):
-            refusals[item.candidate.id] = (replaced,)
+            refusals[item.id] = (_no_account(settings),)
+        elif replaced := _replaced(connection, item.invoice, account, these):
+            refusals[item.id] = (replaced,)
         else:
             with_account.append((item, account))
-    numbers = document_fields(
-        connection, [(account, item.candidate.reading.number or "") for item, account in with_account]
-    )
-    earlier = histories(connection, [item.candidate.id for item, _ in with_account])
+    numbers = document_fields(connection, [(account, item.number) for item, account in with_account])
+    earlier = histories(connection, [item.id for item, _ in with_account])
     entries: list[Entry] = []
     for item, account in with_account:
-        candidate = item.candidate
         try:
             bookings = bookings_of(
-                candidate.reading,
+                item.invoice,
                 item.parts,
                 account=account,
-                document_field=numbers[account, candidate.reading.number or ""],
+                document_field=numbers[account, item.number],
                 rate=item.rate,
-                document_guid=candidate.upload_id,
+                document_guid=item.upload_id,
             )
         except Refused as refused:
-            refusals[candidate.id] = tuple(refused.refusals)
+            refusals[item.id] = tuple(refused.refusals)
             continue
-        history = earlier.get(candidate.id, History((), 0))
+        history = earlier.get(item.id, History((), 0))
         if history.standing and are_alike([entry.booking for entry in history.standing], bookings):
             continue
         entries += [
@@ -224,7 +222,7 @@ def _book(
             for entry in history.standing
         ]
         entries += [
-            Entry(candidate.id, history.last_generation + 1, position, booking)
+            Entry(item.id, history.last_generation + 1, position, booking)
             for position, booking in enumerate(bookings, start=1)
         ]
     return entries, refusals
@@ -236,22 +234,19 @@ def _readings() -> TypeAdapter[Reading]:
     return TypeAdapter(Reading)
 
 
-def _candidates(connection: Connection, ids: Sequence[UUID]) -> list[_Candidate]:
-    rows = connection.execute(
+def _to_be_read(connection: Connection, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    return connection.execute(
         text(
             """select id, upload_id, seller_key, reading_json from intake.received_invoice
                where id = any(:ids) order by id"""
         ),
         {"ids": list(ids)},
-    )
-    return [
-        _Candidate(row.id, row.upload_id, row.seller_key, _readings().validate_python(row.reading_json)) for row in rows
-    ]
+    ).all()
 
 
-def _prepare(connection: Connection, candidate: _Candidate, settings: DatevSettings, rules: RuleSet) -> _Bookable:
+def _prepare(connection: Connection, row: Row[Any], settings: DatevSettings, rules: RuleSet) -> _Bookable:
     """Raises Refused with all that is missing."""
-    reading = candidate.reading
+    reading = _readings().validate_python(row.reading_json)
     refusals: list[Refusal] = []
     parts: list[Part] = []
     rate = None
@@ -264,13 +259,13 @@ def _prepare(connection: Connection, candidate: _Candidate, settings: DatevSetti
             rate = rate_of(connection, reading)
     except Refused as refused:
         refusals += refused.refusals
-    if candidate.seller_key is None:
+    if row.seller_key is None:
         refusals.append(Refusal("NO_SELLER", "The invoice names no seller (BT-27, BT-31, BT-32)."))
     if len(reading.number or "") > LONGEST_NUMBER:
         refusals.append(Refusal("NO_NUMBER", f"The invoice number is longer than {LONGEST_NUMBER} characters."))
     if refusals:
         raise Refused(*refusals)
-    return _Bookable(candidate, parts, rate)
+    return _Bookable(row.id, row.upload_id, row.seller_key, reading, parts, rate)
 
 
 def _no_account(settings: DatevSettings) -> Refusal:
@@ -281,15 +276,15 @@ def _no_account(settings: DatevSettings) -> Refusal:
 
 
 def _replaced(
-    connection: Connection, reading: Reading, account: str, these: Set[tuple[str | None, str | None]]
+    connection: Connection, invoice: Invoice, account: str, these: Set[tuple[str | None, str]]
 ) -> Refusal | None:
     """Why a corrected invoice cannot be booked: over a positive amount, it may replace the earlier one or add to it.
 
     `these` are the accounts and numbers of the invoices that are booked together with it.
     """
-    if reading.type_code != "384" or (reading.gross_amount or 0) <= 0:
+    if invoice.type_code != "384" or (invoice.gross_amount or 0) <= 0:
         return None
-    numbers = [invoice.number for invoice in reading.preceding_invoices]
+    numbers = [preceding.number for preceding in invoice.preceding_invoices]
     booked = {*numbers_booked(connection, account, numbers), *(n for n in numbers if (account, n) in these)}
     if not booked:
         return None

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.intake.exports.datev.errors import Refusal, Refused
+from invoice_pipelines.einvoice.model import Invoice
+from invoice_pipelines.intake.exports.datev.errors import Refused
 from invoice_pipelines.intake.exports.datev.parts import CENT
 from invoice_pipelines.intake.exports.datev.settings import BASE_CURRENCY
-from invoice_pipelines.intake.reading import Reading
 
 COLUMNS = {
     "currency": "ISO 4217",
@@ -42,16 +42,16 @@ class ExchangeRate:
     rate: Decimal
 
 
-def rate_of(connection: Connection, reading: Reading) -> Decimal | None:
+def rate_of(connection: Connection, invoice: Invoice) -> Decimal | None:
     """Units of the invoice's currency for 1 EUR, with at most six decimals; None for an invoice in EUR.
 
     The invoice's own rate leads: its tax amount in both currencies (BT-110, BT-111). Then the organization's table, by
     the issue date. Raises Refused where there is neither.
     """
-    if reading.currency == BASE_CURRENCY:
+    if invoice.currency == BASE_CURRENCY:
         return None
-    own, total = reading.tax_amount_in_tax_currency, reading.tax_amount
-    if reading.tax_currency == BASE_CURRENCY and own and total and own * total > 0 and abs(own) >= LEAST_OWN_TAX:
+    own, total = invoice.tax_amount_in_tax_currency, invoice.tax_amount
+    if invoice.tax_currency == BASE_CURRENCY and own and total and own * total > 0 and abs(own) >= LEAST_OWN_TAX:
         stated = (total / own).quantize(_SIX, ROUND_HALF_UP)
         if stated:
             return stated
@@ -60,15 +60,12 @@ def rate_of(connection: Connection, reading: Reading) -> Decimal | None:
             """select rate from intake.datev_exchange_rate
                where currency = :currency and :day between valid_from and valid_until order by id desc limit 1"""
         ),
-        {"currency": reading.currency, "day": reading.issue_date},
+        {"currency": invoice.currency, "day": invoice.issue_date},
     ).scalar_one_or_none()
     if rate is None:
-        raise Refused(
-            Refusal(
-                "NO_RATE",
-                f"There is no exchange rate of {reading.currency} on {reading.issue_date}; `datev rates import` takes "
-                "one.",
-            )
+        raise Refused.because(
+            "NO_RATE",
+            f"There is no exchange rate of {invoice.currency} on {invoice.issue_date}; `datev rates import` takes one.",
         )
     return Decimal(rate)
 
@@ -110,17 +107,7 @@ def add_rates(connection: Connection, rates: Sequence[ExchangeRate], created_by:
             text(
                 """insert into intake.datev_exchange_rate (organization_id, currency, valid_from, valid_until, rate,
                                                            created_by)
-                   values (organizations.current(), :currency, :valid_from, :valid_until, :rate,
-                           :created_by)"""
+                   values (organizations.current(), :currency, :valid_from, :valid_until, :rate, :created_by)"""
             ),
-            [
-                {
-                    "currency": rate.currency,
-                    "valid_from": rate.valid_from,
-                    "valid_until": rate.valid_until,
-                    "rate": rate.rate,
-                    "created_by": created_by,
-                }
-                for rate in rates
-            ],
+            [{**asdict(rate), "created_by": created_by} for rate in rates],
         )

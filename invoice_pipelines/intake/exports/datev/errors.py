@@ -26,3 +26,8 @@ class Refused(InvoicePipelinesError):
     def __init__(self, *refusals: Refusal) -> None:
         super().__init__("; ".join(refusal.message for refusal in refusals))
         self.refusals: Sequence[Refusal] = refusals
+
+    @classmethod
+    def because(cls, code: str, message: str) -> Refused:
+        """Refused for one reason."""
+        return cls(Refusal(code, message))

@@ -6,7 +6,6 @@ export that was interrupted is completed with the same bookings. Those of a comp
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
@@ -118,21 +117,12 @@ def enter(connection: Connection, export_id: UUID, entries: Iterable[tuple[Entry
     ]
     if not rows:
         return
+    columns = ", ".join(rows[0])
     connection.execute(
         text(
-            """
-            insert into intake.datev_booking (organization_id, export_id, received_invoice_id, generation, position,
-                is_reversal, fiscal_year_start, document_date, amount, side, currency, rate, base_amount, account,
-                contra_account, tax_key, document_field, booking_text, due_date, document_guid, cost_center, notes,
-                tax_category, tax_rate, invoice_amount, invoice_currency)
-            select organizations.current(), :export_id, n.*
-            from jsonb_to_recordset(cast(:rows as jsonb)) as n(
-                received_invoice_id uuid, generation integer, position integer, is_reversal boolean,
-                fiscal_year_start date, document_date date, amount numeric, side text, currency text, rate numeric,
-                base_amount numeric, account text, contra_account text, tax_key text, document_field text,
-                booking_text text, due_date date, document_guid uuid, cost_center text, notes jsonb,
-                tax_category text, tax_rate numeric, invoice_amount numeric, invoice_currency text)
-            """
+            f"""insert into intake.datev_booking (organization_id, export_id, {columns})
+                select organizations.current(), :export_id, {columns}
+                from jsonb_populate_recordset(null::intake.datev_booking, cast(:rows as jsonb))"""
         ),
         {"export_id": export_id, "rows": json_text(rows)},
     )
@@ -182,9 +172,5 @@ def _entries(connection: Connection, condition: str, **values: Any) -> Iterator[
 
 def _booking(row: Mapping[Any, Any]) -> Booking:
     values = {name: row[name] for name in _BOOKING_FIELDS}
-    values["notes"] = tuple((kind, note) for kind, note in _list(row["notes"]))
+    values["notes"] = tuple((kind, note) for kind, note in row["notes"])
     return Booking(**values)
-
-
-def _list(stored: Any) -> Any:
-    return json.loads(stored) if isinstance(stored, str) else stored

@@ -1,6 +1,6 @@
 """Takes an invoice apart for the books: one part per VAT category, rate and expense account.
 
-Pure: a reading, the settings and the rules in; parts, or all reasons against it, out. Nothing is rounded or guessed:
+Pure: an invoice, the settings and the rules in; parts, or all reasons against it, out. Nothing is rounded or guessed:
 the parts of a rate add up to what the invoice says of it.
 """
 
@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
-from invoice_pipelines.einvoice.model import Party, TaxBreakdown
+from invoice_pipelines.einvoice.model import Invoice, Party, TaxBreakdown
 from invoice_pipelines.intake.exports.datev.accounts.charts import EU_COUNTRIES, Chart, load_tax_keys
 from invoice_pipelines.intake.exports.datev.accounts.rules import Rule, RuleSet
 from invoice_pipelines.intake.exports.datev.errors import Refusal, Refused
 from invoice_pipelines.intake.exports.datev.settings import DatevSettings
-from invoice_pipelines.intake.reading import Reading
 
 INVOICE_TYPES = frozenset(
     {
@@ -60,21 +59,21 @@ class Part:
     cost_center: str | None
 
 
-def take_apart(reading: Reading, settings: DatevSettings, rules: RuleSet) -> list[Part]:
+def take_apart(invoice: Invoice, settings: DatevSettings, rules: RuleSet) -> list[Part]:
     """The parts of an invoice, in the order of its VAT breakdown; parts of nothing are left out.
 
     Raises Refused with everything that is missing.
     """
-    refusals = list(_general_refusals(reading, settings))
+    refusals = list(_general_refusals(invoice, settings))
     if refusals:
         raise Refused(*refusals)
-    region = region_of(reading.seller)
-    fitting = rules.for_seller(reading.seller, region)
-    sign = -1 if reading.type_code in CREDIT_TYPES else 1
+    region = region_of(invoice.seller)
+    fitting = rules.for_seller(invoice.seller, region)
+    sign = -1 if invoice.type_code in CREDIT_TYPES else 1
     parts: list[Part] = []
-    for breakdown in reading.tax_breakdowns:
+    for breakdown in invoice.tax_breakdowns:
         try:
-            parts += _parts_of(reading, breakdown, sign, region, settings, fitting)
+            parts += _parts_of(invoice, breakdown, sign, region, settings, fitting)
         except Refused as refused:
             refusals += refused.refusals
     if refusals:
@@ -102,11 +101,11 @@ def region_of(seller: Party) -> str | None:
     return "EU" if country in EU_COUNTRIES else "OTHER"
 
 
-def _general_refusals(reading: Reading, settings: DatevSettings) -> Iterator[Refusal]:
-    kind = reading.type_code
-    if not reading.number or not reading.number.strip():
+def _general_refusals(invoice: Invoice, settings: DatevSettings) -> Iterator[Refusal]:
+    kind = invoice.type_code
+    if not invoice.number or not invoice.number.strip():
         yield Refusal("NO_NUMBER", "The invoice has no number.")
-    if reading.issue_date is None or not 2000 <= reading.issue_date.year <= 2099:
+    if invoice.issue_date is None or not 2000 <= invoice.issue_date.year <= 2099:
         yield Refusal("NO_DATE", "The invoice has no date between 2000 and 2099.")
     if kind is None:
         yield Refusal("TYPE", "The document does not say whether it is an invoice or a credit note (BT-3).")
@@ -116,19 +115,19 @@ def _general_refusals(reading: Reading, settings: DatevSettings) -> Iterator[Ref
             "TYPE",
             f"Documents of type {kind[:9]} (BT-3) are not booked: {why}. `datev set-up --also-book` would do it.",
         )
-    if not _CURRENCY.fullmatch(reading.currency or ""):
+    if not _CURRENCY.fullmatch(invoice.currency or ""):
         yield Refusal("NO_CURRENCY", "The invoice names no currency of ISO 4217 (BT-5).")
-    gross = reading.gross_amount
+    gross = invoice.gross_amount
     if gross is None:
         yield Refusal("NO_AMOUNT", "The invoice has no gross amount (BT-112).")
         return
     if kind in CREDIT_TYPES and gross < 0:
         yield Refusal("SIGN", f"A credit note over a negative amount ({gross}) may be meant either way.")
-    if not reading.tax_breakdowns and gross:
+    if not invoice.tax_breakdowns and gross:
         yield Refusal("NO_BREAKDOWN", "The invoice does not split its amounts by VAT rate (BG-23).")
         return
     amounts = [
-        amount for row in reading.tax_breakdowns for amount in (row.taxable_amount, row.tax_amount or Decimal(0))
+        amount for row in invoice.tax_breakdowns for amount in (row.taxable_amount, row.tax_amount or Decimal(0))
     ]
     known = [amount for amount in amounts if amount is not None]
     if len(known) < len(amounts) or sum(known, Decimal(0)) != gross:
@@ -140,12 +139,12 @@ def _general_refusals(reading: Reading, settings: DatevSettings) -> Iterator[Ref
             yield Refusal("TOO_LARGE", f"The amount {amount:.3g} has more than ten digits before the decimals.")
         elif amount != amount.quantize(CENT):
             yield Refusal("DECIMALS", f"The amount {amount} has more than two decimals.")
-    if any(row.rate is not None and not 0 <= row.rate <= 100 for row in reading.tax_breakdowns):
+    if any(row.rate is not None and not 0 <= row.rate <= 100 for row in invoice.tax_breakdowns):
         yield Refusal("BREAKDOWN", "A VAT rate (BT-119) is no percentage from 0 to 100.")
 
 
 def _parts_of(
-    reading: Reading,
+    invoice: Invoice,
     breakdown: TaxBreakdown,
     sign: int,
     region: str | None,
@@ -157,13 +156,13 @@ def _parts_of(
     if not taxable and not tax:
         return []
     category = _category(breakdown)
-    assert reading.issue_date is not None
-    nets = _nets_by_account(reading, breakdown, category, taxable, settings, rules)
+    assert invoice.issue_date is not None
+    nets = _nets_by_account(invoice, breakdown, category, taxable, settings, rules)
     taxes = _shares(tax, breakdown.rate, list(nets.values()))
     parts = []
     for ((account, own_key, cost_center), net), share in zip(nets.items(), taxes, strict=True):
         key = _tax_key(
-            settings.accounts, account, own_key, category, breakdown, region, reading.issue_date, len(reading.lines)
+            settings.accounts, account, own_key, category, breakdown, region, invoice.issue_date, len(invoice.lines)
         )
         gross = sign * (net + share)
         if gross:
@@ -183,14 +182,14 @@ _Target = tuple[str, str | None, str | None]
 
 
 def _nets_by_account(
-    reading: Reading,
+    invoice: Invoice,
     breakdown: TaxBreakdown,
     category: str | None,
     taxable: Decimal,
     settings: DatevSettings,
     rules: RuleSet,
 ) -> dict[_Target, Decimal]:
-    pieces = list(_pieces(reading, breakdown)) if rules.ask_for_line_texts else []
+    pieces = list(_pieces(invoice, breakdown)) if rules.ask_for_line_texts else []
     targets = [
         _target(rules.first(category, breakdown.rate, text), settings, category, breakdown, text)
         for text, _ in pieces or [("", taxable)]
@@ -198,29 +197,27 @@ def _nets_by_account(
     if len(set(targets)) == 1:
         return {targets[0]: taxable}
     if sum((net for _, net in pieces), Decimal(0)) != taxable:
-        raise Refused(
-            Refusal(
-                "LINES",
-                f"The rules send lines {_of(category, breakdown)} to different accounts, but the lines do not add up "
-                f"to {taxable}; a rule for the seller with a lower priority number would send them to one.",
-            )
+        raise Refused.because(
+            "LINES",
+            f"The rules send lines {_of(category, breakdown)} to different accounts, but the lines do not add up "
+            f"to {taxable}; a rule for the seller with a lower priority number would send them to one.",
         )
     nets: dict[_Target, Decimal] = {}
     for target, (_, net) in zip(targets, pieces, strict=True):
         nets[target] = nets.get(target, Decimal(0)) + net
     for net in nets.values():
         if abs(net) > LARGEST_AMOUNT / 2 or net != net.quantize(CENT):
-            raise Refused(Refusal("LINES", f"The lines {_of(category, breakdown)} of an account come to {net:.14g}."))
+            raise Refused.because("LINES", f"The lines {_of(category, breakdown)} of an account come to {net:.14g}.")
     return nets
 
 
-def _pieces(reading: Reading, breakdown: TaxBreakdown) -> Iterator[tuple[str, Decimal]]:
+def _pieces(invoice: Invoice, breakdown: TaxBreakdown) -> Iterator[tuple[str, Decimal]]:
     """Texts and net amounts of all that makes up a row of the breakdown: lines, discounts and surcharges."""
     wanted = (breakdown.category, breakdown.rate or Decimal(0))
-    for line in reading.lines:
+    for line in invoice.lines:
         if line.kind in (None, "DETAIL") and (line.tax_category, line.tax_rate or Decimal(0)) == wanted:
             yield " ".join(filter(None, (line.name, line.description))), line.net_amount or Decimal(0)
-    for item in reading.allowances_charges:
+    for item in invoice.allowances_charges:
         if (item.tax_category, item.tax_rate or Decimal(0)) == wanted:
             amount = item.amount or Decimal(0)
             yield item.reason or "", amount if item.is_charge else -amount
@@ -234,8 +231,8 @@ def _target(
     if settings.chart_account:
         return settings.accounts.expense_account, None, None
     line = f" and the line {text[:60]!r}" if text else ""
-    raise Refused(
-        Refusal("NO_RULE", f"No rule names an expense account for VAT {_of(category, breakdown)}{line} of this seller.")
+    raise Refused.because(
+        "NO_RULE", f"No rule names an expense account for VAT {_of(category, breakdown)}{line} of this seller."
     )
 
 
@@ -265,11 +262,9 @@ def _tax_key(
     automatic = chart.automatic_account(account)
     if automatic is not None:
         if automatic.category != category or (automatic.rate is not None and automatic.rate != breakdown.rate):
-            raise Refused(
-                Refusal(
-                    "AUTOMATIC_ACCOUNT",
-                    f"Account {account} takes the tax out by itself, and not the one {_of(category, breakdown)}.",
-                )
+            raise Refused.because(
+                "AUTOMATIC_ACCOUNT",
+                f"Account {account} takes the tax out by itself, and not the one {_of(category, breakdown)}.",
             )
         if automatic.category == "S":
             _check_seller_is_german(region, category, breakdown)
@@ -288,34 +283,28 @@ def _tax_key(
         return fitting[0].key
     if fitting:
         choices = " or ".join(f"{key.key} ({key.meaning})" for key in fitting)
-        raise Refused(
-            Refusal("TAX_KEY", f"For VAT {_of(category, breakdown)} a rule has to choose the BU-Schlüssel: {choices}.")
+        raise Refused.because(
+            "TAX_KEY", f"For VAT {_of(category, breakdown)} a rule has to choose the BU-Schlüssel: {choices}."
         )
     if region is None:
-        raise Refused(
-            Refusal(
-                "COUNTRY",
-                "Where the seller is taxed does not show (no VAT id, country or German tax number); a rule for the "
-                "seller can name the BU-Schlüssel.",
-            )
+        raise Refused.because(
+            "COUNTRY",
+            "Where the seller is taxed does not show (no VAT id, country or German tax number); a rule for the "
+            "seller can name the BU-Schlüssel.",
         )
-    raise Refused(
-        Refusal(
-            "TAX_KEY",
-            f"There is no BU-Schlüssel for VAT {_of(category, breakdown)} of a seller in "
-            f"{'another country' if region == 'OTHER' else region} on {day}; a rule can name one, or `none`.",
-        )
+    raise Refused.because(
+        "TAX_KEY",
+        f"There is no BU-Schlüssel for VAT {_of(category, breakdown)} of a seller in "
+        f"{'another country' if region == 'OTHER' else region} on {day}; a rule can name one, or `none`.",
     )
 
 
 def _check_seller_is_german(region: str | None, category: str | None, breakdown: TaxBreakdown) -> None:
     if region != "DE":
-        raise Refused(
-            Refusal(
-                "COUNTRY",
-                f"VAT {_of(category, breakdown)} of a seller that is not known to be taxed in Germany is no German "
-                "input tax; a rule can name another account.",
-            )
+        raise Refused.because(
+            "COUNTRY",
+            f"VAT {_of(category, breakdown)} of a seller that is not known to be taxed in Germany is no German "
+            "input tax; a rule can name another account.",
         )
 
 
@@ -325,12 +314,10 @@ def _check_tax(breakdown: TaxBreakdown, rate: Decimal, lines: int) -> None:
     gross = (breakdown.taxable_amount or Decimal(0)) + tax
     computed = (gross * rate / (100 + rate)).quantize(CENT)
     if abs(tax - computed) > min(_TAX_TOLERANCE + lines * CENT / 2, _MOST_TOLERANCE):
-        raise Refused(
-            Refusal(
-                "TAX_DIFFERS",
-                f"The invoice states {tax} VAT {_of(breakdown.category, breakdown)}, but the BU-Schlüssel takes "
-                f"{computed} out of {gross}.",
-            )
+        raise Refused.because(
+            "TAX_DIFFERS",
+            f"The invoice states {tax} VAT {_of(breakdown.category, breakdown)}, but the BU-Schlüssel takes "
+            f"{computed} out of {gross}.",
         )
 
 

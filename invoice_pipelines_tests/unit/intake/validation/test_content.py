@@ -22,10 +22,6 @@ def severities(reading: Reading, expectations: Expectations | None = None) -> di
     return {rule: violation.severity for rule, violation in violations_of(reading, expectations).items()}
 
 
-def test_a_sound_invoice_breaks_no_rule() -> None:
-    assert violations_of(SIMPLE) == {}
-
-
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
@@ -61,73 +57,65 @@ def test_missing_optional_detail_of_a_page_is_no_violation() -> None:
     assert violations_of(page) == {}
 
 
-def test_a_seller_known_by_vat_id_alone_is_enough() -> None:
-    assert violations_of(replace(SIMPLE, seller=Party(vat_id="DE136695976"))) == {}
+FATAL, WARNING = Severity.FATAL, Severity.WARNING
+NAMED = Party(name="Muster GmbH")
 
 
-def test_vat_without_any_tax_number_of_the_seller_is_a_warning() -> None:
-    assert severities(replace(SIMPLE, seller=Party(name="Muster GmbH"))) == {"IP-REQ-06": Severity.WARNING}
-    assert severities(replace(SIMPLE, seller=Party(name="Muster GmbH", tax_id="12/345/67890"))) == {}
+def with_account(account: str) -> dict[str, Any]:
+    return {"payments": (Payment(accounts=(PaymentAccount(account),)),)}
 
 
-@pytest.mark.parametrize("profile", ["minimum", "basicwl"])
-def test_profiles_without_lines_are_named_as_booking_aids(profile: str) -> None:
-    aid = replace(SIMPLE, format=Format.CII, specification_identifier=f"urn:factur-x.eu:1p0:{profile}", lines=())
-    assert severities(aid) == {"IP-PROFILE-01": Severity.WARNING}
+def seller(vat_id: str) -> dict[str, Any]:
+    return {"seller": Party(name="M", vat_id=vat_id)}
 
 
-def test_zugferd_1_is_named_as_no_e_invoice() -> None:
-    assert severities(replace(SIMPLE, format=Format.ZUGFERD1)) == {"IP-PROFILE-02": Severity.WARNING}
-
-
-def test_an_issue_date_far_in_the_future_is_fatal_and_one_long_ago_a_warning() -> None:
-    expectations = Expectations(today=TODAY, future_days=30, past_years=10)
-    at_limit = replace(SIMPLE, issue_date=TODAY + timedelta(days=30), due_date=None)
-    assert severities(at_limit, expectations) == {}
-    beyond = replace(SIMPLE, issue_date=TODAY + timedelta(days=31), due_date=None)
-    assert severities(beyond, expectations) == {"IP-DATE-01": Severity.FATAL}
-    assert severities(replace(SIMPLE, issue_date=date(2016, 1, 1)), expectations) == {}
-    assert severities(replace(SIMPLE, issue_date=date(2015, 12, 31)), expectations) == {"IP-DATE-02": Severity.WARNING}
-
-
-def test_due_before_issue_is_a_warning() -> None:
-    assert severities(replace(SIMPLE, due_date=date(2026, 2, 28))) == {"IP-DATE-03": Severity.WARNING}
-
-
-@pytest.mark.parametrize("currency", ["EURO", "XXQ", "eur", "€"])
-def test_a_currency_outside_iso_4217_is_fatal(currency: str) -> None:
-    assert severities(replace(SIMPLE, currency=currency)) == {"IP-CUR-01": Severity.FATAL}
-
-
-@pytest.mark.parametrize("currency", ["CHF", "VES", "SLE", "JPY"])
-def test_currencies_of_iso_4217_are_known(currency: str) -> None:
-    assert severities(replace(SIMPLE, currency=currency)) == {}
-
-
-def test_unknown_and_not_payable_types_are_warnings() -> None:
-    assert severities(replace(SIMPLE, type_code="999")) == {"IP-TYPE-01": Severity.WARNING}
-    assert severities(replace(SIMPLE, type_code="325")) == {"IP-TYPE-02": Severity.WARNING}
-
-
-def with_account(account: str) -> Reading:
-    return replace(SIMPLE, payments=(Payment(accounts=(PaymentAccount(account),)),))
+def profile(name: str) -> dict[str, Any]:
+    return {"format": Format.CII, "specification_identifier": f"urn:factur-x.eu:1p0:{name}", "lines": ()}
 
 
 @pytest.mark.parametrize(
-    "account", ["DE75512108001245126199", "de75 5121 0800 1245 1261 99", "NO9386011117947", "123456", "PL-5551"]
+    ("change", "found"),
+    [
+        pytest.param({}, {}, id="a sound invoice"),
+        pytest.param({"seller": Party(vat_id="DE136695976")}, {}, id="a seller known by its VAT id alone"),
+        pytest.param({"seller": NAMED}, {"IP-REQ-06": WARNING}, id="VAT without a tax number of the seller"),
+        pytest.param({"seller": replace(NAMED, tax_id="12/345/67890")}, {}, id="a seller with a tax number"),
+        pytest.param(profile("minimum"), {"IP-PROFILE-01": WARNING}, id="a booking aid: MINIMUM"),
+        pytest.param(profile("basicwl"), {"IP-PROFILE-01": WARNING}, id="a booking aid: BASIC WL"),
+        pytest.param({"format": Format.ZUGFERD1}, {"IP-PROFILE-02": WARNING}, id="ZUGFeRD 1.0"),
+        pytest.param({"issue_date": TODAY + timedelta(days=30), "due_date": None}, {}, id="30 days ahead"),
+        pytest.param(
+            {"issue_date": TODAY + timedelta(days=31), "due_date": None}, {"IP-DATE-01": FATAL}, id="31 days ahead"
+        ),
+        pytest.param({"issue_date": date(2016, 1, 1)}, {}, id="ten years old"),
+        pytest.param({"issue_date": date(2015, 12, 31)}, {"IP-DATE-02": WARNING}, id="older than ten years"),
+        pytest.param({"due_date": date(2026, 2, 28)}, {"IP-DATE-03": WARNING}, id="due before its issue"),
+        *(
+            pytest.param({"currency": code}, {"IP-CUR-01": FATAL}, id=f"no currency: {code}")
+            for code in ("EURO", "XXQ", "eur", "€")
+        ),
+        *(pytest.param({"currency": code}, {}, id=f"currency: {code}") for code in ("CHF", "VES", "SLE", "JPY")),
+        pytest.param({"type_code": "999"}, {"IP-TYPE-01": WARNING}, id="unknown type"),
+        pytest.param({"type_code": "325"}, {"IP-TYPE-02": WARNING}, id="a type that is not paid"),
+        *(
+            pytest.param(with_account(account), {}, id=f"account: {account}")
+            for account in (
+                *("DE75512108001245126199", "de75 5121 0800 1245 1261 99", "NO9386011117947", "123456", "PL-5551"),
+            )
+        ),
+        *(
+            pytest.param(with_account(account), {"IP-IBAN-01": WARNING}, id=f"wrong IBAN: {account}")
+            for account in ("DE75512108001245126198", "DE7551210800124512619", "SE1212341234123412")
+        ),
+        *(
+            pytest.param(seller(vat_id), {}, id=f"VAT id: {vat_id}")
+            for vat_id in ("DE136695976", "DE 136 695 976", "ATU13585627", "EL094259216", "NO995525828MVA")
+        ),
+        pytest.param({"buyer": Party(vat_id="DE111111111")}, {"IP-VAT-02": WARNING}, id="wrong VAT id of the buyer"),
+    ],
 )
-def test_a_right_iban_and_a_national_account_number_pass(account: str) -> None:
-    assert severities(with_account(account)) == {}
-
-
-@pytest.mark.parametrize("account", ["DE75512108001245126198", "DE7551210800124512619", "SE1212341234123412"])
-def test_an_iban_with_wrong_check_digits_or_length_warns(account: str) -> None:
-    assert severities(with_account(account)) == {"IP-IBAN-01": Severity.WARNING}
-
-
-@pytest.mark.parametrize("vat_id", ["DE136695976", "DE 136 695 976", "ATU13585627", "EL094259216", "NO995525828MVA"])
-def test_a_right_vat_id_passes(vat_id: str) -> None:
-    assert severities(replace(SIMPLE, seller=Party(name="M", vat_id=vat_id))) == {}
+def test_what_the_own_rules_say_of_an_invoice(change: dict[str, Any], found: dict[str, Severity]) -> None:
+    assert severities(replace(SIMPLE, **change)) == found
 
 
 @pytest.mark.parametrize(
@@ -135,13 +123,9 @@ def test_a_right_vat_id_passes(vat_id: str) -> None:
     [("DE136695978", "check digits"), ("DE12345", "format"), ("136695976", "country code"), ("ATX1", "format")],
 )
 def test_a_wrong_vat_id_warns_and_says_why(vat_id: str, reason: str) -> None:
-    found = violations_of(replace(SIMPLE, seller=Party(name="M", vat_id=vat_id)))
+    found = violations_of(replace(SIMPLE, **seller(vat_id)))
     assert found["IP-VAT-01"].severity is Severity.WARNING
     assert reason in found["IP-VAT-01"].message
-
-
-def test_the_buyers_vat_id_has_a_rule_of_its_own() -> None:
-    assert severities(replace(SIMPLE, buyer=Party(vat_id="DE111111111"))) == {"IP-VAT-02": Severity.WARNING}
 
 
 def earlier(number: str, issued: date, gross: str) -> Expectations:
@@ -149,25 +133,27 @@ def earlier(number: str, issued: date, gross: str) -> Expectations:
     return Expectations(today=TODAY, earlier_invoices=(invoice,))
 
 
-def test_the_same_number_in_the_same_year_is_a_fatal_duplicate() -> None:
-    found = violations_of(SIMPLE, earlier(" 2026-001", date(2026, 1, 5), "50.00"))
-    assert found["IP-DUP-01"].severity is Severity.FATAL
-    assert "march.pdf" in found["IP-DUP-01"].message
-
-
-def test_the_same_number_in_another_year_is_a_warning() -> None:
-    assert severities(SIMPLE, earlier("2026-001", date(2025, 1, 5), "50.00")) == {"IP-DUP-02": Severity.WARNING}
-
-
-def test_an_unknown_date_does_not_excuse_the_same_number() -> None:
-    undated = replace(SIMPLE, issue_date=None)
-    found = severities(undated, earlier("2026-001", date(2025, 1, 5), "50.00"))
-    assert found["IP-DUP-01"] is Severity.FATAL
-
-
-def test_another_number_with_the_same_date_and_total_is_a_warning() -> None:
-    assert severities(SIMPLE, earlier("2026-002", date(2026, 3, 1), "119")) == {"IP-DUP-03": Severity.WARNING}
-    assert "IP-DUP-03" not in severities(SIMPLE, earlier("2026-002", date(2026, 3, 2), "119"))
+@pytest.mark.parametrize(
+    ("change", "before", "found"),
+    [
+        pytest.param({}, (" 2026-001", date(2026, 1, 5), "50.00"), {"IP-DUP-01": FATAL}, id="number, same year"),
+        pytest.param({}, ("2026-001", date(2025, 1, 5), "50.00"), {"IP-DUP-02": WARNING}, id="number, another year"),
+        pytest.param(
+            {"issue_date": None},
+            ("2026-001", date(2025, 1, 5), "50.00"),
+            {"IP-DUP-01": FATAL, "IP-REQ-02": FATAL},
+            id="number, unknown date",
+        ),
+        pytest.param({}, ("2026-002", date(2026, 3, 1), "119"), {"IP-DUP-03": WARNING}, id="date and total"),
+        pytest.param({}, ("2026-002", date(2026, 3, 2), "119"), {"IP-DUP-04": WARNING}, id="total, another date"),
+    ],
+)
+def test_what_was_received_before_is_a_duplicate_or_pointed_out(
+    change: dict[str, Any], before: tuple[str, date, str], found: dict[str, Severity]
+) -> None:
+    violations = violations_of(replace(SIMPLE, **change), earlier(*before))
+    assert {rule: violation.severity for rule, violation in violations.items()} == found
+    assert all("march.pdf" in violation.message for rule, violation in violations.items() if "DUP" in rule)
 
 
 @pytest.mark.parametrize(("days", "alike"), [(-6, False), (-5, True), (-1, True), (1, True), (5, True), (6, False)])
@@ -198,7 +184,7 @@ def test_the_same_number_and_amount_of_another_seller_are_no_duplicate() -> None
 
 def test_an_account_that_is_new_for_the_seller_is_a_warning_that_names_both() -> None:
     expectations = Expectations(today=TODAY, other_account=KnownAccount("DE02120300000000202051", "march.pdf"))
-    reading = with_account("DE02500105170137075030")
+    reading = replace(SIMPLE, **with_account("DE02500105170137075030"))
     found = violations_of(reading, expectations)["IP-IBAN-02"]
     assert found.severity is Severity.WARNING
     assert all(part in found.message for part in ("DE02500105170137075030", "DE02120300000000202051", "march.pdf"))
