@@ -19,7 +19,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import URL, Engine, text
 
-from invoice_pipelines.database import create_app_engine, create_login_engine
+from invoice_pipelines.database import create_app_engine, create_login_engine, login_session
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.migrate import create_database, migrate
 from invoice_pipelines.database.roles import APP
@@ -118,12 +118,16 @@ def template(server: EmbeddedServer) -> str:
 
 def clone_template(server: EmbeddedServer, template: str, name: str) -> None:
     """Makes a migrated database with a name."""
-    admin = create_login_engine(server.url("postgres"))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with login_session(server.url("postgres"), autocommit=True) as connection:
         # Without a crash to think of, files are copied faster than pages are logged.
         connection.execute(text(f"create database {name} template {template} strategy file_copy"))
         connection.execute(text(f"revoke temporary on database {name} from public"))  # a clone has no rights of its own
-    admin.dispose()
+
+
+def drop_database(server: EmbeddedServer, name: str) -> None:
+    """Removes a database and ends its sessions."""
+    with login_session(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(text(f"drop database {name} with (force)"))
 
 
 @contextmanager
@@ -138,10 +142,7 @@ def fresh_database(
     yield TestDatabase(engine, superuser, server.url(name, APP), server.url(name))
     engine.dispose()
     superuser.dispose()
-    admin = create_login_engine(server.url("postgres"))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"drop database {name} with (force)"))
-    admin.dispose()
+    drop_database(server, name)
 
 
 @pytest.fixture

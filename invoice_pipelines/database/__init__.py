@@ -7,6 +7,7 @@ from invoice_pipelines.database.engine import (
     driver_url,
     enter_organization,
     libpq_url,
+    login_session,
     organization_scope,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "driver_url",
     "enter_organization",
     "libpq_url",
+    "login_session",
     "organization_scope",
 ]

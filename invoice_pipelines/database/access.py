@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy import URL, Engine, text
 from sqlalchemy.exc import OperationalError
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.engine import SessionLimits, create_app_engine, create_login_engine, driver_url
+from invoice_pipelines.database.engine import SessionLimits, create_app_engine, driver_url, login_session
 from invoice_pipelines.database.errors import sqlstate
 from invoice_pipelines.database.roles import APP, DAGSTER
 from invoice_pipelines.database.schema import Comparison, SchemaError, SchemaState, read_state, require_current
@@ -155,22 +155,12 @@ def _is_empty(settings: Settings, server: EmbeddedServer | None) -> bool:
     """
     urls, limits = database_urls(settings), session_limits(settings)
     if server is not None:
-        with _session(server.url("postgres"), limits) as connection:
+        with login_session(server.url("postgres"), limits=limits) as connection:
             known = text("select exists (select from pg_database where datname = :name)")
             if not connection.execute(known, {"name": EMBEDDED_DATABASE}).scalar_one():
                 return True
-    with _session(urls.app if server is None else urls.owner, limits) as connection:
+    with login_session(urls.app if server is None else urls.owner, limits=limits) as connection:
         return read_state(connection).comparison is Comparison.ABSENT
-
-
-@contextmanager
-def _session(url: URL, limits: SessionLimits) -> Iterator[Connection]:
-    engine = create_login_engine(url, limits=limits)
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
 
 
 def _url(settings: Settings, field: str) -> URL:

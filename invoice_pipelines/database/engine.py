@@ -114,6 +114,19 @@ def create_login_engine(url: str | URL, *, limits: SessionLimits | None = None) 
     return engine
 
 
+@contextmanager
+def login_session(
+    url: str | URL, *, limits: SessionLimits | None = None, autocommit: bool = False
+) -> Iterator[Connection]:
+    """One connection with the rights of the login, for as long as the block lasts; see `create_login_engine`."""
+    engine = create_login_engine(url, limits=limits)
+    try:
+        with engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT") if autocommit else connection
+    finally:
+        engine.dispose()
+
+
 def _create(url: URL, limits: SessionLimits, arguments: dict[str, Any], **options: Any) -> Engine:
     import psycopg  # not before it is needed: the processes that make documents know no database
 

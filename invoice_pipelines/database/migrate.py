@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from invoice_pipelines.database.engine import SessionLimits, create_login_engine
+from invoice_pipelines.database.engine import SessionLimits, create_login_engine, login_session
 from invoice_pipelines.database.errors import DEADLOCK, LOCK_NOT_AVAILABLE, DatabaseError, holders_of, sqlstate
 from invoice_pipelines.database.roles import APP, BOOKS, DAGSTER, OVERVIEW, OWNER, RECORDER
 from invoice_pipelines.database.schema import (
@@ -183,65 +183,48 @@ def _apply_sql(connection: Connection) -> None:
 
 def create_database(admin_url: str | URL, name: str, owner: str | None = None) -> None:
     """Makes a database on the server of a URL where it does not exist yet."""
-    engine = create_login_engine(admin_url)
-    try:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            known = text("select exists (select from pg_database where datname = :name)")
-            if connection.execute(known, {"name": name}).scalar_one():
-                return
-            with_owner = f' owner "{owner}"' if owner else ""
-            try:
-                connection.execute(text(f'create database "{name}"{with_owner}'))
-            except DBAPIError as error:
-                state = sqlstate(error)
-                if state == "42501":
-                    raise MigrationError(
-                        f"the login may not create the database {name}; create it, or name one in "
-                        "INVOICE_PIPELINES_DAGSTER_DATABASE_URL"
-                    ) from None
-                if state not in ("42P04", "23505"):  # made by another process just now
-                    raise
-    finally:
-        engine.dispose()
-
-
-def create_login_role(admin_url: str | URL, name: str) -> None:
-    """Makes a role that may log in, where it does not exist yet."""
-    engine = create_login_engine(admin_url)
-    try:
-        with engine.begin() as connection:
-            _create_role(connection, name, "login")
-    finally:
-        engine.dispose()
+    with login_session(admin_url, autocommit=True) as connection:
+        known = text("select exists (select from pg_database where datname = :name)")
+        if connection.execute(known, {"name": name}).scalar_one():
+            return
+        with_owner = f' owner "{owner}"' if owner else ""
+        try:
+            connection.execute(text(f'create database "{name}"{with_owner}'))
+        except DBAPIError as error:
+            state = sqlstate(error)
+            if state == "42501":
+                raise MigrationError(
+                    f"the login may not create the database {name}; create it, or name one in "
+                    "INVOICE_PIPELINES_DAGSTER_DATABASE_URL"
+                ) from None
+            if state not in ("42P04", "23505"):  # made by another process just now
+                raise
 
 
 def create_dagster_database(admin_url: str | URL, name: str) -> None:
     """Makes Dagster's own database on the embedded server, owned by a role that sees no business data."""
-    create_login_role(admin_url, DAGSTER)
+    with login_session(admin_url, autocommit=True) as connection:
+        _create_role(connection, DAGSTER, "login")
     create_database(admin_url, name, DAGSTER)
 
 
 def hand_over_database(owner_url: URL, name: str, login: str) -> None:
     """Makes a database, and all tables in it, the property of a login: what the owner's login made there before."""
     create_database(owner_url, name, login)
-    engine = create_login_engine(owner_url.set(database=name))
-    quoted = engine.dialect.identifier_preparer.quote
-    try:
-        with engine.begin() as connection:
-            mine = connection.execute(
-                text(
-                    """select 'database' as kind, quote_ident(datname) as name from pg_database
-                       where datname = current_database() and datdba = current_user::regrole
-                       union all
-                       select 'table', oid::regclass::text from pg_class
-                       where relkind = 'r' and relnamespace = 'public'::regnamespace
-                         and relowner = current_user::regrole"""
-                )
-            ).all()
-            for thing in mine:
-                connection.execute(text(f"alter {thing.kind} {thing.name} owner to {quoted(login)}"))
-    finally:
-        engine.dispose()
+    with login_session(owner_url.set(database=name)) as connection, connection.begin():
+        mine = connection.execute(
+            text(
+                """select 'database' as kind, quote_ident(datname) as name from pg_database
+                   where datname = current_database() and datdba = current_user::regrole
+                   union all
+                   select 'table', oid::regclass::text from pg_class
+                   where relkind = 'r' and relnamespace = 'public'::regnamespace
+                     and relowner = current_user::regrole"""
+            )
+        ).all()
+        quoted = connection.dialect.identifier_preparer.quote(login)
+        for thing in mine:
+            connection.execute(text(f"alter {thing.kind} {thing.name} owner to {quoted}"))
 
 
 @contextmanager

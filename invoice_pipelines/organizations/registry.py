@@ -172,19 +172,12 @@ def find_organization(engine: Engine, slug: str) -> Organization:
                    from organizations.organization"""
             )
         ).one()
-    return Organization(
-        id=row.id,
-        slug=row.slug,
-        name=row.name,
-        country_code=row.country_code,
-        time_zone=ZoneInfo(row.time_zone),
-        currency=row.currency,
-        vat_id=row.vat_id,
-        tax_number=row.tax_number,
-        iban=row.iban,
-        address=_stored(slug, Address, row.address),
-        settings=_stored(slug, OrganizationSettings, row.settings),
-    )
+    typed = {
+        "time_zone": ZoneInfo(row.time_zone),
+        "address": _stored(slug, Address, row.address),
+        "settings": _stored(slug, OrganizationSettings, row.settings),
+    }
+    return Organization(**{**row._mapping, **typed})
 
 
 def change_organization(engine: Engine, slug: str, **changes: Any) -> Organization:

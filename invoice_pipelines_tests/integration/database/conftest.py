@@ -10,6 +10,7 @@ from sqlalchemy import URL, Engine, text
 from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.migrate import create_database, migrate
+from invoice_pipelines_tests.conftest import drop_database
 
 
 @pytest.fixture
@@ -18,10 +19,7 @@ def empty_database(server: EmbeddedServer, request: pytest.FixtureRequest) -> It
     name = f"empty_{abs(hash(request.node.name)) % 10**8}"
     create_database(server.url("postgres"), name)
     yield server.url(name)
-    admin = create_login_engine(server.url("postgres"))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"drop database {name} with (force)"))
-    admin.dispose()
+    drop_database(server, name)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -18,6 +17,7 @@ from invoice_pipelines.work import Failed, Succeeded, cancel_job, create_job, dr
 from invoice_pipelines.work.promises import jobs_that_disagree
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.database.test_roles import attempt, hostile
+from invoice_pipelines_tests.support.organization_view import OrganizationView
 
 REFUSED = {"42501", "23001"}
 """insufficient_privilege, restrict_violation"""
@@ -39,9 +39,9 @@ APPEND_ONLY = """
 
 
 def test_what_says_that_it_is_append_only_can_be_added_to_and_no_more_and_not_for_another_time(
-    database: TestDatabase,
+    shared_database: TestDatabase,
 ) -> None:
-    with database.superuser.connect() as connection:
+    with shared_database.superuser.connect() as connection:
         columns = connection.execute(text(APPEND_ONLY), {"app": APP}).all()
     assert len({column.name for column in columns}) >= 15
     found = set()
@@ -55,8 +55,8 @@ def test_what_says_that_it_is_append_only_can_be_added_to_and_no_more_and_not_fo
     assert found == set()
 
 
-def test_no_table_is_emptied_pointed_at_or_given_triggers_by_the_application(database: TestDatabase) -> None:
-    with database.superuser.connect() as connection:
+def test_no_table_is_emptied_pointed_at_or_given_triggers_by_the_application(shared_database: TestDatabase) -> None:
+    with shared_database.superuser.connect() as connection:
         found = connection.execute(
             text(
                 """select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -68,9 +68,9 @@ def test_no_table_is_emptied_pointed_at_or_given_triggers_by_the_application(dat
         assert found.scalars().all() == []
 
 
-def test_only_what_nobody_asks_for_any_more_can_be_deleted(database: TestDatabase) -> None:
+def test_only_what_nobody_asks_for_any_more_can_be_deleted(shared_database: TestDatabase) -> None:
     """Each table from which the application may delete is named here, so that a new one is thought about."""
-    with database.superuser.connect() as connection:
+    with shared_database.superuser.connect() as connection:
         deletable = set(
             connection.execute(
                 text(
@@ -101,7 +101,7 @@ def test_only_what_nobody_asks_for_any_more_can_be_deleted(database: TestDatabas
         "quickbooks.usage",
     }
     assert deletable == only_old_or_open_ones | derived
-    with database.superuser.connect() as connection:
+    with shared_database.superuser.connect() as connection:
         guarded = connection.execute(
             text("select polrelid::regclass::text from pg_policy where polcmd = 'd' and not polpermissive")
         )
@@ -109,18 +109,18 @@ def test_only_what_nobody_asks_for_any_more_can_be_deleted(database: TestDatabas
 
 
 @pytest.fixture
-def acme(make_organization: Callable[[str], UUID]) -> UUID:
-    return make_organization("acme")
+def acme(desk: OrganizationView) -> UUID:
+    return desk.organization_id
 
 
 @pytest.fixture
-def job(database: TestDatabase, acme: UUID) -> UUID:
+def job(desk: OrganizationView) -> UUID:
     """A job of anna with an item that succeeded and one that failed."""
-    with organization_scope(database.engine, acme) as connection:
+    with desk.scope() as connection:
         job_id = create_job(connection, "noop", ["a", "b"], created_by="anna")
     drain(
-        database.engine,
-        acme,
+        desk.engine,
+        desk.organization_id,
         "noop",
         lambda connection, chunk: [Succeeded() if item.subject_id == "a" else Failed("X", "x") for item in chunk.items],
     )
@@ -141,8 +141,8 @@ def refused(connection: Connection, organization_id: UUID, statement: str) -> bo
     return changed == 0
 
 
-def test_a_job_and_its_history_stay_as_they_are(database: TestDatabase, acme: UUID, job: UUID) -> None:
-    with hostile(database) as connection:
+def test_a_job_and_its_history_stay_as_they_are(shared_database: TestDatabase, acme: UUID, job: UUID) -> None:
+    with hostile(shared_database) as connection:
         for statement in (
             f"delete from work.batch_job where id = '{job}'",
             f"delete from work.batch_item where job_id = '{job}'",
@@ -171,12 +171,14 @@ def test_a_job_and_its_history_stay_as_they_are(database: TestDatabase, acme: UU
             assert refused(connection, acme, statement), statement
 
 
-def test_what_people_do_to_a_job_is_written_down_by_postgresql(database: TestDatabase, acme: UUID, job: UUID) -> None:
-    with organization_scope(database.engine, acme) as connection:
+def test_what_people_do_to_a_job_is_written_down_by_postgresql(
+    shared_database: TestDatabase, acme: UUID, job: UUID
+) -> None:
+    with organization_scope(shared_database.engine, acme) as connection:
         retry_failed(connection, job, requested_by="bert")
-    with organization_scope(database.engine, acme) as connection:
+    with organization_scope(shared_database.engine, acme) as connection:
         cancel_job(connection, job, cancelled_by="carl")
-    with hostile(database) as connection:  # around the functions, the history is written all the same
+    with hostile(shared_database) as connection:  # around the functions, the history is written all the same
         attempt(connection, "begin")
         connection.execute(text("select set_config('app.organization_id', :id, true)"), {"id": str(acme)})
         connection.execute(text("set local application_name = 'mallory'"))
@@ -185,7 +187,7 @@ def test_what_people_do_to_a_job_is_written_down_by_postgresql(database: TestDat
             {"id": job},
         )
         attempt(connection, "commit")
-    with database.superuser.connect() as connection:
+    with shared_database.superuser.connect() as connection:
         events = connection.execute(
             text("select action, detail, created_by from work.batch_job_event where job_id = :id order by id"),
             {"id": job},
@@ -199,12 +201,12 @@ def test_what_people_do_to_a_job_is_written_down_by_postgresql(database: TestDat
 
 
 def test_the_application_cannot_end_a_job_with_open_items_but_is_told_how_to_cancel_it(
-    database: TestDatabase, acme: UUID
+    shared_database: TestDatabase, acme: UUID
 ) -> None:
-    with organization_scope(database.engine, acme) as connection:
+    with organization_scope(shared_database.engine, acme) as connection:
         waiting = create_job(connection, "noop", ["a", "b"], created_by="anna")
     for status in ("failed", "completed"):
-        with organization_scope(database.engine, acme) as connection, pytest.raises(DBAPIError) as raised:
+        with organization_scope(shared_database.engine, acme) as connection, pytest.raises(DBAPIError) as raised:
             connection.execute(
                 text("update work.batch_job set status = :status, completed_at = now() where id = :id"),
                 {"status": status, "id": waiting},
@@ -213,8 +215,8 @@ def test_the_application_cannot_end_a_job_with_open_items_but_is_told_how_to_can
         assert f"invoice-pipelines batch cancel {waiting}" in str(raised.value.orig)
 
 
-def test_a_slug_is_never_changed(database: TestDatabase, acme: UUID) -> None:
-    with hostile(database) as connection:
+def test_a_slug_is_never_changed(shared_database: TestDatabase, acme: UUID) -> None:
+    with hostile(shared_database) as connection:
         for column, value in (("slug", "'other'"), ("id", "uuidv7()"), ("created_by", "'x'"), ("created_at", "now()")):
             assert refused(connection, acme, f"update organizations.organization set {column} = {value}"), column
 
@@ -225,28 +227,29 @@ def sent_by_nobody(connection: Connection) -> Finding:
     return find(connection)
 
 
-def test_promises_find_what_postgresql_could_not_refuse(database: TestDatabase, acme: UUID, job: UUID) -> None:
-    with database.superuser.begin() as connection:
+def test_promises_find_what_postgresql_could_not_refuse(shared_database: TestDatabase, acme: UUID, job: UUID) -> None:
+    with shared_database.superuser.begin() as connection:
         for statement in FACTS.split(";"):
             connection.exec_driver_sql(statement.replace(":o", f"'{acme}'"))
-    with organization_scope(database.engine, acme) as connection:
+    with organization_scope(shared_database.engine, acme) as connection:
         assert jobs_that_disagree(connection).kept
         assert statuses_without_history(connection).kept
         assert sent_by_nobody(connection).kept
-    with database.superuser.begin() as connection:
+    with shared_database.superuser.begin() as connection:
         for statement in (
             f"update work.batch_job set successful_items = 0, skipped_items = 1 where id = '{job}'",
-            "update delivery.message set status = 'sent', composed_at = now(), sent_at = now()",
-            "delete from intake.status_change",
+            f"""update delivery.message set status = 'sent', composed_at = now(), sent_at = now()
+                where organization_id = '{acme}'""",
+            f"delete from intake.status_change where organization_id = '{acme}'",
         ):
             connection.exec_driver_sql(statement)
-    with organization_scope(database.engine, acme) as connection:
+    with organization_scope(shared_database.engine, acme) as connection:
         assert jobs_that_disagree(connection) == Finding(1, (f"noop {job}: its counts are not those of its items",))
         assert statuses_without_history(connection).sample == (str(acme),)
         assert sent_by_nobody(connection).sample == ("RE-1, invoice by email",)
-    with database.superuser.begin() as connection:
-        connection.exec_driver_sql("delete from work.batch_job_event")
-    with organization_scope(database.engine, acme) as connection:
+    with shared_database.superuser.begin() as connection:
+        connection.exec_driver_sql(f"delete from work.batch_job_event where organization_id = '{acme}'")
+    with organization_scope(shared_database.engine, acme) as connection:
         assert jobs_that_disagree(connection).sample == (
             f"noop {job}: its history does not say that anna asked for it",
         )
@@ -323,14 +326,17 @@ FORGERIES = {
 }
 
 
-def test_facts_of_every_domain_are_neither_changed_deleted_nor_forged(database: TestDatabase, acme: UUID) -> None:
-    with database.superuser.begin() as connection:
+def test_facts_of_every_domain_are_neither_changed_deleted_nor_forged(
+    shared_database: TestDatabase, acme: UUID
+) -> None:
+    with shared_database.superuser.begin() as connection:
         for statement in FACTS.split(";"):
             connection.exec_driver_sql(statement.replace(":o", f"'{acme}'"))
-    with database.superuser.connect() as connection:
+    with shared_database.superuser.connect() as connection:
         for table in CHANGES:
-            assert connection.execute(text(f"select count(*) from {table}")).scalar_one() == 1, table
-    with hostile(database) as connection:
+            facts = text(f"select count(*) from {table} where organization_id = :id")
+            assert connection.execute(facts, {"id": acme}).scalar_one() == 1, table
+    with hostile(shared_database) as connection:
         for table, change in CHANGES.items():
             assert refused(connection, acme, f"update {table} set {change}"), table
             assert refused(connection, acme, f"delete from {table}"), table

@@ -24,6 +24,7 @@ from invoice_pipelines.database.migrate import MigrationError, create_database, 
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.database.schema import Comparison, SchemaError, read_state, require_current
 from invoice_pipelines.settings import Settings
+from invoice_pipelines_tests.conftest import drop_database
 from invoice_pipelines_tests.integration.billing.conftest import open_desk
 from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 
@@ -282,7 +283,4 @@ def test_dagsters_database_belongs_to_the_login_that_works_there_whoever_made_it
         engine_of_dagster.dispose()
     finally:
         engine.dispose()
-        admin = create_login_engine(server.url("postgres"))
-        with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text(f"drop database {name} with (force)"))
-        admin.dispose()
+        drop_database(server, name)

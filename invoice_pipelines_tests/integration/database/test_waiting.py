@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from invoice_pipelines.billing.processing import process_jobs
-from invoice_pipelines.database import SessionLimits, create_app_engine, create_login_engine, libpq_url
+from invoice_pipelines.database import SessionLimits, create_app_engine, libpq_url, login_session
 from invoice_pipelines.database.embedded import SUPERUSER, EmbeddedServer
 from invoice_pipelines.database.errors import explain, holders_of, sqlstate
 from invoice_pipelines.work import drain
@@ -177,8 +177,7 @@ def test_a_login_through_a_pooler_that_drops_start_up_options_has_the_limits_of_
 
 def test_a_connection_is_waited_for_shortly_and_taken_when_one_comes_free(database, server):
     name = database.app_url.database
-    admin = create_login_engine(server.url("postgres"))
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with login_session(server.url("postgres"), autocommit=True) as connection:
         connection.execute(text(f"alter database {name} connection limit 1"))
     patient = create_app_engine(database.app_url, limits=SessionLimits(connect=3))
     taken = psycopg.connect(libpq_url(database.app_url))
@@ -191,7 +190,6 @@ def test_a_connection_is_waited_for_shortly_and_taken_when_one_comes_free(databa
     with patient.connect() as connection:
         assert connection.execute(text("select 1")).scalar_one() == 1
     patient.dispose()
-    admin.dispose()
 
 
 def test_with_all_connections_taken_commands_say_so_and_the_server_counts_as_running(tmp_path):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.work import (
     Failed,
@@ -24,13 +22,13 @@ from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk, succe
 from invoice_pipelines_tests.integration.work.effects import KIND
 
 
-def due(desk: Desk, *kinds: str) -> tuple[OrganizationWork, ...]:
-    with desk.engine.begin() as connection:
+def due(desk: Desk, *kinds: str, everywhere: bool = False) -> tuple[OrganizationWork, ...]:
+    with desk.engine.begin() if everywhere else desk.scope() as connection:
         return organizations_with_work(connection, kinds or [KIND])
 
 
-def clean(desk: Desk, stuck_after: timedelta = timedelta(0)) -> StuckWork:
-    with desk.engine.begin() as connection:
+def clean(desk: Desk, stuck_after: timedelta = timedelta(0), everywhere: bool = False) -> StuckWork:
+    with desk.engine.begin() if everywhere else desk.scope() as connection:
         return cleanup_stuck(connection, stuck_after)
 
 
@@ -74,11 +72,11 @@ def test_organizations_with_work_are_those_with_items_that_can_be_done_now(lone_
     lone_desk.make("a", "b")
     with other.scope() as connection:
         enqueue(connection, "other", ["x"])
-    ours, theirs = due(lone_desk, KIND, "other")
+    ours, theirs = due(lone_desk, KIND, "other", everywhere=True)
     assert (ours.organization_id, ours.kind, ours.due_items) == (lone_desk.organization_id, KIND, 2)
     assert (theirs.organization_id, theirs.kind, theirs.due_items) == (other.organization_id, "other", 1)
     assert ours.oldest_due_at < theirs.oldest_due_at
-    assert [work.organization_id for work in due(lone_desk, "other")] == [other.organization_id]
+    assert [work.organization_id for work in due(lone_desk, "other", everywhere=True)] == [other.organization_id]
 
     claimed = lone_desk.take()
     assert due(lone_desk) == (), "all is in work"
@@ -90,7 +88,7 @@ def test_organizations_with_work_are_those_with_items_that_can_be_done_now(lone_
     assert [work.due_items for work in due(lone_desk)] == [1]
     with database.superuser.begin() as connection:
         connection.execute(text("update organizations.organization set removed_at = now()"))
-    assert due(lone_desk, KIND, "other") == (), "a removed organization has nothing done"
+    assert due(lone_desk, KIND, "other", everywhere=True) == (), "a removed organization has nothing done"
 
 
 def test_the_clean_up_returns_what_the_dead_held_in_every_organization(lone_desk, database):
@@ -99,28 +97,28 @@ def test_the_clean_up_returns_what_the_dead_held_in_every_organization(lone_desk
     for desk, _ in jobs:
         desk.take(max_attempts=1 if desk is other else 5)
         desk.let_leases_expire()
-    assert clean(lone_desk, timedelta(hours=1)) == StuckWork(2, 2, 0, 0, 0, 0)
+    assert clean(lone_desk, timedelta(hours=1), everywhere=True) == StuckWork(2, 2, 0, 0, 0, 0)
     assert set(lone_desk.items(jobs[0][1]).values()) == {"pending"}
     assert set(other.items(jobs[1][1]).values()) == {"failed"}
     assert other.job(jobs[1][1]).status == "failed"
 
 
-def test_the_clean_up_leaves_living_workers_alone(lone_desk):
-    job_id = lone_desk.make("a", "b")
-    claimed = lone_desk.take(chunk_size=1)
-    assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
-    lone_desk.end(claimed, Succeeded())
-    assert lone_desk.job(job_id).status == "processing"
+def test_the_clean_up_leaves_living_workers_alone(desk):
+    job_id = desk.make("a", "b")
+    claimed = desk.take(chunk_size=1)
+    assert clean(desk) == StuckWork(0, 0, 0, 0, 0, 0)
+    desk.end(claimed, Succeeded())
+    assert desk.job(job_id).status == "processing"
 
 
-def test_a_job_on_which_nobody_works_is_pending_again(lone_desk):
-    job_id = lone_desk.make("a", "b")
-    lone_desk.take()
-    lone_desk.let_leases_expire()
-    assert clean(lone_desk) == StuckWork(2, 0, 0, 0, 1, 0)
-    assert lone_desk.job(job_id).status == "pending"
-    assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
-    (event,) = lone_desk.rows("select created_by, detail from work.batch_job_event where action = 'repaired'")
+def test_a_job_on_which_nobody_works_is_pending_again(desk):
+    job_id = desk.make("a", "b")
+    desk.take()
+    desk.let_leases_expire()
+    assert clean(desk) == StuckWork(2, 0, 0, 0, 1, 0)
+    assert desk.job(job_id).status == "pending"
+    assert clean(desk) == StuckWork(0, 0, 0, 0, 0, 0)
+    (event,) = desk.rows("select created_by, detail from work.batch_job_event where action = 'repaired'")
     assert tuple(event) == ("cleanup_stuck_batch_jobs", {"repair": "pending again"})
 
 
@@ -143,48 +141,48 @@ def settle_one(desk: Desk, job_id) -> None:
         )
 
 
-def test_a_job_that_comes_to_a_standstill_for_the_fourth_time_is_ended_with_its_reason(lone_desk):
-    job_id = lone_desk.make("a", "b")
+def test_a_job_that_comes_to_a_standstill_for_the_fourth_time_is_ended_with_its_reason(desk):
+    job_id = desk.make("a", "b")
     for _ in range(3):
-        start(lone_desk, job_id)
-        assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 1, 0)
-    start(lone_desk, job_id)
-    assert clean(lone_desk) == StuckWork(0, 2, 0, 0, 0, 1)
-    job = lone_desk.job(job_id)
+        start(desk, job_id)
+        assert clean(desk) == StuckWork(0, 0, 0, 0, 1, 0)
+    start(desk, job_id)
+    assert clean(desk) == StuckWork(0, 2, 0, 0, 0, 1)
+    job = desk.job(job_id)
     assert (job.status, job.failed_items, job.summary) == ("failed", 2, {"failures": {"STUCK": 2}})
     assert job.last_error is not None
     assert job.last_error.startswith("STUCK: The work on this job came to a standstill")
-    errors = lone_desk.rows("select distinct error_code, error_message ~ 'retry the failed items' from work.batch_item")
+    errors = desk.rows("select distinct error_code, error_message ~ 'retry the failed items' from work.batch_item")
     assert [tuple(row) for row in errors] == [("STUCK", True)]
-    events = lone_desk.rows("select detail from work.batch_job_event where action = 'repaired' order by id")
+    events = desk.rows("select detail from work.batch_job_event where action = 'repaired' order by id")
     assert [event.detail["repair"] for event in events] == [*["pending again"] * 3, "ended"]
-    assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
+    assert clean(desk) == StuckWork(0, 0, 0, 0, 0, 0)
 
 
-def test_a_job_that_gets_on_between_standstills_is_never_ended(lone_desk):
-    job_id = lone_desk.make(*"abcdefgh")
+def test_a_job_that_gets_on_between_standstills_is_never_ended(desk):
+    job_id = desk.make(*"abcdefgh")
     for round_number in range(7):
-        start(lone_desk, job_id)
+        start(desk, job_id)
         if round_number % 3 == 2:
-            settle_one(lone_desk, job_id)
-        assert clean(lone_desk).ended_jobs == 0
-    assert lone_desk.job(job_id).successful_items == 2
+            settle_one(desk, job_id)
+        assert clean(desk).ended_jobs == 0
+    assert desk.job(job_id).successful_items == 2
 
 
-def test_a_job_that_waits_for_its_turn_is_left_alone_however_long(lone_desk):
-    job_id = lone_desk.make("a")
+def test_a_job_that_waits_for_its_turn_is_left_alone_however_long(desk):
+    job_id = desk.make("a")
     for _ in range(6):
-        assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
-    assert lone_desk.job(job_id).status == "pending"
+        assert clean(desk) == StuckWork(0, 0, 0, 0, 0, 0)
+    assert desk.job(job_id).status == "pending"
 
 
-def test_a_job_whose_chunk_is_in_work_is_left_alone(lone_desk):
-    job_id = lone_desk.make("a")
-    start(lone_desk, job_id)
-    with lone_desk.scope() as connection:
+def test_a_job_whose_chunk_is_in_work_is_left_alone(desk):
+    job_id = desk.make("a")
+    start(desk, job_id)
+    with desk.scope() as connection:
         connection.execute(text("select work.take_job(array[:kind], :id)"), {"kind": KIND, "id": job_id})
-        assert clean(lone_desk) == StuckWork(0, 0, 0, 0, 0, 0)
-    assert lone_desk.job(job_id).status == "processing"
+        assert clean(desk) == StuckWork(0, 0, 0, 0, 0, 0)
+    assert desk.job(job_id).status == "processing"
 
 
 def lock_as_a_claim_does(connection: Connection, subject: str) -> None:
@@ -193,76 +191,79 @@ def lock_as_a_claim_does(connection: Connection, subject: str) -> None:
     )
 
 
-def test_an_item_of_a_cancelled_job_that_is_being_claimed_is_left_to_that_claim(lone_desk):
-    job_id = lone_desk.make("a", "b")
-    with lone_desk.scope() as claiming:
+def test_an_item_of_a_cancelled_job_that_is_being_claimed_is_left_to_that_claim(desk):
+    job_id = desk.make("a", "b")
+    with desk.scope() as claiming:
         lock_as_a_claim_does(claiming, "a")
-        with lone_desk.scope() as cancelling:
+        with desk.scope() as cancelling:
             cancel_job(cancelling, job_id, cancelled_by="anna")
-        assert clean(lone_desk).cancelled_items == 0  # it would hold the job and wait for "a"
+        assert clean(desk).cancelled_items == 0  # it would hold the job and wait for "a"
         assert claim(claiming, KIND, lease=LEASE) is None
-    assert lone_desk.items(job_id) == {"a": "cancelled", "b": "cancelled"}
-    assert lone_desk.job(job_id).cancelled_items == 2
+    assert desk.items(job_id) == {"a": "cancelled", "b": "cancelled"}
+    assert desk.job(job_id).cancelled_items == 2
 
 
-def test_a_job_of_which_an_item_is_being_claimed_is_not_ended(lone_desk):
-    job_id = lone_desk.make("a", "b")
+def test_a_job_of_which_an_item_is_being_claimed_is_not_ended(desk):
+    job_id = desk.make("a", "b")
     for _ in range(3):
-        start(lone_desk, job_id)
-        clean(lone_desk)
-    start(lone_desk, job_id)
-    with lone_desk.scope() as claiming:
+        start(desk, job_id)
+        clean(desk)
+    start(desk, job_id)
+    with desk.scope() as claiming:
         lock_as_a_claim_does(claiming, "a")
-        assert clean(lone_desk).ended_jobs == 0
-    assert clean(lone_desk).ended_jobs == 1
+        assert clean(desk).ended_jobs == 0
+    assert clean(desk).ended_jobs == 1
 
 
-def test_only_jobs_without_progress_for_half_an_hour_are_looked_at(lone_desk):
-    old, young = lone_desk.make("a"), lone_desk.make("b")
+def test_only_jobs_without_progress_for_half_an_hour_are_looked_at(desk):
+    old, young = desk.make("a"), desk.make("b")
     for job_id, minutes in ((old, 31), (young, 29)):
-        start(lone_desk, job_id)
-        with lone_desk.superuser.begin() as connection:
+        start(desk, job_id)
+        with desk.superuser.begin() as connection:
             connection.execute(
                 text("update work.batch_job set last_progress_at = now() - make_interval(mins => :m) where id = :id"),
                 {"m": minutes, "id": job_id},
             )
-    with lone_desk.engine.begin() as connection:
+    with desk.scope() as connection:
         assert cleanup_stuck(connection).reopened_jobs == 1
-    assert (lone_desk.job(old).status, lone_desk.job(young).status) == ("pending", "processing")
+    assert (desk.job(old).status, desk.job(young).status) == ("pending", "processing")
 
 
-def test_an_ended_job_that_is_retried_gets_all_its_chances_again(lone_desk):
-    job_id = lone_desk.make("a")
+def test_an_ended_job_that_is_retried_gets_all_its_chances_again(desk):
+    job_id = desk.make("a")
     for _ in range(4):
-        start(lone_desk, job_id)
-        clean(lone_desk)
-    assert lone_desk.retry(job_id) == 1
+        start(desk, job_id)
+        clean(desk)
+    assert desk.retry(job_id) == 1
     for _ in range(3):
-        start(lone_desk, job_id)
-        assert clean(lone_desk).reopened_jobs == 1
+        start(desk, job_id)
+        assert clean(desk).reopened_jobs == 1
 
 
-def test_a_job_whose_items_are_all_done_is_closed_with_counts_from_the_items(lone_desk):
-    job_id = lone_desk.make("a", "b")
-    lone_desk.take()
-    with lone_desk.superuser.begin() as connection:  # as a careless hand would
-        connection.exec_driver_sql(
-            """update work.batch_item set status = case subject_id when 'a' then 'succeeded' else 'failed' end,
-               lease_token = null, lease_expires_at = null, finished_at = now(), error_code = 'BY_HAND'"""
+def test_a_job_whose_items_are_all_done_is_closed_with_counts_from_the_items(desk):
+    job_id = desk.make("a", "b")
+    desk.take()
+    with desk.superuser.begin() as connection:  # as a careless hand would
+        connection.execute(
+            text(
+                """update work.batch_item set status = case subject_id when 'a' then 'succeeded' else 'failed' end,
+                   lease_token = null, lease_expires_at = null, finished_at = now(), error_code = 'BY_HAND'
+                   where job_id = :job"""
+            ),
+            {"job": job_id},
         )
-    assert clean(lone_desk) == StuckWork(0, 0, 0, 1, 0, 0)
-    job = lone_desk.job(job_id)
+    assert clean(desk) == StuckWork(0, 0, 0, 1, 0, 0)
+    job = desk.job(job_id)
     assert (job.status, job.successful_items, job.failed_items) == ("completed_with_errors", 1, 1)
 
 
-def test_expired_items_of_a_cancelled_job_are_cancelled(lone_desk):
-    job_id = lone_desk.make("a", "b", "c")
-    lone_desk.take(chunk_size=2)
-    with lone_desk.scope() as connection:
-        connection.execute(text("select work.cancel_job(:id, 'bert')"), {"id": job_id})
-    lone_desk.let_leases_expire()
-    assert clean(lone_desk).cancelled_items == 2
-    assert lone_desk.job(job_id).cancelled_items == 3
+def test_expired_items_of_a_cancelled_job_are_cancelled(desk):
+    job_id = desk.make("a", "b", "c")
+    desk.take(chunk_size=2)
+    desk.cancel(job_id)
+    desk.let_leases_expire()
+    assert clean(desk).cancelled_items == 2
+    assert desk.job(job_id).cancelled_items == 3
 
 
 def test_statistics_are_over_all_organizations_and_show_counts_only(lone_desk, database):
@@ -277,23 +278,10 @@ def test_statistics_are_over_all_organizations_and_show_counts_only(lone_desk, d
     assert not {"organization_id", "subject_id", "parameters", "result"} & set(row._mapping)
 
 
-@pytest.mark.parametrize("table", ["work.batch_job", "work.batch_item", "work.batch_job_event"])
-def test_without_an_organization_nothing_is_seen(desk, table):
-    with pytest.raises(DBAPIError), desk.engine.begin() as connection:
-        connection.execute(text(f"select * from {table}"))
-
-
-def test_what_was_done_to_a_job_cannot_be_rewritten(desk):
-    desk.make("a")
-    for statement in ("update work.batch_job_event set created_by = 'x'", "delete from work.batch_job_event"):
-        with pytest.raises(DBAPIError, match="permission denied"):
-            desk.rows(statement)
-
-
-def test_the_figures_of_today_are_of_the_day_in_utc(lone_desk):
-    yesterday, today = lone_desk.make("a", "b"), lone_desk.make("c")
-    lone_desk.run(succeed)
-    with lone_desk.superuser.begin() as connection:
+def test_the_figures_of_today_are_of_the_day_in_utc(desk):
+    yesterday, today = desk.make("a", "b"), desk.make("c")
+    desk.run(succeed)
+    with desk.superuser.begin() as connection:
         connection.execute(
             text(
                 """update work.batch_job
@@ -303,9 +291,9 @@ def test_the_figures_of_today_are_of_the_day_in_utc(lone_desk):
             ),
             {"id": yesterday},
         )
-    with lone_desk.engine.begin() as connection:
-        connection.execute(text("set time zone 'Pacific/Kiritimati'"))
+    with desk.scope() as connection:
+        connection.execute(text("set local time zone 'Pacific/Kiritimati'"))
         (row,) = connection.execute(text("select * from public.get_batch_processing_stats()")).all()
     assert (row.total_jobs, row.jobs_created_today, row.jobs_ended_today) == (2, 1, 1)
     assert (row.successful_items, row.successful_items_today, row.failed_items_today) == (3, 1, 0)
-    assert lone_desk.job(today).status == "completed"
+    assert desk.job(today).status == "completed"

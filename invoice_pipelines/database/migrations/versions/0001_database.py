@@ -6,8 +6,6 @@ from invoice_pipelines.database.roles import APP
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 FUNCTIONS = f"""
 create function database.refuse_change() returns trigger language plpgsql as $$

@@ -6,8 +6,6 @@ from invoice_pipelines.database.migrations.isolation import create_schema, isola
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = None
-depends_on = None
 
 SCOPE = """
 -- Both are so plain that PostgreSQL writes them into the statements that use them: they cost nothing there. Without a

@@ -13,8 +13,6 @@ from invoice_pipelines.database.roles import APP, OVERVIEW, OWNER
 
 revision = "0003"
 down_revision = "0002"
-branch_labels = None
-depends_on = None
 
 TABLES = """
 create table work.batch_job (

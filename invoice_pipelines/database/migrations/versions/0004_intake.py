@@ -13,8 +13,6 @@ from invoice_pipelines.database.migrations.isolation import (
 
 revision = "0004"
 down_revision = "0003"
-branch_labels = None
-depends_on = None
 
 TABLES = r"""
 -- Unique constraints have organization_id last, and indexes are partial, where the planner would else take them for a

@@ -8,8 +8,6 @@ from invoice_pipelines.database.schema import PACKAGE
 
 revision = "0005"
 down_revision = "0004"
-branch_labels = None
-depends_on = None
 
 TABLES = r"""
 -- Unique constraints have organization_id last, and further indexes are partial, where the planner would else take them

@@ -12,8 +12,6 @@ from invoice_pipelines.database.migrations.isolation import (
 
 revision = "0006"
 down_revision = "0005"
-branch_labels = None
-depends_on = None
 
 TABLES = """
 -- Columns repeat what the invoice said when it was noticed, so that a reader needs no other table. No foreign keys to

@@ -12,8 +12,6 @@ from invoice_pipelines.database.migrations.isolation import (
 
 revision = "0007"
 down_revision = "0006"
-branch_labels = None
-depends_on = None
 
 TABLES = r"""
 create table quickbooks.connection (

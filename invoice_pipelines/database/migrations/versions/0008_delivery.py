@@ -6,8 +6,6 @@ from invoice_pipelines.database.migrations.isolation import create_schema, isola
 
 revision = "0008"
 down_revision = "0007"
-branch_labels = None
-depends_on = None
 
 TABLES = r"""
 -- No foreign keys to billing.invoice, which would lock each invoice and write its page again, nor to batch jobs, which
