@@ -17,12 +17,11 @@ from invoice_pipelines.work import (
     ItemError,
     Skipped,
     Succeeded,
-    claim,
     return_expired,
 )
 from invoice_pipelines.work.failures import without_secrets
 from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk
-from invoice_pipelines_tests.integration.work.effects import KIND, leave_effects
+from invoice_pipelines_tests.integration.work.effects import leave_effects
 from invoice_pipelines_tests.support.clock import HandClock
 
 
@@ -276,24 +275,6 @@ def test_a_chunk_that_is_done_one_by_one_keeps_its_lease(desk):
         return leave_effects(connection, chunk)
 
     assert desk.run(slow, lease=LEASE, clock=clock).succeeded == 4
-
-
-def test_items_of_a_dead_worker_are_done_by_the_next_drain(desk):
-    desk.make(*numbers(5))
-    with desk.scope() as connection:  # and then nothing more happens, as with a dead process
-        claim(connection, KIND, chunk_size=3, lease=timedelta(minutes=5))
-    assert desk.run().succeeded == 2
-    desk.let_leases_expire()
-    report = desk.run()
-    assert (report.died, report.succeeded, report.chunks) == (3, 3, 3)
-
-
-def test_a_job_of_several_drains_is_counted_once(desk):
-    job_id = desk.make(*numbers(30))
-    for _ in range(3):
-        desk.run(chunk_size=10, should_stop=iter([False, True]).__next__)
-    job = desk.job(job_id)
-    assert (job.status, job.successful_items) == ("completed", 30)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
 from invoice_pipelines.work import (
     Failed,
@@ -18,7 +17,6 @@ from invoice_pipelines.work import (
     Succeeded,
     claim,
     enqueue,
-    finish,
     keep,
     return_expired,
 )
@@ -95,24 +93,6 @@ def test_the_pause_doubles_up_to_an_hour_and_is_spread(desk):
         seen = pauses(attempts)
         assert middle * 0.5 <= min(seen) < middle * 0.7
         assert middle * 1.3 < max(seen) <= middle * 1.5
-
-
-def test_who_lost_the_lease_cannot_finish_and_nothing_of_the_chunk_is_kept(desk):
-    job_id = desk.make("a", "b")
-    late = desk.take()
-    assert desk.lose_leases() == 2
-    successor = desk.take()
-
-    def act_late():
-        with desk.scope() as connection:
-            connection.execute(text("insert into public.effect values (:id, 'late', 0)"), {"id": desk.organization_id})
-            finish(connection, late, [Succeeded(), Succeeded()])
-
-    with pytest.raises(LeaseLost):
-        act_late()
-    assert desk.effects() == []
-    assert desk.end(successor, Succeeded()) == (ItemStatus.SUCCEEDED,)
-    assert desk.items(job_id) == {"a": "succeeded", "b": "pending"}
 
 
 def test_an_item_in_the_hands_of_a_successor_cannot_be_finished_by_who_had_it_before(desk):
