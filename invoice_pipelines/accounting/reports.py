@@ -1,4 +1,4 @@
-"""What an accounting system tells of itself: what a sync did, how it stands, where one is due. Plain values only."""
+"""What an accounting system reports: what a sync did, its state, where one is due. Plain values only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from invoice_pipelines.work import Failure
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What became of what was read there. `finished` False: there is more, and the next pull goes on with it."""
+    """The outcome of a pull. `finished` False: there is more, and the next pull goes on with it."""
 
     read: int
     created: int
@@ -24,7 +24,7 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What became of what waited here."""
+    """The outcome of a push."""
 
     sent: int
     failed: int
@@ -34,7 +34,7 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class EntityReport:
-    """What a sync did for one entity, as far as it came to it. `happened`: there is something to tell.
+    """What a sync did for one entity, if it got that far. `happened`: there is something to report.
 
     `shown` is what people see, by its name: numbers, words and instants, and tables as lists of rows.
     """
@@ -60,7 +60,7 @@ class SyncReport:
 
 @dataclass(frozen=True, slots=True)
 class SystemState:
-    """How an organization stands with its company there.
+    """The state of an organization's sync with its company there.
 
     `waiting` counts what is to be sent, `oldest_waiting_at` is since when the first of it waits, `pulled_at` when the
     last pull of each entity began that came to its end, `calls` are those of this month (UTC).
@@ -85,7 +85,7 @@ class DuePull:
 
 
 class Health(StrEnum):
-    """How it stands with a connection."""
+    """The state of a connection."""
 
     NONE = "not connected"
     FINE = "fine"
@@ -95,7 +95,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionHealth:
-    """How it stands with a connection, and in one line why, and what to do."""
+    """The state of a connection, and in one line why, and what to do."""
 
     health: Health
     why: str | None = None

@@ -1,4 +1,4 @@
-"""What an accounting system declares and does. Doors call it, and know no more of it."""
+"""What an accounting system declares and does; this is all that doors know of it."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ class AccountingSystem(Protocol):
     entities: tuple[SyncedEntity, ...]
 
     def push_every(self, settings: Settings) -> int:
-        """How often, in seconds, it is looked whether something waits to be sent."""
+        """Seconds between two looks at what waits to be sent."""
 
     def organizations_to_reach(self, connection: Connection) -> Collection[UUID]:
-        """Organizations whose company is connected and is not left alone for a while."""
+        """Organizations whose company is connected and not paused."""
 
     def organizations_to_push(self, connection: Connection) -> Collection[UUID]:
         """Those of them in which something waits to be sent."""
@@ -84,19 +84,19 @@ class AccountingSystem(Protocol):
         """Reads what was changed there, or all with `full`, then sends what waits here."""
 
     def state(self, connection: Connection) -> SystemState | None:
-        """How the organization stands with it; None where it never had a connection."""
+        """The state of the organization's sync; None where it never had a connection."""
 
     def health(self, connection: Connection, slug: str) -> ConnectionHealth:
-        """Whether it may be spoken to, now and in the next weeks."""
+        """Whether it can be reached, now and in the next weeks."""
 
     def ask_for_invoices(self, connection: Connection, invoices: Sequence[str], *, created_by: str) -> UUID:
         """Asks for the push of invoices, by number or id, as one batch job. Raises RequestError."""
 
     def enqueue_backlog(self, connection: Connection, entity: str) -> UUID | None:
-        """Asks for all of an entity that it never had, as one batch job; None: nothing is missing."""
+        """Asks to send all records of an entity that it never had, as one batch job; None: nothing is missing."""
 
     def prune(self, engine: Engine, organization_id: UUID, older_than: datetime) -> int:
-        """Deletes what nobody needs any more of what was sent before then; returns how much."""
+        """Deletes what is no longer needed of what was sent before then; returns how many batches."""
 
 
 def entities_named(

@@ -64,7 +64,7 @@ def _in_words(row: Any) -> str:
         return f"{row.status.replace('_', ' ')}: {row.status_reason}"
     if row.paused_until is not None:
         until = f"{row.paused_until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        return f"left alone until {until}: {row.paused_reason or ''}".rstrip(": ")
+        return f"paused until {until}: {row.paused_reason or ''}".rstrip(": ")
     return str(row.status).replace("_", " ")
 
 

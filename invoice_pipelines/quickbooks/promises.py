@@ -163,7 +163,7 @@ _REFUSED_FOR_LONG = timedelta(hours=1)
 
 
 def connection_health(connection: Connection, slug: str) -> ConnectionHealth:
-    """Whether QuickBooks may be spoken to, now and in the next weeks."""
+    """Whether QuickBooks can be reached, now and in the next weeks."""
     # Tokens come with the HTTP client; loading Dagster, as each run does, must not wait for it.
     from invoice_pipelines.quickbooks.connection.tokens import expiry_warnings
 
@@ -187,7 +187,7 @@ def connection_health(connection: Connection, slug: str) -> ConnectionHealth:
             f"company is still one of its administrators, or connect it again: quickbooks connect {slug}.",
         )
     if row.paused_until is not None and row.paused_until > row.now:
-        until = f"Left alone until {row.paused_until:%Y-%m-%d %H:%M} UTC. {row.paused_reason}"
+        until = f"Paused until {row.paused_until:%Y-%m-%d %H:%M} UTC. {row.paused_reason}"
         return ConnectionHealth(Health.WARNING, until.strip())
     if warnings := expiry_warnings(connection, row.now):
         return ConnectionHealth(Health.WARNING, " ".join(warnings.values()))
@@ -232,7 +232,7 @@ def _find(connection: Connection, query: str, **values: object) -> Finding:
 
 CONNECTION_IS_HEALTHY = Promise(
     "connection_is_healthy",
-    "QuickBooks can be spoken to. A warning while it is left alone for a while, and before the connection expires.",
+    "QuickBooks can be reached. A warning while calls are paused, and before the connection expires.",
 )
 
 

@@ -1,4 +1,4 @@
-"""When what is synced: the hours of the pulls, and with which organizations QuickBooks may be spoken to now.
+"""When to sync: the hours of the pulls, and which companies can be reached now.
 
 Everything is decided by PostgreSQL from what it holds, never from what a process remembers, so that a restart changes
 nothing. How runs are asked for is Dagster's.
@@ -23,7 +23,7 @@ def hour(written: str) -> timedelta:
 
 
 def organizations_to_reach(connection: Connection, *, now: datetime | None = None) -> set[UUID]:
-    """Organizations whose company is connected and is not left alone for a while. Needs no scope."""
+    """Organizations whose company is connected and not paused. Needs no scope."""
     rows = connection.execute(
         text(
             "select organization_id from quickbooks.organizations_to_reach(coalesce(cast(:now as timestamptz), now()))"

@@ -50,7 +50,7 @@ def accounting_domain(system: AccountingSystem) -> Domain:
         due=lambda connection, _: system.organizations_to_push(connection),
         sensor=f"{system.name}_push_due",
         sensor_description="Asks for a run of each organization in whose push queue something waits, and none in "
-        "flight. Organizations whose company is not connected, or is left alone for a while, wait.",
+        "flight. Organizations whose company is not connected, or is paused, wait.",
         every_seconds=_push_every(system),
         by_hand=(f"{system.name}_sync",),
     )

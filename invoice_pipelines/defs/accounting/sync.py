@@ -61,7 +61,7 @@ def result_of(system: AccountingSystem, turn: Turn, entity: SyncedEntity, report
 
 
 def _check_connection(system: AccountingSystem, connection: Connection, name: str, slug: str) -> dg.AssetCheckResult:
-    """How it stands with the connection of the organization in scope."""
+    """The state of the connection of the organization in scope."""
     found = system.health(connection, slug)
     return dg.AssetCheckResult(
         check_name=name,

@@ -1,4 +1,4 @@
-"""How the settings of a company are read from its `CompanyInfo` and `Preferences`."""
+"""Reads the settings of a company from its `CompanyInfo` and `Preferences`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How HTTP clients are made: with one set of trusted certificates for the whole process."""
+"""HTTP clients with one set of trusted certificates for the whole process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How one call is made: its turn, its token, the sending, and what is done about each kind of fault.
+"""Makes one call: its turn, its token, the sending, and what to do about each kind of fault.
 
 What is asked, and what answers mean, is in `client`.
 """

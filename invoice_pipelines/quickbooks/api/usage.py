@@ -1,4 +1,4 @@
-"""How many calls each company costs, by the hour: limits are per minute, and Intuit charges for reads."""
+"""Counts the calls to each company by the hour: limits are per minute, and Intuit charges for reads."""
 
 from __future__ import annotations
 

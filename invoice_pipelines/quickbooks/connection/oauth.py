@@ -1,4 +1,4 @@
-"""What is said to Intuit's authorization server: codes and refresh tokens for new tokens, and giving them back.
+"""Calls Intuit's authorization server: new tokens for codes and refresh tokens, and revoking them.
 
 What is done with tokens is in `tokens`. Nothing here logs or repeats what it sends or gets.
 """

@@ -1,4 +1,4 @@
-"""How tokens are encrypted at rest: with the keys of the settings, bound to their organization and company.
+"""Encrypts tokens at rest with the keys of the settings, bound to their organization and company.
 
 Organization and realm are inside the cipher text and compared when it is opened, so that a row that was copied to
 another organization opens for nobody.

@@ -1,4 +1,4 @@
-"""How invoices that were changed in QuickBooks after they were sent are found and reported.
+"""Finds and reports invoices that were changed in QuickBooks after they were sent.
 
 An issued invoice never changes here, so nothing is pulled; and it is not pushed again over what a person did there.
 What is compared is the snapshot that was taken when it was sent, which payments do not move. How an invoice differs is

@@ -77,7 +77,7 @@ class Voiding:
                     self._resending.check(connection)
                     batch = self._store(connection, known, str(document["SyncToken"]))
                     if batch is None:
-                        outcome = Failed("UNDER_WAY", "Something of it is being sent already.", retry=True)
+                        outcome = Failed("UNDER_WAY", "It is being sent already.", retry=True)
                 if outcome is not None:
                     ended = entries.finish(connection, {known.local_id: outcome})
             self._pushing.count(ended)
@@ -86,7 +86,7 @@ class Voiding:
             with self._resending.held(batch):
                 if not self.send(batch, entries):
                     return
-        failed = Failed("QBO_5010", "The invoice is changed in QuickBooks again and again.", retry=True)
+        failed = Failed("QBO_5010", "The invoice keeps changing in QuickBooks.", retry=True)
         self._pushing.finish(entries, {known.local_id: failed})
 
     def send(self, batch: Batch, entries: Entries | None) -> dict[UUID, Fault | None]:

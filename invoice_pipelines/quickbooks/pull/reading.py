@@ -1,4 +1,4 @@
-"""How much is read at a time where changes are not enough: a step at a time, in an order in which none is missed.
+"""Reads a company step by step where changes are not enough, in an order that misses nothing.
 
 Rows are read in the order of their last update, from the instant at which the page before ended, not from its position:
 a row that is edited meanwhile leaves its place, and all positions after it move. Edited rows come again with the next

@@ -52,7 +52,7 @@ RateKey = tuple[str, date]
 
 @dataclass(slots=True)
 class Decision:
-    """What was decided. Every subject is in one of these; `busy` ones are left alone by now."""
+    """What was decided. Every subject is in one of these; `busy` ones are left for later."""
 
     planned: list[Planned] = field(default_factory=list)
     voids: list[Mapped] = field(default_factory=list)

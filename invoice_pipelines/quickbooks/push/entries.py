@@ -78,10 +78,10 @@ class Entries:
 def given_up(fault: Fault | None, attempts: int) -> Outcome:
     """The outcome of an entry after all rounds of a turn; `fault` is that of the last one."""
     if fault is None:
-        return Failed("UNDECIDED", "It changed all the while.", retry=True)
+        return Failed("UNDECIDED", "It kept changing while it was decided.", retry=True)
     if fault.kind is FaultKind.WAIT:
         return Failed("THROTTLED", str(fault), retry=True)
     code = f"QBO_{fault.code}" if fault.code else "QBO_FAULT"
     if fault.code == STALE:
-        return Failed(code, f"It is edited in QuickBooks again and again. {fault}")
+        return Failed(code, f"It keeps changing in QuickBooks. {fault}")
     return Failed(code, str(fault), retry=attempts < MOST_ATTEMPTS)

@@ -1,4 +1,4 @@
-"""How it is found out whether something of ours is in QuickBooks already, where no answer says so.
+"""Finds out whether a record of ours is in QuickBooks already, where no answer says so.
 
 Something there is taken for ours on a full match only. An invoice that carries our mark but is otherwise not as it was
 sent is neither: it is never sent again, and a person looks at it.

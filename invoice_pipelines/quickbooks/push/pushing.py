@@ -243,7 +243,7 @@ class Pushing:
     def busy(self) -> Outcome:
         """The outcome of an entry of whose subject something is being sent already: it is looked at again in a moment
         if this push sends it, else when it has rested."""
-        message = "Something of it is being sent already."
+        message = "It is being sent already."
         if not self.is_sending():
             return Failed("UNDER_WAY", message, retry=True)
         self._busy_until = self.run.clock.monotonic() + 2 * _BUSY.total_seconds()

@@ -1,4 +1,4 @@
-"""What a thread of a push does about calls that get no answer. The rule of it is told in open_batches."""
+"""What a thread of a push does about calls that get no answer; open_batches explains the rule."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOT_KNOWN = (FaultKind.UNKNOWN, FaultKind.RETRY, FaultKind.WAIT, FaultKind.REFRE
 
 
 class Resending:
-    """The calls of a batch, and what becomes of it where they got no answer."""
+    """The calls of a batch, and what to do where they got no answer."""
 
     def __init__(self, pushing: Pushing) -> None:
         self._pushing = pushing
@@ -118,8 +118,8 @@ class Resending:
                     connection,
                     self._realm_id,
                     "SET_ASIDE",
-                    f"A call with {len(batch.operations)} {batch.entity.value}(s) got no answer again and again, while "
-                    f"QuickBooks answers others: those go on, and it is sent again now and then. {fault or ''}",
+                    f"A call with {len(batch.operations)} {batch.entity.value}(s) repeatedly got no answer, while "
+                    f"QuickBooks answers others: they go on, and it is sent again from time to time. {fault or ''}",
                     severity="warning",
                     entity_type=batch.entity.value,
                     detail={"batch": str(batch.id), "request_id": batch.request_id},

@@ -1,4 +1,4 @@
-"""How texts are made fit for a QuickBooks company.
+"""Makes texts fit for a QuickBooks company.
 
 DisplayName and Item.Name take no colon, tab or line break; a US company takes ISO-8859-1 only; every field has a
 longest text. Ours stays as it is; the form that was sent is kept beside it in the mapping (see `fields`), so that it is

@@ -1,4 +1,4 @@
-"""How customers and items of QuickBooks are looked up and written here: set-based, no decisions.
+"""Looks up and writes customers and items of QuickBooks here: set-based, no decisions.
 
 Each function is one or two statements over a whole chunk. Rows are found by key in a lateral sub-select (see the
 header of work/chunks.sql), and `plan_by_keys` keeps the planner from reading a table as a whole.

@@ -241,7 +241,7 @@ def test_open_conflicts_are_counted_by_entity_and_shown_first(books: Books) -> N
         (
             "paused_until = now() + interval '5 minutes', paused_reason = 'Too many calls.'",
             Health.WARNING,
-            "Left alone until .* Too many calls.",
+            "Paused until .* Too many calls.",
         ),
         ("paused_until = now() - interval '5 minutes', paused_reason = 'Too many calls.'", Health.FINE, None),
         ("refresh_token_expires_at = now() + interval '20 days', tokens = ''", Health.FINE, None),

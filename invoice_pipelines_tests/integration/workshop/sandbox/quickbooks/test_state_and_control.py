@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from invoice_pipelines.workshop.commands.sandbox import app
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault, Refusal, RemoteSandbox, Sandbox
-from invoice_pipelines_tests.integration.workshop.sandbox.quickbooks.conftest import REALM
+from invoice_pipelines_tests.integration.workshop.sandbox.quickbooks.conftest import REALM, Api
 
 
 @contextmanager
@@ -44,6 +44,19 @@ def _call(shown: dict[str, Any], realm: str, method: str, path: str, **more: Any
     return httpx.request(method, f"{shown['url']}/v3/company/{realm}{path}", headers=headers, **more)
 
 
+def test_another_sandbox_goes_on_with_the_file_of_one_that_ended(tmp_path: Path) -> None:
+    with Sandbox(tmp_path / "state.db") as sandbox:
+        sandbox.add_company(REALM)
+        api = Api(sandbox)
+        first = api.post("/customer", {"DisplayName": "A"}, requestid="r").text
+    with Sandbox(tmp_path / "state.db") as sandbox:
+        api.http.base_url = f"{sandbox.url}/v3/company/{REALM}"
+        assert api.post("/customer", {"DisplayName": "A"}, requestid="r").text == first
+        assert sandbox.accountant(REALM).count("Customer") == 1
+    api.http.close()
+
+
+@pytest.mark.slow
 def test_a_killed_sandbox_goes_on_where_it_stood_with_tokens_and_request_ids(tmp_path: Path) -> None:
     options = ("--realm", "1", "--realm", "2", "--state", str(tmp_path / "state.db"), "--switch", "throttled=false")
     create = {"json": {"DisplayName": "A"}, "params": {"requestid": "r"}}
