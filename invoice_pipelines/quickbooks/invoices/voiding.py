@@ -22,7 +22,7 @@ from invoice_pipelines.quickbooks.invoices.document import invoice_snapshot
 from invoice_pipelines.quickbooks.push.batches import Batch, Ended, Planned, end_operations, store_batch
 from invoice_pipelines.quickbooks.push.composing import next_revision
 from invoice_pipelines.quickbooks.push.entries import Entries, given_up
-from invoice_pipelines.quickbooks.push.pushing import Pushing
+from invoice_pipelines.quickbooks.push.pushing import Pushing, ThreadOfPush
 from invoice_pipelines.quickbooks.push.resending import NOT_KNOWN, Resending
 from invoice_pipelines.quickbooks.records.mappings import Mapped, load_mappings, mapped, save_mappings
 from invoice_pipelines.quickbooks.values import EntityType
@@ -44,14 +44,11 @@ def is_paid(document: Mapping[str, Any]) -> bool:
     return any(link.get("TxnType") == "Payment" for link in document.get("LinkedTxn") or ())
 
 
-class Voiding:
+class Voiding(ThreadOfPush):
     """The voids of one thread."""
 
     def __init__(self, pushing: Pushing, resending: Resending) -> None:
-        self._pushing = pushing
-        self._scope = pushing.run.scope
-        self._quickbooks = pushing.quickbooks
-        self._realm = pushing.quickbooks.connected.realm_id
+        super().__init__(pushing)
         self._resending = resending
 
     def void(self, known: Mapped, entries: Entries) -> None:
@@ -93,7 +90,7 @@ class Voiding:
         """Sends a stored void; returns its invoice where it must be read and decided anew."""
         subject = batch.operations[0].local_id
         with self._scope() as connection:
-            known = load_mappings(connection, self._realm, EntityType.INVOICE, [subject])[subject]
+            known = load_mappings(connection, self._realm_id, EntityType.INVOICE, [subject])[subject]
         last: Fault | None = None
         document: Mapping[str, Any] | None = None
         for _ in self._resending.calls(batch):
@@ -148,26 +145,26 @@ class Voiding:
         busy = connection.execute(
             text("select quickbooks.take_turns('invoice', cast(:ids as uuid[]))"), {"ids": [known.local_id]}
         ).scalar_one()
-        now = load_mappings(connection, self._realm, EntityType.INVOICE, [known.local_id]).get(known.local_id)
+        now = load_mappings(connection, self._realm_id, EntityType.INVOICE, [known.local_id]).get(known.local_id)
         if busy or now is None or now.state != "active":
             return None
         document = {"Id": known.quickbooks_id, "SyncToken": sync_token}
         revision = next_revision(connection, EntityType.INVOICE, known.local_id, "void")
         planned = Planned(known.local_id, "void", document, {"quickbooks_id": known.quickbooks_id}, revision)
-        return store_batch(connection, self._realm, EntityType.INVOICE, [planned], self._pushing.run.lease)
+        return store_batch(connection, self._realm_id, EntityType.INVOICE, [planned], self._run.lease)
 
     def _record_void(
         self, connection: Connection, known: Mapped, document: Mapping[str, Any], batch: Batch | None
     ) -> Outcome:
         """Records that the invoice is void there: by us (`batch`), or it was already."""
         void = mapped(known.local_id, document, invoice_snapshot(document), "void")
-        save_mappings(connection, self._realm, EntityType.INVOICE, [void])
+        save_mappings(connection, self._realm_id, EntityType.INVOICE, [void])
         _end(connection, batch, Ended("done"))
         return Succeeded({"operation": "void", "quickbooks_id": known.quickbooks_id})
 
     def _record_deleted(self, connection: Connection, known: Mapped, batch: Batch | None) -> Outcome:
         """Records that the invoice is not there any more, so that there is nothing to void."""
-        save_mappings(connection, self._realm, EntityType.INVOICE, [replace(known, state="deleted")])
+        save_mappings(connection, self._realm_id, EntityType.INVOICE, [replace(known, state="deleted")])
         _end(connection, batch, Ended("failed"))
         message = "An invoice that was voided here was deleted in QuickBooks: there is nothing to void."
         self._event(connection, known, "DELETED_THERE", message, severity="warning")
@@ -179,7 +176,9 @@ class Voiding:
         """Records, once, that QuickBooks keeps the invoice: it is void here and stands there."""
         message = f"The invoice is void here but stands in QuickBooks (id {known.quickbooks_id}): {reason}"
         of_invoice = {"local_id": known.local_id, "quickbooks_id": known.quickbooks_id}
-        if conflicts.open_conflict(connection, self._realm, EntityType.INVOICE, "void_refused", message, **of_invoice):
+        if conflicts.open_conflict(
+            connection, self._realm_id, EntityType.INVOICE, "void_refused", message, **of_invoice
+        ):
             tid = None if fault is None else fault.intuit_tid
             self._event(connection, known, "VOID_REFUSED", message, severity="error", intuit_tid=tid)
         _end(connection, batch, Ended("failed", fault))
@@ -188,7 +187,7 @@ class Voiding:
     def _event(self, connection: Connection, known: Mapped, code: str, message: str, **more: Any) -> None:
         record_event(
             connection,
-            self._realm,
+            self._realm_id,
             code,
             message,
             entity_type=EntityType.INVOICE.value,

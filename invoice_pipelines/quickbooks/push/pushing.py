@@ -275,3 +275,16 @@ class Pushing:
 
     def _eta(self, due: int) -> float | None:
         return self._pace.seconds_for(ceil(due / self._size), self.run.seconds()) if self.run.tally.done else None
+
+
+class ThreadOfPush:
+    """What the parts of one thread of a push share."""
+
+    def __init__(self, pushing: Pushing) -> None:
+        self._pushing = pushing
+        self._run = pushing.run
+        self._scope = pushing.run.scope
+        self._quickbooks = pushing.quickbooks
+        self._connected = pushing.quickbooks.connected
+        self._realm_id = self._connected.realm_id
+        self._entity = pushing.entity

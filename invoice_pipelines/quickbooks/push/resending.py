@@ -22,7 +22,7 @@ from invoice_pipelines.quickbooks.push.open_batches import (
     is_oldest,
     rest_batch,
 )
-from invoice_pipelines.quickbooks.push.pushing import Pushing
+from invoice_pipelines.quickbooks.push.pushing import ThreadOfPush
 from invoice_pipelines.work import Failed
 
 log = logging.getLogger(__name__)
@@ -33,18 +33,12 @@ NOT_KNOWN = (FaultKind.UNKNOWN, FaultKind.RETRY, FaultKind.WAIT, FaultKind.REFRE
 """Faults of a call after which the same must be sent again."""
 
 
-class Resending:
+class Resending(ThreadOfPush):
     """The calls of a batch, and what to do where they got no answer."""
-
-    def __init__(self, pushing: Pushing) -> None:
-        self._pushing = pushing
-        self._scope = pushing.run.scope
-        self._quickbooks = pushing.quickbooks
-        self._realm_id = pushing.quickbooks.connected.realm_id
 
     def check(self, connection: Connection) -> None:
         """Raises HeldUp where nothing new may be sent. In the transaction that stores it."""
-        if held_up_since(connection, self._realm_id, self._pushing.entity) is not None:
+        if held_up_since(connection, self._realm_id, self._entity) is not None:
             raise HeldUp
 
     @contextmanager
@@ -60,7 +54,7 @@ class Resending:
         try:
             yield
         except BaseException:
-            self._pushing.run.let_go(batch)
+            self._run.let_go(batch)
             with suppress(SQLAlchemyError), self._scope() as connection:
                 batch.extend(connection, timedelta(0))
             raise
@@ -88,7 +82,7 @@ class Resending:
         That is asked of what is sent again even if the time is up: or else, where that is shorter than a time-out, it
         would never be known.
         """
-        if batch.attempts == 0 and self._pushing.run.is_over():
+        if batch.attempts == 0 and self._run.is_over():
             return False
         try:
             self._quickbooks.read("CompanyInfo", self._realm_id)
@@ -107,7 +101,7 @@ class Resending:
     ) -> None:
         """The batch rests and is sent again as it is; its entries wait for that. `counts`: see open_batches."""
         unknown = Failed("OUTCOME_UNKNOWN", f"No answer yet; it is sent again as it was. {fault or ''}", retry=True)
-        self._pushing.run.let_go(batch)
+        self._run.let_go(batch)
 
         def rest(connection: Connection) -> None:
             set_aside = rest_batch(

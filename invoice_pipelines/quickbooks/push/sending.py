@@ -23,7 +23,7 @@ from invoice_pipelines.quickbooks.push.batches import Batch, Ended, Operation, s
 from invoice_pipelines.quickbooks.push.composing import WAITS, decide
 from invoice_pipelines.quickbooks.push.entries import MOST_ATTEMPTS, Entries, given_up
 from invoice_pipelines.quickbooks.push.open_batches import HeldUp, abandon, held_up_since, take_open_batch
-from invoice_pipelines.quickbooks.push.pushing import Pushing
+from invoice_pipelines.quickbooks.push.pushing import Pushing, ThreadOfPush
 from invoice_pipelines.quickbooks.push.resending import NOT_KNOWN, Resending
 from invoice_pipelines.quickbooks.push.settling import Settled, Settler, record
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
@@ -44,18 +44,13 @@ Bring = Callable[[Iterable[tuple[EntityType, UUID]]], None]
 """Brings records that others need to QuickBooks first."""
 
 
-class Sender:
+class Sender(ThreadOfPush):
     """One thread of a push."""
 
     def __init__(self, pushing: Pushing, bring: Bring) -> None:
-        self._pushing = pushing
+        super().__init__(pushing)
         self._bring = bring
-        self._run = pushing.run
-        self._scope = pushing.run.scope
-        self._quickbooks = pushing.quickbooks
-        self._connected = pushing.quickbooks.connected
-        self._entity = pushing.entity
-        self._settler = Settler(self._scope, pushing.quickbooks, pushing.entity, pushing.hints)
+        self._settler = Settler(pushing)
         self._resending = Resending(pushing)
         self._voiding = Voiding(pushing, self._resending)
 
@@ -94,12 +89,12 @@ class Sender:
             with self._scope() as connection:
                 taken = take_open_batch(
                     connection,
-                    self._connected.realm_id,
+                    self._realm_id,
                     self._entity,
                     self._run.lease,
                     with_aside=not self._pushing.is_sending_aside(),
                 )
-                since = held_up_since(connection, self._connected.realm_id, self._entity) if taken is None else None
+                since = held_up_since(connection, self._realm_id, self._entity) if taken is None else None
             if taken is not None:
                 self._pushing.hold_batch(taken[0])
         if taken is not None:
@@ -170,9 +165,7 @@ class Sender:
                 self._resending.check(connection)
                 decision = decide(connection, self._connected, self._entity, pending, self._pushing.hints)
                 if decision.planned:
-                    batch = store_batch(
-                        connection, self._connected.realm_id, self._entity, decision.planned, self._run.lease
-                    )
+                    batch = store_batch(connection, self._realm_id, self._entity, decision.planned, self._run.lease)
                 settled = decision.settled
                 if decision.busy:
                     settled |= dict.fromkeys(decision.busy, self._pushing.busy())

@@ -8,7 +8,6 @@ transaction by `record`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +15,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.quickbooks.api.client import QuickBooks, quote
+from invoice_pipelines.quickbooks.api.client import quote
 from invoice_pipelines.quickbooks.api.faults import GONE, STALE, Fault, FaultKind
 from invoice_pipelines.quickbooks.conflicts import conflicts
 from invoice_pipelines.quickbooks.connection.connections import Connected
@@ -31,7 +30,7 @@ from invoice_pipelines.quickbooks.invoices.document import invoice_snapshot, is_
 from invoice_pipelines.quickbooks.pull import applying
 from invoice_pipelines.quickbooks.pull.kinds import RECORD_KINDS
 from invoice_pipelines.quickbooks.push.batches import ENTITY_NAMES, Batch, Ended, Operation, end_operations
-from invoice_pipelines.quickbooks.push.composing import WAITS, Hints
+from invoice_pipelines.quickbooks.push.composing import WAITS
 from invoice_pipelines.quickbooks.push.looking_up import (
     LooksLikeOurs,
     check_match,
@@ -39,6 +38,7 @@ from invoice_pipelines.quickbooks.push.looking_up import (
     sent_name,
     with_number,
 )
+from invoice_pipelines.quickbooks.push.pushing import ThreadOfPush
 from invoice_pipelines.quickbooks.records import records
 from invoice_pipelines.quickbooks.records.fields import RECORDS, kept_of, load_records
 from invoice_pipelines.quickbooks.records.mappings import Mapped, load_mappings, mapped, save_mappings
@@ -59,22 +59,8 @@ class Settled:
     effects: tuple[Effect, ...] = ()
 
 
-class Settler:
+class Settler(ThreadOfPush):
     """Settles the operations of one entity of an organization."""
-
-    def __init__(
-        self,
-        scope: Callable[[], AbstractContextManager[Connection]],
-        quickbooks: QuickBooks,
-        entity: EntityType,
-        hints: Hints,
-    ) -> None:
-        """`scope` opens a transaction within the organization."""
-        self._scope = scope
-        self._quickbooks = quickbooks
-        self._connected: Connected = quickbooks.connected
-        self._entity = entity
-        self._hints = hints
 
     def settle(self, batch: Batch, operation: Operation, answer: Mapping[str, Any] | Fault) -> Settled:
         """What a definite answer comes to. May ask QuickBooks: raises Fault and RealmPaused."""
@@ -162,7 +148,7 @@ class Settler:
         revived: list[Effect] = []
         for entity, local_ids in wanted.items():
             with self._scope() as connection:
-                known = load_mappings(connection, self._connected.realm_id, entity, local_ids)
+                known = load_mappings(connection, self._realm_id, entity, local_ids)
             for each in known.values():
                 if each.reference is not None and (document := self._revive(entity, each)) is not None:
                     revived.append(
@@ -233,20 +219,20 @@ class Settler:
             self._apply(document)
             message = f"{name!r} was inactive in QuickBooks and is active again."
             effects = (self._event("REACTIVATED", message, operation, document),)
-        elif options.name_in_use == "suffix" and operation.local_id not in self._hints.suffixes:
+        elif options.name_in_use == "suffix" and operation.local_id not in self._pushing.hints.suffixes:
             return self._suffixed(operation, fault, SUFFIX)
         else:
             message = f"{name!r} is taken in QuickBooks by a vendor, an employee or another record: rename one of them."
             return self._for_a_person(operation, fault, "name_in_use", message, None)
         if self._mapping(operation) is not None:
             return Settled(Ended("again", fault), effects=effects)
-        if not effects and self._is_of_another(document) and operation.local_id not in self._hints.suffixes:
+        if not effects and self._is_of_another(document) and operation.local_id not in self._pushing.hints.suffixes:
             return self._suffixed(operation, fault, f" ({self._own_key(operation.local_id)})")
         message = f"{name!r} is taken in QuickBooks (id {document['Id']}): say whether it is the same, or rename one."
         return self._for_a_person(operation, fault, "name_in_use", message, document)
 
     def _suffixed(self, operation: Operation, fault: Fault, suffix: str) -> Settled:
-        self._hints.suffixes[operation.local_id] = suffix
+        self._pushing.hints.suffixes[operation.local_id] = suffix
         event = self._event(
             "NAME_SUFFIXED",
             f"{sent_name(operation)!r} is taken in QuickBooks: ours is sent with{suffix} behind it.",
@@ -259,11 +245,11 @@ class Settler:
         """It has a balance and stays active there; that is remembered as their form of inactive."""
 
         def remember(connection: Connection) -> None:
-            known = load_mappings(connection, self._connected.realm_id, self._entity, [operation.local_id])
+            known = load_mappings(connection, self._realm_id, self._entity, [operation.local_id])
             for each in known.values():
                 forms = {**(each.snapshot.get("theirs") or {}), "is_active": True}
                 kept = replace(each, snapshot={**each.snapshot, "is_active": False, "theirs": forms})
-                save_mappings(connection, self._connected.realm_id, self._entity, [kept])
+                save_mappings(connection, self._realm_id, self._entity, [kept])
 
         message = (
             f"{sent_name(operation) if 'name' in operation.snapshot else 'It'} stays active in QuickBooks: {fault}"
@@ -276,9 +262,9 @@ class Settler:
         event = self._event("DELETED_THERE", message, operation, None, severity="warning")
 
         def close(connection: Connection) -> None:
-            known = load_mappings(connection, self._connected.realm_id, self._entity, [operation.local_id])
+            known = load_mappings(connection, self._realm_id, self._entity, [operation.local_id])
             closed = [replace(each, state="deleted") for each in known.values()]
-            save_mappings(connection, self._connected.realm_id, self._entity, closed)
+            save_mappings(connection, self._realm_id, self._entity, closed)
 
         return Settled(Ended("failed", fault), Failed("DELETED_THERE", message), effects=(close, event))
 
@@ -288,7 +274,7 @@ class Settler:
         def note(connection: Connection) -> None:
             conflicts.open_conflict(
                 connection,
-                self._connected.realm_id,
+                self._realm_id,
                 self._entity,
                 kind,
                 message,
@@ -307,13 +293,11 @@ class Settler:
 
     def _mapping(self, operation: Operation) -> Mapped | None:
         with self._scope() as connection:
-            return load_mappings(connection, self._connected.realm_id, self._entity, [operation.local_id]).get(
-                operation.local_id
-            )
+            return load_mappings(connection, self._realm_id, self._entity, [operation.local_id]).get(operation.local_id)
 
     def _is_of_another(self, document: Mapping[str, Any]) -> bool:
         with self._scope() as connection:
-            return bool(records.mappings_of(connection, self._connected.realm_id, self._entity, [str(document["Id"])]))
+            return bool(records.mappings_of(connection, self._realm_id, self._entity, [str(document["Id"])]))
 
     def _own_key(self, local_id: UUID) -> str:
         with self._scope() as connection:
@@ -330,7 +314,7 @@ class Settler:
         def record(connection: Connection) -> None:
             record_event(
                 connection,
-                self._connected.realm_id,
+                self._realm_id,
                 code,
                 message,
                 entity_type=self._entity.value,

@@ -8,7 +8,6 @@ from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
-from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.quickbooks.pull.pull import PullReport, pull
@@ -16,7 +15,7 @@ from invoice_pipelines.quickbooks.push.push import push
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
-from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.conftest import TestDatabase, open_organization
 from invoice_pipelines_tests.support.organization_view import OrganizationView
 from invoice_pipelines_tests.support.quickbooks.companies import connect_organization
 
@@ -33,20 +32,10 @@ class Ground:
 
     def sides(self, country: str = "DE", **company: Any) -> Sides:
         """A new organization, connected with a new company."""
-        organization_id = add_organization(
-            self.database.engine,
-            f"sides-{uuid4()}",
-            "Sides GmbH",
-            country_code="DE",
-            time_zone="Europe/Berlin",
-            currency="EUR",
-        )
-        realm = str(next(_realms))
-        connect_organization(
-            self.database, self.sandbox, self.settings, organization_id, realm, country=country, **company
-        )
-        database = self.database
-        return Sides(database.engine, database.superuser, database.app_url, organization_id, self, realm)
+        made, realm = open_organization(self.database, OrganizationView), str(next(_realms))
+        given = {"country": country, **company}
+        connect_organization(self.database, self.sandbox, self.settings, made.organization_id, realm, **given)
+        return Sides(made.engine, made.superuser, made.url, made.organization_id, self, realm)
 
 
 @dataclass(frozen=True)

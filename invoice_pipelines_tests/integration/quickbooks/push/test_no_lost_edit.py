@@ -168,7 +168,7 @@ class _World:
 
 
 @settings(
-    max_examples=size(6, 200),
+    max_examples=size(5, 200),
     phases=tuple(Phase) if AT_FULL_SIZE else (Phase.explicit, Phase.reuse, Phase.generate),  # shrinking takes minutes
 )
 @given(steps=st.lists(STEP, min_size=3, max_size=14), policy=st.sampled_from(["newest", "ours", "theirs", "review"]))

@@ -130,6 +130,7 @@ def test_faults_come_in_turn_and_then_no_more(sandbox: VisionSandbox) -> None:
     assert [request.fault for request in sandbox.requests] == [Fault.RESOURCE_EXHAUSTED, Fault.DROP, None]
 
 
+@pytest.mark.slow
 def test_it_runs_as_a_program_and_ends_when_told() -> None:
     command = [
         sys.executable,
