@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from invoice_pipelines.database.schema import PACKAGE
@@ -49,14 +50,11 @@ def code(file: Path) -> str:
     return re.sub(r"--.*", "", file.read_text())
 
 
-def sql() -> Iterator[tuple[Path, str]]:
-    for file in sorted(PACKAGE.rglob("*.sql")):
-        if file != CHANGE_CAPTURE:
-            yield file, code(file)
-    for file in sorted(PACKAGE.rglob("*.py")):
-        if home(file) not in NO_DOMAINS:
-            for said in strings(file):
-                yield file, said
+@cache
+def sql() -> list[tuple[Path, str]]:
+    files = [(file, code(file)) for file in sorted(PACKAGE.rglob("*.sql")) if file != CHANGE_CAPTURE]
+    modules = [file for file in sorted(PACKAGE.rglob("*.py")) if home(file) not in NO_DOMAINS]
+    return files + [(file, said) for file in modules for said in strings(file)]
 
 
 def test_no_domain_names_a_table_of_another_one():

@@ -22,7 +22,6 @@ from invoice_pipelines.work import (
     get_job,
     history,
     prune,
-    retry_failed,
     statistics,
 )
 from invoice_pipelines_tests.integration.work.conftest import LEASE, succeed
@@ -186,17 +185,12 @@ def test_a_retry_opens_the_failed_items_only_and_gives_them_all_their_attempts(d
 
 def test_a_cancelled_or_unknown_job_cannot_be_retried(desk):
     job_id = desk.make("a")
-    with desk.scope() as connection:
-        cancel_job(connection, job_id, cancelled_by="bert")
-        with pytest.raises(JobCancelled, match="create a new job"):
-            retry_failed(connection, job_id, requested_by="bert")
-        for act in (
-            lambda: retry_failed(connection, uuid4(), requested_by="bert"),
-            lambda: cancel_job(connection, uuid4(), cancelled_by="bert"),
-            lambda: get_job(connection, uuid4()),
-        ):
-            with pytest.raises(JobNotFound):
-                act()
+    desk.cancel(job_id)
+    with pytest.raises(JobCancelled, match="create a new job"):
+        desk.retry(job_id)
+    for act in (desk.retry, desk.cancel, desk.job):
+        with pytest.raises(JobNotFound):
+            act(uuid4())
 
 
 def test_the_history_comes_in_pages_newest_first_that_new_jobs_do_not_shift(desk):
@@ -233,9 +227,7 @@ def test_the_history_is_filtered_by_kind_status_time_and_person(desk):
 
 def test_statistics_count_jobs_items_and_what_waits(desk):
     desk.make("a", "b")
-    desk.run(
-        by_subject({"a": Succeeded(), "b": Failed("X", "x")}),
-    )
+    desk.run(by_subject({"a": Succeeded(), "b": Failed("X", "x")}))
     desk.make("c", "d", "e")
     desk.take(chunk_size=1)
     with desk.scope() as connection:
@@ -269,15 +261,14 @@ def test_pruning_removes_items_that_ended_long_ago_and_no_job(desk):
 def test_organizations_are_apart(desks):
     ours, theirs = desks
     job_id = ours.make("a")
+    assert theirs.take() is None
     with theirs.scope() as connection:
-        assert claim(connection, KIND, lease=LEASE) is None
         assert history(connection).jobs == ()
         assert statistics(connection) == ()
+    for act in (theirs.cancel, theirs.retry, theirs.job):
         with pytest.raises(JobNotFound):
-            cancel_job(connection, job_id, cancelled_by="mallory")
-        with pytest.raises(JobNotFound):
-            retry_failed(connection, job_id, requested_by="mallory")
+            act(job_id)
     claimed = ours.take()
-    with theirs.scope() as connection, pytest.raises(LeaseLost):
-        finish(connection, claimed, [Succeeded()])
+    with pytest.raises(LeaseLost):
+        theirs.end(claimed, Succeeded())
     assert ours.items(job_id) == {"a": "processing"}
