@@ -84,7 +84,7 @@ def check(by_source: Scores) -> None:
 
 
 def test_fields_are_right_and_sure_ones_nearly_always() -> None:
-    by_language, by_source = measured(range(6))
+    by_language, by_source = measured(range(4))
     print("\n" + table(by_language))
     check(by_source)
 
@@ -115,7 +115,7 @@ def misread(made: Made, seed: int) -> Made:
 
 def test_a_misread_digit_makes_no_sure_total_wrong() -> None:
     wrong = []
-    for seed in range(40):
+    for seed in range(size(25, 60)):
         for made in (receipt(seed), receipt(seed + 1000), invoice("fr", seed), invoice("en", seed)):
             reading = read(misread(made, seed))
             total = reading.provenance.get("gross_amount") if reading else None
