@@ -35,347 +35,216 @@ def _ocr_engine(name: str) -> str:
 class Settings(BaseSettings):
     """What an operator can set. Each field is read from the variable `INVOICE_PIPELINES_` + its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, use_attribute_docstrings=True)
 
-    home: Path = Field(
-        default=Path(".dagster_home"),
-        validation_alias="DAGSTER_HOME",
-        description="Folder for everything that is kept: Dagster's home, the embedded PostgreSQL, and by default "
-        "inbox, originals and export files.",
-    )
-    database_url: SecretStr | None = Field(
-        default=None,
-        description="PostgreSQL 18 or newer, as `postgresql://user:password@host:5432/database`. Work is done as the "
-        "role `invoice_pipelines_app`; the login must be that role or be allowed to switch to it. "
-        "Unset: the embedded server.",
-    )
-    database_owner_url: SecretStr | None = Field(
-        default=None,
-        description="A login for `db migrate` that may create roles and schemas. Unset: `DATABASE_URL`.",
-    )
-    dagster_database_url: SecretStr | None = Field(
-        default=None,
-        description="Where Dagster keeps runs, events and schedules. Unset: a database on the same server, named "
-        "like the business database with `_dagster` behind it.",
-    )
-    database_connect_seconds: float = Field(
-        default=10.0,
-        ge=1,
-        le=600,
-        description="How long, in seconds, a connection to PostgreSQL is waited for, also while all of them are taken "
-        "or the server is just starting.",
-    )
-    database_lock_timeout_seconds: float = Field(
-        default=30.0,
-        ge=0.1,
-        le=86400,
-        description="How long, in seconds, work waits for what another transaction has locked. After that it says who "
-        "holds it, and is put off and tried again.",
-    )
-    database_idle_transaction_seconds: float = Field(
-        default=1800.0,
-        ge=1,
-        le=86400,
-        description="After how many seconds PostgreSQL ends a session of this program whose transaction does nothing, "
-        "such as that of a process that stands still. At least as long as `LEASE_SECONDS`.",
-    )
-    psql_idle_transaction_seconds: float = Field(
-        default=300.0,
-        ge=1,
-        le=86400,
-        description="The same for sessions of `db psql`: a transaction that somebody left open there holds up work.",
-    )
-    postgresql_bin: Path | None = Field(
-        default=None,
-        description="Folder with `initdb` and `postgres` (18 or newer) for the embedded server. "
-        "Unset: the binaries of the installed wheel.",
-    )
-    inbox: str | None = Field(
-        default=None,
-        description="Where files arrive, one folder per organization below it: a folder, `s3://bucket/path` or "
-        "`gs://bucket/path`. Unset: `inbox` in the home folder.",
-    )
-    originals: str | None = Field(
-        default=None,
-        description="Where uploads are kept unchanged, addressed by sha256 (folder, s3:// or gs://). "
-        "Unset: `originals` in the home folder.",
-    )
-    exports: str | None = Field(
-        default=None,
-        description="Where export files are written (folder, s3:// or gs://). Unset: `exports` in the home folder.",
-    )
-    documents: str | None = Field(
-        default=None,
-        description="Where the documents of issued invoices are kept, addressed by sha256 (folder, s3:// or gs://). "
-        "Unset: `documents` in the home folder.",
-    )
-    inbox_settle_seconds: float = Field(
-        default=3.0,
-        ge=0,
-        le=3600,
-        description="How long, in seconds, the size of a file in the inbox must stand still before it is taken.",
-    )
-    inbox_after_intake: Literal["remove", "keep"] = Field(
-        default="remove",
-        description="What becomes of an inbox file once its original is stored and recorded: `remove` or `keep`.",
-    )
-    upload_max_megabytes: int = Field(
-        default=50, ge=1, le=2048, description="Size of the largest upload that is read, in megabytes."
-    )
-    intake_chunk_size: int = Field(
-        default=50, ge=1, le=5000, description="How many documents one transaction of the intake takes."
-    )
-    intake_max_attempts: int = Field(
-        default=6, ge=1, le=100, description="How often a document that ends in an unexpected fault is tried."
-    )
-    ocr_engine: Annotated[str, AfterValidator(_ocr_engine)] = Field(
-        default="rapidocr",
-        description="What reads pages that are pictures, where an organization does not choose: `rapidocr` (embedded), "
-        "`tesseract` (light; needs the extra `tesseract`), `cloud_vision` (Google; pages leave the house and cost "
-        "money), one that another package adds, or `none`. There is never a fallback from one to another.",
-    )
-    ocr_processes: int = Field(
-        default=2,
-        ge=1,
-        le=256,
-        description="How many processes of an embedded OCR engine there may be on this machine; `rapidocr` needs up to "
-        "1.5 GB of memory for each.",
-    )
-    ocr_threads: int = Field(default=1, ge=1, le=64, description="Threads of each process of an embedded OCR engine.")
-    ocr_languages: tuple[str, ...] = Field(
-        default=("de", "en"),
-        description="Languages of the documents (ISO 639-1), as a JSON list: the models of `tesseract`; the others "
-        "read all Latin ones.",
-    )
-    vision_endpoint: str | None = Field(
-        default=None,
-        description="Host of Google Cloud Vision, such as `eu-vision.googleapis.com`; `insecure://host:port` for a "
-        "local server without encryption. Unset: Google's default.",
-    )
-    vision_parent: str | None = Field(
-        default=None,
-        description="Where Google Cloud Vision works and bills, as `projects/PROJECT/locations/eu`. Unset: the project "
-        "of the credentials, any location.",
-    )
-    vision_language_hints: tuple[str, ...] = Field(
-        default=(),
-        description="Languages that all documents are in (ISO 639-1), as a JSON list, as hints for Google Cloud "
-        "Vision. It finds them by itself, and reads worse where a hint is wrong: best left empty for Latin letters.",
-    )
-    vision_requests_per_minute: int = Field(
-        default=600, ge=1, le=100_000, description="Pages sent to Google Cloud Vision in a minute at the most."
-    )
-    vision_usd_per_1000_pages: Decimal = Field(
-        default=Decimal("1.50"), ge=0, description="Price of 1,000 pages in US dollars, for the record of costs."
-    )
-    lease_seconds: int = Field(
-        default=300, ge=5, le=86400, description="After how many seconds the work of a dead process is taken over."
-    )
-    run_time_box_seconds: int = Field(
-        default=1800, ge=10, le=86400, description="After how many seconds a run ends and leaves the rest to the next."
-    )
-    rest_after_failure_seconds: float = Field(
-        default=30.0,
-        ge=0,
-        le=3600,
-        description="How long, in seconds, an organization is left alone after a failed run; twice as long after each "
-        "further one, up to twenty times as long.",
-    )
-    sweep_threshold: int = Field(
-        default=20,
-        ge=1,
-        le=10000,
-        description="With more organizations due than this, one sweep run takes them instead of one run for each.",
-    )
-    sweep_size: int = Field(
-        default=200, ge=1, le=10000, description="How many organizations one sweep run takes at the most."
-    )
-    keep_runs_days: int = Field(
-        default=90,
-        ge=1,
-        le=36500,
-        description="For how many days Dagster's records of ended runs are kept, and, for at least 30 days, items of "
-        "batch jobs that ended and the log of runs that looked for overdue invoices. Batch jobs, who asked for them, "
-        "invoices, their audit trail, originals and exports are never removed.",
-    )
-    keep_notifications_days: int = Field(
-        default=3650,
-        ge=2192,
-        le=36500,
-        description="For how many days notifications of overdue invoices are kept after they were closed: at least six "
-        "years, as German law asks for letters that were sent. If the payment is taken back after that, the customer "
-        "is told again.",
-    )
+    home: Path = Field(default=Path(".dagster_home"), validation_alias="DAGSTER_HOME")
+    """Folder for everything that is kept: Dagster's home, the embedded PostgreSQL and, by default, the inbox, originals
+    and export files."""
+    database_url: SecretStr | None = None
+    """PostgreSQL 18 or newer, as `postgresql://user:password@host:5432/database`. Work is done as the role
+    `invoice_pipelines_app`; the login must be that role or be allowed to switch to it. Unset: the embedded server."""
+    database_owner_url: SecretStr | None = None
+    """A login for `db migrate` that may create roles and schemas. Unset: `DATABASE_URL`."""
+    dagster_database_url: SecretStr | None = None
+    """Where Dagster keeps runs, events and schedules. Unset: a database on the same server, named like the business
+    database plus `_dagster`."""
+    database_connect_seconds: float = Field(default=10.0, ge=1, le=600)
+    """How many seconds to wait for a connection to PostgreSQL, also while all connections are taken or the server is
+    starting."""
+    database_lock_timeout_seconds: float = Field(default=30.0, ge=0.1, le=86400)
+    """How many seconds work waits for a lock that another transaction holds. After that it names the holder and is put
+    off and tried again."""
+    database_idle_transaction_seconds: float = Field(default=1800.0, ge=1, le=86400)
+    """After how many seconds PostgreSQL ends a session of this program with an idle transaction, such as that of a
+    process that hangs. At least as long as `LEASE_SECONDS`."""
+    psql_idle_transaction_seconds: float = Field(default=300.0, ge=1, le=86400)
+    """The same for sessions of `db psql`, where a transaction that somebody left open holds up work."""
+    postgresql_bin: Path | None = None
+    """Folder with `initdb` and `postgres` (18 or newer) for the embedded server. Unset: the binaries of the installed
+    wheel."""
+    inbox: str | None = None
+    """Where files arrive, one folder per organization below it: a folder, `s3://bucket/path` or `gs://bucket/path`.
+    Unset: `inbox` in the home folder."""
+    originals: str | None = None
+    """Where uploads are kept unchanged, addressed by sha256 (folder, s3:// or gs://). Unset: `originals` in the home
+    folder."""
+    exports: str | None = None
+    """Where export files are written (folder, s3:// or gs://). Unset: `exports` in the home folder."""
+    documents: str | None = None
+    """Where the documents of issued invoices are kept, addressed by sha256 (folder, s3:// or gs://). Unset: `documents`
+    in the home folder."""
+    inbox_settle_seconds: float = Field(default=3.0, ge=0, le=3600)
+    """For how many seconds the size of a file in the inbox must stay the same before the file is taken."""
+    inbox_after_intake: Literal["remove", "keep"] = "remove"
+    """What happens to an inbox file once its original is stored and recorded: `remove` or `keep`."""
+    upload_max_megabytes: int = Field(default=50, ge=1, le=2048)
+    """The largest upload that is read, in megabytes."""
+    intake_chunk_size: int = Field(default=50, ge=1, le=5000)
+    """How many documents the intake takes in one transaction."""
+    intake_max_attempts: int = Field(default=6, ge=1, le=100)
+    """How often a document is tried that ends in an unexpected fault."""
+    ocr_engine: Annotated[str, AfterValidator(_ocr_engine)] = "rapidocr"
+    """Which OCR engine reads scanned pages, where an organization does not choose its own: `rapidocr` (embedded),
+    `tesseract` (light; needs the extra `tesseract`), `cloud_vision` (Google; pages leave the house and cost money), one
+    that another package adds, or `none`. One engine never stands in for another."""
+    ocr_processes: int = Field(default=2, ge=1, le=256)
+    """How many processes an embedded OCR engine may have on this machine; `rapidocr` needs up to 1.5 GB of memory for
+    each."""
+    ocr_threads: int = Field(default=1, ge=1, le=64)
+    """Threads of each process of an embedded OCR engine."""
+    ocr_languages: tuple[str, ...] = ("de", "en")
+    """Languages of the documents (ISO 639-1), as a JSON list. They choose the models of `tesseract`; the other engines
+    read all Latin scripts."""
+    vision_endpoint: str | None = None
+    """Host of Google Cloud Vision, such as `eu-vision.googleapis.com`; `insecure://host:port` for a local server
+    without encryption. Unset: Google's default."""
+    vision_parent: str | None = None
+    """Where Google Cloud Vision works and bills, as `projects/PROJECT/locations/eu`. Unset: the project of the
+    credentials, in any location."""
+    vision_language_hints: tuple[str, ...] = ()
+    """Languages of all documents (ISO 639-1), as a JSON list of hints for Google Cloud Vision. It detects languages
+    itself and reads worse with a wrong hint: best left empty for Latin letters."""
+    vision_requests_per_minute: int = Field(default=600, ge=1, le=100_000)
+    """At most so many pages are sent to Google Cloud Vision in a minute."""
+    vision_usd_per_1000_pages: Decimal = Field(default=Decimal("1.50"), ge=0)
+    """Price of 1,000 pages in US dollars, for the record of costs."""
+    lease_seconds: int = Field(default=300, ge=5, le=86400)
+    """After how many seconds another process takes over the work of a dead one."""
+    run_time_box_seconds: int = Field(default=1800, ge=10, le=86400)
+    """After how many seconds a run ends and leaves the rest to the next run."""
+    rest_after_failure_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """How many seconds an organization rests after a failed run; twice as long after each further failure, up to twenty
+    times as long."""
+    sweep_threshold: int = Field(default=20, ge=1, le=10000)
+    """When more organizations than this are due, one sweep run takes them instead of one run for each."""
+    sweep_size: int = Field(default=200, ge=1, le=10000)
+    """At most so many organizations are in one sweep run."""
+    keep_runs_days: int = Field(default=90, ge=1, le=36500)
+    """For how many days to keep Dagster's records of ended runs and, for at least 30 days, the ended items of batch
+    jobs and the log of overdue runs. Batch jobs, who asked for them, invoices, their audit trail, originals and exports
+    are never removed."""
+    keep_notifications_days: int = Field(default=3650, ge=2192, le=36500)
+    """For how many days to keep notifications of overdue invoices after they were closed: at least six years, as German
+    law asks for letters that were sent. If a payment is taken back after that, the customer is told again."""
     # Those of the schedule are text, which is never wrong: `overdue.read_schedule` tells what they mean, so that a
     # wrong value stops this schedule and nothing else.
-    scheduler_schedule_type: str = Field(
-        default="cron",
-        validation_alias="SCHEDULER_SCHEDULE_TYPE",
-        description="When overdue invoices are looked for: `cron` or `interval`. A wrong value of one of the "
-        "`SCHEDULER_` variables stops this schedule only, which says why in its ticks, as does `status`. They are read "
-        "when the services start.",
-    )
-    scheduler_schedule_value: str = Field(
-        default="0 0 * * *",
-        validation_alias="SCHEDULER_SCHEDULE_VALUE",
-        description="A cron expression of five fields; for `interval` the whole hours from one run to the next.",
-    )
-    scheduler_timezone: str = Field(
-        default="UTC",
-        validation_alias="SCHEDULER_TIMEZONE",
-        description="Time zone of the cron expression, an IANA name. What is overdue is judged by the day of each "
-        "organization, not by this.",
-    )
-    scheduler_batch_size: str = Field(
-        default="100",
-        validation_alias="SCHEDULER_BATCH_SIZE",
-        description="How many notifications one transaction makes or closes.",
-    )
-    quickbooks_client_id: str | None = Field(
-        default=None,
-        description="Client id of the app at developer.intuit.com that organizations connect with QuickBooks Online.",
-    )
-    quickbooks_client_secret: SecretStr | None = Field(default=None, description="Client secret of that app.")
-    quickbooks_redirect_uri: str | None = Field(
-        default=None,
-        description="Where QuickBooks sends a person back to after connecting, exactly as entered for the app. For "
-        "production keys Intuit takes `https://` with a host name only; nothing needs to answer there, as the address "
-        "is pasted into `quickbooks callback`. For development keys it may be `http://localhost:PORT/...`, where "
-        "`quickbooks connect` waits.",
-    )
-    quickbooks_api_url: str = Field(
-        default="https://quickbooks.api.intuit.com",
-        description="Where QuickBooks Online is asked; Intuit's test companies are at "
-        "`https://sandbox-quickbooks.api.intuit.com`.",
-    )
-    quickbooks_authorization_url: str = Field(
-        default="https://appcenter.intuit.com/connect/oauth2",
-        description="Page on which a person allows the connection.",
-    )
-    quickbooks_token_url: str = Field(
-        default="https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer",
-        description="Where access tokens of QuickBooks are got and refreshed.",
-    )
-    quickbooks_revoke_url: str = Field(
-        default="https://developer.api.intuit.com/v2/oauth2/tokens/revoke",
-        description="Where tokens of QuickBooks are given back at `quickbooks disconnect`.",
-    )
-    encryption_keys: SecretStr | None = Field(
-        default=None,
-        description="Keys that tokens of outside services are encrypted with (Fernet: 32 bytes as URL-safe base64), "
-        "comma separated: the first encrypts, all decrypt. Unset: `encryption.key` in the home folder, made at first "
-        "use; without it all connections must be made again.",
-    )
-    quickbooks_requests_per_minute: int = Field(
-        default=500, ge=1, le=100_000, description="Calls to one company of QuickBooks in a minute at the most."
-    )
-    quickbooks_requests_per_second: int = Field(
-        default=10, ge=1, le=1000, description="Calls to one company of QuickBooks in a second at the most."
-    )
-    quickbooks_batches_per_minute: int = Field(
-        default=40, ge=1, le=10_000, description="Batch calls to one company of QuickBooks in a minute at the most."
-    )
-    quickbooks_batch_size: int = Field(
-        default=30, ge=1, le=30, description="How many records one batch call to QuickBooks carries at the most."
-    )
-    quickbooks_parallel_calls: int = Field(
-        default=4, ge=1, le=10, description="How many calls a run has under way at QuickBooks at the same time."
-    )
-    quickbooks_timeout_seconds: float = Field(
-        default=130.0,
-        gt=0,
-        le=600,
-        description="How long, in seconds, an answer of QuickBooks is waited for, which itself gives up after 120.",
-    )
-    quickbooks_push_seconds: int = Field(
-        default=60, ge=60, le=300, description="How often, in seconds, it is looked for what QuickBooks has to be told."
-    )
-    quickbooks_payments_at: str = Field(
-        default="02:00",
-        pattern=_TIME_OF_DAY,
-        description="When payments are pulled from QuickBooks, in the time zone of each organization.",
-    )
-    quickbooks_customers_at: str = Field(
-        default="03:00", pattern=_TIME_OF_DAY, description="When customers are pulled from QuickBooks, likewise."
-    )
-    quickbooks_items_at: str = Field(
-        default="04:00", pattern=_TIME_OF_DAY, description="When items are pulled from QuickBooks, likewise."
-    )
-    document_processes: int = Field(
-        default=2, ge=1, le=256, description="How many processes a run makes documents of issued invoices in."
-    )
-    smtp_host: str | None = Field(
-        default=None, description="Mail server that emails are handed over to. Unset: emails wait."
-    )
-    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
-    smtp_security: Literal["starttls", "tls", "none"] = Field(
-        default="starttls",
-        description="`starttls`, `tls` (from the first byte, mostly port 465) or `none`: unencrypted, for a server "
-        "on this machine (127.0.0.1, ::1, localhost); with any other the start is refused.",
-    )
-    smtp_user: str | None = Field(default=None, description="Login at the mail server. Unset: without login.")
-    smtp_password: SecretStr | None = Field(default=None, description="Password of that login.")
-    smtp_timeout_seconds: float = Field(
-        default=30.0, gt=0, le=600, description="How long, in seconds, an answer of the mail server is waited for."
-    )
-    email_from: str | None = Field(
-        default=None, description="Address that emails come from, where an organization has none of its own."
-    )
-    email_archive_to: str | None = Field(
-        default=None,
-        description="Address that gets a blind copy of each email. With the `IMAP_` variables, its mailbox is where "
-        "it is looked up whether an email went out, when the answer of the mail server was lost.",
-    )
-    email_bounces_to: str | None = Field(
-        default=None,
-        description="Address to which reports of undeliverable emails return (the sender of the envelope), whose mail "
-        "arrives in `IMAP_BOUNCES_MAILBOX`. Unset: the sender of each email.",
-    )
-    imap_host: str | None = Field(
-        default=None,
-        description="Server of the mailbox with the blind copies (or with what the mail server keeps as sent), and "
-        "with what came back. Unset: whether an email went out when the answer was lost is for a person to decide.",
-    )
-    imap_port: int = Field(default=993, ge=1, le=65535, description="Port of that server.")
-    imap_security: Literal["starttls", "tls", "none"] = Field(default="tls", description="As `SMTP_SECURITY`.")
-    imap_user: str | None = Field(default=None, description="Login there.")
-    imap_password: SecretStr | None = Field(default=None, description="Password of that login.")
-    imap_mailbox: str = Field(default="INBOX", description="Folder with the blind copies, or the sent mail.")
-    imap_bounces_mailbox: str | None = Field(
-        default=None, description="Folder in which reports of undeliverable emails arrive. Unset: they are not read."
-    )
-    twilio_account_sid: str | None = Field(default=None, description="Account at Twilio. Unset: SMS and WhatsApp wait.")
-    twilio_auth_token: SecretStr | None = Field(default=None, description="Its auth token.")
-    twilio_url: str = Field(default="https://api.twilio.com", description="Where Twilio is asked.")
-    twilio_timeout_seconds: float = Field(
-        default=30.0, gt=0, le=600, description="How long, in seconds, an answer of Twilio is waited for."
-    )
-    look_up_after_seconds: float = Field(
-        default=60.0,
-        ge=0,
-        le=86400,
-        description="How long after an attempt whose answer was lost a provider is asked what became of the message: "
-        "what it does not know by then is sent again.",
-    )
-    message_senders: int = Field(
-        default=4, ge=1, le=12, description="How many messages a run has under way at the same time."
-    )
-    message_attempts: int = Field(
-        default=8, ge=1, le=100, description="After how many attempts a fault that may pass is final."
-    )
-    redirect_email: str | None = Field(
-        default=None, description="Test mode: all emails of all organizations go to this address instead."
-    )
-    redirect_phone: str | None = Field(
-        default=None, description="Test mode: all SMS and WhatsApp messages go to this number instead."
-    )
-    rules_dir: Path | None = Field(
-        default=None,
-        description="Folder with the official validation rules (EN 16931 and XRechnung releases, unpacked). "
-        "Unset: the rules of the installed libraries.",
-    )
-    webserver_host: str = Field(default="127.0.0.1", description="Address on which `up` serves the Dagster UI.")
-    webserver_port: int = Field(default=3000, ge=1, le=65535, description="Port on which `up` serves the Dagster UI.")
+    scheduler_schedule_type: str = Field(default="cron", validation_alias="SCHEDULER_SCHEDULE_TYPE")
+    """When to look for overdue invoices: by `cron` or by `interval`. A wrong value of a `SCHEDULER_` variable stops
+    only this schedule, which says why in its ticks, as does `status`. The variables are read when the services start.
+    """
+    scheduler_schedule_value: str = Field(default="0 0 * * *", validation_alias="SCHEDULER_SCHEDULE_VALUE")
+    """A cron expression of five fields; for `interval`, the whole hours from one run to the next."""
+    scheduler_timezone: str = Field(default="UTC", validation_alias="SCHEDULER_TIMEZONE")
+    """Time zone of the cron expression, an IANA name. Whether an invoice is overdue depends on the organization's own
+    day, not on this."""
+    scheduler_batch_size: str = Field(default="100", validation_alias="SCHEDULER_BATCH_SIZE")
+    """How many notifications to make or close in one transaction."""
+    quickbooks_client_id: str | None = None
+    """Client id of the app at developer.intuit.com that connects organizations with QuickBooks Online."""
+    quickbooks_client_secret: SecretStr | None = None
+    """Client secret of that app."""
+    quickbooks_redirect_uri: str | None = None
+    """Where QuickBooks sends a person back to after connecting, exactly as entered for the app. For production keys
+    Intuit takes `https://` with a host name only; nothing needs to answer there, as the person pastes the address into
+    `quickbooks callback`. For development keys it may be `http://localhost:PORT/...`, where `quickbooks connect`
+    listens."""
+    quickbooks_api_url: str = "https://quickbooks.api.intuit.com"
+    """Address of the API of QuickBooks Online; Intuit's test companies are at
+    `https://sandbox-quickbooks.api.intuit.com`."""
+    quickbooks_authorization_url: str = "https://appcenter.intuit.com/connect/oauth2"
+    """Page on which a person allows the connection."""
+    quickbooks_token_url: str = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"  # noqa: S105
+    """Where to get and refresh access tokens of QuickBooks."""
+    quickbooks_revoke_url: str = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"
+    """Where `quickbooks disconnect` revokes the tokens."""
+    encryption_keys: SecretStr | None = None
+    """Keys that encrypt the tokens of outside services (Fernet: 32 bytes as URL-safe base64), separated by commas: the
+    first encrypts, all decrypt. Unset: `encryption.key` in the home folder, made at first use; if it is lost, all
+    connections must be made again."""
+    quickbooks_requests_per_minute: int = Field(default=500, ge=1, le=100_000)
+    """At most so many calls to one company of QuickBooks in a minute."""
+    quickbooks_requests_per_second: int = Field(default=10, ge=1, le=1000)
+    """At most so many calls to one company of QuickBooks in a second."""
+    quickbooks_batches_per_minute: int = Field(default=40, ge=1, le=10_000)
+    """At most so many batch calls to one company of QuickBooks in a minute."""
+    quickbooks_batch_size: int = Field(default=30, ge=1, le=30)
+    """At most so many records in one batch call to QuickBooks."""
+    quickbooks_parallel_calls: int = Field(default=4, ge=1, le=10)
+    """How many calls to QuickBooks a run has under way at the same time."""
+    quickbooks_timeout_seconds: float = Field(default=130.0, gt=0, le=600)
+    """How many seconds to wait for an answer of QuickBooks, which itself gives up after 120."""
+    quickbooks_push_seconds: int = Field(default=60, ge=60, le=300)
+    """How often, in seconds, to look for changes that QuickBooks has to learn of."""
+    quickbooks_payments_at: str = Field(default="02:00", pattern=_TIME_OF_DAY)
+    """When to pull payments from QuickBooks, in the time zone of each organization."""
+    quickbooks_customers_at: str = Field(default="03:00", pattern=_TIME_OF_DAY)
+    """When to pull customers from QuickBooks, likewise."""
+    quickbooks_items_at: str = Field(default="04:00", pattern=_TIME_OF_DAY)
+    """When to pull items from QuickBooks, likewise."""
+    document_processes: int = Field(default=2, ge=1, le=256)
+    """In how many processes a run makes documents of issued invoices."""
+    smtp_host: str | None = None
+    """Mail server that sends the emails. Unset: emails wait."""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    """Port of the mail server."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """`starttls`, `tls` (from the first byte, mostly port 465) or `none`: unencrypted, only for a server on this
+    machine (127.0.0.1, ::1, localhost); any other is refused at the start."""
+    smtp_user: str | None = None
+    """Login at the mail server. Unset: without login."""
+    smtp_password: SecretStr | None = None
+    """Password of that login."""
+    smtp_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
+    """How many seconds to wait for an answer of the mail server."""
+    email_from: str | None = None
+    """Sender of the emails of organizations that have no address of their own."""
+    email_archive_to: str | None = None
+    """Address that gets a blind copy of each email. With the `IMAP_` variables, its mailbox tells whether an email went
+    out when the answer of the mail server was lost."""
+    email_bounces_to: str | None = None
+    """Address to which reports of undeliverable emails return (the sender of the envelope); they arrive in
+    `IMAP_BOUNCES_MAILBOX`. Unset: the sender of each email."""
+    imap_host: str | None = None
+    """Server of the mailbox with the blind copies (or with what the mail server keeps as sent) and with returned mail.
+    Unset: a person decides whether an email went out when the answer was lost."""
+    imap_port: int = Field(default=993, ge=1, le=65535)
+    """Port of that server."""
+    imap_security: Literal["starttls", "tls", "none"] = "tls"
+    """As `SMTP_SECURITY`."""
+    imap_user: str | None = None
+    """Login at that server."""
+    imap_password: SecretStr | None = None
+    """Password of that login."""
+    imap_mailbox: str = "INBOX"
+    """Folder with the blind copies, or with the sent mail."""
+    imap_bounces_mailbox: str | None = None
+    """Folder in which reports of undeliverable emails arrive. Unset: nobody reads them."""
+    twilio_account_sid: str | None = None
+    """Account at Twilio. Unset: SMS and WhatsApp wait."""
+    twilio_auth_token: SecretStr | None = None
+    """Its auth token."""
+    twilio_url: str = "https://api.twilio.com"
+    """Address of the API of Twilio."""
+    twilio_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
+    """How many seconds to wait for an answer of Twilio."""
+    look_up_after_seconds: float = Field(default=60.0, ge=0, le=86400)
+    """How many seconds after an attempt whose answer was lost to ask the provider about the message. If the provider
+    does not know it by then, it is sent again."""
+    message_senders: int = Field(default=4, ge=1, le=12)
+    """How many messages a run has under way at the same time."""
+    message_attempts: int = Field(default=8, ge=1, le=100)
+    """After how many attempts a passing fault counts as final."""
+    redirect_email: str | None = None
+    """Test mode: all emails of all organizations go to this address instead."""
+    redirect_phone: str | None = None
+    """Test mode: all SMS and WhatsApp messages go to this number instead."""
+    rules_dir: Path | None = None
+    """Folder with the official validation rules (EN 16931 and XRechnung releases, unpacked). Unset: the rules of the
+    installed libraries."""
+    webserver_host: str = "127.0.0.1"
+    """Address on which `up` serves the Dagster UI."""
+    webserver_port: int = Field(default=3000, ge=1, le=65535)
+    """Port on which `up` serves the Dagster UI."""
 
     @field_validator("rules_dir", "postgresql_bin")
     @classmethod

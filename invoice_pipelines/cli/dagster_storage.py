@@ -1,4 +1,4 @@
-"""What is done to Dagster's storage before its processes start. Runs in a process of its own."""
+"""Prepares Dagster's storage before its processes start; runs in a process of its own."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import URL, text
 
-from invoice_pipelines.cli.output import console, literal
+from invoice_pipelines.cli.output import console, say
 from invoice_pipelines.database import libpq_url
 from invoice_pipelines.database.access import (
     database_urls,
@@ -66,9 +66,9 @@ def migrate(
     patience = timedelta(seconds=wait)
     with running_server(settings):
         if to == "head":
-            reached = prepare_databases(settings, force=force, wait=patience, on_wait=_print_line)
+            reached = prepare_databases(settings, force=force, wait=patience, on_wait=say)
         else:
-            reached = migrate_to(database_urls(settings).owner, to, wait=patience, on_wait=_print_line)
+            reached = migrate_to(database_urls(settings).owner, to, wait=patience, on_wait=say)
     console.print(f"The database is at revision {reached}.")
 
 
@@ -110,10 +110,6 @@ def check() -> None:
         version, role = connection.execute(text("select version(), current_user")).one()
     where = "embedded server" if embedded_server(load_settings()) else "server of INVOICE_PIPELINES_DATABASE_URL"
     console.print(f"{where}: {version.split(',')[0]}, working as {role}")
-
-
-def _print_line(line: str) -> None:
-    console.print(literal(line), soft_wrap=True)
 
 
 def _without_password(url: URL) -> tuple[URL, dict[str, str]]:

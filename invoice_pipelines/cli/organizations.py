@@ -1,15 +1,17 @@
-"""The commands of `organizations`."""
+"""The commands of `organizations`: the registry, and what an organization chooses for itself."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
 
-from invoice_pipelines.cli import organization_settings
-from invoice_pipelines.cli.output import console, table
-from invoice_pipelines.database.access import open_database
+from invoice_pipelines.cli.options import pairs
+from invoice_pipelines.cli.output import console, print_facts, print_rows, say
+from invoice_pipelines.cli.person import database, person
 from invoice_pipelines.organizations import (
     Address,
     OrganizationError,
@@ -27,11 +29,8 @@ from invoice_pipelines.storage import make_inbox, root_path
 Model = TypeVar("Model", bound=BaseModel)
 
 app = typer.Typer(help="The registry of organizations (tenants).", no_args_is_help=True)
-organization_settings.register(app)
 
 Slug = Annotated[str, typer.Argument(help="Short name: small letters, digits and hyphens; becomes the partition key.")]
-
-
 VatId = Annotated[str | None, typer.Option(help="VAT id.")]
 TaxNumber = Annotated[str | None, typer.Option(help="National tax number.")]
 Iban = Annotated[str | None, typer.Option(help="Bank account.")]
@@ -74,9 +73,8 @@ def add(
     """Add an organization. Its partition appears in Dagster within seconds."""
     address = _changed(Address(), street=street, additional_street=additional_street, city=city, post_code=post_code)
     settings = _changed_settings(OrganizationSettings(), language, invoice_number, credit_note_number, yearly_reset)
-    installation = load_settings()
-    inbox = root_path(installation.inbox_root) / slug
-    with open_database(installation, application_name="command line") as engine:
+    inbox = root_path(load_settings().inbox_root) / slug
+    with database() as engine:
         add_organization(
             engine,
             slug,
@@ -89,10 +87,10 @@ def add(
             iban=iban,
             address=address,
             settings=settings,
-            created_by="command line",
+            created_by=person(),
         )
     make_inbox(inbox)
-    console.print(f"Added {slug}. Drop its files into {inbox}/", soft_wrap=True)
+    say(f"Added {slug}. Drop its files into {inbox}/")
 
 
 @app.command()
@@ -111,9 +109,9 @@ def change(
     credit_note_number: CreditNoteNumber = None,
     yearly_reset: YearlyReset = None,
 ) -> None:
-    """Change what is given of an organization. Invoices that were issued keep what they say."""
+    """Change an organization. Issued invoices stay as they are."""
     simple = {"name": name, "vat_id": vat_id, "tax_number": tax_number, "iban": iban}
-    with open_database(load_settings(), application_name="command line") as engine:
+    with database() as engine:
         known = find_organization(engine, slug)
         change_organization(
             engine,
@@ -155,23 +153,18 @@ def _changed(known: Model, **given: Any) -> Model:
 @app.command("list")
 def list_() -> None:
     """List all organizations."""
-    shown = table(None, "organization", "name", "country", "currency", "time zone")
-    with open_database(load_settings()) as engine:
-        for organization in list_organizations(engine):
-            shown.add_row(
-                organization.slug,
-                organization.name,
-                organization.country_code,
-                organization.currency,
-                organization.time_zone,
-            )
-    console.print(shown)
+    with database() as engine:
+        print_rows(
+            list_organizations(engine),
+            "organization=slug name country=country_code currency time_zone",
+            none="There is no organization yet; `organizations add` adds one.",
+        )
 
 
 @app.command()
 def remove(slug: Slug) -> None:
-    """Take an organization out of the work. Its records are kept, as the law asks."""
-    with open_database(load_settings(), application_name="command line") as engine:
+    """Take an organization out of service. Its records are kept, as the law requires."""
+    with database() as engine:
         remove_organization(engine, slug)
     console.print(f"Removed {slug}; its records are kept. `organizations restore {slug}` brings it back.")
 
@@ -179,6 +172,59 @@ def remove(slug: Slug) -> None:
 @app.command()
 def restore(slug: Slug) -> None:
     """Bring a removed organization back."""
-    with open_database(load_settings(), application_name="command line") as engine:
+    with database() as engine:
         restore_organization(engine, slug)
     console.print(f"Restored {slug}.")
+
+
+@app.command()
+def settings(
+    slug: Slug,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Such as documents.accent_colour=#0f5c6e or overdue_channels='[\"email\"]'; a text, or JSON.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
+    unset: Annotated[list[str] | None, typer.Option(help="Back to its default.", metavar="NAME")] = None,
+) -> None:
+    """Show the settings of an organization, such as looks, senders and quiet hours; or change some."""
+    with database() as engine:
+        values = find_organization(engine, slug).settings.model_dump(mode="json")
+        for name in unset or ():
+            _group(values, name).pop(name.rpartition(".")[2])
+        for name, value in pairs(set_, "NAME=VALUE", "language=de"):
+            _group(values, name)[name.rpartition(".")[2]] = _value(value)
+        if set_ or unset:
+            change_organization(engine, slug, settings=values)
+        now = find_organization(engine, slug).settings.model_dump(mode="json")
+    shown = {name: value if isinstance(value, str) else json.dumps(value) for name, value in _leaves(now)}
+    print_facts(shown, "setting", "value")
+
+
+def _group(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object that holds a setting. Raises OrganizationError for a name that there is not."""
+    *groups, last = name.split(".")
+    for part in groups:
+        values = values.get(part, {}) if isinstance(values, dict) else {}
+    if not isinstance(values, dict) or last not in values:
+        raise OrganizationError(f"there is no setting {name!r}; `organizations settings SLUG` shows all")
+    return values
+
+
+def _value(text: str) -> Any:
+    """JSON where it is an object, a list, a number, true, false or null; else the text as it is."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _leaves(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value

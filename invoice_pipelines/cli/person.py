@@ -1,4 +1,4 @@
-"""Who works at the command line, by whom the audit trail says that something was done, and in which organization."""
+"""Who works at the command line, as the audit trail names the person, and in which organization."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.organizations.context import OrganizationContext
@@ -25,11 +25,17 @@ def person() -> str:
 
 
 @contextmanager
+def database() -> Iterator[Engine]:
+    """The database of all organizations, as the application."""
+    with open_database(load_settings(), application_name=person()[:LONGEST_NAME]) as engine:
+        yield engine
+
+
+@contextmanager
 def opened(slug: str) -> Iterator[OrganizationContext]:
     """The organization with a slug. Raises OrganizationError where there is none."""
-    settings = load_settings()
-    with open_database(settings, application_name=person()[:LONGEST_NAME]) as engine:
-        yield OrganizationContext.of(engine, slug, settings, person())
+    with database() as engine:
+        yield OrganizationContext.of(engine, slug, load_settings(), person())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The command `up`."""
+"""The command `up`: all processes of an installation, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.supervisor import running_services
 from invoice_pipelines.settings import load_settings
 
-
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command()(up)
+app = typer.Typer()
 
 
+@app.command()
 def up() -> None:
     """Run everything: PostgreSQL (embedded unless a URL is set), Dagster's daemon and UI. Ctrl-C stops all."""
     settings = load_settings()

@@ -21,7 +21,8 @@ def settings_page() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else f"`{field.default}`"
-        rows.append(f"| `{variable_of(name)}` | {default} | {field.description} |")
+        meaning = " ".join(str(field.description).split())
+        rows.append(f"| `{variable_of(name)}` | {default} | {meaning} |")
     return HEAD + "\n".join(rows) + "\n"
 
 

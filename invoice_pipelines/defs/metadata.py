@@ -8,17 +8,36 @@ from typing import Any
 
 import dagster as dg
 
+from invoice_pipelines.columns import columns_of, value_of
+
 LONGEST_TABLE = 20
 """Rows of a table in metadata, which stays in the event log as long as its run."""
 
+LONGEST_TEXT = 300
 LONGEST_BAR = 30
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """The first rows as a table; its columns are those of the first one."""
-    shown = [dg.TableRecord(dict(row)) for row in rows[:LONGEST_TABLE]]
+    """The first rows as a table; its columns are those of the first one. Amounts, ids and days are text, since a number
+    in a table is a float; long texts are cut off.
+    """
+    shown = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows[:LONGEST_TABLE]]
     columns = [dg.TableColumn(name=name) for name in rows[0]] if rows else []
     return dg.MetadataValue.table(shown, schema=dg.TableSchema(columns=columns))
+
+
+def table_of(rows: Iterable[Any], declared: str) -> dg.TableMetadataValue:
+    """The first rows as a table with the declared columns; see `columns`."""
+    columns = columns_of(declared)
+    return table([{heading: value_of(row, name) for heading, name in columns} for row in rows])
+
+
+def _cell(value: Any) -> str | int | float | bool:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return f"{value:,}"
+    return value if isinstance(value, int | float) else str(value)[:LONGEST_TEXT]
 
 
 def without_empty_tables(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,119 +1,117 @@
-"""The command `batch show`: one batch job, who did what to it, and its items."""
+"""The commands `batch show`, for one batch job, its history and its items, and `batch stats`, for all by kind."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
-from uuid import UUID
 
 import typer
-from sqlalchemy import Engine
+from sqlalchemy import text
 
-from invoice_pipelines.cli.batch.work import (
-    AsJson,
-    JobId,
-    Limit,
-    Slug,
-    exit_if,
-    has_problems,
-    minute,
-    opened,
-    parse_job_id,
-    report,
-)
-from invoice_pipelines.cli.output import compact_json, console, print_json, table
-from invoice_pipelines.database import organization_scope
+from invoice_pipelines.cli.batch.work import JobId, PageSize, has_problems, parse_job_id, report
+from invoice_pipelines.cli.options import AsJson, OrganizationOption, parse_id
+from invoice_pipelines.cli.output import compact_json, console, exit_if, listed, moment, print_json, say, table
+from invoice_pipelines.cli.person import database, opened, scope_of
 from invoice_pipelines.delivery.overview import waiting_reasons
-from invoice_pipelines.organizations import Organization
-from invoice_pipelines.work import ItemStatus, get_job, job_events, job_items
+from invoice_pipelines.work import ItemStatus, JobStatistics, get_job, job_events, job_items, statistics
 
 _LONGEST_RESULT = 120
 
-
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command()(show)
+app = typer.Typer()
 
 
+@app.command()
 def show(
-    organization: Slug,
+    organization: OrganizationOption,
     job: JobId,
     items: Annotated[
         str | None,
         typer.Option(help="Show its items, too: `all`, or those with this status, such as failed.", metavar="STATUS"),
     ] = None,
-    limit: Limit = 50,
+    limit: PageSize = 50,
     page: Annotated[
         str | None, typer.Option(help="The page after this item, as the page before says.", metavar="ITEM")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a batch job: who asked for what, its counts, why items failed or wait, and its items. Exits 1 if some
-    failed, or wait since something is wrong.
+    failed, or wait because something is wrong.
 
-    With --json it is a line for the job and, with --items, one for each item.
+    With --json, print a line for the job and, with --items, one for each item.
     """
     status = _item_status(items)
-    after = None if page is None else _item_id(page)
-    with opened(organization) as (engine, found):
+    after = None if page is None else parse_id(page, "an item, as the page before says it")
+    with opened(organization) as office:
         job_id = parse_job_id(job)
+        with office.scope() as connection:
+            found, events = get_job(connection, job_id), job_events(connection, job_id)
+            listing = job_items(connection, job_id, status=status, after=after, limit=limit) if items else None
+            waiting = waiting_reasons(connection, (found.kind,), job_id)
         if as_json:
-            exit_if(_show_json(engine, found, job_id, items is not None, status, after, limit))
+            line = {"events": [asdict(event) for event in events], "waiting": [asdict(reason) for reason in waiting]}
+            print_json(asdict(found) | line | ({"next_page": listing.next_page} if listing else {}))
+            for item in listing.items if listing else ():
+                print_json(asdict(item))
+            exit_if(has_problems(found, waiting))
             return
-        _say_who(engine, found, job_id)
-        failed = report(engine, found, job_id)
-        if items is not None:
-            _show_items(engine, found, job_id, status, after, limit)
+        console.print(f"{found.kind}  {found.id}")
+        if found.parameters:
+            say(f"asked for  {compact_json(found.parameters)}")
+        for event in events:
+            detail = f" ({compact_json(event.detail)})" if event.detail else ""
+            when = moment(event.created_at, office.organization.time_zone)
+            say(f"{when}  {event.action} by {event.created_by}{detail}")
+        failed = report(office, job_id)
+    if listing is not None:
+        shown = table(None, "subject", "status", "#attempts", "code", "message or result")
+        for item in listing.items:
+            said = item.message or (compact_json(item.result)[:_LONGEST_RESULT] if item.result else "")
+            shown.add_row(item.subject_id, item.status, item.attempts, item.code, said)
+        console.print(shown)
+        if listing.next_page is not None:
+            console.print(f"There are more: add --page {listing.next_page}")
     exit_if(failed)
 
 
-def _say_who(engine: Engine, organization: Organization, job_id: UUID) -> None:
-    with organization_scope(engine, organization.id) as connection:
-        job = get_job(connection, job_id)
-        events = job_events(connection, job_id)
-    console.print(f"{job.kind}  {job.id}", markup=False)
-    if job.parameters:
-        console.print(f"asked for  {compact_json(job.parameters)}", markup=False, soft_wrap=True)
-    for event in events:
-        detail = f" ({compact_json(event.detail)})" if event.detail else ""
-        who = f"{event.action} by {event.created_by}{detail}"
-        console.print(f"{minute(event.created_at, organization)}  {who}", markup=False, soft_wrap=True)
-
-
-def _show_items(
-    engine: Engine, organization: Organization, job_id: UUID, status: ItemStatus | None, after: UUID | None, limit: int
+@app.command()
+def stats(
+    organization: Annotated[
+        str | None, typer.Option("--organization", help="Slug; if left out, all organizations together.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    with organization_scope(engine, organization.id) as connection:
-        found = job_items(connection, job_id, status=status, after=after, limit=limit)
-    shown = table(None, "subject", "status", "#attempts", "code", "message or result")
-    for item in found.items:
-        said = item.message or (compact_json(item.result)[:_LONGEST_RESULT] if item.result else "")
-        shown.add_row(item.subject_id, item.status, str(item.attempts), item.code or "", said)
-    console.print(shown)
-    if found.next_page is not None:
-        console.print(f"There are more: add --page {found.next_page}")
-
-
-def _show_json(
-    engine: Engine,
-    organization: Organization,
-    job_id: UUID,
-    with_items: bool,
-    status: ItemStatus | None,
-    after: UUID | None,
-    limit: int,
-) -> bool:
-    with organization_scope(engine, organization.id) as connection:
-        job = get_job(connection, job_id)
-        events = job_events(connection, job_id)
-        found = job_items(connection, job_id, status=status, after=after, limit=limit) if with_items else None
-        waiting = waiting_reasons(connection, (job.kind,), job_id)
-    page = {} if found is None else {"next_page": found.next_page}
-    reasons = {"waiting": [asdict(reason) for reason in waiting]}
-    print_json(asdict(job) | {"events": [asdict(event) for event in events]} | reasons | page)
-    for item in found.items if found is not None else ():
-        print_json(asdict(item))
-    return has_problems(job, waiting)
+    """Show counts, success rate and durations of batch jobs by kind, in all and today (UTC)."""
+    if organization is None:
+        with database() as engine, engine.begin() as connection:
+            rows = connection.execute(text("select * from public.get_batch_processing_stats()")).all()
+        found: Sequence[JobStatistics] = [JobStatistics(*row) for row in rows]
+    else:
+        with scope_of(organization) as connection:
+            found = statistics(connection)
+    if as_json:
+        for one in found:
+            print_json(asdict(one))
+        return
+    jobs = (
+        "kind=job_type #jobs=total_jobs #pending=pending_jobs #in_work=processing_jobs #completed=completed_jobs "
+        "#with_errors=completed_with_errors_jobs #failed=failed_jobs #cancelled=cancelled_jobs "
+        "#seconds_each=average_duration_seconds"
+    )
+    items = (
+        "kind=job_type #items=total_items #succeeded=successful_items #failed=failed_items #skipped=skipped_items "
+        "#success_in_%=success_rate #waiting=waiting_items #in_work=leased_items"
+    )
+    today = (
+        "today=job_type #asked=jobs_created_today #ended=jobs_ended_today #succeeded=successful_items_today "
+        "#failed=failed_items_today #skipped=skipped_items_today #seconds_each=average_duration_seconds_today"
+    )
+    busy = [one for one in found if one.jobs_created_today or one.jobs_ended_today]
+    for rows_of, columns in ((found, jobs), (found, items), (busy, today)):
+        if rows_of:
+            console.print(listed(rows_of, columns))
+            console.print()
+    console.print("Waiting and in work count entries without a batch job, too." if found else "There was no batch job.")
 
 
 def _item_status(given: str | None) -> ItemStatus | None:
@@ -123,10 +121,3 @@ def _item_status(given: str | None) -> ItemStatus | None:
         return ItemStatus(given)
     except ValueError:
         raise typer.BadParameter(f"--items: {given!r} is none of all, {', '.join(ItemStatus)}") from None
-
-
-def _item_id(given: str) -> UUID:
-    try:
-        return UUID(given)
-    except ValueError:
-        raise typer.BadParameter(f"--page: {given[:60]!r} is not what a page before said") from None

@@ -12,11 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from invoice_pipelines.billing.errors import BillingError, RowsRefused
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.organizations import Organization
+from invoice_pipelines.organizations.context import OrganizationContext
 
 CHUNK_SIZE = 1000
 
@@ -65,7 +64,7 @@ def read_csv(file: str, columns: Sequence[str], needed: Sequence[str]) -> Iterat
             if missing := [name for name in needed if name not in names]:
                 raise BillingError(f"{file}: the column {missing[0]} is missing; the first line names the columns.")
             if len(set(names)) < len(names):
-                raise BillingError(f"{file}: a column stands there twice.")
+                raise BillingError(f"{file}: a column occurs twice.")
             reader = csv.reader(stream, delimiter=delimiter, strict=True)
             line = 2
             for cells in reader:
@@ -81,8 +80,7 @@ def read_csv(file: str, columns: Sequence[str], needed: Sequence[str]) -> Iterat
 
 
 def write_records(
-    engine: Engine,
-    organization: Organization,
+    organization: OrganizationContext,
     records: Iterable[Record],
     write: Callable[[Connection, list[Mapping[str, Any]]], Sequence[object]],
     on_problem: Callable[[FileProblem], None],
@@ -99,7 +97,7 @@ def write_records(
         good = [record for record in chunk if record.problem is None]
         while good:
             try:
-                with organization_scope(engine, organization.id) as connection:
+                with organization.scope() as connection:
                     written = write(connection, [record.values for record in good])
                 yield written
                 break

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import Engine
 
 from invoice_pipelines.billing.errors import BillingError, RowsRefused
 from invoice_pipelines.billing.exchange_rates import (
@@ -21,29 +17,23 @@ from invoice_pipelines.billing.exchange_rates import (
     remove_exchange_rate,
 )
 from invoice_pipelines.billing.requests import parse_date
-from invoice_pipelines.cli.output import console, print_json, table
-from invoice_pipelines.cli.person import person
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.access import open_database
-from invoice_pipelines.organizations import Organization, find_organization
-from invoice_pipelines.settings import load_settings
+from invoice_pipelines.cli.options import OrganizationOption, day
+from invoice_pipelines.cli.output import console, exit_if, print_json, print_rows
+from invoice_pipelines.cli.person import person, scope_of
 
 _AT_ONCE = 20_000
 
 app = typer.Typer(help="Exchange rates: import, set, list, remove.", no_args_is_help=True)
 
-Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 Base = Annotated[str, typer.Argument(help="Code of the currency of which one unit is meant, such as EUR.")]
 Other = Annotated[str, typer.Argument(help="Code of the other currency, such as USD.")]
-
-
 Day = Annotated[str, typer.Option("--date", help="Day such as 2026-03-31.", metavar="DATE")]
 
 
 @app.command("import")
 def import_rates(
     file: Annotated[str, typer.Argument(help="File of the ECB, CSV or XML; - is stdin.", metavar="FILE")],
-    organization: Slug,
+    organization: OrganizationOption,
     since: Annotated[str | None, typer.Option(help="Only rates of this day and later.", metavar="DATE")] = None,
 ) -> None:
     """Import euro reference rates of the European Central Bank: a day's or all of them.
@@ -56,11 +46,11 @@ def import_rates(
     except OSError as error:
         raise BillingError(f"{file} cannot be read: {error.strerror}.") from None
     try:
-        rates = list(read_ecb_file(content, since=_optional_day("--since", since)))
+        rates = list(read_ecb_file(content, since=day("--since", since)))
     except BillingError as error:
         raise BillingError(f"{file}: {error}") from None
     added = changed = 0
-    with _opened(organization) as (engine, found), organization_scope(engine, found.id) as connection:
+    with scope_of(organization) as connection:
         for start in range(0, len(rates), _AT_ONCE):
             written = add_exchange_rates(connection, rates[start : start + _AT_ONCE], created_by=person())
             added += written.added
@@ -75,66 +65,55 @@ def set_rate(
     base: Base,
     currency: Other,
     rate: Annotated[str, typer.Argument(help="So many units of the other currency, such as 1.0823.")],
-    organization: Slug,
+    organization: OrganizationOption,
     source: Annotated[str, typer.Option(help="Who published it; it is printed on invoices.")],
-    day: Day,
+    date: Day,
 ) -> None:
     """Enter a rate by hand: one unit of BASE is worth RATE units of CURRENCY on a day."""
     row = {
         "base_currency": base,
         "currency": currency,
-        "rate_date": parse_date("--date", day),
+        "rate_date": parse_date("--date", date),
         "rate": rate,
         "source": source,
     }
-    with _opened(organization) as (engine, found), organization_scope(engine, found.id) as connection:
+    with scope_of(organization) as connection:
         try:
             written = add_exchange_rates(connection, [row], created_by=person())
         except RowsRefused as refused:
             (problem,) = refused.problems
             raise BillingError(f"{problem.field}: {problem.message}.") from None
     said = "added" if written.added else "corrected" if written.changed else "known already"
-    console.print(f"1 {base} = {rate} {currency} on {day} ({source}): {said}.", markup=False)
+    console.print(f"1 {base} = {rate} {currency} on {date} ({source}): {said}.")
 
 
 @app.command("list")
 def list_rates(
-    organization: Slug,
+    organization: OrganizationOption,
     currency: Annotated[str | None, typer.Option(help="Only rates of this currency.", metavar="CODE")] = None,
     until: Annotated[str | None, typer.Option(help="Only rates of this day and earlier.", metavar="DATE")] = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="As a JSON list.")] = False,
 ) -> None:
     """List the newest rates."""
-    with _opened(organization) as (engine, found), organization_scope(engine, found.id) as connection:
-        rates = exchange_rates(connection, currency=currency, until=_optional_day("--until", until), limit=limit)
+    with scope_of(organization) as connection:
+        rates = exchange_rates(connection, currency=currency, until=day("--until", until), limit=limit)
     if as_json:
         print_json([asdict(rate) for rate in rates])
         return
-    shown = table(None, "date", "#1", "#is worth", "source", "entered by")
-    for rate in rates:
-        shown.add_row(
-            str(rate.rate_date), rate.base_currency, f"{rate.rate} {rate.currency}", rate.source, rate.created_by
-        )
-    console.print(shown if rates else "No rates: import some with `exchange-rates import FILE`.")
+    print_rows(
+        rates,
+        "date=rate_date #1=base_currency #is_worth=rate currency source entered_by=created_by",
+        none="No rates: import some with `exchange-rates import FILE`.",
+    )
 
 
 @app.command("remove")
-def remove_rate(base: Base, currency: Other, organization: Slug, day: Day) -> None:
+def remove_rate(base: Base, currency: Other, organization: OrganizationOption, date: Day) -> None:
     """Remove a rate that was entered by mistake. Invoices keep what they were converted with. Exits 1 without one."""
-    with _opened(organization) as (engine, found), organization_scope(engine, found.id) as connection:
-        removed = remove_exchange_rate(connection, base, currency, parse_date("--date", day))
+    with scope_of(organization) as connection:
+        removed = remove_exchange_rate(connection, base, currency, parse_date("--date", date))
     if not removed:
-        console.print(f"There is no rate between {base} and {currency} on {day}.")
-        raise typer.Exit(1)
-    console.print(f"The rate between {base} and {currency} on {day} is removed.")
-
-
-def _optional_day(option: str, text: str | None) -> date | None:
-    return None if text is None else parse_date(option, text)
-
-
-@contextmanager
-def _opened(slug: str) -> Iterator[tuple[Engine, Organization]]:
-    with open_database(load_settings(), application_name="command line") as engine:
-        yield engine, find_organization(engine, slug)
+        console.print(f"There is no rate between {base} and {currency} on {date}.")
+        exit_if(True)
+    console.print(f"The rate between {base} and {currency} on {date} is removed.")

@@ -27,22 +27,16 @@ from invoice_pipelines.billing.requests import order_ids
 from invoice_pipelines.billing.rows import GIVEN_TWICE
 from invoice_pipelines.billing.sales_orders import AddedOrder, NewLine, add_orders
 from invoice_pipelines.cli.billing.csv_files import FileProblem, Record, read_csv, write_records
-from invoice_pipelines.cli.output import console, table
-from invoice_pipelines.cli.person import person, scope_of
-from invoice_pipelines.database.access import open_database
-from invoice_pipelines.organizations import find_organization
-from invoice_pipelines.settings import load_settings
+from invoice_pipelines.cli.options import CsvFile, OrganizationOption
+from invoice_pipelines.cli.output import console, exit_if, print_rows, table
+from invoice_pipelines.cli.person import opened, person, scope_of
 
-PROBLEMS = 1
 SHOWN_PROBLEMS = 50
 
 customers = typer.Typer(help="Customers: import.", no_args_is_help=True)
 items = typer.Typer(help="Items: import.", no_args_is_help=True)
 tax_rates = typer.Typer(help="Tax rates: import.", no_args_is_help=True)
 orders = typer.Typer(help="Sales orders: import, change of status.", no_args_is_help=True)
-
-File = Annotated[str, typer.Argument(help="CSV file in UTF-8; - is stdin.", metavar="FILE")]
-Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 
 _ORDER_COLUMNS = {
     "order_number": "order_number",
@@ -70,7 +64,7 @@ def _group() -> None:
 
 
 @customers.command("import")
-def import_customers(file: File, organization: Slug) -> None:
+def import_customers(file: CsvFile, organization: OrganizationOption) -> None:
     """Add or change customers by customer_number. Empty cells keep what is known. Exits 1 if a row is wrong."""
     _import(
         file,
@@ -82,7 +76,7 @@ def import_customers(file: File, organization: Slug) -> None:
 
 
 @items.command("import")
-def import_items(file: File, organization: Slug) -> None:
+def import_items(file: CsvFile, organization: OrganizationOption) -> None:
     """Add or change items by SKU. Empty cells keep what is known, also the stock. Exits 1 if a row is wrong."""
     _import(
         file,
@@ -94,7 +88,7 @@ def import_items(file: File, organization: Slug) -> None:
 
 
 @tax_rates.command("import")
-def import_tax_rates(file: File, organization: Slug) -> None:
+def import_tax_rates(file: CsvFile, organization: OrganizationOption) -> None:
     """Add or change tax rates by category and rate. Exits 1 if a row is wrong."""
     _import(
         file,
@@ -106,7 +100,7 @@ def import_tax_rates(file: File, organization: Slug) -> None:
 
 
 @orders.command("import")
-def import_orders(file: File, organization: Slug) -> None:
+def import_orders(file: CsvFile, organization: OrganizationOption) -> None:
     """Add sales orders, one row per line; the rows of an order stand together. Exits 1 if an order is wrong.
 
     An order whose number exists is left as it is. Columns of the whole order: order_number, customer_number, status,
@@ -138,7 +132,7 @@ def import_orders(file: File, organization: Slug) -> None:
 
 @orders.command()
 def status(
-    organization: Slug,
+    organization: OrganizationOption,
     to: Annotated[str, typer.Argument(help="draft, pending, reviewed or cancelled.")],
     references: Annotated[list[str], typer.Argument(help="Order ids or order numbers.", metavar="ORDER...")],
     reason: Annotated[str | None, typer.Option(help="Why; it is kept with the order.")] = None,
@@ -155,12 +149,8 @@ def status(
         change = set_order_status(connection, named, to, changed_by=person(), reason=reason)
     refused += [(named[order_id], why) for order_id, why in change.refused.items()]
     console.print(f"{len(change.changed)} orders are {to}.")
-    if refused:
-        shown = table(None, "order", "not changed")
-        for reference, why in refused:
-            shown.add_row(reference, why)
-        console.print(shown)
-        raise typer.Exit(PROBLEMS)
+    print_rows([{"order": order, "why": why} for order, why in refused], "order not_changed=why")
+    exit_if(bool(refused))
 
 
 def _import(
@@ -180,11 +170,10 @@ def _import(
         nonlocal problems
         problems += 1
         if problems <= SHOWN_PROBLEMS:
-            wrong.add_row(str(problem.line), problem.field, problem.message)
+            wrong.add_row(problem.line, problem.field, problem.message)
 
-    with open_database(load_settings(), application_name="command line") as engine:
-        found = find_organization(engine, organization)
-        for chunk in write_records(engine, found, records, write, on_problem):
+    with opened(organization) as office:
+        for chunk in write_records(office, records, write, on_problem):
             written += len(chunk)
             on_chunk(chunk)
     console.print(", ".join(say(written)) + (f", {problems} left out" if problems else "") + ".")
@@ -192,7 +181,7 @@ def _import(
         console.print(wrong)
         if problems > SHOWN_PROBLEMS:
             console.print(f"and {problems - SHOWN_PROBLEMS} more.")
-        raise typer.Exit(PROBLEMS)
+    exit_if(problems > 0)
 
 
 def _once(rows: Iterable[Record], key: str) -> Iterator[Record]:

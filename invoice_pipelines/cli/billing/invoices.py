@@ -25,78 +25,59 @@ from invoice_pipelines.billing.issued_invoices import (
 from invoice_pipelines.billing.overview import invoice_events, newest_invoices
 from invoice_pipelines.billing.receivables.export import receivables_csv
 from invoice_pipelines.billing.receivables.receivables import BUCKETS, CurrencyAging, Receivables, age_receivables
-from invoice_pipelines.billing.requests import parse_date
 from invoice_pipelines.cli.billing import payments
 from invoice_pipelines.cli.delivery import invoice_documents
-from invoice_pipelines.cli.output import console, styled, table
-from invoice_pipelines.cli.person import person, scope_of
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.access import open_database
-from invoice_pipelines.organizations import find_organization
-from invoice_pipelines.settings import load_settings
+from invoice_pipelines.cli.options import OrganizationOption, day
+from invoice_pipelines.cli.output import console, listed, moment, print_facts, print_rows, styled, table
+from invoice_pipelines.cli.person import opened, person, scope_of
 from invoice_pipelines.storage import root_path, write_file_atomically
 
 CUSTOMERS_SHOWN = 20
 
 app = typer.Typer(help="Issued invoices: list, show, void, credit, pay, and what is due.", no_args_is_help=True)
-payments.register(app)
-invoice_documents.register(app)
+app.add_typer(payments.app)
+app.add_typer(invoice_documents.app)
 
-Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 Number = Annotated[str, typer.Argument(help="Number of the invoice or credit note.", metavar="NUMBER")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept in the audit trail.")]
 
 
 @app.command("list")
 def list_(
-    organization: Slug,
+    organization: OrganizationOption,
     credit_notes: Annotated[bool, typer.Option("--credit-notes", help="Credit notes instead of invoices.")] = False,
     status: Annotated[list[InvoiceStatus] | None, typer.Option(help="Only these; can be repeated.")] = None,
     limit: Annotated[int, typer.Option(help="How many, the latest number first.", min=1, max=100_000)] = 50,
 ) -> None:
     """List issued invoices, the latest number first."""
-    shown = table(None, "number", "date", "due", "buyer", "status", "currency", "#gross", "#open")
     with scope_of(organization) as connection:
-        listed = newest_invoices(
+        found = newest_invoices(
             connection,
             series=DocumentKind.CREDIT_NOTE if credit_notes else DocumentKind.INVOICE,
             statuses=status or None,
             limit=limit,
         )
-    for invoice in listed:
-        shown.add_row(
-            invoice.invoice_number,
-            str(invoice.issue_date),
-            str(invoice.due_date),
-            invoice.buyer,
-            invoice.status,
-            invoice.currency,
-            f"{invoice.gross_amount:,}",
-            f"{invoice.amount_due:,}",
-        )
-    console.print(shown)
+    print_rows(
+        found,
+        "number=invoice_number date=issue_date due=due_date buyer status currency #gross=gross_amount #open=amount_due",
+        none="There is none.",
+    )
 
 
 @app.command()
-def show(organization: Slug, number: Number) -> None:
-    """Show an issued invoice as it says, with what happened to it."""
-    with open_database(load_settings()) as engine:
-        found = find_organization(engine, organization)
-        with organization_scope(engine, found.id) as connection:
-            invoice = find_invoice(connection, number)
-            events = invoice_events(connection, invoice)
+def show(organization: OrganizationOption, number: Number) -> None:
+    """Show an issued invoice, and what happened to it."""
+    with opened(organization) as office, office.scope() as connection:
+        invoice = find_invoice(connection, number)
+        events = invoice_events(connection, invoice)
     _show(invoice)
-    if events:
-        happened = table(None, "when", "what", "by", "why")
-        for event in events:
-            when = f"{event.created_at.astimezone(found.time_zone):%Y-%m-%d %H:%M}"
-            happened.add_row(when, event.action, event.created_by, event.reason or "")
-        console.print(happened)
+    zone = office.organization.time_zone
+    print_rows(events, "when=created_at what=action by=created_by why=reason", zone=zone)
 
 
 @app.command()
 def void(
-    organization: Slug,
+    organization: OrganizationOption,
     number: Number,
     reason: Reason,
     reopen_order: Annotated[
@@ -112,7 +93,7 @@ def void(
 
 @app.command()
 def credit(
-    organization: Slug,
+    organization: OrganizationOption,
     number: Number,
     reason: Reason,
     line: Annotated[
@@ -125,10 +106,10 @@ def credit(
         str | None, typer.Option(help="What the credit note says to the customer; the reason is not printed.")
     ] = None,
 ) -> None:
-    """Issue a credit note for an invoice, for all of it or for some quantities."""
+    """Issue a credit note for all of an invoice, or for some quantities."""
     quantities = dict(_line(text) for text in line) if line else None
     if line and quantities is not None and len(quantities) < len(line):
-        raise typer.BadParameter("--line: a line stands there twice")
+        raise typer.BadParameter("--line: a line is given twice")
     with scope_of(organization) as connection:
         invoice = find_invoice(connection, number)
         credit_note = get_issued_invoice(
@@ -138,7 +119,7 @@ def credit(
                 invoice.id,
                 reason=reason,
                 created_by=person(),
-                issue_date=None if date is None else parse_date("--date", date),
+                issue_date=day("--date", date),
                 quantities=quantities,
                 return_stock=return_stock,
                 note=note,
@@ -152,22 +133,22 @@ def credit(
 
 @app.command()
 def aging(
-    organization: Slug,
+    organization: OrganizationOption,
     as_of: Annotated[
         str | None, typer.Option(help="A day, such as 2026-03-31; today in the organization's time zone if left out.")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Also write all customers to this file.")] = None,
 ) -> None:
     """Show what customers owe, by how late it is, and days sales outstanding."""
-    day = None if as_of is None else parse_date("--as-of", as_of)
-    with open_database(load_settings()) as engine:
-        receivables = age_receivables(engine, find_organization(engine, organization).id, as_of=day)
+    as_of_day = day("--as-of", as_of)
+    with opened(organization) as office:
+        receivables = age_receivables(office.engine, office.id, as_of=as_of_day)
     if csv is not None:
         path = csv.absolute()
         write_file_atomically(root_path(str(path.parent)) / path.name, receivables_csv(receivables))
     _show_receivables(receivables)
     if csv is not None:
-        console.print(f"{len(receivables.customers)} rows in {csv}", markup=False)
+        console.print(f"{len(receivables.customers)} rows in {csv}")
 
 
 def _show_receivables(receivables: Receivables) -> None:
@@ -176,15 +157,15 @@ def _show_receivables(receivables: Receivables) -> None:
         return
     totals = table(f"Due as of {receivables.as_of}", "", *(f"#{found.currency}" for found in receivables.currencies))
     for name, label in BUCKETS.items():
-        totals.add_row(label, *(f"{found.aged.buckets[name]:,}" for found in receivables.currencies))
-    figures: dict[str, Callable[[CurrencyAging], str]] = {
-        "total": lambda found: f"{found.aged.total:,}",
-        "overdue": lambda found: f"{found.aged.overdue:,}",
-        "overdue, %": lambda found: f"{found.aged.overdue_percent}",
-        "invoices": lambda found: f"{found.aged.invoices:,}",
-        "customers": lambda found: f"{found.customers:,}",
+        totals.add_row(label, *(found.aged.buckets[name] for found in receivables.currencies))
+    figures: dict[str, Callable[[CurrencyAging], object]] = {
+        "total": lambda found: found.aged.total,
+        "overdue": lambda found: found.aged.overdue,
+        "overdue, %": lambda found: found.aged.overdue_percent,
+        "invoices": lambda found: found.aged.invoices,
+        "customers": lambda found: found.customers,
         "days sales outstanding": lambda found: (
-            "no sales" if found.days_sales_outstanding is None else f"{found.days_sales_outstanding}"
+            "no sales" if found.days_sales_outstanding is None else found.days_sales_outstanding
         ),
     }
     for label, of_currency in figures.items():
@@ -196,8 +177,7 @@ def _show_receivables(receivables: Receivables) -> None:
         console.print()
         shown = table(f"Most overdue, {found.currency}", "number", "customer", *amounts)
         for customer in customers[:CUSTOMERS_SHOWN]:
-            in_buckets = (f"{amount:,}" for amount in customer.aged.buckets.values())
-            shown.add_row(customer.customer_number, customer.customer_name, *in_buckets)
+            shown.add_row(customer.customer_number, customer.customer_name, *customer.aged.buckets.values())
         console.print(shown)
         if len(customers) > CUSTOMERS_SHOWN:
             console.print(f"and {len(customers) - CUSTOMERS_SHOWN:,} more; --csv writes all")
@@ -225,8 +205,7 @@ def _conversion(invoice: IssuedInvoice) -> str | None:
 def _show(invoice: IssuedInvoice) -> None:
     title = "Credit note" if invoice.document_kind is DocumentKind.CREDIT_NOTE else "Invoice"
     console.print(styled(f"{title} {invoice.invoice_number}", "bold"), f" {invoice.status}")
-    facts = table(None, "", "")
-    for name, value in {
+    facts = {
         "seller": _party(invoice.seller),
         "buyer": _party(invoice.buyer),
         "issued": f"{invoice.issue_date}, due {invoice.due_date}",
@@ -238,36 +217,24 @@ def _show(invoice: IssuedInvoice) -> None:
         "buyer's order": invoice.purchase_order_reference,
         "note": invoice.note,
         "language": invoice.language,
-        "written": f"{invoice.created_at:%Y-%m-%d %H:%M} UTC by {invoice.created_by}",
+        "written": f"{moment(invoice.created_at)} by {invoice.created_by}",
         "batch job": invoice.batch_job_id,
         "void": invoice.void_reason and f"{invoice.void_reason} ({invoice.voided_by})",
-    }.items():
-        if value:
-            facts.add_row(name, str(value))
-    console.print(facts)
+    }
+    print_facts(facts)
     lines = table(None, "#line", "SKU", "description", "#quantity", "unit", "#price", "#discount", "VAT", "#net")
     for line in invoice.lines:
         lines.add_row(
-            str(line.line_number),
-            line.sku or "",
-            line.description,
-            str(line.quantity.normalize().__format__("f")),
-            line.unit_code,
-            f"{line.unit_price:,}",
-            f"{line.discount_percent} %" if line.discount_percent else "",
-            f"{line.tax_category} {line.tax_rate} %",
-            f"{line.net_amount:,}",
+            *(line.line_number, line.sku, line.description, f"{line.quantity.normalize():f}", line.unit_code),
+            *(line.unit_price, f"{line.discount_percent} %" if line.discount_percent else ""),
+            *(f"{line.tax_category} {line.tax_rate} %", line.net_amount),
         )
     console.print(lines)
-    taxes = table(None, "VAT", "#of", "#VAT amount", "exempt because")
-    for tax in invoice.taxes:
-        taxes.add_row(
-            f"{tax.tax_category} {tax.tax_rate} %",
-            f"{tax.taxable_amount:,}",
-            f"{tax.tax_amount:,}",
-            tax.exemption_reason or tax.exemption_reason_code or "",
-        )
-    console.print(taxes)
+    columns = (
+        "VAT=tax_category #rate_in_%=tax_rate #of=taxable_amount #VAT_amount=tax_amount "
+        "exempt_because=exemption_reason code=exemption_reason_code"
+    )
+    console.print(listed(invoice.taxes, columns))
     totals = table(None, "amounts", f"#{invoice.currency}")
     for name, amount in {
         "lines": invoice.line_amount,
@@ -280,20 +247,12 @@ def _show(invoice: IssuedInvoice) -> None:
         "open": invoice.amount_due,
     }.items():
         if amount or name in ("net", "VAT", "gross", "open"):
-            totals.add_row(name, f"{amount:,}")
+            totals.add_row(name, amount)
     console.print(totals)
 
 
 def _party(party: Party) -> str:
     place = " ".join(part for part in (party.post_code, party.city) if part)
     tax_id = party.vat_id or party.tax_number
-    parts = (
-        party.name,
-        party.street,
-        party.additional_street,
-        place,
-        party.country_code,
-        tax_id,
-        party.customer_number,
-    )
-    return ", ".join(part for part in parts if part)
+    place_and_id = (place, party.country_code, tax_id, party.customer_number)
+    return ", ".join(part for part in (party.name, party.street, party.additional_street, *place_and_id) if part)

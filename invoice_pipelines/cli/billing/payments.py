@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
@@ -18,23 +17,18 @@ from invoice_pipelines.billing.payments import (
     standing_of,
     void_payment,
 )
-from invoice_pipelines.billing.requests import parse_date
+from invoice_pipelines.cli.options import OrganizationOption, day, parse_id
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.person import person, scope_of
 
-Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 Number = Annotated[str, typer.Argument(help="Number of the invoice.", metavar="NUMBER")]
 
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands to those of `invoices`."""
-    app.command()(pay)
-    app.command()(payments)
-    app.command("void-payment")(void)
+app = typer.Typer()
 
 
+@app.command()
 def pay(
-    organization: Slug,
+    organization: OrganizationOption,
     number: Number,
     amount: Annotated[str, typer.Argument(help="In the currency of the invoice, such as 119.00.")],
     date: Annotated[str | None, typer.Option(help="When the money came in; today if left out.")] = None,
@@ -42,7 +36,7 @@ def pay(
         str | None, typer.Option(help="What the payer wrote, or where it stands in the books.")
     ] = None,
 ) -> None:
-    """Record that money came in for an invoice."""
+    """Record a payment for an invoice."""
     with scope_of(organization) as connection:
         invoice = find_invoice(connection, number)
         record_payment(
@@ -50,7 +44,7 @@ def pay(
             invoice.id,
             _amount(amount),
             recorded_by=person(),
-            payment_date=None if date is None else parse_date("--date", date),
+            payment_date=day("--date", date),
             reference=reference,
         )
         recorded = payments_of(connection, invoice.id)
@@ -58,11 +52,12 @@ def pay(
     console.print(_in_words(invoice, after))
     active = [paid for paid in recorded if paid.status is PaymentStatus.ACTIVE and paid.currency == invoice.currency]
     if too_much := sum((paid.allocated - paid.applied for paid in active), Decimal(0)):
-        console.print(f"{too_much:,} {invoice.currency} more was paid than is asked for; that does not count.")
+        console.print(f"{too_much:,} {invoice.currency} more was paid than is due; that does not count.")
 
 
-def payments(organization: Slug, number: Number) -> None:
-    """Show what was paid of an invoice, also what was taken back."""
+@app.command()
+def payments(organization: OrganizationOption, number: Number) -> None:
+    """Show the payments of an invoice, voided ones too."""
     with scope_of(organization) as connection:
         invoice = find_invoice(connection, number)
         recorded = payments_of(connection, invoice.id)
@@ -70,28 +65,26 @@ def payments(organization: Slug, number: Number) -> None:
     shown = table(None, "date", "kind", "status", "source", "#for this invoice", "#counts", "reference", "payment")
     for payment in recorded:
         shown.add_row(
-            str(payment.payment_date),
+            payment.payment_date,
             payment.kind,
             payment.status,
             payment.created_by if payment.external_id is None else f"{payment.source} {payment.external_id}",
             f"{payment.allocated:,} {payment.currency}",
-            f"{payment.applied:,}",
-            payment.reference or "",
-            str(payment.payment_id),
+            payment.applied,
+            payment.reference,
+            payment.payment_id,
         )
     console.print(shown)
     console.print(_in_words(invoice, standing))
 
 
+@app.command("void-payment")
 def void(
-    organization: Slug,
+    organization: OrganizationOption,
     payment: Annotated[str, typer.Argument(help="Id of the payment, as `invoices payments` shows it.")],
 ) -> None:
-    """Take back a payment that was recorded here; its invoice is due again."""
-    try:
-        payment_id = UUID(payment)
-    except ValueError:
-        raise BillingError(f"PAYMENT: {repr(payment)[:40]} is not the id of a payment.") from None
+    """Void a payment that was recorded here; its invoice is due again."""
+    payment_id = parse_id(payment, "a payment")
     with scope_of(organization) as connection:
         void_payment(connection, payment_id, voided_by=person())
     console.print("The payment is void.")

@@ -9,10 +9,9 @@ from typing import Annotated, get_type_hints
 
 import typer
 
-from invoice_pipelines.cli.batch.work import Slug
-from invoice_pipelines.cli.output import console, literal, table
+from invoice_pipelines.cli.options import CHANNEL, OrganizationOption
+from invoice_pipelines.cli.output import console, print_facts, say, table
 from invoice_pipelines.cli.person import person, scope_of
-from invoice_pipelines.cli.registered import CHANNEL
 from invoice_pipelines.delivery.messages.fields import Fields, sample_fields
 from invoice_pipelines.delivery.messages.templates import (
     MessageTemplate,
@@ -47,28 +46,22 @@ ContentSid = Annotated[
 
 
 @app.command("list")
-def list_(organization: Slug) -> None:
-    """List the texts that count."""
+def list_(organization: OrganizationOption) -> None:
+    """List the texts in use."""
     with scope_of(organization) as connection:
         found = message_templates(connection)
     shown = table(None, "purpose", "#from day", "channel", "language", "whose", "since", "by")
     for each in found:
         key = each.key
-        shown.add_row(
-            key.purpose,
-            str(key.level) if key.purpose is Purpose.REMINDER else "",
-            key.channel,
-            key.language,
-            "own" if each.is_own else "project",
-            f"{each.created_at:%Y-%m-%d %H:%M}" if each.created_at else "",
-            each.created_by or "",
-        )
+        level = key.level if key.purpose is Purpose.REMINDER else None
+        whose = "own" if each.is_own else "project"
+        shown.add_row(key.purpose, level, key.channel, key.language, whose, each.created_at, each.created_by)
     console.print(shown)
 
 
 @app.command()
 def show(
-    organization: Slug,
+    organization: OrganizationOption,
     purpose: What = Purpose.INVOICE,
     level: Level = 0,
     channel: Channel = "email",
@@ -88,15 +81,15 @@ def show(
             raise typer.BadParameter(f"--part is subject, text or html, not {part!r}")
         sys.stdout.write(parts[part] or "")
         return
-    console.print(literal(f"{found.key} ({'own' if found.is_own else 'of the project'})"))
+    console.print(f"{found.key} ({'own' if found.is_own else 'of the project'})")
     for name, content in parts.items():
         if content:
-            console.print(literal(f"--- {name}\n{content}\n"), soft_wrap=True)
+            say(f"--- {name}\n{content}\n")
 
 
 @app.command("set")
 def set_(
-    organization: Slug,
+    organization: OrganizationOption,
     text: TextFile,
     purpose: What = Purpose.INVOICE,
     level: Level = 0,
@@ -110,7 +103,7 @@ def set_(
     template = _given(TemplateKey(purpose, level, channel, language), text, subject, html, content_sid)
     with scope_of(organization) as connection:
         set_message_template(connection, template, created_by=person())
-    console.print(literal(f"Messages from now on: {template.key}."))
+    console.print(f"Messages from now on: {template.key}.")
 
 
 @app.command()
@@ -131,33 +124,32 @@ def check(
 
 @app.command()
 def remove(
-    organization: Slug,
+    organization: OrganizationOption,
     purpose: What = Purpose.INVOICE,
     level: Level = 0,
     channel: Channel = "email",
     language: Language = "en",
 ) -> None:
-    """Let the text of the project count again."""
+    """Go back to the project's text."""
     key = TemplateKey(purpose, level, channel, language)
     with scope_of(organization) as connection:
         if not remove_message_template(connection, key, created_by=person()):
             raise DeliveryError(f"the organization has no text of its own for {key}")
-    console.print(literal(f"The project's text counts again: {key}."))
+    console.print(f"The project's text applies again: {key}.")
 
 
 @app.command("fields")
 def fields_() -> None:
     """List the fields that a text can name, with a sample."""
-    shown = table(None, "field", "sample")
+    shown: dict[str, object] = {}
     sample = sample_fields(language="en", level=14)
     for name, kind in get_type_hints(Fields).items():
         value = getattr(sample, name)
         if kind in (int, bool, str):
-            shown.add_row(name, str(value))
-            continue
-        for field in fields(kind):
-            shown.add_row(f"{name}.{field.name}", str(getattr(value, field.name)))
-    console.print(shown)
+            shown[name] = str(value)
+        else:
+            shown |= {f"{name}.{field.name}": str(getattr(value, field.name)) for field in fields(kind)}
+    print_facts(shown, "field", "sample")
 
 
 def _given(

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.options import OrganizationOption
+from invoice_pipelines.cli.output import console, say, table
 from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.delivery.rendering.bundle import project_files
 from invoice_pipelines.delivery.rendering.template_checks import not_accessible
@@ -23,13 +24,12 @@ from invoice_pipelines.delivery.values import DeliveryError
 
 app = typer.Typer(help="What documents look like: templates, texts, logo of an organization.", no_args_is_help=True)
 
-Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 Name = Annotated[str, typer.Argument(help="Name of a template file, such as letterhead.typ or texts/de.toml.")]
 
 
 @app.command("list")
-def list_files(organization: Slug) -> None:
-    """Lists the template files that its documents are made with, and which of them are its own."""
+def list_files(organization: OrganizationOption) -> None:
+    """List the template files that its documents are made with, and which of them are its own."""
     with scope_of(organization) as connection:
         own = {file.name: file for file in list_own_files(connection)}
         files = load_bundle(connection).files
@@ -37,18 +37,18 @@ def list_files(organization: Slug) -> None:
     for name, content in files.items():
         file = own.get(name)
         whose = "own" if file and name not in project_files() else "own, instead of the project's" if file else ""
-        since = f"{file.created_at:%Y-%m-%d %H:%M}" if file else ""
-        shown.add_row(name, f"{len(content):,}", whose or "project", since, file.created_by if file else "")
+        since, by = (file.created_at, file.created_by) if file else (None, None)
+        shown.add_row(name, len(content), whose or "project", since, by)
     console.print(shown)
 
 
 @app.command()
 def show(
     name: Name,
-    organization: Slug,
+    organization: OrganizationOption,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write it; else to stdout.")] = None,
 ) -> None:
-    """Shows a template file as it is used: to change it, write it to a file and `set` that."""
+    """Show a template file as it is used: to change it, write it to a file and `set` that."""
     with scope_of(organization) as connection:
         content = load_bundle(connection).files.get(name)
     if content is None:
@@ -64,10 +64,10 @@ def show(
 @app.command("set")
 def set_files(
     files: Annotated[list[Path], typer.Argument(help="Files; their names say what they stand in for.")],
-    organization: Slug,
+    organization: OrganizationOption,
     name: Annotated[str | None, typer.Option(help="Name of the template file, if it is not that of the FILE.")] = None,
 ) -> None:
-    """Stores template files, checked by samples: a file with an error is refused, with its line.
+    """Store template files, checked by samples: a file with an error is refused, with its line.
 
     A logo is logo.svg, logo.png or logo.jpg; a TOML file is a catalogue of texts, such as de.toml.
     """
@@ -80,8 +80,8 @@ def set_files(
 
 
 @app.command()
-def remove(name: Name, organization: Slug) -> None:
-    """Takes a template file back, so that the project's counts again. Documents that are made stay as they are."""
+def remove(name: Name, organization: OrganizationOption) -> None:
+    """Take a template file back, so that the project's applies again. Existing documents stay as they are."""
     with scope_of(organization) as connection:
         remove_template_file(connection, name, created_by=person())
     console.print(f"{name} is taken back.")
@@ -89,10 +89,10 @@ def remove(name: Name, organization: Slug) -> None:
 
 @app.command()
 def check(
-    organization: Slug,
+    organization: OrganizationOption,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for the samples, as PDFs.")] = None,
 ) -> None:
-    """Makes samples with its template files: an invoice, one of many pages, a credit note, in each language."""
+    """Make samples with its template files: an invoice, one of many pages, a credit note, in each language."""
     with scope_of(organization) as connection:
         samples = check_templates(connection)
     if output is not None:
@@ -100,13 +100,11 @@ def check(
         for file_name, pdf in samples.items():
             (output / file_name).write_bytes(pdf)
     where = f" in {output}" if output else ""
-    console.print(f"{len(samples)} samples are made{where}: {', '.join(samples)}.", soft_wrap=True)
+    say(f"{len(samples)} samples are made{where}: {', '.join(samples)}.")
     if silent := not_accessible(samples):
-        console.print(
+        say(
             f"Not accessible (PDF/UA-1): {', '.join(silent)}. Usually a picture lacks an alternative text: "
-            'image(..., alt: "...").',
-            soft_wrap=True,
-            markup=False,
+            'image(..., alt: "...").'
         )
 
 

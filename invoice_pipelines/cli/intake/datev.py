@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from sqlalchemy import Connection
 
 from invoice_pipelines.billing.requests import parse_date
 from invoice_pipelines.cli.billing.csv_files import read_csv
-from invoice_pipelines.cli.output import console, one_line, table
-from invoice_pipelines.cli.person import person
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.access import open_database
+from invoice_pipelines.cli.options import CsvFile, OrganizationOption
+from invoice_pipelines.cli.output import PROBLEMS, console, exit_if, one_line, print_facts, print_rows, table
+from invoice_pipelines.cli.person import opened, person, scope_of
 from invoice_pipelines.intake.exports.datev import currencies
 from invoice_pipelines.intake.exports.datev.accounts import rules, suppliers
 from invoice_pipelines.intake.exports.datev.choosing import ask_for_bookings, retry_waiting, take_back
@@ -29,11 +26,8 @@ from invoice_pipelines.intake.exports.datev.settings import (
 )
 from invoice_pipelines.intake.exports.export_files import complete_exports
 from invoice_pipelines.intake.exports.exporting import WaitingInvoice, waiting_invoices
-from invoice_pipelines.organizations import find_organization
-from invoice_pipelines.settings import load_settings as load_deployment
 from invoice_pipelines.storage import root_path
 
-PROBLEMS = 1
 SHOWN = 50
 
 app = typer.Typer(help="DATEV: set up, account rules, suppliers, exchange rates.", no_args_is_help=True)
@@ -44,13 +38,10 @@ app.add_typer(rules_app, name="rules")
 app.add_typer(suppliers_app, name="suppliers")
 app.add_typer(rates_app, name="rates")
 
-Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
-File = Annotated[str, typer.Argument(help="CSV file in UTF-8; - is stdin.", metavar="FILE")]
-
 
 @app.command("set-up")
 def set_up(
-    organization: Slug,
+    organization: OrganizationOption,
     consultant: Annotated[int | None, typer.Option(help="Beraternummer, 1001 to 9999999.")] = None,
     client: Annotated[int | None, typer.Option(help="Mandantennummer, 1 to 99999.")] = None,
     chart: Annotated[str | None, typer.Option(help="Chart of accounts: SKR03 or SKR04.")] = None,
@@ -86,7 +77,7 @@ def set_up(
         "initials": initials,
         "also_booked_types": also_book,
     }
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         known = load_settings(connection)
         values: dict[str, Any] = known.settings.model_dump() if known else {}
         settings = checked_settings(**values | {name: value for name, value in given.items() if value is not None})
@@ -97,103 +88,95 @@ def set_up(
 
 
 @app.command()
-def show(organization: Slug) -> None:
+def show(organization: OrganizationOption) -> None:
     """Show the DATEV settings."""
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         settings = require_settings(connection)
     _show(settings)
 
 
 @app.command()
-def waiting(organization: Slug) -> None:
-    """List the invoices that cannot be booked, each with all that is missing, and those that failed after they were.
+def waiting(organization: OrganizationOption) -> None:
+    """List the invoices that cannot be booked, with all that is missing, and those that failed after they were booked.
 
     Exits 1 if there are any.
     """
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         found, failed = waiting_invoices(connection), booked_failures(connection)
     show_refused(found)
     if failed:
-        console.print(f"{len(failed)} invoices FAILED and still stand in the books; `datev take-back` takes them out:")
-        shown = table(None, "invoice id", "file", "number", "#booked")
-        for invoice in failed:
-            amount = f"{invoice.amount:,} {invoice.currency}"
-            shown.add_row(str(invoice.id), one_line(invoice.file_name), invoice.invoice_number or "", amount)
-        console.print(shown)
-    if found or failed:
-        raise typer.Exit(PROBLEMS)
+        console.print(f"{len(failed)} invoices FAILED but are still in the books; `datev take-back` takes them out:")
+    print_rows(failed, "invoice_id=id file=file_name number=invoice_number #booked=amount currency")
+    exit_if(bool(found or failed))
 
 
 @app.command("take-back")
 def take_back_(
-    organization: Slug,
+    organization: OrganizationOption,
     ids: Annotated[list[UUID], typer.Argument(help="Ids of received invoices that FAILED.", metavar="ID...")],
 ) -> None:
     """Take bookings of FAILED invoices back (Generalumkehr), in a batch of their own, written at once."""
-    settings = load_deployment()
-    with open_database(settings, application_name="command line") as engine:
-        found = find_organization(engine, organization)
-        with organization_scope(engine, found.id) as connection:
-            export_id = take_back(connection, ids, person())
-        exports, originals = root_path(settings.exports_root), root_path(settings.originals_root)
-        completed = complete_exports(engine, found.id, found.slug, exports, originals)
+    with opened(organization) as office:
+        with office.scope() as connection:
+            export_id = take_back(connection, ids, office.actor)
+        exports, originals = root_path(office.settings.exports_root), root_path(office.settings.originals_root)
+        completed = complete_exports(office.engine, office.id, office.slug, exports, originals)
     export = next((export for export in completed if export.id == export_id), None)
     if export is None:
-        console.print("None of these invoices is FAILED and stands in the books.")
+        console.print("None of these invoices is FAILED and still in the books.")
         raise typer.Exit(PROBLEMS)
     console.print(f"{export.invoice_count} invoices were taken back by export {export.number}.")
 
 
 @app.command()
 def book(
-    organization: Slug,
+    organization: OrganizationOption,
     since: Annotated[str, typer.Option(help="Issue date of the oldest invoice to be booked, such as 2026-01-01.")],
 ) -> None:
     """Let invoices that were exported before DATEV was set up be booked by the next export. No other format changes."""
     day = parse_date("--since", since)
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         require_settings(connection)
         asked = ask_for_bookings(connection, day)
     console.print(f"{asked} invoices wait for the next export.")
 
 
 @rules_app.command("import")
-def import_rules(file: File, organization: Slug) -> None:
+def import_rules(file: CsvFile, organization: OrganizationOption) -> None:
     """Replace all account rules by those of a file. Exits 1 if a row is wrong; then nothing changes.
 
     Columns: priority, seller, line_text, category, rate, region, account, tax_key, cost_center; only account is needed.
     """
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         chart = require_settings(connection).accounts
         rows, lines = _rows(file, tuple(rules.COLUMNS), ("account",))
         found, problems = rules.check_rules(rows, chart)
         _stop_at(file, [(lines[problem.row - 1], problem.field, problem.message) for problem in problems])
         rules.replace_rules(connection, found, person())
         again = retry_waiting(connection)
-    console.print(f"{len(found)} rules hold from now on.")
+    console.print(f"{len(found)} rules apply from now on.")
     _say_waiting(again)
 
 
 @rules_app.command("list")
-def list_rules(organization: Slug) -> None:
+def list_rules(organization: OrganizationOption) -> None:
     """List the account rules in the order in which they are tried."""
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         found = rules.load_rules(connection)
     shown = table(None, *(f"#{name}" if name in ("priority", "rate") else name for name in rules.COLUMNS))
     for rule in found.rules:
         key = rules.NO_KEY if rule.tax_key == "" else rule.tax_key
-        values = {**{name: getattr(rule, name) for name in rules.COLUMNS}, "tax_key": key}
-        shown.add_row(*("" if value is None else str(value) for value in values.values()))
+        shown.add_row(*(key if name == "tax_key" else getattr(rule, name) for name in rules.COLUMNS))
     console.print(shown)
 
 
 @suppliers_app.command("import")
-def import_suppliers(file: File, organization: Slug) -> None:
+def import_suppliers(file: CsvFile, organization: OrganizationOption) -> None:
     """Take over creditor accounts that suppliers have already. Exits 1 if a row is wrong; then nothing changes.
 
     Columns: account, and vat_id, tax_id or name. An account that a supplier has never changes.
     """
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         settings = require_settings(connection)
         rows, lines = _rows(file, tuple(suppliers.COLUMNS), ("account",))
         new, problems = suppliers.import_suppliers(connection, rows, settings, person())
@@ -204,9 +187,9 @@ def import_suppliers(file: File, organization: Slug) -> None:
 
 
 @suppliers_app.command("list")
-def list_suppliers(organization: Slug) -> None:
+def list_suppliers(organization: OrganizationOption) -> None:
     """List suppliers and their creditor accounts."""
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         found = suppliers.list_suppliers(connection)
     shown = table(None, "#account", "supplier", "told by", "from")
     for supplier in found:
@@ -216,12 +199,12 @@ def list_suppliers(organization: Slug) -> None:
 
 
 @rates_app.command("import")
-def import_rates(file: File, organization: Slug) -> None:
+def import_rates(file: CsvFile, organization: OrganizationOption) -> None:
     """Add exchange rates. Exits 1 if a row is wrong; then nothing changes.
 
     Columns: currency, valid_from, valid_until (the same day where empty), rate (units of the currency for 1 EUR).
     """
-    with _scope(organization) as connection:
+    with scope_of(organization) as connection:
         rows, lines = _rows(file, tuple(currencies.COLUMNS), ("currency", "valid_from", "rate"))
         found, problems = currencies.check_rates(rows)
         _stop_at(file, [(lines[row - 1], field, message) for row, field, message in problems])
@@ -236,25 +219,12 @@ def show_refused(invoices: list[WaitingInvoice]) -> None:
     shown = table(None, "file", "number", "date", "seller", "#gross", "code", "what is missing")
     for invoice in invoices:
         for reason in invoice.reasons:
+            gross = "" if invoice.gross_amount is None else f"{invoice.gross_amount:,} {invoice.currency or ''}"
             shown.add_row(
-                one_line(invoice.file_name),
-                invoice.invoice_number or "",
-                str(invoice.issue_date or ""),
-                invoice.seller_name or "",
-                "" if invoice.gross_amount is None else f"{invoice.gross_amount:,} {invoice.currency or ''}",
-                reason.code,
-                reason.message,
+                *(one_line(invoice.file_name), invoice.invoice_number, invoice.issue_date, invoice.seller_name),
+                *(gross, reason.code, reason.message),
             )
     console.print(shown)
-
-
-@contextmanager
-def _scope(slug: str) -> Iterator[Connection]:
-    """One transaction of an organization."""
-    with open_database(load_deployment(), application_name="command line") as engine:
-        found = find_organization(engine, slug)
-        with organization_scope(engine, found.id) as connection:
-            yield connection
 
 
 def _rows(file: str, columns: tuple[str, ...], needed: tuple[str, ...]) -> tuple[list[Mapping[str, str]], list[int]]:
@@ -265,23 +235,18 @@ def _rows(file: str, columns: tuple[str, ...], needed: tuple[str, ...]) -> tuple
 
 
 def _stop_at(file: str, problems: list[tuple[int, str, str]]) -> None:
-    if not problems:
-        return
-    shown = table(None, "#line", "column", "what is wrong")
-    for line, field, message in problems[:SHOWN]:
-        shown.add_row(str(line), field, message)
-    console.print(shown)
-    console.print(f"{len(problems)} problems in {file}; nothing was changed.", markup=False)
-    raise typer.Exit(PROBLEMS)
+    found = [{"line": line, "column": field, "message": message} for line, field, message in problems[:SHOWN]]
+    print_rows(found, "#line column what_is_wrong=message")
+    if problems:
+        console.print(f"{len(problems)} problems in {file}; nothing was changed.")
+    exit_if(bool(problems))
 
 
 def _show(settings: DatevSettings) -> None:
-    shown = table(None, "setting", "value")
     first, last = settings.creditors
-    for name, value in {**settings.model_dump(), "first_creditor": first, "last_creditor": last}.items():
-        listed = ", ".join(value) if isinstance(value, tuple) else value
-        shown.add_row(name, "" if listed is None else str(listed))
-    console.print(shown)
+    values = {**settings.model_dump(), "first_creditor": first, "last_creditor": last}
+    shown = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    print_facts({name: None if value is None else str(value) for name, value in shown.items()}, "setting", "value")
 
 
 def _say_waiting(count: int) -> None:

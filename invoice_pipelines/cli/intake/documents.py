@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,15 +15,13 @@ import typer
 
 from invoice_pipelines.cli.intake.ocr import engine_name
 from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
-from invoice_pipelines.cli.output import console, one_line, styled, table
+from invoice_pipelines.cli.output import console, exit_if, one_line, print_facts, print_json, say, styled
 from invoice_pipelines.intake.documents import Aids
 from invoice_pipelines.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from invoice_pipelines.intake.documents.ocr.engine import PageImage
     from invoice_pipelines.intake.documents.text_layer.page.words import Page
-
-PROBLEMS = 1
 
 Paths = Annotated[list[Path], typer.Argument(help="Files and folders.", metavar="PATH...")]
 Ocr = Annotated[
@@ -34,18 +31,14 @@ Ocr = Annotated[
     ),
 ]
 Jsonl = Annotated[bool, typer.Option("--jsonl", help="One JSON object per file, in path order.")]
-
-
 _SEVERITIES_DE = {"fatal": "Fehler", "warning": "Warnung", "information": "Hinweis"}
 _CLASSES_DE = {"format": "Formatfehler", "business_rule": "Geschäftsregelfehler", "content": "Inhaltsfehler"}
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    app.command()(read)
-    app.command()(validate)
+app = typer.Typer()
 
 
+@app.command()
 def read(
     paths: Paths,
     jsonl: Jsonl = False,
@@ -68,6 +61,7 @@ def read(
         _report(paths, jsonl, report, "ok", partial(_show_read, german), settings.ocr_processes)
 
 
+@app.command()
 def validate(paths: Paths, jsonl: Jsonl = False, ocr: Ocr = None, language: AskedLanguage = None) -> None:
     """Validate invoices and print the rules they break. Exits 1 if one is not valid."""
     from invoice_pipelines.intake.files.validate_report import validate_report
@@ -128,12 +122,11 @@ def _report(
         for result in threads.map(lambda document: report(document[1], document[0]), documents_below(paths)):
             problems += not result[good]
             if jsonl:
-                sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+                print_json(result)
                 sys.stdout.flush()
             else:
                 show(result)
-    if problems:
-        raise typer.Exit(PROBLEMS)
+    exit_if(problems > 0)
 
 
 def _is_german(language: Language | None, jsonl: bool) -> bool:
@@ -146,17 +139,11 @@ def _show_read(german: bool, result: dict[str, Any]) -> None:
         return
     of_kind = one_line(f" {result['format']} {result['profile'] or ''}".rstrip())
     console.print(styled(result["file"], "bold"), of_kind, soft_wrap=True)
-    fields = table(None, "field", "value")
-    for name, value in result["fields"].items():
-        if value is not None:
-            fields.add_row(name, str(value))
-    console.print(fields)
+    fields = {name: str(value) for name, value in result["fields"].items() if value is not None}
+    print_facts(fields, "field", "value")
+    label = _SEVERITIES_DE["warning"] if german else "warning"
     for warning in result["warnings"]:
-        console.print(one_line(f"    {_warning(german)}: {warning}"), soft_wrap=True)
-
-
-def _warning(german: bool) -> str:
-    return _SEVERITIES_DE["warning"] if german else "warning"
+        say(one_line(f"    {label}: {warning}"))
 
 
 def _show_validated(german: bool, result: dict[str, Any]) -> None:
@@ -170,4 +157,4 @@ def _show_validated(german: bool, result: dict[str, Any]) -> None:
         elif of_class:
             of_class = f"{of_class.replace('_', ' ')} error"
         shown = f"{severity} {violation['rule']}{f' ({of_class})' if of_class else ''}: {violation['message']}"
-        console.print(one_line(f"    {shown}"), soft_wrap=True)
+        say(one_line(f"    {shown}"))

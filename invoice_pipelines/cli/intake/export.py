@@ -8,148 +8,108 @@ from uuid import UUID
 import typer
 
 from invoice_pipelines.cli.intake.datev import show_refused
-from invoice_pipelines.cli.output import console, table
-from invoice_pipelines.cli.person import person, scope_of
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.access import open_database
-from invoice_pipelines.intake.exports.datev.ledger import Sum
+from invoice_pipelines.cli.options import OrganizationOption
+from invoice_pipelines.cli.output import console, exit_if, listed, print_rows
+from invoice_pipelines.cli.person import database, opened, scope_of
 from invoice_pipelines.intake.exports.datev.writing import completed_batches, rewrite_batches
-from invoice_pipelines.intake.exports.export_file import ExportFile, Place
-from invoice_pipelines.intake.exports.exporting import preview_exports, waiting_invoices
+from invoice_pipelines.intake.exports.export_file import Place
+from invoice_pipelines.intake.exports.exporting import WaitingInvoice, preview_exports, waiting_invoices
 from invoice_pipelines.intake.received_invoices import ask_for_new_export
-from invoice_pipelines.intake.stages.stages import export_invoices, make_intake
+from invoice_pipelines.intake.stages.stages import export_invoices, intake_of
 from invoice_pipelines.organizations import change_organization, find_organization
-from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage import root_path
 
-PROBLEMS = 1
 SHOWN_BOOKINGS = 50
 
 app = typer.Typer(help="Export of received invoices: run, preview, again, rewrite, formats.", no_args_is_help=True)
 
-Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
-
 
 @app.command()
 def run(
-    organization: Slug,
+    organization: OrganizationOption,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go, as `preview` does.")] = False,
 ) -> None:
     """Export what is validated, in all formats of the organization. Exits 1 if DATEV refuses something."""
     if dry_run:
         preview(organization)
         return
-    settings = load_settings()
-    with open_database(settings, application_name="command line") as engine:
-        found = find_organization(engine, organization)
-        report = export_invoices(make_intake(engine, found, settings, person()))
-        with organization_scope(engine, found.id) as connection:
+    with opened(organization) as office:
+        report = export_invoices(intake_of(office))
+        with office.scope() as connection:
             refused = waiting_invoices(connection)
-    shown = table(None, "#export", "format", "file", "#rows", "#bytes")
-    for export in report.exports:
-        for file in export.files:
-            shown.add_row(str(export.number), export.format, file.path, str(file.rows), f"{file.size_bytes:,}")
-    console.print(shown)
+    files = [{"export": export, "file": file} for export in report.exports for file in export.files]
+    columns = "#export=export.number format=export.format file=file.path #rows=file.rows #bytes=file.size_bytes"
+    print_rows(files, columns)
     console.print(f"{sum(export.newly_exported for export in report.exports)} invoices exported.")
-    if refused:
-        console.print(f"{len(refused)} invoices cannot be booked:")
-        show_refused(refused)
-        raise typer.Exit(PROBLEMS)
+    _show_refused(refused)
 
 
 @app.command()
-def preview(organization: Slug) -> None:
+def preview(organization: OrganizationOption) -> None:
     """Show what an export would do now, without doing it. Exits 1 if DATEV would refuse something."""
-    with open_database(load_settings(), application_name="command line") as engine:
-        found = preview_exports(engine, find_organization(engine, organization), person())
+    with opened(organization) as office:
+        found = preview_exports(office.engine, office.organization, office.actor)
     plain = "".join(f" {name}: {count} invoices." for name, count in found.invoices.items() if name != "DATEV")
     console.print(f"Formats: {', '.join(found.formats)}.{plain}")
     if "DATEV" in found.formats:
         console.print(f"DATEV: {found.invoices['DATEV']} invoices, {found.booking_count} bookings.")
-        shown = table(
-            None,
-            "number",
-            "date",
-            "#amount",
-            "",
-            "",
-            "#account",
-            "#contra account",
-            "key",
-            "document",
-            "text",
-            "reversal",
+        columns = (
+            "number=invoice_number date=document_date #amount currency side #account #contra_account key=tax_key "
+            "document=document_field text=booking_text reversal=is_reversal"
         )
-        for booking in found.bookings[:SHOWN_BOOKINGS]:
-            shown.add_row(
-                booking["invoice_number"],
-                str(booking["document_date"]),
-                f"{booking['amount']:,}",
-                booking["currency"],
-                booking["side"],
-                booking["account"],
-                booking["contra_account"],
-                booking["tax_key"],
-                booking["document_field"],
-                booking["booking_text"],
-                "yes" if booking["is_reversal"] else "",
-            )
-        console.print(shown)
+        print_rows(found.bookings[:SHOWN_BOOKINGS], columns)
         if found.booking_count > SHOWN_BOOKINGS:
             console.print(f"... and {found.booking_count - SHOWN_BOOKINGS} more")
-        _show_sums(found.sums)
-    if found.refused:
-        console.print(f"{len(found.refused)} invoices cannot be booked:")
-        show_refused(list(found.refused))
-        raise typer.Exit(PROBLEMS)
+        columns = (
+            "#account=contra_account key=tax_key category=tax_category #rate=tax_rate #bookings #sum=amount currency"
+        )
+        print_rows(found.sums, columns)
+    _show_refused(list(found.refused))
 
 
 @app.command()
 def again(
-    organization: Slug,
+    organization: OrganizationOption,
     ids: Annotated[
         list[UUID], typer.Argument(help="Ids of received invoices, as in the export file.", metavar="ID...")
     ],
 ) -> None:
-    """Let exported invoices stand in the next export again. Bookings that say the same are not made twice."""
+    """Put exported invoices into the next export again. Identical bookings are not made twice."""
     with scope_of(organization) as connection:
         changed = ask_for_new_export(connection, ids)
     console.print(f"{len(changed)} invoices wait for the next export.")
     if len(changed) < len(set(ids)):
-        console.print(
-            f"{len(set(ids)) - len(changed)} are not EXPORTED in this organization and were left as they are."
-        )
-        raise typer.Exit(PROBLEMS)
+        console.print(f"{len(set(ids)) - len(changed)} are not EXPORTED here and were left as they are.")
+    exit_if(len(changed) < len(set(ids)))
 
 
 @app.command()
 def rewrite(
-    organization: Slug,
+    organization: OrganizationOption,
     number: Annotated[int, typer.Argument(help="Number of a completed DATEV export.", min=1)],
 ) -> None:
-    """Write the files of a DATEV export again, byte by byte as they were, such as after they were lost."""
-    settings = load_settings()
-    with open_database(settings, application_name="command line") as engine:
-        found = find_organization(engine, organization)
-        place = Place(found.id, found.slug, root_path(settings.exports_root), root_path(settings.originals_root))
-        with organization_scope(engine, found.id) as connection:
+    """Write the files of a DATEV export again, identical to the byte, as when they were lost."""
+    with opened(organization) as office:
+        settings = office.settings
+        place = Place(office.id, office.slug, root_path(settings.exports_root), root_path(settings.originals_root))
+        with office.scope() as connection:
             export_id = completed_batches(connection, number)
             if export_id is None:
                 raise typer.BadParameter(f"{organization} has no completed DATEV export {number}")
             files = rewrite_batches(connection, export_id, place)
-    _show_files(files)
+    console.print(listed(files, "file=path #rows #bytes=size_bytes"))
 
 
 @app.command()
 def formats(
-    organization: Slug,
+    organization: OrganizationOption,
     chosen: Annotated[
         list[str] | None,
         typer.Argument(help="Such as CSV and DATEV; none: CSV, and DATEV where it is set up."),
     ] = None,
 ) -> None:
-    """Choose the formats of an organization's exports."""
-    with open_database(load_settings(), application_name="command line") as engine:
+    """Choose the export formats of an organization."""
+    with database() as engine:
         known = find_organization(engine, organization)
         values = tuple(dict.fromkeys(chosen or ())) or None
         settings = known.settings.model_copy(update={"export_formats": values})
@@ -157,24 +117,8 @@ def formats(
     console.print(f"{organization} exports {', '.join(values) if values else 'CSV, and DATEV where it is set up'}.")
 
 
-def _show_files(files: tuple[ExportFile, ...]) -> None:
-    shown = table(None, "file", "#rows", "#bytes")
-    for file in files:
-        shown.add_row(file.path, str(file.rows), f"{file.size_bytes:,}")
-    console.print(shown)
-
-
-def _show_sums(sums: tuple[Sum, ...]) -> None:
-    shown = table(None, "#account", "key", "category", "#rate", "#bookings", "#sum", "")
-    for row in sums:
-        rate = "" if row.tax_rate is None else f"{row.tax_rate.normalize():f}"
-        shown.add_row(
-            row.contra_account,
-            row.tax_key,
-            row.tax_category or "",
-            rate,
-            str(row.bookings),
-            f"{row.amount:,}",
-            row.currency,
-        )
-    console.print(shown)
+def _show_refused(refused: list[WaitingInvoice]) -> None:
+    if refused:
+        console.print(f"{len(refused)} invoices cannot be booked:")
+        show_refused(refused)
+    exit_if(bool(refused))

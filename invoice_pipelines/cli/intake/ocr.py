@@ -8,16 +8,15 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.output import console, literal, table
-from invoice_pipelines.database.access import open_database
+from invoice_pipelines.cli.options import OrganizationOption
+from invoice_pipelines.cli.output import console, exit_if, print_rows, say
+from invoice_pipelines.cli.person import database
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable
 from invoice_pipelines.intake.documents.ocr.engines import engine_spec, open_engine
 from invoice_pipelines.intake.documents.ocr.self_check import check_reading
 from invoice_pipelines.organizations import change_organization, find_organization, list_organizations
 from invoice_pipelines.registry import OCR_ENGINES, UnknownName
 from invoice_pipelines.settings import Settings, load_settings
-
-PROBLEMS = 1
 
 _DEPLOYMENT = "(all that choose none)"
 
@@ -45,13 +44,13 @@ def use(
             help="A name, `none`, or `default`: what INVOICE_PIPELINES_OCR_ENGINE says.",
         ),
     ],
-    organization: Annotated[str, typer.Option(help="Slug of the organization.")],
+    organization: OrganizationOption,
 ) -> None:
     """Choose the OCR engine of an organization. With cloud_vision its scans are sent to Google."""
-    with open_database(load_settings(), application_name="command line") as database:
-        known = find_organization(database, organization)
+    with database() as opened:
+        known = find_organization(opened, organization)
         chosen = None if engine == "default" else engine
-        change_organization(database, organization, settings=known.settings.model_copy(update={"ocr_engine": chosen}))
+        change_organization(opened, organization, settings=known.settings.model_copy(update={"ocr_engine": chosen}))
     console.print(f"{organization} uses {engine}. Pages that were read are kept; see `ocr check`.")
 
 
@@ -64,25 +63,25 @@ def check(
     With Google Cloud Vision this costs the price of a page.
     """
     users = _users(load_settings(), organization)
-    shown = table(None, "engine", "version", "used by", "#seconds", "result")
-    problems = []
+    rows, problems = [], []
     for spec, names in users.items():
         started = time.monotonic()
-        version = ""
+        version, result = "", "reads"
         try:
             engine = open_engine(spec)
             version = engine.version
             check_reading(engine)
-            result = "reads"
         except EngineUnavailable as problem:
             result = "cannot work"
             problems.append(f"{spec.name}: {problem}")
-        shown.add_row(spec.name, version, ", ".join(names), f"{time.monotonic() - started:.1f}", result)
-    console.print(shown if users else "No OCR engine is in use.")
+        seconds = time.monotonic() - started
+        rows.append(
+            {"engine": spec.name, "version": version, "by": ", ".join(names), "seconds": seconds, "result": result}
+        )
+    print_rows(rows, "engine version used_by=by #seconds result", none="No OCR engine is in use.")
     for line in problems:
-        console.print(literal(line), soft_wrap=True)
-    if problems:
-        raise typer.Exit(PROBLEMS)
+        say(line)
+    exit_if(bool(problems))
 
 
 def _users(settings: Settings, slug: str | None) -> dict[EngineSpec, list[str]]:
@@ -90,9 +89,9 @@ def _users(settings: Settings, slug: str | None) -> dict[EngineSpec, list[str]]:
     users: dict[EngineSpec, list[str]] = {}
     if slug is None and (spec := engine_spec(settings)):
         users[spec] = [_DEPLOYMENT]
-    with open_database(settings) as database:
-        slugs = [slug] if slug else [organization.slug for organization in list_organizations(database)]
-        for organization in (find_organization(database, slug) for slug in slugs):
+    with database() as opened:
+        slugs = [slug] if slug else [organization.slug for organization in list_organizations(opened)]
+        for organization in (find_organization(opened, slug) for slug in slugs):
             spec = engine_spec(settings, organization)
             if spec is not None and (slug or organization.settings.ocr_engine is not None):
                 users.setdefault(spec, []).append(organization.slug)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,25 +12,29 @@ import typer
 from sqlalchemy import Connection
 
 from invoice_pipelines.cli.language import AskedLanguage, language_of
-from invoice_pipelines.cli.output import console, literal, one_line, table
-from invoice_pipelines.cli.person import person
-from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.access import open_database
+from invoice_pipelines.cli.options import After, Limit, OrganizationOption, pairs, parse_id_or_none
+from invoice_pipelines.cli.output import (
+    PROBLEMS,
+    console,
+    exit_if,
+    one_line,
+    print_facts,
+    print_rows,
+    say,
+    table,
+)
+from invoice_pipelines.cli.person import database, opened, person, scope_of
 from invoice_pipelines.intake.review.queue import backlog, list_reviews
-from invoice_pipelines.intake.stages.stages import Intake, make_intake, standard_of
+from invoice_pipelines.intake.stages.stages import Intake, intake_of, standard_of
 from invoice_pipelines.organizations import change_organization, find_organization
-from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage import read_blob
 
 if TYPE_CHECKING:
     from invoice_pipelines.intake.review.decisions import Correction, Decided, Seen
     from invoice_pipelines.intake.review.show import Review
 
-PROBLEMS = 1
-
 app = typer.Typer(help="Received invoices that wait for a person: list, show, accept, correct, reject.")
 
-Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 Invoice = Annotated[str, typer.Argument(help="Id of the invoice; its first or last signs do.", metavar="INVOICE")]
 SeenState = Annotated[
     str | None,
@@ -45,25 +47,21 @@ Reason = Annotated[str | None, typer.Option(help="Why; it is kept in the audit t
 
 @app.command("list")
 def list_(
-    organization: Slug,
-    limit: Annotated[int, typer.Option(help="How many, the longest waiting first.", min=1, max=10_000)] = 50,
-    after: Annotated[str | None, typer.Option(help="Go on after the invoice with this id.", metavar="ID")] = None,
+    organization: OrganizationOption,
+    limit: Limit = 50,
+    after: After = None,
 ) -> None:
     """List the invoices that wait for a person, in the order of their arrival."""
     shown = table(None, "invoice", "waiting", "file", "seller", "number", "date", "#total", "why")
-    with _opened(organization) as desk, desk.scope() as connection:
-        listed = list_reviews(connection, after=_id(after) if after else None, limit=limit)
+    last = parse_id_or_none(after, "an invoice")
+    with scope_of(organization) as connection:
+        listed = list_reviews(connection, after=last, limit=limit)
         total = backlog(connection).invoices
     for waiting in listed:
+        gross = "" if waiting.gross_amount is None else f"{waiting.gross_amount:,} {waiting.currency or ''}"
         shown.add_row(
-            str(waiting.id),
-            _age(waiting.age),
-            one_line(waiting.file_name),
-            waiting.seller_name or "",
-            waiting.number or "",
-            str(waiting.issue_date or ""),
-            "" if waiting.gross_amount is None else f"{waiting.gross_amount:,} {waiting.currency or ''}",
-            ", ".join(waiting.reasons),
+            *(waiting.id, _age(waiting.age), one_line(waiting.file_name), waiting.seller_name),
+            *(waiting.number, waiting.issue_date, gross, ", ".join(waiting.reasons)),
         )
     console.print(shown)
     if listed and total > len(listed):
@@ -74,7 +72,7 @@ def list_(
 
 @app.command()
 def show(
-    organization: Slug,
+    organization: OrganizationOption,
     invoice: Invoice,
     picture: Annotated[
         Path | None, typer.Option(help="Write the page with boxes around the values to this PNG.", metavar="FILE")
@@ -86,26 +84,26 @@ def show(
     from invoice_pipelines.einvoice.errors import ReadingError
     from invoice_pipelines.intake.review.show import find_review, show_review
 
-    with _opened(organization) as desk, desk.scope() as connection:
+    with opened(organization) as office, office.scope() as connection:
         review = show_review(connection, find_review(connection, invoice))
         _show(review, language_of(language) == "de")
         if picture is None:
             return
         from invoice_pipelines.intake.review.pictures import as_png, review_picture
 
-        intake = desk.intake
+        intake = intake_of(office)
         data = read_blob(intake.originals, intake.organization.id, review.sha256, intake.limits.file_bytes)
         try:
             drawn = review_picture(connection, data, review, intake.limits, page)
         except ReadingError as error:
-            console.print(literal(f"There is no picture: {error.message}"))
+            console.print(f"There is no picture: {error.message}")
             raise typer.Exit(PROBLEMS) from None
         picture.write_bytes(as_png(drawn))
         console.print(f"The page with its boxes is in {picture}.")
 
 
 @app.command()
-def accept(organization: Slug, invoice: Invoice, seen: SeenState = None, reason: Reason = None) -> None:
+def accept(organization: OrganizationOption, invoice: Invoice, seen: SeenState = None, reason: Reason = None) -> None:
     """Confirm the values as they were read. Exits 1 if the invoice still waits, or failed."""
     from invoice_pipelines.intake.review import decisions
 
@@ -117,7 +115,7 @@ def accept(organization: Slug, invoice: Invoice, seen: SeenState = None, reason:
 
 @app.command()
 def correct(
-    organization: Slug,
+    organization: OrganizationOption,
     invoice: Invoice,
     values: Annotated[
         list[str] | None, typer.Argument(help="FIELD=VALUE, such as gross_amount=119.00.", metavar="FIELD=VALUE...")
@@ -141,16 +139,16 @@ def correct(
     from invoice_pipelines.intake.review import decisions
 
     corrections: dict[str, Correction] = {}
-    for field, written in _pairs(values):
+    for field, written in _fields(values).items():
         corrections[field] = decisions.Typed(written)
-    for field, written in _pairs(candidate):
+    for field, written in _fields(candidate).items():
         corrections[field] = decisions.Chosen(_whole(written))
-    for field, written in _pairs(box):
+    for field, written in _fields(box).items():
         corrections[field] = _boxed(written)
     for field in absent or ():
         corrections[field] = decisions.Absent()
     if len(corrections) < sum(len(given or ()) for given in (values, candidate, box, absent)):
-        raise typer.BadParameter("a field stands there twice")
+        raise typer.BadParameter("a field is given twice")
 
     def decide(connection: Connection, intake: Intake, invoice_id: UUID, state: Seen) -> Decided:
         return decisions.correct(
@@ -162,7 +160,7 @@ def correct(
 
 @app.command()
 def reject(
-    organization: Slug,
+    organization: OrganizationOption,
     invoice: Invoice,
     reason: Annotated[str, typer.Option(help="Why; it becomes the reason of the failure.")],
     seen: SeenState = None,
@@ -178,7 +176,7 @@ def reject(
 
 @app.command()
 def settings(
-    organization: Slug,
+    organization: OrganizationOption,
     threshold: Annotated[
         list[str] | None,
         typer.Option(help="How sure a value must be: FIELD=0.95, 0 to 1; can be repeated.", metavar="FIELD=CONFIDENCE"),
@@ -186,8 +184,8 @@ def settings(
     within_hours: Annotated[int | None, typer.Option(help="How long an invoice may wait before Dagster warns.")] = None,
 ) -> None:
     """Show how sure readers must be of each value, and change it for what is validated from now on."""
-    changed = dict(_pairs(threshold))
-    with open_database(load_settings(), application_name=person()[:63]) as engine:
+    changed = _fields(threshold)
+    with database() as engine:
         chosen = find_organization(engine, organization).settings.model_dump()
         chosen["review_thresholds"] |= {field.replace(".", "_"): written for field, written in changed.items()}
         if within_hours is not None:
@@ -195,28 +193,9 @@ def settings(
         if changed or within_hours is not None:
             change_organization(engine, organization, settings=chosen)
         now = find_organization(engine, organization).settings
-    shown = table(None, "field", "#least confidence")
-    for field, least in now.review_thresholds.model_dump().items():
-        shown.add_row(field, f"{least:.2f}")
-    console.print(shown)
+    thresholds = {field: f"{least:.2f}" for field, least in now.review_thresholds.model_dump().items()}
+    print_facts(thresholds, "field", "#least confidence")
     console.print(f"An invoice may wait for {now.review_within_hours} hours.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    intake: Intake
-
-    @contextmanager
-    def scope(self) -> Iterator[Connection]:
-        with organization_scope(self.intake.engine, self.intake.organization.id) as connection:
-            yield connection
-
-
-@contextmanager
-def _opened(slug: str) -> Iterator[_Desk]:
-    settings = load_settings()
-    with open_database(settings, application_name=person()[:63]) as engine:
-        yield _Desk(make_intake(engine, find_organization(engine, slug), settings, person()))
 
 
 def _decide(
@@ -230,79 +209,61 @@ def _decide(
     from invoice_pipelines.intake.review.show import find_review, show_review
 
     state = Seen.parse(seen) if seen is not None else None
-    with _opened(organization) as desk:
-        with desk.scope() as connection:
+    with opened(organization) as office:
+        with office.scope() as connection:
             invoice_id = find_review(connection, invoice)
             if state is None:
                 state = show_review(connection, invoice_id).seen
-        with desk.scope() as connection:
-            decided = decide(connection, desk.intake, invoice_id, state)
+        with office.scope() as connection:
+            decided = decide(connection, intake_of(office), invoice_id, state)
     console.print(f"{invoice_id} is {decided.status}.")
     if decided.message:
-        console.print(literal(decided.message))
+        console.print(decided.message)
     if decided.learned:
         console.print(f"Learned for this supplier: where {', '.join(decided.learned)} stands.")
     for reason in decided.reasons:
-        console.print(literal(f"    {reason.code}: {reason.message}"), soft_wrap=True)
-    if decided.status != good:
-        raise typer.Exit(PROBLEMS)
+        say(f"    {reason.code}: {reason.message}")
+    exit_if(decided.status != good)
 
 
 def _show(review: Review, german: bool) -> None:
-    console.print(one_line(f"{review.file_name}  {review.format}, read from {review.source}"), soft_wrap=True)
+    say(one_line(f"{review.file_name}  {review.format}, read from {review.source}"))
     console.print(f"{review.id}  state {review.seen}, waiting for {_age(review.age)}")
     reasons = table("\nWhy it waits", "field", "code", "message", "to do")
     for reason in review.reasons:
         what = "correct or reject" if reason.must_be_corrected else "accept, correct or reject"
-        reasons.add_row(reason.field or "", reason.code, reason.message_de if german else reason.message, what)
+        reasons.add_row(reason.field, reason.code, reason.message_de if german else reason.message, what)
     console.print(reasons)
     values = table("\nWhat was read", "field", "value", "#confidence", "source", "#page", "box", "as written")
     for value in review.values:
-        place = value.place
+        if (place := value.place) is None:
+            values.add_row(value.field, value.value, "", "", "", "", "")
+            continue
         values.add_row(
-            value.field,
-            value.value or "",
-            "" if place is None else f"{place.confidence:.2f}",
-            "" if place is None else place.engine or str(place.source),
-            "" if place is None or place.page is None else str(place.page),
-            "" if place is None or place.box is None else ",".join(f"{side:.0f}" for side in place.box),
-            "" if place is None else (place.text or "")[:60],
+            *(value.field, value.value, f"{place.confidence:.2f}", place.engine or place.source),
+            *(place.page, _box(place.box), (place.text or "")[:60]),
         )
     console.print(values)
-    if any(review.candidates.values()):
-        others = table("\nWhat else it could be", "field", "#candidate", "value", "#page", "box", "#score")
-        for field, candidates in review.candidates.items():
-            for number, candidate in enumerate(candidates, start=1):
-                others.add_row(
-                    field,
-                    str(number),
-                    str(candidate.value),
-                    str(candidate.page),
-                    ",".join(f"{side:.0f}" for side in candidate.box),
-                    f"{candidate.score:.2f}",
-                )
-        console.print(others)
+    others = [
+        {"field": field, "number": number, "box": _box(found.box), "score": f"{found.score:.2f}", "found": found}
+        for field, candidates in review.candidates.items()
+        for number, found in enumerate(candidates, start=1)
+    ]
+    columns = "field #candidate=number value=found.value #page=found.page box #score"
+    print_rows(others, columns, title="\nWhat else it could be")
     told = {reason.code for reason in review.reasons}
     further = [rule for rule in review.violations if rule.rule not in told]
-    if further:
-        rules = table("\nOther findings", "rule", "severity", "message")
-        for rule in further:
-            rules.add_row(rule.rule, rule.severity, rule.message_de if german else rule.message)
-        console.print(rules)
-    if review.decisions:
-        made = table("\nDecided before", "when", "who", "what", "field", "before", "after", "why")
-        for decision in review.decisions:
-            entry = decision.entry
-            made.add_row(
-                f"{decision.decided_at:%Y-%m-%d %H:%M} UTC",
-                decision.decided_by,
-                entry.decision,
-                entry.field or entry.code or "",
-                entry.old_value or "",
-                entry.new_value or "",
-                entry.reason or "",
-            )
-        console.print(made)
+    columns = f"rule severity message={'message_de' if german else 'message'}"
+    print_rows(further, columns, title="\nOther findings")
+    columns = (
+        "when=decided_at who=decided_by what=entry.decision field=entry.field code=entry.code before=entry.old_value "
+        "after=entry.new_value why=entry.reason"
+    )
+    print_rows(review.decisions, columns, title="\nDecided before")
+
+
+def _box(box: tuple[float, float, float, float] | None) -> str:
+    return "" if box is None else ",".join(f"{side:.0f}" for side in box)
 
 
 def _age(age: timedelta) -> str:
@@ -312,12 +273,11 @@ def _age(age: timedelta) -> str:
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
-def _pairs(given: list[str] | None) -> Iterator[tuple[str, str]]:
-    for text in given or ():
-        field, equals, written = text.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{text[:60]!r} is not FIELD=VALUE, such as gross_amount=119.00")
-        yield field.strip(), written
+def _fields(given: list[str] | None) -> dict[str, str]:
+    found = list(pairs(given, "FIELD=VALUE", "gross_amount=119.00"))
+    if len(dict(found)) < len(found):
+        raise typer.BadParameter("a field is given twice")
+    return dict(found)
 
 
 def _whole(written: str) -> int:
@@ -338,10 +298,3 @@ def _boxed(written: str) -> Correction:
         raise typer.BadParameter(
             f"{written[:60]!r} is not PAGE:LEFT,TOP,RIGHT,BOTTOM, such as 1:400,700,460,715"
         ) from None
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text[:60]!r} is not the id of an invoice") from None

@@ -3,56 +3,50 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
-from invoice_pipelines.cli.output import console, literal, table
+from invoice_pipelines.cli.options import After, Limit, OrganizationOption, parse_id_or_none
+from invoice_pipelines.cli.output import console, moment, say, table
 from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.quickbooks.conflicts.conflicts import Conflict, ConflictError, find_conflict, list_conflicts
 from invoice_pipelines.quickbooks.connection.connections import find_connection
 
 app = typer.Typer(help="What was changed here and in QuickBooks: list, show, resolve.")
 
-Slug = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 Id = Annotated[str, typer.Argument(help="Id of the conflict; its first or last signs do.", metavar="CONFLICT")]
 
 
 @app.command("list")
 def list_(
-    organization: Slug,
+    organization: OrganizationOption,
     all_: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False,
-    limit: Annotated[int, typer.Option(help="How many, the oldest first.", min=1, max=10_000)] = 50,
-    after: Annotated[str | None, typer.Option(help="Go on after the conflict with this id.", metavar="ID")] = None,
+    limit: Limit = 50,
+    after: After = None,
 ) -> None:
-    """List the conflicts that wait for a person."""
+    """List the conflicts that wait for a person, the oldest first."""
+    last = parse_id_or_none(after, "a conflict")
     with scope_of(organization) as connection:
-        found = list_conflicts(
-            connection, status=None if all_ else "open", after=_uuid(after) if after else None, limit=limit
-        )
+        found = list_conflicts(connection, status=None if all_ else "open", after=last, limit=limit)
     if not found:
         console.print("There is no conflict." if all_ else "No conflict waits for a person.")
         return
     shown = table(None, "conflict", "found", "what", "record", "field", "ours", "QuickBooks", "counts")
     for conflict in found:
-        about_field = conflict.kind == "field"
-        shown.add_row(
-            str(conflict.id),
-            f"{conflict.created_at:%Y-%m-%d %H:%M}",
+        what, record = (
             f"{conflict.entity_type} {conflict.kind}",
             conflict.record or f"QuickBooks {conflict.quickbooks_id}",
-            conflict.field or "",
-            _short(conflict.ours) if about_field else "",
-            _short(conflict.theirs) if about_field else "",
-            conflict.winner or ("open" if conflict.status == "open" else ""),
         )
+        sides = (_short(conflict.ours), _short(conflict.theirs)) if conflict.kind == "field" else ("", "")
+        counts = conflict.winner or ("open" if conflict.status == "open" else "")
+        shown.add_row(conflict.id, conflict.created_at, what, record, conflict.field, *sides, counts)
     console.print(shown)
     if len(found) == limit:
         console.print(f"There may be more; go on with --after {found[-1].id}")
 
 
 @app.command()
-def show(organization: Slug, conflict: Id) -> None:
+def show(organization: OrganizationOption, conflict: Id) -> None:
     """Show a conflict: what both sides had last, what each has now, since when, and who decided."""
     with scope_of(organization) as connection:
         _show(find_conflict(connection, conflict))
@@ -60,7 +54,7 @@ def show(organization: Slug, conflict: Id) -> None:
 
 @app.command()
 def resolve(
-    organization: Slug,
+    organization: OrganizationOption,
     conflict: Id,
     take: Annotated[
         str | None, typer.Option(help="Whose counts: ours or theirs (that of QuickBooks).", metavar="SIDE")
@@ -91,39 +85,27 @@ def resolve(
             value=edit,
             link=link,
         )
-    console.print(literal(f"Conflict {decided.id} is decided: {decided.winner}."))
+    console.print(f"Conflict {decided.id} is decided: {decided.winner}.")
 
 
 def _show(conflict: Conflict) -> None:
-    console.print(literal(conflict.message), soft_wrap=True)
+    say(conflict.message)
     console.print(f"{conflict.id}  {conflict.entity_type} {conflict.kind}, {conflict.status}")
     if conflict.kind == "field":
         values = table(None, "side", "value", "changed")
         values.add_row("last the same", _short(conflict.base), "")
-        values.add_row("ours", _short(conflict.ours), _moment(conflict.ours_changed_at))
-        values.add_row("QuickBooks", _short(conflict.theirs), _moment(conflict.theirs_changed_at))
+        values.add_row("ours", _short(conflict.ours), moment(conflict.ours_changed_at, seconds=True))
+        values.add_row("QuickBooks", _short(conflict.theirs), moment(conflict.theirs_changed_at, seconds=True))
         console.print(values)
     elif conflict.kind == "ambiguous":
         candidates = table("It may be", "record", "name", "email")
         for each in conflict.ours or []:
-            candidates.add_row(each.get("customer_number") or each.get("sku"), each["name"], each.get("email") or "")
+            candidates.add_row(each.get("customer_number") or each.get("sku"), each["name"], each.get("email"))
         console.print(candidates)
     if conflict.status != "open":
-        console.print(
-            literal(f"{conflict.winner or 'went away'}, by {conflict.decided_by}, {_moment(conflict.resolved_at)}")
-        )
+        when = moment(conflict.resolved_at, seconds=True)
+        console.print(f"{conflict.winner or 'went away'}, by {conflict.decided_by}, {when}")
 
 
 def _short(value: Any) -> str:
     return "" if value is None else str(value)[:60]
-
-
-def _moment(at: Any) -> str:
-    return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text[:60]!r} is not the id of a conflict") from None

@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
-from invoice_pipelines.cli.output import console, literal, table
-from invoice_pipelines.cli.person import person
+from invoice_pipelines.cli.options import OrganizationArgument
+from invoice_pipelines.cli.output import console, exit_if, print_facts, say, table
+from invoice_pipelines.cli.person import database, opened
 from invoice_pipelines.cli.quickbooks.callback import Callback
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.access import open_database
 from invoice_pipelines.organizations import find_organization, list_organizations
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.quickbooks.api.client import QuickBooks
 from invoice_pipelines.quickbooks.api.faults import QuickBooksError
 from invoice_pipelines.quickbooks.api.options import ConnectionOptions
@@ -31,68 +32,54 @@ from invoice_pipelines.quickbooks.invoices.chosen_items import CHOSEN, find_chos
 from invoice_pipelines.quickbooks.promises import differing_totals
 from invoice_pipelines.settings import is_local_url, load_settings
 
-COULD_NOT = 1
-
 app = typer.Typer(help="The connection of organizations with QuickBooks Online.", no_args_is_help=True)
-
-Slug = Annotated[str, typer.Argument(help="Organization.", metavar="ORG")]
 
 
 @app.command("connect")
-def connect_command(slug: Slug) -> None:
+def connect_command(slug: OrganizationArgument) -> None:
     """Connect an organization: prints the page on which a person of the company allows it."""
-    settings = load_settings()
-    with open_database(settings, application_name=person()) as engine:
-        organization = find_organization(engine, slug)
-        here = settings.quickbooks_redirect_uri
+    with opened(slug) as office:
+        here = office.settings.quickbooks_redirect_uri
         callback = Callback(here) if here is not None and is_local_url(here) else None
-        page = begin_authorization(engine, settings, organization.id, requested_by=person())
+        page = begin_authorization(office.engine, office.settings, office.id, requested_by=office.actor)
         console.print("Open this page and choose the company:")
-        console.print(literal(page), soft_wrap=True)
+        say(page)
         if callback is None:
-            console.print(
+            say(
                 "The browser then goes to the redirect URI of the app, where no page needs to be. Within 15 minutes, "
-                "copy the whole address out of it and run:",
-                soft_wrap=True,
+                "copy the whole address out of it and run:"
             )
-            console.print(
-                f"invoice-pipelines quickbooks callback {slug} 'ADDRESS'",
-                soft_wrap=True,
-            )
+            say(f"invoice-pipelines quickbooks callback {slug} 'ADDRESS'")
             return
         redirected_to = callback.wait(LASTS.total_seconds())
         if redirected_to is None:
             raise QuickBooksError("Nobody allowed the connection within 15 minutes; begin again.")
-        _say(slug, finish_authorization(engine, settings, organization.id, redirected_to, person=person()))
+        _finish(office, redirected_to)
 
 
 @app.command("callback")
 def callback_command(
-    slug: Slug, address: Annotated[str, typer.Argument(help="Where the browser was sent back to, as a whole.")]
+    slug: OrganizationArgument,
+    address: Annotated[str, typer.Argument(help="Where the browser was sent back to, as a whole.")],
 ) -> None:
     """Finish a connection whose callback went to another machine."""
-    settings = load_settings()
-    with open_database(settings, application_name=person()) as engine:
-        organization = find_organization(engine, slug)
-        _say(slug, finish_authorization(engine, settings, organization.id, address, person=person()))
+    with opened(slug) as office:
+        _finish(office, address)
 
 
 @app.command("confirm")
-def confirm_command(slug: Slug) -> None:
-    """Agree that an organization works with another company from now on."""
-    with open_database(load_settings(), application_name=person()) as engine:
-        organization = find_organization(engine, slug)
-        _say(slug, confirm_company(engine, organization.id, confirmed_by=person()))
+def confirm_command(slug: OrganizationArgument) -> None:
+    """Confirm that an organization works with another company from now on."""
+    with opened(slug) as office:
+        _say(slug, confirm_company(office.engine, office.id, confirmed_by=office.actor))
 
 
 @app.command("disconnect")
-def disconnect_command(slug: Slug) -> None:
+def disconnect_command(slug: OrganizationArgument) -> None:
     """End a connection. What was synced stays known for when the same company is connected again."""
-    settings = load_settings()
-    with open_database(settings, application_name=person()) as engine:
-        organization = find_organization(engine, slug)
-        disconnect(engine, settings, organization.id, disconnected_by=person())
-    console.print(literal(f"Disconnected {slug}."))
+    with opened(slug) as office:
+        disconnect(office.engine, office.settings, office.id, disconnected_by=office.actor)
+    console.print(f"Disconnected {slug}.")
 
 
 @app.command("status")
@@ -100,7 +87,7 @@ def status_command(
     slug: Annotated[str | None, typer.Argument(help="Organization; none: all.", metavar="[ORG]")] = None,
 ) -> None:
     """Show connections, and what is wrong with them."""
-    with open_database(load_settings(), application_name=person()) as engine:
+    with database() as engine:
         chosen = [find_organization(engine, slug)] if slug else list_organizations(engine)
         shown = table(None, "organization", "company", "realm", "status", "note")
         for organization in chosen:
@@ -116,7 +103,7 @@ def status_command(
 
 @app.command("options")
 def options_command(
-    slug: Slug,
+    slug: OrganizationArgument,
     changes: Annotated[
         list[str] | None,
         typer.Argument(
@@ -127,38 +114,36 @@ def options_command(
     ] = None,
 ) -> None:
     """Show or change what an organization chose for its sync."""
-    settings = load_settings()
-    with open_database(settings, application_name=person()) as engine:
-        organization = find_organization(engine, slug)
-        options = _options(engine, organization.id)
+    with opened(slug) as office:
+        options = _options(office)
         if changes:
             wanted = _changes(options, changes)
             if any(wanted.get(name) for name in CHOSEN):
-                with QuickBooks(engine, settings, organization.id) as quickbooks:
+                with QuickBooks(office.engine, office.settings, office.id) as quickbooks:
                     wanted = find_chosen(quickbooks, wanted)
-            options = change_options(engine, organization.id, wanted, changed_by=person())
-    shown = table(None, "option", "value")
-    for name, value in options.model_dump().items():
-        shown.add_row(name, "" if value is None else str(value))
-    console.print(shown)
+            options = change_options(office.engine, office.id, wanted, changed_by=office.actor)
+    print_facts({name: value if value is None else str(value) for name, value in options}, "option", "value")
 
 
 @app.command("rotate-keys")
 def rotate_keys_command() -> None:
     """Encrypt all stored tokens with the first of the keys in INVOICE_PIPELINES_ENCRYPTION_KEYS."""
-    settings = load_settings()
-    with open_database(settings, application_name=person()) as engine:
-        rotated, failed = rotate_keys(engine, settings)
+    with database() as engine:
+        rotated, failed = rotate_keys(engine, load_settings())
     console.print(f"Encrypted the tokens of {rotated} organizations with the first key.")
     if failed:
-        console.print(literal(f"No key opens those of {', '.join(failed)}: connect them again."))
-        raise typer.Exit(COULD_NOT)
+        console.print(f"No key opens those of {', '.join(failed)}: connect them again.")
+    exit_if(bool(failed))
+
+
+def _finish(office: OrganizationContext, address: str) -> None:
+    _say(office.slug, finish_authorization(office.engine, office.settings, office.id, address, person=office.actor))
 
 
 def _say(slug: str, connected: Connected) -> None:
-    console.print(literal(f"{slug} is connected with {connected.company.name} ({connected.realm_id})."))
+    console.print(f"{slug} is connected with {connected.company.name} ({connected.realm_id}).")
     if connected.status_reason:
-        console.print(literal(connected.status_reason), soft_wrap=True)
+        say(connected.status_reason)
 
 
 def _notes(connection: Connection, connected: Connected) -> list[str]:
@@ -172,8 +157,8 @@ def _notes(connection: Connection, connected: Connected) -> list[str]:
     return notes
 
 
-def _options(engine: Engine, organization_id: Any) -> ConnectionOptions:
-    with organization_scope(engine, organization_id) as connection:
+def _options(office: OrganizationContext) -> ConnectionOptions:
+    with office.scope() as connection:
         connected = find_connection(connection)
     if connected is None:
         raise QuickBooksError("The organization is not connected with QuickBooks; `quickbooks connect` does that.")

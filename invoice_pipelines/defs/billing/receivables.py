@@ -4,7 +4,6 @@ which organizations have something new, is in `invoice_pipelines.billing`.
 
 import time
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 import dagster as dg
@@ -63,23 +62,23 @@ def receivables_metadata(aging: Receivables, file: ReceivablesFile, path: str) -
 
 
 def totals_table(currencies: Sequence[CurrencyAging]) -> dg.TableMetadataValue:
-    """What is due, a column for each currency. Amounts as text: a number in a table is a float."""
+    """What is due, a column for each currency."""
     columns = {found.currency: _figures(found) for found in currencies}
     labels = next(iter(columns.values()), {})
     return table([{"due": label} | {name: figures[label] for name, figures in columns.items()} for label in labels])
 
 
-def _figures(found: CurrencyAging) -> dict[str, str]:
+def _figures(found: CurrencyAging) -> dict[str, object]:
     days = found.days_sales_outstanding
     return {
-        **{BUCKETS[name]: _money(amount) for name, amount in found.aged.buckets.items()},
-        "total": _money(found.aged.total),
-        "overdue": _money(found.aged.overdue),
-        "overdue, %": str(found.aged.overdue_percent),
-        "sales of 90 days": _money(found.sales),
-        "days sales outstanding": "no sales" if days is None else str(days),
-        "invoices": f"{found.aged.invoices:,}",
-        "customers": f"{found.customers:,}",
+        **{BUCKETS[name]: amount for name, amount in found.aged.buckets.items()},
+        "total": found.aged.total,
+        "overdue": found.aged.overdue,
+        "overdue, %": found.aged.overdue_percent,
+        "sales of 90 days": found.sales,
+        "days sales outstanding": "no sales" if days is None else days,
+        "invoices": str(found.aged.invoices),
+        "customers": str(found.customers),
     }
 
 
@@ -89,18 +88,14 @@ def customers_table(customers: Sequence[CustomerAging]) -> dg.TableMetadataValue
         [
             {
                 "customer": f"{customer.customer_number} {customer.customer_name}"[:60],
-                **{BUCKETS[name]: _money(amount) for name, amount in customer.aged.buckets.items()},
-                "overdue": _money(customer.aged.overdue),
-                "total": _money(customer.aged.total),
+                **{BUCKETS[name]: amount for name, amount in customer.aged.buckets.items()},
+                "overdue": customer.aged.overdue,
+                "total": customer.aged.total,
                 "invoices": customer.aged.invoices,
             }
             for customer in customers[:LONGEST_TABLE]
         ]
     )
-
-
-def _money(amount: Decimal) -> str:
-    return f"{amount:,}"
 
 
 RECEIVABLES = Domain(

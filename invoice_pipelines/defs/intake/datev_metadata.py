@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import dagster as dg
 from sqlalchemy import Connection
 
-from invoice_pipelines.defs.metadata import LONGEST_TABLE, table
-from invoice_pipelines.intake.exports.datev.ledger import BookedFailure, Sum, booked_failures, sums
+from invoice_pipelines.defs.metadata import LONGEST_TABLE, table_of
+from invoice_pipelines.intake.exports.datev.ledger import booked_failures, sums
 from invoice_pipelines.intake.exports.export_files import Export
-from invoice_pipelines.intake.exports.exporting import WaitingInvoice, waiting_count, waiting_invoices
+from invoice_pipelines.intake.exports.exporting import waiting_count, waiting_invoices
 
 
 def datev_metadata(connection: Connection, exports: Sequence[Export]) -> dict[str, Any]:
@@ -22,62 +21,27 @@ def datev_metadata(connection: Connection, exports: Sequence[Export]) -> dict[st
     if not ids and not waiting and not failed:
         return {}
     found = sums(connection, ids)
+    reasons = [
+        {"invoice": invoice, "reason": reason}
+        for invoice in waiting_invoices(connection, LONGEST_TABLE)
+        for reason in invoice.reasons
+    ]
     return {
         "DATEV exports": len(ids),
         "DATEV bookings": sum(row.bookings for row in found),
-        "DATEV sums": sums_table(found),
+        "DATEV sums": table_of(
+            found,
+            "account=contra_account BU_key=tax_key VAT=tax_category rate=tax_rate currency bookings "
+            "gross_amount=amount",
+        ),
         "not booked": waiting,
-        "not booked, with reasons": refused_table(waiting_invoices(connection, LONGEST_TABLE)),
-        "booked, but failed since": failed_table(failed),
+        "not booked, with reasons": table_of(
+            reasons,
+            "file=invoice.file_name number=invoice.invoice_number seller=invoice.seller_name "
+            "gross_amount=invoice.gross_amount currency=invoice.currency code=reason.code "
+            "what_is_missing=reason.message invoice_id=invoice.id",
+        ),
+        "booked, but failed since": table_of(
+            failed, "file=file_name number=invoice_number booked=amount currency invoice_id=id"
+        ),
     }
-
-
-def sums_table(found: Sequence[Sum]) -> dg.TableMetadataValue:
-    """What bookings come to, by account and rate."""
-    return table(
-        [
-            {
-                "account": row.contra_account,
-                "BU key": row.tax_key,
-                "VAT": f"{row.tax_category or ''} {'' if row.tax_rate is None else format(row.tax_rate, 'f')}".strip(),
-                "currency": row.currency,
-                "bookings": row.bookings,
-                "gross amount": str(row.amount),
-            }
-            for row in found
-        ]
-    )
-
-
-def refused_table(invoices: Sequence[WaitingInvoice]) -> dg.TableMetadataValue:
-    """Invoices that cannot be booked, a row per reason."""
-    return table(
-        [
-            {
-                "file": invoice.file_name[:200],
-                "number": (invoice.invoice_number or "")[:80],
-                "seller": (invoice.seller_name or "")[:80],
-                "gross amount": "" if invoice.gross_amount is None else f"{invoice.gross_amount} {invoice.currency}",
-                "code": reason.code,
-                "what is missing": reason.message,
-                "invoice id": str(invoice.id),
-            }
-            for invoice in invoices
-            for reason in invoice.reasons
-        ]
-    )
-
-
-def failed_table(failed: Sequence[BookedFailure]) -> dg.TableMetadataValue:
-    """Invoices that failed after they were booked; `datev take-back` takes them out of the books."""
-    return table(
-        [
-            {
-                "file": invoice.file_name[:200],
-                "number": (invoice.invoice_number or "")[:80],
-                "booked": f"{invoice.amount} {invoice.currency}",
-                "invoice id": str(invoice.id),
-            }
-            for invoice in failed
-        ]
-    )

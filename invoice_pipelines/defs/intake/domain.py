@@ -51,7 +51,7 @@ from invoice_pipelines.intake.stages.arrivals import (
     organizations_with_waiting_files,
     sight,
 )
-from invoice_pipelines.intake.stages.stages import Intake, make_intake
+from invoice_pipelines.intake.stages.stages import intake_of
 from invoice_pipelines.organizations import OrganizationSummary, list_organizations
 from invoice_pipelines.promises import Promise
 from invoice_pipelines.settings import Settings
@@ -63,7 +63,7 @@ SECONDS_FOR_SIGHTING = 25.0
 
 def take_uploads(turn: Turn, _: object) -> StageResult:
     """Takes what lies in the inbox."""
-    report = stages.take_uploads(_intake_of(turn), progress_lines(turn.log, "files", is_due_counted=False))
+    report = stages.take_uploads(intake_of(turn.organization), progress_lines(turn.log, "files", is_due_counted=False))
     with turn.organization.scope() as connection:
         refused = check_counted(promises.REFUSED, "refused files", len(report.refused), refused_table(report.refused))
         return StageResult(
@@ -75,7 +75,7 @@ def take_uploads(turn: Turn, _: object) -> StageResult:
 
 def parse(turn: Turn, _: object) -> StageResult:
     """Reads what was uploaded."""
-    report = stages.parse_uploads(_intake_of(turn), progress_lines(turn.log, "documents"))
+    report = stages.parse_uploads(intake_of(turn.organization), progress_lines(turn.log, "documents"))
     unavailable = report.recognition.unavailable if report.recognition else None
     with turn.organization.scope() as connection:
         failures = _failures(connection, report)
@@ -97,7 +97,7 @@ def parse(turn: Turn, _: object) -> StageResult:
 
 def validate(turn: Turn, _: object) -> StageResult:
     """Judges what was read."""
-    intake = _intake_of(turn)
+    intake = intake_of(turn.organization)
     with turn.organization.scope() as connection:
         earlier = newest_verdict(connection)
     report = stages.validate_invoices(intake, progress_lines(turn.log, "invoices"))
@@ -119,7 +119,7 @@ def validate(turn: Turn, _: object) -> StageResult:
 
 def export(turn: Turn, _: object) -> StageResult:
     """Exports what was validated."""
-    intake = _intake_of(turn)
+    intake = intake_of(turn.organization)
     started = time.monotonic()
     report = stages.export_invoices(intake, progress_lines(turn.log, "invoices"))
     seconds = time.monotonic() - started
@@ -130,11 +130,6 @@ def export(turn: Turn, _: object) -> StageResult:
         shown["all received invoices"] = status_chart(statistics(connection).by_status)
         shown["all failures"] = reasons_table(failure_reasons(connection))
         return StageResult(bool(report.exports), shown, _kept(connection, promises.OF_EXPORTS))
-
-
-def _intake_of(turn: Turn) -> Intake:
-    organization = turn.organization
-    return make_intake(organization.engine, organization.organization, organization.settings, organization.actor)
 
 
 def _kept(connection: Connection, promised: Sequence[Promise]) -> list[dg.AssetCheckResult]:

@@ -10,7 +10,7 @@ from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import LONGEST_REASON, turn_of
 from invoice_pipelines.intake.received_invoices import IntakeError, retry_failed
-from invoice_pipelines.intake.stages.stages import make_intake, process_uploads
+from invoice_pipelines.intake.stages.stages import intake_of, process_uploads
 
 reparse_intake = dg.define_asset_job(
     "reparse_intake",
@@ -30,8 +30,7 @@ class ProcessUploads(dg.Config):
 def process_named_uploads(context: dg.OpExecutionContext, config: ProcessUploads, database: InvoiceDatabase) -> None:
     """Parses, validates and exports the named uploads ahead of the queue."""
     with refusals_fail_the_run():
-        asked = turn_of(context, database, config.organization).organization
-        intake = make_intake(asked.engine, asked.organization, asked.settings, asked.actor)
+        intake = intake_of(turn_of(context, database, config.organization).organization)
         job_id, report = process_uploads(intake, _ids("upload_ids", config.upload_ids))
     context.add_output_metadata(
         {"batch job": str(job_id), "validated": report.succeeded, "failed": report.failed, "skipped": report.skipped}

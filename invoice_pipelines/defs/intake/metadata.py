@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from invoice_pipelines.defs.metadata import bar_chart, table
+from invoice_pipelines.defs.metadata import bar_chart, table, table_of
 from invoice_pipelines.intake.operations import ViolationCount
 from invoice_pipelines.intake.overview import FailureReason, Money
 from invoice_pipelines.intake.stages.arrivals import IntakeReport
@@ -67,17 +67,8 @@ def recognition_metadata(done: Recognition) -> dict[str, Any]:
 def export_metadata(report: ExportReport, seconds: float, root: str, money: Sequence[Money]) -> dict[str, Any]:
     """Exported invoices, their money and the files."""
     exported = sum(export.newly_exported for export in report.exports)
-    files = [
-        {
-            "export": export.number,
-            "format": export.format,
-            "file": file.path,
-            "rows": file.rows,
-            "bytes": file.size_bytes,
-        }
-        for export in report.exports
-        for file in export.files
-    ]
+    files = [{"export": export, "file": file} for export in report.exports for file in export.files]
+    columns = "export=export.number format=export.format file=file.path rows=file.rows bytes=file.size_bytes"
     return {
         "exported": exported,
         "exports": len(report.exports),
@@ -86,24 +77,14 @@ def export_metadata(report: ExportReport, seconds: float, root: str, money: Sequ
         "invoices per second": round(exported / max(seconds, 1e-6), 2),
         "seconds": round(seconds, 2),
         "gross amounts": money_table(money),
-        "files": table(files),
+        "files": table_of(files, columns),
         "folder": dg.MetadataValue.path(root),
     }
 
 
 def money_table(money: Sequence[Money]) -> dg.TableMetadataValue:
     """Gross amounts by currency and type of document."""
-    return table(
-        [
-            {
-                "currency": row.currency,
-                "type (BT-3)": row.type_code,
-                "documents": row.documents,
-                "gross amount": str(row.gross_amount),
-            }
-            for row in money
-        ]
-    )
+    return table_of(money, "currency type_(BT-3)=type_code documents gross_amount")
 
 
 def status_chart(counts: Mapping[Status, int]) -> dg.MarkdownMetadataValue:
@@ -129,21 +110,13 @@ def failures_table(failures: Sequence[Failure], names: Mapping[str, str]) -> dg.
 
 def reasons_table(reasons: Sequence[FailureReason]) -> dg.TableMetadataValue:
     """Why documents failed, the most frequent reason first."""
-    return table([{"code": row.code, "invoices": row.invoices, "for example": row.message} for row in reasons])
+    return table_of(reasons, "code invoices for_example=message")
 
 
 def violations_table(found: Sequence[ViolationCount]) -> dg.TableMetadataValue:
     """Violations by class, as the German tax authority separates them, and by severity."""
-    return table(
-        [
-            {
-                "class": f"{row.violation_class.replace('_', ' ')} error",
-                "severity": row.severity,
-                "invoices": row.invoices,
-            }
-            for row in found
-        ]
-    )
+    rows = [{"class": f"{row.violation_class.replace('_', ' ')} error", "row": row} for row in found]
+    return table_of(rows, "class severity=row.severity invoices=row.invoices")
 
 
 def names_table(ids: Sequence[str], names: Mapping[str, str]) -> dg.TableMetadataValue:

@@ -6,9 +6,9 @@ import dagster as dg
 from pydantic import Field
 
 from invoice_pipelines.defs.domain import Stage, StageResult, Turn
-from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, table
+from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, table_of
 from invoice_pipelines.defs.progress import progress_lines
-from invoice_pipelines.intake.stages.stages import make_intake
+from invoice_pipelines.intake.stages.stages import intake_of
 from invoice_pipelines.storage import write_file_atomically
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def reparse(turn: Turn, config: Reparse) -> StageResult:
     from invoice_pipelines.intake.history.reparse import reparse_invoices
 
     organization = turn.organization
-    intake = make_intake(organization.engine, organization.organization, organization.settings, organization.actor)
-
+    intake = intake_of(organization)
     report = reparse_invoices(
         intake,
         write=config.write,
@@ -70,19 +69,9 @@ def reparse_metadata(report: "ReparseReport", sample: "list[Change]") -> dict[st
         "otherwise than before": sum(report.by_effect.values()),
         "invoices per second": round(report.read / max(report.seconds, 1e-6), 2),
         "seconds": round(report.seconds, 2),
-        "changes": table(
-            [
-                {
-                    "file": change.file_name[:200],
-                    "number": (change.invoice_number or "")[:80],
-                    "field": change.field[:100],
-                    "old": (change.old_value or "")[:200],
-                    "new": (change.new_value or "")[:200],
-                    "effect": change.effect_in_words[:300],
-                    "invoice id": str(change.invoice_id),
-                }
-                for change in sample
-            ]
+        "changes": table_of(
+            sample,
+            "file=file_name number=invoice_number field old=old_value new=new_value effect=effect_in_words invoice_id",
         ),
     }
     if report.by_effect:

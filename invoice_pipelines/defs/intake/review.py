@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import Connection
 
-from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, table, without_empty_tables
+from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, table_of, without_empty_tables
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.promises import REVIEWED_IN_TIME
 from invoice_pipelines.intake.review.queue import WaitingInvoice, backlog, list_reviews
@@ -73,20 +73,20 @@ def _picture(connection: Connection, intake: Intake, log: logging.Logger) -> dg.
 
 
 def _waiting_table(waiting: Sequence[WaitingInvoice]) -> dg.TableMetadataValue:
-    return table(
-        [
-            {
-                "file": one.file_name[:200],
-                "waits for hours": _hours(one.age),
-                "seller": (one.seller_name or "")[:100],
-                "number": (one.number or "")[:100],
-                "total": "" if one.gross_amount is None else f"{one.gross_amount} {one.currency or ''}",
-                "why": ", ".join(one.reasons)[:300],
-                "invoice id": str(one.id),
-            }
-            for one in waiting
-        ]
+    rows = [
+        {
+            "invoice": one,
+            "hours": _hours(one.age),
+            "total": "" if one.gross_amount is None else f"{one.gross_amount} {one.currency or ''}",
+            "why": ", ".join(one.reasons),
+        }
+        for one in waiting
+    ]
+    columns = (
+        "file=invoice.file_name waits_for_hours=hours seller=invoice.seller_name number=invoice.number total why "
+        "invoice_id=invoice.id"
     )
+    return table_of(rows, columns)
 
 
 def _hours(age: timedelta | None) -> float:

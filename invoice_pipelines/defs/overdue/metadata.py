@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoice_pipelines.defs.metadata import bar_chart, table
+from invoice_pipelines.defs.metadata import bar_chart, table, table_of
 from invoice_pipelines.overdue import ExecutionReport
 from invoice_pipelines.overdue.run_report import RunDetails
 
@@ -24,36 +24,11 @@ def overdue_metadata(report: ExecutionReport, details: RunDetails) -> dict[str, 
         "opened again": report.reopened_count,
         "closed": report.closed_count,
         "errors": report.error_count,
-        "made by level": table(
-            [
-                {
-                    "level, days": made.level,
-                    "currency": made.currency,
-                    "notifications": made.notifications,
-                    "amount due": f"{made.amount_due:,}",
-                }
-                for made in details.made
-            ]
-        ),
-        "amounts due": table(
-            [
-                {"currency": found.currency, "overdue invoices": found.invoices, "amount due": f"{found.amount_due:,}"}
-                for found in details.overdue
-            ]
-        ),
+        "made by level": table_of(details.made, "level,_days=level currency notifications amount_due"),
+        "amounts due": table_of(details.overdue, "currency overdue_invoices=invoices amount_due"),
         "overdue by days": bar_chart("days overdue", "invoices", details.by_age),
-        "largest": table(
-            [
-                {
-                    "invoice": large.invoice_number,
-                    "customer": large.customer[:100],
-                    "due": large.due_date.isoformat(),
-                    "days overdue": large.days_overdue,
-                    "amount due": f"{large.amount_due:,}",
-                    "currency": large.currency,
-                }
-                for large in details.largest
-            ]
+        "largest": table_of(
+            details.largest, "invoice=invoice_number customer due=due_date days_overdue amount_due currency"
         ),
         "what went wrong": table(
             [

@@ -1,11 +1,14 @@
 """The jobs that keep the queue and Dagster's own records in order, whatever the domain."""
 
 import time
+from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import dagster as dg
+from sqlalchemy import Engine
 
-from invoice_pipelines.accounting.system import AccountingSystem
 from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.resources import InvoiceDatabase
@@ -32,17 +35,8 @@ def clean_up_stuck_work(context: dg.OpExecutionContext, database: InvoiceDatabas
     for organization in list_organizations(database.engine) if found.failed_items else ():
         with organization_scope(database.engine, organization.id) as connection:
             given_up += len(fail_given_up(connection))
-    context.add_output_metadata(
-        {
-            "given up invoices": given_up,
-            "returned items": found.returned_items,
-            "failed items": found.failed_items,
-            "cancelled items": found.cancelled_items,
-            "closed jobs": found.closed_jobs,
-            "reopened jobs": found.reopened_jobs,
-            "ended jobs": found.ended_jobs,
-        }
-    )
+    counts = {name.replace("_", " "): count for name, count in asdict(found).items()}
+    context.add_output_metadata({"given up invoices": given_up, **counts})
 
 
 @dg.job
@@ -74,59 +68,48 @@ def prune_runs(context: dg.OpExecutionContext, database: InvoiceDatabase) -> Non
     context.add_output_metadata({"deleted runs": deleted, "ended before": dg.MetadataValue.timestamp(before)})
 
 
-@dg.op
-def prune_batch_jobs(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
-    """Deletes items of jobs and of queues that ended long ago, of all organizations. Jobs and their history stay."""
-    before = datetime.now(UTC) - timedelta(days=database.settings.keep_runs_days)
-    organizations = list_organizations(database.engine, with_removed=True)
-    deleted = sum(prune(database.engine, organization.id, before) for organization in organizations)
-    context.add_output_metadata(
-        {
-            "deleted items": deleted,
-            "organizations": len(organizations),
-            "ended before": dg.MetadataValue.timestamp(before),
-        }
-    )
+Prune = Callable[[Engine, UUID, datetime], int]
+"""Deletes what ended before a moment in an organization; returns how many."""
 
 
-@dg.op
-def prune_overdue(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
-    """Deletes from the log of overdue what ran long ago, and notifications closed longer ago, of all organizations."""
-    now = datetime.now(UTC)
-    ended_before = now - timedelta(days=database.settings.keep_runs_days)
-    closed_before = now - timedelta(days=database.settings.keep_notifications_days)
-    executions = notifications = 0
-    for organization in list_organizations(database.engine, with_removed=True):
-        executions += prune_executions(database.engine, organization.id, ended_before)
-        notifications += prune_notifications(database.engine, organization.id, closed_before)
-    context.add_output_metadata(
-        {
-            "deleted overdue runs": executions,
-            "deleted notifications": notifications,
-            "runs ended before": dg.MetadataValue.timestamp(ended_before),
-            "notifications closed before": dg.MetadataValue.timestamp(closed_before),
-        }
-    )
+def prune_op(op_name: str, description: str, **pruned: tuple[Prune, str]) -> dg.OpDefinition:
+    """An op that prunes all organizations: what is deleted, by which function, and the setting that says when."""
 
-
-def prune_op(system: AccountingSystem) -> dg.OpDefinition:
-    """The op that prunes what is kept of an accounting system."""
-
-    @dg.op(
-        name=f"prune_{system.name}",
-        description=f"Deletes what was sent to {system.title} and answered long ago, of all organizations; mappings "
-        "and events stay.",
-    )
-    def prune_sent(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
-        before = datetime.now(UTC) - timedelta(days=database.settings.keep_runs_days)
+    @dg.op(name=op_name, description=description)
+    def prune_all(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
         organizations = list_organizations(database.engine, with_removed=True)
-        deleted = sum(system.prune(database.engine, organization.id, before) for organization in organizations)
-        context.add_output_metadata({"deleted batches": deleted, "answered before": dg.MetadataValue.timestamp(before)})
+        shown: dict[str, object] = {}
+        for what, (prune_one, setting) in pruned.items():
+            before = datetime.now(UTC) - timedelta(days=getattr(database.settings, setting))
+            deleted = sum(prune_one(database.engine, organization.id, before) for organization in organizations)
+            name = what.replace("_", " ")
+            shown |= {f"deleted {name}": deleted, f"{name} ended before": dg.MetadataValue.timestamp(before)}
+        context.add_output_metadata(shown)
 
-    return prune_sent
+    return prune_all
 
 
-PRUNE_ACCOUNTING = [prune_op(system) for system in accounting_systems()]
+PRUNES = [
+    prune_op(
+        "prune_batch_jobs",
+        "Deletes items of batch jobs and of queues that ended long ago. Jobs and their history stay.",
+        items=(prune, "keep_runs_days"),
+    ),
+    prune_op(
+        "prune_overdue",
+        "Deletes old runs from the log of overdue, and notifications that were closed longer ago.",
+        overdue_runs=(prune_executions, "keep_runs_days"),
+        notifications=(prune_notifications, "keep_notifications_days"),
+    ),
+    *(
+        prune_op(
+            f"prune_{system.name}",
+            f"Deletes what was sent to {system.title} and answered long ago. Mappings and events stay.",
+            batches=(system.prune, "keep_runs_days"),
+        )
+        for system in accounting_systems()
+    ),
+]
 
 
 @dg.op
@@ -150,8 +133,6 @@ def remove_leftovers(context: dg.OpExecutionContext, database: InvoiceDatabase) 
 def nightly_prune() -> None:
     """Removes records of Dagster and items of queues that nobody looks at any more, and files of killed processes."""
     prune_runs()
-    prune_batch_jobs()
-    prune_overdue()
-    for prune_sent in PRUNE_ACCOUNTING:
-        prune_sent()
+    for prune_all in PRUNES:
+        prune_all()
     remove_leftovers()

@@ -32,6 +32,7 @@ from invoice_pipelines.intake.stages.arrivals import IntakeReport, take_arrivals
 from invoice_pipelines.intake.stages.recognition import Recognition
 from invoice_pipelines.intake.states import EXPORT, PARSE, PROCESS, RECOGNIZE, STAGE_OF_KIND, VALIDATE
 from invoice_pipelines.organizations import Organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.storage import root_path
 from invoice_pipelines.work import (
@@ -135,6 +136,11 @@ def make_intake(engine: Engine, organization: Organization, settings: Settings, 
         ocr=engine_spec(settings, organization),
         ocr_processes=settings.ocr_processes,
     )
+
+
+def intake_of(context: OrganizationContext) -> Intake:
+    """The intake of an organization as a door has it."""
+    return make_intake(context.engine, context.organization, context.settings, context.actor)
 
 
 def take_uploads(intake: Intake, on_progress: OnProgress | None = None) -> IntakeReport:

@@ -1,4 +1,4 @@
-"""A process that has loaded the command line and forks for each command: loading it takes longer than most commands.
+"""Commands in processes of their own, forked by one that has loaded the command line: that takes longer than most.
 
     python -m invoice_pipelines_tests.integration.cli.forked
 
@@ -10,13 +10,48 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
 
-from invoice_pipelines.cli.main import main
+from invoice_pipelines_tests.conftest import PROJECT
+
+
+@lru_cache(maxsize=1)
+def forked() -> subprocess.Popen[str]:
+    """Ends with the process of the tests, when its input does."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "invoice_pipelines_tests.integration.cli.forked"],
+        cwd=PROJECT,
+        env={**os.environ, "COLUMNS": "200"},  # which is looked up when the command line is loaded
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(home: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a process of its own, to its end."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("INVOICE_PIPELINES_")}
+    environment.update({"DAGSTER_HOME": str(home), "COLUMNS": "200", **variables})
+    with tempfile.TemporaryDirectory() as folder:
+        output = {name: Path(folder) / name for name in ("stdout", "stderr")}
+        request = {"words": words, "environment": environment, **{name: str(path) for name, path in output.items()}}
+        server = forked()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        print(json.dumps(request), file=server.stdin, flush=True)
+        code = int(server.stdout.readline())
+        printed = {name: path.read_text(encoding="utf-8") for name, path in output.items()}
+    return subprocess.CompletedProcess(words, code, **printed)
 
 
 def become(request: dict[str, object]) -> None:
     """Makes this forked process the command."""
+    from invoice_pipelines.cli.main import main
+
     for number, path in enumerate((os.devnull, request["stdout"], request["stderr"])):
         os.dup2(os.open(str(path), os.O_RDWR | os.O_CREAT, 0o600), number)
     os.environ.clear()
@@ -27,6 +62,8 @@ def become(request: dict[str, object]) -> None:
 
 
 def serve() -> None:
+    import invoice_pipelines.cli.main  # noqa: F401
+
     lines, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     while line := lines.readline():
         child = os.fork()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,7 +13,8 @@ from sqlalchemy import URL
 
 from invoice_pipelines.database import create_login_engine, libpq_url
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines_tests.integration.cli.test_commands import run
+from invoice_pipelines_tests.integration.cli.forked import run
+from invoice_pipelines_tests.support.terminal import PLACE, Terminal
 
 pytestmark = pytest.mark.direct  # psql and its settings are of a session
 
@@ -63,8 +65,8 @@ def test_sessions_of_psql_give_way_to_work(server, url, tmp_path):
 
 
 def test_the_url_is_one_for_psql_and_pg_dump(server, database, url, tmp_path):
-    variables = {"INVOICE_PIPELINES_DATABASE_URL": url}
-    printed = run(tmp_path, "db", "url", **variables).stdout.strip()
+    terminal = Terminal(tmp_path, url)
+    printed = terminal.run("db", "url").stdout.strip()
     assert psql(server, printed, "select current_database()").stdout.strip() == database.owner_url.database
     dumped = subprocess.run(
         [str(server.binary("pg_dump")), "--schema-only", "--table", "work.batch_job", printed],
@@ -74,20 +76,39 @@ def test_the_url_is_one_for_psql_and_pg_dump(server, database, url, tmp_path):
     )
     assert "CREATE TABLE work.batch_job" in dumped.stdout, dumped.stderr
     assert printed == libpq_url(create_login_engine(url).url)
-    assert run(tmp_path, "db", "url", "--dagster", **variables).stdout.strip() == printed.replace("?", "_dagster?")
+    assert terminal.run("db", "url", "--dagster").stdout.strip() == printed.replace("?", "_dagster?")
 
 
-def test_the_url_of_the_embedded_server_works_with_a_path_that_needs_quoting(tmp_path):
+def test_psql_sees_one_organization_in_its_scope(server, database, url, tmp_path):
+    terminal = Terminal(tmp_path, url)
+    for slug in ("acme", "globex"):
+        terminal.add(slug, *PLACE)
+    variables = {"INVOICE_PIPELINES_DATABASE_URL": url, "PATH": on_path(server)}
+    count = "select count(*) from organizations.organization"
+    scoped = run(tmp_path, "db", "psql", "--organization", "acme", "-Atc", count, **variables)
+    assert scoped.stdout.strip() == "1", scoped.stderr
+    assert run(tmp_path, "db", "psql", "-Atc", count, **variables).stdout.strip() == "2"
+
+
+def test_the_embedded_server_serves_a_home_whose_path_needs_quoting_and_ends_with_the_command(tmp_path):
     home = tmp_path / "a home & more"
+    program = [str(Path(sys.executable).parent / "invoice-pipelines"), "organizations", "list"]
+    environment = {**os.environ, "DAGSTER_HOME": str(home)}
+    listed = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert listed.returncode == 0, listed.stderr
+    assert (home / "postgresql" / "data").exists()
+    assert not (home / "postgresql" / "data" / "postmaster.pid").exists()
     server = EmbeddedServer(home / "postgresql")
     server.acquire()
     try:
-        assert run(home, "db", "psql", "-c", "").returncode == 0  # makes the database
-        application, owner = (run(home, "db", "url", *words).stdout.strip() for words in ([], ["--owner"]))
+        terminal = Terminal(home)
+        first, second = terminal.run("db", "migrate"), terminal.run("db", "migrate")
+        assert (first.returncode, first.stdout) == (0, second.stdout)
+        application, owner = (terminal.run("db", "url", *words).stdout.strip() for words in ([], ["--owner"]))
+        assert application.startswith("postgresql://invoice_pipelines_app@")
         assert psql(server, application, "select current_user").stdout.strip() == "invoice_pipelines_app"
-        dumped = subprocess.run([str(server.binary("pg_dump")), owner], capture_output=True, text=True, check=False)
-        assert "PostgreSQL database dump complete" in dumped.stdout, dumped.stderr
-        assert run(home, "db", "url", "--owner", "--dagster").returncode == 2
+        assert psql(server, owner, "select rolsuper from pg_roles where rolname = current_user").stdout.strip() == "t"
+        assert terminal.run("db", "url", "--owner", "--dagster").returncode == 2
     finally:
         server.release()
 

@@ -10,13 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from invoice_pipelines.cli.output import console, one_line, styled, table
-from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.roles import APP
-from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
-from invoice_pipelines_tests.integration.cli.test_commands import run
+from invoice_pipelines.cli import output
+from invoice_pipelines.cli.output import console, styled, table
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
+from invoice_pipelines_tests.support.terminal import PLACE, Terminal, one_line
 
 MARKUP = "red] [bold]a [link=x] :smile:.xml"
 LINES = "b\nvalid  c\x1b[2J\u202elmx.xml"
@@ -35,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", ["read", "validate"])
 def test_files_and_folders_are_named_as_they_are(folder: Path, command: str) -> None:
-    done = run(folder.parent, command, str(folder), str(folder / MARKUP))
+    done = Terminal(folder.parent).run(command, str(folder), str(folder / MARKUP))
     assert done.returncode == 1, done.stderr
     assert done.stderr == ""
     assert done.stdout.count("in [/red] [bold]a [link=x] :smile:.xml") == 2
@@ -45,25 +42,20 @@ def test_files_and_folders_are_named_as_they_are(folder: Path, command: str) -> 
 
 @pytest.mark.parametrize("command", ["read", "validate"])
 def test_as_json_too(folder: Path, command: str) -> None:
-    done = run(folder.parent, command, str(folder), "--jsonl")
+    done = Terminal(folder.parent).run(command, str(folder), "--jsonl")
     assert done.returncode == 1, done.stderr
     assert {json.loads(line)["file"] for line in done.stdout.splitlines()} == {*NAMES, "?.xml"}
 
 
 @pytest.mark.parametrize("command", ["read", "validate"])
 def test_a_folder_that_is_missing_is_named_as_it_was(tmp_path: Path, command: str) -> None:
-    done = run(tmp_path, command, str(tmp_path / "[" / "red]\x1b[2J"))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "[/red]\ufffd[2J" in done.stderr
+    said = one_line(Terminal(tmp_path).run(command, str(tmp_path / "[" / "red]\x1b[2J")))
+    assert "[/red]\ufffd[2J" in said
 
 
-def test_stored_documents_are_named_as_they_are(
-    folder: Path, tmp_path: Path, server: EmbeddedServer, template: str
-) -> None:
-    clone_template(server, template, "hostile_names")
-    terminal = Terminal(tmp_path, server.url("hostile_names", APP).render_as_string(hide_password=False))
-    place = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
-    assert terminal.run("organizations", "add", "acme", "--name", "[/red] GmbH", *place).returncode == 0
+def test_stored_documents_are_named_as_they_are(folder: Path, bare_terminal: Terminal) -> None:
+    terminal = bare_terminal
+    assert terminal.run("organizations", "add", "acme", "--name", "[/red] GmbH", *PLACE).returncode == 0
     uploaded = terminal.acme("upload", *(str(folder / name) for name in NAMES))
     assert uploaded.returncode == 0, uploaded.stderr
     upload = next(line.split()[-1] for line in uploaded.stdout.splitlines() if "lmx.xml" in line)
@@ -89,7 +81,7 @@ def test_whatever_is_printed_is_shown_literally(text: str) -> None:
     own = type(console)(file=written, highlight=False, markup=False, emoji=False, width=200)
     rows = table(text, text)
     rows.add_row(text)
-    own.print(text, styled(text, "bold"), one_line(text))
+    own.print(text, styled(text, "bold"), output.one_line(text))
     own.print(rows)
     assert written.getvalue().count("".join(sign if sign.isprintable() else "\ufffd" for sign in text)) >= 4
     assert not {"\x1b", "\x07", "\u202e"} & set(written.getvalue())

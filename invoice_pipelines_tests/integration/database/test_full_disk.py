@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.embedded import EmbeddedServer, EmbeddedServerError
 from invoice_pipelines.database.errors import code_of, explain
-from invoice_pipelines_tests.integration.cli.test_commands import run
+from invoice_pipelines_tests.integration.cli.forked import run
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from invoice_pipelines.database.schema import Comparison, SchemaError, read_stat
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import drop_database
 from invoice_pipelines_tests.integration.billing.conftest import open_desk
-from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
+from invoice_pipelines_tests.support.terminal import Terminal
 
 ASK = [str(Path(sys.executable).parent / "invoice-pipelines")]
 

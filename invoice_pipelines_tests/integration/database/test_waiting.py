@@ -19,10 +19,10 @@ from invoice_pipelines.database.errors import explain, holders_of, sqlstate
 from invoice_pipelines.work import drain
 from invoice_pipelines_tests.conftest import open_organization
 from invoice_pipelines_tests.integration.billing.conftest import open_desk as open_sales_desk
-from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
-from invoice_pipelines_tests.integration.cli.test_commands import run
+from invoice_pipelines_tests.integration.cli.forked import run
 from invoice_pipelines_tests.integration.work.conftest import Desk as WorkDesk
 from invoice_pipelines_tests.integration.work.effects import EFFECTS, KIND, leave_effects
+from invoice_pipelines_tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.direct  # limits are start-up options here, and whoever holds a lock is named by its process
 

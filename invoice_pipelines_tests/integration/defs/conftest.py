@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import dagster as dg
 import pytest
-from sqlalchemy import text
+from dagster._core.storage.event_log.in_memory import InMemoryEventLogStorage
+from dagster._core.storage.runs.in_memory import InMemoryRunStorage
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import QueuePool
 
 from invoice_pipelines.cli.supervisor import prepare_home
 from invoice_pipelines.database import create_login_engine, organization_scope
@@ -20,8 +24,16 @@ from invoice_pipelines.database.migrate import create_dagster_database
 from invoice_pipelines.database.roles import DAGSTER
 from invoice_pipelines.defs.organizations import organization_partitions
 from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.intake.stages.stages import (
+    export_invoices,
+    intake_of,
+    parse_uploads,
+    take_uploads,
+    validate_invoices,
+)
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage import root_path, store_blob
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
@@ -103,16 +115,12 @@ class House:
 
     def tick(self) -> dg.SensorResult:
         """One tick of the intake's sensor."""
-        with self.sensor_context() as context:
-            result = self.defs.resolve_sensor_def("intake_due")(context)
-        assert isinstance(result, dg.SensorResult)
-        self.cursor = result.cursor
-        return result
+        return self.look("intake_due")
 
     def asked_for(self) -> list[str]:
         """Slugs for which two ticks (seen, and found unchanged) ask for a run of their own."""
         self.tick()
-        return sorted(str(request.partition_key) for request in self.tick().run_requests or [])
+        return self.wanted("intake_due")
 
     @contextmanager
     def sensor_context(self) -> Iterator[dg.SensorEvaluationContext]:
@@ -137,6 +145,55 @@ class House:
             "intake_sweep", config={"ops": {"sweep_organizations": {"config": {"organizations": list(slugs)}}}}
         )
 
+    def context(self, slug: str, actor: str = "test") -> OrganizationContext:
+        """An organization as a domain's entries take it."""
+        return OrganizationContext.of(self.database.engine, slug, load_settings(), actor)
+
+    def take_in(self, slug: str) -> None:
+        """Does what a run of the intake does, without one: a run costs more than the work."""
+        intake = intake_of(self.context(slug))
+        for stage in (take_uploads, parse_uploads, validate_invoices, export_invoices):
+            stage(intake)
+
+    def ended(self, job: str, status: dg.DagsterRunStatus, slug: str) -> dg.DagsterRun:
+        """The record of a run that ended, or works, without one."""
+        return self.instance.create_run_for_job(
+            self.defs.resolve_job_def(job), status=status, tags={"dagster/partition": slug, "organization": slug}
+        )
+
+    def swept(self, slugs: list[str], status: dg.DagsterRunStatus) -> dg.DagsterRun:
+        """The record of a sweep of the intake, without one."""
+        config = {"ops": {"sweep_organizations": {"config": {"organizations": slugs}}}}
+        job = self.defs.resolve_job_def("intake_sweep")
+        return self.instance.create_run_for_job(job, status=status, run_config=config)
+
+    def run_later(self, by: timedelta, *run_ids: str) -> None:
+        """Lets time pass for Dagster's records of runs, or of some: they ended earlier."""
+        with self.instance.run_storage.connect() as connection:  # type: ignore[attr-defined]
+            for run_id, updated in connection.execute(text("select run_id, update_timestamp from runs")).all():
+                if not run_ids or run_id in run_ids:
+                    moment = datetime.fromisoformat(updated) if isinstance(updated, str) else updated
+                    values = {"at": str(moment - by) if isinstance(updated, str) else moment - by, "id": run_id}
+                    connection.execute(text("update runs set update_timestamp = :at where run_id = :id"), values)
+
+    def left_out(self, result: dg.ExecuteInProcessResult) -> dict[str, str]:
+        """The organizations that a sweep left out, each with the reason, by the tags of its run."""
+        run = self.instance.get_run_by_id(result.run_id)
+        assert run is not None
+        return {tag.removeprefix("left_out/"): why for tag, why in run.tags.items() if tag.startswith("left_out/")}
+
+    def look(self, sensor: str) -> dg.SensorResult:
+        """One tick of a sensor."""
+        with self.sensor_context() as context:
+            result = self.defs.resolve_sensor_def(sensor)(context)
+        assert isinstance(result, dg.SensorResult)
+        self.cursor = result.cursor
+        return result
+
+    def wanted(self, sensor: str) -> list[str]:
+        """Slugs for which a tick of a sensor asks for a run of their own."""
+        return sorted(str(request.partition_key) for request in self.look(sensor).run_requests or [])
+
     def statuses(self, slug: str) -> dict[str, str]:
         """Status of each received invoice by its file name."""
         return {row[0]: row[1] for row in self.rows(slug, "select file_name, status from public.received_invoice")}
@@ -160,6 +217,49 @@ class House:
     def mend_organization(self, slug: str) -> None:
         """Gives it the settings of a new one."""
         self.behind("update organizations.organization set settings = '{}' where slug = :slug", slug=slug)
+
+
+def shown(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
+    """Metadata of the only materialization of an asset such as `intake/uploads`, tables as lists of rows."""
+    (event,) = result.asset_materializations_for_node(asset.replace("/", "__"))
+    return plain(event.metadata)
+
+
+def plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as values, tables as lists of rows."""
+    return {
+        name: [dict(record.data) for record in value.records]
+        if isinstance(value, dg.TableMetadataValue)
+        else value.value
+        for name, value in metadata.items()
+    }
+
+
+def outputs(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """Metadata of all steps together."""
+    events = [event for event in result.all_events if event.is_successful_output]
+    return {name: value for event in events for name, value in plain(event.step_output_data.metadata).items()}
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    """What each check found, by its name."""
+    return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
+
+
+def failed_checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    """The checks that did not pass."""
+    return {name: evaluation for name, evaluation in checks(result).items() if not evaluation.passed}
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """The line that a person reads about the step that failed."""
+    assert not result.success
+    (event,) = result.get_step_failure_events()
+    data = event.step_failure_data
+    assert data.user_failure_data is not None, data.error
+    told = str(data.user_failure_data.description)
+    assert "\n" not in told
+    return told
 
 
 @pytest.fixture(scope="session")
@@ -195,10 +295,35 @@ def installation(
     return tmp_path
 
 
-@pytest.fixture
-def house(database: TestDatabase, installation: Path, defs: dg.Definitions) -> Iterator[House]:
-    """An installation whose Dagster keeps its records in memory."""
+@pytest.fixture(scope="session")
+def instance_in_memory() -> Iterator[dg.DagsterInstance]:
+    """Dagster's records in memory. One for all tests, as it takes half a second to make, and with connections that are
+    kept: Dagster makes a new one for each statement, which is most of what it costs to store an event.
+    """
     with dg.DagsterInstance.ephemeral() as instance:
+        for storage in (instance.event_log_storage, instance.run_storage):
+            assert isinstance(storage, InMemoryEventLogStorage | InMemoryRunStorage)
+            storage._engine = create_engine(
+                storage._engine.url, poolclass=QueuePool, connect_args={"check_same_thread": False}
+            )
+        yield instance
+
+
+@contextmanager
+def emptied(instance: dg.DagsterInstance) -> Iterator[dg.DagsterInstance]:
+    """An instance that forgets at the end what it was told."""
+    yield instance
+    instance.wipe()
+    for slug in instance.get_dynamic_partitions("organization"):
+        instance.delete_dynamic_partition("organization", slug)
+
+
+@pytest.fixture
+def house(
+    database: TestDatabase, installation: Path, defs: dg.Definitions, instance_in_memory: dg.DagsterInstance
+) -> Iterator[House]:
+    """An installation whose Dagster keeps its records in memory."""
+    with emptied(instance_in_memory) as instance:
         yield House(database, installation, instance, defs)
 
 
@@ -216,10 +341,8 @@ def kept_house(
     database: TestDatabase, installation: Path, defs: dg.Definitions, kept_instance: dg.DagsterInstance
 ) -> Iterator[House]:
     """An installation whose Dagster keeps its records in files."""
-    yield House(database, installation, kept_instance, defs)
-    kept_instance.wipe()
-    for slug in kept_instance.get_dynamic_partitions("organization"):
-        kept_instance.delete_dynamic_partition("organization", slug)
+    with emptied(kept_instance) as instance:
+        yield House(database, installation, instance, defs)
 
 
 @pytest.fixture

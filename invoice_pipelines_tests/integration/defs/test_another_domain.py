@@ -16,7 +16,7 @@ from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.organizations import OrganizationError, list_organizations
 from invoice_pipelines.promises import Finding, Promise
 from invoice_pipelines.settings import Settings
-from invoice_pipelines_tests.integration.defs.conftest import House
+from invoice_pipelines_tests.integration.defs.conftest import House, failure_of
 
 
 class Greeting(dg.Config):
@@ -76,13 +76,6 @@ def sixth(house: House) -> House:
     return house
 
 
-def tick(house: House) -> dg.SensorResult:
-    with house.sensor_context() as context:
-        result = house.defs.resolve_sensor_def("greetings_due")(context)
-    assert isinstance(result, dg.SensorResult)
-    return result
-
-
 def said(house: House, asset: str) -> dict[str, object]:
     records = house.instance.fetch_materializations(dg.AssetKey(["greeting", asset]), limit=9).records
     return {
@@ -94,7 +87,7 @@ def said(house: House, asset: str) -> dict[str, object]:
 
 def test_its_sensor_asks_for_a_run_which_does_all_stages(sixth: House) -> None:
     sixth.add("acme", "quiet")
-    (request,) = tick(sixth).run_requests or []
+    (request,) = sixth.look("greetings_due").run_requests or []
     assert (request.job_name, request.partition_key, request.tags["organization"]) == ("greeting", "acme", "acme")
     result = sixth.run("greeting", "acme", {"ops": {"greeting__greetings": {"config": {"word": "good day"}}}})
     assert result.success
@@ -109,23 +102,18 @@ def test_many_organizations_are_swept_and_a_broken_one_stops_no_other(
 ) -> None:
     configure(sweep_threshold=2)
     sixth.add("acme", "beta", "gruff", "sullen")
-    (request,) = tick(sixth).run_requests or []
+    (request,) = sixth.look("greetings_due").run_requests or []
     assert (request.job_name, request.tags["organization"]) == ("greeting_sweep", "(sweep)")
     result = sixth.run("greeting_sweep", config=request.run_config)
     assert not result.success
     assert said(sixth, "greetings") == {"acme": "hello Acme", "beta": "hello Beta", "gruff": "hello Gruff"}
     assert said(sixth, "farewells") == {"acme": "bye", "beta": "bye"}
-    run = sixth.instance.get_run_by_id(result.run_id)
-    assert run is not None
-    assert run.tags["left_out/gruff"].endswith("greetings: nobody_is_gruff")
-    assert run.tags["left_out/sullen"].endswith("sullen greets nobody.")
-    again = [request.partition_key for request in tick(sixth).run_requests or []]
-    assert again == ["acme", "beta"], "those that failed rest"
+    left_out = sixth.left_out(result)
+    assert left_out["gruff"].endswith("greetings: nobody_is_gruff")
+    assert left_out["sullen"].endswith("sullen greets nobody.")
+    assert sixth.wanted("greetings_due") == ["acme", "beta"], "those that failed rest"
 
 
 def test_what_it_refuses_fails_the_run_with_one_line(sixth: House) -> None:
     sixth.add("sullen")
-    result = sixth.run("greeting", "sullen")
-    failure = result.get_step_failure_events()[0].step_failure_data.user_failure_data
-    assert failure is not None
-    assert failure.description == "sullen greets nobody."
+    assert failure_of(sixth.run("greeting", "sullen")) == "sullen greets nobody."

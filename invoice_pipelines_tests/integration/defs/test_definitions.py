@@ -187,13 +187,18 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
     }
 
 
-def test_a_new_installation_works_without_a_click(defs: dg.Definitions) -> None:
+def test_all_begins_without_a_click_and_steps_share_the_process_of_their_run(
+    defs: dg.Definitions,
+) -> None:
     repository = defs.get_repository_def()
     assert {sensor.default_status for sensor in repository.sensor_defs} == {dg.DefaultSensorStatus.RUNNING}
     assert {schedule.default_status for schedule in repository.schedule_defs} == {dg.DefaultScheduleStatus.RUNNING}
+    assert {job.executor_def.name for job in repository.get_all_jobs()} == {"in_process"}
 
 
-def test_every_asset_is_partitioned_by_organization_and_says_what_it_is(defs: dg.Definitions) -> None:
+def test_every_asset_has_a_run_for_each_organization_and_says_what_it_is(
+    defs: dg.Definitions,
+) -> None:
     graph = defs.get_repository_def().asset_graph
     for key in graph.materializable_asset_keys:
         node = graph.get(key)
@@ -201,18 +206,8 @@ def test_every_asset_is_partitioned_by_organization_and_says_what_it_is(defs: dg
         assert node.partitions_def.name == "organization", key
         assert len(node.description or "") > 40, key
         assert node.group_name == key.path[0], key
-
-
-def test_a_backfill_starts_one_run_for_each_organization(defs: dg.Definitions) -> None:
-    graph = defs.get_repository_def().asset_graph
-    for key in graph.materializable_asset_keys:
-        policy = graph.get(key).backfill_policy
+        policy = node.backfill_policy
         assert policy is None or policy.max_partitions_per_run == 1, key
-
-
-def test_a_step_shares_the_process_of_its_run(defs: dg.Definitions) -> None:
-    for job in defs.get_repository_def().get_all_jobs():
-        assert job.executor_def.name == "in_process", job.name
 
 
 @pytest.mark.slow
@@ -236,16 +231,16 @@ def test_loading_costs_less_than_3_seconds_more_than_dagster_itself(tmp_path: Pa
     assert statistics.median(location) - statistics.median(dagster) < 3.0, (dagster, location)
 
 
+@pytest.mark.slow  # by default, that they load is tried above
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
         pytest.param(["dg", "check", "defs"], "All definitions loaded successfully", id="dg check defs"),
-        pytest.param(["dg", "list", "defs"], "intake/validated_invoices", id="dg list defs", marks=pytest.mark.slow),
+        pytest.param(["dg", "list", "defs"], "intake/validated_invoices", id="dg list defs"),
         pytest.param(
             ["dagster", "definitions", "validate", "-w", "workspace.yaml"],
             "Validation successful",
             id="dagster definitions validate",
-            marks=pytest.mark.slow,
         ),
     ],
 )

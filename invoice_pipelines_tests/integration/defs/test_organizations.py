@@ -8,21 +8,13 @@ from invoice_pipelines.organizations import remove_organization, restore_organiz
 from invoice_pipelines_tests.integration.defs.conftest import House
 
 
-def test_a_new_organization_gets_a_partition(house: House) -> None:
+def test_organizations_get_lose_and_get_back_their_partition(house: House) -> None:
     house.add("acme", "beta")
     assert house.partitions == {"acme", "beta"}
-
-
-def test_nothing_is_asked_for_when_all_is_in_step(house: House) -> None:
-    house.add("acme")
     result = house.keep_partitions_in_step()
     assert result.dynamic_partitions_requests == []
     assert result.skip_reason is not None
     assert "in step" in str(result.skip_reason.skip_message)
-
-
-def test_a_removed_organization_loses_its_partition_and_a_restored_one_gets_it_back(house: House) -> None:
-    house.add("acme", "beta")
     remove_organization(house.database.engine, "acme")
     house.keep_partitions_in_step()
     assert house.partitions == {"beta"}

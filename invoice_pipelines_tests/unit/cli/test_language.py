@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from invoice_pipelines_tests.integration.cli.test_commands import run
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
+from invoice_pipelines_tests.support.terminal import Terminal
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def said(folder: Path, *words: str, **variables: str) -> str:
-    done = run(folder, *words, str(folder), **{"LC_ALL": "", "LC_MESSAGES": "", "LANG": "", **variables})
+    done = Terminal(folder).run(*words, str(folder), **{"LC_ALL": "", "LC_MESSAGES": "", "LANG": "", **variables})
     assert done.returncode == 1, done.stderr
     return done.stdout
 

@@ -5,60 +5,43 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.mail import MailServer
-from invoice_pipelines_tests.conftest import fresh_database
-from invoice_pipelines_tests.integration.cli.batch.test_batch_delivery import FILES
-from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Ended, Terminal
+from invoice_pipelines_tests.integration.cli.batch.test_batch_delivery import FILES, import_files
+from invoice_pipelines_tests.support.terminal import Ended, Terminal
 
 SMTP = "INVOICE_PIPELINES_SMTP_"
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str) -> Iterator[Terminal]:
+def terminal(terminal: Terminal) -> Terminal:
     """A terminal of an organization with three invoices, all to a customer with an address."""
-    with fresh_database(server, template) as database:
-        url = database.app_url.render_as_string(hide_password=False)
-        terminal = Terminal(tmp_path_factory.mktemp("mail"), url)
-        terminal.environment |= {
-            f"{SMTP}HOST": "127.0.0.1",
-            f"{SMTP}SECURITY": "none",
-            f"{SMTP}TIMEOUT_SECONDS": "0.3",
-            "INVOICE_PIPELINES_EMAIL_FROM": "invoices@acme.example",
-        }
-        where = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR", "--vat-id", "DE123456788"]
-        assert terminal.run("organizations", "add", "acme", "--name", "Acme GmbH", *where).returncode == 0
-        (terminal.home / "rates.csv").write_text(FILES["rates.csv"])
-        (terminal.home / "customers.csv").write_text(
-            FILES["customers.csv"].replace("Bonn,\n", "Bonn,zwei@kunde.example\n")
-        )
-        (terminal.home / "orders.csv").write_text(FILES["orders.csv"])
-        for kind, name in (("tax-rates", "rates.csv"), ("customers", "customers.csv"), ("orders", "orders.csv")):
-            assert terminal.acme(kind, "import", str(terminal.home / name)).returncode == 0
-        issued = terminal.acme("batch", "invoices", "--all-open", "--now")
-        assert issued.returncode == 0, issued.stdout
-        (terminal.environment["JOB"],) = re.findall(r"Batch job ([0-9a-f-]{36})", issued.stdout)
-        yield terminal
+    terminal.environment |= {
+        f"{SMTP}HOST": "127.0.0.1",
+        f"{SMTP}SECURITY": "none",
+        f"{SMTP}TIMEOUT_SECONDS": "0.3",
+        "INVOICE_PIPELINES_EMAIL_FROM": "invoices@acme.example",
+    }
+    import_files(terminal, customers=FILES["customers"].replace("Bonn,\n", "Bonn,zwei@kunde.example\n"))
+    issued = terminal.acme("batch", "invoices", "--all-open", "--now")
+    assert issued.returncode == 0, issued.stdout
+    (terminal.environment["JOB"],) = re.findall(r"Batch job ([0-9a-f-]{36})", issued.stdout)
+    return terminal
 
 
 def send(terminal: Terminal, *words: str, **smtp: str) -> Ended:
     """Asks for the invoices to be sent and works through that job, with another mail server."""
-    added = {f"{SMTP}{name.upper()}": value for name, value in smtp.items()}
-    before = dict(terminal.environment)
-    asked = terminal.acme("batch", "communications", "--job", before["JOB"], "--method", "email", "--no-pdf")
+    job = terminal.environment["JOB"]
+    asked = terminal.acme("batch", "communications", "--job", job, "--method", "email", "--no-pdf")
     (job,) = re.findall(r"Batch job ([0-9a-f-]{36})", asked.stdout)
-    terminal.environment |= added
-    try:
-        return terminal.acme("batch", "run", job, *words)
-    finally:
-        terminal.environment = before
+    return terminal.acme(
+        "batch", "run", job, *words, **{f"{SMTP}{name.upper()}": value for name, value in smtp.items()}
+    )
 
 
 @pytest.fixture
@@ -118,12 +101,7 @@ def test_messages_run_and_batch_show_say_it_too(terminal: Terminal, closed_port:
 
 
 def test_nothing_starts_that_would_send_unencrypted_to_another_machine(terminal: Terminal) -> None:
-    before = dict(terminal.environment)
-    terminal.environment |= {f"{SMTP}HOST": "mail.example.com"}
-    try:
-        ended = terminal.run("status")
-    finally:
-        terminal.environment = before
+    ended = terminal.run("status", **{f"{SMTP}HOST": "mail.example.com"})
     assert ended.returncode == 2
     assert f"{SMTP}SECURITY: Value error, login and invoices would go to mail.example.com unencrypted" in ended.stderr
     assert "use starttls or tls" in ended.stderr

@@ -4,20 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.roles import APP
-from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
-
-
-@pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str) -> Terminal:
-    clone_template(server, template, "template_commands")
-    url = server.url("template_commands", APP).render_as_string(hide_password=False)
-    terminal = Terminal(tmp_path_factory.mktemp("templates"), url)
-    registered = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
-    assert terminal.run("organizations", "add", "acme", "--name", "Acme GmbH", *registered).returncode == 0
-    return terminal
+from invoice_pipelines_tests.support.terminal import Terminal
 
 
 @pytest.mark.slow

@@ -11,17 +11,15 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from upath import UPath
 
-from invoice_pipelines.database import create_app_engine, organization_scope
-from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.roles import APP
+from invoice_pipelines.database import organization_scope
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, mark_parsed, mark_validated
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.storage import root_path, store_blob
-from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
+from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.intake.exports.datev.books import invoice, seller, tax
+from invoice_pipelines_tests.support.terminal import Terminal
 
 FILES = {
     "rules.csv": "priority;seller;account;tax_key\n;;4980;\n10;*Telefon*;4920;\n",
@@ -51,19 +49,11 @@ def receive(engine: Engine, organization_id: UUID, originals: UPath, number: int
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str) -> Terminal:
+def terminal(terminal: Terminal, module_database: TestDatabase) -> Terminal:
     """A terminal in a home with an organization, four validated invoices and the files."""
-    clone_template(server, template, "datev_commands")
-    url = server.url("datev_commands", APP)
-    terminal = Terminal(tmp_path_factory.mktemp("datev"), url.render_as_string(hide_password=False))
     for name, content in FILES.items():
-        (terminal.home / name).write_text(content, encoding="utf-8")
-    added = terminal.run(
-        *("organizations", "add", "acme", "--name", "Acme", "--country", "DE"),
-        *("--time-zone", "Europe/Berlin", "--currency", "EUR"),
-    )
-    assert added.returncode == 0, added.stderr
-    engine = create_app_engine(server.url("datev_commands", APP))
+        terminal.file(name, content)
+    engine = module_database.engine
     organization = find_organization(engine, "acme")
     readings = [
         invoice(number="R-1"),
@@ -73,7 +63,6 @@ def terminal(tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, t
     ]
     for number, reading in enumerate(readings):
         receive(engine, organization.id, root_path(str(terminal.home / "originals")), number, reading)
-    engine.dispose()
     return terminal
 
 
@@ -94,7 +83,7 @@ def from_the_set_up_to_files(terminal: Terminal) -> None:
     assert ended.returncode == 1
     assert all(word in ended.stdout for word in ("3  account", "190", "standard", "nothing was changed"))
     ended = terminal.acme("datev", "rules", "import", file("rules.csv"))
-    assert (ended.returncode, ended.stdout.splitlines()[0]) == (0, "2 rules hold from now on.")
+    assert (ended.returncode, ended.stdout.splitlines()[0]) == (0, "2 rules apply from now on.")
     listed = terminal.acme("datev", "rules", "list").stdout
     assert listed.index("4920") < listed.index("4980")
 

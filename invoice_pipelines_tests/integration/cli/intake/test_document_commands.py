@@ -8,8 +8,8 @@ import pikepdf
 import pytest
 
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 from invoice_pipelines_tests.support.delivery.press import Press, open_press
+from invoice_pipelines_tests.support.terminal import Terminal
 
 
 @pytest.fixture

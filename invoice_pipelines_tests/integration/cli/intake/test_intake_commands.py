@@ -6,38 +6,16 @@ import csv
 import re
 from pathlib import Path
 
-import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
-from invoice_pipelines.database import create_login_engine
-from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.roles import APP
-from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
+from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
-
-
-@pytest.fixture(scope="module")
-def url(server: EmbeddedServer, template: str) -> str:
-    clone_template(server, template, "intake_commands")
-    return server.url("intake_commands", APP).render_as_string(hide_password=False)
-
-
-@pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory, url: str) -> Terminal:
-    """A terminal in a home with an organization."""
-    terminal = Terminal(tmp_path_factory.mktemp("intake"), url)
-    place = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
-    added = terminal.run("organizations", "add", "acme", "--name", "Acme GmbH", *place)
-    assert added.returncode == 0, added.stderr
-    return terminal
+from invoice_pipelines_tests.support.terminal import Terminal
 
 
 def uploaded(terminal: Terminal, name: str, data: bytes) -> str:
     """The id of an upload."""
-    path = terminal.home / name
-    path.write_bytes(data)
-    said = terminal.acme("upload", str(path))
+    said = terminal.acme("upload", terminal.file(name, data))
     assert said.returncode == 0, said.stderr
     return re.findall(r"uploaded as ([0-9a-f-]{36})", said.stdout)[0]
 
@@ -58,7 +36,7 @@ def test_uploads_are_processed_refused_retried_and_explained(terminal: Terminal)
 
     errors = terminal.acme("intake", "errors")
     assert errors.returncode == 0, errors.stderr
-    invoice = re.findall(r"\d\d:\d\d:\d\d +([0-9a-f-]{36}) +bad \[b\]old\.bin +parse +1 +UNKNOWN_TYPE", errors.stdout)
+    invoice = re.findall(r"\d\d:\d\d UTC +([0-9a-f-]{36}) +bad \[b\]old\.bin +parse +1 +UNKNOWN_TYPE", errors.stdout)
     assert len(invoice) == 1, errors.stdout
     assert re.search(r"failed +[0-9a-f-]{36}\s*$", errors.stdout, re.MULTILINE)
 
@@ -71,7 +49,7 @@ def test_uploads_are_processed_refused_retried_and_explained(terminal: Terminal)
     assert re.search(r"parse +2 +UNKNOWN_TYPE", terminal.acme("intake", "errors", invoice[0]).stdout)
 
 
-def test_statistics_and_what_is_stuck(terminal: Terminal, url: str) -> None:
+def test_statistics_and_what_is_stuck(terminal: Terminal) -> None:
     uploaded(terminal, "waits.xml", UBL.replace("2026-001", "S-1").encode())
     fresh = terminal.acme("intake", "stuck")
     assert (fresh.returncode, fresh.stdout.strip()) == (0, "Nothing is stuck.")
@@ -83,10 +61,12 @@ def test_statistics_and_what_is_stuck(terminal: Terminal, url: str) -> None:
     assert re.search(r"Uploaded +1", shown.stdout)
 
 
-def test_history_is_read_again_dry_first_and_written_when_asked(terminal: Terminal, url: str, tmp_path: Path) -> None:
+def test_history_is_read_again_dry_first_and_written_when_asked(
+    terminal: Terminal, module_database: TestDatabase, tmp_path: Path
+) -> None:
     upload = uploaded(terminal, "old.xml", UBL.replace("2026-001", "R-1").encode())
     assert terminal.acme("intake", "process", upload).returncode == 0
-    owner = create_login_engine(make_url(url).set(username="postgres"))
+    owner = module_database.superuser
     with owner.begin() as connection:
         connection.execute(
             text(
@@ -114,7 +94,6 @@ def test_history_is_read_again_dry_first_and_written_when_asked(terminal: Termin
             text("select status, reading_json ->> 'due_date' from intake.received_invoice where upload_id = :id"),
             {"id": upload},
         ).one()
-    owner.dispose()
     assert tuple(found) == ("VALIDATED", "2026-03-31")
 
     later = terminal.acme("intake", "reparse", "--minutes", "0")

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from subprocess import CompletedProcess
 from uuid import UUID
 
 import pytest
@@ -21,23 +20,19 @@ from invoice_pipelines.organizations import OrganizationSettings, change_organiz
 from invoice_pipelines.workshop.sandbox.vision import VisionSandbox
 from invoice_pipelines.workshop.sandbox.vision_faults import Fault
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.cli.test_commands import run
+from invoice_pipelines_tests.support.terminal import Ended, Terminal
 
 
 @pytest.fixture
-def run_ocr(
-    database: TestDatabase, make_organization: Callable[[str], UUID], tmp_path: Path
-) -> Callable[..., CompletedProcess[str]]:
+def run_ocr(database: TestDatabase, make_organization: Callable[[str], UUID], tmp_path: Path) -> Callable[..., Ended]:
     """Runs a command of `ocr` where there are two organizations, of which acme has chosen Cloud Vision."""
     for slug in ("acme", "beta"):
         make_organization(slug)
     change_organization(database.engine, "acme", settings=OrganizationSettings(ocr_engine="cloud_vision"))
     url = database.app_url.render_as_string(hide_password=False)
 
-    def run_it(*words: str, **variables: str) -> CompletedProcess[str]:
-        return run(tmp_path, "ocr", *words, INVOICE_PIPELINES_DATABASE_URL=url, **variables)
-
-    return run_it
+    terminal = Terminal(tmp_path, url)
+    return lambda *words, **variables: terminal.run("ocr", *words, **variables)
 
 
 def as_a_perfect_service(_: object) -> RecognizedPage:
@@ -50,7 +45,7 @@ def as_a_perfect_service(_: object) -> RecognizedPage:
     return RecognizedPage(tuple(words), 1100, 300)
 
 
-def test_each_engine_in_use_is_checked_once_and_says_for_whom(run_ocr: Callable[..., CompletedProcess[str]]) -> None:
+def test_each_engine_in_use_is_checked_once_and_says_for_whom(run_ocr: Callable[..., Ended]) -> None:
     chosen = run_ocr("use", "cloud_vision", "--organization", "beta")
     assert chosen.returncode == 0, chosen.stderr
     assert "beta uses cloud_vision" in chosen.stdout
@@ -65,7 +60,7 @@ def test_each_engine_in_use_is_checked_once_and_says_for_whom(run_ocr: Callable[
 
 
 def test_google_is_reached_over_tls_with_the_key_of_a_service_account(
-    run_ocr: Callable[..., CompletedProcess[str]], tmp_path: Path
+    run_ocr: Callable[..., Ended], tmp_path: Path
 ) -> None:
     key, certificate = certificate_for_localhost()
     (tmp_path / "roots.pem").write_bytes(certificate)
@@ -107,7 +102,7 @@ def certificate_for_localhost() -> tuple[bytes, bytes]:
 
 
 def test_an_organization_goes_back_to_the_engine_of_the_deployment(
-    run_ocr: Callable[..., CompletedProcess[str]],
+    run_ocr: Callable[..., Ended],
 ) -> None:
     back = run_ocr("use", "default", "--organization", "acme")
     assert back.returncode == 0, back.stderr
@@ -115,9 +110,7 @@ def test_an_organization_goes_back_to_the_engine_of_the_deployment(
     assert (checked.returncode, checked.stdout.strip()) == (0, "No OCR engine is in use.")
 
 
-def test_an_engine_that_cannot_work_says_what_to_do(
-    run_ocr: Callable[..., CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_an_engine_that_cannot_work_says_what_to_do(run_ocr: Callable[..., Ended], tmp_path: Path) -> None:
     with VisionSandbox(as_a_perfect_service) as sandbox:
         sandbox.fail(Fault.PERMISSION_DENIED)
         endpoint = {"INVOICE_PIPELINES_VISION_ENDPOINT": sandbox.endpoint}
@@ -131,7 +124,7 @@ def test_an_engine_that_cannot_work_says_what_to_do(
     assert "Traceback" not in checked.stdout + checked.stderr
 
 
-def test_an_engine_that_there_is_not_is_named(run_ocr: Callable[..., CompletedProcess[str]]) -> None:
+def test_an_engine_that_there_is_not_is_named(run_ocr: Callable[..., Ended]) -> None:
     unknown = run_ocr("use", "abbyy", "--organization", "acme")
     assert unknown.returncode == 2
     assert "abbyy" in unknown.stderr

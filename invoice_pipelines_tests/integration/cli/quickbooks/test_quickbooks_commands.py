@@ -13,11 +13,8 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
-from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.roles import APP
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
-from invoice_pipelines_tests.conftest import clone_template
-from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
+from invoice_pipelines_tests.support.terminal import Terminal
 
 REALM = "9130001"
 OLD_KEY = Fernet.generate_key().decode()
@@ -32,13 +29,9 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def terminal(
-    tmp_path_factory: pytest.TempPathFactory, server: EmbeddedServer, template: str, sandbox: Sandbox
-) -> Terminal:
+def terminal(bare_terminal: Terminal, sandbox: Sandbox) -> Terminal:
     """A terminal in a home with an organization that is not connected yet."""
-    clone_template(server, template, "quickbooks_commands")
-    url = server.url("quickbooks_commands", APP).render_as_string(hide_password=False)
-    terminal = Terminal(tmp_path_factory.mktemp("quickbooks"), url)
+    terminal = bare_terminal
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     terminal.environment |= {
@@ -51,8 +44,7 @@ def terminal(
         "INVOICE_PIPELINES_QUICKBOOKS_REDIRECT_URI": f"http://127.0.0.1:{port}/callback",
         "INVOICE_PIPELINES_ENCRYPTION_KEYS": OLD_KEY,
     }
-    place = ["--country", "US", "--time-zone", "America/New_York", "--currency", "USD"]
-    assert terminal.run("organizations", "add", "acme", "--name", "Acme", *place).returncode == 0
+    terminal.add("acme", "--country", "US", "--time-zone", "America/New_York", "--currency", "USD")
     return terminal
 
 
@@ -132,9 +124,7 @@ def test_a_callback_that_nobody_asked_for_is_refused_in_one_line(terminal: Termi
 
 
 def test_wrong_keys_are_named_and_not_repeated(terminal: Terminal) -> None:
-    wrong = Terminal(terminal.home, "unused")
-    wrong.environment = {**terminal.environment, "INVOICE_PIPELINES_ENCRYPTION_KEYS": "hunter2"}
-    refused = wrong.run("quickbooks", "status")
+    refused = terminal.run("quickbooks", "status", INVOICE_PIPELINES_ENCRYPTION_KEYS="hunter2")
     assert refused.returncode == 2
     assert "INVOICE_PIPELINES_ENCRYPTION_KEYS" in refused.stderr
     assert "hunter2" not in refused.stderr

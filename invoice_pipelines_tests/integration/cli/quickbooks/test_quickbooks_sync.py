@@ -17,8 +17,8 @@ from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.settings import Settings, load_settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 from invoice_pipelines_tests.integration.quickbooks.conftest import REALM, connected, quickbooks_settings, sandbox
+from invoice_pipelines_tests.support.terminal import Terminal
 
 __all__ = ["connected", "quickbooks_settings", "sandbox"]
 

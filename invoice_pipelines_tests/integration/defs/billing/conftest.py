@@ -17,11 +17,11 @@ from invoice_pipelines.billing import (
     add_tax_rates,
     batch_invoice_customers,
     batch_invoice_orders,
+    process_jobs,
 )
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.organizations.context import OrganizationContext
-from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.integration.defs.conftest import House
 
 CUSTOMER = {"customer_number": "C1", "name": "Müller GmbH", "country_code": "DE"}
@@ -86,22 +86,24 @@ class Shop:
         """Asks for the invoices of orders, as an application does."""
         return batch_invoice_orders(self.context(slug), ids, **how).job_id
 
+    def issue(self, slug: str, *quantities: str, **how: Any) -> None:
+        """Issues the invoice of an order for each quantity, without a run."""
+        self.ask(slug, self.orders(slug, *quantities), **how)
+        process_jobs(self.house.database.engine, self.house.id_of(slug))
+
     def ask_for_customers(self, slug: str, ids: list[str], items: list[Mapping[str, Any]]) -> UUID:
         return batch_invoice_customers(self.context(slug), ids, items).job_id
 
     def context(self, slug: str) -> OrganizationContext:
-        return OrganizationContext.of(self.house.database.engine, slug, load_settings(), "anna")
+        return self.house.context(slug, "anna")
 
     def tick(self) -> dg.SensorResult:
         """One tick of the sensor of billing."""
-        with self.house.sensor_context() as context:
-            result = self.house.defs.resolve_sensor_def("pending_invoice_jobs")(context)
-        assert isinstance(result, dg.SensorResult)
-        return result
+        return self.house.look("pending_invoice_jobs")
 
     def asked_for(self) -> list[str]:
         """Slugs for which a tick asks for a run of their own."""
-        return sorted(str(request.partition_key) for request in self.tick().run_requests or [])
+        return self.house.wanted("pending_invoice_jobs")
 
     def numbers(self, slug: str) -> list[tuple[str, str]]:
         """Number of each issued invoice, with the order, by number."""

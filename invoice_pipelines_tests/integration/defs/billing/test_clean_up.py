@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
+from invoice_pipelines_tests.integration.defs.conftest import outputs
 
 
 def half_an_hour_later(shop: Shop) -> dict[str, object]:
@@ -10,8 +11,7 @@ def half_an_hour_later(shop: Shop) -> dict[str, object]:
     shop.house.behind("update work.batch_job set last_progress_at = last_progress_at - interval '31 minutes'")
     result = shop.house.run("stuck_work_clean_up")
     assert result.success
-    (event,) = [event for event in result.all_events if event.is_successful_output]
-    return {name: value.value for name, value in event.step_output_data.metadata.items()}
+    return outputs(result)
 
 
 def test_a_job_whose_every_run_fails_is_ended_after_its_fourth_standstill(shop: Shop) -> None:
@@ -39,7 +39,7 @@ def test_a_job_whose_every_run_fails_is_ended_after_its_fourth_standstill(shop: 
 def test_a_job_that_waits_for_a_run_is_never_ended(shop: Shop) -> None:
     shop.open("acme")
     shop.ask("acme", shop.orders("acme", "1"))
-    for _ in range(6):
+    for _ in range(5):
         found = half_an_hour_later(shop)
         assert (found["reopened jobs"], found["ended jobs"]) == (0, 0)
     assert shop.house.run("invoicing", "acme").success

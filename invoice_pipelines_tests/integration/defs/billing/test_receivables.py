@@ -14,10 +14,13 @@ import dagster as dg
 import pytest
 from sqlalchemy import text
 
+from invoice_pipelines.billing import process_jobs
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
 from invoice_pipelines.billing.payments import record_payment
+from invoice_pipelines.billing.receivables.export import export_receivables
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
+from invoice_pipelines_tests.integration.defs.conftest import checks, failed_checks, shown
 
 ASSET = dg.AssetKey(["billing", "receivables"])
 
@@ -31,8 +34,7 @@ def books(shop: Shop) -> Shop:
     shop.house.behind("update billing.item set quantity_on_hand = 100")
     for quantity, days_ago, due_days in (("4", 230, 14), ("1", 200, 14), ("2", 0, 30)):
         issued = datetime.now(ZoneInfo("Europe/Berlin")).date() - timedelta(days=days_ago)
-        shop.ask("acme", shop.orders("acme", quantity), due_days=due_days, invoice_date=issued)
-        assert shop.house.run("invoicing", "acme").success
+        shop.issue("acme", quantity, due_days=due_days, invoice_date=issued)
     with organization_scope(shop.house.database.engine, shop.house.id_of("acme")) as connection:
         first, second, _ = connection.execute(
             text("select id from billing.issued_invoice order by number")
@@ -42,26 +44,17 @@ def books(shop: Shop) -> Shop:
     return shop
 
 
-def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """Metadata of the only materialization, tables as lists of rows."""
-    (materialization,) = result.asset_materializations_for_node("billing__receivables")
-    return {
-        name: [dict(record.data) for record in value.records]
-        if isinstance(value, dg.TableMetadataValue)
-        else value.value
-        for name, value in materialization.metadata.items()
-    }
-
-
-def tick(shop: Shop) -> dg.SensorResult:
-    with shop.house.sensor_context() as context:
-        result = shop.house.defs.resolve_sensor_def("receivables_due")(context)
-    assert isinstance(result, dg.SensorResult)
-    return result
+def age(shop: Shop, slug: str = "acme") -> dict[str, Any]:
+    """Ages what an organization is owed; metadata of the materialization."""
+    return shown(shop.house.run("receivables_aging", slug), "billing/receivables")
 
 
 def asked_for(shop: Shop) -> list[str]:
-    return sorted(str(request.partition_key) for request in tick(shop).run_requests or [])
+    return shop.house.wanted("receivables_due")
+
+
+def age_without_a_run(shop: Shop) -> None:
+    export_receivables(shop.house.context("acme"))
 
 
 def let_pass(shop: Shop, interval: str) -> None:
@@ -74,7 +67,7 @@ def let_pass(shop: Shop, interval: str) -> None:
 
 
 def test_a_materialization_shows_who_owes_what_and_writes_it(books: Shop) -> None:
-    metadata = shown(books.house.run("receivables_aging", "acme"))
+    metadata = age(books)
     today = metadata["as of"]
     assert (metadata["invoices"], metadata["customers"]) == (2, 1)
     assert [tuple(row.values()) for row in metadata["totals"]] == [
@@ -107,7 +100,7 @@ def test_a_materialization_shows_who_owes_what_and_writes_it(books: Shop) -> Non
 
 def test_the_checks_compare_the_aging_with_what_is_due(books: Shop) -> None:
     result = books.house.run("receivables_aging", "acme")
-    assert {found.check_name: found.passed for found in result.get_asset_check_evaluations()} == {
+    assert {name: found.passed for name, found in checks(result).items()} == {
         "buckets_sum_to_total": True,
         "aging_is_what_is_due": True,
     }
@@ -118,13 +111,12 @@ def test_the_checks_compare_the_aging_with_what_is_due(books: Shop) -> None:
     )
     result = books.house.run("receivables_aging", "acme")
     assert result.success, "nothing comes after receivables that is to be stopped"
-    failed = {found.check_name for found in result.get_asset_check_evaluations() if not found.passed}
-    assert failed == {"buckets_sum_to_total"}
+    assert set(failed_checks(result)) == {"buckets_sum_to_total"}
 
 
 def test_without_invoices_there_is_an_empty_aging(shop: Shop) -> None:
     shop.open("acme")
-    metadata = shown(shop.house.run("receivables_aging", "acme"))
+    metadata = age(shop)
     assert (metadata["invoices"], metadata["rows"]) == (0, 0)
     assert "totals" not in metadata
 
@@ -138,8 +130,8 @@ def test_many_customers_are_shown_by_the_first_twenty_and_all_are_in_the_file(bo
     rows = books.house.rows("acme", "select id from billing.customer where customer_number like 'M%'")
     items = [{"description": "Fee", "quantity": "1", "unit_price": "10", "tax_category": "S", "tax_rate": "19"}]
     books.ask_for_customers("acme", [str(row[0]) for row in rows], items)
-    assert books.house.run("invoicing", "acme").success
-    metadata = shown(books.house.run("receivables_aging", "acme"))
+    process_jobs(books.house.database.engine, books.house.id_of("acme"))
+    metadata = age(books)
     assert len(metadata["most overdue, EUR"]) == 20
     assert metadata["most overdue, EUR"][0]["customer"] == "C1 Müller GmbH"
     assert (metadata["rows"], metadata["customers"], metadata["totals"][-1]["EUR"]) == (31, 31, "31")
@@ -150,28 +142,27 @@ def test_the_sensor_asks_for_a_run_after_invoicing_and_then_rests(books: Shop) -
     assert asked_for(books) == ["acme"]
     assert books.house.run("receivables_aging", "acme").success
     assert asked_for(books) == []
-    books.ask("acme", books.orders("acme", "1"))
-    assert books.house.run("invoicing", "acme").success
+    books.issue("acme", "1")
     assert asked_for(books) == [], "it is not made again within ten minutes"
     let_pass(books, "10 minutes")
     assert asked_for(books) == ["acme"]
 
 
 def test_the_sensor_asks_for_a_run_on_each_day_on_which_something_is_open(books: Shop) -> None:
-    assert books.house.run("receivables_aging", "acme").success
+    age_without_a_run(books)
     let_pass(books, "1 day")
     assert asked_for(books) == ["acme"]
     books.house.behind(
         """update billing.invoice set amount_paid = amount_due + amount_paid, status = 'paid'
            where status in ('issued', 'partially_paid')"""
     )
-    assert books.house.run("receivables_aging", "acme").success
+    age_without_a_run(books)
     let_pass(books, "1 day")
     assert asked_for(books) == []
 
 
 def test_a_void_is_something_new(books: Shop) -> None:
-    assert books.house.run("receivables_aging", "acme").success
+    age_without_a_run(books)
     with organization_scope(books.house.database.engine, books.house.id_of("acme")) as connection:
         invoice = connection.execute(text("select id from billing.invoice where status = 'issued' and amount_due > 0 "
                                           "and document_kind = 'invoice'")).scalar_one()  # fmt: skip
@@ -186,22 +177,18 @@ def test_many_organizations_share_sweeps_and_a_broken_one_stops_no_other(
     slugs = [f"org-{number}" for number in range(4)]
     shop.open(*slugs)
     for slug in slugs:
-        shop.ask(slug, shop.orders(slug, "1"))
-        assert shop.house.run("invoicing", slug).success
+        shop.issue(slug, "1")
     configure(sweep_threshold=3)
-    (request,) = tick(shop).run_requests or []
+    (request,) = shop.house.look("receivables_due").run_requests or []
     assert request.job_name == "receivables_sweep"
     shop.house.break_organization("org-1")
     result = shop.house.run("receivables_sweep", config=request.run_config)
     assert not result.success
     records = shop.house.instance.fetch_materializations(ASSET, limit=10).records
     assert {record.partition_key for record in records} == {"org-0", "org-2", "org-3"}
-    run = shop.house.instance.get_run_by_id(result.run_id)
-    assert run is not None
-    assert [tag for tag in run.tags if tag.startswith("left_out/")] == ["left_out/org-1"]
-    shop.house.mend_organization("org-1")
+    assert set(shop.house.left_out(result)) == {"org-1"}
 
 
 def test_an_organization_sees_only_its_own(books: Shop) -> None:
     books.open("beta")
-    assert shown(books.house.run("receivables_aging", "beta"))["invoices"] == 0
+    assert age(books, "beta")["invoices"] == 0

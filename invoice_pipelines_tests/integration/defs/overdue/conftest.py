@@ -13,6 +13,7 @@ from sqlalchemy import text
 from invoice_pipelines.defs.overdue.late_runs import late_overdue_runs
 from invoice_pipelines.defs.overdue.schedules import overdue_schedule
 from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.overdue import notify_overdue
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.integration.defs.conftest import House
 from invoice_pipelines_tests.integration.overdue.conftest import Desk
@@ -101,6 +102,12 @@ class Books:
                     "" if why is None else str(why.value),
                 )
         return found
+
+    def look(self, *slugs: str, ago: timedelta = timedelta()) -> None:
+        """Looks for overdue invoices without a run, so long ago."""
+        for slug in slugs:
+            notify_overdue(self.house.context(slug))
+            self.age(slug, ago)
 
     def run(self, slug: str, **config: Any) -> dg.ExecuteInProcessResult:
         """A run of one organization."""

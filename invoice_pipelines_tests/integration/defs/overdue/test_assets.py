@@ -9,35 +9,30 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue import notify_overdue
-from invoice_pipelines.settings import load_settings
+from invoice_pipelines_tests.integration.defs import conftest
+from invoice_pipelines_tests.integration.defs.conftest import checks, failed_checks, failure_of, plain
 from invoice_pipelines_tests.integration.defs.overdue.conftest import Books
 
 
 def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """Metadata of the only materialization."""
-    (materialization,) = result.asset_materializations_for_node("overdue__notifications")
-    return {
-        name: [dict(record.data) for record in value.records]
-        if isinstance(value, dg.TableMetadataValue)
-        else value.value
-        for name, value in materialization.metadata.items()
-    }
+    return conftest.shown(result, "overdue/notifications")
 
 
-def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
-    return {evaluation.check_name: evaluation.passed for evaluation in result.get_asset_check_evaluations()}
-
-
-def test_a_run_notifies_once_and_not_for_others(books: Books) -> None:
+def test_a_run_notifies_once_and_not_for_others_and_all_checks_pass(books: Books) -> None:
     books.open("acme", "beta")
     books.late("acme", 1, 5, 0)
     books.late("beta", 5)
-    assert books.run("acme").success
-    assert books.run("acme").success
+    books.look("acme")
+    result = books.run("acme")
+    assert result.success
     assert (books.told("acme"), books.told("beta")) == (2, 0)
     assert books.log("acme") == ["SUCCESS", "SUCCESS"]
+    assert {name: found.passed for name, found in checks(result).items()} == {
+        "every_overdue_invoice_has_its_notifications": True,
+        "no_notification_of_settled_invoices": True,
+        "last_execution_is_fresh": True,
+    }
 
 
 def test_a_materialization_says_what_is_overdue_and_what_was_made_of_it(books: Books) -> None:
@@ -69,7 +64,7 @@ def test_what_is_paid_is_closed_and_what_is_taken_back_is_opened_again(books: Bo
     books.open("acme")
     desk = books.desk("acme")
     first, second = desk.add([desk.late(3), desk.late(4)])
-    books.run("acme")
+    books.look("acme")
     desk.settle(first, "paid")
     closing = shown(books.run("acme"))
     assert (closing["closed"], closing["made"], closing["overdue invoices"]) == (1, 0, 1)
@@ -87,21 +82,11 @@ def test_a_bad_invoice_is_named_with_its_reason_and_warned_of(books: Books) -> N
     (error,) = shown(result)["what went wrong"]
     assert (error["invoice"], error["level, days"]) == ("INV-3", 1)
     assert "customer_name" in error["reason"]
-    (warning,) = [found for found in result.get_asset_check_evaluations() if not found.passed]
+    (warning,) = failed_checks(result).values()
     assert warning.check_name == "every_overdue_invoice_has_its_notifications"
     assert warning.severity is dg.AssetCheckSeverity.WARN
     assert warning.metadata["offending"].value == 1
     assert books.told("acme") == 2
-
-
-def test_all_checks_pass_after_a_run(books: Books) -> None:
-    books.open("acme")
-    books.late("acme", 2)
-    assert checks(books.run("acme")) == {
-        "every_overdue_invoice_has_its_notifications": True,
-        "no_notification_of_settled_invoices": True,
-        "last_execution_is_fresh": True,
-    }
 
 
 @pytest.mark.parametrize(
@@ -125,9 +110,9 @@ def test_a_broken_promise_is_an_error(books: Books, behind: str, broken: str, mo
 
     monkeypatch.setattr("invoice_pipelines.defs.overdue.domain.notify_overdue", and_break)
     result = books.run("acme")
-    (failed,) = [found for found in result.get_asset_check_evaluations() if not found.passed]
+    (failed,) = failed_checks(result).values()
     assert (failed.check_name, failed.severity) == (broken, dg.AssetCheckSeverity.ERROR)
-    assert [dict(record.data) for record in failed.metadata["sample"].records] == [{"which": "INV-1, level 1"}]  # type: ignore[attr-defined]
+    assert plain(failed.metadata)["sample"] == [{"which": "INV-1, level 1"}]
 
 
 def test_an_earlier_day_is_judged_by_when_asked(books: Books) -> None:
@@ -139,18 +124,13 @@ def test_an_earlier_day_is_judged_by_when_asked(books: Books) -> None:
     assert metadata["largest"][0]["days overdue"] == 10
 
 
-@pytest.mark.parametrize(
-    ("as_of", "message"), [("31.3.2026", "'31.3.2026' is not a date"), (str(date.max), "is after today")]
-)
-def test_a_wrong_day_fails_the_run_with_one_line_and_does_nothing(books: Books, as_of: str, message: str) -> None:
+def test_a_wrong_day_fails_the_run_with_one_line_and_does_nothing(books: Books) -> None:
     books.open("acme")
     books.late("acme", 2)
-    result = books.run("acme", as_of=as_of)
-    (failure,) = result.get_step_failure_events()
-    assert failure.step_failure_data.user_failure_data is not None
-    described = failure.step_failure_data.user_failure_data.description or ""
-    assert described.startswith(("as of: ", "as_of: "))
-    assert message in described
+    for as_of, message in (("31.3.2026", "'31.3.2026' is not a date"), (str(date.max), "is after today")):
+        told = failure_of(books.run("acme", as_of=as_of))
+        assert told.startswith(("as of: ", "as_of: "))
+        assert message in told
     assert (books.told("acme"), books.log("acme")) == (0, [])
 
 
@@ -165,7 +145,7 @@ def test_a_run_beside_another_one_is_skipped_and_says_why(books: Books) -> None:
 
     other = threading.Thread(
         target=notify_overdue,
-        args=(OrganizationContext.of(books.house.database.engine, "acme", load_settings(), "test"),),
+        args=(books.house.context("acme"),),
         kwargs={"batch_size": 1, "on_progress": wait, "progress_seconds": 0},
     )
     other.start()
@@ -212,6 +192,6 @@ def test_a_wrong_schedule_does_not_stop_a_run_by_hand(books: Books) -> None:
     books.schedule(schedule_value="nonsense")
     result = books.run("acme")
     assert (shown(result)["made"], shown(result)["batch size"]) == (1, 100)
-    (warning,) = [found for found in result.get_asset_check_evaluations() if not found.passed]
+    (warning,) = failed_checks(result).values()
     assert (warning.check_name, warning.severity) == ("last_execution_is_fresh", dg.AssetCheckSeverity.WARN)
     assert "SCHEDULER_SCHEDULE_VALUE" in str(warning.metadata["no schedule"].value)

@@ -64,11 +64,9 @@ def test_a_wrong_setting_stops_this_schedule_alone_and_says_which_and_why(books:
 
 def test_with_a_wrong_setting_the_code_location_loads_and_shows_it(books: Books) -> None:
     expected = books.schedule(schedule_value="0 25 * * *").description
-    from invoice_pipelines.definitions import defs
-
-    repository = defs().get_repository_def()
-    assert repository.get_schedule_def("overdue_schedule").description == expected
-    assert repository.get_schedule_def("prune_every_night").cron_schedule == "30 3 * * *"
+    (schedule,) = overdue_schedules().schedules or []
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    assert schedule.description == expected
 
 
 def test_the_code_location_loads_whatever_other_setting_is_wrong(books: Books, configure: Callable[..., None]) -> None:
@@ -103,19 +101,10 @@ def test_who_was_looked_at_since_the_moment_is_not_due(kept_books: Books) -> Non
     assert taken(next_day) == ["acme", "beta"]
 
 
-def test_two_ticks_while_the_first_sweeps_wait_ask_for_them_once(kept_books: Books) -> None:
+def test_a_sweep_that_waits_covers_its_organizations_and_one_that_hangs_since_yesterday_does_not(
+    kept_books: Books,
+) -> None:
     kept_books.open("acme", "beta")
-    schedule, moment = (
-        kept_books.schedule(schedule_value="* * * * *"),
-        kept_books.now().replace(second=0, microsecond=0),
-    )
-    (request,) = kept_books.tick(schedule, moment).run_requests
-    kept_books.begun(request, run_it=False)
-    assert kept_books.tick(schedule, moment + timedelta(minutes=1)).run_requests == []
-
-
-def test_a_sweep_that_hangs_since_yesterday_does_not_cost_this_evening(kept_books: Books) -> None:
-    kept_books.open("acme")
     schedule, moment = kept_books.schedule(), midnight(kept_books)
     (request,) = kept_books.tick(schedule, moment - timedelta(days=1)).run_requests
     kept_books.house.instance.create_run_for_job(
@@ -123,13 +112,15 @@ def test_a_sweep_that_hangs_since_yesterday_does_not_cost_this_evening(kept_book
         run_config=dict(request.run_config),
         status=dg.DagsterRunStatus.STARTED,
     )
-    assert len(kept_books.tick(schedule, moment).run_requests) == 1
+    (request,) = kept_books.tick(schedule, moment).run_requests
+    kept_books.begun(request, run_it=False)
+    assert kept_books.tick(schedule, moment).run_requests == []
 
 
 def test_two_runs_over_the_same_organizations_double_nothing(books: Books) -> None:
     books.open("acme", "beta")
     books.late("acme", 3, 4)
-    assert books.sweep("acme", "beta").success
+    books.look("acme", "beta")
     assert books.sweep("acme", "beta").success
     assert books.told("acme") == 2
 
@@ -141,7 +132,7 @@ def test_an_interval_keeps_its_distance_from_the_last_run_in_the_log(kept_books:
     assert schedule.cron_schedule == "* * * * *"
     (first,) = kept_books.tick(schedule, kept_books.now()).run_requests
     assert taken(first) == ["acme"], "it begins at once"
-    assert kept_books.sweep("acme").success
+    kept_books.look("acme")
     assert kept_books.tick(schedule, kept_books.now()).run_requests == []
     kept_books.age("acme", timedelta(hours=5, minutes=58))
     assert kept_books.tick(schedule, kept_books.now()).run_requests == []
@@ -153,51 +144,39 @@ def test_an_interval_keeps_its_distance_from_the_last_run_in_the_log(kept_books:
     assert kept_books.tick(again, kept_books.now()).run_requests == []
 
 
-def test_an_organization_that_fails_is_tried_three_times_and_stops_no_other(
+def test_an_organization_that_fails_is_tried_three_times_unless_it_is_mended_and_stops_no_other(
     kept_books: Books, configure: Callable[..., None]
 ) -> None:
     configure(rest_after_failure_seconds=0)
-    kept_books.open("acme", "beta", "gamma")
-    for slug in ("acme", "beta", "gamma"):
+    kept_books.open("acme", "beta", "delta")
+    for slug in ("acme", "beta", "delta"):
         kept_books.late(slug, 3)
-    kept_books.house.break_organization("beta")
+    for slug in ("beta", "delta"):
+        kept_books.house.break_organization(slug)
     schedule, moment = kept_books.schedule(), midnight(kept_books)
     (request,) = kept_books.tick(schedule, moment).run_requests
     first = kept_books.begun(request)
     assert first is not None
-    assert not first.success
-    assert [kept_books.told(slug) for slug in ("acme", "gamma")] == [1, 1]
-    run = kept_books.house.instance.get_run_by_id(first.run_id)
-    assert run is not None
-    assert "left_out/beta" in run.tags
+    assert set(kept_books.house.left_out(first)) == {"beta", "delta"}
+    assert kept_books.told("acme") == 1
+    kept_books.house.mend_organization("delta")
+    assert kept_books.left_for() == ["beta", "delta"]
+    assert kept_books.run("delta").success
+    assert kept_books.told("delta") == 1
     for _ in range(2):
         assert kept_books.left_for() == ["beta"]
-        assert not kept_books.run("beta").success
+        kept_books.house.ended("overdue", dg.DagsterRunStatus.FAILURE, "beta")
     assert kept_books.left_for() == []
     (next_day,) = kept_books.tick(schedule, moment + timedelta(days=1)).run_requests
     assert "beta" in taken(next_day)
 
 
-def test_an_organization_that_was_mended_is_taken_up_the_same_evening(
-    kept_books: Books, configure: Callable[..., None]
-) -> None:
-    configure(rest_after_failure_seconds=0)
-    kept_books.open("acme")
-    kept_books.late("acme", 3)
-    kept_books.house.break_organization("acme")
-    (request,) = kept_books.tick(kept_books.schedule(), midnight(kept_books)).run_requests
-    kept_books.begun(request)
-    kept_books.house.mend_organization("acme")
-    assert kept_books.left_for() == ["acme"]
-    assert kept_books.run("acme").success
-    assert (kept_books.left_for(), kept_books.told("acme")) == ([], 1)
-
-
-def test_what_a_sweep_had_no_time_for_is_taken_up(kept_books: Books) -> None:
+def test_what_a_sweep_had_no_time_for_is_taken_up_and_a_new_organization_waits(kept_books: Books) -> None:
     kept_books.open("acme", "beta")
     (request,) = kept_books.tick(kept_books.schedule(), midnight(kept_books)).run_requests
     cut_short = request._replace(run_config={"ops": {"sweep_overdue": {"config": {"organizations": ["acme"]}}}})
     kept_books.begun(cut_short)
+    kept_books.open("new", days_ago=0)
     assert kept_books.left_for() == ["beta"]
 
 
@@ -209,14 +188,6 @@ def test_nothing_is_taken_up_where_the_schedule_began_nothing(books: Books) -> N
     left = books.left()
     assert isinstance(left, dg.SkipReason)
     assert "the schedule began nothing since" in (left.skip_message or "")
-
-
-def test_a_new_organization_waits_for_the_next_moment_of_cron(kept_books: Books) -> None:
-    kept_books.open("acme")
-    (request,) = kept_books.tick(kept_books.schedule(), midnight(kept_books)).run_requests
-    kept_books.begun(request)
-    kept_books.open("new", days_ago=0)
-    assert kept_books.left_for() == []
 
 
 def test_sweeps_that_die_again_and_again_end(kept_books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +208,7 @@ def test_sweeps_that_die_again_and_again_end(kept_books: Books, monkeypatch: pyt
 def test_a_run_that_is_too_old_fails_the_check_once_and_a_new_one_mends_it(books: Books) -> None:
     books.open("acme", "beta")
     books.schedule(schedule_type="interval", schedule_value="6")
-    books.sweep("acme", "beta")
+    books.look("acme", "beta")
     assert books.told_late() == {}
     books.age("acme", timedelta(hours=6, minutes=50))
     assert books.told_late() == {}, "an hour is left to come to an end"
@@ -247,7 +218,7 @@ def test_a_run_that_is_too_old_fails_the_check_once_and_a_new_one_mends_it(books
     assert found["acme"][:2] == (False, "ERROR")
     assert "SUCCESS" in found["acme"][2]
     assert books.told_late() == {}, "it is told once"
-    books.sweep("acme")
+    books.look("acme")
     assert books.told_late() == {"acme": (True, "ERROR", "")}
     assert json.loads(books.house.cursor or "") == []
 

@@ -6,35 +6,19 @@ import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.storage.compute_log_manager import ComputeIOType
-from sqlalchemy import text
 
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.database.access import database_urls
-from invoice_pipelines.database.engine import create_login_engine
 from invoice_pipelines.defs.work.sensors import failed_runs
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.intake.states import PARSE
-from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue import notify_overdue
-from invoice_pipelines.settings import load_settings
 from invoice_pipelines.storage.places import write_durably
 from invoice_pipelines.work import claim, create_job, enqueue
-from invoice_pipelines_tests.integration.defs.conftest import GOOD, House
-
-
-def outputs(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """Metadata of all steps together."""
-    return {
-        name: value.value
-        for event in result.all_events
-        if event.is_successful_output
-        for name, value in event.step_output_data.metadata.items()
-    }
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, House, outputs
 
 
 def test_work_of_a_dead_process_goes_back_to_the_queue(house: House) -> None:
@@ -68,23 +52,13 @@ def test_an_invoice_whose_worker_died_on_its_last_attempt_fails_with_that_reason
     assert [tuple(row) for row in house.rows("acme", failed)] == [("FAILED", "WORKER_DIED")]
 
 
-def age_runs(by: timedelta, *run_ids: str) -> None:
-    engine = create_login_engine(database_urls(load_settings()).dagster)
-    with engine.begin() as connection:
-        connection.execute(
-            text("update runs set update_timestamp = update_timestamp - :by where run_id = any(:ids)"),
-            {"by": by, "ids": list(run_ids)},
-        )
-    engine.dispose()
-
-
 def test_every_night_records_of_old_runs_are_deleted_and_those_of_young_or_open_ones_stay(
     lasting_house: House, configure: Callable[..., None]
 ) -> None:
     house = lasting_house
     configure(keep_runs_days=10)
     job = house.defs.resolve_job_def("intake")
-    old = [house.run("stuck_work_clean_up").run_id, house.run("stuck_work_clean_up").run_id]
+    old = [house.run("stuck_work_clean_up").run_id, house.ended("intake", dg.DagsterRunStatus.FAILURE, "acme").run_id]
     young = house.run("stuck_work_clean_up").run_id
     unfinished = house.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED).run_id
     with house.instance.compute_log_manager.open_log_stream(
@@ -94,8 +68,8 @@ def test_every_night_records_of_old_runs_are_deleted_and_those_of_young_or_open_
         log.write("printed")  # type: ignore[call-overload]
     logs = house.folder / "storage" / old[0]
     assert logs.exists()
-    age_runs(timedelta(days=11), *old, unfinished)
-    age_runs(timedelta(days=9), young)
+    house.run_later(timedelta(days=11), *old, unfinished)
+    house.run_later(timedelta(days=9), young)
 
     result = house.run("nightly_prune")
     assert result.success
@@ -106,58 +80,45 @@ def test_every_night_records_of_old_runs_are_deleted_and_those_of_young_or_open_
     assert not logs.exists()
 
 
-def test_old_items_are_deleted_in_every_organization_and_jobs_and_invoices_stay(
+def test_every_night_old_items_runs_of_overdue_and_files_of_killed_processes_go_and_all_else_stays(
     house: House, configure: Callable[..., None]
 ) -> None:
     configure(keep_runs_days=10)
     house.add("acme", "beta")
     house.drop("acme", "good.xml", GOOD)
     house.asked_for()
-    assert house.run("intake", "acme").success
+    house.take_in("acme")
     for slug in ("acme", "beta"):
         with organization_scope(house.database.engine, house.id_of(slug)) as connection:
             create_job(connection, "old", [], created_by="test")
+        for _ in range(2):
+            notify_overdue(house.context(slug))
     house.behind("update work.batch_job set completed_at = completed_at - interval '11 days'")
     house.behind("update work.batch_item set finished_at = finished_at - interval '31 days'")
-    with organization_scope(house.database.engine, house.id_of("acme")) as connection:
-        create_job(connection, "young", [], created_by="test")
-    result = house.run("nightly_prune")
-    assert outputs(result)["deleted items"] > 0
-    assert {row[0] for row in house.rows("acme", "select kind from work.batch_job")} == {"old", "young"}
-    assert not house.rows("acme", "select from work.batch_item")
-    assert house.statuses("acme") == {"good.xml": "EXPORTED"}
-
-
-def test_old_runs_that_looked_for_overdue_invoices_are_deleted_in_every_organization(
-    house: House, configure: Callable[..., None]
-) -> None:
-    configure(keep_runs_days=10)
-    house.add("acme", "beta")
-    for slug in ("acme", "beta"):
-        for _ in range(2):
-            notify_overdue(OrganizationContext.of(house.database.engine, slug, load_settings(), "test"))
     house.behind(
         """update overdue.job_execution_log
            set start_time = start_time - interval '31 days', end_time = end_time - interval '31 days'"""
     )
-    result = house.run("nightly_prune")
-    assert outputs(result)["deleted overdue runs"] == 2, "the last of each stays, as nobody looked after it"
-    for slug in ("acme", "beta"):
-        assert len(house.rows(slug, "select from job_execution_logs")) == 1
-
-
-def test_files_that_killed_processes_left_are_removed_after_a_day(house: House) -> None:
-    originals = house.folder / "originals" / "0000"
-    originals.mkdir(parents=True)
-    old, young = write_durably([b"half"], originals), write_durably([b"half"], originals)
-    kept = originals / "kept"
+    with organization_scope(house.database.engine, house.id_of("acme")) as connection:
+        create_job(connection, "young", [], created_by="test")
+    folder = house.folder / "originals" / "0000"
+    folder.mkdir(parents=True)
+    old, young, kept = write_durably([b"half"], folder), write_durably([b"half"], folder), folder / "kept"
     kept.write_bytes(b"whole")
     two_days_ago = time.time() - 2 * 86400
-    os.utime(old, (two_days_ago, two_days_ago))
-    os.utime(kept, (two_days_ago, two_days_ago))
-    result = house.run("nightly_prune")
-    assert outputs(result)["files in originals"] == 1
-    assert {path.name for path in originals.iterdir()} == {young.name, "kept"}
+    for path in (old, kept):
+        os.utime(path, (two_days_ago, two_days_ago))
+
+    found = outputs(house.run("nightly_prune"))
+    assert found["deleted items"] > 0
+    assert {row[0] for row in house.rows("acme", "select kind from work.batch_job")} == {"old", "young"}
+    assert not house.rows("acme", "select from work.batch_item")
+    assert house.statuses("acme") == {"good.xml": "EXPORTED"}
+    assert found["deleted overdue runs"] == 2, "the last of each stays, as nobody looked after it"
+    for slug in ("acme", "beta"):
+        assert len(house.rows(slug, "select from job_execution_logs")) == 1
+    assert found["files in originals"] == 1
+    assert {path.name for path in folder.iterdir()} == {young.name, "kept"}
 
 
 @pytest.mark.slow
@@ -187,28 +148,17 @@ def line_about(house: House, result: dg.ExecuteInProcessResult, capfd: pytest.Ca
 def test_a_failed_run_leaves_one_line_with_organization_and_reason(
     house: House, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    house.add("acme")
-    house.break_organization("acme")
-    result = house.run("intake", "acme")
-    line = line_about(house, result, capfd)
-    assert f"run {result.run_id} of intake failed for acme:" in line
-    assert "oldest_invoice_years" in line
-
-
-def test_a_failed_sweep_leaves_one_line_that_names_the_first_organization(
-    house: House, capfd: pytest.CaptureFixture[str]
-) -> None:
     house.add("acme", "beta")
-    house.break_organization("beta")
-    line = line_about(house, house.sweep("acme", "beta"), capfd)
-    assert "among them beta" in line
-    assert "oldest_invoice_years" in line
-
-
-def test_a_broken_promise_is_named_in_the_line(house: House, capfd: pytest.CaptureFixture[str]) -> None:
-    house.add("acme")
     house.drop("acme", "good.xml", GOOD)
     house.asked_for()
-    assert house.run("intake", "acme").success
+    house.take_in("acme")
     house.behind("update intake.received_invoice set gross_amount = gross_amount + 1")
     assert "totals_tie" in line_about(house, house.run("intake", "acme"), capfd)
+    house.break_organization("beta")
+    result = house.run("intake", "beta")
+    line = line_about(house, result, capfd)
+    assert f"run {result.run_id} of intake failed for beta:" in line
+    assert "oldest_invoice_years" in line
+    swept = line_about(house, house.sweep("beta"), capfd)
+    assert "among them beta" in swept
+    assert "oldest_invoice_years" in swept

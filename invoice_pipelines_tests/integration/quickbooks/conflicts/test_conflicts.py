@@ -9,8 +9,8 @@ import pytest
 from invoice_pipelines.quickbooks.conflicts.conflicts import ConflictError
 from invoice_pipelines.quickbooks.conflicts.decisions import resolve
 from invoice_pipelines.quickbooks.connection.connections import find_connection
-from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Ended, Terminal
 from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides
+from invoice_pipelines_tests.support.terminal import Ended, Terminal
 
 
 @pytest.fixture

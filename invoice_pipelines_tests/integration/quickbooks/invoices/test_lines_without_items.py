@@ -16,9 +16,9 @@ from invoice_pipelines.quickbooks.promises import differing_totals
 from invoice_pipelines.quickbooks.pull.pull import pull
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.integration.cli.billing.test_billing_commands import Terminal
 from invoice_pipelines_tests.support.quickbooks.companies import connect_organization
 from invoice_pipelines_tests.support.quickbooks.pushing import INVOICE, QUICK, House, Opener, line
+from invoice_pipelines_tests.support.terminal import Terminal
 
 
 @pytest.fixture(autouse=True)

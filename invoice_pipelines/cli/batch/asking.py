@@ -1,0 +1,229 @@
+"""The commands that ask for work in bulk: `batch invoices`, `batch documents` and `batch communications`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+from sqlalchemy import Connection
+
+from invoice_pipelines.billing.requests import (
+    RequestOptions,
+    batch_invoice_open_orders,
+    batch_invoice_orders,
+    order_ids,
+)
+from invoice_pipelines.cli.batch.work import LOOK_EVERY_SECONDS, follow, parse_job_id, process, wait_for
+from invoice_pipelines.cli.options import (
+    CHANNEL,
+    InvoicesFile,
+    IssuedByJob,
+    LanguageOfInvoice,
+    Now,
+    OrganizationOption,
+    Wait,
+    day,
+    lines_of,
+)
+from invoice_pipelines.cli.output import console, exit_if, say
+from invoice_pipelines.cli.person import opened
+from invoice_pipelines.delivery.references import invoice_ids, issued_by_job
+from invoice_pipelines.delivery.values import DocumentFormat
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.storage import read_blob, root_path, write_file_atomically
+from invoice_pipelines.work import get_job
+
+if TYPE_CHECKING:
+    from invoice_pipelines.delivery.documents.requests import DocumentRequest
+
+app = typer.Typer()
+
+
+@app.command()
+def invoices(
+    organization: OrganizationOption,
+    orders: Annotated[
+        str | None, typer.Option(help="File with one order id or order number per line; - is stdin.", metavar="FILE")
+    ] = None,
+    all_open: Annotated[bool, typer.Option("--all-open", help="All pending and reviewed orders.")] = False,
+    invoice_date: Annotated[
+        str | None, typer.Option(help="Issue date, such as 2026-03-31; the day of issue if left out.", metavar="DATE")
+    ] = None,
+    due_days: Annotated[int, typer.Option(help="Due so many days after the issue date.")] = 0,
+    language: Annotated[
+        str | None, typer.Option(help="Code of two letters; if left out, that of the customer.", metavar="CODE")
+    ] = None,
+    generate_pdf: Annotated[
+        bool, typer.Option("--generate-pdf", help="Make the PDF of each invoice once it is issued.")
+    ] = False,
+    send: Annotated[
+        str | None,
+        typer.Option(help="Send each invoice to its customer: by email, sms or another channel.", metavar="METHOD"),
+    ] = None,
+    now: Now = False,
+    wait: Wait = False,
+) -> None:
+    """Invoice sales orders. Without --now the job is left to Dagster. Exits 1 if an order was not invoiced.
+
+    What --generate-pdf and --send ask for is done by Dagster once the invoices are issued.
+    """
+    if (orders is None) != all_open:
+        raise typer.BadParameter("give either --orders FILE or --all-open")
+    _check_one(now, wait)
+    options: RequestOptions = {
+        "invoice_date": day("--invoice-date", invoice_date),
+        "due_days": due_days,
+        "language": language,
+        "generate_pdf": generate_pdf,
+        "send_immediately": send is not None,
+        "communication_method": send,
+    }
+    references = None if orders is None else lines_of(orders)
+    with opened(organization) as office:
+        if references is None:
+            answer = batch_invoice_open_orders(office, **options)
+        else:
+            with office.scope() as connection:
+                ids = order_ids(connection, references)
+            answer = batch_invoice_orders(office, ids, **options)
+        seconds = answer.estimated_seconds
+        duration = f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        console.print(f"Batch job {answer.job_id}: {answer.total} items, about {duration}.")
+        follow(office, answer.job_id, now=now, wait=wait)
+
+
+@app.command()
+def documents(
+    organization: OrganizationOption,
+    invoices: InvoicesFile = None,
+    all_invoices: Annotated[bool, typer.Option("--all", help="All invoices that lack such a document.")] = False,
+    job: IssuedByJob = None,
+    language: LanguageOfInvoice = None,
+    format: Annotated[
+        list[DocumentFormat] | None,
+        typer.Option(help="Can be repeated; a PDF with its XML (zugferd) if left out."),
+    ] = None,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Also those that exist: as a new version where anything would differ.")
+    ] = False,
+    combined: Annotated[bool, typer.Option("--combined", help="Also all PDFs as one file with bookmarks.")] = False,
+    zip: Annotated[bool, typer.Option("--zip", help="Also all documents as a ZIP.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="Copy these files of the whole job there once they are made.")
+    ] = None,
+    now: Now = False,
+    wait: Wait = False,
+) -> None:
+    """Make documents of issued invoices. Without --now the job is left to Dagster. Exits 1 if one was not made."""
+    from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
+
+    if [invoices is not None, all_invoices, job is not None].count(True) != 1:
+        raise typer.BadParameter("give one of --invoices FILE, --all and --job JOB")
+    _check_one(now, wait)
+    if folder is not None and not ((combined or zip) and (now or wait)):
+        raise typer.BadParameter("--folder needs --combined or --zip, and --now or --wait")
+    formats = tuple(dict.fromkeys(format or [DocumentFormat.ZUGFERD]))
+    wanted = {"formats": formats, "language": language, "renew": renew, "combined": combined, "zip": zip}
+    request = DocumentRequest.of(wanted)
+    references = None if invoices is None else lines_of(invoices)
+    with opened(organization) as office:
+        with office.scope() as connection:
+            ids = _chosen(connection, references, job, request)
+            job_id = ask_for_documents(connection, ids, request, created_by=office.actor)
+        console.print(f"Batch job {job_id}: {len(set(ids))} items.")
+        if not (combined or zip) or not (now or wait):
+            follow(office, job_id, now=now, wait=wait)
+            return
+        failed = (process if now else wait_for)(office, job_id)
+        _show_bundles(office, job_id, folder, now=now)
+    exit_if(failed)
+
+
+@app.command()
+def communications(
+    organization: OrganizationOption,
+    method: Annotated[str, typer.Option(help="How they are sent.", **CHANNEL)],
+    invoices: InvoicesFile = None,
+    job: IssuedByJob = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Subject of the emails instead of the template's; may name the same fields.")
+    ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Attach the PDF to the emails.")] = True,
+    language: LanguageOfInvoice = None,
+    now: Now = False,
+    wait: Wait = False,
+) -> None:
+    """Send issued invoices to their customers, each only once, however often it is asked for. Without --now the job is
+    left to Dagster. Exits 1 if one was not sent.
+    """
+    if (invoices is None) == (job is None):
+        raise typer.BadParameter("give either --invoices FILE or --job JOB")
+    _check_one(now, wait)
+    wanted = {"method": method, "subject": subject, "include_pdf": pdf, "language": language}
+    references = None if invoices is None else lines_of(invoices)
+    with opened(organization) as office:
+        send(office, references, wanted, job=job, now=now, wait=wait)
+
+
+def send(
+    office: OrganizationContext,
+    references: list[str] | None,
+    wanted: Mapping[str, object],
+    *,
+    job: str | None = None,
+    now: bool,
+    wait: bool,
+) -> None:
+    """Asks for invoices to be sent, by number or id or by the job that issued them, and follows that job."""
+    from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request  # loads the templates
+
+    request = read_request({name: value for name, value in wanted.items() if value is not None})
+    with office.scope() as connection:
+        ids = _chosen(connection, references, job)
+        job_id = ask_for_communications(connection, ids, request, created_by=office.actor)
+        total = get_job(connection, job_id).total_items
+    console.print(f"Batch job {job_id}: {total} items.")
+    follow(office, job_id, now=now, wait=wait)
+
+
+def _check_one(now: bool, wait: bool) -> None:
+    if now and wait:
+        raise typer.BadParameter("give --now or --wait, not both")
+
+
+def _chosen(
+    connection: Connection, references: list[str] | None, job: str | None, request: DocumentRequest | None = None
+) -> list[str]:
+    from invoice_pipelines.delivery.documents.requests import all_invoices_without_documents
+
+    if references is not None:
+        return invoice_ids(connection, references)
+    if job is not None:
+        job_id = parse_job_id(job)
+        get_job(connection, job_id)  # raises where there is none
+        return issued_by_job(connection, job_id)
+    return [str(invoice_id) for invoice_id in all_invoices_without_documents(connection, request)] if request else []
+
+
+def _show_bundles(office: OrganizationContext, job_id: UUID, folder: Path | None, *, now: bool) -> None:
+    from invoice_pipelines.delivery.documents.bundles import are_bundles_waiting, find_bundles
+
+    is_waiting = True
+    while is_waiting:  # for Dagster
+        with office.scope() as connection:
+            is_waiting, bundles = are_bundles_waiting(connection, job_id) and not now, find_bundles(connection, job_id)
+        if is_waiting:
+            time.sleep(LOOK_EVERY_SECONDS)
+    root = root_path(office.settings.documents_root)
+    for bundle in bundles:
+        line = f"{bundle.file_name}: {bundle.documents:,} documents, {bundle.size_bytes / 1e6:,.1f} MB"
+        if folder is not None:
+            path = folder.absolute() / bundle.file_name
+            data = read_blob(root, office.id, bundle.sha256, bundle.size_bytes)
+            write_file_atomically(root_path(str(path.parent)) / path.name, data)
+            line += f", in {path}"
+        say(line)

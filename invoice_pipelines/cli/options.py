@@ -1,0 +1,85 @@
+"""Options and arguments that several commands share, and how typed values are read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from invoice_pipelines.billing.requests import parse_date
+from invoice_pipelines.registry import MESSAGING_CHANNELS, Registry, UnknownName
+
+OrganizationOption = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
+OrganizationArgument = Annotated[str, typer.Argument(help="Slug of the organization.", metavar="ORG")]
+CsvFile = Annotated[str, typer.Argument(help="CSV file in UTF-8; - is stdin.", metavar="FILE")]
+InvoicesFile = Annotated[
+    str | None,
+    typer.Option("--invoices", help="File with one invoice number or id per line; - is stdin.", metavar="FILE"),
+]
+IssuedByJob = Annotated[str | None, typer.Option(help="All invoices that this batch job issued.", metavar="JOB")]
+LanguageOfInvoice = Annotated[
+    str | None, typer.Option(help="Code of two letters; if left out, that of the invoice.", metavar="CODE")
+]
+Now = Annotated[bool, typer.Option("--now", help="Do it in this process.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until Dagster has done it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
+Limit = Annotated[int, typer.Option(help="How many to show.", min=1, max=10_000)]
+After = Annotated[str | None, typer.Option(help="Go on after the one with this id.", metavar="ID")]
+
+
+def one_of(registry: Registry) -> dict[str, Any]:
+    """For an option or argument whose values are names of a registry: all that typer needs besides its help. What is
+    behind a name stays unloaded.
+    """
+
+    def check(name: str) -> str:
+        try:
+            return registry.check(name)
+        except UnknownName as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return {"parser": check, "metavar": f"[{'|'.join(registry.names())}]"}
+
+
+CHANNEL = one_of(MESSAGING_CHANNELS)
+
+
+def parse_id(text: str, what: str) -> UUID:
+    """An id as it was typed; `what` it is the id of. Raises BadParameter."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text[:60]!r} is not the id of {what}") from None
+
+
+def parse_id_or_none(text: str | None, what: str) -> UUID | None:
+    """The same, where one may be given."""
+    return None if text is None else parse_id(text, what)
+
+
+def day(option: str, text: str | None) -> date | None:
+    """A day that may be given. Raises BillingError that names the option."""
+    return None if text is None else parse_date(option, text)
+
+
+def pairs(given: Sequence[str] | None, what: str, example: str) -> Iterator[tuple[str, str]]:
+    """Assignments as they were typed, such as FIELD=VALUE. Raises BadParameter."""
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{text[:60]!r} is not {what}, such as {example}")
+        yield name.strip(), value
+
+
+def lines_of(file: str) -> list[str]:
+    """The lines of a file that hold something; `-` is stdin. Raises BadParameter where it is no text."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{file} is not a text file in UTF-8") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
