@@ -107,7 +107,7 @@ def test_from_files_to_invoices_and_their_corrections(terminal, tmp_path):
     ), paid.stderr
     too_much = terminal.acme("invoices", "pay", number[1], "50", "--date", "2026-02-01")
     assert "is paid: 145.77 paid" in too_much.stdout, too_much.stderr
-    assert "4.23 EUR more was paid than is asked for" in too_much.stdout
+    assert "4.23 EUR more was paid than is due" in too_much.stdout
     listed = terminal.acme("invoices", "payments", number[1]).stdout
     payment = re.search(r"2026-02-01 +payment +active .* 50\.00 EUR +50\.00 +([0-9a-f-]{36})", listed)
     assert payment, listed
