@@ -1,4 +1,4 @@
-"""Why a document cannot be read as an invoice."""
+"""The error of documents that cannot be read as an invoice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an e-invoice calls itself: its syntax, and the rules that it promises to keep (BT-24)."""
+"""The syntaxes of e-invoices, and the profiles: the rules that an invoice promises to keep (BT-24)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator asks about an organization's intake: what is stuck and why, what failed, how it goes.
+"""Answers for operators about an organization's intake: what is stuck and why, what failed, and statistics.
 
 Reads only; what can be done about it is in `received_invoices`, `stages` and `reparse`. The connection is in the scope
 of the organization.

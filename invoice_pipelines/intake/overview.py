@@ -1,4 +1,4 @@
-"""What sensors, reports and the command line ask about the intake. Reads only."""
+"""Queries about the intake for sensors, reports and the command line. Reads only."""
 
 from __future__ import annotations
 

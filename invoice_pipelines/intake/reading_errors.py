@@ -1,4 +1,4 @@
-"""How a document that cannot be read is called: its class, and why in German. The codes are those of `ReadingError`."""
+"""The class of a `ReadingError`, and its message in German."""
 
 from __future__ import annotations
 

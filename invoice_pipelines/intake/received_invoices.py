@@ -1,4 +1,4 @@
-"""How received invoices change their status, and what can be asked about them.
+"""Changes the status of received invoices, and answers questions about them.
 
 Every change is one guarded statement: it names the status and the processing version it expects, so that of two
 workers on one invoice exactly one wins. The connection is in the scope of the organization.

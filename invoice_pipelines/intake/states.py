@@ -95,10 +95,10 @@ TRANSITIONS = {
 """What may follow a status."""
 
 QUEUES = {status: state.queues for status, state in _STATES.items() if state.queues}
-"""The kinds of work that an invoice of a status waits for; no other status is on its way."""
+"""The kinds of work that an invoice of a status waits for. Statuses that are not here wait for nothing."""
 
 PARSEABLE = tuple(status for status, state in _STATES.items() if state.next is Status.PARSED)
-"""What a reader may take."""
+"""The statuses in which an invoice can be read."""
 
 
 def is_terminal(status: Status) -> bool:

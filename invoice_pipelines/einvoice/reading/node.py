@@ -1,4 +1,4 @@
-"""How a typed value is taken out of an XML element by its path. Which paths mean what is told in `syntaxes`.
+"""Takes typed values out of XML elements by path. `syntaxes` says which path has which term.
 
 A value that is there but cannot be understood becomes None and leaves a sentence in the warnings, never an exception:
 whether an invoice can live without it is for validation to say.

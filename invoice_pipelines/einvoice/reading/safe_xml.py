@@ -1,4 +1,4 @@
-"""The one way in which this project parses XML from others: as hostile input. What the XML means is not known here.
+"""Parses XML from others, always as hostile input. What the XML means is not known here.
 
 A document type declaration (DOCTYPE) is the door to entity expansion, file disclosure and requests to other hosts,
 and no e-invoice syntax needs one. So it is refused before any parser sees the document; only then does libxml2 build

@@ -1,4 +1,4 @@
-"""Which XML is an invoice, in which syntax and under which profile. What stands where in it is told in `syntaxes`."""
+"""Tells which XML is an invoice, and in which syntax and profile, and reads it. `syntaxes` says where terms stand."""
 
 from __future__ import annotations
 

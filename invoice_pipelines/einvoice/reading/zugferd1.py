@@ -1,4 +1,4 @@
-"""How ZUGFeRD 1.0 (2014, CrossIndustryDocument) is read: as the draft of CII that it is.
+"""Reads ZUGFeRD 1.0 (2014, CrossIndustryDocument) as the draft of CII that it is.
 
 Its elements are those of CII D16B under older names, and in older namespaces. So the tree is renamed, and read by
 `cii`. What has no counterpart in EN 16931 stays in the raw form.

@@ -1,4 +1,4 @@
-"""How much a finding of the official rules weighs.
+"""The severity of what the official rules find.
 
 The sheets carry a flag of their own. For XRechnung, KoSIT's validator configuration (`scenarios.xml`, `customLevel`)
 overrides some of them; without that, valid invoices of the XRechnung extension would be refused. KoSIT's level `error`

@@ -1,4 +1,4 @@
-"""What a validation says: rules, violations, and the verdict on an invoice. What breaks a rule stands elsewhere."""
+"""The result of a validation: rules, violations, and the verdict. Whether a rule is broken is decided elsewhere."""
 
 from __future__ import annotations
 

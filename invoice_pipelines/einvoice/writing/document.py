@@ -1,4 +1,4 @@
-"""How an invoice becomes the bytes of a document, whatever the syntax."""
+"""Writes an invoice as the bytes of a document in a syntax."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How texts and numbers are written in XML. Nothing here knows an invoice, nor elements: see `element_writer`."""
+"""Writes texts and numbers for XML. Invoices and elements are not known here: see `element_writer`."""
 
 from __future__ import annotations
 

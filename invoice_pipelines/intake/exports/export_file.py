@@ -1,4 +1,4 @@
-"""Where files of exports lie, how one is written and what is recorded of it. Not what stands in it."""
+"""Where the files of exports lie, how a file is written, and what is recorded of it. Its content is the format's."""
 
 from __future__ import annotations
 

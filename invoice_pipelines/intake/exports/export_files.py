@@ -1,4 +1,4 @@
-"""How exports are completed, whatever their format.
+"""Completes exports, whatever their format.
 
 An export is written in three steps, so that a kill at any point loses and doubles nothing: its invoices are chosen
 and committed as `pending`; the files are written, atomically and under names that the export decides; then it is

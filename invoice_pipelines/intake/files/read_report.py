@@ -1,6 +1,6 @@
-"""The outermost boundary of reading files: one JSON object per file, whatever the file is.
+"""The report of `invoice-pipelines read`: one JSON object per file, whatever the file is. It needs no database.
 
-It serves `invoice-pipelines read PATH... --jsonl`, which needs no database. The readers are in `documents`.
+The readers are in `documents`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PLACES = {
     "buyer_vat_id": "buyer.vat_id",
     "iban": "payments[0].accounts[0].account_id",
 }
-"""Where the provenance of a field stands, where that is not under the name of the field."""
+"""Keys of the provenance of fields whose name is another."""
 
 
 def read_report(
@@ -87,7 +87,7 @@ def documents_below(paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
 
 
 def as_text(name: str) -> str:
-    """The name of a file as valid text, which it need not be: what is none becomes question marks."""
+    """The name of a file as valid text; bytes that are not valid become question marks."""
     return name.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What is found when history is read again: two readings compared, and the record of all differences."""
+"""Compares a stored reading with a new one, and records the differences of a pass over history."""
 
 from __future__ import annotations
 

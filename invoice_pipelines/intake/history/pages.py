@@ -1,4 +1,4 @@
-"""Gives pages that are pictures their words when history is read again: those that OCR has read before.
+"""The words of pages that are pictures, as OCR read them before, for documents that are read again.
 
 New text recognition costs time and perhaps money, so it is only done where it is asked for.
 """

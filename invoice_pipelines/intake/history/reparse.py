@@ -1,8 +1,8 @@
-"""Reading history again: what a change of the rules makes of documents that were read before.
+"""Reads documents again that were read before, to show what a change of the rules makes of them.
 
 A pass goes over an organization's received invoices in the order of their ids, reads each original again and compares.
 By default nothing is written but the list of differences. Where it writes, an invoice and its place in the pass are one
-transaction, so that a pass that was killed goes on where it was. What the differences are is in `reparse_changes`.
+transaction, so that a pass that was killed goes on where it was. `changes` compares the readings.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CHUNK = 20
 """Invoices whose stored readings are in memory together."""
 
 GOES_ON_FOR = timedelta(days=1)
-"""A pass that did not come to its end is gone on with for this long; later a new one begins."""
+"""How long an unfinished pass can be continued; after that, a new one begins."""
 
 _READ_BEFORE = (Status.PARSED, Status.VALIDATED, Status.EXPORTED, Status.FAILED)
 _STATUS_AFTER = {
@@ -343,7 +343,7 @@ def _advance(
     ).rowcount
     if not moved:
         raise IntakeError(
-            "another process reads the history of this organization again at this moment, with the same choices; wait "
-            "for it, or look at what it has found when it is done"
+            "another process is reading the history of this organization again with the same choices; wait until it is "
+            "done and look at what it found"
         )
     return replace(current, after_id=after_id, read=current.read + read)

@@ -1,4 +1,4 @@
-"""What a person can do about an invoice that waits: accept what was read, correct it, reject the invoice.
+"""Decisions about an invoice that waits: a person accepts what was read, corrects it, or rejects the invoice.
 
 Each is one transaction of the caller: the decision is recorded, the reading changed, the invoice judged again, and the
 supplier's layout learned, or nothing of it. Of two people at once one wins, and the other is told.
@@ -58,7 +58,7 @@ class Seen:
         """The state that `str` gave. Raises ReviewError for anything else."""
         parts = written.split(".")
         if len(parts) != 3 or not (parts[0].isdecimal() and parts[1].isdecimal()):
-            raise ReviewError(f"{written[:40]!r} is no state of a review; `review show` prints it.")
+            raise ReviewError(f"{written[:40]!r} is not the state of a review; `review show` prints it.")
         return cls(int(parts[0]), int(parts[1]), parts[2])
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong when people decide about invoices; each message says what to do."""
+"""Errors of decisions about invoices; each message says what to do."""
 
 from invoice_pipelines.errors import InvoicePipelinesError
 

@@ -16,6 +16,7 @@ from invoice_pipelines.einvoice.model import Delivery, Payment, PaymentAccount, 
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.intake.documents.text_layer.page.notation import decimals, parse_amount
 from invoice_pipelines.intake.reading import Provenance, Reading
+from invoice_pipelines.intake.validation.codes import iso_currencies
 
 PLACE_OF_IBAN = "payments[0].accounts[0].account_id"
 _LONGEST_TEXT = 200
@@ -64,18 +65,16 @@ def _date(written: str) -> date:
 
 
 def _currency(written: str) -> str:
-    from iso4217 import Currency  # reads its table from a file when it is imported
-
     code = written.strip().upper()
-    if code not in {currency.code for currency in Currency}:
-        raise WrongValue(f"{written!r} is no currency of ISO 4217, such as EUR")
+    if code not in iso_currencies():
+        raise WrongValue(f"{written!r} is not a currency of ISO 4217, such as EUR")
     return code
 
 
 def _type_code(written: str) -> str:
     code = written.strip()
     if re.fullmatch(r"\d{2,3}", code) is None:
-        raise WrongValue(f"{written!r} is no code of UNTDID 1001, such as 380 (invoice) or 381 (credit note)")
+        raise WrongValue(f"{written!r} is not a code of UNTDID 1001, such as 380 (invoice) or 381 (credit note)")
     return code
 
 
@@ -86,13 +85,13 @@ def _iban(written: str) -> str:
     try:
         return str(iban.validate(written, check_country=False))
     except ValidationError:
-        raise WrongValue(f"{written!r} is no IBAN: its check digits or its length are wrong") from None
+        raise WrongValue(f"{written!r} is not an IBAN: its check digits or its length are wrong") from None
 
 
 def _identifier(written: str) -> str:
     value = re.sub(r"\s+", "", written).upper()
     if re.fullmatch(r"[A-Z0-9./+*-]{2,40}", value) is None:
-        raise WrongValue(f"{written!r} is no VAT identifier, such as DE123456789")
+        raise WrongValue(f"{written!r} is not a VAT identifier, such as DE123456789")
     return value
 
 

@@ -1,4 +1,4 @@
-"""What decisions teach about suppliers' layouts: the store of learned places, by organization and fingerprint."""
+"""Learns from decisions where values stand on a supplier's documents, by organization and fingerprint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How files in an inbox are noticed and taken: seen, still, stored, recorded, and only then removed.
+"""Notices files in an inbox and takes them: seen, still, stored, recorded, and only then removed.
 
 Each file that was ever seen has a row in `intake.arrival` that says what became of it. A kill at any point leaves
 either the file in the inbox or its original in the store, and the next run goes on from there.

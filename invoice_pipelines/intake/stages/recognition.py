@@ -1,4 +1,4 @@
-"""What text recognition reports. How it is done is in `recognizing`, which loads the picture libraries."""
+"""The report of text recognition. Not the work itself: `recognizing` loads the picture libraries."""
 
 from __future__ import annotations
 

@@ -33,7 +33,6 @@ from invoice_pipelines.intake.stages.recognition import Recognition
 from invoice_pipelines.intake.states import EXPORT, PARSE, PROCESS, RECOGNIZE, STAGE_OF_KIND, VALIDATE
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.organizations.context import OrganizationContext
-from invoice_pipelines.settings import Settings
 from invoice_pipelines.storage import root_path
 from invoice_pipelines.work import (
     Chunk,
@@ -116,16 +115,17 @@ class ExportReport(Report):
     exports: tuple[Export, ...]
 
 
-def make_intake(engine: Engine, organization: Organization, settings: Settings, actor: str) -> Intake:
+def intake_of(context: OrganizationContext) -> Intake:
     """The intake of one organization as the settings have it. Raises StorageError for an unusable place."""
+    settings = context.settings
     return Intake(
-        engine=engine,
-        organization=organization,
-        inbox=root_path(settings.inbox_root) / organization.slug,
+        engine=context.engine,
+        organization=context.organization,
+        inbox=root_path(settings.inbox_root) / context.slug,
         originals=root_path(settings.originals_root),
         exports=root_path(settings.exports_root),
         limits=Limits(file_bytes=settings.upload_max_megabytes * MEGABYTE),
-        actor=actor,
+        actor=context.actor,
         settle=timedelta(seconds=settings.inbox_settle_seconds),
         remove_taken=settings.inbox_after_intake == "remove",
         chunk_size=settings.intake_chunk_size,
@@ -133,14 +133,9 @@ def make_intake(engine: Engine, organization: Organization, settings: Settings, 
         time_box=timedelta(seconds=settings.run_time_box_seconds / STAGES),
         max_attempts=settings.intake_max_attempts,
         rules_directory=settings.rules_dir,
-        ocr=engine_spec(settings, organization),
+        ocr=engine_spec(settings, context.organization),
         ocr_processes=settings.ocr_processes,
     )
-
-
-def intake_of(context: OrganizationContext) -> Intake:
-    """The intake of an organization as a door has it."""
-    return make_intake(context.engine, context.organization, context.settings, context.actor)
 
 
 def take_uploads(intake: Intake, on_progress: OnProgress | None = None) -> IntakeReport:

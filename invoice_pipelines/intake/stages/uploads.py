@@ -1,4 +1,4 @@
-"""Files become uploads: the original is stored first, then it is recorded, once per organization."""
+"""Records stored originals as uploads, each content once per organization."""
 
 from __future__ import annotations
 

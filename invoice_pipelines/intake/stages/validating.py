@@ -1,4 +1,4 @@
-"""The validate stage: readings get a verdict, and go on, fail, or wait for a person by it."""
+"""The validate stage: each reading gets a verdict, by which its invoice goes on, fails, or waits for a person."""
 
 from __future__ import annotations
 

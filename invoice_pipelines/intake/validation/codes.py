@@ -14,7 +14,7 @@ from invoice_pipelines.intake.validation.own_rules import broken
 def code_violations(reading: Reading) -> Iterator[Violation]:
     """IP-CUR-01, IP-TYPE-01, -02, IP-SIGN-01, -02."""
     currency = (reading.currency or "").strip()
-    if currency and currency not in _currencies():
+    if currency and currency not in iso_currencies():
         yield broken("IP-CUR-01", "currency", code=currency)
     code = (reading.type_code or "").strip()
     if code and code not in CREDIT_NOTE_TYPES | INVOICE_TYPES:
@@ -26,7 +26,8 @@ def code_violations(reading: Reading) -> Iterator[Violation]:
 
 
 @functools.cache
-def _currencies() -> frozenset[str]:
+def iso_currencies() -> frozenset[str]:
+    """The codes of ISO 4217."""
     # Imported late: the package reads its table from a file when it is imported.
     from iso4217 import Currency
 

@@ -18,8 +18,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from invoice_pipelines.database.access import open_database
-from invoice_pipelines.intake.stages.stages import make_intake, parse_uploads, validate_invoices
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.intake.stages.stages import intake_of, parse_uploads, validate_invoices
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.bench.bare import BareCalls, Plan, plan_for
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _run(engine: Engine, slug: str) -> dict[str, Any]:
-    intake = make_intake(engine, find_organization(engine, slug), load_settings(), "bench")
+    intake = intake_of(OrganizationContext.of(engine, slug, load_settings(), "bench"))
     started = time.perf_counter()
     parsed = parse_uploads(intake)
     between = time.perf_counter()

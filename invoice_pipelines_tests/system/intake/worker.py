@@ -23,12 +23,12 @@ from invoice_pipelines.intake.stages import parsing, validating  # noqa: F401 (l
 from invoice_pipelines.intake.stages.arrivals import files_by_organization, sight
 from invoice_pipelines.intake.stages.stages import (
     export_invoices,
-    make_intake,
+    intake_of,
     parse_uploads,
     take_uploads,
     validate_invoices,
 )
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 
 LEASE = timedelta(seconds=1)
@@ -49,7 +49,7 @@ def work(url: str, home: str, slug: str) -> None:
     while True:
         try:
             engine = create_app_engine(url)
-            intake = make_intake(engine, find_organization(engine, slug), settings, f"worker {os.getpid()}")
+            intake = intake_of(OrganizationContext.of(engine, slug, settings, f"worker {os.getpid()}"))
             intake = replace(intake, lease=LEASE, max_attempts=1000)
             while True:
                 with organization_scope(engine, intake.organization.id) as connection:

@@ -1,4 +1,4 @@
-"""A booking as it is written, and how the parts of an invoice become bookings. Pure.
+"""Makes bookings of the parts of an invoice. Pure.
 
 The creditor is the account, the expense the contra account (DATEV: Konto and Gegenkonto): what we owe stands in credit
 (H), what a credit note takes off in debit (S), amounts are above zero.

@@ -74,8 +74,7 @@ def choose_bookings(connection: Connection, invoice_ids: Sequence[UUID], created
     revision = load_settings(connection)
     ids = _to_be_booked(connection, invoice_ids)
     if revision is None:
-        not_set_up: tuple[Refusal, ...] = (NOT_SET_UP,)
-        refusals = dict.fromkeys(ids, not_set_up)
+        refusals = dict.fromkeys(ids, (NOT_SET_UP,))
         _note_waiting(connection, refusals)
         return Chosen(None, refusals)
     rules = load_rules(connection)

@@ -1,4 +1,4 @@
-"""Where the rate of a foreign currency comes from: the invoice itself or the organization's table, never a guess.
+"""Rates of foreign currencies: from the invoice itself or from the organization's table, never guessed.
 
 Rates are units of the currency for 1 EUR, as the European Central Bank and the German finance ministry publish them.
 """

@@ -1,4 +1,4 @@
-"""What people read where something cannot be booked or set up."""
+"""Errors for people: an invoice cannot be booked, or DATEV cannot be set up like this."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ the parts of a rate add up to what the invoice says of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -140,7 +140,7 @@ def _general_refusals(invoice: Invoice, settings: DatevSettings) -> Iterator[Ref
         elif amount != amount.quantize(CENT):
             yield Refusal("DECIMALS", f"The amount {amount} has more than two decimals.")
     if any(row.rate is not None and not 0 <= row.rate <= 100 for row in invoice.tax_breakdowns):
-        yield Refusal("BREAKDOWN", "A VAT rate (BT-119) is no percentage from 0 to 100.")
+        yield Refusal("BREAKDOWN", "A VAT rate (BT-119) is not a percentage from 0 to 100.")
 
 
 def _parts_of(
@@ -155,26 +155,24 @@ def _parts_of(
     taxable, tax = breakdown.taxable_amount or Decimal(0), breakdown.tax_amount or Decimal(0)
     if not taxable and not tax:
         return []
-    category = _category(breakdown)
     assert invoice.issue_date is not None
-    nets = _nets_by_account(invoice, breakdown, category, taxable, settings, rules)
+    pieces = list(_pieces(invoice, breakdown)) if rules.ask_for_line_texts else []
+    breakdown = _with_category(breakdown)
+    nets = _nets_by_account(pieces, breakdown, settings, rules)
     taxes = _shares(tax, breakdown.rate, list(nets.values()))
     parts = []
     for ((account, own_key, cost_center), net), share in zip(nets.items(), taxes, strict=True):
-        key = _tax_key(
-            settings.accounts, account, own_key, category, breakdown, region, invoice.issue_date, len(invoice.lines)
-        )
+        key = _tax_key(settings.accounts, account, own_key, breakdown, region, invoice.issue_date, len(invoice.lines))
         gross = sign * (net + share)
         if gross:
-            parts.append(Part(category, breakdown.rate, gross.quantize(CENT), account, key, cost_center))
+            parts.append(Part(breakdown.category, breakdown.rate, gross.quantize(CENT), account, key, cost_center))
     return parts
 
 
-def _category(breakdown: TaxBreakdown) -> str | None:
-    """The VAT category; a text layer or scan does not print it, but tax at a rate is S (UNTDID 5305)."""
-    if breakdown.category is None and breakdown.rate and breakdown.tax_amount:
-        return "S"
-    return breakdown.category
+def _with_category(breakdown: TaxBreakdown) -> TaxBreakdown:
+    """A text layer or scan does not print the VAT category, but tax at a rate is S (UNTDID 5305)."""
+    is_standard = breakdown.category is None and breakdown.rate and breakdown.tax_amount
+    return replace(breakdown, category="S") if is_standard else breakdown
 
 
 _Target = tuple[str, str | None, str | None]
@@ -182,16 +180,11 @@ _Target = tuple[str, str | None, str | None]
 
 
 def _nets_by_account(
-    invoice: Invoice,
-    breakdown: TaxBreakdown,
-    category: str | None,
-    taxable: Decimal,
-    settings: DatevSettings,
-    rules: RuleSet,
+    pieces: Sequence[tuple[str, Decimal]], breakdown: TaxBreakdown, settings: DatevSettings, rules: RuleSet
 ) -> dict[_Target, Decimal]:
-    pieces = list(_pieces(invoice, breakdown)) if rules.ask_for_line_texts else []
+    taxable = breakdown.taxable_amount or Decimal(0)
     targets = [
-        _target(rules.first(category, breakdown.rate, text), settings, category, breakdown, text)
+        _target(rules.first(breakdown.category, breakdown.rate, text), settings, breakdown, text)
         for text, _ in pieces or [("", taxable)]
     ]
     if len(set(targets)) == 1:
@@ -199,7 +192,7 @@ def _nets_by_account(
     if sum((net for _, net in pieces), Decimal(0)) != taxable:
         raise Refused.because(
             "LINES",
-            f"The rules send lines {_of(category, breakdown)} to different accounts, but the lines do not add up "
+            f"The rules send lines {_of(breakdown)} to different accounts, but the lines do not add up "
             f"to {taxable}; a rule for the seller with a lower priority number would send them to one.",
         )
     nets: dict[_Target, Decimal] = {}
@@ -207,7 +200,7 @@ def _nets_by_account(
         nets[target] = nets.get(target, Decimal(0)) + net
     for net in nets.values():
         if abs(net) > LARGEST_AMOUNT / 2 or net != net.quantize(CENT):
-            raise Refused.because("LINES", f"The lines {_of(category, breakdown)} of an account come to {net:.14g}.")
+            raise Refused.because("LINES", f"The lines {_of(breakdown)} of an account come to {net:.14g}.")
     return nets
 
 
@@ -223,17 +216,13 @@ def _pieces(invoice: Invoice, breakdown: TaxBreakdown) -> Iterator[tuple[str, De
             yield item.reason or "", amount if item.is_charge else -amount
 
 
-def _target(
-    rule: Rule | None, settings: DatevSettings, category: str | None, breakdown: TaxBreakdown, text: str
-) -> _Target:
+def _target(rule: Rule | None, settings: DatevSettings, breakdown: TaxBreakdown, text: str) -> _Target:
     if rule is not None:
         return rule.account, rule.tax_key, rule.cost_center
     if settings.chart_account:
         return settings.accounts.expense_account, None, None
     line = f" and the line {text[:60]!r}" if text else ""
-    raise Refused.because(
-        "NO_RULE", f"No rule names an expense account for VAT {_of(category, breakdown)}{line} of this seller."
-    )
+    raise Refused.because("NO_RULE", f"No rule names an expense account for VAT {_of(breakdown)}{line} of this seller.")
 
 
 def _shares(tax: Decimal, rate: Decimal | None, nets: list[Decimal]) -> list[Decimal]:
@@ -253,7 +242,6 @@ def _tax_key(
     chart: Chart,
     account: str,
     own_key: str | None,
-    category: str | None,
     breakdown: TaxBreakdown,
     region: str | None,
     day: date,
@@ -261,13 +249,15 @@ def _tax_key(
 ) -> str:
     automatic = chart.automatic_account(account)
     if automatic is not None:
-        if automatic.category != category or (automatic.rate is not None and automatic.rate != breakdown.rate):
+        if automatic.category != breakdown.category or (
+            automatic.rate is not None and automatic.rate != breakdown.rate
+        ):
             raise Refused.because(
                 "AUTOMATIC_ACCOUNT",
-                f"Account {account} takes the tax out by itself, and not the one {_of(category, breakdown)}.",
+                f"Account {account} takes the tax out by itself, and not the one {_of(breakdown)}.",
             )
         if automatic.category == "S":
-            _check_seller_is_german(region, category, breakdown)
+            _check_seller_is_german(region, breakdown)
         _check_tax(breakdown, automatic.rate or Decimal(0), lines)
         return ""
     keys = load_tax_keys()
@@ -276,16 +266,14 @@ def _tax_key(
         if known and own_key:
             _check_tax(breakdown, known[0].books_rate, lines)
         return own_key
-    rate = breakdown.rate
+    category, rate = breakdown.category, breakdown.rate
     fitting = [key for key in keys if category is not None and key.fits(category, rate, region, day)]
     if len(fitting) == 1:
         _check_tax(breakdown, fitting[0].books_rate, lines)
         return fitting[0].key
     if fitting:
         choices = " or ".join(f"{key.key} ({key.meaning})" for key in fitting)
-        raise Refused.because(
-            "TAX_KEY", f"For VAT {_of(category, breakdown)} a rule has to choose the BU-Schlüssel: {choices}."
-        )
+        raise Refused.because("TAX_KEY", f"For VAT {_of(breakdown)} a rule has to choose the BU-Schlüssel: {choices}.")
     if region is None:
         raise Refused.because(
             "COUNTRY",
@@ -294,16 +282,16 @@ def _tax_key(
         )
     raise Refused.because(
         "TAX_KEY",
-        f"There is no BU-Schlüssel for VAT {_of(category, breakdown)} of a seller in "
+        f"There is no BU-Schlüssel for VAT {_of(breakdown)} of a seller in "
         f"{'another country' if region == 'OTHER' else region} on {day}; a rule can name one, or `none`.",
     )
 
 
-def _check_seller_is_german(region: str | None, category: str | None, breakdown: TaxBreakdown) -> None:
+def _check_seller_is_german(region: str | None, breakdown: TaxBreakdown) -> None:
     if region != "DE":
         raise Refused.because(
             "COUNTRY",
-            f"VAT {_of(category, breakdown)} of a seller that is not known to be taxed in Germany is no German "
+            f"VAT {_of(breakdown)} of a seller that is not known to be taxed in Germany is no German "
             "input tax; a rule can name another account.",
         )
 
@@ -316,11 +304,10 @@ def _check_tax(breakdown: TaxBreakdown, rate: Decimal, lines: int) -> None:
     if abs(tax - computed) > min(_TAX_TOLERANCE + lines * CENT / 2, _MOST_TOLERANCE):
         raise Refused.because(
             "TAX_DIFFERS",
-            f"The invoice states {tax} VAT {_of(breakdown.category, breakdown)}, but the BU-Schlüssel takes "
-            f"{computed} out of {gross}.",
+            f"The invoice states {tax} VAT {_of(breakdown)}, but the BU-Schlüssel takes {computed} out of {gross}.",
         )
 
 
-def _of(category: str | None, breakdown: TaxBreakdown) -> str:
+def _of(breakdown: TaxBreakdown) -> str:
     rate = "without a rate" if breakdown.rate is None else f"at {breakdown.rate.normalize():f} %"
-    return f"{rate} ({category or 'no category'})"
+    return f"{rate} ({breakdown.category or 'no category'})"

@@ -1,4 +1,4 @@
-"""What an organization tells us about its books at the tax adviser: DATEV settings, kept with their history."""
+"""The DATEV settings of an organization, as its tax adviser gives them, kept with their history."""
 
 from __future__ import annotations
 

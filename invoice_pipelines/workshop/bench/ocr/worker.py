@@ -21,8 +21,8 @@ from sqlalchemy import Engine
 
 from invoice_pipelines.database.access import open_database
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
-from invoice_pipelines.intake.stages.stages import make_intake, parse_uploads
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.intake.stages.stages import intake_of, parse_uploads
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 
 
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _run(engine: Engine, slug: str, processes: int) -> dict[str, Any]:
-    intake = make_intake(engine, find_organization(engine, slug), load_settings(), "bench")
+    intake = intake_of(OrganizationContext.of(engine, slug, load_settings(), "bench"))
     intake = replace(intake, ocr=EngineSpec("rapidocr", threads=1), ocr_processes=processes)
     memory = _MemoryOfChildren()
     memory.start()

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from invoice_pipelines.database.access import open_database
-from invoice_pipelines.intake.stages.stages import make_intake, parse_uploads, validate_invoices
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.intake.stages.stages import intake_of, parse_uploads, validate_invoices
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.support.terminal import Terminal, one_line
@@ -25,7 +25,7 @@ def waiting(terminal: Terminal, data: bytes, name: str = "holz [bold]wurm.pdf") 
         load_settings.cache_clear()
         settings = load_settings()
         with open_database(settings) as engine:
-            intake = make_intake(engine, find_organization(engine, "acme"), settings, "test")
+            intake = intake_of(OrganizationContext.of(engine, "acme", settings, "test"))
             parse_uploads(intake)
             validate_invoices(intake)
     load_settings.cache_clear()
@@ -128,7 +128,7 @@ def test_thresholds_are_shown_and_changed(terminal: Terminal) -> None:
         (["correct", "ffffffff", "number=1", "--absent", "number"], "is given twice"),
         (["correct", "ffffffff", "--box", "number=1:2"], "PAGE:LEFT,TOP,RIGHT,BOTTOM"),
         (["correct", "ffffffff", "--candidate", "number=x"], "not the number of a candidate"),
-        (["reject", "ffffffff", "--reason", "x", "--seen", "yesterday"], "no state of a review"),
+        (["reject", "ffffffff", "--reason", "x", "--seen", "yesterday"], "not the state of a review"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(terminal: Terminal, words: list[str], message: str) -> None:

@@ -155,7 +155,7 @@ def test_a_field_that_the_document_does_not_have_is_taken_out(desk: Desk) -> Non
     [
         ({"gross_amount": "1.234"}, "gross_amount: '1.234' may mean thousands or decimals"),
         ({"lines": "1"}, "'lines' cannot be corrected; these can: number"),
-        ({"iban": "DE00"}, "iban: 'DE00' is no IBAN"),
+        ({"iban": "DE00"}, "iban: 'DE00' is not an IBAN"),
         ({}, "Nothing is corrected"),
     ],
 )

@@ -31,14 +31,14 @@ from invoice_pipelines.intake.received_invoices import (
 from invoice_pipelines.intake.stages.stages import (
     Intake,
     export_invoices,
-    make_intake,
+    intake_of,
     parse_uploads,
     process_uploads,
     take_uploads,
     validate_invoices,
 )
 from invoice_pipelines.intake.states import Status
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.integration.intake.conftest import Desk, open_desk
@@ -259,7 +259,7 @@ def test_settings_become_an_intake(desk: Desk, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("INVOICE_PIPELINES_UPLOAD_MAX_MEGABYTES", "2")
     monkeypatch.setenv("INVOICE_PIPELINES_INBOX_AFTER_INTAKE", "keep")
-    intake = make_intake(desk.engine, find_organization(desk.engine, desk.slug), Settings(), "x")
+    intake = intake_of(OrganizationContext.of(desk.engine, desk.slug, Settings(), "x"))
     assert Path(str(intake.inbox)) == tmp_path / "home" / "inbox" / desk.slug
     assert intake.limits.file_bytes == 2_000_000
     assert not intake.remove_taken

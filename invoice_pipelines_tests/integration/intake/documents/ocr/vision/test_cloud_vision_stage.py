@@ -165,12 +165,12 @@ WORKER = """
 import sys
 from pathlib import Path
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.intake.stages.stages import make_intake, parse_uploads
-from invoice_pipelines.organizations import find_organization
+from invoice_pipelines.intake.stages.stages import intake_of, parse_uploads
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 url, slug = sys.argv[1:]
 engine = create_app_engine(url)
-parse_uploads(make_intake(engine, find_organization(engine, slug), load_settings(), "worker"))
+parse_uploads(intake_of(OrganizationContext.of(engine, slug, load_settings(), "worker")))
 """
 
 
