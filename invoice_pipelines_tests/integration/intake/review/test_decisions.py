@@ -323,7 +323,7 @@ def test_a_decision_on_an_older_state_is_refused(desk: Desk) -> None:
     with pytest.raises(ReviewConflict, match="Ada corrected"):
         accept(desk, invoice, seen)
     assert Seen.parse(str(look(desk, invoice).seen)) == look(desk, invoice).seen
-    with pytest.raises(ReviewError, match="no state of a review"):
+    with pytest.raises(ReviewError, match="not the state of a review"):
         Seen.parse("now")
 
 
