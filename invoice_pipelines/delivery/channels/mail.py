@@ -75,7 +75,9 @@ class MailChannel:
         except _LOST as error:
             self._drop()
             said = one_line(str(error), self._secrets)
-            raise Unavailable("CONNECTION_LOST", f"The mail server was lost before the message: {said}") from None
+            raise Unavailable(
+                "CONNECTION_LOST", f"The connection to the mail server was lost before the message was sent: {said}"
+            ) from None
         accepted = self._end(smtp)
         self._accepted.append((datetime.now(UTC), message_id_of(outgoing)))
         return accepted
@@ -135,7 +137,7 @@ class MailChannel:
                 if is_kept:
                     continue
                 said = one_line(str(error), self._secrets)
-                message = f"The mail server was lost at its beginning: {said}"
+                message = f"The connection to the mail server was lost at the start: {said}"
                 raise Unavailable("CONNECTION_LOST", message, is_of_all=True) from None
             if code == 421:
                 self._drop()
@@ -215,7 +217,7 @@ class MailChannel:
         except _LOST as error:
             self._drop()
             said = one_line(str(error), self._secrets) or type(error).__name__
-            raise OutcomeUnknown(f"The mail server was lost before it answered to the message: {said}") from None
+            raise OutcomeUnknown(f"The connection to the mail server was lost before it answered: {said}") from None
         line = one_line(answer, self._secrets)
         if 200 <= code <= 299:
             self._sent += 1
@@ -225,7 +227,7 @@ class MailChannel:
         if 400 <= code <= 599:
             raise self._refusal(Step.DATA, code, answer)
         self._drop()
-        raise OutcomeUnknown(f"The mail server gave no answer to the message that means anything: {line}")
+        raise OutcomeUnknown(f"The mail server gave an answer to the message that cannot be understood: {line}")
 
     def _refusal(self, step: Step, code: int, answer: bytes) -> Exception:
         line = one_line(answer, self._secrets)
@@ -234,7 +236,7 @@ class MailChannel:
         elif self._smtp is not None:
             self._reset(self._smtp)
         if not 400 <= code <= 599:
-            return Unavailable("PROTOCOL", f"The mail server gave an answer that means nothing: {line}")
+            return Unavailable("PROTOCOL", f"The mail server gave an answer that cannot be understood: {line}")
         return not_accepted(step, code, line)
 
     def _reset(self, smtp: smtplib.SMTP) -> None:
@@ -296,16 +298,20 @@ class MailChannel:
         if isinstance(error, smtplib.SMTPResponseException):
             said = f"{error.smtp_code} {one_line(error.smtp_error, self._secrets)}"
         if isinstance(error, ssl.SSLError):
-            return Unavailable("TLS", f"{where} does not prove who it is, or speaks no TLS: {said}", is_of_all=True)
+            return Unavailable(
+                "TLS", f"{where} has no certificate that can be trusted, or does not speak TLS: {said}", is_of_all=True
+            )
         if isinstance(error, smtplib.SMTPAuthenticationError):
             code = "LOGIN_REFUSED" if error.smtp_code >= 500 else "MAIL_SERVER_BUSY"
             return Unavailable(code, f"{where} refused the login (SMTP_USER, SMTP_PASSWORD): {said}", is_of_all=True)
         if isinstance(error, UnicodeError):
             return Unavailable("LOGIN_REFUSED", f"{where}: SMTP_USER and SMTP_PASSWORD must be ASCII.", is_of_all=True)
         if isinstance(error, smtplib.SMTPNotSupportedError):
-            return Unavailable("NOT_SUPPORTED", f"{where} cannot do what is set up: {said}", is_of_all=True)
+            return Unavailable(
+                "NOT_SUPPORTED", f"{where} does not support what the settings ask for: {said}", is_of_all=True
+            )
         if isinstance(error, smtplib.SMTPResponseException):
-            return Unavailable("MAIL_SERVER_BUSY", f"{where} takes nothing now: {said}", is_of_all=True)
+            return Unavailable("MAIL_SERVER_BUSY", f"{where} does not accept mail now: {said}", is_of_all=True)
         return Unavailable("CONNECTION", f"{where} cannot be reached: {said}", is_of_all=True)
 
 

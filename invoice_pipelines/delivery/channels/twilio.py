@@ -85,7 +85,7 @@ class TwilioChannel:
         except _UNREADABLE as error:
             if 400 <= self._http.last.status <= 499:
                 raise self._refusal() from None
-            raise OutcomeUnknown(f"Twilio's answer to the message is no answer: {self._said(error)}") from None
+            raise OutcomeUnknown(f"Twilio's answer to the message cannot be understood: {self._said(error)}") from None
         if not made.sid:
             raise OutcomeUnknown("Twilio's answer to the message has no id.")
         return Accepted(made.sid, f"{made.status} as {made.sid}")
@@ -140,7 +140,7 @@ class TwilioChannel:
             refusal = self._refusal()
             if isinstance(refusal, Unavailable):
                 return refusal
-        return Unavailable("TRY_LATER", f"Twilio cannot tell now: {self._said(error)}", is_of_all=True)
+        return Unavailable("TRY_LATER", f"Twilio cannot be asked now: {self._said(error)}", is_of_all=True)
 
     def _refusal(self) -> NotAccepted:
         answer = self._http.last

@@ -31,7 +31,7 @@ class DocumentRequest(BaseModel):
     @model_validator(mode="after")
     def _is_possible(self) -> DocumentRequest:
         if len(set(self.formats)) < len(self.formats):
-            raise ValueError("a format stands there twice")
+            raise ValueError("a format is listed twice")
         if self.combined and not any(format.is_pdf for format in self.formats):
             raise ValueError("XRechnung has no pages that could be combined")
         return self
@@ -46,7 +46,7 @@ class DocumentRequest(BaseModel):
                 f"{'.'.join(map(str, item['loc'])) or 'request'}: {item['msg'].removeprefix('Value error, ')}"
                 for item in error.errors()
             )
-            raise DeliveryError(f"Documents cannot be made like that: {problems}.") from None
+            raise DeliveryError(f"This request for documents is not valid. {problems}.") from None
 
 
 def ask_for_documents(

@@ -164,11 +164,11 @@ def _xrechnung(invoice: IssuedInvoice, seller: Seller) -> Iterator[str]:
     if not said(seller.contact_phone):
         yield f"The phone number of the contact is missing {in_settings}: contact_phone (BR-DE-6)."
     elif sum(character in "0123456789" for character in said(seller.contact_phone) or "") < 3:
-        yield f"The phone number of the contact has less than three digits {in_settings}: contact_phone (BR-DE-27)."
+        yield f"The phone number of the contact has fewer than three digits {in_settings}: contact_phone (BR-DE-27)."
     if not said(seller.contact_email):
         yield f"The email address of the contact is missing {in_settings}: contact_email (BR-DE-7)."
     elif not _EMAIL.fullmatch(said(seller.contact_email) or ""):
-        yield f"The email address of the contact is none {in_settings}: contact_email (BR-DE-28)."
+        yield f"The email address of the contact is not valid {in_settings}: contact_email (BR-DE-28)."
     yield from _place(invoice.seller, "organization", "BR-DE-3", "BR-DE-4")
     yield from _place(invoice.buyer, "buyer", "BR-DE-8", "BR-DE-9")
     if not said(invoice.buyer.buyer_reference):

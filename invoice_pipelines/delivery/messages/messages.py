@@ -294,7 +294,9 @@ def find_message(connection: Connection, reference: str) -> Message:
         if (named := get_message(connection, UUID(wanted))) is not None:
             return named
     if len(wanted) < 4 or not set(wanted) <= set("0123456789abcdef-"):
-        raise DeliveryError(f"{reference[:60]!r} is not the id of a message, nor the first or last four signs of one")
+        raise DeliveryError(
+            f"{reference[:60]!r} is neither the id of a message nor at least four characters from its start or end"
+        )
     rows = connection.execute(
         text(
             """select m.* from delivery.message m
@@ -304,7 +306,7 @@ def find_message(connection: Connection, reference: str) -> Message:
         {"wanted": wanted},
     ).all()
     if len(rows) != 1:
-        raise DeliveryError(f"there is no message {wanted}" if not rows else f"several messages are called {wanted}")
+        raise DeliveryError(f"there is no message {wanted}" if not rows else f"{wanted} fits several messages")
     return _from_row(rows[0])
 
 

@@ -67,4 +67,4 @@ def what_is_wanted(connection: Connection, claimed: Claim, item: Item) -> Wanted
         return Failed("BAD_REQUEST", f"{error}. Ask again.")
     except ValueError:
         found = None
-    return found or Failed("NOT_FOUND", f"{item.subject_id[:80]!r} is nothing that this organization could send.")
+    return found or Failed("NOT_FOUND", f"{item.subject_id[:80]!r} names nothing that this organization can send.")

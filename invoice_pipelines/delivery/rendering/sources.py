@@ -56,8 +56,8 @@ def _check_source(name: str, content: bytes, bundle: TemplateBundle) -> None:
         line = source.count("\n", 0, found.start()) + 1
         if found["named"] is None:
             raise TemplateError(
-                'after "import" and "include" stands the name of a template file in quotes; as words of a text they '
-                "belong into a catalogue",
+                'after "import" and "include" there must be the name of a template file in quotes; as words of a text '
+                "they belong in a catalogue",
                 name,
                 line,
             )
@@ -67,4 +67,4 @@ def _check_source(name: str, content: bytes, bundle: TemplateBundle) -> None:
             raise TemplateError(f"there is no template file {found['file']!r}", name, line)
     if reaching := _REACHING.search(source):
         line = source.count("\n", 0, reaching.start()) + 1
-        raise TemplateError(f'"{reaching.group()}" is not for templates', name, line)
+        raise TemplateError(f'"{reaching.group()}" is not allowed in templates', name, line)

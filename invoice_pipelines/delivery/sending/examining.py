@@ -117,7 +117,7 @@ def _addressed(
     address = redirected or customers
     message = _row_for(connection, wanted, messages, address.recipient, customers.address if redirected else None)
     if message is None:
-        return Later(facts.now + timedelta(seconds=1), "UNDER_WAY", "Another process has just begun with it.")
+        return Later(facts.now + timedelta(seconds=1), "UNDER_WAY", "Another process has just begun to send it.")
     if message.status in _GONE:
         return Skipped(f"It was sent on {message.sent_at:%Y-%m-%d %H:%M} UTC to {message.address}.")
     if message.status is MessageStatus.BOUNCED:
@@ -173,7 +173,10 @@ def _row_for(
         there = _changed(connection, there, **values)
     if there is not None:
         _cancel(
-            connection, [each for each in others if each.id != there.id], "DUPLICATE", "Another one takes its place."
+            connection,
+            [each for each in others if each.id != there.id],
+            "DUPLICATE",
+            "Another message takes its place.",
         )
         if request is not None and there.composed_at is None and there.status not in _GONE:
             there = _changed(connection, there, wishes=wishes, language=language, batch_job_id=wanted.job_id)
@@ -199,7 +202,7 @@ def still_wanted(connection: Connection, message: Message) -> tuple[str, str] | 
         if not due:
             return "NOT_DUE", "It is not due any more, or a later reminder took its place."
         if due[0].amount_due != message.amount_due:
-            return "CHANGED", "Another amount is due by now: it is written anew."
+            return "CHANGED", "The amount due has changed: the message is written again."
     connection.execute(text("select billing.hold_invoices(array[cast(:id as uuid)])"), {"id": message.invoice_id})
     status = connection.execute(
         text(

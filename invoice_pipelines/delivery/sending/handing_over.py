@@ -122,7 +122,7 @@ def hand_over(
             log.error("A channel failed in a way that it should not: %s", detail)
         end_attempt(connection, message, attempt, "unknown", code="NO_ANSWER", detail=detail)
         wait = timedelta(seconds=settings.look_up_after_seconds)
-        return Later(datetime.now(UTC) + wait, "NO_ANSWER", f"{detail} It is looked up.")
+        return Later(datetime.now(UTC) + wait, "NO_ANSWER", f"{detail} The provider will be asked.")
     return record_sent(connection, message, attempt, accepted)
 
 

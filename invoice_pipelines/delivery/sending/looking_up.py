@@ -46,11 +46,11 @@ def settle(connection: Connection, context: OrganizationContext, unsettled: Unse
         detail = "Its process ended, or slept, before there was an answer."
         end_attempt(connection, message, last.attempt, "unknown", code="NO_ANSWER", detail=detail)
         if last.kind == "send" and wait:
-            return Later(now + wait, "NO_ANSWER", f"{detail} It is looked up.")
+            return Later(now + wait, "NO_ANSWER", f"{detail} The provider will be asked.")
     doubtful = unanswered(attempts_of(connection, message.id))
     ended_at = doubtful[-1].ended_at if doubtful else None
     if ended_at is not None and now < ended_at + wait:
-        return Later(ended_at + wait, "NO_ANSWER", "It is looked up.")
+        return Later(ended_at + wait, "NO_ANSWER", "The provider will be asked.")
     since = doubtful[0].started_at if doubtful else message.created_at
     # Without its document, which nobody looks at for this.
     written = outgoing(connection, context, replace(message, document_id=None))

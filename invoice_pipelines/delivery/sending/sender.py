@@ -102,9 +102,9 @@ class Sender:
             for _ in range(ROUNDS):
                 if self._round(claimed, item) is not Again.BEGIN_ANEW:
                     return
-            self._finish(claimed, self._later(SOON, "UNDER_WAY", "It changed all the while."))
+            self._finish(claimed, self._later(SOON, "UNDER_WAY", "It kept changing."))
         except UnderWay:
-            self._finish(claimed, self._later(SOON, "UNDER_WAY", "Another process works on it."))
+            self._finish(claimed, self._later(SOON, "UNDER_WAY", "Another process is working on it."))
         except LeaseLost:
             log.warning("Another worker has taken over %s %s.", claimed.kind, item.subject_id)
         except Exception as error:
