@@ -6,7 +6,7 @@ which loads its library.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from invoice_pipelines.delivery.channels.addresses import PHONE_NUMBERS
 from invoice_pipelines.delivery.channels.channel import (
@@ -18,6 +18,7 @@ from invoice_pipelines.delivery.channels.channel import (
     Unavailable,
 )
 from invoice_pipelines.delivery.values import DeliveryError
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 
 MOST_SEGMENTS = 10
@@ -62,20 +63,10 @@ def _fit_whatsapp(text: str) -> str:
     return text
 
 
-def _sender(number: str | None, setting: str) -> Sender:
-    if number is None:
-        raise Unavailable("NOT_SET_UP", f"No number to send from: set {setting} in the settings of the organization.")
-    return Sender(number)
-
-
 def _open(settings: Settings) -> OpenChannel:
     from invoice_pipelines.delivery.channels.twilio import TwilioChannel
 
     return TwilioChannel(settings)
-
-
-def _is_set_up(settings: Settings) -> bool:
-    return settings.twilio_account_sid is not None and settings.twilio_auth_token is not None
 
 
 def _statuses(settings: Settings, provider_ids: Iterable[str]) -> Iterator[tuple[str, ReportedStatus]]:
@@ -84,26 +75,31 @@ def _statuses(settings: Settings, provider_ids: Iterable[str]) -> Iterator[tuple
     return statuses(settings, provider_ids)
 
 
-SMS = MessagingChannel(
-    name="sms",
-    title="SMS",
-    addresses=PHONE_NUMBERS,
-    open=_open,
-    is_set_up=_is_set_up,
-    sender=lambda context: _sender(context.organization.settings.messages.sms_from, "sms_from"),
-    per_minute=lambda wishes: wishes.sms_per_minute,
-    fit=_fit_sms,
-    statuses=_statuses,
-)
-WHATSAPP = MessagingChannel(
-    name="whatsapp",
-    title="WhatsApp messages",
-    addresses=PHONE_NUMBERS,
-    open=_open,
-    is_set_up=_is_set_up,
-    sender=lambda context: _sender(context.organization.settings.messages.whatsapp_from, "whatsapp_from"),
-    per_minute=lambda wishes: wishes.whatsapp_per_minute,
-    fit=_fit_whatsapp,
-    parts=frozenset({Part.APPROVED_TEMPLATE}),
-    statuses=_statuses,
-)
+def _channel(
+    name: str, title: str, fit: Callable[[str], str], parts: frozenset[Part] = frozenset()
+) -> MessagingChannel:
+    """A channel of Twilio's. Settings of an organization name it: `sms_from`, `sms_per_minute`."""
+
+    def sender(context: OrganizationContext) -> Sender:
+        number = getattr(context.organization.settings.messages, f"{name}_from")
+        if number is None:
+            text = f"No number to send from: set {name}_from in the settings of the organization."
+            raise Unavailable("NOT_SET_UP", text)
+        return Sender(number)
+
+    return MessagingChannel(
+        name=name,
+        title=title,
+        addresses=PHONE_NUMBERS,
+        open=_open,
+        is_set_up=lambda settings: settings.twilio_account_sid is not None and settings.twilio_auth_token is not None,
+        sender=sender,
+        per_minute=lambda wishes: int(getattr(wishes, f"{name}_per_minute")),
+        fit=fit,
+        parts=parts,
+        statuses=_statuses,
+    )
+
+
+SMS = _channel("sms", "SMS", _fit_sms)
+WHATSAPP = _channel("whatsapp", "WhatsApp messages", _fit_whatsapp, frozenset({Part.APPROVED_TEMPLATE}))

@@ -23,6 +23,8 @@ from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue.sending import StillDue
 
+_AS_COMPOSED = ("channel", "sender_name", "reply_to", "subject", "language", "message_id_header", "content_sid")
+
 
 def redirect_of(context: OrganizationContext, channel: MessagingChannel) -> Address | None:
     """Where all messages of a channel go in test mode: as the deployment says, or else the organization. None: it is
@@ -114,18 +116,12 @@ def outgoing(connection: Connection, context: OrganizationContext, message: Mess
         attachments = (Attachment(document.file_name, "application/pdf", data),)
     return Outgoing(
         message_id=message.id,
-        channel=message.channel,
         sender=message.sender,
         recipient=message.address,
         text=message.body_text or "",
         date=message.composed_at,
-        sender_name=message.sender_name,
-        reply_to=message.reply_to,
-        subject=message.subject,
         html=message.body_html,
-        language=message.language,
-        message_id_header=message.message_id_header,
         attachments=attachments,
-        content_sid=message.content_sid,
         content_variables=message.content_variables or {},
+        **{name: getattr(message, name) for name in _AS_COMPOSED},
     )

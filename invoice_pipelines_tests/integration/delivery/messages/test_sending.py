@@ -132,21 +132,15 @@ def test_once_the_address_is_corrected_a_retry_sends_it(post: Post) -> None:
     assert len(post.mails("corrected@kunde.example")) == 1
 
 
-def test_nothing_goes_out_for_a_void_invoice(post: Post) -> None:
+def test_nothing_goes_out_for_a_void_invoice_nor_for_what_is_none_of_the_organization(post: Post) -> None:
     invoice = post.invoice(email="void@kunde.example")
     post.desk.behind(
         f"""update billing.invoice set status = 'void', void_reason = 'wrong', voided_at = now(), voided_by = 'anna'
             where id = '{invoice}'"""
     )
-    post.ask_and_send([invoice])
-    assert (post.item().status, post.item().error_code) == ("failed", "VOID")
-    assert post.mails("void@kunde.example") == []
-
-
-def test_what_is_no_invoice_of_the_organization_fails_with_a_reason(post: Post) -> None:
-    post.ask_and_send(["nonsense", str(uuid4())])
-    assert [(item.status, item.error_code) for item in post.items()] == [("failed", "NOT_FOUND")] * 2
-    assert post.messages() == []
+    assert post.ask_and_send([invoice, "nonsense", str(uuid4())]).failed == 3
+    assert [item.error_code for item in post.items()] == ["VOID", "NOT_FOUND", "NOT_FOUND"]
+    assert (post.mails("void@kunde.example"), post.messages()) == ([], [])
 
 
 def test_a_hostile_name_adds_no_header_and_no_markup(post: Post) -> None:
@@ -169,14 +163,9 @@ def test_an_organization_that_is_not_set_up_keeps_its_messages(post: Post) -> No
     assert {(item.status, item.error_code, item.attempts) for item in post.items()} == {("pending", "NOT_SET_UP", 0)}
     post.wish()
     post.due_now()
+    assert post.send(twilio_account_sid=None).postponed_by_reason == {"NOT_SET_UP": 2}  # as without a mail server
+    post.due_now()
     assert post.send().sent == 2
-
-
-def test_a_deployment_without_a_mail_server_keeps_them_too(post: Post) -> None:
-    post.ask([post.invoice()])
-    report = post.send(smtp_host=None)
-    assert (report.postponed, report.postponed_by_reason) == (1, {"NOT_SET_UP": 1})
-    assert post.message().composed_at is None
 
 
 def test_test_mode_sends_all_to_one_address_and_says_for_whom_it_was(post: Post) -> None:
@@ -198,15 +187,6 @@ def test_test_mode_sends_all_to_one_address_and_says_for_whom_it_was(post: Post)
     post.wish()
     post.ask_and_send([invoice])
     assert len(post.mails("real@kunde.example")) == 1
-
-
-def test_messages_keep_the_rate_of_the_organization(post: Post) -> None:
-    post.wish(sms_per_minute=300)
-    post.ask([post.invoice() for _ in range(5)], "sms")
-    report = post.send(message_senders=4)
-    assert report.sent == 5
-    times = sorted(row.started_at for row in post.desk.rows("select started_at from delivery.message_attempt"))
-    assert (times[-1] - times[0]).total_seconds() > 4 * 0.2 - 0.1
 
 
 def test_a_run_stops_when_asked_and_gives_back_what_it_has_not_begun(post: Post) -> None:
@@ -266,7 +246,7 @@ def test_another_organizations_invoice_text_and_address_never_appear(post: Post)
 
 
 def test_runs_side_by_side_share_the_messages_and_the_rate(post: Post) -> None:
-    post.wish(sms_per_minute=600)
+    post.wish(sms_per_minute=300)
     numbers = [f"+491520{post.desk.organization_id.int % 10**5:05d}{n:02d}" for n in range(8)]
     post.ask([post.invoice(phone=number) for number in numbers], "sms")
     with ThreadPoolExecutor(2) as pool:  # each with a database session and channels of its own
@@ -274,7 +254,7 @@ def test_runs_side_by_side_share_the_messages_and_the_rate(post: Post) -> None:
     assert sum(report.sent for report in reports) == len(numbers)
     assert [len(post.twilio.messages(number)) for number in numbers] == [1] * len(numbers)
     times = [row.started_at for row in post.desk.rows("select started_at from delivery.message_attempt")]
-    assert (max(times) - min(times)).total_seconds() > (len(numbers) - 1 - 4) * 0.1  # four threads may hold a turn
+    assert (max(times) - min(times)).total_seconds() > (len(numbers) - 1 - 4) * 0.2  # four threads may hold a turn
 
 
 @pytest.mark.slow
