@@ -30,7 +30,7 @@ from invoice_pipelines.delivery.documents.writing import (
     file_name,
     input_sha256,
 )
-from invoice_pipelines.delivery.rendering.language.catalogues import languages
+from invoice_pipelines.delivery.rendering.language.catalogue import languages
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.work import Chunk, Failed, ItemError, Outcome, Skipped, Succeeded

@@ -12,8 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice
-from invoice_pipelines.delivery.rendering.language.catalogue import Catalogue
-from invoice_pipelines.delivery.rendering.language.catalogues import project_catalogue
+from invoice_pipelines.delivery.rendering.language.catalogue import Catalogue, project_catalogue
 from invoice_pipelines.delivery.rendering.language.formats import in_groups
 from invoice_pipelines.delivery.rendering.samples import BUYER, sample_invoice, sample_organization
 from invoice_pipelines.organizations import Organization

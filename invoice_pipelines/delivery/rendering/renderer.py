@@ -20,8 +20,7 @@ from invoice_pipelines.delivery.rendering.bundle import TemplateBundle
 from invoice_pipelines.delivery.rendering.errors import TemplateError
 from invoice_pipelines.delivery.rendering.factur_x_metadata import with_factur_x_metadata
 from invoice_pipelines.delivery.rendering.glyphs import FAMILIES, plainest, shown, without_marks
-from invoice_pipelines.delivery.rendering.language.catalogue import Catalogue, catalogue_name
-from invoice_pipelines.delivery.rendering.language.catalogues import catalogue_of, languages
+from invoice_pipelines.delivery.rendering.language.catalogue import Catalogue, catalogue_name, catalogue_of, languages
 from invoice_pipelines.delivery.rendering.page_data import page_data
 from invoice_pipelines.delivery.rendering.sources import check_sources, own_files
 from invoice_pipelines.organizations import Organization

@@ -9,7 +9,7 @@ from decimal import Decimal
 from invoice_pipelines.billing.issued_invoices import DocumentKind
 from invoice_pipelines.delivery.rendering.bundle import TemplateBundle
 from invoice_pipelines.delivery.rendering.errors import TemplateError
-from invoice_pipelines.delivery.rendering.language.catalogues import languages
+from invoice_pipelines.delivery.rendering.language.catalogue import languages
 from invoice_pipelines.delivery.rendering.renderer import Look, Renderer
 from invoice_pipelines.delivery.rendering.samples import sample_invoice
 from invoice_pipelines.processes import Child, ChildEnded, Receive, Send, serve

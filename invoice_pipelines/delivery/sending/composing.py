@@ -18,7 +18,7 @@ from invoice_pipelines.delivery.documents.single import DocumentNotMade, make_on
 from invoice_pipelines.delivery.messages.fields import clean, fields_of
 from invoice_pipelines.delivery.messages.messages import Message, get_message, update_message
 from invoice_pipelines.delivery.messages.templates import find_template, write
-from invoice_pipelines.delivery.rendering.language.catalogues import load_catalogue
+from invoice_pipelines.delivery.rendering.language.catalogue import load_catalogue
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.overdue.sending import StillDue

@@ -1,15 +1,20 @@
-"""The words of a language, as its catalogue file gives them. Which file counts is in `catalogues`."""
+"""The words of a language, as its catalogue file gives them, and which file counts: among those of a bundle, and for a
+message of an organization.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from string import Formatter
 from typing import Any
 
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.delivery.rendering.bundle import TemplateBundle, project_files
 from invoice_pipelines.delivery.rendering.errors import TemplateError
 from invoice_pipelines.delivery.rendering.language.formats import Formats, formats_of
 
@@ -46,13 +51,53 @@ def catalogue_name(language: str) -> str:
     return f"{FOLDER}{language}.toml"
 
 
-def languages_of(files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """The languages that have a catalogue."""
-    return tuple(sorted(name[len(FOLDER) : -5] for name in files if name.startswith(FOLDER) and name.endswith(".toml")))
+def languages(bundle: TemplateBundle) -> tuple[str, ...]:
+    """The languages that documents can be made in: those with a catalogue."""
+    files = (name for name in bundle.files if name.startswith(FOLDER) and name.endswith(".toml"))
+    return tuple(sorted(name[len(FOLDER) : -5] for name in files))
+
+
+def catalogue_of(files: Mapping[str, bytes], language: str) -> Catalogue:
+    """The catalogue of a language that has one. Raises TemplateError for a broken one."""
+    project, name = project_files(), catalogue_name(language)
+    return _read_catalogue(language, files[name], project[catalogue_name(MODEL)], project.get(name))
+
+
+def load_catalogue(connection: Connection, language: str) -> Catalogue:
+    """What a message of the organization in scope is written with, so that it says what the document says.
+
+    A language without a catalogue has English words, and dates and amounts as the CLDR writes them in it. Raises
+    TemplateError.
+    """
+    rows = connection.execute(
+        text(
+            """select distinct on (name) name, content from delivery.template_file
+               where organization_id = organizations.current() and name = any (:names)
+               order by name, id desc"""
+        ),
+        {"names": [catalogue_name(language), catalogue_name(MODEL)]},
+    )
+    return _any_language({row.name: bytes(row.content) for row in rows if row.content is not None}, language)
+
+
+def project_catalogue(language: str) -> Catalogue:
+    """The same for an organization that has no files of its own."""
+    return _any_language({}, language)
+
+
+def _any_language(own: Mapping[str, bytes], language: str) -> Catalogue:
+    files = {**project_files(), **own}
+    if catalogue_name(language) in files:
+        return catalogue_of(files, language)
+    model = catalogue_of(files, MODEL)
+    try:
+        return replace(model, language=language, formats=formats_of(language), date_pattern="long")
+    except ValueError:
+        return model
 
 
 @lru_cache(maxsize=64)
-def read_catalogue(language: str, content: bytes, model: bytes, project: bytes | None) -> Catalogue:
+def _read_catalogue(language: str, content: bytes, model: bytes, project: bytes | None) -> Catalogue:
     """Reads a catalogue. What it lacks stands in that of the `project`, where the project has this language: so a
     catalogue that an organization stored long ago goes on to work when a text is added. Raises TemplateError for one
     that is broken, or lacks a key that the `model` has.
@@ -109,22 +154,22 @@ def _check(read: dict[str, Any], model: dict[str, Any], name: str, content: byte
                         f"the unit {code} must be two texts, for one and for many", name, _line_with(code, content)
                     )
         elif isinstance(expected, dict):
-            for inner, text in expected.items():
+            for inner, sentence in expected.items():
                 if key == _OPTIONAL and inner not in found:
                     continue
                 if not isinstance(found.get(inner), str):
                     raise TemplateError(f"{key}.{inner} is missing, or no text", name, _line_with(inner, content))
-                known, used = _fields(text), _fields(found[inner])
+                known, used = _fields(sentence), _fields(found[inner])
                 if used is None or not used <= (known or set()):
                     allowed = ", ".join(f"{{{field}}}" for field in sorted(known or ())) or "nothing"
                     raise TemplateError(f"{key}.{inner} can hold {allowed} in braces", name, _line_with(inner, content))
 
 
-def _fields(text: str) -> set[str] | None:
+def _fields(sentence: str) -> set[str] | None:
     """The names in braces; None if they are wrong, or more than names."""
     fields = set()
     try:
-        for _, field, format_spec, conversion in Formatter().parse(text):
+        for _, field, format_spec, conversion in Formatter().parse(sentence):
             if field is not None:
                 if not field.isidentifier() or format_spec or conversion:
                     return None

@@ -13,7 +13,7 @@ from invoice_pipelines.billing.corrections import credit_invoice
 from invoice_pipelines.delivery.messages.fields import Fields, sample_fields
 from invoice_pipelines.delivery.messages.templates import MessageTemplate, default_templates, write
 from invoice_pipelines.delivery.rendering.bundle import project_files
-from invoice_pipelines.delivery.rendering.language.catalogues import project_catalogue
+from invoice_pipelines.delivery.rendering.language.catalogue import project_catalogue
 from invoice_pipelines.delivery.rendering.template_files import set_template_file
 from invoice_pipelines.delivery.values import Purpose
 from invoice_pipelines_tests.integration.delivery.messages.conftest import Post, text_of

@@ -15,7 +15,7 @@ from einvoice.codelists import VATEX_CODES
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice
 from invoice_pipelines.delivery.documents.writing import Task, Workshop, Writer, Written
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
-from invoice_pipelines.delivery.rendering.language.catalogues import project_catalogue
+from invoice_pipelines.delivery.rendering.language.catalogue import project_catalogue
 from invoice_pipelines.delivery.rendering.samples import BUYER, sample_invoice, sample_organization
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.intake.documents import read_document

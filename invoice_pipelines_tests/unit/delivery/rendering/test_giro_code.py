@@ -13,7 +13,7 @@ from PIL import Image
 
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice
 from invoice_pipelines.delivery.rendering.giro_code import payload
-from invoice_pipelines.delivery.rendering.language.catalogues import project_catalogue
+from invoice_pipelines.delivery.rendering.language.catalogue import project_catalogue
 from invoice_pipelines.delivery.rendering.page_data import page_data
 from invoice_pipelines.delivery.rendering.page_picture import page_png
 from invoice_pipelines.delivery.rendering.renderer import Renderer

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice, Party
 from invoice_pipelines.delivery.rendering import glyphs
 from invoice_pipelines.delivery.rendering.bundle import bundle_of
-from invoice_pipelines.delivery.rendering.language.catalogues import languages, project_catalogue
+from invoice_pipelines.delivery.rendering.language.catalogue import languages, project_catalogue
 from invoice_pipelines.delivery.rendering.page_data import page_data, payment_terms_of
 from invoice_pipelines.delivery.rendering.renderer import Look, Renderer, catalogue_in
 from invoice_pipelines.delivery.rendering.samples import BUYER, SELLER, sample_invoice
