@@ -71,6 +71,6 @@ def left_behind() -> list[str]:
     for status in Path("/proc").glob("[0-9]*/status"):
         with contextlib.suppress(OSError):
             command = status.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode()
-            if "delivery.document_process" in command and "PPid:\t1\n" in status.read_text():
+            if "delivery.documents.process" in command and "PPid:\t1\n" in status.read_text():
                 found.append(command)
     return found
