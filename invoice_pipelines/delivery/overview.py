@@ -1,4 +1,4 @@
-"""What assets, reports and the command line ask about documents and messages. Reads only.
+"""Questions of assets, reports and the command line about documents and messages. Reads only.
 
 What is open is counted by indexes of what is open; what is done, among the newest, so that a look costs the same
 whatever lies behind.

@@ -1,4 +1,4 @@
-"""What must always be true of an organization's documents and messages, and queries for what breaks it.
+"""Promises about an organization's documents and messages, with queries for whatever breaks them.
 
 A check looks at the newest LATEST messages, so that it takes seconds whatever there is; what lies further back was
 looked at before. What the files of documents promise needs their store: see `documents.rows.changed_documents`.

@@ -1,4 +1,4 @@
-"""How people name invoices: by id, by number, or by the batch job that issued them."""
+"""Finds invoices by the names that people use: id, number, or the batch job that issued them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the documents of a run promise beside what PostgreSQL can tell: files as they were made, and XML that an
-importer takes. None blocks: what is wrong with one document must not keep the others from whom they are for.
+"""Promises about the documents of a run that PostgreSQL cannot check: files as they were made, and XML that an importer
+takes. None blocks: a fault of one document must not keep the others from their receivers.
 """
 
 from __future__ import annotations

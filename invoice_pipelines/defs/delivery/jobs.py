@@ -1,4 +1,4 @@
-"""What of delivery a person starts: documents of some invoices, and messages to their customers."""
+"""Jobs of delivery that a person starts: documents of some invoices, and messages to their customers."""
 
 from uuid import UUID
 

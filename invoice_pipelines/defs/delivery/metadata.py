@@ -1,4 +1,4 @@
-"""How the work on documents and messages is shown in the Dagster UI. Nothing is counted here."""
+"""Metadata of documents and messages for the Dagster UI. Nothing is counted here."""
 
 from __future__ import annotations
 

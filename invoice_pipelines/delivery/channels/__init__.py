@@ -1,1 +1,1 @@
-"""What a message is handed over to: a mail server, or Twilio. A channel knows nothing of the database."""
+"""Ways out for messages: a mail server, or Twilio. A channel knows nothing of the database."""

@@ -1,4 +1,4 @@
-"""Where a message can go: email addresses and phone numbers, checked without asking anybody.
+"""Email addresses and phone numbers, checked without asking anybody.
 
 Whether there is somebody at an address is found out by sending, and is not asked here.
 """

@@ -1,4 +1,4 @@
-"""What a messaging channel is: its declaration, and what the sender and an open channel say to one another.
+"""A messaging channel: its declaration, and the values that the sender and an open channel exchange.
 
 A channel is one declaration (`MessagingChannel`) in a module of its own, registered by name as an entry point of the
 group in `registry`. All that differs between channels is said there; nothing else asks a channel for its name. How a

@@ -1,4 +1,4 @@
-"""How an outgoing email is written down: the same bytes at each attempt, whatever the mail server can.
+"""Writes an outgoing email: the same bytes at each attempt, whatever the mail server supports.
 
 Headers of the message as a whole are written here, not by the email package, whose folding differs between versions
 of Python and drops the quotes of some names; its parts are the email package's.

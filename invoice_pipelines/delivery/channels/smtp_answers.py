@@ -1,4 +1,4 @@
-"""What an answer of a mail server means for a message: refused for good, not for now, or nothing that is known.
+"""The meaning of a mail server's answers for a message: refused for good, refused for now, or not known.
 
 Codes are those of RFC 5321, enhanced codes (5.1.1) those of RFC 3463.
 """

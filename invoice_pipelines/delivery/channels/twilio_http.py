@@ -1,4 +1,4 @@
-"""How Twilio's library reaches Twilio: by httpx, at the address of the settings, with a time-out, and with errors
+"""Connects Twilio's library to Twilio: by httpx, at the address of the settings, with a time-out, and with errors
 that tell whether a request can have arrived.
 """
 

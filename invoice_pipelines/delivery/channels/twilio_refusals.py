@@ -1,4 +1,4 @@
-"""What Twilio's error codes say of a message: refused for good, not for now, or not delivered, in words for people.
+"""Twilio's error codes in words for people: refused for good, refused for now, or not delivered.
 
 Codes: https://www.twilio.com/docs/api/errors
 """

@@ -1,4 +1,4 @@
-"""What all documents of a batch job become as one file: a combined PDF with bookmarks, and a ZIP.
+"""All documents of a batch job as one file: a combined PDF with bookmarks, and a ZIP.
 
 They are made when the job has ended (documents.sql asks for them then), in the order of the invoice numbers, from the
 newest documents of its invoices. Making them again does no harm: the same documents give the same file.

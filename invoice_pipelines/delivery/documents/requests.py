@@ -1,4 +1,4 @@
-"""What can be asked of documents: the request, the job that it becomes, and which invoices lack documents."""
+"""Requests for documents: the job that one becomes, and the invoices that lack documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One document at once, for who waits for it: a message that goes out, a person. Many at once are made in `making`."""
+"""Makes one document at once, for a message that goes out or a person who waits. `making` makes many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How one document is written for an issued invoice, and what decides what it looks like. No database, no files.
+"""Writes one document of an issued invoice, and hashes all that decides its look. No database, no files.
 
 It runs in the processes of `pool`, which keep the renderer warm and store what is written.
 """

@@ -1,4 +1,4 @@
-"""What an e-invoice says of an issued invoice: its rows in the terms of EN 16931, and what they imply.
+"""Maps the rows of an issued invoice to the terms of EN 16931, with all that they imply.
 
 Implied are allowances, means of payment and electronic addresses. How the terms are written is not known here.
 """

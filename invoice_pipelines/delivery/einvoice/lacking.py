@@ -1,4 +1,4 @@
-"""What an invoice must have before it can be written as an e-invoice, said so that a bookkeeper can act.
+"""Checks that an invoice has all it needs to be written as an e-invoice, with messages for bookkeepers.
 
 An issued invoice never changes. What stands in the settings of the organization can be added at once; what seller,
 buyer or lines say needs a void or a credit note, the correction, and a new invoice.

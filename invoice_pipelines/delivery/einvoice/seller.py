@@ -1,4 +1,4 @@
-"""What an invoice says of its seller beyond the snapshot that was taken when it was issued."""
+"""Facts about the seller that an invoice states beyond the snapshot taken when it was issued."""
 
 from __future__ import annotations
 

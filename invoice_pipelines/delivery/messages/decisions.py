@@ -1,4 +1,4 @@
-"""What people decide of messages, and what providers report of them afterwards.
+"""Decisions of people about messages, and reports of providers on them.
 
 Each function runs in the transaction of its connection, which must come from `organization_scope`, and waits for a
 message that is being handed over at this moment.

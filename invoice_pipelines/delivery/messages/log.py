@@ -1,4 +1,4 @@
-"""What is on record of a message beside itself: each attempt to send it, what people decided, providers reported.
+"""The log of a message: each attempt to send it, decisions of people, and reports of providers.
 
 An attempt is written and committed before it begins, and gets its outcome afterwards; without one it is under way, or
 its process died over it. Whoever gives it an outcome has the lock of the message, and so has whoever hands it over,

@@ -1,4 +1,4 @@
-"""Until when a message waits so that it wakes nobody. Plain arithmetic of times, no database."""
+"""Quiet hours, in which messages wait so that they wake nobody. Plain arithmetic of times, no database."""
 
 from __future__ import annotations
 

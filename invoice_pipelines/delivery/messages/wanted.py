@@ -1,4 +1,4 @@
-"""What an entry of the queue asks for, by its kind: see delivery.values on their subjects."""
+"""Reads an entry of the queue: which message it asks for, by its kind. `delivery.values` describes the subjects."""
 
 from __future__ import annotations
 

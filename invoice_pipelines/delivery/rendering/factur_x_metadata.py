@@ -1,4 +1,4 @@
-"""What Factur-X 1.0 asks of a PDF's metadata (section 6.2.2), and how it gets there: Typst cannot write it.
+"""Adds the metadata that Factur-X 1.0 requires of a PDF (section 6.2.2), as Typst cannot write them.
 
 The metadata of PDF/A are not compressed, and stand near the end of the file. They are lengthened in place, and what
 comes after them moves: so its places in the cross-reference table, and where that starts.

@@ -1,4 +1,4 @@
-"""Which characters the fonts can show. PDF/A is refused by Typst for a page with a character that none has.
+"""The characters that the fonts can show. Typst refuses to make PDF/A of a page with any other.
 
 `fonts/code_points.txt` lists what the fonts cover; a test sets each of them. What they do not is replaced before, by a
 sign that is seen, and reported.

@@ -1,4 +1,4 @@
-"""What a template is given: an invoice as texts in the language of its reader, each number and date written out.
+"""The data of a template: an invoice as texts in the language of its reader, with each number and date written out.
 
 Templates place texts and draw lines; they compute nothing. docs/templates.md tells their authors what is here.
 """

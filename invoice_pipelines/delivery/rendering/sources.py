@@ -1,4 +1,4 @@
-"""What a template file must not be or ask for: it sees the files of its bundle, and nothing else."""
+"""Checks on template files: a template sees the files of its bundle, and nothing else."""
 
 from __future__ import annotations
 

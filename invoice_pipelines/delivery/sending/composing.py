@@ -1,4 +1,4 @@
-"""How a message gets its words, its addresses and its document, once: each attempt then sends the same bytes.
+"""Gives a message its words, addresses and document, once: each attempt then sends the same bytes.
 
 What was refused for certain went nowhere, so it may be written anew, as it is where another amount is due by now.
 """

@@ -1,7 +1,7 @@
-"""What is looked at before a message goes out: which message an entry asks for, and whether it may go now.
+"""The checks before a message goes out: which message an entry asks for, and whether it may go now.
 
-It is looked at when an entry is taken, again when the message is written, and what may change at any moment once more
-while it is handed over (`still_wanted`).
+They are made when an entry is taken, and again when the message is written. `still_wanted` repeats those whose result
+may change at any moment while the message is handed over.
 """
 
 from __future__ import annotations

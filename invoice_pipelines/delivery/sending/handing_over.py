@@ -1,4 +1,4 @@
-"""How a message is handed over: its attempt is committed first, and what came of it is recorded with it.
+"""Hands a message over to its provider. The attempt is committed first; its outcome is recorded with it.
 
 Functions that take a connection work in its transaction, within the organization; the message is locked by it.
 """

@@ -1,4 +1,4 @@
-"""What becomes of a message that may have gone out: its answer was lost, or its process died.
+"""Settles messages that may have gone out, as their answer was lost or their process died.
 
 Its attempt is given up first, so that nobody sends it any more (see `messages.log`). What went out until then is known
 to the provider LOOK_UP_AFTER_SECONDS later, and then it is asked.

@@ -1,9 +1,9 @@
-"""What providers report of messages that they took, read: statuses that a channel can ask for (Twilio's), and mail
-servers' reports of emails that could not be delivered. What a report changes is in `decisions`.
+"""Reads the reports of providers on messages that they took: statuses that a channel can ask for (Twilio's), and reports
+of mail servers on emails that could not be delivered. `decisions` applies a report.
 
-The mailbox of these reports is that of the deployment: whoever reads it reads the reports of all organizations, and
-writes each down in the scope of the one whose message it is about. A report is believed if it names the Message-ID,
-which only who got the email knows; one about the blind copy (EMAIL_ARCHIVE_TO) says nothing of the customer.
+The deployment has one mailbox for these reports: whoever reads it reads the reports of all organizations, and records
+each in the scope of the organization whose message it is about. A report is believed if it names the Message-ID, which
+only the receiver of the email knows; one about the blind copy (EMAIL_ARCHIVE_TO) says nothing about the customer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one thread of a sending run does with an entry: examines, waits for its turn, writes, hands over, records.
+"""One thread of a sending run. With each entry, it waits for its turn, examines, writes, hands over and records.
 
     turn           outside of any transaction; one that is not used is kept for the next entry
     examine        a transaction: which message it is, and whether it may go now;

@@ -1,4 +1,4 @@
-"""Why no VAT is charged, in the language of the document: on the page, and as BT-120 in the XML."""
+"""The reason why no VAT is charged, in the language of the document: on the page, and as BT-120 in the XML."""
 
 from __future__ import annotations
 

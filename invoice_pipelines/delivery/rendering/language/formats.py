@@ -1,4 +1,4 @@
-"""How a language writes numbers, amounts, percentages, dates and countries, by the CLDR of Babel.
+"""Numbers, amounts, percentages, dates and countries as a language writes them, by the CLDR of Babel.
 
 Babel parses a pattern at each call; an invoice has a hundred numbers. So what a pattern says is read once per language.
 """

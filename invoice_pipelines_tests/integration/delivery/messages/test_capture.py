@@ -6,15 +6,17 @@ import json
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines_tests.integration.delivery.messages.conftest import Post
 
+LINE = {"quantity": 1, "unit_price": 10, "tax_category": "S", "tax_rate": 19, "description": "Work"} | {
+    "discount_percent": 0
+}
 
-def issue(post: Post, count: int, customer: dict[str, Any], **options: Any) -> UUID:
+
+def issue(post: Post, count: int, customer: dict[str, Any], line: dict[str, Any] = LINE, **options: Any) -> UUID:
     """Issues invoices with options of a batch job that billing does not look at."""
-    orders = post.desk.orders([{"lines": [LINE], "customer_id": str(post.customer(**customer))} for _ in range(count)])
+    orders = post.desk.orders([{"lines": [line], "customer_id": str(post.customer(**customer))} for _ in range(count)])
     job = post.desk.ask(orders)
     post.desk.rows(
         "update work.batch_job set parameters = parameters || cast(:options as jsonb) where id = :job",
@@ -23,11 +25,6 @@ def issue(post: Post, count: int, customer: dict[str, Any], **options: Any) -> U
     )
     post.desk.work(job)
     return job
-
-
-LINE = {"quantity": 1, "unit_price": 10, "tax_category": "S", "tax_rate": 19, "description": "Work"} | {
-    "discount_percent": 0
-}
 
 
 def queued(post: Post) -> dict[str, int]:
@@ -60,18 +57,9 @@ def test_one_without_an_address_fails_with_a_reason(post: Post) -> None:
     assert (post.message().status, post.message().error_code) == (MessageStatus.FAILED, "NO_ADDRESS")
 
 
-@pytest.mark.parametrize("options", [{}, {"generate_pdf": False, "send_immediately": False}])
-def test_a_job_that_asks_for_nothing_gets_nothing(post: Post, options: dict[str, bool]) -> None:
-    issue(post, 1, {}, **options)
+def test_nothing_is_asked_for_where_the_job_does_not_or_where_issuing_is_rolled_back(post: Post) -> None:
+    issue(post, 1, {})
+    issue(post, 1, {}, generate_pdf=False, send_immediately=False)
+    issue(post, 1, {}, line=LINE | {"tax_rate": 3}, send_immediately=True)
     assert queued(post) == {}
-    assert post.messages() == []
-
-
-def test_nothing_is_asked_for_where_issuing_is_rolled_back(post: Post) -> None:
-    orders = post.desk.orders([{"lines": [LINE | {"tax_rate": 3}], "customer_id": str(post.customer())}])
-    job = post.desk.ask(orders)
-    post.desk.rows(
-        """update work.batch_job set parameters = parameters || '{"send_immediately": true}' where id = :job""", job=job
-    )
-    post.desk.work(job)
     assert post.messages() == []
