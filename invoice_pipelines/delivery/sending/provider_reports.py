@@ -1,4 +1,4 @@
-"""Reads the reports of providers on messages that they took: statuses that a channel can ask for (Twilio's), and reports
+"""Reads the reports of providers on messages that they took: statuses that a channel can ask for (Twilio's), and those
 of mail servers on emails that could not be delivered. `decisions` applies a report.
 
 The deployment has one mailbox for these reports: whoever reads it reads the reports of all organizations, and records
