@@ -295,7 +295,7 @@ def find_message(connection: Connection, reference: str) -> Message:
             return named
     if len(wanted) < 4 or not set(wanted) <= set("0123456789abcdef-"):
         raise DeliveryError(
-            f"{reference[:60]!r} is neither the id of a message nor at least four characters from its start or end"
+            f"{reference[:60]!r} is not the id of a message, nor four or more characters of its start or end"
         )
     rows = connection.execute(
         text(
