@@ -42,11 +42,13 @@ class Child:
     """A module that runs as a program of its own and answers one question at a time.
 
     It is no fork: it inherits neither threads nor connections, only the descriptors of `keep`. One that does not
-    answer in time is ended.
+    answer in time is ended. When whoever asks is interrupted, the answer may still come: it belongs to that question,
+    so the child cannot be used for another one.
     """
 
     def __init__(self, module: str, keep: Sequence[int] = ()) -> None:
         self._owner = os.getpid()
+        self._owed = 0  # answers
         self._connection, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -59,8 +61,8 @@ class Child:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it runs, and answers to this process: a fork has a copy of the child of its parent."""
-        return self._owner == os.getpid() and self._process.poll() is None
+        """Whether it runs, owes no answer, and answers to this process: a fork has a copy of its parent's child."""
+        return self._owner == os.getpid() and not self._owed and self._process.poll() is None
 
     def ask(self, question: Any, seconds: float) -> Any:
         """The answer. Raises ChildEnded."""
@@ -70,12 +72,15 @@ class Child:
     def tell(self, question: Any, seconds: float) -> None:
         """Asks without waiting for the answer. Raises ChildEnded."""
         with self._within(seconds):
+            self._owed += 1
             _send(self._connection, question)
 
     def answer(self, seconds: float) -> Any:
         """The answer to what it was told. Raises ChildEnded."""
         with self._within(seconds):
-            return _receive(self._connection)
+            answer = _receive(self._connection)
+            self._owed -= 1
+            return answer
 
     def kill(self) -> None:
         """Ends it, whatever it does, without waiting for its end; who waits for an answer gets ChildEnded."""

@@ -121,6 +121,8 @@ def _process() -> Iterator[Child]:
     finally:
         if process.is_usable:
             _idle.put(process)
+        else:
+            process.end()
 
 
 def _idle_process() -> Child | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from PIL import ImageStat
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.documents.ocr.engine import PageImage
-from invoice_pipelines.intake.documents.ocr.rendering import render_pages
+from invoice_pipelines.intake.documents.ocr.rendering import begin_apart, read_pages_apart, render_pages
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.unit.intake.documents.ocr import hostile
 
@@ -86,3 +87,22 @@ def test_a_page_made_to_be_drawn_for_ever_is_given_up(monkeypatch: pytest.Monkey
     error = refusal(hostile.pdf_page(content, resources=b"/ExtGState<</G<</ca 0.5/BM/Luminosity>>>>"))
     assert error.code == "PDF_TOO_COMPLEX"
     assert time.monotonic() - began < 30
+
+
+class Interrupted(Exception):
+    """Raised by a signal, as Dagster does when a run is ended."""
+
+
+def test_what_is_asked_after_an_interruption_gets_its_own_answer() -> None:
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    rendered(PDF)  # a process runs
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(Interrupted), begin_apart(time.sleep, 0.4) as answer:
+            answer()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert len(read_pages_apart(PDF, Limits())) == 3
