@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,9 +14,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.processing import InvoicingReport, process_jobs
-from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.organizations import add_organization
-from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.conftest import TestDatabase, open_organization
 from invoice_pipelines_tests.support.organization_view import OrganizationView
 
 RATES = (
@@ -305,11 +303,9 @@ def line(
     return {"discount_percent": 0} | entry | more
 
 
-def open_desk(database: TestDatabase, *, vat_id: str | None = "DE123456788", **registered: Any) -> Desk:
+def open_desk(database: TestDatabase, **registered: Any) -> Desk:
     """A new organization with tax rates."""
-    registered = {"country_code": "DE", "time_zone": "Europe/Berlin", "currency": "EUR"} | registered
-    organization_id = add_organization(database.engine, f"desk-{uuid4()}", "Desk GmbH", vat_id=vat_id, **registered)
-    desk = Desk(database.engine, database.superuser, database.app_url, organization_id)
+    desk = open_organization(database, Desk, **{"vat_id": "DE123456788"} | registered)
     with desk.scope() as connection:
         connection.execute(
             text(
@@ -333,20 +329,13 @@ def open_desk(database: TestDatabase, *, vat_id: str | None = "DE123456788", **r
     return desk
 
 
-@pytest.fixture(scope="session")
-def common_billing_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
-    """One database for the tests that keep to organizations of their own, as a new one takes half a second."""
-    with fresh_database(server, template) as database:
-        yield database
-
-
 @pytest.fixture
-def desk(common_billing_database: TestDatabase) -> Desk:
+def desk(shared_database: TestDatabase) -> Desk:
     """One organization that sells."""
-    return open_desk(common_billing_database)
+    return open_desk(shared_database)
 
 
 @pytest.fixture(scope="module")
-def busy_desk(common_billing_database: TestDatabase) -> Desk:
+def busy_desk(shared_database: TestDatabase) -> Desk:
     """One organization for all examples of a property."""
-    return open_desk(common_billing_database)
+    return open_desk(shared_database)

@@ -25,9 +25,9 @@ from invoice_pipelines_tests.support.sizes import example_count, size
 
 
 def test_another_organizations_orders_are_unknown_and_stay_as_they_are(
-    desk: Desk, common_billing_database: TestDatabase
+    desk: Desk, shared_database: TestDatabase
 ) -> None:
-    other = open_desk(common_billing_database)
+    other = open_desk(shared_database)
     foreign, own = other.many_orders(3), desk.order()
     done = other.order()
     other.one(done)
@@ -41,10 +41,8 @@ def test_another_organizations_orders_are_unknown_and_stay_as_they_are(
     other.assert_in_order()
 
 
-def test_another_organizations_customers_and_items_are_unknown(
-    desk: Desk, common_billing_database: TestDatabase
-) -> None:
-    other = open_desk(common_billing_database)
+def test_another_organizations_customers_and_items_are_unknown(desk: Desk, shared_database: TestDatabase) -> None:
+    other = open_desk(shared_database)
     customer, item = other.customer(), other.item(tax_category="S", tax_rate=19)
     ask = "select billing.batch_invoice_customers(array[cast(:customer as text)], cast(:items as jsonb))"
     assert (

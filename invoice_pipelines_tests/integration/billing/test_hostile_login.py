@@ -35,9 +35,9 @@ TABLES = (
 
 
 @pytest.fixture(scope="module")
-def books(common_billing_database: TestDatabase) -> Desk:
+def books(shared_database: TestDatabase) -> Desk:
     """An organization with an open invoice, a paid one, a void one whose order is open again, and a credit note."""
-    desk = open_desk(common_billing_database)
+    desk = open_desk(shared_database)
     desk.issue(line(2, 50))
     paid = desk.issue()
     with desk.scope() as connection:
@@ -291,10 +291,10 @@ def test_a_job_that_was_forged_cannot_close_the_series_with_a_date_far_ahead(des
 
 
 def test_another_organization_is_out_of_reach_of_the_functions_that_write_the_books(
-    books: Desk, common_billing_database: TestDatabase
+    books: Desk, shared_database: TestDatabase
 ) -> None:
     """They work with rights that the application lacks, but in the organization that it named."""
-    other = open_desk(common_billing_database)
+    other = open_desk(shared_database)
     invoice, order, waiting = other.issue(), other.order(), other.order()
     job = other.ask([waiting])
     before = state(other)

@@ -44,15 +44,13 @@ def test_what_a_batch_made_is_shown_with_what_each_invoice_owes(desk: Desk) -> N
     assert items == [(1, 1, 100)]
 
 
-def test_a_superuser_sees_each_organization_by_its_own_day(common_billing_database: TestDatabase) -> None:
+def test_a_superuser_sees_each_organization_by_its_own_day(shared_database: TestDatabase) -> None:
     """No organization is in scope then; where it is tomorrow already, what was due today is overdue."""
-    east, west = (
-        open_desk(common_billing_database, time_zone=zone) for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago")
-    )
+    east, west = (open_desk(shared_database, time_zone=zone) for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"))
     due = west.today
     for desk in (east, west):
         desk.one(desk.order(), invoice_date=due, due_days=0)
-    with common_billing_database.superuser.connect() as connection:
+    with shared_database.superuser.connect() as connection:
         found = connection.execute(
             text("select organization_id, days_overdue from invoice_record where organization_id = any(:ids)"),
             {"ids": [east.organization_id, west.organization_id]},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -13,10 +13,9 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.organizations import OrganizationSettings, add_organization
+from invoice_pipelines.organizations import OrganizationSettings
 from invoice_pipelines.overdue import ExecutionReport, notify_overdue
-from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.conftest import TestDatabase, open_organization
 from invoice_pipelines_tests.support.organization_view import OrganizationView
 
 GROSS = Decimal(119)
@@ -163,26 +162,10 @@ class Desk(OrganizationView):
 
 def open_desk(database: TestDatabase, *, time_zone: str = "Europe/Berlin", **settings: Any) -> Desk:
     """A new organization."""
-    organization_id = add_organization(
-        database.engine,
-        f"desk-{uuid4()}",
-        "Desk",
-        country_code="DE",
-        time_zone=time_zone,
-        currency="EUR",
-        settings=OrganizationSettings(**settings),
-    )
-    return Desk(database.engine, database.superuser, database.app_url, organization_id)
-
-
-@pytest.fixture(scope="session")
-def common_overdue_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
-    """One database for the tests that keep to organizations of their own, as a new one takes half a second."""
-    with fresh_database(server, template) as database:
-        yield database
+    return open_organization(database, Desk, time_zone=time_zone, settings=OrganizationSettings(**settings))
 
 
 @pytest.fixture
-def desk(common_overdue_database: TestDatabase) -> Desk:
+def desk(shared_database: TestDatabase) -> Desk:
     """One organization."""
-    return open_desk(common_overdue_database)
+    return open_desk(shared_database)

@@ -11,7 +11,7 @@ from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.overdue.conftest import Desk, Invoice, open_desk
 
 
-def test_each_organization_is_judged_by_its_own_day(common_overdue_database: TestDatabase) -> None:
+def test_each_organization_is_judged_by_its_own_day(shared_database: TestDatabase) -> None:
     moment = datetime(2026, 5, 31, 23, 30, tzinfo=UTC)
     days = {
         "Pacific/Auckland": date(2026, 6, 1),
@@ -20,7 +20,7 @@ def test_each_organization_is_judged_by_its_own_day(common_overdue_database: Tes
     }
     overdue = {}
     for zone in days:
-        desk = open_desk(common_overdue_database, time_zone=zone)
+        desk = open_desk(shared_database, time_zone=zone)
         desk.add([Invoice(date(2026, 5, 30)), Invoice(date(2026, 5, 31)), Invoice(date(2026, 6, 1))])
         report = desk.run(now=moment)
         overdue[zone] = [(row.due_date, row.days_overdue) for row in desk.notifications()]
@@ -40,9 +40,9 @@ def test_each_organization_is_judged_by_its_own_day(common_overdue_database: Tes
     ],
 )
 def test_an_invoice_is_overdue_from_midnight_on_also_after_a_day_of_another_length(
-    common_overdue_database: TestDatabase, zone: str, last_moment_before: str, first_moment_after: str
+    shared_database: TestDatabase, zone: str, last_moment_before: str, first_moment_after: str
 ) -> None:
-    desk = open_desk(common_overdue_database, time_zone=zone)
+    desk = open_desk(shared_database, time_zone=zone)
     before, after = datetime.fromisoformat(last_moment_before), datetime.fromisoformat(first_moment_after)
     due = desk.run(now=before).as_of
     desk.add([Invoice(due)])

@@ -25,9 +25,9 @@ from invoice_pipelines_tests.integration.overdue.conftest import GROSS, Desk, op
 
 
 @pytest.fixture
-def make(common_overdue_database: TestDatabase) -> Callable[..., Desk]:
+def make(shared_database: TestDatabase) -> Callable[..., Desk]:
     def make(**settings: object) -> Desk:
-        return open_desk(common_overdue_database, **settings)
+        return open_desk(shared_database, **settings)
 
     return make
 

@@ -99,8 +99,8 @@ def test_notifications_closed_long_ago_are_removed_and_others_stay(desk: Desk) -
     assert desk.run().created_count == 0
 
 
-def test_another_organization_keeps_its_own(desk: Desk, common_overdue_database: TestDatabase) -> None:
-    other = open_desk(common_overdue_database)
+def test_another_organization_keeps_its_own(desk: Desk, shared_database: TestDatabase) -> None:
+    other = open_desk(shared_database)
     for days in (200, 100):
         log_row(other, days, "SUCCESS")
         log_row(desk, days, "SUCCESS")

@@ -20,7 +20,7 @@ from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.system.conftest import kill_postgresql
 from invoice_pipelines_tests.system.workers import worker_maker
 
-ORDERS = 400
+ORDERS = 250
 """Asked for before each kill."""
 
 

@@ -17,14 +17,14 @@ from invoice_pipelines_tests.integration.overdue.conftest import Desk, open_desk
 from invoice_pipelines_tests.system.workers import worker_maker
 
 BATCH_SIZE = 5
-INVOICES = 6_000
-SETTLED = 500
+INVOICES = 4_000
+SETTLED = 300
 
 
 @pytest.fixture
-def busy_desk(common_overdue_database: TestDatabase) -> Desk:
+def busy_desk(shared_database: TestDatabase) -> Desk:
     """So many invoices, in so small batches, that no run comes to its end between two kills."""
-    desk = open_desk(common_overdue_database, overdue_levels=[1, 14], overdue_channels=["email"])
+    desk = open_desk(shared_database, overdue_levels=[1, 14], overdue_channels=["email"])
     late = [desk.late(1 + days) for days in range(40)]
     ids = desk.add([late[number % 40] for number in range(SETTLED)])
     desk.run(batch_size=1000)

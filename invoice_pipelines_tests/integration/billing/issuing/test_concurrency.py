@@ -29,10 +29,10 @@ def side_by_side(*workers: Callable[[], InvoicingReport]) -> list[InvoicingRepor
 
 
 def test_the_same_job_run_by_many_issues_each_invoice_once(desk: Desk) -> None:
-    job_id = desk.ask(desk.many_orders(200))
-    reports = side_by_side(*[lambda: desk.work(job_id, chunk_size=10)] * 4)
-    assert sum(report.succeeded for report in reports) == 200
-    assert desk.numbers() == list(range(1, 201))
+    job_id = desk.ask(desk.many_orders(80))
+    reports = side_by_side(*[lambda: desk.work(job_id, chunk_size=5)] * 4)
+    assert sum(report.succeeded for report in reports) == 80
+    assert desk.numbers() == list(range(1, 81))
     desk.assert_in_order()
 
 
@@ -66,11 +66,11 @@ def test_jobs_with_the_same_orders_in_another_order_issue_each_invoice_once(desk
 
 
 def test_four_jobs_at_once_in_one_organization(desk: Desk) -> None:
-    parts = [desk.many_orders(300) for _ in range(4)]
+    parts = [desk.many_orders(60) for _ in range(4)]
     jobs = [desk.ask(part) for part in parts]
     side_by_side(*(lambda job=job: desk.work(job, chunk_size=4) for job in jobs))
     assert {desk.job(job_id).status for job_id in jobs} == {"completed"}
-    assert desk.numbers() == list(range(1, 1201))
+    assert desk.numbers() == list(range(1, 241))
     numbers = {
         row.sales_order_id: row.number for row in desk.rows("select sales_order_id, number from billing.issued_invoice")
     }
@@ -80,13 +80,13 @@ def test_four_jobs_at_once_in_one_organization(desk: Desk) -> None:
     desk.assert_in_order()
 
 
-def test_eight_organizations_at_once(common_billing_database: TestDatabase) -> None:
-    desks = [open_desk(common_billing_database) for _ in range(8)]
+def test_eight_organizations_at_once(shared_database: TestDatabase) -> None:
+    desks = [open_desk(shared_database) for _ in range(8)]
     for desk in desks:
-        desk.ask(desk.many_orders(150))
-    side_by_side(*(lambda desk=desk: desk.work(chunk_size=50) for desk in desks))
+        desk.ask(desk.many_orders(40))
+    side_by_side(*(lambda desk=desk: desk.work(chunk_size=15) for desk in desks))
     for desk in desks:
-        assert desk.numbers() == list(range(1, 151))
+        assert desk.numbers() == list(range(1, 41))
         desk.assert_in_order()
 
 
@@ -143,18 +143,18 @@ def work_in_process(url: str, organization_id: UUID, chunk_size: int) -> None:
 @only_at_full_size
 @pytest.mark.slow
 @pytest.mark.alone
-def test_eight_organizations_use_both_cores(common_billing_database: TestDatabase) -> None:
+def test_eight_organizations_use_both_cores(shared_database: TestDatabase) -> None:
     """Throughput of eight at once against one alone; the benchmark has the exact figure."""
-    url = common_billing_database.app_url.render_as_string(hide_password=False)
+    url = shared_database.app_url.render_as_string(hide_password=False)
     size = 4000
     with ProcessPoolExecutor(8, get_context("forkserver")) as pool:
-        warm = open_desk(common_billing_database)
+        warm = open_desk(shared_database)
         warm.ask(warm.many_orders(100, lines=6))
         list(pool.map(work_in_process, [url] * 8, [warm.organization_id] * 8, [10] * 8))
         alone, eight = [], []
         for _ in range(3):
             for count, seconds in ((1, alone), (8, eight)):
-                desks = [open_desk(common_billing_database) for _ in range(count)]
+                desks = [open_desk(shared_database) for _ in range(count)]
                 for desk in desks:
                     desk.ask(desk.many_orders(size, lines=6))
                 started = time.monotonic()

@@ -19,9 +19,9 @@ EARLIEST, LATEST = "Pacific/Pago_Pago", "Pacific/Kiritimati"
 
 @pytest.mark.parametrize("direct", [False, True])
 def test_what_is_asked_for_before_midnight_and_issued_after_it_has_the_day_of_issue(
-    common_billing_database: TestDatabase, direct: bool
+    shared_database: TestDatabase, direct: bool
 ) -> None:
-    desk = open_desk(common_billing_database, time_zone=EARLIEST)
+    desk = open_desk(shared_database, time_zone=EARLIEST)
     asked_on = desk.today
     if direct:
         desk.rows(

@@ -27,13 +27,13 @@ from invoice_pipelines_tests.support.billing.shop import WORK, open_shop
 
 
 @pytest.fixture(scope="module")
-def shop(common_billing_database):
-    return open_shop(common_billing_database)
+def shop(shared_database):
+    return open_shop(shared_database)
 
 
 @pytest.fixture
-def own_shop(common_billing_database):
-    return open_shop(common_billing_database)
+def own_shop(shared_database):
+    return open_shop(shared_database)
 
 
 ORDER = {

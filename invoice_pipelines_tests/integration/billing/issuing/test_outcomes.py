@@ -71,14 +71,14 @@ def test_an_invoiced_order_is_skipped_and_says_its_invoice(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("category", ["AE", "K", "G"])
-def test_without_vat_a_seller_needs_a_vat_id(common_billing_database: TestDatabase, category: str) -> None:
-    desk = open_desk(common_billing_database, vat_id=None, tax_number="12/345/67890")
+def test_without_vat_a_seller_needs_a_vat_id(shared_database: TestDatabase, category: str) -> None:
+    desk = open_desk(shared_database, vat_id=None, tax_number="12/345/67890")
     assert desk.one(desk.order(line(category=category, rate=0))).code == "MISSING_SELLER_VAT_ID"
     assert desk.one(desk.order()).status == "succeeded"
 
 
-def test_a_seller_without_any_tax_id_issues_nothing(common_billing_database: TestDatabase) -> None:
-    desk = open_desk(common_billing_database, vat_id=None)
+def test_a_seller_without_any_tax_id_issues_nothing(shared_database: TestDatabase) -> None:
+    desk = open_desk(shared_database, vat_id=None)
     assert desk.one(desk.order()).code == "MISSING_SELLER_TAX_ID"
     assert desk.numbers() == []
 

@@ -25,13 +25,13 @@ from invoice_pipelines_tests.support.billing.shop import Shop, open_shop
 
 
 @pytest.fixture(scope="module")
-def shop(common_billing_database):
-    return open_shop(common_billing_database)
+def shop(shared_database):
+    return open_shop(shared_database)
 
 
 @pytest.fixture
-def own_shop(common_billing_database):
-    return open_shop(common_billing_database)
+def own_shop(shared_database):
+    return open_shop(shared_database)
 
 
 def test_a_request_is_answered_with_job_total_and_estimate_before_anything_is_issued(own_shop):
@@ -163,8 +163,8 @@ def test_the_outcome_of_a_job_has_money_numbers_and_reasons_with_an_example(own_
     ]
 
 
-def test_the_language_is_that_of_the_request_or_customer_or_organization(common_billing_database):
-    shop = open_shop(common_billing_database, settings=OrganizationSettings(language="de"))
+def test_the_language_is_that_of_the_request_or_customer_or_organization(shared_database):
+    shop = open_shop(shared_database, settings=OrganizationSettings(language="de"))
     own, asked = shop.issue({}), shop.issue({}, language="fr")
     with shop.scope() as connection:
         connection.execute(text("update billing.customer set language = 'it'"))

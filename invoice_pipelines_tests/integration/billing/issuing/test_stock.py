@@ -60,10 +60,10 @@ def test_stock_is_taken_as_if_orders_came_one_by_one(
 
 
 def test_an_order_that_fails_for_another_reason_leaves_the_stock_to_the_next(
-    common_billing_database: TestDatabase,
+    shared_database: TestDatabase,
 ) -> None:
     """Also where the reason lies with the seller: reverse charge needs its VAT id."""
-    desk = open_desk(common_billing_database, vat_id=None, tax_number="12/345/67890")
+    desk = open_desk(shared_database, vat_id=None, tax_number="12/345/67890")
     item = desk.stocked(1)
     refused = desk.order(line(1, category="AE", rate=0, item_id=item))
     fine = desk.order(line(1, item_id=item))

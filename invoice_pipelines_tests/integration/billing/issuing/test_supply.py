@@ -17,8 +17,8 @@ MARCH = {"period_start": "2026-03-01", "period_end": "2026-03-31"}
 
 
 @pytest.fixture(scope="module")
-def desk(common_billing_database: TestDatabase) -> Desk:
-    return open_desk(common_billing_database)
+def desk(shared_database: TestDatabase) -> Desk:
+    return open_desk(shared_database)
 
 
 def issued(desk: Desk, *lines: Any, **order: Any) -> IssuedInvoice:

@@ -259,10 +259,8 @@ def test_a_credited_invoice_is_not_voided_even_where_the_credit_was_nothing(desk
 
 
 @pytest.mark.parametrize("action", [void, credit])
-def test_another_organizations_invoice_is_unknown(
-    desk: Desk, common_billing_database: TestDatabase, action: Any
-) -> None:
-    other = open_desk(common_billing_database)
+def test_another_organizations_invoice_is_unknown(desk: Desk, shared_database: TestDatabase, action: Any) -> None:
+    other = open_desk(shared_database)
     foreign = other.issue()
     for unknown in (foreign, uuid4()):
         assert told(lambda unknown=unknown: action(desk, unknown)) == (
@@ -333,7 +331,7 @@ def test_of_two_corrections_at_once_one_wins(desk: Desk) -> None:
 
 def test_corrections_and_jobs_over_the_same_orders_and_items_never_deadlock(desk: Desk) -> None:
     items = [desk.stocked(100_000) for _ in range(5)]
-    orders = desk.many_orders(120, items=items)
+    orders = desk.many_orders(40, items=items)
     desk.invoice(orders)
     invoices = [desk.invoice_of(order_id) for order_id in orders]
 
@@ -342,10 +340,10 @@ def test_corrections_and_jobs_over_the_same_orders_and_items_never_deadlock(desk
             void(desk, invoice, reopen=True)
 
     def ask_again() -> None:
-        for _ in range(12):
-            desk.work(desk.ask([*reversed(orders), *desk.many_orders(20, items=items)]), chunk_size=60)
+        for _ in range(6):
+            desk.work(desk.ask([*reversed(orders), *desk.many_orders(10, items=items)]), chunk_size=20)
 
-    assert at_once(lambda: correct(invoices[:60]), lambda: correct(invoices[60:]), ask_again, ask_again) == [None] * 4
+    assert at_once(lambda: correct(invoices[:20]), lambda: correct(invoices[20:]), ask_again, ask_again) == [None] * 4
     desk.work(desk.ask(orders))
     desk.assert_in_order()
     sold = desk.rows(

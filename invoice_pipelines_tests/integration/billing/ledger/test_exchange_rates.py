@@ -32,13 +32,13 @@ def open_house(database: TestDatabase, **registered: Any) -> Desk:
 
 
 @pytest.fixture
-def house(common_billing_database: TestDatabase) -> Desk:
-    return open_house(common_billing_database)
+def house(shared_database: TestDatabase) -> Desk:
+    return open_house(shared_database)
 
 
 @pytest.fixture(scope="module")
-def busy_house(common_billing_database: TestDatabase) -> Desk:
-    return open_house(common_billing_database)
+def busy_house(shared_database: TestDatabase) -> Desk:
+    return open_house(shared_database)
 
 
 def learn(desk: Desk, *rates: tuple[str, str, str, str], source: str = "ECB") -> AddedRates:
@@ -149,8 +149,8 @@ def test_a_rate_serves_both_ways(house: Desk, rates: list[Any], amount: str, kep
     assert (str(invoice.exchange_rate), invoice.exchange_rate_base, str(invoice.exchange_rate_date)) == kept
 
 
-def test_between_two_other_currencies_it_goes_through_the_euro(common_billing_database: TestDatabase) -> None:
-    polish = open_house(common_billing_database, country_code="PL", currency="PLN", vat_id="PL5260250995")
+def test_between_two_other_currencies_it_goes_through_the_euro(shared_database: TestDatabase) -> None:
+    polish = open_house(shared_database, country_code="PL", currency="PLN", vat_id="PL5260250995")
     learn(
         polish,
         ("EUR", "USD", "2025-12-30", "1"),
@@ -172,14 +172,14 @@ def test_between_two_other_currencies_it_goes_through_the_euro(common_billing_da
     assert issued(polish, currency="USD").exchange_rate_source == "NBP"
 
 
-def test_vat_is_stated_in_the_currency_of_the_country_where_it_is_due(common_billing_database: TestDatabase) -> None:
+def test_vat_is_stated_in_the_currency_of_the_country_where_it_is_due(shared_database: TestDatabase) -> None:
     """Directive 2006/112/EC, Art. 230: that a company keeps its books in another one does not matter."""
-    danish = open_house(common_billing_database, country_code="DK", currency="EUR", vat_id="DK13585628")
+    danish = open_house(shared_database, country_code="DK", currency="EUR", vat_id="DK13585628")
     refused(danish, currency="EUR")
     learn(danish, ("EUR", "DKK", "2026-01-02", "7.46"))
     assert issued(danish, line(1, 100), currency="EUR").tax_amount_in_tax_currency == Decimal("141.74")
     assert issued(danish, currency="DKK").tax_currency is None
-    american = open_house(common_billing_database, country_code="US", currency="USD", vat_id=None, tax_number="1")
+    american = open_house(shared_database, country_code="US", currency="USD", vat_id=None, tax_number="1")
     assert issued(american, currency="USD").tax_currency is None
 
 

@@ -19,9 +19,9 @@ from invoice_pipelines_tests.support.billing.shop import WORK, Shop, open_shop
 
 
 @pytest.fixture(scope="module")
-def shop(common_billing_database):
+def shop(shared_database):
     """Ten invoices, some of them voided, credited, paid, of several rates and discounts; and an open order."""
-    shop = open_shop(common_billing_database)
+    shop = open_shop(shared_database)
     odd = {
         "discount_percent": "33.33",
         "lines": [
@@ -56,9 +56,9 @@ def test_books_that_are_kept_keep_all_promises(shop, window):
         assert broken(connection, **window) == {}
 
 
-def test_books_without_invoices_and_with_numbers_that_never_start_again_keep_all_promises(common_billing_database):
+def test_books_without_invoices_and_with_numbers_that_never_start_again_keep_all_promises(shared_database):
     settings = OrganizationSettings(invoice_number=NumberFormat(pattern="R{number}", yearly_reset=False))
-    other = open_shop(common_billing_database, settings=settings)
+    other = open_shop(shared_database, settings=settings)
     other.orders({})
     with other.scope() as connection:
         assert broken(connection) == {}

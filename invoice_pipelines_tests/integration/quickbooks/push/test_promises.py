@@ -27,9 +27,9 @@ from invoice_pipelines.quickbooks.promises import (
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.work import Failed, Succeeded, drain, enqueue, get_job
-from invoice_pipelines_tests.integration.overdue.conftest import Desk, common_overdue_database, desk
+from invoice_pipelines_tests.integration.overdue.conftest import Desk, desk
 
-__all__ = ["common_overdue_database", "desk"]
+__all__ = ["desk"]
 
 INVOICES = KINDS[EntityType.INVOICE]
 
