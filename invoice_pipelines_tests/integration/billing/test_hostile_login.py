@@ -148,12 +148,6 @@ def written(parts: tuple[str, ...], changes: dict[str, object]) -> list[str]:
     return [part.format(**TRUE | changes) for part in parts]
 
 
-@pytest.mark.parametrize("forgery", FORGERIES)
-def test_no_invoice_is_written_by_hand(books: Desk, forgery: str) -> None:
-    parts, changes, _ = FORGERIES[forgery]
-    assert "permission denied" in refused(books, *written(parts, changes), id=uuid4())
-
-
 @contextmanager
 def as_books(desk: Desk) -> Iterator[Connection]:
     """The role that may write the books; what it does is taken back."""
@@ -189,60 +183,9 @@ def test_items_that_invoices_name_stay(books: Desk, statement: str) -> None:
         connection.execute(text(statement))
 
 
-# What happens to an invoice afterwards.
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "amount_paid = gross_amount, status = 'paid' where status = 'issued'",
-        "amount_paid = 0, status = 'issued' where amount_paid > 0",
-        "amount_credited = gross_amount, status = 'paid' where status = 'issued'",
-        "status = 'void', void_reason = 'x', voided_at = '2020-01-01', voided_by = 'anna' where status = 'issued'",
-    ],
-)
-def test_no_invoice_is_paid_credited_or_void_by_hand(books: Desk, change: str) -> None:
-    assert "permission denied" in refused(books, f"update billing.invoice set {change}")
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        """insert into billing.invoice_event (organization_id, invoice_id, action, reason, created_at, created_by)
-           select organization_id, id, 'voided', 'forged', '2020-01-01', 'the owner' from billing.invoice limit 1""",
-        """insert into billing.sales_order_event (organization_id, sales_order_id, from_status, to_status, created_at,
-                                                  created_by)
-           select organization_id, id, 'draft', 'reviewed', '2020-01-01', 'the owner'
-           from billing.sales_order limit 1""",
-        """insert into billing.payment_event (organization_id, payment_id, action, created_at, created_by)
-           select organization_id, id, 'voided', '2020-01-01', 'the owner' from billing.payment""",
-    ],
-)
-def test_no_event_is_forged_or_backdated(books: Desk, statement: str) -> None:
-    assert "permission denied" in refused(books, statement)
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "update billing.payment set amount = amount + 1",
-        "update billing.payment_allocation set applied_amount = applied_amount - 1",
-        "delete from billing.payment_allocation",
-        """insert into billing.payment (organization_id, source, kind, payment_date, currency, amount)
-           values (organizations.current(), 'manual', 'payment', '2020-01-01', 'EUR', 5)""",
-    ],
-)
-def test_no_payment_comes_or_changes_without_its_event(books: Desk, statement: str) -> None:
-    assert "permission denied" in refused(books, statement)
-
-
-@pytest.mark.parametrize("change", ["next_number = next_number + 1", "last_issue_date = '2030-01-01'"])
-def test_a_counter_moves_with_its_numbers_only(books: Desk, change: str) -> None:
-    assert "permission denied" in refused(books, f"update billing.invoice_counter set {change}")
-
-
 @pytest.mark.parametrize("table", TABLES)
 def test_nothing_is_written_to_the_books_by_hand(books: Desk, table: str) -> None:
+    """No invoice, payment or event comes, changes or goes, and no counter moves, but by the functions for that."""
     columns = [
         row[0]
         for row in books.rows(
@@ -259,6 +202,8 @@ def test_nothing_is_written_to_the_books_by_hand(books: Desk, table: str) -> Non
         for statement in statements:
             with pytest.raises(DBAPIError, match="permission denied"), connection.begin_nested():
                 connection.execute(text(statement))
+        some = "select has_any_column_privilege(:table, 'insert') or has_any_column_privilege(:table, 'update')"
+        assert not connection.execute(text(some), {"table": f"billing.{table}"}).scalar_one()
 
 
 INNER = {

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_string
-from hypothesis import example, given, reject, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from invoice_pipelines.overdue import CronSchedule, IntervalSchedule, due_since, next_run, read_schedule
@@ -38,23 +38,6 @@ def cron_schedule(expression: str, zone: str = "UTC") -> CronSchedule:
     return CronSchedule(Cron.parse(expression), ZoneInfo(zone), 100)
 
 
-@given(expression=CRONS, after=MOMENTS)
-@settings(max_examples=example_count(40))
-def test_schedule_consistency_of_any_cron_expression_with_dagster(expression: str, after: datetime) -> None:
-    try:
-        schedule = cron_schedule(expression)
-    except ValueError:  # every day, written in a roundabout way
-        reject()
-    assert is_valid_cron_string(expression)
-    ticks = cron_string_iterator(after.timestamp() + 1, expression, "UTC")
-    moment = after
-    for tick in islice(ticks, 3):
-        moment = next_run(schedule, moment, moment + timedelta(days=4000))
-        assert moment == tick.astimezone(UTC)
-        assert due_since(schedule, moment) == moment
-        assert due_since(schedule, moment - timedelta(seconds=1)) < moment
-
-
 @st.composite
 def anything_like_cron(draw: st.DrawFn) -> str:
     """Fields of all forms there are, right and wrong, of this parser and of others."""
@@ -67,8 +50,8 @@ def anything_like_cron(draw: st.DrawFn) -> str:
     return " ".join(draw(st.lists(field, min_size=5, max_size=5)))
 
 
-@given(expression=anything_like_cron(), after=MOMENTS)
-@settings(max_examples=example_count(150))
+@given(expression=st.one_of(CRONS, anything_like_cron()), after=MOMENTS)
+@settings(max_examples=example_count(120))
 @example("0 0 30 2 1", datetime(2026, 1, 1, tzinfo=UTC))
 @example("0 0 31 4 1", datetime(2026, 1, 1, tzinfo=UTC))
 @example("0 0 29 2 *", datetime(2026, 1, 1, tzinfo=UTC))
@@ -89,6 +72,7 @@ def test_schedule_consistency_whatever_is_accepted_is_the_same_in_dagster(expres
         moment = next_run(schedule, moment, moment + timedelta(days=40000))
         assert moment == tick.astimezone(UTC)
         assert due_since(schedule, moment) == moment
+        assert due_since(schedule, moment - timedelta(seconds=1)) < moment
 
 
 @given(expression=DAILY, zone=ZONES, after=MOMENTS)

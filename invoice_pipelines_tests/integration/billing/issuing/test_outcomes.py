@@ -168,11 +168,12 @@ def test_a_job_without_orders_is_done_at_once(desk: Desk) -> None:
 
 def test_the_invoice_has_the_dates_and_the_language_that_were_asked_for(desk: Desk) -> None:
     french = desk.customer(language="fr")
+    desk.set_settings(language="it")
     usual, own, wanted = desk.order(), desk.order(customer_id=french), desk.order(customer_id=french)
     desk.invoice([usual, own], invoice_date=date(2026, 5, 1), due_days=30)
     desk.invoice([wanted], invoice_date=date(2026, 5, 1), language="de", due_days=None)
     rows = {row.sales_order_id: row for row in desk.rows("select * from billing.issued_invoice")}
-    assert [rows[order_id].language for order_id in (usual, own, wanted)] == ["en", "fr", "de"]
+    assert [rows[order_id].language for order_id in (usual, own, wanted)] == ["it", "fr", "de"]
     assert {rows[order_id].issue_date for order_id in (usual, own, wanted)} == {date(2026, 5, 1)}
     assert [rows[order_id].due_date for order_id in (usual, wanted)] == [date(2026, 5, 31), date(2026, 5, 1)]
     assert {row.created_by for row in rows.values()} == {"anna"}

@@ -24,7 +24,7 @@ TABLES = (
     "payment_event",
 )
 SETTLED = {"status", "amount_paid", "amount_credited", "void_reason", "voided_at", "voided_by"}
-ROLES = ["invoice_pipelines_app", "invoice_pipelines_owner", "postgres"]
+ROLES = ["invoice_pipelines_owner", "postgres"]  # of the application, test_hostile_login tells
 
 
 @pytest.fixture(scope="module")

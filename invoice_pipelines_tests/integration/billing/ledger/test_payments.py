@@ -194,29 +194,25 @@ def test_a_credit_note_leaves_less_to_be_paid(desk: Desk) -> None:
     assert state(desk, invoice) == ("partially_paid", 1, Decimal("58.5"))
 
 
-def test_a_void_invoice_takes_nothing(desk: Desk) -> None:
-    invoice = sale(desk)
+def test_void_invoices_credit_notes_and_other_currencies_take_nothing(desk: Desk) -> None:
+    void, credited, other = sales(desk, 3)
     with desk.scope() as connection:
-        void_invoice(connection, invoice, reason="wrong", voided_by="anna")
-    settled = book(desk, payment({invoice: 119}))
-    assert [a.code for a in settled.anomalies] == [AnomalyCode.INVOICE_VOID]
-    assert state(desk, invoice) == ("void", 0, 0)
-
-
-def test_an_invoice_takes_no_other_currency(desk: Desk) -> None:
-    invoice = sale(desk)
-    settled = book(desk, payment({invoice: 119}, currency="USD"))
-    assert [a.code for a in settled.anomalies] == [AnomalyCode.CURRENCY_DIFFERS]
-    assert state(desk, invoice) == ("issued", 0, 119)
-
-
-def test_a_credit_note_cannot_be_paid(desk: Desk) -> None:
-    invoice = sale(desk)
-    with desk.scope() as connection:
-        credit_note = credit_invoice(connection, invoice, reason="damaged", created_by="anna")
-    settled = book(desk, payment({credit_note: 119}))
-    assert [a.code for a in settled.anomalies] == [AnomalyCode.NOT_AN_INVOICE]
+        void_invoice(connection, void, reason="wrong", voided_by="anna")
+        credit_note = credit_invoice(connection, credited, reason="damaged", created_by="anna")
+    settled = book(
+        desk,
+        payment({void: 119}, "P1"),
+        payment({credit_note: 119}, "P2"),
+        payment({other: 119}, "P3", currency="USD"),
+    )
+    assert {anomaly.payment: anomaly.code for anomaly in settled.anomalies} == {
+        0: AnomalyCode.INVOICE_VOID,
+        1: AnomalyCode.NOT_AN_INVOICE,
+        2: AnomalyCode.CURRENCY_DIFFERS,
+    }
+    assert state(desk, void) == ("void", 0, 0)
     assert state(desk, credit_note)[1] == 0
+    assert state(desk, other) == ("issued", 0, 119)
 
 
 def test_an_unknown_invoice_is_refused(desk: Desk, shared_database: TestDatabase) -> None:
