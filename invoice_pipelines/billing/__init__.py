@@ -1,9 +1,9 @@
-"""Billing: sales orders become issued invoices with gapless numbers.
+"""Billing: turns sales orders into issued invoices with gapless numbers.
 
-Master data, exchange rates and orders come in by `master_data`, `exchange_rates` and `sales_orders`. `requests` asks
-for invoices as batch jobs, `processing` works through them, `corrections` voids and credits. `issued_invoices` is what
-other domains read, `overview` what reports ask, `promises` what must always be true. The rules themselves are SQL
-(`*.sql`), so that psql, Python and Dagster do the same.
+`master_data`, `exchange_rates` and `sales_orders` take in what people and programs give. `requests` turns a request for
+invoices into a batch job, `processing` works through it, `corrections` voids and credits, `payments` settles. Other
+domains read `issued_invoices`, reports read `overview`, and checks read `promises`. The rules themselves are SQL
+(`*.sql`), so that psql, Python and Dagster apply the same ones.
 """
 
 from invoice_pipelines.billing.corrections import credit_invoice, set_order_status, void_invoice

@@ -1,6 +1,6 @@
-"""What people do to orders and issued invoices: change the status of an order, void an invoice, credit it.
+"""Changes the status of orders, voids invoices and issues credit notes.
 
-The rules are in `corrections.sql`; each function runs in the transaction of its connection, which must come from
+The rules are in `corrections.sql`. Each function runs in the transaction of its connection, which must come from
 `organization_scope`. After a BillingError that transaction can only be rolled back.
 """
 

@@ -1,4 +1,4 @@
-"""The errors of billing that people read, and how PostgreSQL's refusals become such errors."""
+"""The errors of billing that people read, and the translation of PostgreSQL's refusals into them."""
 
 from __future__ import annotations
 

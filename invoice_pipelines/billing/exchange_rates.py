@@ -1,7 +1,7 @@
-"""How exchange rates come in: by hand, or from the files of the European Central Bank.
+"""Exchange rates: entered by hand, or imported from files of the European Central Bank.
 
-VAT of an invoice in another currency is stated in the seller's as well (Directive 2006/112/EC, Art. 230), at the newest
-rate that was published until the day of supply (Art. 91 (2)), which exchange_rates.sql picks.
+An invoice in another currency also states its VAT in the seller's currency (Directive 2006/112/EC, Art. 230), at the
+newest rate published until the day of supply (Art. 91 (2)). `exchange_rates.sql` picks that rate.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The public model of issued invoices and credit notes, for whoever sends, books, syncs or chases them.
+"""The public model of issued invoices and credit notes, for the domains that send, book, sync or chase them.
 
-An issued invoice says what it said when it was issued: seller, buyer and prices are copies. Only its settlement changes
-(status, amounts paid, credited and due). The terms in brackets are those of EN 16931. All amounts are in `currency`,
-rounded to its digits, and positive, also those of credit notes.
+An issued invoice never changes what it says: seller, buyer and prices are copies. Only its settlement changes (status,
+amounts paid, credited and due). The terms in brackets are those of EN 16931. All amounts are in `currency`, rounded to
+its digits, and positive, also those of credit notes.
 """
 
 from __future__ import annotations

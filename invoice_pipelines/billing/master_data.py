@@ -1,7 +1,7 @@
-"""How customers, items and tax rates come in: added, or changed where they exist already.
+"""Customers, items and tax rates: added, or changed where they exist already.
 
-They are known by customer number, SKU, and category with rate. Fields that a row does not give keep what they were, or
-get the default where the row is new. Each function runs in the transaction of its connection, which must come from
+Customer number, SKU, and category with rate identify them. A field that a row leaves out keeps its value, or gets its
+default in a new row. Each function runs in the transaction of its connection, which must come from
 `organization_scope`, and takes thousands of rows at once. Issued invoices hold copies, so nothing here changes them.
 """
 
@@ -108,36 +108,32 @@ def add_customers(
     Raises RowsRefused, which names rows and fields; then none was written.
     """
     rows = check_rows(NewCustomer, customers, ("customer_number",))
-    return _write(connection, "customer", ("customer_number",), rows, {"created_by": created_by})
+    return _write(connection, "customer", ("customer_number",), rows, created_by)
 
 
 def add_items(connection: Connection, items: Iterable[NewItem | Mapping[str, Any]], *, created_by: str) -> list[UUID]:
     """Adds items, or changes those whose SKU exists; returns their ids in the order given. See add_customers."""
     rows = check_rows(NewItem, items, ("sku",))
-    return _write(connection, "item", ("sku",), rows, {"created_by": created_by})
+    return _write(connection, "item", ("sku",), rows, created_by)
 
 
 def add_tax_rates(connection: Connection, tax_rates: Iterable[NewTaxRate | Mapping[str, Any]]) -> list[UUID]:
     """Adds tax rates, or changes those that exist; returns their ids in the order given. See add_customers."""
     rows = check_rows(NewTaxRate, tax_rates, ("tax_category", "rate"))
-    return _write(connection, "tax_rate", ("tax_category", "rate"), rows, {})
+    return _write(connection, "tax_rate", ("tax_category", "rate"), rows)
 
 
 def _write(
-    connection: Connection, table: str, key: tuple[str, ...], rows: Sequence[Row], only_when_new: Mapping[str, str]
+    connection: Connection, table: str, key: tuple[str, ...], rows: Sequence[Row], created_by: str | None = None
 ) -> list[UUID]:
     # Rows that give the same fields are written together; mostly these are all of them.
     by_fields: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        given = tuple(sorted({*row.model_fields_set, *key}))
-        by_fields.setdefault(given, []).append(row)
+        by_fields.setdefault(tuple(sorted({*row.model_fields_set, *key})), []).append(row)
+    named = ", ".join(key)
     ids: dict[tuple[Any, ...], UUID] = {}
     for given, alike in by_fields.items():
-        values = {
-            "rows": json.dumps([row.model_dump(mode="json", include=set(given)) for row in alike]),
-            **only_when_new,
-        }
-        named = ", ".join(key)
+        values = {"rows": json.dumps([row.model_dump(mode="json", include=set(given)) for row in alike])}
         # Locked by id first, as everywhere; what is added meanwhile is locked by key.
         connection.execute(
             text(
@@ -146,18 +142,19 @@ def _write(
                                         from jsonb_populate_recordset(null::billing.{table}, cast(:rows as jsonb)))
                     order by t.id for no key update"""
             ),
-            {"rows": values["rows"]},
+            values,
         )
         columns = ", ".join(given)
         changes = [f"{column} = excluded.{column}" for column in given]
-        if "created_by" in only_when_new:
+        author = creator = ""
+        if created_by is not None:
+            author, creator = "created_by, ", ":created_by, "
             changes.append("updated_at = now()")
+            values["created_by"] = created_by
         for written in connection.execute(
             text(
-                f"""insert into billing.{table} ({", ".join(["organization_id", *only_when_new, *given])})
-                    select {", ".join(["organizations.current()", *(f":{column}" for column in only_when_new)])}, {
-                    columns
-                }
+                f"""insert into billing.{table} (organization_id, {author}{columns})
+                    select organizations.current(), {creator}{columns}
                     from jsonb_populate_recordset(null::billing.{table}, cast(:rows as jsonb))
                     order by {named}
                     on conflict ({named}, organization_id) do update set {", ".join(changes)}

@@ -1,4 +1,4 @@
-"""What reports, assets and the command line ask about billing. Reads only."""
+"""Figures and lists of billing for reports, assets and the command line. Reads only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.issued_invoices import IssuedInvoice
-from invoice_pipelines.billing.processing import KINDS
+from invoice_pipelines.billing.processing import due_items
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +193,9 @@ def billing_state(connection: Connection) -> BillingState:
     counts = connection.execute(
         text(
             """select (select count(*) from billing.sales_order where status in ('pending', 'reviewed')) as open_orders,
-                      (select coalesce(sum(total_items - processed_items - cancelled_items), 0) from work.jobs
-                       where status in ('pending', 'processing') and kind = any(:kinds)) as due_items,
                       (select invoice_number from billing.invoice_number where series = 'invoice'
                        order by period desc, number desc limit 1) as last_number"""
-        ),
-        {"kinds": list(KINDS)},
+        )
     ).one()
     unpaid = connection.execute(
         text(
@@ -208,7 +205,7 @@ def billing_state(connection: Connection) -> BillingState:
         )
     ).all()
     return BillingState(
-        counts.open_orders, int(counts.due_items), counts.last_number, tuple((row[0], row[1]) for row in unpaid)
+        counts.open_orders, due_items(connection), counts.last_number, tuple((row[0], row[1]) for row in unpaid)
     )
 
 

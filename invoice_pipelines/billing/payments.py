@@ -1,6 +1,6 @@
-"""What was paid of invoices: payments are recorded with what of them is for which invoice.
+"""Payments of invoices, each with the share of it that is for each invoice.
 
-The rules are in `payments.sql`, the only writer of what is paid of an invoice; each function runs in the transaction of
+The rules are in `payments.sql`, the only place that writes the amounts paid. Each function runs in the transaction of
 its connection, which must come from `organization_scope`. After a BillingError it can only be rolled back.
 """
 

@@ -1,7 +1,7 @@
-"""How an organization's batch jobs of invoicing are worked through, chunk by chunk, and what that comes to.
+"""Works through the batch jobs of an organization that ask for invoices, chunk by chunk, and reports what they came to.
 
-What happens in a chunk is in `issuing.sql`: one transaction, a fixed number of statements. What goes around it, such as
-the time box and what to do when the database is busy or goes away, is `work.Run`.
+A chunk is one transaction with a fixed number of statements: see `issuing.sql`. `work.Run` keeps the time box, and
+handles a database that is busy or goes away.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, Row, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.errors import CANNOT_CONNECT_NOW, ENDED_BY_ADMINISTRATOR
@@ -76,15 +76,14 @@ def process_jobs(
 def count_due(engine: Engine, organization_id: UUID) -> int:
     """Items of open invoicing jobs that are still to do."""
     with organization_scope(engine, organization_id) as connection:
-        return int(
-            connection.execute(
-                text(
-                    """select coalesce(sum(total_items - processed_items - cancelled_items), 0) from work.jobs
-                       where status in ('pending', 'processing') and kind = any(:kinds)"""
-                ),
-                {"kinds": list(KINDS)},
-            ).scalar_one()
-        )
+        return due_items(connection)
+
+
+def due_items(connection: Connection) -> int:
+    """The same, of the organization in scope."""
+    statement = """select coalesce(sum(total_items - processed_items - cancelled_items), 0) from work.jobs
+                   where status in ('pending', 'processing') and kind = any(:kinds)"""
+    return int(connection.execute(text(statement), {"kinds": list(KINDS)}).scalar_one())
 
 
 class _Issuing:
@@ -93,8 +92,7 @@ class _Issuing:
     def __init__(self, run: Run, job_id: UUID | None, chunk_size: int) -> None:
         self._run = run
         self._job_id = job_id
-        self._chunk_size = chunk_size
-        self._next_size = chunk_size
+        self._chunk_size = self._next_size = chunk_size
         self._jobs: dict[UUID, None] = {}
         self._numbers: list[str] = []
         self._amounts: dict[str, Decimal] = defaultdict(Decimal)

@@ -1,4 +1,4 @@
-"""How invoices are asked for: the request is checked and becomes a batch job, which `processing` works through.
+"""Requests for invoices: each is checked and becomes a batch job, which `processing` works through.
 
 The rules are in `requests.sql`; each function is one transaction.
 """

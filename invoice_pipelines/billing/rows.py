@@ -1,4 +1,4 @@
-"""What rows that come in have in common: they are checked all at once, and written all or none."""
+"""The rows of imports: all of them are checked at once, and all are written or none."""
 
 from __future__ import annotations
 

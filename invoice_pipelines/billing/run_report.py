@@ -1,4 +1,4 @@
-"""What a run shows of its work: orders that failed and why, its jobs, invoices by day. Reads only."""
+"""What a run shows beside its counts: the orders that failed and why, its jobs, and invoices by day. Reads only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""How sales orders come in. An order number is taken once: the same order again changes nothing.
+"""Sales orders that come in. An order number is taken once: the same order again changes nothing.
 
-Whether an order can be invoiced is judged when it is invoiced, as customers, items and stock change until then.
+Whether an order can be invoiced is decided when it is invoiced, as customers, items and stock change until then.
 """
 
 from __future__ import annotations

@@ -1,18 +1,15 @@
-"""Overdue: invoices that are past due get a notification, once per level, and the log proves that somebody looked.
+"""Overdue: an invoice that is past due gets one notification per level, and the log proves that somebody looked.
 
-`execution` is a run of one organization, `execution_log` what is known of runs, `sending` what a sender asks before it
-tells a customer, `promises` what must always be true, `schedule` when runs are due, `pruning` what is removed at last.
-The rules themselves are SQL (`*.sql`).
+`execution` runs over one organization, `execution_log` reads the log of runs, `schedule` says when runs are due,
+`sending` serves those who tell the customer, `promises` says what must always be true, and `pruning` deletes what is
+old. The rules themselves are SQL (`*.sql`).
 """
 
-from invoice_pipelines.overdue.errors import AlreadyRunning, ExecutionClosed, OverdueError
+from invoice_pipelines.overdue.errors import AlreadyRunning, OverdueError
 from invoice_pipelines.overdue.execution import BATCH_SIZE, notify_overdue
 from invoice_pipelines.overdue.execution_log import (
     ExecutionReport,
     ExecutionStatus,
-    ExecutionTotals,
-    OrganizationToCheck,
-    execution_totals,
     last_execution,
     organizations_to_check,
 )
@@ -26,24 +23,19 @@ from invoice_pipelines.overdue.schedule import (
     next_run,
     read_schedule,
 )
-from invoice_pipelines.overdue.sending import WORK_KIND, StillDue, mark_sent, notification_and_channel, still_due
+from invoice_pipelines.overdue.sending import StillDue, mark_sent, notification_and_channel, still_due
 
 __all__ = [
     "BATCH_SIZE",
-    "WORK_KIND",
     "AlreadyRunning",
     "CronSchedule",
-    "ExecutionClosed",
     "ExecutionReport",
     "ExecutionStatus",
-    "ExecutionTotals",
     "IntervalSchedule",
-    "OrganizationToCheck",
     "OverdueError",
     "Schedule",
     "StillDue",
     "due_since",
-    "execution_totals",
     "last_execution",
     "mark_sent",
     "missing_notifications",

@@ -1,8 +1,7 @@
-"""Cron expressions: which of them are taken, and which moments they name in a time zone. The same as in Dagster.
+"""Cron expressions: which ones are accepted, and which moments they name in a time zone, as Dagster understands them.
 
-The cronsim library reads them and counts on the wall clock. Two things are done here. Forms of which cronsim and
-Dagster (croniter) think differently, or that only one of them knows, are refused. And what happens when clocks change
-is as in Dagster.
+The cronsim library parses them and counts on the wall clock. This module refuses forms that cronsim and Dagster
+(croniter) read differently, or that only one of them knows, and treats changes of the clock as Dagster does.
 
 Five fields: minute, hour, day of month, month, day of week. Each is `*`, a number, a range `1-5`, either with a step
 (`*/15`, `8-18/2`), or several of these with commas; months and days of the week may be named (`jan`, `mon`), Sunday is

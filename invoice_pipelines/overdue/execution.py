@@ -1,8 +1,8 @@
-"""A run: it looks for what is overdue in one organization, notifies, and closes what is settled, batch by batch.
+"""A run over one organization: finds overdue invoices, notifies, and closes what is settled, batch by batch.
 
-What happens in a batch is in `notifying.sql`: one transaction, a fixed number of statements. PostgreSQL does batch
-after batch until it is time to tell what was done. Here is what goes around it: that no other run is about the same,
-the log, and what to do when the run cannot go on. Whatever else is common to runs is in `work.Run`.
+A batch is one transaction with a fixed number of statements: see `notifying.sql`. PostgreSQL does batch after batch
+until it is time to report progress. This module keeps other runs out, writes the log, and ends a run that cannot go on.
+What all kinds of runs share is in `work.Run`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the log knows of runs: one organization's, all of them in total, and which are to be checked next.
+"""The log of runs: the last run of an organization, and which organizations are to be checked next.
 
 Runs write the log through `execution_log.sql`; nothing here changes it.
 """
@@ -60,30 +60,6 @@ class ExecutionReport:
 
 
 @dataclass(frozen=True, slots=True)
-class ExecutionTotals:
-    """A run over organizations in total: SUCCESS only if nothing in it failed, had errors or is under way.
-
-    `running`, `successful`, `partial` and `failed` are runs of single organizations.
-    """
-
-    status: ExecutionStatus
-    start_time: datetime
-    end_time: datetime | None
-    duration_seconds: Decimal | None
-    organizations: int
-    running: int
-    successful: int
-    partial: int
-    failed: int
-    overdue_count: int | None
-    processed_count: int
-    created_count: int
-    reopened_count: int
-    closed_count: int
-    error_count: int
-
-
-@dataclass(frozen=True, slots=True)
 class OrganizationToCheck:
     """An organization without a run that came to its end. `failures` counts those that failed or are under way."""
 
@@ -98,20 +74,6 @@ def last_execution(connection: Connection) -> ExecutionReport | None:
         text("select * from overdue.job_execution_log order by start_time desc, id desc limit 1")
     ).one_or_none()
     return None if row is None else report_from(row)
-
-
-def execution_totals(
-    connection: Connection, *, since: datetime | None = None, run_id: UUID | None = None
-) -> tuple[ExecutionTotals, ...]:
-    """Runs over organizations in total, the latest first; those that began at `since` or later, or the named one.
-
-    Needs no organization scope. The same as `public.get_job_execution_totals`.
-    """
-    rows = connection.execute(
-        text("select * from public.get_job_execution_totals(coalesce(:since, timestamptz '-infinity'), :run_id)"),
-        {"since": since, "run_id": run_id},
-    )
-    return tuple(ExecutionTotals(ExecutionStatus(row.status), *tuple(row)[1:]) for row in rows)
 
 
 def organizations_to_check(

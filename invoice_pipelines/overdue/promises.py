@@ -1,7 +1,7 @@
 """What must always be true of an organization's notifications, and queries for what breaks it.
 
-Both are true right after a run that had no errors. Later an invoice may become overdue or be paid, and the next run
-follows; a check asks right after a run, or allows for the time since.
+Both promises hold right after a run without errors. Later an invoice may become overdue or be paid, and the next run
+follows; so a check looks right after a run, or allows for the time since.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a run shows beside its row in the log: what is overdue now, by currency and age, and what it made of that.
+"""What a run shows beside its row in the log: the overdue amounts by currency and age, and the notifications it made.
 
-Reads only. What is due is read from the invoices, so that partial payments since a notification are seen.
+Reads only. Amounts due come from the invoices, so that they include partial payments since a notification.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""When runs are due: the schedule of the settings, and when an organization is to be looked at next.
+"""When runs are due: the schedule of the settings, and when an organization is to be checked next.
 
-Everything is decided from the log of runs, never from what a process remembers, so that a restart changes nothing.
+The log of runs decides, never what a process remembers, so that a restart changes nothing.
 """
 
 from __future__ import annotations

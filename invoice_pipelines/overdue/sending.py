@@ -1,4 +1,4 @@
-"""What a sender asks before it tells a customer of an overdue invoice, and says afterwards.
+"""What a sender asks before it tells a customer about an overdue invoice, and what it records afterwards.
 
 A run leaves a work item of kind WORK_KIND for each notification and channel that the organization wants. Nothing is
 sent here.

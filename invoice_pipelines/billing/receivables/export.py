@@ -1,13 +1,13 @@
-"""What becomes of an aging: one CSV file per organization and day; and when it is made again.
+"""The CSV file of an aging, one per organization and day, and when it is made again.
 
-The file of a day has the same name each time and is replaced as a whole, so that making it twice changes nothing. What
-it had seen is recorded after it is written: who is killed in between makes it again.
+The file of a day always has the same name and is replaced as a whole, so that making it twice changes nothing. What it
+was made from is recorded after it is written: a run that is killed in between makes it again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -86,20 +86,8 @@ def export_receivables(
 
 def receivables_csv(receivables: Receivables) -> bytes:
     """All customers, as RFC 4180 in UTF-8; formulas in names are disarmed."""
-    rows = [
-        {
-            "as_of": receivables.as_of.isoformat(),
-            "customer_id": customer.customer_id,
-            "customer_number": customer.customer_number,
-            "customer_name": customer.customer_name,
-            "currency": customer.currency,
-            **customer.aged.buckets,
-            "overdue": customer.aged.overdue,
-            "total": customer.aged.total,
-            "invoices": customer.aged.invoices,
-        }
-        for customer in receivables.customers
-    ]
+    as_of = receivables.as_of.isoformat()
+    rows = [{"as_of": as_of, **asdict(customer), **asdict(customer.aged)} for customer in receivables.customers]
     return to_csv(list(COLUMNS), rows, _NUMBERS)
 
 

@@ -1,8 +1,8 @@
 """The aging of receivables: what customers owe, by how late it is, and for how many days of sales that stands.
 
-PostgreSQL adds up invoices to customers, currencies and buckets (`receivables.sql`), pandas makes a table of that. So
-memory grows with the customers who owe something, not with their invoices. Amounts are Decimal throughout. Which file
-this becomes, and when it is made again, is in `receivables_export`.
+PostgreSQL adds up invoices to customers, currencies and buckets (`receivables.sql`), and pandas makes a table of that,
+so that memory grows with the customers who owe something, not with their invoices. Amounts are Decimal throughout.
+The file, and when it is made again, is in `export`.
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.organizations import list_organizations, remove_organization
-from invoice_pipelines.overdue import OverdueError, execution_totals, organizations_to_check
+from invoice_pipelines.overdue import OverdueError, organizations_to_check
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.overdue.conftest import Desk, open_desk
 
@@ -26,6 +27,13 @@ def desks(database: TestDatabase) -> list[Desk]:
 def to_check(desk: Desk, since: datetime) -> list[UUID]:
     with desk.engine.connect() as connection:
         return [found.organization_id for found in organizations_to_check(connection, since)]
+
+
+def totals(desk: Desk, since: datetime | None = None, run_id: UUID | None = None) -> list[Any]:
+    """Runs over organizations in total, without an organization in scope."""
+    statement = "select * from get_job_execution_totals(coalesce(:since, timestamptz '-infinity'), :run_id)"
+    with desk.engine.connect() as connection:
+        return list(connection.execute(text(statement), {"since": since, "run_id": run_id}))
 
 
 def break_off(_: object) -> None:
@@ -67,10 +75,9 @@ def test_runs_of_one_sweep_are_shown_in_total(desks: list[Desk]) -> None:
     for desk in desks:
         desk.run(run_id=sweep)
     desks[0].run()
-    with desks[0].engine.connect() as connection:
-        (total,) = execution_totals(connection, run_id=sweep)
-        assert len(execution_totals(connection)) == 2
-        assert execution_totals(connection, since=datetime.now(UTC) + timedelta(seconds=1)) == ()
+    (total,) = totals(desks[0], run_id=sweep)
+    assert len(totals(desks[0])) == 2
+    assert totals(desks[0], since=datetime.now(UTC) + timedelta(seconds=1)) == []
     assert (total.status, total.organizations, total.successful, total.partial) == ("PARTIAL", 3, 2, 1)
     assert (total.created_count, total.error_count, total.overdue_count) == (6, 1, 7)
     assert total.end_time is not None
@@ -82,8 +89,7 @@ def test_an_organization_that_fails_leaves_its_reason_and_the_total_says_so(desk
     desks[0].run(run_id=sweep)
     with pytest.raises(RuntimeError):
         desks[1].run(run_id=sweep, on_progress=break_off)
-    with desks[0].engine.connect() as connection:
-        (total,) = execution_totals(connection, run_id=sweep)
+    (total,) = totals(desks[0], run_id=sweep)
     assert (total.status, total.successful, total.failed) == ("PARTIAL", 1, 1)
     assert desks[1].log_rows()[0].errors == [{"reason": "RuntimeError: pulled the plug"}]
 
