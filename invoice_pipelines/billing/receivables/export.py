@@ -54,8 +54,8 @@ class ReceivablesFile:
 def organizations_to_age(connection: Connection, *, rest: timedelta = REST, now: datetime | None = None) -> list[UUID]:
     """Organizations whose receivables of today are to be looked at, the longest waiting first. Needs no scope.
 
-    These are the ones where a new day has begun and something is open, and those where invoices, credit notes or voids
-    came since, unless the last aging is younger than `rest`.
+    A new day has begun there and something is open; or invoices, credit notes, voids or payments came since, and the
+    last aging is older than `rest`.
     """
     return list(
         connection.execute(

@@ -14,7 +14,9 @@ import pytest
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.processing import InvoicingReport, process_jobs
+from invoice_pipelines.billing.promises import PROMISES
 from invoice_pipelines_tests.conftest import TestDatabase, open_organization
+from invoice_pipelines_tests.support.billing.shop import Shop, open_shop
 from invoice_pipelines_tests.support.organization_view import OrganizationView
 
 RATES = (
@@ -242,55 +244,10 @@ class Desk(OrganizationView):
         return self.value("select billing.today()")
 
     def assert_in_order(self) -> None:
-        """The books are as they must always be: no gap, no double, every order invoiced once or not at all."""
-        for series in ("invoice", "credit_note"):
-            for (period,) in self.rows(
-                "select distinct period from billing.invoice_number where series = :series", series=series
-            ):
-                numbers = self.numbers(series, period)
-                assert numbers == list(range(1, len(numbers) + 1))
-                following = self.value(
-                    "select next_number from billing.invoice_counter where series = :series and period = :period",
-                    series=series,
-                    period=period,
-                )
-                assert following == len(numbers) + 1
-        assert not self.rows(
-            """select number from (select number, issue_date < lag(issue_date) over (
-                                       partition by series, period order by number) as earlier
-                                   from billing.invoice_number) n where earlier"""
-        )
-        assert not self.rows(
-            """select i.id from billing.invoice i
-               left join billing.invoice_number n on n.invoice_id = i.id
-               where n.number is null"""
-        )
-        assert not self.rows(
-            """select o.id, o.status, count(i.id) from billing.sales_order o
-               left join billing.invoice i on i.sales_order_id = o.id and i.status <> 'void'
-                    and i.document_kind = 'invoice'
-               group by o.id, o.status
-               having count(i.id) <> (o.status = 'invoiced')::integer"""
-        )
-        assert not self.rows(
-            """select i.id from billing.invoice i
-               left join lateral (select sum(l.net_amount) as amount from billing.issued_invoice_line l
-                                  where l.invoice_id = i.id) l on true
-               left join lateral (select sum(t.line_amount) as lines, sum(t.allowance_amount) as allowances,
-                                         sum(t.taxable_amount) as net, sum(t.tax_amount) as tax
-                                  from billing.issued_invoice_tax t where t.invoice_id = i.id) t on true
-               where (i.line_amount, i.line_amount, i.allowance_amount, i.net_amount, i.tax_amount)
-                     is distinct from (l.amount, t.lines, t.allowances, t.net, t.tax)"""
-        )
-        assert not self.rows(
-            """select j.id from work.batch_job j
-               cross join lateral (
-                   select count(*) filter (where i.status = 'succeeded') as successful,
-                          count(*) filter (where i.status = 'failed') as failed,
-                          count(*) filter (where i.status = 'skipped') as skipped
-                   from work.batch_item i where i.job_id = j.id) i
-               where (j.successful_items, j.failed_items, j.skipped_items) <> (i.successful, i.failed, i.skipped)"""
-        )
+        """The books keep all promises: no gap, no double, every order invoiced once or not at all, and so on."""
+        with self.scope() as connection:
+            found = {promise.name: promise.find(connection, None) for promise in PROMISES if promise.find}
+        assert {name: finding for name, finding in found.items() if not finding.kept} == {}
 
 
 def line(
@@ -339,3 +296,14 @@ def desk(shared_database: TestDatabase) -> Desk:
 def busy_desk(shared_database: TestDatabase) -> Desk:
     """One organization for all examples of a property."""
     return open_desk(shared_database)
+
+
+@pytest.fixture(scope="module")
+def shop(shared_database: TestDatabase) -> Shop:
+    """A shop for tests that change nothing that another one asks."""
+    return open_shop(shared_database)
+
+
+@pytest.fixture
+def own_shop(shared_database: TestDatabase) -> Shop:
+    return open_shop(shared_database)

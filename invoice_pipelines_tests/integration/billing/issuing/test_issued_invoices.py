@@ -23,18 +23,7 @@ from invoice_pipelines.billing import (
 )
 from invoice_pipelines.billing.overview import newest_invoices
 from invoice_pipelines.organizations import change_organization
-from invoice_pipelines_tests.support.billing.shop import WORK, open_shop
-
-
-@pytest.fixture(scope="module")
-def shop(shared_database):
-    return open_shop(shared_database)
-
-
-@pytest.fixture
-def own_shop(shared_database):
-    return open_shop(shared_database)
-
+from invoice_pipelines_tests.support.billing.shop import WORK
 
 ORDER = {
     "order_number": "4711",

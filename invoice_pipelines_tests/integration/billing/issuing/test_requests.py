@@ -20,17 +20,7 @@ from invoice_pipelines.billing import (
 )
 from invoice_pipelines.billing.overview import billing_state, job_outcome, newest_invoices
 from invoice_pipelines.billing.requests import order_ids, parse_date
-from invoice_pipelines_tests.support.billing.shop import Shop, open_shop
-
-
-@pytest.fixture(scope="module")
-def shop(shared_database):
-    return open_shop(shared_database)
-
-
-@pytest.fixture
-def own_shop(shared_database):
-    return open_shop(shared_database)
+from invoice_pipelines_tests.support.billing.shop import Shop
 
 
 def test_a_request_is_answered_with_job_total_and_estimate_before_anything_is_issued(own_shop):
