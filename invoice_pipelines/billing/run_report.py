@@ -1,4 +1,4 @@
-"""What a run shows beside its counts: the orders that failed and why, its jobs, and invoices by day. Reads only."""
+"""What a run shows beside its counts: the orders that failed and why, and invoices by day. Reads only."""
 
 from __future__ import annotations
 
@@ -17,20 +17,6 @@ class FailedOrder:
     subject: str
     code: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class WorkedJob:
-    """A batch job as it stands, with what its items came to."""
-
-    id: UUID
-    kind: str
-    status: str
-    total: int
-    succeeded: int
-    failed: int
-    skipped: int
-    created_by: str
 
 
 def failed_orders(connection: Connection, job_ids: Sequence[UUID], limit: int) -> tuple[FailedOrder, ...]:
@@ -58,18 +44,6 @@ def failed_orders(connection: Connection, job_ids: Sequence[UUID], limit: int) -
         {"jobs": list(job_ids), "limit": limit},
     )
     return tuple(FailedOrder(*row) for row in rows)
-
-
-def worked_jobs(connection: Connection, job_ids: Sequence[UUID]) -> tuple[WorkedJob, ...]:
-    """Jobs of the organization in scope, the oldest first."""
-    rows = connection.execute(
-        text(
-            """select id, kind, status, total_items, successful_items, failed_items, skipped_items, created_by
-               from work.jobs where id = any(cast(:jobs as uuid[])) order by id"""
-        ),
-        {"jobs": list(job_ids)},
-    )
-    return tuple(WorkedJob(*row) for row in rows)
 
 
 def issued_by_day(connection: Connection, days: int) -> tuple[tuple[date, int], ...]:

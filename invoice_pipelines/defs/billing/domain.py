@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from invoice_pipelines.billing import batch_invoice_open_orders, process_jobs
 from invoice_pipelines.billing.processing import KINDS
 from invoice_pipelines.billing.promises import PROMISES
-from invoice_pipelines.billing.run_report import failed_orders, issued_by_day, worked_jobs
+from invoice_pipelines.billing.run_report import failed_orders, issued_by_day
 from invoice_pipelines.defs.billing.config import RequestConfig, as_date
 from invoice_pipelines.defs.billing.metadata import invoicing_metadata
 from invoice_pipelines.defs.checks import evaluated
@@ -22,7 +22,7 @@ from invoice_pipelines.defs.metadata import LONGEST_TABLE
 from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.defs.progress import progress_lines
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.work import organizations_with_work
+from invoice_pipelines.work import get_job, organizations_with_work
 
 LOOKED_BACK = 10_000
 """How many of the newest invoices are looked at after each run, beside those that it issued: what lies further back was
@@ -52,7 +52,7 @@ def issue_invoices(turn: Turn, job_id: UUID | None = None) -> StageResult:
     with organization.scope() as connection:
         shown = invoicing_metadata(
             report,
-            worked_jobs(connection, report.jobs),
+            [get_job(connection, worked) for worked in sorted(report.jobs)[:LONGEST_TABLE]],
             failed_orders(connection, report.jobs, LONGEST_TABLE),
             issued_by_day(connection, DAYS_SHOWN),
         )

@@ -7,13 +7,14 @@ from datetime import date
 from typing import Any
 
 from invoice_pipelines.billing.processing import InvoicingReport
-from invoice_pipelines.billing.run_report import FailedOrder, WorkedJob
+from invoice_pipelines.billing.run_report import FailedOrder
 from invoice_pipelines.defs.metadata import bar_chart, table, table_of
+from invoice_pipelines.work import Job
 
 
 def invoicing_metadata(
     report: InvoicingReport,
-    jobs: Sequence[WorkedJob],
+    jobs: Sequence[Job],
     failures: Sequence[FailedOrder],
     by_day: Sequence[tuple[date, int]],
 ) -> dict[str, Any]:
@@ -33,7 +34,8 @@ def invoicing_metadata(
         "counter locked, % of the time": round(100 * report.locked_seconds / max(report.seconds, 1e-6), 2),
         "jobs": table_of(
             jobs,
-            "job=id kind status items=total invoiced=succeeded failed skipped asked_for_by=created_by",
+            "job=id kind status items=total_items invoiced=successful_items failed=failed_items skipped=skipped_items "
+            "asked_for_by=created_by",
         ),
         "failures": table_of(failures, "order=subject code reason=message"),
         "issued by day": bar_chart("day", "invoices", [(day.isoformat(), count) for day, count in by_day]),
