@@ -71,31 +71,34 @@ def test_an_order_that_is_given_twice_is_one(desk: Desk) -> None:
     "wrong",
     ["", " ", "\t\n", None, "0", "order-7", "'; drop table billing.invoice; --", "x" * 100_000, "😀", "{}"],
 )
-def test_what_is_no_id_fails_alone(desk: Desk, wrong: str | None) -> None:
-    order_id = desk.order()
-    first, second = desk.invoice([wrong, order_id]).values()
+def test_what_is_no_id_fails_alone(busy_desk: Desk, wrong: str | None) -> None:
+    order_id = busy_desk.order()
+    first, second = busy_desk.invoice([wrong, order_id]).values()
     assert (first.code, second.code) == ("NOT_AN_ID", None)
     assert "ids are UUIDs" in str(first.message)
     assert len(str(first.message)) < 200
 
 
-def test_a_zero_byte_is_refused_before_it_reaches_the_database(desk: Desk) -> None:
+def test_a_zero_byte_is_refused_before_it_reaches_the_database(busy_desk: Desk) -> None:
     with pytest.raises(DataError):
-        desk.ask(["a\0b"])
+        busy_desk.ask(["a\0b"])
 
 
 @pytest.mark.parametrize(
     "day", ["0001-01-01", "0044-03-15 BC", "1999-12-31", "9999-12-31", "5874897-12-31", "infinity", "-infinity"]
 )
-def test_dates_far_away_are_refused(desk: Desk, day: str) -> None:
-    message = told(lambda: desk.ask([desk.order()], invoice_date=day))
+def test_dates_far_away_are_refused(busy_desk: Desk, day: str) -> None:
+    message = told(lambda: busy_desk.ask([busy_desk.order()], invoice_date=day))
     assert message.startswith("invoice_date: ")
     assert "31 days from today" in message
 
 
 @pytest.mark.parametrize("days", [-1, -(2**31), 3651, 2**31 - 1])
-def test_due_days_out_of_range_are_refused(desk: Desk, days: int) -> None:
-    assert told(lambda: desk.ask([desk.order()], due_days=days)) == f"due_days: {days} is not between 0 and 3650."
+def test_due_days_out_of_range_are_refused(busy_desk: Desk, days: int) -> None:
+    assert (
+        told(lambda: busy_desk.ask([busy_desk.order()], due_days=days))
+        == f"due_days: {days} is not between 0 and 3650."
+    )
 
 
 def test_the_farthest_dates_that_are_allowed_work(desk: Desk) -> None:
@@ -105,8 +108,8 @@ def test_the_farthest_dates_that_are_allowed_work(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("language", ["", "EN", "english", "e", "d\n", "é1"])
-def test_languages_are_two_letters(desk: Desk, language: str) -> None:
-    assert told(lambda: desk.ask([desk.order()], language=language)).startswith("language: ")
+def test_languages_are_two_letters(busy_desk: Desk, language: str) -> None:
+    assert told(lambda: busy_desk.ask([busy_desk.order()], language=language)).startswith("language: ")
 
 
 def test_a_request_without_a_name_is_the_logins(desk: Desk) -> None:
@@ -116,15 +119,15 @@ def test_a_request_without_a_name_is_the_logins(desk: Desk) -> None:
 
 @pytest.mark.parametrize("day", ["infinity", "-infinity", "0044-03-15 BC", "12026-01-01"])
 @pytest.mark.parametrize("column", ["order_date", "delivery_date"])
-def test_no_order_has_a_date_that_no_document_could_show(desk: Desk, column: str, day: str) -> None:
+def test_no_order_has_a_date_that_no_document_could_show(busy_desk: Desk, column: str, day: str) -> None:
     with pytest.raises(DBAPIError, match="check constraint"):
-        desk.order(**{column: day})
+        busy_desk.order(**{column: day})
 
 
 @pytest.mark.parametrize("field", ["quantity", "unit_price"])
-def test_no_order_has_an_amount_that_is_no_number(desk: Desk, field: str) -> None:
+def test_no_order_has_an_amount_that_is_no_number(busy_desk: Desk, field: str) -> None:
     with pytest.raises(DBAPIError, match="check constraint"):
-        desk.order(line(**{field: "NaN"}))
+        busy_desk.order(line(**{field: "NaN"}))
 
 
 CHARACTERS = [chr(code) for code in range(1, sys.maxunicode) if not 0xD800 <= code <= 0xDFFF]
@@ -140,8 +143,8 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
-def test_names_come_out_as_they_went_in(desk: Desk, name: str) -> None:
-    assert_kept(desk, name)
+def test_names_come_out_as_they_went_in(busy_desk: Desk, name: str) -> None:
+    assert_kept(busy_desk, name)
 
 
 @settings(max_examples=example_count(40))
@@ -188,10 +191,10 @@ ITEM = {"description": "Work", "quantity": 1, "unit_price": 1, "tax_category": "
         ([ITEM | {"price": 1}], "items[1]: there is no field price"),
     ],
 )
-def test_items_that_cannot_be_invoiced_are_refused_at_once(desk: Desk, items: Any, message: str) -> None:
-    desk.engine.dispose()  # in a new session, plans are made for the very values
+def test_items_that_cannot_be_invoiced_are_refused_at_once(busy_desk: Desk, items: Any, message: str) -> None:
+    busy_desk.engine.dispose()  # in a new session, plans are made for the very values
     assert told(
-        lambda: desk.rows(
+        lambda: busy_desk.rows(
             "select billing.batch_invoice_customers(array[cast(:customer as text)], cast(:items as jsonb))",
             customer=str(uuid4()),
             items=json.dumps(items),

@@ -112,14 +112,16 @@ def test_amounts_are_those_of_an_independent_model(busy_desk: Desk, orders: list
         ("123456.789", "41098.0109", "0.01", "5073321077.15"),
     ],
 )
-def test_a_line_is_rounded_once_and_half_up(desk: Desk, quantity: str, price: str, discount: Any, amount: str) -> None:
+def test_a_line_is_rounded_once_and_half_up(
+    busy_desk: Desk, quantity: str, price: str, discount: Any, amount: str
+) -> None:
     entry = line(quantity, price, discount_percent=Decimal(discount))
-    (book,) = issued(desk, [{"lines": [entry]}])
+    (book,) = issued(busy_desk, [{"lines": [entry]}])
     assert book.lines[0].net_amount == totals([entry], "EUR", Decimal(0)).line_amounts[0] == Decimal(amount)
 
 
-def test_vat_is_computed_on_the_sum_of_a_rate_and_never_per_line(desk: Desk) -> None:
-    (book,) = issued(desk, [{"lines": [line(1, "0.02") for _ in range(10)]}])
+def test_vat_is_computed_on_the_sum_of_a_rate_and_never_per_line(busy_desk: Desk) -> None:
+    (book,) = issued(busy_desk, [{"lines": [line(1, "0.02") for _ in range(10)]}])
     assert book.header.tax_amount == Decimal("0.04")  # ten times 0.0038 would be 0.00
 
 

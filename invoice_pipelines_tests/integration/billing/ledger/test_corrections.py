@@ -65,24 +65,23 @@ def test_a_partial_credit_note_reduces_what_is_due(desk: Desk) -> None:
     assert (original.header.status, original.header.amount_due) == ("partially_paid", Decimal("74.37"))
 
 
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        ({1: 5}, "Line 1: 5 cannot be credited; 4.000 are left."),
-        ({2: 1}, "Line 2: 1 cannot be credited; 0 are left."),
-        ({1: 0}, "Line 1: 0 cannot be credited; 4.000 are left."),
-        ({1: -1}, "Line 1: -1 cannot be credited; 4.000 are left."),
-        ({1: "NaN"}, "Line 1: NaN cannot be credited; 4.000 are left."),
-        ({1: "0.0001"}, "Line 1: 0.0001 cannot be credited; 4.000 are left."),
-        ({1: "all"}, "Line 1: all cannot be credited; 4.000 are left."),
-        ({"x": 1}, "Line x: 1 cannot be credited; 0 are left."),
-        ({}, "There is nothing (left) to credit on this invoice."),
-    ],
-)
-def test_no_more_is_credited_than_there_is(desk: Desk, lines: dict[Any, Any], message: str) -> None:
+def test_no_more_is_credited_than_there_is(desk: Desk) -> None:
     invoice = desk.issue(line(4, 25))
-    desk.engine.dispose()  # in a new session, plans are made for the very values
-    assert told(lambda: credit(desk, invoice, lines)) == message
+    for lines, left in (
+        ({1: 5}, "4.000"),
+        ({2: 1}, "0"),
+        ({1: 0}, "4.000"),
+        ({1: -1}, "4.000"),
+        ({1: "NaN"}, "4.000"),
+        ({1: "0.0001"}, "4.000"),
+        ({1: "all"}, "4.000"),
+        ({"x": 1}, "0"),
+    ):
+        desk.engine.dispose()  # in a new session, plans are made for the very values
+        ((number, quantity),) = lines.items()
+        expected = f"Line {number}: {quantity} cannot be credited; {left} are left."
+        assert told(lambda lines=lines: credit(desk, invoice, lines)) == expected
+    assert told(lambda: credit(desk, invoice, {})) == "There is nothing (left) to credit on this invoice."
     assert desk.numbers("credit_note") == []
 
 
