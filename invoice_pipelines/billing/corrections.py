@@ -22,7 +22,7 @@ _DECIMALS_OF_QUANTITIES = -3
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """What became of a change of status: the orders that were changed, and why the others were not."""
+    """The orders whose status was changed, and why the others were refused."""
 
     changed: tuple[UUID, ...]
     refused: Mapping[UUID, str]
@@ -94,8 +94,8 @@ def set_order_status(
 ) -> StatusChange:
     """Makes orders draft, pending, reviewed or cancelled, and notes who did it and why.
 
-    An order that is invoiced, unknown or may not become this is left as it is, with the reason. An order that has this
-    status already counts as changed, without a note. Raises BillingError for another status.
+    An order that is invoiced, unknown or may not become this is left as it is, with the reason. An order that already has
+    this status counts as changed, without a note. Raises BillingError for another status.
     """
     check_text("reason", reason)
     wanted = list(dict.fromkeys(sales_order_ids))

@@ -28,7 +28,7 @@ class InvoiceNotFound(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """What is wrong with one row: its place in what was given, from 1, the field, and the reason."""
+    """An error in one row: the place of the row, counted from 1, the field, and the reason."""
 
     row: int
     field: str

@@ -60,7 +60,7 @@ class ExchangeRate:
 
 @dataclass(frozen=True, slots=True)
 class AddedRates:
-    """What became of rates: new ones, and ones that were known with another value or source. The others were known."""
+    """How many rates were new, and how many were known with another value or source. All others were known."""
 
     added: int
     changed: int
@@ -155,8 +155,8 @@ def _of_csv(content: bytes) -> Iterator[_Found]:
         header = [name.strip() for name in next(lines, [])]
         if header[:1] != ["Date"] or not any(re.fullmatch("[A-Z]{3}", name) for name in header):
             raise BillingError(
-                "The file is no exchange rate file of the ECB: as CSV (eurofxref.csv, eurofxref-hist.csv) its first "
-                "line is Date, USD, JPY and so on; as XML its first sign is <."
+                "The file is not an exchange rate file of the ECB: as CSV (eurofxref.csv, eurofxref-hist.csv) its first "
+                "line is Date, USD, JPY and so on; as XML it begins with <."
             )
         for cells in lines:
             if not any(cell.strip() for cell in cells):
@@ -183,7 +183,7 @@ def _of_xml(content: bytes) -> Iterator[_Found]:
         raise BillingError("The file has a document type declaration, which files of the ECB do not have.")
     days = root.findall(".//{*}Cube[@time]")
     if not days:
-        raise BillingError("The XML file is no exchange rate file of the ECB: it has no Cube with a time.")
+        raise BillingError("The XML file is not an exchange rate file of the ECB: it has no Cube with a time.")
     for cube in days:
         place = f"line {cube.sourceline}"
         day = _day(str(cube.get("time")), place)

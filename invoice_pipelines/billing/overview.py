@@ -29,7 +29,7 @@ class FailureCode:
 
 @dataclass(frozen=True, slots=True)
 class IssuedMoney:
-    """What issued invoices of one currency come to."""
+    """The totals of issued invoices in one currency."""
 
     currency: str
     invoices: int
@@ -40,7 +40,7 @@ class IssuedMoney:
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """What became of an invoicing job so far: money by currency, first and last number, why the others failed."""
+    """The results of an invoicing job so far: money by currency, first and last number, and why items failed."""
 
     money: tuple[IssuedMoney, ...]
     first_number: str | None
@@ -50,7 +50,7 @@ class JobOutcome:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceEvent:
-    """What was done to an issued invoice: voided, credited or paid, by whom and why."""
+    """A change to an issued invoice: voided, credited or paid, by whom and why."""
 
     action: str
     reason: str | None
@@ -86,7 +86,7 @@ class BillingState:
 
 
 def job_outcome(connection: Connection, job_id: UUID, *, failures: int = 20) -> JobOutcome:
-    """What became of an invoicing job of the organization in scope, with the most frequent failures."""
+    """The results of an invoicing job of the organization in scope, with the most frequent failures."""
     money = connection.execute(
         text(
             f"""select i.currency, count(*), sum(i.net_amount), sum(i.tax_amount), sum(i.gross_amount)
@@ -135,7 +135,7 @@ def job_failures(connection: Connection, job_id: UUID, limit: int = 20) -> tuple
 
 
 def invoice_events(connection: Connection, invoice: IssuedInvoice) -> tuple[InvoiceEvent, ...]:
-    """What was done to an invoice, the oldest first; of a credit note, how it came to be."""
+    """The changes to an invoice, the oldest first; for a credit note, the one that created it."""
     rows = connection.execute(
         text(
             """select e.action, e.reason, e.created_at, e.created_by from billing.invoice_event e

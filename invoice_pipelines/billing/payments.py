@@ -28,7 +28,7 @@ class PaymentKind(StrEnum):
 
 
 class PaymentStatus(StrEnum):
-    """What is void or deleted pays nothing; it stays on record."""
+    """A void or deleted payment pays nothing, but stays on record."""
 
     ACTIVE = "active"
     VOID = "void"
@@ -78,7 +78,7 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of payments, by count, and of the invoices that they are or were for."""
+    """The result for payments, as counts, and for the invoices that they are or were for."""
 
     recorded: int = 0
     changed: int = 0
@@ -90,7 +90,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class InvoicePayment:
-    """What a payment is for an invoice: `allocated` of it is meant for the invoice, `applied` of that counts."""
+    """The share of a payment for an invoice: `allocated` is meant for the invoice, `applied` of that counts."""
 
     payment_id: UUID
     source: str
@@ -190,7 +190,7 @@ def record_payment(
         raise BillingError(f"amount: {amount} is not an amount of {invoice.currency}; give a positive one.")
     day = payment_date or invoice.today
     if day > invoice.today:
-        raise BillingError(f"date: {day} is after today, {invoice.today}; a payment is recorded when it is there.")
+        raise BillingError(f"date: {day} is after today, {invoice.today}; record a payment once it has arrived.")
     payment_id: UUID = connection.execute(text("select uuidv7()")).scalar_one()
     payment = Payment(
         "manual",

@@ -28,7 +28,7 @@ CHUNK_SIZE = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoicingReport(Report):
-    """What was done: besides the items by outcome, money per currency and the numbers given.
+    """The result of a run: the items by outcome, money per currency, and the numbers given.
 
     `gross_amounts` are of the invoices issued here. `locked_seconds` is for how long the counter's row was held until
     the end of the statement, over all chunks. `due` counts items of all open jobs of the organization.
@@ -87,7 +87,7 @@ def due_items(connection: Connection) -> int:
 
 
 class _Issuing:
-    """What one run issues."""
+    """The work of one run."""
 
     def __init__(self, run: Run, job_id: UUID | None, chunk_size: int) -> None:
         self._run = run
@@ -115,7 +115,7 @@ class _Issuing:
                 times_idle[done.job_id] += 1
 
     def report(self) -> InvoicingReport:
-        """What it came to."""
+        """The result so far."""
         return self._run.report(
             InvoicingReport,
             jobs=tuple(self._jobs),

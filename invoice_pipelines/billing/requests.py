@@ -26,8 +26,8 @@ _NUMBERS_AT_ONCE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """What a request is answered with: the batch job, how many items it has (an id that was given twice is one), and
-    how long it will take from when it starts.
+    """The answer to a request: the batch job, how many items it has (an id that was given twice is one), and how long
+    it will take once it starts.
     """
 
     job_id: UUID
@@ -36,12 +36,12 @@ class BatchAnswer:
 
 
 class RequestOptions(TypedDict, total=False):
-    """What all requests may say beside what is invoiced.
+    """The options that all requests have.
 
     `invoice_date` is the issue date (BT-2), by default the day on which they are issued, in the organization's time
     zone; `due_days` later they are due (BT-9). `language` (ISO 639-1) stands above those of customer and organization.
     With `generate_pdf` the document of each invoice is made once it is issued; with `send_immediately` the customer is
-    sent it by `communication_method` (a messaging channel). These three are written down with the batch job;
+    sent it by `communication_method` (a messaging channel). The batch job keeps these three, and
     delivery acts on them.
     """
 
@@ -105,7 +105,7 @@ def batch_invoice_customers(
 
 def retry_with_date(connection: Connection, job_id: UUID, *, requested_by: str, invoice_date: date | None) -> int:
     """Opens the failed items of a job of invoices again, and dates all that it issues from now on: `invoice_date`, or
-    for None the day of issue. As when a given date is now earlier than the last one of the series. Returns how many.
+    for None the day of issue. This helps where a given date is now earlier than the last one of the series. Returns how many.
 
     The history of the job has it. Raises BillingError for a date that is not possible, an unknown job, one that was
     cancelled, and one that issues no invoices.

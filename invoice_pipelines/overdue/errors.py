@@ -25,7 +25,7 @@ class ExecutionClosed(OverdueError):
 
 
 def refusal_of(error: DBAPIError) -> OverdueError | None:
-    """What the SQL functions of overdue refuse on purpose, as an error for people; None for any other error."""
+    """The error for people, where an SQL function of overdue refused on purpose; None for any other error."""
     state = getattr(error.orig, "sqlstate", None)
     message = getattr(getattr(error.orig, "diag", None), "message_primary", None) or ""
     if state == "IP004":

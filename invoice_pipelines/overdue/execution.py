@@ -84,7 +84,7 @@ def notify_overdue(
 
 @dataclass
 class _Alone:
-    """That no other run is about the same organization, for as long as a transaction of its own stays open.
+    """Keeps other runs away from the organization for as long as a transaction of its own stays open.
 
     A transaction, not a session, so that it goes through a pooler that gives each transaction another session. It ends
     with the process, however that ends. It changes nothing and reads nothing, so that it keeps nothing from being
@@ -227,7 +227,7 @@ class _Execution:
             ).one()
 
     def _again(self, transactions: Callable[[], T]) -> T:
-        """What is done in transactions, again where that may help."""
+        """Repeats transactions where that may help."""
         try:
             return self.run.again(transactions, also=(LOCK_NOT_AVAILABLE,))
         except DBAPIError as error:

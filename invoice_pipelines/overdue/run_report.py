@@ -49,7 +49,7 @@ class LargeInvoice:
 
 @dataclass(frozen=True, slots=True)
 class RunDetails:
-    """What stands behind the counts of a run. `by_age` counts overdue invoices by days overdue, the youngest first;
+    """The details behind the counts of a run. `by_age` counts overdue invoices by days overdue, the youngest first;
     `largest` are those over the largest amounts of each currency, twenty in all.
     """
 
@@ -67,7 +67,7 @@ _AGES = ("1-30", "31-60", "61-90", "over 90")
 
 
 def run_details(connection: Connection, report: ExecutionReport) -> RunDetails:
-    """What a run of the organization in scope shows."""
+    """The details of a run of the organization in scope."""
     # By the indexes of what is open, whatever the statistics say: the rest of the tables may be years of settled ones.
     connection.execute(text("set local enable_seqscan = off"))
     connection.execute(text("set local enable_bitmapscan = off"))

@@ -257,10 +257,10 @@ def test_files_of_the_ecb_are_read() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "no exchange rate file of the ECB"),
+        (b"", "not an exchange rate file of the ECB"),
         (b"PK\x03\x04rest", "unpack it"),
         (b"\xff\xfe\x00", "neither XML nor CSV"),
-        (b"currency;rate\nUSD;1.1\n", "no exchange rate file of the ECB"),
+        (b"currency;rate\nUSD;1.1\n", "not an exchange rate file of the ECB"),
         (b"Date,USD\n2026-02-30,1.1\n", "line 2: '2026-02-30' is no date"),
         (b"Date,USD\n2026-02-27,1.1\n2026-02-26,1,1\n", "line 3: it has 3 cells, and the first line 2"),
         (b"Date,USD\n2026-02-27,-1.1\n", "line 2: the rate of USD"),
