@@ -94,8 +94,8 @@ def set_order_status(
 ) -> StatusChange:
     """Makes orders draft, pending, reviewed or cancelled, and notes who did it and why.
 
-    An order that is invoiced, unknown or may not become this is left as it is, with the reason. An order that already has
-    this status counts as changed, without a note. Raises BillingError for another status.
+    An order that is invoiced, unknown or may not become this is left as it is, with the reason. An order that already
+    has this status counts as changed, without a note. Raises BillingError for another status.
     """
     check_text("reason", reason)
     wanted = list(dict.fromkeys(sales_order_ids))

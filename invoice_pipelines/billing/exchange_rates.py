@@ -155,8 +155,8 @@ def _of_csv(content: bytes) -> Iterator[_Found]:
         header = [name.strip() for name in next(lines, [])]
         if header[:1] != ["Date"] or not any(re.fullmatch("[A-Z]{3}", name) for name in header):
             raise BillingError(
-                "The file is not an exchange rate file of the ECB: as CSV (eurofxref.csv, eurofxref-hist.csv) its first "
-                "line is Date, USD, JPY and so on; as XML it begins with <."
+                "The file is not an exchange rate file of the ECB: as CSV (eurofxref.csv, eurofxref-hist.csv) its "
+                "first line is Date, USD, JPY and so on; as XML it begins with <."
             )
         for cells in lines:
             if not any(cell.strip() for cell in cells):

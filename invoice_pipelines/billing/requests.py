@@ -105,10 +105,10 @@ def batch_invoice_customers(
 
 def retry_with_date(connection: Connection, job_id: UUID, *, requested_by: str, invoice_date: date | None) -> int:
     """Opens the failed items of a job of invoices again, and dates all that it issues from now on: `invoice_date`, or
-    for None the day of issue. This helps where a given date is now earlier than the last one of the series. Returns how many.
+    for None the day of issue. This helps where a given date is now earlier than the last one of the series.
 
-    The history of the job has it. Raises BillingError for a date that is not possible, an unknown job, one that was
-    cancelled, and one that issues no invoices.
+    Returns how many were opened; the history of the job has it. Raises BillingError for a date that is not possible,
+    an unknown job, one that was cancelled, and one that issues no invoices.
     """
     with refusals_for_people():
         retried: int = connection.execute(
