@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from invoice_pipelines.overdue import organizations_to_check, prune_executions, prune_notifications
+from invoice_pipelines.overdue import prune_executions, prune_notifications
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.overdue.conftest import Desk, open_desk
 
@@ -62,24 +62,6 @@ def test_a_run_that_is_under_way_stays(desk: Desk) -> None:
     log_row(desk, 300, "RUNNING")
     log_row(desk, 1, "SUCCESS")
     assert prune_executions(desk.engine, desk.organization_id, ago(90)) == 0
-
-
-def test_who_is_to_be_checked_is_the_same_before_and_after(desk: Desk) -> None:
-    log_row(desk, 120, "SUCCESS")
-    log_row(desk, 110, "FAILED")
-
-    def found() -> bool:
-        with desk.engine.connect() as connection:
-            return any(
-                to_check.organization_id == desk.organization_id
-                for since in (ago(130), ago(115))
-                for to_check in organizations_to_check(connection, since)
-            )
-
-    before = found()
-    prune_executions(desk.engine, desk.organization_id, ago(90))
-    assert found() == before
-    assert len(days_and_status(desk)) == 2
 
 
 def test_notifications_closed_long_ago_are_removed_and_others_stay(desk: Desk) -> None:
