@@ -96,16 +96,16 @@ class Desk(OrganizationView):
                 connection.execute(text(statement), values)
         return ids
 
-    def settle(self, invoice_id: UUID, settled: str) -> None:
+    def settle(self, settled: str, *invoice_ids: UUID) -> None:
         """What is paid, credited, voided; or `no` after a payment that was taken back."""
         status, paid, credited = SETTLED[settled]
         statement = """update billing.invoice set status = :status, amount_paid = :paid, amount_credited = :credited,
                            void_reason = case when :status = 'void' then 'wrong' end,
                            voided_at = case when :status = 'void' then now() end
-                       where id = :id"""
+                       where id = any(:ids)"""
         with self.superuser.begin() as connection:
             connection.execute(
-                text(statement), {"id": invoice_id, "status": status, "paid": paid, "credited": credited}
+                text(statement), {"ids": list(invoice_ids), "status": status, "paid": paid, "credited": credited}
             )
 
     def mend(self, invoice_id: UUID) -> None:

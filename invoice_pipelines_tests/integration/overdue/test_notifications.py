@@ -62,7 +62,7 @@ def test_a_notification_says_what_a_reader_needs(desk: Desk) -> None:
 def test_it_is_closed_when_its_invoice_is_settled(desk: Desk, settled: str, reason: str | None) -> None:
     (invoice_id,) = desk.add([desk.late(3)])
     desk.run()
-    desk.settle(invoice_id, settled)
+    desk.settle(settled, invoice_id)
     report = desk.run()
     assert desk.one().closed_reason == reason
     assert report.closed_count == (reason is not None)
@@ -84,9 +84,9 @@ def test_a_payment_that_is_taken_back_opens_the_same_notification_again(desk: De
     (invoice_id,) = desk.add([desk.late(3)])
     desk.run()
     first = desk.one()
-    desk.settle(invoice_id, "paid")
+    desk.settle("paid", invoice_id)
     desk.run()
-    desk.settle(invoice_id, "partially")
+    desk.settle("partially", invoice_id)
     report = desk.run()
     again = desk.one()
     assert (report.created_count, report.reopened_count) == (0, 1)
@@ -102,9 +102,9 @@ def test_who_was_told_before_is_not_told_again_after_a_payment_was_taken_back(ma
         assert mark_sent(connection, [desk.one().id]) == 1
         assert mark_sent(connection, [desk.one().id]) == 0
         connection.execute(text("update work.batch_item set status = 'succeeded', finished_at = now()"))
-    desk.settle(invoice_id, "paid")
+    desk.settle("paid", invoice_id)
     desk.run()
-    desk.settle(invoice_id, "no")
+    desk.settle("no", invoice_id)
     desk.run()
     assert (desk.one().status, len(desk.work_items())) == ("sent", 1)
 
@@ -114,9 +114,9 @@ def test_who_was_not_told_before_is_told_after_a_payment_was_taken_back(make: Ca
     (invoice_id,) = desk.add([desk.late(3)])
     desk.run()
     desk.rows("update work.batch_item set status = 'skipped', finished_at = now()")
-    desk.settle(invoice_id, "paid")
+    desk.settle("paid", invoice_id)
     desk.run()
-    desk.settle(invoice_id, "no")
+    desk.settle("no", invoice_id)
     desk.run()
     assert len(desk.work_items()) == 2
 
@@ -174,7 +174,7 @@ def test_without_channels_nothing_is_to_be_sent(desk: Desk) -> None:
 def test_what_lost_its_reason_before_it_was_sent_is_not_sent(desk: Desk, settled: str) -> None:
     kept, lost = desk.add([desk.late(3, "partially"), desk.late(4)])
     desk.run()
-    desk.settle(lost, settled)
+    desk.settle(settled, lost)
     (due,) = ask(desk, *[row.id for row in desk.notifications()])
     assert (due.invoice_id, due.amount_due, due.invoice_number) == (kept, Decimal(80), "INV-1")
     desk.run()
@@ -187,7 +187,7 @@ def test_no_payment_comes_between_the_question_and_the_sending(desk: Desk) -> No
     paid = threading.Event()
 
     def pay() -> None:
-        desk.settle(invoice_id, "paid")
+        desk.settle("paid", invoice_id)
         paid.set()
 
     payment = threading.Thread(target=pay)
@@ -211,7 +211,7 @@ def test_a_day_that_was_is_judged_by_the_payments_of_today_and_closes_nothing_of
 def test_what_breaks_a_promise_is_named(desk: Desk) -> None:
     first, second = desk.add([desk.late(2), desk.late(30)])
     desk.run()
-    desk.settle(first, "paid")
+    desk.settle("paid", first)
     desk.rows(
         """update overdue.notification set status = 'closed', closed_at = now(), closed_reason = 'paid'
            where invoice_id = :id""",

@@ -152,8 +152,7 @@ def test_batch_completeness(database: TestDatabase, invoices: list[Invoice], bat
     ids = desk.add(invoices)
     report = desk.run(now=NOON, batch_size=batch_size)
     assert Counter(desk.told()) == Counter((invoice_id, 1) for invoice_id in ids)
-    for invoice_id in ids:
-        desk.settle(invoice_id, "paid")
+    desk.settle("paid", *ids)
     assert (report.created_count, desk.run(now=NOON, batch_size=batch_size).closed_count) == (len(ids), len(ids))
     assert desk.told() == []
 

@@ -67,8 +67,8 @@ def test_a_run_that_is_under_way_stays(desk: Desk) -> None:
 def test_notifications_closed_long_ago_are_removed_and_others_stay(desk: Desk) -> None:
     old, young, open_one = desk.add([desk.late(3)] * 3)
     desk.run()
-    desk.settle(old, "paid")
-    desk.settle(young, "paid")
+    desk.settle("paid", old)
+    desk.settle("paid", young)
     desk.run()
     with desk.superuser.begin() as connection:
         connection.exec_driver_sql(

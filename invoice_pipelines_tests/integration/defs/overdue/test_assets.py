@@ -65,10 +65,10 @@ def test_what_is_paid_is_closed_and_what_is_taken_back_is_opened_again(books: Bo
     desk = books.desk("acme")
     first, second = desk.add([desk.late(3), desk.late(4)])
     books.look("acme")
-    desk.settle(first, "paid")
+    desk.settle("paid", first)
     closing = shown(books.run("acme"))
     assert (closing["closed"], closing["made"], closing["overdue invoices"]) == (1, 0, 1)
-    desk.settle(first, "no")
+    desk.settle("no", first)
     assert shown(books.run("acme"))["opened again"] == 1
     assert sorted(invoice for invoice, _ in desk.told()) == sorted([first, second])
 
