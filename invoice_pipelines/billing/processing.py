@@ -14,10 +14,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Row, text
 
-from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.errors import CANNOT_CONNECT_NOW, ENDED_BY_ADMINISTRATOR
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.work import Progress, Report, Run
 
 KINDS = ("invoice_orders", "invoice_customers")
@@ -42,45 +42,44 @@ class InvoicingReport(Report):
 
 
 def process_jobs(
-    engine: Engine,
-    organization_id: UUID,
+    organization: OrganizationContext,
     *,
     job_id: UUID | None = None,
     chunk_size: int = CHUNK_SIZE,
-    time_box: timedelta = timedelta(minutes=30),
+    time_box: timedelta | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> InvoicingReport:
     """Issues the invoices of the organization's open batch jobs, the oldest first; or of the named one alone.
 
     Any number of these may run at once, in any number of processes: each takes a job that nobody else works on. A
-    process that dies loses the chunk that it was in, and nothing of it was done.
+    process that dies loses the chunk that it was in, and nothing of it was done. `time_box` is by default that of the
+    settings.
 
     Raises OperationalError where PostgreSQL cannot do the work for now: somebody else's transaction holds what a chunk
     needs for longer than `lock_timeout`, or the disk is full. The chunk is undone, and its job stays open.
     """
     run = Run(
-        engine,
-        organization_id,
+        organization.engine,
+        organization.id,
         KINDS,
-        time_box=time_box,
+        time_box=time_box or organization.time_box,
         on_progress=on_progress,
         should_stop=should_stop,
-        count_due=lambda: (count_due(engine, organization_id), None),
+        count_due=lambda: (_count_due(organization), None),
     )
     issuing = _Issuing(run, job_id, chunk_size)
     run.work(issuing.steps)
     return issuing.report()
 
 
-def count_due(engine: Engine, organization_id: UUID) -> int:
-    """Items of open invoicing jobs that are still to do."""
-    with organization_scope(engine, organization_id) as connection:
+def _count_due(organization: OrganizationContext) -> int:
+    with organization.scope() as connection:
         return due_items(connection)
 
 
 def due_items(connection: Connection) -> int:
-    """The same, of the organization in scope."""
+    """Items of open invoicing jobs of the organization in scope that are still to do."""
     statement = """select coalesce(sum(total_items - processed_items - cancelled_items), 0) from work.jobs
                    where status in ('pending', 'processing') and kind = any(:kinds)"""
     return int(connection.execute(text(statement), {"kinds": list(KINDS)}).scalar_one())

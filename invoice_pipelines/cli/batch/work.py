@@ -38,7 +38,7 @@ Do = Callable[[OrganizationContext, UUID, Callable[[object], None]], object]
 
 
 def _issue(office: OrganizationContext, job_id: UUID, step: Callable[[object], None]) -> object:
-    return process_jobs(office.engine, office.id, job_id=job_id, time_box=NO_END, on_progress=step)
+    return process_jobs(office, job_id=job_id, time_box=NO_END, on_progress=step)
 
 
 def _make_documents(office: OrganizationContext, job_id: UUID, step: Callable[[object], None]) -> object:

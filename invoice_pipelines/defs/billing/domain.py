@@ -41,15 +41,8 @@ SALES_ORDERS = dg.AssetSpec(
 
 def issue_invoices(turn: Turn, job_id: UUID | None = None) -> StageResult:
     """Issues the invoices of all open batch jobs of an organization, or of the named one alone."""
-    organization = turn.organization
-    report = process_jobs(
-        organization.engine,
-        organization.id,
-        job_id=job_id,
-        time_box=organization.time_box,
-        on_progress=progress_lines(turn.log, "orders"),
-    )
-    with organization.scope() as connection:
+    report = process_jobs(turn.organization, job_id=job_id, on_progress=progress_lines(turn.log, "orders"))
+    with turn.organization.scope() as connection:
         shown = invoicing_metadata(
             report,
             [get_job(connection, worked) for worked in sorted(report.jobs)[:LONGEST_TABLE]],

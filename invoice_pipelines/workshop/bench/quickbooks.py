@@ -228,8 +228,9 @@ def _issue(engine: Engine, settings: Settings, organization_id: UUID, size: Size
             ],
             created_by="bench",
         )
-    batch_invoice_open_orders(OrganizationContext.of(engine, "bench-push", settings, "bench"))
-    report = process_jobs(engine, organization_id)
+    organization = OrganizationContext.of(engine, "bench-push", settings, "bench")
+    batch_invoice_open_orders(organization)
+    report = process_jobs(organization)
     if report.succeeded != size.invoices:
         raise BenchError(f"{size.invoices} invoices were expected: {report}")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.processing import InvoicingReport, process_jobs
 from invoice_pipelines.billing.promises import PROMISES
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines_tests.conftest import TestDatabase, open_organization
 from invoice_pipelines_tests.support.billing.shop import Shop, open_shop
 from invoice_pipelines_tests.support.organization_view import OrganizationView
@@ -183,8 +185,13 @@ class Desk(OrganizationView):
             **values,
         )
 
+    @cached_property
+    def opened(self) -> OrganizationContext:
+        """As it was when it was opened: some tests store settings that no application would."""
+        return self.context()
+
     def work(self, job_id: UUID | None = None, chunk_size: int = 1000) -> InvoicingReport:
-        return process_jobs(self.engine, self.organization_id, job_id=job_id, chunk_size=chunk_size)
+        return process_jobs(self.opened, job_id=job_id, chunk_size=chunk_size)
 
     def invoice(self, order_ids: Sequence[object], chunk_size: int = 1000, **request: Any) -> dict[str, Item]:
         """Asks and works at once; what became of each order."""
@@ -263,6 +270,7 @@ def line(
 def open_desk(database: TestDatabase, **registered: Any) -> Desk:
     """A new organization with tax rates."""
     desk = open_organization(database, Desk, **{"vat_id": "DE123456788"} | registered)
+    assert desk.opened.id == desk.organization_id
     with desk.scope() as connection:
         connection.execute(
             text(

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -139,7 +140,7 @@ def test_issuing_gives_up_says_who_is_in_the_way_and_leaves_the_job_open(shared_
     with left_open(held, counter) as session:
         begun = time.monotonic()
         with pytest.raises(OperationalError) as refused:
-            process_jobs(impatient, held.organization_id)
+            process_jobs(replace(held.context(), engine=impatient))
         assert time.monotonic() - begun < 2
         assert [holder.pid for holder in holders_of(refused.value)] == [session.info.backend_pid]
         assert f"held by process {session.info.backend_pid}" in str(refused.value)
@@ -151,7 +152,7 @@ def test_issuing_gives_up_says_who_is_in_the_way_and_leaves_the_job_open(shared_
         assert told.returncode == 2
         assert "'psql of anna', user postgres, idle in transaction, in a transaction since 20" in told.stderr
         assert f"pg_terminate_backend({session.info.backend_pid})" in told.stderr
-    assert process_jobs(impatient, held.organization_id).succeeded == 2
+    assert process_jobs(replace(held.context(), engine=impatient)).succeeded == 2
     assert held.numbers() == [1, 2, 3]
 
 

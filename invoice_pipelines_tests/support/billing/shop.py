@@ -59,7 +59,7 @@ class Shop:
 
     def outcomes(self, answer: BatchAnswer) -> list[tuple[str, str, str | None]]:
         """Works through a job; subject, status and code of its items, in the order of the request."""
-        process_jobs(self.engine, self.organization.id, job_id=answer.job_id)
+        process_jobs(self.context(), job_id=answer.job_id)
         with self.scope() as connection:
             rows = connection.execute(
                 text("select subject_id, status, error_code from work.batch_item where job_id = :job order by id"),

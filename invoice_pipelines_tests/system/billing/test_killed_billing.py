@@ -38,7 +38,7 @@ def kill_at_random(server: EmbeddedServer, desk: Desk, kills: int, seed: int) ->
     items = [desk.stocked(2 * kills * ORDERS) for _ in range(5)]
     jobs: list[UUID] = []
     in_work = 0
-    with worker_maker("billing.billing_worker", desk.url, desk.organization_id) as start_worker:
+    with worker_maker("billing.billing_worker", desk.url, desk.context().slug) as start_worker:
         workers = [start_worker(), start_worker()]
         for kill in range(kills):
             jobs.append(desk.ask([*desk.many_orders(ORDERS, items=items), "no id"]))

@@ -59,7 +59,7 @@ def test_all_is_made_and_arrives_once_and_what_is_wrong_is_named(database: TestD
         book = {**books[slug], "orders": books[slug]["orders"][:9]}
         options = demo_delivery.options_of(slug)
         batches.append(ask_for_invoices(engine, organization_id, book, days_ago=20, **options))
-        process_jobs(engine, organization_id)
+        process_jobs(OrganizationContext.of(engine, slug, load_settings(), "test"))
     demo_delivery.ask(engine, batches)
     for batch in batches:
         context = OrganizationContext.of(engine, batch.slug, load_settings(), "test")

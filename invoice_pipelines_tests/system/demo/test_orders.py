@@ -12,6 +12,8 @@ from sqlalchemy import Engine, text
 from invoice_pipelines.billing import process_jobs
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.demo.orders import Batch, ask_for_invoices, is_done, order_books, problems
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 
@@ -33,7 +35,7 @@ def invoiced(database: TestDatabase, slug: str) -> tuple[Engine, Batch]:
     )
     batch = ask_for_invoices(database.engine, organization, BOOKS[slug])
     assert not is_done(database.engine, batch)
-    process_jobs(database.engine, organization, chunk_size=7)
+    process_jobs(OrganizationContext.of(database.engine, slug, load_settings(), "test"), chunk_size=7)
     return database.engine, batch
 
 

@@ -40,7 +40,7 @@ def noticed(database: TestDatabase, monkeypatch: pytest.MonkeyPatch) -> tuple[tu
             settings=OrganizationSettings(overdue_levels=LEVELS[slug]),
         )
         batches.append(ask_for_invoices(engine, organization, BOOKS[slug], days_ago=DAYS_AGO[slug]))
-        process_jobs(engine, organization)
+        process_jobs(OrganizationContext.of(engine, slug, load_settings(), "test"))
 
     def look(*_: object) -> dict[str, ExecutionReport]:
         found = [OrganizationContext.of(engine, batch.slug, load_settings(), "test") for batch in batches]

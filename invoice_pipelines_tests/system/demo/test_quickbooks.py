@@ -72,7 +72,7 @@ def demo(
         }
         for slug, organization in organizations.items():
             ask_for_invoices(engine, organization, BOOKS[slug])
-            process_jobs(engine, organization)
+            process_jobs(OrganizationContext.of(engine, slug, load_settings(), "test"))
         companies = connect(engine, settings, sandbox, organizations)
 
         def launch(*_: object, **__: object) -> None:

@@ -107,7 +107,7 @@ Side = Callable[[Clone, Backlog], None]
 
 def system(clone: Clone, backlog: Backlog) -> None:
     """The whole job of a backlog. Raises BenchError where an order failed."""
-    report = process_jobs(clone.engine, backlog.organization_id, job_id=backlog.job_id)
+    report = process_jobs(backlog.context(clone.engine), job_id=backlog.job_id)
     if report.succeeded != backlog.orders:
         raise BenchError(f"of {backlog.orders} orders, all of them valid, {report.succeeded} were invoiced")
 
@@ -332,8 +332,8 @@ def _rate(ground: Ground, clone: Clone, workers: list[Worker], backlogs: tuple[B
     for number, worker in enumerate(workers):
         worker.order(
             url=ground.url(clone),
-            warm_up=str(clone.template.warm_up.organization_id),
-            organizations=[str(backlog.organization_id) for backlog in backlogs[number :: len(workers)]],
+            warm_up=clone.template.warm_up.slug,
+            organizations=[backlog.slug for backlog in backlogs[number :: len(workers)]],
         )
         worker.answer()  # one after the other, as they share what they warm up with
     started = time.perf_counter()

@@ -21,6 +21,8 @@ from invoice_pipelines.database.access import EMBEDDED_DATABASE
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.bench.billing import yardsticks
 from invoice_pipelines.workshop.bench.result import BenchError
 
@@ -38,10 +40,15 @@ class Backlog:
     """
 
     organization_id: UUID
+    slug: str
     job_id: UUID
     orders: int
     earlier: int
     inserts: tuple[str, ...] = ()
+
+    def context(self, engine: Engine) -> OrganizationContext:
+        """Its organization in a clone."""
+        return OrganizationContext.of(engine, self.slug, load_settings(), "bench")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,7 @@ class Ground:
         self._rest(name)
         with self.clone(Template(name, made[0], tuple(made[1:]))) as scratch:
             for number, backlog in enumerate(made[:2]):  # only the first is ever compared with the limit
-                process_jobs(scratch.engine, backlog.organization_id, job_id=backlog.job_id)
+                process_jobs(backlog.context(scratch.engine), job_id=backlog.job_id)
                 with self._engines(scratch.name) as (_, source), self._engines(name) as (_, target):
                     inserts = yardsticks.copy_issued_rows(source, target, backlog.job_id, f"copy_{number}")
                 made[number] = replace(backlog, inserts=inserts)
@@ -209,10 +216,11 @@ def _fill(engine: Engine, superuser: Engine, slug: str, orders: int, earlier: in
                 ).scalar_one()
             )
         if number == "E":
-            report = process_jobs(engine, organization_id, job_id=jobs[0])
+            organization = OrganizationContext.of(engine, slug, load_settings(), "bench")
+            report = process_jobs(organization, job_id=jobs[0])
             if report.succeeded != earlier:
                 raise BenchError(f"of {earlier} orders, all of them valid, {report.succeeded} were invoiced")
-    return Backlog(organization_id, jobs[1], orders, earlier)
+    return Backlog(organization_id, slug, jobs[1], orders, earlier)
 
 
 _INDEXES = """

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 import sys
-from uuid import UUID
+
+from sqlalchemy import Engine
 
 from invoice_pipelines.billing.processing import process_jobs
 from invoice_pipelines.database import create_app_engine
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import load_settings
 
 
 def main() -> None:
@@ -20,11 +23,15 @@ def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         engine = create_app_engine(order["url"], application_name="bench")
-        process_jobs(engine, UUID(order["warm_up"]))
+        _issue(engine, order["warm_up"])
         _answer({})
         sys.stdin.readline()
-        _answer({"succeeded": sum(process_jobs(engine, UUID(id_)).succeeded for id_ in order["organizations"])})
+        _answer({"succeeded": sum(_issue(engine, slug) for slug in order["organizations"])})
         engine.dispose()
+
+
+def _issue(engine: Engine, slug: str) -> int:
+    return process_jobs(OrganizationContext.of(engine, slug, load_settings(), "bench")).succeeded
 
 
 def _answer(answer: dict[str, int]) -> None:

@@ -98,7 +98,7 @@ class Ground:
             add_orders(connection, [_order(number) for number in range(documents)], created_by="bench")
         organization = OrganizationContext.of(self.engine, slug, self.settings, "bench")
         asked = batch_invoice_open_orders(organization, due_days=14)
-        report = process_jobs(self.engine, organization_id, job_id=asked.job_id)
+        report = process_jobs(organization, job_id=asked.job_id)
         if report.succeeded != documents:
             raise BenchError(f"of {documents} orders, all of them valid, {report.succeeded} were invoiced")
         with organization_scope(self.engine, organization_id) as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import Connection, event, text
@@ -90,7 +90,7 @@ def test_an_order_that_somebody_holds_locked_fails_alone(desk: Desk) -> None:
     with desk.scope() as somebody:
         somebody.execute(text("update billing.sales_order set note = 'x' where id = :id"), {"id": orders[7]})
         job_id = desk.ask([*orders, *desk.many_orders(5)])
-        report = process_jobs(hasty, desk.organization_id, job_id=job_id)
+        report = process_jobs(replace(desk.context(), engine=hasty), job_id=job_id)
     hasty.dispose()
     assert (report.succeeded, report.failed, report.chunks) == (24, 1, 1)
     held = desk.outcomes(job_id)[str(orders[7])]

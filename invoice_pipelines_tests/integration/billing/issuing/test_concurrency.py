@@ -14,6 +14,8 @@ from sqlalchemy import Engine
 
 from invoice_pipelines.billing.processing import InvoicingReport, process_jobs
 from invoice_pipelines.database import create_app_engine
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
 from invoice_pipelines_tests.integration.billing.ledger.test_corrections import at_once
@@ -129,14 +131,14 @@ def test_a_job_that_has_nothing_to_do_does_not_keep_the_others_waiting(desk: Des
     stuck, fine = desk.ask(desk.many_orders(2)), desk.ask(desk.many_orders(3))
     desk.behind(f"update work.batch_item set available_at = now() + interval '1 day' where job_id = '{stuck}'")
     started = time.monotonic()
-    report = process_jobs(desk.engine, desk.organization_id)
+    report = process_jobs(desk.context())
     assert time.monotonic() - started < 5
     assert (report.succeeded, report.jobs, report.due) == (3, (fine,), 2)
 
 
-def work_in_process(url: str, organization_id: UUID, chunk_size: int) -> None:
+def work_in_process(url: str, slug: str, chunk_size: int) -> None:
     engine: Engine = create_app_engine(url)
-    process_jobs(engine, organization_id, chunk_size=chunk_size)
+    process_jobs(OrganizationContext.of(engine, slug, load_settings(), "test"), chunk_size=chunk_size)
     engine.dispose()
 
 
@@ -150,7 +152,7 @@ def test_eight_organizations_use_both_cores(shared_database: TestDatabase) -> No
     with ProcessPoolExecutor(8, get_context("forkserver")) as pool:
         warm = open_desk(shared_database)
         warm.ask(warm.many_orders(100, lines=6))
-        list(pool.map(work_in_process, [url] * 8, [warm.organization_id] * 8, [10] * 8))
+        list(pool.map(work_in_process, [url] * 8, [warm.context().slug] * 8, [10] * 8))
         alone, eight = [], []
         for _ in range(3):
             for count, seconds in ((1, alone), (8, eight)):
@@ -158,7 +160,7 @@ def test_eight_organizations_use_both_cores(shared_database: TestDatabase) -> No
                 for desk in desks:
                     desk.ask(desk.many_orders(size, lines=6))
                 started = time.monotonic()
-                list(pool.map(work_in_process, [url] * count, [d.organization_id for d in desks], [1000] * count))
+                list(pool.map(work_in_process, [url] * count, [d.context().slug for d in desks], [1000] * count))
                 seconds.append(time.monotonic() - started)
     ratio = 8 * sorted(alone)[1] / sorted(eight)[1]
     print(f"one {size / sorted(alone)[1]:.0f}/s, eight {8 * size / sorted(eight)[1]:.0f}/s, ratio {ratio:.2f}")

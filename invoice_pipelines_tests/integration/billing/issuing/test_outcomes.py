@@ -154,7 +154,7 @@ def test_a_cancelled_job_stops_after_the_chunk(desk: Desk) -> None:
         with desk.scope() as connection:
             cancel_job(connection, job_id, cancelled_by="bert")
 
-    report = process_jobs(desk.engine, desk.organization_id, chunk_size=10, on_progress=cancel)
+    report = process_jobs(desk.context(), chunk_size=10, on_progress=cancel)
     assert report.succeeded == 10
     job = desk.job(job_id)
     assert (job.status, job.successful_items, job.cancelled_items) == ("cancelled", 10, 40)

@@ -115,7 +115,7 @@ def test_open_orders_are_invoiced_the_oldest_first_and_those_of_a_day_as_they_ca
     )
     answer = batch_invoice_open_orders(own_shop.context(), due_days=7)
     assert answer.total == 3
-    process_jobs(own_shop.engine, own_shop.organization.id)
+    process_jobs(own_shop.context())
     with own_shop.scope() as connection:
         issued = issued_invoices(connection, [entry.id for entry in reversed(newest_invoices(connection))])
         assert [invoice.order_number for invoice in issued] == ["z", "a", "late"]

@@ -38,8 +38,9 @@ def terminal(terminal: Terminal, module_database: TestDatabase, mail: MailServer
     organization = find_organization(engine, "acme")
     with organization_scope(engine, organization.id) as connection:
         connection.execute(text(BOOKS))
-    batch_invoice_open_orders(OrganizationContext(engine, organization, load_settings(), "anna"), due_days=14)
-    process_jobs(engine, organization.id)
+    context = OrganizationContext(engine, organization, load_settings(), "anna")
+    batch_invoice_open_orders(context, due_days=14)
+    process_jobs(context)
     return terminal
 
 

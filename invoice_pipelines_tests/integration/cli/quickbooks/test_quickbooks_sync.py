@@ -52,7 +52,7 @@ def test_a_person_syncs_and_sees_what_came_of_it(
     item = {"description": "Fee", "quantity": "1", "unit_price": "100", "tax_category": "S", "tax_rate": "19"}
     acme = OrganizationContext.of(engine, "acme", load_settings(), "test")
     batch_invoice_customers(acme, [str(customer)], [item])
-    process_jobs(engine, organization_id)
+    process_jobs(acme)
     accountant = sandbox.accountant(REALM)
     accountant.customer("Theirs")
 

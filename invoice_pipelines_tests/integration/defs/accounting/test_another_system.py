@@ -103,7 +103,7 @@ def shop(house: House, booked: Path) -> Shop:
     shop = Shop(house)
     shop.open("acme")
     shop.ask("acme", shop.orders("acme", "1", "2"))
-    process_jobs(house.database.engine, house.id_of("acme"))
+    process_jobs(shop.context("acme"))
     house.defs = dg.Definitions.merge(
         definitions_of_system(ACCOUNTING_SYSTEMS.load("ledger")),
         dg.Definitions(resources={"database": InvoiceDatabase()}, executor=dg.in_process_executor),

@@ -89,7 +89,7 @@ class Shop:
     def issue(self, slug: str, *quantities: str, **how: Any) -> None:
         """Issues the invoice of an order for each quantity, without a run."""
         self.ask(slug, self.orders(slug, *quantities), **how)
-        process_jobs(self.house.database.engine, self.house.id_of(slug))
+        process_jobs(self.house.context(slug))
 
     def ask_for_customers(self, slug: str, ids: list[str], items: list[Mapping[str, Any]]) -> UUID:
         return batch_invoice_customers(self.context(slug), ids, items).job_id

@@ -130,7 +130,7 @@ def test_many_customers_are_shown_by_the_first_twenty_and_all_are_in_the_file(bo
     rows = books.house.rows("acme", "select id from billing.customer where customer_number like 'M%'")
     items = [{"description": "Fee", "quantity": "1", "unit_price": "10", "tax_category": "S", "tax_rate": "19"}]
     books.ask_for_customers("acme", [str(row[0]) for row in rows], items)
-    process_jobs(books.house.database.engine, books.house.id_of("acme"))
+    process_jobs(books.house.context("acme"))
     metadata = age(books)
     assert len(metadata["most overdue, EUR"]) == 20
     assert metadata["most overdue, EUR"][0]["customer"] == "C1 Müller GmbH"

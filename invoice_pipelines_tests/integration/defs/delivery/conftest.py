@@ -95,7 +95,7 @@ class PostRoom:
             )  # fmt: skip
         context = OrganizationContext(engine, organization, load_settings(), "anna")
         answer = batch_invoice_orders(context, [order.id for order in orders], **options)
-        process_jobs(engine, organization.id, job_id=answer.job_id)
+        process_jobs(context, job_id=answer.job_id)
         rows = self.house.rows(
             slug, "select id from billing.issued_invoice where batch_job_id = :job order by number", job=answer.job_id
         )

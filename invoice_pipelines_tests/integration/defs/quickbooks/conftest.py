@@ -61,7 +61,7 @@ class Bridge:
     def issue(self, slug: str, *quantities: str) -> None:
         """Issues an invoice over so many chairs each, 119.00 with VAT."""
         self.shop.ask(slug, self.shop.orders(slug, *quantities))
-        process_jobs(self.house.database.engine, self.house.id_of(slug))
+        process_jobs(self.shop.context(slug))
 
     def push(self, slug: str) -> dg.ExecuteInProcessResult:
         """The run that the sensor asks for."""

@@ -225,7 +225,7 @@ def issue(database: TestDatabase, example: Example) -> tuple[list[IssuedInvoice]
         )
     context = OrganizationContext(database.engine, organization, load_settings(), "anna")
     answer = batch_invoice_orders(context, [order.id for order in added], due_days=14)
-    report = process_jobs(database.engine, organization.id, job_id=answer.job_id)
+    report = process_jobs(context, job_id=answer.job_id)
     assert report.succeeded == len(example.orders)
     with organization_scope(database.engine, organization.id) as connection:
         rows = connection.execute(text("select sales_order_id, id from billing.invoice"))  # no credit notes yet
