@@ -7,7 +7,8 @@ its digits, and positive, also those of credit notes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -235,12 +236,10 @@ def issued_invoices(connection: Connection, invoice_ids: Iterable[UUID]) -> list
     All of them are in memory at once: ask for a few thousand at a time.
     """
     wanted = list(dict.fromkeys(invoice_ids))
-    lines: dict[UUID, list[IssuedInvoiceLine]] = {}
-    for row in connection.execute(text(_LINES), {"ids": wanted}):
-        lines.setdefault(row.invoice_id, []).append(_from_row(IssuedInvoiceLine, row))
-    taxes: dict[UUID, list[IssuedInvoiceTax]] = {}
-    for row in connection.execute(text(_TAXES), {"ids": wanted}):
-        taxes.setdefault(row.invoice_id, []).append(_from_row(IssuedInvoiceTax, row))
+    lines, taxes = (
+        _by_invoice(model, connection.execute(text(statement), {"ids": wanted}))
+        for model, statement in ((IssuedInvoiceLine, _LINES), (IssuedInvoiceTax, _TAXES))
+    )
     return [
         _from_row(
             IssuedInvoice,
@@ -250,8 +249,8 @@ def issued_invoices(connection: Connection, invoice_ids: Iterable[UUID]) -> list
             delivery_date=row.delivery_date or row.corrected_invoice_date or row.issue_date,
             seller=Party(**row.seller),
             buyer=Party(**row.buyer),
-            lines=tuple(lines.get(row.id, ())),
-            taxes=tuple(taxes.get(row.id, ())),
+            lines=tuple(lines[row.id]),
+            taxes=tuple(taxes[row.id]),
         )
         for row in connection.execute(text(_HEADERS), {"ids": wanted})
     ]
@@ -280,6 +279,13 @@ _OF_INVOICES = """
 """
 _LINES = _OF_INVOICES.format(table="issued_invoice_line", order="p.line_number")
 _TAXES = _OF_INVOICES.format(table="issued_invoice_tax", order="p.tax_rate desc, p.tax_category")
+
+
+def _by_invoice(model: type[Any], rows: Iterable[Row[Any]]) -> Mapping[UUID, list[Any]]:
+    parts: dict[UUID, list[Any]] = defaultdict(list)
+    for row in rows:
+        parts[row.invoice_id].append(_from_row(model, row))
+    return parts
 
 
 def _from_row(model: type[Any], row: Row[Any], **converted: Any) -> Any:

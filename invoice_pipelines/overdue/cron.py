@@ -82,20 +82,14 @@ class Cron:
     def next(self, after: datetime, zone: ZoneInfo) -> datetime:
         """The first moment after another one, in UTC."""
         start = datetime.combine(after.astimezone(zone).date() - timedelta(days=1), time.min)
-        for moments in self._days(CronSim(self.fields, start - timedelta(seconds=1)), zone):
-            for moment in moments:
-                if moment > after:
-                    return moment
-        raise AssertionError("an expression that names no moment is refused")
+        days = self._days(CronSim(self.fields, start - timedelta(seconds=1)), zone)
+        return next(moment for moments in days for moment in moments if moment > after)
 
     def latest(self, until: datetime, zone: ZoneInfo) -> datetime:
         """The last moment that is not after another one, in UTC."""
         end = datetime.combine(until.astimezone(zone).date() + timedelta(days=2), time.min)
-        for moments in self._days(CronSim(self.fields, end, reverse=True), zone):
-            for moment in reversed(moments):
-                if moment <= until:
-                    return moment
-        raise AssertionError("an expression that names no moment is refused")
+        days = self._days(CronSim(self.fields, end, reverse=True), zone)
+        return next(moment for moments in days for moment in reversed(moments) if moment <= until)
 
     def _days(self, times: Iterable[datetime], zone: ZoneInfo) -> Iterator[list[datetime]]:
         """The moments of each local day on which there are some, in their order, from times on the wall.
