@@ -45,6 +45,15 @@ class Psql:
             self.command, input=self.scope + statement, capture_output=True, text=True, check=False, timeout=280
         )
 
+    def start(self, *statements: str) -> subprocess.Popen[str]:
+        """Statements, each a transaction of its own, without waiting for their end; they wait for locks."""
+        commands = [
+            part for statement in (self.scope, "set lock_timeout = 0", *statements) for part in ("-c", statement)
+        ]
+        return subprocess.Popen(
+            [*self.command, *commands], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
 
 def test_an_order_is_invoiced_and_says_its_number(server: EmbeddedServer, desk: Desk) -> None:
     psql, order_id = Psql(server, desk), desk.order()
@@ -222,13 +231,7 @@ def test_each_chunk_counts_at_once_and_what_is_ended_in_the_middle_loses_nothing
     job_id = desk.ask(orders)
     with desk.scope() as holder:  # the third chunk waits for this order
         holder.execute(text("select from billing.sales_order where id = :id for update"), {"id": orders[25]})
-        with subprocess.Popen(
-            [*Psql(server, desk).command, "-c", Psql(server, desk).scope, "-c", "set lock_timeout = 0",
-             "-c", f"call process_bulk_invoice_job_sql('{job_id}', 10)"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:  # fmt: skip
+        with Psql(server, desk).start(f"call process_bulk_invoice_job_sql('{job_id}', 10)") as process:
             while not (waiting := waiting_for_a_lock(desk)):
                 time.sleep(0.01)
             assert desk.value("select successful_items from batch_job_queue where id = :id", id=job_id) == 20
@@ -257,12 +260,7 @@ def test_a_job_that_is_cancelled_meanwhile_stops_after_the_chunk(server: Embedde
     job_id = desk.ask(desk.many_orders(30))
     with desk.scope() as holder:
         holder.execute(text("select from billing.sales_order for update"))
-        with subprocess.Popen(
-            [*Psql(server, desk).command, "-c", Psql(server, desk).scope, "-c", "set lock_timeout = 0",
-             "-c", f"call process_bulk_invoice_job_sql('{job_id}', 10)"],
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:  # fmt: skip
+        with Psql(server, desk).start(f"call process_bulk_invoice_job_sql('{job_id}', 10)") as process:
             while not waiting_for_a_lock(desk):
                 time.sleep(0.01)
             with ThreadPoolExecutor(1) as person:  # who waits for the chunk
@@ -298,12 +296,7 @@ def test_a_very_large_job_in_one_call(server: EmbeddedServer, lone_database: Tes
     ((total,),) = Psql(server, desk)("select total_items from billing.batch_invoice_open_orders()")
     assert total == f"{thousands}000"
     started, highest = time.monotonic(), 0
-    process = subprocess.Popen(
-        [*Psql(server, desk).command, "-c", "select pg_backend_pid()", "-c", Psql(server, desk).scope,
-         "-c", "call trigger_batch_invoice_processing()"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
+    process = Psql(server, desk).start("select pg_backend_pid()", "call trigger_batch_invoice_processing()")
     assert process.stdout is not None
     backend = int(process.stdout.readline())
     early = 0
