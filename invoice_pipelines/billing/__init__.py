@@ -31,7 +31,6 @@ from invoice_pipelines.billing.master_data import (
 from invoice_pipelines.billing.processing import process_jobs
 from invoice_pipelines.billing.requests import (
     BatchAnswer,
-    DirectItem,
     batch_invoice_customers,
     batch_invoice_open_orders,
     batch_invoice_orders,
@@ -41,7 +40,6 @@ from invoice_pipelines.billing.sales_orders import add_orders
 __all__ = [
     "BatchAnswer",
     "BillingError",
-    "DirectItem",
     "DocumentKind",
     "InvoiceNotFound",
     "InvoiceStatus",

@@ -9,15 +9,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.billing.errors import BillingError, check_text, field_and_reason, refusals_for_people, storable
-from invoice_pipelines.billing.rows import Storable
+from invoice_pipelines.billing.errors import BillingError, check_text, refusals_for_people, storable
 from invoice_pipelines.organizations.context import OrganizationContext
 
 _INTEGER = 2**31
@@ -53,20 +50,6 @@ class RequestOptions(TypedDict, total=False):
     communication_method: str | None
 
 
-class DirectItem(BaseModel):
-    """An item of invoices that are asked for without orders. What is left out comes from the item of the catalogue."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    inventory_item_id: UUID | None = None
-    description: Storable | None = None
-    quantity: Decimal = Field(gt=0, max_digits=12, decimal_places=3)
-    unit_price: Decimal | None = Field(default=None, ge=0, max_digits=14, decimal_places=4)
-    discount_percent: Decimal | None = Field(default=None, ge=0, le=100, decimal_places=2)
-    tax_category: Storable | None = None
-    tax_rate: Decimal | None = Field(default=None, ge=0, le=100, decimal_places=2)
-
-
 def batch_invoice_orders(
     organization: OrganizationContext, sales_order_ids: Iterable[UUID | str], **options: Unpack[RequestOptions]
 ) -> BatchAnswer:
@@ -88,17 +71,21 @@ def batch_invoice_open_orders(organization: OrganizationContext, **options: Unpa
 def batch_invoice_customers(
     organization: OrganizationContext,
     customer_ids: Iterable[UUID | str],
-    items: Sequence[DirectItem | Mapping[str, Any]],
+    items: Sequence[Mapping[str, Any]],
     **options: Unpack[RequestOptions],
 ) -> BatchAnswer:
     """Asks for one invoice per customer over the same items, without orders. See batch_invoice_orders.
 
-    Raises BillingError that names the item and field that is wrong.
+    An item has a `quantity`, a `description` or the `inventory_item_id` of an item of the catalogue, and `unit_price`,
+    `discount_percent`, `tax_category` and `tax_rate` where the catalogue has none or another. Numbers are Decimal, int
+    or text. Raises BillingError that names the item and field that is wrong.
     """
-    subjects = {
-        "ids": _ids("customer_ids", customer_ids),
-        "items": json.dumps([_item(place, item) for place, item in enumerate(items, start=1)]),
-    }
+    for place, item in enumerate(items, start=1):
+        for field, value in item.items():
+            check_text(f"items[{place}]", field)
+            check_text(f"items[{place}].{field}", value if isinstance(value, str) else None)
+    stated = [{field: value for field, value in item.items() if value is not None} for item in items]
+    subjects = {"ids": _ids("customer_ids", customer_ids), "items": json.dumps(stated, default=str)}
     call = "batch_invoice_customers(cast(:ids as text[]), cast(:items as jsonb),"
     return _ask(organization, call, subjects, options)
 
@@ -180,12 +167,3 @@ def _ids(field: str, ids: Iterable[UUID | str]) -> list[str]:
     if isinstance(ids, str | bytes | UUID):
         raise BillingError(f"{field}: expected a list of ids, not one text.")
     return [storable(str(given)) for given in ids]
-
-
-def _item(place: int, item: DirectItem | Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        checked = item if isinstance(item, DirectItem) else DirectItem.model_validate(item)
-    except ValidationError as error:
-        field, reason = field_and_reason(error)
-        raise BillingError(f"items[{place}].{field}: {reason}") from None
-    return checked.model_dump(mode="json", exclude_none=True)

@@ -64,9 +64,8 @@ def _currencies() -> frozenset[str]:
     return frozenset(currency.code for currency in Currency)
 
 
-Storable = Annotated[str, AfterValidator(_storable)]
-Text = Annotated[Storable, StringConstraints(min_length=1, max_length=1000)]
-LongText = Annotated[Storable, StringConstraints(min_length=1, max_length=10_000)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_storable)]
+LongText = Annotated[str, StringConstraints(min_length=1, max_length=10_000), AfterValidator(_storable)]
 Currency = Annotated[str, AfterValidator(_known_currency)]
 CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2."""

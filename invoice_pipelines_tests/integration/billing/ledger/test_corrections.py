@@ -174,12 +174,6 @@ def test_rounding_is_left_to_the_last_credit_note(desk: Desk) -> None:
     assert [str(book.header.gross_amount) for book in books(desk, notes)] == ["0.34", "0.34", "0.33"]
 
 
-def test_many_small_credit_notes_never_exceed_the_invoice(desk: Desk) -> None:
-    invoice = desk.issue(line(10, "0.005", "Z", 0))
-    notes = [credit(desk, invoice, {1: 1}) for _ in range(10)]
-    assert [book.header.gross_amount for book in books(desk, notes)] == [Decimal("0.01")] * 5 + [Decimal(0)] * 5
-
-
 # Payments.
 
 

@@ -108,13 +108,6 @@ def test_the_same_payment_again_changes_nothing(desk: Desk) -> None:
     assert tuple(desk.rows(counts)[0]) == before
 
 
-def test_one_payment_pays_many_invoices(desk: Desk) -> None:
-    invoices = sales(desk, 3)
-    settled = book(desk, payment(dict.fromkeys(invoices, 119)))
-    assert settled.invoices_paid == 3
-    assert {state(desk, invoice)[0] for invoice in invoices} == {"paid"}
-
-
 @pytest.mark.parametrize("status", [PaymentStatus.VOID, PaymentStatus.DELETED])
 def test_a_payment_that_is_taken_back_reopens_the_invoice_and_stays_in_the_history(
     desk: Desk, status: PaymentStatus
