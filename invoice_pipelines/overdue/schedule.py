@@ -43,6 +43,10 @@ def read_schedule(settings: Settings) -> Schedule | str:
     A wrong value is no error, because it must stop nothing but this schedule.
     """
     problems = []
+
+    def wrong(field: str, why: str) -> None:
+        problems.append(f"{variable_of(field)}: {why}")
+
     kind = settings.scheduler_schedule_type.strip().lower()
     value = settings.scheduler_schedule_value.strip()
     cron, hours, zone = None, 0, ZoneInfo("UTC")
@@ -50,33 +54,24 @@ def read_schedule(settings: Settings) -> Schedule | str:
         try:
             cron = Cron.parse(value)
         except ValueError as error:
-            problems.append(f"{variable_of('scheduler_schedule_value')}: {error}")
+            wrong("scheduler_schedule_value", str(error))
     elif kind == "interval":
         hours = _whole_number(value)
         if not 1 <= hours <= LONGEST_INTERVAL:
-            problems.append(
-                f"{variable_of('scheduler_schedule_value')}: an interval is a number of whole hours from 1 to "
-                f"{LONGEST_INTERVAL} (given: {value!r})"
-            )
+            whole = f"an interval is a number of whole hours from 1 to {LONGEST_INTERVAL}"
+            wrong("scheduler_schedule_value", f"{whole} (given: {value!r})")
     else:
-        problems.append(
-            f"{variable_of('scheduler_schedule_type')}: must be cron or interval "
-            f"(given: {settings.scheduler_schedule_type!r})"
-        )
+        wrong("scheduler_schedule_type", f"must be cron or interval (given: {settings.scheduler_schedule_type!r})")
     name = settings.scheduler_timezone.strip()
     if name in available_timezones():
         zone = ZoneInfo(name)
     else:
-        problems.append(
-            f"{variable_of('scheduler_timezone')}: not a time zone of the IANA database, such as Europe/Berlin "
-            f"(given: {settings.scheduler_timezone!r})"
-        )
+        unknown = "not a time zone of the IANA database, such as Europe/Berlin"
+        wrong("scheduler_timezone", f"{unknown} (given: {settings.scheduler_timezone!r})")
     batch_size = _whole_number(settings.scheduler_batch_size.strip())
     if not 1 <= batch_size <= LARGEST_BATCH_SIZE:
-        problems.append(
-            f"{variable_of('scheduler_batch_size')}: must be a whole number from 1 to {LARGEST_BATCH_SIZE} "
-            f"(given: {settings.scheduler_batch_size!r})"
-        )
+        allowed = f"must be a whole number from 1 to {LARGEST_BATCH_SIZE}"
+        wrong("scheduler_batch_size", f"{allowed} (given: {settings.scheduler_batch_size!r})")
     if problems:
         return "; ".join(problems)
     return IntervalSchedule(hours, zone, batch_size) if cron is None else CronSchedule(cron, zone, batch_size)

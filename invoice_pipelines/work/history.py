@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database.pruning import delete_older
 from invoice_pipelines.work.jobs import JobNotFound
 from invoice_pipelines.work.values import JobStatus
 
@@ -177,10 +177,7 @@ def prune(engine: Engine, organization_id: UUID, older_than: datetime, *, batch_
     those stay whatever `older_than` is. Works in short transactions of at most `batch_size` items, so that it can be
     stopped and run again at any time. Returns how many items were deleted. Raises ValueError for a time without zone.
     """
-    if older_than.tzinfo is None:
-        raise ValueError("older_than needs a time zone.")
-    deleted = 0
-    for statement in (
+    statements = (
         """delete from work.batch_item where id in (
                select i.id from work.batch_item i
                where i.job_id is null and i.finished_at < least(:older_than, now() - interval '30 days')
@@ -190,15 +187,10 @@ def prune(engine: Engine, organization_id: UUID, older_than: datetime, *, batch_
                where j.completed_at < :older_than and i.job_id = j.id
                  and i.finished_at < least(:older_than, now() - interval '30 days')
                limit :batch_size)""",
-    ):
-        removed = batch_size
-        while removed == batch_size:
-            with organization_scope(engine, organization_id) as connection:
-                removed = connection.execute(
-                    text(statement), {"older_than": older_than, "batch_size": batch_size}
-                ).rowcount
-            deleted += removed
-    return deleted
+    )
+    return sum(
+        delete_older(engine, organization_id, older_than, statement, batch_size=batch_size) for statement in statements
+    )
 
 
 def _job(row: Row[Any]) -> Job:
