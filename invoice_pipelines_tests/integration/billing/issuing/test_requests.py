@@ -92,9 +92,11 @@ def test_customers_and_open_orders_are_asked_for_with_the_same_options(own_shop:
     assert {name: wanted[1].get(name) for name in options} == options
 
 
-def test_one_text_is_not_a_list_of_ids_and_somebody_must_ask(shop: Shop):
+def test_one_text_is_not_a_list_of_ids_options_are_known_and_somebody_must_ask(shop: Shop):
     with pytest.raises(BillingError, match="sales_order_ids: expected a list"):
         shop.ask("3b241101-e2bb-4255-8caf-4136c566a962")
+    with pytest.raises(TypeError, match="There is no option due_day"):
+        shop.ask([], due_day=3)
     with pytest.raises(BillingError, match="created_by"):
         batch_invoice_open_orders(shop.context(" "))
 
