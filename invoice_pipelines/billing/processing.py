@@ -48,7 +48,6 @@ def process_jobs(
     chunk_size: int = CHUNK_SIZE,
     time_box: timedelta | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
 ) -> InvoicingReport:
     """Issues the invoices of the organization's open batch jobs, the oldest first; or of the named one alone.
 
@@ -63,9 +62,8 @@ def process_jobs(
         organization.engine,
         organization.id,
         KINDS,
-        time_box=time_box or organization.time_box,
+        time_box=organization.time_box if time_box is None else time_box,
         on_progress=on_progress,
-        should_stop=should_stop,
         count_due=lambda: (_count_due(organization), None),
     )
     issuing = _Issuing(run, job_id, chunk_size)
