@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -363,7 +364,9 @@ def test_on_a_full_disk_the_export_stays_pending_and_the_error_names_the_file(de
     choose(desk, invoice.id)
     where = [desk.engine.url.render_as_string(hide_password=False), str(desk.organization_id), desk.slug]
     command = [sys.executable, "-c", EXPORT_ON_A_FULL_DISK, *where, str(desk.exports)]
-    full = subprocess.run(command, timeout=60, cwd=PROJECT, check=True, capture_output=True, text=True)
+    # Not measured by `make coverage`, whose own file would not fit on the disk either.
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    full = subprocess.run(command, timeout=60, cwd=PROJECT, check=True, capture_output=True, text=True, env=unmeasured)
     assert f"'{desk.slug}_000001_" in full.stdout
     assert "no space is left" in full.stdout
     assert full.stderr == ""
