@@ -19,9 +19,8 @@ $$;
 -- Percentages are taken by `* 0.01`, which is exact; a division by 100 rounds large quotients to fewer digits than they
 -- have, and they would be rounded twice.
 --
--- Orders, customers and lines are looked up by key, as work/chunks.sql has it, and in the order of the key, as else an
--- index with the organization in it may seem as good; items once each, as orders share them. For that to be so whatever
--- the statistics say, the caller sets enable_nestloop, enable_mergejoin and enable_sort to off.
+-- Orders, customers and lines are looked up by key, as work/chunks.sql has it; items once each, as orders share them. The
+-- planner's settings are those of the caller, write_invoices.
 create or replace function billing.billable_lines(order_ids uuid[])
 returns table (place bigint, sales_order_id uuid, currency text, order_discount_percent numeric, digits integer,
                line_number integer, item_id uuid, sku text, description text, quantity numeric, unit_code text,
@@ -29,6 +28,7 @@ returns table (place bigint, sales_order_id uuid, currency text, order_discount_
                exemption_reason text, exemption_reason_code text, takes_stock boolean, period_start date,
                period_end date, problem text)
 language sql stable
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
     with wanted as materialized (
         select k.place, o.id as sales_order_id, o.currency, o.discount_percent as order_discount_percent, o.digits,
@@ -48,12 +48,12 @@ as $$
             select o.*, billing.currency_digits(o.currency) as digits from billing.sales_order o
             where o.organization_id = (select organizations.current())
               and o.id between k.element and k.element
-            order by o.id offset 0) o
+            order by o.id) o
         left join lateral (
             select * from billing.customer c
             where c.organization_id = (select organizations.current())
               and c.id between o.customer_id and o.customer_id
-            order by c.id offset 0) c on true
+            order by c.id) c on true
         left join lateral (
             select * from billing.sales_order_line l
             where l.organization_id = (select organizations.current())
@@ -66,7 +66,7 @@ as $$
             select * from billing.item i
             where i.organization_id = (select organizations.current())
               and i.id between w.item_id and w.item_id
-            order by i.id offset 0) i
+            order by i.id) i
     ), rate as materialized (
         select t.tax_category, t.rate, t.exemption_reason, t.exemption_reason_code, true as is_set_up
         from billing.tax_rate t

@@ -11,8 +11,7 @@
 -- VAT by category and rate is that of an invoice, and all of it comes at once: the lines, which are compared with it, may
 -- be there already. So nothing is added to an invoice with a number, either, as that has its VAT.
 create or replace function billing.check_taxes() returns trigger language plpgsql
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set enable_sort = off
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
 declare
     wrong record;
@@ -40,8 +39,8 @@ create or replace trigger check_addition after insert on billing.issued_invoice_
 -- allowances (BR-CO-11) and of VAT (BR-CO-14). BR-CO-13 and BR-CO-15 are constraints of the header. A credit note takes
 -- what its invoice left, which may differ by the rounding.
 create or replace function billing.check_lines() returns trigger language plpgsql
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set enable_sort = off
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
 declare
     wrong record;
@@ -67,7 +66,7 @@ begin
     left join lateral (
         select n.invoice_id from billing.invoice_number n
         where n.organization_id = v.organization_id and n.invoice_id between v.invoice_id and v.invoice_id
-        order by n.invoice_id offset 0) n on true  -- by the index that begins with the invoice
+        order by n.invoice_id) n on true  -- by the index that begins with the invoice
     cross join lateral (
         select count(*) as parts, sum(t.allowance_amount) as allowance_amount, sum(t.tax_amount) as tax_amount,
                bool_or(i.document_kind = 'invoice'
@@ -107,8 +106,7 @@ end
 $$;
 
 create or replace function billing.check_items() returns trigger language plpgsql
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set enable_sort = off
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
 declare
     unknown uuid;
@@ -131,8 +129,7 @@ create or replace trigger check_items after insert on billing.issued_invoice_lin
 
 -- What gets a number is an invoice of that kind and date with lines, which were compared with all else when they came.
 create or replace function billing.check_complete() returns trigger language plpgsql
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set enable_sort = off
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
 declare
     wrong text;

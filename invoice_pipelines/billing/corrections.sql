@@ -26,7 +26,6 @@ $$;
 create or replace function billing.credit_notes_of(invoice uuid)
 returns setof uuid
 language plpgsql stable rows 3
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 begin
     return query
@@ -43,7 +42,7 @@ set local role invoice_pipelines_books;
 create or replace function billing.void_invoice(
     invoice uuid, reason text, canceller text default null, reopen_order boolean default false
 ) returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -113,7 +112,8 @@ create or replace function billing.credit_invoice(
     invoice uuid, reason text, creator text default null, issue_date date default null,
     quantities jsonb default null, with_stock boolean default false, note text default null
 ) returns uuid
-language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+language plpgsql security definer set search_path = pg_catalog, pg_temp
+-- demanded by test_corrections_read_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -278,7 +278,8 @@ set local role invoice_pipelines_owner;
 -- What is left to be credited of each line of an invoice: {line number: quantity}.
 create or replace function billing.creditable_quantities(invoice uuid)
 returns jsonb
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off
+language plpgsql stable
+-- demanded by test_corrections_read_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -308,7 +309,7 @@ create or replace function billing.set_order_status(
     order_ids uuid[], wanted text, reason text default null, creator text default null
 ) returns table (id uuid, status_before text, is_changed boolean)
 language plpgsql security definer set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+-- demanded by test_corrections_read_their_own_rows_only
 as $$
 #variable_conflict use_column
 declare
@@ -332,7 +333,7 @@ begin
     from (select distinct w.element from work.few(order_ids) w order by w.element) k
     cross join lateral (  -- locked by id, as everywhere, so that nobody waits in a circle
         select o.id, o.status, o.ctid as version from billing.sales_order o
-        where o.organization_id = organization and o.id = k.element offset 0 for no key update) o;
+        where o.organization_id = organization and o.id = k.element for no key update) o;
     with changed as (
         update billing.sales_order o set status = wanted, updated_at = now()
         from work.few(versions) k where o.ctid = k.element and o.organization_id = organization
@@ -354,7 +355,6 @@ set local role invoice_pipelines_owner;
 set local role invoice_pipelines_books;
 create or replace function billing.hold_invoices(invoice_ids uuid[]) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
 as $$
 declare
     organization constant uuid := billing.organization_in_scope();
@@ -362,7 +362,7 @@ begin
     perform from work.few(invoice_ids) k
     cross join lateral (
         select from billing.invoice i
-        where i.organization_id = organization and i.id = k.element offset 0 for share) i;
+        where i.organization_id = organization and i.id = k.element for share) i;
 end
 $$;
 revoke all on function billing.hold_invoices(uuid[]) from public;

@@ -86,7 +86,7 @@ $$;
 create or replace function billing.conversions(
     order_ids uuid[], issue_date date, tax_currency text, out rates billing.exchange_rate[], out unconverted text[]
 )
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql stable
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -100,8 +100,7 @@ begin
         from (select k.place, o.currency, l.has_tax,
                      coalesce(o.delivery_date, o.period_end, nullif(l.last_day, 'infinity'), issue_date) as supply_date
               from work.few(order_ids) k
-              cross join lateral (select * from billing.sales_order o
-                                  where o.organization_id = organization and o.id = k.element offset 0) o
+              join billing.sales_order o on o.organization_id = organization and o.id = k.element
               cross join lateral (select max(coalesce(l.period_end, 'infinity')) as last_day,
                                          coalesce(bool_or(l.tax_rate > 0), false) as has_tax
                                   from billing.sales_order_line l

@@ -256,26 +256,18 @@ def issued_invoices(connection: Connection, invoice_ids: Iterable[UUID]) -> list
     ]
 
 
-# Look-ups by key whatever the statistics say: see work/chunks.sql.
 _HEADERS = """
     select i.*, c.invoice_number as corrected_invoice_number, c.issue_date as corrected_invoice_date
-    from work.few(cast(:ids as uuid[])) k
-    cross join lateral (
-        select * from billing.issued_invoice i
-        where i.organization_id = organizations.current() and i.id = k.element offset 0) i
-    left join lateral (
-        select n.invoice_number, n.issue_date from billing.invoice_number n
-        where n.organization_id = organizations.current()
-          and n.invoice_id = i.corrected_invoice_id offset 0) c on true
-    order by k.place
+    from billing.issued_invoice i
+    left join billing.invoice_number c
+        on c.organization_id = i.organization_id and c.invoice_id = i.corrected_invoice_id
+    where i.organization_id = organizations.current() and i.id = any(cast(:ids as uuid[]))
+    order by array_position(cast(:ids as uuid[]), i.id)
 """
 _OF_INVOICES = """
-    select p.* from work.few(cast(:ids as uuid[])) k
-    cross join lateral (
-        select * from billing.{table} p
-        where p.organization_id = organizations.current() and p.invoice_id = k.element
-        offset 0) p
-    order by k.place, {order}
+    select p.* from billing.{table} p
+    where p.organization_id = organizations.current() and p.invoice_id = any(cast(:ids as uuid[]))
+    order by {order}
 """
 _LINES = _OF_INVOICES.format(table="issued_invoice_line", order="p.line_number")
 _TAXES = _OF_INVOICES.format(table="issued_invoice_tax", order="p.tax_rate desc, p.tax_category")

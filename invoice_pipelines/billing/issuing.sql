@@ -50,8 +50,9 @@ create or replace function billing.write_invoices(
     seller jsonb, issue_date date, due_days integer, wanted_language text, creator text, job uuid,
     out issued integer[], out refused integer[], out problems text[], out amounts jsonb
 )
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_nestloop = off set enable_mergejoin = off set enable_sort = off
+language plpgsql set plan_cache_mode = force_generic_plan
+set enable_nestloop = off set enable_sort = off
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only, bench billing
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -83,7 +84,7 @@ begin
               group by l.item_id order by l.item_id) w
         cross join lateral (select i.quantity_on_hand, i.ctid as version from billing.item i
                             where i.organization_id = organization and i.id = w.item_id
-                            offset 0 for no key update) i
+                            for no key update) i
     ), scarce as materialized (
         select s.item_id, s.quantity_on_hand, row_number() over () as slot from stock s
         where s.wanted > s.quantity_on_hand
@@ -227,8 +228,9 @@ $$;
 -- Takes quantities from the stock of items, or puts negative ones back. Fails if an item has less.
 create or replace function billing.change_stock(item_ids uuid[], quantities numeric[])
 returns void
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql set plan_cache_mode = force_generic_plan
+set enable_nestloop = on
+-- demanded by test_corrections_read_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -237,7 +239,7 @@ begin
     select array_agg(i.version order by k.place) into versions
     from (select * from work.few(item_ids) order by element) k
     cross join lateral (select i.ctid as version from billing.item i
-                        where i.organization_id = organization and i.id = k.element offset 0 for no key update) i;
+                        where i.organization_id = organization and i.id = k.element for no key update) i;
     perform billing.take_stock(versions, quantities);
 end
 $$;
@@ -245,13 +247,27 @@ $$;
 -- The same of items that are locked, by the versions that were locked.
 create or replace function billing.take_stock(versions tid[], quantities numeric[])
 returns void
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql set plan_cache_mode = force_generic_plan
+set enable_nestloop = on
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
 begin
     update billing.item i set quantity_on_hand = i.quantity_on_hand - quantities[k.place], updated_at = now()
     from work.few(versions) k
     where i.ctid = k.element and i.organization_id = organizations.current();
+end
+$$;
+
+-- Gives those of some orders that are at these places a status; they are locked, in these versions.
+create or replace function billing.mark_orders(wanted text, versions tid[], places integer[])
+returns void
+language plpgsql
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
+as $$
+begin
+    update billing.sales_order o set status = wanted, updated_at = now()
+    from work.few(array(select versions[n] from unnest(places) n)) k
+    where o.ctid = k.element and o.organization_id = organizations.current();
 end
 $$;
 
@@ -262,7 +278,8 @@ create or replace function billing.issue_chunk(
     out taken integer, out succeeded integer, out failed integer, out skipped integer,
     out first_number text, out last_number text, out amounts jsonb, out counter_locked_at timestamptz
 )
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql set plan_cache_mode = force_generic_plan set enable_sort = off
+-- demanded by test_orders_that_were_invoiced_before_are_looked_up_by_key, bench billing
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -278,7 +295,7 @@ declare
     order_ids uuid[];
     versions tid[];
     claimable_ids uuid[];
-    has_invoice bigint[];   -- places of claimed orders
+    has_invoice integer[];  -- places of claimed orders
     invoice_ids uuid[];
     tax_currency constant text := billing.tax_currency();
     is_any_foreign boolean;  -- whether an order is in another currency
@@ -333,7 +350,7 @@ begin
         left join lateral (
             select o.id from billing.sales_order o
             where o.organization_id = organization and o.id = w.element
-            offset 0 for no key update skip locked) o on true;
+            for no key update skip locked) o on true;
     end if;
 
     -- The lock is the claim: of two jobs with the same order, one gets it. An invoice has the id of its item of work:
@@ -347,22 +364,20 @@ begin
               where w.element is not null group by w.element order by w.element) w
           cross join lateral (
               select o.id, o.status, o.currency, o.ctid as version from billing.sales_order o
-              where o.organization_id = organization and o.id = w.element offset 0 for no key update) o) o
+              where o.organization_id = organization and o.id = w.element for no key update) o) o
     where o.status in ('pending', 'reviewed');
 
     -- What has an invoice gets no other one, whatever its status says; and then its status is wrong. Looked up in a
     -- statement of its own, which sees what was committed while the claim waited.
-    select array_agg(k.place) into has_invoice
+    select array_agg(k.place::integer) into has_invoice
     from work.few(order_ids) k
     cross join lateral (  -- in the order of the index that is meant, as any other begins with the organization
         select from billing.invoice i
         where i.organization_id = organization and i.sales_order_id between k.element and k.element
           and i.status <> 'void' and i.document_kind = 'invoice'
-        order by i.sales_order_id offset 0) i;
+        order by i.sales_order_id) i;
     if has_invoice is not null then
-        update billing.sales_order o set status = 'invoiced', updated_at = now()
-        from work.few(array(select versions[n] from unnest(has_invoice) n)) k
-        where o.ctid = k.element and o.organization_id = organization;
+        perform billing.mark_orders('invoiced', versions, has_invoice);
         select coalesce(array_agg(positions[n] order by n), '{}'), coalesce(array_agg(order_ids[n] order by n), '{}'),
                coalesce(array_agg(versions[n] order by n), '{}')
         into positions, order_ids, versions
@@ -395,13 +410,9 @@ begin
             messages[positions[written.refused[n]]] :=
                 substring(written.problems[n] from position(': ' in written.problems[n]) + 2);
         end loop;
-        update billing.sales_order o set status = 'invoiced', updated_at = now()
-        from work.few(array(select versions[n] from unnest(written.issued) n)) k
-        where o.ctid = k.element and o.organization_id = organization;
+        perform billing.mark_orders('invoiced', versions, written.issued);
         if request.kind = 'invoice_customers' then  -- not deleted: that looks at all invoices, for the foreign key
-            update billing.sales_order o set status = 'cancelled', updated_at = now()
-            from work.few(array(select versions[n] from unnest(written.refused) n)) k
-            where o.ctid = k.element and o.organization_id = organization;
+            perform billing.mark_orders('cancelled', versions, written.refused);
         end if;
     end if;
 
@@ -431,8 +442,8 @@ $$;
 create or replace function billing.explain_refusals(
     kind text, subject_ids text[], wanted_ids uuid[], claimed integer[]
 ) returns table (place integer, outcome text, code text, message text, result jsonb)
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_sort = off
+-- demanded by test_orders_that_were_invoiced_before_are_looked_up_by_key
 as $$
 #variable_conflict use_column
 begin
@@ -461,12 +472,12 @@ begin
         select i.id from billing.invoice i
         where i.organization_id = organizations.current()
           and i.sales_order_id between o.id and o.id and i.status <> 'void' and i.document_kind = 'invoice'
-        order by i.sales_order_id offset 0) i on true
+        order by i.sales_order_id) i on true
     left join lateral (
         select n.invoice_number from billing.invoice_number n
         where n.organization_id = organizations.current()
           and n.invoice_id between i.id and i.id
-        order by n.invoice_id offset 0) n on true
+        order by n.invoice_id) n on true
     where w.place <> all (claimed);
 end
 $$;
@@ -476,8 +487,8 @@ $$;
 create or replace function billing.make_direct_orders(
     item_ids uuid[], customer_ids text[], parameters jsonb, issue_date date, creator text
 ) returns void
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql set plan_cache_mode = force_generic_plan
+-- demanded by test_a_chunk_of_customers_reads_its_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();

@@ -98,7 +98,8 @@ $$;
 -- would close the series for all dates before it, the pattern is unusable, or the number was given before, as when numbers start again each year and the pattern does not say the year.
 create or replace function billing.check_series(wanted_series text, wanted_date date)
 returns void
-language plpgsql set plan_cache_mode = force_generic_plan set enable_sort = off
+language plpgsql set enable_sort = off
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -134,7 +135,7 @@ $$;
 
 -- Refuses numbers that do not follow on the one before, and dates before the one before, within a series and period.
 create or replace function billing.check_sequence() returns trigger language plpgsql
-set plan_cache_mode = force_custom_plan set enable_seqscan = off
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
 declare
     wrong record;

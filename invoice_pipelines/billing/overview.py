@@ -114,7 +114,11 @@ def job_failures(connection: Connection, job_id: UUID, limit: int = 20) -> tuple
     """Why items of a job failed, the most frequent reason first."""
     rows = connection.execute(
         text(
-            """select f.code, f.items, coalesce(o.order_number, f.subject_id) as example, f.message
+            """select f.code, f.items, f.message, coalesce(
+                          (select o.order_number from billing.sales_order o
+                           where o.organization_id = organizations.current()
+                             and o.id = case when pg_input_is_valid(f.subject_id, 'uuid') then f.subject_id::uuid end),
+                          f.subject_id) as example
                from (select coalesce(i.error_code, '') as code, count(*) as items,
                             (array_agg(i.subject_id order by i.id))[1] as subject_id,
                             (array_agg(coalesce(i.error_message, '') order by i.id))[1] as message
@@ -122,11 +126,6 @@ def job_failures(connection: Connection, job_id: UUID, limit: int = 20) -> tuple
                      where i.organization_id = organizations.current() and i.job_id = :job_id
                        and i.status = 'failed'
                      group by i.error_code order by count(*) desc, i.error_code limit :limit) f
-               left join lateral (
-                   select o.order_number from billing.sales_order o
-                   where o.organization_id = organizations.current()
-                     and o.id = case when pg_input_is_valid(f.subject_id, 'uuid') then f.subject_id::uuid end
-                   offset 0) o on true
                order by f.items desc, f.code"""
         ),
         {"job_id": job_id, "limit": limit},
@@ -170,10 +169,10 @@ def newest_invoices(
                       i.buyer ->> 'name' as buyer, i.status, i.currency, i.gross_amount, i.amount_due
                from (select * from billing.invoice_number n
                      where n.series = :series and (n.period, n.number) < (:period, :number)
-                     order by n.period desc, n.number desc offset 0) n
+                     order by n.period desc, n.number desc) n
                cross join lateral (
                    select * from billing.invoice i
-                   where i.organization_id = n.organization_id and i.id = n.invoice_id offset 0) i
+                   where i.organization_id = n.organization_id and i.id = n.invoice_id) i
                where cast(:statuses as text[]) is null or i.status = any(cast(:statuses as text[]))
                order by n.period desc, n.number desc limit :limit"""
         ),
@@ -214,12 +213,11 @@ _ISSUED_BY_JOB = """
     select i.currency, i.net_amount, i.tax_amount, i.gross_amount, n.issue_date, n.invoice_number, n.period, n.number
     from (select (b.result ->> 'invoice_id')::uuid as invoice_id from work.items b
           where b.organization_id = organizations.current() and b.job_id = :job_id
-            and b.status = 'succeeded' offset 0) b
+            and b.status = 'succeeded') b
     cross join lateral (
         select i.currency, i.net_amount, i.tax_amount, i.gross_amount from billing.invoice i
-        where i.organization_id = organizations.current() and i.id = b.invoice_id offset 0) i
+        where i.organization_id = organizations.current() and i.id = b.invoice_id) i
     cross join lateral (
         select n.issue_date, n.invoice_number, n.period, n.number from billing.invoice_number n
-        where n.organization_id = organizations.current() and n.invoice_id = b.invoice_id
-        offset 0) n
+        where n.organization_id = organizations.current() and n.invoice_id = b.invoice_id) n
 """

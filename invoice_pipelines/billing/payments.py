@@ -255,7 +255,7 @@ def payments_of(connection: Connection, invoice_id: UUID) -> tuple[InvoicePaymen
                       p.reference, p.created_by
                from billing.payment_allocation a
                join billing.payment p on p.organization_id = a.organization_id and p.id = a.payment_id
-               cross join lateral (select billing.currency_digits(p.currency) as digits offset 0) d
+               cross join lateral billing.currency_digits(p.currency) d (digits)
                where a.invoice_id = :id order by p.payment_date, p.id"""
         ),
         {"id": invoice_id},

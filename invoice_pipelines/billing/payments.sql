@@ -8,8 +8,8 @@
 -- Payments with their allocations, as they are compared and kept in the audit trail; null for an id that is none.
 create or replace function billing.payment_facts(payment_ids uuid[])
 returns table (place bigint, facts jsonb)
-language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
+language plpgsql stable set enable_sort = off
+-- demanded by test_new_and_changed_payments_read_their_own_rows_only
 as $$
 #variable_conflict use_column
 declare
@@ -27,16 +27,16 @@ begin
             select coalesce(jsonb_object_agg(a.invoice_id, a.amount), '{}') as amounts,
                    coalesce(jsonb_object_agg(a.invoice_id, a.applied_amount) filter (where a.applied_amount > 0), '{}')
                        as applied_amounts
-            from (select * from billing.payment_allocation a
-                  where a.organization_id = organization and a.payment_id = k.element offset 0) a) a;
+            from billing.payment_allocation a
+            where a.organization_id = organization and a.payment_id = k.element) a;
 end
 $$;
 
 -- Those of the external ids of a source that are on record.
 create or replace function billing.known_payments(wanted_source text, external_ids text[])
 returns setof text
-language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
+language plpgsql stable set enable_sort = off
+-- demanded by test_new_and_changed_payments_read_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -47,7 +47,7 @@ begin
             select p.id from billing.payment p
             where p.external_id between k.element and k.element and p.source = wanted_source
               and p.organization_id = organization
-            order by p.external_id offset 0) p;
+            order by p.external_id) p;
 end
 $$;
 
@@ -80,9 +80,8 @@ $$;
 set local role invoice_pipelines_books;
 create or replace function billing.settle(payments jsonb, creator text default null)
 returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_sort = off
+-- demanded by test_new_and_changed_payments_read_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -111,7 +110,7 @@ begin
               select p.id from billing.payment p
               where p.external_id between k.external_id and k.external_id and p.source = k.source
                 and p.organization_id = organization
-              order by p.external_id offset 0) e on true) g;
+              order by p.external_id) e on true) g;
 
     select array_agg(d.place order by d.place), array_agg(d.payment order by d.place),
            array_agg(d.id order by d.place), array_agg(d.facts order by d.place), count(*) filter (where d.facts is null)
@@ -132,7 +131,7 @@ begin
     into versions, unknown_invoice
     from work.few(invoice_ids) k
     left join lateral (select i.ctid as version from billing.invoice i
-                       where i.organization_id = organization and i.id = k.element offset 0 for no key update) i on true;
+                       where i.organization_id = organization and i.id = k.element for no key update) i on true;
     if unknown_invoice is not null then
         raise exception 'This organization has no issued invoice %.', unknown_invoice using errcode = 'IP002';
     end if;
@@ -143,7 +142,7 @@ begin
           select a.payment_id from work.few(invoice_ids) k
           cross join lateral (select a.payment_id from billing.payment_allocation a
                               where a.invoice_id between k.element and k.element and a.organization_id = organization
-                              order by a.invoice_id offset 0) a) t;
+                              order by a.invoice_id) a) t;
     select array_agg(f.facts order by f.place) into touched_before from billing.payment_facts(touched_ids) f;
 
     insert into billing.payment (organization_id, id, source, external_id, kind, status, customer_id, payment_date,
@@ -187,7 +186,7 @@ begin
         cross join lateral (
             select a.ctid as version, a.* from billing.payment_allocation a
             where a.invoice_id between k.element and k.element and a.organization_id = organization
-            order by a.invoice_id offset 0) a
+            order by a.invoice_id) a
         cross join lateral (
             select p.* from billing.payment p
             where p.organization_id = organization and p.id = a.payment_id offset 0) p
@@ -214,7 +213,7 @@ begin
                          array_agg(a.payment_id) filter (where a.applied_amount > 0) as payment_ids
                   from (select a.applied_amount, a.payment_id from billing.payment_allocation a
                         where a.invoice_id between k.element and k.element and a.organization_id = organization
-                        order by a.invoice_id offset 0) a) a offset 0) s
+                        order by a.invoice_id) a) a offset 0) s
         where i.ctid = s.version and i.organization_id = organization and i.amount_paid <> s.paid
         returning i.id, old.status as status_before, new.status as status_now, new.amount_paid,
                   s.payment_ids

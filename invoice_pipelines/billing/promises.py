@@ -24,7 +24,6 @@ def _promise(name: str, description: str, query: str, *, blocking: bool = False)
     return Promise(name, description, find, blocking=blocking)
 
 
-# Look-ups are sub-selects with `offset 0`, so that they go by key whatever the statistics say: see work/chunks.sql.
 # The newest numbers of each series and period, each with the one before it.
 _NUMBERS = """
     select w.*, lag(w.number) over series as previous, lag(w.issue_date) over series as previous_date,
@@ -45,12 +44,12 @@ _LAST_NUMBER = """
 _INVOICES = "select * from billing.invoice order by id desc limit :latest"
 _INVOICE_OF = """
     select i.id, i.order_number, i.status, i.created_at from billing.invoice i
-    where i.organization_id = {part}.organization_id and i.id = {part}.invoice_id offset 0
+    where i.organization_id = {part}.organization_id and i.id = {part}.invoice_id
 """
 _EVENTS_OF = """
     select e.* from billing.invoice_event e
     where e.invoice_id between {invoice} and {invoice} and e.organization_id = i.organization_id
-    order by e.invoice_id offset 0
+    order by e.invoice_id
 """
 _OLDER_MOMENT = "interval '10 seconds'"
 """Before the two had one moment, the event was written a little later in the same call."""
@@ -91,7 +90,7 @@ PROMISES = (
         "A later number of a series never has an earlier issue date.",
         f"""select n.invoice_number as name from ({_NUMBERS}) n
             left join lateral (select i.issue_date from billing.invoice i
-                               where i.organization_id = n.organization_id and i.id = n.invoice_id offset 0) i on true
+                               where i.organization_id = n.organization_id and i.id = n.invoice_id) i on true
             where n.previous_date > n.issue_date or i.issue_date is distinct from n.issue_date
             union all
             select c.series || ' ' || c.period || ': the counter says ' || coalesce(c.last_issue_date::text, 'nothing')
@@ -106,11 +105,11 @@ PROMISES = (
         "Every invoice has a number, lines and VAT by category and rate.",
         f"""select coalesce(i.order_number, i.id::text) as name from ({_INVOICES}) i
             where not exists (select from billing.invoice_number n
-                              where n.organization_id = i.organization_id and n.invoice_id = i.id offset 0)
+                              where n.organization_id = i.organization_id and n.invoice_id = i.id)
                or not exists (select from billing.issued_invoice_line l
-                              where l.organization_id = i.organization_id and l.invoice_id = i.id offset 0)
+                              where l.organization_id = i.organization_id and l.invoice_id = i.id)
                or not exists (select from billing.issued_invoice_tax t
-                              where t.organization_id = i.organization_id and t.invoice_id = i.id offset 0)""",
+                              where t.organization_id = i.organization_id and t.invoice_id = i.id)""",
         blocking=True,
     ),
     # Sum of lines (BR-CO-10), allowances (BR-CO-11), net (BR-CO-13), VAT (BR-CO-14), gross (BR-CO-15); per category and
@@ -161,10 +160,9 @@ PROMISES = (
                        coalesce(bool_or(a.applied_amount > 0 and p.status is distinct from 'active'), false) as is_wrong
                 from (select * from billing.payment_allocation a
                       where a.invoice_id between i.id and i.id and a.organization_id = i.organization_id
-                      order by a.invoice_id offset 0) a
+                      order by a.invoice_id) a
                 left join lateral (select p.status from billing.payment p
-                                   where p.organization_id = a.organization_id and p.id = a.payment_id
-                                   offset 0) p on true) a
+                                   where p.organization_id = a.organization_id and p.id = a.payment_id) p on true) a
             where i.status <> 'void' and i.amount_paid + i.amount_credited + i.amount_due <> i.gross_amount
                or i.amount_due < 0 or i.amount_paid <> a.amount_paid or a.is_wrong
                or (i.status = 'paid') <> (i.status <> 'void' and i.amount_due = 0)
@@ -180,7 +178,7 @@ PROMISES = (
             from (select * from billing.issued_invoice_line order by invoice_id desc, line_number desc limit :latest) l
             left join lateral ({_INVOICE_OF.format(part="l")}) i on true
             left join lateral (select t.id from billing.item t
-                               where t.organization_id = l.organization_id and t.id = l.item_id offset 0) t on true
+                               where t.organization_id = l.organization_id and t.id = l.item_id) t on true
             where i.id is null or l.item_id is not null and t.id is null
             union all
             select 'VAT of ' || x.invoice_id
@@ -229,7 +227,7 @@ PROMISES = (
            from (select array_agg(n.id order by n.id) as ids
                  from (select id from billing.payment order by id desc limit :latest) n) newest
            cross join lateral billing.payment_facts(newest.ids) f
-           cross join lateral (select * from billing.payment p where p.id = newest.ids[f.place] offset 0) p
+           cross join lateral (select * from billing.payment p where p.id = newest.ids[f.place]) p
            left join lateral (select e.after from billing.payment_event e
                               where e.payment_id between p.id and p.id and e.organization_id = p.organization_id
                               order by e.payment_id, e.id desc limit 1) e on true
@@ -243,7 +241,7 @@ PROMISES = (
                 from (select * from billing.sales_order order by id desc limit :latest) o
                 where o.status = 'invoiced' and not exists (
                     select from billing.invoice i where i.organization_id = o.organization_id
-                      and i.sales_order_id = o.id and i.status <> 'void' and i.document_kind = 'invoice' offset 0)
+                      and i.sales_order_id = o.id and i.status <> 'void' and i.document_kind = 'invoice')
             )
             select m.order_number as name from missing m
             where m.id not in (select i.sales_order_id from billing.invoice i
@@ -253,7 +251,7 @@ PROMISES = (
             select min(o.order_number) from ({_INVOICES}) i
             cross join lateral (
                 select o.order_number, o.status from billing.sales_order o
-                where o.organization_id = i.organization_id and o.id = i.sales_order_id offset 0) o
+                where o.organization_id = i.organization_id and o.id = i.sales_order_id) o
             where i.status <> 'void' and i.document_kind = 'invoice'
             group by i.sales_order_id having count(*) > 1 or bool_or(o.status <> 'invoiced')""",
         blocking=True,

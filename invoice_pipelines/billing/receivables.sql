@@ -33,8 +33,8 @@ $$;
 -- What is due now, by customer, currency and how late it is on a day: all open invoices, also those dated ahead.
 create or replace function billing.age_open_invoices(as_of date)
 returns table (customer_id uuid, currency text, bucket text, amount numeric, invoices bigint)
-language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+language plpgsql stable set enable_sort = off
+-- demanded by test_only_what_is_open_and_what_was_sold_lately_is_read
 as $$
 #variable_conflict use_column
 declare
@@ -46,7 +46,7 @@ begin
               from billing.invoice i
               where i.organization_id = organization and i.status in ('issued', 'partially_paid')
                 and i.document_kind = 'invoice'
-              order by i.due_date, i.id offset 0) i
+              order by i.due_date, i.id) i
         group by i.customer_id, i.currency, i.bucket;
 end
 $$;
@@ -74,8 +74,7 @@ grant select on billing.invoice_settlement to invoice_pipelines_app;
 -- does not count on any day. Where something was paid and no payment is on record that says when, this is refused (IP002).
 create or replace function billing.age_invoices_until(as_of date)
 returns table (customer_id uuid, currency text, bucket text, amount numeric, invoices bigint)
-language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off
+language plpgsql stable
 as $$
 #variable_conflict use_column
 declare
@@ -130,8 +129,8 @@ $$;
 -- totals of an aging are compared with it.
 create or replace function billing.amounts_due()
 returns table (currency text, amount numeric)
-language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+language plpgsql stable set enable_sort = off
+-- demanded by test_only_what_is_open_and_what_was_sold_lately_is_read
 as $$
 #variable_conflict use_column
 begin
@@ -140,15 +139,14 @@ begin
         from (select i.currency, i.amount_due from billing.invoice i
               where i.organization_id = organizations.current()
                 and i.status in ('issued', 'partially_paid') and i.document_kind = 'invoice'
-              order by i.due_date, i.id offset 0) i
+              order by i.due_date, i.id) i
         group by i.currency;
 end
 $$;
 
 create or replace function billing.amounts_due_on(day date)
 returns table (currency text, amount numeric)
-language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off
+language plpgsql stable
 as $$
 #variable_conflict use_column
 declare
@@ -177,8 +175,8 @@ $$;
 -- is left, since a later number never has an earlier date. So no index by date is needed, which every invoice would pay.
 create or replace function billing.first_number_since(wanted_series text, wanted_period text, day date)
 returns bigint
-language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+language plpgsql stable set enable_sort = off
+-- demanded by test_only_what_is_open_and_what_was_sold_lately_is_read
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -207,9 +205,9 @@ $$;
 -- those of credit notes.
 create or replace function billing.sales_between(first_day date, last_day date)
 returns table (currency text, amount numeric)
-language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql stable
 set enable_sort = off
+-- demanded by test_only_what_is_open_and_what_was_sold_lately_is_read
 as $$
 #variable_conflict use_column
 declare
@@ -223,7 +221,7 @@ begin
             select n.series, n.invoice_id from billing.invoice_number n
             where n.organization_id = organization and n.series = c.series and n.period = c.period
               and n.number >= c.first_number and n.issue_date <= last_day
-            order by n.number offset 0) n
+            order by n.number) n
         cross join lateral (
             select i.currency, i.gross_amount from billing.invoice i
             where i.organization_id = organization and i.id = n.invoice_id and i.status <> 'void' offset 0) i
@@ -234,8 +232,7 @@ $$;
 -- What an aging made at a moment has seen of the books of the organization in scope: see billing.last_aging.
 create or replace function billing.state_of_books(moment timestamptz)
 returns table (as_of date, made_at timestamptz, good_until timestamptz, numbers_given bigint, last_event_id uuid)
-language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+language plpgsql stable
 as $$
 declare
     organization constant uuid := billing.organization_in_scope();
@@ -260,7 +257,7 @@ set local role invoice_pipelines_overview;
 create or replace function billing.organizations_to_age(rest interval, moment timestamptz default now())
 returns table (organization_id uuid)
 language sql stable security definer set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+-- demanded by test_only_what_is_open_and_what_was_sold_lately_is_read
 as $$
     select o.id
     from organizations.organization o

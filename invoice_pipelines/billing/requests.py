@@ -112,11 +112,9 @@ def order_ids(connection: Connection, references: Iterable[str]) -> list[str]:
     for start in range(0, len(given), _NUMBERS_AT_ONCE):
         rows = connection.execute(
             text(
-                """select o.order_number, o.id::text as id from work.few(cast(:numbers as text[])) n
-                   cross join lateral (
-                       select s.order_number, s.id from billing.sales_order s
-                       where s.organization_id = organizations.current()
-                         and s.order_number = n.element offset 0) o"""
+                """select order_number, id::text as id from billing.sales_order
+                   where organization_id = organizations.current()
+                     and order_number = any(cast(:numbers as text[]))"""
             ),
             {"numbers": given[start : start + _NUMBERS_AT_ONCE]},
         )

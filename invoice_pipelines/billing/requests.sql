@@ -74,19 +74,21 @@ $$;
 -- Lines per order, of fifty of them; ids that are no orders have none.
 create or replace function billing.average_lines(order_ids text[])
 returns numeric
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_nestloop = on set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql stable
 as $$
 declare
     organization constant uuid := organizations.current();
     step constant integer := greatest(1, cardinality(order_ids) / 50);
 begin
     return (
+        with o as materialized (
+            select case when pg_input_is_valid(order_ids[n], 'uuid') then order_ids[n]::uuid end as id
+            from generate_series(1, cardinality(order_ids), step) n
+        )
         select coalesce(avg(l.lines), 0)
-        from (select case when pg_input_is_valid(order_ids[n], 'uuid') then order_ids[n]::uuid end as id
-              from generate_series(1, cardinality(order_ids), step) n offset 0) o
+        from o
         cross join lateral (select count(*) as lines from billing.sales_order_line l
-                            where l.organization_id = organization and l.sales_order_id = o.id offset 0) l
+                            where l.organization_id = organization and l.sales_order_id = o.id) l
     );
 end
 $$;

@@ -33,12 +33,10 @@ def failed_orders(connection: Connection, job_ids: Sequence[UUID], limit: int) -
                      order by i.job_id, i.id limit :limit) f
                left join lateral (
                    select s.order_number from billing.sales_order s
-                   where s.organization_id = organizations.current() and s.id = f.named
-                   offset 0) o on true
+                   where s.organization_id = organizations.current() and s.id = f.named) o on true
                left join lateral (
                    select s.customer_number from billing.customer s
-                   where s.organization_id = organizations.current() and s.id = f.named
-                   offset 0) c on true
+                   where s.organization_id = organizations.current() and s.id = f.named) c on true
                order by f.id"""
         ),
         {"jobs": list(job_ids), "limit": limit},

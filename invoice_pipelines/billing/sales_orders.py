@@ -192,11 +192,8 @@ def _known(connection: Connection, table: str, key: str, names: Iterable[str | N
     wanted = sorted({name for name in names if name is not None})
     rows = connection.execute(
         text(
-            f"""select r.* from work.few(cast(:wanted as text[])) k
-                cross join lateral (
-                    select {_WANTED[table]} from billing.{table} t
-                    where t.organization_id = organizations.current() and t.{key} = k.element
-                    offset 0) r"""
+            f"""select {_WANTED[table]} from billing.{table} t
+                where t.organization_id = organizations.current() and t.{key} = any(cast(:wanted as text[]))"""
         ),
         {"wanted": wanted},
     )

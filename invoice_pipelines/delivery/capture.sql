@@ -5,8 +5,7 @@
 -- A job that asks for nothing of this pays for two look-ups by key per chunk.
 
 create or replace function delivery.capture_issued() returns trigger
-language plpgsql set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current_or_none();
@@ -19,10 +18,10 @@ begin
     from (select a.organization_id, a.invoice_id from added a limit 1) a
     cross join lateral (
         select i.batch_job_id from billing.invoices i
-        where i.organization_id = a.organization_id and i.id = a.invoice_id offset 0) i
+        where i.organization_id = a.organization_id and i.id = a.invoice_id) i
     cross join lateral (
         select j.* from work.jobs j
-        where j.organization_id = a.organization_id and j.id = i.batch_job_id offset 0) j;
+        where j.organization_id = a.organization_id and j.id = i.batch_job_id) j;
     if organization is null or not found
        or not (coalesce((job.parameters ->> 'generate_pdf')::boolean, false)
                or coalesce((job.parameters ->> 'send_immediately')::boolean, false)) then
@@ -42,9 +41,9 @@ begin
                    job.created_by
             from work.few(invoices) k
             cross join lateral (select i.customer_id from billing.invoices i
-                                where i.organization_id = organization and i.id = k.element offset 0) i
+                                where i.organization_id = organization and i.id = k.element) i
             cross join lateral (select n.invoice_number from billing.invoice_numbers n
-                                where n.organization_id = organization and n.invoice_id = k.element offset 0) n
+                                where n.organization_id = organization and n.invoice_id = k.element) n
             on conflict (invoice_id, purpose, level, channel, recipient, organization_id) do nothing
             returning id
         )

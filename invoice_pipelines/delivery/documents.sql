@@ -17,7 +17,7 @@ $$;
 -- the organization is the only way to look for them, whatever the statistics say: see work/jobs.sql.
 create or replace function delivery.jobs_without_bundles()
 returns setof uuid
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql stable
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -26,7 +26,7 @@ begin
         select j.id from work.jobs j
         cross join lateral (
             select count(*) as bundles from delivery.document_bundle b
-            where b.batch_job_id = j.id and b.organization_id = organization offset 0) b
+            where b.batch_job_id = j.id and b.organization_id = organization) b
         where j.organization_id = organization and j.kind = 'invoice_documents'
           and j.status in ('completed', 'completed_with_errors') and j.successful_items + j.skipped_items > 0
           and (j.parameters @> '{"combined": true}' or j.parameters @> '{"zip": true}')

@@ -47,7 +47,7 @@ call database.offer_for_reading('public.message_history');
 set local role invoice_pipelines_overview;
 create or replace function delivery.organizations_with_unsettled_messages(channels text[], since timestamptz)
 returns table (organization_id uuid)
-language sql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select o.id from organizations.organization o
     where o.removed_at is null and exists (

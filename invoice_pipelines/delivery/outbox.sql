@@ -5,8 +5,7 @@
 create or replace function delivery.messages_of(wanted_invoice uuid, wanted_purpose text, wanted_level integer,
                                                 wanted_channel text)
 returns setof delivery.message
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-    set enable_sort = off
+language plpgsql stable
 as $$
 begin
     return query
@@ -20,8 +19,7 @@ $$;
 -- What keeps messages from a recipient.
 create or replace function delivery.opt_out_of(wanted_channel text, wanted_recipient text)
 returns setof delivery.opt_out
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-    set enable_sort = off
+language plpgsql stable
 as $$
 begin
     return query
@@ -35,8 +33,7 @@ $$;
 -- The message that a provider speaks of, by its own id or by the Message-ID of an email.
 create or replace function delivery.message_of_report(wanted_provider_id text, wanted_header text)
 returns setof uuid
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-    set enable_sort = off
+language plpgsql stable
 as $$
 begin
     if wanted_provider_id is not null then

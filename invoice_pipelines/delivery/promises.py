@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from invoice_pipelines.delivery.values import SENDING_KINDS
 from invoice_pipelines.promises import SAMPLE, Finding, Promise, offending
@@ -31,7 +31,7 @@ _WITHOUT_OUTCOME = f"""select {_NAME} as name from delivery.message m
               and not exists (
                   select from delivery.message_attempt a
                   where a.organization_id = m.organization_id and a.message_id = m.id
-                    and a.started_at > now() - cast(:age as interval) offset 0)"""
+                    and a.started_at > now() - cast(:age as interval))"""
 
 _OF_UNKNOWN_OUTCOME = f"""select {_NAME} as name from delivery.message m
             where m.organization_id = organizations.current() and m.status = 'unknown'"""
@@ -41,16 +41,15 @@ _SENT_TWICE = f"""select {_NAME} as name
             cross join lateral (
                 select count(*) as taken from delivery.message_attempt a
                 where a.organization_id = m.organization_id and a.message_id = m.id
-                  and a.outcome in ('accepted', 'found') offset 0) a
+                  and a.outcome in ('accepted', 'found')) a
             cross join lateral (
                 select count(*) as wanted from delivery.message_event e
-                where e.organization_id = m.organization_id and e.message_id = m.id and e.action = 'sent_again'
-                offset 0) e
+                where e.organization_id = m.organization_id and e.message_id = m.id and e.action = 'sent_again') e
             where a.taken > 1 + e.wanted
                or m.provider_id is not null and exists (
                    select from delivery.message o
                    where o.organization_id = m.organization_id and o.provider_id = m.provider_id and o.id <> m.id
-                     and o.channel = m.channel offset 0)"""
+                     and o.channel = m.channel)"""
 
 _SENT_BY_NOBODY = f"""select {_NAME} as name
             from ({_NEWEST}) m
@@ -58,31 +57,30 @@ _SENT_BY_NOBODY = f"""select {_NAME} as name
               and not exists (
                   select from delivery.message_attempt a
                   where a.organization_id = m.organization_id and a.message_id = m.id
-                    and a.outcome in ('accepted', 'found') offset 0)
+                    and a.outcome in ('accepted', 'found'))
               and not exists (
                   select from delivery.message_event e
                   where e.organization_id = m.organization_id and e.message_id = m.id
-                    and e.action = 'resolved_as_sent' offset 0)"""
+                    and e.action = 'resolved_as_sent')"""
 
 _OF_VOID_INVOICES = f"""select {_NAME} as name
             from ({_NEWEST}) m
             cross join lateral (
                 select i.voided_at from billing.invoices i
-                where i.organization_id = m.organization_id and i.id = m.invoice_id offset 0) i
+                where i.organization_id = m.organization_id and i.id = m.invoice_id) i
             where m.sent_at > i.voided_at"""
 
 _OF_SETTLED_INVOICES = f"""select {_NAME} as name
             from ({_NEWEST}) m
             cross join lateral (
                 select n.closed_at from overdue.notifications n
-                where n.organization_id = m.organization_id and n.id = m.notification_id and n.status = 'closed'
-                offset 0) n
+                where n.organization_id = m.organization_id and n.id = m.notification_id and n.status = 'closed') n
             where m.purpose = 'reminder' and m.sent_at > n.closed_at"""
 
 
 def late_work(connection: Connection, kinds: Sequence[str]) -> Finding:
     """Work of these kinds that was due for long and is not done; pauses after faults and quiet hours do not count."""
-    return _find(
+    return offending(
         connection,
         """select i.kind || ' ' || i.subject_id || coalesce(': ' || i.error_code, '') as name from work.items i
            where i.organization_id = organizations.current() and i.kind = any (:kinds)
@@ -94,14 +92,8 @@ def late_work(connection: Connection, kinds: Sequence[str]) -> Finding:
 
 def _undecided(connection: Connection) -> Finding:
     # A process that died over a message has its successor by then. Of an unknown outcome, a person says what it was.
-    stuck, unknown = _find(connection, _WITHOUT_OUTCOME, age=LATE_AFTER), _find(connection, _OF_UNKNOWN_OUTCOME)
+    stuck, unknown = offending(connection, _WITHOUT_OUTCOME, age=LATE_AFTER), offending(connection, _OF_UNKNOWN_OUTCOME)
     return Finding(stuck.count + unknown.count, (*stuck.sample, *unknown.sample)[:SAMPLE], only_warns=stuck.kept)
-
-
-def _find(connection: Connection, query: str, **values: object) -> Finding:
-    # By indexes, whatever the statistics say: see work/operators.sql.
-    connection.execute(text("set local enable_seqscan = off"))
-    return offending(connection, query, **values)
 
 
 OF_MESSAGES = (
@@ -114,22 +106,22 @@ OF_MESSAGES = (
     Promise(
         "nobody_is_told_twice",
         "No provider took a message twice, unless a person had it sent again; no two messages are the same for it.",
-        partial(_find, query=_SENT_TWICE),
+        partial(offending, query=_SENT_TWICE),
     ),
     Promise(
         "sent_messages_have_an_attempt",
         "Whatever is said to have gone out was taken by a provider in an attempt, or a person says so.",
-        partial(_find, query=_SENT_BY_NOBODY),
+        partial(offending, query=_SENT_BY_NOBODY),
     ),
     Promise(
         "no_message_of_void_invoices",
         "No message went out after its invoice was void.",
-        partial(_find, query=_OF_VOID_INVOICES),
+        partial(offending, query=_OF_VOID_INVOICES),
     ),
     Promise(
         "no_reminder_of_settled_invoices",
         "No reminder went out after its invoice was paid, credited or void.",
-        partial(_find, query=_OF_SETTLED_INVOICES),
+        partial(offending, query=_OF_SETTLED_INVOICES),
     ),
     Promise(
         "no_message_is_late",

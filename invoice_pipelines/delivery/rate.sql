@@ -8,7 +8,7 @@
 -- Takes the next turn of a channel of the organization in scope; how many seconds it lies ahead.
 create or replace function delivery.take_turn(wanted_channel text, spacing interval)
 returns double precision
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();

@@ -7,7 +7,6 @@ set local role invoice_pipelines_overview;
 create or replace function delivery.organizations_of_message(header text)
 returns table (organization_id uuid)
 language sql stable security definer set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
     select m.organization_id
     from delivery.message m
@@ -23,8 +22,7 @@ set local role invoice_pipelines_owner;
 -- all that this gives, again and again, comes to an end.
 create or replace function delivery.unsettled_messages(wanted_channel text, since timestamptz, count integer)
 returns table (id uuid, provider_id text)
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-    set enable_sort = off
+language plpgsql stable
 as $$
 #variable_conflict use_column
 begin

@@ -87,7 +87,7 @@ $$;
 -- Ends a run that came to its end.
 create or replace function overdue.finish_execution(execution uuid)
 returns overdue.job_execution_log
-language plpgsql set enable_seqscan = off
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();

@@ -14,8 +14,9 @@ create or replace function overdue.to_notify(
     wanted_level integer, last_due date, after_due date, after_id uuid, batch_size integer
 ) returns table (due_date date, invoice_id uuid)
 language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_nestloop = off set enable_hashjoin = off set enable_seqscan = off set enable_bitmapscan = off
+set enable_nestloop = off
 set enable_sort = off
+-- demanded by test_a_batch_of_notifications_reads_its_own_invoices_only, bench overdue
 as $$
 #variable_conflict use_column
 declare
@@ -41,8 +42,9 @@ create or replace function overdue.to_close(
     wanted_level integer, after_due date, after_id uuid, batch_size integer
 ) returns table (due_date date, invoice_id uuid)
 language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_nestloop = off set enable_hashjoin = off set enable_seqscan = off set enable_bitmapscan = off
+set enable_nestloop = off
 set enable_sort = off
+-- demanded by test_a_batch_of_notifications_reads_its_own_invoices_only, bench overdue
 as $$
 #variable_conflict use_column
 declare
@@ -72,7 +74,7 @@ create or replace function overdue.notify(
     out created bigint, out reopened bigint, out failures jsonb
 )
 language plpgsql set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+-- demanded by test_a_batch_of_notifications_reads_its_own_invoices_only, bench overdue
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -228,7 +230,7 @@ $$;
 create or replace function overdue.close(this_level integer, invoice_ids uuid[])
 returns bigint
 language plpgsql set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+-- demanded by test_a_batch_of_notifications_reads_its_own_invoices_only, bench overdue
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -258,8 +260,8 @@ create or replace function overdue.close_batch(
     organization uuid, execution uuid, batch_size integer, after_level integer, after_due date, after_id uuid,
     out taken integer, out closed bigint, out last_level integer, out last_due date, out last_id uuid
 )
-language plpgsql set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+language plpgsql set plan_cache_mode = force_generic_plan set enable_sort = off
+-- demanded by test_a_batch_of_notifications_reads_its_own_invoices_only, bench overdue
 as $$
 declare
     this_level integer;

@@ -23,7 +23,7 @@ call database.offer_for_reading('public.job_execution_logs');
 set local role invoice_pipelines_overview;
 create or replace function overdue.organizations_to_check(not_before timestamptz, max_failures integer default 3)
 returns table (organization_id uuid, failures bigint, last_start timestamptz)
-language sql stable security definer set search_path = pg_catalog, pg_temp set enable_nestloop = off
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select o.id, coalesce(l.failures, 0), l.last_start
     from organizations.organization o

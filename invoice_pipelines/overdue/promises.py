@@ -35,11 +35,10 @@ def missing_notifications(
             cross join lateral (
                 select i.id from billing.invoices i
                 where i.organization_id = organizations.current() and i.id = m.invoice_id
-                  and i.amount_due > 0 offset 0) i
+                  and i.amount_due > 0) i
             left join lateral (
                 select n.invoice_number from billing.invoice_numbers n
-                where n.organization_id = organizations.current() and n.invoice_id = i.id
-                offset 0) n on true""",
+                where n.organization_id = organizations.current() and n.invoice_id = i.id) n on true""",
         levels=list(levels),
         now=now,
         as_of=as_of,
@@ -61,7 +60,7 @@ def notifications_without_reason(connection: Connection) -> Finding:
                 select n.invoice_number from overdue.notification n
                 where n.organization_id = organizations.current()
                   and n.invoice_id = u.invoice_id and n.level = u.level
-                  and n.notification_type = 'payment_overdue' offset 0) n""",
+                  and n.notification_type = 'payment_overdue') n""",
     )
 
 

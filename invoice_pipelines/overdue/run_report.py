@@ -68,9 +68,6 @@ _AGES = ("1-30", "31-60", "61-90", "over 90")
 
 def run_details(connection: Connection, report: ExecutionReport) -> RunDetails:
     """The details of a run of the organization in scope."""
-    # By the indexes of what is open, whatever the statistics say: the rest of the tables may be years of settled ones.
-    connection.execute(text("set local enable_seqscan = off"))
-    connection.execute(text("set local enable_bitmapscan = off"))
     made = connection.execute(
         text(
             """select n.level, n.currency, count(*), sum(n.amount_due)
@@ -97,8 +94,7 @@ def run_details(connection: Connection, report: ExecutionReport) -> RunDetails:
                       {_OVERDUE} order by place, i.currency limit {LARGEST}) i
                 left join lateral (
                     select n.invoice_number from billing.invoice_numbers n
-                    where n.organization_id = organizations.current() and n.invoice_id = i.id
-                    offset 0) n on true
+                    where n.organization_id = organizations.current() and n.invoice_id = i.id) n on true
                 order by i.currency, i.place"""
         ),
         {"as_of": report.as_of},

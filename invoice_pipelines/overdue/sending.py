@@ -63,16 +63,10 @@ def still_due(connection: Connection, notification_ids: Iterable[UUID]) -> tuple
     rows = connection.execute(
         text(
             """select n.id, n.invoice_id, n.invoice_number, n.customer_id, n.level, n.due_date, i.amount_due, i.currency
-               from work.few(cast(:ids as uuid[])) k
-               cross join lateral (
-                   select n.* from overdue.notification n
-                   where n.organization_id = organizations.current() and n.id = k.element
-                   offset 0) n
-               cross join lateral (
-                   select i.status, i.amount_due, i.currency from billing.invoices i
-                   where i.organization_id = organizations.current() and i.id = n.invoice_id
-                   offset 0) i
-               where i.status in ('issued', 'partially_paid') and i.amount_due > 0
+               from overdue.notification n
+               join billing.invoices i on i.organization_id = n.organization_id and i.id = n.invoice_id
+               where n.organization_id = organizations.current() and n.id = any(cast(:ids as uuid[]))
+                 and i.status in ('issued', 'partially_paid') and i.amount_due > 0
                  and not exists (
                      select from overdue.notification higher
                      where higher.organization_id = n.organization_id and higher.invoice_id = n.invoice_id

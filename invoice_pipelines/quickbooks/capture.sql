@@ -7,7 +7,7 @@
 -- Whether changes of the organization in scope are captured now.
 create or replace function quickbooks.captures_changes()
 returns boolean
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql stable
 as $$
 declare
     organization constant uuid := organizations.current_or_none();
@@ -32,7 +32,6 @@ $$;
 
 -- The first argument is what the table holds, the others are the columns that are synced (see records/fields.py).
 create or replace function quickbooks.capture_changed() returns trigger language plpgsql
-set plan_cache_mode = force_custom_plan set enable_nestloop = off set enable_mergejoin = off
 as $$
 declare
     changed text[];
@@ -81,7 +80,7 @@ begin
            'Credit note ' || a.invoice_number || ' is not sent to QuickBooks: enter it there.'
     from added a
     cross join lateral (select c.realm_id from quickbooks.connection c
-                        where c.organization_id = a.organization_id offset 0) c
+                        where c.organization_id = a.organization_id) c
     where a.series = 'credit_note';
     return null;
 end

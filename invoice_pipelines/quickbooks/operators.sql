@@ -18,8 +18,7 @@ create or replace view public.qbo_sync_queue with (security_invoker = true) as
         from quickbooks.connection c
         join quickbooks.mapping m on m.organization_id = c.organization_id and m.realm_id = c.realm_id
         where c.organization_id = i.organization_id and m.entity_type = substr(i.kind, 17)
-          and m.local_id = case when pg_input_is_valid(i.subject_id, 'uuid') then i.subject_id::uuid end
-        offset 0) m on true
+          and m.local_id = case when pg_input_is_valid(i.subject_id, 'uuid') then i.subject_id::uuid end) m on true
     where i.kind in ('quickbooks_push_customer', 'quickbooks_push_item', 'quickbooks_push_invoice');
 comment on view public.qbo_sync_queue is
     'What waits to be sent to QuickBooks and what came of it; waiting: for a customer, an item or an exchange rate';

@@ -70,7 +70,6 @@ def _in_words(row: Any) -> str:
 
 def waiting_entries(connection: Connection) -> tuple[Mapping[EntityType, int], datetime | None]:
     """How many entries of the push queue wait or are being sent, by entity, and since when the oldest one waits."""
-    connection.execute(text("set local enable_seqscan = off"))  # by the indexes of what is open: work/operators.sql
     rows = connection.execute(
         text(
             """select kind, count(*), min(created_at) from work.items

@@ -3,8 +3,8 @@
 -- What is known of transactions of one type; unknown ones are left out.
 create or replace function quickbooks.known_payments(realm text, wanted_type text, quickbooks_ids text[])
 returns setof quickbooks.payment
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
+language plpgsql stable
+-- demanded by test_new_and_changed_payments_read_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -21,8 +21,7 @@ $$;
 -- Transactions of which a part waits; those that were not looked at for longest come first.
 create or replace function quickbooks.waiting_payments(realm text, most integer)
 returns setof quickbooks.payment
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_sort = off
+language plpgsql stable
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -38,8 +37,8 @@ $$;
 -- same snapshot, whether a mapping may be on its way: something was sent that is not answered yet.
 create or replace function quickbooks.mapped_ids(realm text, entity text, quickbooks_ids text[])
 returns table (quickbooks_id text, local_id uuid, may_come boolean)
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
+language plpgsql stable set enable_sort = off
+-- demanded by test_a_push_and_a_pull_look_up_their_own_rows_only
 as $$
 #variable_conflict use_column
 declare
@@ -55,15 +54,15 @@ begin
             select m.local_id from quickbooks.mapping m
             where m.quickbooks_id between k.element and k.element and m.entity_type = entity and m.realm_id = realm
               and m.organization_id = organization
-            order by m.quickbooks_id offset 0) m on true;
+            order by m.quickbooks_id) m on true;
 end
 $$;
 
 -- Notes that transactions were read and had not changed.
 create or replace function quickbooks.note_seen_payments(realm text, wanted_type text, quickbooks_ids text[])
 returns void
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
+language plpgsql
+-- demanded by test_new_and_changed_payments_read_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -83,8 +82,8 @@ $$;
 -- remote_updated_at, unmapped: [invoice, ...]}, ...]; `are_seen`: they were read just now.
 create or replace function quickbooks.keep_payments(realm text, transactions jsonb, are_seen boolean)
 returns void
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
+language plpgsql
+-- demanded by test_new_and_changed_payments_read_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -118,8 +117,8 @@ $$;
 
 -- Invoices have got a mapping: the payments that are for them are looked at again by the next pull.
 create or replace function quickbooks.wake_payments() returns trigger
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off set enable_sort = off
+language plpgsql set enable_sort = off
+-- demanded by test_new_and_changed_payments_read_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current_or_none();
@@ -129,7 +128,7 @@ begin
         select from quickbooks.unmapped_payment_line l
         where l.invoice_id between a.quickbooks_id and a.quickbooks_id and l.realm_id = a.realm_id
           and l.organization_id = organization
-        order by l.invoice_id offset 0) l
+        order by l.invoice_id) l
     where a.entity_type = 'invoice' and a.organization_id = organization limit 1;
     if not found then
         return null;
@@ -144,7 +143,7 @@ begin
             select l.payment_id from quickbooks.unmapped_payment_line l
             where l.invoice_id between a.quickbooks_id and a.quickbooks_id and l.realm_id = a.realm_id
               and l.organization_id = organization
-            order by l.invoice_id offset 0) l
+            order by l.invoice_id) l
         cross join lateral (
             select p.ctid as version from quickbooks.payment p
             where p.organization_id = organization and p.realm_id = a.realm_id and p.transaction_type = 'payment'

@@ -26,7 +26,7 @@ LATE_AFTER = timedelta(hours=1)
 
 def sent_invoices_without_mapping(connection: Connection, *, latest: int = LATEST) -> Finding:
     """Every invoice that QuickBooks said it made has its mapping."""
-    return _find(
+    return offending(
         connection,
         """select coalesce(n.invoice_number, s.local_id::text) as name
            from (select o.organization_id, o.batch_id, o.local_id, o.operation, o.outcome
@@ -34,14 +34,14 @@ def sent_invoices_without_mapping(connection: Connection, *, latest: int = LATES
                  order by o.organization_id desc, o.batch_id desc limit :latest) s
            cross join lateral (
                select b.realm_id from quickbooks.sent_batch b
-               where b.organization_id = s.organization_id and b.id = s.batch_id offset 0) b
+               where b.organization_id = s.organization_id and b.id = s.batch_id) b
            left join lateral (
                select n.invoice_number from billing.invoice_numbers n
-               where n.organization_id = s.organization_id and n.invoice_id = s.local_id offset 0) n on true
+               where n.organization_id = s.organization_id and n.invoice_id = s.local_id) n on true
            where s.operation = 'create' and s.outcome = 'done' and not exists (
                select from quickbooks.mapping m
                where m.organization_id = s.organization_id and m.realm_id = b.realm_id
-                 and m.entity_type = 'invoice' and m.local_id = s.local_id offset 0)""",
+                 and m.entity_type = 'invoice' and m.local_id = s.local_id)""",
         latest=latest,
     )
 
@@ -52,14 +52,14 @@ def lost_invoices(connection: Connection, *, lost_after: timedelta = LOST_AFTER,
 
     Credit notes, and what was voided before it was sent, have nothing to do there.
     """
-    return _find(
+    return offending(
         connection,
         f"""with open_entry as materialized (select e.subject_id from ({_OPEN_ENTRIES}) e)
             select coalesce(n.invoice_number, i.id::text) as name
             from ({_UNMAPPED}) i
             left join lateral (
                 select n.invoice_number from billing.invoice_numbers n
-                where n.organization_id = i.organization_id and n.invoice_id = i.id offset 0) n on true
+                where n.organization_id = i.organization_id and n.invoice_id = i.id) n on true
             where i.id::text not in (select subject_id from open_entry)""",
         kind=KINDS[EntityType.INVOICE],
         age=lost_after,
@@ -72,7 +72,7 @@ def late_invoices(connection: Connection, *, late_after: timedelta = LATE_AFTER)
 
     Each is named with the reason, as far as there is one.
     """
-    return _find(
+    return offending(
         connection,
         f"""with open_entry as materialized (
                 select case when pg_input_is_valid(e.subject_id, 'uuid') then e.subject_id::uuid end as invoice_id,
@@ -87,14 +87,14 @@ def late_invoices(connection: Connection, *, late_after: timedelta = LATE_AFTER)
             cross join open_entry e
             cross join lateral (
                 select i.id from billing.invoices i
-                where i.organization_id = c.organization_id and i.id = e.invoice_id and i.status <> 'void' offset 0) i
+                where i.organization_id = c.organization_id and i.id = e.invoice_id and i.status <> 'void') i
             left join lateral (
                 select n.invoice_number from billing.invoice_numbers n
-                where n.organization_id = c.organization_id and n.invoice_id = i.id offset 0) n on true
+                where n.organization_id = c.organization_id and n.invoice_id = i.id) n on true
             where c.status <> 'disconnected' and not exists (
                 select from quickbooks.mapping m
                 where m.organization_id = c.organization_id and m.realm_id = c.realm_id
-                  and m.entity_type = 'invoice' and m.local_id = i.id offset 0)""",
+                  and m.entity_type = 'invoice' and m.local_id = i.id)""",
         kind=KINDS[EntityType.INVOICE],
         age=late_after,
     )
@@ -105,7 +105,7 @@ def differing_totals(connection: Connection, *, latest: int = LATEST) -> Finding
 
     Compared is the version that QuickBooks answered to the push; what was changed there since is drift.
     """
-    return _find(
+    return offending(
         connection,
         """select coalesce(n.invoice_number, i.id::text) || ': ' || i.gross_amount || ' here, '
                   || (m.snapshot ->> 'total') || ' there' as name
@@ -117,10 +117,10 @@ def differing_totals(connection: Connection, *, latest: int = LATEST) -> Finding
                order by m.organization_id desc, m.realm_id desc, m.local_id desc limit :latest) m
            cross join lateral (
                select i.organization_id, i.id, i.gross_amount from billing.invoices i
-               where i.organization_id = c.organization_id and i.id = m.local_id and i.status <> 'void' offset 0) i
+               where i.organization_id = c.organization_id and i.id = m.local_id and i.status <> 'void') i
            left join lateral (
                select n.invoice_number from billing.invoice_numbers n
-               where n.organization_id = i.organization_id and n.invoice_id = i.id offset 0) n on true
+               where n.organization_id = i.organization_id and n.invoice_id = i.id) n on true
            where c.status <> 'disconnected'
              and i.gross_amount <> case when pg_input_is_valid(m.snapshot ->> 'total', 'numeric')
                                         then (m.snapshot ->> 'total')::numeric end""",
@@ -130,7 +130,7 @@ def differing_totals(connection: Connection, *, latest: int = LATEST) -> Finding
 
 def ambiguous_mappings(connection: Connection, entity: EntityType, *, latest: int = LATEST) -> Finding:
     """No record there stands for two of ours, none of ours has two there, and each mapping has its record here."""
-    return _find(
+    return offending(
         connection,
         f"""select m.quickbooks_id as name
             from (select * from quickbooks.mapping where entity_type = :entity
@@ -139,10 +139,10 @@ def ambiguous_mappings(connection: Connection, entity: EntityType, *, latest: in
                     select from quickbooks.mapping o
                     where o.organization_id = m.organization_id and o.realm_id = m.realm_id
                       and o.entity_type = m.entity_type and o.quickbooks_id = m.quickbooks_id
-                      and o.local_id <> m.local_id offset 0)
+                      and o.local_id <> m.local_id)
                or not exists (
                     select from {_VIEWS[entity]} r
-                    where r.organization_id = m.organization_id and r.id = m.local_id offset 0)""",
+                    where r.organization_id = m.organization_id and r.id = m.local_id)""",
         entity=str(entity),
         latest=latest,
     )
@@ -150,7 +150,7 @@ def ambiguous_mappings(connection: Connection, entity: EntityType, *, latest: in
 
 def open_conflicts(connection: Connection, entity: EntityType) -> Finding:
     """No conflict waits for a person; `invoice-pipelines conflicts list` shows them."""
-    return _find(
+    return offending(
         connection,
         """select message as name from quickbooks.conflict
            where organization_id = organizations.current()
@@ -207,7 +207,7 @@ _UNMAPPED = """
       and not exists (
           select from quickbooks.mapping m
           where m.organization_id = i.organization_id and m.realm_id = c.realm_id
-            and m.entity_type = 'invoice' and m.local_id = i.id offset 0)"""
+            and m.entity_type = 'invoice' and m.local_id = i.id)"""
 
 # Entries of the push queue that wait, are being sent, or failed; each part by the index of what has this status.
 _OPEN_ENTRIES = " union all ".join(
@@ -222,12 +222,6 @@ _VIEWS = {
     EntityType.ITEM: "billing.items",
     EntityType.INVOICE: "billing.invoices",
 }
-
-
-def _find(connection: Connection, query: str, **values: object) -> Finding:
-    # By indexes, whatever the statistics say: see work/operators.sql.
-    connection.execute(text("set local enable_seqscan = off"))
-    return offending(connection, query, **values)
 
 
 CONNECTION_IS_HEALTHY = Promise(

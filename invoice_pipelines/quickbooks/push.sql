@@ -5,8 +5,8 @@
 -- Invoices as they are composed from, in the order given; amounts are digits of JSON, exact.
 create or replace function quickbooks.invoices_to_push(invoice_ids uuid[])
 returns table (invoice_id uuid, status text, document_kind text, content text)
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql stable set enable_sort = off
+-- demanded by test_a_push_and_a_pull_look_up_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -22,22 +22,20 @@ begin
                             where i.organization_id = organization and i.id = k.element offset 0) i
         cross join lateral (select n.invoice_number from billing.invoice_numbers n
                             where n.organization_id = organization and n.invoice_id between i.id and i.id
-                            order by n.invoice_id offset 0) n
+                            order by n.invoice_id) n
         cross join lateral (
             select json_agg(json_object(
                        'line_number': l.line_number, 'item_id': l.item_id, 'description': l.description,
                        'quantity': l.quantity, 'unit_code': l.unit_code, 'unit_price': l.unit_price,
                        'discount_percent': l.discount_percent, 'net_amount': l.net_amount,
                        'tax_category': l.tax_category, 'tax_rate': l.tax_rate) order by l.line_number) as lines
-            from (select * from billing.invoice_lines l
-                  where l.organization_id = organization and l.invoice_id = i.id offset 0) l) l
+            from billing.invoice_lines l where l.organization_id = organization and l.invoice_id = i.id) l
         cross join lateral (
             select json_agg(json_object(
                        'tax_category': t.tax_category, 'tax_rate': t.tax_rate,
                        'allowance_amount': t.allowance_amount, 'taxable_amount': t.taxable_amount,
                        'tax_amount': t.tax_amount) order by t.tax_category, t.tax_rate) as taxes
-            from (select * from billing.invoice_taxes t
-                  where t.organization_id = organization and t.invoice_id = i.id offset 0) t) t
+            from billing.invoice_taxes t where t.organization_id = organization and t.invoice_id = i.id) t
         order by k.place;
 end
 $$;
@@ -47,8 +45,8 @@ $$;
 -- ten significant digits where it had to be turned round. Invoices of no known rate are left out.
 create or replace function quickbooks.rates_to_home(invoice_ids uuid[], home text)
 returns table (invoice_id uuid, rate numeric)
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql stable
+-- demanded by test_a_push_and_a_pull_look_up_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -73,8 +71,8 @@ $$;
 -- orders, else that of his newest invoice. Null: nothing tells.
 create or replace function quickbooks.currencies_of(customer_ids uuid[])
 returns table (customer_id uuid, currency text)
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql stable
+-- demanded by test_a_push_and_a_pull_look_up_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -95,8 +93,8 @@ $$;
 -- The mappings of subjects; those that have none are left out.
 create or replace function quickbooks.mappings_of(realm text, entity text, local_ids uuid[])
 returns setof quickbooks.mapping
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql stable
+-- demanded by test_a_push_and_a_pull_look_up_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -113,8 +111,8 @@ $$;
 -- returns those of which something was sent that is not answered yet. They are left alone.
 create or replace function quickbooks.take_turns(entity text, local_ids uuid[])
 returns uuid[]
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql set enable_sort = off
+-- demanded by test_a_push_and_a_pull_look_up_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -128,15 +126,15 @@ begin
         cross join lateral (select o.local_id from quickbooks.sent_operation o
                             where o.local_id between k.element and k.element and o.entity_type = entity
                               and o.organization_id = organization and o.outcome is null
-                            order by o.local_id offset 0) o);
+                            order by o.local_id) o);
 end
 $$;
 
 -- The revision that the next operation on each subject has: of a request id that was never answered.
 create or replace function quickbooks.next_revisions(entity text, local_ids uuid[])
 returns table (local_id uuid, operation text, revision integer)
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql stable set enable_sort = off
+-- demanded by test_a_push_and_a_pull_look_up_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -148,7 +146,7 @@ begin
                             from (select o.operation, o.revision from quickbooks.sent_operation o
                                   where o.local_id between k.element and k.element and o.entity_type = entity
                                     and o.organization_id = organization
-                                  order by o.local_id offset 0) o
+                                  order by o.local_id) o
                             group by o.operation) o;
 end
 $$;
@@ -160,8 +158,7 @@ $$;
 -- Since when something of an entity has no answer that must come before anything new is sent. Null: nothing has.
 create or replace function quickbooks.held_up_since(realm text, entity text, patience integer)
 returns timestamptz
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_sort = off
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -182,8 +179,7 @@ $$;
 create or replace function quickbooks.take_open_batch(
     realm text, entity text, lease interval, patience integer, with_aside boolean
 ) returns setof quickbooks.sent_batch
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_sort = off
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -216,7 +212,7 @@ $$;
 -- Those whose operation is still open wait on.
 create or replace function quickbooks.look_first(entity text, local_ids uuid[])
 returns void
-language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -235,7 +231,7 @@ $$;
 -- batch job; null where nothing is missing there.
 create or replace function quickbooks.enqueue_backlog(realm text, entity text, creator text)
 returns uuid
-language plpgsql set plan_cache_mode = force_custom_plan set enable_nestloop = off
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();

@@ -85,7 +85,7 @@ create or replace function quickbooks.take_turn(
     minute interval, second interval, longest_wait interval, longest_pause interval, instead_of timestamptz
 ) returns table (turn timestamptz, wait_seconds double precision, connected_realm text, status text,
                  status_reason text, paused_until timestamptz, paused_reason text)
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off
+language plpgsql
 as $$
 #variable_conflict use_column
 declare

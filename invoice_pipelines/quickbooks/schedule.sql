@@ -9,7 +9,6 @@ set local role invoice_pipelines_overview;
 create or replace function quickbooks.organizations_to_reach(moment timestamptz default now())
 returns table (organization_id uuid)
 language sql stable security definer set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set enable_bitmapscan = off
 as $$
     select c.organization_id
     from quickbooks.connection c
@@ -29,7 +28,6 @@ create or replace function quickbooks.organizations_to_pull(
     pulled text, at_hour interval, moment timestamptz default now()
 ) returns table (organization_id uuid, due_at timestamptz, is_unfinished boolean)
 language sql stable security definer set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set enable_bitmapscan = off
 as $$
     select c.organization_id, d.due_at, coalesce(p.is_unfinished, false)
     from quickbooks.connection c
@@ -45,8 +43,7 @@ as $$
         select p.started_at, p.finished_at,
                p.started_at is not null and (p.finished_at is null or p.finished_at < p.started_at) as is_unfinished
         from quickbooks.pull p
-        where p.organization_id = c.organization_id and p.realm_id = c.realm_id and p.entity_type = pulled
-        offset 0) p on true
+        where p.organization_id = c.organization_id and p.realm_id = c.realm_id and p.entity_type = pulled) p on true
     where c.status = 'connected' and (c.paused_until is null or c.paused_until <= moment)
       and (p.is_unfinished or coalesce(p.started_at, c.connected_at) < d.due_at)
     order by p.started_at nulls first, c.organization_id

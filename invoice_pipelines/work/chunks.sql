@@ -3,10 +3,14 @@
 -- Such a kind needs no lease. The job is locked for the length of a chunk, so that the chunks of a job follow one
 -- another in the order of the request; a process that dies takes its transaction with it. See jobs.sql for locks.
 
--- Statements over a chunk of keys are written so that their plan does not depend on statistics, which right after a
--- table was filled are missing or wrong: the planner then takes all rows of an organization for one or two, and reads
--- them once per key. So keys come from work.few, of which it expects one row; rows are looked up in a lateral sub-select
--- with `offset 0`, which it cannot turn around; and they are updated by the version (ctid) that was found or locked.
+-- Right after a table was filled, statistics are missing or wrong: the planner takes all rows of an organization for one
+-- or two, and reads them once per key. Where a test demands it, a statement over a chunk of keys is therefore written so
+-- that its plan does not depend on them:
+-- - Keys come from work.few, of which the planner expects one row.
+-- - Rows are looked up in a lateral sub-select that it cannot turn around, as that has an order, a lock or `offset 0`.
+-- - With `enable_sort = off`, an order says by which index. `k between x and x` is `k = x` that still has an order.
+-- - Rows that were found or locked are changed by their place (ctid). It is also the version: a row that somebody else
+--   changed in between is not found there, and the lock that was taken is the one that counts.
 
 -- The elements of an array with their places.
 create or replace function work.few(elements anyarray)
@@ -51,7 +55,8 @@ $$;
 -- The next pending items of a job that this transaction has locked, in the order of the request.
 create or replace function work.next_items(job uuid, chunk_size integer)
 returns table (version tid, id uuid, subject_id text)
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql stable
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
 #variable_conflict use_column
 declare
@@ -78,7 +83,8 @@ $$;
 create or replace function work.settle_items(
     job uuid, versions tid[], statuses text[], codes text[], messages text[], results jsonb[]
 ) returns void
-language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();

@@ -54,8 +54,7 @@ create or replace trigger record_job after update on work.batch_job for each row
 
 -- For the application a job ends as its items did, and says when. It is never open again once it was cancelled.
 create or replace function work.guard_job() returns trigger
-language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
-    set enable_sort = off
+language plpgsql
 as $$
 declare
     failed bigint;

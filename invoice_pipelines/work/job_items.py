@@ -58,7 +58,7 @@ def job_items(
 ) -> ItemPage:
     """Items of a job of the organization in scope, in the order of the request; of a job that is unknown, none."""
     # `offset 0`: by an index that has the job in it. The primary key is in the wanted order, and would be read from the
-    # first item of the organization on.
+    # first item of the organization on (demanded by test_a_page_of_a_job_is_read_without_the_items_of_others).
     rows = connection.execute(
         text(
             f"""select i.id, i.subject_id, i.status, i.attempts, i.available_at, i.error_code, i.error_message,

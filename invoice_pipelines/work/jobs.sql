@@ -4,19 +4,19 @@
 -- that somebody else has locked instead of waiting. So they cannot block one another for good. They rely on READ
 -- COMMITTED (a statement sees what was committed before it began), which is PostgreSQL's default.
 --
--- Plans are made anew at each call: a plan from the time when the queue was empty would read a long queue in full.
--- That alone is not enough, as statistics are always behind a queue. Of an organization that had no items when they
--- were collected, the planner expects one; then any index that begins with organization_id seems as good as the right
--- one, and comparing every item of the organization with every item that was picked seems cheap. And by statistics of
--- a full queue, reading all of it may seem cheaper than looking up a chunk by key. So the planner is left no choice:
--- - Items are picked in the order of one index, with sorting off.
+-- Statistics are always behind a queue. Of an organization that had no items when they were collected, the planner expects
+-- one; then any index that begins with organization_id seems as good as the right one, and comparing every item of the
+-- organization with every item that was picked seems cheap. And a plan that a session made while the queue was empty
+-- would read a long queue in full. So the planner is left little choice:
+-- - What a worker calls again and again is planned anew at each call.
+-- - Items are claimed in the order of one index, with sorting off.
 -- - Picked items are written by `insert ... on conflict (organization_id, id) do update`, which looks each one up in
 --   the primary key and never inserts, as they are locked; or by `where current of` the cursor that picked them.
 -- - What is under a lease is found by its lease, never by a list of ids.
 
 create or replace function work.create_job(job_kind text, subject_ids text[], job_parameters jsonb, creator text)
 returns uuid
-language plpgsql set plan_cache_mode = force_custom_plan
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -45,7 +45,7 @@ $$;
 -- transaction is committed, or it would act on the state from before the change and the change would be lost.
 create or replace function work.enqueue(entry_kind text, subject_ids text[])
 returns bigint
-language plpgsql set plan_cache_mode = force_custom_plan
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -127,7 +127,7 @@ $$;
 -- effects may be out in the world already. Returns false if the job had ended before; null if there is none.
 create or replace function work.cancel_job(job uuid, canceller text)
 returns boolean
-language plpgsql set plan_cache_mode = force_custom_plan
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -164,7 +164,7 @@ $$;
 -- `changes` are parameters that the job has from now on, for all of its items; those that are null it has no more.
 create or replace function work.retry_failed_items(job uuid, requester text, changes jsonb default '{}')
 returns bigint
-language plpgsql set plan_cache_mode = force_custom_plan
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();

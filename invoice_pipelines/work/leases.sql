@@ -19,8 +19,9 @@ $$;
 create or replace function work.claim_items(
     wanted_kind text, chunk_size integer, lease interval, attempts_allowed integer
 ) returns table (id uuid, subject_id text, attempts integer, job_id uuid, lease_token uuid)
-language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
+language plpgsql set plan_cache_mode = force_custom_plan
     set enable_sort = off
+-- demanded by test_very_many_finished_items_do_not_slow_a_claim
 as $$
 #variable_conflict use_column
 declare
@@ -85,8 +86,7 @@ $$;
 create or replace function work.claim_entries(
     wanted_kind text, subjects text[], lease interval, attempts_allowed integer
 ) returns table (id uuid, subject_id text, attempts integer, job_id uuid, lease_token uuid)
-language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
-    set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql
 as $$
 #variable_conflict use_column
 declare
@@ -101,7 +101,7 @@ begin
               cross join lateral (select w.id from work.batch_item w
                                   where w.organization_id = organization and w.kind = wanted_kind
                                     and w.subject_id = k.element and w.status = 'pending' and w.job_id is null
-                                  offset 0 for no key update skip locked) w) w
+                                  for no key update skip locked) w) w
         where i.organization_id = organization and i.id = w.id
         returning i.id, i.subject_id, i.attempts, i.job_id, token;
 end
@@ -111,6 +111,7 @@ $$;
 create or replace function work.extend_lease(token uuid, item_ids uuid[], lease interval)
 returns bigint
 language plpgsql set plan_cache_mode = force_custom_plan
+-- demanded by test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -131,6 +132,7 @@ $$;
 create or replace function work.requeue(organization uuid, token uuid, as_cancelled boolean)
 returns table (id uuid, status text)
 language plpgsql set plan_cache_mode = force_custom_plan
+-- demanded by test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full
 as $$
 #variable_conflict use_column
 declare
@@ -177,6 +179,7 @@ $$;
 create or replace function work.finish_items(token uuid, outcomes jsonb)
 returns table (id uuid, status text)
 language plpgsql set plan_cache_mode = force_custom_plan
+-- demanded by test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full
 as $$
 #variable_conflict use_column
 declare
@@ -236,6 +239,7 @@ $$;
 create or replace function work.release_items(token uuid)
 returns bigint
 language plpgsql set plan_cache_mode = force_custom_plan
+-- demanded by test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -260,12 +264,10 @@ $$;
 -- kills its process takes nobody with it, and fail with WORKER_DIED once their attempts are used up.
 -- It works within the organization in scope; for cleanup_stuck_batch_jobs, which sees all of them, in all.
 --
--- There is one way to do it: without sorting, only the index of what is leased gives the items in the order of their
--- leases, and each is written through the cursor that found it.
 create or replace function work.return_expired_items(wanted_kind text default null)
 returns table (returned bigint, failed bigint, cancelled bigint)
-language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
-    set enable_sort = off
+language plpgsql set plan_cache_mode = force_custom_plan
+-- demanded by test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full
 as $$
 declare
     expired cursor (organization uuid, tokens uuid[]) for
@@ -336,21 +338,20 @@ create or replace function work.make_due(
     item_kind text, codes text[], subjects text[] default null, ahead boolean default false
 )
 returns bigint
-language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_sort = off
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();
     woken bigint;
 begin
     update work.batch_item i set available_at = case when ahead then i.created_at else clock_timestamp() end
-    from (select w.ctid as version from work.batch_item w
+    from (select w.id from work.batch_item w
           where w.organization_id = organization and w.kind = item_kind and w.status = 'pending'
             and w.available_at > clock_timestamp() and w.error_code = any (codes)
             and (subjects is null or w.subject_id = any (subjects))
           order by w.available_at, w.id
           for no key update skip locked) w
-    where i.ctid = w.version and i.organization_id = organization;
+    where i.organization_id = organization and i.id = w.id;
     get diagnostics woken = row_count;
     return woken;
 end
@@ -361,19 +362,18 @@ create or replace function work.move_entries(
     item_kind text, subjects text[], no_sooner timestamptz default null, no_later timestamptz default null
 )
 returns void
-language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_bitmapscan = off
-set enable_hashjoin = off set enable_mergejoin = off
+language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();
 begin
     update work.batch_item i set available_at = least(greatest(i.available_at, no_sooner), no_later)
-    from (select w.version from work.few(subjects) k
-          cross join lateral (select w.ctid as version from work.batch_item w
+    from (select w.id from work.few(subjects) k
+          cross join lateral (select w.id from work.batch_item w
                               where w.organization_id = organization and w.kind = item_kind
                                 and w.subject_id = k.element and w.status = 'pending' and w.job_id is null
-                              offset 0 for no key update skip locked) w) w
-    where i.ctid = w.version and i.organization_id = organization;
+                              for no key update skip locked) w) w
+    where i.organization_id = organization and i.id = w.id;
 end
 $$;
 

@@ -74,7 +74,7 @@ call database.offer_for_reading('public.batch_job_history', 'It is written by wh
 set local role invoice_pipelines_overview;
 create or replace function work.organizations_with_work(kinds text[])
 returns table (organization_id uuid, kind text, due_items bigint, oldest_due_at timestamptz)
-language sql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
+language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
     select d.organization_id, d.kind, count(*), min(d.due_at)
     from (select i.organization_id, i.kind, i.available_at as due_at from work.batch_item i
@@ -100,7 +100,7 @@ grant execute on function work.organizations_with_work(text[]) to invoice_pipeli
 create or replace function public.cleanup_stuck_batch_jobs(stuck_after interval default '30 minutes')
 returns table (returned_items bigint, failed_items bigint, cancelled_items bigint,
                closed_jobs bigint, reopened_jobs bigint, ended_jobs bigint)
-language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
+language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
     reopened_at_most constant integer := 3;
@@ -189,7 +189,7 @@ set local role invoice_pipelines_owner;
 -- An item that is locked is being claimed: claim_items looks at the job, cancels it and counts it after this.
 create or replace function work.cancel_what_waits(organization uuid, job uuid)
 returns bigint
-language plpgsql set plan_cache_mode = force_custom_plan
+language plpgsql
 as $$
 declare
     waiting bigint;
@@ -219,7 +219,7 @@ $$;
 -- Fails the open items of a job on which work never gets on, and so ends it. The job and they are locked.
 create or replace function work.end_stuck_job(organization uuid, job uuid, reopened integer)
 returns void
-language plpgsql set plan_cache_mode = force_custom_plan
+language plpgsql
 as $$
 declare
     reason constant text := format(

@@ -24,11 +24,11 @@ _DISAGREEING = """
                count(*) filter (where i.status = 'failed') as failed,
                count(*) filter (where i.status = 'skipped') as skipped,
                count(*) filter (where i.status = 'cancelled') as cancelled
-        from work.batch_item i where i.organization_id = j.organization_id and i.job_id = j.id offset 0) c
+        from work.batch_item i where i.organization_id = j.organization_id and i.job_id = j.id) c
     cross join lateral (
         select coalesce(bool_or(e.action = 'created' and e.created_by = j.created_by), false) as created,
                coalesce(bool_or(e.action = 'cancelled'), false) as cancelled
-        from work.batch_job_event e where e.organization_id = j.organization_id and e.job_id = j.id offset 0) h
+        from work.batch_job_event e where e.organization_id = j.organization_id and e.job_id = j.id) h
     cross join lateral (
         select case
             when not h.created then 'its history does not say that ' || j.created_by || ' asked for it'

@@ -410,12 +410,10 @@ class Run:
             row = connection.execute(
                 text(
                     """select count(*) as due, min(i.available_at) as oldest
-                       from work.few(cast(:kinds as text[])) k
-                       cross join lateral (
-                           select i.available_at from work.batch_item i
-                           where i.organization_id = organizations.current()
-                             and i.kind = k.element and i.status = 'pending' and i.available_at <= now()
-                           order by i.available_at) i"""
+                       from work.batch_item i
+                       where i.organization_id = organizations.current()
+                         and i.kind = any(cast(:kinds as text[]))
+                         and i.status = 'pending' and i.available_at <= now()"""
                 ),
                 {"kinds": self._kinds},
             ).one()

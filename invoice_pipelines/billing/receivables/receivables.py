@@ -216,11 +216,8 @@ def _by_currency(connection: Connection, statement: str, **values: date) -> dict
 def _names(connection: Connection, rows: Sequence[Any]) -> dict[UUID, tuple[str, str]]:
     found = connection.execute(
         text(
-            """select c.id, c.customer_number, c.name from work.few(cast(:ids as uuid[])) k
-               cross join lateral (
-                   select * from billing.customer c
-                   where c.organization_id = organizations.current() and c.id = k.element
-                   offset 0) c"""
+            """select id, customer_number, name from billing.customer
+               where organization_id = organizations.current() and id = any(cast(:ids as uuid[]))"""
         ),
         {"ids": list({row.customer_id for row in rows})},
     )

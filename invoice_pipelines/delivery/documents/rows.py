@@ -65,13 +65,10 @@ class ChangedDocument:
 _NEW_COLUMNS = tuple(field.name for field in fields(NewDocument))
 _COLUMNS = ", ".join(f"d.{field.name}" for field in fields(Document))
 
-# Look-ups by key whatever the statistics say: see work/chunks.sql.
 _NEWEST = f"""
-    select {_COLUMNS} from work.few(cast(:ids as uuid[])) k
-    cross join lateral (
-        select distinct on (format, language) * from delivery.invoice_document
-        where organization_id = organizations.current() and invoice_id = k.element
-        order by format, language, version desc offset 0) d
+    select distinct on (d.invoice_id, d.format, d.language) {_COLUMNS} from delivery.invoice_document d
+    where d.organization_id = organizations.current() and d.invoice_id = any(cast(:ids as uuid[]))
+    order by d.invoice_id, d.format, d.language, d.version desc
 """
 _ADD = f"""
     insert into delivery.invoice_document as d (organization_id, {", ".join(_NEW_COLUMNS)})

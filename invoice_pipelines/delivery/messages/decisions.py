@@ -133,13 +133,13 @@ def cancel_messages_of_cancelled_jobs(connection: Connection) -> int:
                where m.organization_id = organizations.current() and m.status = 'waiting'
                  and exists (select from work.jobs j
                              where j.organization_id = m.organization_id and j.id = m.batch_job_id
-                               and j.status = 'cancelled' offset 0)
+                               and j.status = 'cancelled')
                  and not exists (select from work.items i
                                  where i.organization_id = m.organization_id and i.kind = :kind
-                                   and i.subject_id = m.id::text and i.status = 'pending' and i.job_id is null offset 0)
+                                   and i.subject_id = m.id::text and i.status = 'pending' and i.job_id is null)
                  and not exists (select from work.items i
                                  where i.organization_id = m.organization_id and i.kind = :kind
-                                   and i.subject_id = m.id::text and i.status = 'processing' offset 0)"""
+                                   and i.subject_id = m.id::text and i.status = 'processing')"""
         ),
         {"kind": SEND_MESSAGE},
     ).rowcount

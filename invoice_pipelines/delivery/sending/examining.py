@@ -224,19 +224,10 @@ def invoice_facts(connection: Connection, invoice_id: UUID) -> Row[Any] | None:
     return connection.execute(
         text(
             """select i.status, n.invoice_number, c.email, c.phone, c.country_code, clock_timestamp() as now
-               from work.few(array[cast(:id as uuid)]) k
-               cross join lateral (
-                   select i.id, i.status, i.customer_id from billing.invoices i
-                   where i.organization_id = organizations.current() and i.id = k.element
-                   offset 0) i
-               cross join lateral (
-                   select n.invoice_number from billing.invoice_numbers n
-                   where n.organization_id = organizations.current() and n.invoice_id = i.id
-                   offset 0) n
-               cross join lateral (
-                   select c.email, c.phone, c.country_code from billing.customers c
-                   where c.organization_id = organizations.current() and c.id = i.customer_id
-                   offset 0) c"""
+               from billing.invoices i
+               join billing.invoice_numbers n on n.organization_id = i.organization_id and n.invoice_id = i.id
+               join billing.customers c on c.organization_id = i.organization_id and c.id = i.customer_id
+               where i.organization_id = organizations.current() and i.id = cast(:id as uuid)"""
         ),
         {"id": invoice_id},
     ).one_or_none()

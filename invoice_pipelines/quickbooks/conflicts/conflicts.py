@@ -126,11 +126,9 @@ def undecided(connection: Connection, local_ids: Iterable[UUID]) -> dict[UUID, d
     fields: dict[UUID, dict[str, Value]] = {}
     for row in connection.execute(
         text(
-            """select c.local_id, c.field, c.theirs from work.few(cast(:ids as uuid[])) k
-               cross join lateral (
-                   select c.local_id, c.field, c.theirs from quickbooks.conflict c
-                   where c.organization_id = organizations.current() and c.local_id = k.element
-                     and c.status = 'open' and c.kind = 'field' offset 0) c"""
+            """select local_id, field, theirs from quickbooks.conflict
+               where organization_id = organizations.current() and local_id = any(cast(:ids as uuid[]))
+                 and status = 'open' and kind = 'field'"""
         ),
         {"ids": sorted(set(local_ids))},
     ):

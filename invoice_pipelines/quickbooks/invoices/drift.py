@@ -108,7 +108,7 @@ def drifted_invoices(connection: Connection) -> Finding:
                     order by m.organization_id, m.realm_id, m.local_id) d
                 left join lateral (
                     select n.invoice_number from billing.invoice_numbers n
-                    where n.organization_id = d.organization_id and n.invoice_id = d.local_id offset 0) n on true
+                    where n.organization_id = d.organization_id and n.invoice_id = d.local_id) n on true
                 where c.status <> 'disconnected'
                 order by 1 limit {SAMPLE}"""
         )

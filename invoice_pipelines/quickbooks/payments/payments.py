@@ -352,11 +352,8 @@ def _anomalies(connection: Connection, anomalies: Sequence[Anomaly], books: _Boo
         row.id: row.invoice_number
         for row in connection.execute(
             text(
-                """select k.element as id, n.invoice_number from work.few(cast(:ids as uuid[])) k
-                   cross join lateral (
-                       select n.invoice_number from billing.invoice_numbers n
-                       where n.organization_id = organizations.current()
-                         and n.invoice_id between k.element and k.element order by n.invoice_id offset 0) n"""
+                """select invoice_id as id, invoice_number from billing.invoice_numbers
+                   where organization_id = organizations.current() and invoice_id = any(cast(:ids as uuid[]))"""
             ),
             {"ids": sorted({anomaly.invoice_id for anomaly in anomalies})},
         )

@@ -22,21 +22,21 @@ def paid_and_due_that_do_not_tie(connection: Connection, *, latest: int = LATEST
         f"""with invoice as materialized (select distinct p.organization_id, a.invoice_id from ({_PAYMENTS}) p
                 cross join lateral (
                     select a.invoice_id from billing.payment_allocations a
-                    where a.organization_id = p.organization_id and a.payment_id = p.id offset 0) a)
+                    where a.organization_id = p.organization_id and a.payment_id = p.id) a)
             select coalesce(n.invoice_number, k.invoice_id::text) as name
             from invoice k
             cross join lateral (
                 select * from billing.invoices i
-                where i.organization_id = k.organization_id and i.id = k.invoice_id offset 0) i
+                where i.organization_id = k.organization_id and i.id = k.invoice_id) i
             cross join lateral (
                 select coalesce(sum(a.applied_amount), 0) as paid
                 from (select a.applied_amount from billing.payment_allocations a
                       where a.invoice_id between k.invoice_id and k.invoice_id
                         and a.organization_id = k.organization_id
-                      order by a.invoice_id offset 0) a) a
+                      order by a.invoice_id) a) a
             left join lateral (
                 select n.invoice_number from billing.invoice_numbers n
-                where n.organization_id = k.organization_id and n.invoice_id = k.invoice_id offset 0) n on true
+                where n.organization_id = k.organization_id and n.invoice_id = k.invoice_id) n on true
             where i.amount_paid <> a.paid
                or i.status <> 'void' and i.amount_paid + i.amount_credited + i.amount_due <> i.gross_amount
                or i.amount_due < 0
@@ -58,47 +58,42 @@ def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> 
                 select distinct p.organization_id, split_part(p.external_id, ':', 1) as realm_id,
                        split_part(p.external_id, ':', 3) as quickbooks_id
                 from ({_PAYMENTS}) p where split_part(p.external_id, ':', 2) = 'payment'
-            ), theirs as materialized (
-                select d.quickbooks_id, m.local_id as invoice_id, sum(l.amount) as amount
+            ), line as materialized (  -- a function in a join would keep row-level security from its index
+                select d.*, l ->> 1 as invoice_id, (l ->> 2)::numeric as amount
                 from document d
-                cross join lateral (
-                    select p.content from quickbooks.payment p
-                    where p.organization_id = d.organization_id and p.realm_id = d.realm_id
-                      and p.transaction_type = 'payment' and p.quickbooks_id = d.quickbooks_id
-                      and p.state = 'active' and p.applied offset 0) p
-                cross join lateral (
-                    select l ->> 1 as invoice_id, (l ->> 2)::numeric as amount
-                    from jsonb_array_elements(p.content -> 'lines') l where l ->> 0 = 'Invoice' offset 0) l
-                cross join lateral (
-                    select m.local_id from quickbooks.mapping m
-                    where m.organization_id = d.organization_id and m.realm_id = d.realm_id
-                      and m.entity_type = 'invoice' and m.quickbooks_id = l.invoice_id offset 0) m
-                group by d.quickbooks_id, m.local_id
+                join quickbooks.payment p
+                    on p.organization_id = d.organization_id and p.realm_id = d.realm_id
+                   and p.transaction_type = 'payment' and p.quickbooks_id = d.quickbooks_id
+                   and p.state = 'active' and p.applied
+                cross join lateral jsonb_array_elements(p.content -> 'lines') l
+                where l ->> 0 = 'Invoice'
+            ), theirs as materialized (
+                select l.quickbooks_id, m.local_id as invoice_id, sum(l.amount) as amount
+                from line l
+                join quickbooks.mapping m
+                    on m.organization_id = l.organization_id and m.realm_id = l.realm_id
+                   and m.entity_type = 'invoice' and m.quickbooks_id = l.invoice_id
+                group by l.quickbooks_id, m.local_id
+            ), part as materialized (
+                select d.organization_id, d.quickbooks_id,
+                       concat_ws(':', d.realm_id, 'payment', d.quickbooks_id, part.key) as external_id
+                from document d cross join (values (null), ('credit'), ('deposit')) part (key)
             ), ours as materialized (
                 select d.quickbooks_id, a.invoice_id, sum(a.amount) as amount
-                from document d
-                cross join lateral (
-                    select p.id from (values (null), ('credit'), ('deposit')) part (key)
-                    cross join lateral (
-                        select p.id, p.status from billing.payments p
-                        where p.organization_id = d.organization_id and p.source = 'quickbooks'
-                          and p.external_id = concat_ws(':', d.realm_id, 'payment', d.quickbooks_id, part.key)
-                        offset 0) p
-                    where p.status = 'active') p
-                cross join lateral (
-                    select a.invoice_id, a.amount from billing.payment_allocations a
-                    where a.organization_id = d.organization_id and a.payment_id = p.id offset 0) a
+                from part d
+                join billing.payments p
+                    on p.organization_id = d.organization_id and p.source = 'quickbooks'
+                   and p.external_id = d.external_id and p.status = 'active'
+                join billing.payment_allocations a on a.organization_id = d.organization_id and a.payment_id = p.id
                 group by d.quickbooks_id, a.invoice_id
             )
             select coalesce(t.quickbooks_id, o.quickbooks_id) as name
             from theirs t full join ours o using (quickbooks_id, invoice_id)
             where t.amount is distinct from o.amount and not exists (
                 select from quickbooks.connection c
-                cross join lateral (
-                    select from quickbooks.payment w
-                    where w.organization_id = c.organization_id and w.realm_id = c.realm_id
-                      and w.transaction_type = 'payment'
-                      and w.quickbooks_id = coalesce(t.quickbooks_id, o.quickbooks_id) and not w.applied offset 0) w)
+                join quickbooks.payment w on w.organization_id = c.organization_id and w.realm_id = c.realm_id
+                where w.transaction_type = 'payment'
+                  and w.quickbooks_id = coalesce(t.quickbooks_id, o.quickbooks_id) and not w.applied)
             union
             select l.payment_id from (
                 select * from quickbooks.unmapped_payment_line
@@ -106,11 +101,11 @@ def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> 
             where exists (
                     select from quickbooks.mapping m
                     where m.organization_id = l.organization_id and m.realm_id = l.realm_id
-                      and m.entity_type = 'invoice' and m.quickbooks_id = l.invoice_id offset 0)
+                      and m.entity_type = 'invoice' and m.quickbooks_id = l.invoice_id)
               and exists (
                     select from quickbooks.payment p
                     where p.organization_id = l.organization_id and p.realm_id = l.realm_id
-                      and p.transaction_type = 'payment' and p.quickbooks_id = l.payment_id and p.applied offset 0)""",
+                      and p.transaction_type = 'payment' and p.quickbooks_id = l.payment_id and p.applied)""",
         latest=latest,
     )
 

@@ -135,7 +135,6 @@ class _Chunk:
         self._push: set[UUID] = set()
         self._linked: list[UUID] = []
         self._keys: dict[str, UUID | None] = {}
-        records.plan_by_keys(connection)
         now = connection.execute(text("select clock_timestamp()")).scalar_one()
         skew = server_time - now
         self._skew = skew if abs(skew) > _SKEW_THAT_MATTERS else timedelta()

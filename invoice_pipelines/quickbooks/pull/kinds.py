@@ -49,25 +49,20 @@ def invoices_of_inactive(connection: Connection, realm_id: str, quickbooks_ids: 
 
     Where QuickBooks made such a customer inactive, these tell whether it was merged: they have another customer then.
     """
-    records.plan_by_keys(connection)
     found: dict[str, list[str]] = {}
     for row in connection.execute(
         text(
-            """select k.element as customer, i.quickbooks_id from work.few(cast(:ids as text[])) k
-               cross join lateral (
-                   select m.local_id from quickbooks.mapping m
-                   where m.organization_id = organizations.current() and m.realm_id = :realm_id
-                     and m.entity_type = 'customer' and m.quickbooks_id = k.element and m.state = 'active'
-                     and m.snapshot ->> 'is_active' = 'true' offset 0) c
+            """select c.quickbooks_id as customer, i.quickbooks_id from quickbooks.mapping c
                cross join lateral (
                    select n.quickbooks_id from billing.invoices i
-                   cross join lateral (
-                       select n.quickbooks_id from quickbooks.mapping n
-                       where n.organization_id = i.organization_id and n.realm_id = :realm_id
-                         and n.entity_type = 'invoice' and n.local_id = i.id and n.state <> 'deleted' offset 0) n
-                   where i.organization_id = organizations.current()
-                     and i.customer_id = c.local_id
-                   limit :most) i"""
+                   join quickbooks.mapping n
+                       on n.organization_id = i.organization_id and n.realm_id = c.realm_id
+                      and n.entity_type = 'invoice' and n.local_id = i.id and n.state <> 'deleted'
+                   where i.organization_id = c.organization_id and i.customer_id = c.local_id
+                   limit :most) i
+               where c.organization_id = organizations.current() and c.realm_id = :realm_id
+                 and c.entity_type = 'customer' and c.quickbooks_id = any(cast(:ids as text[]))
+                 and c.state = 'active' and c.snapshot ->> 'is_active' = 'true'"""
         ),
         {"realm_id": realm_id, "ids": sorted(set(quickbooks_ids)), "most": _INVOICES_TO_LOOK_AT},
     ):
@@ -92,7 +87,6 @@ def take_back_prices(connection: Connection, connected: Connected) -> int:
 
     What was changed on both sides is found when it is read. Each is in the conflict log, with QuickBooks as the winner.
     """
-    records.plan_by_keys(connection)
     changed = connection.execute(
         text(
             """select c.local_id, c.field, c.changed_at, m.quickbooks_id, m.snapshot
@@ -100,7 +94,7 @@ def take_back_prices(connection: Connection, connected: Connected) -> int:
                cross join lateral (
                    select m.quickbooks_id, m.snapshot from quickbooks.mapping m
                    where m.organization_id = c.organization_id and m.realm_id = :realm_id
-                     and m.entity_type = c.entity_type and m.local_id = c.local_id and m.state = 'active' offset 0) m
+                     and m.entity_type = c.entity_type and m.local_id = c.local_id and m.state = 'active') m
                where c.organization_id = organizations.current() and c.entity_type = 'item'
                  and c.field = any (cast(:fields as text[]))
                order by c.local_id limit :most"""

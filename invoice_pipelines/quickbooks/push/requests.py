@@ -24,16 +24,15 @@ def ask_for_invoices(connection: Connection, invoices: Sequence[str], *, created
     """
     rows = connection.execute(
         text(
-            """select g.place, coalesce(n.invoice_id, i.id) as id
-               from unnest(cast(:given as text[])) with ordinality as g (name, place)
-               left join lateral (
-                   select n.invoice_id from billing.invoice_numbers n
-                   where n.organization_id = organizations.current()
-                     and n.invoice_number = g.name offset 0) n on true
-               left join lateral (
-                   select i.id from billing.invoices i
-                   where i.organization_id = organizations.current()
-                     and i.id = case when pg_input_is_valid(g.name, 'uuid') then g.name::uuid end offset 0) i on true
+            """with given as materialized (  -- a cast in a join would keep row-level security from its index
+                   select name, place, case when pg_input_is_valid(name, 'uuid') then name::uuid end as id
+                   from unnest(cast(:given as text[])) with ordinality as g (name, place)
+               )
+               select g.place, coalesce(n.invoice_id, i.id) as id
+               from given g
+               left join billing.invoice_numbers n
+                   on n.organization_id = organizations.current() and n.invoice_number = g.name
+               left join billing.invoices i on i.organization_id = organizations.current() and i.id = g.id
                order by g.place"""
         ),
         {"given": [name.strip() for name in invoices]},

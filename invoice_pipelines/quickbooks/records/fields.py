@@ -261,11 +261,9 @@ def load_records(
     rows = (
         connection.execute(
             text(
-                f"""select r.* from work.few(cast(:ids as uuid[])) k
-                    cross join lateral (select r.* from {view} r
-                                        where r.organization_id = organizations.current()
-                                          and r.id = k.element
-                                        {"for no key update" if lock else "offset 0"}) r"""
+                f"""select * from {view}
+                    where organization_id = organizations.current() and id = any(cast(:ids as uuid[]))
+                    order by id {"for no key update" if lock else ""}"""
             ),
             {"ids": sorted(set(local_ids))},
         )
@@ -292,13 +290,8 @@ def store_fields(connection: Connection, entity: EntityType, changes: Mapping[UU
         connection.execute(
             text(
                 f"""update {view} r set {assignments}, updated_at = now()
-                    from (select k.version, n.element as new
-                          from work.few(cast(:ids as uuid[])) i
-                          join lateral work.few(cast(:fields as jsonb[])) n on n.place = i.place
-                          cross join lateral (select r.version from {view} r
-                                              where r.organization_id = organizations.current()
-                                                and r.id = i.element offset 0) k) v
-                    where r.version = v.version"""
+                    from unnest(cast(:ids as uuid[]), cast(:fields as jsonb[])) as v (id, new)
+                    where r.organization_id = organizations.current() and r.id = v.id"""
             ),
             {"ids": list(changes), "fields": [as_json(fields) for fields in changes.values()]},
         )

@@ -74,23 +74,27 @@ def save_mappings(
         ).scalars()
     )
     if len(stored) < len(mappings):
-        found = f"""{_GIVEN} cross join lateral (
-                        select f.ctid as version from quickbooks.mapping f
+        # Locked by a statement of its own: the one that writes sees the versions of those that it had to wait for.
+        connection.execute(
+            text(
+                f"""select from {_GIVEN} cross join lateral (
+                        select from quickbooks.mapping f
                         where f.organization_id = organizations.current()
                           and f.realm_id = :realm and f.entity_type = :entity and f.local_id = g.local_id
-                          and f.quickbooks_id = g.quickbooks_id
-                        offset 0"""
-        # Locked by a statement of its own: the one that writes sees the versions of those that it had to wait for.
-        connection.execute(text(f"select from {found} for no key update) f"), values)
+                          and f.quickbooks_id = g.quickbooks_id for no key update) f"""
+            ),
+            values,
+        )
         stored |= set(
             connection.execute(
                 text(
                     f"""update quickbooks.mapping m
-                        set sync_token = w.sync_token, state = w.state, snapshot = w.snapshot,
-                            remote_updated_at = w.remote_updated_at, synced_at = clock_timestamp()
-                        from (select g.*, f.version from {found}) f) w
-                        where m.ctid = w.version
-                          and m.organization_id = organizations.current()
+                        set sync_token = g.sync_token, state = g.state, snapshot = g.snapshot,
+                            remote_updated_at = g.remote_updated_at, synced_at = clock_timestamp()
+                        from {_GIVEN}
+                        where m.organization_id = organizations.current() and m.realm_id = :realm
+                          and m.entity_type = :entity and m.local_id = g.local_id
+                          and m.quickbooks_id = g.quickbooks_id
                         returning m.local_id"""
                 ),
                 values,

@@ -1,7 +1,6 @@
 """Looks up and writes customers and items of QuickBooks here: set-based, no decisions.
 
-Each function is one or two statements over a whole chunk. Rows are found by key in a lateral sub-select (see the
-header of work/chunks.sql), and `plan_by_keys` keeps the planner from reading a table as a whole.
+Each function is one or two statements over a whole chunk.
 """
 
 from __future__ import annotations
@@ -32,13 +31,6 @@ class Candidate:
     email: str | None
 
 
-def plan_by_keys(connection: Connection) -> None:
-    """For the rest of the transaction rows are found by index, whatever statistics say."""
-    connection.execute(
-        text("select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)")
-    )
-
-
 def mappings_of(
     connection: Connection, realm_id: str, entity: EntityType, quickbooks_ids: Iterable[str]
 ) -> dict[str, Mapped]:
@@ -60,11 +52,9 @@ def changed_at(
     noted: dict[UUID, dict[str, datetime]] = {}
     for row in connection.execute(
         text(
-            """select c.* from work.few(cast(:ids as uuid[])) k
-               cross join lateral (
-                   select c.local_id, c.field, c.changed_at from quickbooks.field_change c
-                   where c.organization_id = organizations.current()
-                     and c.entity_type = :entity and c.local_id = k.element offset 0) c"""
+            """select local_id, field, changed_at from quickbooks.field_change
+               where organization_id = organizations.current()
+                 and entity_type = :entity and local_id = any(cast(:ids as uuid[]))"""
         ),
         {"entity": str(entity), "ids": sorted(set(local_ids))},
     ):
@@ -82,11 +72,11 @@ def candidates(
     """
     record, email = RECORDS[entity], "r.email" if entity is EntityType.CUSTOMER else "null"
     found: list[list[Candidate]] = [[] for _ in names]
-    connection.execute(text("select set_config('enable_nestloop', 'off', true)"))
     rows = connection.execute(
         text(
             f"""with name as materialized (
-                    select n.place, lower(btrim(n.element)) as folded from work.few(cast(:names as text[])) n
+                    select n.place, lower(btrim(n.name)) as folded
+                    from unnest(cast(:names as text[])) with ordinality as n (name, place)
                 ), ours as materialized (
                     select n.place, r.id, r.{record.key} as key, r.name, {email} as email
                     from {record.view} r join name n on n.folded = lower(btrim(r.name))
@@ -96,7 +86,6 @@ def candidates(
         ),
         {"realm_id": realm_id, "entity": str(entity), "names": list(names)},
     ).all()
-    connection.execute(text("select set_config('enable_nestloop', 'on', true)"))
     for row in rows:
         found[row.place - 1].append(Candidate(row.id, row.key, row.name, row.email))
     return [tuple(each) for each in found]
@@ -106,12 +95,9 @@ def unmapped_items_of(connection: Connection, realm_id: str, skus: Iterable[str]
     """Our items that are not mapped, by SKU."""
     rows = connection.execute(
         text(
-            f"""select r.* from work.few(cast(:skus as text[])) k
-                cross join lateral (
-                    select r.id, r.sku, r.name from billing.items r
-                    where r.organization_id = organizations.current() and r.sku = k.element
-                    offset 0) r
-                where {_NOT_MAPPED}"""
+            f"""select r.id, r.sku, r.name from billing.items r
+                where r.organization_id = organizations.current() and r.sku = any(cast(:skus as text[]))
+                  and {_NOT_MAPPED}"""
         ),
         {"realm_id": realm_id, "entity": str(EntityType.ITEM), "skus": sorted(set(skus))},
     )
@@ -123,15 +109,12 @@ def keys_in_use(connection: Connection, entity: EntityType, keys: Iterable[str])
     record = RECORDS[entity]
     rows = connection.execute(
         text(
-            f"""select k.element, r.id from work.few(cast(:keys as text[])) k
-                cross join lateral (
-                    select r.id from {record.view} r
-                    where r.organization_id = organizations.current() and r.{record.key} = k.element
-                    offset 0) r"""
+            f"""select {record.key} as key, id from {record.view}
+                where organization_id = organizations.current() and {record.key} = any(cast(:keys as text[]))"""
         ),
         {"keys": sorted(set(keys))},
     )
-    return {row.element: row.id for row in rows}
+    return {row.key: row.id for row in rows}
 
 
 def creates_under_way(connection: Connection, realm_id: str, entity: EntityType) -> list[tuple[UUID, dict[str, Any]]]:
@@ -146,7 +129,7 @@ def creates_under_way(connection: Connection, realm_id: str, entity: EntityType)
                 cross join lateral (
                     select o.local_id as id, o.snapshot from quickbooks.sent_operation o
                     where o.organization_id = b.organization_id and o.batch_id = b.id and o.entity_type = :entity
-                      and o.operation = 'create' and o.outcome is null offset 0) r
+                      and o.operation = 'create' and o.outcome is null) r
                 where b.organization_id = organizations.current() and b.realm_id = :realm_id
                   and b.status = 'sent' and {_NOT_MAPPED}
                 order by r.id"""
@@ -162,12 +145,9 @@ def updates_under_way(
     """The fields of our records that were sent and not answered yet, as a snapshot: QuickBooks may have them."""
     rows = connection.execute(
         text(
-            """select o.* from work.few(cast(:ids as uuid[])) k
-               cross join lateral (
-                   select o.local_id, o.snapshot from quickbooks.sent_operation o
-                   where o.organization_id = organizations.current()
-                     and o.entity_type = :entity and o.local_id = k.element and o.outcome is null
-                     and o.operation = 'update' offset 0) o"""
+            """select local_id, snapshot from quickbooks.sent_operation
+               where organization_id = organizations.current() and entity_type = :entity
+                 and local_id = any(cast(:ids as uuid[])) and outcome is null and operation = 'update'"""
         ),
         {"entity": str(entity), "ids": sorted(set(local_ids))},
     )
@@ -177,7 +157,7 @@ def updates_under_way(
 _NOT_MAPPED = """not exists (
     select from quickbooks.mapping m
     where m.organization_id = organizations.current() and m.realm_id = :realm_id
-      and m.entity_type = :entity and m.local_id = r.id offset 0)"""
+      and m.entity_type = :entity and m.local_id = r.id)"""
 
 
 def add_records(connection: Connection, entity: EntityType, rows: Sequence[Mapping[str, Any]]) -> dict[str, UUID]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
+from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, put, reading_at_most
 
 CHUNK = 1000
 LINES = 3
@@ -30,7 +30,6 @@ TABLES = (
     "work.batch_item",
 )
 pytestmark = pytest.mark.direct  # plans are kept by sessions, and these need new ones
-MOMENTS = ["never", "while empty", "when filled", "when only others had orders"]
 
 
 @dataclass(frozen=True)
@@ -40,67 +39,41 @@ class Filled:
     desk: Desk
     orders: list[UUID]
     scarce_orders: list[UUID]
+    scarce_items: list[UUID]
     customers: list[UUID]
-    item: UUID
 
 
-def maintain(database: TestDatabase) -> None:
-    with database.superuser.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"vacuum analyze {', '.join(TABLES)}"))
-
-
-@pytest.fixture(scope="module", params=MOMENTS)
-def filled(request: pytest.FixtureRequest, server: EmbeddedServer, template: str) -> Iterator[Filled]:
-    """Statistics are collected at one moment, in a database in which that never happens by itself."""
-    moment = request.param
+@pytest.fixture(scope="module")
+def town(server: EmbeddedServer, template: str) -> Iterator[tuple[TestDatabase, Filled]]:
     with fresh_database(server, template) as database:
-        with database.superuser.begin() as connection:
-            for table in TABLES:
-                connection.exec_driver_sql(f"alter table {table} set (autovacuum_enabled = false)")
-        if moment == "while empty":
-            maintain(database)
-        for _ in range(3):
-            other = open_desk(database)
-            other.work(other.ask(other.many_orders(600, LINES)))
-        if moment == "when only others had orders":
-            maintain(database)
+        keep_statistics(database.superuser, TABLES)
+        other = open_desk(database)
+        other.work(other.ask(other.many_orders(1800, LINES)))
         desk = open_desk(database)
         plenty = [desk.stocked(10_000_000) for _ in range(200)]
         few = [desk.stocked(30) for _ in range(20)]
-        orders, scarce_orders = desk.many_orders(6_000, LINES, plenty), desk.many_orders(2_000, LINES, few)
+        orders = desk.many_orders(2 * len(STATES) * CHUNK, LINES, plenty)
         customers = desk.rows(
             """insert into billing.customer (organization_id, customer_number, name, country_code)
                select organizations.current(), 'N-' || n, 'Buyer', 'DE'
                from generate_series(1, 4000) n returning id"""
         )
-        if moment == "when filled":
-            maintain(database)
-        desk.engine.dispose()  # a worker has a new session: plans of foreign keys are kept from when tables were small
-        yield Filled(desk, orders, scarce_orders, [row[0] for row in customers], desk.stocked(5))
-
-
-def read_so_far(connection: Connection) -> dict[str, tuple[int, int]]:
-    rows = connection.execute(
-        text(
-            """select schemaname || '.' || relname, coalesce(seq_tup_read, 0), coalesce(idx_tup_fetch, 0)
-               from pg_stat_xact_user_tables where schemaname in ('billing', 'work')"""
+        desk.behind(
+            """insert into work.batch_job (organization_id, kind, status, total_items, created_by, completed_at)
+               select '{organization}', 'invoice_orders', 'completed', 0, 'anna', now() from generate_series(1, 2000)"""
         )
-    )
-    return {name: (in_full, by_index) for name, in_full, by_index in rows}
+        filled = Filled(desk, orders, desk.many_orders(2 * CHUNK, LINES, few), few, [row[0] for row in customers])
+        yield database, filled
 
 
-@contextmanager
-def reading_at_most(connection: Connection, rows: dict[str, int]) -> Iterator[None]:
-    """Fails if more than so many rows of a table are read meanwhile, by any index or in full."""
-    before = read_so_far(connection)
-    yield
-    excess = {}
-    for name, (in_full, by_index) in read_so_far(connection).items():
-        old_full, old_index = before.get(name, (0, 0))
-        read = in_full - old_full + by_index - old_index
-        if read > rows.get(name, 10):
-            excess[name] = read
-    assert not excess, f"so many rows were read: {excess}"
+@pytest.fixture(scope="module", params=STATES)
+def filled(request: pytest.FixtureRequest, town: tuple[TestDatabase, Filled]) -> Filled:
+    """Nobody invoiced these orders yet, whatever was done in another state."""
+    database, filled = town
+    put(database.superuser, TABLES, request.param)
+    filled.desk.engine.dispose()  # a worker has a new session: plans are kept from when tables were small
+    first = 2 * CHUNK * STATES.index(request.param)
+    return replace(filled, orders=filled.orders[first : first + 2 * CHUNK])
 
 
 def chunk(desk: Desk, job_id: UUID, allowed: dict[str, int]) -> None:
@@ -144,6 +117,9 @@ def test_orders_that_were_invoiced_before_are_looked_up_by_key(filled: Filled) -
 
 
 def test_allotting_scarce_stock_reads_nothing_more(filled: Filled) -> None:
+    filled.desk.rows(
+        "update billing.item set quantity_on_hand = 30 where id = any(:ids) returning id", ids=filled.scarce_items
+    )
     job_id = filled.desk.ask(filled.scarce_orders)
     chunk(filled.desk, job_id, ALLOWED)
     assert 0 < filled.desk.job(job_id).successful_items < CHUNK
@@ -157,7 +133,7 @@ def test_a_chunk_of_customers_reads_its_own_rows_only(filled: Filled) -> None:
                jsonb_build_object('inventory_item_id', cast(:item as uuid), 'quantity', 1, 'unit_price', 3,
                                   'tax_category', 'S', 'tax_rate', 19)))""",
         customers=[str(customer) for customer in filled.customers],
-        item=filled.item,
+        item=desk.stocked(5),
     )
     allowed = {name: 3 * rows for name, rows in ALLOWED.items()}
     for _ in range(2):
@@ -169,9 +145,8 @@ def test_a_chunk_of_customers_reads_its_own_rows_only(filled: Filled) -> None:
 
 def test_corrections_read_their_own_rows_only(filled: Filled) -> None:
     desk = filled.desk
-    orders = desk.many_orders(2, LINES, [filled.item])
-    desk.rows("update billing.item set quantity_on_hand = 100 where id = :id", id=filled.item)
-    desk.work(desk.ask(filled.orders[:2000] + orders))
+    orders = desk.many_orders(2, LINES, [desk.stocked(100)])
+    desk.work(desk.ask(filled.orders + orders))
     voided, credited = (desk.invoice_of(order_id) for order_id in orders)
     with desk.scope() as connection, reading_at_most(connection, dict.fromkeys(TABLES, 60)):
         connection.execute(text("select billing.void_invoice(:id, 'x', null, true)"), {"id": voided})

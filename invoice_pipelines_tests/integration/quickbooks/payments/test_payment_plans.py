@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.quickbooks.payments.payments import apply_waiting
-from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.quickbooks.payments.test_any_payments import book, booked, documents, sold
 from invoice_pipelines_tests.integration.quickbooks.till import Till, open_town
+from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, put, reading_at_most
 
 pytestmark = pytest.mark.direct  # plans are kept by sessions, and these need new ones
 
@@ -23,20 +24,15 @@ BEFORE = 1500
 TABLES = (
     *("billing.invoice", "billing.payment", "billing.payment_allocation", "billing.payment_event"),
     *("quickbooks.mapping", "quickbooks.payment", "quickbooks.unmapped_payment_line", "quickbooks.sent_batch"),
+    *("billing.invoice_number", "billing.issued_invoice_line", "billing.issued_invoice_tax"),
 )
 
 
-@pytest.fixture(scope="module", params=["never", "while empty", "when filled"])
-def till(
-    request: pytest.FixtureRequest, server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Till]:
+@pytest.fixture(scope="module")
+def filled(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
     home: Path = tmp_path_factory.mktemp("home")
     with open_town(server, template, home) as town:
-        with town.database.superuser.begin() as connection:
-            for table in TABLES:
-                connection.exec_driver_sql(f"alter table {table} set (autovacuum_enabled = false)")
-        if request.param == "while empty":
-            maintain(town.database)
+        keep_statistics(town.database.superuser, TABLES)
         other = town.open()
         sold(other, 300)
         booked(other, documents(300, "5"))
@@ -50,41 +46,67 @@ def till(
             realm=till.realm,
         )
         booked(till, documents(BEFORE, "5"))
-        if request.param == "when filled":
-            maintain(town.database)
-        till.desk.engine.dispose()  # a worker has a new session: plans are kept from when tables were small
         yield till
 
 
-def maintain(database: TestDatabase) -> None:
-    with database.superuser.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"vacuum analyze {', '.join(TABLES)}"))
+@pytest.fixture(scope="module", params=STATES)
+def till(request: pytest.FixtureRequest, filled: Till) -> Till:
+    put(filled.desk.superuser, TABLES, request.param)
+    filled.desk.engine.dispose()  # a worker has a new session: plans are kept from when tables were small
+    return filled
 
 
-def most_read(connection: Connection) -> dict[str, int]:
-    """Rows that this transaction has read, by table, in full and by index."""
-    rows = connection.execute(
-        text(
-            """select relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
-               where schemaname in ('billing', 'quickbooks')"""
-        )
-    )
-    return {name: read for name, read in rows if read > 15 * CHUNK}
+def few_of(*tables: str) -> dict[str, int]:
+    """Each row a few times: to find, lock, compare and write it, and for foreign keys."""
+    return dict.fromkeys(tables, 15 * CHUNK)
 
 
 @pytest.mark.parametrize("amount", ["6", "7"])
 def test_new_and_changed_payments_read_their_own_rows_only(till: Till, amount: str) -> None:
-    """Each row a few times: to find, lock, compare and write it, and for foreign keys."""
     read = documents(BEFORE + CHUNK, amount)[-CHUNK:]
-    with till.desk.scope() as connection:
+    with till.desk.scope() as connection, reading_at_most(connection, few_of(*TABLES), others=15 * CHUNK):
         applied = book(connection, read)
         assert applied.created + applied.updated == CHUNK
-        assert most_read(connection) == {}
 
 
 def test_looking_at_what_waits_reads_that_only(till: Till) -> None:
-    with till.desk.scope() as connection:
+    with till.desk.scope() as connection, reading_at_most(connection, few_of(*TABLES), others=15 * CHUNK):
         connected = find_connection(connection)
         assert connected is not None
         apply_waiting(connection, connected)
-        assert most_read(connection) == {}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "quickbooks.invoices_to_push(:ids)",
+        "quickbooks.mappings_of(:realm, 'invoice', :ids)",
+        "quickbooks.mappings_there(:realm, 'invoice', :there)",
+        "quickbooks.pushed_invoices(:realm, :there)",
+        "quickbooks.mapped_ids(:realm, 'invoice', :there)",
+        "unnest(quickbooks.take_turns('invoice', :ids))",
+        "quickbooks.next_revisions('invoice', :ids)",
+        "quickbooks.rates_to_home(:ids, 'USD')",
+        "quickbooks.currencies_of(array(select customer_id from billing.invoices where id = any(:ids)))",
+        "quickbooks.note_drift(:realm, :notes)",
+    ],
+)
+def test_a_push_and_a_pull_look_up_their_own_rows_only(till: Till, statement: str) -> None:
+    with till.desk.scope() as connection:
+        mapped = connection.execute(
+            text(
+                """select array_agg(local_id) as ids, array_agg(quickbooks_id) as there,
+                          jsonb_agg(jsonb_build_object('local_id', local_id, 'state', 'active', 'sync_token', '1',
+                                                       'drift', null)) as notes
+                   from (select * from quickbooks.mapping where length(quickbooks_id) = 5 and quickbooks_id >= '1'
+                                                            and quickbooks_id < 'A' limit :count) m"""
+            ),
+            {"count": CHUNK},
+        ).one()
+        values = {"ids": mapped.ids, "there": mapped.there, "realm": till.realm, "notes": json.dumps(mapped.notes)}
+        for name, kind in (("ids", "uuid[]"), ("there", "text[]"), ("notes", "jsonb")):
+            statement = statement.replace(f":{name}", f"cast(:{name} as {kind})")
+        with reading_at_most(connection, {}, others=4 * CHUNK):
+            connection.execute(
+                text(f"select * from {statement}"), {k: v for k, v in values.items() if f":{k}" in statement}
+            ).all()

@@ -1,0 +1,47 @@
+"""A batch of notifications reads its own rows and no others, whatever the planner knows of the tables."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines_tests.conftest import fresh_database
+from invoice_pipelines_tests.integration.billing.conftest import open_desk
+from invoice_pipelines_tests.integration.billing.ledger.test_receivables import fill
+from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, put, reading_at_most
+
+pytestmark = pytest.mark.direct  # plans are kept by sessions, and these need new ones
+
+BATCH = 50
+TABLES = ("billing.invoice", "billing.invoice_number", "overdue.notification", "work.batch_item")
+FIRST = "'0001-01-01', '00000000-0000-0000-0000-000000000000'"
+
+
+def test_a_batch_of_notifications_reads_its_own_invoices_only(server: EmbeddedServer, template: str) -> None:
+    with fresh_database(server, template) as database:
+        keep_statistics(database.superuser, TABLES)
+        fill(open_desk(database), (2000, 60, "issued"))
+        desk = open_desk(database)
+        fill(desk, (2000, 120, "paid"), (BATCH * len(STATES), 100, "issued"), (2000, 60, "issued"), (2000, 5, "issued"))
+        for state in STATES:
+            put(database.superuser, TABLES, state)
+            desk.engine.dispose()
+            with desk.scope() as connection, reading_at_most(connection, dict.fromkeys(TABLES, 8 * BATCH)):
+                ids = connection.execute(
+                    text(f"select array_agg(invoice_id) from overdue.to_notify(1, current_date, {FIRST}, {BATCH})")
+                ).scalar_one()
+                written = connection.execute(
+                    text("select * from overdue.notify(null, current_date, 1, 30, array['email'], :ids)"), {"ids": ids}
+                ).one()
+            assert (written.created, written.failures) == (BATCH, []), state
+            paid = ", ".join(f"'{each}'" for each in ids)
+            desk.behind(f"update billing.invoice set status = 'paid', amount_paid = gross_amount where id in ({paid})")
+            with desk.scope() as connection, reading_at_most(connection, dict.fromkeys(TABLES, 8 * BATCH)):
+                closed = connection.execute(
+                    text(
+                        f"""select overdue.close(1, array_agg(invoice_id))
+                            from overdue.to_close(1, {FIRST}, {2 * BATCH})"""
+                    )
+                ).scalar_one()
+            assert closed == BATCH, state
