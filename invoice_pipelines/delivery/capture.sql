@@ -15,14 +15,11 @@ declare
 begin
     -- All that one statement numbers was issued by one job, or by none.
     select j.id, j.parameters, j.created_by into job
-    from (select a.organization_id, a.invoice_id from added a limit 1) a
-    cross join lateral (
-        select i.batch_job_id from billing.invoices i
-        where i.organization_id = a.organization_id and i.id = a.invoice_id) i
-    cross join lateral (
-        select j.* from work.jobs j
-        where j.organization_id = a.organization_id and j.id = i.batch_job_id) j;
-    if organization is null or not found
+    from work.jobs j
+    where j.organization_id = organization
+      and j.id = (select i.batch_job_id from billing.invoices i
+                  where i.organization_id = organization and i.id = (select a.invoice_id from added a limit 1));
+    if not found
        or not (coalesce((job.parameters ->> 'generate_pdf')::boolean, false)
                or coalesce((job.parameters ->> 'send_immediately')::boolean, false)) then
         return null;
@@ -36,14 +33,12 @@ begin
         with message as (
             insert into delivery.message (organization_id, invoice_id, invoice_number, customer_id, purpose, channel,
                                           recipient, wishes, batch_job_id, created_by)
-            select organization, k.element, n.invoice_number, i.customer_id, 'invoice',
-                   coalesce(job.parameters ->> 'communication_method', 'email'), '', '{"include_pdf": true}', job.id,
-                   job.created_by
-            from work.few(invoices) k
-            cross join lateral (select i.customer_id from billing.invoices i
-                                where i.organization_id = organization and i.id = k.element) i
-            cross join lateral (select n.invoice_number from billing.invoice_numbers n
-                                where n.organization_id = organization and n.invoice_id = k.element) n
+            select organization, a.invoice_id, a.invoice_number,
+                   (select i.customer_id from billing.invoices i
+                    where i.organization_id = organization and i.id = a.invoice_id),
+                   'invoice', coalesce(job.parameters ->> 'communication_method', 'email'), '', '{"include_pdf": true}',
+                   job.id, job.created_by
+            from added a where a.organization_id = organization order by a.number
             on conflict (invoice_id, purpose, level, channel, recipient, organization_id) do nothing
             returning id
         )

@@ -266,7 +266,7 @@ $$;
 --
 create or replace function work.return_expired_items(wanted_kind text default null)
 returns table (returned bigint, failed bigint, cancelled bigint)
-language plpgsql set plan_cache_mode = force_custom_plan
+language plpgsql set plan_cache_mode = force_custom_plan set enable_sort = off
 -- demanded by test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full
 as $$
 declare
@@ -338,20 +338,21 @@ create or replace function work.make_due(
     item_kind text, codes text[], subjects text[] default null, ahead boolean default false
 )
 returns bigint
-language plpgsql
+language plpgsql set enable_sort = off
+-- demanded by test_the_cost_of_a_chunk_does_not_depend_on_when_statistics_were_collected
 as $$
 declare
     organization constant uuid := organizations.current();
     woken bigint;
 begin
     update work.batch_item i set available_at = case when ahead then i.created_at else clock_timestamp() end
-    from (select w.id from work.batch_item w
+    from (select w.ctid as version from work.batch_item w
           where w.organization_id = organization and w.kind = item_kind and w.status = 'pending'
             and w.available_at > clock_timestamp() and w.error_code = any (codes)
             and (subjects is null or w.subject_id = any (subjects))
           order by w.available_at, w.id
           for no key update skip locked) w
-    where i.organization_id = organization and i.id = w.id;
+    where i.ctid = w.version and i.organization_id = organization;
     get diagnostics woken = row_count;
     return woken;
 end
@@ -363,17 +364,18 @@ create or replace function work.move_entries(
 )
 returns void
 language plpgsql
+-- demanded by test_the_cost_of_a_chunk_does_not_depend_on_when_statistics_were_collected
 as $$
 declare
     organization constant uuid := organizations.current();
 begin
     update work.batch_item i set available_at = least(greatest(i.available_at, no_sooner), no_later)
-    from (select w.id from work.few(subjects) k
-          cross join lateral (select w.id from work.batch_item w
+    from (select w.version from work.few(subjects) k
+          cross join lateral (select w.ctid as version from work.batch_item w
                               where w.organization_id = organization and w.kind = item_kind
                                 and w.subject_id = k.element and w.status = 'pending' and w.job_id is null
                               for no key update skip locked) w) w
-    where i.organization_id = organization and i.id = w.id;
+    where i.ctid = w.version and i.organization_id = organization;
 end
 $$;
 

@@ -1,8 +1,9 @@
 """SQL is written for its reader: the planner is told something only where a test or a bench fails without it.
 
 There is one idiom. Keys come from work.few; each is looked up in a lateral sub-select that cannot be turned around, as
-it has an order, a lock or `offset 0`; an order with `enable_sort = off` says which index is meant. What was locked is
-changed by its place, `ctid`. Each function that does so names what demands it.
+it has an order, a lock or `offset 0`; an order with `enable_sort = off` says which index is meant. Two lists are looked
+through once with `enable_nestloop = off`; `enable_seqscan = off` leaves the partial indexes of what is open. What was
+locked is changed by its place, `ctid`. Each function that does so names what demands it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ SETTING = re.compile(
     r"\b(offset 0|ctid|plan_cache_mode|(?:join|from)_collapse_limit|geqo|\w+_page_cost|cpu_\w+_cost|jit"
     r"|enable_(?:\w*scan|sort|incremental_sort|\w*join|nestloop|hashagg|material|memoize|presorted_aggregate|gathermerge))\b"
 )
-IDIOM = {"offset 0", "ctid", "plan_cache_mode", "enable_sort", "enable_nestloop"}
+IDIOM = {"offset 0", "ctid", "plan_cache_mode", "enable_sort", "enable_nestloop", "enable_seqscan"}
 DEMANDED = re.compile(r"demanded by ((?:test_\w+|bench \w+)(?:, (?:test_\w+|bench \w+))*)")
 FUNCTION = re.compile(r"(?:^--[^\n]*\n)*^create or replace (?:function|procedure)[^;]*?\$\$.*?\$\$;", re.M | re.S)
 WORKSHOP = PACKAGE / "workshop"

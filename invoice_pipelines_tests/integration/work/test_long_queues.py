@@ -154,6 +154,14 @@ def test_the_cost_of_a_chunk_does_not_depend_on_when_statistics_were_collected(d
     claimed = take(desk)
     with reading_at_most(desk, 4 * CHUNK) as connection:
         finish(connection, claimed, [Failed("BUSY", "busy", retry=True)] * CHUNK)
+    with reading_at_most(desk, 3 * CHUNK) as connection:
+        assert connection.execute(text("select work.make_due(:kind, '{BUSY}')"), {"kind": KIND}).scalar_one() == CHUNK
+    if job_id is None:
+        with reading_at_most(desk, 3 * CHUNK) as connection:
+            connection.execute(
+                text("select work.move_entries(:kind, :subjects, now())"),
+                {"kind": KIND, "subjects": [item.subject_id for item in claimed.items]},
+            )
     take(desk)
     desk.let_leases_expire()
     with reading_at_most(desk, 4 * CHUNK) as connection:
