@@ -236,20 +236,23 @@ declare
     organization constant uuid := organizations.current();
     closed bigint;
 begin
+    with ended as materialized (
+        select v.version, case when i.status is null then 'missing' when i.status = 'void' then 'void'
+                               when i.amount_paid = 0 then 'credited' else 'paid' end as reason
+        from work.few(invoice_ids) k
+        cross join lateral (
+            select n.ctid as version from overdue.notification n
+            where n.organization_id = organization and n.invoice_id = k.element and n.level = this_level
+              and n.notification_type = 'payment_overdue' offset 0) v
+        left join lateral (
+            select i.status, i.amount_paid from billing.invoices i
+            where i.organization_id = organization and i.id = k.element offset 0) i on true
+        where i.status is null or i.status not in ('issued', 'partially_paid')
+    )
     update overdue.notification n
-    set status = 'closed', closed_at = clock_timestamp(), closed_reason = f.reason
-    from (select v.version, case when i.status is null then 'missing' when i.status = 'void' then 'void'
-                                 when i.amount_paid = 0 then 'credited' else 'paid' end as reason
-          from work.few(invoice_ids) k
-          cross join lateral (
-              select n.ctid as version from overdue.notification n
-              where n.organization_id = organization and n.invoice_id = k.element and n.level = this_level
-                and n.notification_type = 'payment_overdue' offset 0) v
-          left join lateral (
-              select i.status, i.amount_paid from billing.invoices i
-              where i.organization_id = organization and i.id = k.element offset 0) i on true
-          where i.status is null or i.status not in ('issued', 'partially_paid')) f
-    where n.ctid = f.version and n.organization_id = organization and n.status <> 'closed';
+    set status = 'closed', closed_at = clock_timestamp(), closed_reason = e.reason
+    from ended e
+    where n.ctid = e.version and n.organization_id = organization and n.status <> 'closed';
     get diagnostics closed = row_count;
     return closed;
 end
