@@ -22,10 +22,14 @@ FIRST = "'0001-01-01', '00000000-0000-0000-0000-000000000000'"
 def test_a_batch_of_notifications_reads_its_own_invoices_only(server: EmbeddedServer, template: str) -> None:
     with fresh_database(server, template) as database:
         keep_statistics(database.superuser, TABLES)
-        fill(open_desk(database), (2000, 60, "issued"))
-        desk = open_desk(database)
+        other, desk = open_desk(database), open_desk(database)
+        fill(other, (2000, 60, "issued"))
         fill(desk, (2000, 120, "paid"), (BATCH * len(STATES), 100, "issued"), (2000, 60, "issued"), (2000, 5, "issued"))
         desk.behind(f"{UNGUARDED} update billing.invoice set buyer = jsonb_build_object('name', 'Buyer AG')")
+        with other.scope() as connection:
+            connection.execute(
+                text("select overdue.notify(uuidv7(), current_date, 1, 30, '{}', array_agg(id)) from billing.invoice")
+            )
         for state in STATES:
             put(database.superuser, TABLES, state)
             desk.engine.dispose()
