@@ -346,13 +346,14 @@ declare
     woken bigint;
 begin
     update work.batch_item i set available_at = case when ahead then i.created_at else clock_timestamp() end
-    from (select w.ctid as version from work.batch_item w
-          where w.organization_id = organization and w.kind = item_kind and w.status = 'pending'
-            and w.available_at > clock_timestamp() and w.error_code = any (codes)
-            and (subjects is null or w.subject_id = any (subjects))
-          order by w.available_at, w.id
-          for no key update skip locked) w
-    where i.ctid = w.version and i.organization_id = organization;
+    from work.few(array(
+        select w.ctid from work.batch_item w
+        where w.organization_id = organization and w.kind = item_kind and w.status = 'pending'
+          and w.available_at > clock_timestamp() and w.error_code = any (codes)
+          and (subjects is null or w.subject_id = any (subjects))
+        order by w.available_at, w.id
+        for no key update skip locked)) k
+    where i.ctid = k.element and i.organization_id = organization;
     get diagnostics woken = row_count;
     return woken;
 end
@@ -370,12 +371,13 @@ declare
     organization constant uuid := organizations.current();
 begin
     update work.batch_item i set available_at = least(greatest(i.available_at, no_sooner), no_later)
-    from (select w.version from work.few(subjects) k
-          cross join lateral (select w.ctid as version from work.batch_item w
-                              where w.organization_id = organization and w.kind = item_kind
-                                and w.subject_id = k.element and w.status = 'pending' and w.job_id is null
-                              for no key update skip locked) w) w
-    where i.ctid = w.version and i.organization_id = organization;
+    from work.few(array(
+        select w.version from work.few(subjects) k
+        cross join lateral (select w.ctid as version from work.batch_item w
+                            where w.organization_id = organization and w.kind = item_kind
+                              and w.subject_id = k.element and w.status = 'pending' and w.job_id is null
+                            for no key update skip locked) w)) k
+    where i.ctid = k.element and i.organization_id = organization;
 end
 $$;
 
