@@ -349,6 +349,7 @@ begin
     from work.few(array(
         select w.ctid from work.batch_item w
         where w.organization_id = organization and w.kind = item_kind and w.status = 'pending'
+          and w.available_at > now()  -- by the index; the clock moves on, and cannot be looked up
           and w.available_at > clock_timestamp() and w.error_code = any (codes)
           and (subjects is null or w.subject_id = any (subjects))
         order by w.available_at, w.id
