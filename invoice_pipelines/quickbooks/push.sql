@@ -72,7 +72,6 @@ $$;
 create or replace function quickbooks.currencies_of(customer_ids uuid[])
 returns table (customer_id uuid, currency text)
 language plpgsql stable
--- demanded by test_a_push_and_a_pull_look_up_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -80,8 +79,7 @@ begin
     return query
         select c.id, coalesce(c.currency, i.currency)
         from work.few(customer_ids) k
-        cross join lateral (select * from billing.customers c
-                            where c.organization_id = organization and c.id = k.element offset 0) c
+        join billing.customers c on c.organization_id = organization and c.id = k.element
         left join lateral (select i.currency from billing.invoices i
                            where i.customer_id = c.id and i.organization_id = organization
                              and i.document_kind = 'invoice' and i.status <> 'void'
