@@ -114,11 +114,11 @@ def job_failures(connection: Connection, job_id: UUID, limit: int = 20) -> tuple
     """Why items of a job failed, the most frequent reason first."""
     rows = connection.execute(
         text(
-            """select f.code, f.items, f.message, coalesce(
+            """select f.code, f.items, coalesce(
                           (select o.order_number from billing.sales_order o
                            where o.organization_id = organizations.current()
                              and o.id = case when pg_input_is_valid(f.subject_id, 'uuid') then f.subject_id::uuid end),
-                          f.subject_id) as example
+                          f.subject_id) as example, f.message
                from (select coalesce(i.error_code, '') as code, count(*) as items,
                             (array_agg(i.subject_id order by i.id))[1] as subject_id,
                             (array_agg(coalesce(i.error_message, '') order by i.id))[1] as message

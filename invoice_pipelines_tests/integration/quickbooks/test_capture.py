@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from uuid import UUID
 
@@ -129,6 +130,26 @@ def scans(connection: Connection) -> dict[str, int]:
         )
     ).one()
     return {"seq": row.seq, "idx": row.idx}
+
+
+def test_a_row_of_a_large_change_costs_as_much_as_one_of_a_small_change(house: House) -> None:
+    house.desk.rows(
+        """insert into billing.customer (organization_id, customer_number, name, country_code)
+           select organizations.current(), n::text, 'N' || n, 'DE' from generate_series(1, 4000) n"""
+    )
+
+    def seconds(rows: int) -> float:
+        began = time.perf_counter()
+        connection.execute(
+            text("update billing.customer set name = name || '!' where customer_number::int <= :rows"), {"rows": rows}
+        )
+        return time.perf_counter() - began
+
+    with house.desk.scope() as connection:  # one session, which keeps the plans of its small changes
+        for _ in range(7):
+            seconds(1)
+        small = min(seconds(500) for _ in range(3))
+        assert seconds(4000) < 20 * small  # each row compared with each: 64 times
 
 
 def test_many_changes_are_a_fixed_number_of_statements(house: House) -> None:
