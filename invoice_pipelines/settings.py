@@ -231,7 +231,7 @@ class Settings(BaseSettings):
     """How many seconds after an attempt whose answer was lost to ask the provider about the message. If the provider
     does not know it by then, it is sent again."""
     message_senders: int = Field(default=4, ge=1, le=12)
-    """How many messages a run has under way at the same time."""
+    """Most messages that a run sends at the same time."""
     message_attempts: int = Field(default=8, ge=1, le=100)
     """After how many attempts a passing fault counts as final."""
     redirect_email: str | None = None

@@ -204,4 +204,4 @@ def _day(written: str, place: str) -> date:
             return date(int(match[3]), _MONTHS.index(match[2]) + 1, int(match[1]))
         return date.fromisoformat(written)
     except ValueError:
-        raise BillingError(f"{place}: {written[:40]!r} is no date like 2026-03-02 or 02 March 2026.") from None
+        raise BillingError(f"{place}: {written[:40]!r} is not a date like 2026-03-02 or 02 March 2026.") from None

@@ -290,7 +290,7 @@ declare
     items tid[];
     item_ids uuid[];
     subject_ids text[];
-    wanted_ids uuid[];      -- the order of each item; null where the subject is no id
+    wanted_ids uuid[];      -- the order of each item; null where the subject is not an id
     positions integer[];    -- of the claimed orders among the items
     order_ids uuid[];
     versions tid[];

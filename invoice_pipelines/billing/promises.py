@@ -118,7 +118,7 @@ PROMISES = (
     # left, which may differ by the rounding. VAT in the tax currency (BT-111) is the VAT at the rate stored beside it.
     _promise(
         "amounts_tie",
-        "Header, lines and VAT of every invoice say the same (BR-CO-10 to BR-CO-17).",
+        "Header, lines and VAT of every invoice agree (BR-CO-10 to BR-CO-17).",
         f"""select coalesce(i.order_number, i.id::text) as name
             from (select *, billing.currency_digits(currency) as digits from ({_INVOICES}) newest) i
             cross join lateral (
@@ -264,7 +264,7 @@ PROMISES = (
     ),
     _promise(
         "stock_is_never_negative",
-        "No item has less than nothing on hand.",
+        "No item has a negative stock.",
         "select i.sku as name from billing.item i where i.quantity_on_hand < 0",
     ),
 )

@@ -53,7 +53,7 @@ def is_currency(code: str) -> bool:
 
 def _known_currency(code: str) -> str:
     if not is_currency(code):
-        raise ValueError(f"{code!r} is no currency of ISO 4217, such as EUR")
+        raise ValueError(f"{code!r} is not a currency of ISO 4217, such as EUR")
     return code
 
 

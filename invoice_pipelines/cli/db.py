@@ -33,7 +33,7 @@ app = typer.Typer(help="The database: its URL, its schema, a shell in it.", no_a
 def url(
     dagster: Annotated[bool, typer.Option("--dagster", help="Dagster's database instead.")] = False,
     owner: Annotated[
-        bool, typer.Option("--owner", help="With the login that migrates, as pg_dump needs it to see all rows.")
+        bool, typer.Option("--owner", help="With the login that migrates; pg_dump needs it to see all rows.")
     ] = False,
 ) -> None:
     """Print the URL that everything works with, for psql, pg_dump and other programs. It holds the password.
@@ -50,10 +50,10 @@ def url(
 def migrate(
     to: Annotated[str, typer.Option(help="Revision to go to, up or down: a number, `base` or `head`.")] = "head",
     force: Annotated[
-        bool, typer.Option("--force", help="Apply all SQL functions and views again, even if they are the same.")
+        bool, typer.Option("--force", help="Apply all SQL functions and views again, even if unchanged.")
     ] = False,
     wait: Annotated[
-        int, typer.Option(help="How long to try while work holds locks that are needed.", min=0, metavar="SECONDS")
+        int, typer.Option(help="How long to keep trying while other sessions hold the locks.", min=0, metavar="SECONDS")
     ] = 120,
 ) -> None:
     """Bring the database to the newest schema; safe to repeat, and when two do it at once.

@@ -110,7 +110,7 @@ OF_MESSAGES = (
     ),
     Promise(
         "sent_messages_have_an_attempt",
-        "Whatever is said to have gone out was taken by a provider in an attempt, or a person says so.",
+        "Every message marked as sent was accepted by a provider in an attempt, or a person said so.",
         partial(offending, query=_SENT_BY_NOBODY),
     ),
     Promise(

@@ -148,7 +148,10 @@ OF_VALIDATED = (
         blocking=True,
     ),
     Promise(
-        "passed_by_a_verdict", "Whatever passed has a verdict that says so.", passed_without_verdict, blocking=True
+        "passed_by_a_verdict",
+        "Every invoice that passed has a verdict that says so.",
+        passed_without_verdict,
+        blocking=True,
     ),
     REVIEWED_IN_TIME,
 )

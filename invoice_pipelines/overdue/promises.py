@@ -69,7 +69,7 @@ def _missing_after(connection: Connection, report: ExecutionReport, levels: tupl
     return replace(missing, only_warns=missing.count <= report.error_count)
 
 
-FRESH = Promise("last_execution_is_fresh", "The last run that came to its end is not older than the schedule allows.")
+FRESH = Promise("last_execution_is_fresh", "The last finished run is not older than the schedule allows.")
 """A run that comes to its end keeps it; where none came, the sensor of late runs says so."""
 PROMISES = (
     Promise(

@@ -182,7 +182,7 @@ def shown_of_pull(report: PullReport) -> dict[str, object]:
     return {
         "pulled": sum(outcomes.values()),
         **{f"pulled: {name}": count for name, count in outcomes.items() if count},
-        "pull came to the end": report.finished,
+        "pull finished": report.finished,
     }
 
 

@@ -129,7 +129,7 @@ def differing_totals(connection: Connection, *, latest: int = LATEST) -> Finding
 
 
 def ambiguous_mappings(connection: Connection, entity: EntityType, *, latest: int = LATEST) -> Finding:
-    """No record there stands for two of ours, none of ours has two there, and each mapping has its record here."""
+    """No record is mapped to two on the other side, and every mapping has its record here."""
     return offending(
         connection,
         f"""select m.quickbooks_id as name

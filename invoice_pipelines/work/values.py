@@ -115,7 +115,7 @@ class Later:
         if not _CODE.fullmatch(self.code):
             raise ValueError(f"A code is written like QUIET_HOURS, not {self.code!r}.")
         if self.at.tzinfo is None:
-            raise ValueError("Say of which time zone the time is.")
+            raise ValueError("The time needs a time zone.")
         object.__setattr__(self, "message", one_line(self.message))
 
 

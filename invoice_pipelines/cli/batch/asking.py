@@ -53,7 +53,7 @@ def invoices(
     invoice_date: Annotated[
         str | None, typer.Option(help="Issue date, such as 2026-03-31; the day of issue if left out.", metavar="DATE")
     ] = None,
-    due_days: Annotated[int, typer.Option(help="Due so many days after the issue date.")] = 0,
+    due_days: Annotated[int, typer.Option(help="Days from the issue date to the due date.")] = 0,
     language: Annotated[
         str | None, typer.Option(help="Code of two letters; if left out, that of the customer.", metavar="CODE")
     ] = None,
@@ -146,7 +146,7 @@ def documents(
 @app.command()
 def communications(
     organization: OrganizationOption,
-    method: Annotated[str, typer.Option(help="How they are sent.", **CHANNEL)],
+    method: Annotated[str, typer.Option(help="Channel.", **CHANNEL)],
     invoices: InvoicesFile = None,
     job: IssuedByJob = None,
     subject: Annotated[

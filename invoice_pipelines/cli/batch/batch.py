@@ -32,13 +32,15 @@ def list_(
         str | None, typer.Option(help="Of one kind, such as invoice_orders; `batch stats` shows them.", metavar="KIND")
     ] = None,
     status: Annotated[list[JobStatus] | None, typer.Option(help="With this status; can be repeated.")] = None,
-    by: Annotated[str | None, typer.Option(help="Asked for by; as the column `by` has it.", metavar="WHO")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Asked for by this person, as in the column `by`.", metavar="WHO")
+    ] = None,
     since: Annotated[
         str | None, typer.Option(help="Asked for since: 2026-03-31, 2026-03-31T14:00, 12h or 7d.", metavar="WHEN")
     ] = None,
     limit: PageSize = 20,
     page: Annotated[
-        str | None, typer.Option(help="The page after this job, as the page before says.", metavar="JOB")
+        str | None, typer.Option(help="Next page: the value that the page before printed.", metavar="JOB")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -31,7 +31,7 @@ def show(
     ] = None,
     limit: PageSize = 50,
     page: Annotated[
-        str | None, typer.Option(help="The page after this item, as the page before says.", metavar="ITEM")
+        str | None, typer.Option(help="Next page: the value that the page before printed.", metavar="ITEM")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -111,7 +111,9 @@ def stats(
         if rows_of:
             console.print(listed(rows_of, columns))
             console.print()
-    console.print("Waiting and in work count entries without a batch job, too." if found else "There was no batch job.")
+    console.print(
+        "The columns waiting and in work include entries without a batch job." if found else "There was no batch job."
+    )
 
 
 def _item_status(given: str | None) -> ItemStatus | None:

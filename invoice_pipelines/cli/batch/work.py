@@ -82,7 +82,7 @@ def follow(office: OrganizationContext, job_id: UUID, *, now: bool, wait: bool) 
     elif wait:
         exit_if(wait_for(office, job_id))
     elif _get(office, job_id).total_items:
-        console.print("Dagster takes it up within seconds; without it: `batch run`.")
+        console.print("Dagster starts it within seconds; without Dagster: `batch run`.")
 
 
 def process(office: OrganizationContext, job_id: UUID, *, as_json: bool = False) -> bool:
@@ -99,7 +99,7 @@ def process(office: OrganizationContext, job_id: UUID, *, as_json: bool = False)
         with _bar(job, what) as advance:
             do(office, job_id, lambda _: advance(_get(office, job_id).processed_items))
     except KeyboardInterrupt:
-        console.print(f"Stopped. What is done stays; `batch run {job_id}` or Dagster goes on.")
+        console.print(f"Stopped. Finished items stay; `batch run {job_id}` or Dagster continues.")
         raise
     return report(office, job_id, as_json=as_json)
 

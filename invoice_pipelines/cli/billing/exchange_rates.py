@@ -25,7 +25,7 @@ _AT_ONCE = 20_000
 
 app = typer.Typer(help="Exchange rates: import, set, list, remove.", no_args_is_help=True)
 
-Base = Annotated[str, typer.Argument(help="Code of the currency of which one unit is meant, such as EUR.")]
+Base = Annotated[str, typer.Argument(help="Base currency (one unit of it), such as EUR.")]
 Other = Annotated[str, typer.Argument(help="Code of the other currency, such as USD.")]
 Day = Annotated[str, typer.Option("--date", help="Day such as 2026-03-31.", metavar="DATE")]
 
@@ -64,7 +64,7 @@ def import_rates(
 def set_rate(
     base: Base,
     currency: Other,
-    rate: Annotated[str, typer.Argument(help="So many units of the other currency, such as 1.0823.")],
+    rate: Annotated[str, typer.Argument(help="Units of the other currency for one unit, such as 1.0823.")],
     organization: OrganizationOption,
     source: Annotated[str, typer.Option(help="Who published it; it is printed on invoices.")],
     date: Day,
@@ -92,7 +92,7 @@ def list_rates(
     organization: OrganizationOption,
     currency: Annotated[str | None, typer.Option(help="Only rates of this currency.", metavar="CODE")] = None,
     until: Annotated[str | None, typer.Option(help="Only rates of this day and earlier.", metavar="DATE")] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=100_000)] = 100,
+    limit: Annotated[int, typer.Option(help="At most this many.", min=1, max=100_000)] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="As a JSON list.")] = False,
 ) -> None:
     """List the newest rates."""

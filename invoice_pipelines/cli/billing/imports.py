@@ -135,7 +135,7 @@ def status(
     organization: OrganizationOption,
     to: Annotated[str, typer.Argument(help="draft, pending, reviewed or cancelled.")],
     references: Annotated[list[str], typer.Argument(help="Order ids or order numbers.", metavar="ORDER...")],
-    reason: Annotated[str | None, typer.Option(help="Why; it is kept with the order.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Reason; it is stored with the order.")] = None,
 ) -> None:
     """Change the status of sales orders. Exits 1 if one was not changed."""
     refused: list[tuple[str, str]] = []

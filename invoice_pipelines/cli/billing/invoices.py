@@ -39,14 +39,14 @@ app.add_typer(payments.app)
 app.add_typer(invoice_documents.app)
 
 Number = Annotated[str, typer.Argument(help="Number of the invoice or credit note.", metavar="NUMBER")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept in the audit trail.")]
+Reason = Annotated[str, typer.Option(help="Reason; it is stored in the audit trail.")]
 
 
 @app.command("list")
 def list_(
     organization: OrganizationOption,
     credit_notes: Annotated[bool, typer.Option("--credit-notes", help="Credit notes instead of invoices.")] = False,
-    status: Annotated[list[InvoiceStatus] | None, typer.Option(help="Only these; can be repeated.")] = None,
+    status: Annotated[list[InvoiceStatus] | None, typer.Option(help="Only with this status; can be repeated.")] = None,
     limit: Annotated[int, typer.Option(help="How many, the latest number first.", min=1, max=100_000)] = 50,
 ) -> None:
     """List issued invoices, the latest number first."""
@@ -98,12 +98,14 @@ def credit(
     reason: Reason,
     line: Annotated[
         list[str] | None,
-        typer.Option(help="Line and quantity, such as 1=2.5; can be repeated. All that is left if none is given."),
+        typer.Option(
+            help="Line and quantity, such as 1=2.5; can be repeated. Without it, everything not yet credited."
+        ),
     ] = None,
     date: Annotated[str | None, typer.Option(help="Issue date of the credit note; today if left out.")] = None,
     return_stock: Annotated[bool, typer.Option("--return-stock", help="The quantities go back to stock.")] = False,
     note: Annotated[
-        str | None, typer.Option(help="What the credit note says to the customer; the reason is not printed.")
+        str | None, typer.Option(help="Note to the customer, printed on the credit note; the reason is not.")
     ] = None,
 ) -> None:
     """Issue a credit note for all of an invoice, or for some quantities."""

@@ -31,10 +31,8 @@ def pay(
     organization: OrganizationOption,
     number: Number,
     amount: Annotated[str, typer.Argument(help="In the currency of the invoice, such as 119.00.")],
-    date: Annotated[str | None, typer.Option(help="When the money came in; today if left out.")] = None,
-    reference: Annotated[
-        str | None, typer.Option(help="What the payer wrote, or where it stands in the books.")
-    ] = None,
+    date: Annotated[str | None, typer.Option(help="Day on which the money arrived; today if left out.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Reference of the payer, or of your books.")] = None,
 ) -> None:
     """Record a payment for an invoice."""
     with scope_of(organization) as connection:

@@ -27,9 +27,9 @@ from invoice_pipelines.delivery.values import DeliveryError, Purpose
 
 app = typer.Typer(help="Texts of messages: list, show, set, remove, check.", no_args_is_help=True)
 
-What = Annotated[Purpose, typer.Option("--purpose", help="What it is for.")]
+What = Annotated[Purpose, typer.Option("--purpose", help="Purpose of the message.")]
 Level = Annotated[int, typer.Option(help="Of a reminder: from so many days past due on.", min=0, max=3650)]
-Channel = Annotated[str, typer.Option(help="How it goes out.", **CHANNEL)]
+Channel = Annotated[str, typer.Option(help="Channel.", **CHANNEL)]
 Language = Annotated[str, typer.Option(help="Two letters (ISO 639-1).", metavar="CODE")]
 TextFile = Annotated[
     Path, typer.Option("--text", help="File with the text.", metavar="FILE", exists=True, dir_okay=False)

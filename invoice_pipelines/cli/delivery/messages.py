@@ -20,9 +20,11 @@ from invoice_pipelines.organizations import Organization
 
 OPEN = (MessageStatus.WAITING, MessageStatus.SENDING, MessageStatus.UNKNOWN, MessageStatus.FAILED)
 
-app = typer.Typer(help="Messages to customers: list, show, send, and decide of what is in doubt.", no_args_is_help=True)
+app = typer.Typer(help="Messages to customers: list, show, send, and decide doubtful ones.", no_args_is_help=True)
 
-Id = Annotated[str, typer.Argument(help="Id of the message; its first or last signs do.", metavar="MESSAGE")]
+Id = Annotated[
+    str, typer.Argument(help="Id of the message; its first or last characters are enough.", metavar="MESSAGE")
+]
 
 
 @app.command("list")
@@ -30,7 +32,7 @@ def list_(
     organization: OrganizationOption,
     status: Annotated[list[MessageStatus] | None, typer.Option(help="Only with this status; can be repeated.")] = None,
     channel: Annotated[str | None, typer.Option(help="Only by this channel.", **CHANNEL)] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Also those that went out.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also those already sent.")] = False,
     limit: Limit = 50,
     before: Annotated[str | None, typer.Option(help="Go on after the message with this id.", metavar="ID")] = None,
 ) -> None:
@@ -79,7 +81,7 @@ def send(
     file: Annotated[
         str | None, typer.Option("--invoices", help="File with one number or id per line; - is stdin.", metavar="FILE")
     ] = None,
-    method: Annotated[str, typer.Option(help="How they are sent.", **CHANNEL)] = "email",
+    method: Annotated[str, typer.Option(help="Channel.", **CHANNEL)] = "email",
     subject: Annotated[str | None, typer.Option(help="Instead of the template's; may name its fields.")] = None,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Whether emails have the document with them.")] = True,
     language: LanguageOfInvoice = None,

@@ -12,16 +12,16 @@ from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.delivery.messages.opt_outs import add_opt_out, end_opt_out, list_opt_outs
 from invoice_pipelines.delivery.values import DeliveryError
 
-app = typer.Typer(help="Addresses that nothing is sent to: list, add, end.", no_args_is_help=True)
+app = typer.Typer(help="Addresses that opted out of messages: list, add, end.", no_args_is_help=True)
 
-Channel = Annotated[str, typer.Argument(help="By which nothing is sent there.", **CHANNEL)]
+Channel = Annotated[str, typer.Argument(help="Channel that the address opted out of.", **CHANNEL)]
 Address = Annotated[str, typer.Argument(help="Email address or phone number.", metavar="ADDRESS")]
 
 
 @app.command("list")
 def list_(
     organization: OrganizationOption,
-    all_: Annotated[bool, typer.Option("--all", help="Also those that were ended.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also ended ones.")] = False,
     limit: Limit = 100,
     after: After = None,
 ) -> None:
@@ -30,7 +30,7 @@ def list_(
     with scope_of(organization) as connection:
         found = list_opt_outs(connection, with_ended=all_, after=last, limit=limit)
     if not found:
-        console.print("Messages go to all addresses.")
+        console.print("No address has opted out.")
         return
     shown = table(None, "channel", "address", "why", "note", "since", "by", "ended")
     for each in found:
@@ -47,7 +47,7 @@ def add(
     organization: OrganizationOption,
     channel: Channel,
     address: Address,
-    note: Annotated[str | None, typer.Option(help="How they said so.")] = None,
+    note: Annotated[str | None, typer.Option(help="How the customer opted out.")] = None,
 ) -> None:
     """Send nothing to an address any more, because its owner said so."""
     with scope_of(organization) as connection:

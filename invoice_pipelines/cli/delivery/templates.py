@@ -22,7 +22,7 @@ from invoice_pipelines.delivery.rendering.template_files import (
 )
 from invoice_pipelines.delivery.values import DeliveryError
 
-app = typer.Typer(help="What documents look like: templates, texts, logo of an organization.", no_args_is_help=True)
+app = typer.Typer(help="How documents look: templates, texts, logo of an organization.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Name of a template file, such as letterhead.typ or texts/de.toml.")]
 
@@ -63,7 +63,7 @@ def show(
 
 @app.command("set")
 def set_files(
-    files: Annotated[list[Path], typer.Argument(help="Files; their names say what they stand in for.")],
+    files: Annotated[list[Path], typer.Argument(help="Files; each replaces the project's file of the same name.")],
     organization: OrganizationOption,
     name: Annotated[str | None, typer.Option(help="Name of the template file, if it is not that of the FILE.")] = None,
 ) -> None:

@@ -27,7 +27,7 @@ Paths = Annotated[list[Path], typer.Argument(help="Files and folders.", metavar=
 Ocr = Annotated[
     str | None,
     typer.Option(
-        callback=engine_name(), help="What reads pages that are pictures; as the settings say where it is not named."
+        callback=engine_name(), help="OCR engine for pages that are pictures; by default that of the settings."
     ),
 ]
 Jsonl = Annotated[bool, typer.Option("--jsonl", help="One JSON object per file, in path order.")]
@@ -43,7 +43,7 @@ def read(
     paths: Paths,
     jsonl: Jsonl = False,
     ignore_xml: Annotated[
-        bool, typer.Option("--ignore-xml", help="Read what is printed in a PDF, though it carries an XML invoice.")
+        bool, typer.Option("--ignore-xml", help="Read the printed pages of a PDF even if it carries an XML invoice.")
     ] = False,
     ocr: Ocr = None,
     language: AskedLanguage = None,

@@ -138,14 +138,16 @@ def errors(
 @app.command()
 def reparse(
     organization: OrganizationOption,
-    write: Annotated[bool, typer.Option("--write", help="Write what is read otherwise, not only show it.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write what differs, instead of only showing it.")] = False,
     include_exported: Annotated[
         bool, typer.Option("--include-exported", help="Exported invoices too: they are exported again, as corrections.")
     ] = False,
     ocr: Annotated[
         bool, typer.Option("--ocr", help="Recognize pages that the present OCR engine has not read yet.")
     ] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew instead of going on where one ended.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Start over instead of continuing an unfinished pass.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write all changes to this file.", metavar="FILE")] = None,
     minutes: Annotated[float, typer.Option(help="Time box.", min=0)] = 60,
     limit: Limit = 20,
@@ -198,7 +200,7 @@ def _show_progress(progress: Progress) -> None:
 
 def _show_reparse(report: ReparseReport) -> None:
     what = "Written" if report.writes else "Nothing is written (--write does)"
-    end = "" if report.finished else " The time is up; the same command goes on."
+    end = "" if report.finished else " The time is up; run the same command to continue."
     console.print(f"{report.read:,} invoices read again. {what}.{end}")
     for title, counts in (("\nOutcome", report.by_effect), ("\nFields", report.by_field)):
         print_rows([{"what": name, "invoices": count} for name, count in counts.items()], "what #invoices", title=title)

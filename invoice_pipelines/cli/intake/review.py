@@ -35,14 +35,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Received invoices that wait for a person: list, show, accept, correct, reject.")
 
-Invoice = Annotated[str, typer.Argument(help="Id of the invoice; its first or last signs do.", metavar="INVOICE")]
+Invoice = Annotated[
+    str, typer.Argument(help="Id of the invoice; its first or last characters are enough.", metavar="INVOICE")
+]
 SeenState = Annotated[
     str | None,
     typer.Option(
         "--seen", help="State that `review show` printed: refuses if somebody decided since.", metavar="STATE"
     ),
 ]
-Reason = Annotated[str | None, typer.Option(help="Why; it is kept in the audit trail.")]
+Reason = Annotated[str | None, typer.Option(help="Reason; it is stored in the audit trail.")]
 
 
 @app.command("list")
@@ -77,7 +79,9 @@ def show(
     picture: Annotated[
         Path | None, typer.Option(help="Write the page with boxes around the values to this PNG.", metavar="FILE")
     ] = None,
-    page: Annotated[int | None, typer.Option(help="Page of the picture; the one with most doubts if left out.")] = None,
+    page: Annotated[
+        int | None, typer.Option(help="Page of the picture; by default the one with the most doubts.")
+    ] = None,
     language: AskedLanguage = None,
 ) -> None:
     """Show what was read, where, what else it could be, and why the invoice waits."""
@@ -125,9 +129,7 @@ def correct(
     ] = None,
     box: Annotated[
         list[str] | None,
-        typer.Option(
-            help="What stands in a box: FIELD=PAGE:LEFT,TOP,RIGHT,BOTTOM, in points.", metavar="FIELD=PAGE:BOX"
-        ),
+        typer.Option(help="Value inside a box: FIELD=PAGE:LEFT,TOP,RIGHT,BOTTOM, in points.", metavar="FIELD=PAGE:BOX"),
     ] = None,
     absent: Annotated[
         list[str] | None, typer.Option(help="The document does not have this field.", metavar="FIELD")
@@ -162,7 +164,7 @@ def correct(
 def reject(
     organization: OrganizationOption,
     invoice: Invoice,
-    reason: Annotated[str, typer.Option(help="Why; it becomes the reason of the failure.")],
+    reason: Annotated[str, typer.Option(help="Reason; it becomes the reason of the failure.")],
     seen: SeenState = None,
 ) -> None:
     """Reject an invoice: it fails with your reason. The upload stays, and a retry reads it again."""
@@ -179,7 +181,9 @@ def settings(
     organization: OrganizationOption,
     threshold: Annotated[
         list[str] | None,
-        typer.Option(help="How sure a value must be: FIELD=0.95, 0 to 1; can be repeated.", metavar="FIELD=CONFIDENCE"),
+        typer.Option(
+            help="Confidence that a value needs: FIELD=0.95, 0 to 1; can be repeated.", metavar="FIELD=CONFIDENCE"
+        ),
     ] = None,
     within_hours: Annotated[int | None, typer.Option(help="How long an invoice may wait before Dagster warns.")] = None,
 ) -> None:

@@ -12,15 +12,17 @@ from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.quickbooks.conflicts.conflicts import Conflict, ConflictError, find_conflict, list_conflicts
 from invoice_pipelines.quickbooks.connection.connections import find_connection
 
-app = typer.Typer(help="What was changed here and in QuickBooks: list, show, resolve.")
+app = typer.Typer(help="Conflicts between changes here and in QuickBooks: list, show, resolve.")
 
-Id = Annotated[str, typer.Argument(help="Id of the conflict; its first or last signs do.", metavar="CONFLICT")]
+Id = Annotated[
+    str, typer.Argument(help="Id of the conflict; its first or last characters are enough.", metavar="CONFLICT")
+]
 
 
 @app.command("list")
 def list_(
     organization: OrganizationOption,
-    all_: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also decided ones.")] = False,
     limit: Limit = 50,
     after: After = None,
 ) -> None:
@@ -57,12 +59,12 @@ def resolve(
     organization: OrganizationOption,
     conflict: Id,
     take: Annotated[
-        str | None, typer.Option(help="Whose counts: ours or theirs (that of QuickBooks).", metavar="SIDE")
+        str | None, typer.Option(help="Which value wins: ours or theirs (QuickBooks').", metavar="SIDE")
     ] = None,
     edit: Annotated[str | None, typer.Option(help="Another value, for both sides.", metavar="VALUE")] = None,
     link: Annotated[
         str | None,
-        typer.Option(help="With --take ours: which customer number or SKU the record is.", metavar="KEY"),
+        typer.Option(help="With --take ours: customer number or SKU of our record.", metavar="KEY"),
     ] = None,
 ) -> None:
     """Decide a conflict. What QuickBooks has to learn of is sent with the next push."""

@@ -60,7 +60,7 @@ def connect_command(slug: OrganizationArgument) -> None:
 @app.command("callback")
 def callback_command(
     slug: OrganizationArgument,
-    address: Annotated[str, typer.Argument(help="Where the browser was sent back to, as a whole.")],
+    address: Annotated[str, typer.Argument(help="The whole address that the browser was sent back to.")],
 ) -> None:
     """Finish a connection whose callback went to another machine."""
     with opened(slug) as office:

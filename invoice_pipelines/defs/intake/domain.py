@@ -155,7 +155,7 @@ def look(domain: Domain, context: dg.SensorEvaluationContext, database: InvoiceD
     note = ""
     if unknown:
         folders = ", ".join(repr(folder) for folder in unknown[:20])
-        note = f"; files lie in the inbox below {folders}, which is no organization: they are left there"
+        note = f"; files lie in the inbox below {folders}, which is not an organization: they are left there"
         context.log.warning(note.removeprefix("; "))
     return ask_for_runs(domain, context, database, cursor=cursor, note=note)
 

@@ -15,7 +15,7 @@ from invoice_pipelines.intake.stages.stages import intake_of, process_uploads
 reparse_intake = dg.define_asset_job(
     "reparse_intake",
     selection=[REPARSED_INVOICES.key],
-    description="Reads the history of an organization again and shows what would change; writes it where asked to.",
+    description="Reads the documents of an organization again and shows what would change; writes it on request.",
 )
 
 
@@ -76,6 +76,6 @@ def _ids(field: str, values: list[str]) -> list[UUID]:
             ids.append(UUID(value))
         except ValueError:
             raise IntakeError(
-                f"{field}: {value[:LONGEST_REASON]!r} is no id; ids look like 019a2f6e-7c1d-7000-8000-0123456789ab"
+                f"{field}: {value[:LONGEST_REASON]!r} is not an id; ids look like 019a2f6e-7c1d-7000-8000-0123456789ab"
             ) from None
     return ids

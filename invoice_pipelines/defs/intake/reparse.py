@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 class Reparse(dg.Config):
     """How history is read again."""
 
-    write: bool = Field(default=False, description="Write what is read otherwise; else it is only shown.")
+    write: bool = Field(default=False, description="Write what differs; without it, differences are only shown.")
     include_exported: bool = Field(
         default=False, description="Exported invoices too: they are exported again, as corrections."
     )
     recognize: bool = Field(
         default=False, description="Recognize pages that the present OCR engine has not read; this may cost money."
     )
-    restart: bool = Field(default=False, description="Begin anew instead of going on where the last pass ended.")
+    restart: bool = Field(default=False, description="Start over instead of continuing an unfinished pass.")
 
 
 def reparse(turn: Turn, config: Reparse) -> StageResult:
@@ -65,7 +65,7 @@ def reparse_metadata(report: "ReparseReport", sample: "list[Change]") -> dict[st
         "dry run": not report.writes,
         "read again": report.read,
         "of about": max(report.total, report.read),
-        "came to the end": report.finished,
+        "finished": report.finished,
         "otherwise than before": sum(report.by_effect.values()),
         "invoices per second": round(report.read / max(report.seconds, 1e-6), 2),
         "seconds": round(report.seconds, 2),

@@ -20,7 +20,7 @@ def _sender(context: OrganizationContext) -> Sender:
     if address is None:
         raise Unavailable("NOT_SET_UP", "No address to send from: set EMAIL_FROM, or email_from of the organization.")
     if not domain_of(address):
-        raise Unavailable("NOT_SET_UP", f"{address[:80]!r} is no address to send from: see EMAIL_FROM, email_from.")
+        raise Unavailable("NOT_SET_UP", f"{address[:80]!r} is not an address to send from: see EMAIL_FROM, email_from.")
     return Sender(address, wanted.email_from_name or context.organization.name, wanted.email_reply_to)
 
 

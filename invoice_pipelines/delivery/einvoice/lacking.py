@@ -75,7 +75,7 @@ def _parties(invoice: IssuedInvoice) -> Iterator[str]:
         if not clean(party.name):
             yield f"The {who} has no name ({name_rule})."
         if not is_country(party.country_code):
-            yield f"The {who} has the country {party.country_code}, which is no code of ISO 3166-1 (BR-CL-14)."
+            yield f"The {who} has the country {party.country_code}, which is not a code of ISO 3166-1 (BR-CL-14)."
         if (vat_id := compact(party.vat_id)) and not _has_vat_prefix(vat_id):
             yield f"The VAT id {vat_id} of the {who} does not begin with the code of a country (BR-CO-09)."
 
@@ -108,7 +108,7 @@ def _breakdown(tax: IssuedInvoiceTax) -> Iterator[str]:
     if "reason" in category.needs and not (said(reason) or said(code)):
         yield f"The reason why there is no VAT is missing, which {category.name} needs ({category.rule('10')})."
     if code and not is_exemption_code(code):
-        yield f"The reason {code} why there is no VAT is no code of the VATEX list (BR-CL-22)."
+        yield f"The reason {code} why there is no VAT is not a code of the VATEX list (BR-CL-22)."
     expected = EXACT.quantize(percent_of(tax.taxable_amount, tax.tax_rate), CENT)
     if abs(expected - tax.tax_amount) >= 1:
         yield (
@@ -119,7 +119,7 @@ def _breakdown(tax: IssuedInvoiceTax) -> Iterator[str]:
 
 def _amounts(invoice: IssuedInvoice) -> Iterator[str]:
     if not is_currency(invoice.currency):
-        yield f"The currency {invoice.currency} is no code of ISO 4217 (BR-CL-04)."
+        yield f"The currency {invoice.currency} is not a code of ISO 4217 (BR-CL-04)."
     if (reason := impossible(invoice)) is not None:
         yield reason
 
@@ -140,8 +140,8 @@ def _lines(invoice: IssuedInvoice) -> Iterator[str]:
         if not is_unit(unit):
             numbers = [line.line_number for line in invoice.lines if line.unit_code == unit]
             yield (
-                f"{_named(numbers)}: the unit {unit} is no code of UN/ECE recommendation 20, such as C62 for one, HUR "
-                "for an hour or KGM for a kilogram (BR-CL-23)."
+                f"{_named(numbers)}: the unit {unit} is not a code of UN/ECE recommendation 20, such as C62 for one, "
+                "HUR for an hour or KGM for a kilogram (BR-CL-23)."
             )
 
 

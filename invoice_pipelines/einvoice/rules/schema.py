@@ -64,7 +64,7 @@ def schema_violations(document: XmlDocument) -> list[Violation]:
         namespace = name.namespace or "-"
         return [
             _violation(
-                f"The root element {name.localname} in namespace {namespace} is no invoice in UBL 2.1, CII or "
+                f"The root element {name.localname} in namespace {namespace} is not an invoice in UBL 2.1, CII or "
                 "ZUGFeRD 1.0.",
                 f"Das Wurzelelement {name.localname} im Namensraum {namespace} ist keine Rechnung in UBL 2.1, "
                 "CII oder ZUGFeRD 1.0.",

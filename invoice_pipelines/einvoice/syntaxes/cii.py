@@ -170,7 +170,7 @@ class _Payments(Term):
 
 
 class _Account(Term):
-    """BG-17. What is no IBAN has an element of its own."""
+    """BG-17. What is not an IBAN has an element of its own."""
 
     def read(self, at: Node, values: dict[str, Any]) -> None:
         account = _ACCOUNT.read(at)

@@ -109,7 +109,7 @@ def export_handler(formats: Sequence[str], actor: str) -> Callable[[Connection, 
 def _outcome(invoice_id: UUID, choice: Choice, exports: list[str]) -> Outcome:
     if invoice_id in choice.invoice_ids:
         return Succeeded({"exports": exports})
-    return Skipped(choice.refused.get(invoice_id, "the invoice is not waiting for an export any more"))
+    return Skipped(choice.refused.get(invoice_id, "the invoice no longer waits for an export"))
 
 
 def waiting_invoices(connection: Connection, limit: int = 10_000) -> list[WaitingInvoice]:

@@ -212,8 +212,8 @@ def _open(connection: Connection, invoice_id: UUID, seen: Seen) -> _Review:
     if len(decisions) > seen.decisions:
         last = decisions[-1]
         raise ReviewConflict(
-            f"Somebody was faster: {last.decided_by} {last.entry.decision} at {last.decided_at:%Y-%m-%d %H:%M} UTC. "
-            "Look at the invoice again."
+            f"Somebody else decided first: {last.decided_by} {last.entry.decision} at "
+            f"{last.decided_at:%Y-%m-%d %H:%M} UTC. Look at the invoice again."
         )
     if invoice is not None and reasons:
         raise ReviewConflict("The reasons have changed since the invoice was looked at. Look at it again.")

@@ -82,7 +82,9 @@ def find_review(connection: Connection, prefix: str) -> UUID:
     with suppress(ValueError):
         return UUID(wanted)
     if len(wanted) < SHORTEST_PREFIX or set(wanted) - set("0123456789abcdef-"):
-        raise ReviewError(f"{prefix[:60]!r} is no id of an invoice, nor at least {SHORTEST_PREFIX} signs of one.")
+        raise ReviewError(
+            f"{prefix[:60]!r} is not an id of an invoice, nor at least {SHORTEST_PREFIX} characters of one."
+        )
     found = (
         connection.execute(
             text(

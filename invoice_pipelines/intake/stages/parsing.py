@@ -29,7 +29,7 @@ from invoice_pipelines.storage import read_blob
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded, enqueue
 
 WAITS_FOR_RECOGNITION = Skipped("the document has pages that are pictures; it is parsed when their text is recognized")
-_GONE = Skipped("the invoice is not waiting to be read any more")
+_GONE = Skipped("the invoice no longer waits to be read")
 
 
 def parse_handler(

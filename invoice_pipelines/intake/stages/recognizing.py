@@ -177,7 +177,7 @@ class RecognizingStage:
 
     def _outcome(self, connection: Connection, document: _Document | None, attempts: int) -> Outcome:
         if document is None:
-            return Skipped("the invoice is not waiting to be read any more")
+            return Skipped("the invoice no longer waits to be read")
         problem = document.problem
         if problem is None:
             return Succeeded({"pages recognized": document.recognized, "pages known": document.known})

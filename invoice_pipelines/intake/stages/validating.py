@@ -281,7 +281,7 @@ def _error(verdict: Verdict) -> ProcessingError:
 
 def _outcome(judged: Judged | None) -> Outcome:
     if judged is None:
-        return Skipped("the invoice is not waiting to be validated any more")
+        return Skipped("the invoice no longer waits to be validated")
     if judged.judgement is Judgement.NEEDS_REVIEW:
         more = f" (and {len(judged.reasons) - 1} more)" if len(judged.reasons) > 1 else ""
         return Skipped(f"waits for a review: {judged.reasons[0].message}{more}")

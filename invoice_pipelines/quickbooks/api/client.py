@@ -227,7 +227,7 @@ def _conditions(entity: str, where: str) -> str:
 
 def _path_segment(quickbooks_id: str) -> str:
     if not quickbooks_id.isascii() or not quickbooks_id.replace("-", "").isalnum():
-        raise ValueError(f"{quickbooks_id!r} is no id of QuickBooks")
+        raise ValueError(f"{quickbooks_id!r} is not an id of QuickBooks")
     return quickbooks_id
 
 

@@ -27,7 +27,7 @@ def dumps(value: Any) -> str:
         return str(int(value))
     if isinstance(value, Decimal):
         if not value.is_finite():
-            raise TypeError(f"{value} is no number of JSON")
+            raise TypeError(f"{value} is not a number of JSON")
         return format(value, "f")
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{_key(key)}:{dumps(member)}" for key, member in value.items()) + "}"
@@ -43,4 +43,4 @@ def _key(key: Any) -> str:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a number of JSON")

@@ -194,7 +194,7 @@ def find_conflict(connection: Connection, written: str, *, lock: bool = False) -
     """The conflict whose id is, begins with or ends with what was written. Raises ConflictError."""
     word = written.strip().lower()
     if len(word) < 4 or not set(word) <= set("0123456789abcdef-"):
-        raise ConflictError(f"{written[:60]!r} is no id of a conflict; give at least four signs of one")
+        raise ConflictError(f"{written[:60]!r} is not an id of a conflict; give at least four of its characters")
     rows = connection.execute(
         text(
             f"""{_CONFLICT}

@@ -123,13 +123,13 @@ def _checked(connection: Connection, entity: EntityType, local_id: UUID, field: 
     if field == "country_code":
         code = alpha_2(value)
         if code is None:
-            raise ConflictError(f"country_code: {value[:40]!r} is no country of ISO 3166-1, such as DE")
+            raise ConflictError(f"country_code: {value[:40]!r} is not a country of ISO 3166-1, such as DE")
         return code
     if field == "unit_price":
         try:
             return price(value)
         except ArithmeticError:
-            raise ConflictError(f"unit_price: {value[:40]!r} is no number like 12.50") from None
+            raise ConflictError(f"unit_price: {value[:40]!r} is not a number like 12.50") from None
     if not value and field in ("name", "sku"):
         raise ConflictError(f"{field} cannot be empty")
     if field == "sku":

@@ -230,7 +230,7 @@ def _connect(
     engine: Engine, settings: Settings, organization_id: UUID, realm_id: str, tokens: Tokens, connected_by: str
 ) -> Connected:
     if not (realm_id.isascii() and realm_id.isdigit() and len(realm_id) <= 20):
-        raise QuickBooksError(f"{realm_id[:40]!r} is no company of QuickBooks: a realm id has up to 20 digits.")
+        raise QuickBooksError(f"{realm_id[:40]!r} is not a company of QuickBooks: a realm id has up to 20 digits.")
     with open_http_client() as http:
         company = read_company(http, settings, realm_id, tokens.access_token)
     with organization_scope(engine, organization_id) as connection:

@@ -108,8 +108,8 @@ def _other_total(sent: Mapping[str, Any], answer: Mapping[str, Any], theirs: Dec
     is_rounding = abs(theirs - ours) <= _CENT * len(answer.get("Line") or ()) and not ignored
     if ignored:
         hint = (
-            f"Lines without an item, which it took for words only: {len(ignored)}. Enter their amounts there, and set "
-            "default_item (`quickbooks options`) for the invoices to come."
+            f"Lines without an item, which QuickBooks took for text only: {len(ignored)}. Enter their amounts there, "
+            "and set default_item (`quickbooks options`) for the invoices to come."
         )
     else:
         hint = "Compare the taxes."

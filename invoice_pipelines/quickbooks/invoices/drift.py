@@ -147,8 +147,8 @@ def _event(row: Any, drift: Mapping[str, Any] | None, *, is_mended: bool) -> Eve
             "TOTAL_AGREES", f"Invoice {number} has the same total in QuickBooks as here, again.", "info", *more
         )
     if drift is None:
-        return Event("DRIFT_ENDED", f"Invoice {number} is in QuickBooks what it is here, again.", "info", *more)
-    message = f"Invoice {number} is not in QuickBooks what it is here: {_in_words(drift)}. "
+        return Event("DRIFT_ENDED", f"Invoice {number} is the same in QuickBooks and here again.", "info", *more)
+    message = f"Invoice {number} differs between QuickBooks and here: {_in_words(drift)}. "
     return Event("DRIFT", message + "Set it right there, or void or credit it here.", "warning", *more, drift)
 
 

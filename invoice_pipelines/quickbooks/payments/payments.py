@@ -52,12 +52,12 @@ WAITING_AT_ONCE = 5_000
 
 _ANOMALIES: Mapping[AnomalyCode, tuple[str, Severity, str]] = {
     AnomalyCode.OVERPAID: ("PAYMENT_OVERPAID", "info", "which was paid already: what is too much does not count"),
-    AnomalyCode.INVOICE_VOID: ("PAYMENT_OF_VOID_INVOICE", "warning", "which is void here: nothing of it counts"),
-    AnomalyCode.NOT_AN_INVOICE: ("PAYMENT_OF_CREDIT_NOTE", "warning", "which is a credit note: nothing of it counts"),
+    AnomalyCode.INVOICE_VOID: ("PAYMENT_OF_VOID_INVOICE", "warning", "which is void here: it does not count"),
+    AnomalyCode.NOT_AN_INVOICE: ("PAYMENT_OF_CREDIT_NOTE", "warning", "which is a credit note: it does not count"),
     AnomalyCode.CURRENCY_DIFFERS: (
         "PAYMENT_CURRENCY_DIFFERS",
         "warning",
-        "which is in another currency: nothing of it counts",
+        "which is in another currency: it does not count",
     ),
 }
 
@@ -333,7 +333,7 @@ def _unknown(changes: Sequence[_Change]) -> list[Event]:
         Event(
             "PAYMENT_LINK_UNKNOWN",
             f"{_name(change.now.transaction_type)} {change.now.quickbooks_id} is linked to {kind or 'something'} "
-            f"{identity} with {amount}, which is not known here. It counts as a credit where the other amounts leave "
+            f"{identity} with {amount}, which is unknown here. It counts as a credit where the other amounts leave "
             "room for one: compare what is paid of its invoices.",
             "warning",
             EntityType.PAYMENT,

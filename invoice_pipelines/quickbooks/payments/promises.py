@@ -47,7 +47,7 @@ def paid_and_due_that_do_not_tie(connection: Connection, *, latest: int = LATEST
 
 
 def allocations_that_differ(connection: Connection, *, latest: int = LATEST) -> Finding:
-    """What our invoices got of each payment is what QuickBooks says.
+    """Our invoices received of each payment what QuickBooks says.
 
     No payment of ours was left out. What is void or deleted there has nothing. What waits for a mapping is not looked
     at. `name` is the id there.

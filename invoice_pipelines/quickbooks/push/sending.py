@@ -196,7 +196,7 @@ class Sender(ThreadOfPush):
             try:
                 subjects.append(UUID(subject))
             except ValueError:
-                wrong[subject] = Failed("NOT_FOUND", f"{subject[:60]!r} is no id of a record.")
+                wrong[subject] = Failed("NOT_FOUND", f"{subject[:60]!r} is not an id of a record.")
         self._pushing.finish(entries, wrong)
         return subjects
 

@@ -123,7 +123,7 @@ class Settler(ThreadOfPush):
         return Settled(Ended("done"), outcome, document, tuple(effects))
 
     def _refreshed(self, operation: Operation, fault: Fault) -> Settled:
-        """Somebody was faster: what they have is merged into ours, and what is left of ours is sent."""
+        """Somebody else wrote it first: what they have is merged into ours, and what is left of ours is sent."""
         known = self._mapping(operation)
         if known is not None:
             try:
@@ -235,7 +235,7 @@ class Settler(ThreadOfPush):
         self._pushing.hints.suffixes[operation.local_id] = suffix
         event = self._event(
             "NAME_SUFFIXED",
-            f"{sent_name(operation)!r} is taken in QuickBooks: ours is sent with{suffix} behind it.",
+            f"{sent_name(operation)!r} is taken in QuickBooks: ours is sent with{suffix} appended.",
             operation,
             None,
         )
@@ -344,7 +344,7 @@ def record(
                 snapshot = _snapshot_after(entity, olds.get(operation.local_id), operation, each.document)
             news.append(mapped(operation.local_id, each.document, snapshot))
     for other in save_mappings(connection, realm, entity, news):
-        message = f"QuickBooks id {other.quickbooks_id} and our {entity.value} {other.local_id} are mapped otherwise."
+        message = f"QuickBooks id {other.quickbooks_id} and our {entity.value} {other.local_id} are mapped differently."
         conflicts.open_conflict(
             connection,
             realm,

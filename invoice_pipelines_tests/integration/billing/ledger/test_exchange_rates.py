@@ -261,7 +261,7 @@ def test_files_of_the_ecb_are_read() -> None:
         (b"PK\x03\x04rest", "unpack it"),
         (b"\xff\xfe\x00", "neither XML nor CSV"),
         (b"currency;rate\nUSD;1.1\n", "not an exchange rate file of the ECB"),
-        (b"Date,USD\n2026-02-30,1.1\n", "line 2: '2026-02-30' is no date"),
+        (b"Date,USD\n2026-02-30,1.1\n", "line 2: '2026-02-30' is not a date"),
         (b"Date,USD\n2026-02-27,1.1\n2026-02-26,1,1\n", "line 3: it has 3 cells, and the first line 2"),
         (b"Date,USD\n2026-02-27,-1.1\n", "line 2: the rate of USD"),
         (b"Date,USD\n2026-02-27,1.1.1\n", "line 2: the rate of USD: is not a number"),
@@ -286,7 +286,7 @@ def test_rates_are_added_once_changed_and_removed(house: Desk) -> None:
         assert exchange_rates(connection, until=date(2026, 2, 26)) == []
         assert remove_exchange_rate(connection, "EUR", "JPY", date(2026, 2, 27))
         assert not remove_exchange_rate(connection, "EUR", "JPY", date(2026, 2, 27))
-        with pytest.raises(RowsRefused, match=r"currency: 'XXZ' is no currency"):
+        with pytest.raises(RowsRefused, match=r"currency: 'XXZ' is not a currency"):
             add_exchange_rates(
                 connection,
                 [{"base_currency": "EUR", "currency": "XXZ", "rate_date": "2026-02-27", "rate": 1, "source": "me"}],

@@ -73,7 +73,7 @@ def test_a_rate_is_set_listed_and_removed_by_hand(terminal: Terminal) -> None:
     assert re.search(r"0\.9412 +CHF", terminal.acme("exchange-rates", "list").stdout)
     refused = terminal.acme("exchange-rates", "set", "EUR", "CHX", "1", "--date", "2026-03-02", "--source", "me")
     assert refused.returncode != 0
-    assert "currency: 'CHX' is no currency of ISO 4217" in " ".join(refused.stderr.split())
+    assert "currency: 'CHX' is not a currency of ISO 4217" in " ".join(refused.stderr.split())
     remove = ["exchange-rates", "remove", "EUR", "CHF", "--date", "2026-03-02"]
     assert "is removed" in terminal.acme(*remove).stdout
     assert terminal.acme(*remove).returncode == 1

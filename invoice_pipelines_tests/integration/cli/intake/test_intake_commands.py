@@ -98,4 +98,4 @@ def test_history_is_read_again_dry_first_and_written_when_asked(
 
     later = terminal.acme("intake", "reparse", "--minutes", "0")
     assert later.returncode == 1
-    assert "The time is up; the same command goes on." in later.stdout
+    assert "The time is up; run the same command to continue." in later.stdout

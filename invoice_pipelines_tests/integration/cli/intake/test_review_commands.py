@@ -62,7 +62,7 @@ def test_from_the_queue_to_a_validated_invoice(terminal: Terminal, tmp_path: Pat
 
     late = terminal.acme("review", "reject", invoice, "--reason", "no", "--seen", state[1])
     assert late.returncode == 2
-    assert re.search(r"Somebody was faster: command line: \S+ corrected at", late.stderr)
+    assert re.search(r"Somebody else decided first: command line: \S+ corrected at", late.stderr)
 
     done = terminal.acme("review", "correct", invoice, "gross_amount=1190.00", "--reason", "typed it wrong")
     assert done.returncode == 0, done.stderr

@@ -126,7 +126,7 @@ def test_named_uploads_are_processed_now_and_no_others(house: House) -> None:
 def test_what_an_operator_mistypes_is_named_in_one_line_in_a_run_of_the_organization(house: House) -> None:
     house.add("acme")
     for slug, ids, told in (
-        ("acme", ["invoice.pdf"], "upload_ids: 'invoice.pdf' is no id"),
+        ("acme", ["invoice.pdf"], "upload_ids: 'invoice.pdf' is not an id"),
         ("acme", [str(uuid4())], "there is no upload"),
         ("nobody", [], "there is no organization 'nobody'"),
     ):

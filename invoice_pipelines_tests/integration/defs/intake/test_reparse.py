@@ -33,7 +33,7 @@ def test_a_dry_run_shows_counts_changes_and_a_file_and_changes_nothing(house: Ho
     house.add("acme", "idle")
     received(house, "acme")
     shown = run(house, "acme")
-    assert (shown["dry run"], shown["read again"], shown["came to the end"]) == (True, 1, True)
+    assert (shown["dry run"], shown["read again"], shown["finished"]) == (True, 1, True)
     assert shown["otherwise than before"] == 1
     assert "exported" in shown["by effect"]
     assert "due_date" in shown["by field"]

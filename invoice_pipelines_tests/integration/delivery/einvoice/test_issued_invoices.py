@@ -79,7 +79,9 @@ def texts(longest: int = 60) -> st.SearchStrategy[str]:
 
 
 def notes() -> st.SearchStrategy[str | None]:
-    return st.one_of(st.none(), st.just("#REG#This is no code\n# nor this"), st.just("Danke!\r\nBis bald"), texts(200))
+    return st.one_of(
+        st.none(), st.just("#REG#This is not a code\n# nor this"), st.just("Danke!\r\nBis bald"), texts(200)
+    )
 
 
 def decimals(low: str, high: str, places: int) -> st.SearchStrategy[Decimal]:

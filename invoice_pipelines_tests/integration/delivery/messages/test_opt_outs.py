@@ -33,7 +33,7 @@ def test_a_phone_number_is_one_of_the_organizations_country(post: Post) -> None:
 
 
 def test_what_is_no_address_cannot_opt_out(post: Post) -> None:
-    with pytest.raises(DeliveryError, match="is no email address"):
+    with pytest.raises(DeliveryError, match="is not an email address"):
         post.do(add_opt_out, "email", "nobody", created_by="anna")
 
 

@@ -312,7 +312,7 @@ def test_of_two_people_at_once_one_wins_and_the_other_is_told(desk: Desk, second
     lost = [name for name, result in said.items() if isinstance(result, ReviewConflict)]
     assert len(lost) == 1, said
     winner = "Ada" if lost == ["Bob"] else "Bob"
-    assert f"Somebody was faster: {winner} " in str(said[lost[0]])
+    assert f"Somebody else decided first: {winner} " in str(said[lost[0]])
     assert {row[0] for row in desk.rows("select distinct decided_by from intake.review_decision")} == {winner}
 
 

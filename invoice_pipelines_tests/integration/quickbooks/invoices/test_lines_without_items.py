@@ -80,7 +80,7 @@ def test_ignored_lines_are_noticed_and_stay_noticed_until_somebody_enters_them(
     (event,) = house.desk.rows("select * from quickbooks.event where code = 'TOTAL_DIFFERS'")
     assert (event.severity, event.local_id) == ("error", invoice)
     assert event.detail == {"ours": "35.70", "theirs": "11.90"}
-    assert "Lines without an item, which it took for words only: 1. Enter their amounts there" in event.message
+    assert "Lines without an item, which QuickBooks took for text only: 1. Enter their amounts there" in event.message
     assert "default_item" in event.message
     (shown,) = _differing(house)
     assert shown.endswith(": 35.70 here, 11.9 there")

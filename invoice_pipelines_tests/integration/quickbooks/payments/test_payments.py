@@ -192,7 +192,7 @@ def test_a_payment_on_an_invoice_that_is_void_here_is_told_once_and_stops_nothin
     assert till.standing(invoice) == ("paid", GROSS, 0)
     ((code, message),) = till.events()
     assert code == "PAYMENT_OF_VOID_INVOICE"
-    assert "which is void here: nothing of it counts." in message
+    assert "which is void here: it does not count." in message
 
 
 def test_a_payment_for_an_invoice_whose_mapping_is_not_stored_yet_waits_and_is_booked_later(till: Till) -> None:

@@ -120,7 +120,7 @@ BY_XRECHNUNG: dict[str, tuple[IssuedInvoice, Seller, set[str]]] = {
     "phone": (sample_invoice(), replace(SELLER, contact_phone=" "), {"BR-DE-6"}),
     "email": (sample_invoice(), replace(SELLER, contact_email=None), {"BR-DE-7"}),
     "what is no phone number": (sample_invoice(), replace(SELLER, contact_phone="call us"), {"BR-DE-27"}),
-    "what is no email address": (sample_invoice(), replace(SELLER, contact_email="nordwind"), {"BR-DE-28"}),
+    "what is not an email address": (sample_invoice(), replace(SELLER, contact_email="nordwind"), {"BR-DE-28"}),
     "no contact": (
         with_seller(vat_id=None),
         replace(SELLER, contact_name=None, contact_phone=None, contact_email=None),
@@ -177,7 +177,9 @@ def test_everything_is_said_at_once_in_sentences_that_name_the_lines() -> None:
         *lines, sample_line(description=" "), buyer=Party(name="", country_code="AT"), currency="XYZ"
     )
     sentences = lacking(invoice, Seller(), UBL)
-    assert "Lines 1, 3, 5, 7, 9 and 3 more: the unit PCE is no code of UN/ECE recommendation 20" in " ".join(sentences)
+    assert "Lines 1, 3, 5, 7, 9 and 3 more: the unit PCE is not a code of UN/ECE recommendation 20" in " ".join(
+        sentences
+    )
     assert "Line 16: a description is missing (BR-25)." in sentences
     assert [RULE.findall(sentence)[0] for sentence in sentences] == [
         *("BR-07", "BR-CL-04", "BR-25", "BR-CL-23", "BR-CL-23"),
