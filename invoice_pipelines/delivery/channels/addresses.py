@@ -57,7 +57,7 @@ class AddressKind:
             shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in given)[:_LONGEST_SHOWN]
             reason = " ".join(str(error).split())
             raise AddressError(
-                "BAD_ADDRESS", f"{shown!r} is no {self.what}: {reason} Correct it, then retry."
+                "BAD_ADDRESS", f"{shown!r} is not {self.what}: {reason} Correct it, then retry."
             ) from None
 
 
@@ -81,7 +81,7 @@ def _phone(given: str, country_code: str | None) -> Address:
     return Address(written, written)
 
 
-EMAIL_ADDRESSES = AddressKind("email", "email address", _email)
+EMAIL_ADDRESSES = AddressKind("email", "an email address", _email)
 """RFC 5321 and 5322; whether the domain exists is not asked."""
-PHONE_NUMBERS = AddressKind("phone", "phone number", _phone)
+PHONE_NUMBERS = AddressKind("phone", "a phone number", _phone)
 """In the form of E.164."""

@@ -121,7 +121,7 @@ def test_thresholds_are_shown_and_changed(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["show", "zzzz"], "no id of an invoice"),
+        (["show", "zzzz"], "not an id of an invoice"),
         (["show", "ffffffff"], "No invoice 'ffffffff' waits"),
         (["accept", "01a1fdf1-2d86-7724-9eb5-d5f308747938"], "There is no received invoice"),
         (["correct", "ffffffff", "gross_amount"], "is not FIELD=VALUE"),

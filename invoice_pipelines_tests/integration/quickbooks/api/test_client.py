@@ -199,7 +199,7 @@ def test_the_largest_batch_that_is_allowed_is_sent(quickbooks: QuickBooks) -> No
 
 def test_an_id_that_is_no_id_never_becomes_part_of_a_path(quickbooks: QuickBooks, sandbox: Sandbox) -> None:
     for wrong in ("", "../9130002/customer/1", "1?minorversion=1", "1/2"):
-        with pytest.raises(ValueError, match="no id of QuickBooks"):
+        with pytest.raises(ValueError, match="not an id of QuickBooks"):
             quickbooks.read("Customer", wrong)
     assert sandbox.calls(REALM) == []
 
