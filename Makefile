@@ -8,7 +8,8 @@ export DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 unexport PYTHONDONTWRITEBYTECODE
 
 # Each file in one process, as what its fixtures make is made once then; in their order, so that the short ones come last.
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# Three processes for two cores, as some tests wait for another process.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo up test test-pooler coverage test-slow test-full lint format types imports docs clean
 
