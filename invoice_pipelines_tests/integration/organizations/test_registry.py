@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from invoice_pipelines.organizations import (
     Address,
@@ -51,6 +52,18 @@ def test_a_wrong_value_is_refused_and_named(engine, field, value):
 def test_a_slug_is_given_once(engine, acme):
     with pytest.raises(OrganizationError, match="exists already"):
         add_organization(engine, acme, **VALUES)
+
+
+def test_stored_settings_that_are_wrong_are_named_whatever_asks_for_the_organization(shared_database, acme):
+    with shared_database.superuser.begin() as connection:
+        connection.execute(
+            text(
+                """update organizations.organization set settings = '{"overdue_levels": [14, 1]}' where slug = :slug"""
+            ),
+            {"slug": acme},
+        )
+    with pytest.raises(OrganizationError, match=rf"'{acme}': stored OrganizationSettings: overdue_levels: "):
+        find_organization(shared_database.engine, acme)
 
 
 def test_a_removed_organization_leaves_the_list_but_keeps_its_row_and_can_come_back(engine, acme):
