@@ -30,7 +30,7 @@ def status() -> None:
     invoices; the last and the next look for overdue invoices; documents and messages that wait; and the sync with
     accounting systems.
     """
-    received = table(None, "!organization", "#in inbox", *(f"#{label(status).lower()}" for status in Status))
+    received = table(None, "!organization", "#inbox", *(f"#{label(status).lower()}" for status in Status))
     failed = table("\nWhy received invoices failed", "!organization", "#invoices", "code")
     billing = table("\nBilling", "!organization", "#open orders", "#in open jobs", "last number", "unpaid")
     overdue = table("\nOverdue", "!organization", "last run", "outcome", "#overdue", "#errors", "next run")
