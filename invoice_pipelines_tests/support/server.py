@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from invoice_pipelines.database.embedded import SUPERUSER, EmbeddedServer, _ServerUser
+from invoice_pipelines.database.roles import APP, DAGSTER, OWNER
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 
@@ -53,7 +54,8 @@ def pgbouncer(server: EmbeddedServer) -> Iterator[Path]:
     socket, settings, users = (server.folder / f"pooler{end}" for end in ("", ".ini", ".users"))
     socket.mkdir(mode=0o700)
     user.own(socket)
-    users.write_text(f'"{SUPERUSER}" ""\n')
+    # Of other logins it asks in a session of the superuser, which a test may just have ended or changed.
+    users.write_text("".join(f'"{login}" ""\n' for login in (SUPERUSER, OWNER, APP, DAGSTER)))
     settings.write_text(
         POOLER_SETTINGS.format(server=server.socket_folder, socket=socket, users=users, superuser=SUPERUSER),
         encoding="utf-8",
