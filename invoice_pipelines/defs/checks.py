@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData as Target,  # `dagster` itself does not offer it
+)
 
 from invoice_pipelines.defs.metadata import table, without_empty_tables
 from invoice_pipelines.defs.organizations import organizations
@@ -64,3 +67,39 @@ def check_counted(promise: Promise, what: str, count: int, details: dg.TableMeta
 def severity(*, warns: bool) -> dg.AssetCheckSeverity:
     """Of a check that failed."""
     return dg.AssetCheckSeverity.WARN if warns else dg.AssetCheckSeverity.ERROR
+
+
+def log_checks(
+    context: dg.OpExecutionContext,
+    key: dg.AssetKey,
+    promises: Sequence[Promise],
+    slug: str,
+    results: Sequence[dg.AssetCheckResult],
+) -> None:
+    """Logs what checks of an asset found in an organization, from an op; in an asset's own run, Dagster does it."""
+    if not results:
+        return
+    blocking = {promise.name for promise in promises if promise.blocking}
+    target = _newest_materialization(context.instance, key, slug)
+    for result in results:
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=key,
+            check_name=str(result.check_name),
+            passed=result.passed,
+            severity=result.severity,
+            metadata=result.metadata,
+            blocking=result.check_name in blocking,
+            partition=slug,
+            target_materialization_data=target,
+        )
+        context.log_event(evaluation)  # type: ignore[arg-type]  # it takes these; its annotation leaves them out
+
+
+def _newest_materialization(instance: dg.DagsterInstance, key: dg.AssetKey, slug: str) -> Target | None:
+    """What is checked. A check that does not name the newest materialization counts as out of date: its organization
+    then has no state in the UI.
+    """
+    newest = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[slug])
+    for found in instance.fetch_materializations(newest, limit=1).records:
+        return Target(storage_id=found.storage_id, run_id=found.run_id, timestamp=found.timestamp)
+    return None

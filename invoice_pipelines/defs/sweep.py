@@ -10,6 +10,7 @@ from uuid import UUID
 import dagster as dg
 from pydantic import Field
 
+from invoice_pipelines.defs.checks import log_checks
 from invoice_pipelines.defs.domain import Stage, StageResult, TakeTurn, Turn
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
@@ -71,20 +72,10 @@ def report_stage(context: dg.OpExecutionContext, stage: Stage, slug: str, result
     """
     if result.happened:
         context.log_event(dg.AssetMaterialization(stage.key, partition=slug, metadata=result.shown))
+    told = [check for check in result.checks if result.happened or not check.passed]
+    log_checks(context, stage.key, stage.promises, slug, told)
     blocking = {promise.name for promise in stage.promises if promise.blocking}
-    for check in result.checks:
-        if result.happened or not check.passed:
-            evaluation = dg.AssetCheckEvaluation(
-                asset_key=stage.key,
-                check_name=str(check.check_name),
-                passed=check.passed,
-                severity=check.severity,
-                metadata=check.metadata,
-                blocking=check.check_name in blocking,
-                partition=slug,
-            )
-            context.log_event(evaluation)  # type: ignore[arg-type]  # it takes these; its annotation leaves them out
-    broken = [str(check.check_name) for check in result.checks if not check.passed and check.check_name in blocking]
+    broken = [str(check.check_name) for check in told if not check.passed and check.check_name in blocking]
     if broken:
         raise BrokenPromise(f"{stage.key.path[-1]}: {', '.join(broken)}")
 

@@ -68,8 +68,8 @@ def notify(turn: Turn, config: AsOf) -> StageResult:
 def look_as_of(as_of: date | None) -> TakeTurn:
     """The only stage, for a sweep. It leaves an organization to the run that is about it already.
 
-    Where nothing happened nothing is shown, and that the run is fresh needs no word: each costs milliseconds for each
-    of ten thousand organizations, and the sensor of late runs takes back what it said.
+    Where nothing happened nothing is shown, not even that the run is fresh: each costs milliseconds for each of ten
+    thousand organizations, and the sensor of late runs takes back what it said.
     """
 
     def take_turn(turn: Turn) -> Results:
@@ -80,6 +80,8 @@ def look_as_of(as_of: date | None) -> TakeTurn:
             return
         with turn.organization.scope() as connection:
             results = _kept(connection, turn, report)
+            if report.changed:
+                results.append(fresh(turn.organization.settings, report))
             shown = overdue_metadata(report, run_details(connection, report)) if report.changed else {}
         yield NOTIFICATIONS, StageResult(report.changed, shown, results)
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.defs.checks import log_checks, severity
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.overdue.domain import NOTIFICATIONS
 from invoice_pipelines.defs.overdue.due import now_of
@@ -39,9 +40,9 @@ def tell_lateness(context: dg.OpExecutionContext, config: Lateness, database: In
     ids = {found.slug: found.id for found in list_organizations(database.engine)}
     for slug in filter(ids.__contains__, config.late):
         with organization_scope(database.engine, ids[slug]) as connection:
-            context.log_event(lateness(connection, slug, config.since))  # type: ignore[arg-type]  # see sweep.py
+            log_checks(context, NOTIFICATIONS.key, [FRESH], slug, [lateness(connection, config.since)])
     for slug in config.in_time:
-        context.log_event(in_time(slug))  # type: ignore[arg-type]
+        log_checks(context, NOTIFICATIONS.key, [FRESH], slug, [in_time()])
 
 
 @dg.job
@@ -76,30 +77,19 @@ def late_overdue_runs(context: dg.SensorEvaluationContext, database: InvoiceData
     return dg.SensorResult(run_requests=[request], cursor=cursor)
 
 
-def lateness(connection: Connection, slug: str, since: str) -> dg.AssetCheckEvaluation:
+def lateness(connection: Connection, since: str) -> dg.AssetCheckResult:
     """That no run of the organization in scope that began at `since` or later came to its end, and what is known."""
     last = last_execution(connection)
     if last is None:
         why = "There was no run yet. Look whether the schedule is on, and the daemon at work."
-        return _freshness(slug, passed=False, severity=dg.AssetCheckSeverity.WARN, why=why)
-    why = f"No run came to its end that began since {since}. The last began {last.start_time:%Y-%m-%d %H:%M %Z}: "
-    why += f"{last.status}. {last.errors[0]['reason'] if last.errors else ''}".rstrip()
-    return _freshness(slug, passed=False, why=why)
-
-
-def in_time(slug: str) -> dg.AssetCheckEvaluation:
-    """That an organization of which `lateness` was told is not late any more."""
-    return _freshness(slug, passed=True)
-
-
-def _freshness(
-    slug: str, *, passed: bool, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR, why: str | None = None
-) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=NOTIFICATIONS.key,
-        check_name=FRESH.name,
-        passed=passed,
-        severity=severity,
-        metadata={"why": dg.TextMetadataValue(why)} if why else {},
-        partition=slug,
+    else:
+        why = f"No run came to its end that began since {since}. The last began {last.start_time:%Y-%m-%d %H:%M %Z}: "
+        why += f"{last.status}. {last.errors[0]['reason'] if last.errors else ''}".rstrip()
+    return dg.AssetCheckResult(
+        check_name=FRESH.name, passed=False, severity=severity(warns=last is None), metadata={"why": why}
     )
+
+
+def in_time() -> dg.AssetCheckResult:
+    """That an organization of which `lateness` was told is not late any more."""
+    return dg.AssetCheckResult(check_name=FRESH.name, passed=True)

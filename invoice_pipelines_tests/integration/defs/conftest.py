@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.storage.event_log.in_memory import InMemoryEventLogStorage
 from dagster._core.storage.runs.in_memory import InMemoryRunStorage
 from sqlalchemy import create_engine, text
@@ -22,7 +23,7 @@ from invoice_pipelines.database import create_login_engine, organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.migrate import create_dagster_database
 from invoice_pipelines.database.roles import DAGSTER
-from invoice_pipelines.defs.organizations import organization_partitions
+from invoice_pipelines.defs.organizations import organization_partitions, organizations
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.intake.stages.stages import (
     export_invoices,
@@ -181,6 +182,19 @@ class House:
         run = self.instance.get_run_by_id(result.run_id)
         assert run is not None
         return {tag.removeprefix("left_out/"): why for tag, why in run.tags.items() if tag.startswith("left_out/")}
+
+    def check_states(self, asset: str, check: str) -> dict[str, str]:
+        """What the UI says of a check of an asset such as `intake/uploads`: its state in each organization that has
+        one.
+        """
+        key = dg.AssetCheckKey(dg.AssetKey(asset.split("/")), check)
+        with partition_loading_context(dynamic_partitions_store=self.instance):
+            state = self.instance.event_log_storage.get_asset_check_state([(key, organizations)])[key]
+            return {
+                slug: status.value
+                for status, subset in state.subsets.items()
+                for slug in subset.subset_value.get_partition_keys()
+            }
 
     def look(self, sensor: str) -> dg.SensorResult:
         """One tick of a sensor."""

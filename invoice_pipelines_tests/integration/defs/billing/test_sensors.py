@@ -75,6 +75,24 @@ def test_many_organizations_are_swept_in_one_run_and_a_broken_one_stops_no_other
     assert shop.asked_for() == []
 
 
+def test_after_a_sweep_each_organization_shows_the_state_of_its_checks(shop: Shop) -> None:
+    slugs = ["acme", "beta", "gamma", "wrong"]
+    shop.open(*slugs)
+    gaps = """insert into billing.invoice_counter (organization_id, series, period, next_number)
+              select id, 'invoice', '2001', 7 from organizations.organization where slug = 'beta'"""
+    shop.house.behind(gaps)
+    shop.house.break_organization("wrong")
+    for _ in range(2):
+        for slug in slugs[:3]:
+            shop.ask(slug, shop.orders(slug, "1"))
+        config = {"ops": {"sweep_invoicing": {"config": {"organizations": slugs}}}}
+        assert set(shop.house.left_out(shop.house.run("invoicing_sweep", config=config))) == {"beta", "wrong"}
+        states = shop.house.check_states("billing/issued_invoices", "numbers_have_no_gap")
+        assert states == {"acme": "SUCCEEDED", "beta": "FAILED", "gamma": "SUCCEEDED"}
+    assert shop.launch(organization="acme", all_open=True).success, "the job of a person is no asset's own run either"
+    assert shop.house.check_states("billing/issued_invoices", "no_number_twice")["acme"] == "SUCCEEDED"
+
+
 @pytest.mark.slow
 def test_10_000_organizations_with_open_jobs_fit_into_a_tick(lasting_house: House) -> None:
     lasting_house.add_many(10_000)

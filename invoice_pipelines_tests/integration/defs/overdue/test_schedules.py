@@ -223,6 +223,25 @@ def test_a_run_that_is_too_old_fails_the_check_once_and_a_new_one_mends_it(books
     assert json.loads(books.house.cursor or "") == []
 
 
+def test_what_the_check_of_freshness_says_is_shown_beside_what_the_runs_made(books: Books) -> None:
+    books.open("acme", "beta")
+    for slug in ("acme", "beta"):
+        books.late(slug, 3)
+    books.sweep("acme", "beta")
+    assert freshness(books) == {"acme": "SUCCEEDED", "beta": "SUCCEEDED"}
+    books.age("acme", timedelta(days=3))
+    assert set(books.told_late()) == {"acme"}
+    assert freshness(books) == {"acme": "FAILED", "beta": "SUCCEEDED"}
+    books.late("acme", 4)
+    books.sweep("acme")
+    assert freshness(books) == {"acme": "SUCCEEDED", "beta": "SUCCEEDED"}
+
+
+def freshness(books: Books) -> dict[str, str]:
+    """What the UI says of each organization."""
+    return books.house.check_states("overdue/notifications", FRESH.name)
+
+
 def test_a_run_that_failed_is_no_run_and_its_reason_is_told(books: Books) -> None:
     books.open("acme")
     books.schedule()
