@@ -56,6 +56,13 @@ _OLDER_MOMENT = "interval '10 seconds'"
 _SECONDS_OF_A_CALL = 60
 """The id of an event is made in the call that writes it, but later than the moment that a void notes."""
 
+INVOICED = Promise(
+    "every_order_was_invoiced",
+    "Whatever the batch jobs of the run asked for was invoiced. Refused orders are a warning, an error where none was "
+    "invoiced.",
+)
+"""Of a run, not of the organization's records: its stage sees whether it is kept."""
+
 PROMISES = (
     _promise(
         "numbers_have_no_gap",

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.billing.processing import KINDS
+
 
 @dataclass(frozen=True, slots=True)
 class FailedOrder:
@@ -42,6 +44,48 @@ def failed_orders(connection: Connection, job_ids: Sequence[UUID], limit: int) -
         {"jobs": list(job_ids), "limit": limit},
     )
     return tuple(FailedOrder(*row) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why orders of some jobs were not invoiced: a code, how many of them have it, and the message of one."""
+
+    code: str
+    orders: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many items of some jobs were invoiced so far, and how many were refused; the most frequent reason first."""
+
+    invoiced: int
+    refused: int
+    refusals: tuple[Refusal, ...]
+
+
+def outcome_of(connection: Connection, job_ids: Sequence[UUID]) -> Outcome:
+    """What jobs of the organization in scope came to so far; without any, its newest job that asks for invoices."""
+    values = {"jobs": list(job_ids), "kinds": list(KINDS)}
+    jobs = """select j.id, j.successful_items from work.jobs j
+              where j.organization_id = organizations.current() and j.id = any(cast(:jobs as uuid[]))"""
+    if not job_ids:
+        jobs = """select j.id, j.successful_items from work.jobs j
+                  where j.organization_id = organizations.current() and j.kind = any(cast(:kinds as text[]))
+                  order by j.id desc limit 1"""
+    invoiced = connection.execute(text(f"select coalesce(sum(successful_items), 0) from ({jobs}) jobs"), values)
+    rows = connection.execute(
+        text(
+            f"""select coalesce(i.error_code, '') as code, count(*) as orders, coalesce(min(i.error_message), '')
+                from ({jobs}) job
+                join work.items i on i.organization_id = organizations.current() and i.job_id = job.id
+                     and i.status = 'failed'
+                group by code order by orders desc, code"""
+        ),
+        values,
+    ).all()
+    refusals = tuple(Refusal(*row) for row in rows)
+    return Outcome(invoiced.scalar_one(), sum(refusal.orders for refusal in refusals), refusals)
 
 
 def issued_by_day(connection: Connection, days: int) -> tuple[tuple[date, int], ...]:

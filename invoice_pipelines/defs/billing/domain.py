@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 
 from invoice_pipelines.billing import batch_invoice_open_orders, process_jobs
 from invoice_pipelines.billing.processing import KINDS
-from invoice_pipelines.billing.promises import PROMISES
-from invoice_pipelines.billing.run_report import failed_orders, issued_by_day
+from invoice_pipelines.billing.promises import INVOICED, PROMISES
+from invoice_pipelines.billing.run_report import Outcome, failed_orders, issued_by_day, outcome_of
 from invoice_pipelines.defs.billing.config import RequestConfig, as_date
-from invoice_pipelines.defs.billing.metadata import invoicing_metadata
-from invoice_pipelines.defs.checks import evaluated
+from invoice_pipelines.defs.billing.metadata import invoicing_metadata, refusals_table
+from invoice_pipelines.defs.checks import evaluated, severity
 from invoice_pipelines.defs.domain import Domain, Stage, StageResult, Turn
 from invoice_pipelines.defs.factory import definitions_of
-from invoice_pipelines.defs.metadata import LONGEST_TABLE
+from invoice_pipelines.defs.metadata import LONGEST_TABLE, without_empty_tables
 from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.defs.progress import progress_lines
 from invoice_pipelines.settings import Settings
@@ -50,7 +50,24 @@ def issue_invoices(turn: Turn, job_id: UUID | None = None) -> StageResult:
             issued_by_day(connection, DAYS_SHOWN),
         )
         results = evaluated(PROMISES, connection, LOOKED_BACK + report.succeeded)
+        results.append(check_invoiced(outcome_of(connection, report.jobs)))
     return StageResult(report.done > 0, shown, results)
+
+
+def check_invoiced(outcome: Outcome) -> dg.AssetCheckResult:
+    """Whether orders were refused, and why."""
+    return dg.AssetCheckResult(
+        check_name=INVOICED.name,
+        passed=not outcome.refused,
+        severity=severity(warns=outcome.invoiced > 0),
+        metadata=without_empty_tables(
+            {
+                "invoiced": outcome.invoiced,
+                "refused": outcome.refused,
+                "reasons": refusals_table(outcome.refusals),
+            }
+        ),
+    )
 
 
 class Backlog(RequestConfig):
@@ -83,7 +100,7 @@ ISSUED_INVOICES = Stage(
     deps=[SALES_ORDERS.key],
     metadata={"dagster/table_name": "billing.issued_invoice"},
     work=lambda turn, _: issue_invoices(turn),
-    promises=PROMISES,
+    promises=(*PROMISES, INVOICED),
 )
 BACKLOG = Stage(
     key=dg.AssetKey(["billing", "backlog"]),
@@ -93,7 +110,7 @@ BACKLOG = Stage(
     metadata={"dagster/table_name": "billing.issued_invoice"},
     config=Backlog,
     work=invoice_backlog,
-    promises=PROMISES,
+    promises=(*PROMISES, INVOICED),
 )
 INVOICING = Domain(
     name="invoicing",

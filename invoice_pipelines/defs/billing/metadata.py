@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+import dagster as dg
+
 from invoice_pipelines.billing.processing import InvoicingReport
-from invoice_pipelines.billing.run_report import FailedOrder
+from invoice_pipelines.billing.run_report import FailedOrder, Refusal
 from invoice_pipelines.defs.metadata import bar_chart, table, table_of
 from invoice_pipelines.work import Job
 
@@ -40,3 +42,8 @@ def invoicing_metadata(
         "failures": table_of(failures, "order=subject code reason=message"),
         "issued by day": bar_chart("day", "invoices", [(day.isoformat(), count) for day, count in by_day]),
     }
+
+
+def refusals_table(refusals: Sequence[Refusal]) -> dg.TableMetadataValue:
+    """Why orders were not invoiced, the most frequent reason first."""
+    return table_of(refusals, "code orders for_example=message")

@@ -132,6 +132,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
             "events_tell_what_happened",
             "payments_are_as_their_events_tell",
             "every_invoiced_order_has_its_invoice",
+            "every_order_was_invoiced",
             "batch_jobs_tell_what_happened",
             "stock_is_never_negative",
         )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from invoice_pipelines.billing.promises import PROMISES
+from invoice_pipelines.billing.promises import INVOICED, PROMISES
 from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
 from invoice_pipelines_tests.integration.defs.conftest import checks, failed_checks, failure_of, plain, shown
 
@@ -56,7 +56,25 @@ def test_a_materialization_says_what_was_issued_and_what_was_not_and_why(shop: S
     assert "Item CHAIR: 9 wanted" in metadata["failures"][1]["reason"]
     lines = [record.user_message for record in shop.house.instance.all_logs(result.run_id)]
     assert any("5 of 5 orders done" in line for line in lines)
-    assert {name: found.passed for name, found in checks(result).items()} == {found.name: True for found in PROMISES}
+    assert set(checks(result)) == {found.name for found in (*PROMISES, INVOICED)}
+    assert set(failed_checks(result)) == {INVOICED.name}
+
+
+def test_refused_orders_warn_with_their_reasons_and_are_an_error_where_none_was_invoiced(shop: Shop) -> None:
+    shop.open("acme")
+    shop.ask("acme", shop.orders("acme", "1", "", "", "9"))
+    warning = failed_checks(shop.house.run("invoicing", "acme"))[INVOICED.name]
+    assert (warning.severity, warning.blocking) == (dg.AssetCheckSeverity.WARN, False)
+    told = plain(warning.metadata)
+    assert (told["invoiced"], told["refused"]) == (1, 3)
+    assert [(row["code"], row["orders"]) for row in told["reasons"]] == [("NO_LINES", 2), ("INSUFFICIENT_STOCK", 1)]
+    assert "9 wanted" in told["reasons"][1]["for example"]
+    shop.ask("acme", shop.orders("acme", "", "9"))
+    for _ in range(2):  # a second run has nothing to do: nobody has seen to these orders yet
+        error = failed_checks(shop.house.run("invoicing", "acme"))[INVOICED.name]
+        assert (error.severity, plain(error.metadata)["refused"]) == (dg.AssetCheckSeverity.ERROR, 2)
+    shop.ask("acme", shop.orders("acme", "1"))
+    assert failed_checks(shop.house.run("invoicing", "acme")) == {}
 
 
 def test_a_run_without_anything_to_do_shows_no_failures(shop: Shop) -> None:
