@@ -12,7 +12,7 @@ from typing import Any
 def columns_of(declared: str) -> list[tuple[str, str]]:
     """Heading and name of each column."""
     pairs = [column.partition("=") for column in declared.split()]
-    return [(heading.replace("_", " "), name or heading.lstrip("#!")) for heading, _, name in pairs]
+    return [(heading.replace("_", " "), name or heading.lstrip("#!~")) for heading, _, name in pairs]
 
 
 def value_of(row: Any, name: str) -> Any:

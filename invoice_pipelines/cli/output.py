@@ -15,10 +15,10 @@ from decimal import Decimal
 from typing import Any
 
 import typer
-from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
+from invoice_pipelines.cli.tables import Cell, Column, Grid, wrapped
 from invoice_pipelines.columns import columns_of, value_of
 
 PROBLEMS = 1
@@ -47,7 +47,12 @@ def styled(text: str, style: str) -> Text:
 
 
 class _LiteralConsole(Console):
+    """Prints strings literally, breaks lines in terminals only, and there between words."""
+
     def print(self, *objects: Any, **options: Any) -> None:
+        if not self.is_terminal:
+            options.setdefault("soft_wrap", True)
+        options.setdefault("crop", False)
         super().print(*(literal(each) if isinstance(each, str) else each for each in objects), **options)
 
 
@@ -55,27 +60,32 @@ console = _LiteralConsole(highlight=False, markup=False, emoji=False)
 
 
 def say(text: str) -> None:
-    """Prints a line that is not broken where the terminal ends, so that it can be copied."""
-    console.print(text, soft_wrap=True)
+    """Prints a text with all its words whole, also those that are longer than a line, such as paths."""
+    lines = wrapped(text, console.width) if console.is_terminal else [text]
+    console.print("\n".join(lines), soft_wrap=True)
 
 
-class LiteralTable(Table):
+class LiteralTable(Grid):
     """A table whose cells may be of any kind; see `table`."""
 
     zone: tzinfo = UTC
 
-    def add_row(self, *cells: object, **options: Any) -> None:
-        super().add_row(*(_cell(cell, self.zone) for cell in cells), **options)
+    def add_row(self, *cells: object) -> None:
+        """Adds a row."""
+        self.add(_cell(cell, self.zone) for cell in cells)
 
 
-def _cell(value: object, zone: tzinfo) -> RenderableType:
+def _cell(value: object, zone: tzinfo) -> Cell:
     if isinstance(value, datetime):
-        return moment(value, zone)
+        return Cell(moment(value, zone), is_whole=True)
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return f"{value:,}"
+        return Cell(f"{value:,}", is_whole=True)
     if isinstance(value, float):
-        return f"{value:,.1f}"
-    return value if isinstance(value, Text) else literal("" if value is None else str(value))
+        return Cell(f"{value:,.1f}", is_whole=True)
+    if isinstance(value, Text):
+        return Cell(value.plain, value.style)
+    text = "" if value is None else literal(str(value)).plain
+    return Cell(text, is_whole="\n" in text)
 
 
 def moment(at: datetime | None, zone: tzinfo = UTC, *, seconds: bool = False) -> str:
@@ -87,26 +97,25 @@ def moment(at: datetime | None, zone: tzinfo = UTC, *, seconds: bool = False) ->
 
 
 def table(title: str | None, *columns: str, zone: tzinfo = UTC) -> LiteralTable:
-    """A plain table; columns whose names start with `#` hold numbers, and those that start with `!` are never broken.
+    """A plain table with its most important columns first, as those that have no room stand below the row.
+
+    Columns whose names start with `#` hold numbers, those that start with `!` are never folded, and of those that start
+    with `~` the last characters suffice: ids that commands know by them.
 
     Cells are shown literally: numbers with separators of thousands, moments by the clock of `zone`, None as nothing.
     """
-    made = LiteralTable(
-        title=title and literal(title).plain, title_justify="left", box=None, pad_edge=False, header_style="bold"
-    )
+    made = LiteralTable(title and literal(title).plain, [_column(column) for column in columns])
     made.zone = zone
-    for column in columns:
-        made.add_column(
-            literal(column.lstrip("#!")).plain,
-            justify="right" if column.startswith("#") else "left",
-            overflow="fold",
-            no_wrap=column.startswith("!"),
-        )
     return made
 
 
+def _column(declared: str) -> Column:
+    mark, heading = declared[:1], literal(declared.lstrip("#!~")).plain
+    return Column(heading, is_number=mark == "#", is_whole=mark in ("!", "~"), is_id=mark == "~")
+
+
 def listed(rows: Iterable[Any], declared: str, *, title: str | None = None, zone: tzinfo = UTC) -> LiteralTable:
-    """A table of rows with the declared columns; see `columns`, and `table` for `#` and `!` before a heading. Texts are
+    """A table of rows with the declared columns; see `columns`, and `table` for the marks before a heading. Texts are
     shown on one line.
     """
     columns = columns_of(declared)

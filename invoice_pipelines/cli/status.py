@@ -32,13 +32,13 @@ def status() -> None:
     """
     received = table(None, "!organization", "#inbox", *(f"#{label(status).lower()}" for status in Status))
     failed = table("\nWhy received invoices failed", "!organization", "#invoices", "code")
-    billing = table("\nBilling", "!organization", "#open orders", "#in open jobs", "last number", "unpaid")
-    overdue = table("\nOverdue", "!organization", "last run", "outcome", "#overdue", "#errors", "next run")
+    billing = table("\nBilling", "!organization", "#open orders", "#in open jobs", "!last number", "unpaid")
+    overdue = table("\nOverdue", "!organization", "last run", "!outcome", "#overdue", "#errors", "next run")
     documents = table("\nDocuments", "!organization", "#to make", "last made")
     messages = table(
         *("\nMessages", "!organization", "#to send", "#put off", "waits since", "#unknown", "#failed", "last sent")
     )
-    columns = ("!organization", "company", "state", "#to push", "waits since", "last pull", "#conflicts", "#calls")
+    columns = ("!organization", "company", "!state", "#to push", "waits since", "last pull", "#conflicts", "#calls")
     books = {system.title: table(f"\n{system.title}", *columns) for system in accounting_systems()}
     settings = load_settings()
     schedule = read_schedule(settings)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, text
 
+from invoice_pipelines.database.ids import find_id
 from invoice_pipelines.database.pruning import delete_older
 from invoice_pipelines.work.jobs import JobNotFound
 from invoice_pipelines.work.values import JobStatus
@@ -112,6 +113,11 @@ def get_job(connection: Connection, job_id: UUID) -> Job:
     if row is None:
         raise JobNotFound(job_id)
     return _job(row)
+
+
+def find_job(connection: Connection, written: str) -> UUID:
+    """The id of the job whose id begins or ends with what was written. Raises UnknownId."""
+    return find_id(connection, "work.batch_job", written, "a batch job", "batch list")
 
 
 def history(

@@ -17,7 +17,7 @@ from invoice_pipelines.billing.requests import (
     batch_invoice_orders,
     order_ids,
 )
-from invoice_pipelines.cli.batch.work import LOOK_EVERY_SECONDS, follow, parse_job_id, process, wait_for
+from invoice_pipelines.cli.batch.work import LOOK_EVERY_SECONDS, follow, process, wait_for
 from invoice_pipelines.cli.options import (
     CHANNEL,
     InvoicesFile,
@@ -35,7 +35,7 @@ from invoice_pipelines.delivery.references import invoice_ids, issued_by_job
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.storage import read_blob, root_path, write_file_atomically
-from invoice_pipelines.work import get_job
+from invoice_pipelines.work import find_job, get_job
 
 if TYPE_CHECKING:
     from invoice_pipelines.delivery.documents.requests import DocumentRequest
@@ -203,7 +203,7 @@ def _chosen(
     if references is not None:
         return invoice_ids(connection, references)
     if job is not None:
-        job_id = parse_job_id(job)
+        job_id = find_job(connection, job)
         get_job(connection, job_id)  # raises where there is none
         return issued_by_job(connection, job_id)
     return [str(invoice_id) for invoice_id in all_invoices_without_documents(connection, request)] if request else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import typer
@@ -12,11 +13,12 @@ import typer
 from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.requests import parse_date, retry_with_date
 from invoice_pipelines.cli.batch import asking, show
-from invoice_pipelines.cli.batch.work import JobId, PageSize, open_jobs, parse_job_id, process
+from invoice_pipelines.cli.batch.work import JobId, PageSize, open_jobs, process
 from invoice_pipelines.cli.options import AsJson, OrganizationOption
 from invoice_pipelines.cli.output import console, exit_if, listed, print_json
 from invoice_pipelines.cli.person import opened
-from invoice_pipelines.work import JobStatus, cancel_job, history, retry_failed
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.work import JobStatus, cancel_job, find_job, history, retry_failed
 
 app = typer.Typer(
     help="Work in bulk: ask for invoices, documents and messages; list, show, cancel, retry and run batch jobs.",
@@ -53,7 +55,7 @@ def list_(
             statuses=status or None,
             created_by=by,
             created_from=None if since is None else _moment(since, zone),
-            before=None if page is None else parse_job_id(page),
+            before=None if page is None else find_job(connection, page),
             limit=limit,
         )
     if as_json:
@@ -61,8 +63,8 @@ def list_(
             print_json(asdict(job))
         return
     columns = (
-        "!job=id kind status #items=total_items #done=successful_items #failed=failed_items #skipped=skipped_items "
-        "#seconds=actual_duration_seconds asked=created_at by=created_by"
+        "~job=id !kind !status #items=total_items #done=successful_items #failed=failed_items asked=created_at "
+        "by=created_by #skipped=skipped_items #seconds=actual_duration_seconds"
     )
     console.print(listed(shown.jobs, columns, zone=zone))
     if shown.next_page is not None:
@@ -73,9 +75,10 @@ def list_(
 def cancel(organization: OrganizationOption, job: JobId) -> None:
     """Cancel a batch job. What is done stays done; a chunk in work is finished."""
     with opened(organization) as office, office.scope() as connection:
-        if not cancel_job(connection, parse_job_id(job), cancelled_by=office.actor):
-            raise BillingError(f"Batch job {job} has ended before.")
-    console.print(f"Cancelled {job}.")
+        job_id = find_job(connection, job)
+        if not cancel_job(connection, job_id, cancelled_by=office.actor):
+            raise BillingError(f"Batch job {job_id} has ended before.")
+    console.print(f"Cancelled {job_id}.")
 
 
 @app.command()
@@ -94,9 +97,9 @@ def retry(
     ] = False,
 ) -> None:
     """Try the failed items of a batch job again."""
-    job_id = parse_job_id(job)
     with opened(organization) as office:
         with office.scope() as connection:
+            job_id = find_job(connection, job)
             if invoice_date is None:
                 items = retry_failed(connection, job_id, requested_by=office.actor)
             else:
@@ -117,7 +120,7 @@ def run(
     that cannot be reached.
     """
     with opened(organization) as office:
-        jobs = [parse_job_id(job)] if job is not None else open_jobs(office)
+        jobs = open_jobs(office) if job is None else [_find(office, job)]
         failed = False
         for each in jobs:
             if not as_json:
@@ -129,6 +132,11 @@ def run(
 
 
 app.add_typer(show.app)
+
+
+def _find(office: OrganizationContext, job: str) -> UUID:
+    with office.scope() as connection:
+        return find_job(connection, job)
 
 
 def _moment(given: str, zone: ZoneInfo) -> datetime:

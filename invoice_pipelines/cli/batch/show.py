@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 from sqlalchemy import text
 
-from invoice_pipelines.cli.batch.work import JobId, PageSize, has_problems, parse_job_id, report
+from invoice_pipelines.cli.batch.work import JobId, PageSize, has_problems, report
 from invoice_pipelines.cli.options import AsJson, OrganizationOption, parse_id
 from invoice_pipelines.cli.output import compact_json, console, exit_if, listed, moment, print_json, say, table
 from invoice_pipelines.cli.person import database, opened, scope_of
 from invoice_pipelines.delivery.overview import waiting_reasons
-from invoice_pipelines.work import ItemStatus, JobStatistics, get_job, job_events, job_items, statistics
+from invoice_pipelines.work import ItemStatus, JobStatistics, find_job, get_job, job_events, job_items, statistics
 
 _LONGEST_RESULT = 120
 
@@ -43,8 +43,8 @@ def show(
     status = _item_status(items)
     after = None if page is None else parse_id(page, "an item, as the page before says it")
     with opened(organization) as office:
-        job_id = parse_job_id(job)
         with office.scope() as connection:
+            job_id = find_job(connection, job)
             found, events = get_job(connection, job_id), job_events(connection, job_id)
             listing = job_items(connection, job_id, status=status, after=after, limit=limit) if items else None
             waiting = waiting_reasons(connection, (found.kind,), job_id)

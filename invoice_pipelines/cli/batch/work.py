@@ -20,7 +20,6 @@ from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.overview import job_failures, job_outcome
 from invoice_pipelines.billing.processing import KINDS as INVOICING
 from invoice_pipelines.billing.processing import process_jobs
-from invoice_pipelines.cli.options import parse_id
 from invoice_pipelines.cli.output import console, exit_if, listed, print_json, print_rows
 from invoice_pipelines.delivery.overview import WaitingReason, waiting_reasons
 from invoice_pipelines.delivery.values import COMMUNICATIONS, MAKE_DOCUMENTS
@@ -31,7 +30,9 @@ LOOK_EVERY_SECONDS = 0.5
 NO_END = timedelta(days=365)
 _OPEN = (JobStatus.PENDING, JobStatus.PROCESSING)
 
-JobId = Annotated[str, typer.Argument(help="Id of the batch job.", metavar="JOB")]
+JobId = Annotated[
+    str, typer.Argument(help="Id of the batch job; its first or last characters are enough.", metavar="JOB")
+]
 PageSize = Annotated[int, typer.Option("--limit", help="How many on one page.", min=1, max=1000)]
 Do = Callable[[OrganizationContext, UUID, Callable[[object], None]], object]
 """Does a job in this process; what it is given last is called after each chunk."""
@@ -59,11 +60,6 @@ KINDS: Mapping[str, tuple[str, Do]] = {
     COMMUNICATIONS: ("sending", _send),
 }
 """What can be done in this process, and what doing it is called."""
-
-
-def parse_job_id(text: str) -> UUID:
-    """The id of a job as it was typed. Raises BadParameter."""
-    return parse_id(text, "a batch job; `batch list` shows them")
 
 
 def open_jobs(office: OrganizationContext) -> list[UUID]:

@@ -17,9 +17,10 @@ from invoice_pipelines.billing.payments import (
     standing_of,
     void_payment,
 )
-from invoice_pipelines.cli.options import OrganizationOption, day, parse_id
+from invoice_pipelines.cli.options import OrganizationOption, day
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.cli.person import person, scope_of
+from invoice_pipelines.database.ids import find_id
 
 Number = Annotated[str, typer.Argument(help="Number of the invoice.", metavar="NUMBER")]
 
@@ -60,15 +61,15 @@ def payments(organization: OrganizationOption, number: Number) -> None:
         invoice = find_invoice(connection, number)
         recorded = payments_of(connection, invoice.id)
         standing = standing_of(connection, invoice.id)
-    shown = table(None, "date", "kind", "status", "source", "#for this invoice", "#counts", "reference", "payment")
+    shown = table(None, "!date", "!kind", "!status", "#for this invoice", "#counts", "source", "reference", "~payment")
     for payment in recorded:
         shown.add_row(
             payment.payment_date,
             payment.kind,
             payment.status,
-            payment.created_by if payment.external_id is None else f"{payment.source} {payment.external_id}",
             f"{payment.allocated:,} {payment.currency}",
             payment.applied,
+            payment.created_by if payment.external_id is None else f"{payment.source} {payment.external_id}",
             payment.reference,
             payment.payment_id,
         )
@@ -79,11 +80,11 @@ def payments(organization: OrganizationOption, number: Number) -> None:
 @app.command("void-payment")
 def void(
     organization: OrganizationOption,
-    payment: Annotated[str, typer.Argument(help="Id of the payment, as `invoices payments` shows it.")],
+    payment: Annotated[str, typer.Argument(help="Id of the payment; its first or last characters are enough.")],
 ) -> None:
     """Void a payment that was recorded here; its invoice is due again."""
-    payment_id = parse_id(payment, "a payment")
     with scope_of(organization) as connection:
+        payment_id = find_id(connection, "billing.payment", payment, "a payment", "invoices payments")
         void_payment(connection, payment_id, voided_by=person())
     console.print("The payment is void.")
 

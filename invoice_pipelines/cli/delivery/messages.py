@@ -44,14 +44,14 @@ def list_(
     if not found:
         console.print("There is no message." if all_ or status else "No message waits, failed or is in doubt.")
         return
-    columns = ("message", "asked for", "invoice", "what", "to", "status", "why")
+    columns = ("~message", "!status", "!invoice", "what", "asked for", "to", "why")
     shown = table(None, *columns, zone=office.organization.time_zone)
     for message in found:
         what = message.purpose + (f" from day {message.level}" if message.level else "")
         why = f"{message.error_code}: {message.error_message or ''}" if message.error_code else ""
         shown.add_row(
-            *(message.id, message.created_at, message.invoice_number, f"{what}, {message.channel}"),
-            *(message.address or message.recipient, message.status, why),
+            *(message.id, message.status, message.invoice_number, f"{what}, {message.channel}"),
+            *(message.created_at, message.address or message.recipient, why),
         )
     console.print(shown)
     if len(found) == limit:

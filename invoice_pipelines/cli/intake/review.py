@@ -54,7 +54,7 @@ def list_(
     after: After = None,
 ) -> None:
     """List the invoices that wait for a person, in the order of their arrival."""
-    shown = table(None, "invoice", "waiting", "file", "seller", "number", "date", "#total", "why")
+    shown = table(None, "~invoice", "!waiting", "file", "#total", "seller", "!number", "!date", "why")
     last = parse_id_or_none(after, "an invoice")
     with scope_of(organization) as connection:
         listed = list_reviews(connection, after=last, limit=limit)
@@ -62,8 +62,8 @@ def list_(
     for waiting in listed:
         gross = "" if waiting.gross_amount is None else f"{waiting.gross_amount:,} {waiting.currency or ''}"
         shown.add_row(
-            *(waiting.id, _age(waiting.age), one_line(waiting.file_name), waiting.seller_name),
-            *(waiting.number, waiting.issue_date, gross, ", ".join(waiting.reasons)),
+            *(waiting.id, _age(waiting.age), one_line(waiting.file_name), gross, waiting.seller_name),
+            *(waiting.number, waiting.issue_date, ", ".join(waiting.reasons)),
         )
     console.print(shown)
     if listed and total > len(listed):

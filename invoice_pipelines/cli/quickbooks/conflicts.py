@@ -33,7 +33,7 @@ def list_(
     if not found:
         console.print("There is no conflict." if all_ else "No conflict waits for a person.")
         return
-    shown = table(None, "conflict", "found", "what", "record", "field", "ours", "QuickBooks", "counts")
+    shown = table(None, "~conflict", "what", "record", "!field", "ours", "QuickBooks", "!counts", "found")
     for conflict in found:
         what, record = (
             f"{conflict.entity_type} {conflict.kind}",
@@ -41,7 +41,7 @@ def list_(
         )
         sides = (_short(conflict.ours), _short(conflict.theirs)) if conflict.kind == "field" else ("", "")
         counts = conflict.winner or ("open" if conflict.status == "open" else "")
-        shown.add_row(conflict.id, conflict.created_at, what, record, conflict.field, *sides, counts)
+        shown.add_row(conflict.id, what, record, conflict.field, *sides, counts, conflict.created_at)
     console.print(shown)
     if len(found) == limit:
         console.print(f"There may be more; go on with --after {found[-1].id}")

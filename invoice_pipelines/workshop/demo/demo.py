@@ -19,10 +19,9 @@ from uuid import UUID
 
 import typer
 from rich.live import Live
-from rich.table import Table
 from sqlalchemy import Engine, text
 
-from invoice_pipelines.cli.output import console, one_line, styled, table
+from invoice_pipelines.cli.output import LiteralTable, console, one_line, styled, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services, running_services
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import embedded_server, open_database
@@ -240,7 +239,7 @@ def _is_quiet(engine: Engine, tenant: Tenant, counts: Mapping[UUID, Mapping[Stat
 
 def _progress(
     tenants: Sequence[Tenant], counts: Mapping[UUID, Mapping[Status, int]], invoiced: Mapping[UUID, int]
-) -> Table:
+) -> LiteralTable:
     statuses = [f"#{label(status).lower()}" for status in Status]
     shown = table(None, "organization", "#dropped", *statuses, "#orders done")
     for tenant in tenants:

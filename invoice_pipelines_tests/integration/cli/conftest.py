@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from invoice_pipelines.cli.output import console
+from invoice_pipelines.cli.tables import Grid
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.support.narrow import assert_fits
 from invoice_pipelines_tests.support.terminal import SELLER, Terminal
+
+
+@pytest.fixture(autouse=True)
+def every_table_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever table a command prints in these tests also fits into a terminal of 80 columns."""
+    print_it = type(console).print
+
+    def checked(self: Any, *objects: Any, **options: Any) -> None:
+        for shown in objects:
+            if isinstance(shown, Grid):
+                assert_fits(shown, 80)
+        print_it(self, *objects, **options)
+
+    monkeypatch.setattr(type(console), "print", checked)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from invoice_pipelines.cli.main import app
+from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.settings_page import settings_page
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.intake.documents.ocr.drawn import INVOICE, lines_picture
@@ -90,6 +91,7 @@ def test_an_upload_is_shown_by_status_and_the_same_bytes_again_are_a_duplicate(t
 
 def test_status_keeps_the_names_of_organizations_whole_on_a_narrow_screen(terminal, monkeypatch):
     monkeypatch.setattr(Terminal, "width", 80)
+    monkeypatch.setattr(console, "_force_terminal", True)
     shown = terminal.run("status").stdout
     assert all(len(line) <= 80 for line in shown.splitlines() if line.startswith(("organization", "acme")))
     assert shown.count("organization  ") == shown.count("organi")

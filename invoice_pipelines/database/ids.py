@@ -1,0 +1,47 @@
+"""Ids as people write them: whole, or by the characters with which lists show them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.errors import InvoicePipelinesError
+
+SHORTEST = 4
+
+
+class UnknownId(InvoicePipelinesError):
+    """What somebody wrote is no id, or that of nothing or of several things in the organization."""
+
+
+def find_id(connection: Connection, relation: str, written: str, what: str, shown_by: str) -> UUID:
+    """The id in a table or view of the organization in scope that begins or ends with what was written.
+
+    A whole id is taken as it is, whether there is one or not. `what` it is the id of, and the command by which people
+    find it, are for the message. Raises UnknownId.
+    """
+    wanted = written.strip().lower()
+    with suppress(ValueError):
+        return UUID(wanted)
+    see = f"`{shown_by}` shows them"
+    if len(wanted) < SHORTEST or set(wanted) - set("0123456789abcdef-"):
+        raise UnknownId(
+            f"{written[:60]!r} is not the id of {what}, nor at least {SHORTEST} characters of its start or end; {see}"
+        )
+    found = connection.execute(
+        text(
+            f"""select id from {relation}
+                where organization_id = organizations.current()
+                  and (id::text like :wanted || '%' or id::text like '%' || :wanted) order by id limit 2"""
+        ),
+        {"wanted": wanted},
+    ).scalars()
+    match found.all():
+        case [UUID() as only]:
+            return only
+        case []:
+            raise UnknownId(f"no id of {what} begins or ends with {wanted}; {see}")
+        case _:
+            raise UnknownId(f"{wanted} fits the ids of several; give more of it; {see}")
