@@ -63,6 +63,12 @@ class Stage:
     kinds: frozenset[str] = frozenset({"postgres"})
     deps: Sequence[dg.AssetKey] = ()
     config: type[dg.Config] | None = None
+    refuse: Callable[[Any], object] = lambda _: None
+    """Raises what is wrong with a config before any work is done: one that must not be left out has a default, as
+    Dagster offers no backfill of an asset with required config.
+    """
+    for_migrations: bool = False
+    """Whether people do it in many organizations at once, as for those that a migration brought: a job does so."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -1,18 +1,19 @@
 """What Dagster gets of a declared domain: an asset for each stage, the job of one organization, the sweep over many,
-and the sensor that asks for them. What a domain does, its declaration says.
+the sensor that asks for them, and the sweeps of its migrations. What a domain does, its declaration says.
 """
 
 from typing import Any
 
 import dagster as dg
+from pydantic import Field, create_model
 
 from invoice_pipelines.defs.checks import check_specs
 from invoice_pipelines.defs.domain import Domain, Stage, Turn
-from invoice_pipelines.defs.organizations import organizations
+from invoice_pipelines.defs.organizations import ORGANIZATION_TAG, organizations
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import ask_for_runs
-from invoice_pipelines.defs.sweep import Sweep, sweep
+from invoice_pipelines.defs.sweep import Sweep, organizations_named, sweep
 
 
 def definitions_of(domain: Domain) -> dg.Definitions:
@@ -26,7 +27,11 @@ def definitions_of(domain: Domain) -> dg.Definitions:
     sweep_job = _sweep_of(domain)
     return dg.Definitions(
         assets=[_asset_of(stage) for stage in (*domain.stages, *domain.apart)],
-        jobs=[job, sweep_job],
+        jobs=[
+            job,
+            sweep_job,
+            *(_migration_of(stage) for stage in (*domain.stages, *domain.apart) if stage.for_migrations),
+        ],
         sensors=[_sensor_of(domain, [job, sweep_job])],
     )
 
@@ -34,6 +39,7 @@ def definitions_of(domain: Domain) -> dg.Definitions:
 def _asset_of(stage: Stage) -> dg.AssetsDefinition:
     def materialize(context: dg.AssetExecutionContext, database: InvoiceDatabase, config: dg.Config | None) -> object:
         with refusals_fail_the_run():
+            stage.refuse(config)
             organization = database.organization(context.partition_key)
             return stage.work(Turn(organization, context.log, context.run.run_id), config).materialization()
 
@@ -81,6 +87,47 @@ def _sweep_of(domain: Domain) -> dg.JobDefinition:
         take_turns()
 
     return sweep_job
+
+
+def _migration_of(stage: Stage) -> dg.JobDefinition:
+    name = "_".join(stage.key.path)
+    configured = create_model(
+        "Migration",
+        __base__=stage.config or dg.Config,
+        __doc__="Where it is done, and how.",
+        organizations=(list[str], Field(default=[], description="Slugs; without any, all organizations.")),
+        start_with=(
+            str | None,
+            Field(default=None, description="Leave out the slugs before this one: to go on where a run had to end."),
+        ),
+    )
+
+    @dg.op(
+        name=f"sweep_{name}",
+        description="Takes the organizations by their slugs. What is broken in one is reported at the end and stops no "
+        "other.",
+    )
+    def take_turns(
+        context: dg.OpExecutionContext,
+        config: configured,  # type: ignore[valid-type]
+        database: InvoiceDatabase,
+    ) -> None:
+        with refusals_fail_the_run():
+            stage.refuse(config)
+            slugs = organizations_named(database, config.organizations)  # type: ignore[attr-defined]
+        slugs = [slug for slug in sorted(slugs) if slug >= (config.start_with or "")]  # type: ignore[attr-defined]
+        sweep(context, slugs, database, lambda turn: [(stage, stage.work(turn, config))], to_the_end=True)
+
+    @dg.job(
+        name=f"{name}_sweep",
+        description=f"`{stage.key.to_user_string()}` of all organizations or those of its config, in one run: for a "
+        "migration.",
+        tags={ORGANIZATION_TAG: "(migration)"},
+    )
+    def migration() -> None:
+        take_turns()
+
+    return migration
 
 
 def _sensor_of(domain: Domain, jobs: list[Any]) -> dg.SensorDefinition:

@@ -15,6 +15,7 @@ from invoice_pipelines.defs.domain import Stage, StageResult, TakeTurn, Turn
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.errors import InvoicePipelinesError
+from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.work.failures import reason_of
 
 LEFT_OUT = "left_out/"
@@ -33,18 +34,40 @@ class BrokenPromise(InvoicePipelinesError):
     """A blocking check failed, so that the later stages of the organization must not run."""
 
 
-def sweep(context: dg.OpExecutionContext, slugs: list[str], database: InvoiceDatabase, take_turn: TakeTurn) -> None:
+def organizations_named(database: InvoiceDatabase, slugs: list[str]) -> list[str]:
+    """The slugs that a person gave; of all organizations, where there are none. Raises OrganizationError for one that
+    does not exist.
+    """
+    for slug in slugs:
+        database.organization(slug)
+    return slugs or sorted(found.slug for found in list_organizations(database.engine))
+
+
+def sweep(
+    context: dg.OpExecutionContext,
+    slugs: list[str],
+    database: InvoiceDatabase,
+    take_turn: TakeTurn,
+    *,
+    to_the_end: bool = False,
+) -> None:
     """Does all stages for each organization until the run's time is up.
 
     Logs a materialization, and its checks, for each organization and asset in which something happened. An
     organization in which something is broken is left out, named in a tag of the run, and stops no other; at the end
-    the run fails for it.
+    the run fails for it; also, if it is to come `to_the_end`, for those that its time was too short for.
     """
     deadline = time.monotonic() + database.settings.run_time_box_seconds
     left_out: dict[str, str] = {}
+    problems = []
     for number, slug in enumerate(slugs):
         if time.monotonic() > deadline:
             context.log.info("the time of this run is up; %s organizations are next", len(slugs) - number)
+            if to_the_end:
+                problems.append(
+                    f"The time of this run is up, and {len(slugs) - number} of {len(slugs)} organizations are left: "
+                    f"run the job again with `start_with: {slug}`"
+                )
             break
         try:
             for stage, result in take_turn(Turn(database.organization(slug), context.log, context.run_id)):
@@ -58,12 +81,13 @@ def sweep(context: dg.OpExecutionContext, slugs: list[str], database: InvoiceDat
         tags = {f"{LEFT_OUT}{slug}": reason for slug, reason in left_out.items()}
         context.instance.add_run_tags(context.run_id, tags)
         first = next(iter(left_out))
-        raise dg.Failure(
+        problems.append(
             f"{len(left_out)} of {len(slugs)} organizations could not be processed, "
-            f"among them {first}: {left_out[first]}",
-            metadata={"left out": dg.MetadataValue.json(dict(list(left_out.items())[:20]))},
-            allow_retries=False,
+            f"among them {first}: {left_out[first]}"
         )
+    if problems:
+        shown = {"left out": dg.MetadataValue.json(dict(list(left_out.items())[:20]))} if left_out else {}
+        raise dg.Failure("; ".join(problems), metadata=shown, allow_retries=False)
 
 
 def report_stage(context: dg.OpExecutionContext, stage: Stage, slug: str, result: StageResult) -> None:

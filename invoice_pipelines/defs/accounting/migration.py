@@ -32,23 +32,19 @@ ALL_WAS_SENT = Promise(
 
 
 class Chosen(dg.Config):
-    """Which entities."""
+    """Which entities. They must be named: nothing is read in full or sent by a careless click on all assets."""
 
     entities: list[str]
-
-
-_IMPORT = (
-    "What of a company is taken in. There is no default: a company is never read in full by a careless click on all\n"
-    "assets, as reading is metered."
-)
-_BACKLOG = "What is sent. There is no default: a backlog is never sent by a careless click on all assets."
 
 
 def import_of(system: AccountingSystem) -> Stage:
     """Reads a company in full."""
 
+    def chosen(config: Chosen) -> tuple[SyncedEntity, ...]:
+        return entities_named(system, config.entities, lambda entity: entity.imported)
+
     def work(turn: Turn, config: Chosen) -> StageResult:
-        entities = entities_named(system, config.entities, _is_imported)
+        entities = chosen(config)
         report = sync(system, turn, entities, push=False, full=True)
         if not report.is_connected:
             return _skipped(system, CAME_TO_THE_END)
@@ -64,7 +60,9 @@ def import_of(system: AccountingSystem) -> Stage:
         "organizations\nthat are new. It goes on where it was killed or its time was up, and doing it again changes "
         "nothing.",
         kinds=frozenset({system.name, "postgres"}),
-        config=_config("Import", _IMPORT, f"Some of {', '.join(names)}."),
+        config=_config("Import", f"Some of {', '.join(names)}."),
+        refuse=chosen,
+        for_migrations=True,
         work=work,
         promises=(CAME_TO_THE_END,),
     )
@@ -73,8 +71,11 @@ def import_of(system: AccountingSystem) -> Stage:
 def backlog_of(system: AccountingSystem) -> Stage:
     """Asks for all records that the system never had, and sends them."""
 
+    def chosen(config: Chosen) -> tuple[SyncedEntity, ...]:
+        return entities_named(system, config.entities, lambda entity: entity.pushed)
+
     def work(turn: Turn, config: Chosen) -> StageResult:
-        entities = entities_named(system, config.entities, _is_pushed)
+        entities = chosen(config)
         pushed = [entity for entity in system.entities if entity.pushed]
         with turn.organization.scope() as connection:
             if system.health(connection, turn.organization.slug).health is Health.NONE:
@@ -99,24 +100,18 @@ def backlog_of(system: AccountingSystem) -> Stage:
         "and nothing twice.",
         kinds=frozenset({system.name}),
         deps=[dg.AssetKey(["billing", "issued_invoices"])],
-        config=_config(
-            "Backlog", _BACKLOG, f"Some of {', '.join(names)}. What an invoice needs is sent before it all the same."
-        ),
+        config=_config("Backlog", f"Some of {', '.join(names)}. What an invoice needs is sent before it all the same."),
+        refuse=chosen,
+        for_migrations=True,
         work=work,
         promises=(ALL_WAS_SENT,),
     )
 
 
-def _config(name: str, what: str, entities: str) -> type[Chosen]:
-    return create_model(name, __base__=Chosen, __doc__=what, entities=(list[str], Field(description=entities)))
-
-
-def _is_imported(entity: SyncedEntity) -> bool:
-    return entity.imported
-
-
-def _is_pushed(entity: SyncedEntity) -> bool:
-    return entity.pushed
+def _config(name: str, entities: str) -> type[Chosen]:
+    return create_model(
+        name, __base__=Chosen, __doc__=Chosen.__doc__, entities=(list[str], Field(default=[], description=entities))
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

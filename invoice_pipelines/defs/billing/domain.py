@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 from uuid import UUID
 
 import dagster as dg
 from pydantic import Field
 from sqlalchemy import Connection
 
-from invoice_pipelines.billing import batch_invoice_open_orders, process_jobs
+from invoice_pipelines.billing import BillingError, batch_invoice_open_orders, process_jobs
 from invoice_pipelines.billing.processing import KINDS
 from invoice_pipelines.billing.promises import INVOICED, PROMISES
 from invoice_pipelines.billing.run_report import Outcome, failed_orders, issued_by_day, outcome_of
@@ -71,19 +72,26 @@ def check_invoiced(outcome: Outcome) -> dg.AssetCheckResult:
 
 
 class Backlog(RequestConfig):
-    """How the invoices of a backlog are dated. There is no default: a backlog is never invoiced by a careless click on
-    all assets.
-    """
+    """How the invoices of a backlog are dated."""
 
-    invoice_date: str = Field(
-        description="Issue date of all of them, such as 2026-03-31; or `today`, in the organization's time zone."
+    invoice_date: str | None = Field(
+        default=None,
+        description="Issue date of all of them, such as 2026-03-31; or `today`, in the organization's time zone. It "
+        "must be given.",
     )
+
+    def issue_date(self) -> date | None:
+        """The date, or None for the day of issue. Raises BillingError for one that is missing: a backlog is never
+        invoiced by a careless click on all assets.
+        """
+        if self.invoice_date is None:
+            raise BillingError("invoice_date: the config must say how a backlog is dated, such as 2026-03-31 or today.")
+        return as_date("invoice_date", None if self.invoice_date == "today" else self.invoice_date)
 
 
 def invoice_backlog(turn: Turn, config: Backlog) -> StageResult:
     """Asks for the invoices of all open orders and issues them."""
-    invoice_date = as_date("invoice_date", None if config.invoice_date == "today" else config.invoice_date)
-    answer = batch_invoice_open_orders(turn.organization, **config.options(invoice_date))
+    answer = batch_invoice_open_orders(turn.organization, **config.options(config.issue_date()))
     turn.log.info("%s orders are open, about %.1f s of work", answer.total, answer.estimated_seconds)
     return issue_invoices(turn, answer.job_id)
 
@@ -105,10 +113,12 @@ ISSUED_INVOICES = Stage(
 BACKLOG = Stage(
     key=dg.AssetKey(["billing", "backlog"]),
     description="Invoices of all orders that are open, asked for and issued in one go: backfill it over the "
-    "organizations that\na migration brought. It never runs by itself, nor without the date in its config.",
+    "organizations that\na migration brought, with a date in its config. It never runs by itself.",
     deps=[SALES_ORDERS.key],
     metadata={"dagster/table_name": "billing.issued_invoice"},
     config=Backlog,
+    refuse=Backlog.issue_date,
+    for_migrations=True,
     work=invoice_backlog,
     promises=(*PROMISES, INVOICED),
 )

@@ -140,6 +140,7 @@ INVOICE_DOCUMENTS = Stage(
     deps=[dg.AssetKey(["billing", "issued_invoices"])],
     metadata={"dagster/table_name": "delivery.invoice_document"},
     config=Documents,
+    for_migrations=True,
     work=make_invoice_documents,
     promises=OF_DOCUMENTS,
 )

@@ -8,8 +8,7 @@ from invoice_pipelines.defs.overdue.domain import AS_OF, day, look_as_of
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import SWEEP
-from invoice_pipelines.defs.sweep import sweep
-from invoice_pipelines.organizations import list_organizations
+from invoice_pipelines.defs.sweep import organizations_named, sweep
 
 
 class OverdueNow(dg.Config):
@@ -24,9 +23,7 @@ def look_for_overdue_now(context: dg.OpExecutionContext, config: OverdueNow, dat
     """Looks for overdue invoices as the config says."""
     with refusals_fail_the_run():
         as_of = day(config.as_of)
-        for slug in config.organizations:
-            database.organization(slug)
-    slugs = config.organizations or sorted(found.slug for found in list_organizations(database.engine))
+        slugs = organizations_named(database, config.organizations)
     sweep(context, slugs, database, look_as_of(as_of))
 
 

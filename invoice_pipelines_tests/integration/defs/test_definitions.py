@@ -140,6 +140,11 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert jobs == {
         "batch_documents",
+        "billing_backlog_sweep",
+        "delivery_invoice_documents_sweep",
+        "intake_reparsed_invoices_sweep",
+        "quickbooks_imported_company_sweep",
+        "quickbooks_pushed_backlog_sweep",
         "batch_invoice_orders",
         "communications",
         "delivery",
@@ -207,6 +212,8 @@ def test_every_asset_has_a_run_for_each_organization_and_says_what_it_is(
         assert node.partitions_def.name == "organization", key
         assert len(node.description or "") > 40, key
         assert node.group_name == key.path[0], key
+        schema = node.assets_def.op.config_schema.as_field() if node.assets_def.op.config_schema else None
+        assert schema is None or not schema.is_required, f"{key}: the UI offers no backfill of required config"
         policy = node.backfill_policy
         assert policy is None or policy.max_partitions_per_run == 1, key
 

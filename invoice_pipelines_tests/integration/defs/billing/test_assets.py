@@ -137,7 +137,36 @@ def test_a_backlog_is_not_invoiced_without_a_date_in_the_config(shop: Shop) -> N
     """As by a click on "materialize all"."""
     shop.open("acme")
     shop.orders("acme", "1")
-    with pytest.raises(dg.DagsterInvalidConfigError, match="invoice_date"):
-        invoice_backlog(shop, {})
+    assert failure_of(invoice_backlog(shop, {})).startswith("invoice_date: the config must say how")
     assert invoice_backlog(shop, {"ops": {"billing__backlog": {"config": {"invoice_date": "today"}}}}).success
     assert shop.value("acme", "select issue_date from billing.issued_invoice") == today()
+
+
+def test_one_run_invoices_the_backlogs_of_many_organizations(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sweep(**config: Any) -> dg.ExecuteInProcessResult:
+        return shop.house.run("billing_backlog_sweep", config={"ops": {"sweep_billing_backlog": {"config": config}}})
+
+    slugs = ["acme", "beta", "gamma", "wrong"]
+    shop.open(*slugs)
+    for slug in slugs:
+        shop.orders(slug, "1", "2")
+    shop.house.break_organization("wrong")
+    for config, why in (
+        ({}, "invoice_date: the config must say how"),
+        ({"invoice_date": "today", "organizations": ["acme", "nobody"]}, "nobody"),
+    ):
+        assert why in failure_of(sweep(**config))
+    assert sum(len(shop.numbers(slug)) for slug in slugs[:3]) == 0
+
+    result = sweep(invoice_date="2026-02-27", due_days=14)
+    assert "1 of 4 organizations could not be processed, among them wrong" in failure_of(result)
+    assert [len(shop.numbers(slug)) for slug in slugs[:3]] == [2, 2, 2]
+    assert shop.value("gamma", "select min(due_date) from billing.issued_invoice") == date(2026, 3, 13)
+    assert set(shop.house.check_states("billing/backlog", "amounts_tie")) == {"acme", "beta", "gamma"}
+    again = sweep(invoice_date="today", organizations=["gamma", "acme"], start_with="b")
+    assert again.success
+    assert [event.partition for event in again.all_events if event.is_step_materialization] == []
+
+    monkeypatch.setattr("invoice_pipelines.defs.sweep.time.monotonic", iter(range(0, 10**6, 1000)).__next__)
+    told = failure_of(sweep(invoice_date="today", organizations=["acme", "beta", "gamma"]))
+    assert "2 of 3 organizations are left: run the job again with `start_with: beta`" in told

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dagster as dg
-import pytest
 
 from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault
+from invoice_pipelines_tests.integration.defs.conftest import failure_of
 from invoice_pipelines_tests.integration.defs.quickbooks.conftest import Bridge
 
 
@@ -159,15 +159,27 @@ def test_a_migration_takes_a_company_in_and_sends_what_is_missing_there(bridge: 
 def test_a_migration_never_runs_without_saying_what(bridge: Bridge) -> None:
     bridge.open("acme")
     for asset in ("imported_company", "pushed_backlog"):
-        with pytest.raises(dg.DagsterInvalidConfigError):
-            backfilled(bridge, asset, "acme")
-        for entities, message in (
-            (["orders"], "'orders' is none of customers, items"),
-            ([], "name some of customers, items"),
+        for config, message in (
+            ({"entities": ["orders"]}, "'orders' is none of customers, items"),
+            ({"entities": []}, "name some of customers, items"),
+            ({}, "name some of customers, items"),
         ):
-            result = backfilled(bridge, asset, "acme", entities=entities)
-            (failure,) = result.get_step_failure_events()
-            assert f"entities: {message}" in str(failure.step_failure_data.user_failure_data)
+            assert f"entities: {message}" in failure_of(backfilled(bridge, asset, "acme", **config))
+            ops = {f"sweep_quickbooks_{asset}": {"config": config}}
+            swept = bridge.house.run(f"quickbooks_{asset}_sweep", config={"ops": ops})
+            assert f"entities: {message}" in failure_of(swept)
+
+
+def test_one_run_sends_the_backlogs_of_many_organizations(bridge: Bridge) -> None:
+    bridge.open("acme", "beta", "alone", connected=False)
+    for slug in ("acme", "beta"):
+        bridge.issue(slug, "1")
+        bridge.connect(slug)
+    ops = {"sweep_quickbooks_pushed_backlog": {"config": {"entities": ["customers", "items", "invoices"]}}}
+    assert bridge.house.run("quickbooks_pushed_backlog_sweep", config={"ops": ops}).success
+    assert [bridge.accountant(slug).count("Invoice") for slug in ("acme", "beta")] == [1, 1]
+    states = bridge.house.check_states("quickbooks/pushed_backlog", "all_was_sent")
+    assert states == {"acme": "SUCCEEDED", "beta": "SUCCEEDED"}
 
 
 def test_a_broken_promise_is_an_error_that_names_the_invoice(bridge: Bridge) -> None:
