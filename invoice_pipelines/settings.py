@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.registry import OCR_ENGINES
@@ -36,6 +36,18 @@ class Settings(BaseSettings):
     """What an operator can set. Each field is read from the variable `INVOICE_PIPELINES_` + its name in capitals."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only the environment: that there are no files of settings would take as long to find out again."""
+        return init_settings, env_settings
 
     home: Path = Field(default=Path(".dagster_home"), validation_alias="DAGSTER_HOME")
     """Folder for everything that is kept: Dagster's home, the embedded PostgreSQL and, by default, the inbox, originals
