@@ -99,6 +99,14 @@ def create_app_engine(
     return engine
 
 
+def engine_apart(engine: Engine) -> Engine:
+    """Engine with a pool of its own for sessions like those of `engine`, which keeps its sessions and their plans.
+
+    For sessions that are held for long. Its owner disposes of it.
+    """
+    return Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=engine.hide_parameters)
+
+
 def create_login_engine(url: str | URL, *, limits: SessionLimits | None = None) -> Engine:
     """Engine with the rights of the login itself: for migrations and the operator's shell only.
 

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from invoice_pipelines.database import engine_apart
 from invoice_pipelines.quickbooks.api.faults import NOT_CONNECTED, RealmPaused
 from invoice_pipelines.quickbooks.connection.realm import Realm
 from invoice_pipelines.settings import Settings
@@ -188,6 +189,7 @@ class _Places:
     def __init__(self, realm: Realm, places: int) -> None:
         self._realm = realm
         self._count = places
+        self._engine = engine_apart(realm.engine)
         self._free: list[Connection] = []
         self._lock = Lock()
 
@@ -218,14 +220,13 @@ class _Places:
         with self._lock:
             while self._free:
                 self._free.pop().close()
+        self._engine.dispose()
 
     def _connect(self) -> Connection:
         with self._lock:
             if self._free:
                 return self._free.pop()
-        connection = self._realm.engine.connect()
-        connection.detach()  # it is kept for long, and so is none of the pool's any more
-        return connection
+        return self._engine.connect()
 
     def _take(self, connection: Connection) -> bool:
         taken = connection.execute(
