@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy import Engine, text
@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.organizations.settings import Address, OrganizationSettings
+from invoice_pipelines.organizations.time_zones import time_zones
 from invoice_pipelines.registry import EXPORT_FORMATS, OCR_ENGINES
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -43,7 +44,7 @@ class _Values(BaseModel):
     @field_validator("time_zone")
     @classmethod
     def _known_time_zone(cls, name: str) -> str:
-        if name not in available_timezones():
+        if name not in time_zones():
             raise ValueError(f"{name!r} is not a time zone of the IANA database, such as Europe/Berlin")
         return name
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
+from invoice_pipelines.organizations.time_zones import time_zones
 from invoice_pipelines.overdue.cron import Cron
 from invoice_pipelines.overdue.execution import LARGEST_BATCH_SIZE
 from invoice_pipelines.settings import Settings, variable_of
@@ -63,7 +64,7 @@ def read_schedule(settings: Settings) -> Schedule | str:
     else:
         wrong("scheduler_schedule_type", f"must be cron or interval (given: {settings.scheduler_schedule_type!r})")
     name = settings.scheduler_timezone.strip()
-    if name in available_timezones():
+    if name in time_zones():
         zone = ZoneInfo(name)
     else:
         unknown = "not a time zone of the IANA database, such as Europe/Berlin"

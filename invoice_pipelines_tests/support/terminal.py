@@ -7,13 +7,18 @@ import signal
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer
 
 from invoice_pipelines.cli.main import main
 from invoice_pipelines.cli.output import console
 from invoice_pipelines.settings import load_settings
+
+command_of = cache(typer.main.get_command)
+"""All commands, built once; a process builds them for the one it runs."""
 
 PLACE = ("--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR")
 SELLER = (*PLACE, *("--vat-id", "DE123456788", "--street", "Hafenweg 1", "--city", "Bremen", "--post-code", "28195"))
@@ -47,6 +52,7 @@ class Terminal:
                 patch.setenv(name, value)
             patch.setattr(signal, "signal", lambda *handler: None)
             patch.setattr(console, "width", self.width)
+            patch.setattr(typer.main, "get_command", command_of)
             patch.setattr(sys, "argv", ["invoice-pipelines", *words])
             load_settings.cache_clear()
             with pytest.raises(SystemExit) as ended:
