@@ -143,6 +143,7 @@ def test_read_and_validate_print_one_json_object_per_file_in_path_order(nowhere)
     assert nowhere.run("validate", str(nowhere.home / "b.pdf"), "--jsonl").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(150)
 def test_a_folder_of_pictures_is_read_without_threads_waiting_for_one_another(nowhere, tmp_path):
     folder = tmp_path / "pictures"

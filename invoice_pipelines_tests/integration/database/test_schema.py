@@ -229,7 +229,8 @@ def test_a_command_waits_for_a_migration_under_way_and_then_works(database):
 
 
 def test_the_first_command_makes_a_fresh_embedded_database_also_two_at_once(tmp_path):
-    environment = {"DAGSTER_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "COLUMNS": "200"}
+    home = tmp_path / "a home & more"
+    environment = {"DAGSTER_HOME": str(home), "PATH": "/usr/bin:/bin", "COLUMNS": "200"}
     place = ["--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR"]
     commands = [
         subprocess.Popen(
@@ -242,8 +243,9 @@ def test_the_first_command_makes_a_fresh_embedded_database_also_two_at_once(tmp_
     ]
     outputs = [command.communicate(timeout=120) for command in commands]
     assert [command.returncode for command in commands] == [0, 0], outputs
+    assert not (home / "postgresql" / "data" / "postmaster.pid").exists()
 
-    server = EmbeddedServer(tmp_path / "postgresql")
+    server = EmbeddedServer(home / "postgresql")
     server.acquire()
     try:
         engine = create_login_engine(server.url("invoice_pipelines"))
@@ -252,7 +254,7 @@ def test_the_first_command_makes_a_fresh_embedded_database_also_two_at_once(tmp_
             connection.execute(text("update database.applied_functions set sha256 = 'another'"))
         with (
             pytest.raises(SchemaError, match="Run `invoice-pipelines db migrate`"),
-            open_database(Settings(DAGSTER_HOME=tmp_path)),  # type: ignore[call-arg]
+            open_database(Settings(DAGSTER_HOME=home)),  # type: ignore[call-arg]
         ):
             pass
         with engine.connect() as connection:

@@ -299,6 +299,12 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
+def database(emptied_database: TestDatabase) -> TestDatabase:
+    """A database without organizations."""
+    return emptied_database
+
+
+@pytest.fixture
 def installation(
     database: TestDatabase, tmp_path: Path, configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> Path:

@@ -12,12 +12,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
-from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
-from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides
 from invoice_pipelines_tests.integration.quickbooks.till import Till, Town
 from invoice_pipelines_tests.support.quickbooks.companies import connect_organization, settings_for
@@ -26,31 +24,10 @@ from invoice_pipelines_tests.support.quickbooks.pushing import House, Opener, op
 REALM = "9130001"
 
 
-@pytest.fixture(scope="session")
-def common_quickbooks_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
-    with fresh_database(server, template) as database:
-        yield database
-
-
-@pytest.fixture(scope="session")
-def tables_of_organizations(common_quickbooks_database: TestDatabase) -> list[str]:
-    with common_quickbooks_database.superuser.begin() as connection:
-        found = connection.execute(
-            text(
-                """select attrelid::regclass::text from pg_attribute join pg_class on pg_class.oid = attrelid
-                   where attname = 'organization_id' and not attisdropped and relkind = 'r'"""
-            )
-        )
-        return [*found.scalars(), "organizations.organization"]
-
-
 @pytest.fixture
-def database(common_quickbooks_database: TestDatabase, tables_of_organizations: list[str]) -> TestDatabase:
-    """The common database, without organizations."""
-    empty = "; ".join(f"delete from {table}" for table in tables_of_organizations)
-    with common_quickbooks_database.superuser.begin() as connection:
-        connection.exec_driver_sql(f"set local session_replication_role = replica; {empty}")
-    return common_quickbooks_database
+def database(emptied_database: TestDatabase) -> TestDatabase:
+    """A database without organizations."""
+    return emptied_database
 
 
 @pytest.fixture
