@@ -160,12 +160,6 @@ class Desk(OrganizationView):
         return Invoice(self.today - timedelta(days=days), settled, is_bad)
 
 
-@pytest.fixture
-def database(emptied_database: TestDatabase) -> TestDatabase:
-    """A database without organizations."""
-    return emptied_database
-
-
 def open_desk(database: TestDatabase, *, time_zone: str = "Europe/Berlin", **settings: Any) -> Desk:
     """A new organization."""
     return open_organization(database, Desk, time_zone=time_zone, settings=OrganizationSettings(**settings))
