@@ -96,6 +96,7 @@ def test_broken_promises_fail_the_run_and_name_what_breaks_them(shop: Shop) -> N
     shop.house.behind("alter table billing.issued_invoice_line disable trigger user")
     for statement in broken.values():
         shop.house.behind(statement)
+    shop.house.behind("alter table billing.issued_invoice_line enable trigger user")
     failed = failed_checks(shop.house.run("invoicing", "acme"))
     assert set(failed) == set(broken)
     for evaluation in failed.values():
