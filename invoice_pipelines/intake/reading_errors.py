@@ -5,7 +5,8 @@ from __future__ import annotations
 from invoice_pipelines.einvoice.rules.german import in_german
 from invoice_pipelines.einvoice.rules.verdict import ViolationClass
 
-_OURS = frozenset({"NO_OCR_ENGINE", "OCR_UNAVAILABLE"})
+ORIGINAL_DAMAGED = "ORIGINAL_DAMAGED"
+_OURS = frozenset({"NO_OCR_ENGINE", "OCR_UNAVAILABLE", ORIGINAL_DAMAGED})
 _GERMAN = {  # of codes whose sentences vary too much, or come from other libraries
     "PDF_ENCRYPTED": "Das PDF ist durch ein Kennwort geschützt; bitte ohne Kennwort anfordern.",
     "PDF_DAMAGED": "Das PDF ist beschädigt; bitte erneut anfordern.",
@@ -27,6 +28,8 @@ _GERMAN = {  # of codes whose sentences vary too much, or come from other librar
     "PICTURE_TOO_MANY_PAGES": "Das Bild hat zu viele Seiten.",
     "NOT_A_FILE": "Das ist keine Datei.",
     "NOT_AN_INVOICE": "Das Dokument ist keine Rechnung.",
+    ORIGINAL_DAMAGED: "Das gespeicherte Original ist beschädigt; bitte aus einer Sicherung herstellen oder erneut "
+    "hochladen.",
     "FILE_UNREADABLE": "Die Datei lässt sich nicht öffnen.",
 }
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from invoice_pipelines.storage.blobs import read_blob, store_blob, write_file_atomically
 from invoice_pipelines.storage.csv_file import to_csv
 from invoice_pipelines.storage.inbox import InboxFile, list_files, make_inbox, read_chunks, remove_file
-from invoice_pipelines.storage.places import StorageError, remove_abandoned_files, root_path
+from invoice_pipelines.storage.places import DamagedError, StorageError, remove_abandoned_files, root_path
 
 __all__ = [
+    "DamagedError",
     "InboxFile",
     "StorageError",
     "list_files",

@@ -14,6 +14,7 @@ from uuid import UUID
 from upath import UPath
 
 from invoice_pipelines.storage.places import (
+    DamagedError,
     StorageError,
     local_path,
     move_durably,
@@ -67,7 +68,7 @@ def _store_object(root: UPath, organization_id: UUID | str, counter: _Counter) -
 def read_blob(root: UPath, organization_id: UUID | str, sha256: str, max_bytes: int) -> bytes:
     """The bytes of a blob, with their hash checked.
 
-    Raises StorageError where the blob is missing, damaged or larger than `max_bytes`.
+    Raises DamagedError where the blob is damaged; StorageError where it is missing or larger than `max_bytes`.
     """
     path = blob_path(root, organization_id, sha256)
     name = f"The original {sha256}"
@@ -80,7 +81,7 @@ def read_blob(root: UPath, organization_id: UUID | str, sha256: str, max_bytes: 
     if len(data) > max_bytes:
         raise StorageError(f"{name} is larger than the limit of {max_bytes} bytes.")
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise StorageError(f"{name} is damaged in the storage: restore it from a backup or upload it again.")
+        raise DamagedError(f"{name} is damaged in the storage: restore it from a backup or upload it again.")
     return data
 
 

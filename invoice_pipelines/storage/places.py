@@ -30,6 +30,10 @@ class StorageError(InvoicePipelinesError):
     """A file could not be stored, found or trusted. The text is one sentence for people; it shows no content."""
 
 
+class DamagedError(StorageError):
+    """A file is not what was stored, so that trying again does not help."""
+
+
 def root_path(setting: str) -> UPath:
     """The place a setting names: a local folder, `file:///...`, `s3://bucket/...` or `gs://bucket/...`.
 

@@ -24,8 +24,8 @@ from invoice_pipelines.intake.received_invoices import (
     parseable_invoices,
 )
 from invoice_pipelines.intake.review.learning import learned_places
+from invoice_pipelines.intake.stages.originals import read_original
 from invoice_pipelines.intake.states import RECOGNIZE
-from invoice_pipelines.storage import read_blob
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded, enqueue
 
 WAITS_FOR_RECOGNITION = Skipped("the document has pages that are pictures; it is parsed when their text is recognized")
@@ -66,8 +66,8 @@ def parse_handler(
 
         def readings() -> Iterator[tuple[InvoiceVersion, Reading]]:
             for invoice_id, document in waiting.items():
-                data = read_blob(originals, document.organization_id, document.sha256, limits.file_bytes)
                 try:
+                    data = read_original(originals, document.organization_id, document.sha256, limits.file_bytes)
                     reading = read_document(data, document.file_name, limits, aids(connection, document))
                 except PagesNotRecognized:
                     outcomes[invoice_id] = WAITS_FOR_RECOGNITION

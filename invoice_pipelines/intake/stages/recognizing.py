@@ -37,9 +37,9 @@ from invoice_pipelines.intake.received_invoices import (
     mark_failed,
     parseable_invoices,
 )
+from invoice_pipelines.intake.stages.originals import read_original
 from invoice_pipelines.intake.stages.recognition import Recognition
 from invoice_pipelines.intake.states import PARSE
-from invoice_pipelines.storage import read_blob
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded, enqueue
 
 UNAVAILABLE = "OCR_UNAVAILABLE"
@@ -136,9 +136,9 @@ class RecognizingStage:
     ) -> Iterator[PageImage]:
         for document in documents:
             invoice = document.invoice
-            data = read_blob(self.originals, invoice.organization_id, invoice.sha256, self.limits.file_bytes)
             pages: list[SeenPage] = []
             try:
+                data = read_original(self.originals, invoice.organization_id, invoice.sha256, self.limits.file_bytes)
                 for number, image in pictured_pages(data, self.limits):
                     key = page_key(image)
                     pages.append(SeenPage(number, key, image.dpi))

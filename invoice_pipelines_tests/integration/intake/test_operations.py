@@ -49,6 +49,15 @@ def test_each_attempt_that_a_fault_of_ours_broke_is_in_the_log_and_the_last_one_
     assert desk.statuses() == {"lost.xml": "FAILED"}
 
 
+def test_a_damaged_original_fails_its_invoice_at_once_and_no_other(desk: Desk) -> None:
+    desk.upload(UBL.encode(), "damaged.xml")
+    original(desk).write_bytes(b"bits have rotten")
+    desk.upload(UBL.replace("</cbc:ID>", "-2</cbc:ID>", 1).encode(), "whole.xml")
+    parse_uploads(desk.intake())
+    assert log_of(desk) == [("parse", 1, False, "ORIGINAL_DAMAGED", None)]
+    assert desk.statuses() == {"damaged.xml": "FAILED", "whole.xml": "PARSED"}
+
+
 def test_the_log_goes_on_counting_after_a_retry(desk: Desk) -> None:
     desk.upload(b"not an invoice", "x.bin")
     for _ in range(2):
