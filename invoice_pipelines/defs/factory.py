@@ -79,6 +79,7 @@ def _sweep_of(domain: Domain) -> dg.JobDefinition:
         name=domain.sweep_op,
         description=f"{each}. What is broken in one is reported at the end and stops no other.",
     )
+    @refusals_fail_the_run()
     def take_turns(context: dg.OpExecutionContext, config: Sweep, database: InvoiceDatabase) -> None:
         sweep(context, config.organizations, database, domain.take_turn)
 
@@ -107,14 +108,14 @@ def _migration_of(stage: Stage) -> dg.JobDefinition:
         description="Takes the organizations by their slugs. What is broken in one is reported at the end and stops no "
         "other.",
     )
+    @refusals_fail_the_run()
     def take_turns(
         context: dg.OpExecutionContext,
         config: configured,  # type: ignore[valid-type]
         database: InvoiceDatabase,
     ) -> None:
-        with refusals_fail_the_run():
-            stage.refuse(config)
-            slugs = organizations_named(database, config.organizations)  # type: ignore[attr-defined]
+        stage.refuse(config)
+        slugs = organizations_named(database, config.organizations)  # type: ignore[attr-defined]
         slugs = [slug for slug in sorted(slugs) if slug >= (config.start_with or "")]  # type: ignore[attr-defined]
         sweep(context, slugs, database, lambda turn: [(stage, stage.work(turn, config))], to_the_end=True)
 

@@ -11,9 +11,13 @@ ORGANIZATION_TAG = "organization"
 organizations = dg.DynamicPartitionsDefinition(name="organization")
 
 
-@dg.sensor(minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    description="Adds a partition for each new organization and removes those of removed ones.",
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
 def organization_partitions(context: dg.SensorEvaluationContext, database: InvoiceDatabase) -> dg.SensorResult:
-    """Adds a partition for each new organization and removes those of removed ones."""
+    """Keeps the partitions in step with the registry."""
     registered = {organization.slug for organization in list_organizations(database.engine)}
     known = set(context.instance.get_dynamic_partitions("organization"))
     changes: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []

@@ -1,4 +1,4 @@
-"""How what this project refuses becomes a run that failed."""
+"""How what this project refuses, and what PostgreSQL cannot do for now, becomes a run that failed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+from sqlalchemy.exc import OperationalError
 
 from invoice_pipelines.errors import InvoicePipelinesError
+from invoice_pipelines.work.failures import reason_of
 
 
 @contextmanager
 def refusals_fail_the_run() -> Iterator[None]:
-    """Lets a run fail with the one line that says what is wrong, instead of a traceback; it is not tried again."""
+    """Lets a run fail with the one line that says what is wrong, instead of a traceback; it is not tried again. Each op
+    is decorated with it.
+    """
     try:
         yield
     except InvoicePipelinesError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
+        raise dg.Failure(" ".join(str(error).split()), allow_retries=False) from None
+    except OperationalError as error:
+        raise dg.Failure(reason_of(error).message, allow_retries=False) from None

@@ -34,15 +34,15 @@ class SyncNow(dg.Config):
 
 
 @dg.op
+@refusals_fail_the_run()
 def sync_now(context: dg.OpExecutionContext, config: SyncNow, database: InvoiceDatabase) -> None:
     """Syncs as the config says. What is broken in one organization is reported at the end and stops no other."""
     system: AccountingSystem = ACCOUNTING_SYSTEMS.load(context.job_name.removesuffix("_sync"))
-    with refusals_fail_the_run():
-        entities = entities_named(system, config.entities or [entity.name for entity in system.entities])
-        for slug in config.organizations:
-            database.organization(slug)
-        if config.invoices:
-            _ask(system, context, config, database)
+    entities = entities_named(system, config.entities or [entity.name for entity in system.entities])
+    for slug in config.organizations:
+        database.organization(slug)
+    if config.invoices:
+        _ask(system, context, config, database)
     slugs = config.organizations or _connected(system, database)
     if len(slugs) == 1:
         context.instance.add_run_tags(context.run_id, {ORGANIZATION_TAG: slugs[0]})

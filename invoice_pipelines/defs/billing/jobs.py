@@ -45,13 +45,13 @@ class BatchInvoiceOrders(RequestConfig):
 
 
 @dg.op
+@refusals_fail_the_run()
 def invoice_orders(context: dg.OpExecutionContext, config: BatchInvoiceOrders, database: InvoiceDatabase) -> None:
     """Asks for the invoices as a batch job and issues them in this run; what its time is too short for, the next run
     takes.
     """
-    with refusals_fail_the_run():
-        turn = turn_of(context, database, config.organization)
-        answer = _ask(config, turn.organization)
+    turn = turn_of(context, database, config.organization)
+    answer = _ask(config, turn.organization)
     context.log.info(
         "batch job %s: %s invoices, about %.1f s of work", answer.job_id, answer.total, answer.estimated_seconds
     )

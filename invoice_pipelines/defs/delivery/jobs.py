@@ -39,15 +39,15 @@ class BatchDocuments(dg.Config):
 
 
 @dg.op
+@refusals_fail_the_run()
 def make_batch_of_documents(context: dg.OpExecutionContext, config: BatchDocuments, database: InvoiceDatabase) -> None:
     """Asks for the documents as a batch job and makes them in this run; what its time is too short for, the next run
     takes.
     """
-    with refusals_fail_the_run():
-        turn = turn_of(context, database, config.organization)
-        with turn.organization.scope() as connection:
-            job_id = _ask_for_documents(connection, config, turn.organization.actor)
-            total = get_job(connection, job_id).total_items
+    turn = turn_of(context, database, config.organization)
+    with turn.organization.scope() as connection:
+        job_id = _ask_for_documents(connection, config, turn.organization.actor)
+        total = get_job(connection, job_id).total_items
     context.log.info("batch job %s: documents of %s invoices", job_id, total)
     report_job(context, INVOICE_DOCUMENTS, config.organization, job_id, make_invoice_documents(turn, Documents()))
 
@@ -72,13 +72,13 @@ class Communications(dg.Config):
 
 
 @dg.op
+@refusals_fail_the_run()
 def send_communications(context: dg.OpExecutionContext, config: Communications, database: InvoiceDatabase) -> None:
     """Asks for the messages as a batch job and sends them in this run; what must wait, a later run sends."""
-    with refusals_fail_the_run():
-        turn = turn_of(context, database, config.organization)
-        with turn.organization.scope() as connection:
-            job_id = _ask_for_communications(connection, config, turn.organization.actor)
-            total = get_job(connection, job_id).total_items
+    turn = turn_of(context, database, config.organization)
+    with turn.organization.scope() as connection:
+        job_id = _ask_for_communications(connection, config, turn.organization.actor)
+        total = get_job(connection, job_id).total_items
     context.log.info("batch job %s: %s invoices are sent by %s", job_id, total, config.method)
     report_job(context, MESSAGES, config.organization, job_id, send_waiting_messages(turn))
 

@@ -5,6 +5,7 @@ from pydantic import Field
 
 from invoice_pipelines.defs.delivery.domain import MESSAGES
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
+from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import UNFINISHED
 from invoice_pipelines.delivery.overview import organizations_with_unsettled_messages
@@ -25,6 +26,7 @@ class Reports(dg.Config):
 
 
 @dg.op
+@refusals_fail_the_run()
 def read_delivery_reports(context: dg.OpExecutionContext, config: Reports, database: InvoiceDatabase) -> None:
     """Asks Twilio for the messages of each organization, and reads the mailbox once. What cannot be reached is told at
     the end and keeps nothing else from being read.
@@ -66,15 +68,15 @@ def delivery_reports() -> None:
 @dg.schedule(
     job=delivery_reports,
     cron_schedule=EVERY_QUARTER,
+    description="Reads delivery reports where SMS or WhatsApp messages went out of which it is not known how they "
+    "ended, and the mailbox of undeliverable emails, if there is one.",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def delivery_reports_schedule(
     context: dg.ScheduleEvaluationContext, database: InvoiceDatabase
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """Asks for delivery reports where SMS or WhatsApp messages went out of which it is not known how they ended, and
-    has the mailbox of undeliverable emails read, if there is one.
-    """
+    """Asks for runs over the organizations with such messages, and for one that reads the mailbox."""
     settings = database.settings
     with database.engine.begin() as connection:
         waiting = organizations_with_unsettled_messages(connection, settings)

@@ -27,11 +27,11 @@ class ProcessUploads(dg.Config):
 
 
 @dg.op
+@refusals_fail_the_run()
 def process_named_uploads(context: dg.OpExecutionContext, config: ProcessUploads, database: InvoiceDatabase) -> None:
     """Parses, validates and exports the named uploads ahead of the queue."""
-    with refusals_fail_the_run():
-        intake = intake_of(turn_of(context, database, config.organization).organization)
-        job_id, report = process_uploads(intake, _ids("upload_ids", config.upload_ids))
+    intake = intake_of(turn_of(context, database, config.organization).organization)
+    job_id, report = process_uploads(intake, _ids("upload_ids", config.upload_ids))
     context.add_output_metadata(
         {"batch job": str(job_id), "validated": report.succeeded, "failed": report.failed, "skipped": report.skipped}
     )
@@ -53,13 +53,13 @@ class RetryFailed(dg.Config):
 
 
 @dg.op
+@refusals_fail_the_run()
 def retry_failed_invoices(context: dg.OpExecutionContext, config: RetryFailed, database: InvoiceDatabase) -> None:
     """Puts failed invoices back to CREATED; the intake sensor then starts a run that reads them again."""
-    with refusals_fail_the_run():
-        asked = turn_of(context, database, config.organization).organization
-        ids = None if config.invoice_ids is None else _ids("invoice_ids", config.invoice_ids)
-        with asked.scope() as connection:
-            retried = retry_failed(connection, ids)
+    asked = turn_of(context, database, config.organization).organization
+    ids = None if config.invoice_ids is None else _ids("invoice_ids", config.invoice_ids)
+    with asked.scope() as connection:
+        retried = retry_failed(connection, ids)
     context.add_output_metadata({"put back": len(retried)})
 
 

@@ -19,11 +19,11 @@ class OverdueNow(dg.Config):
 
 
 @dg.op
+@refusals_fail_the_run()
 def look_for_overdue_now(context: dg.OpExecutionContext, config: OverdueNow, database: InvoiceDatabase) -> None:
     """Looks for overdue invoices as the config says."""
-    with refusals_fail_the_run():
-        as_of = day(config.as_of)
-        slugs = organizations_named(database, config.organizations)
+    as_of = day(config.as_of)
+    slugs = organizations_named(database, config.organizations)
     sweep(context, slugs, database, look_as_of(as_of))
 
 

@@ -14,6 +14,7 @@ from invoice_pipelines.defs.checks import log_checks, severity
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.overdue.domain import NOTIFICATIONS
 from invoice_pipelines.defs.overdue.due import now_of
+from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.overdue import due_since, last_execution, organizations_to_check, read_schedule
@@ -35,6 +36,7 @@ class Lateness(dg.Config):
 
 
 @dg.op
+@refusals_fail_the_run()
 def tell_lateness(context: dg.OpExecutionContext, config: Lateness, database: InvoiceDatabase) -> None:
     """Evaluates the check of freshness. Dagster keeps only one evaluation without a run per partition, hence a run."""
     ids = {found.slug: found.id for found in list_organizations(database.engine)}
@@ -51,11 +53,15 @@ def overdue_lateness() -> None:
     tell_lateness()
 
 
-@dg.sensor(job=overdue_lateness, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job=overdue_lateness,
+    description="Lets the check of freshness fail for organizations in which no run came to its end lately enough, and "
+    "pass again\nwhen one did.",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
 def late_overdue_runs(context: dg.SensorEvaluationContext, database: InvoiceDatabase) -> dg.SensorResult:
-    """Lets the check of freshness fail for organizations in which no run came to its end lately enough, and pass again
-    when one did. It asks for a run, which writes that down, only where something has changed.
-    """
+    """Asks for a run, which writes down who is late and who no longer is, only where something has changed."""
     schedule = read_schedule(database.settings)
     if isinstance(schedule, str):
         return dg.SensorResult(skip_reason=schedule, cursor=context.cursor)

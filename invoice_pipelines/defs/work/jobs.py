@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.intake.received_invoices import fail_given_up
 from invoice_pipelines.organizations import list_organizations
@@ -24,6 +25,7 @@ ABANDONED_AFTER = timedelta(days=1)
 
 
 @dg.op
+@refusals_fail_the_run()
 def clean_up_stuck_work(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
     """Returns items whose worker died to the queue, and closes jobs that nothing is left to do for.
 
@@ -46,6 +48,7 @@ def stuck_work_clean_up() -> None:
 
 
 @dg.op
+@refusals_fail_the_run()
 def prune_runs(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
     """Deletes Dagster's records of runs that ended long ago: the runs, their events and what they printed.
 
@@ -76,6 +79,7 @@ def prune_op(op_name: str, description: str, **pruned: tuple[Prune, str]) -> dg.
     """An op that prunes all organizations: what is deleted, by which function, and the setting that says when."""
 
     @dg.op(name=op_name, description=description)
+    @refusals_fail_the_run()
     def prune_all(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
         organizations = list_organizations(database.engine, with_removed=True)
         shown: dict[str, object] = {}
@@ -113,6 +117,7 @@ PRUNES = [
 
 
 @dg.op
+@refusals_fail_the_run()
 def remove_leftovers(context: dg.OpExecutionContext, database: InvoiceDatabase) -> None:
     """Removes the temporary files that killed processes left in the stores of originals, exports and documents. What is
     in them stays: documents and messages are business records.

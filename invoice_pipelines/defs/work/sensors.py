@@ -6,7 +6,11 @@ from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.work.failures import without_secrets
 
 
-@dg.run_failure_sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.run_failure_sensor(
+    description="Writes one line for each failed run to the log of the code server: whose it was, and why it failed.",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
     """Writes one line for each failed run to the log of the code server, where a collector of logs finds it.
 

@@ -202,6 +202,15 @@ def test_all_begins_without_a_click_and_steps_share_the_process_of_their_run(
     assert {job.executor_def.name for job in repository.get_all_jobs()} == {"in_process"}
 
 
+def test_whatever_runs_by_itself_or_by_hand_says_what_it_does(defs: dg.Definitions) -> None:
+    repository = defs.get_repository_def()
+    jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    said = {found.name: found.description for found in repository.sensor_defs}
+    said |= {found.name: found.description for found in repository.schedule_defs}
+    said |= {found.name: found.description for found in jobs}
+    assert [name for name, description in said.items() if len(description or "") < 40] == []
+
+
 def test_every_asset_has_a_run_for_each_organization_and_says_what_it_is(
     defs: dg.Definitions,
 ) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
-from invoice_pipelines_tests.integration.defs.conftest import outputs
+from invoice_pipelines_tests.integration.defs.conftest import House, outputs
 
 
 def half_an_hour_later(shop: Shop) -> dict[str, object]:
@@ -34,6 +39,27 @@ def test_a_job_whose_every_run_fails_is_ended_after_its_fourth_standstill(shop: 
     assert shop.value("acme", "select work.retry_failed_items(:id, 'anna')", id=job) == 2
     assert shop.house.run("invoicing", "acme").success
     assert len(shop.numbers("acme")) == 2
+
+
+def test_the_schedule_asks_for_a_run_only_where_something_is_stuck(kept_house: House) -> None:
+    shop = Shop(kept_house)
+    shop.open("acme")
+    shop.ask("acme", shop.orders("acme", "1"))
+    schedule = shop.house.defs.resolve_schedule_def("stuck_work_every_ten_minutes")
+    with dg.build_schedule_context(
+        instance=shop.house.instance,
+        scheduled_execution_time=datetime.now(UTC),
+        resources={"database": InvoiceDatabase()},
+    ) as context:
+        assert schedule.evaluate_tick(context).skip_message == "nothing is stuck"
+        shop.house.behind(
+            """update work.batch_job set status = 'processing', started_at = now(),
+                                         last_progress_at = now() - interval '31 minutes'"""
+        )
+        for _ in range(2):
+            (request,) = schedule.evaluate_tick(context).run_requests or []
+            assert request.job_name in (None, "stuck_work_clean_up")
+    assert outputs(shop.house.run("stuck_work_clean_up"))["reopened jobs"] == 1, "looking for it changed nothing"
 
 
 def test_a_job_that_waits_for_a_run_is_never_ended(shop: Shop) -> None:
