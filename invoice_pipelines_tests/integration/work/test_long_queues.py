@@ -91,8 +91,8 @@ def maintain(desk: Desk, statement: str) -> None:
 
 def test_very_many_finished_items_do_not_slow_a_claim(database):
     desk = open_organization(database, Desk)
-    grow_history(open_organization(database, Desk), 30_000)
-    grow_history(desk, size(70_000, 900_000))
+    grow_history(open_organization(database, Desk), 10_000)
+    grow_history(desk, size(30_000, 900_000))
     with desk.scope() as connection:
         create_job(connection, KIND, map(str, range(3_000)), created_by="anna")
         enqueue(connection, KIND, map(str, range(1_000)))
@@ -127,19 +127,20 @@ def plan_of_a_claim(desk: Desk) -> str:
         return "\n".join(rows)
 
 
-MOMENTS = ["never", "bad", "when filled", "half done"]
+CASES = [
+    *(("never", "job"), ("bad", "entries"), ("when filled", "entries"), ("half done", "job")),
+    *(
+        pytest.param(*case, marks=pytest.mark.slow)
+        for case in (("never", "entries"), ("bad", "job"), ("when filled", "job"), ("half done", "entries"))
+    ),
+]
+"""When statistics were collected, and what waits."""
 
 
-@pytest.fixture(params=MOMENTS)
-def vacuumed(request, database):
-    """When statistics were collected, in a database in which that never happens by itself."""
+@pytest.mark.parametrize(("vacuumed", "queue"), CASES)
+def test_the_cost_of_a_chunk_does_not_depend_on_when_statistics_were_collected(database, vacuumed, queue):
     with database.superuser.begin() as connection:
         connection.exec_driver_sql("alter table work.batch_item set (autovacuum_enabled = false)")
-    return request.param
-
-
-@pytest.mark.parametrize("queue", ["job", "entries"])
-def test_the_cost_of_a_chunk_does_not_depend_on_when_statistics_were_collected(database, vacuumed, queue):
     desk = open_organization(database, Desk)
     job_id = fill(desk, queue, vacuumed)
     for _ in range(3):

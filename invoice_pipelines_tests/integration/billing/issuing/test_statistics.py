@@ -14,7 +14,7 @@ from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.integration.billing.conftest import Desk, open_desk
 from invoice_pipelines_tests.support.statistics import STATES, keep_statistics, put, reading_at_most
 
-CHUNK = 1000
+CHUNK = 500
 LINES = 3
 TABLES = (
     "billing.customer",
@@ -48,7 +48,7 @@ def town(server: EmbeddedServer, template: str) -> Iterator[tuple[TestDatabase, 
     with fresh_database(server, template) as database:
         keep_statistics(database.superuser, TABLES)
         other = open_desk(database)
-        other.work(other.ask(other.many_orders(1800, LINES)))
+        other.work(other.ask(other.many_orders(900, LINES)))
         desk = open_desk(database)
         plenty = [desk.stocked(10_000_000) for _ in range(200)]
         few = [desk.stocked(30) for _ in range(20)]

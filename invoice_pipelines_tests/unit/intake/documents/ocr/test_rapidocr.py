@@ -71,7 +71,7 @@ def texts(count: int, size: tuple[int, int], *columns: tuple[float, str]) -> Ima
 @pytest.mark.parametrize(
     ("lines", "spoiled"),
     [
-        (drawn.INVOICE, None),
+        pytest.param(drawn.INVOICE, None, marks=pytest.mark.slow),  # what is read of a bad scan is read of a good one
         (drawn.INVOICE, partial(as_bad_scan, seed=7)),
         (drawn.FRENCH, partial(Image.Image.convert, mode="RGB")),
         (drawn.POLISH, None),
@@ -94,7 +94,7 @@ def test_letters_signs_and_digits_come_out_right(
     assert all(0 < word.confidence <= 1 for word in page.words)
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("turns", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_page_that_lies_on_its_side_or_head_is_read_upright(engine: RapidOcrEngine, turns: int) -> None:
     upright = drawn.lines_picture(drawn.SHORT, width=560)
     page = read(engine, upright.transpose(TURNS[turns]))
@@ -106,7 +106,7 @@ def test_a_page_that_lies_on_its_side_or_head_is_read_upright(engine: RapidOcrEn
         assert word.box[2] - word.box[0] > 0.4 * (word.box[3] - word.box[1])
 
 
-@pytest.mark.parametrize("degrees", [-4.0, 1.3])
+@pytest.mark.parametrize("degrees", [-4.0, pytest.param(1.3, marks=pytest.mark.slow)])
 def test_words_of_a_row_are_level_on_a_skewed_page(engine: RapidOcrEngine, degrees: float) -> None:
     image = texts(6, (1000, 700), (80, "Position {}"), (400, "Stück"), (800, "123,45"))
     page = read(engine, image.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=255))
