@@ -23,6 +23,10 @@ ASSET_JOB = "__ASSET_JOB"
 """How Dagster calls the job of assets that a person, or a backfill, materializes."""
 
 
+FIGURES_OF = "figures of"
+"""The run whose figures a run shows that had nothing to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """An organization's turn in a run, in which stages do their work."""
@@ -34,15 +38,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class StageResult:
-    """What a stage did in one organization. `happened` is False where there was nothing to do."""
+    """What a stage did in one organization. `happened` is False where there was nothing to do; `idle` says why."""
 
     happened: bool
     metadata: Mapping[str, Any]
     checks: list[dg.AssetCheckResult]
-
-    def materialization(self) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        """The result an asset returns."""
-        return dg.MaterializeResult(metadata=self.shown, check_results=self.checks)
+    idle: str = "nothing waits"
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -67,9 +68,32 @@ class Stage:
     """Raises what is wrong with a config before any work is done: one that must not be left out has a default, as
     Dagster offers no backfill of an asset with required config.
     """
+    standing: frozenset[str] = frozenset()
+    """Figures that tell how things stand, not what a run did."""
     for_migrations: bool = False
     """Whether people do it in many organizations at once, as for those that a migration brought: a job does so."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def materialization(self, result: StageResult, last: dg.EventLogRecord | None) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        """What its asset returns. Where nothing happened, the figures of the `last` materialization of the organization
+        are shown again: an asset that returns nothing would have the stages after it skipped.
+        """
+        shown = result.shown
+        if not result.happened:
+            shown = {"nothing to do": result.idle, **shown, **self._figures(last)}
+        return dg.MaterializeResult(metadata=shown, check_results=result.checks)
+
+    def _figures(self, last: dg.EventLogRecord | None) -> dict[str, Any]:
+        """What an earlier run did, in numbers and words; its tables and charts are left with it."""
+        if last is None or last.asset_materialization is None:
+            return {}
+        left = {"nothing to do", "left for the next run", *self.standing}
+        kept = {
+            name: value
+            for name, value in last.asset_materialization.metadata.items()
+            if name not in left and not isinstance(value, dg.TableMetadataValue | dg.MarkdownMetadataValue)
+        }
+        return {FIGURES_OF: dg.MetadataValue.dagster_run(last.run_id), **kept}
 
 
 Results = Iterable[tuple[Stage, StageResult]]

@@ -41,7 +41,10 @@ def _asset_of(stage: Stage) -> dg.AssetsDefinition:
         with refusals_fail_the_run():
             stage.refuse(config)
             organization = database.organization(context.partition_key)
-            return stage.work(Turn(organization, context.log, context.run.run_id), config).materialization()
+            result = stage.work(Turn(organization, context.log, context.run.run_id), config)
+            earlier = dg.AssetRecordsFilter(asset_key=stage.key, asset_partitions=[context.partition_key])
+            last = [] if result.happened else context.instance.fetch_materializations(earlier, limit=1).records
+            return stage.materialization(result, next(iter(last), None))
 
     declared = dg.asset(
         key=stage.key,

@@ -87,6 +87,7 @@ def _stage(system: AccountingSystem, entity: SyncedEntity) -> Stage:
         kinds=frozenset({system.name, "postgres"} if entity.kept_in[0] == "billing" else {system.name}),
         deps=[dg.AssetKey.from_user_string(asset) for asset in entity.follows],
         metadata={"dagster/table_name": ".".join(entity.kept_in)},
+        standing=frozenset({"waiting", "oldest pending"}),
         config=BothWays if entity.pushed else Pull,
         work=_work(system, entity),
         promises=entity.promises,

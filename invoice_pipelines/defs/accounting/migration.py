@@ -150,7 +150,7 @@ def _table_of(jobs: Sequence[Job]) -> dg.TableMetadataValue:
 
 def _skipped(system: AccountingSystem, promise: Promise) -> StageResult:
     check = dg.AssetCheckResult(check_name=promise.name, passed=True, metadata={"state": not_connected(system)})
-    return StageResult(False, {"skipped": not_connected(system)}, [check])
+    return StageResult(False, {}, [check], idle=not_connected(system))
 
 
 def _warning(promise: Promise, kept: bool, metadata: Mapping[str, Any]) -> dg.AssetCheckResult:

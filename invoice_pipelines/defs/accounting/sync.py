@@ -55,7 +55,7 @@ def result_of(system: AccountingSystem, turn: Turn, entity: SyncedEntity, report
             if promise.find is None:
                 results.append(_check_connection(system, connection, promise.name, turn.organization.slug))
     if not report.is_connected:
-        return StageResult(False, {"skipped": not_connected(system)}, results)
+        return StageResult(False, {}, results, idle=not_connected(system))
     told = report.entities.get(entity.name, EntityReport(False, {}))
     return StageResult(told.happened, {name: _shown(value) for name, value in told.shown.items()}, results)
 

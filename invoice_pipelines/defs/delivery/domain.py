@@ -142,6 +142,7 @@ INVOICE_DOCUMENTS = Stage(
     config=Documents,
     for_migrations=True,
     work=make_invoice_documents,
+    standing=frozenset({"tried again later"}),
     promises=OF_DOCUMENTS,
 )
 MESSAGES = Stage(
@@ -155,6 +156,9 @@ MESSAGES = Stage(
     ],
     metadata={"dagster/table_name": "delivery.message"},
     work=send_waiting_messages,
+    standing=frozenset(
+        {"of unknown outcome", "bounced", "oldest waits for hours", "next one that was put off", "put off"}
+    ),
     promises=OF_MESSAGES,
 )
 DELIVERY = Domain(

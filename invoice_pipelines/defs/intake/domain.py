@@ -221,6 +221,7 @@ EXPORT_FILES = Stage(
         )
     },
     work=export,
+    standing=frozenset({"not booked"}),
     promises=promises.OF_EXPORTS,
 )
 INTAKE = Domain(

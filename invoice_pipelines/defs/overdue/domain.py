@@ -58,7 +58,7 @@ def notify(turn: Turn, config: AsOf) -> StageResult:
         report = _look_for_overdue(turn, day(config.as_of))
     except AlreadyRunning as busy:
         turn.log.info("skipped: %s", busy)
-        return StageResult(False, {"skipped": str(busy)}, [_not_judged(promise.name, busy) for promise in PROMISES])
+        return StageResult(False, {}, [_not_judged(promise.name, busy) for promise in PROMISES], idle=str(busy))
     with turn.organization.scope() as connection:
         results = [*_kept(connection, turn, report), fresh(turn.organization.settings, report)]
         shown = overdue_metadata(report, run_details(connection, report))

@@ -77,11 +77,19 @@ def test_refused_orders_warn_with_their_reasons_and_are_an_error_where_none_was_
     assert failed_checks(shop.house.run("invoicing", "acme")) == {}
 
 
-def test_a_run_without_anything_to_do_shows_no_failures(shop: Shop) -> None:
-    shop.open("acme")
-    metadata = shown(shop.house.run("invoicing", "acme"), ISSUED)
-    assert (metadata["invoiced"], metadata["first number"]) == (0, "none")
-    assert "failures" not in metadata
+def test_a_run_without_anything_to_do_says_so_and_leaves_the_figures_of_the_last_one(shop: Shop) -> None:
+    shop.open("acme", "beta")
+    metadata = shown(shop.house.run("invoicing", "beta"), ISSUED)
+    assert (metadata["nothing to do"], metadata["invoiced"], metadata["first number"]) == ("nothing waits", 0, "none")
+    shop.ask("acme", shop.orders("acme", "1", "", "2"))
+    worked = shop.house.run("invoicing", "acme")
+    for _ in range(2):
+        metadata = shown(shop.house.run("invoicing", "acme"), ISSUED)
+        assert (metadata["nothing to do"], metadata["figures of"]) == ("nothing waits", worked.run_id)
+        for name in ("invoiced", "failed", "first number", "orders per second"):
+            assert metadata[name] == shown(worked, ISSUED)[name]
+        assert "failures" not in metadata
+        assert "| 2 |" in metadata["issued by day"], "how things stand is shown as it is now"
 
 
 def test_broken_promises_fail_the_run_and_name_what_breaks_them(shop: Shop) -> None:

@@ -157,7 +157,7 @@ def test_a_run_beside_another_one_is_skipped_and_says_why(books: Books) -> None:
         go_on.set()
         other.join()
     assert result.success
-    assert "Another run looks for overdue invoices" in shown(result)["skipped"]
+    assert "Another run looks for overdue invoices" in shown(result)["nothing to do"]
     assert {found.severity for found in result.get_asset_check_evaluations()} == {dg.AssetCheckSeverity.WARN}
     assert swept.success
     assert any("acme is skipped" in record.user_message for record in books.house.instance.all_logs(swept.run_id))

@@ -25,7 +25,8 @@ def test_a_run_sends_customers_items_and_invoices_in_this_order(bridge: Bridge) 
     assert "pulled" not in shown
     assert "failures" not in shown
 
-    assert bridge.shown(bridge.push("acme"), "invoices")["pushed"] == 0
+    again = bridge.shown(bridge.push("acme"), "invoices")
+    assert (again["nothing to do"], again["pushed"], again["waiting"]) == ("nothing waits", 2, 0)
     assert books.count("Invoice") == 2
 
 
@@ -35,12 +36,12 @@ def test_an_organization_without_a_connection_is_skipped_so_that_a_backfill_over
     bridge.open("alone", connected=False)
     result = bridge.push("alone")
     assert result.success
-    assert bridge.shown(result, "customers")["skipped"] == "not connected to QuickBooks"
+    assert bridge.shown(result, "customers")["nothing to do"] == "not connected to QuickBooks"
     assert bridge.failed_checks(result) == {}
     assert bridge.sync(organizations=["alone"]).success
     for asset in ("imported_company", "pushed_backlog"):
         done = backfilled(bridge, asset, "alone", entities=["customers"])
-        assert bridge.shown(done, asset)["skipped"] == "not connected to QuickBooks"
+        assert bridge.shown(done, asset)["nothing to do"] == "not connected to QuickBooks"
 
 
 def test_what_was_changed_there_comes_here_and_what_both_changed_is_shown(bridge: Bridge) -> None:
