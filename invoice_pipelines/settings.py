@@ -257,6 +257,16 @@ class Settings(BaseSettings):
     """Address on which `up` serves the Dagster UI."""
     webserver_port: int = Field(default=3000, ge=1, le=65535)
     """Port on which `up` serves the Dagster UI."""
+    ui_url: str | None = None
+    """Address at which people reach the Dagster UI, for links in alerts, such as `https://dagster.example.com`."""
+    alert_webhook_url: SecretStr | None = None
+    """Address that is told by `POST` what failed, as JSON with a `text` (Slack, Mattermost and others take it so).
+    Unset: none is told."""
+    alert_email_to: str | None = None
+    """Address that is told by mail what failed, by the mail server `SMTP_HOST` and from `EMAIL_FROM`. Unset: none is
+    told."""
+    alert_repeat_minutes: int = Field(default=60, ge=0, le=10_080)
+    """What fails again within so many minutes is told once. 0: each time."""
 
     @field_validator("rules_dir", "postgresql_bin")
     @classmethod
@@ -302,6 +312,13 @@ class Settings(BaseSettings):
                 "tokens and invoices would travel unencrypted: use https://; http:// is for this machine only "
                 "(127.0.0.1, ::1, localhost)"
             )
+        return value
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _webhook_is_https_or_local(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            cls._is_https_or_local(value.get_secret_value())
         return value
 
     @field_validator("encryption_keys")

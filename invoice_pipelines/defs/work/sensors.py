@@ -2,8 +2,7 @@
 
 import dagster as dg
 
-from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
-from invoice_pipelines.work.failures import without_secrets
+from invoice_pipelines.defs.run_failures import organization_of, reason_of_failure
 
 
 @dg.run_failure_sensor(
@@ -18,20 +17,6 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
     lease runs out.
     """
     run = context.dagster_run
-    organization = run.tags.get("dagster/partition", run.tags.get(ORGANIZATION_TAG, "no single organization"))
-    context.log.error("run %s of %s failed for %s: %s", run.run_id, run.job_name, organization, _reason(context))
-
-
-def _reason(context: dg.RunFailureSensorContext) -> str:
-    """The innermost error of the first step that failed, in one line; or what Dagster says of the run."""
-    message = context.failure_event.message or "no reason given"
-    for event in context.get_step_failure_events():
-        data = event.step_failure_data
-        if data.user_failure_data and data.user_failure_data.description:
-            message = data.user_failure_data.description
-        elif error := data.error:
-            while error.cause:
-                error = error.cause
-            message = error.message
-        break
-    return without_secrets(" ".join(message.split())[:500])
+    organization = organization_of(run) or "no single organization"
+    reason = reason_of_failure(context.get_step_failure_events(), context.failure_event.message)
+    context.log.error("run %s of %s failed for %s: %s", run.run_id, run.job_name, organization, reason)

@@ -171,6 +171,8 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
     }
     sensors = {sensor.name: sensor.minimum_interval_seconds for sensor in repository.sensor_defs}
     assert sensors == {
+        "alerts_by_mail": 60,
+        "alerts_by_webhook": 60,
         "failed_runs": 30,
         "intake_due": 5,
         "late_overdue_runs": 60,
