@@ -120,6 +120,8 @@ class Domain:
     """Ids of the organizations in which there is something to do."""
     every_seconds: int = 5
     apart: tuple[Stage, ...] = ()
+    owner: str = "team:accounts_receivable"
+    """Who is asked about its assets, as Dagster writes a team or an email address."""
     by_hand: tuple[str, ...] = ()
     job_config: Mapping[str, Any] | None = None
     job: str = ""

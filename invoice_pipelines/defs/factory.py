@@ -2,6 +2,7 @@
 the sensor that asks for them, and the sweeps of its migrations. What a domain does, its declaration says.
 """
 
+from importlib.metadata import version
 from typing import Any
 
 import dagster as dg
@@ -26,7 +27,7 @@ def definitions_of(domain: Domain) -> dg.Definitions:
     )
     sweep_job = _sweep_of(domain)
     return dg.Definitions(
-        assets=[_asset_of(stage) for stage in (*domain.stages, *domain.apart)],
+        assets=[_asset_of(stage, domain.owner) for stage in (*domain.stages, *domain.apart)],
         jobs=[
             job,
             sweep_job,
@@ -36,7 +37,7 @@ def definitions_of(domain: Domain) -> dg.Definitions:
     )
 
 
-def _asset_of(stage: Stage) -> dg.AssetsDefinition:
+def _asset_of(stage: Stage, owner: str) -> dg.AssetsDefinition:
     def materialize(context: dg.AssetExecutionContext, database: InvoiceDatabase, config: dg.Config | None) -> object:
         with refusals_fail_the_run():
             stage.refuse(config)
@@ -53,6 +54,8 @@ def _asset_of(stage: Stage) -> dg.AssetsDefinition:
         kinds=set(stage.kinds),
         partitions_def=organizations,
         deps=stage.deps,
+        owners=[owner],
+        code_version=version("invoice_pipelines"),
         check_specs=check_specs(stage.key, stage.promises),
         metadata=stage.metadata,
     )

@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from invoice_pipelines.accounting.system import AccountingSystem, SyncedEntity
+from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.defs.accounting.migration import backlog_of, import_of
 from invoice_pipelines.defs.accounting.sync import SHARE, not_connected, result_of, sync
 from invoice_pipelines.defs.domain import Domain, Results, Stage, StageResult, TakeTurn, Turn
@@ -43,6 +44,7 @@ def accounting_domain(system: AccountingSystem) -> Domain:
         name=f"{system.name}_push",
         description=f"Sends what waits in the push queue of one organization: {_in_order(pushed)}.",
         does="Sends what waits in the push queues of {}",
+        owner="team:accounting",
         stages=tuple(_stage(system, entity) for entity in pushed),
         apart=(*apart, backlog_of(system)),
         job_config={"ops": {f"{system.name}__{entity.name}": only_push for entity in pushed}},
@@ -54,6 +56,16 @@ def accounting_domain(system: AccountingSystem) -> Domain:
         every_seconds=_push_every(system),
         by_hand=(f"{system.name}_sync",),
     )
+
+
+def payments() -> list[dg.AssetKey]:
+    """The assets of the payments that accounting systems tell of, which whatever looks at open invoices follows."""
+    return [
+        dg.AssetKey([system.name, entity.name])
+        for system in accounting_systems()
+        for entity in system.entities
+        if entity.kept_in == ("billing", "payment")
+    ]
 
 
 def sync_among(

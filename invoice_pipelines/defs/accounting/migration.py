@@ -13,6 +13,7 @@ from pydantic import Field, create_model
 from invoice_pipelines.accounting.reports import Health, SyncReport
 from invoice_pipelines.accounting.system import AccountingSystem, SyncedEntity, entities_named
 from invoice_pipelines.defs.accounting.sync import not_connected, result_of, sync
+from invoice_pipelines.defs.choices import choice
 from invoice_pipelines.defs.domain import Stage, StageResult, Turn
 from invoice_pipelines.defs.metadata import table
 from invoice_pipelines.promises import Promise
@@ -60,7 +61,7 @@ def import_of(system: AccountingSystem) -> Stage:
         "organizations\nthat are new. It goes on where it was killed or its time was up, and doing it again changes "
         "nothing.",
         kinds=frozenset({system.name, "postgres"}),
-        config=_config("Import", f"Some of {', '.join(names)}."),
+        config=_config("Import", names),
         refuse=chosen,
         for_migrations=True,
         work=work,
@@ -99,8 +100,12 @@ def backlog_of(system: AccountingSystem) -> Stage:
         "backfill it over the\norganizations that a migration brought. Doing it again sends what is missing by then, "
         "and nothing twice.",
         kinds=frozenset({system.name}),
-        deps=[dg.AssetKey(["billing", "issued_invoices"])],
-        config=_config("Backlog", f"Some of {', '.join(names)}. What an invoice needs is sent before it all the same."),
+        deps=[
+            dg.AssetKey(["billing", "issued_invoices"]),
+            dg.AssetKey(["billing", "backlog"]),
+            *([dg.AssetKey([system.name, "imported_company"])] if any(e.imported for e in system.entities) else []),
+        ],
+        config=_config("Backlog", names, " What an invoice needs is sent before it all the same."),
         refuse=chosen,
         for_migrations=True,
         work=work,
@@ -108,10 +113,10 @@ def backlog_of(system: AccountingSystem) -> Stage:
     )
 
 
-def _config(name: str, entities: str) -> type[Chosen]:
-    return create_model(
-        name, __base__=Chosen, __doc__=Chosen.__doc__, entities=(list[str], Field(default=[], description=entities))
-    )
+def _config(name: str, entities: Sequence[str], note: str = "") -> type[Chosen]:
+    described: Any = Field(default=[], description=f"Some of {', '.join(entities)}. They must be named.{note}")
+    some: Any = list.__class_getitem__(choice(f"{name}Entity", entities))
+    return create_model(name, __base__=Chosen, __doc__=Chosen.__doc__, entities=(some, described))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from invoice_pipelines.billing.requests import RequestOptions, parse_date
+from invoice_pipelines.defs.choices import Channel
 
 
 class RequestConfig(dg.Config):
@@ -21,10 +22,7 @@ class RequestConfig(dg.Config):
     send_immediately: bool = Field(
         default=False, description="Send each invoice to its customer, by communication_method."
     )
-    communication_method: str | None = Field(
-        default=None,
-        description="email, sms, whatsapp, or another registered channel; goes with send_immediately.",
-    )
+    communication_method: Channel | None = Field(default=None, description="Goes with send_immediately.")
 
     def options(self, invoice_date: date | None) -> RequestOptions:
         """As a request wants it; what is wrong is told there."""

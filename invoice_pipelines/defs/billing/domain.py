@@ -34,6 +34,7 @@ SALES_ORDERS = dg.AssetSpec(
     ["billing", "sales_orders"],
     group_name="billing",
     kinds={"postgres"},
+    owners=["team:sales"],
     partitions_def=organizations,
     description="Orders of customers, as the shop, a person or a migration put them into the database.",
     metadata={"dagster/table_name": "billing.sales_order"},

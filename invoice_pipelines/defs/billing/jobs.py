@@ -12,6 +12,7 @@ from invoice_pipelines.billing import (
 )
 from invoice_pipelines.defs.billing.config import RequestConfig, as_date
 from invoice_pipelines.defs.billing.domain import ISSUED_INVOICES, issue_invoices
+from invoice_pipelines.defs.choices import TaxCategory
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import report_job, turn_of
@@ -26,7 +27,7 @@ class Item(dg.Config):
     quantity: str = Field(description='Such as "2.5".')
     unit_price: str | None = Field(default=None, description='Such as "18.75"; without one, that of the item.')
     discount_percent: str | None = Field(default=None, description='Such as "3".')
-    tax_category: str | None = Field(default=None, description="UNTDID 5305; without one, that of the item.")
+    tax_category: TaxCategory | None = Field(default=None, description="UNTDID 5305; without one, that of the item.")
     tax_rate: str | None = Field(default=None, description='Percent, such as "19"; without one, that of the item.')
 
 

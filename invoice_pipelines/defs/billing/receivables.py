@@ -21,6 +21,7 @@ from invoice_pipelines.billing.receivables.receivables import (
     CustomerAging,
     Receivables,
 )
+from invoice_pipelines.defs.accounting.domain import payments
 from invoice_pipelines.defs.billing.domain import ISSUED_INVOICES
 from invoice_pipelines.defs.checks import evaluated
 from invoice_pipelines.defs.domain import Domain, Stage, StageResult, Turn
@@ -109,7 +110,7 @@ RECEIVABLES = Domain(
             description="What customers owe today, by currency and by how late it is, as a CSV file; and days sales "
             "outstanding.",
             kinds=frozenset({"postgres", "csv", "pandas"}),
-            deps=[ISSUED_INVOICES.key],
+            deps=[ISSUED_INVOICES.key, *payments()],
             metadata={
                 "dagster/column_schema": dg.TableSchema(
                     [dg.TableColumn(name, description=meaning) for name, meaning in COLUMNS.items()]

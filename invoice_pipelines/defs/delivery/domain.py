@@ -11,6 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from invoice_pipelines.defs.checks import evaluated
+from invoice_pipelines.defs.choices import Format
 from invoice_pipelines.defs.delivery.checks import OF_DOCUMENTS
 from invoice_pipelines.defs.delivery.metadata import documents_metadata, messages_metadata, page_picture
 from invoice_pipelines.defs.domain import Domain, Stage, StageResult, Turn
@@ -47,7 +48,7 @@ class Documents(dg.Config):
         description="Ask for documents of all invoices that have none in these formats (and this language), and make "
         "them: for a migration, as a backfill.",
     )
-    formats: list[str] = Field(default=["zugferd"], description=f"For `all`. {FORMATS}")
+    formats: list[Format] = Field(default=["zugferd"], description=f"For `all`. {FORMATS}")
     language: str | None = Field(default=None, description=f"For `all`. {LANGUAGE}")
 
 

@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 from sqlalchemy import Connection
 
+from invoice_pipelines.defs.choices import Channel, Format
 from invoice_pipelines.defs.delivery.domain import (
     FORMATS,
     INVOICE_DOCUMENTS,
@@ -29,7 +30,7 @@ class BatchDocuments(dg.Config):
     organization: str = Field(description="Slug of the organization.")
     invoice_ids: list[str] = Field(default=[], description="Ids or numbers of issued invoices and credit notes.")
     all: bool = Field(default=False, description="All that lack a document in these formats (and this language).")
-    formats: list[str] = Field(default=["zugferd"], description=FORMATS)
+    formats: list[Format] = Field(default=["zugferd"], description=FORMATS)
     language: str | None = Field(default=None, description=LANGUAGE)
     renew: bool = Field(
         default=False, description="Make what exists again, as a new version where anything of it would differ."
@@ -63,7 +64,7 @@ class Communications(dg.Config):
 
     organization: str = Field(description="Slug of the organization.")
     invoice_ids: list[str] = Field(description="Ids or numbers of issued invoices and credit notes.")
-    method: str = Field(description="email, sms, whatsapp, or another channel that is registered.")
+    method: Channel = Field(description="By which channel; those that are installed are offered.")
     subject: str | None = Field(
         default=None, description="Of an email, instead of that of its template; may name the same fields."
     )

@@ -229,6 +229,7 @@ INTAKE = Domain(
     description="Takes, reads, validates and exports whatever waits in one organization.",
     does="Takes, reads, validates and exports for {}",
     op="sweep_organizations",
+    owner="team:accounts_payable",
     stages=(UPLOADS, PARSED_INVOICES, VALIDATED_INVOICES, EXPORT_FILES),
     apart=(REPARSED_INVOICES,),
     due=due,

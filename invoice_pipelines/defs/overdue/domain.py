@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import Field
 from sqlalchemy import Connection
 
+from invoice_pipelines.defs.accounting.domain import payments
 from invoice_pipelines.defs.checks import evaluated
 from invoice_pipelines.defs.domain import Domain, Results, Stage, StageResult, TakeTurn, Turn
 from invoice_pipelines.defs.factory import definitions_of
@@ -147,7 +148,7 @@ NOTIFICATIONS = Stage(
     key=dg.AssetKey(["overdue", "notifications"]),
     description="That an invoice is past due: one notification per invoice and level, closed when the invoice is "
     "settled.",
-    deps=[dg.AssetKey(["billing", "issued_invoices"])],
+    deps=[dg.AssetKey(["billing", "issued_invoices"]), *payments()],
     metadata={"dagster/table_name": "overdue.notification"},
     config=AsOf,
     work=notify,

@@ -223,10 +223,39 @@ def test_every_asset_has_a_run_for_each_organization_and_says_what_it_is(
         assert node.partitions_def.name == "organization", key
         assert len(node.description or "") > 40, key
         assert node.group_name == key.path[0], key
+        assert node.owners, key
+        assert node.code_version, key
         schema = node.assets_def.op.config_schema.as_field() if node.assets_def.op.config_schema else None
         assert schema is None or not schema.is_required, f"{key}: the UI offers no backfill of required config"
         policy = node.backfill_policy
         assert policy is None or policy.max_partitions_per_run == 1, key
+
+
+def test_lineage_goes_from_orders_to_payments_to_what_is_owed(defs: dg.Definitions) -> None:
+    graph = defs.get_repository_def().asset_graph
+
+    def followed(asset: str) -> set[str]:
+        return {key.to_user_string() for key in graph.get(dg.AssetKey(asset.split("/"))).parent_keys}
+
+    assert followed("billing/receivables") == {"billing/issued_invoices", "quickbooks/payments"}
+    assert followed("overdue/notifications") == {"billing/issued_invoices", "quickbooks/payments"}
+    assert followed("billing/backlog") == {"billing/sales_orders"}
+    assert "billing/backlog" in followed("quickbooks/pushed_backlog")
+
+
+@pytest.mark.parametrize(
+    ("job", "op", "config", "wrong"),
+    [
+        ("communications", "send_communications", {"invoice_ids": ["1"], "method": "fax"}, "method"),
+        ("batch_invoice_orders", "invoice_orders", {"all_open": True, "communication_method": "fax"}, "fax"),
+        ("batch_documents", "make_batch_of_documents", {"all": True, "formats": ["docx"]}, "docx"),
+    ],
+)
+def test_the_launchpad_refuses_what_cannot_be_chosen(
+    defs: dg.Definitions, job: str, op: str, config: dict[str, object], wrong: str
+) -> None:
+    with pytest.raises(dg.DagsterInvalidConfigError, match=wrong):
+        dg.validate_run_config(defs.resolve_job_def(job), {"ops": {op: {"config": {"organization": "acme", **config}}}})
 
 
 @pytest.mark.slow

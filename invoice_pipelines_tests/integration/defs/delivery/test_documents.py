@@ -98,7 +98,6 @@ def test_a_backfill_makes_documents_of_all_that_have_none_and_nothing_twice(post
     assert "nothing to do" in shown(post_room.run("acme", all=True), "invoice_documents")
     assert post_room.house.rows("acme", "select version from public.invoice_documents") == [(1,), (1,)]
     assert post_room.value("acme", "select created_by from batch_job_queue where job_type like '%documents'")
-    assert not post_room.run("acme", all=True, formats=["docx"]).success
 
 
 @pytest.mark.slow
