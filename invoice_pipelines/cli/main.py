@@ -17,7 +17,9 @@ from invoice_pipelines.cli.batch import batch
 from invoice_pipelines.cli.billing import exchange_rates, imports, invoices
 from invoice_pipelines.cli.delivery import message_templates, messages, opt_outs, templates
 from invoice_pipelines.cli.intake import datev, documents, export, intake, ocr, review, upload
+from invoice_pipelines.cli.intake.received import uploads
 from invoice_pipelines.cli.output import literal
+from invoice_pipelines.cli.overdue import overdue
 from invoice_pipelines.cli.quickbooks import conflicts, quickbooks
 from invoice_pipelines.database.access import embedded_server
 from invoice_pipelines.database.errors import DISK_FULL, explain, sqlstate
@@ -44,6 +46,7 @@ app.add_typer(imports.orders, name="orders")
 app.add_typer(batch.app, name="batch")
 app.add_typer(invoices.app, name="invoices")
 app.add_typer(upload.app)
+app.add_typer(uploads, name="uploads")
 app.add_typer(documents.app)
 app.add_typer(intake.app, name="intake")
 app.add_typer(review.app, name="review")
@@ -52,6 +55,8 @@ app.add_typer(export.app, name="export")
 app.add_typer(datev.app, name="datev")
 accounting.register(app, quickbooks=quickbooks.app)
 app.add_typer(conflicts.app, name="conflicts")
+app.add_typer(overdue.app, name="overdue")
+app.add_typer(overdue.notifications, name="notifications")
 app.add_typer(templates.app, name="templates")
 app.add_typer(messages.app, name="messages")
 app.add_typer(message_templates.app, name="message-templates")

@@ -29,7 +29,7 @@ Now = Annotated[bool, typer.Option("--now", help="Do it in this process.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until Dagster has done it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
 Limit = Annotated[int, typer.Option(help="How many to show.", min=1, max=10_000)]
-After = Annotated[str | None, typer.Option(help="Go on after the one with this id.", metavar="ID")]
+After = Annotated[str | None, typer.Option(help="Go on after this one, the last of the page before.", metavar="ID")]
 
 
 def one_of(registry: Registry) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
-from invoice_pipelines.cli.options import pairs
-from invoice_pipelines.cli.output import console, print_facts, print_rows, say
+from invoice_pipelines.cli.options import AsJson, pairs
+from invoice_pipelines.cli.output import console, print_facts, print_json, print_json_lines, print_rows, say
 from invoice_pipelines.cli.person import database, person
 from invoice_pipelines.organizations import (
     Address,
@@ -151,11 +151,15 @@ def _changed(known: Model, **given: Any) -> Model:
 
 
 @app.command("list")
-def list_() -> None:
+def list_(as_json: AsJson = False) -> None:
     """List all organizations."""
     with database() as engine:
+        found = list_organizations(engine)
+    if as_json:
+        print_json_lines(found)
+    else:
         print_rows(
-            list_organizations(engine),
+            found,
             "organization=slug name country=country_code currency time_zone",
             none="There is no organization yet; `organizations add` adds one.",
         )
@@ -189,6 +193,7 @@ def settings(
         ),
     ] = None,
     unset: Annotated[list[str] | None, typer.Option(help="Back to its default.", metavar="NAME")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the settings of an organization, such as looks, senders and quiet hours; or change some."""
     with database() as engine:
@@ -200,6 +205,9 @@ def settings(
         if set_ or unset:
             change_organization(engine, slug, settings=values)
         now = find_organization(engine, slug).settings.model_dump(mode="json")
+    if as_json:
+        print_json(now)
+        return
     shown = {name: value if isinstance(value, str) else json.dumps(value) for name, value in _leaves(now)}
     print_facts(shown, "setting", "value")
 

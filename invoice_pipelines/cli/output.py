@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -78,7 +79,9 @@ class LiteralTable(Grid):
 def _cell(value: object, zone: tzinfo) -> Cell:
     if isinstance(value, datetime):
         return Cell(moment(value, zone), is_whole=True)
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return Cell("yes" if value else "no")
+    if isinstance(value, int | Decimal):
         return Cell(f"{value:,}", is_whole=True)
     if isinstance(value, float):
         return Cell(f"{value:,.1f}", is_whole=True)
@@ -137,6 +140,28 @@ def print_rows(
         console.print(none)
 
 
+def print_list(
+    rows: Sequence[Any],
+    columns: str,
+    *,
+    as_json: bool,
+    limit: int,
+    zone: tzinfo = UTC,
+    none: str | None = None,
+    cursor: str = "id",
+) -> None:
+    """Prints a page of rows: a table, and how to go on where there may be more; or a line of JSON for each row.
+
+    `cursor` is what of the last row `--after` takes.
+    """
+    if as_json:
+        print_json_lines(rows)
+        return
+    print_rows(rows, columns, zone=zone, none=none)
+    if len(rows) == limit:
+        console.print(f"There may be more: add --after {value_of(rows[-1], cursor)}")
+
+
 def print_facts(facts: Mapping[str, object], *columns: str) -> None:
     """Prints names and values, a line each. Without headings, only what there is a value of."""
     made = table(None, *(columns or ("", "")))
@@ -147,10 +172,26 @@ def print_facts(facts: Mapping[str, object], *columns: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """A value as one line of JSON, for programs; what JSON does not know as text."""
+    """A value as one line of JSON, for programs. Amounts are texts, moments RFC 3339 in UTC, durations seconds."""
     sys.stdout.write(compact_json(value) + "\n")
+
+
+def print_json_lines(rows: Iterable[Any]) -> None:
+    """Rows as one line of JSON each."""
+    for row in rows:
+        print_json(row)
 
 
 def compact_json(value: Any) -> str:
     """A value as JSON within a line for people."""
-    return json.dumps(value, default=str, ensure_ascii=False)
+    return json.dumps(value, default=_in_json, ensure_ascii=False)
+
+
+def _in_json(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return dict(value) if isinstance(value, Mapping) else str(value)

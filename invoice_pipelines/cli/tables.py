@@ -109,7 +109,7 @@ class Grid:
     def _fitted(self, width: int) -> Iterator[Segment]:
         columns, natural = self.columns, [column.natural() for column in self.columns]
         if _total(natural) > width:
-            columns = [column.shortened() for column in columns]
+            columns = [column.shortened() for column in columns if any(cell.text for cell in column.cells)] or columns
             natural = [column.natural() for column in columns]
         if _total(natural) <= width:
             yield from _rendered(columns, natural, [])

@@ -5,7 +5,7 @@ Runs write the log through `execution_log.sql`; nothing here changes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,6 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
+
+from invoice_pipelines.database.ids import find_id
+from invoice_pipelines.overdue.errors import OverdueError
 
 
 class ExecutionStatus(StrEnum):
@@ -74,6 +77,39 @@ def last_execution(connection: Connection) -> ExecutionReport | None:
         text("select * from overdue.job_execution_log order by start_time desc, id desc limit 1")
     ).one_or_none()
     return None if row is None else report_from(row)
+
+
+def list_executions(
+    connection: Connection,
+    *,
+    statuses: Sequence[ExecutionStatus] | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> list[ExecutionReport]:
+    """Runs of the organization in scope, the newest first; `after` is the last one of the page before."""
+    rows = connection.execute(
+        text(
+            """select * from overdue.job_execution_log
+               where organization_id = organizations.current()
+                 and (cast(:statuses as text[]) is null or status = any (cast(:statuses as text[])))
+                 and (cast(:after as uuid) is null or id < cast(:after as uuid))
+               order by id desc limit :limit"""
+        ),
+        {"statuses": None if statuses is None else list(statuses), "after": after, "limit": limit},
+    )
+    return [report_from(row) for row in rows]
+
+
+def find_execution(connection: Connection, written: str) -> ExecutionReport:
+    """The run whose id begins or ends with what was written. Raises UnknownId, and OverdueError where none has it."""
+    execution_id = find_id(connection, "overdue.job_execution_log", written, "a run", "overdue list")
+    row = connection.execute(
+        text("select * from overdue.job_execution_log where organization_id = organizations.current() and id = :id"),
+        {"id": execution_id},
+    ).one_or_none()
+    if row is None:
+        raise OverdueError(f"this organization has no run {execution_id}")
+    return report_from(row)
 
 
 def organizations_to_check(

@@ -5,9 +5,10 @@ Reads only, each a bounded number of rows by indexes of what is open, so that it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy import Connection, CursorResult, text
 
@@ -56,6 +57,21 @@ def sync_state(connection: Connection) -> SystemState | None:
         open_conflicts=row.open_conflicts,
         calls=read_usage(connection, row.month).calls,
     )
+
+
+def synced_invoices(connection: Connection, invoice_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """When invoices were last synced with the company; those that are not there are left out."""
+    rows = connection.execute(
+        text(
+            """select m.local_id, m.synced_at
+               from quickbooks.connection c
+               join quickbooks.mapping m on m.organization_id = c.organization_id and m.realm_id = c.realm_id
+               where c.organization_id = organizations.current() and m.entity_type = 'invoice'
+                 and m.state <> 'deleted' and m.local_id = any (cast(:ids as uuid[]))"""
+        ),
+        {"ids": list(invoice_ids)},
+    )
+    return {row.local_id: row.synced_at for row in rows}
 
 
 def _in_words(row: Any) -> str:

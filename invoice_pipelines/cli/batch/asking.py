@@ -17,9 +17,10 @@ from invoice_pipelines.billing.requests import (
     batch_invoice_orders,
     order_ids,
 )
-from invoice_pipelines.cli.batch.work import LOOK_EVERY_SECONDS, follow, process, wait_for
+from invoice_pipelines.cli.batch.work import LOOK_EVERY_SECONDS, asked, follow, process, show_bundles, wait_for
 from invoice_pipelines.cli.options import (
     CHANNEL,
+    AsJson,
     InvoicesFile,
     IssuedByJob,
     LanguageOfInvoice,
@@ -29,12 +30,11 @@ from invoice_pipelines.cli.options import (
     day,
     lines_of,
 )
-from invoice_pipelines.cli.output import console, exit_if, say
+from invoice_pipelines.cli.output import exit_if
 from invoice_pipelines.cli.person import opened
 from invoice_pipelines.delivery.references import invoice_ids, issued_by_job
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.organizations.context import OrganizationContext
-from invoice_pipelines.storage import read_blob, root_path, write_file_atomically
 from invoice_pipelines.work import find_job, get_job
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def invoices(
     ] = None,
     now: Now = False,
     wait: Wait = False,
+    as_json: AsJson = False,
 ) -> None:
     """Invoice sales orders. Without --now the job is left to Dagster. Exits 1 if an order was not invoiced.
 
@@ -90,10 +91,8 @@ def invoices(
             with office.scope() as connection:
                 ids = order_ids(connection, references)
             answer = batch_invoice_orders(office, ids, **options)
-        seconds = answer.estimated_seconds
-        duration = f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-        console.print(f"Batch job {answer.job_id}: {answer.total} items, about {duration}.")
-        follow(office, answer.job_id, now=now, wait=wait)
+        asked(office, answer.job_id, answer.total, seconds=answer.estimated_seconds, as_json=as_json)
+        follow(office, answer.job_id, now=now, wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -117,6 +116,7 @@ def documents(
     ] = None,
     now: Now = False,
     wait: Wait = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make documents of issued invoices. Without --now the job is left to Dagster. Exits 1 if one was not made."""
     from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
@@ -134,12 +134,12 @@ def documents(
         with office.scope() as connection:
             ids = _chosen(connection, references, job, request)
             job_id = ask_for_documents(connection, ids, request, created_by=office.actor)
-        console.print(f"Batch job {job_id}: {len(set(ids))} items.")
+        asked(office, job_id, len(set(ids)), as_json=as_json)
         if not (combined or zip) or not (now or wait):
-            follow(office, job_id, now=now, wait=wait)
+            follow(office, job_id, now=now, wait=wait, as_json=as_json)
             return
-        failed = (process if now else wait_for)(office, job_id)
-        _show_bundles(office, job_id, folder, now=now)
+        failed = (process if now else wait_for)(office, job_id, as_json=as_json)
+        _show_bundles(office, job_id, folder, now=now, as_json=as_json)
     exit_if(failed)
 
 
@@ -156,6 +156,7 @@ def communications(
     language: LanguageOfInvoice = None,
     now: Now = False,
     wait: Wait = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send issued invoices to their customers, each only once, however often it is asked for. Without --now the job is
     left to Dagster. Exits 1 if one was not sent.
@@ -166,7 +167,7 @@ def communications(
     wanted = {"method": method, "subject": subject, "include_pdf": pdf, "language": language}
     references = None if invoices is None else lines_of(invoices)
     with opened(organization) as office:
-        send(office, references, wanted, job=job, now=now, wait=wait)
+        send(office, references, wanted, job=job, now=now, wait=wait, as_json=as_json)
 
 
 def send(
@@ -177,6 +178,7 @@ def send(
     job: str | None = None,
     now: bool,
     wait: bool,
+    as_json: bool,
 ) -> None:
     """Asks for invoices to be sent, by number or id or by the job that issued them, and follows that job."""
     from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request  # loads the templates
@@ -186,8 +188,8 @@ def send(
         ids = _chosen(connection, references, job)
         job_id = ask_for_communications(connection, ids, request, created_by=office.actor)
         total = get_job(connection, job_id).total_items
-    console.print(f"Batch job {job_id}: {total} items.")
-    follow(office, job_id, now=now, wait=wait)
+    asked(office, job_id, total, as_json=as_json)
+    follow(office, job_id, now=now, wait=wait, as_json=as_json)
 
 
 def _check_one(now: bool, wait: bool) -> None:
@@ -209,7 +211,7 @@ def _chosen(
     return [str(invoice_id) for invoice_id in all_invoices_without_documents(connection, request)] if request else []
 
 
-def _show_bundles(office: OrganizationContext, job_id: UUID, folder: Path | None, *, now: bool) -> None:
+def _show_bundles(office: OrganizationContext, job_id: UUID, folder: Path | None, *, now: bool, as_json: bool) -> None:
     from invoice_pipelines.delivery.documents.bundles import are_bundles_waiting, find_bundles
 
     is_waiting = True
@@ -218,12 +220,4 @@ def _show_bundles(office: OrganizationContext, job_id: UUID, folder: Path | None
             is_waiting, bundles = are_bundles_waiting(connection, job_id) and not now, find_bundles(connection, job_id)
         if is_waiting:
             time.sleep(LOOK_EVERY_SECONDS)
-    root = root_path(office.settings.documents_root)
-    for bundle in bundles:
-        line = f"{bundle.file_name}: {bundle.documents:,} documents, {bundle.size_bytes / 1e6:,.1f} MB"
-        if folder is not None:
-            path = folder.absolute() / bundle.file_name
-            data = read_blob(root, office.id, bundle.sha256, bundle.size_bytes)
-            write_file_atomically(root_path(str(path.parent)) / path.name, data)
-            line += f", in {path}"
-        say(line)
+    show_bundles(office, bundles, folder, as_json=as_json)

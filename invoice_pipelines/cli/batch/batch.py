@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -14,8 +13,8 @@ from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.requests import parse_date, retry_with_date
 from invoice_pipelines.cli.batch import asking, show
 from invoice_pipelines.cli.batch.work import JobId, PageSize, open_jobs, process
-from invoice_pipelines.cli.options import AsJson, OrganizationOption
-from invoice_pipelines.cli.output import console, exit_if, listed, print_json
+from invoice_pipelines.cli.options import After, AsJson, OrganizationOption
+from invoice_pipelines.cli.output import console, exit_if, print_list
 from invoice_pipelines.cli.person import opened
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.work import JobStatus, cancel_job, find_job, history, retry_failed
@@ -41,9 +40,7 @@ def list_(
         str | None, typer.Option(help="Asked for since: 2026-03-31, 2026-03-31T14:00, 12h or 7d.", metavar="WHEN")
     ] = None,
     limit: PageSize = 20,
-    page: Annotated[
-        str | None, typer.Option(help="Next page: the value that the page before printed.", metavar="JOB")
-    ] = None,
+    after: After = None,
     as_json: AsJson = False,
 ) -> None:
     """List batch jobs of all kinds, the newest first, in pages."""
@@ -55,20 +52,14 @@ def list_(
             statuses=status or None,
             created_by=by,
             created_from=None if since is None else _moment(since, zone),
-            before=None if page is None else find_job(connection, page),
+            before=None if after is None else find_job(connection, after),
             limit=limit,
         )
-    if as_json:
-        for job in shown.jobs:
-            print_json(asdict(job))
-        return
     columns = (
         "~job=id !kind !status #items=total_items #done=successful_items #failed=failed_items asked=created_at "
         "by=created_by #skipped=skipped_items #seconds=actual_duration_seconds"
     )
-    console.print(listed(shown.jobs, columns, zone=zone))
-    if shown.next_page is not None:
-        console.print(f"There are more: add --page {shown.next_page}")
+    print_list(shown.jobs, columns, as_json=as_json, limit=limit, zone=zone, none="There is none.")
 
 
 @app.command()

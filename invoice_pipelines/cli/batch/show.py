@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from invoice_pipelines.cli.batch.work import JobId, PageSize, has_problems, report
-from invoice_pipelines.cli.options import AsJson, OrganizationOption, parse_id
-from invoice_pipelines.cli.output import compact_json, console, exit_if, listed, moment, print_json, say, table
+from invoice_pipelines.cli.batch.work import JobId, PageSize, copied, has_problems, report, show_bundles
+from invoice_pipelines.cli.options import After, AsJson, OrganizationOption, parse_id_or_none
+from invoice_pipelines.cli.output import (
+    compact_json,
+    console,
+    exit_if,
+    listed,
+    moment,
+    print_json,
+    print_json_lines,
+    say,
+    table,
+)
 from invoice_pipelines.cli.person import database, opened, scope_of
 from invoice_pipelines.delivery.overview import waiting_reasons
-from invoice_pipelines.work import ItemStatus, JobStatistics, find_job, get_job, job_events, job_items, statistics
+from invoice_pipelines.delivery.values import MAKE_DOCUMENTS
+from invoice_pipelines.work import ItemStatus, Job, JobStatistics, find_job, get_job, job_events, job_items, statistics
 
-_LONGEST_RESULT = 120
+if TYPE_CHECKING:
+    from invoice_pipelines.delivery.documents.bundles import DocumentBundle
+
 
 app = typer.Typer()
 
@@ -30,29 +44,30 @@ def show(
         typer.Option(help="Show its items, too: `all`, or those with this status, such as failed.", metavar="STATUS"),
     ] = None,
     limit: PageSize = 50,
-    page: Annotated[
-        str | None, typer.Option(help="Next page: the value that the page before printed.", metavar="ITEM")
+    after: After = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Copy its combined PDF and ZIP there, as far as they were asked for.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a batch job: who asked for what, its counts, why items failed or wait, and its items. Exits 1 if some
+    """Show a batch job: who asked for what, its counts, why items failed or wait, its files and items. Exits 1 if some
     failed, or wait because something is wrong.
 
     With --json, print a line for the job and, with --items, one for each item.
     """
     status = _item_status(items)
-    after = None if page is None else parse_id(page, "an item, as the page before says it")
+    last = parse_id_or_none(after, "an item, as the page before says it")
     with opened(organization) as office:
         with office.scope() as connection:
             job_id = find_job(connection, job)
             found, events = get_job(connection, job_id), job_events(connection, job_id)
-            listing = job_items(connection, job_id, status=status, after=after, limit=limit) if items else None
+            listing = job_items(connection, job_id, status=status, after=last, limit=limit) if items else None
             waiting = waiting_reasons(connection, (found.kind,), job_id)
+            bundles = _files(connection, found)
         if as_json:
-            line = {"events": [asdict(event) for event in events], "waiting": [asdict(reason) for reason in waiting]}
-            print_json(asdict(found) | line | ({"next_page": listing.next_page} if listing else {}))
-            for item in listing.items if listing else ():
-                print_json(asdict(item))
+            files = [asdict(each) | {"path": copied(office, each, folder)} for each in bundles]
+            print_json(asdict(found) | {"events": events, "waiting": waiting, "files": files})
+            print_json_lines(listing.items if listing else ())
             exit_if(has_problems(found, waiting))
             return
         console.print(f"{found.kind}  {found.id}")
@@ -63,14 +78,15 @@ def show(
             when = moment(event.created_at, office.organization.time_zone)
             say(f"{when}  {event.action} by {event.created_by}{detail}")
         failed = report(office, job_id)
+        show_bundles(office, bundles, folder)
     if listing is not None:
-        shown = table(None, "subject", "status", "#attempts", "code", "message or result")
+        shown = table(None, "subject", "!status", "#attempts", "!code", "message or result")
         for item in listing.items:
-            said = item.message or (compact_json(item.result)[:_LONGEST_RESULT] if item.result else "")
+            said = item.message or (compact_json(item.result) if item.result else "")
             shown.add_row(item.subject_id, item.status, item.attempts, item.code, said)
         console.print(shown)
         if listing.next_page is not None:
-            console.print(f"There are more: add --page {listing.next_page}")
+            console.print(f"There are more: add --after {listing.next_page}")
     exit_if(failed)
 
 
@@ -90,8 +106,7 @@ def stats(
         with scope_of(organization) as connection:
             found = statistics(connection)
     if as_json:
-        for one in found:
-            print_json(asdict(one))
+        print_json_lines(found)
         return
     jobs = (
         "kind=job_type #jobs=total_jobs #pending=pending_jobs #in_work=processing_jobs #completed=completed_jobs "
@@ -114,6 +129,14 @@ def stats(
     console.print(
         "The columns waiting and in work include entries without a batch job." if found else "There was no batch job."
     )
+
+
+def _files(connection: Connection, job: Job) -> Sequence[DocumentBundle]:
+    if job.kind != MAKE_DOCUMENTS:
+        return ()
+    from invoice_pipelines.delivery.documents.bundles import find_bundles  # loads the PDF libraries
+
+    return find_bundles(connection, job.id)
 
 
 def _item_status(given: str | None) -> ItemStatus | None:

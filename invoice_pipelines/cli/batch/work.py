@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta, tzinfo
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -20,11 +21,15 @@ from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.overview import job_failures, job_outcome
 from invoice_pipelines.billing.processing import KINDS as INVOICING
 from invoice_pipelines.billing.processing import process_jobs
-from invoice_pipelines.cli.output import console, exit_if, listed, print_json, print_rows
+from invoice_pipelines.cli.output import console, exit_if, listed, print_json, print_rows, say
 from invoice_pipelines.delivery.overview import WaitingReason, waiting_reasons
 from invoice_pipelines.delivery.values import COMMUNICATIONS, MAKE_DOCUMENTS
 from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.storage import read_blob, root_path, write_file_atomically
 from invoice_pipelines.work import Job, JobStatus, get_job, history
+
+if TYPE_CHECKING:
+    from invoice_pipelines.delivery.documents.bundles import DocumentBundle
 
 LOOK_EVERY_SECONDS = 0.5
 NO_END = timedelta(days=365)
@@ -69,15 +74,38 @@ def open_jobs(office: OrganizationContext) -> list[UUID]:
     return sorted(job.id for page in pages for job in page.jobs)
 
 
-def follow(office: OrganizationContext, job_id: UUID, *, now: bool, wait: bool) -> None:
+def asked(
+    office: OrganizationContext, job_id: UUID, total: int, *, seconds: float | None = None, as_json: bool
+) -> None:
+    """Says that a job was asked for, how many items it has, and how long it will take where that is known."""
+    duration = ""
+    if seconds is not None:
+        duration = f", about {seconds:.1f} s" if seconds < 120 else f", about {seconds / 60:.0f} min"
+    message = f"Batch job {job_id}: {total} items{duration}."
+    if not as_json:
+        console.print(message)
+        return
+    show = f"invoice-pipelines batch show {job_id} --organization {office.slug}"
+    print_json(
+        {
+            "job_id": job_id,
+            "total": total,
+            "estimated_duration_seconds": seconds,
+            "message": message,
+            "follow": f"{show} --json",
+        }
+    )
+
+
+def follow(office: OrganizationContext, job_id: UUID, *, now: bool, wait: bool, as_json: bool = False) -> None:
     """What a command does with the job that it asked for: all of it here (`now`), or wait until Dagster did it, or
     say who will. Exits with 1 where items failed, or wait because something is wrong.
     """
     if now:
-        exit_if(process(office, job_id))
+        exit_if(process(office, job_id, as_json=as_json))
     elif wait:
-        exit_if(wait_for(office, job_id))
-    elif _get(office, job_id).total_items:
+        exit_if(wait_for(office, job_id, as_json=as_json))
+    elif not as_json and _get(office, job_id).total_items:
         console.print("Dagster starts it within seconds; without Dagster: `batch run`.")
 
 
@@ -100,7 +128,7 @@ def process(office: OrganizationContext, job_id: UUID, *, as_json: bool = False)
     return report(office, job_id, as_json=as_json)
 
 
-def wait_for(office: OrganizationContext, job_id: UUID) -> bool:
+def wait_for(office: OrganizationContext, job_id: UUID, *, as_json: bool = False) -> bool:
     """Waits until somebody else has done a job; returns what `report` does."""
     job = _get(office, job_id)
     with _bar(job, "waiting") as advance:
@@ -108,7 +136,7 @@ def wait_for(office: OrganizationContext, job_id: UUID) -> bool:
             time.sleep(LOOK_EVERY_SECONDS)
             job = _get(office, job_id)
             advance(job.processed_items)
-    return report(office, job_id)
+    return report(office, job_id, as_json=as_json)
 
 
 def report(office: OrganizationContext, job_id: UUID, *, as_json: bool = False) -> bool:
@@ -135,6 +163,29 @@ def report(office: OrganizationContext, job_id: UUID, *, as_json: bool = False) 
     print_rows(failures, "why_failed=code #items for_example=example message")
     print_waiting(waiting, office.organization.time_zone)
     return has_problems(job, waiting)
+
+
+def copied(office: OrganizationContext, bundle: DocumentBundle, folder: Path | None) -> Path | None:
+    """Copies a file of a job into a folder, if one is given; returns where it is then."""
+    if folder is None:
+        return None
+    path = folder.absolute() / bundle.file_name
+    data = read_blob(root_path(office.settings.documents_root), office.id, bundle.sha256, bundle.size_bytes)
+    write_file_atomically(root_path(str(path.parent)) / path.name, data)
+    return path
+
+
+def show_bundles(
+    office: OrganizationContext, bundles: Sequence[DocumentBundle], folder: Path | None, *, as_json: bool = False
+) -> None:
+    """Names the files of a job, and copies them into a folder if one is given."""
+    for bundle in bundles:
+        path = copied(office, bundle, folder)
+        if as_json:
+            print_json(asdict(bundle) | {"path": path})
+            continue
+        where = f", in {path}" if path else ""
+        say(f"{bundle.file_name}: {bundle.documents:,} documents, {bundle.size_bytes / 1e6:,.1f} MB{where}")
 
 
 def print_waiting(waiting: Sequence[WaitingReason], zone: tzinfo) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +16,8 @@ from invoice_pipelines.billing.exchange_rates import (
     remove_exchange_rate,
 )
 from invoice_pipelines.billing.requests import parse_date
-from invoice_pipelines.cli.options import OrganizationOption, day
-from invoice_pipelines.cli.output import console, exit_if, print_json, print_rows
+from invoice_pipelines.cli.options import AsJson, OrganizationOption, day
+from invoice_pipelines.cli.output import console, exit_if, print_json_lines, print_rows
 from invoice_pipelines.cli.person import person, scope_of
 
 _AT_ONCE = 20_000
@@ -93,13 +92,13 @@ def list_rates(
     currency: Annotated[str | None, typer.Option(help="Only rates of this currency.", metavar="CODE")] = None,
     until: Annotated[str | None, typer.Option(help="Only rates of this day and earlier.", metavar="DATE")] = None,
     limit: Annotated[int, typer.Option(help="At most this many.", min=1, max=100_000)] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="As a JSON list.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the newest rates."""
     with scope_of(organization) as connection:
         rates = exchange_rates(connection, currency=currency, until=day("--until", until), limit=limit)
     if as_json:
-        print_json([asdict(rate) for rate in rates])
+        print_json_lines(rates)
         return
     print_rows(
         rates,

@@ -26,6 +26,7 @@ from invoice_pipelines.billing.master_data import (
 from invoice_pipelines.billing.requests import order_ids
 from invoice_pipelines.billing.rows import GIVEN_TWICE
 from invoice_pipelines.billing.sales_orders import AddedOrder, NewLine, add_orders
+from invoice_pipelines.cli.billing import books
 from invoice_pipelines.cli.billing.csv_files import FileProblem, Record, read_csv, write_records
 from invoice_pipelines.cli.options import CsvFile, OrganizationOption
 from invoice_pipelines.cli.output import console, exit_if, print_rows, table
@@ -33,10 +34,10 @@ from invoice_pipelines.cli.person import opened, person, scope_of
 
 SHOWN_PROBLEMS = 50
 
-customers = typer.Typer(help="Customers: import.", no_args_is_help=True)
-items = typer.Typer(help="Items: import.", no_args_is_help=True)
-tax_rates = typer.Typer(help="Tax rates: import.", no_args_is_help=True)
-orders = typer.Typer(help="Sales orders: import, change of status.", no_args_is_help=True)
+customers = typer.Typer(help="Customers: list, show, import.", no_args_is_help=True)
+items = typer.Typer(help="Items: list, show, import.", no_args_is_help=True)
+tax_rates = typer.Typer(help="Tax rates: list, import.", no_args_is_help=True)
+orders = typer.Typer(help="Sales orders: list, show, import, change of status.", no_args_is_help=True)
 
 _ORDER_COLUMNS = {
     "order_number": "order_number",
@@ -55,12 +56,13 @@ _ORDER_COLUMNS = {
 _LINE_COLUMNS = tuple(NewLine.model_fields)
 
 
-@customers.callback()
-@items.callback()
-@tax_rates.callback()
-@orders.callback()
-def _group() -> None:
-    """A group of commands, also where it has only one."""
+for group, listing in (
+    (customers, books.customers),
+    (items, books.items),
+    (tax_rates, books.tax_rates),
+    (orders, books.orders),
+):
+    group.add_typer(listing)
 
 
 @customers.command("import")

@@ -6,7 +6,9 @@ Those about payments are in `payments`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,23 +18,45 @@ from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
 from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.issued_invoices import (
     DocumentKind,
-    InvoiceStatus,
     IssuedInvoice,
     Party,
     find_invoice,
     get_issued_invoice,
 )
-from invoice_pipelines.billing.overview import invoice_events, newest_invoices
+from invoice_pipelines.billing.overview import invoice_events, newest_invoices, place_of
 from invoice_pipelines.billing.receivables.export import receivables_csv
 from invoice_pipelines.billing.receivables.receivables import BUCKETS, CurrencyAging, Receivables, age_receivables
 from invoice_pipelines.cli.billing import payments
 from invoice_pipelines.cli.delivery import invoice_documents
-from invoice_pipelines.cli.options import OrganizationOption, day
-from invoice_pipelines.cli.output import console, listed, moment, print_facts, print_rows, styled, table
+from invoice_pipelines.cli.options import AsJson, OrganizationOption, day
+from invoice_pipelines.cli.output import (
+    console,
+    listed,
+    moment,
+    print_facts,
+    print_json,
+    print_list,
+    print_rows,
+    styled,
+    table,
+)
 from invoice_pipelines.cli.person import opened, person, scope_of
+from invoice_pipelines.delivery.messages.messages import sent_to_customers
+from invoice_pipelines.quickbooks.overview import synced_invoices
 from invoice_pipelines.storage import root_path, write_file_atomically
 
 CUSTOMERS_SHOWN = 20
+
+
+class Standing(StrEnum):
+    """How an invoice stands today."""
+
+    ISSUED = "issued"
+    PARTIALLY_PAID = "partially_paid"
+    PAID = "paid"
+    OVERDUE = "overdue"
+    VOID = "void"
+
 
 app = typer.Typer(help="Issued invoices: list, show, void, credit, pay, and what is due.", no_args_is_help=True)
 app.add_typer(payments.app)
@@ -46,30 +70,45 @@ Reason = Annotated[str, typer.Option(help="Reason; it is stored in the audit tra
 def list_(
     organization: OrganizationOption,
     credit_notes: Annotated[bool, typer.Option("--credit-notes", help="Credit notes instead of invoices.")] = False,
-    status: Annotated[list[InvoiceStatus] | None, typer.Option(help="Only with this status; can be repeated.")] = None,
+    status: Annotated[list[Standing] | None, typer.Option(help="Only with this status; can be repeated.")] = None,
     limit: Annotated[int, typer.Option(help="How many, the latest number first.", min=1, max=100_000)] = 50,
+    after: Annotated[
+        str | None,
+        typer.Option(help="Go on after this number, the last of the page before.", metavar="NUMBER"),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """List issued invoices, the latest number first."""
-    with scope_of(organization) as connection:
+    """List issued invoices, the latest number first: what is paid or overdue, was sent, is in QuickBooks."""
+    with opened(organization) as office, office.scope() as connection:
         found = newest_invoices(
             connection,
             series=DocumentKind.CREDIT_NOTE if credit_notes else DocumentKind.INVOICE,
-            statuses=status or None,
+            standings=status or None,
+            before=None if after is None else place_of(connection, after),
             limit=limit,
         )
-    print_rows(
-        found,
-        "number=invoice_number date=issue_date due=due_date buyer status currency #gross=gross_amount #open=amount_due",
-        none="There is none.",
+        ids = [invoice.id for invoice in found]
+        sent, synced = sent_to_customers(connection, ids), synced_invoices(connection, ids)
+    rows = [asdict(each) | {"sent_at": sent.get(each.id), "synced_at": synced.get(each.id)} for each in found]
+    columns = (
+        "!number=invoice_number !status=standing #gross=gross_amount #open=amount_due currency !due=due_date "
+        "#days_late=days_overdue buyer !date=issue_date sent=sent_at synced=synced_at"
+    )
+    zone = office.organization.time_zone
+    print_list(
+        *(rows, columns), as_json=as_json, limit=limit, zone=zone, none="There is none.", cursor="invoice_number"
     )
 
 
 @app.command()
-def show(organization: OrganizationOption, number: Number) -> None:
+def show(organization: OrganizationOption, number: Number, as_json: AsJson = False) -> None:
     """Show an issued invoice, and what happened to it."""
     with opened(organization) as office, office.scope() as connection:
         invoice = find_invoice(connection, number)
         events = invoice_events(connection, invoice)
+    if as_json:
+        print_json(asdict(invoice) | {"events": events})
+        return
     _show(invoice)
     zone = office.organization.time_zone
     print_rows(events, "when=created_at what=action by=created_by why=reason", zone=zone)
@@ -140,6 +179,7 @@ def aging(
         str | None, typer.Option(help="A day, such as 2026-03-31; today in the organization's time zone if left out.")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Also write all customers to this file.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show what customers owe, by how late it is, and days sales outstanding."""
     as_of_day = day("--as-of", as_of)
@@ -148,6 +188,9 @@ def aging(
     if csv is not None:
         path = csv.absolute()
         write_file_atomically(root_path(str(path.parent)) / path.name, receivables_csv(receivables))
+    if as_json:
+        print_json(receivables)
+        return
     _show_receivables(receivables)
     if csv is not None:
         console.print(f"{len(receivables.customers)} rows in {csv}")

@@ -17,8 +17,8 @@ from invoice_pipelines.billing.payments import (
     standing_of,
     void_payment,
 )
-from invoice_pipelines.cli.options import OrganizationOption, day
-from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.options import AsJson, OrganizationOption, day
+from invoice_pipelines.cli.output import console, print_json_lines, table
 from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.database.ids import find_id
 
@@ -55,12 +55,15 @@ def pay(
 
 
 @app.command()
-def payments(organization: OrganizationOption, number: Number) -> None:
+def payments(organization: OrganizationOption, number: Number, as_json: AsJson = False) -> None:
     """Show the payments of an invoice, voided ones too."""
     with scope_of(organization) as connection:
         invoice = find_invoice(connection, number)
         recorded = payments_of(connection, invoice.id)
         standing = standing_of(connection, invoice.id)
+    if as_json:
+        print_json_lines(recorded)
+        return
     shown = table(None, "!date", "!kind", "!status", "#for this invoice", "#counts", "source", "reference", "~payment")
     for payment in recorded:
         shown.add_row(

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from invoice_pipelines.cli.batch.asking import send as send_to_customers
 from invoice_pipelines.cli.batch.work import NO_END, print_waiting
-from invoice_pipelines.cli.options import CHANNEL, LanguageOfInvoice, Limit, Now, OrganizationOption, Wait, lines_of
-from invoice_pipelines.cli.output import console, exit_if, listed, moment, print_facts, print_rows, say, table
+from invoice_pipelines.cli.options import (
+    CHANNEL,
+    After,
+    AsJson,
+    LanguageOfInvoice,
+    Limit,
+    Now,
+    OrganizationOption,
+    Wait,
+    lines_of,
+)
+from invoice_pipelines.cli.output import (
+    console,
+    exit_if,
+    listed,
+    moment,
+    print_facts,
+    print_json,
+    print_json_lines,
+    print_list,
+    print_rows,
+    say,
+    table,
+)
 from invoice_pipelines.cli.person import opened
 from invoice_pipelines.delivery.messages.log import MessageAttempt, MessageEvent, attempts_of, events_of
 from invoice_pipelines.delivery.messages.messages import Message, find_message, list_messages
@@ -34,28 +57,32 @@ def list_(
     channel: Annotated[str | None, typer.Option(help="Only by this channel.", **CHANNEL)] = None,
     all_: Annotated[bool, typer.Option("--all", help="Also those already sent.")] = False,
     limit: Limit = 50,
-    before: Annotated[str | None, typer.Option(help="Go on after the message with this id.", metavar="ID")] = None,
+    after: After = None,
+    as_json: AsJson = False,
 ) -> None:
     """List messages that did not go out yet, failed, or may have gone out; the newest first."""
     statuses = tuple(status) if status else None if all_ else OPEN
     with opened(organization) as office, office.scope() as connection:
-        last = find_message(connection, before).id if before else None
+        last = find_message(connection, after).id if after else None
         found = list_messages(connection, statuses=statuses, channel=channel, before=last, limit=limit)
-    if not found:
-        console.print("There is no message." if all_ or status else "No message waits, failed or is in doubt.")
+    if as_json:
+        print_json_lines(found)
         return
-    columns = ("~message", "!status", "!invoice", "what", "asked for", "to", "why")
-    shown = table(None, *columns, zone=office.organization.time_zone)
-    for message in found:
-        what = message.purpose + (f" from day {message.level}" if message.level else "")
-        why = f"{message.error_code}: {message.error_message or ''}" if message.error_code else ""
-        shown.add_row(
-            *(message.id, message.status, message.invoice_number, f"{what}, {message.channel}"),
-            *(message.created_at, message.address or message.recipient, why),
-        )
-    console.print(shown)
-    if len(found) == limit:
-        console.print(f"There may be more; go on with --before {found[-1].id}")
+    rows = [
+        {
+            "message": message,
+            "what": f"{message.purpose}{f' from day {message.level}' if message.level else ''}, {message.channel}",
+            "to": message.address or message.recipient,
+            "why": f"{message.error_code}: {message.error_message or ''}" if message.error_code else "",
+            "id": message.id,
+        }
+        for message in found
+    ]
+    columns = (
+        "~message=id !status=message.status !invoice=message.invoice_number what asked_for=message.created_at to why"
+    )
+    none = "There is no message." if all_ or status else "No message waits, failed or is in doubt."
+    print_list(rows, columns, as_json=False, limit=limit, zone=office.organization.time_zone, none=none)
 
 
 @app.command()
@@ -63,6 +90,7 @@ def show(
     organization: OrganizationOption,
     message: Id,
     html: Annotated[bool, typer.Option("--html", help="Write the HTML to stdout, and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a message: its words, each attempt to send it, and what was decided and reported of it."""
     with opened(organization) as office, office.scope() as connection:
@@ -70,6 +98,9 @@ def show(
         attempts, events = attempts_of(connection, found.id), events_of(connection, found.id)
     if html:
         sys.stdout.write(found.body_html or "")
+        return
+    if as_json:
+        print_json(asdict(found) | {"attempt_log": attempts, "events": events})
         return
     _show(found, attempts, events, office.organization)
 
@@ -87,6 +118,7 @@ def send(
     language: LanguageOfInvoice = None,
     now: Now = False,
     wait: Wait = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send invoices to their customers, once each. Without --now it is left to Dagster. Exits 1 if one was not sent."""
     given = list(invoices or []) + (lines_of(file) if file else [])
@@ -94,7 +126,7 @@ def send(
         raise typer.BadParameter("name invoices, or a file of them with --invoices")
     wanted = {"method": method, "subject": subject, "include_pdf": pdf, "language": language}
     with opened(organization) as office:
-        send_to_customers(office, given, wanted, now=now, wait=wait)
+        send_to_customers(office, given, wanted, now=now, wait=wait, as_json=as_json)
 
 
 @app.command()

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.options import CHANNEL, After, Limit, OrganizationOption, parse_id_or_none
-from invoice_pipelines.cli.output import console, table
+from invoice_pipelines.cli.options import CHANNEL, After, AsJson, Limit, OrganizationOption, parse_id_or_none
+from invoice_pipelines.cli.output import console, print_json_lines, table
 from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.delivery.messages.opt_outs import add_opt_out, end_opt_out, list_opt_outs
 from invoice_pipelines.delivery.values import DeliveryError
@@ -24,11 +24,15 @@ def list_(
     all_: Annotated[bool, typer.Option("--all", help="Also ended ones.")] = False,
     limit: Limit = 100,
     after: After = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the addresses that nothing is sent to, the oldest first."""
     last = parse_id_or_none(after, "an opt-out")
     with scope_of(organization) as connection:
         found = list_opt_outs(connection, with_ended=all_, after=last, limit=limit)
+    if as_json:
+        print_json_lines(found)
+        return
     if not found:
         console.print("No address has opted out.")
         return
@@ -39,7 +43,7 @@ def list_(
         shown.add_row(each.channel, each.recipient, each.reason, each.note, since, each.created_by, ended)
     console.print(shown)
     if len(found) == limit:
-        console.print(f"There may be more; go on with --after {found[-1].id}")
+        console.print(f"There may be more: add --after {found[-1].id}")
 
 
 @app.command()

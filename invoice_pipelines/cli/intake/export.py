@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from invoice_pipelines.cli.intake import exports
 from invoice_pipelines.cli.intake.datev import show_refused
 from invoice_pipelines.cli.options import OrganizationOption
 from invoice_pipelines.cli.output import console, exit_if, listed, print_rows
@@ -21,7 +22,10 @@ from invoice_pipelines.storage import root_path
 
 SHOWN_BOOKINGS = 50
 
-app = typer.Typer(help="Export of received invoices: run, preview, again, rewrite, formats.", no_args_is_help=True)
+app = typer.Typer(
+    help="Export of received invoices: list, show, run, preview, again, rewrite, formats.", no_args_is_help=True
+)
+app.add_typer(exports.app)
 
 
 @app.command()

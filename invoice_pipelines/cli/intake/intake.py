@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 
+from invoice_pipelines.cli.intake import received
 from invoice_pipelines.cli.language import AskedLanguage, language_of
-from invoice_pipelines.cli.options import Limit, OrganizationOption
-from invoice_pipelines.cli.output import console, exit_if, print_rows, say, table
+from invoice_pipelines.cli.options import AsJson, Limit, OrganizationOption
+from invoice_pipelines.cli.output import console, exit_if, print_json, print_json_lines, print_rows, say, table
 from invoice_pipelines.cli.person import opened, scope_of
+from invoice_pipelines.database.ids import find_id
+from invoice_pipelines.intake.lists import find_received
 from invoice_pipelines.intake.operations import (
     STUCK_AFTER,
     IntakeStatistics,
@@ -31,14 +33,10 @@ from invoice_pipelines.work import Progress
 if TYPE_CHECKING:
     from invoice_pipelines.intake.history.reparse import ReparseReport
 
-app = typer.Typer(help="Received invoices: process, retry, find stuck ones, read history again.", no_args_is_help=True)
-
-
-def _ids(values: list[str]) -> list[UUID]:
-    try:
-        return [UUID(value) for value in values]
-    except ValueError:
-        raise typer.BadParameter("an id looks like 019a2f6e-7c1d-7000-8000-0123456789ab") from None
+app = typer.Typer(
+    help="Received invoices: list, show, process, retry, find stuck ones, read history again.", no_args_is_help=True
+)
+app.add_typer(received.app)
 
 
 @app.command()
@@ -48,7 +46,9 @@ def process(
 ) -> None:
     """Read, validate and export these uploads now. Each must be UPLOADED or CREATED. Exits 1 if one fails."""
     with opened(organization) as office:
-        job_id, report = process_uploads(intake_of(office), _ids(uploads))
+        with office.scope() as connection:
+            ids = [find_id(connection, "intake.upload", each, "an upload", "uploads list") for each in uploads]
+        job_id, report = process_uploads(intake_of(office), ids)
     done = f"{report.succeeded} validated, {report.failed} failed, {report.skipped} skipped"
     console.print(f"Batch job {job_id}: {done}.")
     for failure in report.failures:
@@ -64,8 +64,8 @@ def retry(
     ] = None,
 ) -> None:
     """Put failed invoices back, to be read again by the next run."""
-    ids = _ids(invoices) if invoices else None
     with scope_of(organization) as connection:
+        ids = [find_received(connection, each) for each in invoices] if invoices else None
         done = retry_failed(connection, ids)
         others = sorted(set(ids or ()) - set(done))
         if others:
@@ -83,15 +83,20 @@ def stuck(
         STUCK_AFTER.total_seconds() / 60
     ),
     limit: Limit = 50,
+    as_json: AsJson = False,
 ) -> None:
     """Show invoices that make no progress, and what each waits for. Exits 1 if there are any."""
     with scope_of(organization) as connection:
         count, found = stuck_invoices(connection, timedelta(minutes=minutes), limit)
+    if as_json:
+        print_json_lines(found)
+        exit_if(count > 0)
+        return
     now = datetime.now(UTC)
     rows = [
         {"invoice": invoice, "minutes": int((now - invoice.unchanged_since).total_seconds() / 60)} for invoice in found
     ]
-    columns = "invoice=invoice.id file=invoice.file_name status=invoice.status #minutes waits_for=invoice.waits_for"
+    columns = "~invoice=invoice.id !status=invoice.status #minutes file=invoice.file_name waits_for=invoice.waits_for"
     print_rows(rows, columns, none="Nothing is stuck.")
     if count > len(found):
         console.print(f"{count:,} in all")
@@ -99,10 +104,14 @@ def stuck(
 
 
 @app.command()
-def stats(organization: OrganizationOption) -> None:
+def stats(organization: OrganizationOption, as_json: AsJson = False) -> None:
     """Show how the intake goes: statuses, rates, why invoices failed, violations by class, OCR."""
     with scope_of(organization) as connection:
-        _show_statistics(intake_statistics(connection))
+        found = intake_statistics(connection)
+    if as_json:
+        print_json(found)
+    else:
+        _show_statistics(found)
 
 
 @app.command()
@@ -113,11 +122,15 @@ def errors(
     ] = None,
     limit: Limit = 50,
     language: AskedLanguage = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show failed attempts, the newest first: stage, number of the attempt, reason, and the run or process."""
-    ids = _ids(invoices) if invoices else None
     with scope_of(organization) as connection:
+        ids = [find_received(connection, each) for each in invoices] if invoices else None
         found = logged_errors(connection, invoice_ids=ids, limit=limit)
+    if as_json:
+        print_json_lines(found)
+        return
     german = language_of(language) == "de"
     rows = [
         {
@@ -129,8 +142,8 @@ def errors(
         for error in found
     ]
     columns = (
-        "when=error.created_at invoice=error.invoice_id file=error.file_name stage=error.stage #attempt=error.attempt "
-        "code=error.code class message then trace=error.trace_id"
+        "~invoice=error.invoice_id !code=error.code !stage=error.stage #attempt=error.attempt !then class "
+        "when=error.created_at file=error.file_name message trace=error.trace_id"
     )
     print_rows(rows, columns, none="Nothing has failed.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,13 +13,15 @@ import typer
 from sqlalchemy import Connection
 
 from invoice_pipelines.cli.language import AskedLanguage, language_of
-from invoice_pipelines.cli.options import After, Limit, OrganizationOption, pairs, parse_id_or_none
+from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, pairs, parse_id_or_none
 from invoice_pipelines.cli.output import (
     PROBLEMS,
     console,
     exit_if,
     one_line,
     print_facts,
+    print_json,
+    print_json_lines,
     print_rows,
     say,
     table,
@@ -52,6 +55,7 @@ def list_(
     organization: OrganizationOption,
     limit: Limit = 50,
     after: After = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the invoices that wait for a person, in the order of their arrival."""
     shown = table(None, "~invoice", "!waiting", "file", "#total", "seller", "!number", "!date", "why")
@@ -59,6 +63,9 @@ def list_(
     with scope_of(organization) as connection:
         listed = list_reviews(connection, after=last, limit=limit)
         total = backlog(connection).invoices
+    if as_json:
+        print_json_lines(listed)
+        return
     for waiting in listed:
         gross = "" if waiting.gross_amount is None else f"{waiting.gross_amount:,} {waiting.currency or ''}"
         shown.add_row(
@@ -67,7 +74,7 @@ def list_(
         )
     console.print(shown)
     if listed and total > len(listed):
-        console.print(f"{total} wait in all; go on with --after {listed[-1].id}")
+        console.print(f"{total} wait in all: add --after {listed[-1].id}")
     elif not listed:
         console.print("No invoice waits for a review.")
 
@@ -83,6 +90,7 @@ def show(
         int | None, typer.Option(help="Page of the picture; by default the one with the most doubts.")
     ] = None,
     language: AskedLanguage = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show what was read, where, what else it could be, and why the invoice waits."""
     from invoice_pipelines.einvoice.errors import ReadingError
@@ -90,7 +98,10 @@ def show(
 
     with opened(organization) as office, office.scope() as connection:
         review = show_review(connection, find_review(connection, invoice))
-        _show(review, language_of(language) == "de")
+        if as_json:
+            print_json(asdict(review) | {"seen": str(review.seen)})
+        else:
+            _show(review, language_of(language) == "de")
         if picture is None:
             return
         from invoice_pipelines.intake.review.pictures import as_png, review_picture
@@ -103,7 +114,8 @@ def show(
             console.print(f"There is no picture: {error.message}")
             raise typer.Exit(PROBLEMS) from None
         picture.write_bytes(as_png(drawn))
-        console.print(f"The page with its boxes is in {picture}.")
+        if not as_json:
+            console.print(f"The page with its boxes is in {picture}.")
 
 
 @app.command()

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from invoice_pipelines.cli.options import After, Limit, OrganizationOption, parse_id_or_none
-from invoice_pipelines.cli.output import console, moment, say, table
+from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption
+from invoice_pipelines.cli.output import console, moment, print_json, print_json_lines, print_list, say, table
 from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.quickbooks.conflicts.conflicts import Conflict, ConflictError, find_conflict, list_conflicts
 from invoice_pipelines.quickbooks.connection.connections import find_connection
@@ -25,33 +25,41 @@ def list_(
     all_: Annotated[bool, typer.Option("--all", help="Also decided ones.")] = False,
     limit: Limit = 50,
     after: After = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the conflicts that wait for a person, the oldest first."""
-    last = parse_id_or_none(after, "a conflict")
     with scope_of(organization) as connection:
+        last = find_conflict(connection, after).id if after else None
         found = list_conflicts(connection, status=None if all_ else "open", after=last, limit=limit)
-    if not found:
-        console.print("There is no conflict." if all_ else "No conflict waits for a person.")
+    if as_json:
+        print_json_lines(found)
         return
-    shown = table(None, "~conflict", "what", "record", "!field", "ours", "QuickBooks", "!counts", "found")
-    for conflict in found:
-        what, record = (
-            f"{conflict.entity_type} {conflict.kind}",
-            conflict.record or f"QuickBooks {conflict.quickbooks_id}",
-        )
-        sides = (_short(conflict.ours), _short(conflict.theirs)) if conflict.kind == "field" else ("", "")
-        counts = conflict.winner or ("open" if conflict.status == "open" else "")
-        shown.add_row(conflict.id, what, record, conflict.field, *sides, counts, conflict.created_at)
-    console.print(shown)
-    if len(found) == limit:
-        console.print(f"There may be more; go on with --after {found[-1].id}")
+    rows = [
+        {
+            "conflict": conflict,
+            "what": f"{conflict.entity_type} {conflict.kind}",
+            "record": conflict.record or f"QuickBooks {conflict.quickbooks_id}",
+            "ours": _short(conflict.ours) if conflict.kind == "field" else "",
+            "theirs": _short(conflict.theirs) if conflict.kind == "field" else "",
+            "counts": conflict.winner or ("open" if conflict.status == "open" else ""),
+            "id": conflict.id,
+        }
+        for conflict in found
+    ]
+    columns = "~conflict=id what record !field=conflict.field ours QuickBooks=theirs !counts found=conflict.created_at"
+    none = "There is no conflict." if all_ else "No conflict waits for a person."
+    print_list(rows, columns, as_json=False, limit=limit, none=none)
 
 
 @app.command()
-def show(organization: OrganizationOption, conflict: Id) -> None:
+def show(organization: OrganizationOption, conflict: Id, as_json: AsJson = False) -> None:
     """Show a conflict: what both sides had last, what each has now, since when, and who decided."""
     with scope_of(organization) as connection:
-        _show(find_conflict(connection, conflict))
+        found = find_conflict(connection, conflict)
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
 
 
 @app.command()
@@ -110,4 +118,4 @@ def _show(conflict: Conflict) -> None:
 
 
 def _short(value: Any) -> str:
-    return "" if value is None else str(value)[:60]
+    return "" if value is None else str(value)

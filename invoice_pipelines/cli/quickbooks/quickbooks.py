@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from invoice_pipelines.cli.options import OrganizationArgument
-from invoice_pipelines.cli.output import console, exit_if, print_facts, say, table
+from invoice_pipelines.cli.options import AsJson, OrganizationArgument
+from invoice_pipelines.cli.output import console, exit_if, print_facts, print_json, say, table
 from invoice_pipelines.cli.person import database, opened
 from invoice_pipelines.cli.quickbooks.callback import Callback
 from invoice_pipelines.database import organization_scope
@@ -85,16 +85,23 @@ def disconnect_command(slug: OrganizationArgument) -> None:
 @app.command("status")
 def status_command(
     slug: Annotated[str | None, typer.Argument(help="Organization; none: all.", metavar="[ORG]")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show connections, and what is wrong with them."""
     with database() as engine:
         chosen = [find_organization(engine, slug)] if slug else list_organizations(engine)
-        shown = table(None, "organization", "company", "realm", "status", "note")
+        shown = table(None, "!organization", "!status", "company", "!realm", "note")
         for organization in chosen:
             with organization_scope(engine, organization.id) as connection:
                 if connected := find_connection(connection):
-                    note = "; ".join(_notes(connection, connected))
-                    shown.add_row(organization.slug, connected.company.name, connected.realm_id, connected.status, note)
+                    notes = _notes(connection, connected)
+                    if as_json:
+                        print_json(_as_json(organization.slug, connected) | {"notes": notes})
+                        continue
+                    note = "; ".join(notes)
+                    shown.add_row(organization.slug, connected.status, connected.company.name, connected.realm_id, note)
+    if as_json:
+        return
     if shown.row_count:
         console.print(shown)
     else:
@@ -112,6 +119,7 @@ def options_command(
             metavar="[NAME=VALUE]...",
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show or change what an organization chose for its sync."""
     with opened(slug) as office:
@@ -122,6 +130,9 @@ def options_command(
                 with QuickBooks(office.engine, office.settings, office.id) as quickbooks:
                     wanted = find_chosen(quickbooks, wanted)
             options = change_options(office.engine, office.id, wanted, changed_by=office.actor)
+    if as_json:
+        print_json(options.model_dump(mode="json"))
+        return
     print_facts({name: value if value is None else str(value) for name, value in options}, "option", "value")
 
 
@@ -144,6 +155,18 @@ def _say(slug: str, connected: Connected) -> None:
     console.print(f"{slug} is connected with {connected.company.name} ({connected.realm_id}).")
     if connected.status_reason:
         say(connected.status_reason)
+
+
+def _as_json(slug: str, connected: Connected) -> dict[str, Any]:
+    return {
+        "organization": slug,
+        "status": connected.status,
+        "status_reason": connected.status_reason,
+        "company": connected.company.name,
+        "realm_id": connected.realm_id,
+        "paused_until": connected.paused_until,
+        "paused_reason": connected.paused_reason,
+    }
 
 
 def _notes(connection: Connection, connected: Connected) -> list[str]:

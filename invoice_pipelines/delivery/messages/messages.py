@@ -287,6 +287,24 @@ def list_messages(
     return [_from_row(row) for row in rows]
 
 
+def sent_to_customers(connection: Connection, invoice_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """When invoices first went out to their customers; test mode does not count. Those that did not are left out."""
+    rows = connection.execute(
+        text(
+            """select m.invoice_id, m.sent_at
+               from unnest(cast(:ids as uuid[])) k (id)
+               cross join lateral (
+                   select m.invoice_id, min(m.sent_at) as sent_at from delivery.message m
+                   where m.organization_id = organizations.current() and m.invoice_id = k.id and m.invoice_number <> ''
+                     and m.purpose = 'invoice' and m.redirected_from is null
+                     and m.status in ('sent', 'delivered')
+                   group by m.invoice_id) m"""
+        ),
+        {"ids": list(invoice_ids)},
+    )
+    return {row.invoice_id: row.sent_at for row in rows}
+
+
 def find_message(connection: Connection, reference: str) -> Message:
     """The message whose id begins or ends with what is given. Raises DeliveryError where that is none or several."""
     wanted = reference.strip().lower()

@@ -171,7 +171,7 @@ def test_the_list_goes_from_the_latest_number_back_in_pages(own_shop):
         void_invoice(connection, ids[1], reason="x", voided_by="ben")
         first = newest_invoices(connection, limit=3)
         second = newest_invoices(connection, limit=3, before=(first[-1].period, first[-1].number))
-        void = newest_invoices(connection, statuses=["void"])
+        void = newest_invoices(connection, standings=["void"])
         assert newest_invoices(connection, series="credit_note") == ()
     assert [entry.id for entry in (*first, *second)] == list(reversed(ids))
     assert [entry.id for entry in void] == [ids[1]]

@@ -95,7 +95,7 @@ def test_a_long_list_is_read_page_by_page_without_missing_or_repeating_one(offic
     while True:
         seen += office.listed("--kind", "page_through", "--limit", "3", *page)
         shown = office.types("list", "--kind", "page_through", "--limit", "3", *page).stdout
-        more = re.search(r"There are more: add (--page) ([0-9a-f-]{36})", shown)
+        more = re.search(r"There may be more: add (--after) ([0-9a-f-]{36})", shown)
         if more is None:
             break
         page = list(more.groups())
@@ -117,8 +117,8 @@ def test_a_job_is_shown_with_who_did_what_and_its_items_by_status_and_page(offic
     assert re.search(r"old +skipped +1 +was done before", items)
     failed = office.types("show", job, "--items", "failed", "--limit", "1").stdout
     assert re.search(r"bad 1 +failed +1 +BROKEN", failed)
-    (page,) = re.findall(r"There are more: add --page ([0-9a-f-]{36})", failed)
-    rest = office.types("show", job, "--items", "failed", "--limit", "1", "--page", page).stdout
+    (page,) = re.findall(r"There are more: add --after ([0-9a-f-]{36})", failed)
+    rest = office.types("show", job, "--items", "failed", "--limit", "1", "--after", page).stdout
     assert re.search(r"bad 2 +failed +1 +BROKEN", rest)
     assert "There are more" not in rest
 
@@ -207,9 +207,9 @@ def test_what_an_organization_chooses_is_shown_and_changed_by_name(office: Offic
         (["list", "--since", "yesterday"], "--since: 'yesterday' is neither a day"),
         (["list", "--since", "99999999999d"], "--since: '99999999999d' is neither"),
         (["list", "--status", "done"], "--status"),
-        (["list", "--page", "2"], "'2' is not the id of a batch job"),
+        (["list", "--after", "2"], "'2' is not the id of a batch job"),
         (["show", "{job}", "--items", "broken"], "--items: 'broken' is none of all, pending"),
-        (["show", "{job}", "--items", "all", "--page", "2"], "'2' is not the id of an item"),
+        (["show", "{job}", "--items", "all", "--after", "2"], "'2' is not the id of an item"),
         (["invoices", "--all-open", "--send", "fax"], "communication_method: fax is none of email, sms, whatsapp"),
     ],
 )

@@ -68,7 +68,8 @@ def test_from_files_to_invoices_and_their_corrections(terminal, tmp_path):
     assert re.search(rf"{job} +invoice_orders +completed_with_errors +3 +1 +2", terminal.acme("batch", "list").stdout)
 
     assert re.search(
-        rf"{number[1]} .*Müller & \[bold\]Söhne\[/red\] +issued +EUR +148\.75", terminal.acme("invoices", "list").stdout
+        rf"{number[1]} +issued +148\.75 +148\.75 +EUR .* Müller & \[bold\]Söhne\[/red\]",
+        terminal.acme("invoices", "list").stdout,
     )
     shown = terminal.acme("invoices", "show", number[1]).stdout
     for words in (

@@ -68,7 +68,7 @@ def test_a_rate_is_set_listed_and_removed_by_hand(terminal: Terminal) -> None:
     assert terminal.acme(*by_hand).returncode != 0  # a source is needed
     added = terminal.acme(*by_hand, "--source", "our bank")
     assert "1 EUR = 0.9412 CHF on 2026-03-02 (our bank): added." in added.stdout
-    (rate,) = json.loads(terminal.acme("exchange-rates", "list", "--currency", "CHF", "--json").stdout)
+    rate = json.loads(terminal.acme("exchange-rates", "list", "--currency", "CHF", "--json").stdout)
     assert (rate["rate"], rate["rate_date"], rate["source"]) == ("0.9412", "2026-03-02", "our bank")
     assert re.search(r"0\.9412 +CHF", terminal.acme("exchange-rates", "list").stdout)
     refused = terminal.acme("exchange-rates", "set", "EUR", "CHX", "1", "--date", "2026-03-02", "--source", "me")

@@ -1,0 +1,111 @@
+"""The commands `intake list` and `intake show` of received invoices, and `uploads list` and `uploads show`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption
+from invoice_pipelines.cli.output import print_facts, print_json, print_list, print_rows
+from invoice_pipelines.cli.person import opened, scope_of
+from invoice_pipelines.intake.lists import (
+    find_received,
+    find_upload,
+    get_received,
+    lines_of_received,
+    list_received,
+    list_uploads,
+    newest_violations,
+    status_changes,
+)
+from invoice_pipelines.intake.operations import logged_errors
+from invoice_pipelines.intake.states import Status
+
+app = typer.Typer()
+uploads = typer.Typer(help="Files as they arrived: list, show.", no_args_is_help=True)
+
+RECEIVED = (
+    "~invoice=id !status file=file_name #gross=gross_amount currency seller=seller_name !number=invoice_number "
+    "!code message !date=issue_date arrived=created_at in_review"
+)
+
+
+@app.command("list")
+def list_(
+    organization: OrganizationOption,
+    status: Annotated[list[Status] | None, typer.Option(help="Only with this status; can be repeated.")] = None,
+    seller: Annotated[str | None, typer.Option(help="Only where this is part of the seller's name.")] = None,
+    limit: Limit = 50,
+    after: After = None,
+    as_json: AsJson = False,
+) -> None:
+    """List received invoices, the newest first, with why they failed or whether they wait for a review."""
+    with opened(organization) as office, office.scope() as connection:
+        last = None if after is None else find_received(connection, after)
+        found = list_received(connection, statuses=status, seller=seller, after=last, limit=limit)
+    zone = office.organization.time_zone
+    print_list(found, RECEIVED, as_json=as_json, limit=limit, zone=zone, none="There is none.")
+
+
+@app.command()
+def show(
+    organization: OrganizationOption,
+    invoice: Annotated[
+        str, typer.Argument(help="Id of the invoice; its first or last characters are enough.", metavar="INVOICE")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Show a received invoice: what was read, how its status changed, what was found wrong, and failed attempts."""
+    with opened(organization) as office, office.scope() as connection:
+        found = get_received(connection, find_received(connection, invoice))
+        lines, changes = lines_of_received(connection, found.id), status_changes(connection, found.id)
+        violations = newest_violations(connection, found.id)
+        errors = logged_errors(connection, invoice_ids=[found.id])
+    if as_json:
+        parts = {"lines": lines, "status_changes": changes, "violations": violations, "errors": errors}
+        print_json(asdict(found) | parts)
+        return
+    print_facts({name.replace("_", " "): value for name, value in asdict(found).items()})
+    columns = "#line=line_number description #quantity unit #price=unit_price VAT=tax_category #rate=tax_rate"
+    print_rows(lines, f"{columns} #net=net_amount", title="\nLines")
+    zone = office.organization.time_zone
+    columns = "when=changed_at #version=processing_version from=from_status to=to_status by=changed_by"
+    print_rows(changes, columns, title="\nChanges of its status", zone=zone)
+    print_rows(violations, "!rule !severity message location", title="\nWhat the newest verdict finds")
+    columns = "when=created_at !stage #attempt !code message trace=trace_id"
+    print_rows(errors, columns, title="\nFailed attempts", zone=zone)
+
+
+@uploads.command("list")
+def list_uploads_(
+    organization: OrganizationOption,
+    limit: Limit = 50,
+    after: After = None,
+    as_json: AsJson = False,
+) -> None:
+    """List uploads, the newest first."""
+    with opened(organization) as office, office.scope() as connection:
+        last = None if after is None else find_upload(connection, after).id
+        found = list_uploads(connection, after=last, limit=limit)
+    columns = "~upload=id file=file_name !status arrived=received_at #bytes=size_bytes !source by=created_by"
+    zone = office.organization.time_zone
+    print_list(found, columns, as_json=as_json, limit=limit, zone=zone, none="There is none.")
+
+
+@uploads.command("show")
+def show_upload(
+    organization: OrganizationOption,
+    upload: Annotated[
+        str, typer.Argument(help="Id of the upload; its first or last characters are enough.", metavar="UPLOAD")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Show an upload, and the invoice that is read from it."""
+    with scope_of(organization) as connection:
+        found = find_upload(connection, upload)
+    if as_json:
+        print_json(found)
+    else:
+        print_facts({name.replace("_", " "): value for name, value in asdict(found).items()})
