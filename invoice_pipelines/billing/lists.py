@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.errors import BillingError, storable
+from invoice_pipelines.database.ids import find_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,11 @@ def find_order(connection: Connection, order_number: str) -> SalesOrder:
     if row is None:
         raise BillingError(f"This organization has no sales order {order_number[:60]!r}.")
     return SalesOrder(*row)
+
+
+def find_order_id(connection: Connection, written: str) -> UUID:
+    """The id of the order whose id begins or ends with what was written. Raises UnknownId."""
+    return find_id(connection, "billing.sales_order", written, "an order", "orders list")
 
 
 def lines_of_order(connection: Connection, order_id: UUID) -> list[OrderLine]:

@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.errors import BillingError, check_text, refusals_for_people
+from invoice_pipelines.database.ids import find_id
 
 
 class PaymentKind(StrEnum):
@@ -242,6 +243,11 @@ def void_payment(connection: Connection, payment_id: UUID, *, voided_by: str) ->
         allocations={UUID(invoice): Decimal(amount) for invoice, amount in row.allocations.items()},
     )
     settle(connection, [payment], recorded_by=voided_by)
+
+
+def find_payment(connection: Connection, written: str) -> UUID:
+    """The id of the payment whose id begins or ends with what was written. Raises UnknownId."""
+    return find_id(connection, "billing.payment", written, "a payment", "invoices payments")
 
 
 def payments_of(connection: Connection, invoice_id: UUID) -> tuple[InvoicePayment, ...]:

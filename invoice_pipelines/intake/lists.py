@@ -185,9 +185,14 @@ def list_uploads(connection: Connection, *, after: UUID | None = None, limit: in
     return [Upload(*row) for row in rows]
 
 
+def find_upload_id(connection: Connection, written: str) -> UUID:
+    """The id of the upload whose id begins or ends with what was written. Raises UnknownId."""
+    return find_id(connection, "intake.upload", written, "an upload", "uploads list")
+
+
 def find_upload(connection: Connection, written: str) -> Upload:
     """The upload whose id begins or ends with what was written. Raises UnknownId, and IntakeError where none has it."""
-    upload_id = find_id(connection, "intake.upload", written, "an upload", "uploads list")
+    upload_id = find_upload_id(connection, written)
     row = connection.execute(
         text(f"{_UPLOADS} where u.organization_id = organizations.current() and u.id = :id"), {"id": upload_id}
     ).one_or_none()

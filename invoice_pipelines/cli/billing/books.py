@@ -12,6 +12,7 @@ from invoice_pipelines.billing.lists import (
     find_customer,
     find_item,
     find_order,
+    find_order_id,
     lines_of_order,
     list_customers,
     list_items,
@@ -29,7 +30,6 @@ from invoice_pipelines.cli.output import (
     print_rows,
 )
 from invoice_pipelines.cli.person import opened, scope_of
-from invoice_pipelines.database.ids import find_id
 
 customers = typer.Typer()
 items = typer.Typer()
@@ -129,7 +129,7 @@ def list_orders_(
 ) -> None:
     """List sales orders, the newest first."""
     with scope_of(organization) as connection:
-        last = None if after is None else find_id(connection, "billing.sales_order", after, "an order", "orders list")
+        last = None if after is None else find_order_id(connection, after)
         found = list_orders(connection, statuses=status, customer_number=customer, after=last, limit=limit)
     columns = (
         "!order=order_number !status #net=net_amount currency !date=order_date customer=customer_name "

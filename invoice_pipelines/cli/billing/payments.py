@@ -12,6 +12,7 @@ from invoice_pipelines.billing.issued_invoices import IssuedInvoice, find_invoic
 from invoice_pipelines.billing.payments import (
     PaymentStatus,
     Standing,
+    find_payment,
     payments_of,
     record_payment,
     standing_of,
@@ -20,7 +21,6 @@ from invoice_pipelines.billing.payments import (
 from invoice_pipelines.cli.options import AsJson, OrganizationOption, day
 from invoice_pipelines.cli.output import console, print_json_lines, table
 from invoice_pipelines.cli.person import person, scope_of
-from invoice_pipelines.database.ids import find_id
 
 Number = Annotated[str, typer.Argument(help="Number of the invoice.", metavar="NUMBER")]
 
@@ -87,7 +87,7 @@ def void(
 ) -> None:
     """Void a payment that was recorded here; its invoice is due again."""
     with scope_of(organization) as connection:
-        payment_id = find_id(connection, "billing.payment", payment, "a payment", "invoices payments")
+        payment_id = find_payment(connection, payment)
         void_payment(connection, payment_id, voided_by=person())
     console.print("The payment is void.")
 

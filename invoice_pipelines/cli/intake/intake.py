@@ -14,8 +14,7 @@ from invoice_pipelines.cli.language import AskedLanguage, language_of
 from invoice_pipelines.cli.options import AsJson, Limit, OrganizationOption
 from invoice_pipelines.cli.output import console, exit_if, print_json, print_json_lines, print_rows, say, table
 from invoice_pipelines.cli.person import opened, scope_of
-from invoice_pipelines.database.ids import find_id
-from invoice_pipelines.intake.lists import find_received
+from invoice_pipelines.intake.lists import find_received, find_upload_id
 from invoice_pipelines.intake.operations import (
     STUCK_AFTER,
     IntakeStatistics,
@@ -47,7 +46,7 @@ def process(
     """Read, validate and export these uploads now. Each must be UPLOADED or CREATED. Exits 1 if one fails."""
     with opened(organization) as office:
         with office.scope() as connection:
-            ids = [find_id(connection, "intake.upload", each, "an upload", "uploads list") for each in uploads]
+            ids = [find_upload_id(connection, each) for each in uploads]
         job_id, report = process_uploads(intake_of(office), ids)
     done = f"{report.succeeded} validated, {report.failed} failed, {report.skipped} skipped"
     console.print(f"Batch job {job_id}: {done}.")
