@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     rest_after_failure_seconds: float = Field(default=30.0, ge=0, le=3600)
     """How many seconds an organization rests after a failed run; twice as long after each further failure, up to twenty
     times as long."""
+    hold_after_terminate_minutes: int = Field(default=60, ge=0, le=10_080)
+    """For how many minutes the sensors leave an organization alone after a person terminated its run, unless somebody
+    starts one before. 0: not at all."""
     sweep_threshold: int = Field(default=20, ge=1, le=10000)
     """When more organizations than this are due, one sweep run takes them instead of one run for each."""
     sweep_size: int = Field(default=200, ge=1, le=10000)

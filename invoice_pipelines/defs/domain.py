@@ -38,12 +38,15 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class StageResult:
-    """What a stage did in one organization. `happened` is False where there was nothing to do; `idle` says why."""
+    """What a stage did in one organization. `happened` is False where there was nothing to do; `idle` says why.
+    `batch_jobs` are those it worked at.
+    """
 
     happened: bool
     metadata: Mapping[str, Any]
     checks: list[dg.AssetCheckResult]
     idle: str = "nothing waits"
+    batch_jobs: Sequence[UUID] = ()
 
     @property
     def shown(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from invoice_pipelines.defs.organizations import ORGANIZATION_TAG, organizations
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import ask_for_runs
-from invoice_pipelines.defs.sweep import Sweep, organizations_named, sweep
+from invoice_pipelines.defs.sweep import Sweep, organizations_named, sweep, tag_batch_jobs
 
 
 def definitions_of(domain: Domain) -> dg.Definitions:
@@ -43,6 +43,7 @@ def _asset_of(stage: Stage, owner: str) -> dg.AssetsDefinition:
             stage.refuse(config)
             organization = database.organization(context.partition_key)
             result = stage.work(Turn(organization, context.log, context.run.run_id), config)
+            tag_batch_jobs(context.instance, context.run.run_id, result.batch_jobs)
             earlier = dg.AssetRecordsFilter(asset_key=stage.key, asset_partitions=[context.partition_key])
             last = [] if result.happened else context.instance.fetch_materializations(earlier, limit=1).records
             return stage.materialization(result, next(iter(last), None))

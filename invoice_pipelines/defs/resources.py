@@ -15,6 +15,11 @@ from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings, load_settings
 from invoice_pipelines.storage import root_path
 
+USER_TAG = "user"
+"""Where Dagster keeps who started a run or a backfill. Its open-source UI knows nobody: whoever launches runs for
+people, or the launchpad, names them there."""
+LONGEST_PERSON = 100
+
 
 class InvoiceDatabase(dg.ConfigurableResource):  # type: ignore[type-arg]
     """PostgreSQL, as the application role, for the length of a run or of a sensor's tick.
@@ -27,8 +32,10 @@ class InvoiceDatabase(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[InvoiceDatabase]:
-        self._actor = f"run {context.run.run_id}" if context.run else "sensor"
-        with open_database(load_settings(), application_name=self._actor) as engine:
+        name = f"run {context.run.run_id}" if context.run else "sensor"
+        person = context.run.tags.get(USER_TAG) if context.run else None
+        self._actor = f"{person[:LONGEST_PERSON]} ({name})" if person else name
+        with open_database(load_settings(), application_name=name) as engine:
             self._engine = engine
             yield self
 
@@ -39,7 +46,9 @@ class InvoiceDatabase(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def actor(self) -> str:
-        """On whose behalf changes are made, as the audit trail shows it."""
+        """On whose behalf changes are made, as the audit trail shows it: the person who started the run where its
+        tags name one, and the run.
+        """
         return self._actor
 
     @property

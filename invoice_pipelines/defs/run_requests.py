@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import dagster as dg
 
 from invoice_pipelines.defs.domain import Domain
+from invoice_pipelines.defs.holds import organizations_held, slugs_of
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.run_failures import organization_of
 from invoice_pipelines.defs.sweep import LEFT_OUT
 from invoice_pipelines.organizations import list_organizations
 
@@ -19,6 +20,7 @@ LONGEST_REST = 20
 """After a failed run, its organization is left alone for a setting, twice as long after each further one, up to this
 many times as long."""
 
+LONGEST_LIST = 3
 LOOK_BACK = timedelta(hours=1)
 """Failures of this time count: long enough for as many as the longest rest takes."""
 
@@ -55,13 +57,18 @@ def ask_for_runs(
         with database.engine.begin() as connection:
             due = domain.due(connection, database.settings)
     history = _ended_runs(domain, context.instance) if due else []
-    busy = in_flight | _organizations_at_rest(domain, history, database.settings.rest_after_failure_seconds)
+    minutes = database.settings.hold_after_terminate_minutes
+    held = organizations_held(domain, context.instance, minutes) if due else set()
+    busy = in_flight | held | _organizations_at_rest(domain, history, database.settings.rest_after_failure_seconds)
     known = set(context.instance.get_dynamic_partitions("organization")) if due else set()
     slugs = [
         organization.slug
         for organization in (list_organizations(database.engine) if due else [])
         if organization.id in due and organization.slug in known and organization.slug not in busy
     ]
+    if held:
+        first = ", ".join(sorted(held)[:LONGEST_LIST])
+        note = f"; left alone, as somebody terminated their runs: {len(held)} organizations, such as {first}{note}"
     if not slugs:
         return dg.SensorResult(skip_reason=f"nothing is due that is not in flight or at rest{note}", cursor=cursor)
     return dg.SensorResult(run_requests=_requests(domain, slugs, history, database), cursor=cursor)
@@ -96,7 +103,7 @@ def _organizations_in_flight(domain: Domain, instance: dg.DagsterInstance) -> se
     unfinished = [run for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) if domain.includes(run)]
     if any(run.job_name == domain.sweep for run in unfinished):
         return None
-    return {_organization_of(run) for run in unfinished}
+    return {organization_of(run) for run in unfinished}
 
 
 def _ended_runs(domain: Domain, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
@@ -122,7 +129,7 @@ def _organizations_at_rest(domain: Domain, newest_first: Sequence[dg.RunRecord],
     for record in newest_first:
         run = record.dagster_run
         failed = failed_slugs(domain, run)
-        taken = set(swept(domain, run)) if run.job_name == domain.sweep else {_organization_of(run)}
+        taken = set(slugs_of(domain, run))
         went_well = taken - failed
         for slug in failed - succeeded:  # failures before the last success do not count
             failures.setdefault(slug, []).append(record.update_timestamp)
@@ -138,7 +145,7 @@ def _organizations_at_rest(domain: Domain, newest_first: Sequence[dg.RunRecord],
 def _last_of_newest_sweep(domain: Domain, newest_first: Sequence[dg.RunRecord]) -> str:
     sweeps = (record.dagster_run for record in newest_first if record.dagster_run.job_name == domain.sweep)
     newest = next(sweeps, None)
-    slugs = swept(domain, newest) if newest else []
+    slugs = slugs_of(domain, newest) if newest else []
     return slugs[-1] if slugs else ""
 
 
@@ -146,14 +153,4 @@ def failed_slugs(domain: Domain, run: dg.DagsterRun) -> set[str]:
     """Slugs of the organizations that an ended run failed for."""
     if run.job_name == domain.sweep:
         return {tag.removeprefix(LEFT_OUT) for tag in run.tags if tag.startswith(LEFT_OUT)}
-    return set() if run.status is dg.DagsterRunStatus.SUCCESS else {_organization_of(run)}
-
-
-def swept(domain: Domain, run: dg.DagsterRun) -> list[str]:
-    """Slugs of the organizations that a sweep was asked to take."""
-    config: dict[str, Any] = dict(run.run_config)
-    return list(config["ops"][domain.sweep_op]["config"]["organizations"])
-
-
-def _organization_of(run: dg.DagsterRun) -> str:
-    return run.tags.get("dagster/partition", run.tags.get(ORGANIZATION_TAG, ""))
+    return set() if run.status is dg.DagsterRunStatus.SUCCESS else {organization_of(run)}

@@ -5,6 +5,7 @@ What a stage does is the domain's.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from uuid import UUID
 
 import dagster as dg
@@ -22,6 +23,10 @@ LEFT_OUT = "left_out/"
 """Start of the tags that name the organizations a sweep could not process. The sensor lets these rest."""
 
 LONGEST_REASON = 200
+
+BATCH_JOB_TAG = "batch_job"
+"""Tag of a run with the id of the batch job it worked at; of the second one, `batch_job/2`, and so on."""
+MOST_TAGGED = 20
 
 
 class Sweep(dg.Config):
@@ -109,6 +114,13 @@ def turn_of(context: dg.OpExecutionContext, database: InvoiceDatabase, slug: str
     organization = database.organization(slug)
     context.instance.add_run_tags(context.run_id, {ORGANIZATION_TAG: slug})
     return Turn(organization, context.log, context.run_id)
+
+
+def tag_batch_jobs(instance: dg.DagsterInstance, run_id: str, job_ids: Sequence[UUID]) -> None:
+    """Names the batch jobs that the run of an organization worked at in its tags, so that it is found by them."""
+    keys = [BATCH_JOB_TAG, *(f"{BATCH_JOB_TAG}/{number}" for number in range(2, MOST_TAGGED + 1))]
+    if job_ids:
+        instance.add_run_tags(run_id, {key: str(job_id) for key, job_id in zip(keys, job_ids, strict=False)})
 
 
 def report_job(context: dg.OpExecutionContext, stage: Stage, slug: str, job_id: UUID, result: StageResult) -> None:

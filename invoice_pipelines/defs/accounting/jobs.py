@@ -11,7 +11,7 @@ from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import SWEEP
-from invoice_pipelines.defs.sweep import sweep
+from invoice_pipelines.defs.sweep import sweep, tag_batch_jobs
 from invoice_pipelines.organizations import list_organizations
 
 
@@ -73,6 +73,7 @@ def _ask(system: AccountingSystem, context: dg.OpExecutionContext, config: SyncN
         raise RequestError("invoices: they are pushed where `entities` has invoices and `push` is true.")
     with database.organization(config.organizations[0]).scope() as connection:
         job_id = system.ask_for_invoices(connection, config.invoices, created_by=database.actor)
+    tag_batch_jobs(context.instance, context.run_id, [job_id])
     context.log.info("batch job %s: %s invoices", job_id, len(config.invoices))
     context.add_output_metadata({"batch job": str(job_id)})
 

@@ -53,7 +53,7 @@ def issue_invoices(turn: Turn, job_id: UUID | None = None) -> StageResult:
         )
         results = evaluated(PROMISES, connection, LOOKED_BACK + report.succeeded)
         results.append(check_invoiced(outcome_of(connection, report.jobs)))
-    return StageResult(report.done > 0, shown, results)
+    return StageResult(report.done > 0, shown, results, batch_jobs=report.jobs)
 
 
 def check_invoiced(outcome: Outcome) -> dg.AssetCheckResult:

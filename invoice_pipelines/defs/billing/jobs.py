@@ -15,7 +15,7 @@ from invoice_pipelines.defs.billing.domain import ISSUED_INVOICES, issue_invoice
 from invoice_pipelines.defs.choices import TaxCategory
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.sweep import report_job, turn_of
+from invoice_pipelines.defs.sweep import report_job, tag_batch_jobs, turn_of
 from invoice_pipelines.organizations.context import OrganizationContext
 
 
@@ -53,6 +53,7 @@ def invoice_orders(context: dg.OpExecutionContext, config: BatchInvoiceOrders, d
     """
     turn = turn_of(context, database, config.organization)
     answer = _ask(config, turn.organization)
+    tag_batch_jobs(context.instance, context.run_id, [answer.job_id])
     context.log.info(
         "batch job %s: %s invoices, about %.1f s of work", answer.job_id, answer.total, answer.estimated_seconds
     )

@@ -18,7 +18,7 @@ from invoice_pipelines.defs.delivery.domain import (
 )
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.sweep import report_job, turn_of
+from invoice_pipelines.defs.sweep import report_job, tag_batch_jobs, turn_of
 from invoice_pipelines.delivery.references import invoice_ids
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.work import get_job
@@ -49,6 +49,7 @@ def make_batch_of_documents(context: dg.OpExecutionContext, config: BatchDocumen
     with turn.organization.scope() as connection:
         job_id = _ask_for_documents(connection, config, turn.organization.actor)
         total = get_job(connection, job_id).total_items
+    tag_batch_jobs(context.instance, context.run_id, [job_id])
     context.log.info("batch job %s: documents of %s invoices", job_id, total)
     report_job(context, INVOICE_DOCUMENTS, config.organization, job_id, make_invoice_documents(turn, Documents()))
 
@@ -80,6 +81,7 @@ def send_communications(context: dg.OpExecutionContext, config: Communications, 
     with turn.organization.scope() as connection:
         job_id = _ask_for_communications(connection, config, turn.organization.actor)
         total = get_job(connection, job_id).total_items
+    tag_batch_jobs(context.instance, context.run_id, [job_id])
     context.log.info("batch job %s: %s invoices are sent by %s", job_id, total, config.method)
     report_job(context, MESSAGES, config.organization, job_id, send_waiting_messages(turn))
 

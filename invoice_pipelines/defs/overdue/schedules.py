@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from invoice_pipelines.defs.holds import slugs_of
 from invoice_pipelines.defs.overdue.domain import OVERDUE, SCHEDULE
 from invoice_pipelines.defs.overdue.due import now_of, organizations_due
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.run_requests import UNFINISHED, sweep_request, swept
+from invoice_pipelines.defs.run_requests import UNFINISHED, sweep_request
 from invoice_pipelines.overdue import CronSchedule, due_since, read_schedule
 from invoice_pipelines.overdue.schedule import schedule_in_words
 from invoice_pipelines.settings import Settings, SettingsError, load_settings
@@ -84,4 +85,4 @@ def _standing_still(problem: str, description: str) -> dg.ScheduleDefinition:
 
 def _organizations_swept(instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]) -> set[str]:
     runs = instance.get_runs(dg.RunsFilter(job_name=OVERDUE.sweep, statuses=statuses))
-    return {slug for run in runs for slug in swept(OVERDUE, run)}
+    return {slug for run in runs for slug in slugs_of(OVERDUE, run)}

@@ -146,6 +146,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "quickbooks_imported_company_sweep",
         "quickbooks_pushed_backlog_sweep",
         "batch_invoice_orders",
+        "cancel_batch",
         "communications",
         "delivery",
         "delivery_reports",
@@ -166,6 +167,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "receivables_aging",
         "receivables_sweep",
         "reparse_intake",
+        "retry_batch",
         "retry_failed_intake",
         "stuck_work_clean_up",
     }
