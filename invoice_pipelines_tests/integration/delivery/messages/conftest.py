@@ -44,6 +44,8 @@ SENDS = {
     "whatsapp_per_minute": 100_000,
 }
 """Message settings of an organization that is set up and in no hurry."""
+TODAY = "cast(now() at time zone 'Europe/Berlin' as date)"
+"""Where these organizations are."""
 
 
 @dataclass
@@ -111,15 +113,15 @@ class Post:
         """
         self.desk.behind(
             f"""alter table billing.invoice disable trigger user;
-                update billing.invoice set issue_date = current_date - 400, due_date = current_date - {days or level}
+                update billing.invoice set issue_date = {TODAY} - 400, due_date = {TODAY} - {days or level}
                 where id = '{invoice_id}';
                 alter table billing.invoice enable trigger user"""
         )
         notification: UUID = self.desk.value(
-            """with made as (
+            f"""with made as (
                    insert into overdue.notification (organization_id, invoice_id, level, as_of, days_overdue,
                        invoice_number, customer_id, customer_name, amount_due, currency, due_date, execution_id)
-                   select i.organization_id, i.id, :level, current_date, current_date - i.due_date, i.invoice_number,
+                   select i.organization_id, i.id, :level, {TODAY}, {TODAY} - i.due_date, i.invoice_number,
                           i.customer_id, 'X', i.amount_due, i.currency, i.due_date, uuidv7()
                    from billing.issued_invoice i where i.id = :invoice returning id)
                select id from made, lateral work.enqueue('send_overdue_notification', array[id || '/' || :channel])""",
@@ -251,7 +253,7 @@ def text_of(message: EmailMessage) -> str:
     return str(body.get_content())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def message_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
     with fresh_database(server, template) as database:
         yield database

@@ -75,6 +75,11 @@ class Books:
 
 
 @pytest.fixture
+def database(emptied_database: TestDatabase) -> TestDatabase:
+    return emptied_database
+
+
+@pytest.fixture
 def books(database: TestDatabase, make_organization: Callable[[str], UUID]) -> Books:
     return Books(database, {slug: make_organization(slug) for slug in ("acme", "other")})
 

@@ -123,13 +123,14 @@ def assert_the_paper_was_read(desk: Desk, form: str) -> None:
     assert tuple(row) == ("PARSED", "ocr", form, "2026-0042", Decimal("669.21"))
 
 
-def test_a_scan_with_a_page_of_text_becomes_an_invoice(desk: Desk, paper: Image.Image) -> None:
+@pytest.mark.parametrize("engine", ["tesseract", pytest.param("rapidocr", marks=pytest.mark.slow)])
+def test_a_scan_with_a_page_of_text_becomes_an_invoice(desk: Desk, paper: Image.Image, engine: str) -> None:
     desk.upload(as_scan(paper, "Anlage: Stundennachweis, geprüft und unterschrieben"), "scan.pdf")
-    report = parse_uploads(desk.intake(ocr=RAPIDOCR))
+    report = parse_uploads(desk.intake(ocr=EngineSpec(engine, threads=2)))
     assert (report.succeeded, report.skipped, report.failed) == (1, 0, 0)
     assert_the_paper_was_read(desk, "PDF")
     pages = desk.one("select raw_json from intake.received_invoice")["pages"]
-    assert pages[0]["engine"].startswith("rapidocr")
+    assert pages[0]["engine"].startswith(engine)
     assert pages[1]["engine"] is None, "a page with a text layer is never sent to OCR"
     assert report.recognition is not None
     assert report.recognition.recognized == kept_pages(desk) == 1
