@@ -131,6 +131,10 @@ class Domain:
     """Name of the job of one organization, where it is not the domain's."""
     op: str = ""
     """Name of the sweep's op, where it is not `sweep_name`."""
+    beside: str = ""
+    """What the tag `organization` says of its runs, where these work beside other runs of the same organizations: each
+    is a sweep then, however few organizations are due, and one works at a time.
+    """
     take: TakeTurn | None = None
     """How a sweep takes a turn, where it is not one stage after the other."""
     look: Callable[[Domain, dg.SensorEvaluationContext, InvoiceDatabase], dg.SensorResult | dg.SkipReason] | None = None

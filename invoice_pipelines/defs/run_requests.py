@@ -82,7 +82,7 @@ def behind(slugs: list[str], last: str) -> list[str]:
 def _requests(
     domain: Domain, slugs: list[str], history: Sequence[dg.RunRecord], database: InvoiceDatabase
 ) -> list[dg.RunRequest]:
-    if len(slugs) <= database.settings.sweep_threshold:
+    if len(slugs) <= database.settings.sweep_threshold and not domain.beside:
         return [dg.RunRequest(job_name=domain.run, partition_key=slug, tags={ORGANIZATION_TAG: slug}) for slug in slugs]
     taken = behind(sorted(slugs), _last_of_newest_sweep(domain, history))[: database.settings.sweep_size]
     return [sweep_request(domain, taken)]
@@ -94,7 +94,7 @@ def sweep_request(domain: Domain, slugs: list[str], run_key: str | None = None) 
         run_key=run_key,
         job_name=domain.sweep,
         run_config=dg.RunConfig(ops={domain.sweep_op: {"config": {"organizations": slugs}}}),
-        tags={ORGANIZATION_TAG: SWEEP},
+        tags={ORGANIZATION_TAG: domain.beside or SWEEP},
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from invoice_pipelines.intake.states import EXPORT, PARSE, RECOGNIZE, VALIDATE, Status
 from invoice_pipelines.work import organizations_with_work
 
-KINDS = (PARSE, RECOGNIZE, VALIDATE, EXPORT)
+KINDS = (PARSE, VALIDATE, EXPORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class Money:
 
 
 def organizations_due(connection: Connection, settle: timedelta) -> dict[UUID, int]:
-    """How much is due in the intake by organization: files that lie still, and open work. No other organizations."""
+    """How much is due in the intake by organization: files that lie still, and open work but for text recognition. No
+    other organizations."""
     due: dict[UUID, int] = {}
     for statement in (
         "select organization_id, ready_files from intake.arrivals_due(:settle)",
@@ -51,6 +52,11 @@ def organizations_due(connection: Connection, settle: timedelta) -> dict[UUID, i
     for work in organizations_with_work(connection, KINDS):
         due[work.organization_id] = due.get(work.organization_id, 0) + work.due_items
     return due
+
+
+def organizations_with_pages(connection: Connection) -> dict[UUID, int]:
+    """In how many documents there are pages to recognize, by organization. No other organizations."""
+    return {work.organization_id: work.due_items for work in organizations_with_work(connection, [RECOGNIZE])}
 
 
 def organizations_with_ready_files(engine: Engine, settle: timedelta) -> set[UUID]:

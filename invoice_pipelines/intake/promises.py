@@ -137,8 +137,8 @@ OF_PARSED = (
         "The audit trail of every invoice has each of its versions, and ends with the status that it has.",
         statuses_without_history,
     ),
-    OCR_WORKS,
 )
+OF_RECOGNIZED = (READABLE, OCR_WORKS)
 OF_VALIDATED = (
     VALID,
     Promise(

@@ -49,12 +49,16 @@ class InvoiceVersion:
 
 @dataclass(frozen=True, slots=True)
 class ParseableInvoice:
-    """A received invoice that waits to be read, and where its document is."""
+    """A received invoice that waits to be read, and where its document is.
+
+    `pictured_pages` are the pages that are pictures, each as number, key and dots per inch, once all were recognized.
+    """
 
     version: InvoiceVersion
     organization_id: UUID
     sha256: str
     file_name: str
+    pictured_pages: Sequence[tuple[int, str, float | None]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ def parseable_invoices(
     """Those of the invoices that may be read; with `lock`, to the end of the transaction by nobody else."""
     rows = connection.execute(
         text(
-            f"""select r.id, r.organization_id, r.processing_version, u.sha256, u.file_name
+            f"""select r.id, r.organization_id, r.processing_version, r.pictured_pages, u.sha256, u.file_name
                 from intake.received_invoice r
                 join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
                 where r.id = any(:ids) and r.status = any(:parseable)
@@ -144,10 +148,27 @@ def parseable_invoices(
     )
     return {
         row.id: ParseableInvoice(
-            InvoiceVersion(row.id, row.processing_version), row.organization_id, row.sha256, row.file_name
+            InvoiceVersion(row.id, row.processing_version),
+            row.organization_id,
+            row.sha256,
+            row.file_name,
+            row.pictured_pages,
         )
         for row in rows
     }
+
+
+def keep_pictured_pages(
+    connection: Connection, invoice: InvoiceVersion, pages: Sequence[tuple[int, str, float | None]]
+) -> None:
+    """Notes which pages of a document are pictures, all of which were recognized, so that none is drawn again."""
+    connection.execute(
+        text(
+            """update intake.received_invoice set pictured_pages = cast(:pages as jsonb)
+               where id = :id and processing_version = :version"""
+        ),
+        {"pages": json.dumps(pages), "id": invoice.id, "version": invoice.processing_version},
+    )
 
 
 def mark_parsed(connection: Connection, readings: Iterable[tuple[InvoiceVersion, Reading]]) -> set[UUID]:

@@ -23,7 +23,6 @@ from invoice_pipelines.defs.intake.metadata import (
     money_table,
     names_table,
     reasons_table,
-    recognition_metadata,
     refused_table,
     status_chart,
     violations_table,
@@ -76,23 +75,14 @@ def take_uploads(turn: Turn, _: object) -> StageResult:
 def parse(turn: Turn, _: object) -> StageResult:
     """Reads what was uploaded."""
     report = stages.parse_uploads(intake_of(turn.organization), progress_lines(turn.log, "documents"))
-    unavailable = report.recognition.unavailable if report.recognition else None
     with turn.organization.scope() as connection:
-        failures = _failures(connection, report)
+        failures = failures_of(connection, report)
         shown = drain_metadata(report, failures, "parsed")
-        if report.recognition is not None:
-            shown |= recognition_metadata(report.recognition)
         results = [
             check_counted(promises.READABLE, "unreadable documents", report.failed, failures),
             *_kept(connection, promises.OF_PARSED),
-            dg.AssetCheckResult(
-                check_name=promises.OCR_WORKS.name,
-                passed=unavailable is None,
-                severity=dg.AssetCheckSeverity.ERROR,
-                metadata={"what is wrong": unavailable} if unavailable else {},
-            ),
         ]
-    return StageResult(report.done > 0 or report.recognition is not None, shown, results)
+    return StageResult(report.done > 0, shown, results)
 
 
 def validate(turn: Turn, _: object) -> StageResult:
@@ -102,7 +92,7 @@ def validate(turn: Turn, _: object) -> StageResult:
         earlier = newest_verdict(connection)
     report = stages.validate_invoices(intake, progress_lines(turn.log, "invoices"))
     with turn.organization.scope() as connection:
-        failures = _failures(connection, report)
+        failures = failures_of(connection, report)
         shown = drain_metadata(report, failures, "validated")
         shown["violations of this run"] = violations_table(violations_by_class(connection, earlier))
         shown["gross amounts, valid and not exported"] = money_table(validated_money(connection))
@@ -137,7 +127,8 @@ def _kept(connection: Connection, promised: Sequence[Promise]) -> list[dg.AssetC
     return evaluated(promised, connection, shown=lambda ids: names_table(ids, file_names(connection, ids)))
 
 
-def _failures(connection: Connection, report: Report) -> dg.TableMetadataValue:
+def failures_of(connection: Connection, report: Report) -> dg.TableMetadataValue:
+    """Documents that failed, each with its reason."""
     names = file_names(connection, [failure.subject_id for failure in report.failures])
     return failures_table(report.failures, names)
 

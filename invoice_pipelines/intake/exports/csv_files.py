@@ -34,7 +34,7 @@ INVOICE_COLUMNS = {
     "gross_amount": "BT-112, decimal point",
     "payable_amount": "BT-115, decimal point",
     "source": "xml, text or ocr",
-    "format": "UBL, CII, ZUGFERD1 or PDF",
+    "format": "UBL, CII, ZUGFERD1, PDF, or PICTURE for a scan or photo that is no PDF",
     "profile": "short name of the specification (BT-24)",
     "confidence": "0 to 1: the lowest of number, issue date, seller, gross amount and currency",
 }

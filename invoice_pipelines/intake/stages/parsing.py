@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from upath import UPath
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Aids, Limits, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
-from invoice_pipelines.intake.documents.ocr.pages import PagesNotRecognized, SeenPage, known_pages, no_page_is_known
+from invoice_pipelines.intake.documents.ocr.pages import PagesNotRecognized, SeenPage, known_pages
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.reading_errors import class_of_reading_error
 from invoice_pipelines.intake.received_invoices import (
@@ -33,31 +33,22 @@ _GONE = Skipped("the invoice no longer waits to be read")
 
 
 def parse_handler(
-    originals: UPath,
-    limits: Limits,
-    ocr: EngineSpec | None,
-    *,
-    recognition_follows: bool = False,
-    seen: Callable[[str], Sequence[SeenPage] | None] | None = None,
+    originals: UPath, limits: Limits, ocr: EngineSpec | None
 ) -> Callable[[Connection, Chunk], list[Outcome]]:
     """The handler of the `parse_upload` queue, whose subjects are ids of received invoices.
 
     A document that cannot be read fails with its reason and is not tried again by itself; a fault of ours or of the
     storage is raised, and `work` tries again. One with pages that no engine has read yet goes to the queue
     `recognize_upload` and comes back from there; without an engine (`ocr`) such pages are left out.
-
-    Drawing a page to find out whether it is known costs more than all else here, so it is avoided: with
-    `recognition_follows`, a document that was never read goes there at once, as its pages are not known yet; and
-    `seen` gives the pages of a document, by its SHA-256, that recognition has drawn a moment ago.
     """
 
     def aids(connection: Connection, document: ParseableInvoice) -> Aids:
         learned = partial(learned_places, connection)
         if ocr is None:
             return Aids(None, learned)
-        if recognition_follows and document.version.processing_version == 0:
-            return Aids(no_page_is_known, learned)
-        return Aids(known_pages(connection, ocr, seen(document.sha256) if seen else None), learned)
+        noted = document.pictured_pages
+        seen = None if noted is None else [SeenPage(*page) for page in noted]
+        return Aids(known_pages(connection, ocr, seen), learned)
 
     def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
         waiting = parseable_invoices(connection, [UUID(item.subject_id) for item in chunk.items], lock=True)

@@ -1,7 +1,8 @@
 """The text recognition (OCR) of uploads: pages that are pictures get words, which are kept for the parse stage.
 
-Reading a page takes seconds and may cost money, so it is done ahead of parsing, outside of its transactions: each page
-is kept as soon as it is read. Parsing then finds all pages, now and whenever the document is read again.
+Reading a page takes seconds and may cost money, so it is a stage of its own, which nothing waits for but the documents
+that need it: each page is kept as soon as it is read. Parsing then finds all pages, now and whenever the document is
+read again.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from invoice_pipelines.intake.reading_errors import class_of_reading_error
 from invoice_pipelines.intake.received_invoices import (
     ParseableInvoice,
     ProcessingError,
+    keep_pictured_pages,
     mark_failed,
     parseable_invoices,
 )
@@ -44,21 +46,18 @@ from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded, e
 
 UNAVAILABLE = "OCR_UNAVAILABLE"
 
-_PAGES_REMEMBERED = 10_000
-"""Of the documents that were recognized last; 3 MB."""
-
 
 @dataclass(slots=True)
 class _Document:
     invoice: ParseableInvoice
     recognized: int = 0
     known: int = 0
-    pages: int | None = None  # none until all were looked at
+    pages: list[SeenPage] | None = None  # none until all were looked at
     problem: Failed | None = None
 
     @property
     def is_complete(self) -> bool:
-        return self.pages is not None and self.recognized + self.known == self.pages
+        return self.pages is not None and self.recognized + self.known == len(self.pages)
 
 
 @dataclass(slots=True)
@@ -78,8 +77,6 @@ class RecognizingStage:
     actor: str
     done: Recognition = field(init=False)
     _recognizer: SharedRecognizer = field(init=False)
-    _seen: dict[str, list[SeenPage]] = field(init=False, default_factory=dict)
-    _remembered: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.done = Recognition(self.spec.name)
@@ -94,10 +91,6 @@ class RecognizingStage:
     def is_stopped(self) -> bool:
         """Whether the engine cannot work, so that there is no use in going on."""
         return self.done.unavailable is not None
-
-    def seen(self, sha256: str) -> Sequence[SeenPage] | None:
-        """The pictured pages of a document whose pages were all looked at; None for one that is not remembered."""
-        return self._seen.get(sha256)
 
     def handle(self, connection: Connection, chunk: Chunk) -> list[Outcome]:
         """The handler of the `recognize_upload` queue, whose subjects are ids of received invoices.
@@ -152,16 +145,7 @@ class RecognizingStage:
                     yield image
             except ReadingError as error:
                 document.problem = Failed(error.code, error.message)
-            else:
-                self._remember(invoice.sha256, pages)
-            document.pages = len(pages)
-
-    def _remember(self, sha256: str, pages: list[SeenPage]) -> None:
-        self._remembered += len(pages) - len(self._seen.pop(sha256, ()))
-        self._seen[sha256] = pages
-        while self._remembered > _PAGES_REMEMBERED:
-            oldest = next(iter(self._seen))
-            self._remembered -= len(self._seen.pop(oldest))
+            document.pages = pages
 
     def _take(self, document: _Document, number: int, key: str, result: RecognizedPage | PageError) -> None:
         if isinstance(result, PageError):
@@ -180,6 +164,7 @@ class RecognizingStage:
             return Skipped("the invoice no longer waits to be read")
         problem = document.problem
         if problem is None:
+            keep_pictured_pages(connection, document.invoice.version, document.pages or [])
             return Succeeded({"pages recognized": document.recognized, "pages known": document.known})
         if problem.retry and (problem.code == UNAVAILABLE or attempts < self.max_attempts):
             return problem

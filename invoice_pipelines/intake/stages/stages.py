@@ -1,4 +1,4 @@
-"""The four stages of the intake as one call each: take uploads, parse, validate, export.
+"""The stages of the intake as one call each: take uploads, parse, validate, export; and beside them, recognize pages.
 
 A stage works on one organization until its queue is empty or its time is up, and reports what it did. Dagster's
 assets, the sweep, the command line and the benchmarks all call these.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +45,7 @@ from invoice_pipelines.work import (
     Skipped,
     create_job,
     drain,
+    enqueue,
 )
 from invoice_pipelines.work.failures import reason_of
 
@@ -63,10 +64,8 @@ What was read of them is kept page by page."""
 UNTIL_THE_ENGINE_WORKS = 1000
 """Attempts of a document while the OCR engine cannot work; at most an hour and a half apart, so a month and more."""
 
-_LARGEST_SAMPLE = 20
-
 STAGES = 4
-"""Stages in a run, which share its time."""
+"""Stages in a run, which share its time. Text recognition has runs of its own, and no more time there."""
 
 OnProgress = Callable[[Progress], None]
 
@@ -102,8 +101,8 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParseReport(Report):
-    """What a parse stage did, with text recognition where there were pages for it."""
+class RecognitionReport(Report):
+    """What a stage of text recognition did, in documents, and in pages where there were any for it."""
 
     recognition: Recognition | None
 
@@ -154,19 +153,25 @@ def take_uploads(intake: Intake, on_progress: OnProgress | None = None) -> Intak
     )
 
 
-def parse_uploads(intake: Intake, on_progress: OnProgress | None = None) -> ParseReport:
-    """Reads what was uploaded or is to be read again; pages that are pictures are recognized in between.
-
-    While the OCR engine cannot work, the documents that need it wait, and all others go on.
+def parse_uploads(intake: Intake, on_progress: OnProgress | None = None) -> Report:
+    """Reads what was uploaded or is to be read again. What has pages that no engine has read yet is skipped, and waits
+    for `recognize_pages`.
     """
     from invoice_pipelines.intake.stages.parsing import (
         parse_handler,  # readers are heavy; loading Dagster must not wait
     )
 
-    places = (intake.originals, intake.limits, intake.ocr)
-    drained = _drain(intake, PARSE, parse_handler(*places, recognition_follows=True), on_progress)
+    return _drain(intake, PARSE, parse_handler(intake.originals, intake.limits, intake.ocr), on_progress)
+
+
+def recognize_pages(intake: Intake, on_progress: OnProgress | None = None) -> RecognitionReport:
+    """Recognizes the pages that are pictures; their documents can be parsed then.
+
+    While the OCR engine cannot work, the documents wait. Where the organization has none any more, they are parsed
+    without.
+    """
     if intake.ocr is None:
-        return drained.of_kind(ParseReport, recognition=None)
+        return _drain(intake, RECOGNIZE, _parse_without, on_progress).of_kind(RecognitionReport, recognition=None)
     with recognizing(intake, intake.ocr) as stage:
         recognized = _drain(
             intake,
@@ -177,10 +182,12 @@ def parse_uploads(intake: Intake, on_progress: OnProgress | None = None) -> Pars
             max_attempts=UNTIL_THE_ENGINE_WORKS,
             should_stop=stage.is_stopped,
         )
-    if not recognized.chunks:
-        return drained.of_kind(ParseReport, recognition=None)
-    parsed = _drain(intake, PARSE, parse_handler(*places, seen=stage.seen), on_progress)
-    return _together(drained, recognized, parsed).of_kind(ParseReport, recognition=stage.done)
+    return recognized.of_kind(RecognitionReport, recognition=stage.done if recognized.chunks else None)
+
+
+def _parse_without(connection: Connection, chunk: Chunk) -> list[Outcome]:
+    enqueue(connection, PARSE, [item.subject_id for item in chunk.items])
+    return [Skipped("there is no OCR engine any more; the document is parsed without") for _ in chunk.items]
 
 
 def recognizing(intake: Intake, ocr: EngineSpec) -> RecognizingStage:
@@ -196,22 +203,6 @@ def recognizing(intake: Intake, ocr: EngineSpec) -> RecognizingStage:
         processes=intake.ocr_processes,
         max_attempts=intake.max_attempts,
         actor=intake.actor,
-    )
-
-
-def _together(first: Report, recognized: Report, second: Report) -> Report:
-    """One report on documents, each counted once: those that went on to text recognition by what became of them."""
-    summed = ("skipped", "failed", "retried", "cancelled", "lost", "died", "chunks", "seconds")
-    sums = {name: sum(getattr(report, name) for report in (first, recognized, second)) for name in summed}
-    sums["skipped"] = max(sums["skipped"] - recognized.succeeded - recognized.failed, 0)
-    sums["succeeded"] = first.succeeded + second.succeeded
-    done = sums["succeeded"] + sums["skipped"] + sums["failed"]
-    return replace(
-        second,
-        **sums,
-        items_per_second=done / max(sums["seconds"], 1e-6),
-        failures=(*first.failures, *recognized.failures, *second.failures)[:_LARGEST_SAMPLE],
-        due=recognized.due + second.due,
     )
 
 
@@ -275,7 +266,7 @@ def process_uploads(intake: Intake, upload_ids: Sequence[UUID]) -> tuple[UUID, R
 
     with ExitStack() as opened:
         stage = opened.enter_context(recognizing(intake, intake.ocr)) if intake.ocr else None
-        parse = parse_handler(intake.originals, intake.limits, intake.ocr, seen=stage.seen if stage else None)
+        parse = parse_handler(intake.originals, intake.limits, intake.ocr)
         report = _drain(intake, PROCESS, handle, None, chunk_size=RECOGNIZE_CHUNK)
     export_invoices(intake)
     return job_id, report

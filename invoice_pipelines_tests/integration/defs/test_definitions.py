@@ -58,6 +58,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
     assert {key.to_user_string() for key in assets} == {
         "intake/uploads",
         "intake/parsed_invoices",
+        "intake/recognized_pages",
         "intake/validated_invoices",
         "intake/export_files",
         "intake/reparsed_invoices",
@@ -82,7 +83,8 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "intake/parsed_invoices:all_documents_readable",
         "intake/parsed_invoices:every_failure_has_a_reason",
         "intake/parsed_invoices:every_status_is_in_the_audit_trail",
-        "intake/parsed_invoices:ocr_engine_works",
+        "intake/recognized_pages:all_documents_readable",
+        "intake/recognized_pages:ocr_engine_works",
         "intake/validated_invoices:all_invoices_valid",
         "intake/validated_invoices:totals_tie",
         "intake/validated_invoices:passed_by_a_verdict",
@@ -165,6 +167,8 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "quickbooks_push_sweep",
         "quickbooks_sync",
         "receivables_aging",
+        "recognition",
+        "recognition_sweep",
         "receivables_sweep",
         "reparse_intake",
         "retry_batch",
@@ -184,6 +188,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "pending_invoice_jobs": 5,
         "quickbooks_push_due": 60,
         "receivables_due": 30,
+        "recognition_due": 5,
     }
     schedules = {schedule.name: (schedule.cron_schedule, schedule.job_name) for schedule in repository.schedule_defs}
     assert schedules == {

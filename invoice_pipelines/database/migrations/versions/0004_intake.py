@@ -95,6 +95,7 @@ create table intake.received_invoice (
     confidence numeric(4, 3) check (confidence between 0 and 1),
     reading_json jsonb,
     raw_json jsonb,
+    pictured_pages jsonb,
     xml bytea storage external constraint received_invoice_xml check (xml is null or status = 'PARSED'),
     content_sha256 text check (content_sha256 ~ '^[0-9a-f]{64}$'),
     account_key text generated always as (left(upper(iban), 64)) stored,
@@ -110,6 +111,8 @@ comment on column intake.received_invoice.invoice_key is 'the number without bla
 comment on column intake.received_invoice.confidence is 'lowest of number, date, seller, gross amount and currency';
 comment on column intake.received_invoice.reading_json is 'the reading: EN 16931 terms, source, confidence, place';
 comment on column intake.received_invoice.raw_json is 'all that the document says, lossless';
+comment on column intake.received_invoice.pictured_pages is
+    'pages that are pictures: number, key in ocr_page, dots per inch; once all were recognized';
 comment on column intake.received_invoice.xml is
     'what the reading was made from, while PARSED; the original holds it for good. Not compressed: it soon goes';
 comment on column intake.received_invoice.amount_key is

@@ -21,7 +21,6 @@ from invoice_pipelines.intake.documents.ocr.engine import (
 )
 from invoice_pipelines.intake.documents.ocr.engines import identify
 from invoice_pipelines.intake.documents.ocr.kept_pages import find_page
-from invoice_pipelines.intake.documents.ocr.pictures import page_key
 from invoice_pipelines.intake.documents.ocr.recognizer import SharedRecognizer
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 
@@ -41,20 +40,22 @@ class SeenPage(NamedTuple):
     dpi: float | None
 
 
-def known_pages(connection: Connection, spec: EngineSpec, seen: Sequence[SeenPage] | None = None) -> FindPages:
+def known_pages(connection: Connection, spec: EngineSpec, seen: Sequence[SeenPage] | None) -> FindPages:
     """Gives readers the pages that were recognized; raises PagesNotRecognized for one that was not.
 
-    `seen` are the pictured pages of the document where they are known: then none is drawn to find out which it is.
+    `seen` are the pictured pages of the document as recognition drew them; None where it has not come to it. None is
+    drawn again to find out which it is: that costs more than all else that a reader does.
     """
 
     def find(images: Iterator[tuple[int, PageImage]]) -> list[Page]:
+        if seen is None:
+            raise PagesNotRecognized
         try:
             identity = identify(spec)
         except EngineUnavailable:
             raise PagesNotRecognized from None  # the stage that recognizes says so; other documents go on
         pages = []
-        drawn = (SeenPage(number, page_key(image), image.dpi) for number, image in images)
-        for page in drawn if seen is None else seen:
+        for page in seen:
             recognized = find_page(connection, page.key, identity)
             if recognized is None:
                 raise PagesNotRecognized
@@ -62,11 +63,6 @@ def known_pages(connection: Connection, spec: EngineSpec, seen: Sequence[SeenPag
         return pages
 
     return find
-
-
-def no_page_is_known(images: Iterator[tuple[int, PageImage]]) -> Sequence[Page]:
-    """Tells readers so without a look at any; raises PagesNotRecognized."""
-    raise PagesNotRecognized
 
 
 def pages_read_now(recognizer: SharedRecognizer) -> FindPages:

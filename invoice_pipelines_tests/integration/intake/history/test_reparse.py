@@ -46,6 +46,7 @@ from invoice_pipelines_tests.integration.intake.conftest import Desk, make_readi
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.integration.intake.stages.test_recognizing import PAPER, as_jpeg, picture_of
 from invoice_pipelines_tests.integration.intake.test_rows import any_text, readings
+from invoice_pipelines_tests.support.intake.reading import read_all
 from invoice_pipelines_tests.support.intake.review.lane import codes, correct, look, reject
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 from invoice_pipelines_tests.support.sizes import example_count
@@ -296,7 +297,7 @@ def test_a_scan_is_read_again_from_what_was_recognized_whatever_the_engine_is_no
     spec = EngineSpec("rapidocr", threads=2)
     keep(desk, scan, paper, identify(spec))
     desk.upload(scan, "scan.jpg")
-    parse_uploads(desk.intake(ocr=spec))
+    read_all(desk.intake(ocr=spec))
     validate_invoices(desk.intake())
     (row,) = desk.rows("select id, status, source from intake.received_invoice")
     assert row.source == "ocr"
@@ -312,7 +313,7 @@ def test_a_page_that_nobody_recognized_is_listed_and_not_paid_for(desk: Desk, pa
     spec = EngineSpec("rapidocr", threads=2)
     keep(desk, scan, paper, identify(spec))
     desk.upload(scan, "scan.jpg")
-    parse_uploads(desk.intake(ocr=spec))
+    read_all(desk.intake(ocr=spec))
     desk.behind("delete from intake.ocr_page where organization_id = :organization")
     report = reparse_invoices(desk.intake(ocr=spec), write=True)
     ((_, field, _, _, effect),) = changes(desk, report)
@@ -343,7 +344,7 @@ def test_pages_are_recognized_where_that_is_asked_for_and_each_is_paid_for_once(
     keep(desk, scan, paper, EngineIdentity("cloud_vision", "1", "{}"))
     desk.upload(scan, "scan.jpg")
     keep(desk, scan, paper, identify(spec))
-    parse_uploads(desk.intake(ocr=spec))
+    read_all(desk.intake(ocr=spec))
     desk.behind(
         "delete from intake.ocr_page where organization_id = :organization and engine <> 'cloud_vision'",
     )
@@ -364,7 +365,7 @@ def test_recognizing_without_an_engine_is_refused_and_one_that_stops_stops_the_p
     scan, spec = as_jpeg(paper), EngineSpec("rapidocr", threads=2)
     keep(desk, scan, paper, identify(spec))
     desk.upload(scan, "scan.jpg")
-    parse_uploads(desk.intake(ocr=spec))
+    read_all(desk.intake(ocr=spec))
     desk.behind("delete from intake.ocr_page where organization_id = :organization")
     before = state(desk)
     with pytest.raises(IntakeError, match="switched off"):

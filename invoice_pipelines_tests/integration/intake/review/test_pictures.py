@@ -17,10 +17,11 @@ from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, pag
 from invoice_pipelines.intake.documents.ocr.rendering import render_pages
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines.intake.review.pictures import DOUBTED, READ, as_png, as_small_jpeg, marks_on, review_picture
-from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
+from invoice_pipelines.intake.stages.stages import validate_invoices
 from invoice_pipelines_tests.integration.intake.conftest import Desk
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
+from invoice_pipelines_tests.support.intake.reading import read_all
 from invoice_pipelines_tests.support.intake.review.lane import correct, look, uploaded
 
 MARGIN = 3
@@ -88,7 +89,7 @@ def test_boxes_are_around_what_an_engine_read_on_a_photo_that_lies_on_its_side(d
     upload_id = desk.upload(photo, "photo.png")
     with desk.scope() as connection:
         keep_page(connection, page_key(next(decode_pictures(photo, Limits()))), identify(spec), read, "test")
-    parse_uploads(desk.intake(ocr=spec))
+    read_all(desk.intake(ocr=spec))
     validate_invoices(desk.intake())
     invoice = desk.one("select id from intake.received_invoice where upload_id = :id", id=upload_id)
     review = look(desk, invoice)

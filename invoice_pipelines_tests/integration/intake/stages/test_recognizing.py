@@ -27,10 +27,10 @@ from invoice_pipelines.intake.documents.ocr.engine import (
 from invoice_pipelines.intake.documents.ocr.rendering import render_pages
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines.intake.received_invoices import retry_failed
-from invoice_pipelines.intake.stages import recognizing
-from invoice_pipelines.intake.stages.stages import parse_uploads, process_uploads
+from invoice_pipelines.intake.stages.stages import parse_uploads, process_uploads, recognize_pages
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.support.intake.reading import read_all
 
 EXAMPLES = PROJECT / "examples"
 PAPER = EXAMPLES / "nordwind-handel" / "RE-2026-0042 Sonnenkorn.pdf"
@@ -126,7 +126,7 @@ def assert_the_paper_was_read(desk: Desk, form: str) -> None:
 @pytest.mark.parametrize("engine", ["tesseract", pytest.param("rapidocr", marks=pytest.mark.slow)])
 def test_a_scan_with_a_page_of_text_becomes_an_invoice(desk: Desk, paper: Image.Image, engine: str) -> None:
     desk.upload(as_scan(paper, "Anlage: Stundennachweis, geprüft und unterschrieben"), "scan.pdf")
-    report = parse_uploads(desk.intake(ocr=EngineSpec(engine, threads=2)))
+    report = read_all(desk.intake(ocr=EngineSpec(engine, threads=2)))
     assert (report.succeeded, report.skipped, report.failed) == (1, 0, 0)
     assert_the_paper_was_read(desk, "PDF")
     pages = desk.one("select raw_json from intake.received_invoice")["pages"]
@@ -147,14 +147,14 @@ def test_reading_again_costs_no_ocr(
 ) -> None:
     upload_id = desk.upload(as_jpeg(paper), "IMG_1.JPG")
     engine_that_gives(as_recognized)
-    parse_uploads(desk.intake(ocr=RAPIDOCR))
+    read_all(desk.intake(ocr=RAPIDOCR))
     assert kept_pages(desk) == 1
     assert_the_paper_was_read(desk, "PICTURE")
     desk.behind("update intake.received_invoice set status = 'FAILED' where organization_id = :organization")
     with desk.scope() as connection:
         retry_failed(connection)
     engine = engine_that_gives(EngineUnavailable("must not be asked"))
-    report = parse_uploads(desk.intake(ocr=RAPIDOCR))
+    report = read_all(desk.intake(ocr=RAPIDOCR))
     assert (engine.asked, status(desk, upload_id), report.recognition) == (0, "PARSED", None)
 
 
@@ -177,26 +177,34 @@ def test_a_page_is_drawn_once_from_upload_to_invoice(
 ) -> None:
     upload_id = desk.upload(as_scan(paper, paper.rotate(180)), "scan.pdf")
     engine_that_gives(as_recognized)
-    parse_uploads(desk.intake(ocr=RAPIDOCR))
+    read_all(desk.intake(ocr=RAPIDOCR))
     assert (status(desk, upload_id), drawn) == ("PARSED", [1, 2])
 
 
-def test_a_page_is_drawn_again_where_too_many_came_after_it(
-    desk: Desk,
-    paper: Image.Image,
-    as_recognized: RecognizedPage,
-    engine_that_gives,
-    drawn: list[int],
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_scan_is_parsed_without_its_pages_being_drawn_again_whoever_parses_it(
+    desk: Desk, paper: Image.Image, as_recognized: RecognizedPage, engine_that_gives, drawn: list[int]
 ) -> None:
-    monkeypatch.setattr(recognizing, "_PAGES_REMEMBERED", 1)
-    first = desk.upload(as_scan(paper), "1.pdf")
-    second = desk.upload(as_scan(paper.rotate(180)), "2.pdf")
+    upload_id = desk.upload(as_scan(paper), "scan.pdf")
     engine_that_gives(as_recognized)
-    report = parse_uploads(desk.intake(ocr=RAPIDOCR))
-    assert (status(desk, first), status(desk, second), len(drawn)) == ("PARSED", "PARSED", 3)
-    assert report.recognition is not None
-    assert report.recognition.recognized == 2
+    parse_uploads(desk.intake(ocr=RAPIDOCR))
+    recognize_pages(desk.intake(ocr=RAPIDOCR))
+    drawn.clear()
+    desk.behind("update intake.received_invoice set status = 'FAILED' where organization_id = :organization")
+    with desk.scope() as connection:
+        retry_failed(connection)
+    parse_uploads(desk.intake(ocr=RAPIDOCR))
+    assert (status(desk, upload_id), drawn) == ("PARSED", [])
+
+
+def test_scans_that_wait_for_an_engine_that_is_switched_off_fail_as_those_that_come_then(
+    desk: Desk, paper: Image.Image
+) -> None:
+    upload_id = desk.upload(as_scan(paper), "scan.pdf")
+    parse_uploads(desk.intake(ocr=RAPIDOCR))
+    assert status(desk, upload_id) == "UPLOADED"
+    read_all(desk.intake(ocr=None))
+    assert desk.rows("select code from intake.processing_error") == [("PDF_NO_TEXT_LAYER",)]
+    assert desk.one("select count(*) from work.batch_item where status in ('pending', 'processing')") == 0
 
 
 def test_a_new_document_whose_page_was_read_in_another_costs_no_ocr(
@@ -204,10 +212,10 @@ def test_a_new_document_whose_page_was_read_in_another_costs_no_ocr(
 ) -> None:
     desk.upload(as_jpeg(paper), "IMG_1.JPG")
     engine_that_gives(as_recognized)
-    parse_uploads(desk.intake(ocr=RAPIDOCR))
+    read_all(desk.intake(ocr=RAPIDOCR))
     again = desk.upload(as_jpeg(paper, dpi=151), "IMG_2.JPG")
     engine = engine_that_gives(EngineUnavailable("must not be asked"))
-    report = parse_uploads(desk.intake(ocr=RAPIDOCR))
+    report = read_all(desk.intake(ocr=RAPIDOCR))
     assert (engine.asked, status(desk, again), kept_pages(desk)) == (0, "PARSED", 1)
     assert report.recognition is not None
     assert (report.recognition.recognized, report.recognition.known) == (0, 1)
@@ -219,7 +227,7 @@ def test_a_document_that_fails_on_the_way_counts_once(
     damaged = desk.upload(as_jpeg(paper)[:2000], "cut off.jpg")
     unreadable = desk.upload(as_scan(paper), "scan.pdf")
     engine_that_gives(PageError("BAD_PICTURE", "The picture is damaged.", retry=False))
-    report = parse_uploads(desk.intake(ocr=RAPIDOCR))
+    report = read_all(desk.intake(ocr=RAPIDOCR))
     assert (report.succeeded, report.skipped, report.failed) == (0, 0, 2)
     assert (status(desk, damaged), status(desk, unreadable)) == ("FAILED", "FAILED")
     assert set(desk.rows("select code from intake.processing_error")) == {("PICTURE_DAMAGED",), ("BAD_PICTURE",)}
@@ -231,7 +239,7 @@ def test_while_the_engine_is_away_scans_wait_and_all_else_goes_on(
     scan = desk.upload(as_jpeg(paper), "IMG_1.JPG")
     text = desk.upload(PAPER.read_bytes(), "paper.pdf")
     engine_that_gives(EngineUnavailable("The service is down; try later."))
-    report = parse_uploads(desk.intake(ocr=RAPIDOCR, max_attempts=1))
+    report = read_all(desk.intake(ocr=RAPIDOCR, max_attempts=1))
     assert report.recognition is not None
     assert report.recognition.unavailable == "The service is down; try later."
     assert (status(desk, scan), status(desk, text)) == ("UPLOADED", "PARSED")
@@ -244,7 +252,7 @@ def test_a_page_that_cannot_be_read_fails_its_document_by_number(
     upload_id = desk.upload(as_scan(paper, paper.rotate(180)), "scan.pdf")
     good = PageError("BAD_PICTURE", "The picture is damaged.", retry=False)
     engine_that_gives(good)
-    parse_uploads(desk.intake(ocr=RAPIDOCR))
+    read_all(desk.intake(ocr=RAPIDOCR))
     assert status(desk, upload_id) == "FAILED"
     assert desk.one("select message from intake.processing_error") == "Page 1: The picture is damaged."
 
@@ -255,7 +263,7 @@ def test_a_page_that_may_be_read_later_is_tried_so_often_and_then_fails(
     upload_id = desk.upload(as_jpeg(paper), "IMG_1.JPG")
     engine_that_gives(PageError("OCR_DIED", "The process died.", retry=True))
     for attempt in (1, 2):
-        parse_uploads(desk.intake(ocr=RAPIDOCR, max_attempts=2))
+        read_all(desk.intake(ocr=RAPIDOCR, max_attempts=2))
         assert status(desk, upload_id) == ("UPLOADED" if attempt == 1 else "FAILED")
         desk.let_pauses_pass()
 
@@ -274,7 +282,7 @@ def test_a_blank_page_is_no_reason_for_ocr(desk: Desk, engine_that_gives) -> Non
     buffer = io.BytesIO()
     reader.save(buffer)
     upload_id = desk.upload(buffer.getvalue(), "with a blank page.pdf")
-    parse_uploads(desk.intake(ocr=RAPIDOCR))
+    read_all(desk.intake(ocr=RAPIDOCR))
     assert (engine.asked, status(desk, upload_id)) == (0, "PARSED")
 
 
@@ -294,5 +302,5 @@ def test_two_organizations_do_not_share_what_was_read(
 ) -> None:
     engine_that_gives(as_recognized)
     desk.upload(as_jpeg(paper), "IMG_1.JPG")
-    parse_uploads(desk.intake(ocr=RAPIDOCR))
+    read_all(desk.intake(ocr=RAPIDOCR))
     assert (kept_pages(desk), kept_pages(other_desk)) == (1, 0)

@@ -24,11 +24,11 @@ from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.documents.ocr.engine import RecognizedPage, RecognizedWord
 from invoice_pipelines.intake.documents.ocr.vision.service import VisionSpec
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
-from invoice_pipelines.intake.stages.stages import parse_uploads
 from invoice_pipelines.workshop.sandbox.vision import VisionSandbox
 from invoice_pipelines.workshop.sandbox.vision_faults import Fault
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import Desk
+from invoice_pipelines_tests.support.intake.reading import read_all
 
 EXAMPLES = PROJECT / "examples"
 PAPER = EXAMPLES / "nordwind-handel" / "RE-2026-0042 Sonnenkorn.pdf"
@@ -101,7 +101,7 @@ def test_a_scan_becomes_an_invoice_and_its_price_is_kept(desk: Desk, vision: Cal
     with pypdfium2.PdfDocument(PAPER.read_bytes()) as document:
         picture = document[0].render(scale=150 / 72, grayscale=True).to_pil()
     desk.upload(scan([picture], A4), "scan.pdf")
-    report = parse_uploads(desk.intake(ocr=spec_for(sandbox)))
+    report = read_all(desk.intake(ocr=spec_for(sandbox)))
     (row,) = desk.rows("select status, source, invoice_number, gross_amount, raw_json from intake.received_invoice")
     assert (row.status, row.source, row.invoice_number, row.gross_amount) == (
         *("PARSED", "ocr"),
@@ -120,7 +120,7 @@ def test_a_service_that_refuses_half_way_costs_no_page_twice(desk: Desk, vision:
     intake = desk.intake(ocr=spec_for(sandbox), max_attempts=1)
     sandbox.fail(Fault.NO_CONFIDENCE)  # sixteen pages are answered
     sandbox.fail(Fault.UNAUTHENTICATED, 100)
-    report = parse_uploads(intake)
+    report = read_all(intake)
     assert report.recognition is not None
     assert report.recognition.unavailable is not None
     assert Fault.UNAUTHENTICATED in report.recognition.unavailable
@@ -128,7 +128,7 @@ def test_a_service_that_refuses_half_way_costs_no_page_twice(desk: Desk, vision:
     sandbox.heal()
     sandbox.requests.clear()
     desk.let_pauses_pass()
-    parse_uploads(intake)
+    read_all(intake)
     assert [request.pictures for request in sandbox.requests] == [4]
     assert desk.one("select count(*) from intake.ocr_page") == 20
     assert Counter(sandbox.billed.values()) == {1: 20}
@@ -140,7 +140,7 @@ def test_while_the_service_refuses_scans_wait_and_none_fails(desk: Desk, vision:
     sandbox.fail(Fault.PERMISSION_DENIED, 100)
     desk.upload(scan(sheets(2)), "scan.pdf")
     for _ in range(3):
-        report = parse_uploads(desk.intake(ocr=spec_for(sandbox), max_attempts=1))
+        report = read_all(desk.intake(ocr=spec_for(sandbox), max_attempts=1))
         assert report.recognition is not None
         assert "enable the Cloud Vision API" in str(report.recognition.unavailable)
         assert status(desk) == "UPLOADED"
@@ -154,7 +154,7 @@ def test_a_page_that_the_service_refuses_fails_its_document_by_number(
     sandbox = vision(one_word)
     sandbox.fail(Fault.HALF_BAD, 100)
     desk.upload(scan(sheets(2)), "scan.pdf")
-    parse_uploads(desk.intake(ocr=spec_for(sandbox)))
+    read_all(desk.intake(ocr=spec_for(sandbox)))
     assert status(desk) == "FAILED"
     assert desk.one("select message from intake.processing_error") == (
         "Page 1: The page was refused. Google Cloud Vision: Bad image data."
@@ -165,12 +165,14 @@ WORKER = """
 import sys
 from pathlib import Path
 from invoice_pipelines.database import create_app_engine
-from invoice_pipelines.intake.stages.stages import intake_of, parse_uploads
+from invoice_pipelines.intake.stages.stages import intake_of, parse_uploads, recognize_pages
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
 url, slug = sys.argv[1:]
 engine = create_app_engine(url)
-parse_uploads(intake_of(OrganizationContext.of(engine, slug, load_settings(), "worker")))
+intake = intake_of(OrganizationContext.of(engine, slug, load_settings(), "worker"))
+parse_uploads(intake)
+recognize_pages(intake)
 """
 
 
@@ -200,7 +202,7 @@ def test_a_run_that_is_killed_between_two_requests_loses_no_page_that_was_paid(
         worker.kill()
     assert desk.one("select count(*) from intake.ocr_page") == 16
     desk.let_leases_expire()
-    parse_uploads(desk.intake(ocr=replace(spec_for(sandbox), languages=())))
+    read_all(desk.intake(ocr=replace(spec_for(sandbox), languages=())))
     assert desk.one("select count(*) from intake.ocr_page") == 20
     assert [request.pictures for request in sandbox.requests] == [16, 4, 4]
     assert Counter(sandbox.billed.values()) == {1: 20}
