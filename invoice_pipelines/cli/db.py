@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import URL, text
 
+from invoice_pipelines.cli.options import examples
 from invoice_pipelines.cli.output import console, say
 from invoice_pipelines.database import libpq_url
 from invoice_pipelines.database.access import (
@@ -26,7 +27,15 @@ from invoice_pipelines.database.access import (
 from invoice_pipelines.organizations import find_organization
 from invoice_pipelines.settings import load_settings
 
-app = typer.Typer(help="The database: its URL, its schema, a shell in it.", no_args_is_help=True)
+app = typer.Typer(
+    help="The database: its URL, its schema, a shell in it.",
+    no_args_is_help=True,
+    epilog=examples(
+        "db migrate",
+        'db psql --organization acme -c "select * from batch_job_queue"',
+        "db check",
+    ),
+)
 
 
 @app.command()

@@ -6,65 +6,123 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
+from typing import Any
 
 import typer
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from typer.core import TyperGroup
+from typer.main import get_group
 
-from invoice_pipelines.cli import accounting, db, organizations, services, status
-from invoice_pipelines.cli.batch import batch
-from invoice_pipelines.cli.billing import exchange_rates, imports, invoices
-from invoice_pipelines.cli.delivery import message_templates, messages, opt_outs, templates
-from invoice_pipelines.cli.intake import datev, documents, export, intake, ocr, review, upload
-from invoice_pipelines.cli.intake.received import uploads
+from invoice_pipelines.accounting.systems import ACCOUNTING_SYSTEMS
 from invoice_pipelines.cli.output import literal
-from invoice_pipelines.cli.overdue import overdue
-from invoice_pipelines.cli.quickbooks import conflicts, quickbooks
 from invoice_pipelines.database.access import embedded_server
 from invoice_pipelines.database.errors import DISK_FULL, explain, sqlstate
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.settings import load_settings
 
 COULD_NOT_RUN = 2
+COMMANDS = {
+    "up": "services:app",
+    "status": "status:app",
+    "organizations": "organizations:app",
+    "customers": "billing.imports:customers",
+    "items": "billing.imports:items",
+    "tax-rates": "billing.imports:tax_rates",
+    "exchange-rates": "billing.exchange_rates:app",
+    "orders": "billing.imports:orders",
+    "batch": "batch.batch:app",
+    "invoices": "billing.invoices:app",
+    "upload": "intake.upload:app",
+    "uploads": "intake.received:uploads",
+    "read": "intake.documents:app",
+    "validate": "intake.documents:app",
+    "intake": "intake.intake:app",
+    "review": "intake.review:app",
+    "ocr": "intake.ocr:app",
+    "export": "intake.export:app",
+    "datev": "intake.datev:app",
+    "conflicts": "quickbooks.conflicts:app",
+    "overdue": "overdue.overdue:app",
+    "notifications": "overdue.overdue:notifications",
+    "templates": "delivery.templates:app",
+    "messages": "delivery.messages:app",
+    "message-templates": "delivery.message_templates:app",
+    "opt-outs": "delivery.opt_outs:app",
+    "db": "db:app",
+}
+"""Our commands and groups of commands, and the module below this package that has them."""
+
+
+class _Commands(TyperGroup):
+    """Loads what is typed and no more, as loading everything takes longer than most commands do."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*COMMANDS, *ACCOUNTING_SYSTEMS.names(), *_of_other_packages()]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return command(cmd_name)
+
+
+@cache
+def command(name: str) -> Any:
+    """The command or group of commands with a name; None where there is none."""
+    found: Any
+    if name in COMMANDS:
+        module, _, attribute = COMMANDS[name].partition(":")
+        group = get_group(getattr(import_module(f"invoice_pipelines.cli.{module}"), attribute))
+        found = group.commands.get(name, group)
+    elif name in ACCOUNTING_SYSTEMS.names():
+        found = _of_accounting()[name]
+    else:
+        found = _of_other_packages().get(name)
+    if found is not None:
+        found.name = name
+        _flow(found)
+    return found
+
+
+def _flow(found: Any) -> None:
+    """Lists of commands show the first paragraph of their help: as a text that flows, not with our line breaks."""
+    found.short_help = " ".join((found.help or "").split("\n\n")[0].split())
+    for below in getattr(found, "commands", {}).values():
+        _flow(below)
+
+
+@cache
+def _of_accounting() -> dict[str, Any]:
+    from invoice_pipelines.cli import accounting
+    from invoice_pipelines.cli.quickbooks import quickbooks
+
+    all_systems = typer.Typer()
+    accounting.register(all_systems, quickbooks=quickbooks.app)
+    return dict(get_group(all_systems).commands)
+
+
+@cache
+def _of_other_packages() -> dict[str, Any]:
+    others = typer.Typer()
+    for added in entry_points(group="invoice_pipelines.commands"):
+        with suppress(ModuleNotFoundError):  # the workshop's commands need what its extra installs
+            added.load()(others)
+    return dict(get_group(others).commands)
+
 
 app = typer.Typer(
     name="invoice-pipelines",
+    cls=_Commands,
     help="Invoices end to end, for many organizations, in Dagster and PostgreSQL.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-app.add_typer(services.app)
-app.add_typer(status.app)
-app.add_typer(organizations.app, name="organizations")
-app.add_typer(imports.customers, name="customers")
-app.add_typer(imports.items, name="items")
-app.add_typer(imports.tax_rates, name="tax-rates")
-app.add_typer(exchange_rates.app, name="exchange-rates")
-app.add_typer(imports.orders, name="orders")
-app.add_typer(batch.app, name="batch")
-app.add_typer(invoices.app, name="invoices")
-app.add_typer(upload.app)
-app.add_typer(uploads, name="uploads")
-app.add_typer(documents.app)
-app.add_typer(intake.app, name="intake")
-app.add_typer(review.app, name="review")
-app.add_typer(ocr.app, name="ocr")
-app.add_typer(export.app, name="export")
-app.add_typer(datev.app, name="datev")
-accounting.register(app, quickbooks=quickbooks.app)
-app.add_typer(conflicts.app, name="conflicts")
-app.add_typer(overdue.app, name="overdue")
-app.add_typer(overdue.notifications, name="notifications")
-app.add_typer(templates.app, name="templates")
-app.add_typer(messages.app, name="messages")
-app.add_typer(message_templates.app, name="message-templates")
-app.add_typer(opt_outs.app, name="opt-outs")
-app.add_typer(db.app, name="db")
-for added in entry_points(group="invoice_pipelines.commands"):
-    with suppress(ModuleNotFoundError):  # the workshop's commands need what its extra installs
-        added.load()(app)
+
+
+@app.callback()
+def _all() -> None:
+    """Makes a group of it."""
 
 
 def main() -> None:

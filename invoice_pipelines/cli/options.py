@@ -32,6 +32,11 @@ Limit = Annotated[int, typer.Option(help="How many to show.", min=1, max=10_000)
 After = Annotated[str | None, typer.Option(help="Go on after this one, the last of the page before.", metavar="ID")]
 
 
+def examples(*typed: str) -> str:
+    """What is shown below the help of a command or group: what people type, without the name of the program."""
+    return "\n\n".join(["Examples:", *(f"invoice-pipelines {words}" for words in typed)])
+
+
 def one_of(registry: Registry) -> dict[str, Any]:
     """For an option or argument whose values are names of a registry: all that typer needs besides its help. What is
     behind a name stays unloaded.

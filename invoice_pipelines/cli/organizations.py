@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
-from invoice_pipelines.cli.options import AsJson, pairs
+from invoice_pipelines.cli.options import AsJson, examples, pairs
 from invoice_pipelines.cli.output import console, print_facts, print_json, print_json_lines, print_rows, say
 from invoice_pipelines.cli.person import database, person
 from invoice_pipelines.organizations import (
@@ -28,7 +28,15 @@ from invoice_pipelines.storage import make_inbox, root_path
 
 Model = TypeVar("Model", bound=BaseModel)
 
-app = typer.Typer(help="The registry of organizations (tenants).", no_args_is_help=True)
+app = typer.Typer(
+    help="The registry of organizations (tenants).",
+    no_args_is_help=True,
+    epilog=examples(
+        'organizations add acme --name "Acme GmbH" --country DE --time-zone Europe/Berlin --currency EUR',
+        "organizations settings acme --set language=de",
+        "organizations list --json",
+    ),
+)
 
 Slug = Annotated[str, typer.Argument(help="Short name: small letters, digits and hyphens; becomes the partition key.")]
 VatId = Annotated[str | None, typer.Option(help="VAT id.")]

@@ -6,6 +6,7 @@ import time
 
 import typer
 
+from invoice_pipelines.cli.options import examples
 from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.supervisor import running_services
 from invoice_pipelines.settings import load_settings
@@ -13,7 +14,11 @@ from invoice_pipelines.settings import load_settings
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "up",
+    )
+)
 def up() -> None:
     """Run everything: PostgreSQL (embedded unless a URL is set), Dagster's daemon and UI. Ctrl-C stops all."""
     settings = load_settings()

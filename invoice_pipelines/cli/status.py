@@ -9,7 +9,7 @@ import typer
 
 from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.billing.overview import billing_state
-from invoice_pipelines.cli.options import AsJson
+from invoice_pipelines.cli.options import AsJson, examples
 from invoice_pipelines.cli.output import console, moment, print_json, say, table
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_database
@@ -26,7 +26,12 @@ from invoice_pipelines.settings import load_settings
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "status",
+        "status --json",
+    )
+)
 def status(as_json: AsJson = False) -> None:
     """Show where things stand, per organization: received invoices by status, and why they failed; orders and issued
     invoices; the last and the next look for overdue invoices; documents and messages that wait; and the sync with

@@ -13,7 +13,7 @@ from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.requests import parse_date, retry_with_date
 from invoice_pipelines.cli.batch import asking, show
 from invoice_pipelines.cli.batch.work import JobId, PageSize, open_jobs, process
-from invoice_pipelines.cli.options import After, AsJson, OrganizationOption
+from invoice_pipelines.cli.options import After, AsJson, OrganizationOption, examples
 from invoice_pipelines.cli.output import console, exit_if, print_list
 from invoice_pipelines.cli.person import opened
 from invoice_pipelines.organizations.context import OrganizationContext
@@ -22,6 +22,12 @@ from invoice_pipelines.work import JobStatus, cancel_job, find_job, history, ret
 app = typer.Typer(
     help="Work in bulk: ask for invoices, documents and messages; list, show, cancel, retry and run batch jobs.",
     no_args_is_help=True,
+    epilog=examples(
+        "batch invoices --all-open --due-days 14 --organization acme",
+        "batch list --status completed_with_errors --since 7d --organization acme",
+        "batch show 456789ab --items failed --organization acme",
+        "batch retry 456789ab --organization acme",
+    ),
 )
 app.add_typer(asking.app)
 

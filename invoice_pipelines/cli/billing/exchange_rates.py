@@ -16,13 +16,20 @@ from invoice_pipelines.billing.exchange_rates import (
     remove_exchange_rate,
 )
 from invoice_pipelines.billing.requests import parse_date
-from invoice_pipelines.cli.options import AsJson, OrganizationOption, day
+from invoice_pipelines.cli.options import AsJson, OrganizationOption, day, examples
 from invoice_pipelines.cli.output import console, exit_if, print_json_lines, print_rows
 from invoice_pipelines.cli.person import person, scope_of
 
 _AT_ONCE = 20_000
 
-app = typer.Typer(help="Exchange rates: import, set, list, remove.", no_args_is_help=True)
+app = typer.Typer(
+    help="Exchange rates: import, set, list, remove.",
+    no_args_is_help=True,
+    epilog=examples(
+        "exchange-rates import eurofxref.csv --organization acme",
+        "exchange-rates set EUR USD 1.0823 --date 2026-03-31 --source ECB --organization acme",
+    ),
+)
 
 Base = Annotated[str, typer.Argument(help="Base currency (one unit of it), such as EUR.")]
 Other = Annotated[str, typer.Argument(help="Code of the other currency, such as USD.")]

@@ -28,16 +28,45 @@ from invoice_pipelines.billing.rows import GIVEN_TWICE
 from invoice_pipelines.billing.sales_orders import AddedOrder, NewLine, add_orders
 from invoice_pipelines.cli.billing import books
 from invoice_pipelines.cli.billing.csv_files import FileProblem, Record, read_csv, write_records
-from invoice_pipelines.cli.options import CsvFile, OrganizationOption
+from invoice_pipelines.cli.options import CsvFile, OrganizationOption, examples
 from invoice_pipelines.cli.output import console, exit_if, print_rows, table
 from invoice_pipelines.cli.person import opened, person, scope_of
 
 SHOWN_PROBLEMS = 50
 
-customers = typer.Typer(help="Customers: list, show, import.", no_args_is_help=True)
-items = typer.Typer(help="Items: list, show, import.", no_args_is_help=True)
-tax_rates = typer.Typer(help="Tax rates: list, import.", no_args_is_help=True)
-orders = typer.Typer(help="Sales orders: list, show, import, change of status.", no_args_is_help=True)
+customers = typer.Typer(
+    help="Customers: list, show, import.",
+    no_args_is_help=True,
+    epilog=examples(
+        "customers import customers.csv --organization acme",
+        "customers list --organization acme --json",
+    ),
+)
+items = typer.Typer(
+    help="Items: list, show, import.",
+    no_args_is_help=True,
+    epilog=examples(
+        "items import items.csv --organization acme",
+        "items show LAMP-1 --organization acme",
+    ),
+)
+tax_rates = typer.Typer(
+    help="Tax rates: list, import.",
+    no_args_is_help=True,
+    epilog=examples(
+        "tax-rates import rates.csv --organization acme",
+        "tax-rates list --organization acme",
+    ),
+)
+orders = typer.Typer(
+    help="Sales orders: list, show, import, change of status.",
+    no_args_is_help=True,
+    epilog=examples(
+        "orders import orders.csv --organization acme",
+        "orders list --status pending --organization acme",
+        "orders status reviewed ORDER-1 ORDER-2 --organization acme",
+    ),
+)
 
 _ORDER_COLUMNS = {
     "order_number": "order_number",

@@ -28,7 +28,7 @@ from invoice_pipelines.billing.receivables.export import receivables_csv
 from invoice_pipelines.billing.receivables.receivables import BUCKETS, CurrencyAging, Receivables, age_receivables
 from invoice_pipelines.cli.billing import payments
 from invoice_pipelines.cli.delivery import invoice_documents
-from invoice_pipelines.cli.options import AsJson, OrganizationOption, day
+from invoice_pipelines.cli.options import AsJson, OrganizationOption, day, examples
 from invoice_pipelines.cli.output import (
     console,
     listed,
@@ -58,7 +58,17 @@ class Standing(StrEnum):
     VOID = "void"
 
 
-app = typer.Typer(help="Issued invoices: list, show, void, credit, pay, and what is due.", no_args_is_help=True)
+app = typer.Typer(
+    help="Issued invoices: list, show, void, credit, pay, and what is due.",
+    no_args_is_help=True,
+    epilog=examples(
+        "invoices list --status overdue --organization acme",
+        "invoices show INV-2026-000001 --organization acme",
+        "invoices pay INV-2026-000001 119.00 --date 2026-03-31 --organization acme",
+        'invoices credit INV-2026-000001 --reason "broken" --line 1=2 --organization acme',
+        "invoices aging --csv aging.csv --organization acme",
+    ),
+)
 app.add_typer(payments.app)
 app.add_typer(invoice_documents.app)
 

@@ -9,7 +9,7 @@ from typing import Annotated, get_type_hints
 
 import typer
 
-from invoice_pipelines.cli.options import CHANNEL, OrganizationOption
+from invoice_pipelines.cli.options import CHANNEL, OrganizationOption, examples
 from invoice_pipelines.cli.output import console, print_facts, say, table
 from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.delivery.messages.fields import Fields, sample_fields
@@ -25,7 +25,14 @@ from invoice_pipelines.delivery.messages.templates import (
 )
 from invoice_pipelines.delivery.values import DeliveryError, Purpose
 
-app = typer.Typer(help="Texts of messages: list, show, set, remove, check.", no_args_is_help=True)
+app = typer.Typer(
+    help="Texts of messages: list, show, set, remove, check.",
+    no_args_is_help=True,
+    epilog=examples(
+        "message-templates show --language de --organization acme",
+        'message-templates set --text invoice.txt --subject "Invoice" --organization acme',
+    ),
+)
 
 What = Annotated[Purpose, typer.Option("--purpose", help="Purpose of the message.")]
 Level = Annotated[int, typer.Option(help="Of a reminder: from so many days past due on.", min=0, max=3650)]

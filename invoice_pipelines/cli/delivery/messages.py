@@ -19,6 +19,7 @@ from invoice_pipelines.cli.options import (
     Now,
     OrganizationOption,
     Wait,
+    examples,
     lines_of,
 )
 from invoice_pipelines.cli.output import (
@@ -43,7 +44,15 @@ from invoice_pipelines.organizations import Organization
 
 OPEN = (MessageStatus.WAITING, MessageStatus.SENDING, MessageStatus.UNKNOWN, MessageStatus.FAILED)
 
-app = typer.Typer(help="Messages to customers: list, show, send, and decide doubtful ones.", no_args_is_help=True)
+app = typer.Typer(
+    help="Messages to customers: list, show, send, and decide doubtful ones.",
+    no_args_is_help=True,
+    epilog=examples(
+        "messages list --status failed --organization acme",
+        "messages send INV-2026-000001 --method email --organization acme",
+        "messages resolve 456789ab --sent --organization acme",
+    ),
+)
 
 Id = Annotated[
     str, typer.Argument(help="Id of the message; its first or last characters are enough.", metavar="MESSAGE")

@@ -6,13 +6,20 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.options import CHANNEL, After, AsJson, Limit, OrganizationOption, parse_id_or_none
+from invoice_pipelines.cli.options import CHANNEL, After, AsJson, Limit, OrganizationOption, examples, parse_id_or_none
 from invoice_pipelines.cli.output import console, print_json_lines, table
 from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.delivery.messages.opt_outs import add_opt_out, end_opt_out, list_opt_outs
 from invoice_pipelines.delivery.values import DeliveryError
 
-app = typer.Typer(help="Addresses that opted out of messages: list, add, end.", no_args_is_help=True)
+app = typer.Typer(
+    help="Addresses that opted out of messages: list, add, end.",
+    no_args_is_help=True,
+    epilog=examples(
+        'opt-outs add email anna@buyer.example --note "by phone" --organization acme',
+        "opt-outs list --organization acme",
+    ),
+)
 
 Channel = Annotated[str, typer.Argument(help="Channel that the address opted out of.", **CHANNEL)]
 Address = Annotated[str, typer.Argument(help="Email address or phone number.", metavar="ADDRESS")]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.options import OrganizationOption
+from invoice_pipelines.cli.options import OrganizationOption, examples
 from invoice_pipelines.cli.output import console, say, table
 from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.delivery.rendering.bundle import project_files
@@ -22,7 +22,15 @@ from invoice_pipelines.delivery.rendering.template_files import (
 )
 from invoice_pipelines.delivery.values import DeliveryError
 
-app = typer.Typer(help="How documents look: templates, texts, logo of an organization.", no_args_is_help=True)
+app = typer.Typer(
+    help="How documents look: templates, texts, logo of an organization.",
+    no_args_is_help=True,
+    epilog=examples(
+        "templates list --organization acme",
+        "templates show letterhead.typ --output letterhead.typ --organization acme",
+        "templates set letterhead.typ logo.svg --organization acme",
+    ),
+)
 
 Name = Annotated[str, typer.Argument(help="Name of a template file, such as letterhead.typ or texts/de.toml.")]
 

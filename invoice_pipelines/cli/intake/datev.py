@@ -10,7 +10,7 @@ import typer
 
 from invoice_pipelines.billing.requests import parse_date
 from invoice_pipelines.cli.billing.csv_files import read_csv
-from invoice_pipelines.cli.options import CsvFile, OrganizationOption
+from invoice_pipelines.cli.options import CsvFile, OrganizationOption, examples
 from invoice_pipelines.cli.output import PROBLEMS, console, exit_if, one_line, print_facts, print_rows, table
 from invoice_pipelines.cli.person import opened, person, scope_of
 from invoice_pipelines.intake.exports.datev import currencies
@@ -30,7 +30,15 @@ from invoice_pipelines.storage import root_path
 
 SHOWN = 50
 
-app = typer.Typer(help="DATEV: set up, account rules, suppliers, exchange rates.", no_args_is_help=True)
+app = typer.Typer(
+    help="DATEV: set up, account rules, suppliers, exchange rates.",
+    no_args_is_help=True,
+    epilog=examples(
+        "datev set-up --consultant 1001 --client 1 --chart SKR03 --organization acme",
+        "datev rules import rules.csv --organization acme",
+        "datev waiting --organization acme",
+    ),
+)
 rules_app = typer.Typer(help="Account rules: import, list.", no_args_is_help=True)
 suppliers_app = typer.Typer(help="Creditor accounts of suppliers: import, list.", no_args_is_help=True)
 rates_app = typer.Typer(help="Exchange rates: import.", no_args_is_help=True)

@@ -15,6 +15,7 @@ import typer
 
 from invoice_pipelines.cli.intake.ocr import engine_name
 from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
+from invoice_pipelines.cli.options import examples
 from invoice_pipelines.cli.output import console, exit_if, one_line, print_facts, print_json, say, styled
 from invoice_pipelines.intake.documents import Aids
 from invoice_pipelines.settings import Settings, load_settings
@@ -38,7 +39,12 @@ _CLASSES_DE = {"format": "Formatfehler", "business_rule": "Geschäftsregelfehler
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "read inbox/",
+        "read invoice.pdf --jsonl",
+    )
+)
 def read(
     paths: Paths,
     jsonl: Jsonl = False,
@@ -61,7 +67,11 @@ def read(
         _report(paths, jsonl, report, "ok", partial(_show_read, german), settings.ocr_processes)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "validate inbox/ --jsonl",
+    )
+)
 def validate(paths: Paths, jsonl: Jsonl = False, ocr: Ocr = None, language: AskedLanguage = None) -> None:
     """Validate invoices and print the rules they break. Exits 1 if one is not valid."""
     from invoice_pipelines.intake.files.validate_report import validate_report

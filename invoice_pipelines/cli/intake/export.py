@@ -9,7 +9,7 @@ import typer
 
 from invoice_pipelines.cli.intake import exports
 from invoice_pipelines.cli.intake.datev import show_refused
-from invoice_pipelines.cli.options import OrganizationOption
+from invoice_pipelines.cli.options import OrganizationOption, examples
 from invoice_pipelines.cli.output import console, exit_if, listed, print_rows
 from invoice_pipelines.cli.person import database, opened, scope_of
 from invoice_pipelines.intake.exports.datev.writing import completed_batches, rewrite_batches
@@ -23,7 +23,14 @@ from invoice_pipelines.storage import root_path
 SHOWN_BOOKINGS = 50
 
 app = typer.Typer(
-    help="Export of received invoices: list, show, run, preview, again, rewrite, formats.", no_args_is_help=True
+    help="Export of received invoices: list, show, run, preview, again, rewrite, formats.",
+    no_args_is_help=True,
+    epilog=examples(
+        "export preview --organization acme",
+        "export run --organization acme",
+        "export list --format DATEV --organization acme",
+        "export formats CSV DATEV --organization acme",
+    ),
 )
 app.add_typer(exports.app)
 

@@ -11,7 +11,7 @@ import typer
 
 from invoice_pipelines.cli.intake import received
 from invoice_pipelines.cli.language import AskedLanguage, language_of
-from invoice_pipelines.cli.options import AsJson, Limit, OrganizationOption
+from invoice_pipelines.cli.options import AsJson, Limit, OrganizationOption, examples
 from invoice_pipelines.cli.output import console, exit_if, print_json, print_json_lines, print_rows, say, table
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.intake.lists import find_received, find_upload_id
@@ -33,7 +33,14 @@ if TYPE_CHECKING:
     from invoice_pipelines.intake.history.reparse import ReparseReport
 
 app = typer.Typer(
-    help="Received invoices: list, show, process, retry, find stuck ones, read history again.", no_args_is_help=True
+    help="Received invoices: list, show, process, retry, find stuck ones, read history again.",
+    no_args_is_help=True,
+    epilog=examples(
+        "intake list --status FAILED --organization acme",
+        "intake show 456789ab --organization acme",
+        "intake retry --organization acme",
+        "intake stuck --minutes 30 --organization acme",
+    ),
 )
 app.add_typer(received.app)
 

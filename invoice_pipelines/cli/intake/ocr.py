@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.options import OrganizationOption
+from invoice_pipelines.cli.options import OrganizationOption, examples
 from invoice_pipelines.cli.output import console, exit_if, print_rows, say
 from invoice_pipelines.cli.person import database
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable
@@ -20,7 +20,14 @@ from invoice_pipelines.settings import Settings, load_settings
 
 _DEPLOYMENT = "(all that choose none)"
 
-app = typer.Typer(help="Text recognition (OCR) of pages that are pictures.", no_args_is_help=True)
+app = typer.Typer(
+    help="Text recognition (OCR) of pages that are pictures.",
+    no_args_is_help=True,
+    epilog=examples(
+        "ocr use rapidocr --organization acme",
+        "ocr check",
+    ),
+)
 
 
 def engine_name(*besides: str) -> Callable[[str | None], str | None]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption
+from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, examples
 from invoice_pipelines.cli.output import print_facts, print_json, print_list, print_rows
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.intake.lists import (
@@ -24,7 +24,14 @@ from invoice_pipelines.intake.operations import logged_errors
 from invoice_pipelines.intake.states import Status
 
 app = typer.Typer()
-uploads = typer.Typer(help="Files as they arrived: list, show.", no_args_is_help=True)
+uploads = typer.Typer(
+    help="Files as they arrived: list, show.",
+    no_args_is_help=True,
+    epilog=examples(
+        "uploads list --limit 10 --organization acme",
+        "uploads show 456789ab --organization acme",
+    ),
+)
 
 RECEIVED = (
     "~invoice=id !status file=file_name #gross=gross_amount currency seller=seller_name !number=invoice_number "

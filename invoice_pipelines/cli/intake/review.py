@@ -13,7 +13,7 @@ import typer
 from sqlalchemy import Connection
 
 from invoice_pipelines.cli.language import AskedLanguage, language_of
-from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, pairs, parse_id_or_none
+from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, examples, pairs, parse_id_or_none
 from invoice_pipelines.cli.output import (
     PROBLEMS,
     console,
@@ -36,7 +36,14 @@ if TYPE_CHECKING:
     from invoice_pipelines.intake.review.decisions import Correction, Decided, Seen
     from invoice_pipelines.intake.review.show import Review
 
-app = typer.Typer(help="Received invoices that wait for a person: list, show, accept, correct, reject.")
+app = typer.Typer(
+    help="Received invoices that wait for a person: list, show, accept, correct, reject.",
+    epilog=examples(
+        "review list --organization acme",
+        "review show 456789ab --picture page.png --organization acme",
+        "review correct 456789ab number=2026-17 gross_amount=119.00 --organization acme",
+    ),
+)
 
 Invoice = Annotated[
     str, typer.Argument(help="Id of the invoice; its first or last characters are enough.", metavar="INVOICE")

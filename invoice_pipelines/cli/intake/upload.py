@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.options import OrganizationOption
+from invoice_pipelines.cli.options import OrganizationOption, examples
 from invoice_pipelines.cli.output import console, exit_if, one_line, table
 from invoice_pipelines.cli.person import opened
 from invoice_pipelines.intake.stages.stages import MEGABYTE
@@ -17,7 +17,11 @@ from invoice_pipelines.storage import InboxFile, StorageError, list_files, read_
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "upload invoice.pdf scan.png --organization acme",
+    )
+)
 def upload(
     files: Annotated[list[Path], typer.Argument(help="Files to upload.", metavar="FILE...")],
     organization: OrganizationOption,

@@ -7,15 +7,30 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, day
+from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, day, examples
 from invoice_pipelines.cli.output import console, exit_if, print_facts, print_json, print_list, print_rows
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.overdue import ExecutionReport, ExecutionStatus, notify_overdue
 from invoice_pipelines.overdue.execution_log import find_execution, list_executions
 from invoice_pipelines.overdue.notifications import NotificationStatus, find_notification, list_notifications
 
-app = typer.Typer(help="Runs that look for overdue invoices: list, show, run.", no_args_is_help=True)
-notifications = typer.Typer(help="Notifications of overdue invoices: list, show.", no_args_is_help=True)
+app = typer.Typer(
+    help="Runs that look for overdue invoices: list, show, run.",
+    no_args_is_help=True,
+    epilog=examples(
+        "overdue run --organization acme",
+        "overdue list --status PARTIAL --organization acme",
+        "overdue show 456789ab --organization acme",
+    ),
+)
+notifications = typer.Typer(
+    help="Notifications of overdue invoices: list, show.",
+    no_args_is_help=True,
+    epilog=examples(
+        "notifications list --status open --organization acme",
+        "notifications show 456789ab --organization acme",
+    ),
+)
 
 RUNS = (
     "~run=id !status started=start_time #overdue=overdue_count #made=created_count #closed=closed_count "

@@ -6,13 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption
+from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, examples
 from invoice_pipelines.cli.output import console, moment, print_json, print_json_lines, print_list, say, table
 from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.quickbooks.conflicts.conflicts import Conflict, ConflictError, find_conflict, list_conflicts
 from invoice_pipelines.quickbooks.connection.connections import find_connection
 
-app = typer.Typer(help="Conflicts between changes here and in QuickBooks: list, show, resolve.")
+app = typer.Typer(
+    help="Conflicts between changes here and in QuickBooks: list, show, resolve.",
+    epilog=examples(
+        "conflicts list --organization acme",
+        "conflicts resolve 456789ab --take ours --organization acme",
+    ),
+)
 
 Id = Annotated[
     str, typer.Argument(help="Id of the conflict; its first or last characters are enough.", metavar="CONFLICT")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from invoice_pipelines.cli.options import AsJson, OrganizationArgument
+from invoice_pipelines.cli.options import AsJson, OrganizationArgument, examples
 from invoice_pipelines.cli.output import console, exit_if, print_facts, print_json, say, table
 from invoice_pipelines.cli.person import database, opened
 from invoice_pipelines.cli.quickbooks.callback import Callback
@@ -32,7 +32,16 @@ from invoice_pipelines.quickbooks.invoices.chosen_items import CHOSEN, find_chos
 from invoice_pipelines.quickbooks.promises import differing_totals
 from invoice_pipelines.settings import is_local_url, load_settings
 
-app = typer.Typer(help="The connection of organizations with QuickBooks Online.", no_args_is_help=True)
+app = typer.Typer(
+    help="The connection of organizations with QuickBooks Online.",
+    no_args_is_help=True,
+    epilog=examples(
+        "quickbooks connect acme",
+        "quickbooks sync acme --entity customer --direction pull",
+        "quickbooks status",
+        "quickbooks options acme conflict_policy=review",
+    ),
+)
 
 
 @app.command("connect")

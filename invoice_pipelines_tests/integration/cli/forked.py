@@ -62,8 +62,10 @@ def become(request: dict[str, object]) -> None:
 
 
 def serve() -> None:
-    import invoice_pipelines.cli.main  # noqa: F401
+    from invoice_pipelines.cli.main import COMMANDS, command
 
+    for name in (*COMMANDS, "quickbooks"):
+        command(name)
     lines, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     while line := lines.readline():
         child = os.fork()
