@@ -18,7 +18,7 @@ NO_DOMAINS = {"database", "workshop"}
 CHANGE_CAPTURE = PACKAGE / "change_capture.sql"
 
 TABLES = {
-    name for file in MIGRATIONS.glob("0*.py") for name in re.findall(r"create table (\w+\.\w+)", file.read_text())
+    name for file in MIGRATIONS.glob("0*.py") for name in re.findall(r"create table (\w+\.\w+)", file.read_text("utf-8"))
 }
 SCHEMAS = "|".join(sorted({name.split(".")[0] for name in TABLES}))
 NAMES = re.compile(rf"(?<![\w.])(?:{SCHEMAS})\.\w+(?![\w(])")
@@ -30,7 +30,7 @@ def home(file: Path) -> str:
 
 def strings(file: Path) -> Iterator[str]:
     """All texts of a module but its docstrings, and but what Dagster shows as the place of an asset."""
-    tree = ast.parse(file.read_text())
+    tree = ast.parse(file.read_text("utf-8"))
     said = {
         id(part)
         for node in ast.walk(tree)
@@ -47,7 +47,7 @@ def strings(file: Path) -> Iterator[str]:
 
 
 def code(file: Path) -> str:
-    return re.sub(r"--.*", "", file.read_text())
+    return re.sub(r"--.*", "", file.read_text("utf-8"))
 
 
 @cache
