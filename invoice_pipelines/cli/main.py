@@ -29,29 +29,29 @@ COMMANDS = {
     "up": "services:app",
     "status": "status:app",
     "organizations": "organizations:app",
-    "customers": "billing.imports:customers",
-    "items": "billing.imports:items",
-    "tax-rates": "billing.imports:tax_rates",
-    "exchange-rates": "billing.exchange_rates:app",
-    "orders": "billing.imports:orders",
-    "batch": "batch.batch:app",
-    "invoices": "billing.invoices:app",
-    "upload": "intake.upload:app",
-    "uploads": "intake.received:uploads",
-    "read": "intake.documents:app",
-    "validate": "intake.documents:app",
-    "intake": "intake.intake:app",
-    "review": "intake.review:app",
-    "ocr": "intake.ocr:app",
-    "export": "intake.export:app",
-    "datev": "intake.datev:app",
-    "conflicts": "quickbooks.conflicts:app",
-    "overdue": "overdue.overdue:app",
-    "notifications": "overdue.overdue:notifications",
-    "templates": "delivery.templates:app",
-    "messages": "delivery.messages:app",
-    "message-templates": "delivery.message_templates:app",
-    "opt-outs": "delivery.opt_outs:app",
+    "customers": "billing/imports:customers",
+    "items": "billing/imports:items",
+    "tax-rates": "billing/imports:tax_rates",
+    "exchange-rates": "billing/exchange_rates:app",
+    "orders": "billing/imports:orders",
+    "batch": "batch/batch:app",
+    "invoices": "billing/invoices:app",
+    "upload": "intake/upload:app",
+    "uploads": "intake/received:uploads",
+    "read": "intake/documents:app",
+    "validate": "intake/documents:app",
+    "intake": "intake/intake:app",
+    "review": "intake/review:app",
+    "ocr": "intake/ocr:app",
+    "export": "intake/export:app",
+    "datev": "intake/datev:app",
+    "conflicts": "quickbooks/conflicts:app",
+    "overdue": "overdue/overdue:app",
+    "notifications": "overdue/overdue:notifications",
+    "templates": "delivery/templates:app",
+    "messages": "delivery/messages:app",
+    "message-templates": "delivery/message_templates:app",
+    "opt-outs": "delivery/opt_outs:app",
     "db": "db:app",
 }
 """Our commands and groups of commands, and the module below this package that has them."""
@@ -73,7 +73,7 @@ def command(name: str) -> Any:
     found: Any
     if name in COMMANDS:
         module, _, attribute = COMMANDS[name].partition(":")
-        group = get_group(getattr(import_module(f"invoice_pipelines.cli.{module}"), attribute))
+        group = get_group(getattr(import_module(f"invoice_pipelines.cli.{module.replace('/', '.')}"), attribute))
         found = group.commands.get(name, group)
     elif name in ACCOUNTING_SYSTEMS.names():
         found = _of_accounting()[name]

@@ -18,7 +18,9 @@ NO_DOMAINS = {"database", "workshop"}
 CHANGE_CAPTURE = PACKAGE / "change_capture.sql"
 
 TABLES = {
-    name for file in MIGRATIONS.glob("0*.py") for name in re.findall(r"create table (\w+\.\w+)", file.read_text("utf-8"))
+    name
+    for file in MIGRATIONS.glob("0*.py")
+    for name in re.findall(r"create table (\w+\.\w+)", file.read_text("utf-8"))
 }
 SCHEMAS = "|".join(sorted({name.split(".")[0] for name in TABLES}))
 NAMES = re.compile(rf"(?<![\w.])(?:{SCHEMAS})\.\w+(?![\w(])")
