@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,16 +12,9 @@ from sqlalchemy import text
 
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
-from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
 from invoice_pipelines_tests.support.sizes import size
-
-
-@pytest.fixture
-def lone_database(server: EmbeddedServer, template: str) -> Iterator[TestDatabase]:
-    """A database in which nobody else has work."""
-    with fresh_database(server, template) as database:
-        yield database
 
 
 class Psql:
@@ -109,10 +101,10 @@ def test_a_job_is_asked_for_processed_and_looked_at(server: EmbeddedServer, desk
 
 @pytest.mark.parametrize("role", [APP, "postgres"])
 def test_without_a_scope_the_jobs_of_all_organizations_are_worked_through(
-    server: EmbeddedServer, lone_database: TestDatabase, role: str
+    server: EmbeddedServer, emptied_database: TestDatabase, role: str
 ) -> None:
     """Also for the login of the server, for which rows of all organizations are visible."""
-    desks = [open_desk(lone_database) for _ in range(3)]
+    desks = [open_desk(emptied_database) for _ in range(3)]
     for place, desk in enumerate(desks):
         desk.ask(desk.many_orders(10 + place))
         desk.ask([*desk.many_orders(2), *desks[0].many_orders(1)])
@@ -142,9 +134,9 @@ def test_without_a_scope_the_jobs_of_all_organizations_are_worked_through(
 
 @pytest.mark.parametrize("role", [APP, "postgres"])
 def test_with_a_scope_the_jobs_of_one_organization_are_worked_through(
-    server: EmbeddedServer, lone_database: TestDatabase, role: str
+    server: EmbeddedServer, emptied_database: TestDatabase, role: str
 ) -> None:
-    desks = [open_desk(lone_database) for _ in range(2)]
+    desks = [open_desk(emptied_database) for _ in range(2)]
     for desk in desks:
         desk.ask(desk.many_orders(5))
     psql = Psql(server, desks[1], role)
@@ -153,8 +145,8 @@ def test_with_a_scope_the_jobs_of_one_organization_are_worked_through(
     assert (desks[0].numbers(), desks[1].numbers()) == ([], [1, 2, 3, 4, 5])
 
 
-def test_up_to_ten_jobs_are_worked_through_at_a_time(server: EmbeddedServer, lone_database: TestDatabase) -> None:
-    desks = [open_desk(lone_database) for _ in range(2)]
+def test_up_to_ten_jobs_are_worked_through_at_a_time(server: EmbeddedServer, emptied_database: TestDatabase) -> None:
+    desks = [open_desk(emptied_database) for _ in range(2)]
     for desk in desks:
         for order_id in desk.many_orders(7):
             desk.ask([order_id])
@@ -166,9 +158,9 @@ def test_up_to_ten_jobs_are_worked_through_at_a_time(server: EmbeddedServer, lon
 
 
 def test_one_organization_that_cannot_work_does_not_stop_the_others(
-    server: EmbeddedServer, lone_database: TestDatabase
+    server: EmbeddedServer, emptied_database: TestDatabase
 ) -> None:
-    broken, fine = open_desk(lone_database), open_desk(lone_database)
+    broken, fine = open_desk(emptied_database), open_desk(emptied_database)
     for desk in (broken, fine):
         desk.ask(desk.many_orders(5))
     broken.set_settings(invoice_number={"yearly_reset": "maybe"})
@@ -178,9 +170,9 @@ def test_one_organization_that_cannot_work_does_not_stop_the_others(
 
 
 def test_a_job_that_fails_as_a_whole_is_reported_and_stops_no_other_organization(
-    server: EmbeddedServer, lone_database: TestDatabase
+    server: EmbeddedServer, emptied_database: TestDatabase
 ) -> None:
-    broken, fine = open_desk(lone_database), open_desk(lone_database)
+    broken, fine = open_desk(emptied_database), open_desk(emptied_database)
     for desk in (broken, fine):
         desk.ask(desk.many_orders(5))
     broken.behind(
@@ -202,9 +194,9 @@ def test_a_job_that_fails_as_a_whole_is_reported_and_stops_no_other_organization
 
 
 def test_an_unknown_job_and_another_organizations_job_are_the_same(
-    server: EmbeddedServer, lone_database: TestDatabase
+    server: EmbeddedServer, emptied_database: TestDatabase
 ) -> None:
-    desk, other = open_desk(lone_database), open_desk(lone_database)
+    desk, other = open_desk(emptied_database), open_desk(emptied_database)
     foreign = other.ask(other.many_orders(1))
     for role in (APP, "postgres"):
         done = Psql(server, desk, role).run(f"call process_bulk_invoice_job_sql('{foreign}')")
@@ -288,8 +280,8 @@ def test_within_a_transaction_a_person_is_told_why_not(server: EmbeddedServer, d
 
 
 @pytest.mark.slow
-def test_a_very_large_job_in_one_call(server: EmbeddedServer, lone_database: TestDatabase) -> None:
-    desk = open_desk(lone_database)
+def test_a_very_large_job_in_one_call(server: EmbeddedServer, database: TestDatabase) -> None:
+    desk = open_desk(database)
     thousands = size(20, 150)
     for _ in range(thousands // 10):
         desk.many_orders(10_000)
