@@ -11,15 +11,18 @@ from sqlalchemy.exc import OperationalError
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.work.failures import reason_of
 
+REPEATABLE = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+"""Of an op that may be repeated, as what it did is not done again."""
+
 
 @contextmanager
 def refusals_fail_the_run() -> Iterator[None]:
-    """Lets a run fail with the one line that says what is wrong, instead of a traceback; it is not tried again. Each op
-    is decorated with it.
+    """Lets a run fail with the one line that says what is wrong, instead of a traceback. Each op is decorated with it.
+    What is refused is not tried again; what PostgreSQL cannot do for now is, where the op has a retry policy.
     """
     try:
         yield
     except InvoicePipelinesError as error:
         raise dg.Failure(" ".join(str(error).split()), allow_retries=False) from None
     except OperationalError as error:
-        raise dg.Failure(reason_of(error).message, allow_retries=False) from None
+        raise dg.Failure(reason_of(error).message) from None

@@ -1,4 +1,7 @@
-"""What of billing a person starts: invoices of orders, or of customers directly."""
+"""What of billing a person starts: invoices of orders, or of customers directly. The job is in `batch_invoicing`."""
+
+from dataclasses import dataclass
+from uuid import UUID
 
 import dagster as dg
 from pydantic import Field
@@ -13,7 +16,7 @@ from invoice_pipelines.billing import (
 from invoice_pipelines.defs.billing.config import RequestConfig, as_date
 from invoice_pipelines.defs.billing.domain import ISSUED_INVOICES, issue_invoices
 from invoice_pipelines.defs.choices import TaxCategory
-from invoice_pipelines.defs.refusals import refusals_fail_the_run
+from invoice_pipelines.defs.refusals import REPEATABLE, refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import report_job, tag_batch_jobs, turn_of
 from invoice_pipelines.organizations.context import OrganizationContext
@@ -45,25 +48,43 @@ class BatchInvoiceOrders(RequestConfig):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class AskedBatch:
+    """A batch job whose invoices were asked for, and what follows on them, as it goes from box to box."""
+
+    organization: str
+    job_id: str
+    with_documents: bool
+    with_messages: bool
+
+
 @dg.op
 @refusals_fail_the_run()
-def invoice_orders(context: dg.OpExecutionContext, config: BatchInvoiceOrders, database: InvoiceDatabase) -> None:
-    """Asks for the invoices as a batch job and issues them in this run; what its time is too short for, the next run
-    takes.
-    """
+def ask_for_invoices(
+    context: dg.OpExecutionContext, config: BatchInvoiceOrders, database: InvoiceDatabase
+) -> AskedBatch:
+    """Asks for the invoices as a batch job."""
     turn = turn_of(context, database, config.organization)
     answer = _ask(config, turn.organization)
     tag_batch_jobs(context.instance, context.run_id, [answer.job_id])
     context.log.info(
         "batch job %s: %s invoices, about %.1f s of work", answer.job_id, answer.total, answer.estimated_seconds
     )
-    report_job(context, ISSUED_INVOICES, config.organization, answer.job_id, issue_invoices(turn, answer.job_id))
+    context.add_output_metadata({"batch job": str(answer.job_id), "asked for": answer.total})
+    with_documents = config.generate_pdf or config.send_immediately
+    return AskedBatch(config.organization, str(answer.job_id), with_documents, config.send_immediately)
 
 
-@dg.job(name="batch_invoice_orders")
-def batch_invoice_orders_job() -> None:
-    """Invoices sales orders, or customers directly, as its config says."""
-    invoice_orders()
+@dg.op(retry_policy=REPEATABLE)
+@refusals_fail_the_run()
+def issue_asked_invoices(context: dg.OpExecutionContext, asked: AskedBatch, database: InvoiceDatabase) -> AskedBatch:
+    """Issues the invoices of the batch job; what the time of this run is too short for, the next run takes. However
+    often it is done, an order is invoiced once.
+    """
+    turn = turn_of(context, database, asked.organization)
+    job_id = UUID(asked.job_id)
+    report_job(context, ISSUED_INVOICES, asked.organization, job_id, issue_invoices(turn, job_id))
+    return asked
 
 
 def _ask(config: BatchInvoiceOrders, asked: OrganizationContext) -> BatchAnswer:

@@ -117,7 +117,7 @@ class Shop:
 
     def launch(self, **config: Any) -> dg.ExecuteInProcessResult:
         """Runs the job of the launchpad."""
-        return self.house.run("batch_invoice_orders", config={"ops": {"invoice_orders": {"config": config}}})
+        return self.house.run("batch_invoice_orders", config={"ops": {"ask_for_invoices": {"config": config}}})
 
 
 @pytest.fixture

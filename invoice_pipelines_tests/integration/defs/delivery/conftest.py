@@ -19,7 +19,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
 from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request
 from invoice_pipelines.delivery.sending.sending import SendReport, send_messages
-from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization, find_organization
+from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.organizations.settings import MessageSettings
 from invoice_pipelines.settings import Settings, load_settings
@@ -72,29 +72,27 @@ class PostRoom:
                 add_customers(connection, CUSTOMERS, created_by="test")
         self.house.keep_partitions_in_step()
 
+    def order(self, slug: str, count: int) -> list[UUID]:
+        """Adds orders over 119.00 of the customers in turn; their ids."""
+        there = self.value(slug, "select count(*) from billing.sales_order")
+        line = {"description": "Work", "quantity": "1", "unit_price": "100", "tax_category": "S", "tax_rate": "19"}
+        orders = [
+            {
+                "order_number": f"O-{there + number}",
+                "customer_number": f"C{number % len(CUSTOMERS) + 1}",
+                "order_date": "2026-01-15",
+                "lines": [line],
+            }
+            for number in range(count)
+        ]
+        with self.scope(slug) as connection:
+            return [order.id for order in add_orders(connection, orders, created_by="test")]
+
     def issue(self, slug: str, count: int = 1, **options: Any) -> list[UUID]:
         """Issues invoices over 119.00 to the customers in turn; their ids by number."""
-        engine, organization = self.house.database.engine, find_organization(self.house.database.engine, slug)
-        there = self.value(slug, "select count(*) from billing.sales_order")
-        with self.scope(slug) as connection:
-            orders = add_orders(
-                connection,
-                [
-                    {
-                        "order_number": f"O-{there + number}",
-                        "customer_number": f"C{number % len(CUSTOMERS) + 1}",
-                        "order_date": "2026-01-15",
-                        "lines": [
-                            {"description": "Work", "quantity": "1", "unit_price": "100", "tax_category": "S",
-                             "tax_rate": "19"}
-                        ],
-                    }
-                    for number in range(count)
-                ],
-                created_by="test",
-            )  # fmt: skip
-        context = OrganizationContext(engine, organization, load_settings(), "anna")
-        answer = batch_invoice_orders(context, [order.id for order in orders], **options)
+        engine = self.house.database.engine
+        context = OrganizationContext.of(engine, slug, load_settings(), "anna")
+        answer = batch_invoice_orders(context, self.order(slug, count), **options)
         process_jobs(context, job_id=answer.job_id)
         rows = self.house.rows(
             slug, "select id from billing.issued_invoice where batch_job_id = :job order by number", job=answer.job_id
@@ -218,3 +216,10 @@ def named(settings: Settings) -> dict[str, Any]:
 def post_room(house: House, configure: Callable[..., None]) -> PostRoom:
     configure(document_processes=1)
     return PostRoom(house)
+
+
+@pytest.fixture
+def kept_post_room(kept_house: House, configure: Callable[..., None]) -> PostRoom:
+    """One whose runs can be executed again."""
+    configure(document_processes=1)
+    return PostRoom(kept_house)

@@ -1,0 +1,50 @@
+"""Batch invoicing from orders to messages as a graph of ops: each box can be watched, and a run can be re-executed from
+the one that failed. What the boxes do is billing's and delivery's.
+"""
+
+import dagster as dg
+
+from invoice_pipelines.defs.billing.jobs import AskedBatch, ask_for_invoices, issue_asked_invoices
+from invoice_pipelines.defs.delivery.domain import (
+    INVOICE_DOCUMENTS,
+    MESSAGES,
+    Documents,
+    make_invoice_documents,
+    send_waiting_messages,
+)
+from invoice_pipelines.defs.refusals import REPEATABLE, refusals_fail_the_run
+from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.sweep import report_stage, turn_of
+
+
+@dg.op(retry_policy=REPEATABLE)
+@refusals_fail_the_run()
+def make_asked_documents(context: dg.OpExecutionContext, asked: AskedBatch, database: InvoiceDatabase) -> AskedBatch:
+    """Makes the documents that wait in the organization, where some were asked for. Each is made once."""
+    if not asked.with_documents:
+        context.add_output_metadata({"documents": "not asked for"})
+        return asked
+    result = make_invoice_documents(turn_of(context, database, asked.organization), Documents())
+    context.add_output_metadata(result.shown)
+    report_stage(context, INVOICE_DOCUMENTS, asked.organization, result)
+    return asked
+
+
+@dg.op(retry_policy=REPEATABLE)
+@refusals_fail_the_run()
+def send_asked_messages(context: dg.OpExecutionContext, asked: AskedBatch, database: InvoiceDatabase) -> None:
+    """Sends the messages that wait in the organization, where some were asked for. Each is sent once."""
+    if not asked.with_messages:
+        context.add_output_metadata({"messages": "not asked for"})
+        return
+    result = send_waiting_messages(turn_of(context, database, asked.organization))
+    context.add_output_metadata(result.shown)
+    report_stage(context, MESSAGES, asked.organization, result)
+
+
+@dg.job
+def batch_invoice_orders() -> None:
+    """Invoices sales orders, or customers directly, as its config says; then makes and sends the documents that it asks
+    for.
+    """
+    send_asked_messages(make_asked_documents(issue_asked_invoices(ask_for_invoices())))
