@@ -254,7 +254,7 @@ def test_lineage_goes_from_orders_to_payments_to_what_is_owed(defs: dg.Definitio
     ("job", "op", "config", "wrong"),
     [
         ("communications", "send_communications", {"invoice_ids": ["1"], "method": "fax"}, "method"),
-        ("batch_invoice_orders", "invoice_orders", {"all_open": True, "communication_method": "fax"}, "fax"),
+        ("batch_invoice_orders", "ask_for_invoices", {"all_open": True, "communication_method": "fax"}, "fax"),
         ("batch_documents", "make_batch_of_documents", {"all": True, "formats": ["docx"]}, "docx"),
     ],
 )
