@@ -121,6 +121,8 @@ class Domain:
     sensor_description: str
     due: Callable[[Connection, Settings], Collection[UUID]] = lambda *_: ()
     """Ids of the organizations in which there is something to do."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of its work in the queue, which must not wait for long once it can be done."""
     every_seconds: int = 5
     apart: tuple[Stage, ...] = ()
     owner: str = "team:accounts_receivable"

@@ -58,3 +58,8 @@ def bar_chart(label: str, what: str, counts: Iterable[tuple[str, int | Decimal]]
         bar = "█" * max(round(LONGEST_BAR * count / largest), 1 if count else 0)
         lines.append(f"| {name} | {count:,} | {bar} |")
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def one_line(text: str) -> str:
+    """A message without what Markdown would make something of: it may quote a document."""
+    return " ".join("".join(sign if sign not in "[]()<>`*_|!\\" else " " for sign in text).split())

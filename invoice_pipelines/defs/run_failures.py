@@ -17,6 +17,12 @@ def organization_of(run: dg.DagsterRun) -> str:
     return run.tags.get("dagster/partition", run.tags.get(ORGANIZATION_TAG, ""))
 
 
+def reason_of_run(instance: dg.DagsterInstance, run_id: str, said: str | None) -> str:
+    """The reason of a run that failed, by its events, which takes a query."""
+    steps = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    return reason_of_failure((entry.dagster_event for entry in steps if entry.dagster_event is not None), said)
+
+
 def reason_of_failure(step_failures: Iterable[dg.DagsterEvent], said: str | None) -> str:
     """The innermost error of the first step that failed; without any, what Dagster `said` of the run."""
     message = said or "no reason given"

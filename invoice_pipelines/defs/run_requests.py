@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -104,6 +105,29 @@ def _organizations_in_flight(domain: Domain, instance: dg.DagsterInstance) -> se
     if any(run.job_name == domain.sweep for run in unfinished):
         return None
     return {organization_of(run) for run in unfinished}
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """The newest run that failed for an organization, and why; an empty reason where its events must be asked."""
+
+    reason: str
+    at: datetime
+    run_id: str
+
+
+def failing(domain: Domain, instance: dg.DagsterInstance) -> dict[str, FailedRun]:
+    """Slugs of organizations whose last run of the domain failed lately."""
+    found: dict[str, FailedRun] = {}
+    succeeded: set[str] = set()
+    for record in _ended_runs(domain, instance):
+        run = record.dagster_run
+        failed = failed_slugs(domain, run)
+        for slug in failed - succeeded - found.keys():
+            reason = run.tags.get(f"{LEFT_OUT}{slug}", "")
+            found[slug] = FailedRun(reason, record.update_timestamp.replace(tzinfo=UTC), run.run_id)
+        succeeded |= set(slugs_of(domain, run)) - failed
+    return found
 
 
 def _ended_runs(domain: Domain, instance: dg.DagsterInstance) -> list[dg.RunRecord]:

@@ -9,7 +9,7 @@ import dagster as dg
 from dagster._core.instance import RUNLESS_RUN_ID
 
 from invoice_pipelines.alerts import Alert
-from invoice_pipelines.defs.run_failures import organization_of, reason_of_failure
+from invoice_pipelines.defs.run_failures import organization_of, reason_of_run
 from invoice_pipelines.defs.sweep import LEFT_OUT
 from invoice_pipelines.work.failures import without_secrets
 
@@ -78,11 +78,7 @@ def failures_since(instance: dg.DagsterInstance, place: Place) -> tuple[list[Fai
 
 def alert_of(instance: dg.DagsterInstance, failure: Failure, ui_url: str | None) -> Alert:
     """What people are told of a failure."""
-    reason = failure.reason
-    if not reason:
-        steps = instance.all_logs(failure.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
-        events = (entry.dagster_event for entry in steps if entry.dagster_event is not None)
-        reason = reason_of_failure(events, failure.said)
+    reason = failure.reason or reason_of_run(instance, failure.run_id, failure.said)
     url = f"{ui_url.rstrip('/')}/runs/{failure.run_id}" if ui_url and failure.run_id else None
     return Alert(failure.name, failure.organization, failure.run_id, reason, url)
 

@@ -129,6 +129,7 @@ INVOICING = Domain(
     does="Issues the invoices that are asked for in {}",
     stages=(ISSUED_INVOICES,),
     apart=(BACKLOG,),
+    kinds=KINDS,
     due=organizations_due,
     sensor="pending_invoice_jobs",
     sensor_description="Asks for a run of each organization with a batch job of invoices to work on, and none in "

@@ -167,6 +167,7 @@ DELIVERY = Domain(
     description="Makes the documents of one organization that are asked for, and sends the messages that wait.",
     does="Makes documents and sends messages of {}",
     stages=(INVOICE_DOCUMENTS, MESSAGES),
+    kinds=(MAKE_DOCUMENTS, *SENDING_KINDS),
     due=organizations_with_deliveries,
     sensor="pending_deliveries",
     sensor_description="Asks for a run of each organization with documents to make or messages to send now, and none "

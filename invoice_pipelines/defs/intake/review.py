@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import Connection
 
-from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, table_of, without_empty_tables
+from invoice_pipelines.defs.metadata import LONGEST_TABLE, bar_chart, one_line, table_of, without_empty_tables
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.promises import REVIEWED_IN_TIME
 from invoice_pipelines.intake.review.queue import WaitingInvoice, backlog, list_reviews
@@ -67,7 +67,7 @@ def _picture(connection: Connection, intake: Intake, log: logging.Logger) -> dg.
         return None
     if jpeg is None:
         return None
-    reasons = "\n".join(f"- {reason.code}: {_one_line(reason.message)}" for reason in review.reasons)
+    reasons = "\n".join(f"- {reason.code}: {one_line(reason.message)}" for reason in review.reasons)
     encoded = base64.b64encode(jpeg).decode()
     return dg.MetadataValue.md(f"`{review.id}`\n\n{reasons}\n\n![page with boxes](data:image/jpeg;base64,{encoded})")
 
@@ -91,8 +91,3 @@ def _waiting_table(waiting: Sequence[WaitingInvoice]) -> dg.TableMetadataValue:
 
 def _hours(age: timedelta | None) -> float:
     return round(age.total_seconds() / 3600, 1) if age else 0.0
-
-
-def _one_line(text: str) -> str:
-    """A message without what Markdown would make something of: it may quote a document."""
-    return " ".join("".join(sign if sign not in "[]()<>`*_|!\\" else " " for sign in text).split())

@@ -3,7 +3,9 @@ again when one did.
 """
 
 import json
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import dagster as dg
 from pydantic import Field
@@ -16,7 +18,7 @@ from invoice_pipelines.defs.overdue.domain import NOTIFICATIONS
 from invoice_pipelines.defs.overdue.due import now_of
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.organizations import list_organizations
+from invoice_pipelines.organizations import OrganizationSummary, list_organizations
 from invoice_pipelines.overdue import due_since, last_execution, organizations_to_check, read_schedule
 from invoice_pipelines.overdue.promises import FRESH
 
@@ -33,6 +35,27 @@ class Lateness(dg.Config):
     late: list[str] = Field(description="Slugs of organizations in which no run came to its end in time.")
     in_time: list[str] = Field(description="Slugs of organizations that were late.")
     since: str = Field(description="When a run had to begin at the earliest.")
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Slugs of organizations in which no run came to its end that began at `since` or later."""
+
+    slugs: frozenset[str]
+    since: datetime
+
+
+def late_organizations(database: InvoiceDatabase, registered: Sequence[OrganizationSummary]) -> Late | str:
+    """Where runs are late among the registered organizations; or why nobody can tell."""
+    schedule = read_schedule(database.settings)
+    if isinstance(schedule, str):
+        return schedule
+    since = due_since(schedule, now_of(database) - TIME_FOR_ALL)
+    with database.engine.connect() as connection:
+        without = organizations_to_check(connection, since, max_failures=ANY_NUMBER)
+    unchecked = {found.organization_id for found in without}
+    late = (found.slug for found in registered if found.id in unchecked and found.created_at <= since)
+    return Late(frozenset(late), since)
 
 
 @dg.op
@@ -62,15 +85,11 @@ def overdue_lateness() -> None:
 )
 def late_overdue_runs(context: dg.SensorEvaluationContext, database: InvoiceDatabase) -> dg.SensorResult:
     """Asks for a run, which writes down who is late and who no longer is, only where something has changed."""
-    schedule = read_schedule(database.settings)
-    if isinstance(schedule, str):
-        return dg.SensorResult(skip_reason=schedule, cursor=context.cursor)
-    since = due_since(schedule, now_of(database) - TIME_FOR_ALL)
-    with database.engine.connect() as connection:
-        without = organizations_to_check(connection, since, max_failures=ANY_NUMBER)
-    unchecked = {found.organization_id for found in without}
     registered = list_organizations(database.engine)
-    late = {found.slug for found in registered if found.id in unchecked and found.created_at <= since}
+    found_late = late_organizations(database, registered)
+    if isinstance(found_late, str):
+        return dg.SensorResult(skip_reason=found_late, cursor=context.cursor)
+    late, since = found_late.slugs, found_late.since
     told = {found.slug for found in registered} & set(json.loads(context.cursor or "[]"))
     newly_late, in_time = sorted(late - told)[:TOLD_AT_ONCE], sorted(told - late)[:TOLD_AT_ONCE]
     cursor = json.dumps(sorted((told | set(newly_late)) - set(in_time)))
