@@ -107,19 +107,17 @@ def retry_with_date(connection: Connection, job_id: UUID, *, requested_by: str, 
 
 def order_ids(connection: Connection, references: Iterable[str]) -> list[str]:
     """Ids of orders that are named by id or by order number, in the order given; what is unknown stays as it is."""
-    given = [storable(reference) for reference in references]
-    ids: dict[str, str] = {}
-    for start in range(0, len(given), _NUMBERS_AT_ONCE):
-        rows = connection.execute(
-            text(
-                """select order_number, id::text as id from billing.sales_order
-                   where organization_id = organizations.current()
-                     and order_number = any(cast(:numbers as text[]))"""
-            ),
-            {"numbers": given[start : start + _NUMBERS_AT_ONCE]},
-        )
-        ids.update((row.order_number, row.id) for row in rows)
-    return [ids.get(reference, reference) for reference in given]
+    return _ids_named(connection, "sales_order", "order_number", references)
+
+
+def customer_ids(connection: Connection, references: Iterable[str]) -> list[str]:
+    """The same of customers, by id or by customer number."""
+    return _ids_named(connection, "customer", "customer_number", references)
+
+
+def item_ids(connection: Connection, references: Iterable[str]) -> list[str]:
+    """The same of items, by id or by SKU."""
+    return _ids_named(connection, "item", "sku", references)
 
 
 def parse_date(field: str, value: str) -> date:
@@ -159,6 +157,21 @@ def _ask(
     with refusals_for_people(), organization.scope() as connection:
         row = connection.execute(text(f"select * from billing.{call} {_OPTIONS}"), {**subjects, **values}).one()
     return BatchAnswer(row.job_id, row.total_items, float(row.estimated_seconds))
+
+
+def _ids_named(connection: Connection, table: str, name: str, references: Iterable[str]) -> list[str]:
+    given = [storable(reference) for reference in references]
+    ids: dict[str, str] = {}
+    for start in range(0, len(given), _NUMBERS_AT_ONCE):
+        rows = connection.execute(
+            text(
+                f"""select {name}, id::text from billing.{table}
+                    where organization_id = organizations.current() and {name} = any(cast(:names as text[]))"""
+            ),
+            {"names": given[start : start + _NUMBERS_AT_ONCE]},
+        )
+        ids.update(rows.tuples().all())
+    return [ids.get(reference, reference) for reference in given]
 
 
 def _ids(field: str, ids: Iterable[UUID | str]) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -29,12 +30,32 @@ Now = Annotated[bool, typer.Option("--now", help="Do it in this process.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until Dagster has done it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
 Limit = Annotated[int, typer.Option(help="How many to show.", min=1, max=10_000)]
+OlderThan = Annotated[
+    str | None, typer.Option(help="Since longer than this: 12h, 7d, 2026-03-31 or 2026-03-31T14:00.", metavar="WHEN")
+]
 After = Annotated[str | None, typer.Option(help="Go on after this one, the last of the page before.", metavar="ID")]
 
 
 def examples(*typed: str) -> str:
     """What is shown below the help of a command or group: what people type, without the name of the program."""
     return "\n\n".join(["Examples:", *(f"invoice-pipelines {words}" for words in typed)])
+
+
+def moment_before(option: str, given: str, zone: ZoneInfo) -> datetime:
+    """A moment that was typed: a day or a time in the organization's zone, or so many hours or days ago. Raises
+    BadParameter that names the option.
+    """
+    try:
+        if given[-1:] in ("h", "d"):
+            number = int(given[:-1])
+            return datetime.now(zone) - (timedelta(hours=number) if given[-1] == "h" else timedelta(days=number))
+        moment = datetime.fromisoformat(given)
+        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            f"{option}: {given[:40]!r} is neither a day like 2026-03-31 nor a time like 2026-03-31T14:00 nor a while "
+            "like 12h or 7d"
+        ) from None
 
 
 def one_of(registry: Registry) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -259,16 +259,21 @@ def mark_failed(connection: Connection, failures: Sequence[tuple[InvoiceVersion,
     return changed
 
 
-def retry_failed(connection: Connection, invoice_ids: Sequence[UUID] | None = None) -> list[UUID]:
-    """FAILED to CREATED, for the named invoices or for all that failed; queues the reading. Returns the ids."""
+def retry_failed(
+    connection: Connection, invoice_ids: Sequence[UUID] | None = None, *, failed_before: datetime | None = None
+) -> list[UUID]:
+    """FAILED to CREATED, for the named invoices, or for all that failed (before a moment); queues the reading. Returns
+    the ids.
+    """
     changed = list(
         connection.execute(
             text(
                 """update intake.received_invoice set status = 'CREATED'
                    where status = 'FAILED' and (cast(:ids as uuid[]) is null or id = any(cast(:ids as uuid[])))
+                     and (cast(:before as timestamptz) is null or last_processed_at < :before)
                    returning id"""
             ),
-            {"ids": None if invoice_ids is None else list(invoice_ids)},
+            {"ids": None if invoice_ids is None else list(invoice_ids), "before": failed_before},
         ).scalars()
     )
     enqueue(connection, PARSE, [str(invoice_id) for invoice_id in sorted(changed)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -13,11 +13,15 @@ from sqlalchemy import Connection
 
 from invoice_pipelines.billing.requests import (
     RequestOptions,
+    batch_invoice_customers,
     batch_invoice_open_orders,
     batch_invoice_orders,
+    customer_ids,
+    item_ids,
     order_ids,
 )
 from invoice_pipelines.cli.batch.work import LOOK_EVERY_SECONDS, asked, follow, process, show_bundles, wait_for
+from invoice_pipelines.cli.billing.csv_files import read_csv
 from invoice_pipelines.cli.options import (
     CHANNEL,
     AsJson,
@@ -50,6 +54,21 @@ def invoices(
         str | None, typer.Option(help="File with one order id or order number per line; - is stdin.", metavar="FILE")
     ] = None,
     all_open: Annotated[bool, typer.Option("--all-open", help="All pending and reviewed orders.")] = False,
+    customers: Annotated[
+        str | None,
+        typer.Option(
+            help="File with one customer number or id per line; - is stdin: one invoice for each over --items.",
+            metavar="FILE",
+        ),
+    ] = None,
+    items: Annotated[
+        str | None,
+        typer.Option(
+            help="CSV file with what each customer is to pay: quantity, and sku or description; unit_price, "
+            "discount_percent, tax_category and tax_rate where the item has none or another.",
+            metavar="FILE",
+        ),
+    ] = None,
     invoice_date: Annotated[
         str | None, typer.Option(help="Issue date, such as 2026-03-31; the day of issue if left out.", metavar="DATE")
     ] = None,
@@ -68,12 +87,15 @@ def invoices(
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Invoice sales orders. Without --now the job is left to Dagster. Exits 1 if an order was not invoiced.
+    """Invoice sales orders, or customers over the same items. Without --now the job is left to Dagster. Exits 1 if one
+    was not invoiced.
 
     What --generate-pdf and --send ask for is done by Dagster once the invoices are issued.
     """
-    if (orders is None) != all_open:
-        raise typer.BadParameter("give either --orders FILE or --all-open")
+    if [orders is not None, all_open, customers is not None].count(True) != 1:
+        raise typer.BadParameter("give --orders FILE or --all-open, or --customers FILE with --items FILE")
+    if (customers is None) != (items is None):
+        raise typer.BadParameter("--customers and --items go together")
     _check_one(now, wait)
     options: RequestOptions = {
         "invoice_date": day("--invoice-date", invoice_date),
@@ -85,7 +107,17 @@ def invoices(
     }
     references = None if orders is None else lines_of(orders)
     with opened(organization) as office:
-        if references is None:
+        if customers is not None and items is not None:
+            named = lines_of(customers)
+            wanted_items = _items(items)
+            with office.scope() as connection:
+                ids = customer_ids(connection, named)
+                skus = [values.pop("sku", None) for values in wanted_items]
+                known = iter(item_ids(connection, [sku for sku in skus if sku is not None]))
+                for values, sku in zip(wanted_items, skus, strict=True):
+                    values |= {"inventory_item_id": next(known)} if sku is not None else {}
+            answer = batch_invoice_customers(office, ids, wanted_items, **options)
+        elif references is None:
             answer = batch_invoice_open_orders(office, **options)
         else:
             with office.scope() as connection:
@@ -190,6 +222,16 @@ def send(
         total = get_job(connection, job_id).total_items
     asked(office, job_id, total, as_json=as_json)
     follow(office, job_id, now=now, wait=wait, as_json=as_json)
+
+
+def _items(file: str) -> list[dict[str, Any]]:
+    columns = ("sku", "description", "quantity", "unit_price", "discount_percent", "tax_category", "tax_rate")
+    found = []
+    for record in read_csv(file, columns, ("quantity",)):
+        if record.problem is not None:
+            raise typer.BadParameter(f"{file}, line {record.line}: {record.problem[1]}")
+        found.append(dict(record.values))
+    return found
 
 
 def _check_one(now: bool, wait: bool) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -13,11 +11,13 @@ from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.requests import parse_date, retry_with_date
 from invoice_pipelines.cli.batch import asking, show
 from invoice_pipelines.cli.batch.work import JobId, PageSize, open_jobs, process
-from invoice_pipelines.cli.options import After, AsJson, OrganizationOption, examples
+from invoice_pipelines.cli.options import After, AsJson, OlderThan, OrganizationOption, examples, moment_before
 from invoice_pipelines.cli.output import console, exit_if, print_list
 from invoice_pipelines.cli.person import opened
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.work import JobStatus, cancel_job, find_job, history, retry_failed
+
+_WITH_FAILURES = (JobStatus.COMPLETED_WITH_ERRORS, JobStatus.FAILED)
 
 app = typer.Typer(
     help="Work in bulk: ask for invoices, documents and messages; list, show, cancel, retry and run batch jobs.",
@@ -57,7 +57,7 @@ def list_(
             kind=kind,
             statuses=status or None,
             created_by=by,
-            created_from=None if since is None else _moment(since, zone),
+            created_from=None if since is None else moment_before("--since", since, zone),
             before=None if after is None else find_job(connection, after),
             limit=limit,
         )
@@ -81,7 +81,12 @@ def cancel(organization: OrganizationOption, job: JobId) -> None:
 @app.command()
 def retry(
     organization: OrganizationOption,
-    job: JobId,
+    job: Annotated[
+        str | None,
+        typer.Argument(help="Id of the batch job; its first or last characters are enough.", metavar="[JOB]"),
+    ] = None,
+    older_than: OlderThan = None,
+    kind: Annotated[str | None, typer.Option(help="With --older-than, only of this kind.", metavar="KIND")] = None,
     invoice_date: Annotated[
         str | None,
         typer.Option(
@@ -93,17 +98,16 @@ def retry(
         bool, typer.Option("--now", help="Do it in this process, where that is possible; see `batch run`.")
     ] = False,
 ) -> None:
-    """Try the failed items of a batch job again."""
+    """Try the failed items of a batch job again, or of all that were asked for longer ago."""
+    if (job is None) == (older_than is None):
+        raise typer.BadParameter("give a JOB or --older-than")
     with opened(organization) as office:
-        with office.scope() as connection:
-            job_id = find_job(connection, job)
-            if invoice_date is None:
-                items = retry_failed(connection, job_id, requested_by=office.actor)
-            else:
-                date = None if invoice_date == "today" else parse_date("--invoice-date", invoice_date)
-                items = retry_with_date(connection, job_id, requested_by=office.actor, invoice_date=date)
-        console.print(f"{items} items wait again." if items else "No item of this job has failed.")
-        exit_if(now and items > 0 and process(office, job_id))
+        jobs = [_find(office, job)] if job is not None else _failed_before(office, older_than or "", kind)
+        items = {job_id: _retry(office, job_id, invoice_date) for job_id in jobs}
+        waiting = sum(items.values())
+        console.print(f"{waiting} items wait again." if waiting else "No item has failed.")
+        failed = [process(office, job_id) for job_id in jobs if now and items[job_id]]
+    exit_if(any(failed))
 
 
 @app.command()
@@ -136,16 +140,16 @@ def _find(office: OrganizationContext, job: str) -> UUID:
         return find_job(connection, job)
 
 
-def _moment(given: str, zone: ZoneInfo) -> datetime:
-    """A moment that was typed: a day or a time in the organization's zone, or so many hours or days ago."""
-    try:
-        if given[-1:] in ("h", "d"):
-            number = int(given[:-1])
-            return datetime.now(zone) - (timedelta(hours=number) if given[-1] == "h" else timedelta(days=number))
-        moment = datetime.fromisoformat(given)
-        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(
-            f"--since: {given[:40]!r} is neither a day like 2026-03-31 nor a time like 2026-03-31T14:00 nor a while "
-            "like 12h or 7d"
-        ) from None
+def _retry(office: OrganizationContext, job_id: UUID, invoice_date: str | None) -> int:
+    with office.scope() as connection:
+        if invoice_date is None:
+            return retry_failed(connection, job_id, requested_by=office.actor)
+        date = None if invoice_date == "today" else parse_date("--invoice-date", invoice_date)
+        return retry_with_date(connection, job_id, requested_by=office.actor, invoice_date=date)
+
+
+def _failed_before(office: OrganizationContext, older_than: str, kind: str | None) -> list[UUID]:
+    until = moment_before("--older-than", older_than, office.organization.time_zone)
+    with office.scope() as connection:
+        found = history(connection, kind=kind, statuses=_WITH_FAILURES, created_until=until, limit=10_000)
+    return [job.id for job in reversed(found.jobs)]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, get_type_hints
 
 import typer
 
-from invoice_pipelines.cli.options import CHANNEL, OrganizationOption, examples
-from invoice_pipelines.cli.output import console, print_facts, say, table
+from invoice_pipelines.cli.options import CHANNEL, AsJson, OrganizationOption, examples
+from invoice_pipelines.cli.output import console, print_facts, print_json, say, table
 from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.delivery.messages.fields import Fields, sample_fields
 from invoice_pipelines.delivery.messages.templates import (
@@ -53,10 +53,15 @@ ContentSid = Annotated[
 
 
 @app.command("list")
-def list_(organization: OrganizationOption) -> None:
+def list_(organization: OrganizationOption, as_json: AsJson = False) -> None:
     """List the texts in use."""
     with scope_of(organization) as connection:
         found = message_templates(connection)
+    if as_json:
+        for each in found:
+            values = asdict(each)
+            print_json(values.pop("key") | values)
+        return
     shown = table(None, "purpose", "#from day", "channel", "language", "whose", "since", "by")
     for each in found:
         key = each.key

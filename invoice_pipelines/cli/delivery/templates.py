@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.options import OrganizationOption, examples
-from invoice_pipelines.cli.output import console, say, table
+from invoice_pipelines.cli.options import AsJson, OrganizationOption, examples
+from invoice_pipelines.cli.output import console, print_json, say, table
 from invoice_pipelines.cli.person import person, scope_of
 from invoice_pipelines.delivery.rendering.bundle import project_files
 from invoice_pipelines.delivery.rendering.template_checks import not_accessible
@@ -36,7 +36,7 @@ Name = Annotated[str, typer.Argument(help="Name of a template file, such as lett
 
 
 @app.command("list")
-def list_files(organization: OrganizationOption) -> None:
+def list_files(organization: OrganizationOption, as_json: AsJson = False) -> None:
     """List the template files that its documents are made with, and which of them are its own."""
     with scope_of(organization) as connection:
         own = {file.name: file for file in list_own_files(connection)}
@@ -46,8 +46,12 @@ def list_files(organization: OrganizationOption) -> None:
         file = own.get(name)
         whose = "own" if file and name not in project_files() else "own, instead of the project's" if file else ""
         since, by = (file.created_at, file.created_by) if file else (None, None)
+        if as_json:
+            line = {"name": name, "size_bytes": len(content), "is_own": file is not None}
+            print_json(line | {"created_at": since, "created_by": by})
         shown.add_row(name, len(content), whose or "project", since, by)
-    console.print(shown)
+    if not as_json:
+        console.print(shown)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,8 +11,18 @@ import typer
 
 from invoice_pipelines.billing.requests import parse_date
 from invoice_pipelines.cli.billing.csv_files import read_csv
-from invoice_pipelines.cli.options import CsvFile, OrganizationOption, examples
-from invoice_pipelines.cli.output import PROBLEMS, console, exit_if, one_line, print_facts, print_rows, table
+from invoice_pipelines.cli.options import AsJson, CsvFile, OrganizationOption, examples
+from invoice_pipelines.cli.output import (
+    PROBLEMS,
+    console,
+    exit_if,
+    one_line,
+    print_facts,
+    print_json,
+    print_json_lines,
+    print_rows,
+    table,
+)
 from invoice_pipelines.cli.person import opened, person, scope_of
 from invoice_pipelines.intake.exports.datev import currencies
 from invoice_pipelines.intake.exports.datev.accounts import rules, suppliers
@@ -96,21 +107,29 @@ def set_up(
 
 
 @app.command()
-def show(organization: OrganizationOption) -> None:
+def show(organization: OrganizationOption, as_json: AsJson = False) -> None:
     """Show the DATEV settings."""
     with scope_of(organization) as connection:
         settings = require_settings(connection)
-    _show(settings)
+    if as_json:
+        print_json(settings.model_dump(mode="json"))
+    else:
+        _show(settings)
 
 
 @app.command()
-def waiting(organization: OrganizationOption) -> None:
+def waiting(organization: OrganizationOption, as_json: AsJson = False) -> None:
     """List the invoices that cannot be booked, with all that is missing, and those that failed after they were booked.
 
     Exits 1 if there are any.
     """
     with scope_of(organization) as connection:
         found, failed = waiting_invoices(connection), booked_failures(connection)
+    if as_json:
+        print_json_lines(asdict(each) | {"is_booked": False} for each in found)
+        print_json_lines(asdict(each) | {"is_booked": True} for each in failed)
+        exit_if(bool(found or failed))
+        return
     show_refused(found)
     if failed:
         console.print(f"{len(failed)} invoices FAILED but are still in the books; `datev take-back` takes them out:")
@@ -167,10 +186,13 @@ def import_rules(file: CsvFile, organization: OrganizationOption) -> None:
 
 
 @rules_app.command("list")
-def list_rules(organization: OrganizationOption) -> None:
+def list_rules(organization: OrganizationOption, as_json: AsJson = False) -> None:
     """List the account rules in the order in which they are tried."""
     with scope_of(organization) as connection:
         found = rules.load_rules(connection)
+    if as_json:
+        print_json_lines(found.rules)
+        return
     shown = table(None, *(f"#{name}" if name in ("priority", "rate") else name for name in rules.COLUMNS))
     for rule in found.rules:
         key = rules.NO_KEY if rule.tax_key == "" else rule.tax_key
@@ -195,10 +217,13 @@ def import_suppliers(file: CsvFile, organization: OrganizationOption) -> None:
 
 
 @suppliers_app.command("list")
-def list_suppliers(organization: OrganizationOption) -> None:
+def list_suppliers(organization: OrganizationOption, as_json: AsJson = False) -> None:
     """List suppliers and their creditor accounts."""
     with scope_of(organization) as connection:
         found = suppliers.list_suppliers(connection)
+    if as_json:
+        print_json_lines(found)
+        return
     shown = table(None, "#account", "supplier", "told by", "from")
     for supplier in found:
         origin = "import" if supplier.is_imported else "given"

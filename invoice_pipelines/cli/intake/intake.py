@@ -11,7 +11,7 @@ import typer
 
 from invoice_pipelines.cli.intake import received
 from invoice_pipelines.cli.language import AskedLanguage, language_of
-from invoice_pipelines.cli.options import AsJson, Limit, OrganizationOption, examples
+from invoice_pipelines.cli.options import AsJson, Limit, OlderThan, OrganizationOption, examples, moment_before
 from invoice_pipelines.cli.output import console, exit_if, print_json, print_json_lines, print_rows, say, table
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.intake.lists import find_received, find_upload_id
@@ -68,11 +68,16 @@ def retry(
     invoices: Annotated[
         list[str] | None, typer.Argument(help="Ids of received invoices; without any, all.", metavar="INVOICE...")
     ] = None,
+    older_than: OlderThan = None,
 ) -> None:
-    """Put failed invoices back, to be read again by the next run."""
-    with scope_of(organization) as connection:
+    """Put failed invoices back, to be read again by the next run: the named ones, all, or all that failed before."""
+    if invoices and older_than is not None:
+        raise typer.BadParameter("give INVOICE or --older-than")
+    with opened(organization) as office, office.scope() as connection:
+        zone = office.organization.time_zone
+        before = None if older_than is None else moment_before("--older-than", older_than, zone)
         ids = [find_received(connection, each) for each in invoices] if invoices else None
-        done = retry_failed(connection, ids)
+        done = retry_failed(connection, ids, failed_before=before)
         others = sorted(set(ids or ()) - set(done))
         if others:
             raise IntakeError(

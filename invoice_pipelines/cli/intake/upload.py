@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.options import OrganizationOption, examples
-from invoice_pipelines.cli.output import console, exit_if, one_line, table
+from invoice_pipelines.cli.options import AsJson, OrganizationOption, examples
+from invoice_pipelines.cli.output import console, exit_if, one_line, print_json, table
 from invoice_pipelines.cli.person import opened
 from invoice_pipelines.intake.stages.stages import MEGABYTE
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
@@ -25,6 +25,7 @@ app = typer.Typer()
 def upload(
     files: Annotated[list[Path], typer.Argument(help="Files to upload.", metavar="FILE...")],
     organization: OrganizationOption,
+    as_json: AsJson = False,
 ) -> None:
     """Upload files for an organization. They are stored and recorded at once, and read by the next run. Exits 1 if one
     was refused.
@@ -41,13 +42,19 @@ def upload(
             except StorageError as error:
                 refused += 1
                 shown.add_row(one_line(str(path)), one_line(f"refused: {error}"))
+                if as_json:
+                    print_json({"file": str(path), "upload_id": None, "is_new": False, "refused": str(error)})
                 continue
             with office.scope() as connection:
                 stored = [StoredFile(file.name, sha256, size)]
                 (recorded,) = record_uploads(connection, stored, source="command line", created_by=office.actor)
+            if as_json:
+                line = {"file": str(path), "upload_id": recorded.upload_id, "is_new": recorded.is_new, "refused": None}
+                print_json(line)
             kind = "uploaded as" if recorded.is_new else "duplicate: same bytes as upload"
             shown.add_row(one_line(file.name), f"{kind} {recorded.upload_id}")
-    console.print(shown)
+    if not as_json:
+        console.print(shown)
     exit_if(refused > 0)
 
 

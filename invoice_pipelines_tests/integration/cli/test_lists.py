@@ -205,6 +205,21 @@ def test_lists_are_narrowed_by_what_matters(shop: Shop) -> None:
     assert numbers("overdue list --status SUCCESS", "status") == ["SUCCESS"]
 
 
+def test_customers_are_invoiced_over_the_same_items(shop: Shop) -> None:
+    whom = shop.terminal.file("whom.txt", "C1\nC3\n")
+    header = "sku;description;quantity;unit_price;tax_category;tax_rate\n"
+    items = shop.terminal.file("fees.csv", f"{header}LAMP-2;;2;;S;19\n;Membership 2026;1;1000000.00;S;19\n")
+    asked, done = shop.lines(f"batch invoices --customers {whom} --items {items} --now")
+    assert (asked["total"], done["successful_items"]) == (2, 2), done
+    newest, other, *_ = shop.lines("invoices list")
+    assert {newest["gross_amount"], other["gross_amount"]} == {"1190007.14"}
+    unknown = shop.terminal.file("unknown.csv", "sku,quantity\nLAMP-9,1\n")
+    assert "LAMP-9" in one_line(
+        shop.terminal.acme("batch", "invoices", "--customers", whom, "--items", unknown, "--now")
+    )
+    assert "go together" in one_line(shop.terminal.acme("batch", "invoices", "--customers", whom))
+
+
 def test_what_is_not_there_is_said_in_one_line(shop: Shop) -> None:
     for command in ("orders show", "customers show", "items show", "invoices show"):
         assert "no " in one_line(shop.terminal.acme(*command.split(), "X-9"))

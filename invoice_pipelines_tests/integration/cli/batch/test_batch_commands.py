@@ -149,6 +149,19 @@ def test_failed_orders_are_tried_again_with_another_issue_date(office: Office) -
         assert f'retried by {person()} ({{"items": 1, {changes}}})' in said
 
 
+def test_all_that_failed_longer_ago_is_tried_again(office: Office) -> None:
+    new, old = office.job("of_old", "bad"), office.job("of_old", "bad", "a")
+    office.work("of_old")
+    office.date_back(old, 2)
+    of_kind = ("--kind", "of_old", "--older-than")
+    assert office.types("retry", *of_kind, "3d").stdout == "No item has failed.\n"
+    assert office.types("retry", *of_kind, "1d").stdout == "1 items wait again.\n"
+    assert office.listed("--kind", "of_old", "--status", "pending") == [old]
+    assert office.listed("--kind", "of_old", "--status", "failed", "--status", "completed_with_errors") == [new]
+    assert "JOB or --older-than" in one_line(office.types("retry"))
+    assert "--older-than: 'soon' is neither" in one_line(office.types("retry", "--older-than", "soon"))
+
+
 def test_statistics_are_told_by_kind_of_one_organization_or_of_all(office: Office) -> None:
     office.job("count_things", "a", "b", "bad")
     office.work("count_things")

@@ -43,6 +43,7 @@ def test_uploads_are_processed_refused_retried_and_explained(terminal: Terminal)
     wrong = terminal.acme("intake", "retry", invoice[0], good)
     assert wrong.returncode == 2
     assert good in wrong.stderr
+    assert "0 put back" in terminal.acme("intake", "retry", "--older-than", "1h").stdout
     again = terminal.acme("intake", "retry", invoice[0])
     assert "1 put back" in again.stdout
     assert terminal.acme("intake", "process", bad).returncode == 1
