@@ -24,9 +24,10 @@ def make_asked_documents(context: dg.OpExecutionContext, asked: AskedBatch, data
     if not asked.with_documents:
         context.add_output_metadata({"documents": "not asked for"})
         return asked
-    result = make_invoice_documents(turn_of(context, database, asked.organization), Documents())
+    turn = turn_of(context, database, asked.organization)
+    result = make_invoice_documents(turn, Documents())
     context.add_output_metadata(result.shown)
-    report_stage(context, INVOICE_DOCUMENTS, asked.organization, result)
+    report_stage(context, INVOICE_DOCUMENTS, turn.organization, result)
     return asked
 
 
@@ -37,9 +38,10 @@ def send_asked_messages(context: dg.OpExecutionContext, asked: AskedBatch, datab
     if not asked.with_messages:
         context.add_output_metadata({"messages": "not asked for"})
         return
-    result = send_waiting_messages(turn_of(context, database, asked.organization))
+    turn = turn_of(context, database, asked.organization)
+    result = send_waiting_messages(turn)
     context.add_output_metadata(result.shown)
-    report_stage(context, MESSAGES, asked.organization, result)
+    report_stage(context, MESSAGES, turn.organization, result)
 
 
 @dg.job

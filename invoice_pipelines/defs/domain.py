@@ -77,6 +77,11 @@ class Stage:
     """Whether people do it in many organizations at once, as for those that a migration brought: a job does so."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def table(self) -> str:
+        """The table or view that it fills; empty where it makes files."""
+        return str(self.metadata.get("dagster/table_name", ""))
+
     def materialization(self, result: StageResult, last: dg.EventLogRecord | None) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """What its asset returns. Where nothing happened, the figures of the `last` materialization of the organization
         are shown again: an asset that returns nothing would have the stages after it skipped.

@@ -10,11 +10,12 @@ from pydantic import Field, create_model
 
 from invoice_pipelines.defs.checks import check_specs
 from invoice_pipelines.defs.domain import Domain, Stage, Turn
+from invoice_pipelines.defs.metadata import with_columns
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG, organizations
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import ask_for_runs
-from invoice_pipelines.defs.sweep import Sweep, organizations_named, sweep, tag_batch_jobs
+from invoice_pipelines.defs.sweep import Sweep, counted, organizations_named, sweep, tag_batch_jobs
 
 
 def definitions_of(domain: Domain) -> dg.Definitions:
@@ -46,7 +47,7 @@ def _asset_of(stage: Stage, owner: str) -> dg.AssetsDefinition:
             tag_batch_jobs(context.instance, context.run.run_id, result.batch_jobs)
             earlier = dg.AssetRecordsFilter(asset_key=stage.key, asset_partitions=[context.partition_key])
             last = [] if result.happened else context.instance.fetch_materializations(earlier, limit=1).records
-            return stage.materialization(result, next(iter(last), None))
+            return stage.materialization(counted(stage, organization, result), next(iter(last), None))
 
     declared = dg.asset(
         key=stage.key,
@@ -58,7 +59,7 @@ def _asset_of(stage: Stage, owner: str) -> dg.AssetsDefinition:
         owners=[owner],
         code_version=version("invoice_pipelines"),
         check_specs=check_specs(stage.key, stage.promises),
-        metadata=stage.metadata,
+        metadata=with_columns(stage.metadata),
     )
     # Dagster reads the schema of the config from the annotation, and takes a result that is not annotated for a value.
     if stage.config is None:

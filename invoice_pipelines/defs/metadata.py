@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from invoice_pipelines.columns import columns_of, value_of
+from invoice_pipelines.database.tables import COLUMNS
 
 LONGEST_TABLE = 20
 """Rows of a table in metadata, which stays in the event log as long as its run."""
@@ -47,6 +48,13 @@ def without_empty_tables(metadata: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in metadata.items()
         if not (isinstance(value, dg.TableMetadataValue) and not value.records)
     }
+
+
+def with_columns(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata of an asset with the columns of the table that it names."""
+    columns = COLUMNS.get(str(metadata.get("dagster/table_name")), {})
+    schema = dg.TableSchema([dg.TableColumn(name, type_name) for name, type_name in columns.items()])
+    return ({"dagster/column_schema": schema} if columns else {}) | dict(metadata)
 
 
 def bar_chart(label: str, what: str, counts: Iterable[tuple[str, int | Decimal]]) -> dg.MarkdownMetadataValue:

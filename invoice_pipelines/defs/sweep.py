@@ -6,22 +6,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import dagster as dg
 from pydantic import Field
 
+from invoice_pipelines.database.tables import count_rows
 from invoice_pipelines.defs.checks import log_checks
 from invoice_pipelines.defs.domain import Stage, StageResult, TakeTurn, Turn
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.organizations import list_organizations
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.work.failures import reason_of
 
 LEFT_OUT = "left_out/"
 """Start of the tags that name the organizations a sweep could not process. The sensor lets these rest."""
 
+ROW_COUNT = "dagster/row_count"
 LONGEST_REASON = 200
 
 BATCH_JOB_TAG = "batch_job"
@@ -75,8 +79,9 @@ def sweep(
                 )
             break
         try:
-            for stage, result in take_turn(Turn(database.organization(slug), context.log, context.run_id)):
-                report_stage(context, stage, slug, result)
+            organization = database.organization(slug)
+            for stage, result in take_turn(Turn(organization, context.log, context.run_id)):
+                report_stage(context, stage, organization, result)
         except Exception as error:  # noqa: BLE001 (one organization must not stop the others)
             left_out[slug] = reason_of(error).message[:LONGEST_REASON]
             context.log.error("%s is left out: %s", slug, left_out[slug])
@@ -95,14 +100,26 @@ def sweep(
         raise dg.Failure("; ".join(problems), metadata=shown, allow_retries=False)
 
 
-def report_stage(context: dg.OpExecutionContext, stage: Stage, slug: str, result: StageResult) -> None:
+def counted(stage: Stage, organization: OrganizationContext, result: StageResult) -> StageResult:
+    """The result of a stage with how many rows the organization has in its table, where something happened."""
+    if not result.happened or not stage.table or ROW_COUNT in result.metadata:
+        return result
+    with organization.scope() as connection:
+        rows = count_rows(connection, stage.table)
+    return replace(result, metadata={**result.metadata, ROW_COUNT: rows})
+
+
+def report_stage(
+    context: dg.OpExecutionContext, stage: Stage, organization: OrganizationContext, result: StageResult
+) -> None:
     """Logs a materialization where something happened, and the checks, for the partition of an organization. Raises
     BrokenPromise where what comes after must not run.
     """
     if result.happened:
-        context.log_event(dg.AssetMaterialization(stage.key, partition=slug, metadata=result.shown))
+        shown = counted(stage, organization, result).shown
+        context.log_event(dg.AssetMaterialization(stage.key, partition=organization.slug, metadata=shown))
     told = [check for check in result.checks if result.happened or not check.passed]
-    log_checks(context, stage.key, stage.promises, slug, told)
+    log_checks(context, stage.key, stage.promises, organization.slug, told)
     blocking = {promise.name for promise in stage.promises if promise.blocking}
     broken = [str(check.check_name) for check in told if not check.passed and check.check_name in blocking]
     if broken:
@@ -123,7 +140,9 @@ def tag_batch_jobs(instance: dg.DagsterInstance, run_id: str, job_ids: Sequence[
         instance.add_run_tags(run_id, {key: str(job_id) for key, job_id in zip(keys, job_ids, strict=False)})
 
 
-def report_job(context: dg.OpExecutionContext, stage: Stage, slug: str, job_id: UUID, result: StageResult) -> None:
+def report_job(
+    context: dg.OpExecutionContext, stage: Stage, organization: OrganizationContext, job_id: UUID, result: StageResult
+) -> None:
     """Says what a run did that a person started for a batch job."""
     context.add_output_metadata({"batch job": str(job_id), **result.shown})
-    report_stage(context, stage, slug, result)
+    report_stage(context, stage, organization, result)

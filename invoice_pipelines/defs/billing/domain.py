@@ -19,7 +19,7 @@ from invoice_pipelines.defs.billing.metadata import invoicing_metadata, refusals
 from invoice_pipelines.defs.checks import evaluated, severity
 from invoice_pipelines.defs.domain import Domain, Stage, StageResult, Turn
 from invoice_pipelines.defs.factory import definitions_of
-from invoice_pipelines.defs.metadata import LONGEST_TABLE, without_empty_tables
+from invoice_pipelines.defs.metadata import LONGEST_TABLE, with_columns, without_empty_tables
 from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.defs.progress import progress_lines
 from invoice_pipelines.settings import Settings
@@ -37,7 +37,7 @@ SALES_ORDERS = dg.AssetSpec(
     owners=["team:sales"],
     partitions_def=organizations,
     description="Orders of customers, as the shop, a person or a migration put them into the database.",
-    metadata={"dagster/table_name": "billing.sales_order"},
+    metadata=with_columns({"dagster/table_name": "billing.sales_order"}),
 )
 
 

@@ -83,7 +83,7 @@ def issue_asked_invoices(context: dg.OpExecutionContext, asked: AskedBatch, data
     """
     turn = turn_of(context, database, asked.organization)
     job_id = UUID(asked.job_id)
-    report_job(context, ISSUED_INVOICES, asked.organization, job_id, issue_invoices(turn, job_id))
+    report_job(context, ISSUED_INVOICES, turn.organization, job_id, issue_invoices(turn, job_id))
     return asked
 
 

@@ -59,7 +59,7 @@ def receivables_metadata(aging: Receivables, file: ReceivablesFile, path: str) -
         shown[f"overdue, % of {found.currency}"] = float(found.aged.overdue_percent)
         if found.days_sales_outstanding is not None:
             shown[f"days sales outstanding, {found.currency}"] = float(found.days_sales_outstanding)
-    return {**shown, "file": dg.MetadataValue.path(path), "rows": file.rows, "bytes": file.size_bytes}
+    return {**shown, "file": dg.MetadataValue.path(path), "dagster/row_count": file.rows, "bytes": file.size_bytes}
 
 
 def totals_table(currencies: Sequence[CurrencyAging]) -> dg.TableMetadataValue:

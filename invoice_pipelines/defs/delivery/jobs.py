@@ -51,7 +51,7 @@ def make_batch_of_documents(context: dg.OpExecutionContext, config: BatchDocumen
         total = get_job(connection, job_id).total_items
     tag_batch_jobs(context.instance, context.run_id, [job_id])
     context.log.info("batch job %s: documents of %s invoices", job_id, total)
-    report_job(context, INVOICE_DOCUMENTS, config.organization, job_id, make_invoice_documents(turn, Documents()))
+    report_job(context, INVOICE_DOCUMENTS, turn.organization, job_id, make_invoice_documents(turn, Documents()))
 
 
 @dg.job
@@ -83,7 +83,7 @@ def send_communications(context: dg.OpExecutionContext, config: Communications, 
         total = get_job(connection, job_id).total_items
     tag_batch_jobs(context.instance, context.run_id, [job_id])
     context.log.info("batch job %s: %s invoices are sent by %s", job_id, total, config.method)
-    report_job(context, MESSAGES, config.organization, job_id, send_waiting_messages(turn))
+    report_job(context, MESSAGES, turn.organization, job_id, send_waiting_messages(turn))
 
 
 @dg.job

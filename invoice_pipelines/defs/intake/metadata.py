@@ -71,6 +71,7 @@ def export_metadata(report: ExportReport, seconds: float, root: str, money: Sequ
     columns = "export=export.number format=export.format file=file.path rows=file.rows bytes=file.size_bytes"
     return {
         "exported": exported,
+        "dagster/row_count": sum(file.rows for export in report.exports for file in export.files),
         "exports": len(report.exports),
         "skipped": report.skipped,
         "left for the next run": report.due,

@@ -10,7 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines.database.tables import COLUMNS, read_columns
+from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 
 BARE_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
 
@@ -238,10 +239,17 @@ def test_every_asset_has_a_run_for_each_organization_and_says_what_it_is(
         assert node.group_name == key.path[0], key
         assert node.owners, key
         assert node.code_version, key
+        of_many = ("operations/health", "quickbooks/imported_company", "quickbooks/pushed_backlog")
+        assert "dagster/column_schema" in node.metadata or key.to_user_string() in of_many, key
         schema = node.assets_def.op.config_schema.as_field() if node.assets_def.op.config_schema else None
         assert schema is None or not schema.is_required, f"{key}: the UI offers no backfill of required config"
         policy = node.backfill_policy
         assert policy is None or policy.max_partitions_per_run == 1, key
+
+
+def test_the_columns_of_assets_are_those_of_the_database(shared_database: TestDatabase) -> None:
+    with shared_database.engine.connect() as connection:
+        assert read_columns(connection, list(COLUMNS)) == COLUMNS, "run `python -m invoice_pipelines.database.tables`"
 
 
 def test_lineage_goes_from_orders_to_payments_to_what_is_owed(defs: dg.Definitions) -> None:

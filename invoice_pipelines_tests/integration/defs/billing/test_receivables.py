@@ -122,7 +122,7 @@ def test_the_checks_compare_the_aging_with_what_is_due(books: Shop) -> None:
 def test_without_invoices_there_is_an_empty_aging(shop: Shop) -> None:
     shop.open("acme")
     metadata = age(shop)
-    assert (metadata["invoices"], metadata["rows"]) == (0, 0)
+    assert (metadata["invoices"], metadata["dagster/row_count"]) == (0, 0)
     assert "totals" not in metadata
 
 
@@ -139,7 +139,7 @@ def test_many_customers_are_shown_by_the_first_twenty_and_all_are_in_the_file(bo
     metadata = age(books)
     assert len(metadata["most overdue, EUR"]) == 20
     assert metadata["most overdue, EUR"][0]["customer"] == "C1 Müller GmbH"
-    assert (metadata["rows"], metadata["customers"], metadata["totals"][-1]["EUR"]) == (31, 31, "31")
+    assert (metadata["dagster/row_count"], metadata["customers"], metadata["totals"][-1]["EUR"]) == (31, 31, "31")
 
 
 def test_the_sensor_asks_for_a_run_after_invoicing_and_then_rests(books: Shop) -> None:

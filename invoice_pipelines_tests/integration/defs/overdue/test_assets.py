@@ -58,6 +58,7 @@ def test_a_materialization_says_what_is_overdue_and_what_was_made_of_it(books: B
     assert metadata["largest"][-1]["days overdue"] == 3
     assert "what went wrong" not in metadata
     assert metadata["notifications per second"] > 0
+    assert metadata["dagster/row_count"] == 7
 
 
 def test_what_is_paid_is_closed_and_what_is_taken_back_is_opened_again(books: Books) -> None:
