@@ -48,7 +48,7 @@ def statuses_without_history(connection: Connection) -> Finding:
                                and c.processing_version = r.processing_version and c.to_status = r.status)
               or (select count(*) from intake.status_change c
                   where c.organization_id = r.organization_id and c.received_invoice_id = r.id)
-                 <> r.processing_version + 1""",
+                 <> r.processing_version""",
     )
 
 

@@ -7,7 +7,7 @@ workers on one invoice exactly one wins. The connection is in the scope of the o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,9 +25,10 @@ from invoice_pipelines.intake.states import (
     PROCESS,
     QUEUES,
     STAGE_OF_KIND,
-    TRANSITIONS,
     VALIDATE,
     Status,
+    can_process,
+    is_valid_status_transition,
 )
 from invoice_pipelines.intake.tracing import PROCESS_TRACE_ID, TRACE_ID_SQL
 from invoice_pipelines.work import enqueue
@@ -66,7 +67,8 @@ class ProcessingError:
     """Why a stage could not be done. `code` is stable and in capitals, `message` is for people.
 
     `violation_class` is that of errors of the document (see `validation.ViolationClass`); None for a fault of ours.
-    `attempts` is what the queue has counted, where it knows better than the log, as after a killed process.
+    `attempts` is what the queue has counted, where it knows better than the log, as after a killed process. `stack` is
+    that of a fault of ours.
     """
 
     stage: str
@@ -74,16 +76,22 @@ class ProcessingError:
     message: str
     violation_class: str | None = None
     attempts: int = 1
+    stack: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Counts of an organization's received invoices. Rates are shares of the finished ones, None without any."""
+    """Counts of an organization's received invoices.
+
+    Rates are shares of the finished ones (EXPORTED or FAILED), shares are those of all; None without any.
+    """
 
     total: int
     by_status: dict[Status, int]
     success_rate: float | None
     failure_rate: float | None
+    success_share: float | None
+    failure_share: float | None
 
 
 class IntakeError(InvoicePipelinesError):
@@ -117,13 +125,10 @@ def invoices_to_process(connection: Connection, upload_ids: Sequence[UUID]) -> l
     """
     invoice_ids = invoices_of_uploads(connection, upload_ids)
     rows = connection.execute(
-        text(
-            """select upload_id, status from intake.received_invoice
-               where id = any(:ids) and status <> all(:parseable) order by id"""
-        ),
-        {"ids": invoice_ids, "parseable": [str(status) for status in PARSEABLE]},
+        text("select upload_id, status from intake.received_invoice where id = any(:ids) order by id"),
+        {"ids": invoice_ids},
     )
-    others = [f"{row.upload_id} is {row.status}" for row in rows]
+    others = [f"{row.upload_id} is {row.status}" for row in rows if not can_process(Status(row.status))]
     if others:
         raise NotWaiting(
             f"only uploads that are UPLOADED or CREATED can be processed, and {', '.join(others)}. Nothing was begun; "
@@ -287,7 +292,7 @@ def ask_for_reading(connection: Connection, invoice: InvoiceVersion) -> InvoiceV
     """
     if _move(connection, [invoice], [Status.EXPORTED], Status.VALIDATED):
         invoice = InvoiceVersion(invoice.id, invoice.processing_version + 1)
-    sources = [status for status, targets in TRANSITIONS.items() if Status.CREATED in targets]
+    sources = [status for status in Status if is_valid_status_transition(status, Status.CREATED)]
     if not _move(connection, [invoice], sources, Status.CREATED):
         return None
     return InvoiceVersion(invoice.id, invoice.processing_version + 1)
@@ -308,10 +313,11 @@ def ask_for_new_export(connection: Connection, invoice_ids: Sequence[UUID]) -> l
     return changed
 
 
-def fail_given_up(connection: Connection) -> list[UUID]:
+def fail_given_up(connection: Connection, stacks: Mapping[UUID, str] | None = None) -> list[UUID]:
     """Fails the invoices whose work item was given up: an unexpected fault on each attempt, or a dead process.
 
-    The item knows the reason, and it becomes the invoice's. Returns the ids that changed.
+    The item knows the reason, and it becomes the invoice's, with its stack where that is known. Returns the ids that
+    changed.
     """
     rows = connection.execute(
         text(
@@ -341,6 +347,7 @@ def fail_given_up(connection: Connection) -> list[UUID]:
                 row.error_code or "UNKNOWN",
                 row.error_message or "given up",
                 attempts=max(row.attempts, 1),
+                stack=(stacks or {}).get(row.id),
             ),
         )
         for row in rows
@@ -378,17 +385,19 @@ def find_stuck(connection: Connection, unchanged_for: timedelta, queued_for: tim
 
 
 def statistics(connection: Connection) -> Statistics:
-    """Counts by status and the share of success and failure among those that are finished."""
+    """Counts by status, and the shares of success and failure among those that are finished and among all."""
     rows = connection.execute(text("select status, count(*) from intake.received_invoice group by status"))
     found = {Status(row[0]): int(row[1]) for row in rows}
     by_status = {status: found.get(status, 0) for status in Status}
     exported, failed = by_status[Status.EXPORTED], by_status[Status.FAILED]
-    finished = exported + failed
+    finished, total = exported + failed, sum(by_status.values())
     return Statistics(
-        total=sum(by_status.values()),
+        total=total,
         by_status=by_status,
         success_rate=exported / finished if finished else None,
         failure_rate=failed / finished if finished else None,
+        success_share=exported / total if total else None,
+        failure_share=failed / total if total else None,
     )
 
 
@@ -432,6 +441,7 @@ def record_errors(
             "attempts": error.attempts,
             "retried": will_be_retried,
             "trace": PROCESS_TRACE_ID,
+            "stack": error.stack,
         }
         for invoice_id, error in errors
     ]
@@ -439,13 +449,13 @@ def record_errors(
         connection.execute(
             text(
                 f"""insert into intake.processing_error (organization_id, received_invoice_id, stage, code, message,
-                        violation_class, will_be_retried, attempt, trace_id)
+                        violation_class, will_be_retried, attempt, trace_id, stack)
                     select organizations.current(), cast(:invoice as uuid), :stage, :code,
                            :message, :class, :retried,
                            greatest(:attempts, 1 + (select count(*) from intake.processing_error e
                                                     where e.received_invoice_id = cast(:invoice as uuid)
                                                       and e.stage = :stage)),
-                           {TRACE_ID_SQL}"""
+                           {TRACE_ID_SQL}, :stack"""
             ),
             rows,
         )

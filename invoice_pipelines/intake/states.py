@@ -31,11 +31,12 @@ class Status(StrEnum):
 @dataclass(frozen=True, slots=True)
 class _State:
     """What there is to know of a status. `queues` are those that an invoice waits in until success leads to `next`;
-    `others` may follow, too. Texts are a name and a sentence."""
+    `others` may follow, too. The colour is a name of ANSI's; texts are a name and a sentence."""
 
     next: Status | None
     others: tuple[Status, ...]
     queues: tuple[str, ...]
+    colour: str
     en: tuple[str, str]
     de: tuple[str, str]
 
@@ -45,6 +46,7 @@ _STATES = {
         Status.PARSED,
         (Status.FAILED,),
         (PARSE, RECOGNIZE),
+        "blue",
         ("Uploaded", "The file is stored and waits to be read."),
         ("Hochgeladen", "Die Datei ist gespeichert und wartet auf das Auslesen."),
     ),
@@ -52,6 +54,7 @@ _STATES = {
         Status.PARSED,
         (Status.FAILED,),
         (PARSE, RECOGNIZE),
+        "magenta",
         ("Created", "The invoice waits to be read again."),
         ("Angelegt", "Die Rechnung wartet darauf, erneut ausgelesen zu werden."),
     ),
@@ -59,6 +62,7 @@ _STATES = {
         Status.VALIDATED,
         (Status.CREATED, Status.FAILED),  # CREATED is for reading it again under other rules
         (VALIDATE,),
+        "yellow",
         ("Parsed", "The fields are read and wait for validation, or for a person."),
         ("Ausgelesen", "Die Felder sind gelesen und warten auf die Prüfung oder auf einen Menschen."),
     ),
@@ -66,13 +70,15 @@ _STATES = {
         Status.EXPORTED,
         (Status.CREATED, Status.FAILED),  # as above
         (EXPORT,),
+        "cyan",
         ("Validated", "The invoice keeps all rules and waits for export."),
-        ("Geprüft", "Die Rechnung hält alle Regeln ein und wartet auf den Export."),
+        ("Validiert", "Die Rechnung hält alle Regeln ein und wartet auf den Export."),
     ),
     Status.EXPORTED: _State(
         None,
         (Status.VALIDATED, Status.FAILED),  # VALIDATED asks for a new export
         (),
+        "green",
         ("Exported", "The invoice stands in an export file."),
         ("Exportiert", "Die Rechnung steht in einer Exportdatei."),
     ),
@@ -80,6 +86,7 @@ _STATES = {
         None,
         (Status.CREATED,),  # the retry
         (),
+        "red",
         ("Failed", "The invoice could not be processed; the reason is recorded, a retry is possible."),
         (
             "Fehlgeschlagen",
@@ -101,6 +108,18 @@ PARSEABLE = tuple(status for status, state in _STATES.items() if state.next is S
 """The statuses in which an invoice can be read."""
 
 
+def is_valid_status_transition(before: Status, after: Status) -> bool:
+    """Whether an invoice of one status may get the other; the same as `intake.is_allowed_transition` in PostgreSQL."""
+    return after in TRANSITIONS[before]
+
+
+def can_process(status: Status) -> bool:
+    """Whether an invoice can be processed as it is: UPLOADED and CREATED. A FAILED one has to be retried first, which
+    makes it CREATED.
+    """
+    return status in PARSEABLE
+
+
 def is_terminal(status: Status) -> bool:
     """Whether an invoice stays there unless somebody asks for more: EXPORTED and FAILED."""
     return _STATES[status].next is None
@@ -109,6 +128,11 @@ def is_terminal(status: Status) -> bool:
 def label(status: Status, language: str = "en") -> str:
     """Name of a status for people, in English (`en`) or German (`de`)."""
     return _texts(status, language)[0]
+
+
+def colour(status: Status) -> str:
+    """The colour in which a status is shown, by the name that ANSI terminals have for it."""
+    return _STATES[status].colour
 
 
 def description(status: Status, language: str = "en") -> str:

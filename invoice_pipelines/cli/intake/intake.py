@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from invoice_pipelines.cli.intake import received
-from invoice_pipelines.cli.language import AskedLanguage, language_of
+from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
 from invoice_pipelines.cli.options import AsJson, Limit, OlderThan, OrganizationOption, examples, moment_before
-from invoice_pipelines.cli.output import console, exit_if, print_json, print_json_lines, print_rows, say, table
+from invoice_pipelines.cli.output import console, exit_if, print_json, print_json_lines, print_rows, say, styled, table
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.intake.lists import find_received, find_upload_id
 from invoice_pipelines.intake.operations import (
@@ -25,7 +25,7 @@ from invoice_pipelines.intake.operations import (
 )
 from invoice_pipelines.intake.received_invoices import IntakeError, retry_failed
 from invoice_pipelines.intake.stages.stages import intake_of, process_uploads
-from invoice_pipelines.intake.states import label
+from invoice_pipelines.intake.states import colour, label
 from invoice_pipelines.storage import root_path, write_file_atomically
 from invoice_pipelines.work import Progress
 
@@ -115,14 +115,14 @@ def stuck(
 
 
 @app.command()
-def stats(organization: OrganizationOption, as_json: AsJson = False) -> None:
+def stats(organization: OrganizationOption, language: AskedLanguage = None, as_json: AsJson = False) -> None:
     """Show how the intake goes: statuses, rates, why invoices failed, violations by class, OCR."""
     with scope_of(organization) as connection:
         found = intake_statistics(connection)
     if as_json:
         print_json(found)
     else:
-        _show_statistics(found)
+        _show_statistics(found, language_of(language))
 
 
 @app.command()
@@ -230,14 +230,18 @@ def _show_reparse(report: ReparseReport) -> None:
         print_rows([{"what": name, "invoices": count} for name, count in counts.items()], "what #invoices", title=title)
 
 
-def _show_statistics(found: IntakeStatistics) -> None:
+def _show_statistics(found: IntakeStatistics, language: Language) -> None:
     statuses = table("Received invoices", "status", "#invoices")
     for status, count in found.invoices.by_status.items():
-        statuses.add_row(label(status), count)
+        statuses.add_row(styled(label(status, language), colour(status)), count)
     statuses.add_row("all", found.invoices.total)
     console.print(statuses)
-    if found.invoices.success_rate is not None:
-        console.print(f"Of those that are finished {found.invoices.success_rate:.1%} were exported.")
+    for which, exported, failed in (
+        ("all", found.invoices.success_share, found.invoices.failure_share),
+        ("those that are finished", found.invoices.success_rate, found.invoices.failure_rate),
+    ):
+        if exported is not None and failed is not None:
+            console.print(f"Of {which}, {exported:.1%} were exported and {failed:.1%} failed.")
     print_rows(found.failures, "code #invoices for_example=message", title="\nWhy invoices failed")
     violations = [{"class": f"{row.violation_class.replace('_', ' ')} error", "row": row} for row in found.violations]
     print_rows(violations, "class severity=row.severity #invoices=row.invoices", title="\nViolations")

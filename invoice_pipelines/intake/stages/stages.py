@@ -31,6 +31,7 @@ from invoice_pipelines.intake.received_invoices import (
 from invoice_pipelines.intake.stages.arrivals import IntakeReport, take_arrivals
 from invoice_pipelines.intake.stages.recognition import Recognition
 from invoice_pipelines.intake.states import EXPORT, PARSE, PROCESS, RECOGNIZE, STAGE_OF_KIND, VALIDATE
+from invoice_pipelines.intake.tracing import stack_of
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.storage import root_path
@@ -282,11 +283,12 @@ def _drain(
     should_stop: Callable[[], bool] | None = None,
 ) -> Report:
     attempts = max_attempts or intake.max_attempts
+    stacks: dict[UUID, str] = {}
     report = drain(
         intake.engine,
         intake.organization.id,
         kind,
-        _logged(intake, kind, handler, attempts),
+        _logged(intake, kind, handler, attempts, stacks),
         chunk_size=chunk_size or intake.chunk_size,
         lease=intake.lease,
         time_box=intake.time_box,
@@ -295,19 +297,24 @@ def _drain(
         should_stop=should_stop,
     )
     with organization_scope(intake.engine, intake.organization.id) as connection:
-        fail_given_up(connection)
+        fail_given_up(connection, stacks)
     return report
 
 
 def _logged(
-    intake: Intake, kind: str, handler: Callable[[Connection, Chunk], list[Outcome]], max_attempts: int
+    intake: Intake,
+    kind: str,
+    handler: Callable[[Connection, Chunk], list[Outcome]],
+    max_attempts: int,
+    stacks: dict[UUID, str],
 ) -> Callable[[Connection, Chunk], list[Outcome]]:
     """The handler, with each attempt that is to be tried again in the log of errors. The last one fails the invoice,
-    which is in the log by that."""
+    which is in the log by that; its stack is put into `stacks`."""
     stage = STAGE_OF_KIND.get(kind, "parse")
 
-    def entry(item: Item, failed: Failed) -> tuple[UUID, ProcessingError]:
-        return UUID(item.subject_id), ProcessingError(stage, failed.code, failed.message, attempts=item.attempts)
+    def entry(item: Item, failed: Failed, stack: str | None = None) -> tuple[UUID, ProcessingError]:
+        error = ProcessingError(stage, failed.code, failed.message, attempts=item.attempts, stack=stack)
+        return UUID(item.subject_id), error
 
     def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
         try:
@@ -316,10 +323,12 @@ def _logged(
             raise
         except Exception as error:
             item = chunk.items[0]
-            if len(chunk.items) == 1 and item.attempts < max_attempts:
-                connection.rollback()  # it may hold the invoice, which the log points at
-                with organization_scope(intake.engine, intake.organization.id) as another:
-                    record_errors(another, [entry(item, reason_of(error))], will_be_retried=True)
+            if len(chunk.items) == 1:
+                stack = stacks[UUID(item.subject_id)] = stack_of(error)
+                if item.attempts < max_attempts:
+                    connection.rollback()  # it may hold the invoice, which the log points at
+                    with organization_scope(intake.engine, intake.organization.id) as another:
+                        record_errors(another, [entry(item, reason_of(error), stack)], will_be_retried=True)
             raise
         retried = [
             entry(item, outcome)

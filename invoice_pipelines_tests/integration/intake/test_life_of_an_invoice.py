@@ -43,7 +43,7 @@ def test_any_sequence_of_actions_keeps_the_rules(intake_database: TestDatabase, 
         @rule(target=invoices)
         def upload(self) -> InvoiceVersion:
             invoice = self.desk.invoice()
-            self.model[invoice] = (Status.UPLOADED, 0)
+            self.model[invoice] = (Status.UPLOADED, 1)
             return invoice
 
         def _attempt(self, invoice: InvoiceVersion, age: int) -> InvoiceVersion:
@@ -122,7 +122,7 @@ def test_any_sequence_of_actions_keeps_the_rules(intake_database: TestDatabase, 
             assert {row.id: (row.last, row.version) for row in trail} == {
                 invoice.id: state for invoice, state in self.model.items()
             }
-            assert all(row.ok and row.changes == row.version + 1 for row in trail)
+            assert all(row.ok and row.changes == row.version for row in trail)
 
         @invariant()
         def promises_are_kept(self) -> None:

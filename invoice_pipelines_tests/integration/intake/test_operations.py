@@ -47,6 +47,11 @@ def test_each_attempt_that_a_fault_of_ours_broke_is_in_the_log_and_the_last_one_
         ("parse", 3, False, "UNEXPECTED_ERROR", None),
     ]
     assert desk.statuses() == {"lost.xml": "FAILED"}
+    # Developers see where it was; nobody else does.
+    stacks = [stack for (stack,) in desk.rows("select stack from intake.processing_error")]
+    assert [("read_original" in stack, stack.splitlines()[-1]) for stack in stacks] == [(True, "StorageError")] * 3
+    (shown,) = desk.rows("select * from public.invoice_processing_errors limit 1")
+    assert "stack" not in shown._mapping
 
 
 def test_a_damaged_original_fails_its_invoice_at_once_and_no_other(desk: Desk) -> None:
@@ -55,6 +60,7 @@ def test_a_damaged_original_fails_its_invoice_at_once_and_no_other(desk: Desk) -
     desk.upload(UBL.replace("</cbc:ID>", "-2</cbc:ID>", 1).encode(), "whole.xml")
     parse_uploads(desk.intake())
     assert log_of(desk) == [("parse", 1, False, "ORIGINAL_DAMAGED", None)]
+    assert desk.one("select stack from intake.processing_error") is None
     assert desk.statuses() == {"damaged.xml": "FAILED", "whole.xml": "PARSED"}
 
 

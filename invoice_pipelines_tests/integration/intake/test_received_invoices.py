@@ -68,7 +68,7 @@ def test_of_workers_that_read_and_fail_one_upload_at_once_exactly_one_wins(desk:
 
         results = at_the_same_moment(read, fail, read, fail)
         assert sorted(map(len, results)) == [0, 0, 0, 1]
-        assert desk.version(invoice.id).processing_version == 1
+        assert desk.version(invoice.id).processing_version == 2
         # The loser leaves nothing behind: lines come with PARSED only, a reason with FAILED only.
         lines = desk.one(
             "select count(*) from intake.received_invoice_line where received_invoice_id = :id", id=invoice.id
@@ -90,7 +90,7 @@ def test_of_workers_that_pass_and_fail_one_invoice_at_once_exactly_one_wins(desk
                 return mark_failed(connection, [(invoice, REASON)])
 
         assert sorted(map(len, at_the_same_moment(passes, fails, passes, fails))) == [0, 0, 0, 1]
-        assert desk.version(invoice.id).processing_version == 2
+        assert desk.version(invoice.id).processing_version == 3
 
 
 READ_ALL = """
@@ -131,13 +131,14 @@ def test_two_processes_at_one_queue_read_every_upload_once(desk: Desk) -> None:
         results.append([int(word) for word in reader.communicate(timeout=60)[0].split()])
     assert sum(succeeded for succeeded, _, _ in results) == 60
     assert [row[1:] for row in results] == [[0, 0]] * 2
-    assert desk.rows("select distinct status, processing_version from intake.received_invoice") == [("PARSED", 1)]
+    assert desk.rows("select distinct status, processing_version from intake.received_invoice") == [("PARSED", 2)]
 
 
 def test_statistics_count_every_status_and_rate_what_is_finished(desk: Desk) -> None:
     with desk.scope() as connection:
         empty = statistics(connection)
     assert (empty.total, empty.success_rate, empty.failure_rate) == (0, None, None)
+    assert (empty.success_share, empty.failure_share) == (None, None)
     assert set(empty.by_status) == set(Status)
     desk.invoice()
     desk.parsed()
@@ -155,6 +156,7 @@ def test_statistics_count_every_status_and_rate_what_is_finished(desk: Desk) -> 
         Status.FAILED: 1,
     }
     assert (found.success_rate, found.failure_rate) == (0.75, 0.25)
+    assert (found.success_share, found.failure_share) == (3 / 6, 1 / 6)
 
 
 def test_stuck_is_what_the_pipeline_should_have_gone_on_with_oldest_first(desk: Desk) -> None:
@@ -194,7 +196,7 @@ def test_a_retry_reads_failed_invoices_anew_and_leaves_the_others(desk: Desk) ->
     assert desk.status(failed_id) == "FAILED"
     # Both failures are kept: the trail of an invoice is not overwritten.
     assert desk.one("select count(*) from intake.processing_error") == 2
-    assert desk.version(failed_id).processing_version == 3
+    assert desk.version(failed_id).processing_version == 4
 
 
 def test_a_retry_of_named_invoices_takes_only_those_that_failed(desk: Desk) -> None:

@@ -18,10 +18,12 @@ from invoice_pipelines.intake.received_invoices import (
 )
 from invoice_pipelines.intake.states import (
     PARSEABLE,
-    TRANSITIONS,
     Status,
+    can_process,
+    colour,
     description,
     is_terminal,
+    is_valid_status_transition,
     label,
 )
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
@@ -62,7 +64,7 @@ def test_python_and_postgresql_allow_the_same_transitions(desk: Desk) -> None:
         )
     }
     assert len(PAIRS) == 36
-    assert allowed == {(before, after) for before, after in PAIRS if after in TRANSITIONS[before]}
+    assert allowed == {(before, after) for before, after in PAIRS if is_valid_status_transition(before, after)}
 
 
 def test_an_invoice_begins_at_a_status_that_there_is(desk: Desk) -> None:
@@ -84,7 +86,7 @@ def test_the_table_itself_refuses_every_other_transition_and_takes_every_allowed
         invoice = put_at(desk, before)
         # Data of a reading, so that what is tested is the transition and not that PARSED needs a reading.
         change = "update intake.received_invoice set status = :after, reading_json = '{}' where id = :id"
-        if after in TRANSITIONS[before]:
+        if is_valid_status_transition(before, after):
             desk.rows(change + " returning id", after=str(after), id=invoice.id)
             assert desk.status(invoice.id) == after
             assert desk.version(invoice.id).processing_version == invoice.processing_version + 1
@@ -104,10 +106,10 @@ def test_not_even_the_operator_of_the_database_gets_around_the_transitions(desk:
 
 def test_the_processing_version_counts_changes_of_the_status_and_nothing_else(desk: Desk) -> None:
     invoice = desk.invoice()
-    assert invoice.processing_version == 0
+    assert invoice.processing_version == 1
     with desk.scope() as connection:
         connection.execute(text("update intake.received_invoice set profile = 'x' where id = :id"), {"id": invoice.id})
-    assert desk.version(invoice.id).processing_version == 0
+    assert desk.version(invoice.id).processing_version == 1
     with pytest.raises(IntegrityError, match="changes with the status only"), desk.scope() as connection:
         connection.execute(
             text("update intake.received_invoice set processing_version = 7 where id = :id"), {"id": invoice.id}
@@ -122,10 +124,10 @@ def test_every_change_of_the_status_leaves_who_and_when(desk: Desk) -> None:
         id=invoice.id,
     )
     assert [tuple(row)[:4] for row in trail] == [
-        (0, None, "UPLOADED", "somebody"),
-        (1, "UPLOADED", "PARSED", "somebody"),
-        (2, "PARSED", "VALIDATED", "somebody"),
-        (3, "VALIDATED", "EXPORTED", "somebody"),
+        (1, None, "UPLOADED", "somebody"),
+        (2, "UPLOADED", "PARSED", "somebody"),
+        (3, "PARSED", "VALIDATED", "somebody"),
+        (4, "VALIDATED", "EXPORTED", "somebody"),
     ]
     times = [row.changed_at for row in trail]
     assert times == sorted(times)
@@ -161,6 +163,11 @@ def test_a_version_that_is_out_of_date_changes_nothing(desk: Desk) -> None:
     assert desk.rows("select 1 from intake.processing_error") == []
 
 
+def test_only_what_waits_to_be_read_can_be_processed_so_what_failed_is_retried_first() -> None:
+    assert {status for status in Status if can_process(status)} == {Status.UPLOADED, Status.CREATED}
+    assert is_valid_status_transition(Status.FAILED, Status.CREATED)
+
+
 def test_exported_and_failed_are_the_ends() -> None:
     assert {status for status in Status if is_terminal(status)} == {Status.EXPORTED, Status.FAILED}
 
@@ -175,5 +182,11 @@ def test_every_status_has_a_name_and_a_sentence_of_its_own(language: str) -> Non
 
 def test_german_and_english_names_differ() -> None:
     assert label(Status.FAILED, "de") == "Fehlgeschlagen"
+    assert label(Status.VALIDATED, "de") == "Validiert"
     assert label(Status.FAILED) == label(Status.FAILED, "en") == "Failed"
     assert all(description(status, "de") != description(status, "en") for status in Status)
+
+
+def test_every_status_has_a_colour_of_its_own() -> None:
+    assert len({colour(status) for status in Status}) == len(Status)
+    assert (colour(Status.EXPORTED), colour(Status.FAILED)) == ("green", "red")

@@ -66,7 +66,7 @@ create table intake.received_invoice (
     id uuid not null default uuidv7(),
     upload_id uuid not null,
     status text not null default 'UPLOADED',
-    processing_version integer not null default 0,
+    processing_version integer not null default 1,
     last_processed_at timestamptz,
     created_at timestamptz not null default now(),
     created_by text not null,
@@ -105,7 +105,8 @@ create table intake.received_invoice (
     foreign key (organization_id, upload_id) references intake.upload (organization_id, id),
     check (status in ('UPLOADED', 'CREATED', 'FAILED') or reading_json is not null)
 );
-comment on column intake.received_invoice.processing_version is '+1 at each status change: optimistic lock and audit';
+comment on column intake.received_invoice.processing_version is
+    '1 at first, +1 at each status change: optimistic lock and audit';
 comment on column intake.received_invoice.seller_key is 'VAT id, tax id or name of the seller, folded, for duplicates';
 comment on column intake.received_invoice.invoice_key is 'the number without blanks and case, as people retype it';
 comment on column intake.received_invoice.confidence is 'lowest of number, date, seller, gross amount and currency';
@@ -214,6 +215,7 @@ create table intake.processing_error (
     will_be_retried boolean not null default false,
     violation_class text check (violation_class in ('format', 'business_rule', 'content')),
     trace_id text,
+    stack text,
     primary key (organization_id, id),
     foreign key (organization_id, received_invoice_id) references intake.received_invoice (organization_id, id)
 );
@@ -222,6 +224,7 @@ comment on column intake.processing_error.attempt is 'counts the attempts of thi
 comment on column intake.processing_error.will_be_retried is 'the queue tries again; the invoice did not fail by this';
 comment on column intake.processing_error.violation_class is 'of errors of the document; null: a fault of ours';
 comment on column intake.processing_error.trace_id is 'id of the Dagster run, or of the process where it was no run';
+comment on column intake.processing_error.stack is 'of a fault of ours; no view and no command shows it';
 create index processing_error_invoice on intake.processing_error (organization_id, received_invoice_id, id desc);
 
 create table intake.datev_settings (

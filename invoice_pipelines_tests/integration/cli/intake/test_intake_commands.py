@@ -60,6 +60,9 @@ def test_statistics_and_what_is_stuck(terminal: Terminal) -> None:
     shown = terminal.acme("intake", "stats")
     assert shown.returncode == 0, shown.stderr
     assert re.search(r"Uploaded +1", shown.stdout)
+    german = terminal.acme("intake", "stats", "--language", "de").stdout
+    assert re.search(r"Hochgeladen +1", german)
+    assert re.search(r"Of all, [\d.]+% were exported and [\d.]+% failed\.", german)
 
 
 def test_history_is_read_again_dry_first_and_written_when_asked(

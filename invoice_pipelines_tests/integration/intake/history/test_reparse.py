@@ -419,10 +419,10 @@ def test_a_kill_within_a_chunk_loses_and_doubles_nothing(desk: Desk, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         run(desk, write=True)
     versions = [desk.version(invoice).processing_version for invoice in invoices]
-    assert versions == [5, 5, 2, 2]
+    assert versions == [6, 6, 3, 3]
     report = run(desk, write=True)
     assert (report.read, report.by_effect) == (4, {"VALIDATED -> VALIDATED": 4})
-    assert [desk.version(invoice).processing_version for invoice in invoices] == [5] * 4
+    assert [desk.version(invoice).processing_version for invoice in invoices] == [6] * 4
 
 
 def test_an_invoice_that_changes_while_it_is_read_is_left_to_who_changed_it(
@@ -466,7 +466,7 @@ def test_of_two_at_the_same_pass_one_goes_on_and_the_other_is_told(desk: Desk, m
     for worker in workers:
         worker.join(timeout=60)
     assert sorted(results, key=str) == ["another process", {"VALIDATED -> VALIDATED": 1}]
-    assert desk.version(invoice).processing_version == 5
+    assert desk.version(invoice).processing_version == 6
 
 
 def test_one_document_that_breaks_a_reader_does_not_stop_the_pass(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

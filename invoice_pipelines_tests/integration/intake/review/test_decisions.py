@@ -74,7 +74,7 @@ def test_accepting_validates_and_keeps_who_and_what(desk: Desk) -> None:
     assert accept(desk, invoice).status is Status.VALIDATED
     (row,) = desk.rows("select * from intake.review_decision where received_invoice_id = :id", id=invoice)
     assert (row.decision, row.field, row.old_value, row.new_value) == ("accepted", "gross_amount", "119.00", "119.00")
-    assert (row.code, row.decided_by, row.processing_version) == ("LOW_CONFIDENCE", "Ada", 1)
+    assert (row.code, row.decided_by, row.processing_version) == ("LOW_CONFIDENCE", "Ada", 2)
     provenance = desk.one("select reading_json #> '{provenance,gross_amount}' from intake.received_invoice")
     assert (provenance["source"], provenance["confidence"]) == (Source.PERSON, 1.0)
     assert desk.rows("select * from intake.review_reason") == []
@@ -237,7 +237,7 @@ def test_an_e_invoice_is_not_corrected(desk: Desk) -> None:
     desk.behind(
         """insert into intake.review_reason (organization_id, received_invoice_id, position, processing_version, code,
                                              message, message_de, must_be_corrected)
-           values (:organization, :id, 1, 1, 'IP-IBAN-02', 'Another IBAN.', 'Andere IBAN.', false)""",
+           values (:organization, :id, 1, 2, 'IP-IBAN-02', 'Another IBAN.', 'Andere IBAN.', false)""",
         id=invoice.id,
     )
     with pytest.raises(ReviewError, match="e-invoice"):
@@ -446,7 +446,7 @@ def test_reasons_of_an_earlier_life_do_not_count(desk: Desk) -> None:
     )
     with desk.scope() as connection:
         retry_failed(connection, [invoice])
-        mark_parsed(connection, [(InvoiceVersion(invoice, 3), on_paper("R-1"))])
+        mark_parsed(connection, [(InvoiceVersion(invoice, 4), on_paper("R-1"))])
         assert list_reviews(connection) == []
         with pytest.raises(ReviewError, match="does not wait"):
             show_review(connection, invoice)

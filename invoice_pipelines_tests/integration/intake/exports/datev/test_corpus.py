@@ -49,8 +49,8 @@ def receive(desk: Desk, paths: list[Path], read: Callable[[bytes, str], Reading]
     of_upload = dict(map(tuple, desk.rows("select upload_id, id from intake.received_invoice")))
     readings = {of_upload[upload]: read(path.read_bytes(), path.name) for upload, path in uploads.items()}
     with desk.scope() as connection:
-        mark_parsed(connection, [(InvoiceVersion(key, 0), reading) for key, reading in readings.items()])
-        assert len(mark_validated(connection, [InvoiceVersion(key, 1) for key in readings])) == len(readings)
+        mark_parsed(connection, [(InvoiceVersion(key, 1), reading) for key, reading in readings.items()])
+        assert len(mark_validated(connection, [InvoiceVersion(key, 2) for key in readings])) == len(readings)
     return set(readings)
 
 
