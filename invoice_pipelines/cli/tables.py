@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import compress, zip_longest
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -20,6 +20,9 @@ GAP = "  "
 INDENT = "    "
 NARROWEST = 24
 """A text is not folded into a narrower column; it goes below the row instead."""
+LONGEST_WORD = 32
+"""A longer word, such as a file name, does not widen its column at the cost of others, unless all are as long; it goes
+below its row."""
 MOST_LINES = 3
 """A text that would need more lines goes below the row, too."""
 ID_SHOWN = 8
@@ -57,7 +60,8 @@ class Column:
     def least(self) -> int:
         """The width that it needs to stay in the row."""
         longest = max((_widest(cell.text.split("\n")) for cell in self.cells), default=0)
-        words = max((_widest(cell.text.split()) for cell in self.cells if not self._keeps(cell)), default=0)
+        longest_words = [_widest(cell.text.split()) for cell in self.cells if cell.text and not self._keeps(cell)]
+        words = min(max(longest_words, default=0), max(LONGEST_WORD, min(longest_words, default=0)))
         whole = max((_widest(cell.text.split("\n")) for cell in self.cells if self._keeps(cell)), default=0)
         folded = min(longest, max(words, NARROWEST, -(-longest // MOST_LINES)))
         return max(_widest(self.heading.split()), whole, folded if words else 0)
@@ -117,7 +121,7 @@ class Grid:
         least = [column.least() for column in columns]
         kept: list[int] = []
         for index, needed in enumerate(least):
-            if not kept or _total([*(least[each] for each in kept), needed]) <= width:
+            if not kept or not columns[index].heading or _total([*(least[each] for each in kept), needed]) <= width:
                 kept.append(index)
         widths = [least[index] for index in kept]
         free = width - _total(widths)
@@ -158,9 +162,11 @@ def _rendered(
     for number in range(len(columns[0].cells)):
         cells = [column.cells[number] for column in columns]
         folded = [column.lines(cell, wide) for column, cell, wide in zip(columns, cells, widths, strict=True)]
-        yield from _row(columns, widths, folded, [_style(cell) for cell in cells])
-        told = [(_flat(column.heading), column.cells[number]) for column in below if column.cells[number].text]
-        for parts in _below([(f"{heading}: ", _flat(cell.text), _style(cell)) for heading, cell in told], width):
+        too_wide = [width > 0 and _widest(lines) > wide for lines, wide in zip(folded, widths, strict=True)]
+        shown = [[""] if wide else lines for lines, wide in zip(folded, too_wide, strict=True)]
+        yield from _row(columns, widths, shown, [_style(cell) for cell in cells])
+        told = [*compress(columns, too_wide), *(column for column in below if column.cells[number].text)]
+        for parts in _below([_labelled(column, column.cells[number]) for column in told], width):
             yield from _line(parts)
 
 
@@ -203,6 +209,11 @@ def _line(parts: Sequence[tuple[str, Style]]) -> Iterator[Segment]:
         parts[-1] = (parts[-1][0].rstrip(), parts[-1][1])
     yield from (Segment(text, style) for text, style in parts if text)
     yield Segment.line()
+
+
+def _labelled(column: Column, cell: Cell) -> tuple[str, str, Style]:
+    heading = _flat(column.heading)
+    return (f"{heading}: " if heading else "", _flat(cell.text), _style(cell))
 
 
 def _flat(text: str) -> str:

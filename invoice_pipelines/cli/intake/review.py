@@ -264,7 +264,7 @@ def _show(review: Review, german: bool) -> None:
             continue
         values.add_row(
             *(value.field, value.value, f"{place.confidence:.2f}", place.engine or place.source),
-            *(place.page, _box(place.box), (place.text or "")[:60]),
+            *(place.page, _box(place.box), place.text),
         )
     console.print(values)
     others = [

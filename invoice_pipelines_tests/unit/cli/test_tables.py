@@ -74,6 +74,35 @@ def test_a_word_that_is_wider_than_the_terminal_stays_whole(
     assert "    bytes: of many" in printed(made, 40)
 
 
+def test_a_long_word_goes_below_its_own_row_only() -> None:
+    made = table(None, "!status", "file", "#bytes", "seller")
+    name = "Rechnung_2026-001_" + "x" * 40 + ".pdf"
+    made.add_row("FAILED", name, 12_345, "Harbour & Hill Handelsgesellschaft für Leuchten")
+    made.add_row("EXPORTED", "a.pdf", 1, "Muster GmbH")
+    assert printed(made, 80).splitlines() == [
+        "status    file                               bytes  seller",
+        "FAILED                                      12,345  Harbour & Hill",
+        "                                                    Handelsgesellschaft für",
+        "                                                    Leuchten",
+        f"    file: {name}",
+        "EXPORTED  a.pdf                                  1  Muster GmbH",
+    ]
+
+
+def test_a_column_of_long_words_only_leaves_its_place_to_others() -> None:
+    made = table(None, "number", "email", "!city")
+    for number in (1, 2):
+        made.add_row(f"C{number}", f"buchhaltung-{number}@harbour-and-hill-handelsgesellschaft.example", "Bremen")
+    assert printed(made, 60).splitlines()[:2] == ["number  city", "C1      Bremen"]
+
+
+def test_facts_keep_their_two_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "width", 60)
+    monkeypatch.setattr(console, "_force_terminal", True)
+    output.print_facts({"file": "a.pdf", "sha256": "7" * 58, "by": "anna"})
+    assert capsys.readouterr().out.splitlines() == ["file    a.pdf", "sha256", f"    {'7' * 58}", "by      anna"]
+
+
 def test_lines_of_a_text_keep_their_indent() -> None:
     assert wrapped("    CODE: it is too long", 16) == ["    CODE: it is", "    too long"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -46,7 +47,13 @@ def test_invoices_are_issued_made_and_sent_and_what_could_not_be_sent_says_why(
 
     made = terminal.acme("batch", "documents", "--job", job, "--combined", "--folder", str(tmp_path), "--now")
     assert made.returncode == 0, made.stderr
-    assert len(list(tmp_path.glob("*.pdf"))) == 1
+    (combined,) = tmp_path.glob("*.pdf")
+    (making,) = re.findall(r"Batch job ([0-9a-f-]{36})", made.stdout)
+    shown = terminal.acme("batch", "show", making, "--folder", str(tmp_path / "again"))
+    assert f"{combined.name}: 3 documents" in shown.stdout
+    assert (tmp_path / "again" / combined.name).read_bytes() == combined.read_bytes()
+    (file,) = json.loads(terminal.acme("batch", "show", making[-8:], "--json").stdout)["files"]
+    assert (file["kind"], file["file_name"], file["documents"]) == ("combined_pdf", combined.name, 3)
 
     sent = terminal.acme("batch", "communications", "--job", job, "--method", "email", "--no-pdf", "--now")
     assert sent.returncode == 1, sent.stderr
