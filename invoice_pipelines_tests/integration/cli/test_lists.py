@@ -251,7 +251,7 @@ def test_recipes_with_jq_work(shop: Shop, recipe: str) -> None:
         ["jq", *options.split(), expression.rstrip("'")],
         input=ended.stdout,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert filtered.returncode == 0, filtered.stderr
