@@ -7,11 +7,15 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import urlsplit
 
+from invoice_pipelines.quickbooks.api.faults import QuickBooksError
+
 _SAID = b"<html><body><p>Thank you. The command line says how it went; this page can be closed.</p></body></html>"
 
 
 class Callback:
-    """Waits for one call of the redirect address. Made before the person is told the page to open."""
+    """Waits for one call of the redirect address. Made before the person is told the page to open; raises
+    QuickBooksError where nothing can listen there.
+    """
 
     def __init__(self, redirect_uri: str) -> None:
         address = urlsplit(redirect_uri)
@@ -33,7 +37,14 @@ class Callback:
             def log_message(self, format: str, *args: object) -> None:
                 """The address holds a code, which belongs into no log."""
 
-        self._server = HTTPServer((address.hostname or "", address.port or 80), Handler)
+        try:
+            self._server = HTTPServer((address.hostname or "", address.port or 80), Handler)
+        except OSError as error:
+            raise QuickBooksError(
+                f"Nothing can listen at {redirect_uri}, where QuickBooks sends the browser back to: {error.strerror}. "
+                "End what listens there, or set INVOICE_PIPELINES_QUICKBOOKS_REDIRECT_URI, here and for the app at "
+                "developer.intuit.com, to another port."
+            ) from None
         self._server.timeout = 0.5
 
     def wait(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> str | None:

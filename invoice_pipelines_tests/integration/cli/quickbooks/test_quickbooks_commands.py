@@ -116,6 +116,22 @@ def test_from_a_page_in_the_browser_to_a_connection_and_back(terminal: Terminal,
     assert sandbox.calls("", "revoke")[-1].status == 200
 
 
+def test_connect_says_which_port_is_taken_before_anybody_opens_a_page(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        there = f"http://127.0.0.1:{taken.getsockname()[1]}/callback"
+        monkeypatch.setitem(terminal.environment, "INVOICE_PIPELINES_QUICKBOOKS_REDIRECT_URI", there)
+        refused = terminal.run("quickbooks", "connect", "acme")
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+    (line,) = refused.stderr.splitlines()
+    assert f"Nothing can listen at {there}" in line
+    assert "Address already in use" in line
+
+
 def test_a_callback_that_nobody_asked_for_is_refused_in_one_line(terminal: Terminal) -> None:
     refused = terminal.run("quickbooks", "callback", "acme", "http://127.0.0.1/callback?code=1&state=2&realmId=3")
     assert refused.returncode == 2
