@@ -260,6 +260,10 @@ class Settings(BaseSettings):
     """Address on which `up` serves the Dagster UI."""
     webserver_port: int = Field(default=3000, ge=1, le=65535)
     """Port on which `up` serves the Dagster UI."""
+    log_format: Literal["plain", "json"] = "plain"
+    """How the processes of `up` write the logs in `service_logs` of the home folder: `plain` lines or `json`."""
+    log_megabytes: int = Field(default=10, ge=1, le=10_000)
+    """A log of a process of `up` is set aside when it has so many megabytes; three old ones are kept."""
     ui_url: str | None = None
     """Address at which people reach the Dagster UI, for links in alerts, such as `https://dagster.example.com`."""
     alert_webhook_url: SecretStr | None = None

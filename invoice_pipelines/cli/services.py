@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 import typer
 
@@ -31,6 +32,7 @@ def up() -> None:
             console.print("Ctrl-C stops all.")
             while True:
                 time.sleep(1)
-                services.check()
+                for line in services.check():
+                    console.print(f"{datetime.now().astimezone():%H:%M:%S} {line}")
     except KeyboardInterrupt:
         console.print("Stopped; nothing is left running.")

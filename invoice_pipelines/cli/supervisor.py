@@ -1,12 +1,14 @@
 """The processes of one installation: PostgreSQL, the code server, the daemon and the webserver.
 
-They are started together, watched, and stopped together. What they share, they get by their environment.
+They are started together, watched, started again where one ends by itself, and stopped together. What they share, they
+get by their environment.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,7 +28,15 @@ from invoice_pipelines.settings import PREFIX, Settings
 
 SECONDS_TO_STOP = 25.0
 SECONDS_TO_START = 180.0
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 60.0
+"""How many seconds a process that ended rests before it is started again: twice as long each time it does not live for
+`LONG_ENOUGH`."""
+LONG_ENOUGH = 300.0
+OLD_LOGS = 3
+"""How many logs are kept besides the one that is written to."""
 MODULE = "invoice_pipelines.definitions"
+CODE_SERVER = "code server"
 STORAGE = """
 # Runs, events and schedules, in a database of their own (never the business one).
 storage:
@@ -42,6 +52,22 @@ class ServiceError(InvoicePipelinesError):
 
 
 @dataclass(slots=True)
+class Life:
+    """When a process was started, and when it is to be started again after it ended (seconds of `time.monotonic`)."""
+
+    began: float = field(default_factory=time.monotonic)
+    pause: float = 0.0
+    again_at: float | None = None
+
+    def ended(self) -> None:
+        """Sets the moment at which it is started again."""
+        now = time.monotonic()
+        lived_long = now - self.began > LONG_ENOUGH
+        self.pause = FIRST_PAUSE if lived_long or not self.pause else min(self.pause * 2, LONGEST_PAUSE)
+        self.again_at = now + self.pause
+
+
+@dataclass(slots=True)
 class Services:
     """The running processes. `url` is where the Dagster UI is; None without a webserver.
 
@@ -53,15 +79,33 @@ class Services:
     environment: dict[str, str]
     url: str | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _commands: dict[str, list[str]] = field(default_factory=dict, init=False)
+    _lives: dict[str, Life] = field(default_factory=dict, init=False)
     _port: int = field(default=0, init=False)
     _postgresql: str = field(default="", init=False)
 
-    def check(self) -> None:
-        """Brings the embedded PostgreSQL back if it was killed; raises ServiceError where another process ended."""
+    def check(self) -> list[str]:
+        """Starts again what ended by itself, PostgreSQL at once and the others after a pause, and sets full logs aside.
+        Returns what happened, for people. To be called about once a second.
+        """
+        happened = []
         while self.server is not None and not self._has_lived_on(self.server):
             self.server.acquire()
-            self._start_over(self.server)
-        self.check_processes()
+            happened += ["PostgreSQL had ended and was started again", *self._start_over()]
+        for name, process in list(self.processes.items()):
+            _set_aside(self.log_of(name), self.settings.log_megabytes * 2**20)
+            code = process.poll()
+            if code is None:
+                continue
+            life = self._lives[name]
+            if life.again_at is None:
+                life.ended()
+                happened.append(f"the {name} ended with code {code}; see {self.log_of(name)}")
+            elif time.monotonic() >= life.again_at and name == CODE_SERVER:
+                return [*happened, *self._start_over()]  # others have changed with it
+            elif time.monotonic() >= life.again_at:
+                happened += self._again(name)
+        return happened
 
     def check_processes(self) -> None:
         """Raises ServiceError where a process ended by itself."""
@@ -75,6 +119,9 @@ class Services:
 
     def spawn(self, name: str, command: list[str]) -> None:
         """Starts a process in a group of its own, which on Linux ends with this one, however this one ends."""
+        self._commands[name] = command
+        pause = self._lives[name].pause if name in self._lives else 0.0
+        self._lives[name] = Life(pause=pause)
         log = self.log_of(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
@@ -94,13 +141,20 @@ class Services:
         _prepare_dagster(self)
         self._port = self._port or _free_port()
         address = ["-h", "127.0.0.1", "-p", str(self._port)]
-        self.spawn("code server", [*_python("dagster"), "api", "grpc", "-m", MODULE, *address, "-n", "4"])
+        form = self.log_options
+        self.spawn(CODE_SERVER, [*_python("dagster"), "api", "grpc", "-m", MODULE, *address, "-n", "4", *form])
         self.workspace.write_text(
             f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {self._port}\n"
             "      location_name: invoice_pipelines\n"
         )
         _wait_for_port(self, self._port)
-        self.spawn("daemon", [*_python("dagster._daemon"), "run", "-w", str(self.workspace)])
+        quiet = ["--log-level", "warning"]  # else it tells of each tick of each sensor
+        self.spawn("daemon", [*_python("dagster._daemon"), "run", "-w", str(self.workspace), *quiet, *form])
+
+    @property
+    def log_options(self) -> list[str]:
+        """How Dagster's programs write their logs; `plain_logs` takes the colours out."""
+        return ["--log-format", "json" if self.settings.log_format == "json" else "colored"]
 
     @property
     def workspace(self) -> Path:
@@ -111,22 +165,30 @@ class Services:
         """Whether PostgreSQL runs since the code server and the daemon were started."""
         return server.running() and server.start_mark() == self._postgresql
 
-    def _start_over(self, server: EmbeddedServer) -> None:
-        """Starts the code server and the daemon again, after PostgreSQL was.
+    def _start_over(self) -> list[str]:
+        """Starts the code server and the daemon again, after PostgreSQL was, or after the code server ended.
 
-        Runs lose their sessions and transactions with the server and cannot go on, and a code server that could not
-        report the end of a run watches no run any more: those would stay STARTED, and their organizations wait.
+        Runs lose their sessions and transactions with PostgreSQL and cannot go on, and a code server that could not
+        report the end of a run watches no run any more, as one that ended does: those would stay STARTED, and their
+        organizations wait.
         """
-        for name in ("daemon", "code server"):
-            process = self.processes.pop(name, None)
-            if process is not None:
-                _signal(process, signal.SIGKILL)
-                process.wait()
+        for name in ("daemon", CODE_SERVER):
+            if name in self.processes:
+                _signal(self.processes[name], signal.SIGKILL)
+                self.processes[name].wait()
+        self.processes.pop("daemon", None)  # `start` starts it when the code server is there
         try:
             self.start()
-        except ServiceError:
-            if self._has_lived_on(server):
-                raise  # not because PostgreSQL was killed once more
+        except ServiceError as error:
+            _signal(self.processes[CODE_SERVER], signal.SIGKILL)
+            self._lives[CODE_SERVER].ended()
+            return [f"{error}; it is tried again in {self._lives[CODE_SERVER].pause:g} s"]
+        return [f"the {CODE_SERVER} and the daemon were started again"]
+
+    def _again(self, name: str) -> list[str]:
+        _signal(self.processes[name], signal.SIGKILL)  # whatever is left of its group
+        self.spawn(name, self._commands[name])
+        return [f"the {name} was started again"]
 
     def stop(self) -> None:
         """Ends all processes: the ones that ask for work first, each with time to finish what it is about."""
@@ -157,7 +219,11 @@ def running_services(settings: Settings, *, webserver: bool) -> Iterator[Service
             services.url = f"http://{host}:{web_port}"
             services.spawn(
                 "webserver",
-                [*_python("dagster_webserver"), "-w", str(services.workspace), "-h", host, "-p", str(web_port)],
+                [
+                    *_python("dagster_webserver"),
+                    *("-w", str(services.workspace), "-h", host, "-p", str(web_port)),
+                    *("--dagster-log-level", "warning", *services.log_options),
+                ],
             )
             _wait_for_ui(services)
         yield services
@@ -215,7 +281,18 @@ def _shipped(name: str) -> Path:
 
 
 def _python(module: str) -> list[str]:
-    return [sys.executable, "-m", module]
+    return [sys.executable, "-m", "invoice_pipelines.cli.plain_logs", module]
+
+
+def _set_aside(log: Path, most_bytes: int) -> None:
+    """Empties a log that is full, after its content was copied: the process that writes keeps its file."""
+    if not log.exists() or log.stat().st_size < most_bytes:
+        return
+    for number in range(OLD_LOGS, 1, -1):
+        with suppress(FileNotFoundError):
+            Path(f"{log}.{number - 1}").replace(f"{log}.{number}")
+    shutil.copyfile(log, f"{log}.1")
+    os.truncate(log, 0)
 
 
 def _prepare_process() -> None:
@@ -257,13 +334,13 @@ def _wait_for_port(services: Services, port: int) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.2)
-    raise ServiceError(f"the code server did not start in time; see {services.log_of('code server')}")
+    raise ServiceError(f"the code server did not start in time; see {services.log_of(CODE_SERVER)}")
 
 
 def _wait_for_ui(services: Services) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline:
-        services.check()
+        services.check_processes()
         try:
             with urllib.request.urlopen(f"{services.url}/server_info", timeout=5):
                 return

@@ -1,0 +1,89 @@
+"""`up` as a whole: its processes are killed one after the other, and it brings each of them back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from invoice_pipelines_tests.conftest import PROJECT
+
+
+def wait_for(what: str, condition: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.3)
+
+
+def children(parent: int) -> dict[str, int]:
+    """The processes of an installation by what they are."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((process / "stat").read_text().rsplit(")", 1)[1].split()[1]) != parent:
+                continue
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        for name in ("api grpc", "dagster._daemon", "dagster_webserver"):
+            if name in command:
+                found[name] = int(process.name)
+    return found
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_what_is_killed_is_started_again_and_postgresql_lives_on(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")}
+    environment = {**clean, "DAGSTER_HOME": str(home), "INVOICE_PIPELINES_WEBSERVER_PORT": str(port)}
+    told = (tmp_path / "told").open("wb")
+    command = Path(sys.executable).parent / "invoice-pipelines"
+    up = subprocess.Popen([command, "up"], env=environment, cwd=PROJECT, stdout=told, stderr=told)
+    try:
+        wait_for("the UI answers", lambda: up.poll() is None and answers(port), 240)
+        postgresql = (home / "postgresql" / "data" / "postmaster.pid").read_text().split("\n", 1)[0]
+        for name in ("dagster_webserver", "dagster._daemon", "api grpc"):
+            before = children(up.pid)
+            os.kill(before[name], signal.SIGKILL)
+            wait_for(f"another {name}", lambda n=name, b=before: children(up.pid).get(n, b[n]) != b[n])
+            wait_for("all three live", lambda: len(children(up.pid)) == 3)
+            if name == "dagster_webserver":
+                wait_for("the UI answers", lambda: answers(port))
+        inbox = home / "inbox" / "acme"
+        acme = "organizations add acme --name Acme --country DE --time-zone Europe/Berlin --currency EUR"
+        subprocess.run([command, *acme.split()], env=environment, cwd=PROJECT, check=True)
+        inbox.mkdir(parents=True, exist_ok=True)
+        (inbox / "a.xml").write_bytes((PROJECT / "examples/nordwind-handel/polder-bloemen-20260214.xml").read_bytes())
+        wait_for("the document is exported", lambda: any((home / "exports" / "acme").glob("**/*.csv")), 240)
+        assert (home / "postgresql" / "data" / "postmaster.pid").read_text().split("\n", 1)[0] == postgresql
+        assert up.poll() is None
+    finally:
+        up.send_signal(signal.SIGINT)
+        up.wait(90)
+        told.close()
+    lines = (tmp_path / "told").read_text()
+    print(lines)
+    assert lines.count("ended with code -9") == 3
+    assert b"\x1b" not in b"".join(path.read_bytes() for path in (home / "service_logs").iterdir())
