@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from datetime import datetime
 
@@ -22,6 +23,8 @@ app = typer.Typer()
 )
 def up() -> None:
     """Run everything: PostgreSQL (embedded unless a URL is set), Dagster's daemon and UI. Ctrl-C stops all."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell that runs it in the background ignores SIGINT
+        signal.signal(number, signal.default_int_handler)
     settings = load_settings()
     console.print("Starting PostgreSQL and Dagster ...")
     try:

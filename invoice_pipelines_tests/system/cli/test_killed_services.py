@@ -80,10 +80,12 @@ def test_what_is_killed_is_started_again_and_postgresql_lives_on(tmp_path: Path)
         assert (home / "postgresql" / "data" / "postmaster.pid").read_text().split("\n", 1)[0] == postgresql
         assert up.poll() is None
     finally:
-        up.send_signal(signal.SIGINT)
+        up.terminate()
         up.wait(90)
         told.close()
     lines = (tmp_path / "told").read_text()
     print(lines)
     assert lines.count("ended with code -9") == 3
+    assert "nothing is left running" in lines
+    assert up.returncode == 0
     assert b"\x1b" not in b"".join(path.read_bytes() for path in (home / "service_logs").iterdir())
