@@ -281,7 +281,7 @@ def _shipped(name: str) -> Path:
 
 
 def _python(module: str) -> list[str]:
-    return [sys.executable, "-m", "invoice_pipelines.cli.plain_logs", module]
+    return [sys.executable, "-m", "invoice_pipelines.plain_logs", module]
 
 
 def _set_aside(log: Path, most_bytes: int) -> None:

@@ -13,7 +13,7 @@ from invoice_pipelines.defs.domain import Domain, Stage, Turn
 from invoice_pipelines.defs.metadata import with_columns
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG, organizations
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
-from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.resources import InvoiceDatabase, skips_until_ready
 from invoice_pipelines.defs.run_requests import ask_for_runs
 from invoice_pipelines.defs.sweep import Sweep, counted, organizations_named, sweep, tag_batch_jobs
 
@@ -147,6 +147,7 @@ def _sensor_of(domain: Domain, jobs: list[Any]) -> dg.SensorDefinition:
         minimum_interval_seconds=domain.every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
+    @skips_until_ready
     def look(context: dg.SensorEvaluationContext, database: InvoiceDatabase) -> dg.SensorResult | dg.SkipReason:
         if domain.look is not None:
             return domain.look(domain, context, database)

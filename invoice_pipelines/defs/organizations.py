@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.resources import InvoiceDatabase, skips_until_ready
 from invoice_pipelines.organizations import list_organizations
 
 ORGANIZATION_TAG = "organization"
@@ -16,6 +16,7 @@ organizations = dg.DynamicPartitionsDefinition(name="organization")
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
+@skips_until_ready
 def organization_partitions(context: dg.SensorEvaluationContext, database: InvoiceDatabase) -> dg.SensorResult:
     """Keeps the partitions in step with the registry."""
     registered = {organization.slug for organization in list_organizations(database.engine)}

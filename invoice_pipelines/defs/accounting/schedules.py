@@ -16,7 +16,7 @@ from invoice_pipelines.accounting.system import AccountingSystem, SyncedEntity
 from invoice_pipelines.defs.accounting.domain import accounting_domain
 from invoice_pipelines.defs.accounting.jobs import sync_now
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
-from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.resources import InvoiceDatabase, skips_until_ready
 from invoice_pipelines.defs.run_requests import SWEEP, UNFINISHED
 from invoice_pipelines.defs.sweep import LEFT_OUT
 from invoice_pipelines.organizations import list_organizations
@@ -43,6 +43,7 @@ def _schedule(system: AccountingSystem, job: dg.JobDefinition, entity: SyncedEnt
         "organization, and goes on with what did not come to its end.",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
+    @skips_until_ready
     def begin(context: dg.ScheduleEvaluationContext, database: InvoiceDatabase) -> list[dg.RunRequest] | dg.SkipReason:
         assert entity.pull_hour is not None
         hour = entity.pull_hour(database.settings)

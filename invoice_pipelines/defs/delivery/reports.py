@@ -6,7 +6,7 @@ from pydantic import Field
 from invoice_pipelines.defs.delivery.domain import MESSAGES
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
-from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.resources import InvoiceDatabase, skips_until_ready
 from invoice_pipelines.defs.run_requests import UNFINISHED
 from invoice_pipelines.delivery.overview import organizations_with_unsettled_messages
 from invoice_pipelines.organizations import list_organizations
@@ -73,6 +73,7 @@ def delivery_reports() -> None:
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+@skips_until_ready
 def delivery_reports_schedule(
     context: dg.ScheduleEvaluationContext, database: InvoiceDatabase
 ) -> list[dg.RunRequest] | dg.SkipReason:

@@ -16,7 +16,7 @@ from invoice_pipelines.defs.operations.health import (
     look_at_fleet,
 )
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
-from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.resources import InvoiceDatabase, skips_until_ready
 
 EVERY_SECONDS = 300
 TELL_AFTER_SECONDS = 3600
@@ -55,6 +55,7 @@ def health(context: dg.AssetExecutionContext, database: InvoiceDatabase) -> dg.M
     minimum_interval_seconds=EVERY_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
+@skips_until_ready
 def fleet_health(context: dg.SensorEvaluationContext, database: InvoiceDatabase) -> dg.SensorResult:
     """Events without a run stay in Dagster's records for ever, so that what did not change is told seldom."""
     found = look_at_fleet(context.instance, database)

@@ -17,7 +17,7 @@ from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.overdue.domain import NOTIFICATIONS
 from invoice_pipelines.defs.overdue.due import now_of
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
-from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.resources import InvoiceDatabase, skips_until_ready
 from invoice_pipelines.organizations import OrganizationSummary, list_organizations
 from invoice_pipelines.overdue import due_since, last_execution, organizations_to_check, read_schedule
 from invoice_pipelines.overdue.promises import FRESH
@@ -83,6 +83,7 @@ def overdue_lateness() -> None:
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
+@skips_until_ready
 def late_overdue_runs(context: dg.SensorEvaluationContext, database: InvoiceDatabase) -> dg.SensorResult:
     """Asks for a run, which writes down who is late and who no longer is, only where something has changed."""
     registered = list_organizations(database.engine)

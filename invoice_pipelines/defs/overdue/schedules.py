@@ -14,7 +14,7 @@ import dagster as dg
 from invoice_pipelines.defs.holds import slugs_of
 from invoice_pipelines.defs.overdue.domain import OVERDUE, SCHEDULE
 from invoice_pipelines.defs.overdue.due import now_of, organizations_due
-from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.resources import InvoiceDatabase, skips_until_ready
 from invoice_pipelines.defs.run_requests import UNFINISHED, sweep_request
 from invoice_pipelines.overdue import CronSchedule, due_since, read_schedule
 from invoice_pipelines.overdue.schedule import schedule_in_words
@@ -51,6 +51,7 @@ def overdue_schedule(settings: Settings) -> dg.ScheduleDefinition:
         description=description,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
+    @skips_until_ready
     def begin(context: dg.ScheduleEvaluationContext, database: InvoiceDatabase) -> list[dg.RunRequest] | dg.SkipReason:
         # By the moment of the tick also where it is made up for later, after Dagster was down.
         since = context.scheduled_execution_time if is_cron else due_since(schedule, now_of(database))

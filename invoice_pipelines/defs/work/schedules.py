@@ -6,7 +6,7 @@ import dagster as dg
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.defs.resources import InvoiceDatabase, skips_until_ready
 from invoice_pipelines.defs.work.jobs import nightly_prune, stuck_work_clean_up
 from invoice_pipelines.work import cleanup_stuck
 
@@ -22,6 +22,7 @@ LOOK_FOR_SECONDS = 20
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+@skips_until_ready
 def stuck_work_schedule(
     context: dg.ScheduleEvaluationContext, database: InvoiceDatabase
 ) -> dg.RunRequest | dg.SkipReason:

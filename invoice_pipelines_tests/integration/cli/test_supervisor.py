@@ -64,7 +64,7 @@ def test_logs_of_dagsters_programs_have_no_colours(services: Services, tmp_path:
         "logging.getLogger('dagster').warning('a warning')\n"
     )
     services.environment["PYTHONPATH"] = str(tmp_path)
-    services.spawn("daemon", [sys.executable, "-m", "invoice_pipelines.cli.plain_logs", "told"])
+    services.spawn("daemon", [sys.executable, "-m", "invoice_pipelines.plain_logs", "told"])
     services.processes["daemon"].wait(60)
     told = services.log_of("daemon").read_text()
     assert told.endswith("dagster - WARNING - a warning\n")

@@ -1,6 +1,6 @@
 """Runs one of Dagster's programs with a log that has no colours: Dagster writes them wherever the log goes.
 
-python -m invoice_pipelines.cli.plain_logs dagster api grpc ...
+python -m invoice_pipelines.plain_logs dagster api grpc ...
 """
 
 import logging
