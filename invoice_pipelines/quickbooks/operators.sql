@@ -1,4 +1,5 @@
 -- What operators query by hand: what waits to be sent to QuickBooks, and what came of what was sent.
+-- after: billing/for_domains.sql
 -- after: work/for_domains.sql
 
 create or replace view public.qbo_sync_queue with (security_invoker = true) as
@@ -24,3 +25,17 @@ comment on view public.qbo_sync_queue is
     'What waits to be sent to QuickBooks and what came of it; waiting: for a customer, an item or an exchange rate';
 comment on column public.qbo_sync_queue.operation_type is 'create, update or void: what it was, or is by now';
 call database.offer_for_reading('public.qbo_sync_queue');
+
+create or replace view public.qbo_synced_invoice with (security_invoker = true) as
+    select m.organization_id, m.local_id as invoice_id, m.quickbooks_id, m.state, m.synced_at,
+           case when p.finished_at > v.created_at then p.finished_at end as payments_synced_at
+    from quickbooks.connection c
+    join quickbooks.mapping m on m.organization_id = c.organization_id and m.realm_id = c.realm_id
+    join billing.invoices v on v.organization_id = m.organization_id and v.id = m.local_id
+    left join quickbooks.pull p on p.organization_id = m.organization_id and p.realm_id = m.realm_id
+                                   and p.entity_type = 'payment'
+    where m.entity_type = 'invoice';
+comment on view public.qbo_synced_invoice is 'Issued invoices that are in QuickBooks, each with when it was synced last';
+comment on column public.qbo_synced_invoice.payments_synced_at is
+    'when its payments were synced last: what QuickBooks had booked on it until then is here; null: not since it was issued';
+call database.offer_for_reading('public.qbo_synced_invoice');

@@ -11,9 +11,12 @@ create or replace view public.batch_job_queue with (security_invoker = true) as
             from (select i.subject_id, i.error_code, i.error_message from work.batch_item i
                   where i.organization_id = j.organization_id and i.job_id = j.id and i.status = 'failed'
                   order by i.id limit 20) f) as errors,
-           j.last_error, j.created_by, j.organization_id
+           j.last_error, j.created_by, j.organization_id, j.progress, j.parameters as metadata, j.summary
     from work.batch_job j;
 comment on view public.batch_job_queue is 'Batch jobs of the organization in scope; errors shows the first 20 failed items';
+comment on column public.batch_job_queue.progress is 'percent of the items that are processed';
+comment on column public.batch_job_queue.metadata is 'what was asked for: the parameters of the job';
+comment on column public.batch_job_queue.summary is 'once it has ended: how many items failed, by code';
 call database.offer_for_reading(
     'public.batch_job_queue',
     'A job is cancelled by: update batch_job_queue set status = ''cancelled'' where id = ...',
@@ -48,16 +51,6 @@ end
 $$;
 create or replace trigger cancel_by_hand instead of update on public.batch_job_queue
     for each row execute function work.cancel_job_by_hand();
-
-create or replace view public.batch_item_queue with (security_invoker = true) as
-    select i.id, i.job_id, i.kind as job_type, i.subject_id, i.status, i.attempts, i.available_at,
-           i.error_code, i.error_message, i.result, i.created_at, i.finished_at
-    from work.batch_item i;
-comment on view public.batch_item_queue is
-    'Items of batch jobs and entries of continuous queues (without job_id) of the organization in scope';
-call database.offer_for_reading(
-    'public.batch_item_queue',
-    'Jobs are cancelled by `invoice-pipelines batch cancel`, failed items tried again by `batch retry`.');
 
 create or replace view public.batch_job_history with (security_invoker = true) as
     select e.job_id, j.kind as job_type, e.action, e.detail, e.created_at, e.created_by

@@ -34,8 +34,8 @@ class ConnectionOptions(BaseModel):
     """Who wins where both sides changed the same field; `review`: it waits for a person."""
     description_from: Literal["ours", "quickbooks"] = "ours"
     """Whose description of an item counts."""
-    push_descriptions: bool = False
-    """Whether our descriptions of items are sent to QuickBooks."""
+    push_descriptions: bool = True
+    """Whether our descriptions of items are sent to QuickBooks, where ours count."""
     name_in_use: Literal["suffix", "conflict"] = "suffix"
     """A customer whose name a vendor or employee has there: gets a suffix, or waits for a person."""
     inactive_name: Literal["reactivate", "new_name"] = "reactivate"

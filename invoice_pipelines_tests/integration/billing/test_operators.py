@@ -93,6 +93,12 @@ def test_a_job_is_asked_for_processed_and_looked_at(server: EmbeddedServer, desk
     of_job = f"where job_id = '{job_id}'"
     counted = psql(f"select status, count(*) from batch_item_queue {of_job} group by status order by 1")
     assert counted == [["failed", "1"], ["succeeded", "30"]]
+    named = psql(
+        f"""select reference_type, customer_id is not null, count(*),
+                   bool_and(customer_id = (select customer_id from billing.sales_order where id::text = subject_id))
+            from batch_item_queue {of_job} group by 1, 2 order by 2"""
+    )
+    assert named == [["sales_order", "f", "1", ""], ["sales_order", "t", "30", "t"]]
     assert psql(f"select action, created_by from batch_job_history {of_job}") == [["created", APP]]
     ((status, successful, *_),) = psql(f"call process_bulk_invoice_job_sql('{job_id}')")
     assert (status, successful) == ("completed_with_errors", "0")

@@ -58,9 +58,17 @@ def test_the_queue_view_shows_the_jobs_of_the_organization_in_scope(desks):
         "last_error",
         "created_by",
         "organization_id",
+        "progress",
+        "metadata",
+        "summary",
     ]
     assert (shown["id"], shown["job_type"], shown["status"]) == (job_id, KIND, "completed_with_errors")
     assert (shown["total_items"], shown["processed_items"]) == (2, 2)
+    assert (shown["progress"], shown["metadata"], shown["summary"]) == (
+        100,
+        {"template": "a"},
+        {"failures": {"NO_LINES": 1}},
+    )
     assert (shown["successful_items"], shown["failed_items"]) == (1, 1)
     assert shown["created_at"] <= shown["started_at"] <= shown["completed_at"]
     assert shown["errors"] == [{"subject_id": "bad", "code": "NO_LINES", "message": "The order has no lines."}]

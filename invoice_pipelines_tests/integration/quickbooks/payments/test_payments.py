@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
@@ -48,6 +49,21 @@ def test_partial_then_paid_in_any_order_and_read_twice_changes_nothing(till: Til
     till.pull()
     assert till.standing(other) == ("paid", GROSS, 0)
     assert till.kept(forty["Id"]).applied
+
+
+def test_each_invoice_says_when_its_payments_were_synced_last(till: Till) -> None:
+    def synced(invoice: UUID) -> datetime | None:
+        return till.desk.value("select payments_synced_at from qbo_synced_invoice where invoice_id = :id", id=invoice)
+
+    first, _ = till.sent()
+    assert synced(first) is None
+    till.pull()
+    at = synced(first)
+    assert at is not None
+    second, _ = till.sent()
+    assert (synced(first), synced(second)) == (at, None)
+    till.pull()
+    assert synced(first) == synced(second) > at
 
 
 def test_of_a_payment_over_three_invoices_ours_are_paid_and_the_other_is_counted_as_skipped(till: Till) -> None:

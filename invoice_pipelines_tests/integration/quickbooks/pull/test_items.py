@@ -56,7 +56,19 @@ def test_a_price_that_was_changed_here_alone_is_taken_back_and_logged(sides: Sid
     assert (len(sides.conflicts()), sides.item(ours).unit_price) == (1, Decimal("1.5"))
 
 
-def test_a_description_of_ours_is_kept_and_sent_only_if_that_is_chosen(sides: Sides) -> None:
+def test_a_description_of_ours_overrides_theirs_and_is_sent(sides: Sides) -> None:
+    ours, theirs = in_step(sides, Description="theirs")
+    sides.edit("item", ours, description="ours")
+    sides.there.edit("Item", theirs, Description="theirs again")
+    sides.pull("item")
+    sides.push()
+    assert sides.item(ours).description == "ours"
+    assert sides.there.document("Item", theirs)["Description"] == "ours"
+    assert [conflict.winner for conflict in sides.conflicts()] == ["ours"]
+
+
+def test_a_description_of_ours_is_kept_and_not_sent_if_that_is_chosen(sides: Sides) -> None:
+    sides.options(push_descriptions=False)
     ours, theirs = in_step(sides, Description="theirs")
     assert sides.item(ours).description == "theirs"
     sides.edit("item", ours, description="ours")
