@@ -48,7 +48,7 @@ class Documents(dg.Config):
         description="Ask for documents of all invoices that have none in these formats (and this language), and make "
         "them: for a migration, as a backfill.",
     )
-    formats: list[Format] = Field(default=["zugferd"], description=f"For `all`. {FORMATS}")
+    formats: list[Format] = Field(default=["zugferd"], validate_default=True, description=f"For `all`. {FORMATS}")
     language: str | None = Field(default=None, description=f"For `all`. {LANGUAGE}")
 
 

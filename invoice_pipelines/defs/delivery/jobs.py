@@ -30,7 +30,7 @@ class BatchDocuments(dg.Config):
     organization: str = Field(description="Slug of the organization.")
     invoice_ids: list[str] = Field(default=[], description="Ids or numbers of issued invoices and credit notes.")
     all: bool = Field(default=False, description="All that lack a document in these formats (and this language).")
-    formats: list[Format] = Field(default=["zugferd"], description=FORMATS)
+    formats: list[Format] = Field(default=["zugferd"], validate_default=True, description=FORMATS)
     language: str | None = Field(default=None, description=LANGUAGE)
     renew: bool = Field(
         default=False, description="Make what exists again, as a new version where anything of it would differ."
