@@ -45,6 +45,8 @@ class Promise:
     find: Callable[..., Finding] | None = None
     warns: bool = False
     blocking: bool = False
+    of_run: bool = False
+    """Whether it is about what a run did: one with nothing to do leaves it as the run before it."""
 
 
 def offending(connection: Connection, query: str, **values: object) -> Finding:

@@ -8,6 +8,8 @@ import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,  # `dagster` itself does not offer it
 )
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from invoice_pipelines.defs.metadata import table, without_empty_tables
 from invoice_pipelines.defs.organizations import organizations
@@ -93,6 +95,39 @@ def log_checks(
             target_materialization_data=target,
         )
         context.log_event(evaluation)  # type: ignore[arg-type]  # it takes these; its annotation leaves them out
+
+
+def as_last_found(
+    instance: dg.DagsterInstance,
+    key: dg.AssetKey,
+    promises: Sequence[Promise],
+    slug: str,
+    results: Sequence[dg.AssetCheckResult],
+) -> list[dg.AssetCheckResult]:
+    """The results of a run that had nothing to do: what is promised of a run is told as the last one found it."""
+    of_run = {promise.name for promise in promises if promise.of_run}
+    return [
+        (_last_result(instance, dg.AssetCheckKey(key, result.check_name), slug) or result)
+        if result.check_name in of_run
+        else result
+        for result in results
+    ]
+
+
+def _last_result(instance: dg.DagsterInstance, check: dg.AssetCheckKey, slug: str) -> dg.AssetCheckResult | None:
+    ended = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+    found = instance.event_log_storage.get_asset_check_execution_history(
+        check, limit=1, status=ended, partition_filter=PartitionKeyFilter(key=slug)
+    )
+    evaluation = found[0].evaluation if found else None
+    if evaluation is None:
+        return None
+    return dg.AssetCheckResult(
+        check_name=check.name,
+        passed=evaluation.passed,
+        severity=evaluation.severity,
+        metadata=evaluation.metadata,
+    )
 
 
 def _newest_materialization(instance: dg.DagsterInstance, key: dg.AssetKey, slug: str) -> Target | None:

@@ -2,13 +2,14 @@
 the sensor that asks for them, and the sweeps of its migrations. What a domain does, its declaration says.
 """
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 import dagster as dg
 from pydantic import Field, create_model
 
-from invoice_pipelines.defs.checks import check_specs
+from invoice_pipelines.defs.checks import as_last_found, check_specs
 from invoice_pipelines.defs.domain import Domain, Stage, Turn
 from invoice_pipelines.defs.metadata import with_columns
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG, organizations
@@ -44,6 +45,10 @@ def _asset_of(stage: Stage, owner: str) -> dg.AssetsDefinition:
             stage.refuse(config)
             organization = database.organization(context.partition_key)
             result = stage.work(Turn(organization, context.log, context.run.run_id), config)
+            if not result.happened:
+                slug = context.partition_key
+                told = as_last_found(context.instance, stage.key, stage.promises, slug, result.checks)
+                result = replace(result, checks=told)
             tag_batch_jobs(context.instance, context.run.run_id, result.batch_jobs)
             earlier = dg.AssetRecordsFilter(asset_key=stage.key, asset_partitions=[context.partition_key])
             last = [] if result.happened else context.instance.fetch_materializations(earlier, limit=1).records

@@ -103,6 +103,7 @@ READABLE = Promise(
     "all_documents_readable",
     "Every document of this run could be read. Those that could not are FAILED, with a reason.",
     warns=True,
+    of_run=True,
 )
 OCR_WORKS = Promise(
     "ocr_engine_works",
@@ -112,6 +113,7 @@ VALID = Promise(
     "all_invoices_valid",
     "Every invoice of this run kept all fatal rules. Those that did not are FAILED, with the rule.",
     warns=True,
+    of_run=True,
 )
 REVIEWED_IN_TIME = Promise(
     "waiting_for_review",

@@ -1,5 +1,6 @@
 """The asset of the fleet's health, and the sensor that keeps it up to date without a run."""
 
+import hashlib
 import json
 import time
 from importlib.metadata import version
@@ -59,7 +60,8 @@ def health(context: dg.AssetExecutionContext, database: InvoiceDatabase) -> dg.M
 def fleet_health(context: dg.SensorEvaluationContext, database: InvoiceDatabase) -> dg.SensorResult:
     """Events without a run stay in Dagster's records for ever, so that what did not change is told seldom."""
     found = look_at_fleet(context.instance, database)
-    now = {"troubles": [[each.slug, each.domain, each.why] for each in found.troubles], "waiting": dict(found.waiting)}
+    troubles = [[each.slug, each.domain, each.why] for each in found.troubles]
+    now = hashlib.sha256(json.dumps([troubles, dict(found.waiting)]).encode()).hexdigest()
     told = json.loads(context.cursor or "{}")
     if told.get("fleet") == now and time.time() - told["at"] < TELL_AFTER_SECONDS:
         return dg.SensorResult(skip_reason="all is as it was told", cursor=context.cursor)

@@ -102,6 +102,12 @@ def test_every_stage_says_how_many_how_fast_how_much_and_why_not_and_warns_of_ba
     assert [row["file"] for row in invalid["details"]] == ["wrong.xml"]
     assert {evaluation.partition for evaluation in checks(result).values()} == {"acme"}
 
+    with_nothing_to_do = materialize(house, "acme")
+    again = failed_checks(with_nothing_to_do)
+    assert set(again) == set(failed), "nobody has seen to these documents yet"
+    assert plain(again["all_invoices_valid"].metadata) == invalid
+    assert metadata(with_nothing_to_do, "parsed_invoices")["failed"] == 1
+
 
 def test_a_run_without_anything_to_do_says_so(house: House) -> None:
     house.add("acme")

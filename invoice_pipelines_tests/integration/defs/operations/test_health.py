@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import dagster as dg
+import pytest
 
 from invoice_pipelines.defs.operations.health import HEALTH
 from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
@@ -78,3 +81,24 @@ def test_a_person_can_ask_for_it(house: House) -> None:
     result = dg.materialize([asset], instance=house.instance)
     assert result.success
     assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
+
+
+@pytest.mark.slow
+def test_ten_thousand_organizations_of_which_each_is_late_are_told_in_a_tick(lasting_house: House) -> None:
+    lasting_house.add_many(10_000)
+    lasting_house.keep_partitions_in_step()
+    lasting_house.behind(
+        """insert into work.batch_item (organization_id, kind, subject_id, available_at)
+           select id, kind, n::text, now() - interval '2 hours'
+           from organizations.organization, unnest(array['parse_upload', 'send_message']) kind,
+                generate_series(1, 5) n"""
+    )
+    started = time.monotonic()
+    figures = told(lasting_house)
+    seconds = time.monotonic() - started
+    assert figures is not None
+    assert figures["organizations in trouble"] == 10_000
+    assert len(str(figures["in trouble"])) < 20_000
+    assert len(lasting_house.cursor or "") < 200
+    print(f"10,000 organizations with 100,000 late items: a tick of {seconds:.2f} s")
+    assert seconds < 20
