@@ -97,6 +97,26 @@ def log_checks(
         context.log_event(evaluation)  # type: ignore[arg-type]  # it takes these; its annotation leaves them out
 
 
+class FailedChecks:
+    """Which checks failed when they were evaluated before, in some organizations; asked once for each asset."""
+
+    def __init__(self, instance: dg.DagsterInstance, slugs: Sequence[str]) -> None:
+        self._instance = instance
+        self._slugs = list(slugs)
+        self._found: dict[dg.AssetKey, frozenset[tuple[str, str | None]]] = {}
+
+    def of(self, key: dg.AssetKey, promises: Sequence[Promise]) -> frozenset[tuple[str, str | None]]:
+        """Names of checks with the slugs of organizations in which they failed. Those about a run are left out."""
+        if key not in self._found:
+            keys = [dg.AssetCheckKey(key, promise.name) for promise in promises if not promise.of_run]
+            infos = self._instance.event_log_storage.get_asset_check_partition_info(keys, partition_keys=self._slugs)
+            failed = AssetCheckExecutionRecordStatus.FAILED
+            self._found[key] = frozenset(
+                (info.check_key.name, info.partition_key) for info in infos if info.latest_execution_status == failed
+            )
+        return self._found[key]
+
+
 def as_last_found(
     instance: dg.DagsterInstance,
     key: dg.AssetKey,

@@ -13,7 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from invoice_pipelines.database.tables import count_rows
-from invoice_pipelines.defs.checks import log_checks
+from invoice_pipelines.defs.checks import FailedChecks, log_checks
 from invoice_pipelines.defs.domain import Stage, StageResult, TakeTurn, Turn
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
@@ -67,6 +67,7 @@ def sweep(
     the run fails for it; also, if it is to come `to_the_end`, for those that its time was too short for.
     """
     deadline = time.monotonic() + database.settings.run_time_box_seconds
+    failed_before = FailedChecks(context.instance, slugs)
     left_out: dict[str, str] = {}
     problems = []
     for number, slug in enumerate(slugs):
@@ -81,7 +82,7 @@ def sweep(
         try:
             organization = database.organization(slug)
             for stage, result in take_turn(Turn(organization, context.log, context.run_id)):
-                report_stage(context, stage, organization, result)
+                report_stage(context, stage, organization, result, failed_before)
         except Exception as error:  # noqa: BLE001 (one organization must not stop the others)
             left_out[slug] = reason_of(error).message[:LONGEST_REASON]
             context.log.error("%s is left out: %s", slug, left_out[slug])
@@ -110,15 +111,27 @@ def counted(stage: Stage, organization: OrganizationContext, result: StageResult
 
 
 def report_stage(
-    context: dg.OpExecutionContext, stage: Stage, organization: OrganizationContext, result: StageResult
+    context: dg.OpExecutionContext,
+    stage: Stage,
+    organization: OrganizationContext,
+    result: StageResult,
+    failed_before: FailedChecks | None = None,
 ) -> None:
-    """Logs a materialization where something happened, and the checks, for the partition of an organization. Raises
-    BrokenPromise where what comes after must not run.
+    """Logs a materialization where something happened, and the checks, for the partition of an organization; where
+    nothing happened, checks that fail, and those that do not any more. Raises BrokenPromise where what comes after must
+    not run.
     """
     if result.happened:
         shown = counted(stage, organization, result).shown
         context.log_event(dg.AssetMaterialization(stage.key, partition=organization.slug, metadata=shown))
-    told = [check for check in result.checks if result.happened or not check.passed]
+    before = FailedChecks(context.instance, [organization.slug]) if failed_before is None else failed_before
+    told = [
+        check
+        for check in result.checks
+        if result.happened
+        or not check.passed
+        or (check.check_name, organization.slug) in before.of(stage.key, stage.promises)
+    ]
     log_checks(context, stage.key, stage.promises, organization.slug, told)
     blocking = {promise.name for promise in stage.promises if promise.blocking}
     broken = [str(check.check_name) for check in told if not check.passed and check.check_name in blocking]
