@@ -9,8 +9,9 @@ import typer
 from invoice_pipelines.accounting.reports import SyncReport
 from invoice_pipelines.accounting.system import AccountingSystem, RequestError
 from invoice_pipelines.accounting.systems import accounting_systems
-from invoice_pipelines.cli.options import OrganizationArgument, lines_of
-from invoice_pipelines.cli.output import console, exit_if, say, table
+from invoice_pipelines.cli.batch.work import asked
+from invoice_pipelines.cli.options import AsJson, OrganizationArgument, lines_of
+from invoice_pipelines.cli.output import console, exit_if, print_json, say, table
 from invoice_pipelines.cli.person import opened
 
 _NO_END = timedelta(days=365)
@@ -55,6 +56,7 @@ def _add_sync(group: typer.Typer, system: AccountingSystem) -> None:
                 metavar="FILE",
             ),
         ] = None,
+        as_json: AsJson = False,
     ) -> None:
         for named in entity or ():
             if named not in choices:
@@ -65,7 +67,7 @@ def _add_sync(group: typer.Typer, system: AccountingSystem) -> None:
                 references = lines_of(invoices)
                 with organization.scope() as connection:
                     job_id = system.ask_for_invoices(connection, references, created_by=organization.actor)
-                console.print(f"Batch job {job_id}: {len(references)} invoices.")
+                asked(organization, job_id, len(references), as_json=as_json)
             report = system.sync(
                 organization,
                 [choices[each] for each in entity or choices],
@@ -73,12 +75,15 @@ def _add_sync(group: typer.Typer, system: AccountingSystem) -> None:
                 pull=direction is not Direction.PUSH,
                 full=full,
                 time_box=_NO_END,
-                on_progress=console.print,
+                on_progress=(lambda _: None) if as_json else console.print,
             )
         if not report.is_connected:
             connect = f"`{system.name} connect {slug}` does that"
             raise RequestError(f"{slug} is not connected with {system.title}; {connect}.")
-        _show(report)
+        if as_json:
+            print_json(report)
+        else:
+            _show(report)
         exit_if(bool(report.stopped) or any(told.pushed.failed for told in report.entities.values() if told.pushed))
 
 

@@ -139,7 +139,7 @@ def send(
 
 
 @app.command()
-def run(organization: OrganizationOption) -> None:
+def run(organization: OrganizationOption, as_json: AsJson = False) -> None:
     """Send what is due in this process: invoices, reminders, and what was put off until now. Exits 1 if one failed, or
     waits since something is wrong, such as a mail server that cannot be reached.
     """
@@ -149,6 +149,10 @@ def run(organization: OrganizationOption) -> None:
         report = send_messages(office, time_box=NO_END)
         with office.scope() as connection:
             waiting = waiting_reasons(connection, SENDING_KINDS)
+    if as_json:
+        print_json(asdict(report) | {"waiting": waiting})
+        exit_if(report.failed > 0 or any(reason.is_fault for reason in waiting))
+        return
     columns = "#sent #found_sent=found #skipped #failed #in_doubt=unknown #tried_again=retried #put_off=postponed ended"
     console.print(listed([report], columns))
     if report.failures:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
@@ -37,6 +36,7 @@ from invoice_pipelines.intake.exports.datev.settings import (
 )
 from invoice_pipelines.intake.exports.export_files import complete_exports
 from invoice_pipelines.intake.exports.exporting import WaitingInvoice, waiting_invoices
+from invoice_pipelines.intake.lists import find_received
 from invoice_pipelines.storage import root_path
 
 SHOWN = 50
@@ -133,18 +133,19 @@ def waiting(organization: OrganizationOption, as_json: AsJson = False) -> None:
     show_refused(found)
     if failed:
         console.print(f"{len(failed)} invoices FAILED but are still in the books; `datev take-back` takes them out:")
-    print_rows(failed, "invoice_id=id file=file_name number=invoice_number #booked=amount currency")
+    print_rows(failed, "~invoice_id=id file=file_name !number=invoice_number #booked=amount currency")
     exit_if(bool(found or failed))
 
 
 @app.command("take-back")
 def take_back_(
     organization: OrganizationOption,
-    ids: Annotated[list[UUID], typer.Argument(help="Ids of received invoices that FAILED.", metavar="ID...")],
+    invoices: Annotated[list[str], typer.Argument(help="Ids of received invoices that FAILED.", metavar="ID...")],
 ) -> None:
     """Take bookings of FAILED invoices back (Generalumkehr), in a batch of their own, written at once."""
     with opened(organization) as office:
         with office.scope() as connection:
+            ids = [find_received(connection, each) for each in invoices]
             export_id = take_back(connection, ids, office.actor)
         exports, originals = root_path(office.settings.exports_root), root_path(office.settings.originals_root)
         completed = complete_exports(office.engine, office.id, office.slug, exports, originals)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from invoice_pipelines.cli.intake import exports
 from invoice_pipelines.cli.intake.datev import show_refused
-from invoice_pipelines.cli.options import OrganizationOption, examples
-from invoice_pipelines.cli.output import console, exit_if, listed, print_rows
+from invoice_pipelines.cli.options import AsJson, OrganizationOption, examples
+from invoice_pipelines.cli.output import console, exit_if, listed, print_json, print_rows
 from invoice_pipelines.cli.person import database, opened, scope_of
 from invoice_pipelines.intake.exports.datev.writing import completed_batches, rewrite_batches
 from invoice_pipelines.intake.exports.export_file import Place
 from invoice_pipelines.intake.exports.exporting import WaitingInvoice, preview_exports, waiting_invoices
+from invoice_pipelines.intake.lists import find_received
 from invoice_pipelines.intake.received_invoices import ask_for_new_export
 from invoice_pipelines.intake.stages.stages import export_invoices, intake_of
 from invoice_pipelines.organizations import change_organization, find_organization
@@ -39,15 +40,20 @@ app.add_typer(exports.app)
 def run(
     organization: OrganizationOption,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go, as `preview` does.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Export what is validated, in all formats of the organization. Exits 1 if DATEV refuses something."""
     if dry_run:
-        preview(organization)
+        preview(organization, as_json)
         return
     with opened(organization) as office:
         report = export_invoices(intake_of(office))
         with office.scope() as connection:
             refused = waiting_invoices(connection)
+    if as_json:
+        print_json(asdict(report) | {"refused": refused})
+        exit_if(bool(refused))
+        return
     files = [{"export": export, "file": file} for export in report.exports for file in export.files]
     columns = "#export=export.number format=export.format file=file.path #rows=file.rows #bytes=file.size_bytes"
     print_rows(files, columns)
@@ -56,10 +62,14 @@ def run(
 
 
 @app.command()
-def preview(organization: OrganizationOption) -> None:
+def preview(organization: OrganizationOption, as_json: AsJson = False) -> None:
     """Show what an export would do now, without doing it. Exits 1 if DATEV would refuse something."""
     with opened(organization) as office:
         found = preview_exports(office.engine, office.organization, office.actor)
+    if as_json:
+        print_json(found)
+        exit_if(bool(found.refused))
+        return
     plain = "".join(f" {name}: {count} invoices." for name, count in found.invoices.items() if name != "DATEV")
     console.print(f"Formats: {', '.join(found.formats)}.{plain}")
     if "DATEV" in found.formats:
@@ -81,12 +91,14 @@ def preview(organization: OrganizationOption) -> None:
 @app.command()
 def again(
     organization: OrganizationOption,
-    ids: Annotated[
-        list[UUID], typer.Argument(help="Ids of received invoices, as in the export file.", metavar="ID...")
+    invoices: Annotated[
+        list[str],
+        typer.Argument(help="Ids of received invoices; their first or last characters are enough.", metavar="ID..."),
     ],
 ) -> None:
     """Put exported invoices into the next export again. Identical bookings are not made twice."""
     with scope_of(organization) as connection:
+        ids = [find_received(connection, each) for each in invoices]
         changed = ask_for_new_export(connection, ids)
     console.print(f"{len(changed)} invoices wait for the next export.")
     if len(changed) < len(set(ids)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,12 +50,17 @@ app.add_typer(received.app)
 def process(
     organization: OrganizationOption,
     uploads: Annotated[list[str], typer.Argument(help="Ids of uploads.", metavar="UPLOAD...")],
+    as_json: AsJson = False,
 ) -> None:
     """Read, validate and export these uploads now. Each must be UPLOADED or CREATED. Exits 1 if one fails."""
     with opened(organization) as office:
         with office.scope() as connection:
             ids = [find_upload_id(connection, each) for each in uploads]
         job_id, report = process_uploads(intake_of(office), ids)
+    if as_json:
+        print_json({"job_id": job_id} | asdict(report))
+        exit_if(report.failed > 0)
+        return
     done = f"{report.succeeded} validated, {report.failed} failed, {report.skipped} skipped"
     console.print(f"Batch job {job_id}: {done}.")
     for failure in report.failures:

@@ -48,7 +48,7 @@ def _show(result: BenchResult) -> None:
     for name, case in shown["cases"].items():
         cases.add_row(name, f"{case['median']:,}", str(case["n"]), case["unit"], case["about"])
     console.print(cases)
-    ratios = table(None, "\nratio", "#\nvalue", "#\nlimit", "\n")
+    ratios = table("\nRatios", "ratio", "#value", "#limit", "")
     for name, value in shown["ratios"].items():
         bar = shown["bars"].get(name)
         holds = "" if bar is None else Text("holds", "green") if bar["holds"] else Text("does not hold", "red")

@@ -220,6 +220,18 @@ def test_customers_are_invoiced_over_the_same_items(shop: Shop) -> None:
     assert "go together" in one_line(shop.terminal.acme("batch", "invoices", "--customers", whom))
 
 
+def test_work_reports_as_json_too(shop: Shop) -> None:
+    (exported,) = shop.lines("intake list --status EXPORTED")
+    shop.do("export", "again", exported["id"][-8:])
+    (previewed,) = shop.lines("export preview")
+    assert previewed["invoices"] == {"CSV": 1}
+    (report,) = shop.lines("export run")
+    assert [export["newly_exported"] for export in report["exports"]] == [1]
+    assert report["refused"] == []
+    (sending,) = shop.lines("messages run")
+    assert (sending["failed"], sending["waiting"], sending["ended"]) == (0, [], "empty")
+
+
 def test_what_is_not_there_is_said_in_one_line(shop: Shop) -> None:
     for command in ("orders show", "customers show", "items show", "invoices show"):
         assert "no " in one_line(shop.terminal.acme(*command.split(), "X-9"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -69,6 +70,10 @@ def test_a_person_syncs_and_sees_what_came_of_it(
     assert [accountant.count(entity) for entity in ("Customer", "Item", "Invoice")] == [2, 1, 1]
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
     assert rows["invoices"][-3:] == ["1", "0", "0"]
+    (listed,) = map(json.loads, terminal.acme("invoices", "list", "--json").stdout.splitlines())
+    assert listed["synced_at"]
+    again = json.loads(terminal.run("quickbooks", "sync", "acme", "--json").stdout)
+    assert (again["is_connected"], again["stopped"], again["entities"]["invoices"]["pushed"]["sent"]) == (True, None, 0)
 
     (tmp := terminal.home / "numbers.txt").write_text("INV-2026-000001\n\nnonsense\n")
     refused = terminal.run("quickbooks", "sync", "acme", "--invoices", str(tmp))
