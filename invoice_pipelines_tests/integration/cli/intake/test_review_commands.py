@@ -46,7 +46,7 @@ def test_from_the_queue_to_a_validated_invoice(terminal: Terminal, tmp_path: Pat
     assert re.search(r"number +IP-REQ-01 +The invoice number \(BT-1\) is missing\. +correct or reject", shown.stdout)
     assert re.search(r"gross_amount +1190\.00 +0\.9\d +text +1 +\d+,\d+,\d+,\d+ +1\.190,00 EUR", shown.stdout)
     assert re.search(r"number +\d +HW-77 +1 +450,221,481,232", shown.stdout)
-    state = re.search(r"state (1\.0\.[0-9a-f]{6}),", shown.stdout)
+    state = re.search(r"state (2\.0\.[0-9a-f]{6}),", shown.stdout)
     assert state
     assert Image.open(picture).width > 1000
 
