@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import re
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
-from invoice_pipelines_tests.integration.defs.conftest import GOOD, House, checks, plain
+from invoice_pipelines_tests.integration.defs.conftest import GOOD, House, checks, failure_of, outputs, plain
 from invoice_pipelines_tests.integration.defs.intake.test_assets import materialize, metadata
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 
@@ -92,3 +93,51 @@ def test_nothing_that_waits_is_nothing_to_show(house: House) -> None:
     assert said["waiting"] == 0
     assert "the oldest" not in said
     assert metadata(result, "validated_invoices")["waiting for review"] == 0
+
+
+def decide(house: House, **config: Any) -> dict[str, Any]:
+    """What the job of decisions says, with its config."""
+    config = {"organization": "acme", **config}
+    return outputs(house.run("decide_reviews", config={"ops": {"decide_waiting_invoices": {"config": config}}}))
+
+
+def test_many_are_decided_at_once_and_nothing_is_without_write(house: House) -> None:
+    house.add("acme", "beta")
+    for slug in ("acme", "beta"):
+        house.drop(slug, "one.pdf", page_of("HW-77", "1000.00"))
+        house.drop(slug, "two.pdf", page_of("HW-78", "2000.00"))
+    house.asked_for()
+    for slug in ("acme", "beta"):
+        house.take_in(slug)
+    waits = {"one.pdf": "PARSED", "two.pdf": "PARSED"}
+    assert house.statuses("acme") == house.statuses("beta") == waits
+
+    refused = decide(house, decision="accept", write=True)
+    assert refused["refused"] == 2, "no person can accept a number that is not there"
+    shown = decide(house, decision="reject", reason="not ours", codes=["IP-REQ-01"])
+    assert (shown["would be rejected"], shown["written"]) == (2, False)
+    assert decide(house, decision="reject", reason="not ours", codes=["LOW_CONFIDENCE"]) == {"written": False}
+    assert house.statuses("acme") == waits
+    told = house.run(
+        "decide_reviews",
+        config={"ops": {"decide_waiting_invoices": {"config": {"organization": "acme", "decision": "reject"}}}},
+    )
+    assert failure_of(told) == "reason: a rejection needs one."
+
+    assert decide(house, decision="reject", reason="not ours", write=True)["FAILED"] == 2
+    assert house.statuses("acme") == {"one.pdf": "FAILED", "two.pdf": "FAILED"}
+    assert house.statuses("beta") == waits
+
+
+def test_what_was_exported_is_exported_again(house: House) -> None:
+    house.add("acme")
+    house.drop("acme", "good.xml", GOOD)
+    house.asked_for()
+    house.take_in("acme")
+    ((wanted,),) = house.rows("acme", "select id::text from public.received_invoice")
+    config = {"organization": "acme", "invoice_ids": [wanted, str(uuid4())]}
+    said = outputs(house.run("export_again", config={"ops": {"ask_for_export_again": {"config": config}}}))
+    assert list(said.values()) == [1, 1]
+    assert house.asked_for() == ["acme"]
+    house.take_in("acme")
+    assert house.rows("acme", "select count(*) from intake.export where status = 'completed'")[0][0] == 2
