@@ -6,9 +6,10 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, examples
-from invoice_pipelines.cli.output import print_facts, print_json, print_list, print_rows
+from invoice_pipelines.cli.output import print_facts, print_json, print_list, print_rows, styled
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.intake.lists import (
     find_received,
@@ -21,7 +22,7 @@ from invoice_pipelines.intake.lists import (
     status_changes,
 )
 from invoice_pipelines.intake.operations import logged_errors
-from invoice_pipelines.intake.states import Status
+from invoice_pipelines.intake.states import Status, colour
 
 app = typer.Typer()
 uploads = typer.Typer(
@@ -53,7 +54,8 @@ def list_(
         last = None if after is None else find_received(connection, after)
         found = list_received(connection, statuses=status, seller=seller, after=last, limit=limit)
     zone = office.organization.time_zone
-    print_list(found, RECEIVED, as_json=as_json, limit=limit, zone=zone, none="There is none.")
+    rows = found if as_json else [asdict(each) | {"status": _coloured(each.status)} for each in found]
+    print_list(rows, RECEIVED, as_json=as_json, limit=limit, zone=zone, none="There is none.")
 
 
 @app.command()
@@ -74,7 +76,8 @@ def show(
         parts = {"lines": lines, "status_changes": changes, "violations": violations, "errors": errors}
         print_json(asdict(found) | parts)
         return
-    print_facts({name.replace("_", " "): value for name, value in asdict(found).items()})
+    facts = asdict(found) | {"status": _coloured(found.status)}
+    print_facts({name.replace("_", " "): value for name, value in facts.items()})
     columns = "#line=line_number description #quantity unit #price=unit_price VAT=tax_category #rate=tax_rate"
     print_rows(lines, f"{columns} #net=net_amount", title="\nLines")
     zone = office.organization.time_zone
@@ -83,6 +86,10 @@ def show(
     print_rows(violations, "!rule !severity message location", title="\nWhat the newest verdict finds")
     columns = "when=created_at !stage #attempt !code message trace=trace_id"
     print_rows(errors, columns, title="\nFailed attempts", zone=zone)
+
+
+def _coloured(status: Status) -> Text:
+    return styled(status, colour(status))
 
 
 @uploads.command("list")

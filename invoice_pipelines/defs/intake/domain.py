@@ -51,7 +51,7 @@ from invoice_pipelines.intake.stages.arrivals import (
     sight,
 )
 from invoice_pipelines.intake.stages.stages import intake_of
-from invoice_pipelines.intake.states import EXPORT, PARSE, PROCESS, RECOGNIZE, VALIDATE
+from invoice_pipelines.intake.states import EXPORT, PARSE, PROCESS, VALIDATE
 from invoice_pipelines.organizations import OrganizationSummary, list_organizations
 from invoice_pipelines.promises import Promise
 from invoice_pipelines.settings import Settings
@@ -222,7 +222,7 @@ INTAKE = Domain(
     does="Takes, reads, validates and exports for {}",
     op="sweep_organizations",
     owner="team:accounts_payable",
-    kinds=(PARSE, RECOGNIZE, VALIDATE, EXPORT, PROCESS),
+    kinds=(PARSE, VALIDATE, EXPORT, PROCESS),
     stages=(UPLOADS, PARSED_INVOICES, VALIDATED_INVOICES, EXPORT_FILES),
     apart=(REPARSED_INVOICES,),
     due=due,

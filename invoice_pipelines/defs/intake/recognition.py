@@ -14,6 +14,7 @@ from invoice_pipelines.intake import promises
 from invoice_pipelines.intake.overview import organizations_with_pages
 from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.intake.stages.stages import intake_of
+from invoice_pipelines.intake.states import RECOGNIZE
 
 
 def recognize(turn: Turn, _: object) -> StageResult:
@@ -50,6 +51,8 @@ RECOGNITION = Domain(
     name="recognition",
     description="Recognizes the text of pages that are pictures, of the documents that wait for it.",
     does="Recognizes the text of pages that are pictures for {}",
+    owner="team:accounts_payable",
+    kinds=(RECOGNIZE,),
     stages=(RECOGNIZED_PAGES,),
     due=lambda connection, _: organizations_with_pages(connection),
     sensor="recognition_due",

@@ -21,6 +21,7 @@ from invoice_pipelines.defs.checks import severity
 from invoice_pipelines.defs.delivery.domain import DELIVERY
 from invoice_pipelines.defs.domain import Domain
 from invoice_pipelines.defs.intake.domain import INTAKE
+from invoice_pipelines.defs.intake.recognition import RECOGNITION
 from invoice_pipelines.defs.metadata import bar_chart, one_line
 from invoice_pipelines.defs.overdue.domain import OVERDUE
 from invoice_pipelines.defs.overdue.late_runs import late_organizations
@@ -36,7 +37,15 @@ TOO_LATE_AFTER = timedelta(days=1)
 """Work that waits for longer makes the check an error, not a warning."""
 SHOWN = 50
 
-DOMAINS = (INTAKE, INVOICING, RECEIVABLES, DELIVERY, OVERDUE, *map(accounting_domain, accounting_systems()))
+DOMAINS = (
+    INTAKE,
+    RECOGNITION,
+    INVOICING,
+    RECEIVABLES,
+    DELIVERY,
+    OVERDUE,
+    *map(accounting_domain, accounting_systems()),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "quickbooks/imported_company",
         "quickbooks/pushed_backlog",
     }
-    domains = ("intake", "invoicing", "receivables", "delivery", "overdue", "quickbooks_push")
+    domains = ("intake", "recognition", "invoicing", "receivables", "delivery", "overdue", "quickbooks_push")
     checks = {key.to_user_string() for key in repository.asset_graph.asset_check_keys}
     assert checks == {
         "intake/uploads:every_upload_has_an_invoice",
