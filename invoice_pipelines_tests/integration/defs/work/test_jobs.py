@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -162,3 +163,17 @@ def test_a_failed_run_leaves_one_line_with_organization_and_reason(
     swept = line_about(house, house.sweep("beta"), capfd)
     assert "among them beta" in swept
     assert "oldest_invoice_years" in swept
+
+
+def test_what_the_program_itself_logs_in_a_run_stands_in_its_events(lasting_house: House) -> None:
+    @dg.op
+    def stumble() -> None:
+        logging.getLogger("invoice_pipelines.storage.blobs").warning("the disk is slow")
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def stumbles() -> None:
+        stumble()
+
+    result = stumbles.execute_in_process(instance=lasting_house.instance)
+    logged = [entry for entry in lasting_house.instance.all_logs(result.run_id) if entry.dagster_event is None]
+    assert [(entry.level, entry.user_message) for entry in logged] == [(logging.WARNING, "the disk is slow")]
