@@ -33,6 +33,21 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True)
+class ConflictDecision:
+    """What became of a conflict between `ours` and `theirs`, or would: the `outcome` is `ours` or `theirs`, `would be`
+    one of them, or `refused`, with the reason as `message`.
+    """
+
+    conflict: str
+    record: str
+    field: str
+    ours: str
+    theirs: str
+    outcome: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class EntityReport:
     """What a sync did for one entity, if it got that far. `happened`: there is something to report.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from invoice_pipelines.accounting.reports import ConnectionHealth, DuePull, SyncReport, SystemState
+from invoice_pipelines.accounting.reports import ConflictDecision, ConnectionHealth, DuePull, SyncReport, SystemState
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.promises import Promise
@@ -91,6 +91,18 @@ class AccountingSystem(Protocol):
 
     def ask_for_invoices(self, connection: Connection, invoices: Sequence[str], *, created_by: str) -> UUID:
         """Asks for the push of invoices, by number or id, as one batch job. Raises RequestError."""
+
+    def decide_conflicts(
+        self,
+        organization: OrganizationContext,
+        side: Literal["ours", "theirs"],
+        conflicts: Sequence[str],
+        *,
+        write: bool,
+    ) -> Sequence[ConflictDecision]:
+        """Lets one side win the conflicts with these ids, or all that are open. Without `write`, only says what would
+        come of it. Raises RequestError, or what says that a conflict is unknown.
+        """
 
     def enqueue_backlog(self, connection: Connection, entity: str) -> UUID | None:
         """Asks to send all records of an entity that it never had, as one batch job; None: nothing is missing."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from invoice_pipelines.accounting.reports import DuePull, SyncReport
+from invoice_pipelines.accounting.reports import ConflictDecision, DuePull, SyncReport
 from invoice_pipelines.accounting.system import AccountingSystem, SyncedEntity
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.quickbooks import schedule
@@ -113,6 +114,18 @@ class QuickBooksOnline:
             time_box=time_box,
             on_progress=on_progress,
         )
+
+    def decide_conflicts(
+        self,
+        organization: OrganizationContext,
+        side: Literal["ours", "theirs"],
+        conflicts: Sequence[str],
+        *,
+        write: bool,
+    ) -> Sequence[ConflictDecision]:
+        from invoice_pipelines.quickbooks.conflicts.in_bulk import decide_conflicts
+
+        return decide_conflicts(organization, side, conflicts, write=write)
 
     def enqueue_backlog(self, connection: Connection, entity: str) -> UUID | None:
         return enqueue_backlog(connection, _TYPES[entity])

@@ -170,6 +170,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "overdue_now",
         "overdue_sweep",
         "process_uploads_now",
+        "quickbooks_conflicts",
         "quickbooks_push",
         "quickbooks_push_sweep",
         "quickbooks_sync",

@@ -77,6 +77,9 @@ LEDGER = '''
         def ask_for_invoices(self, connection, invoices, *, created_by):
             return create_job(connection, KIND, invoices, created_by=created_by)
 
+        def decide_conflicts(self, organization, side, conflicts, *, write):
+            return []
+
         def enqueue_backlog(self, connection, entity):
             numbers = connection.execute(text("select invoice_number from public.invoice_record order by 1")).scalars()
             return self.ask_for_invoices(connection, list(numbers), created_by="backlog")

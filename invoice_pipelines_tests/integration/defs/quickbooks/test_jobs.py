@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import dagster as dg
+
+from invoice_pipelines.quickbooks.connection.connections import change_options
+from invoice_pipelines_tests.integration.defs.conftest import failure_of, outputs
 from invoice_pipelines_tests.integration.defs.quickbooks.conftest import Bridge
 
 
@@ -47,3 +51,35 @@ def test_a_wrong_request_fails_with_one_line(bridge: Bridge) -> None:
         assert failure.step_failure_data.user_failure_data is not None
         assert message in (failure.step_failure_data.user_failure_data.description or "")
     assert bridge.sandbox.calls(bridge.realms["acme"]) == []
+
+
+def test_conflicts_are_decided_in_bulk_and_nothing_is_without_write(bridge: Bridge) -> None:
+    bridge.open("acme", "beta")
+    policy = {"conflict_policy": "review"}
+    change_options(bridge.house.database.engine, bridge.house.id_of("acme"), policy, changed_by="anna")
+    assert bridge.push("acme").success
+    (customer,) = bridge.accountant("acme").documents("Customer")
+    bridge.change("acme", "update billing.customer set phone = '+49 30 1'")
+    bridge.accountant("acme").edit("Customer", customer["Id"], PrimaryPhone={"FreeFormNumber": "+49 40 2"})
+    bridge.sync(organizations=["acme"])
+    phone, open_ones = (
+        "select phone from billing.customer",
+        "select count(*) from quickbooks.conflict where winner is null",
+    )
+
+    def decide(**config: Any) -> dg.ExecuteInProcessResult:
+        return bridge.house.run(
+            "quickbooks_conflicts",
+            config={"ops": {"decide_open_conflicts": {"config": {"organization": "acme", **config}}}},
+        )
+
+    shown = outputs(decide(side="theirs"))
+    assert (shown["would be theirs"], shown["written"]) == (1, False)
+    (row,) = shown["conflicts"]
+    assert [row[name] for name in ("field", "ours", "theirs")] == ["phone", "+49 30 1", "+49 40 2"]
+    assert (bridge.value("acme", phone), bridge.value("acme", open_ones)) == ("+49 30 1", 1)
+    assert "conflict" in failure_of(decide(side="theirs", conflicts=["ffff"], write=True))
+
+    assert outputs(decide(side="theirs", conflicts=[row["conflict"]], write=True))["theirs"] == 1
+    assert (bridge.value("acme", phone), bridge.value("acme", open_ones)) == ("+49 40 2", 0)
+    assert outputs(decide(side="ours", write=True)) == {"written": True}, "none is left"
