@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Three processes for two cores, as some tests wait for another process.
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo up test test-pooler coverage test-slow test-full lint format types imports docs clean
+.PHONY: demo up test test-pooler coverage test-slow test-full lint format types imports docs pictures clean
 
 demo: $(VENV)/.ready  ## the main job on the documents of examples/, checked
 	@$(BIN)/invoice-pipelines demo
@@ -49,6 +49,11 @@ imports: $(VENV)/.ready
 
 docs: $(VENV)/.ready  ## the generated parts of docs/
 	@$(BIN)/python -m invoice_pipelines.cli.settings_page > docs/settings.md
+
+pictures: $(VENV)/.ready  ## docs/images: of the demo in Dagster's UI (with Debian's chromium), and of documents
+	@home=$$(mktemp -d) && trap "rm -rf $$home" EXIT && DAGSTER_HOME=$$home $(BIN)/invoice-pipelines demo \
+	  && DAGSTER_HOME=$$home $(BIN)/python -m invoice_pipelines_tests.support.dagster_pictures
+	@$(BIN)/python -m invoice_pipelines_tests.support.delivery.rendering.pictures
 
 clean:  ## what was made by these targets, not what was kept in DAGSTER_HOME
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
