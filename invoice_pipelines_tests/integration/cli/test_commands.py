@@ -169,9 +169,8 @@ def test_the_settings_page_is_up_to_date():
     assert (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8") == settings_page(), "run `make docs`"
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=[pytest.mark.slow, only_at_full_size])]
-)
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=only_at_full_size)])
+@pytest.mark.slow
 def test_up_serves_the_ui_and_stops_everything_when_told(tmp_path, number):
     import socket
     import urllib.request
