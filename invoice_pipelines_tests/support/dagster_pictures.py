@@ -1,4 +1,4 @@
-"""The pictures of Dagster's UI in docs/images, taken of the demo in DAGSTER_HOME: `make pictures`. It needs Chromium."""
+"""The pictures of Dagster's UI in docs/images, taken of the demo in DAGSTER_HOME: `make pictures`. Needs Chromium."""
 
 from __future__ import annotations
 
