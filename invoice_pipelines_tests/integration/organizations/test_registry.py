@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from invoice_pipelines.database.engine import enter_organization
 from invoice_pipelines.organizations import (
     Address,
     NumberFormat,
@@ -55,7 +56,9 @@ def test_a_slug_is_given_once(engine, acme):
 
 
 def test_stored_settings_that_are_wrong_are_named_whatever_asks_for_the_organization(shared_database, acme):
+    organization_id = find_organization(shared_database.engine, acme).id
     with shared_database.superuser.begin() as connection:
+        enter_organization(connection, organization_id)  # what is changed is recorded in its scope
         connection.execute(
             text(
                 """update organizations.organization set settings = '{"overdue_levels": [14, 1]}' where slug = :slug"""
