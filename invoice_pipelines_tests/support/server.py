@@ -54,7 +54,7 @@ def pgbouncer(server: EmbeddedServer) -> Iterator[Path]:
     socket, settings, users = (server.folder / f"pooler{end}" for end in ("", ".ini", ".users"))
     socket.mkdir(mode=0o700)
     user.own(socket)
-    # Of other logins it asks in a session of the superuser, which a test may just have ended or changed.
+    # Of other logins it asks PostgreSQL.
     users.write_text("".join(f'"{login}" ""\n' for login in (SUPERUSER, OWNER, APP, DAGSTER)))
     settings.write_text(
         POOLER_SETTINGS.format(server=server.socket_folder, socket=socket, users=users, superuser=SUPERUSER),

@@ -118,6 +118,7 @@ def test_nothing_that_the_application_plants_runs_as_another_role(
         assert {function.owner for function in owners_of_functions(operator)} <= {OWNER, OVERVIEW, RECORDER, BOOKS}
 
 
+@pytest.mark.direct  # a pooler would give its session, which stays another role's, to somebody else
 def test_code_that_ran_as_a_role_of_ours_could_leave_nothing_behind(shared_database: TestDatabase) -> None:
     """The last wall: whatever came to run as one of these roles, what operators call is not theirs to replace."""
     for role in (APP, OVERVIEW, RECORDER, BOOKS):
