@@ -39,7 +39,8 @@ PAYLOAD = """
 @contextmanager
 def hostile(database: TestDatabase) -> Iterator[Connection]:
     """A login of the application with nothing of ours around it. Each statement is a transaction of its own."""
-    engine = create_engine(driver_url(database.app_url), isolation_level="AUTOCOMMIT")
+    unprepared = {"prepare_threshold": None}  # behind a pooler, what one session prepared another one does not know
+    engine = create_engine(driver_url(database.app_url), isolation_level="AUTOCOMMIT", connect_args=unprepared)
     with engine.connect() as connection:
         assert connection.execute(text("select session_user")).scalar_one() == APP
         yield connection
