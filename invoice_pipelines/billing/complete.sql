@@ -39,6 +39,7 @@ create or replace trigger check_addition after insert on billing.issued_invoice_
 -- allowances (BR-CO-11) and of VAT (BR-CO-14). BR-CO-13 and BR-CO-15 are constraints of the header. A credit note takes
 -- what its invoice left, which may differ by the rounding.
 create or replace function billing.check_lines() returns trigger language plpgsql
+set enable_sort = off
 -- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
 declare

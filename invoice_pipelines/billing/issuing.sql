@@ -228,7 +228,7 @@ $$;
 -- Takes quantities from the stock of items, or puts negative ones back. Fails if an item has less.
 create or replace function billing.change_stock(item_ids uuid[], quantities numeric[])
 returns void
-language plpgsql
+language plpgsql set plan_cache_mode = force_generic_plan
 set enable_nestloop = on
 -- demanded by test_corrections_read_their_own_rows_only
 as $$
@@ -247,7 +247,7 @@ $$;
 -- The same of items that are locked, by the versions that were locked.
 create or replace function billing.take_stock(versions tid[], quantities numeric[])
 returns void
-language plpgsql
+language plpgsql set plan_cache_mode = force_generic_plan
 set enable_nestloop = on
 -- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
@@ -442,7 +442,7 @@ $$;
 create or replace function billing.explain_refusals(
     kind text, subject_ids text[], wanted_ids uuid[], claimed integer[]
 ) returns table (place integer, outcome text, code text, message text, result jsonb)
-language plpgsql stable
+language plpgsql stable set plan_cache_mode = force_generic_plan set enable_sort = off
 -- demanded by test_orders_that_were_invoiced_before_are_looked_up_by_key
 as $$
 #variable_conflict use_column

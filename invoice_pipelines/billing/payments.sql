@@ -8,7 +8,7 @@
 -- Payments with their allocations, as they are compared and kept in the audit trail; null for an id that is none.
 create or replace function billing.payment_facts(payment_ids uuid[])
 returns table (place bigint, facts jsonb)
-language plpgsql stable
+language plpgsql stable set enable_sort = off
 -- demanded by test_new_and_changed_payments_read_their_own_rows_only
 as $$
 #variable_conflict use_column
@@ -35,7 +35,8 @@ $$;
 -- Those of the external ids of a source that are on record.
 create or replace function billing.known_payments(wanted_source text, external_ids text[])
 returns setof text
-language plpgsql stable
+language plpgsql stable set enable_sort = off
+-- demanded by test_new_and_changed_payments_read_their_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -79,7 +80,7 @@ $$;
 set local role invoice_pipelines_books;
 create or replace function billing.settle(payments jsonb, creator text default null)
 returns jsonb
-language plpgsql security definer set search_path = pg_catalog, pg_temp
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_sort = off
 -- demanded by test_new_and_changed_payments_read_their_own_rows_only
 as $$
 declare

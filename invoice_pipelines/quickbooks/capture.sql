@@ -5,9 +5,10 @@
 -- sets app.quickbooks_pull for its transaction. A change of stock is none for QuickBooks.
 
 -- Whether changes of the organization in scope are captured now.
+-- demanded by test_without_a_connection_a_statement_costs_one_look_up_by_key
 create or replace function quickbooks.captures_changes()
 returns boolean
-language plpgsql stable
+language plpgsql stable set enable_seqscan = off
 as $$
 declare
     organization constant uuid := organizations.current_or_none();
@@ -33,7 +34,7 @@ $$;
 -- The first argument is what the table holds, the others are the columns that are synced (see records/fields.py).
 -- demanded by test_a_row_of_a_large_change_costs_as_much_as_one_of_a_small_change
 create or replace function quickbooks.capture_changed() returns trigger language plpgsql
-set enable_nestloop = off
+set plan_cache_mode = force_custom_plan set enable_nestloop = off
 as $$
 declare
     changed text[];

@@ -117,7 +117,7 @@ $$;
 
 -- Invoices have got a mapping: the payments that are for them are looked at again by the next pull.
 create or replace function quickbooks.wake_payments() returns trigger
-language plpgsql
+language plpgsql set enable_sort = off
 -- demanded by test_new_and_changed_payments_read_their_own_rows_only
 as $$
 declare

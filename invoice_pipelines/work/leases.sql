@@ -19,7 +19,7 @@ $$;
 create or replace function work.claim_items(
     wanted_kind text, chunk_size integer, lease interval, attempts_allowed integer
 ) returns table (id uuid, subject_id text, attempts integer, job_id uuid, lease_token uuid)
-language plpgsql
+language plpgsql set plan_cache_mode = force_custom_plan
     set enable_sort = off
 -- demanded by test_very_many_finished_items_do_not_slow_a_claim
 as $$
@@ -110,7 +110,8 @@ $$;
 -- Lets a lease run for another while from now; returns how many of the items are still held under it.
 create or replace function work.extend_lease(token uuid, item_ids uuid[], lease interval)
 returns bigint
-language plpgsql
+language plpgsql set plan_cache_mode = force_custom_plan
+-- demanded by test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -130,7 +131,8 @@ $$;
 -- another but never deadlock.
 create or replace function work.requeue(organization uuid, token uuid, as_cancelled boolean)
 returns table (id uuid, status text)
-language plpgsql
+language plpgsql set plan_cache_mode = force_custom_plan
+-- demanded by test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full
 as $$
 #variable_conflict use_column
 declare
@@ -176,7 +178,8 @@ $$;
 -- expects one item under the lease and would compare each item with each outcome.
 create or replace function work.finish_items(token uuid, outcomes jsonb)
 returns table (id uuid, status text)
-language plpgsql
+language plpgsql set plan_cache_mode = force_custom_plan
+-- demanded by test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full
 as $$
 #variable_conflict use_column
 declare
@@ -235,7 +238,8 @@ $$;
 -- Gives back what is still held under a lease, as if it had never been claimed; returns how many items that were.
 create or replace function work.release_items(token uuid)
 returns bigint
-language plpgsql
+language plpgsql set plan_cache_mode = force_custom_plan
+-- demanded by test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -262,7 +266,8 @@ $$;
 --
 create or replace function work.return_expired_items(wanted_kind text default null)
 returns table (returned bigint, failed bigint, cancelled bigint)
-language plpgsql
+language plpgsql set plan_cache_mode = force_custom_plan set enable_sort = off
+-- demanded by test_a_session_that_found_nothing_to_do_reads_no_long_queue_in_full
 as $$
 declare
     expired cursor (organization uuid, tokens uuid[]) for
@@ -333,7 +338,7 @@ create or replace function work.make_due(
     item_kind text, codes text[], subjects text[] default null, ahead boolean default false
 )
 returns bigint
-language plpgsql
+language plpgsql set enable_sort = off
 -- demanded by test_the_cost_of_a_chunk_does_not_depend_on_when_statistics_were_collected
 as $$
 declare
