@@ -184,6 +184,7 @@ def test_two_runs_at_once_make_each_document_once(press: Press) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone  # after many other tests in one process its items were put off now and then, for a reason not found
 @pytest.mark.usefixtures("s3_server")
 def test_documents_can_be_kept_in_an_object_store(press: Press) -> None:
     fsspec.filesystem("s3").mkdir("documents-of-all")
@@ -192,7 +193,7 @@ def test_documents_can_be_kept_in_an_object_store(press: Press) -> None:
     press = Press(press.shop, stored)
     job_id = press.ask(invoices, zip=True)
     press.work()
-    assert [item.status for item in press.ended(job_id)] == ["succeeded"] * 2
+    assert [(item.status, item.message) for item in press.ended(job_id)] == [("succeeded", None)] * 2
     assert press.file(press.newest(invoices[0])).startswith(b"%PDF")
     assert set(bundles(press, job_id)) == {ZIP}
 
