@@ -17,7 +17,7 @@ from invoice_pipelines_tests.integration.overdue.conftest import Desk, open_desk
 from invoice_pipelines_tests.system.workers import worker_maker
 
 BATCH_SIZE = 5
-INVOICES = 4_000
+INVOICES = 8_000
 SETTLED = 300
 
 
