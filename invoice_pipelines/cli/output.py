@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
@@ -163,12 +163,17 @@ def print_list(
 
 
 def print_facts(facts: Mapping[str, object], *columns: str) -> None:
-    """Prints names and values, a line each. Without headings, only what there is a value of."""
+    """Prints names and values, a line each. Without headings, only what there is a value of; zero and no are values."""
     made = table(None, *(columns or ("", "")))
     for name, value in facts.items():
-        if columns or value:
+        if columns or value or value in (0, False):
             made.add_row(name, value)
     console.print(made)
+
+
+def print_record(record: Any, *, without: Collection[str] = ()) -> None:
+    """Prints the fields of a dataclass as facts, but for some that are shown in another way."""
+    print_facts({name.replace("_", " "): value for name, value in asdict(record).items() if name not in without})
 
 
 def print_json(value: Any) -> None:

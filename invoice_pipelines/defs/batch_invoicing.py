@@ -17,7 +17,7 @@ from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import report_stage, turn_of
 
 
-@dg.op(retry_policy=REPEATABLE)
+@dg.op(name="make_documents", retry_policy=REPEATABLE)
 @refusals_fail_the_run()
 def make_asked_documents(context: dg.OpExecutionContext, asked: AskedBatch, database: InvoiceDatabase) -> AskedBatch:
     """Makes the documents that wait in the organization, where some were asked for. Each is made once."""
@@ -31,7 +31,7 @@ def make_asked_documents(context: dg.OpExecutionContext, asked: AskedBatch, data
     return asked
 
 
-@dg.op(retry_policy=REPEATABLE)
+@dg.op(name="send_messages", retry_policy=REPEATABLE)
 @refusals_fail_the_run()
 def send_asked_messages(context: dg.OpExecutionContext, asked: AskedBatch, database: InvoiceDatabase) -> None:
     """Sends the messages that wait in the organization, where some were asked for. Each is sent once."""

@@ -18,10 +18,10 @@ MILLISECONDS = 25_000
 """Of the page's own clock, in which it asks for all it shows."""
 
 PAGES = {
-    "asset_graph": ("/asset-groups", 1500, 1000),
+    "asset_graph": ("/asset-groups", 2200, 1000),
     "materialization": (f"/assets/intake/parsed_invoices?view=partitions&partition={TENANT}", 1400, 1000),
     "issued_invoices": (f"/assets/billing/issued_invoices?view=partitions&partition={TENANT}", 1400, 1000),
-    "failed_check": ("/assets/intake/validated_invoices?view=checks", 1400, 800),
+    "failed_check": ("/assets/billing/issued_invoices?view=checks&checkDetail=every_order_was_invoiced", 1400, 900),
     "overdue_notifications": (f"/assets/overdue/notifications?view=partitions&partition={TENANT}", 1400, 1000),
     "receivables": (f"/assets/billing/receivables?view=partitions&partition={TENANT}", 1400, 1000),
     "batch_invoicing": (f"{LOCATION}/jobs/batch_invoice_orders", 1400, 700),

@@ -23,10 +23,10 @@ from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOpti
 from invoice_pipelines.cli.output import (
     console,
     listed,
-    print_facts,
     print_json,
     print_json_lines,
     print_list,
+    print_record,
     print_rows,
 )
 from invoice_pipelines.cli.person import opened, scope_of
@@ -70,7 +70,7 @@ def show_customer(
     if as_json:
         print_json(found)
     else:
-        print_facts(_named(asdict(found)))
+        print_record(found)
 
 
 @items.command("list")
@@ -103,7 +103,7 @@ def show_item(
     if as_json:
         print_json(found)
     else:
-        print_facts(_named(asdict(found)))
+        print_record(found)
 
 
 @tax_rates.command("list")
@@ -151,12 +151,8 @@ def show_order(
     if as_json:
         print_json(asdict(found) | {"lines": lines, "events": events})
         return
-    print_facts(_named(asdict(found)))
+    print_record(found)
     columns = "#line=line_number SKU=sku description #quantity unit=unit_code #price=unit_price VAT=tax_category"
     console.print(listed(lines, f"{columns} #rate_in_%=tax_rate #discount_in_%=discount_percent", title="\nLines"))
     columns = "when=created_at from=from_status to=to_status by=created_by why=reason"
     print_rows(events, columns, title="\nChanges of its status", zone=office.organization.time_zone)
-
-
-def _named(values: dict[str, object]) -> dict[str, object]:
-    return {name.replace("_", " "): value for name, value in values.items()}

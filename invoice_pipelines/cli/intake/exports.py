@@ -9,7 +9,7 @@ import typer
 
 from invoice_pipelines.cli.intake.received import RECEIVED
 from invoice_pipelines.cli.options import AsJson, Limit, OrganizationOption
-from invoice_pipelines.cli.output import console, print_facts, print_json, print_list, print_rows
+from invoice_pipelines.cli.output import console, print_json, print_list, print_record, print_rows
 from invoice_pipelines.cli.person import opened
 from invoice_pipelines.intake.lists import find_export, list_exported, list_exports
 
@@ -53,7 +53,7 @@ def show(
     if as_json:
         print_json(asdict(found) | {"invoices": invoices})
         return
-    print_facts({name.replace("_", " "): value for name, value in asdict(found).items() if name != "files"})
+    print_record(found, without=["files"])
     print_rows(found.files, "file=path #rows #bytes=size_bytes", title="\nFiles")
     print_rows(invoices, RECEIVED, title="\nInvoices", zone=office.organization.time_zone)
     if len(invoices) < found.invoice_count:

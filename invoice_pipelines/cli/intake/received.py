@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, examples
-from invoice_pipelines.cli.output import print_facts, print_json, print_list, print_rows, styled
+from invoice_pipelines.cli.output import print_facts, print_json, print_list, print_record, print_rows, styled
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.intake.lists import (
     find_received,
@@ -122,4 +122,4 @@ def show_upload(
     if as_json:
         print_json(found)
     else:
-        print_facts({name.replace("_", " "): value for name, value in asdict(found).items()})
+        print_record(found)

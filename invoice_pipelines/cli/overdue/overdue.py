@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, day, examples
-from invoice_pipelines.cli.output import console, exit_if, print_facts, print_json, print_list, print_rows
+from invoice_pipelines.cli.output import console, exit_if, print_json, print_list, print_record, print_rows
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.overdue import ExecutionReport, ExecutionStatus, notify_overdue
 from invoice_pipelines.overdue.execution_log import find_execution, list_executions
@@ -120,15 +119,14 @@ def show_notification(
     if as_json:
         print_json(found)
     else:
-        print_facts({name.replace("_", " "): value for name, value in asdict(found).items()})
+        print_record(found)
 
 
 def _show(report: ExecutionReport, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
-    facts = {name.replace("_", " "): value for name, value in asdict(report).items() if name != "errors"}
-    print_facts(facts)
+    print_record(report, without=["errors"])
     rows = [{"invoice_number": None, "level": None, **error} for error in report.errors]
     print_rows(rows, "!invoice=invoice_number #level reason", title="\nErrors")
     if report.error_count > len(report.errors):

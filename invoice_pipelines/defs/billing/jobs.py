@@ -75,7 +75,7 @@ def ask_for_invoices(
     return AskedBatch(config.organization, str(answer.job_id), with_documents, config.send_immediately)
 
 
-@dg.op(retry_policy=REPEATABLE)
+@dg.op(name="issue_invoices", retry_policy=REPEATABLE)
 @refusals_fail_the_run()
 def issue_asked_invoices(context: dg.OpExecutionContext, asked: AskedBatch, database: InvoiceDatabase) -> AskedBatch:
     """Issues the invoices of the batch job; what the time of this run is too short for, the next run takes. However

@@ -11,7 +11,7 @@ from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines_tests.integration.defs.delivery.conftest import PostRoom
 
 JOB = "batch_invoice_orders"
-BOXES = ["ask_for_invoices", "issue_asked_invoices", "make_asked_documents", "send_asked_messages"]
+BOXES = ["ask_for_invoices", "issue_invoices", "make_documents", "send_messages"]
 SENT = {"generate_pdf": True, "send_immediately": True, "communication_method": "email"}
 
 
