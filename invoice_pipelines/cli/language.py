@@ -1,4 +1,4 @@
-"""In which language a command tells what is wrong with a document: English or German."""
+"""In which language a command tells where documents stand, and what is wrong with them: English or German."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ AskedLanguage = Annotated[
     Language | None,
     typer.Option(
         "--language",
-        help="Language of messages about documents. Without it that of LC_ALL, LC_MESSAGES or LANG; in JSON, English.",
+        help="Language to tell of documents in. Without it that of LC_ALL, LC_MESSAGES or LANG; in JSON, English.",
     ),
 ]
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # as POSIX ranks them
 
 
-def language_of(asked: Language | None) -> Language:
-    """The language that was asked for, else that of the environment; English where that is neither."""
+def language_of(asked: Language | None, otherwise: Language = "en") -> Language:
+    """The language that was asked for, else that of the environment. Where that is neither English nor German, it is
+    `otherwise`: that of the organization, where a command is about one.
+    """
     if asked is not None:
         return asked
-    named = next((value for variable in _VARIABLES if (value := os.environ.get(variable))), "")
-    return "de" if named.lower().startswith("de") else "en"
+    named = next((value for variable in _VARIABLES if (value := os.environ.get(variable))), "").lower()
+    if named.startswith("de"):
+        return "de"
+    return "en" if named.startswith("en") else otherwise

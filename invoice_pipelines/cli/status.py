@@ -9,6 +9,8 @@ import typer
 
 from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.billing.overview import billing_state
+from invoice_pipelines.cli.intake.statuses import status_cells, status_columns
+from invoice_pipelines.cli.language import AskedLanguage, language_of
 from invoice_pipelines.cli.options import AsJson, examples
 from invoice_pipelines.cli.output import console, moment, print_json, say, table
 from invoice_pipelines.database import organization_scope
@@ -17,7 +19,7 @@ from invoice_pipelines.delivery.channels.channel import channels
 from invoice_pipelines.delivery.overview import delivery_state
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.intake.overview import failure_reasons, status_counts, waiting_files
-from invoice_pipelines.intake.states import Status, label
+from invoice_pipelines.intake.states import Status
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.overdue import last_execution, next_run, read_schedule
 from invoice_pipelines.overdue.schedule import schedule_in_words
@@ -25,19 +27,24 @@ from invoice_pipelines.settings import load_settings
 
 app = typer.Typer()
 
+RECEIVED = {"en": ("!organization", "#inbox"), "de": ("!Organisation", "#im Eingang")}
+"""The first columns of received invoices, before those of their statuses."""
+
 
 @app.command(
     epilog=examples(
         "status",
+        "status --language de",
         "status --json",
     )
 )
-def status(as_json: AsJson = False) -> None:
+def status(language: AskedLanguage = None, as_json: AsJson = False) -> None:
     """Show where things stand, per organization: received invoices by status, and why they failed; orders and issued
     invoices; the last and the next look for overdue invoices; documents and messages that wait; and the sync with
     accounting systems. With --json, one object for each organization.
     """
-    received = table(None, "!organization", "#inbox", *(f"#{label(status).lower()}" for status in Status))
+    spoken = language_of(language)
+    received = table(None, *RECEIVED[spoken], *status_columns(spoken))
     failed = table("\nWhy received invoices failed", "!organization", "#invoices", "code")
     billing = table("\nBilling", "!organization", "#open orders", "#in open jobs", "!last number", "unpaid")
     overdue = table("\nOverdue", "!organization", "last run", "!outcome", "#overdue", "#errors", "next run")
@@ -79,7 +86,7 @@ def status(as_json: AsJson = False) -> None:
                     }
                 )
                 continue
-            received.add_row(slug, inbox, *(by_status[status] for status in Status))
+            received.add_row(slug, inbox, *status_cells(by_status))
             for reason in failures:
                 failed.add_row(slug, reason.invoices, reason.code)
             unpaid = ", ".join(f"{amount:,} {currency}" for currency, amount in state.unpaid)

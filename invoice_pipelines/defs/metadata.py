@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -16,6 +18,18 @@ LONGEST_TABLE = 20
 
 LONGEST_TEXT = 300
 LONGEST_BAR = 30
+BAR_PIXELS = 8
+"""Of a bar of length 1."""
+
+SHADES = {
+    "blue": "#3b82f6",
+    "magenta": "#c026d3",
+    "yellow": "#eab308",
+    "cyan": "#06b6d4",
+    "green": "#16a34a",
+    "red": "#dc2626",
+}
+"""How ANSI's colours look on a page, light or dark."""
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
@@ -57,15 +71,32 @@ def with_columns(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return ({"dagster/column_schema": schema} if columns else {}) | dict(metadata)
 
 
-def bar_chart(label: str, what: str, counts: Iterable[tuple[str, int | Decimal]]) -> dg.MarkdownMetadataValue:
-    """Counts or amounts as bars, the longest for the largest one; `label` and `what` head the columns."""
+def bar_chart(
+    label: str,
+    what: str,
+    counts: Iterable[tuple[str, int | Decimal]],
+    colours: Mapping[str, str] = MappingProxyType({}),
+) -> dg.MarkdownMetadataValue:
+    """Counts or amounts as bars, the longest for the largest one; `label` and `what` head the columns. Bars have the
+    colour of their name, one of `SHADES`, where it has one.
+    """
     rows = list(counts)
     largest = max((count for _, count in rows), default=0) or 1
     lines = [f"| {label} | {what} | |", "| --- | ---: | --- |"]
     for name, count in rows:
-        bar = "█" * max(round(LONGEST_BAR * count / largest), 1 if count else 0)
+        length = max(round(LONGEST_BAR * count / largest), 1 if count else 0)
+        bar = _coloured_bar(length, colours[name]) if length and name in colours else "█" * length
         lines.append(f"| {name} | {count:,} | {bar} |")
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def _coloured_bar(length: int, colour: str) -> str:
+    """A bar as a picture, since the UI shows Markdown without any other colour."""
+    drawn = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{length * BAR_PIXELS}" height="14">'
+        f'<rect width="100%" height="14" rx="2" fill="{SHADES[colour]}"/></svg>'
+    )
+    return f"![{colour}](data:image/svg+xml;base64,{b64encode(drawn.encode()).decode()})"
 
 
 def one_line(text: str) -> str:

@@ -108,6 +108,22 @@ PARSEABLE = tuple(status for status, state in _STATES.items() if state.next is S
 """The statuses in which an invoice can be read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Headings:
+    """What stands over counts of received invoices by status, in one language."""
+
+    title: str
+    status: str
+    invoices: str
+    all: str
+
+
+HEADINGS = {
+    "en": Headings("Received invoices", "status", "invoices", "all"),
+    "de": Headings("Eingangsrechnungen", "Status", "Rechnungen", "alle"),
+}
+
+
 def is_valid_status_transition(before: Status, after: Status) -> bool:
     """Whether an invoice of one status may get the other; the same as `intake.is_allowed_transition` in PostgreSQL."""
     return after in TRANSITIONS[before]

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.intake.received import RECEIVED
+from invoice_pipelines.cli.intake.received import RECEIVED, rows_of
+from invoice_pipelines.cli.language import AskedLanguage, language_of
 from invoice_pipelines.cli.options import AsJson, Limit, OrganizationOption
 from invoice_pipelines.cli.output import console, print_json, print_list, print_record, print_rows
 from invoice_pipelines.cli.person import opened
@@ -44,6 +45,7 @@ def show(
     organization: OrganizationOption,
     number: Annotated[int, typer.Argument(help="Number of the export.", min=1)],
     limit: Limit = 50,
+    language: AskedLanguage = None,
     as_json: AsJson = False,
 ) -> None:
     """Show an export: its files, and the invoices in it."""
@@ -55,6 +57,7 @@ def show(
         return
     print_record(found, without=["files"])
     print_rows(found.files, "file=path #rows #bytes=size_bytes", title="\nFiles")
-    print_rows(invoices, RECEIVED, title="\nInvoices", zone=office.organization.time_zone)
+    spoken = language_of(language, office.organization.settings.language)
+    print_rows(rows_of(invoices, spoken), RECEIVED[spoken], title="\nInvoices", zone=office.organization.time_zone)
     if len(invoices) < found.invoice_count:
         console.print(f"{found.invoice_count:,} in all; --limit shows more")

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from invoice_pipelines.cli.intake import received
+from invoice_pipelines.cli.intake.statuses import coloured
 from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
 from invoice_pipelines.cli.options import AsJson, Limit, OlderThan, OrganizationOption, examples, moment_before
-from invoice_pipelines.cli.output import console, exit_if, print_json, print_json_lines, print_rows, say, styled, table
+from invoice_pipelines.cli.output import console, exit_if, print_json, print_json_lines, print_rows, say, table
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.intake.lists import find_received, find_upload_id
 from invoice_pipelines.intake.operations import (
@@ -26,7 +27,7 @@ from invoice_pipelines.intake.operations import (
 )
 from invoice_pipelines.intake.received_invoices import IntakeError, retry_failed
 from invoice_pipelines.intake.stages.stages import intake_of, process_uploads
-from invoice_pipelines.intake.states import colour, label
+from invoice_pipelines.intake.states import HEADINGS
 from invoice_pipelines.storage import root_path, write_file_atomically
 from invoice_pipelines.work import Progress
 
@@ -123,12 +124,12 @@ def stuck(
 @app.command()
 def stats(organization: OrganizationOption, language: AskedLanguage = None, as_json: AsJson = False) -> None:
     """Show how the intake goes: statuses, rates, why invoices failed, violations by class, OCR."""
-    with scope_of(organization) as connection:
+    with opened(organization) as office, office.scope() as connection:
         found = intake_statistics(connection)
     if as_json:
         print_json(found)
     else:
-        _show_statistics(found, language_of(language))
+        _show_statistics(found, language_of(language, office.organization.settings.language))
 
 
 @app.command()
@@ -237,10 +238,11 @@ def _show_reparse(report: ReparseReport) -> None:
 
 
 def _show_statistics(found: IntakeStatistics, language: Language) -> None:
-    statuses = table("Received invoices", "status", "#invoices")
+    words = HEADINGS[language]
+    statuses = table(words.title, words.status, f"#{words.invoices}")
     for status, count in found.invoices.by_status.items():
-        statuses.add_row(styled(label(status, language), colour(status)), count)
-    statuses.add_row("all", found.invoices.total)
+        statuses.add_row(coloured(status, language), count)
+    statuses.add_row(words.all, found.invoices.total)
     console.print(statuses)
     for which, exported, failed in (
         ("all", found.invoices.success_share, found.invoices.failure_share),

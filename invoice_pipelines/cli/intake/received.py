@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
+from invoice_pipelines.cli.intake.statuses import coloured
+from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
 from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, examples
-from invoice_pipelines.cli.output import print_facts, print_json, print_list, print_record, print_rows, styled
+from invoice_pipelines.cli.output import print_facts, print_json, print_list, print_record, print_rows
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.intake.lists import (
+    ReceivedInvoice,
     find_received,
     find_upload,
     get_received,
@@ -22,7 +25,7 @@ from invoice_pipelines.intake.lists import (
     status_changes,
 )
 from invoice_pipelines.intake.operations import logged_errors
-from invoice_pipelines.intake.states import Status, colour
+from invoice_pipelines.intake.states import Status
 
 app = typer.Typer()
 uploads = typer.Typer(
@@ -34,19 +37,25 @@ uploads = typer.Typer(
     ),
 )
 
-RECEIVED = (
-    "~invoice=id !status file=file_name #gross=gross_amount currency seller=seller_name !number=invoice_number "
-    "!code message !date=issue_date arrived=created_at in_review"
-)
+RECEIVED = {
+    "en": "~invoice=id !status file=file_name #gross=gross_amount currency seller=seller_name !number=invoice_number "
+    "!code message !date=issue_date arrived=created_at in_review",
+    "de": "~Rechnung=id !Status=status Datei=file_name #brutto=gross_amount Währung=currency Verkäufer=seller_name "
+    "!Nummer=invoice_number !Code=code Meldung=message !Datum=issue_date eingegangen=created_at in_Prüfung=in_review",
+}
+"""The columns of the list, by language."""
 
 
 @app.command("list")
 def list_(
     organization: OrganizationOption,
-    status: Annotated[list[Status] | None, typer.Option(help="Only with this status; can be repeated.")] = None,
+    status: Annotated[
+        list[Status] | None, typer.Option(help="Only with this status; can be repeated.", case_sensitive=False)
+    ] = None,
     seller: Annotated[str | None, typer.Option(help="Only where this is part of the seller's name.")] = None,
     limit: Limit = 50,
     after: After = None,
+    language: AskedLanguage = None,
     as_json: AsJson = False,
 ) -> None:
     """List received invoices, the newest first, with why they failed or whether they wait for a review."""
@@ -54,8 +63,9 @@ def list_(
         last = None if after is None else find_received(connection, after)
         found = list_received(connection, statuses=status, seller=seller, after=last, limit=limit)
     zone = office.organization.time_zone
-    rows = found if as_json else [asdict(each) | {"status": _coloured(each.status)} for each in found]
-    print_list(rows, RECEIVED, as_json=as_json, limit=limit, zone=zone, none="There is none.")
+    spoken = language_of(language, office.organization.settings.language)
+    rows = found if as_json else rows_of(found, spoken)
+    print_list(rows, RECEIVED[spoken], as_json=as_json, limit=limit, zone=zone, none="There is none.")
 
 
 @app.command()
@@ -76,20 +86,33 @@ def show(
         parts = {"lines": lines, "status_changes": changes, "violations": violations, "errors": errors}
         print_json(asdict(found) | parts)
         return
-    facts = asdict(found) | {"status": _coloured(found.status)}
+    facts = asdict(found) | {"status": coloured(found.status)}
     print_facts({name.replace("_", " "): value for name, value in facts.items()})
     columns = "#line=line_number description #quantity unit #price=unit_price VAT=tax_category #rate=tax_rate"
     print_rows(lines, f"{columns} #net=net_amount", title="\nLines")
     zone = office.organization.time_zone
     columns = "when=changed_at #version=processing_version from=from_status to=to_status by=changed_by"
-    print_rows(changes, columns, title="\nChanges of its status", zone=zone)
+    steps = [
+        asdict(change)
+        | {
+            "from_status": change.from_status and coloured(Status(change.from_status)),
+            "to_status": coloured(Status(change.to_status)),
+        }
+        for change in changes
+    ]
+    print_rows(steps, columns, title="\nChanges of its status", zone=zone)
     print_rows(violations, "!rule !severity message location", title="\nWhat the newest verdict finds")
     columns = "when=created_at !stage #attempt !code message trace=trace_id"
     print_rows(errors, columns, title="\nFailed attempts", zone=zone)
 
 
-def _coloured(status: Status) -> Text:
-    return styled(status, colour(status))
+def rows_of(invoices: Iterable[ReceivedInvoice], language: Language) -> list[dict[str, Any]]:
+    """Received invoices for people, under the columns RECEIVED."""
+    yes, no = {"en": ("yes", "no"), "de": ("ja", "nein")}[language]
+    return [
+        asdict(each) | {"status": coloured(each.status, language), "in_review": yes if each.in_review else no}
+        for each in invoices
+    ]
 
 
 @uploads.command("list")

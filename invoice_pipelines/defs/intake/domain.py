@@ -116,9 +116,10 @@ def export(turn: Turn, _: object) -> StageResult:
     seconds = time.monotonic() - started
     with turn.organization.scope() as connection:
         money = exported_money(connection, [export.id for export in report.exports])
+        language = intake.organization.settings.language
         shown = export_metadata(report, seconds, str(intake.exports / intake.organization.slug), money)
         shown |= datev_metadata(connection, report.exports)
-        shown["all received invoices"] = status_chart(statistics(connection).by_status)
+        shown["all received invoices"] = status_chart(statistics(connection).by_status, language)
         shown["all failures"] = reasons_table(failure_reasons(connection))
         return StageResult(bool(report.exports), shown, _kept(connection, promises.OF_EXPORTS))
 

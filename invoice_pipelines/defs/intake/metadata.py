@@ -13,7 +13,7 @@ from invoice_pipelines.intake.overview import FailureReason, Money
 from invoice_pipelines.intake.stages.arrivals import IntakeReport
 from invoice_pipelines.intake.stages.recognition import Recognition
 from invoice_pipelines.intake.stages.stages import ExportReport
-from invoice_pipelines.intake.states import Status, label
+from invoice_pipelines.intake.states import HEADINGS, Status, colour, label
 from invoice_pipelines.work import Failure, Report
 
 
@@ -88,9 +88,15 @@ def money_table(money: Sequence[Money]) -> dg.TableMetadataValue:
     return table_of(money, "currency type_(BT-3)=type_code documents gross_amount")
 
 
-def status_chart(counts: Mapping[Status, int]) -> dg.MarkdownMetadataValue:
-    """How many received invoices the organization has in each status, as bars."""
-    return bar_chart("status", "invoices", [(label(status), count) for status, count in counts.items()])
+def status_chart(counts: Mapping[Status, int], language: str) -> dg.MarkdownMetadataValue:
+    """How many received invoices the organization has in each status, as bars, in its language."""
+    names = {label(status, language): status for status in counts}
+    return bar_chart(
+        HEADINGS[language].status,
+        HEADINGS[language].invoices,
+        [(name, counts[status]) for name, status in names.items()],
+        {name: colour(status) for name, status in names.items()},
+    )
 
 
 def failures_table(failures: Sequence[Failure], names: Mapping[str, str]) -> dg.TableMetadataValue:

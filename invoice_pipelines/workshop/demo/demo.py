@@ -21,6 +21,7 @@ import typer
 from rich.live import Live
 from sqlalchemy import Engine, text
 
+from invoice_pipelines.cli.intake.statuses import status_cells, status_columns
 from invoice_pipelines.cli.output import LiteralTable, console, one_line, styled, table
 from invoice_pipelines.cli.supervisor import ServiceError, Services, running_services
 from invoice_pipelines.database import organization_scope
@@ -251,11 +252,10 @@ def _is_quiet(engine: Engine, tenant: Tenant, counts: Mapping[UUID, Mapping[Stat
 def _progress(
     tenants: Sequence[Tenant], counts: Mapping[UUID, Mapping[Status, int]], invoiced: Mapping[UUID, int]
 ) -> LiteralTable:
-    statuses = [f"#{label(status).lower()}" for status in Status]
-    shown = table(None, "organization", "#dropped", *statuses, "#orders done")
+    shown = table(None, "organization", "#dropped", *status_columns(), "#orders done")
     for tenant in tenants:
-        by_status = [str(counts.get(tenant.id, {}).get(status, 0)) for status in Status]
-        shown.add_row(tenant.slug, str(len(tenant.documents)), *by_status, str(invoiced[tenant.id]))
+        by_status = status_cells(counts.get(tenant.id, dict.fromkeys(Status, 0)))
+        shown.add_row(tenant.slug, len(tenant.documents), *by_status, invoiced[tenant.id])
     return shown
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 
+import pytest
+from rich.color import ColorSystem
 from sqlalchemy import text
 
+from invoice_pipelines.cli.output import console
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 from invoice_pipelines_tests.support.terminal import Terminal
@@ -61,8 +65,36 @@ def test_statistics_and_what_is_stuck(terminal: Terminal) -> None:
     assert shown.returncode == 0, shown.stderr
     assert re.search(r"Uploaded +1", shown.stdout)
     german = terminal.acme("intake", "stats", "--language", "de").stdout
-    assert re.search(r"Hochgeladen +1", german)
+    assert re.search(r"Eingangsrechnungen\nStatus +Rechnungen\n(.*\n)*Hochgeladen +1\n(.*\n)*alle +\d", german)
     assert re.search(r"Of all, [\d.]+% were exported and [\d.]+% failed\.", german)
+
+
+def test_statuses_are_named_in_one_language_and_coloured_in_terminals_only(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert terminal.acme("intake", "process", uploaded(terminal, "fails.bin", b"of no kind")).returncode == 1
+    plain = {"LC_ALL": "C.UTF-8"}
+    assert re.search(
+        r"^invoice +status .*\n(.*\n)*.* Failed +fails\.bin ", terminal.acme("intake", "list", **plain).stdout
+    )
+    german = terminal.acme("intake", "list", "--language", "de", **plain).stdout
+    assert re.search(r"^Rechnung +Status .*\n(.*\n)*.* Fehlgeschlagen +fails\.bin .* nein$", german, re.MULTILINE)
+    assert re.search(r"^organization +inbox +uploaded ", terminal.run("status", **plain).stdout)
+    german = terminal.run("status", LC_ALL="de_DE.UTF-8").stdout
+    assert re.search(r"^Organisation +im Eingang +hochgeladen .* fehlgeschlagen\n", german)
+    assert "\x1b" not in german
+    code = json.loads(terminal.acme("intake", "list", "--limit", "1", "--json", LC_ALL="de_DE.UTF-8").stdout)["status"]
+    assert code == "FAILED"
+
+    terminal.run("organizations", "settings", "acme", "--set", "language=de")
+    assert "Fehlgeschlagen" in terminal.acme("intake", "list", **plain).stdout
+    assert "Fehlgeschlagen" not in terminal.acme("intake", "list", LC_ALL="en_US.UTF-8").stdout
+    terminal.run("organizations", "settings", "acme", "--set", "language=en")
+    monkeypatch.setattr(console, "_force_terminal", True)
+    monkeypatch.setattr(console, "_color_system", ColorSystem.STANDARD)
+    for words in (["intake", "list"], ["intake", "stats"]):
+        assert "\x1b[31mFailed" in terminal.acme(*words, **plain).stdout
+    assert re.search(r"acme.*\x1b\[31m\d", terminal.run("status", **plain).stdout)
 
 
 def test_history_is_read_again_dry_first_and_written_when_asked(

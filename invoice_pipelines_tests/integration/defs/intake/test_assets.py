@@ -50,6 +50,7 @@ def test_a_run_takes_files_from_the_inbox_to_an_export_and_changes_say_which_run
 
 def test_every_stage_says_how_many_how_fast_how_much_and_why_not_and_warns_of_bad_documents(house: House) -> None:
     house.add("acme")
+    house.behind("""update organizations.organization set settings = '{"language": "de"}'""")
     for name, document in {
         "good.xml": GOOD,
         "again.xml": GOOD,
@@ -88,7 +89,10 @@ def test_every_stage_says_how_many_how_fast_how_much_and_why_not_and_warns_of_ba
         assert {row["currency"] for row in money} == {"EUR"}
         assert money[0]["gross amount"] == "1,016.00"
     assert sorted(row["rows"] for row in exported["files"])[0] == 2
-    assert "| Exported | 2 |" in exported["all received invoices"]
+    chart = exported["all received invoices"].splitlines()
+    assert chart[0] == "| Status | Rechnungen | |"
+    assert chart[-2].startswith("| Exportiert | 2 | ![green](data:image/svg+xml;base64,")
+    assert chart[-1].startswith("| Fehlgeschlagen | 2 | ![red]")
     assert {(row["code"], row["invoices"]) for row in exported["all failures"]} == {
         ("BR-CO-15", 1),
         ("XML_MALFORMED", 1),
