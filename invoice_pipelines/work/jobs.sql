@@ -1,7 +1,7 @@
 -- The life of a batch job: asked for, counted, closed, cancelled, retried. Also the entry to the continuous queue.
 --
--- Every function here and in leases.sql locks a job before its items, never the other way round, and passes over items
--- that somebody else has locked instead of waiting. So they cannot block one another for good. They rely on READ
+-- Every function here and in leases.sql that has locked a job passes over items that somebody else has locked, and what
+-- waits for items does so before it locks their job. So they cannot block one another for good. They rely on READ
 -- COMMITTED (a statement sees what was committed before it began), which is PostgreSQL's default.
 --
 -- Statistics are always behind a queue. Of an organization that had no items when they were collected, the planner expects

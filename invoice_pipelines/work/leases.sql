@@ -107,6 +107,23 @@ begin
 end
 $$;
 
+-- Locks some items that are held under a lease, or all, by id, and returns their job. A lease may be extended while its
+-- items are finished, and a claim that came too late may have one of them locked while it waits for their job: so items
+-- are waited for in one order, and before their job. The order is one that no index has, or the planner might take the
+-- primary key for it and read the whole queue.
+create or replace function work.lock_leased(organization uuid, token uuid, item_ids uuid[] default null)
+returns uuid
+language plpgsql
+as $$
+begin
+    return (select (array_agg(l.job_id))[1]
+            from (select i.job_id from work.batch_item i
+                  where i.organization_id = organization and i.status = 'processing' and i.lease_token = token
+                    and (item_ids is null or i.id = any (item_ids))
+                  order by i.id::text for no key update) l);
+end
+$$;
+
 -- Lets a lease run for another while from now; returns how many of the items are still held under it.
 create or replace function work.extend_lease(token uuid, item_ids uuid[], lease interval)
 returns bigint
@@ -118,8 +135,12 @@ declare
     kept bigint;
 begin
     update work.batch_item i set lease_expires_at = clock_timestamp() + lease
-    where i.organization_id = organization and i.status = 'processing' and i.lease_token = token
-      and i.id = any (item_ids);
+    from work.few(array(
+        select h.ctid from work.batch_item h
+        where h.organization_id = organization and h.status = 'processing' and h.lease_token = token
+          and h.id = any (item_ids)
+        order by h.id::text for no key update)) k
+    where i.ctid = k.element and i.organization_id = organization;
     get diagnostics kept = row_count;
     return kept;
 end
@@ -184,9 +205,8 @@ as $$
 #variable_conflict use_column
 declare
     organization constant uuid := organizations.current();
-    job constant uuid := (select i.job_id from work.batch_item i
-                          where i.organization_id = organization and i.status = 'processing'
-                            and i.lease_token = token limit 1);
+    job constant uuid := work.lock_leased(
+        organization, token, array(select o::uuid from jsonb_object_keys(outcomes) o));
     job_status constant text := work.lock_job(organization, job);
     again constant uuid := gen_random_uuid();
     ended uuid[];
@@ -243,9 +263,7 @@ language plpgsql set plan_cache_mode = force_custom_plan
 as $$
 declare
     organization constant uuid := organizations.current();
-    job constant uuid := (select i.job_id from work.batch_item i
-                          where i.organization_id = organization and i.status = 'processing'
-                            and i.lease_token = token limit 1);
+    job constant uuid := work.lock_leased(organization, token);
     job_status constant text := work.lock_job(organization, job);
     held bigint;
 begin
@@ -262,8 +280,8 @@ $$;
 
 -- Takes items from processes that died: their lease ran out. They come back to be claimed alone, so that an item that
 -- kills its process takes nobody with it, and fail with WORKER_DIED once their attempts are used up.
--- It works within the organization in scope; for cleanup_stuck_batch_jobs, which sees all of them, in all.
---
+-- It works within the organization in scope; for cleanup_stuck_batch_jobs, which sees all of them, in all. It locks one
+-- job after the other, so it waits for none: what is of a job that somebody else has locked is left to the next time.
 create or replace function work.return_expired_items(wanted_kind text default null)
 returns table (returned bigint, failed bigint, cancelled bigint)
 language plpgsql set plan_cache_mode = force_custom_plan set enable_sort = off
@@ -294,7 +312,9 @@ begin
         from leased l group by l.organization_id, l.job_id
         order by l.organization_id, l.job_id
     loop
-        job_status := work.lock_job(part.organization_id, part.job_id);
+        select j.status into job_status from work.batch_job j
+        where j.organization_id = part.organization_id and j.id = part.job_id for no key update skip locked;
+        continue when not found and part.job_id is not null;
         again := gen_random_uuid();
         used_up := 0; others := 0;
         for item in expired (part.organization_id, part.tokens) loop

@@ -195,8 +195,12 @@ class Run:
     def claim(self, kind: str, chunk_size: int, *, max_attempts: int) -> Claim | None:
         """Takes items of a kind that are due (see leases.claim), and what dead workers left of it."""
         self.return_expired(kind)
-        with self.scope() as connection:
-            return claim(connection, kind, chunk_size=chunk_size, lease=self.lease, max_attempts=max_attempts)
+
+        def transaction() -> Claim | None:
+            with self.scope() as connection:
+                return claim(connection, kind, chunk_size=chunk_size, lease=self.lease, max_attempts=max_attempts)
+
+        return self.again(transaction)
 
     def return_expired(self, kind: str) -> None:
         """Puts items of dead workers back into the queue; every other second is enough."""

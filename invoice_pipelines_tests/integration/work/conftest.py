@@ -41,6 +41,13 @@ def succeed(connection: Connection, chunk: Chunk) -> list[Outcome]:
     return [Succeeded()] * len(chunk.items)
 
 
+def lock_as_a_claim_does(connection: Connection, subject: str) -> None:
+    """Until the end of the transaction."""
+    connection.execute(
+        text("select from work.batch_item where subject_id = :subject for no key update"), {"subject": subject}
+    )
+
+
 class Desk(OrganizationView):
     """One organization's view of the queue. Each step is a transaction of its own."""
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from invoice_pipelines.work import (
     Failed,
@@ -20,7 +23,7 @@ from invoice_pipelines.work import (
     keep,
     return_expired,
 )
-from invoice_pipelines_tests.integration.work.conftest import LEASE
+from invoice_pipelines_tests.integration.work.conftest import LEASE, lock_as_a_claim_does
 from invoice_pipelines_tests.integration.work.effects import KIND
 from invoice_pipelines_tests.support.sizes import example_count
 
@@ -232,10 +235,39 @@ def test_a_change_that_meets_the_claim_of_its_entry_becomes_a_new_entry(desk):
     assert subjects(desk.take()) == ["a"]
 
 
-@given(text=st.text(), code=st.from_regex(r"[A-Z][A-Z0-9_-]*", fullmatch=True))
+LOCK_JOB = text("select work.lock_job(organizations.current(), :job)")
+
+
+def test_what_died_is_returned_without_waiting_for_a_job(desk):
+    """It locks one job after the other. So may a claim that meets cancelled ones, but in the order of their items."""
+    held, _ = desk.make("a"), desk.make("b")
+    while desk.take():
+        pass
+    with desk.scope() as somebody:
+        somebody.execute(LOCK_JOB, {"job": held})
+        assert desk.lose_leases() == 1
+    assert desk.lose_leases() == 1
+
+
+def test_an_outcome_waits_for_items_before_it_holds_any_or_their_job(desk):
+    """A claim that came too late may have one locked, and a lease may be extended: nobody waits in a circle."""
+    job_id = desk.make("a", "b")
+    claimed = desk.take()
+    with ThreadPoolExecutor(1) as thread:
+        with desk.scope() as late:
+            lock_as_a_claim_does(late, "a")
+            ending = thread.submit(desk.end, claimed, Succeeded(), Failed("BUSY", "busy", retry=True))
+            while not desk.rows("select from pg_locks where not granted") and not ending.done():
+                time.sleep(0.01)
+            lock_as_a_claim_does(late, "b")
+            late.execute(LOCK_JOB, {"job": job_id})
+        assert ending.result() == (ItemStatus.SUCCEEDED, ItemStatus.PENDING)
+
+
+@given(message=st.text(), code=st.from_regex(r"[A-Z][A-Z0-9_-]*", fullmatch=True))
 @settings(max_examples=example_count(200))
-def test_a_message_is_one_storable_line(text, code):
-    message = Failed(code, text).message
+def test_a_message_is_one_storable_line(message, code):
+    message = Failed(code, message).message
     assert len(message) <= 500
     assert not set(message) & {"\n", "\r", "\x00", "\x0b", "\u2028"}
 

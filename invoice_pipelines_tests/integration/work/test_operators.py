@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from invoice_pipelines.work import (
     Failed,
@@ -18,7 +18,7 @@ from invoice_pipelines.work import (
     organizations_with_work,
 )
 from invoice_pipelines_tests.conftest import open_organization
-from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk, succeed
+from invoice_pipelines_tests.integration.work.conftest import LEASE, Desk, lock_as_a_claim_does, succeed
 from invoice_pipelines_tests.integration.work.effects import KIND
 
 
@@ -191,12 +191,6 @@ def test_a_job_whose_chunk_is_in_work_is_left_alone(desk):
         connection.execute(text("select work.take_job(array[:kind], :id)"), {"kind": KIND, "id": job_id})
         assert clean(desk) == StuckWork(0, 0, 0, 0, 0, 0)
     assert desk.job(job_id).status == "processing"
-
-
-def lock_as_a_claim_does(connection: Connection, subject: str) -> None:
-    connection.execute(
-        text("select from work.batch_item where subject_id = :subject for no key update"), {"subject": subject}
-    )
 
 
 def test_an_item_of_a_cancelled_job_that_is_being_claimed_is_left_to_that_claim(desk):
