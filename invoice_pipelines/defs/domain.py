@@ -4,6 +4,7 @@ a sensor of it. No domain is declared here.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,9 +74,22 @@ class Stage:
     """
     standing: frozenset[str] = frozenset()
     """Figures that tell how things stand, not what a run did."""
-    for_migrations: bool = False
-    """Whether people do it in many organizations at once, as for those that a migration brought: a job does so."""
+    for_migrations: Mapping[str, Any] | None = None
+    """Config with which people do it in many organizations at once, such as those that a migration brought, by a
+    backfill or a job; None where they do not.
+    """
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def help(self) -> str:
+        """Its description; with the config of a backfill, for which Dagster's UI offers an empty page."""
+        if self.for_migrations is None:
+            return self.description
+        config = f"ops:\n  {'__'.join(self.key.path)}:\n    config: {json.dumps(self.for_migrations)}"
+        return (
+            f"{self.description}\n\nTo backfill it: *Materialize*, *All* partitions or some, *Config*, *Add config*; "
+            f"paste this there, with what you want; *Save config*, *Launch backfill*.\n\n```yaml\n{config}\n```"
+        )
 
     @property
     def table(self) -> str:

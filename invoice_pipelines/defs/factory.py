@@ -2,6 +2,7 @@
 the sensor that asks for them, and the sweeps of its migrations. What a domain does, its declaration says.
 """
 
+import json
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -33,7 +34,7 @@ def definitions_of(domain: Domain) -> dg.Definitions:
         jobs=[
             job,
             sweep_job,
-            *(_migration_of(stage) for stage in (*domain.stages, *domain.apart) if stage.for_migrations),
+            *(_migration_of(stage) for stage in (*domain.stages, *domain.apart) if stage.for_migrations is not None),
         ],
         sensors=[_sensor_of(domain, [job, sweep_job])],
     )
@@ -57,7 +58,7 @@ def _asset_of(stage: Stage, owner: str) -> dg.AssetsDefinition:
     declared = dg.asset(
         key=stage.key,
         group_name=stage.key.path[0],
-        description=stage.description,
+        description=stage.help,
         kinds=set(stage.kinds),
         partitions_def=organizations,
         deps=stage.deps,
@@ -135,7 +136,7 @@ def _migration_of(stage: Stage) -> dg.JobDefinition:
     @dg.job(
         name=f"{name}_sweep",
         description=f"`{stage.key.to_user_string()}` of all organizations or those of its config, in one run: for a "
-        "migration.",
+        f"migration. What its config must say, as an example: `{json.dumps(stage.for_migrations)}`",
         tags={ORGANIZATION_TAG: "(migration)"},
     )
     def migration() -> None:

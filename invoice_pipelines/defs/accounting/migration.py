@@ -63,7 +63,7 @@ def import_of(system: AccountingSystem) -> Stage:
         kinds=frozenset({system.name, "postgres"}),
         config=_config("Import", names),
         refuse=chosen,
-        for_migrations=True,
+        for_migrations={"entities": names},
         work=work,
         promises=(CAME_TO_THE_END,),
     )
@@ -107,7 +107,7 @@ def backlog_of(system: AccountingSystem) -> Stage:
         ],
         config=_config("Backlog", names, " What an invoice needs is sent before it all the same."),
         refuse=chosen,
-        for_migrations=True,
+        for_migrations={"entities": names},
         work=work,
         promises=(ALL_WAS_SENT,),
     )

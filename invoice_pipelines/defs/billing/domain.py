@@ -119,7 +119,7 @@ BACKLOG = Stage(
     metadata={"dagster/table_name": "billing.issued_invoice"},
     config=Backlog,
     refuse=Backlog.issue_date,
-    for_migrations=True,
+    for_migrations={"invoice_date": "today"},
     work=invoice_backlog,
     promises=(*PROMISES, INVOICED),
 )

@@ -88,6 +88,6 @@ REPARSED_INVOICES = Stage(
     deps=[dg.AssetKey(["intake", "parsed_invoices"])],
     metadata={"dagster/table_name": "intake.reparse_change"},
     config=Reparse,
-    for_migrations=True,
+    for_migrations={"write": True},
     work=reparse,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from invoice_pipelines.database.tables import COLUMNS, read_columns
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
@@ -248,6 +250,28 @@ def test_every_asset_has_a_run_for_each_organization_and_says_what_it_is(
         assert schema is None or not schema.is_required, f"{key}: the UI offers no backfill of required config"
         policy = node.backfill_policy
         assert policy is None or policy.max_partitions_per_run == 1, key
+
+
+def test_assets_of_migrations_say_which_config_a_backfill_wants(defs: dg.Definitions) -> None:
+    repository = defs.get_repository_def()
+    said = {}
+    for key in repository.asset_graph.materializable_asset_keys:
+        asset = repository.assets_defs_by_key[key]
+        if found := re.search(r"```yaml\n(.+)\n```", asset.descriptions_by_key[key] or "", re.DOTALL):
+            said[key.to_user_string()] = yaml.safe_load(found[1])
+            job = defs.resolve_implicit_job_def_def_for_assets([key])
+            assert job is not None
+            assert dg.validate_run_config(job, said[key.to_user_string()])["ops"]
+    assert {key: list(config["ops"]) for key, config in said.items()} == {
+        key: [key.replace("/", "__")]
+        for key in (
+            "billing/backlog",
+            "delivery/invoice_documents",
+            "intake/reparsed_invoices",
+            "quickbooks/imported_company",
+            "quickbooks/pushed_backlog",
+        )
+    }
 
 
 def test_the_columns_of_assets_are_those_of_the_database(shared_database: TestDatabase) -> None:
