@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     documents: str | None = None
     """Where the documents of issued invoices are kept, addressed by sha256 (folder, s3:// or gs://). Unset: `documents`
     in the home folder."""
+    imports: str | None = None
+    """Where files for the job `import_master_data` lie, one folder per organization below it (folder, s3:// or gs://).
+    Unset: `imports` in the home folder."""
     inbox_settle_seconds: float = Field(default=3.0, ge=0, le=3600)
     """For how many seconds the size of a file in the inbox must stay the same before the file is taken."""
     inbox_after_intake: Literal["remove", "keep"] = "remove"
@@ -354,6 +357,11 @@ class Settings(BaseSettings):
     def documents_root(self) -> str:
         """The store of documents of issued invoices, as a folder or URL."""
         return self.documents or str(self.home.absolute() / "documents")
+
+    @property
+    def imports_root(self) -> str:
+        """Where files to be imported lie, as a folder or URL."""
+        return self.imports or str(self.home.absolute() / "imports")
 
     @property
     def exports_root(self) -> str:

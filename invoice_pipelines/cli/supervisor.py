@@ -248,7 +248,7 @@ def child_environment(settings: Settings, home: Path) -> dict[str, str]:
     environment.pop(f"{PREFIX}DATABASE_OWNER_URL", None)
     environment[f"{PREFIX}DATABASE_URL"] = urls.app.render_as_string(hide_password=False)
     environment[f"{PREFIX}DAGSTER_DATABASE_URL"] = urls.dagster.render_as_string(hide_password=False)
-    for name in ("inbox", "originals", "exports"):
+    for name in ("inbox", "originals", "exports", "imports"):
         environment[PREFIX + name.upper()] = getattr(settings, f"{name}_root")
     return environment
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
+from invoice_pipelines.billing.imports.importing import KINDS
 from invoice_pipelines.delivery.values import E_INVOICES
 from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES
 from invoice_pipelines.registry import MESSAGING_CHANNELS
@@ -19,3 +20,4 @@ def choice(name: str, values: Iterable[str]) -> Any:
 Channel = choice("Channel", MESSAGING_CHANNELS.names())
 Format = choice("Format", E_INVOICES)
 TaxCategory = choice("TaxCategory", VAT_CATEGORIES)
+ImportKind = choice("ImportKind", KINDS)

@@ -6,33 +6,19 @@ A wrong row is named with its line and field and left out; it stops nothing else
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
-from sqlalchemy import Connection
 
 from invoice_pipelines.billing.corrections import set_order_status
-from invoice_pipelines.billing.master_data import (
-    NewCustomer,
-    NewItem,
-    NewTaxRate,
-    add_customers,
-    add_items,
-    add_tax_rates,
-)
+from invoice_pipelines.billing.imports.importing import import_csv
 from invoice_pipelines.billing.requests import order_ids
-from invoice_pipelines.billing.rows import GIVEN_TWICE
-from invoice_pipelines.billing.sales_orders import AddedOrder, NewLine, add_orders
 from invoice_pipelines.cli.billing import books
-from invoice_pipelines.cli.billing.csv_files import FileProblem, Record, read_csv, write_records
+from invoice_pipelines.cli.billing.csv_files import opened_csv
 from invoice_pipelines.cli.options import CsvFile, OrganizationOption, examples
-from invoice_pipelines.cli.output import console, exit_if, print_rows, table
+from invoice_pipelines.cli.output import console, exit_if, print_rows
 from invoice_pipelines.cli.person import opened, person, scope_of
-
-SHOWN_PROBLEMS = 50
 
 customers = typer.Typer(
     help="Customers: list, show, import.",
@@ -68,23 +54,6 @@ orders = typer.Typer(
     ),
 )
 
-_ORDER_COLUMNS = {
-    "order_number": "order_number",
-    "customer_number": "customer_number",
-    "status": "status",
-    "currency": "currency",
-    "order_date": "order_date",
-    "delivery_date": "delivery_date",
-    "order_period_start": "period_start",
-    "order_period_end": "period_end",
-    "purchase_order_reference": "purchase_order_reference",
-    "order_discount_percent": "discount_percent",
-    "note": "note",
-}
-"""Columns of an orders file that say something of the whole order, and the field that each one fills."""
-_LINE_COLUMNS = tuple(NewLine.model_fields)
-
-
 for group, listing in (
     (customers, books.customers),
     (items, books.items),
@@ -97,37 +66,19 @@ for group, listing in (
 @customers.command("import")
 def import_customers(file: CsvFile, organization: OrganizationOption) -> None:
     """Add or change customers by customer_number. Empty cells keep what is known. Exits 1 if a row is wrong."""
-    _import(
-        file,
-        organization,
-        _once(read_csv(file, tuple(NewCustomer.model_fields), ("customer_number",)), "customer_number"),
-        lambda connection, rows: add_customers(connection, rows, created_by=person()),
-        lambda written: [f"{written} customers added or changed"],
-    )
+    _import(file, organization, "customers")
 
 
 @items.command("import")
 def import_items(file: CsvFile, organization: OrganizationOption) -> None:
     """Add or change items by SKU. Empty cells keep what is known, also the stock. Exits 1 if a row is wrong."""
-    _import(
-        file,
-        organization,
-        _once(read_csv(file, tuple(NewItem.model_fields), ("sku",)), "sku"),
-        lambda connection, rows: add_items(connection, rows, created_by=person()),
-        lambda written: [f"{written} items added or changed"],
-    )
+    _import(file, organization, "items")
 
 
 @tax_rates.command("import")
 def import_tax_rates(file: CsvFile, organization: OrganizationOption) -> None:
     """Add or change tax rates by category and rate. Exits 1 if a row is wrong."""
-    _import(
-        file,
-        organization,
-        read_csv(file, tuple(NewTaxRate.model_fields), ("tax_category", "rate")),
-        lambda connection, rows: add_tax_rates(connection, rows),
-        lambda written: [f"{written} tax rates added or changed"],
-    )
+    _import(file, organization, "tax_rates")
 
 
 @orders.command("import")
@@ -139,26 +90,7 @@ def import_orders(file: CsvFile, organization: OrganizationOption) -> None:
     order_discount_percent, note; they may stand in the first row of the order alone. Of the line: sku, description,
     quantity, unit_code, unit_price, discount_percent, tax_category, tax_rate, period_start, period_end.
     """
-    known = 0
-
-    def write(connection: Connection, rows: list[Mapping[str, Any]]) -> Sequence[AddedOrder]:
-        return add_orders(connection, rows, created_by=person())
-
-    def count_known(written: Sequence[Any]) -> None:
-        nonlocal known
-        known += sum(not order.is_new for order in written)
-
-    _import(
-        file,
-        organization,
-        _grouped(read_csv(file, (*_ORDER_COLUMNS, *_LINE_COLUMNS), ("order_number", "quantity"))),
-        write,
-        lambda written: [
-            f"{written - known} orders added",
-            *([f"{known} exist already and were left as they are"] if known else []),
-        ],
-        on_chunk=count_known,
-    )
+    _import(file, organization, "orders")
 
 
 @orders.command()
@@ -184,74 +116,14 @@ def status(
     exit_if(bool(refused))
 
 
-def _import(
-    file: str,
-    organization: str,
-    records: Iterable[Record],
-    write: Callable[[Connection, list[Mapping[str, Any]]], Sequence[object]],
-    say: Callable[[int], list[str]],
-    *,
-    on_chunk: Callable[[Sequence[Any]], None] = lambda written: None,
-) -> None:
-    problems = 0
-    written = 0
-    wrong = table(None, "#line", "field", "left out because")
-
-    def on_problem(problem: FileProblem) -> None:
-        nonlocal problems
-        problems += 1
-        if problems <= SHOWN_PROBLEMS:
-            wrong.add_row(problem.line, problem.field, problem.message)
-
-    with opened(organization) as office:
-        for chunk in write_records(office, records, write, on_problem):
-            written += len(chunk)
-            on_chunk(chunk)
-    console.print(", ".join(say(written)) + (f", {problems} left out" if problems else "") + ".")
-    if problems:
-        console.print(wrong)
-        if problems > SHOWN_PROBLEMS:
-            console.print(f"and {problems - SHOWN_PROBLEMS} more.")
-    exit_if(problems > 0)
-
-
-def _once(rows: Iterable[Record], key: str) -> Iterator[Record]:
-    """The rows, of which a later one with the same key is a problem: which of the two is right, nobody knows."""
-    seen: set[str] = set()
-    for row in rows:
-        value = row.values.get(key)
-        if value is not None and value in seen:
-            yield Record(row.line, row.values, (key, GIVEN_TWICE.format(value)))
-        else:
-            seen.update([value] if value is not None else [])
-            yield row
-
-
-def _grouped(rows: Iterable[Record]) -> Iterator[Record]:
-    """Orders, each of the rows that stand together."""
-    seen: set[str] = set()
-    for number, group in groupby(rows, key=lambda row: row.values.get("order_number")):
-        entries = list(group)
-        values: dict[str, Any] = {"lines": []}
-        problem: tuple[int, tuple[str, str]] | None = None
-        if number is None:
-            problem = (entries[0].line, ("order_number", "it is missing"))
-        elif number in seen:
-            problem = (entries[0].line, ("order_number", f"the rows of {number} do not stand together"))
-        else:
-            seen.add(number)
-        for entry in entries:
-            if entry.problem is not None:
-                problem = problem or (entry.line, entry.problem)
-            for name, field in _ORDER_COLUMNS.items():
-                if name not in entry.values:
-                    continue
-                if entry is entries[0]:
-                    values[field] = entry.values[name]
-                elif values.get(field) != entry.values[name]:
-                    problem = problem or (entry.line, (name, "it is not that of the order's first row"))
-            values["lines"].append({name: entry.values[name] for name in _LINE_COLUMNS if name in entry.values})
-        if problem is not None:
-            yield Record(problem[0], {}, problem[1])
-        else:
-            yield Record(entries[0].line, values, lines_at=tuple(entry.line for entry in entries))
+def _import(file: str, organization: str, kind: str) -> None:
+    with opened(organization) as office, opened_csv(file) as stream:
+        report = import_csv(office, kind, stream, file)
+    known = f", {report.known} exist already and were left as they are" if report.known else ""
+    left_out = f", {report.left_out} left out" if report.left_out else ""
+    done = "added" if kind == "orders" else "added or changed"
+    console.print(f"{report.written} {kind.replace('_', ' ')} {done}{known}{left_out}.")
+    print_rows(report.problems, "#line field left_out_because=message")
+    if report.left_out > len(report.problems):
+        console.print(f"and {report.left_out - len(report.problems)} more.")
+    exit_if(report.left_out > 0)

@@ -1,0 +1,1 @@
+"""Master data and sales orders that come in as CSV files."""

@@ -1,0 +1,112 @@
+"""How the rows of a CSV file are read and written to the database in chunks, with each wrong row left out and named."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TextIO, TypeVar
+
+from sqlalchemy import Connection
+
+from invoice_pipelines.billing.errors import BillingError, RowsRefused
+from invoice_pipelines.organizations.context import OrganizationContext
+
+CHUNK_SIZE = 1000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What stands in a file from a line on: the values to be written, or the field and reason why they cannot be.
+
+    `lines_at` says where the parts of `values["lines"]` stand, if it has such.
+    """
+
+    line: int
+    values: Mapping[str, Any]
+    problem: tuple[str, str] | None = None
+    lines_at: tuple[int, ...] = ()
+
+    def line_of(self, field: str) -> int:
+        """The line of the file in which a field, such as `lines[2].quantity`, stands."""
+        part = re.match(r"lines\[([0-9]+)\]", field)
+        return self.lines_at[int(part[1]) - 1] if part else self.line
+
+
+@dataclass(frozen=True, slots=True)
+class FileProblem:
+    """What is wrong in a file: the line, the field, and the reason."""
+
+    line: int
+    field: str
+    message: str
+
+
+def read_rows(stream: TextIO, name: str, columns: Sequence[str], needed: Sequence[str]) -> Iterator[Record]:
+    """The rows of a CSV file, with comma or semicolon; empty cells are left out. `name` is what people call the file.
+
+    Raises BillingError for a file that is no such CSV, has a column that is not known or lacks one that is needed.
+    """
+    try:
+        header = stream.readline()
+        delimiter = ";" if header.count(";") > header.count(",") else ","
+        names = [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter, strict=True), [])]
+        if unknown := [cell for cell in names if cell not in columns]:
+            raise BillingError(
+                f"{name}: there is no column {repr(unknown[0])[:60]}; the columns are {', '.join(columns)}."
+            )
+        if missing := [column for column in needed if column not in names]:
+            raise BillingError(f"{name}: the column {missing[0]} is missing; the first line names the columns.")
+        if len(set(names)) < len(names):
+            raise BillingError(f"{name}: a column occurs twice.")
+        reader = csv.reader(stream, delimiter=delimiter, strict=True)
+        line = 2
+        for cells in reader:
+            values = {column: cell.strip() for column, cell in zip(names, cells, strict=False) if cell.strip()}
+            more = any(cell.strip() for cell in cells[len(names) :])
+            if values or more:
+                yield Record(line, values, ("row", "it has more cells than columns") if more else None)
+            line = reader.line_num + 2
+    except UnicodeDecodeError:
+        raise BillingError(f"{name} is not a text file in UTF-8.") from None
+    except csv.Error as error:
+        raise BillingError(f"{name} is not a CSV file: {error}.") from None
+
+
+def write_records(
+    organization: OrganizationContext,
+    records: Iterable[Record],
+    write: Callable[[Connection, list[Mapping[str, Any]]], Sequence[T]],
+    on_problem: Callable[[FileProblem], None],
+    *,
+    keep: bool = True,
+) -> Iterator[Sequence[T]]:
+    """Writes records in chunks, each in a transaction, and yields what `write` returned for each chunk; without `keep`,
+    each is rolled back.
+
+    `write` raises RowsRefused for wrong rows; they are reported and left out.
+    """
+    rest = iter(records)
+    while chunk := list(islice(rest, CHUNK_SIZE)):
+        for record in chunk:
+            if record.problem is not None:
+                on_problem(FileProblem(record.line, *record.problem))
+        good = [record for record in chunk if record.problem is None]
+        while good:
+            try:
+                with organization.scope() as connection:
+                    written = write(connection, [record.values for record in good])
+                    if not keep:
+                        connection.rollback()
+                yield written
+                break
+            except RowsRefused as refused:
+                for problem in refused.problems:
+                    record = good[problem.row - 1]
+                    on_problem(FileProblem(record.line_of(problem.field), problem.field, problem.message))
+                wrong = {problem.row for problem in refused.problems}
+                good = [record for place, record in enumerate(good, start=1) if place not in wrong]

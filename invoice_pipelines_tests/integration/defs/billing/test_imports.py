@@ -1,0 +1,98 @@
+"""Master data and orders from files in storage, in real runs: dry first, each row once, and from nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from invoice_pipelines_tests.integration.defs.conftest import House, failure_of, outputs
+
+CUSTOMERS = """customer_number;name;country_code
+C1;Müller GmbH;DE
+C2;Dupont;Frankreich
+C3;Rossi;IT
+"""
+FILES = {
+    "tax_rates": "tax_category,rate,name\nS,19,Normal\n",
+    "items": "sku,name,unit_price,tax_category,tax_rate\nLAMP-1,Lampe,18.75,S,19\n",
+    "orders": """order_number,customer_number,order_date,sku,quantity
+4711,C1,2026-03-01,LAMP-1,2
+4711,C1,2026-03-01,LAMP-1,1
+4712,C9,2026-03-01,LAMP-1,1
+""",
+}
+
+
+def put(house: House, slug: str, path: str, text: str) -> None:
+    """Puts a file into the imports of an organization."""
+    file = house.folder / "imports" / slug / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def run_import(house: House, kind: str, file: str, **more: Any) -> dg.ExecuteInProcessResult:
+    config = {"organization": "acme", "kind": kind, "file": file, **more}
+    return house.run("import_master_data", config={"ops": {"import_file": {"config": config}}})
+
+
+def numbers(house: House, slug: str) -> list[str]:
+    rows = house.rows(slug, "select customer_number from billing.customer order by 1")
+    return [number for (number,) in rows]
+
+
+def test_a_file_is_tried_dry_and_imported_once_however_often_it_is(house: House) -> None:
+    house.add("acme", "beta")
+    put(house, "acme", "2026/customers.csv", CUSTOMERS)
+    for write, known in ((False, []), (True, ["C1", "C3"]), (True, ["C1", "C3"])):
+        result = run_import(house, "customers", "2026/customers.csv", write=write)
+        shown = outputs(result)
+        (wrong,) = shown["rows left out"]
+        assert (shown["written"], shown["added or changed"], shown["left out"]) == (write, 2, 1)
+        assert (int(wrong["line"]), wrong["field"]) == (3, "country_code")
+        assert numbers(house, "acme") == known
+    assert numbers(house, "beta") == []
+    ((author,),) = house.rows("acme", "select distinct created_by from billing.customer")
+    assert author.startswith("run ")
+    assert all(run.tags["organization"] == "acme" for run in house.instance.get_runs())
+
+
+def test_items_rates_and_orders_are_imported_as_well(house: House) -> None:
+    house.add("acme")
+    put(house, "acme", "customers.csv", CUSTOMERS)
+    assert run_import(house, "customers", "customers.csv", write=True).success
+    for kind, text in FILES.items():
+        put(house, "acme", f"{kind}.csv", text)
+        shown = outputs(run_import(house, kind, f"{kind}.csv", write=True))
+        assert shown["added or changed"] == 1, shown.get("rows left out")
+    again = outputs(run_import(house, "orders", "orders.csv", write=True))
+    assert (again["added or changed"], again["known and left as they are"], again["left out"]) == (0, 1, 1)
+    assert again["rows left out"][0]["field"] == "customer_number"
+    assert house.rows("acme", "select order_number from billing.sales_order") == [("4711",)]
+    assert len(house.rows("acme", "select * from billing.sales_order_line")) == 2
+
+
+def test_no_other_file_is_read_and_a_wrong_one_is_refused_in_one_line(house: House) -> None:
+    house.add("acme")
+    put(house, "beta", "secret.csv", "customer_number,name,country_code\nGEHEIM,Geheim,DE\n")
+    put(house, "acme", "wrong.csv", "customer_number,iban_of_boss\nC1,DE00\n")
+    imports = house.folder / "imports"
+    (imports / "acme" / "binary.csv").write_bytes(b"customer_number,name\nC1,\xff\xfe\n")
+    (imports / "acme" / "link.csv").symlink_to(imports / "beta" / "secret.csv")
+    (imports / "acme" / "linked").symlink_to(imports / "beta", target_is_directory=True)
+    for path, line in (
+        ("../beta/secret.csv", "leads out of the imports of acme"),
+        ("2026/../../beta/secret.csv", "leads out of the imports of acme"),
+        ("/etc/passwd", "leads out of the imports of acme"),
+        ("file:///etc/passwd", "leads out of the imports of acme"),
+        ("link.csv", "there is no 'link.csv'"),
+        ("linked/secret.csv", "there is no 'linked/secret.csv'"),
+        ("secret.csv", "there is no 'secret.csv'"),
+        ("", "there is no ''"),
+        ("wrong.csv", "there is no column 'iban_of_boss'"),
+        ("binary.csv", "is not a text file in UTF-8"),
+    ):
+        told = failure_of(run_import(house, "customers", path, write=True))
+        assert line in told
+        assert "GEHEIM" not in told
+    assert numbers(house, "acme") == []
