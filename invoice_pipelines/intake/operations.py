@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from invoice_pipelines.intake.overview import FailureReason, failure_reasons
 from invoice_pipelines.intake.reading_errors import german_reading_error
 from invoice_pipelines.intake.received_invoices import Statistics, find_stuck, statistics
-from invoice_pipelines.intake.states import PROCESS, STAGE_OF_KIND
+from invoice_pipelines.intake.states import STAGE_OF_KIND
 
 STUCK_AFTER = timedelta(minutes=5)
 
@@ -106,7 +106,7 @@ def stuck_invoices(
             where r.id = any(:ids) order by since
             """
         ),
-        {"ids": ids[:limit], "kinds": [*STAGE_OF_KIND, PROCESS]},
+        {"ids": ids[:limit], "kinds": list(STAGE_OF_KIND)},
     )
     found = []
     for row in rows:

@@ -22,7 +22,6 @@ from invoice_pipelines.intake.states import (
     EXPORT,
     PARSE,
     PARSEABLE,
-    PROCESS,
     QUEUES,
     STAGE_OF_KIND,
     VALIDATE,
@@ -379,7 +378,7 @@ def find_stuck(connection: Connection, unchanged_for: timedelta, queued_for: tim
                                            and i.kind = any(:kinds) and i.status in ('pending', 'processing')))
                    order by coalesce(r.last_processed_at, r.created_at)"""
             ),
-            {"unchanged_for": unchanged_for, "queued_for": queued_for, "kinds": [*STAGE_OF_KIND, PROCESS]},
+            {"unchanged_for": unchanged_for, "queued_for": queued_for, "kinds": list(STAGE_OF_KIND)},
         ).scalars()
     )
 

@@ -20,7 +20,7 @@ from invoice_pipelines.database.errors import is_put_off
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.work.clock import CLOCK, Clock
 from invoice_pipelines.work.failures import reason_of
-from invoice_pipelines.work.leases import Claim, LeaseLost, finish, keep
+from invoice_pipelines.work.leases import Claim, LeaseLost, OpenEntry, claim_entries, finish, keep, open_entries
 from invoice_pipelines.work.report import Progress, Report
 from invoice_pipelines.work.run import Run
 from invoice_pipelines.work.values import Chunk, Item, ItemStatus, Later, Outcome
@@ -36,6 +36,7 @@ is at fault: the chunk is rolled back and each item is done alone.
 """
 
 _PUT_OFF_FOR = timedelta(minutes=1)
+_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class _PutOff(InvoicePipelinesError):
@@ -56,6 +57,7 @@ def drain(
     lease: timedelta = timedelta(minutes=5),
     time_box: timedelta = timedelta(minutes=30),
     max_attempts: int = 5,
+    subjects: Sequence[str] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     is_done: Callable[[], bool] = lambda: False,
@@ -66,6 +68,9 @@ def drain(
     Any number of drains may run at once. The lease is kept while a chunk is done. An interrupted drain
     (KeyboardInterrupt, an end of the run) gives back what it has not finished; after a kill the lease has to run out
     first. For `is_done` see Run.
+
+    With `subjects`, only what is open for these in the continuous queue is done, ahead of all else and due or not: each
+    once, after those who work on it already. `due` counts what is still open of it then.
 
     Raises DBAPIError where PostgreSQL cannot do the work for now, such as when somebody else's transaction holds what
     it needs for longer than `lock_timeout`: the chunk is put off for a minute with the reason; the rest stays due.
@@ -79,10 +84,16 @@ def drain(
         on_progress=on_progress,
         should_stop=should_stop,
         is_done=is_done,
+        count_due=None if subjects is None else lambda: (len(_open(run, kind, subjects)), None),
         clock=clock,
     )
-    run.work(_Drain(run, kind, handler, chunk_size, max_attempts).steps)
+    run.work(_Drain(run, kind, handler, chunk_size, max_attempts, subjects).steps)
     return run.report(Report)
+
+
+def _open(run: Run, kind: str, subjects: Sequence[str]) -> dict[str, OpenEntry]:
+    with run.scope() as connection:
+        return open_entries(connection, kind, subjects)
 
 
 @dataclass(slots=True)
@@ -94,11 +105,12 @@ class _Drain:
     handler: Handler
     chunk_size: int
     max_attempts: int
+    subjects: Sequence[str] | None
     _recorded: int = 0
 
     def steps(self) -> Iterator[None]:
         """Claims and does chunks, until nothing is due."""
-        while (claimed := self.run.claim(self.kind, self.chunk_size, max_attempts=self.max_attempts)) is not None:
+        for claimed in self._due() if self.subjects is None else self._open_entries(self.subjects):
             before = self._recorded
             self.run.hold(claimed)
             try:
@@ -118,6 +130,34 @@ class _Drain:
             finally:
                 self.run.let_go(claimed)
             yield
+
+    def _due(self) -> Iterator[Claim]:
+        while (claimed := self.run.claim(self.kind, self.chunk_size, max_attempts=self.max_attempts)) is not None:
+            yield claimed
+
+    def _open_entries(self, subjects: Sequence[str]) -> Iterator[Claim]:
+        """What is open for these subjects. What fails for now is not tried a second time, though it waits again."""
+        left = list(dict.fromkeys(subjects))
+        while left and not self.run.is_over():
+            self.run.return_expired(self.kind)
+            with self.run.scope() as connection:
+                entries = open_entries(connection, self.kind, left)
+                left = [subject for subject in left if subject in entries]
+                waiting = [subject for subject in left if entries[subject].waits]
+                together = [subject for subject in waiting if not entries[subject].claim_alone]
+                claimed = claim_entries(
+                    connection,
+                    self.kind,
+                    together[: self.chunk_size] or waiting[:1],
+                    lease=self.run.lease,
+                    max_attempts=self.max_attempts,
+                )
+            if claimed is not None:
+                taken = {item.subject_id for item in claimed.items}
+                left = [subject for subject in left if subject not in taken]
+                yield claimed
+            elif left:
+                self.run.wait(_SECONDS_BETWEEN_LOOKS)
 
     def _do(self, claimed: Claim) -> None:
         try:

@@ -43,6 +43,15 @@ class Claim:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class OpenEntry:
+    """An entry of the continuous queue: it waits, or somebody works on it. One over which a process died is taken
+    alone."""
+
+    waits: bool
+    claim_alone: bool
+
+
 def claim(
     connection: Connection, kind: str, *, chunk_size: int = 500, lease: timedelta, max_attempts: int = 5
 ) -> Claim | None:
@@ -67,25 +76,46 @@ def claim(
     return Claim(kind, job_id, parameters, items, rows[0].lease_token)
 
 
-def claim_entries(connection: Connection, claimed: Claim, lease: timedelta, max_attempts: int = 5) -> Claim | None:
-    """Takes what waits in the continuous queue for the same subjects as the items of a job; None where nothing does.
+def claim_entries(
+    connection: Connection, kind: str, subjects: Sequence[str], *, lease: timedelta, max_attempts: int = 5
+) -> Claim | None:
+    """Takes what waits in the continuous queue for these subjects, due or not; None where nothing does.
 
-    What is done for the items then serves the entries as well, which are finished with the same outcomes.
+    Where they are those of items of a job, what is done for the items serves the entries as well, which are finished
+    with the same outcomes.
     """
     rows = connection.execute(
         text("select * from work.claim_entries(:kind, cast(:subjects as text[]), :lease, :max_attempts)"),
         {
-            "kind": claimed.kind,
-            "subjects": [item.subject_id for item in claimed.items],
+            "kind": kind,
+            "subjects": list(subjects),
             "lease": lease,
             "max_attempts": max_attempts,
         },
     ).all()
     if not rows:
         return None
-    return Claim(
-        claimed.kind, None, {}, tuple(Item(row.id, row.subject_id, row.attempts) for row in rows), rows[0].lease_token
+    items = tuple(Item(row.id, row.subject_id, row.attempts) for row in rows)
+    return Claim(kind, None, {}, items, rows[0].lease_token)
+
+
+def open_entries(connection: Connection, kind: str, subjects: Sequence[str]) -> dict[str, OpenEntry]:
+    """What is open in the continuous queue for these subjects, by subject."""
+    rows = connection.execute(
+        text(
+            """select e.subject_id, bool_or(e.waits) as waits, bool_or(e.waits and e.claim_alone) as claim_alone
+               from (select i.subject_id, true as waits, i.claim_alone from work.batch_item i
+                     where i.organization_id = organizations.current() and i.kind = :kind
+                       and i.subject_id = any(:subjects) and i.status = 'pending' and i.job_id is null
+                     union all
+                     select i.subject_id, false, false from work.batch_item i
+                     where i.organization_id = organizations.current() and i.kind = :kind
+                       and i.subject_id = any(:subjects) and i.status = 'processing' and i.job_id is null) e
+               group by e.subject_id"""
+        ),
+        {"kind": kind, "subjects": list(subjects)},
     )
+    return {row.subject_id: OpenEntry(row.waits, row.claim_alone) for row in rows}
 
 
 def keep(connection: Connection, claimed: Claim, lease: timedelta) -> None:

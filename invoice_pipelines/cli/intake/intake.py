@@ -26,7 +26,8 @@ from invoice_pipelines.intake.operations import (
     stuck_invoices,
 )
 from invoice_pipelines.intake.received_invoices import IntakeError, retry_failed
-from invoice_pipelines.intake.stages.stages import intake_of, process_uploads
+from invoice_pipelines.intake.stages.asked_uploads import process_uploads
+from invoice_pipelines.intake.stages.stages import intake_of
 from invoice_pipelines.intake.states import HEADINGS
 from invoice_pipelines.storage import root_path, write_file_atomically
 from invoice_pipelines.work import Progress
@@ -53,20 +54,22 @@ def process(
     uploads: Annotated[list[str], typer.Argument(help="Ids of uploads.", metavar="UPLOAD...")],
     as_json: AsJson = False,
 ) -> None:
-    """Read, validate and export these uploads now. Each must be UPLOADED or CREATED. Exits 1 if one fails."""
+    """Read, validate and export these uploads now. Each must be UPLOADED or CREATED. Exits 1 if one fails or waits."""
     with opened(organization) as office:
         with office.scope() as connection:
             ids = [find_upload_id(connection, each) for each in uploads]
         job_id, report = process_uploads(intake_of(office), ids)
     if as_json:
         print_json({"job_id": job_id} | asdict(report))
-        exit_if(report.failed > 0)
+        exit_if(report.failed + report.due > 0)
         return
     done = f"{report.succeeded} validated, {report.failed} failed, {report.skipped} skipped"
+    if report.due:
+        done += f", {report.due} wait and are tried again"
     console.print(f"Batch job {job_id}: {done}.")
     for failure in report.failures:
         say(f"  {failure.subject_id} {failure.code}: {failure.message}")
-    exit_if(report.failed > 0)
+    exit_if(report.failed + report.due > 0)
 
 
 @app.command()

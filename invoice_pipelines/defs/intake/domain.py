@@ -73,9 +73,9 @@ def take_uploads(turn: Turn, _: object) -> StageResult:
         )
 
 
-def parse(turn: Turn, _: object) -> StageResult:
+def parse(turn: Turn, only: stages.Only) -> StageResult:
     """Reads what was uploaded."""
-    report = stages.parse_uploads(intake_of(turn.organization), progress_lines(turn.log, "documents"))
+    report = stages.parse_uploads(intake_of(turn.organization), progress_lines(turn.log, "documents"), only=only)
     with turn.organization.scope() as connection:
         failures = failures_of(connection, report)
         shown = drain_metadata(report, failures, "parsed")
@@ -86,12 +86,12 @@ def parse(turn: Turn, _: object) -> StageResult:
     return StageResult(report.done > 0, shown, results)
 
 
-def validate(turn: Turn, _: object) -> StageResult:
+def validate(turn: Turn, only: stages.Only) -> StageResult:
     """Judges what was read."""
     intake = intake_of(turn.organization)
     with turn.organization.scope() as connection:
         earlier = newest_verdict(connection)
-    report = stages.validate_invoices(intake, progress_lines(turn.log, "invoices"))
+    report = stages.validate_invoices(intake, progress_lines(turn.log, "invoices"), only=only)
     with turn.organization.scope() as connection:
         failures = failures_of(connection, report)
         shown = drain_metadata(report, failures, "validated")
@@ -108,11 +108,11 @@ def validate(turn: Turn, _: object) -> StageResult:
     return StageResult(report.done > 0, shown, results)
 
 
-def export(turn: Turn, _: object) -> StageResult:
+def export(turn: Turn, only: stages.Only) -> StageResult:
     """Exports what was validated."""
     intake = intake_of(turn.organization)
     started = time.monotonic()
-    report = stages.export_invoices(intake, progress_lines(turn.log, "invoices"))
+    report = stages.export_invoices(intake, progress_lines(turn.log, "invoices"), only=only)
     seconds = time.monotonic() - started
     with turn.organization.scope() as connection:
         money = exported_money(connection, [export.id for export in report.exports])

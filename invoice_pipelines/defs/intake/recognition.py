@@ -17,9 +17,9 @@ from invoice_pipelines.intake.stages.stages import intake_of
 from invoice_pipelines.intake.states import RECOGNIZE
 
 
-def recognize(turn: Turn, _: object) -> StageResult:
+def recognize(turn: Turn, only: stages.Only) -> StageResult:
     """Recognizes the pages that parsing found to be pictures."""
-    report = stages.recognize_pages(intake_of(turn.organization), progress_lines(turn.log, "documents"))
+    report = stages.recognize_pages(intake_of(turn.organization), progress_lines(turn.log, "documents"), only=only)
     unavailable = report.recognition.unavailable if report.recognition else None
     with turn.organization.scope() as connection:
         failures = failures_of(connection, report)

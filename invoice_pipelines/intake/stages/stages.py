@@ -1,20 +1,20 @@
 """The stages of the intake as one call each: take uploads, parse, validate, export; and beside them, recognize pages.
 
-A stage works on one organization until its queue is empty or its time is up, and reports what it did. Dagster's
-assets, the sweep, the command line and the benchmarks all call these.
+A stage works on one organization until its queue is empty or its time is up, and reports what it did; or on `only` the
+received invoices with these ids, ahead of the queue. Dagster's assets and boxes, the sweep, the command line and the
+benchmarks all call these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from upath import UPath
 
 from invoice_pipelines.database import organization_scope
@@ -22,15 +22,10 @@ from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
 from invoice_pipelines.intake.documents.ocr.engines import engine_spec
 from invoice_pipelines.intake.exports.export_files import Export, complete_exports
-from invoice_pipelines.intake.received_invoices import (
-    ProcessingError,
-    fail_given_up,
-    invoices_to_process,
-    record_errors,
-)
+from invoice_pipelines.intake.received_invoices import ProcessingError, fail_given_up, record_errors
 from invoice_pipelines.intake.stages.arrivals import IntakeReport, take_arrivals
 from invoice_pipelines.intake.stages.recognition import Recognition
-from invoice_pipelines.intake.states import EXPORT, PARSE, PROCESS, RECOGNIZE, STAGE_OF_KIND, VALIDATE
+from invoice_pipelines.intake.states import EXPORT, PARSE, RECOGNIZE, STAGE_OF_KIND, VALIDATE
 from invoice_pipelines.intake.tracing import stack_of
 from invoice_pipelines.organizations import Organization
 from invoice_pipelines.organizations.context import OrganizationContext
@@ -44,14 +39,12 @@ from invoice_pipelines.work import (
     Progress,
     Report,
     Skipped,
-    create_job,
     drain,
     enqueue,
 )
 from invoice_pipelines.work.failures import reason_of
 
 if TYPE_CHECKING:
-    from invoice_pipelines.intake.stages.recognizing import RecognizingStage
     from invoice_pipelines.intake.stages.validating import Standard
 
 MEGABYTE = 1_000_000
@@ -69,6 +62,7 @@ STAGES = 4
 """Stages in a run, which share its time. Text recognition has runs of its own, and no more time there."""
 
 OnProgress = Callable[[Progress], None]
+Only = Sequence[UUID] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +148,7 @@ def take_uploads(intake: Intake, on_progress: OnProgress | None = None) -> Intak
     )
 
 
-def parse_uploads(intake: Intake, on_progress: OnProgress | None = None) -> Report:
+def parse_uploads(intake: Intake, on_progress: OnProgress | None = None, *, only: Only = None) -> Report:
     """Reads what was uploaded or is to be read again. What has pages that no engine has read yet is skipped, and waits
     for `recognize_pages`.
     """
@@ -162,23 +156,36 @@ def parse_uploads(intake: Intake, on_progress: OnProgress | None = None) -> Repo
         parse_handler,  # readers are heavy; loading Dagster must not wait
     )
 
-    return _drain(intake, PARSE, parse_handler(intake.originals, intake.limits, intake.ocr), on_progress)
+    return _drain(intake, PARSE, parse_handler(intake.originals, intake.limits, intake.ocr), on_progress, only)
 
 
-def recognize_pages(intake: Intake, on_progress: OnProgress | None = None) -> RecognitionReport:
+def recognize_pages(intake: Intake, on_progress: OnProgress | None = None, *, only: Only = None) -> RecognitionReport:
     """Recognizes the pages that are pictures; their documents can be parsed then.
 
     While the OCR engine cannot work, the documents wait. Where the organization has none any more, they are parsed
     without.
     """
     if intake.ocr is None:
-        return _drain(intake, RECOGNIZE, _parse_without, on_progress).of_kind(RecognitionReport, recognition=None)
-    with recognizing(intake, intake.ocr) as stage:
+        unread = _drain(intake, RECOGNIZE, _parse_without, on_progress, only)
+        return unread.of_kind(RecognitionReport, recognition=None)
+    from invoice_pipelines.intake.stages.recognizing import RecognizingStage  # heavy as well
+
+    with RecognizingStage(
+        engine=intake.engine,
+        organization_id=intake.organization.id,
+        originals=intake.originals,
+        limits=intake.limits,
+        spec=intake.ocr,
+        processes=intake.ocr_processes,
+        max_attempts=intake.max_attempts,
+        actor=intake.actor,
+    ) as stage:
         recognized = _drain(
             intake,
             RECOGNIZE,
             stage.handle,
             on_progress,
+            only,
             chunk_size=RECOGNIZE_CHUNK,
             max_attempts=UNTIL_THE_ENGINE_WORKS,
             should_stop=stage.is_stopped,
@@ -191,28 +198,12 @@ def _parse_without(connection: Connection, chunk: Chunk) -> list[Outcome]:
     return [Skipped("there is no OCR engine any more; the document is parsed without") for _ in chunk.items]
 
 
-def recognizing(intake: Intake, ocr: EngineSpec) -> RecognizingStage:
-    """Text recognition for the organization, to be used as a context manager."""
-    from invoice_pipelines.intake.stages.recognizing import RecognizingStage  # heavy as well
-
-    return RecognizingStage(
-        engine=intake.engine,
-        organization_id=intake.organization.id,
-        originals=intake.originals,
-        limits=intake.limits,
-        spec=ocr,
-        processes=intake.ocr_processes,
-        max_attempts=intake.max_attempts,
-        actor=intake.actor,
-    )
-
-
-def validate_invoices(intake: Intake, on_progress: OnProgress | None = None) -> Report:
+def validate_invoices(intake: Intake, on_progress: OnProgress | None = None, *, only: Only = None) -> Report:
     """Judges what was parsed."""
     from invoice_pipelines.intake.stages.validating import validate_handler  # as above: Saxon and schemas
 
     handler = validate_handler(standard_of(intake))
-    return _drain(intake, VALIDATE, handler, on_progress)
+    return _drain(intake, VALIDATE, handler, on_progress, only)
 
 
 def standard_of(intake: Intake) -> Standard:
@@ -223,7 +214,7 @@ def standard_of(intake: Intake) -> Standard:
     return Standard(intake.today, settings.oldest_invoice_years, intake.rules_directory, settings.review_thresholds)
 
 
-def export_invoices(intake: Intake, on_progress: OnProgress | None = None) -> ExportReport:
+def export_invoices(intake: Intake, on_progress: OnProgress | None = None, *, only: Only = None) -> ExportReport:
     """Writes what was validated to files, after what an earlier run may have left pending."""
     from invoice_pipelines.intake.exports.exporting import export_formats, export_handler  # as above: charts and rules
 
@@ -232,45 +223,10 @@ def export_invoices(intake: Intake, on_progress: OnProgress | None = None) -> Ex
     with organization_scope(intake.engine, organization.id) as connection:
         formats = export_formats(connection, organization)
     exports = complete_exports(intake.engine, *places)
-    drained = _drain(intake, EXPORT, export_handler(formats, intake.actor), on_progress, chunk_size=EXPORT_CHUNK)
+    handler = export_handler(formats, intake.actor)
+    drained = _drain(intake, EXPORT, handler, on_progress, only, chunk_size=EXPORT_CHUNK)
     exports += complete_exports(intake.engine, *places)
     return drained.of_kind(ExportReport, exports=tuple(exports))
-
-
-def process_uploads(intake: Intake, upload_ids: Sequence[UUID]) -> tuple[UUID, Report]:
-    """Parses, validates and exports the named uploads ahead of the queue, as a batch job.
-
-    Returns the id of the job and its report, whose counts are those of parsing and validating. Raises UnknownUpload
-    for an id that the organization does not have, and NotWaiting for one that is not UPLOADED or CREATED.
-    """
-    from invoice_pipelines.intake.stages.parsing import parse_handler
-    from invoice_pipelines.intake.stages.validating import validate_handler
-
-    with organization_scope(intake.engine, intake.organization.id) as connection:
-        invoice_ids = invoices_to_process(connection, upload_ids)
-        job_id = create_job(connection, PROCESS, invoice_ids, created_by=intake.actor)
-    validate = validate_handler(standard_of(intake))
-
-    def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
-        recognized = stage.recognize(connection, chunk) if stage else {}
-        parsed = parse(connection, chunk)
-        validated = validate(connection, chunk)
-        # What was parsed earlier is skipped by parsing and done by validation; what cannot be read, the reverse.
-        return [
-            next(
-                (earlier for earlier in (recognized.get(item.subject_id), read) if isinstance(earlier, Failed)), judged
-            )
-            if isinstance(judged, Skipped)
-            else judged
-            for item, read, judged in zip(chunk.items, parsed, validated, strict=True)
-        ]
-
-    with ExitStack() as opened:
-        stage = opened.enter_context(recognizing(intake, intake.ocr)) if intake.ocr else None
-        parse = parse_handler(intake.originals, intake.limits, intake.ocr)
-        report = _drain(intake, PROCESS, handle, None, chunk_size=RECOGNIZE_CHUNK)
-    export_invoices(intake)
-    return job_id, report
 
 
 def _drain(
@@ -278,6 +234,8 @@ def _drain(
     kind: str,
     handler: Callable[[Connection, Chunk], list[Outcome]],
     on_progress: OnProgress | None,
+    only: Only,
+    *,
     chunk_size: int | None = None,
     max_attempts: int | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -293,11 +251,13 @@ def _drain(
         lease=intake.lease,
         time_box=intake.time_box,
         max_attempts=attempts,
+        subjects=None if only is None else [str(invoice_id) for invoice_id in only],
         on_progress=on_progress,
         should_stop=should_stop,
     )
     with organization_scope(intake.engine, intake.organization.id) as connection:
         fail_given_up(connection, stacks)
+        connection.execute(text("select intake.settle_asked_uploads()"))
     return report
 
 

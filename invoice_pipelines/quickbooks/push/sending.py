@@ -149,7 +149,8 @@ class Sender(ThreadOfPush):
                 claims.append(claimed)
                 left -= len(claimed.items)
                 if claimed.job_id is not None:
-                    automatic = claim_entries(connection, claimed, self._run.lease, CLAIMED)
+                    subjects = [item.subject_id for item in claimed.items]
+                    automatic = claim_entries(connection, kind, subjects, lease=self._run.lease, max_attempts=CLAIMED)
                     claims += [automatic] if automatic is not None else []
         return claims
 

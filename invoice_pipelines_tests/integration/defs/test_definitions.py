@@ -162,6 +162,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "delivery_reports",
         "delivery_sweep",
         "export_again",
+        "import_master_data",
         "intake",
         "intake_sweep",
         "invoicing",
@@ -297,6 +298,7 @@ def test_lineage_goes_from_orders_to_payments_to_what_is_owed(defs: dg.Definitio
         ("communications", "send_communications", {"invoice_ids": ["1"], "method": "fax"}, "method"),
         ("batch_invoice_orders", "ask_for_invoices", {"all_open": True, "communication_method": "fax"}, "fax"),
         ("batch_documents", "make_batch_of_documents", {"all": True, "formats": ["docx"]}, "docx"),
+        ("import_master_data", "import_file", {"kind": "invoices", "file": "customers.csv"}, "invoices"),
     ],
 )
 def test_the_launchpad_refuses_what_cannot_be_chosen(
@@ -304,6 +306,19 @@ def test_the_launchpad_refuses_what_cannot_be_chosen(
 ) -> None:
     with pytest.raises(dg.DagsterInvalidConfigError, match=wrong):
         dg.validate_run_config(defs.resolve_job_def(job), {"ops": {op: {"config": {"organization": "acme", **config}}}})
+
+
+def test_the_configs_that_the_pages_show_are_those_of_the_launchpad(defs: dg.Definitions) -> None:
+    shown = [
+        yaml.safe_load(block)
+        for page in (PROJECT / "docs").glob("*.md")
+        for block in re.findall(r"^```yaml\n(ops:\n.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    ]
+    jobs = defs.get_repository_def().get_all_jobs()  # also that of assets
+    for config in shown:
+        job, *_ = [job for job in jobs if set(config["ops"]) <= {node.name for node in job.nodes}]
+        dg.validate_run_config(job, config)
+    assert {op for config in shown for op in config["ops"]} >= {"uploads", "import_file"}
 
 
 @pytest.mark.slow

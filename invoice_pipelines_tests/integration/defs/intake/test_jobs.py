@@ -6,7 +6,6 @@ import shutil
 import time
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -102,45 +101,6 @@ def test_a_sweep_ends_when_its_time_is_up_and_leaves_the_rest_to_the_next(
     assert house.sweep("acme", "beta").success
     monkeypatch.undo()
     assert materialized(house, "export_files") == {"acme"}
-
-
-# --- Process these now ------------------------------------------------------------------------------------------------
-
-
-def process_now(house: House, slug: str, ids: list[str]) -> dg.ExecuteInProcessResult:
-    config = {"ops": {"process_named_uploads": {"config": {"organization": slug, "upload_ids": ids}}}}
-    return house.run("process_uploads_now", config=config)
-
-
-def test_named_uploads_are_processed_now_and_no_others(house: House) -> None:
-    house.add("acme")
-    wanted, other = house.upload("acme", "wanted.xml", GOOD), house.upload("acme", "other.xml", BROKEN_XML)
-    result = process_now(house, "acme", [wanted])
-    assert result.success
-    assert house.statuses("acme") == {"wanted.xml": "EXPORTED", "other.xml": "UPLOADED"}
-    assert outputs(result) | {"batch job": ""} == {"batch job": "", "validated": 1, "failed": 0, "skipped": 0}
-    assert process_now(house, "acme", [other]).success
-    assert house.statuses("acme")["other.xml"] == "FAILED"
-
-
-def test_what_an_operator_mistypes_is_named_in_one_line_in_a_run_of_the_organization(house: House) -> None:
-    house.add("acme")
-    for slug, ids, told in (
-        ("acme", ["invoice.pdf"], "upload_ids: 'invoice.pdf' is not an id"),
-        ("acme", [str(uuid4())], "there is no upload"),
-        ("nobody", [], "there is no organization 'nobody'"),
-    ):
-        assert told in failure_of(process_now(house, slug, ids))
-    assert len(house.instance.get_runs(dg.RunsFilter(tags={"organization": "acme"}))) == 2
-
-
-def test_an_upload_of_another_organization_is_unknown(house: House) -> None:
-    house.add("acme", "beta")
-    others = house.upload("beta", "secret.xml", GOOD)
-    result = process_now(house, "acme", [others])
-    assert "there is no upload" in failure_of(result)
-    assert "secret" not in failure_of(result)
-    assert house.statuses("beta") == {"secret.xml": "UPLOADED"}
 
 
 # --- Retry ------------------------------------------------------------------------------------------------------------

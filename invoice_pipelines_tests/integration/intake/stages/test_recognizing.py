@@ -27,7 +27,8 @@ from invoice_pipelines.intake.documents.ocr.engine import (
 from invoice_pipelines.intake.documents.ocr.rendering import render_pages
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines.intake.received_invoices import retry_failed
-from invoice_pipelines.intake.stages.stages import parse_uploads, process_uploads, recognize_pages
+from invoice_pipelines.intake.stages.asked_uploads import process_uploads
+from invoice_pipelines.intake.stages.stages import parse_uploads, recognize_pages
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import Desk
 from invoice_pipelines_tests.support.intake.reading import read_all

@@ -7,6 +7,7 @@ import functools
 import io
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -28,12 +29,12 @@ from invoice_pipelines.intake.received_invoices import (
     retry_failed,
     statistics,
 )
+from invoice_pipelines.intake.stages.asked_uploads import ask_for_uploads, asked_invoices, process_uploads
 from invoice_pipelines.intake.stages.stages import (
     Intake,
     export_invoices,
     intake_of,
     parse_uploads,
-    process_uploads,
     take_uploads,
     validate_invoices,
 )
@@ -315,6 +316,36 @@ def test_no_uploads_are_a_job_that_is_done(desk: Desk) -> None:
     job_id, report = process_uploads(desk.intake(), [])
     assert report.done == 0
     assert desk.one("select status from work.batch_job where id = :id", id=job_id) == "completed"
+
+
+def test_uploads_that_are_asked_for_twice_at_once_are_processed_once(desk: Desk) -> None:
+    named = [desk.upload(ubl(f"N-{number}"), f"{number}.xml") for number in range(6)]
+    intake = desk.intake(chunk_size=2)
+    with desk.scope() as connection:
+        for _ in range(2):
+            invoices = asked_invoices(connection, ask_for_uploads(connection, named, asked_by="test"))
+
+    def stages() -> None:
+        for stage in (parse_uploads, validate_invoices, export_invoices):
+            stage(intake, only=invoices)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(stages), pool.submit(stages)]:
+            done.result()
+    assert set(desk.statuses().values()) == {"EXPORTED"}
+    assert desk.one("select count(*) from intake.verdict") == 6
+    assert desk.one("select count(*) from intake.export_invoice") == 6
+    jobs = desk.rows("select status, successful_items from work.batch_job")
+    assert [tuple(job) for job in jobs] == [("completed", 6)] * 2
+
+
+def test_a_job_whose_run_was_killed_is_ended_by_the_next_run_of_the_intake(desk: Desk) -> None:
+    with desk.scope() as connection:
+        job_id = ask_for_uploads(connection, [desk.upload(ubl("N-1")), desk.upload(b"no invoice")], asked_by="test")
+    run(desk.intake())
+    (job,) = desk.rows("select * from work.batch_job")
+    assert (job.id, job.status, job.successful_items, job.failed_items) == (job_id, "completed_with_errors", 1, 1)
+    assert desk.one("select error_code from work.batch_item where job_id = :id and status = 'failed'", id=job_id)
 
 
 def test_a_run_out_of_time_leaves_the_rest_to_the_next(desk: Desk) -> None:

@@ -75,7 +75,7 @@ def test_what_changes_while_it_is_pushed_in_a_job_is_looked_at_again(house: Hous
     with house.desk.scope() as connection:
         claimed = claim(connection, "quickbooks_push_invoice", lease=timedelta(minutes=1))
         assert claimed is not None
-        automatic = claim_entries(connection, claimed, timedelta(minutes=1))
+        automatic = claim_entries(connection, claimed.kind, [str(invoice)], lease=timedelta(minutes=1))
         assert automatic is not None
     house.void(invoice)
     with house.desk.scope() as connection:
