@@ -75,6 +75,25 @@ def test_each_kind_of_outcome_is_counted_and_failures_are_shown(desk):
     )
 
 
+def test_named_subjects_are_done_ahead_of_all_else_and_once_also_where_another_worker_has_them(desk):
+    desk.put("held")
+    held = desk.take()
+    desk.put("first", "a", "b", "broken")
+
+    def handler(connection, chunk):
+        outcomes = leave_effects(connection, chunk)
+        return [
+            Failed("BUSY", "busy", retry=True) if item.subject_id == "broken" else outcome
+            for item, outcome in zip(chunk.items, outcomes, strict=True)
+        ]
+
+    named = ["b", "held", "a", "broken", "unknown"]
+    report = desk.run(handler, subjects=named, chunk_size=3, on_progress=lambda _: desk.release(held))
+    assert desk.effects() == ["a", "b", "broken", "held"]
+    assert (report.succeeded, report.retried, report.chunks, report.due) == (3, 1, 2, 1)
+    assert desk.run(handler, subjects=["broken"]).retried == 1  # due or not
+
+
 def test_a_poisoned_item_fails_alone_and_its_neighbours_are_done(desk):
     job_id = desk.make(*numbers(20))
 

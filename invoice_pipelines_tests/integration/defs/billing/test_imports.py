@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
+from invoice_pipelines.storage import root_path, write_file_atomically
 from invoice_pipelines_tests.integration.defs.conftest import House, failure_of, outputs
 
 CUSTOMERS = """customer_number;name;country_code
@@ -70,6 +73,17 @@ def test_items_rates_and_orders_are_imported_as_well(house: House) -> None:
     assert again["rows left out"][0]["field"] == "customer_number"
     assert house.rows("acme", "select order_number from billing.sales_order") == [("4711",)]
     assert len(house.rows("acme", "select * from billing.sales_order_line")) == 2
+
+
+def test_files_may_lie_in_an_object_store(house: House, configure: Callable[..., None], s3_server: None) -> None:
+    house.add("acme")
+    bucket = root_path(f"s3://bucket-{uuid4().hex}")
+    bucket.fs.mkdir(bucket.path)
+    write_file_atomically(bucket / "acme" / "a" / "customers.csv", CUSTOMERS.encode())
+    write_file_atomically(bucket / "acme-2" / "secret.csv", CUSTOMERS.encode())
+    configure(imports=str(bucket))
+    assert outputs(run_import(house, "customers", "a/customers.csv", write=True))["added or changed"] == 2
+    assert "leads out of" in failure_of(run_import(house, "customers", "../acme-2/secret.csv"))
 
 
 def test_no_other_file_is_read_and_a_wrong_one_is_refused_in_one_line(house: House) -> None:

@@ -348,6 +348,18 @@ def test_a_job_whose_run_was_killed_is_ended_by_the_next_run_of_the_intake(desk:
     assert desk.one("select error_code from work.batch_item where job_id = :id and status = 'failed'", id=job_id)
 
 
+def test_uploads_that_wait_for_a_storage_that_is_down_are_named_and_go_on_later(desk: Desk) -> None:
+    upload_id = desk.upload(ubl("N-1"))
+    folder = desk.folder / "originals"
+    folder.rename(desk.folder / "away")
+    _, report = process_uploads(desk.intake(), [upload_id])
+    (failure,) = report.failures
+    assert (report.done, report.due, failure.is_final) == (0, 1, False)
+    (desk.folder / "away").rename(folder)
+    _, report = process_uploads(desk.intake(), [upload_id])
+    assert (report.succeeded, report.due, report.failures) == (1, 0, ())
+
+
 def test_a_run_out_of_time_leaves_the_rest_to_the_next(desk: Desk) -> None:
     for number in range(5):
         desk.upload(ubl(f"N-{number}"), f"{number}.xml")
