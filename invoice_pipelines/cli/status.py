@@ -46,7 +46,7 @@ def status(language: AskedLanguage = None, as_json: AsJson = False) -> None:
     spoken = language_of(language)
     received = table(None, *RECEIVED[spoken], *status_columns(spoken))
     failed = table("\nWhy received invoices failed", "!organization", "#invoices", "code")
-    billing = table("\nBilling", "!organization", "#open orders", "#in open jobs", "!last number", "unpaid")
+    billing = table("\nBilling", "!organization", "#open orders", "#in open jobs", "!last number", "!unpaid")
     overdue = table("\nOverdue", "!organization", "last run", "!outcome", "#overdue", "#errors", "next run")
     documents = table("\nDocuments", "!organization", "#to make", "last made")
     messages = table(
@@ -89,7 +89,7 @@ def status(language: AskedLanguage = None, as_json: AsJson = False) -> None:
             received.add_row(slug, inbox, *status_cells(by_status))
             for reason in failures:
                 failed.add_row(slug, reason.invoices, reason.code)
-            unpaid = ", ".join(f"{amount:,} {currency}" for currency, amount in state.unpaid)
+            unpaid = "\n".join(f"{amount:,} {currency}" for currency, amount in state.unpaid)
             billing.add_row(slug, state.open_orders, state.due_items, state.last_number, unpaid)
             found = (last.start_time, last.status, last.overdue_count, last.error_count) if last else None
             overdue.add_row(slug, *(found or ("none", "", "", "")), next_at or "none: see below")
