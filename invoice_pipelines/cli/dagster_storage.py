@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import dagster as dg
+from dagster_postgres import DagsterPostgresStorage
+
+from invoice_pipelines.settings import PREFIX
 
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -14,6 +19,7 @@ UNFINISHED = [
 
 def prepare(close_runs: bool) -> None:
     """Makes the tables; with `close_runs`, reports runs that a kill left open as failed, so that others start."""
+    DagsterPostgresStorage(os.environ[f"{PREFIX}DAGSTER_DATABASE_URL"])
     with dg.DagsterInstance.get() as instance:
         if close_runs:
             for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):

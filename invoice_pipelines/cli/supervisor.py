@@ -40,9 +40,13 @@ CODE_SERVER = "code server"
 STORAGE = """
 # Runs, events and schedules, in a database of their own (never the business one).
 storage:
-  postgres:
-    postgres_url:
-      env: INVOICE_PIPELINES_DAGSTER_DATABASE_URL
+  custom:
+    module: invoice_pipelines.kept_sessions
+    class: KeptSessions
+    config:
+      postgres_url:
+        env: INVOICE_PIPELINES_DAGSTER_DATABASE_URL
+      should_autocreate_tables: false  # `up` makes them; else each tick of a sensor looks whether they are there
 """
 """What `dagster.yaml` gets in a home; without a server, as in a fresh checkout, Dagster could not load it."""
 

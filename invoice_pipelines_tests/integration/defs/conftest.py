@@ -15,6 +15,7 @@ import pytest
 from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.storage.event_log.in_memory import InMemoryEventLogStorage
 from dagster._core.storage.runs.in_memory import InMemoryRunStorage
+from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
 
@@ -379,6 +380,7 @@ def lasting_house(
     url = server.url(name, DAGSTER).set(drivername="postgresql+psycopg2")
     configure(dagster_database_url=url.render_as_string(hide_password=False))
     prepare_home(load_settings())
+    DagsterPostgresStorage(url.render_as_string(hide_password=False))  # makes the tables
     with dg.DagsterInstance.from_config(str(installation)) as instance:
         yield House(database, installation, instance, defs)
     admin = create_login_engine(server.url("postgres"))

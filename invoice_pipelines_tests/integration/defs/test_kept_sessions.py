@@ -1,0 +1,46 @@
+"""How Dagster's processes use PostgreSQL."""
+
+import pytest
+from sqlalchemy import text
+
+from invoice_pipelines.database import create_login_engine
+from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.settings import load_settings
+from invoice_pipelines_tests.integration.defs.conftest import House
+
+pytestmark = pytest.mark.direct  # which sessions there are is for PostgreSQL itself to say
+
+
+def test_dagster_works_in_one_session_opens_another_when_it_is_cut_and_closes_it_in_the_end(
+    lasting_house: House, server: EmbeddedServer
+) -> None:
+    storage_url = load_settings().dagster_database_url
+    assert storage_url is not None
+    name = storage_url.get_secret_value().rpartition("/")[2].partition("?")[0]
+    admin = create_login_engine(server.url("postgres"))
+
+    def sessions(cut: bool = False) -> set[int]:
+        cutting = ", pg_terminate_backend(pid, 5000)" if cut else ""
+        with admin.begin() as connection:
+            found = connection.execute(
+                text(f"select pid {cutting} from pg_stat_activity where datname = :name"), {"name": name}
+            )
+            return {row.pid for row in found}
+
+    def work() -> None:
+        for _ in range(5):
+            lasting_house.instance.get_runs_count()
+            lasting_house.instance.all_asset_keys()
+            lasting_house.instance.all_instigator_state()
+
+    work()
+    first = sessions()
+    work()
+    assert sessions() == first
+    assert len(first) == 1
+    assert sessions(cut=True) == first
+    work()
+    assert len(sessions() - first) == 1
+    lasting_house.instance.dispose()
+    assert sessions() == set()
+    admin.dispose()
