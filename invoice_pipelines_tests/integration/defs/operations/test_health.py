@@ -58,7 +58,8 @@ def test_who_is_in_trouble_is_named_with_the_reason_until_it_is_over(house: Hous
     broken = told(house)
     assert broken is not None
     assert (broken["organizations in trouble"], broken["in trouble: invoicing"]) == (3, 1)
-    assert (broken["items waiting: invoicing"], broken["oldest waits for minutes: invoicing"]) == (2, 90)
+    assert broken["items waiting: invoicing"] == 2
+    assert 90 <= broken["oldest waits for minutes: invoicing"] < 95
     table = str(broken["in trouble"])
     assert "[acme](/assets/billing/issued_invoices?view=partitions&partition=acme)" in table
     assert "2 of invoice orders wait to be done" in table
