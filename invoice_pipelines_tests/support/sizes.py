@@ -27,4 +27,4 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "full" if AT_FULL_SIZE else "dev"
 
 def example_count(usual: int) -> int:
     """How many examples a property is tried on that deserves so many in CI."""
-    return {"dev": max(usual // 5, 5), "ci": usual, "full": 10 * usual}[PROFILE]
+    return {"dev": max(usual // 10, 3), "ci": usual, "full": 10 * usual}[PROFILE]

@@ -12,7 +12,7 @@ from sqlalchemy import URL
 
 from invoice_pipelines.database import create_login_engine, libpq_url
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines_tests.integration.cli.forked import run
+from invoice_pipelines_tests.support.programs import run_command
 from invoice_pipelines_tests.support.terminal import PLACE, Terminal
 
 pytestmark = pytest.mark.direct  # psql and its settings are of a session
@@ -41,7 +41,9 @@ def on_path(server: EmbeddedServer) -> str:
 def test_psql_gets_the_password_and_no_other_user_of_the_machine_does(server, url, tmp_path):
     show = r"\! tr '\0' ' ' < /proc/$PPID/cmdline; echo; printenv PGPASSWORD"
     for given in (url, f"{url.replace(':' + quote(PASSWORD, safe='') + '@', '@')}&password={quote(PASSWORD, safe='')}"):
-        shown = run(tmp_path, "db", "psql", "-c", show, INVOICE_PIPELINES_DATABASE_URL=given, PATH=on_path(server))
+        shown = run_command(
+            tmp_path, "db", "psql", "-c", show, INVOICE_PIPELINES_DATABASE_URL=given, PATH=on_path(server)
+        )
         command, password = shown.stdout.splitlines()
         assert "postgresql://postgres@/" in command, shown.stderr
         for written in (PASSWORD, quote(PASSWORD, safe=""), "wörd"):
@@ -52,7 +54,7 @@ def test_psql_gets_the_password_and_no_other_user_of_the_machine_does(server, ur
 def test_sessions_of_psql_give_way_to_work(server, url, tmp_path):
     names = ("lock_timeout", "idle_in_transaction_session_timeout", "enable_sort")
     show = "select " + ", ".join(f"current_setting('{name}')" for name in names)
-    shown = run(
+    shown = run_command(
         tmp_path,
         *("db", "psql", "-Atc", show),
         INVOICE_PIPELINES_DATABASE_URL=url,
@@ -84,9 +86,9 @@ def test_psql_sees_one_organization_in_its_scope(server, database, url, tmp_path
         terminal.add(slug, *PLACE)
     variables = {"INVOICE_PIPELINES_DATABASE_URL": url, "PATH": on_path(server)}
     count = "select count(*) from organizations.organization"
-    scoped = run(tmp_path, "db", "psql", "--organization", "acme", "-Atc", count, **variables)
+    scoped = run_command(tmp_path, "db", "psql", "--organization", "acme", "-Atc", count, **variables)
     assert scoped.stdout.strip() == "1", scoped.stderr
-    assert run(tmp_path, "db", "psql", "-Atc", count, **variables).stdout.strip() == "2"
+    assert run_command(tmp_path, "db", "psql", "-Atc", count, **variables).stdout.strip() == "2"
 
 
 def test_the_urls_of_an_embedded_server_lead_to_it_also_from_a_home_whose_path_needs_quoting(tmp_path):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ import psycopg
 import pytest
 
 from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines_tests.support.programs import Program
 
 HOLDER = """
 import sys, time
@@ -28,14 +27,7 @@ server.release()
 """
 
 
-def start_holder(folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-
-def wait_up(holder: subprocess.Popen[str]) -> None:
-    assert holder.stdout is not None
+def wait_up(holder: Program) -> None:
     assert holder.stdout.readline() == "up\n"
 
 
@@ -64,22 +56,22 @@ def connect(server: EmbeddedServer) -> psycopg.Connection:
 
 
 def test_processes_at_once_make_and_share_one_server_and_the_last_one_stops_it(tmp_path):
-    holders = [start_holder(tmp_path) for _ in range(4)]
+    holders = [Program(HOLDER, tmp_path) for _ in range(4)]
     for holder in holders:
         wait_up(holder)
     server = EmbeddedServer(tmp_path)
     pid = postmaster_pid(server)
     for holder in holders[:-1]:
-        holder.communicate(timeout=60)
+        holder.communicate()
     assert postmaster_pid(server) == pid
     assert server.running()
-    holders[-1].communicate(timeout=60)
+    holders[-1].communicate()
     assert not (server.data / "postmaster.pid").exists()
     assert not server.running()
 
 
 def test_committed_rows_survive_kill_9_of_every_process(folder):
-    holder = start_holder(folder)
+    holder = Program(HOLDER, folder)
     wait_up(holder)
     server = EmbeddedServer(folder)
     with connect(server) as connection:
@@ -95,7 +87,7 @@ def test_committed_rows_survive_kill_9_of_every_process(folder):
 
 
 def test_a_killed_holder_is_not_waited_for(server, folder):
-    holder = start_holder(folder)
+    holder = Program(HOLDER, folder)
     wait_up(holder)
     holder.kill()
     holder.wait()

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.embedded import EmbeddedServer, EmbeddedServerError
 from invoice_pipelines.database.errors import code_of, explain
-from invoice_pipelines_tests.integration.cli.forked import run
+from invoice_pipelines_tests.support.programs import run_command
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_full_disk_is_named_by_statements_and_by_a_server_that_cannot_start(sm
         place = f"no space left on device, on the disk with {server.folder}"
         with pytest.raises(EmbeddedServerError, match=place):
             EmbeddedServer(server.folder).acquire()
-        told = run(home, "status")
+        told = run_command(home, "status")
         assert told.returncode == 2
         assert place in told.stderr
 

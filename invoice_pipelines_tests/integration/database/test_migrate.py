@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.database import create_app_engine
+from invoice_pipelines_tests.support.programs import Program
 
 MIGRATE = "import sys; from invoice_pipelines.database.migrate import migrate; print(migrate(sys.argv[1]))"
 
 
 def test_two_processes_at_once_both_end_well(empty_database):
     url = empty_database.render_as_string(hide_password=False)
-    both = [
-        subprocess.Popen([sys.executable, "-c", MIGRATE, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
-    outputs = [process.communicate(timeout=120) for process in both]
+    both = [Program(MIGRATE, url) for _ in range(2)]
+    outputs = [process.communicate() for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
-    assert outputs[0][0] == outputs[1][0] != b""
+    assert outputs[0][0] == outputs[1][0] != ""
 
 
 @pytest.mark.direct

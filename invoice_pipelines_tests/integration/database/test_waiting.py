@@ -20,9 +20,9 @@ from invoice_pipelines.database.errors import explain, holders_of, sqlstate
 from invoice_pipelines.work import drain
 from invoice_pipelines_tests.conftest import open_organization
 from invoice_pipelines_tests.integration.billing.conftest import open_desk as open_sales_desk
-from invoice_pipelines_tests.integration.cli.forked import run
 from invoice_pipelines_tests.integration.work.conftest import Desk as WorkDesk
 from invoice_pipelines_tests.integration.work.effects import EFFECTS, KIND, leave_effects
+from invoice_pipelines_tests.support.programs import run_command
 from invoice_pipelines_tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.direct  # limits are start-up options here, and whoever holds a lock is named by its process
@@ -203,7 +203,7 @@ def test_with_all_connections_taken_commands_say_so_and_the_server_counts_as_run
                 sessions.append(psycopg.connect(libpq_url(server.url("postgres"))))
         assert server.running()  # else `up` would start Dagster over
         begun = time.monotonic()
-        refused = run(tmp_path, "organizations", "list", INVOICE_PIPELINES_DATABASE_CONNECT_SECONDS="1")
+        refused = run_command(tmp_path, "organizations", "list", INVOICE_PIPELINES_DATABASE_CONNECT_SECONDS="1")
         assert time.monotonic() - begun < 20
         assert refused.returncode == 2
         assert "All connections of PostgreSQL are taken. Close some" in refused.stderr

@@ -34,6 +34,7 @@ from invoice_pipelines.intake.states import PARSE, Status
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
+from invoice_pipelines_tests.support.programs import Program, begin_together
 
 REASON = ProcessingError("validate", "BR-CO-15", "The totals do not add up.")
 
@@ -114,21 +115,9 @@ def test_two_processes_at_one_queue_read_every_upload_once(desk: Desk) -> None:
     for number in range(60):
         desk.upload(ubl(f"N-{number}"))
     url = desk.engine.url.render_as_string(hide_password=False)
-    command = [sys.executable, "-c", READ_ALL, url, str(desk.organization_id), str(desk.originals)]
-    readers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT)
-        for _ in range(2)
-    ]
-    for reader in readers:
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == "ready\n"
-    results = []
-    for reader in readers:
-        assert reader.stdin is not None
-        reader.stdin.write("\n")
-        reader.stdin.flush()
-    for reader in readers:
-        results.append([int(word) for word in reader.communicate(timeout=60)[0].split()])
+    readers = [Program(READ_ALL, url, desk.organization_id, desk.originals) for _ in range(2)]
+    begin_together(readers)
+    results = [[int(word) for word in reader.communicate()[0].split()] for reader in readers]
     assert sum(succeeded for succeeded, _, _ in results) == 60
     assert [row[1:] for row in results] == [[0, 0]] * 2
     assert desk.rows("select distinct status, processing_version from intake.received_invoice") == [("PARSED", 2)]

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -26,6 +25,7 @@ from invoice_pipelines.storage import (
     store_blob,
     write_file_atomically,
 )
+from invoice_pipelines_tests.support.programs import Program
 
 ORGANIZATION = UUID("6f0c9b0e-6a55-4f0e-9b43-0d3a5d1f8c11")
 LIMIT = 1 << 20
@@ -115,12 +115,6 @@ def test_an_unreachable_object_store_is_one_clear_line(monkeypatch: pytest.Monke
     assert "not to be shown" not in str(refused.value)
 
 
-def run_python(code: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
 STORE_MANY = """
 import sys
 from invoice_pipelines.storage import root_path, store_blob
@@ -132,9 +126,9 @@ for number in range(int(sys.argv[3])):
 
 
 def test_processes_that_store_the_same_blobs_at_once_do_not_harm_each_other(tmp_path: Path) -> None:
-    workers = [run_python(STORE_MANY, str(tmp_path), str(ORGANIZATION), "40") for _ in range(2)]
+    workers = [Program(STORE_MANY, tmp_path, ORGANIZATION, 40) for _ in range(2)]
     for worker in workers:
-        _, errors = worker.communicate(timeout=60)
+        _, errors = worker.communicate()
         assert worker.returncode == 0, errors
     files = files_below(tmp_path)
     assert len(files) == 10
@@ -153,8 +147,8 @@ store_blob(root_path(sys.argv[1]), sys.argv[2], chunks())
 
 
 def test_a_process_killed_between_two_chunks_leaves_nothing_that_a_reader_would_see(tmp_path: Path) -> None:
-    worker = run_python(DIE_WHILE_STORING, str(tmp_path), str(ORGANIZATION))
-    worker.communicate(timeout=60)
+    worker = Program(DIE_WHILE_STORING, tmp_path, ORGANIZATION)
+    worker.communicate()
     assert worker.returncode == -signal.SIGKILL
     assert [path.name for path in files_below(tmp_path) if not path.name.startswith(".")] == []
     assert list(list_files(root_path(str(tmp_path)))) == []
@@ -162,11 +156,10 @@ def test_a_process_killed_between_two_chunks_leaves_nothing_that_a_reader_would_
 
 def test_a_process_killed_while_it_stores_leaves_only_whole_blobs(tmp_path: Path) -> None:
     for attempt in range(3):
-        worker = run_python(STORE_MANY, str(tmp_path), str(ORGANIZATION), "1000000")
-        assert worker.stdout is not None
+        worker = Program(STORE_MANY, tmp_path, ORGANIZATION, 1_000_000)
         assert worker.stdout.readline() == "ready\n"
         time.sleep(0.05 + attempt * 0.02)
-        worker.send_signal(signal.SIGKILL)
+        worker.kill()
         worker.communicate()
     root = root_path(str(tmp_path))
     blobs = [path for path in files_below(tmp_path) if not path.name.startswith(".")]
@@ -229,8 +222,8 @@ def test_a_full_disk_leaves_no_half_file_and_says_so(tmp_path: Path, small_disk:
     if cause == "full disk" and small_disk is None:
         pytest.skip("mounting a small file system is not allowed here; the case with a size limit stands for it")
     folder = small_disk if cause == "full disk" and small_disk else tmp_path / "limited"
-    worker = run_python(FILL_THE_DISK, str(folder), str(ORGANIZATION), cause)
-    output, errors = worker.communicate(timeout=60)
+    worker = Program(FILL_THE_DISK, folder, ORGANIZATION, cause)
+    output, errors = worker.communicate()
     assert worker.returncode == 0, errors
     assert output.splitlines() == [
         "The original could not be stored: no space is left; nothing was stored. Free space and try again.",

@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from invoice_pipelines.intake.stages import stages
-from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import Desk
 from invoice_pipelines_tests.support.intake.exports.datev.books import ANYTHING, Books, invoice
 from invoice_pipelines_tests.support.intake.exports.datev.validator import read_batch
+from invoice_pipelines_tests.support.programs import run
 
 EXPORT_AND_DIE = """
 import os, signal, sys
@@ -70,9 +68,7 @@ def test_after_a_kill_the_next_run_completes_both_formats(desk: Desk, moment: st
         desk.validated(invoice(number="R-2", issue_date=invoice().issue_date.replace(month=2))).id,
     ]
     url = desk.engine.url.render_as_string(hide_password=False)
-    where = [url, str(desk.organization_id), desk.slug, str(desk.folder)]
-    command = [sys.executable, "-c", EXPORT_AND_DIE, *where, moment, *map(str, ids)]
-    killed = subprocess.run(command, timeout=120, cwd=PROJECT, check=False)
+    killed = run(EXPORT_AND_DIE, url, desk.organization_id, desk.slug, desk.folder, moment, *ids)
     assert killed.returncode == -signal.SIGKILL
     before = {path: path.read_bytes() for path in (desk.folder / "exports").rglob("*.*")}
     stages.export_invoices(desk.intake())

@@ -3,54 +3,36 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 
-from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.work.conftest import Desk
 from invoice_pipelines_tests.integration.work.effects import leave_effects
+from invoice_pipelines_tests.support.programs import Program, begin_together
 from invoice_pipelines_tests.support.sizes import size
+
+WORKER = "from invoice_pipelines_tests.system.work.worker import main; main()"
 
 
 @pytest.fixture
-def start(desk: Desk) -> Iterator[Callable[..., list[subprocess.Popen[str]]]]:
+def start(desk: Desk) -> Iterator[Callable[..., list[Program]]]:
     """Starts workers, which begin at the same moment; kills those that are left at the end."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[Program] = []
 
-    def start(*arguments: object, count: int = 1) -> list[subprocess.Popen[str]]:
-        where = [desk.url.render_as_string(hide_password=False), str(desk.organization_id)]
-        workers = [
-            subprocess.Popen(
-                [sys.executable, "-m", "invoice_pipelines_tests.system.work.worker", *where, *map(str, arguments)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                cwd=PROJECT,
-            )
-            for _ in range(count)
-        ]
+    def start(*arguments: object, count: int = 1) -> list[Program]:
+        where = [desk.url.render_as_string(hide_password=False), desk.organization_id]
+        workers = [Program(WORKER, *where, *arguments) for _ in range(count)]
         started.extend(workers)
-        assert [line_of(worker) for worker in workers] == ["ready"] * count
-        for worker in workers:
-            assert worker.stdin is not None
-            worker.stdin.write("\n")
-            worker.stdin.flush()
+        begin_together(workers)
         return workers
 
     yield start
     for worker in started:
         worker.kill()
-        worker.communicate(timeout=10)
-
-
-def line_of(worker: subprocess.Popen[str]) -> str:
-    assert worker.stdout is not None
-    return worker.stdout.readline().strip()
+        worker.wait()
 
 
 def numbers(count: int) -> list[str]:
@@ -64,7 +46,7 @@ def test_three_processes_do_very_many_items_once_each(desk, start):
     subjects = numbers(ITEMS)
     job_id = desk.make(*subjects)
     workers = start(100, 60, 2, count=3)
-    reports = [json.loads(worker.communicate(timeout=120)[0]) for worker in workers]
+    reports = [json.loads(worker.communicate()[0]) for worker in workers]
     assert [worker.returncode for worker in workers] == [0] * 3
     assert desk.effects() == subjects
     assert sum(report["succeeded"] for report in reports) == ITEMS
@@ -77,9 +59,9 @@ def test_a_worker_killed_in_the_middle_of_a_chunk_loses_and_doubles_nothing(desk
     subjects = numbers(100)
     job_id = desk.make(*subjects)
     (worker,) = start(20, 2, 2, "hang")
-    assert line_of(worker) == "in the middle of a chunk"
+    assert worker.stdout.readline() == "in the middle of a chunk\n"
     worker.kill()
-    worker.wait(10)
+    worker.wait()
     assert desk.run(leave_effects).succeeded == 40, "the lease still runs"
     time.sleep(2)
     report = desk.run(leave_effects, lease=timedelta(seconds=5))
@@ -94,7 +76,7 @@ def test_an_item_that_kills_its_process_takes_no_other_with_it(desk, start):
     deaths = 0
     while desk.job(job_id).status in ("pending", "processing"):
         (worker,) = start(10, 60, 2, "exit-on=00004")
-        worker.communicate(timeout=60)
+        worker.wait()
         deaths += worker.returncode == 9
         desk.let_leases_expire()
         assert deaths <= 2, "it may try as often as the worker allows"
@@ -114,7 +96,7 @@ def test_workers_killed_over_and_over_lose_and_double_nothing(desk, start):
         time.sleep(0.05 + 0.05 * moment)
         for worker in workers:
             worker.kill()
-            worker.wait(10)
+            worker.wait()
         desk.let_leases_expire()
     desk.run(leave_effects, max_attempts=100)
     assert desk.effects() == subjects

@@ -33,6 +33,7 @@ from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.storage import StorageError, write_file_atomically
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
+from invoice_pipelines_tests.support.programs import run
 from invoice_pipelines_tests.support.sizes import example_count
 
 TEXT_COLUMNS = ("invoice_number", "seller_name", "buyer_reference")
@@ -294,9 +295,8 @@ export_files.complete_exports(create_app_engine(url), UUID(organization), slug, 
 def test_after_a_kill_the_next_run_completes_the_export_under_the_same_names(desk: Desk, moment: str) -> None:
     invoice = desk.validated()
     export_id = choose(desk, invoice.id)
-    where = [desk.engine.url.render_as_string(hide_password=False), str(desk.organization_id), desk.slug]
-    command = [sys.executable, "-c", EXPORT_AND_DIE, *where, str(desk.exports), moment]
-    killed = subprocess.run(command, timeout=60, cwd=PROJECT, check=False)
+    where = [desk.engine.url.render_as_string(hide_password=False), desk.organization_id, desk.slug, desk.exports]
+    killed = run(EXPORT_AND_DIE, *where, moment)
     assert killed.returncode == -signal.SIGKILL
     assert desk.status(invoice.id) == "VALIDATED"
     written_before = {path.name for path in (desk.folder / "exports").rglob("*.csv")}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import signal
-import subprocess
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -22,8 +20,8 @@ from invoice_pipelines.intake.stages.arrivals import files_by_organization, orga
 from invoice_pipelines.intake.stages.stages import take_uploads
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
 from invoice_pipelines.storage import read_blob, root_path, write_file_atomically
-from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import Desk, open_desk
+from invoice_pipelines_tests.support.programs import Program, begin_together, run
 from invoice_pipelines_tests.support.sizes import size
 
 SETTLE = timedelta(seconds=0.3)
@@ -281,24 +279,9 @@ print(sum(result.is_new for result in results), len({result.upload_id for result
 
 def test_two_processes_that_record_the_same_bytes_at_once_make_one_upload_of_them(desk: Desk) -> None:
     url = desk.engine.url.render_as_string(hide_password=False)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", RECORD, url, str(desk.organization_id), step],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=PROJECT,
-        )
-        for step in ("1", "-1", "1")
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    results = [process.communicate(timeout=60)[0].split() for process in processes]
+    processes = [Program(RECORD, url, desk.organization_id, step) for step in (1, -1, 1)]
+    begin_together(processes)
+    results = [process.communicate()[0].split() for process in processes]
     assert sum(int(new) for new, _ in results) == 200
     assert [ids for _, ids in results] == ["200"] * 3
     assert desk.one("select count(*) from intake.upload") == 200
@@ -342,7 +325,6 @@ def test_a_kill_in_the_middle_loses_and_doubles_nothing(desk: Desk, moment: str)
         desk.drop(name, content)
     desk.sight()
     url = desk.engine.url.render_as_string(hide_password=False)
-    where = [url, str(desk.organization_id), str(desk.inbox), str(desk.originals)]
     if moment == "before the removal":
         # The first call of that function is the one for what earlier processes left, which is nothing.
         script = TAKE.replace(
@@ -350,7 +332,7 @@ def test_a_kill_in_the_middle_loses_and_doubles_nothing(desk: Desk, moment: str)
         )
     else:
         script = TAKE
-    killed = subprocess.run([sys.executable, "-c", script, *where, moment], timeout=60, cwd=PROJECT, check=False)
+    killed = run(script, url, desk.organization_id, desk.inbox, desk.originals, moment)
     assert killed.returncode == -signal.SIGKILL
     assert desk.lying() == set(contents)
     assert len(uploads(desk)) == (10 if moment == "before the removal" else 0)

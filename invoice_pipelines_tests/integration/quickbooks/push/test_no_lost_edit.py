@@ -25,7 +25,7 @@ from invoice_pipelines.quickbooks.records.fields import (
 )
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault
 from invoice_pipelines_tests.integration.quickbooks.both_sides import Ground, Sides
-from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE, size
+from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE, example_count, size
 
 FIELDS = {"customer": ("name", "email", "phone", "street", "city"), "item": ("name", "unit_price", "description")}
 PLACES = {"customer": 2, "item": 1}
@@ -168,7 +168,7 @@ class _World:
 
 
 @settings(
-    max_examples=size(5, 200),
+    max_examples=size(example_count(5), 200),
     phases=tuple(Phase) if AT_FULL_SIZE else (Phase.explicit, Phase.reuse, Phase.generate),  # shrinking takes minutes
 )
 @given(steps=st.lists(STEP, min_size=3, max_size=14), policy=st.sampled_from(["newest", "ours", "theirs", "review"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from invoice_pipelines.cli.main import main
 from invoice_pipelines.workshop.bench import benches
 from invoice_pipelines.workshop.bench.result import Bar, BenchResult, Case
-from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines_tests.support.programs import COMMAND_LINE, run
 
 
 def result(value: float) -> BenchResult:
@@ -50,12 +49,7 @@ def test_the_object_has_medians_with_the_number_of_rounds_ratios_and_bars():
 
 
 def test_an_unknown_benchmark_is_named_with_those_there_are():
-    done = subprocess.run(
-        [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()", "bench", "speed"],
-        capture_output=True,
-        text=True,
-        cwd=PROJECT,
-    )
+    done = run(COMMAND_LINE, "bench", "speed")
     assert (done.returncode, done.stdout) == (2, "")
     assert "'speed'" in done.stderr
     for name in benches.BENCHES:

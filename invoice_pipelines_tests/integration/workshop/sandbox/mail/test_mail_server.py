@@ -5,11 +5,7 @@ from __future__ import annotations
 import contextlib
 import imaplib
 import json
-import os
-import signal
 import smtplib
-import subprocess
-import sys
 import time
 from email.message import EmailMessage
 from pathlib import Path
@@ -17,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from invoice_pipelines.workshop.sandbox.mail import Fault, MailServer
+from invoice_pipelines_tests.support.programs import Program
 
 
 def message(name: str = "one") -> EmailMessage:
@@ -113,12 +110,11 @@ def test_a_killed_server_goes_on_where_it_stood(tmp_path: Path) -> None:
         "with MailServer(Path(sys.argv[1])) as server:\n"
         "    print(server.smtp_port, flush=True); threading.Event().wait()"
     )
-    with subprocess.Popen([sys.executable, "-c", program, str(state)], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        port = json.loads(process.stdout.readline())
-        with smtp(port) as client:
-            client.send_message(message())
-        os.kill(process.pid, signal.SIGKILL)
+    process = Program(program, state)
+    with smtp(json.loads(process.stdout.readline())) as client:
+        client.send_message(message())
+    process.kill()
+    process.wait()
     with MailServer(state) as server:
         (kept,) = server.messages("b@sandbox.example")
         assert kept.message_id == "<one@sandbox.example>"
