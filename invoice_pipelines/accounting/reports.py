@@ -24,12 +24,13 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """The outcome of a push."""
+    """The outcome of a push; `jobs` are the batch jobs of which something was taken."""
 
     sent: int
     failed: int
     waiting: int
     failures: tuple[Failure, ...] = ()
+    jobs: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

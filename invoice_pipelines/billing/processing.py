@@ -34,7 +34,6 @@ class InvoicingReport(Report):
     the end of the statement, over all chunks. `due` counts items of all open jobs of the organization.
     """
 
-    jobs: tuple[UUID, ...]
     first_number: str | None
     last_number: str | None
     gross_amounts: dict[str, Decimal]
@@ -90,7 +89,6 @@ class _Issuing:
         self._run = run
         self._job_id = job_id
         self._chunk_size = self._next_size = chunk_size
-        self._jobs: dict[UUID, None] = {}
         self._numbers: list[str] = []
         self._amounts: dict[str, Decimal] = defaultdict(Decimal)
         self._locked_seconds = 0.0
@@ -115,7 +113,6 @@ class _Issuing:
         """The result so far."""
         return self._run.report(
             InvoicingReport,
-            jobs=tuple(self._jobs),
             first_number=self._numbers[0] if self._numbers else None,
             last_number=self._numbers[-1] if self._numbers else None,
             gross_amounts=dict(self._amounts),
@@ -143,7 +140,7 @@ class _Issuing:
             ).one()
 
     def _count(self, done: Row[Any]) -> None:
-        self._jobs[done.job_id] = None
+        self._run.tally.took(done.job_id)
         self._next_size = done.next_size
         self._locked_seconds += float(done.locked_seconds or 0)
         for outcome in ("succeeded", "failed", "skipped"):

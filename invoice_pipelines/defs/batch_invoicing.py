@@ -14,7 +14,7 @@ from invoice_pipelines.defs.delivery.domain import (
 )
 from invoice_pipelines.defs.refusals import REPEATABLE, refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.sweep import report_stage, turn_of
+from invoice_pipelines.defs.sweep import report_work, turn_of
 
 
 @dg.op(name="make_documents", retry_policy=REPEATABLE)
@@ -25,9 +25,7 @@ def make_asked_documents(context: dg.OpExecutionContext, asked: AskedBatch, data
         context.add_output_metadata({"documents": "not asked for"})
         return asked
     turn = turn_of(context, database, asked.organization)
-    result = make_invoice_documents(turn, Documents())
-    context.add_output_metadata(result.shown)
-    report_stage(context, INVOICE_DOCUMENTS, turn.organization, result)
+    report_work(context, INVOICE_DOCUMENTS, turn.organization, make_invoice_documents(turn, Documents()))
     return asked
 
 
@@ -39,9 +37,7 @@ def send_asked_messages(context: dg.OpExecutionContext, asked: AskedBatch, datab
         context.add_output_metadata({"messages": "not asked for"})
         return
     turn = turn_of(context, database, asked.organization)
-    result = send_waiting_messages(turn)
-    context.add_output_metadata(result.shown)
-    report_stage(context, MESSAGES, turn.organization, result)
+    report_work(context, MESSAGES, turn.organization, send_waiting_messages(turn))
 
 
 @dg.job

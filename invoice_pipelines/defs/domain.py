@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,9 @@ from invoice_pipelines.settings import Settings
 ASSET_JOB = "__ASSET_JOB"
 """How Dagster calls the job of assets that a person, or a backfill, materializes."""
 
+
+CODE_VERSION = version("invoice_pipelines")
+DATA_VERSION_TAG = "dagster/data_version"
 
 FIGURES_OF = "figures of"
 """The run whose figures a run shows that had nothing to do."""
@@ -96,14 +100,30 @@ class Stage:
         """The table or view that it fills; empty where it makes files."""
         return str(self.metadata.get("dagster/table_name", ""))
 
-    def materialization(self, result: StageResult, last: dg.EventLogRecord | None) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def materialization(self, result: StageResult, last: dg.EventLogRecord | None, run_id: str) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """What its asset returns. Where nothing happened, the figures of the `last` materialization of the organization
-        are shown again: an asset that returns nothing would have the stages after it skipped.
+        are shown again: an asset that returns nothing would have the stages after it skipped. The version of its data
+        is the run that last did something, so that assets made from it are not out of step before there is another.
         """
-        shown = result.shown
+        shown, changed_by = result.shown, run_id
         if not result.happened:
             shown = {"nothing to do": result.idle, **shown, **self._figures(last)}
-        return dg.MaterializeResult(metadata=shown, check_results=result.checks)
+            changed_by = version_of(last) or run_id
+        return dg.MaterializeResult(
+            metadata=shown, check_results=result.checks, data_version=dg.DataVersion(changed_by)
+        )
+
+    def lineage(self, instance: dg.DagsterInstance, slug: str, run_id: str) -> dict[str, str]:
+        """What Dagster notes by itself of what an asset returns, and not of what an op logs for one: the versions of
+        the data and of what it was made from, as tags of the materialization for an organization.
+        """
+        tags = {"dagster/code_version": CODE_VERSION, DATA_VERSION_TAG: run_id}
+        for dep in self.deps:
+            there = dg.AssetRecordsFilter(asset_key=dep, asset_partitions=[slug])
+            newest = next(iter(instance.fetch_materializations(there, limit=1).records), None)
+            tags[f"dagster/input_data_version/{dep.to_user_string()}"] = version_of(newest) or "INITIAL"
+            tags[f"dagster/input_event_pointer/{dep.to_user_string()}"] = str(newest.storage_id) if newest else "NULL"
+        return tags
 
     def _figures(self, last: dg.EventLogRecord | None) -> dict[str, Any]:
         """What an earlier run did, in numbers and words; its tables and charts are left with it."""
@@ -116,6 +136,12 @@ class Stage:
             if name not in left and not isinstance(value, dg.TableMetadataValue | dg.MarkdownMetadataValue)
         }
         return {FIGURES_OF: dg.MetadataValue.dagster_run(last.run_id), **kept}
+
+
+def version_of(record: dg.EventLogRecord | None) -> str | None:
+    """The version of the data that a materialization tells of, where it does."""
+    told = record.asset_materialization if record else None
+    return (told.tags or {}).get(DATA_VERSION_TAG) if told else None
 
 
 Results = Iterable[tuple[Stage, StageResult]]

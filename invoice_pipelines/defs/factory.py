@@ -4,14 +4,13 @@ the sensor that asks for them, and the sweeps of its migrations. What a domain d
 
 import json
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any
 
 import dagster as dg
 from pydantic import Field, create_model
 
 from invoice_pipelines.defs.checks import as_last_found, check_specs
-from invoice_pipelines.defs.domain import Domain, Stage, Turn
+from invoice_pipelines.defs.domain import CODE_VERSION, Domain, Stage, Turn
 from invoice_pipelines.defs.metadata import with_columns
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG, organizations
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
@@ -53,7 +52,8 @@ def _asset_of(stage: Stage, owner: str) -> dg.AssetsDefinition:
             tag_batch_jobs(context.instance, context.run.run_id, result.batch_jobs)
             earlier = dg.AssetRecordsFilter(asset_key=stage.key, asset_partitions=[context.partition_key])
             last = [] if result.happened else context.instance.fetch_materializations(earlier, limit=1).records
-            return stage.materialization(counted(stage, organization, result), next(iter(last), None))
+            counts = counted(stage, organization, result)
+            return stage.materialization(counts, next(iter(last), None), context.run.run_id)
 
     declared = dg.asset(
         key=stage.key,
@@ -63,7 +63,7 @@ def _asset_of(stage: Stage, owner: str) -> dg.AssetsDefinition:
         partitions_def=organizations,
         deps=stage.deps,
         owners=[owner],
-        code_version=version("invoice_pipelines"),
+        code_version=CODE_VERSION,
         check_specs=check_specs(stage.key, stage.promises),
         metadata=with_columns(stage.metadata),
     )

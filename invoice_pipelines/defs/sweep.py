@@ -123,7 +123,8 @@ def report_stage(
     """
     if result.happened:
         shown = counted(stage, organization, result).shown
-        context.log_event(dg.AssetMaterialization(stage.key, partition=organization.slug, metadata=shown))
+        tags = stage.lineage(context.instance, organization.slug, context.run_id)
+        context.log_event(dg.AssetMaterialization(stage.key, partition=organization.slug, metadata=shown, tags=tags))
     before = FailedChecks(context.instance, [organization.slug]) if failed_before is None else failed_before
     told = [
         check
@@ -147,15 +148,23 @@ def turn_of(context: dg.OpExecutionContext, database: InvoiceDatabase, slug: str
 
 
 def tag_batch_jobs(instance: dg.DagsterInstance, run_id: str, job_ids: Sequence[UUID]) -> None:
-    """Names the batch jobs that the run of an organization worked at in its tags, so that it is found by them."""
+    """Names batch jobs that the run of an organization worked at in its tags, so that it is found by them, after those
+    that earlier stages named.
+    """
+    run = instance.get_run_by_id(run_id) if job_ids else None
+    if run is None:
+        return
     keys = [BATCH_JOB_TAG, *(f"{BATCH_JOB_TAG}/{number}" for number in range(2, MOST_TAGGED + 1))]
-    if job_ids:
-        instance.add_run_tags(run_id, {key: str(job_id) for key, job_id in zip(keys, job_ids, strict=False)})
+    named = [run.tags[key] for key in keys if key in run.tags]
+    ids = dict.fromkeys([*named, *map(str, job_ids)])
+    if len(ids) > len(named):
+        instance.add_run_tags(run_id, dict(zip(keys, ids, strict=False)))
 
 
-def report_job(
-    context: dg.OpExecutionContext, stage: Stage, organization: OrganizationContext, job_id: UUID, result: StageResult
+def report_work(
+    context: dg.OpExecutionContext, stage: Stage, organization: OrganizationContext, result: StageResult
 ) -> None:
-    """Says what a run did that a person started for a batch job."""
-    context.add_output_metadata({"batch job": str(job_id), **result.shown})
+    """Says what a step did of a run that a person started: in its output, in the tags of the run, and of the asset."""
+    context.add_output_metadata(result.shown)
+    tag_batch_jobs(context.instance, context.run_id, result.batch_jobs)
     report_stage(context, stage, organization, result)

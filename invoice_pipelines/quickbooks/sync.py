@@ -111,7 +111,7 @@ def _report(
         shown |= overview.shown_of_pull(pulled)
     if pushed is not None:
         counts += pushed.pushed + pushed.skipped + pushed.failed + pushed.retried
-        sent = Pushed(pushed.pushed, pushed.failed, pushed.waiting + pushed.retried, pushed.failures)
+        sent = Pushed(pushed.pushed, pushed.failed, pushed.waiting + pushed.retried, pushed.failures, pushed.jobs)
         shown |= overview.shown_of_push(pushed)
     shown |= calls
     shown |= overview.shown_of(connection, entity, started_at)

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from invoice_pipelines.work.values import Failed, ItemStatus, Later, Outcome, Skipped, Succeeded
 
@@ -53,7 +54,8 @@ class Report:
     this run did to them was rolled back; `died` counts items of earlier, dead workers that were found. `chunks` counts
     the steps that the work was done in. `failures` is a sample of at most 20. `due` items are left, the longest waiting
     since `oldest_due_at`, with `eta_seconds` to do them at this rate. `ended` says why: `empty`, `time box`,
-    `asked to stop`, or a reason of the kind's own.
+    `asked to stop`, or a reason of the kind's own. `jobs` are the batch jobs whose items it took, in the order in which
+    it came to them.
     """
 
     succeeded: int
@@ -73,6 +75,7 @@ class Report:
     oldest_due_at: datetime | None
     eta_seconds: float | None
     ended: str
+    jobs: tuple[UUID, ...]
 
     @property
     def done(self) -> int:
@@ -92,6 +95,7 @@ class Tally:
         self._counts: Counter[Hashable] = Counter()
         self._figures: Counter[Hashable] = Counter()
         self._failures: list[Failure] = []
+        self._jobs: dict[UUID, None] = {}
 
     def outcome(self, subject_id: str, outcome: Outcome, status: ItemStatus | None = None) -> None:
         """Counts an item that has an outcome, by the `status` that it has now where that is known."""
@@ -111,6 +115,11 @@ class Tally:
         with self._lock:
             self._figures[name] += number
 
+    def took(self, job_id: UUID) -> None:
+        """Notes that items of a batch job were taken."""
+        with self._lock:
+            self._jobs[job_id] = None
+
     def __getitem__(self, what: str) -> int:
         with self._lock:
             return self._counts[what]
@@ -126,6 +135,12 @@ class Tally:
         """The first that failed."""
         with self._lock:
             return tuple(self._failures)
+
+    @property
+    def jobs(self) -> tuple[UUID, ...]:
+        """The batch jobs whose items were taken."""
+        with self._lock:
+            return tuple(self._jobs)
 
     @property
     def done(self) -> int:

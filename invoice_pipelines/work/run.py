@@ -240,6 +240,8 @@ class Run:
         An hour after the time box it is not kept any more: a step that takes so long hangs, and what it holds is for
         others to do.
         """
+        if isinstance(held, Claim) and held.job_id is not None:
+            self.tally.took(held.job_id)
         with self._lock:
             self._kept[id(held)] = held, threading.Lock()
             if self._keeper is None:
@@ -312,6 +314,7 @@ class Run:
             oldest_due_at=oldest,
             eta_seconds=self._eta(due),
             ended=self._ended or "empty",
+            jobs=self.tally.jobs,
         ).of_kind(kind, **figures)
 
     def _steps_of(self, worker: Worker) -> Iterator[None]:

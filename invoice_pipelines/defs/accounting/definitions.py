@@ -4,6 +4,7 @@ import dagster as dg
 
 from invoice_pipelines.accounting.system import AccountingSystem
 from invoice_pipelines.accounting.systems import accounting_systems
+from invoice_pipelines.defs.accounting.boxes import boxes_job
 from invoice_pipelines.defs.accounting.conflicts import conflicts_job
 from invoice_pipelines.defs.accounting.domain import accounting_domain
 from invoice_pipelines.defs.accounting.jobs import sync_job
@@ -19,5 +20,6 @@ def accounting() -> dg.Definitions:
 def definitions_of_system(system: AccountingSystem) -> dg.Definitions:
     """All that Dagster sees of one."""
     job = sync_job(system)
-    schedules = dg.Definitions(jobs=[job, conflicts_job(system)], schedules=pull_schedules(system, job))
-    return dg.Definitions.merge(definitions_of(accounting_domain(system)), schedules)
+    jobs = [job, boxes_job(system), conflicts_job(system)]
+    started = dg.Definitions(jobs=jobs, schedules=pull_schedules(system, job))
+    return dg.Definitions.merge(definitions_of(accounting_domain(system)), started)

@@ -37,7 +37,7 @@ class Pull(dg.Config):
 def accounting_domain(system: AccountingSystem) -> Domain:
     """What waits to be sent is pushed as soon as the sensor sees it; what is only read has a stage of its own."""
     pushed = [entity for entity in system.entities if entity.pushed]
-    apart = [_stage(system, entity) for entity in system.entities if not entity.pushed]
+    apart = [stage_of(system, entity) for entity in system.entities if not entity.pushed]
     apart += [import_of(system)] if any(entity.imported for entity in system.entities) else []
     only_push = {"config": {"push": True, "pull": False}}
     return Domain(
@@ -45,7 +45,7 @@ def accounting_domain(system: AccountingSystem) -> Domain:
         description=f"Sends what waits in the push queue of one organization: {_in_order(pushed)}.",
         does="Sends what waits in the push queues of {}",
         owner="team:accounting",
-        stages=tuple(_stage(system, entity) for entity in pushed),
+        stages=tuple(stage_of(system, entity) for entity in pushed),
         apart=(*apart, backlog_of(system)),
         job_config={"ops": {f"{system.name}__{entity.name}": only_push for entity in pushed}},
         take=sync_among(system, pushed, pull=False),
@@ -54,7 +54,7 @@ def accounting_domain(system: AccountingSystem) -> Domain:
         sensor_description="Asks for a run of each organization in whose push queue something waits, and none in "
         "flight. Organizations whose company is not connected, or is paused, wait.",
         every_seconds=_push_every(system),
-        by_hand=(f"{system.name}_sync",),
+        by_hand=(f"{system.name}_sync", f"{system.name}_sync_one"),
     )
 
 
@@ -87,12 +87,13 @@ def sync_among(
         for entity in entities:
             told = report.entities[entity.name]
             if told.pulled or told.pushed or report.stopped:
-                yield _stage(system, entity), result_of(system, turn, entity, report)
+                yield stage_of(system, entity), result_of(system, turn, entity, report)
 
     return take_turn
 
 
-def _stage(system: AccountingSystem, entity: SyncedEntity) -> Stage:
+def stage_of(system: AccountingSystem, entity: SyncedEntity) -> Stage:
+    """The asset of an entity, and how it is synced by itself."""
     return Stage(
         key=dg.AssetKey([system.name, entity.name]),
         description=entity.description,

@@ -91,7 +91,7 @@ def backlog_of(system: AccountingSystem) -> Stage:
         open_items = sum(job.total_items - job.processed_items for job in stand)
         failed = sum(job.failed_items for job in stand)
         check = _warning(ALL_WAS_SENT, not open_items and not failed, {"waiting": open_items, "failed": failed})
-        return StageResult(True, {"jobs": _table_of(stand), **shown}, [check])
+        return StageResult(True, {"jobs": _table_of(stand), **shown}, [check], batch_jobs=jobs)
 
     names = [entity.name for entity in system.entities if entity.pushed]
     return Stage(

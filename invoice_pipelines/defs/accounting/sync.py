@@ -57,7 +57,10 @@ def result_of(system: AccountingSystem, turn: Turn, entity: SyncedEntity, report
     if not report.is_connected:
         return StageResult(False, {}, results, idle=not_connected(system))
     told = report.entities.get(entity.name, EntityReport(False, {}))
-    return StageResult(told.happened, {name: _shown(value) for name, value in told.shown.items()}, results)
+    jobs = told.pushed.jobs if told.pushed else ()
+    return StageResult(
+        told.happened, {name: _shown(value) for name, value in told.shown.items()}, results, batch_jobs=jobs
+    )
 
 
 def _check_connection(system: AccountingSystem, connection: Connection, name: str, slug: str) -> dg.AssetCheckResult:

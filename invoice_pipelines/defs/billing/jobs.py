@@ -18,7 +18,7 @@ from invoice_pipelines.defs.billing.domain import ISSUED_INVOICES, issue_invoice
 from invoice_pipelines.defs.choices import TaxCategory
 from invoice_pipelines.defs.refusals import REPEATABLE, refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.sweep import report_job, tag_batch_jobs, turn_of
+from invoice_pipelines.defs.sweep import report_work, tag_batch_jobs, turn_of
 from invoice_pipelines.organizations.context import OrganizationContext
 
 
@@ -82,8 +82,8 @@ def issue_asked_invoices(context: dg.OpExecutionContext, asked: AskedBatch, data
     often it is done, an order is invoiced once.
     """
     turn = turn_of(context, database, asked.organization)
-    job_id = UUID(asked.job_id)
-    report_job(context, ISSUED_INVOICES, turn.organization, job_id, issue_invoices(turn, job_id))
+    context.add_output_metadata({"batch job": asked.job_id})
+    report_work(context, ISSUED_INVOICES, turn.organization, issue_invoices(turn, UUID(asked.job_id)))
     return asked
 
 

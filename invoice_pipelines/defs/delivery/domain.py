@@ -77,7 +77,8 @@ def make_invoice_documents(turn: Turn, config: Documents) -> StageResult:
     shown = documents_metadata(report, made, failures)
     if picture := _first_page(turn, report):
         shown["first page"] = picture
-    return StageResult(report.made + report.done + report.retried > 0, shown, results)
+    jobs = (*report.jobs, *(bundle.batch_job_id for bundle in report.bundles))
+    return StageResult(report.made + report.done + report.retried > 0, shown, results, batch_jobs=jobs)
 
 
 def send_waiting_messages(turn: Turn, _: object = None) -> StageResult:
@@ -100,7 +101,8 @@ def send_waiting_messages(turn: Turn, _: object = None) -> StageResult:
             database_time(connection),
         )
         results = evaluated(OF_MESSAGES, connection)
-    return StageResult(report.done + report.retried + report.postponed > 0, shown, results)
+    happened = report.done + report.retried + report.postponed > 0
+    return StageResult(happened, shown, results, batch_jobs=report.jobs)
 
 
 def _first_page(turn: Turn, report: DocumentReport) -> dg.MarkdownMetadataValue | None:

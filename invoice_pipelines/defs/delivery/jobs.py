@@ -18,7 +18,7 @@ from invoice_pipelines.defs.delivery.domain import (
 )
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.sweep import report_job, tag_batch_jobs, turn_of
+from invoice_pipelines.defs.sweep import report_work, tag_batch_jobs, turn_of
 from invoice_pipelines.delivery.references import invoice_ids
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.work import get_job
@@ -51,7 +51,8 @@ def make_batch_of_documents(context: dg.OpExecutionContext, config: BatchDocumen
         total = get_job(connection, job_id).total_items
     tag_batch_jobs(context.instance, context.run_id, [job_id])
     context.log.info("batch job %s: documents of %s invoices", job_id, total)
-    report_job(context, INVOICE_DOCUMENTS, turn.organization, job_id, make_invoice_documents(turn, Documents()))
+    context.add_output_metadata({"batch job": str(job_id)})
+    report_work(context, INVOICE_DOCUMENTS, turn.organization, make_invoice_documents(turn, Documents()))
 
 
 @dg.job
@@ -83,7 +84,8 @@ def send_communications(context: dg.OpExecutionContext, config: Communications, 
         total = get_job(connection, job_id).total_items
     tag_batch_jobs(context.instance, context.run_id, [job_id])
     context.log.info("batch job %s: %s invoices are sent by %s", job_id, total, config.method)
-    report_job(context, MESSAGES, turn.organization, job_id, send_waiting_messages(turn))
+    context.add_output_metadata({"batch job": str(job_id)})
+    report_work(context, MESSAGES, turn.organization, send_waiting_messages(turn))
 
 
 @dg.job

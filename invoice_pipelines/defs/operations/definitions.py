@@ -3,10 +3,10 @@
 import hashlib
 import json
 import time
-from importlib.metadata import version
 
 import dagster as dg
 
+from invoice_pipelines.defs.domain import CODE_VERSION
 from invoice_pipelines.defs.operations.health import (
     DOMAINS,
     HEALTH,
@@ -31,7 +31,7 @@ TELL_AFTER_SECONDS = 3600
     "to date; it can\nbe materialized at any time.",
     kinds={"postgres"},
     owners=["team:operations"],
-    code_version=version("invoice_pipelines"),
+    code_version=CODE_VERSION,
     check_specs=[
         dg.AssetCheckSpec(
             check_name(domain),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -277,12 +278,18 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
     return told
 
 
-@pytest.fixture(scope="session")
-def defs() -> dg.Definitions:
-    """The code location."""
+@cache
+def code_location() -> dg.Definitions:
+    """What Dagster loads; once, as it takes seconds."""
     from invoice_pipelines.definitions import defs as load
 
     return load()
+
+
+@pytest.fixture(scope="session")
+def defs() -> dg.Definitions:
+    """The code location."""
+    return code_location()
 
 
 @pytest.fixture

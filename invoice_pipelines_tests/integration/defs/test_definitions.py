@@ -177,6 +177,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "quickbooks_push",
         "quickbooks_push_sweep",
         "quickbooks_sync",
+        "quickbooks_sync_one",
         "receivables_aging",
         "recognition",
         "recognition_sweep",

@@ -136,6 +136,12 @@ def test_it_has_assets_a_sensor_and_commands(shop: Shop, tmp_path: Path) -> None
     assert house.run(request.job_name, "acme").success
     assert path.read_text() == "INV-1\n"
 
+    with organization_scope(house.database.engine, house.id_of("acme")) as connection:
+        ACCOUNTING_SYSTEMS.load("ledger").ask_for_invoices(connection, ["INV-2"], created_by="anna")
+    boxes = house.run("ledger_sync_one", config={"ops": {"check_connection": {"config": {"organization": "acme"}}}})
+    worked = [event.step_key for event in boxes.all_events if event.is_step_success]
+    assert worked == ["check_connection", "push_invoices"], "only those for which it has entities"
+
     (tmp_path / "invoices").write_text("INV-7\n")
     code = (
         "from invoice_pipelines.cli.main import app; from typer.testing import CliRunner; run = CliRunner().invoke;"
@@ -150,7 +156,7 @@ def test_it_has_assets_a_sensor_and_commands(shop: Shop, tmp_path: Path) -> None
         env=os.environ | {"COLUMNS": "200"},
     )
     assert "1 calls" in done.stdout, done.stderr
-    assert path.read_text() == "INV-1\nINV-7\n"
+    assert path.read_text() == "INV-1\nINV-2\nINV-7\n"
     assert "Ledger of Acme" in done.stdout
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from invoice_pipelines.definitions import defs as load
 from invoice_pipelines.workshop.sandbox.mail import MailServer
+from invoice_pipelines_tests.integration.defs.conftest import code_location
 from invoice_pipelines_tests.integration.defs.delivery.conftest import PostRoom
 
 JOB = "batch_invoice_orders"
@@ -17,7 +17,7 @@ SENT = {"generate_pdf": True, "send_immediately": True, "communication_method": 
 
 def job() -> dg.JobDefinition:
     """The job, as Dagster loads it for a run."""
-    return load().resolve_job_def(JOB)
+    return code_location().resolve_job_def(JOB)
 
 
 def config(**wanted: Any) -> dict[str, Any]:

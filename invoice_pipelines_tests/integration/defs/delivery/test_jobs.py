@@ -104,6 +104,15 @@ def test_what_cannot_be_done_like_that_fails_the_run_in_one_line(post_room: Post
         assert "\n" not in told
 
 
+def test_a_run_names_the_batch_jobs_of_documents_and_of_messages(post_room: PostRoom, mail: MailServer) -> None:
+    post_room.open("acme")
+    invoices = post_room.issue("acme", 1)
+    jobs = [post_room.ask_for_documents("acme", invoices), post_room.ask_for_messages("acme", invoices, method="email")]
+    run = post_room.house.instance.get_run_by_id(post_room.run("acme").run_id)
+    assert run is not None
+    assert [run.tags.get(key) for key in ("batch_job", "batch_job/2", "batch_job/3")] == [*map(str, jobs), None]
+
+
 def test_the_schedule_has_reports_read_where_messages_are_out_and_says_why_not(
     kept_house: House, twilio: TwilioServer
 ) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+import psycopg
+import pytest
 
+from invoice_pipelines.database import libpq_url
 from invoice_pipelines_tests.integration.defs.conftest import GOOD, House, checks, failure_of, outputs, plain
 from invoice_pipelines_tests.integration.defs.intake.test_assets import materialize, metadata
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
@@ -141,3 +145,22 @@ def test_what_was_exported_is_exported_again(house: House) -> None:
     assert house.asked_for() == ["acme"]
     house.take_in("acme")
     assert house.rows("acme", "select count(*) from intake.export where status = 'completed'")[0][0] == 2
+
+
+@pytest.mark.direct
+def test_beside_a_transaction_left_open_one_line_names_who_holds_the_invoice_and_nothing_is_half_done(
+    house: House, configure: Callable[..., None]
+) -> None:
+    configure(database_lock_timeout_seconds=0.4)
+    house.add("acme")
+    house.drop("acme", "good.xml", GOOD)
+    house.asked_for()
+    house.take_in("acme")
+    ((wanted,),) = house.rows("acme", "select id::text from public.received_invoice")
+    config = {"ops": {"ask_for_export_again": {"config": {"organization": "acme", "invoice_ids": [wanted]}}}}
+    with psycopg.connect(libpq_url(house.database.owner_url), application_name="psql of anna") as session:
+        session.execute("select from intake.received_invoice for update")
+        refused = failure_of(house.run("export_again", config=config))
+        assert f"held by process {session.info.backend_pid} ('psql of anna'" in refused
+    assert house.statuses("acme") == {"good.xml": "EXPORTED"}
+    assert list(outputs(house.run("export_again", config=config)).values()) == [1, 0]

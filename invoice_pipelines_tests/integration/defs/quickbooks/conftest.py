@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from invoice_pipelines.billing import process_jobs
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.quickbooks.connection.connections import change_options
+from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox, Switches
 from invoice_pipelines_tests.conftest import TestDatabase
@@ -62,6 +63,19 @@ class Bridge:
         """Issues an invoice over so many chairs each, 119.00 with VAT."""
         self.shop.ask(slug, self.shop.orders(slug, *quantities))
         process_jobs(self.shop.context(slug))
+
+    def ask(self, slug: str) -> str:
+        """Asks for the push of the newest invoice, as an application does; the id of the batch job."""
+        with organization_scope(self.house.database.engine, self.house.id_of(slug)) as connection:
+            newest = "select id::text from billing.issued_invoice order by number desc limit 1"
+            invoice = connection.execute(text(newest)).scalar_one()
+            return str(ask_for_invoices(connection, [invoice], created_by="anna"))
+
+    def tags(self, result: dg.ExecuteInProcessResult) -> Mapping[str, str]:
+        """Those that a run has at its end."""
+        run = self.house.instance.get_run_by_id(result.run_id)
+        assert run is not None
+        return run.tags
 
     def push(self, slug: str) -> dg.ExecuteInProcessResult:
         """The run that the sensor asks for."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dagster as dg
+from dagster._core.definitions.data_version import CachingStaleStatusResolver
+from dagster._core.loader import LoadingContextForTest
 
 from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault
@@ -219,3 +221,33 @@ def test_a_company_that_cannot_be_reached_any_more_stops_the_run_and_nothing_is_
     bridge.house.behind("update quickbooks.connection set paused_until = null")
     bridge.push("acme")
     assert bridge.accountant("acme").count("Invoice") == 2
+
+
+def out_of_step(bridge: Bridge) -> list[str]:
+    """Assets about money that the UI has as "Unsynced" for acme, or as never materialized."""
+    instance = bridge.house.instance
+    graph = bridge.house.defs.resolve_asset_graph()
+    status = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance)).get_status
+    assets = ("quickbooks/payments", "billing/receivables")
+    return [name for name in assets if status(dg.AssetKey.from_user_string(name), "acme").value != "FRESH"]
+
+
+def test_what_follows_payments_is_out_of_step_when_one_came_and_not_after_a_run_that_brought_nothing(
+    bridge: Bridge,
+) -> None:
+    bridge.open("acme")
+    bridge.issue("acme", "1", "1")
+    bridge.push("acme")
+    first, second = (document["Id"] for document in bridge.accountant("acme").documents("Invoice"))
+    for invoice, age in ((first, "receivables_aging"), (second, "receivables_sweep")):
+        bridge.accountant("acme").pay(invoice)
+        bridge.sync(organizations=["acme"], entities=["payments"])
+        assert out_of_step(bridge) == ["billing/receivables"]
+        if age == "receivables_sweep":
+            ops = {"ops": {"sweep_receivables": {"config": {"organizations": ["acme"]}}}}
+            assert bridge.house.run(age, config=ops).success
+        else:
+            assert bridge.house.run(age, "acme").success
+        bridge.sync(organizations=["acme"], entities=["payments"])
+        bridge.push("acme")
+        assert out_of_step(bridge) == []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import uuid4
 
 import dagster as dg
+import psycopg
 import pytest
 
-from invoice_pipelines.database import organization_scope
+from invoice_pipelines.database import libpq_url, organization_scope
 from invoice_pipelines.work import create_job, get_job
 from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
 from invoice_pipelines_tests.integration.defs.conftest import House, failure_of, outputs
@@ -51,6 +53,45 @@ def test_what_failed_in_a_batch_job_is_tried_again(shop: Shop) -> None:
     tagged = shop.house.instance.get_run_by_id(run.run_id)
     assert tagged is not None
     assert tagged.tags["batch_job"] == str(job), "a run that the sensor asked for names its batch job as well"
+
+
+BY_HAND = [("cancel_batch", "cancel_batch_job"), ("retry_batch", "retry_batch_job")]
+
+
+@pytest.mark.parametrize(("job", "op"), BY_HAND)
+def test_the_batch_job_of_another_organization_is_refused_as_one_that_does_not_exist(
+    shop: Shop, job: str, op: str
+) -> None:
+    shop.open("acme", "beta")
+    other = shop.ask("beta", shop.orders("beta", "99"))
+    assert shop.house.run("invoicing", "beta").success
+    unknown = uuid4()
+    for theirs, nobodys in ((str(other), str(unknown)), (str(other)[-12:], str(unknown)[-12:])):
+        refused = [failure_of(shop.house.run(job, config=config_of(op, job=written))) for written in (theirs, nobodys)]
+        assert refused[0].replace(theirs, nobodys) == refused[1]
+        assert "no" in refused[0]
+    history = shop.house.rows("beta", "select action from batch_job_history where job_id = :id", id=other)
+    assert [row[0] for row in history] == ["created"]
+
+
+@pytest.mark.direct
+@pytest.mark.parametrize(("job", "op"), BY_HAND)
+def test_beside_a_transaction_left_open_a_batch_job_is_changed_or_one_line_names_who_holds_it(
+    shop: Shop, job: str, op: str, configure: Callable[..., None]
+) -> None:
+    configure(database_lock_timeout_seconds=0.4)
+    shop.open("acme")
+    asked = shop.ask("acme", shop.orders("acme", "99"))
+    if job == "retry_batch":
+        assert shop.house.run("invoicing", "acme").success
+    config = config_of(op, job=str(asked))
+    with psycopg.connect(libpq_url(shop.house.database.owner_url), application_name="psql of anna") as session:
+        session.execute("select from work.batch_job for update")
+        refused = failure_of(shop.house.run(job, config=config))
+        assert f"held by process {session.info.backend_pid} ('psql of anna'" in refused
+        session.rollback()
+        session.execute("select from billing.sales_order for update")
+        assert shop.house.run(job, config=config).success
 
 
 def started(house: House, job: str) -> dg.DagsterRun:
