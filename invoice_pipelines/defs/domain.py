@@ -113,11 +113,11 @@ class Stage:
             metadata=shown, check_results=result.checks, data_version=dg.DataVersion(changed_by)
         )
 
-    def lineage(self, instance: dg.DagsterInstance, slug: str, run_id: str) -> dict[str, str]:
-        """What Dagster notes by itself of what an asset returns, and not of what an op logs for one: the versions of
-        the data and of what it was made from, as tags of the materialization for an organization.
+    def inputs(self, instance: dg.DagsterInstance, slug: str) -> dict[str, str]:
+        """What Dagster notes by itself where an asset is materialized, and not where an op tells of it: from what it
+        was made for an organization, as tags of the materialization.
         """
-        tags = {"dagster/code_version": CODE_VERSION, DATA_VERSION_TAG: run_id}
+        tags = {"dagster/code_version": CODE_VERSION}
         for dep in self.deps:
             there = dg.AssetRecordsFilter(asset_key=dep, asset_partitions=[slug])
             newest = next(iter(instance.fetch_materializations(there, limit=1).records), None)

