@@ -24,6 +24,7 @@ PAGES = {
     "failed_check": ("/assets/billing/issued_invoices?view=checks&checkDetail=every_order_was_invoiced", 1400, 900),
     "overdue_notifications": (f"/assets/overdue/notifications?view=partitions&partition={TENANT}", 1400, 1000),
     "receivables": (f"/assets/billing/receivables?view=partitions&partition={TENANT}", 1400, 1000),
+    "process_uploads": (f"{LOCATION}/jobs/process_uploads_now", 1400, 900),
     "batch_invoicing": (f"{LOCATION}/jobs/batch_invoice_orders", 1400, 700),
     "runs": ("/runs", 1400, 700),
 }

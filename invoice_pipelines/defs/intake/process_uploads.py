@@ -107,5 +107,5 @@ def process_uploads_now() -> None:
     """
     read = parse(ask_for_named_uploads())
     export(validate(read))
-    read_again = parse.alias("parse_recognized")(recognize(read))
-    export.alias("export_recognized")(validate.alias("validate_recognized")(read_again))
+    read_again = parse.alias("parse_scans")(recognize(read))
+    export.alias("export_scans")(validate.alias("validate_scans")(read_again))

@@ -94,6 +94,21 @@ def test_named_subjects_are_done_ahead_of_all_else_and_once_also_where_another_w
     assert desk.run(handler, subjects=["broken"]).retried == 1  # due or not
 
 
+def test_named_subjects_over_which_a_worker_died_are_done_one_by_one_behind_the_others(desk):
+    desk.put("a", "b")
+    desk.take()
+    desk.lose_leases()
+    desk.put("c", "d")
+    taken = []
+
+    def handler(connection, chunk):
+        taken.append([item.subject_id for item in chunk.items])
+        return leave_effects(connection, chunk)
+
+    assert desk.run(handler, subjects=["a", "b", "c", "d"]).succeeded == 4
+    assert [sorted(subjects) for subjects in taken] == [["c", "d"], ["a"], ["b"]]
+
+
 def test_a_poisoned_item_fails_alone_and_its_neighbours_are_done(desk):
     job_id = desk.make(*numbers(20))
 

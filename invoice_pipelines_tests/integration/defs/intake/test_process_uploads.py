@@ -17,7 +17,7 @@ from invoice_pipelines_tests.integration.defs.intake.conftest import PDF, SCAN, 
 
 JOB = "process_uploads_now"
 AT_ONCE = ["uploads", "parse", "validate", "export"]
-RECOGNIZED = ["recognize", "parse_recognized", "validate_recognized", "export_recognized"]
+RECOGNIZED = ["recognize", "parse_scans", "validate_scans", "export_scans"]
 
 
 def job() -> dg.JobDefinition:
@@ -80,7 +80,7 @@ def test_each_box_shows_what_it_did_and_a_scan_holds_up_no_other_document(house:
     assert (failure["file"], bool(failure["code"] and failure["reason"])) == ("damaged.xml", True)
     assert boxes["validate"]["validated"] == boxes["export"]["exported"] == 2
     assert (boxes["recognize"]["recognized"], engine.asked) == (1, 1)
-    assert boxes["parse_recognized"]["parsed"] + boxes["parse_recognized"]["failed"] == 1
+    assert boxes["parse_scans"]["parsed"] + boxes["parse_scans"]["failed"] == 1
     statuses = house.statuses("acme")
     assert (statuses.pop("other.xml"), statuses.pop("scan.pdf") in ("PARSED", "FAILED")) == ("UPLOADED", True)
     assert statuses == {"good.xml": "EXPORTED", "text.pdf": "EXPORTED", "damaged.xml": "FAILED"}
