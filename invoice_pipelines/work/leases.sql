@@ -132,16 +132,19 @@ language plpgsql set plan_cache_mode = force_custom_plan
 as $$
 declare
     organization constant uuid := organizations.current();
-    kept bigint;
+    held cursor for
+        select from work.batch_item i
+        where i.organization_id = organization and i.status = 'processing' and i.lease_token = token
+          and i.id = any (item_ids)
+        order by i.id::text for no key update;
+    kept bigint := 0;
 begin
-    update work.batch_item i set lease_expires_at = clock_timestamp() + lease
-    from work.few(array(
-        select h.ctid from work.batch_item h
-        where h.organization_id = organization and h.status = 'processing' and h.lease_token = token
-          and h.id = any (item_ids)
-        order by h.id::text for no key update)) k
-    where i.ctid = k.element and i.organization_id = organization;
-    get diagnostics kept = row_count;
+    -- Row by row, as they are once they are locked: somebody else may be extending the same lease, and one statement
+    -- would not see what it has waited for.
+    for item in held loop
+        update work.batch_item i set lease_expires_at = clock_timestamp() + lease where current of held;
+        kept := kept + 1;
+    end loop;
     return kept;
 end
 $$;

@@ -138,6 +138,23 @@ def test_keeping_a_lease_extends_it_and_tells_when_it_is_lost(desk):
         keep(connection, claimed, timedelta(hours=1))
 
 
+def test_a_lease_that_is_extended_by_two_at_once_is_not_lost(desk):
+    desk.make("a", "b")
+    claimed = desk.take()
+    with ThreadPoolExecutor(1) as thread:
+        with desk.scope() as keeper:
+            keep(keeper, claimed, LEASE)
+            extending = thread.submit(extend, desk, claimed)
+            while not desk.rows("select from pg_locks where not granted") and not extending.done():
+                time.sleep(0.01)
+        assert extending.result() == 2
+
+
+def extend(desk, claimed):
+    with desk.scope() as connection:
+        return claimed.extend(connection, LEASE)
+
+
 def test_released_items_are_as_if_never_claimed(desk):
     desk.make("a", "b")
     claimed = desk.take()
