@@ -70,22 +70,25 @@ def job_of(house: House, slug: str) -> tuple[Any, ...]:
 def test_each_box_shows_what_it_did_and_a_scan_holds_up_no_other_document(house: House, engine: OcrEngine) -> None:
     house.add("acme")
     house.upload("acme", "other.xml", CREDIT_NOTE)
-    documents = {"good.xml": GOOD, "text.pdf": PDF, "damaged.xml": BROKEN_XML, "scan.pdf": SCAN}
+    bomb = house.folder / "bomb.xml"
+    bomb.write_text('<!DOCTYPE a [<!ENTITY b "boom"><!ENTITY c "&b;&b;&b;">]><Invoice>&c;</Invoice>')
+    documents = {"good.xml": GOOD, "bomb.xml": bomb, "text.pdf": PDF, "damaged.xml": BROKEN_XML, "scan.pdf": SCAN}
     result = process_now(house, "acme", [house.upload("acme", name, path) for name, path in documents.items()])
     assert worked(result) == AT_ONCE + RECOGNIZED
     boxes = by_box(result)
-    assert boxes["uploads"]["uploads"] == 4
-    assert [boxes["parse"][what] for what in ("parsed", "failed", "skipped")] == [2, 1, 1]
-    (failure,) = boxes["parse"]["failures"]
-    assert (failure["file"], bool(failure["code"] and failure["reason"])) == ("damaged.xml", True)
+    assert boxes["uploads"]["uploads"] == 5
+    assert [boxes["parse"][what] for what in ("parsed", "failed", "skipped")] == [2, 2, 1]
+    failures = {failure["file"]: failure["reason"] for failure in boxes["parse"]["failures"]}
+    assert (set(failures), all(failures.values())) == ({"bomb.xml", "damaged.xml"}, True)
     assert boxes["validate"]["validated"] == boxes["export"]["exported"] == 2
     assert (boxes["recognize"]["recognized"], engine.asked) == (1, 1)
     assert boxes["parse_scans"]["parsed"] + boxes["parse_scans"]["failed"] == 1
     statuses = house.statuses("acme")
     assert (statuses.pop("other.xml"), statuses.pop("scan.pdf") in ("PARSED", "FAILED")) == ("UPLOADED", True)
-    assert statuses == {"good.xml": "EXPORTED", "text.pdf": "EXPORTED", "damaged.xml": "FAILED"}
+    assert (statuses.pop("bomb.xml"), statuses.pop("damaged.xml")) == ("FAILED", "FAILED")
+    assert statuses == {"good.xml": "EXPORTED", "text.pdf": "EXPORTED"}
     asked, status, succeeded, *others = job_of(house, "acme")
-    assert (status, succeeded, sum(others)) == ("completed_with_errors", 2, 2)
+    assert (status, succeeded, sum(others)) == ("completed_with_errors", 2, 3)
     run = house.instance.get_run_by_id(result.run_id)
     assert run is not None
     assert (run.tags["batch_job"], run.tags["organization"]) == (asked, "acme")
