@@ -34,7 +34,7 @@ $$;
 -- The first argument is what the table holds, the others are the columns that are synced (see records/fields.py).
 -- demanded by test_a_row_of_a_large_change_costs_as_much_as_one_of_a_small_change
 create or replace function quickbooks.capture_changed() returns trigger language plpgsql
-set plan_cache_mode = force_custom_plan set enable_nestloop = off
+set enable_nestloop = off
 as $$
 declare
     changed text[];

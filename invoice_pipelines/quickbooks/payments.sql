@@ -118,7 +118,7 @@ $$;
 -- Invoices have got a mapping: the payments that are for them are looked at again by the next pull.
 create or replace function quickbooks.wake_payments() returns trigger
 language plpgsql set enable_sort = off
--- demanded by test_new_and_changed_payments_read_their_own_rows_only
+-- demanded by test_new_mappings_wake_payments_by_the_index_of_their_invoices
 as $$
 declare
     organization constant uuid := organizations.current_or_none();

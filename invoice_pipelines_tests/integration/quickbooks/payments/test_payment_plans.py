@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -23,7 +24,8 @@ BEFORE = 1500
 """Payments that are there already: a statement that reads them all is noticed."""
 TABLES = (
     *("billing.invoice", "billing.payment", "billing.payment_allocation", "billing.payment_event"),
-    *("quickbooks.mapping", "quickbooks.payment", "quickbooks.unmapped_payment_line", "quickbooks.sent_batch"),
+    *("quickbooks.mapping", "quickbooks.payment", "quickbooks.unmapped_payment_line"),
+    *("quickbooks.sent_batch", "quickbooks.sent_operation"),
     *("billing.invoice_number", "billing.issued_invoice_line", "billing.issued_invoice_tax"),
 )
 
@@ -45,6 +47,18 @@ def filled(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempP
                from generate_series(1, 20000) n""",
             realm=till.realm,
         )
+        till.desk.rows(
+            """with batch as (
+                   insert into quickbooks.sent_batch (organization_id, realm_id, entity_type, request_id, body)
+                   values (organizations.current(), :realm, 'invoice', 'first', '{}') returning organization_id, id)
+               insert into quickbooks.sent_operation (organization_id, batch_id, b_id, entity_type, local_id, operation,
+                                                      revision, snapshot)
+               select organization_id, id, n::text, 'invoice', uuidv7(), 'create', 0, '{}'
+               from batch, generate_series(1, 2000) n""",
+            realm=till.realm,
+        )
+        till.desk.behind("update quickbooks.sent_operation set outcome = 'done'")
+        till.desk.behind("update quickbooks.sent_batch set status = 'answered'")
         booked(till, documents(BEFORE, "5"))
         yield till
 
@@ -114,3 +128,29 @@ def test_a_push_and_a_pull_look_up_their_own_rows_only(till: Till, statement: st
             connection.execute(
                 text(f"select * from {statement}"), {k: v for k, v in values.items() if f":{k}" in statement}
             ).all()
+
+
+def test_new_mappings_wake_payments_by_the_index_of_their_invoices(till: Till) -> None:
+    """The primary key has the invoice as well, behind all payments: it would be read in full for each mapping."""
+    prefix = str(uuid4())
+    blocks = text("select pg_stat_get_xact_blocks_fetched('quickbooks.unmapped_payment_line_pkey'::regclass)")
+    with till.desk.scope() as connection:
+        values = {"prefix": prefix, "realm": till.realm}
+        connection.execute(
+            text(
+                """insert into quickbooks.unmapped_payment_line (organization_id, realm_id, invoice_id, payment_id)
+                   select organizations.current(), :realm, :prefix || n, :prefix || n from generate_series(1, 3000) n"""
+            ),
+            values,
+        )
+        before = connection.execute(blocks).scalar_one()
+        connection.execute(
+            text(
+                """insert into quickbooks.mapping (organization_id, realm_id, entity_type, local_id, quickbooks_id,
+                                                   sync_token, snapshot)
+                   select organizations.current(), :realm, 'invoice', uuidv7(), :prefix || n, '0', '{}'
+                   from generate_series(1, 20) n"""
+            ),
+            values,
+        )
+        assert connection.execute(blocks).scalar_one() == before
