@@ -13,9 +13,7 @@
 create or replace function overdue.to_notify(
     wanted_level integer, last_due date, after_due date, after_id uuid, batch_size integer
 ) returns table (due_date date, invoice_id uuid)
-language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_nestloop = off
-set enable_sort = off
+language plpgsql stable set enable_nestloop = off set enable_sort = off
 -- demanded by test_a_batch_of_notifications_reads_its_own_invoices_only, bench overdue
 as $$
 #variable_conflict use_column
@@ -41,9 +39,7 @@ $$;
 create or replace function overdue.to_close(
     wanted_level integer, after_due date, after_id uuid, batch_size integer
 ) returns table (due_date date, invoice_id uuid)
-language plpgsql stable set plan_cache_mode = force_generic_plan
-set enable_nestloop = off
-set enable_sort = off
+language plpgsql stable set enable_nestloop = off set enable_sort = off
 -- demanded by test_a_batch_of_notifications_reads_its_own_invoices_only, bench overdue
 as $$
 #variable_conflict use_column
@@ -73,7 +69,7 @@ create or replace function overdue.notify(
     execution uuid, as_of_day date, this_level integer, next_level integer, channels text[], invoice_ids uuid[],
     out created bigint, out reopened bigint, out failures jsonb
 )
-language plpgsql set plan_cache_mode = force_generic_plan
+language plpgsql
 -- demanded by test_a_batch_of_notifications_reads_its_own_invoices_only, bench overdue
 as $$
 declare
@@ -229,7 +225,7 @@ $$;
 -- Closes the notifications of a level for some invoices that are not open any more; returns how many.
 create or replace function overdue.close(this_level integer, invoice_ids uuid[])
 returns bigint
-language plpgsql set plan_cache_mode = force_generic_plan
+language plpgsql
 -- demanded by test_a_batch_of_notifications_reads_its_own_invoices_only, bench overdue
 as $$
 declare
@@ -263,7 +259,7 @@ create or replace function overdue.close_batch(
     organization uuid, execution uuid, batch_size integer, after_level integer, after_due date, after_id uuid,
     out taken integer, out closed bigint, out last_level integer, out last_due date, out last_id uuid
 )
-language plpgsql set plan_cache_mode = force_generic_plan set enable_sort = off
+language plpgsql set enable_sort = off
 -- demanded by test_a_batch_of_notifications_reads_its_own_invoices_only, bench overdue
 as $$
 declare
