@@ -20,7 +20,7 @@ $$;
 -- have, and they would be rounded twice.
 --
 -- Orders, customers and lines are looked up by key, as work/chunks.sql has it; items once each, as orders share them. The
--- planner's settings are those of the caller, write_invoices.
+-- planner's settings are those of its callers, write_invoices and issue_chunk.
 create or replace function billing.billable_lines(order_ids uuid[])
 returns table (place bigint, sales_order_id uuid, currency text, order_discount_percent numeric, digits integer,
                line_number integer, item_id uuid, sku text, description text, quantity numeric, unit_code text,

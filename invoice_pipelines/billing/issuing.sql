@@ -50,8 +50,7 @@ create or replace function billing.write_invoices(
     seller jsonb, issue_date date, due_days integer, wanted_language text, creator text, job uuid,
     out issued integer[], out refused integer[], out problems text[], out amounts jsonb
 )
-language plpgsql set plan_cache_mode = force_generic_plan
-set enable_nestloop = off set enable_sort = off
+language plpgsql set enable_nestloop = off
 -- demanded by test_a_chunk_of_orders_reads_its_own_rows_only, bench billing
 as $$
 declare
@@ -228,7 +227,7 @@ $$;
 -- Takes quantities from the stock of items, or puts negative ones back. Fails if an item has less.
 create or replace function billing.change_stock(item_ids uuid[], quantities numeric[])
 returns void
-language plpgsql set plan_cache_mode = force_generic_plan
+language plpgsql
 set enable_nestloop = on
 -- demanded by test_corrections_read_their_own_rows_only
 as $$
@@ -247,7 +246,7 @@ $$;
 -- The same of items that are locked, by the versions that were locked.
 create or replace function billing.take_stock(versions tid[], quantities numeric[])
 returns void
-language plpgsql set plan_cache_mode = force_generic_plan
+language plpgsql
 set enable_nestloop = on
 -- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
@@ -272,14 +271,15 @@ end
 $$;
 
 -- Issues the invoices of the next items of a job that this transaction has locked. Orders that somebody else has locked
--- are waited for, or else fail (`pass_over_locked`). No rows of zeros: see issue_next.
+-- are waited for, or else fail (`pass_over_locked`). No rows of zeros: see issue_next. What it calls is planned with its
+-- settings as well.
 create or replace function billing.issue_chunk(
     job uuid, chunk_size integer, pass_over_locked boolean,
     out taken integer, out succeeded integer, out failed integer, out skipped integer,
     out first_number text, out last_number text, out amounts jsonb, out counter_locked_at timestamptz
 )
 language plpgsql set plan_cache_mode = force_generic_plan set enable_sort = off
--- demanded by test_orders_that_were_invoiced_before_are_looked_up_by_key, bench billing
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only, bench billing
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -442,7 +442,7 @@ $$;
 create or replace function billing.explain_refusals(
     kind text, subject_ids text[], wanted_ids uuid[], claimed integer[]
 ) returns table (place integer, outcome text, code text, message text, result jsonb)
-language plpgsql stable set plan_cache_mode = force_generic_plan set enable_sort = off
+language plpgsql stable
 -- demanded by test_orders_that_were_invoiced_before_are_looked_up_by_key
 as $$
 #variable_conflict use_column
@@ -487,7 +487,7 @@ $$;
 create or replace function billing.make_direct_orders(
     item_ids uuid[], customer_ids text[], parameters jsonb, issue_date date, creator text
 ) returns void
-language plpgsql set plan_cache_mode = force_generic_plan
+language plpgsql
 -- demanded by test_a_chunk_of_customers_reads_its_own_rows_only
 as $$
 declare
