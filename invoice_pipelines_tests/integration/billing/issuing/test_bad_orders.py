@@ -86,7 +86,7 @@ def test_an_order_that_somebody_holds_locked_fails_alone(desk: Desk) -> None:
     """As by an open transaction in somebody's psql. The others are invoiced, and a retry gets it."""
     orders = desk.many_orders(20)
     hasty = create_app_engine(desk.url)
-    event.listen(hasty, "connect", lambda session, _: session.execute("set lock_timeout = '100ms'").connection.commit())
+    event.listen(hasty, "begin", lambda connection: connection.exec_driver_sql("set local lock_timeout = '100ms'"))
     with desk.scope() as somebody:
         somebody.execute(text("update billing.sales_order set note = 'x' where id = :id"), {"id": orders[7]})
         job_id = desk.ask([*orders, *desk.many_orders(5)])
