@@ -15,17 +15,37 @@ from invoice_pipelines.defs.delivery.domain import (
 from invoice_pipelines.defs.refusals import REPEATABLE, refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import report_work, turn_of
+from invoice_pipelines.delivery.overview import waiting_reasons
+from invoice_pipelines.delivery.values import MAKE_DOCUMENTS
 
 
 @dg.op(name="make_documents", retry_policy=REPEATABLE)
 @refusals_fail_the_run()
 def make_asked_documents(context: dg.OpExecutionContext, asked: AskedBatch, database: InvoiceDatabase) -> AskedBatch:
-    """Makes the documents that wait in the organization, where some were asked for. Each is made once."""
+    """Makes the documents that wait in the organization, where some were asked for. Each is made once. The run fails
+    here where a fault stands in their way, such as a full disk.
+    """
     if not asked.with_documents:
         context.add_output_metadata({"documents": "not asked for"})
         return asked
+    # Here, as loading Dagster must not wait for it.
+    from invoice_pipelines.delivery.documents.requests import try_again_now
+
     turn = turn_of(context, database, asked.organization)
-    report_work(context, INVOICE_DOCUMENTS, turn.organization, make_invoice_documents(turn, Documents()))
+    with turn.organization.scope() as connection:
+        try_again_now(connection)
+    result = make_invoice_documents(turn, Documents())
+    report_work(context, INVOICE_DOCUMENTS, turn.organization, result)
+    with turn.organization.scope() as connection:
+        faults = waiting_reasons(connection, [MAKE_DOCUMENTS])
+    if faults:
+        first, waiting = faults[0], sum(fault.items for fault in faults)
+        raise dg.Failure(
+            f"The documents of {waiting} invoices could not be made. {first.code}: {first.message} Mend it, and "
+            "re-execute this run from failure; or wait, as they are tried again by themselves.",
+            metadata=result.shown,
+            allow_retries=False,
+        )
     return asked
 
 

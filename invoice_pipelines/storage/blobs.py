@@ -37,7 +37,7 @@ def store_blob(root: UPath, organization_id: UUID | str, data: bytes | Iterable[
     """
     counter = _Counter([data] if isinstance(data, bytes) else data)
     folder = local_path(_organization_folder(root, organization_id))
-    with storage_errors("The original could not be stored"):
+    with storage_errors(f"The file could not be stored in {root}"):
         if folder is None:
             return _store_object(root, organization_id, counter)
         temporary = write_durably(counter, folder)

@@ -108,7 +108,7 @@ def test_an_unreachable_object_store_is_one_clear_line(monkeypatch: pytest.Monke
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not to be shown")
-    with pytest.raises(StorageError, match=r"^The original could not be stored: .*\.$") as refused:
+    with pytest.raises(StorageError, match=r"^The file could not be stored in .*: .*\.$") as refused:
         # A bucket of its own, as clients are remembered by their arguments.
         store_blob(UPath("s3://bucket/x", config_kwargs={"retries": {"max_attempts": 0}}), ORGANIZATION, b"data")
     assert "\n" not in str(refused.value)
@@ -226,7 +226,7 @@ def test_a_full_disk_leaves_no_half_file_and_says_so(tmp_path: Path, small_disk:
     output, errors = worker.communicate()
     assert worker.returncode == 0, errors
     assert output.splitlines() == [
-        "The original could not be stored: no space is left; nothing was stored. Free space and try again.",
+        f"The file could not be stored in {folder}: no space is left; nothing was stored. Free space and try again.",
         "The file 'export.csv' could not be written: no space is left; nothing was stored. Free space and try again.",
     ]
     assert len(files_below(folder)) == 2

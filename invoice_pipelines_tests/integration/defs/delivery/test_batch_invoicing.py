@@ -51,6 +51,37 @@ def test_what_was_not_asked_for_is_not_done(post_room: PostRoom, mail: MailServe
     assert mail.count() == 0
 
 
+def test_documents_that_cannot_be_stored_fail_their_box_and_are_made_at_once_when_it_is_executed_again(
+    kept_post_room: PostRoom, mail: MailServer
+) -> None:
+    house = kept_post_room.house
+    kept_post_room.open("acme")
+    kept_post_room.order("acme", 2)
+    documents = house.folder / "documents"
+    documents.write_text("in the way")
+    failed = dg.execute_job(
+        dg.reconstructable(job), house.instance, run_config=config(all_open=True, **SENT), raise_on_error=False
+    )
+    assert worked(failed) == BOXES[:2]
+    (event,) = failed.get_step_failure_events()
+    assert event.step_failure_data.user_failure_data is not None
+    said = str(event.step_failure_data.user_failure_data.description)
+    assert said.startswith(
+        f"The documents of 2 invoices could not be made. STORAGE: The file could not be stored in {documents}: "
+    )
+    assert mail.count() == 0
+    documents.unlink()
+    again = dg.execute_job(
+        dg.reconstructable(job),
+        house.instance,
+        reexecution_options=dg.ReexecutionOptions.from_failure(failed.run_id, house.instance),
+    )
+    assert worked(again) == BOXES[2:]
+    counts = "select (select count(*) from billing.issued_invoice), (select count(*) from public.invoice_documents)"
+    assert [tuple(row) for row in house.rows("acme", counts)] == [(2, 2)]
+    assert mail.count() == 2
+
+
 def test_a_run_goes_on_at_the_box_that_failed_and_does_nothing_twice(
     kept_post_room: PostRoom, mail: MailServer
 ) -> None:
