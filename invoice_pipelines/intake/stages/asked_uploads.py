@@ -26,7 +26,7 @@ from invoice_pipelines.intake.states import EXPORT, PARSE, PROCESS, RECOGNIZE, V
 from invoice_pipelines.work import Failure, create_job, enqueue, get_job
 
 LARGEST_SAMPLE = 20
-WAITS, BUSY = "WAITS", "somebody else works on it"
+WAITS, BUSY = "WAITS", "Somebody else works on it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def waiting_invoices(connection: Connection, kind: str, invoice_ids: Sequence[UU
     if kind == EXPORT:
         rows += connection.execute(
             text(
-                """select r.id, u.file_name, 'PENDING', 'its export is not written yet'
+                """select r.id, u.file_name, 'PENDING', 'Its export is not written yet.'
                    from intake.export e
                    join intake.export_invoice x on x.organization_id = e.organization_id and x.export_id = e.id
                    join intake.received_invoice r
