@@ -8,7 +8,7 @@
 -- Payments with their allocations, as they are compared and kept in the audit trail; null for an id that is none.
 create or replace function billing.payment_facts(payment_ids uuid[])
 returns table (place bigint, facts jsonb)
-language plpgsql stable set enable_sort = off
+language plpgsql stable
 -- demanded by test_new_and_changed_payments_read_their_own_rows_only
 as $$
 #variable_conflict use_column
@@ -36,7 +36,7 @@ $$;
 create or replace function billing.known_payments(wanted_source text, external_ids text[])
 returns setof text
 language plpgsql stable set enable_sort = off
--- demanded by test_new_and_changed_payments_read_their_own_rows_only
+-- demanded by test_a_session_that_keeps_plans_of_empty_tables_reads_its_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();

@@ -110,7 +110,7 @@ $$;
 create or replace function quickbooks.take_turns(entity text, local_ids uuid[])
 returns uuid[]
 language plpgsql set enable_sort = off
--- demanded by test_a_push_and_a_pull_look_up_their_own_rows_only
+-- demanded by test_a_session_that_keeps_plans_of_empty_tables_reads_its_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();

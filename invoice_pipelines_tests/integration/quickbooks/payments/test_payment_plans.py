@@ -10,7 +10,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.database.engine import engine_apart
 from invoice_pipelines.quickbooks.connection.connections import find_connection
 from invoice_pipelines.quickbooks.payments.payments import apply_waiting
 from invoice_pipelines_tests.integration.quickbooks.payments.test_any_payments import book, booked, documents, sold
@@ -30,6 +32,22 @@ TABLES = (
 )
 
 
+def answered(till: Till) -> None:
+    """Many operations of earlier pushes."""
+    till.desk.rows(
+        """with batch as (
+               insert into quickbooks.sent_batch (organization_id, realm_id, entity_type, request_id, body)
+               values (organizations.current(), :realm, 'invoice', 'first', '{}') returning organization_id, id)
+           insert into quickbooks.sent_operation (organization_id, batch_id, b_id, entity_type, local_id, operation,
+                                                  revision, snapshot)
+           select organization_id, id, n::text, 'invoice', uuidv7(), 'create', 0, '{}'
+           from batch, generate_series(1, 2000) n""",
+        realm=till.realm,
+    )
+    till.desk.behind("update quickbooks.sent_operation set outcome = 'done'")
+    till.desk.behind("update quickbooks.sent_batch set status = 'answered'")
+
+
 @pytest.fixture(scope="module")
 def filled(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
     home: Path = tmp_path_factory.mktemp("home")
@@ -47,18 +65,7 @@ def filled(server: EmbeddedServer, template: str, tmp_path_factory: pytest.TempP
                from generate_series(1, 20000) n""",
             realm=till.realm,
         )
-        till.desk.rows(
-            """with batch as (
-                   insert into quickbooks.sent_batch (organization_id, realm_id, entity_type, request_id, body)
-                   values (organizations.current(), :realm, 'invoice', 'first', '{}') returning organization_id, id)
-               insert into quickbooks.sent_operation (organization_id, batch_id, b_id, entity_type, local_id, operation,
-                                                      revision, snapshot)
-               select organization_id, id, n::text, 'invoice', uuidv7(), 'create', 0, '{}'
-               from batch, generate_series(1, 2000) n""",
-            realm=till.realm,
-        )
-        till.desk.behind("update quickbooks.sent_operation set outcome = 'done'")
-        till.desk.behind("update quickbooks.sent_batch set status = 'answered'")
+        answered(till)
         booked(till, documents(BEFORE, "5"))
         yield till
 
@@ -154,3 +161,34 @@ def test_new_mappings_wake_payments_by_the_index_of_their_invoices(till: Till) -
             values,
         )
         assert connection.execute(blocks).scalar_one() == before
+
+
+LOOK_UPS = """
+    select count(quickbooks.take_turns('invoice', cast(:ids as uuid[]))),
+           (select count(*) from quickbooks.next_revisions('invoice', cast(:ids as uuid[]))),
+           (select count(*) from billing.known_payments('quickbooks', cast(:there as text[])))
+"""
+
+
+def test_a_session_that_keeps_plans_of_empty_tables_reads_its_own_rows_only(
+    server: EmbeddedServer, template: str, tmp_path: Path
+) -> None:
+    with open_town(server, template, tmp_path) as town:
+        keep_statistics(town.database.superuser, TABLES)
+        till = town.open()
+        put(town.database.superuser, TABLES, "fresh")
+        old = engine_apart(till.desk.engine)
+        for _ in range(8):
+            with organization_scope(old, till.desk.organization_id) as connection:
+                connection.execute(text(LOOK_UPS), {"ids": [str(uuid4())], "there": ["none"]})
+        answered(till)
+        ids = sold(till, BEFORE)
+        booked(till, documents(BEFORE, "5"))
+        values = {"ids": ids[:CHUNK], "there": [str(100_000 + place) for place in range(CHUNK)]}
+        with (
+            organization_scope(old, till.desk.organization_id) as connection,
+            reading_at_most(connection, few_of(*TABLES)),
+        ):
+            connection.execute(text(LOOK_UPS), values)
+            book(connection, documents(BEFORE, "6")[:CHUNK])
+        old.dispose()
