@@ -23,7 +23,7 @@ from invoice_pipelines_tests.integration.work.conftest import Desk, succeed
 from invoice_pipelines_tests.integration.work.effects import KIND
 from invoice_pipelines_tests.integration.work.test_transitions import JOBS
 
-SECONDS = 1.0
+SECONDS = 0.6
 JOBS_AT_LEAST = 20
 SUBJECTS = [str(number) for number in range(30)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,24 +16,31 @@ from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
 from invoice_pipelines_tests.conftest import TestDatabase
 
 
-def settings_for(sandbox: Sandbox, home: Path) -> Settings:
-    """Settings that lead to a sandbox, with limits that no test reaches."""
+@cache
+def _settings() -> Settings:
     return Settings.model_validate(
         {
-            "DAGSTER_HOME": home,
             "quickbooks_client_id": "client",
             "quickbooks_client_secret": SecretStr("secret"),
             "quickbooks_redirect_uri": "https://books.example.com/callback",
-            "quickbooks_api_url": sandbox.url,
-            "quickbooks_authorization_url": f"{sandbox.url}/connect/oauth2",
-            "quickbooks_token_url": f"{sandbox.url}/oauth2/v1/tokens/bearer",
-            "quickbooks_revoke_url": f"{sandbox.url}/v2/oauth2/tokens/revoke",
             "encryption_keys": SecretStr(Fernet.generate_key().decode()),
             "quickbooks_requests_per_minute": 100_000,
             "quickbooks_requests_per_second": 1000,
             "quickbooks_batches_per_minute": 10_000,
         }
     )
+
+
+def settings_for(sandbox: Sandbox, home: Path) -> Settings:
+    """Settings that lead to a sandbox, with limits that no test reaches. To read all of them anew takes longer."""
+    places = {
+        "api": sandbox.url,
+        "authorization": f"{sandbox.url}/connect/oauth2",
+        "token": f"{sandbox.url}/oauth2/v1/tokens/bearer",
+        "revoke": f"{sandbox.url}/v2/oauth2/tokens/revoke",
+    }
+    urls = {f"quickbooks_{name}_url": url for name, url in places.items()}
+    return _settings().model_copy(update={"home": home, **urls})
 
 
 def connect_organization(

@@ -39,7 +39,7 @@ def numbers(count: int) -> list[str]:
     return [f"{number:05}" for number in range(count)]
 
 
-ITEMS = size(2_000, 20_000)
+ITEMS = size(800, 20_000)
 
 
 def test_three_processes_do_very_many_items_once_each(desk, start):

@@ -19,7 +19,6 @@ from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox, Switches
-from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
 from invoice_pipelines_tests.integration.defs.conftest import House
 from invoice_pipelines_tests.support.quickbooks.companies import connect_organization
@@ -157,29 +156,11 @@ def bridge(house: House, sandbox: Sandbox, configure: Callable[..., None]) -> Br
     return Bridge(house, Shop(house), sandbox)
 
 
-@pytest.fixture(scope="session")
-def kept_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    """Dagster's records in files: a schedule cannot be evaluated on those in memory."""
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
-        yield instance
-
-
 @pytest.fixture
-def kept_bridge(
-    database: TestDatabase,
-    installation: Any,
-    defs: dg.Definitions,
-    kept_instance: dg.DagsterInstance,
-    sandbox: Sandbox,
-    configure: Callable[..., None],
-) -> Iterator[Bridge]:
+def kept_bridge(kept_house: House, sandbox: Sandbox, configure: Callable[..., None]) -> Bridge:
     """With Dagster's records in files."""
-    house = House(database, installation, kept_instance, defs)
     point_to(sandbox, configure)
-    yield Bridge(house, Shop(house), sandbox)
-    kept_instance.wipe()
-    for slug in kept_instance.get_dynamic_partitions("organization"):
-        kept_instance.delete_dynamic_partition("organization", slug)
+    return Bridge(kept_house, Shop(kept_house), sandbox)
 
 
 def point_to(sandbox: Sandbox, configure: Callable[..., None]) -> None:

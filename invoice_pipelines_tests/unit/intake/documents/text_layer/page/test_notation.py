@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, find_dates, parse_amount
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import load_vocabulary
 
-MONTHS = load_vocabulary().months
 STYLES = [(",", "."), (".", ","), (",", " "), (".", "'"), (".", "’"), (",", "\u202f"), (",", ""), (".", "")]
 
 
@@ -42,7 +41,7 @@ def test_an_amount_is_found_whole_inside_of_a_text(value: Decimal, style: tuple[
 def test_no_text_breaks_the_reading_of_amounts_and_dates(text: str) -> None:
     parse_amount(text)
     list(AMOUNT.finditer(text))
-    list(find_dates(text, MONTHS))
+    list(find_dates(text, load_vocabulary().months))
 
 
 @pytest.mark.parametrize("text", ["05.06.2018", "+49 30.123.456", "RE-2024/17", "19 %", "192.168.10.1", "10:45"])
@@ -75,15 +74,15 @@ def test_a_date_is_read_in_every_form_that_has_one_meaning(day: date) -> None:
         f"{day:%d-%b-%Y}",
     ]
     for form in forms:
-        assert [found.value for found in find_dates(f"Datum: {form}", MONTHS)] == [day], form
+        assert [found.value for found in find_dates(f"Datum: {form}", load_vocabulary().months)] == [day], form
 
 
 def test_a_date_with_slashes_says_what_else_it_could_be() -> None:
-    (found,) = find_dates("03/04/2024", MONTHS, day_first=True)
+    (found,) = find_dates("03/04/2024", load_vocabulary().months, day_first=True)
     assert (found.value, found.other) == (date(2024, 4, 3), date(2024, 3, 4))
-    (found,) = find_dates("12/31/2024", MONTHS, day_first=True)
+    (found,) = find_dates("12/31/2024", load_vocabulary().months, day_first=True)
     assert (found.value, found.other, found.swapped) == (date(2024, 12, 31), None, True)
 
 
 def test_a_day_that_does_not_exist_is_no_date() -> None:
-    assert list(find_dates("31.02.2024 00.00.2024 13/13/2024", MONTHS)) == []
+    assert list(find_dates("31.02.2024 00.00.2024 13/13/2024", load_vocabulary().months)) == []
