@@ -25,6 +25,7 @@ from invoice_pipelines.database.migrate import create_database, migrate
 from invoice_pipelines.database.roles import APP
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines_tests.support.organization_view import OrganizationView
+from invoice_pipelines_tests.support.programs import end_forker
 from invoice_pipelines_tests.support.server import PGBOUNCER, DisposableServer, PooledServer, pgbouncer
 from invoice_pipelines_tests.support.sizes import PROFILE, example_count
 
@@ -67,6 +68,11 @@ def pytest_collection_finish() -> None:
     """Spares the garbage collector what was loaded for all tests: it would look through all of that again and again."""
     gc.freeze()
     gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    """Leaves no process behind whose part of `make coverage` would come too late."""
+    end_forker()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -105,6 +105,14 @@ def _forker() -> tuple[subprocess.Popen[bytes], socket.socket]:
         ), ours
 
 
+def end_forker() -> None:
+    """Ends the process that forks, where there is one, so that it can write down what it ran."""
+    if _forker.cache_info().currsize:
+        process, channel = _forker()
+        channel.close()
+        process.wait()
+
+
 def _serve() -> str:
     """Returns in a forked process alone, with the code of its program."""
     main = import_module("invoice_pipelines.cli.main")
