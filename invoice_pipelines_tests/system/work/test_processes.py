@@ -39,13 +39,13 @@ def numbers(count: int) -> list[str]:
     return [f"{number:05}" for number in range(count)]
 
 
-ITEMS = size(800, 20_000)
+ITEMS = size(2_000, 20_000)
 
 
 def test_three_processes_do_very_many_items_once_each(desk, start):
     subjects = numbers(ITEMS)
     job_id = desk.make(*subjects)
-    workers = start(100, 60, 2, count=3)
+    workers = start(50, 60, 2, count=3)
     reports = [json.loads(worker.communicate()[0]) for worker in workers]
     assert [worker.returncode for worker in workers] == [0] * 3
     assert desk.effects() == subjects

@@ -37,10 +37,13 @@ def main() -> None:
             os._exit(9)
         return outcomes
 
+    engine = create_app_engine(url)
+    with engine.connect():  # or who connects first may have done all before the others are there
+        pass
     print("ready", flush=True)
     sys.stdin.readline()
     report = drain(
-        create_app_engine(url),
+        engine,
         UUID(organization),
         KIND,
         handler,
