@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -44,6 +44,55 @@ RECEIVED = {
     "!Nummer=invoice_number !Code=code Meldung=message !Datum=issue_date eingegangen=created_at in_Prüfung=in_review",
 }
 """The columns of the list, by language."""
+FACTS_IN_GERMAN = {
+    "id": "Kennung",
+    "upload_id": "Kennung der Datei",
+    "file_name": "Datei",
+    "status": "Status",
+    "processing_version": "Bearbeitungsversion",
+    "in_review": "in Prüfung",
+    "code": "Code",
+    "message": "Meldung",
+    "invoice_number": "Rechnungsnummer",
+    "type_code": "Dokumentart",
+    "issue_date": "Rechnungsdatum",
+    "due_date": "fällig am",
+    "seller_name": "Verkäufer",
+    "seller_vat_id": "USt-IdNr. des Verkäufers",
+    "buyer_name": "Käufer",
+    "currency": "Währung",
+    "net_amount": "netto",
+    "tax_amount": "Umsatzsteuer",
+    "gross_amount": "brutto",
+    "iban": "IBAN",
+    "format": "Format",
+    "profile": "Profil",
+    "source": "Quelle",
+    "confidence": "Konfidenz",
+    "created_at": "eingegangen",
+    "created_by": "eingegangen durch",
+    "last_processed_at": "zuletzt bearbeitet",
+}
+PARTS = {
+    "en": {
+        "\nLines": "#line=line_number description #quantity unit #price=unit_price VAT=tax_category #rate=tax_rate "
+        "#net=net_amount",
+        "\nChanges of its status": "when=changed_at #version=processing_version from=from_status to=to_status "
+        "by=changed_by",
+        "\nWhat the newest verdict finds": "!rule !severity message location",
+        "\nFailed attempts": "when=created_at !stage #attempt !code message trace=trace_id",
+    },
+    "de": {
+        "\nPositionen": "#Position=line_number Beschreibung=description #Menge=quantity Einheit=unit #Preis=unit_price "
+        "USt=tax_category #Satz=tax_rate #netto=net_amount",
+        "\nÄnderungen des Status": "am=changed_at #Version=processing_version von=from_status nach=to_status "
+        "durch=changed_by",
+        "\nBefunde der letzten Prüfung": "!Regel=rule !Schwere=severity Meldung=message_de Ort=location",
+        "\nGescheiterte Versuche": "am=created_at !Stufe=stage #Versuch=attempt !Code=code Meldung=message "
+        "Ablauf=trace_id",
+    },
+}
+"""The tables below what was read, by language: titles, each with its columns."""
 
 
 @app.command("list")
@@ -74,6 +123,7 @@ def show(
     invoice: Annotated[
         str, typer.Argument(help="Id of the invoice; its first or last characters are enough.", metavar="INVOICE")
     ],
+    language: AskedLanguage = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a received invoice: what was read, how its status changed, what was found wrong, and failed attempts."""
@@ -86,24 +136,22 @@ def show(
         parts = {"lines": lines, "status_changes": changes, "violations": violations, "errors": errors}
         print_json(asdict(found) | parts)
         return
-    facts = asdict(found) | {"status": coloured(found.status)}
-    print_facts({name.replace("_", " "): value for name, value in facts.items()})
-    columns = "#line=line_number description #quantity unit #price=unit_price VAT=tax_category #rate=tax_rate"
-    print_rows(lines, f"{columns} #net=net_amount", title="\nLines")
-    zone = office.organization.time_zone
-    columns = "when=changed_at #version=processing_version from=from_status to=to_status by=changed_by"
+    spoken = language_of(language, office.organization.settings.language)
+    (facts,) = rows_of([found], spoken)
+    names = FACTS_IN_GERMAN if spoken == "de" else {name: name.replace("_", " ") for name in facts}
+    print_facts({names[name]: value for name, value in facts.items()})
     steps = [
         asdict(change)
         | {
-            "from_status": change.from_status and coloured(Status(change.from_status)),
-            "to_status": coloured(Status(change.to_status)),
+            "from_status": change.from_status and coloured(Status(change.from_status), spoken),
+            "to_status": coloured(Status(change.to_status), spoken),
         }
         for change in changes
     ]
-    print_rows(steps, columns, title="\nChanges of its status", zone=zone)
-    print_rows(violations, "!rule !severity message location", title="\nWhat the newest verdict finds")
-    columns = "when=created_at !stage #attempt !code message trace=trace_id"
-    print_rows(errors, columns, title="\nFailed attempts", zone=zone)
+    zone = office.organization.time_zone
+    below: Sequence[Iterable[Any]] = (lines, steps, violations, errors)
+    for rows, (title, columns) in zip(below, PARTS[spoken].items(), strict=True):
+        print_rows(rows, columns, title=title, zone=zone)
 
 
 def rows_of(invoices: Iterable[ReceivedInvoice], language: Language) -> list[dict[str, Any]]:

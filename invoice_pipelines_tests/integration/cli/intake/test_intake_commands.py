@@ -79,6 +79,11 @@ def test_statuses_are_named_in_one_language_and_coloured_in_terminals_only(
     )
     german = terminal.acme("intake", "list", "--language", "de", **plain).stdout
     assert re.search(r"^Rechnung +Status .*\n(.*\n)*.* Fehlgeschlagen +fails\.bin .* nein$", german, re.MULTILINE)
+    invoice = re.search(r"^(\S+) +Fehlgeschlagen", german, re.MULTILINE)
+    assert invoice
+    german = terminal.acme("intake", "show", invoice[1], "--language", "de", **plain).stdout
+    assert re.search(r"^Status +Fehlgeschlagen\n(.*\n)*in Prüfung +nein$", german, re.MULTILINE)
+    assert re.search(r"^Änderungen des Status\n.*\n(.*\n)*.* Fehlgeschlagen ", german, re.MULTILINE)
     assert re.search(r"^organization +inbox +uploaded ", terminal.run("status", **plain).stdout)
     german = terminal.run("status", LC_ALL="de_DE.UTF-8").stdout
     assert re.search(r"^Organisation +im Eingang +hochgeladen .* fehlgeschlagen\n", german)
