@@ -23,7 +23,7 @@ from invoice_pipelines.intake.stages.stages import (
     validate_invoices,
 )
 from invoice_pipelines.intake.states import EXPORT, PARSE, PROCESS, RECOGNIZE, VALIDATE
-from invoice_pipelines.work import Failure, create_job, enqueue, get_job
+from invoice_pipelines.work import Failure, ItemStatus, create_job, enqueue, get_job, job_items
 
 LARGEST_SAMPLE = 20
 WAITS, BUSY = "WAITS", "Somebody else works on it."
@@ -135,7 +135,8 @@ def process_uploads(intake: Intake, upload_ids: Sequence[UUID]) -> tuple[UUID, P
         job = get_job(connection, job_id)
         kinds = (PARSE, RECOGNIZE, VALIDATE, EXPORT)
         waiting = [each for kind in kinds for each in waiting_invoices(connection, kind, invoice_ids)]
-        failures = _failures(connection, job_id) + [
+        failed = job_items(connection, job_id, status=ItemStatus.FAILED, limit=LARGEST_SAMPLE).items
+        failures = [Failure(item.subject_id, item.code or "", item.message or "", is_final=True) for item in failed] + [
             Failure(str(each.invoice_id), each.code or WAITS, each.message or BUSY, is_final=False) for each in waiting
         ]
     return job_id, ProcessReport(
@@ -151,15 +152,3 @@ def process_uploads(intake: Intake, upload_ids: Sequence[UUID]) -> tuple[UUID, P
 def _export(intake: Intake, invoice_ids: Sequence[UUID]) -> None:
     for stage in (parse_uploads, validate_invoices, export_invoices):
         stage(intake, only=invoice_ids)
-
-
-def _failures(connection: Connection, job_id: UUID) -> list[Failure]:
-    rows = connection.execute(
-        text(
-            """select i.subject_id, i.error_code, i.error_message, true from work.items i
-               where i.organization_id = organizations.current() and i.job_id = :job and i.status = 'failed'
-               order by i.id limit :limit"""
-        ),
-        {"job": job_id, "limit": LARGEST_SAMPLE},
-    )
-    return [Failure(*row) for row in rows]
