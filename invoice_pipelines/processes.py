@@ -29,13 +29,13 @@ Send: TypeAlias = Callable[[Any], None]
 
 
 class ChildEnded(InvoicePipelinesError):
-    """A child ended instead of answering. `too_slow`: it was ended because its time was up; else `code` is how the
+    """A child ended instead of answering. `too_slow`: it was ended because its time was up; else `exit_code` is how the
     process ended, as `subprocess` gives it."""
 
-    def __init__(self, too_slow: bool, code: int | None) -> None:
+    def __init__(self, too_slow: bool, exit_code: int | None) -> None:
         super().__init__()
         self.too_slow = too_slow
-        self.code = code
+        self.exit_code = exit_code
 
 
 class Child:

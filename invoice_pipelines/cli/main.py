@@ -139,7 +139,9 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except (InvoicePipelinesError, OSError) as error:
+    except InvoicePipelinesError as error:
+        code = _complain(f"{str(error).removesuffix('.')}; {error.hint}" if error.hint else str(error))
+    except OSError as error:
         code = _complain(str(error))
     except DBAPIError as error:
         code = _complain(_in_words(error))

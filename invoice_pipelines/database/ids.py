@@ -20,15 +20,16 @@ def find_id(connection: Connection, relation: str, written: str, what: str, show
     """The id in a table or view of the organization in scope that begins or ends with what was written.
 
     A whole id is taken as it is, whether there is one or not. `what` it is the id of, and the command by which people
-    find it, are for the message. Raises UnknownId.
+    find it, are for the message and its hint. Raises UnknownId.
     """
     wanted = written.strip().lower()
     with suppress(ValueError):
         return UUID(wanted)
-    see = f"`{shown_by}` shows them"
+    hint = f"`{shown_by}` shows them"
     if len(wanted) < SHORTEST or set(wanted) - set("0123456789abcdef-"):
         raise UnknownId(
-            f"{written[:60]!r} is not the id of {what}, nor at least {SHORTEST} characters of its start or end; {see}"
+            f"{written[:60]!r} is not the id of {what}, nor at least {SHORTEST} characters of its start or end",
+            hint=hint,
         )
     found = connection.execute(
         text(
@@ -42,6 +43,6 @@ def find_id(connection: Connection, relation: str, written: str, what: str, show
         case [UUID() as only]:
             return only
         case []:
-            raise UnknownId(f"no id of {what} begins or ends with {wanted}; {see}")
+            raise UnknownId(f"no id of {what} begins or ends with {wanted}", hint=hint)
         case _:
-            raise UnknownId(f"{wanted} fits the ids of several; give more of it; {see}")
+            raise UnknownId(f"{wanted} fits the ids of several; give more of it", hint=hint)

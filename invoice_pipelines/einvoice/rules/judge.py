@@ -101,7 +101,7 @@ def _judge_apart(xml: bytes, rules_directory: Path | None, bounds: Bounds) -> Ju
         try:
             said, what, memory = process.ask((xml, rules_directory), bounds.seconds * _WALL_SECONDS_PER_CPU_SECOND)
         except ChildEnded as ended:
-            if ended.too_slow or ended.code == -signal.SIGXCPU:
+            if ended.too_slow or ended.exit_code == -signal.SIGXCPU:
                 return _too_long(bounds)
             continue
         if said == "failed" or memory > bounds.kept_memory:

@@ -240,7 +240,7 @@ class _Process:
                 _, problem, _ = child.ask((self._spec, self._bounds.page_seconds), self._bounds.start_seconds)
             except ChildEnded as ended:
                 self._end()
-                code = ended.code
+                code = ended.exit_code
                 continue
             if problem:
                 self._end()

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from invoice_pipelines.errors import InvoicePipelinesError
 
 
-@dataclass(eq=False)
 class Refusal(InvoicePipelinesError):
-    """One error of a fault."""
+    """One error of a fault; `code` is QuickBooks' own."""
 
-    code: str
-    message: str
-    detail: str
-    element: str = ""
-    kind: str = "ValidationFault"
-    status: int = 400
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        detail: str,
+        element: str = "",
+        kind: str = "ValidationFault",
+        status: int = 400,
+    ) -> None:
+        super().__init__(code, message, detail, code=code)
+        self.message = message
+        self.detail = detail
+        self.element = element
+        self.kind = kind
+        self.status = status
 
     def __str__(self) -> str:
         return f"{self.code} {self.detail}"
