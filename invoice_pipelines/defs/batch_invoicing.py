@@ -12,11 +12,11 @@ from invoice_pipelines.defs.delivery.domain import (
     make_invoice_documents,
     send_waiting_messages,
 )
+from invoice_pipelines.defs.delivery.faults import work_or_fail
 from invoice_pipelines.defs.refusals import REPEATABLE, refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.sweep import report_work, turn_of
-from invoice_pipelines.delivery.overview import waiting_reasons
-from invoice_pipelines.delivery.values import MAKE_DOCUMENTS
+from invoice_pipelines.defs.sweep import turn_of
+from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, SEND_MESSAGE
 
 
 @dg.op(name="make_documents", retry_policy=REPEATABLE)
@@ -28,36 +28,39 @@ def make_asked_documents(context: dg.OpExecutionContext, asked: AskedBatch, data
     if not asked.with_documents:
         context.add_output_metadata({"documents": "not asked for"})
         return asked
-    # Here, as loading Dagster must not wait for it.
-    from invoice_pipelines.delivery.documents.requests import try_again_now
-
     turn = turn_of(context, database, asked.organization)
-    with turn.organization.scope() as connection:
-        try_again_now(connection)
-    result = make_invoice_documents(turn, Documents())
-    report_work(context, INVOICE_DOCUMENTS, turn.organization, result)
-    with turn.organization.scope() as connection:
-        faults = waiting_reasons(connection, [MAKE_DOCUMENTS])
-    if faults:
-        first, waiting = faults[0], sum(fault.items for fault in faults)
-        raise dg.Failure(
-            f"The documents of {waiting} invoices could not be made. {first.code}: {first.message} Mend it, and "
-            "re-execute this run from failure; or wait, as they are tried again by themselves.",
-            metadata=result.shown,
-            allow_retries=False,
-        )
+    work_or_fail(
+        context,
+        INVOICE_DOCUMENTS,
+        turn,
+        lambda: make_invoice_documents(turn, Documents()),
+        [MAKE_DOCUMENTS],
+        what_failed="The documents of {} invoices could not be made",
+        how_to_go_on="re-execute this run from failure",
+    )
     return asked
 
 
 @dg.op(name="send_messages", retry_policy=REPEATABLE)
 @refusals_fail_the_run()
 def send_asked_messages(context: dg.OpExecutionContext, asked: AskedBatch, database: InvoiceDatabase) -> None:
-    """Sends the messages that wait in the organization, where some were asked for. Each is sent once."""
+    """Sends the messages that wait in the organization, where some were asked for. Each is sent once. The run fails
+    here where a fault stands in the way of those that were written with invoices, such as a mail server that refuses
+    the login; what waits for the end of quiet hours, or for a channel that is not set up, is sent by a later run.
+    """
     if not asked.with_messages:
         context.add_output_metadata({"messages": "not asked for"})
         return
     turn = turn_of(context, database, asked.organization)
-    report_work(context, MESSAGES, turn.organization, send_waiting_messages(turn))
+    work_or_fail(
+        context,
+        MESSAGES,
+        turn,
+        lambda: send_waiting_messages(turn),
+        [SEND_MESSAGE],
+        what_failed="{} messages could not be sent",
+        how_to_go_on="re-execute this run from failure",
+    )
 
 
 @dg.job

@@ -233,8 +233,8 @@ def message_counts(connection: Connection, *, latest: int = LATEST) -> tuple[Mes
 def waiting_reasons(
     connection: Connection, kinds: Sequence[str], job_id: UUID | None = None
 ) -> tuple[WaitingReason, ...]:
-    """Why entries of these kinds (of a job) were put off, the most frequent reason first: quiet hours, a pause after a
-    fault.
+    """Why entries of these kinds (of a job, with those of its files) were put off, the most frequent reason first:
+    quiet hours, a pause after a fault.
     """
     rows = connection.execute(
         text(
@@ -242,7 +242,8 @@ def waiting_reasons(
                from work.items
                where organization_id = organizations.current()
                  and status = 'pending' and error_code is not null and kind = any (:kinds)
-                 and (cast(:job_id as uuid) is null or job_id = :job_id)
+                 and (cast(:job_id as uuid) is null or job_id = :job_id
+                      or subject_id = 'job/' || cast(:job_id as uuid))
                group by error_code order by count(*) desc, error_code limit 20"""
         ),
         {"kinds": list(kinds), "job_id": job_id},

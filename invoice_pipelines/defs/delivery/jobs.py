@@ -16,11 +16,12 @@ from invoice_pipelines.defs.delivery.domain import (
     make_invoice_documents,
     send_waiting_messages,
 )
+from invoice_pipelines.defs.delivery.faults import work_or_fail
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
-from invoice_pipelines.defs.sweep import report_work, tag_batch_jobs, turn_of
+from invoice_pipelines.defs.sweep import tag_batch_jobs, turn_of
 from invoice_pipelines.delivery.references import invoice_ids
-from invoice_pipelines.delivery.values import DeliveryError
+from invoice_pipelines.delivery.values import COMMUNICATIONS, MAKE_DOCUMENTS, DeliveryError
 from invoice_pipelines.work import get_job
 
 
@@ -43,7 +44,7 @@ class BatchDocuments(dg.Config):
 @refusals_fail_the_run()
 def make_batch_of_documents(context: dg.OpExecutionContext, config: BatchDocuments, database: InvoiceDatabase) -> None:
     """Asks for the documents as a batch job and makes them in this run; what its time is too short for, the next run
-    takes.
+    takes. The run fails where a fault stands in their way, such as a full disk.
     """
     turn = turn_of(context, database, config.organization)
     with turn.organization.scope() as connection:
@@ -51,8 +52,16 @@ def make_batch_of_documents(context: dg.OpExecutionContext, config: BatchDocumen
         total = get_job(connection, job_id).total_items
     tag_batch_jobs(context.instance, context.run_id, [job_id])
     context.log.info("batch job %s: documents of %s invoices", job_id, total)
-    result = make_invoice_documents(turn, Documents())
-    report_work(context, INVOICE_DOCUMENTS, turn.organization, result, job_id=job_id)
+    work_or_fail(
+        context,
+        INVOICE_DOCUMENTS,
+        turn,
+        lambda: make_invoice_documents(turn, Documents()),
+        [MAKE_DOCUMENTS],
+        what_failed="{} documents, or files of them, could not be made",
+        how_to_go_on="run the job again",
+        job_id=job_id,
+    )
 
 
 @dg.job
@@ -77,14 +86,25 @@ class Communications(dg.Config):
 @dg.op
 @refusals_fail_the_run()
 def send_communications(context: dg.OpExecutionContext, config: Communications, database: InvoiceDatabase) -> None:
-    """Asks for the messages as a batch job and sends them in this run; what must wait, a later run sends."""
+    """Asks for the messages as a batch job and sends them in this run; what must wait, a later run sends. The run fails
+    where a fault stands in their way, such as a mail server that refuses the login.
+    """
     turn = turn_of(context, database, config.organization)
     with turn.organization.scope() as connection:
         job_id = _ask_for_communications(connection, config, turn.organization.actor)
         total = get_job(connection, job_id).total_items
     tag_batch_jobs(context.instance, context.run_id, [job_id])
     context.log.info("batch job %s: %s invoices are sent by %s", job_id, total, config.method)
-    report_work(context, MESSAGES, turn.organization, send_waiting_messages(turn), job_id=job_id)
+    work_or_fail(
+        context,
+        MESSAGES,
+        turn,
+        lambda: send_waiting_messages(turn),
+        [COMMUNICATIONS],
+        what_failed="{} messages could not be sent",
+        how_to_go_on="run the job again",
+        job_id=job_id,
+    )
 
 
 @dg.job

@@ -56,22 +56,6 @@ def ask_for_documents(
     return create_job(connection, MAKE_DOCUMENTS, invoice_ids, request.model_dump(mode="json"), created_by=created_by)
 
 
-def try_again_now(connection: Connection) -> int:
-    """Documents of the organization in scope that wait for their next attempt after a fault are due at once: somebody
-    has mended it. Returns how many.
-    """
-    made_due: int = connection.execute(
-        text(
-            """select work.make_due(:kind, array(
-                   select distinct error_code from work.items
-                   where organization_id = organizations.current() and kind = :kind and status = 'pending'
-                     and error_code is not null))"""
-        ),
-        {"kind": MAKE_DOCUMENTS},
-    ).scalar_one()
-    return made_due
-
-
 def all_invoices_without_documents(connection: Connection, request: DocumentRequest) -> list[UUID]:
     """Issued invoices and credit notes of the organization in scope that lack a document that is asked for, the oldest
     first. Void ones are left out, as nothing is made of them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -79,6 +80,37 @@ def test_documents_that_cannot_be_stored_fail_their_box_and_are_made_at_once_whe
     assert worked(again) == BOXES[2:]
     counts = "select (select count(*) from billing.issued_invoice), (select count(*) from public.invoice_documents)"
     assert [tuple(row) for row in house.rows("acme", counts)] == [(2, 2)]
+    assert mail.count() == 2
+
+
+def test_messages_that_the_mail_server_takes_from_nobody_fail_their_box_and_go_out_once_it_is_executed_again(
+    kept_post_room: PostRoom, mail: MailServer, configure: Callable[..., None]
+) -> None:
+    house = kept_post_room.house
+    kept_post_room.open("acme")
+    kept_post_room.order("acme", 2)
+    configure(smtp_password="that of last year")
+    failed = dg.execute_job(
+        dg.reconstructable(job),
+        house.instance,
+        run_config=config(all_open=True, send_immediately=True, communication_method="email"),
+        raise_on_error=False,
+    )
+    assert worked(failed) == BOXES[:3]
+    (event,) = failed.get_step_failure_events()
+    said = str(event.step_failure_data.user_failure_data.description)
+    assert said.startswith(
+        f"2 messages could not be sent. LOGIN_REFUSED: The mail server 127.0.0.1:{mail.smtp_port} refused the login "
+    )
+    assert "that of last year" not in said
+    assert mail.count() == 0
+    configure(smtp_password=mail.password)
+    again = dg.execute_job(
+        dg.reconstructable(job),
+        house.instance,
+        reexecution_options=dg.ReexecutionOptions.from_failure(failed.run_id, house.instance),
+    )
+    assert worked(again) == BOXES[3:]
     assert mail.count() == 2
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -86,6 +88,45 @@ def test_communications_are_asked_for_by_numbers_and_sent_in_the_same_run(
         "acme", "select subject_id, error_code from public.batch_item_queue where error_code <> ''"
     )
     assert codes == [("RE-9", "NOT_FOUND")]
+
+
+def test_documents_that_cannot_be_stored_fail_their_job_and_so_do_messages_that_nobody_takes(
+    post_room: PostRoom, configure: Callable[..., None]
+) -> None:
+    post_room.open("acme")
+    numbers = [post_room.number("acme", invoice) for invoice in post_room.issue("acme", 2)]
+    documents = post_room.house.folder / "documents"
+    documents.write_text("in the way")
+    wanted: dict[str, Any] = {"organization": "acme", "invoice_ids": numbers}
+    told = post_room.refused("batch_documents", "make_batch_of_documents", **wanted)
+    assert told.startswith(
+        f"2 documents, or files of them, could not be made. STORAGE: The file could not be stored in {documents}: "
+    )
+    configure(smtp_host="127.0.0.1", smtp_port=9, smtp_security="none", email_from="invoices@sandbox.example")
+    sent = wanted | {"method": "email", "include_pdf": False}
+    told = post_room.refused("communications", "send_communications", **sent)
+    assert told.startswith("2 messages could not be sent. CONNECTION: The mail server 127.0.0.1:9 cannot be reached: ")
+    documents.unlink()
+    result = post_room.launch("batch_documents", "make_batch_of_documents", **wanted, zip=True)
+    assert result.success
+    assert len(post_room.house.rows("acme", "select * from public.invoice_documents")) == 2
+    statement = "select count(*) from work.items where kind = 'invoice_documents' and status = 'pending'"
+    assert post_room.value("acme", statement) == 0  # also those that failed before were tried
+
+
+def test_messages_that_wait_for_their_time_or_for_a_channel_fail_nothing(
+    post_room: PostRoom, twilio: TwilioServer
+) -> None:
+    now = datetime.now(ZoneInfo("Europe/Berlin"))
+    hours = {"quiet_from": f"{now - timedelta(hours=1):%H:%M}", "quiet_until": f"{now + timedelta(hours=1):%H:%M}"}
+    post_room.open("acme", sms_from="+4930123456", **hours)
+    post_room.change("acme", "update billing.customer set phone = '+49 171 3920001'")
+    (invoice,) = post_room.issue("acme")
+    for method in ("sms", "email"):
+        config = {"organization": "acme", "invoice_ids": [str(invoice)], "method": method, "include_pdf": False}
+        assert post_room.launch("communications", "send_communications", **config).success
+    statement = "select error_code from public.batch_item_queue where job_type = 'communications' order by id"
+    assert post_room.house.rows("acme", statement) == [("QUIET_HOURS",), ("NOT_SET_UP",)]
 
 
 def test_what_cannot_be_done_like_that_fails_the_run_in_one_line(post_room: PostRoom) -> None:
