@@ -20,7 +20,8 @@ from invoice_pipelines.billing.issued_invoices import (
     get_issued_invoice,
     issued_invoices,
 )
-from invoice_pipelines.billing.master_data import (
+from invoice_pipelines.billing.processing import process_jobs
+from invoice_pipelines.billing.records.master_data import (
     NewCustomer,
     NewItem,
     NewTaxRate,
@@ -28,17 +29,14 @@ from invoice_pipelines.billing.master_data import (
     add_items,
     add_tax_rates,
 )
-from invoice_pipelines.billing.processing import process_jobs
+from invoice_pipelines.billing.records.sales_orders import add_orders
 from invoice_pipelines.billing.requests import (
-    BatchAnswer,
     batch_invoice_customers,
     batch_invoice_open_orders,
     batch_invoice_orders,
 )
-from invoice_pipelines.billing.sales_orders import add_orders
 
 __all__ = [
-    "BatchAnswer",
     "BillingError",
     "DocumentKind",
     "InvoiceNotFound",

@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError, model_validator
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.errors import BillingError, field_and_reason
-from invoice_pipelines.billing.rows import Currency, IsoDate, Number, Row, Text, check_rows, is_currency
+from invoice_pipelines.billing.records.rows import Currency, IsoDate, Number, Row, Text, check_rows, is_currency
 
 ECB = "ECB"
 """Source of the euro foreign exchange reference rates."""

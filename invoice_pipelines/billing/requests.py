@@ -1,13 +1,13 @@
 """Requests for invoices: each is checked and becomes a batch job, which `processing` works through.
 
-The rules are in `requests.sql`; each function is one transaction.
+The rules are in `requests.sql`; each function runs in the transaction of its connection, which must come from
+`organization_scope`: so a request can be committed together with what led to it, such as an idempotency key.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
@@ -15,21 +15,10 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.errors import BillingError, check_text, refusals_for_people, storable
-from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.work import BatchAnswer
 
 _INTEGER = 2**31
 _NUMBERS_AT_ONCE = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class BatchAnswer:
-    """The answer to a request: the batch job, how many items it has (an id that was given twice is one), and how long
-    it will take once it starts.
-    """
-
-    job_id: UUID
-    total: int
-    estimated_seconds: float
 
 
 class RequestOptions(TypedDict, total=False):
@@ -51,7 +40,11 @@ class RequestOptions(TypedDict, total=False):
 
 
 def batch_invoice_orders(
-    organization: OrganizationContext, sales_order_ids: Iterable[UUID | str], **options: Unpack[RequestOptions]
+    connection: Connection,
+    sales_order_ids: Iterable[UUID | str],
+    *,
+    created_by: str,
+    **options: Unpack[RequestOptions],
 ) -> BatchAnswer:
     """Asks for the invoices of sales orders, in the order given; returns at once.
 
@@ -60,18 +53,22 @@ def batch_invoice_orders(
     not possible.
     """
     subjects = {"ids": _ids("sales_order_ids", sales_order_ids)}
-    return _ask(organization, "batch_invoice_orders(cast(:ids as text[]),", subjects, options)
+    return _ask(connection, "batch_invoice_orders(cast(:ids as text[]),", subjects, created_by, options)
 
 
-def batch_invoice_open_orders(organization: OrganizationContext, **options: Unpack[RequestOptions]) -> BatchAnswer:
+def batch_invoice_open_orders(
+    connection: Connection, *, created_by: str, **options: Unpack[RequestOptions]
+) -> BatchAnswer:
     """Asks for the invoices of all orders that are pending or reviewed, the oldest first. See batch_invoice_orders."""
-    return _ask(organization, "batch_invoice_open_orders(", {}, options)
+    return _ask(connection, "batch_invoice_open_orders(", {}, created_by, options)
 
 
 def batch_invoice_customers(
-    organization: OrganizationContext,
+    connection: Connection,
     customer_ids: Iterable[UUID | str],
     items: Sequence[Mapping[str, Any]],
+    *,
+    created_by: str,
     **options: Unpack[RequestOptions],
 ) -> BatchAnswer:
     """Asks for one invoice per customer over the same items, without orders. See batch_invoice_orders.
@@ -87,7 +84,7 @@ def batch_invoice_customers(
     stated = [{field: value for field, value in item.items() if value is not None} for item in items]
     subjects = {"ids": _ids("customer_ids", customer_ids), "items": json.dumps(stated, default=str)}
     call = "batch_invoice_customers(cast(:ids as text[]), cast(:items as jsonb),"
-    return _ask(organization, call, subjects, options)
+    return _ask(connection, call, subjects, created_by, options)
 
 
 def retry_with_date(connection: Connection, job_id: UUID, *, requested_by: str, invoice_date: date | None) -> int:
@@ -141,20 +138,20 @@ _OPTIONS = """cast(:invoice_date as date), cast(:due_days as integer), :language
 
 
 def _ask(
-    organization: OrganizationContext, call: str, subjects: Mapping[str, object], options: RequestOptions
+    connection: Connection, call: str, subjects: Mapping[str, object], created_by: str, options: RequestOptions
 ) -> BatchAnswer:
     if unknown := options.keys() - _DEFAULTS.keys():
         raise TypeError(f"There is no option {', '.join(sorted(unknown))}.")
-    values: dict[str, Any] = {**_DEFAULTS, **options, "created_by": organization.actor}
+    values: dict[str, Any] = {**_DEFAULTS, **options, "created_by": created_by}
     if isinstance(values["invoice_date"], datetime):
         raise BillingError("invoice_date: expected a date, not a time.")
     if not -_INTEGER <= values["due_days"] < _INTEGER:
         raise BillingError("due_days: the number is far outside of 0 to 3650.")
-    if not organization.actor.strip():
+    if not created_by.strip():
         raise BillingError("created_by: say who asks.")
     for field in ("language", "communication_method", "created_by"):
         check_text(field, values[field])
-    with refusals_for_people(), organization.scope() as connection:
+    with refusals_for_people():
         row = connection.execute(text(f"select * from billing.{call} {_OPTIONS}"), {**subjects, **values}).one()
     return BatchAnswer(row.job_id, row.total_items, float(row.estimated_seconds))
 

@@ -60,15 +60,7 @@ create or replace function billing.estimate_seconds(
 ) returns numeric
 language sql stable
 as $$
-    select round(greatest(0.05, coalesce(
-        (select items * sum(r.actual_duration_seconds) / sum(r.processed_items)
-         from (select j.actual_duration_seconds, j.processed_items from work.jobs j
-               where j.organization_id = organizations.current() and j.kind = job_kind
-                 and j.status in ('completed', 'completed_with_errors') and j.processed_items >= least(items, 200)
-                 and j.successful_items * 2 > j.processed_items
-               order by j.id desc limit 5) r
-         having sum(r.processed_items) > 0),
-        (2 + lines_per_item / 3) * seconds_to_write)), 2)
+    select work.estimate_seconds(job_kind, items, (2 + lines_per_item / 3) * seconds_to_write)
 $$;
 
 -- Lines per order, of fifty of them; ids that are no orders have none.

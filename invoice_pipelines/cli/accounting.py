@@ -13,8 +13,10 @@ from invoice_pipelines.cli.batch.work import asked
 from invoice_pipelines.cli.options import AsJson, OrganizationArgument, lines_of
 from invoice_pipelines.cli.output import console, exit_if, print_json, say, table
 from invoice_pipelines.cli.person import opened
+from invoice_pipelines.work import answer_of
 
 _NO_END = timedelta(days=365)
+_SECONDS_PER_INVOICE = 0.2
 
 
 class Direction(StrEnum):
@@ -67,7 +69,8 @@ def _add_sync(group: typer.Typer, system: AccountingSystem) -> None:
                 references = lines_of(invoices)
                 with organization.scope() as connection:
                     job_id = system.ask_for_invoices(connection, references, created_by=organization.actor)
-                asked(organization, job_id, len(references), as_json=as_json)
+                    answer = answer_of(connection, job_id, seconds_per_item=_SECONDS_PER_INVOICE)
+                asked(organization, answer, as_json=as_json)
             report = system.sync(
                 organization,
                 [choices[each] for each in entity or choices],

@@ -31,9 +31,12 @@ from invoice_pipelines.work.history import (
 )
 from invoice_pipelines.work.job_items import ItemPage, JobEvent, JobItem, job_events, job_items
 from invoice_pipelines.work.jobs import (
+    BatchAnswer,
     JobCancelled,
     JobNotFound,
     StuckWork,
+    answer_of,
+    ask,
     cancel_job,
     cleanup_stuck,
     create_job,
@@ -56,6 +59,7 @@ from invoice_pipelines.work.values import Chunk, Failed, Item, ItemStatus, JobSt
 
 __all__ = [
     "CLOCK",
+    "BatchAnswer",
     "Chunk",
     "Claim",
     "Clock",
@@ -86,6 +90,8 @@ __all__ = [
     "StuckWork",
     "Succeeded",
     "Worker",
+    "answer_of",
+    "ask",
     "cancel_job",
     "claim",
     "claim_entries",

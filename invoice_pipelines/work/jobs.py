@@ -47,6 +47,46 @@ class StuckWork:
     ended_jobs: int
 
 
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """The answer to a request: the batch job, how many items it has (a subject that was given twice is one), and how
+    long it will take once it starts.
+    """
+
+    job_id: UUID
+    total: int
+    estimated_seconds: float
+
+
+def ask(
+    connection: Connection,
+    kind: str,
+    subject_ids: Iterable[UUID | str],
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    created_by: str,
+    seconds_per_item: float,
+) -> BatchAnswer:
+    """As create_job, with the answer that whoever asked gets at once."""
+    job_id = create_job(connection, kind, subject_ids, parameters, created_by=created_by)
+    return answer_of(connection, job_id, seconds_per_item=seconds_per_item)
+
+
+def answer_of(connection: Connection, job_id: UUID, *, seconds_per_item: float) -> BatchAnswer:
+    """The answer to the request that has just become a job. `seconds_per_item` is how long an item takes as long as the
+    organization has had no such job.
+    """
+    row = connection.execute(
+        text(
+            """select j.total_items, work.estimate_seconds(j.kind, j.total_items,
+                                                           j.total_items * cast(:each as numeric)) as seconds
+               from work.batch_job j where j.organization_id = organizations.current() and j.id = :id"""
+        ),
+        {"id": job_id, "each": seconds_per_item},
+    ).one()
+    return BatchAnswer(job_id, row.total_items, float(row.seconds))
+
+
 def create_job(
     connection: Connection,
     kind: str,

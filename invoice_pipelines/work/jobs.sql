@@ -38,6 +38,23 @@ begin
 end
 $$;
 
+-- How long a job of so many items will take, from when it starts: from the organization's last jobs of this kind, or else
+-- what its domain thinks.
+create or replace function work.estimate_seconds(job_kind text, items integer, otherwise numeric)
+returns numeric
+language sql stable
+as $$
+    select round(greatest(0.05, coalesce(
+        (select items * sum(r.actual_duration_seconds) / sum(r.processed_items)
+         from (select j.actual_duration_seconds, j.processed_items from work.batch_job j
+               where j.organization_id = organizations.current() and j.kind = job_kind
+                 and j.status in ('completed', 'completed_with_errors') and j.processed_items >= least(items, 200)
+                 and j.successful_items * 2 > j.processed_items
+               order by j.id desc limit 5) r
+         having sum(r.processed_items) > 0),
+        otherwise)), 2)
+$$;
+
 -- Puts subjects into the continuous queue of a kind; returns how many entries are new.
 --
 -- A waiting entry stands for the change as well, and its attempts start anew. It is locked even if nothing in it

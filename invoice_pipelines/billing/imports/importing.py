@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from sqlalchemy import Connection
 
 from invoice_pipelines.billing.imports.csv_rows import FileProblem, Record, read_rows, write_records
-from invoice_pipelines.billing.master_data import (
+from invoice_pipelines.billing.records.master_data import (
     NewCustomer,
     NewItem,
     NewTaxRate,
@@ -21,8 +21,8 @@ from invoice_pipelines.billing.master_data import (
     add_items,
     add_tax_rates,
 )
-from invoice_pipelines.billing.rows import GIVEN_TWICE
-from invoice_pipelines.billing.sales_orders import AddedOrder, NewLine, add_orders
+from invoice_pipelines.billing.records.rows import GIVEN_TWICE
+from invoice_pipelines.billing.records.sales_orders import AddedOrder, NewLine, add_orders
 from invoice_pipelines.organizations.context import OrganizationContext
 
 MOST_PROBLEMS = 50

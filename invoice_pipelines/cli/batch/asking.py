@@ -107,23 +107,17 @@ def invoices(
     }
     references = None if orders is None else lines_of(orders)
     with opened(organization) as office:
-        if customers is not None and items is not None:
-            named = lines_of(customers)
-            wanted_items = _items(items)
-            with office.scope() as connection:
-                ids = customer_ids(connection, named)
-                skus = [values.pop("sku", None) for values in wanted_items]
-                known = iter(item_ids(connection, [sku for sku in skus if sku is not None]))
-                for values, sku in zip(wanted_items, skus, strict=True):
-                    values |= {"inventory_item_id": next(known)} if sku is not None else {}
-            answer = batch_invoice_customers(office, ids, wanted_items, **options)
-        elif references is None:
-            answer = batch_invoice_open_orders(office, **options)
-        else:
-            with office.scope() as connection:
+        with office.scope() as connection:
+            if customers is not None and items is not None:
+                ids = customer_ids(connection, lines_of(customers))
+                wanted_items = _items(connection, items)
+                answer = batch_invoice_customers(connection, ids, wanted_items, created_by=office.actor, **options)
+            elif references is None:
+                answer = batch_invoice_open_orders(connection, created_by=office.actor, **options)
+            else:
                 ids = order_ids(connection, references)
-            answer = batch_invoice_orders(office, ids, **options)
-        asked(office, answer.job_id, answer.total, seconds=answer.estimated_seconds, as_json=as_json)
+                answer = batch_invoice_orders(connection, ids, created_by=office.actor, **options)
+        asked(office, answer, as_json=as_json)
         follow(office, answer.job_id, now=now, wait=wait, as_json=as_json)
 
 
@@ -165,13 +159,13 @@ def documents(
     with opened(organization) as office:
         with office.scope() as connection:
             ids = _chosen(connection, references, job, request)
-            job_id = ask_for_documents(connection, ids, request, created_by=office.actor)
-        asked(office, job_id, len(set(ids)), as_json=as_json)
+            answer = ask_for_documents(connection, ids, request, created_by=office.actor)
+        asked(office, answer, as_json=as_json)
         if not (combined or zip) or not (now or wait):
-            follow(office, job_id, now=now, wait=wait, as_json=as_json)
+            follow(office, answer.job_id, now=now, wait=wait, as_json=as_json)
             return
-        failed = (process if now else wait_for)(office, job_id, as_json=as_json)
-        _show_bundles(office, job_id, folder, now=now, as_json=as_json)
+        failed = (process if now else wait_for)(office, answer.job_id, as_json=as_json)
+        _show_bundles(office, answer.job_id, folder, now=now, as_json=as_json)
     exit_if(failed)
 
 
@@ -218,19 +212,22 @@ def send(
     request = read_request({name: value for name, value in wanted.items() if value is not None})
     with office.scope() as connection:
         ids = _chosen(connection, references, job)
-        job_id = ask_for_communications(connection, ids, request, created_by=office.actor)
-        total = get_job(connection, job_id).total_items
-    asked(office, job_id, total, as_json=as_json)
-    follow(office, job_id, now=now, wait=wait, as_json=as_json)
+        answer = ask_for_communications(connection, ids, request, created_by=office.actor)
+    asked(office, answer, as_json=as_json)
+    follow(office, answer.job_id, now=now, wait=wait, as_json=as_json)
 
 
-def _items(file: str) -> list[dict[str, Any]]:
+def _items(connection: Connection, file: str) -> list[dict[str, Any]]:
     columns = ("sku", "description", "quantity", "unit_price", "discount_percent", "tax_category", "tax_rate")
     found = []
     for record in read_csv(file, columns, ("quantity",)):
         if record.problem is not None:
             raise typer.BadParameter(f"{file}, line {record.line}: {record.problem[1]}")
         found.append(dict(record.values))
+    skus = [values.pop("sku", None) for values in found]
+    known = iter(item_ids(connection, [sku for sku in skus if sku is not None]))
+    for values, sku in zip(found, skus, strict=True):
+        values |= {"inventory_item_id": next(known)} if sku is not None else {}
     return found
 
 

@@ -26,7 +26,7 @@ from invoice_pipelines.delivery.overview import WaitingReason, waiting_reasons
 from invoice_pipelines.delivery.values import COMMUNICATIONS, MAKE_DOCUMENTS
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.storage import read_blob, root_path, write_file_atomically
-from invoice_pipelines.work import Job, JobStatus, get_job, history
+from invoice_pipelines.work import BatchAnswer, Job, JobStatus, get_job, history
 
 if TYPE_CHECKING:
     from invoice_pipelines.delivery.documents.bundles import DocumentBundle
@@ -74,14 +74,11 @@ def open_jobs(office: OrganizationContext) -> list[UUID]:
     return sorted(job.id for page in pages for job in page.jobs)
 
 
-def asked(
-    office: OrganizationContext, job_id: UUID, total: int, *, seconds: float | None = None, as_json: bool
-) -> None:
-    """Says that a job was asked for, how many items it has, and how long it will take where that is known."""
-    duration = ""
-    if seconds is not None:
-        duration = f", about {seconds:.1f} s" if seconds < 120 else f", about {seconds / 60:.0f} min"
-    message = f"Batch job {job_id}: {total} items{duration}."
+def asked(office: OrganizationContext, answer: BatchAnswer, *, as_json: bool) -> None:
+    """Says that a job was asked for, how many items it has, and how long it will take."""
+    job_id, total, seconds = answer.job_id, answer.total, answer.estimated_seconds
+    duration = f"about {seconds:.1f} s" if seconds < 120 else f"about {seconds / 60:.0f} min"
+    message = f"Batch job {job_id}: {total} items, {duration}."
     if not as_json:
         console.print(message)
         return

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from invoice_pipelines.billing.lists import (
+from invoice_pipelines.billing.records.lists import (
     events_of_order,
     find_customer,
     find_item,

@@ -92,7 +92,11 @@ class Backlog(RequestConfig):
 
 def invoice_backlog(turn: Turn, config: Backlog) -> StageResult:
     """Asks for the invoices of all open orders and issues them."""
-    answer = batch_invoice_open_orders(turn.organization, **config.options(config.issue_date()))
+    organization = turn.organization
+    with organization.scope() as connection:
+        answer = batch_invoice_open_orders(
+            connection, created_by=organization.actor, **config.options(config.issue_date())
+        )
     turn.log.info("%s orders are open, about %.1f s of work", answer.total, answer.estimated_seconds)
     return issue_invoices(turn, answer.job_id)
 

@@ -7,7 +7,6 @@ import dagster as dg
 from pydantic import Field
 
 from invoice_pipelines.billing import (
-    BatchAnswer,
     BillingError,
     batch_invoice_customers,
     batch_invoice_open_orders,
@@ -20,6 +19,7 @@ from invoice_pipelines.defs.refusals import REPEATABLE, refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import report_work, tag_batch_jobs, turn_of
 from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.work import BatchAnswer
 
 
 class Item(dg.Config):
@@ -99,9 +99,10 @@ def _ask(config: BatchInvoiceOrders, asked: OrganizationContext) -> BatchAnswer:
     if bool(config.items) != bool(config.customer_ids):
         raise BillingError("items: they go with customer_ids, and customer_ids with items.")
     options = config.options(as_date("invoice_date", config.invoice_date))
-    if config.customer_ids:
-        items = [item.model_dump(exclude_none=True) for item in config.items]
-        return batch_invoice_customers(asked, config.customer_ids, items, **options)
-    if config.all_open:
-        return batch_invoice_open_orders(asked, **options)
-    return batch_invoice_orders(asked, config.sales_order_ids, **options)
+    with asked.scope() as connection:
+        if config.customer_ids:
+            items = [item.model_dump(exclude_none=True) for item in config.items]
+            return batch_invoice_customers(connection, config.customer_ids, items, created_by=asked.actor, **options)
+        if config.all_open:
+            return batch_invoice_open_orders(connection, created_by=asked.actor, **options)
+        return batch_invoice_orders(connection, config.sales_order_ids, created_by=asked.actor, **options)

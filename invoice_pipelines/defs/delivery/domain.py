@@ -131,8 +131,8 @@ def _ask_for_all(turn: Turn, config: Documents) -> None:
         if not invoice_ids:
             turn.log.info("no invoice lacks a document")
             return
-        job_id = ask_for_documents(connection, invoice_ids, request, created_by=turn.organization.actor)
-    turn.log.info("batch job %s: documents of %s invoices", job_id, len(invoice_ids))
+        answer = ask_for_documents(connection, invoice_ids, request, created_by=turn.organization.actor)
+    turn.log.info("batch job %s: documents of %s invoices", answer.job_id, answer.total)
 
 
 INVOICE_DOCUMENTS = Stage(

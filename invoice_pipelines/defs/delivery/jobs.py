@@ -1,7 +1,5 @@
 """Jobs of delivery that a person starts: documents of some invoices, and messages to their customers."""
 
-from uuid import UUID
-
 import dagster as dg
 from pydantic import Field
 from sqlalchemy import Connection
@@ -22,7 +20,7 @@ from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import tag_batch_jobs, turn_of
 from invoice_pipelines.delivery.references import invoice_ids
 from invoice_pipelines.delivery.values import COMMUNICATIONS, MAKE_DOCUMENTS, DeliveryError
-from invoice_pipelines.work import get_job
+from invoice_pipelines.work import BatchAnswer
 
 
 class BatchDocuments(dg.Config):
@@ -48,10 +46,9 @@ def make_batch_of_documents(context: dg.OpExecutionContext, config: BatchDocumen
     """
     turn = turn_of(context, database, config.organization)
     with turn.organization.scope() as connection:
-        job_id = _ask_for_documents(connection, config, turn.organization.actor)
-        total = get_job(connection, job_id).total_items
-    tag_batch_jobs(context.instance, context.run_id, [job_id])
-    context.log.info("batch job %s: documents of %s invoices", job_id, total)
+        answer = _ask_for_documents(connection, config, turn.organization.actor)
+    tag_batch_jobs(context.instance, context.run_id, [answer.job_id])
+    context.log.info("batch job %s: documents of %s invoices", answer.job_id, answer.total)
     work_or_fail(
         context,
         INVOICE_DOCUMENTS,
@@ -60,7 +57,7 @@ def make_batch_of_documents(context: dg.OpExecutionContext, config: BatchDocumen
         [MAKE_DOCUMENTS],
         what_failed="{} documents, or files of them, could not be made",
         how_to_go_on="run the job again",
-        job_id=job_id,
+        job_id=answer.job_id,
     )
 
 
@@ -91,10 +88,9 @@ def send_communications(context: dg.OpExecutionContext, config: Communications, 
     """
     turn = turn_of(context, database, config.organization)
     with turn.organization.scope() as connection:
-        job_id = _ask_for_communications(connection, config, turn.organization.actor)
-        total = get_job(connection, job_id).total_items
-    tag_batch_jobs(context.instance, context.run_id, [job_id])
-    context.log.info("batch job %s: %s invoices are sent by %s", job_id, total, config.method)
+        answer = _ask_for_communications(connection, config, turn.organization.actor)
+    tag_batch_jobs(context.instance, context.run_id, [answer.job_id])
+    context.log.info("batch job %s: %s invoices are sent by %s", answer.job_id, answer.total, config.method)
     work_or_fail(
         context,
         MESSAGES,
@@ -103,7 +99,7 @@ def send_communications(context: dg.OpExecutionContext, config: Communications, 
         [COMMUNICATIONS],
         what_failed="{} messages could not be sent",
         how_to_go_on="run the job again",
-        job_id=job_id,
+        job_id=answer.job_id,
     )
 
 
@@ -113,7 +109,7 @@ def communications() -> None:
     send_communications()
 
 
-def _ask_for_documents(connection: Connection, config: BatchDocuments, actor: str) -> UUID:
+def _ask_for_documents(connection: Connection, config: BatchDocuments, actor: str) -> BatchAnswer:
     from invoice_pipelines.delivery.documents.requests import (
         DocumentRequest,
         all_invoices_without_documents,
@@ -130,7 +126,7 @@ def _ask_for_documents(connection: Connection, config: BatchDocuments, actor: st
     return ask_for_documents(connection, invoice_ids(connection, config.invoice_ids), request, created_by=actor)
 
 
-def _ask_for_communications(connection: Connection, config: Communications, actor: str) -> UUID:
+def _ask_for_communications(connection: Connection, config: Communications, actor: str) -> BatchAnswer:
     from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request
 
     if not config.invoice_ids:

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, 
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DeliveryError, DocumentFormat
-from invoice_pipelines.work import create_job
+from invoice_pipelines.work import BatchAnswer, ask
+
+_SECONDS_PER_INVOICE = 0.02
 
 
 class DocumentRequest(BaseModel):
@@ -51,9 +53,19 @@ class DocumentRequest(BaseModel):
 
 def ask_for_documents(
     connection: Connection, invoice_ids: Iterable[UUID | str], request: DocumentRequest, *, created_by: str
-) -> UUID:
-    """Asks for documents of issued invoices as a batch job; returns its id."""
-    return create_job(connection, MAKE_DOCUMENTS, invoice_ids, request.model_dump(mode="json"), created_by=created_by)
+) -> BatchAnswer:
+    """Asks for documents of issued invoices as a batch job.
+
+    An id that is unknown becomes an item that fails with a reason.
+    """
+    return ask(
+        connection,
+        MAKE_DOCUMENTS,
+        invoice_ids,
+        request.model_dump(mode="json"),
+        created_by=created_by,
+        seconds_per_item=_SECONDS_PER_INVOICE * len(request.formats),
+    )
 
 
 def all_invoices_without_documents(connection: Connection, request: DocumentRequest) -> list[UUID]:

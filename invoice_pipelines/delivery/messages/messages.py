@@ -26,11 +26,14 @@ from invoice_pipelines.delivery.values import COMMUNICATIONS, DeliveryError, Mes
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.overdue.sending import mark_sent
 from invoice_pipelines.registry import MESSAGING_CHANNELS
-from invoice_pipelines.work import create_job
+from invoice_pipelines.work import BatchAnswer, ask
 from invoice_pipelines.work.values import one_line
 
 CANCELLED_BY_HAND = "CANCELLED"
 """Code of a message that a person cancelled; only who asks anew, later, gets it sent."""
+
+
+_SECONDS_PER_MESSAGE = 0.1
 
 
 class CommunicationRequest(BaseModel):
@@ -111,8 +114,8 @@ class UnderWay(InvoicePipelinesError):
 
 def ask_for_communications(
     connection: Connection, invoice_ids: Iterable[UUID | str], request: CommunicationRequest, *, created_by: str
-) -> UUID:
-    """Asks for invoices to be sent, as a batch job; returns its id.
+) -> BatchAnswer:
+    """Asks for invoices to be sent, as a batch job.
 
     An id that is unknown becomes an item that fails with a reason. Raises DeliveryError for a wrong request.
     """
@@ -120,12 +123,13 @@ def ask_for_communications(
         if Part.SUBJECT not in (channel := channel_of(request.method)).parts:
             raise DeliveryError(f"subject: {channel.title} have none")
         check_subject(request.subject)
-    return create_job(
+    return ask(
         connection,
         COMMUNICATIONS,
         invoice_ids,
         request.model_dump(mode="json", exclude_none=True),
         created_by=created_by,
+        seconds_per_item=_SECONDS_PER_MESSAGE,
     )
 
 

@@ -229,7 +229,8 @@ def _issue(engine: Engine, settings: Settings, organization_id: UUID, size: Size
             created_by="bench",
         )
     organization = OrganizationContext.of(engine, "bench-push", settings, "bench")
-    batch_invoice_open_orders(organization)
+    with organization.scope() as connection:
+        batch_invoice_open_orders(connection, created_by="bench")
     report = process_jobs(organization)
     if report.succeeded != size.invoices:
         raise BenchError(f"{size.invoices} invoices were expected: {report}")

@@ -84,7 +84,8 @@ def ask_for_invoices(
         "due_days": DUE_DAYS,
         **options,
     }
-    answer = batch_invoice_orders(organization, [order.id for order in added], **wanted)
+    with organization.scope() as connection:
+        answer = batch_invoice_orders(connection, [order.id for order in added], created_by="demo", **wanted)
     orders = tuple(
         Order(
             order.id,

@@ -10,12 +10,13 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, text
 
-from invoice_pipelines.billing import BatchAnswer, add_customers, add_items, add_orders, add_tax_rates, process_jobs
+from invoice_pipelines.billing import add_customers, add_items, add_orders, add_tax_rates, process_jobs
 from invoice_pipelines.billing.requests import batch_invoice_orders
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations import Address, Organization, add_organization, find_organization
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
+from invoice_pipelines.work import BatchAnswer
 from invoice_pipelines_tests.conftest import TestDatabase
 
 TAX_RATES = [
@@ -52,7 +53,8 @@ class Shop:
             return [added.id for added in add_orders(connection, rows, created_by="anna")]
 
     def ask(self, order_ids: Iterable[UUID | str], **request: Any) -> BatchAnswer:
-        return batch_invoice_orders(self.context(), order_ids, **request)
+        with self.scope() as connection:
+            return batch_invoice_orders(connection, order_ids, created_by="anna", **request)
 
     def context(self, actor: str = "anna") -> OrganizationContext:
         return OrganizationContext(self.engine, self.organization, load_settings(), actor)

@@ -43,7 +43,7 @@ class Press:
 
     def ask(self, invoice_ids: Iterable[UUID | str], **request: Any) -> UUID:
         with self.shop.scope() as connection:
-            return ask_for_documents(connection, invoice_ids, DocumentRequest.of(request), created_by="anna")
+            return ask_for_documents(connection, invoice_ids, DocumentRequest.of(request), created_by="anna").job_id
 
     def work(self, **options: Any) -> DocumentReport:
         given = {"time_box": DAY} | options

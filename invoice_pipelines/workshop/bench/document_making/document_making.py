@@ -97,14 +97,15 @@ class Ground:
             add_customers(connection, [_customer(number) for number in range(_CUSTOMERS)], created_by="bench")
             add_orders(connection, [_order(number) for number in range(documents)], created_by="bench")
         organization = OrganizationContext.of(self.engine, slug, self.settings, "bench")
-        asked = batch_invoice_open_orders(organization, due_days=14)
+        with organization.scope() as connection:
+            asked = batch_invoice_open_orders(connection, created_by="bench", due_days=14)
         report = process_jobs(organization, job_id=asked.job_id)
         if report.succeeded != documents:
             raise BenchError(f"of {documents} orders, all of them valid, {report.succeeded} were invoiced")
         with organization_scope(self.engine, organization_id) as connection:
             ids = connection.execute(text("select id from billing.invoice order by id")).scalars().all()
-            job_id = ask_for_documents(connection, ids, DocumentRequest(combined=True), created_by="bench")
-        return slug, job_id
+            answer = ask_for_documents(connection, ids, DocumentRequest(combined=True), created_by="bench")
+        return slug, answer.job_id
 
     def write_bare_inputs(self, slug: str, folder: Path) -> None:
         """The templates, and the data of each page as the templates get it."""

@@ -31,6 +31,14 @@ def test_a_request_is_answered_with_job_total_and_estimate_before_anything_is_is
     assert [status for _, status, _ in own_shop.outcomes(answer)] == ["succeeded", "succeeded"]
 
 
+def test_a_request_counts_with_the_transaction_that_it_is_part_of(shop: Shop):
+    before = shop.value("select count(*) from work.batch_job")
+    with shop.scope() as connection:
+        batch_invoice_open_orders(connection, created_by="anna")
+        connection.rollback()
+    assert shop.value("select count(*) from work.batch_job") == before
+
+
 def test_every_id_gets_its_own_outcome_whatever_it_looks_like(shop: Shop):
     good, also_good = shop.orders({}, {})
     strange = ["", "  ", "x\x00y", "\ud800", "order 7", "🧾" * 300, str(uuid4())]
@@ -80,10 +88,11 @@ def test_what_is_to_follow_stands_in_the_job_and_what_was_not_asked_for_does_not
 def test_customers_and_open_orders_are_asked_for_with_the_same_options(own_shop: Shop):
     options = {"generate_pdf": True, "send_immediately": True, "communication_method": "email"}
     item = {"description": "Work", "quantity": "1", "unit_price": "5", "tax_category": "S", "tax_rate": "19"}
-    asked = (
-        batch_invoice_customers(own_shop.context(), [], [item], generate_pdf=True),
-        batch_invoice_open_orders(own_shop.context(), **options),
-    )
+    with own_shop.scope() as connection:
+        asked = (
+            batch_invoice_customers(connection, [], [item], created_by="anna", generate_pdf=True),
+            batch_invoice_open_orders(connection, created_by="anna", **options),
+        )
     wanted = [
         own_shop.value("select parameters from work.batch_job where id = :id", id=answer.job_id) for answer in asked
     ]
@@ -97,8 +106,8 @@ def test_one_text_is_not_a_list_of_ids_options_are_known_and_somebody_must_ask(s
         shop.ask("3b241101-e2bb-4255-8caf-4136c566a962")
     with pytest.raises(TypeError, match="There is no option due_day"):
         shop.ask([], due_day=3)
-    with pytest.raises(BillingError, match="created_by"):
-        batch_invoice_open_orders(shop.context(" "))
+    with shop.scope() as connection, pytest.raises(BillingError, match="created_by"):
+        batch_invoice_open_orders(connection, created_by=" ")
 
 
 @pytest.mark.parametrize("words", ["0000-01-01", "2026-02-30", "31.3.2026", "20260331x", ""])
@@ -114,7 +123,8 @@ def test_open_orders_are_invoiced_the_oldest_first_and_those_of_a_day_as_they_ca
         {"order_number": "a", "order_date": "2026-02-01"},
         {"order_number": "draft", "status": "draft"},
     )
-    answer = batch_invoice_open_orders(own_shop.context(), due_days=7)
+    with own_shop.scope() as connection:
+        answer = batch_invoice_open_orders(connection, created_by="anna", due_days=7)
     assert answer.total == 3
     process_jobs(own_shop.context())
     with own_shop.scope() as connection:
@@ -152,14 +162,12 @@ def test_orders_are_named_by_id_or_number_and_what_is_unknown_stays(shop: Shop):
 def test_customers_are_invoiced_directly_over_the_same_items(own_shop: Shop):
     item = own_shop.value("select id from billing.item where sku = 'B'")
     customer = own_shop.value("select id from billing.customer where customer_number = 'C1'")
-    answer = batch_invoice_customers(
-        own_shop.context(),
-        [customer, uuid4()],
-        [
-            {"inventory_item_id": item, "quantity": Decimal("2.5"), "unit_price": None},
-            {"description": "Setup", **SETUP},
-        ],
-    )
+    wanted = [
+        {"inventory_item_id": item, "quantity": Decimal("2.5"), "unit_price": None},
+        {"description": "Setup", **SETUP},
+    ]
+    with own_shop.scope() as connection:
+        answer = batch_invoice_customers(connection, [customer, uuid4()], wanted, created_by="anna")
     assert [code for _, _, code in own_shop.outcomes(answer)] == [None, "UNKNOWN_CUSTOMER"]
     with own_shop.scope() as connection:
         (invoice,) = issued_invoices(connection, [newest_invoices(connection)[0].id])
@@ -184,8 +192,8 @@ SETUP = {"quantity": "1", "unit_price": "80", "tax_category": "S", "tax_rate": "
     ],
 )
 def test_a_wrong_direct_item_is_named_with_its_field(shop: Shop, item, words):
-    with pytest.raises(BillingError, match=words):
-        batch_invoice_customers(shop.context(), [], [item])
+    with shop.scope() as connection, pytest.raises(BillingError, match=words):
+        batch_invoice_customers(connection, [], [item], created_by="anna")
 
 
 def test_people_change_the_status_of_orders_but_not_of_invoiced_ones(own_shop: Shop):

@@ -39,7 +39,8 @@ def terminal(terminal: Terminal, module_database: TestDatabase, mail: MailServer
     with organization_scope(engine, organization.id) as connection:
         connection.execute(text(BOOKS))
     context = OrganizationContext(engine, organization, load_settings(), "anna")
-    batch_invoice_open_orders(context, due_days=14)
+    with context.scope() as connection:
+        batch_invoice_open_orders(connection, created_by="anna", due_days=14)
     process_jobs(context)
     return terminal
 

@@ -52,7 +52,8 @@ def test_a_person_syncs_and_sees_what_came_of_it(
         add_items(connection, [{"sku": "FEE", "name": "Fee", "unit_price": "1"}], created_by="test")
     item = {"description": "Fee", "quantity": "1", "unit_price": "100", "tax_category": "S", "tax_rate": "19"}
     acme = OrganizationContext.of(engine, "acme", load_settings(), "test")
-    batch_invoice_customers(acme, [str(customer)], [item])
+    with acme.scope() as connection:
+        batch_invoice_customers(connection, [str(customer)], [item], created_by="test")
     process_jobs(acme)
     accountant = sandbox.accountant(REALM)
     accountant.customer("Theirs")

@@ -84,7 +84,8 @@ class Shop:
 
     def ask(self, slug: str, ids: list[str], **how: Any) -> UUID:
         """Asks for the invoices of orders, as an application does."""
-        return batch_invoice_orders(self.context(slug), ids, **how).job_id
+        with self.context(slug).scope() as connection:
+            return batch_invoice_orders(connection, ids, created_by="anna", **how).job_id
 
     def issue(self, slug: str, *quantities: str, **how: Any) -> None:
         """Issues the invoice of an order for each quantity, without a run."""
@@ -92,7 +93,8 @@ class Shop:
         process_jobs(self.house.context(slug))
 
     def ask_for_customers(self, slug: str, ids: list[str], items: list[Mapping[str, Any]]) -> UUID:
-        return batch_invoice_customers(self.context(slug), ids, items).job_id
+        with self.context(slug).scope() as connection:
+            return batch_invoice_customers(connection, ids, items, created_by="anna").job_id
 
     def context(self, slug: str) -> OrganizationContext:
         return self.house.context(slug, "anna")

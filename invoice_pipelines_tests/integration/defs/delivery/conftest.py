@@ -92,7 +92,9 @@ class PostRoom:
         """Issues invoices over 119.00 to the customers in turn; their ids by number."""
         engine = self.house.database.engine
         context = OrganizationContext.of(engine, slug, load_settings(), "anna")
-        answer = batch_invoice_orders(context, self.order(slug, count), **options)
+        orders = self.order(slug, count)
+        with context.scope() as connection:
+            answer = batch_invoice_orders(connection, orders, created_by="anna", **options)
         process_jobs(context, job_id=answer.job_id)
         rows = self.house.rows(
             slug, "select id from billing.issued_invoice where batch_job_id = :job order by number", job=answer.job_id
@@ -102,12 +104,12 @@ class PostRoom:
 
     def ask_for_documents(self, slug: str, invoice_ids: Iterable[UUID | str], **request: Any) -> UUID:
         with self.scope(slug) as connection:
-            return ask_for_documents(connection, invoice_ids, DocumentRequest.of(request), created_by="anna")
+            return ask_for_documents(connection, invoice_ids, DocumentRequest.of(request), created_by="anna").job_id
 
     def ask_for_messages(self, slug: str, invoice_ids: Iterable[UUID | str], **request: Any) -> UUID:
         wanted = read_request({"include_pdf": False, **request})
         with self.scope(slug) as connection:
-            return ask_for_communications(connection, invoice_ids, wanted, created_by="anna")
+            return ask_for_communications(connection, invoice_ids, wanted, created_by="anna").job_id
 
     def scope(self, slug: str) -> Any:
         return organization_scope(self.house.database.engine, self.house.id_of(slug))

@@ -226,7 +226,8 @@ def issue(database: TestDatabase, example: Example) -> tuple[list[IssuedInvoice]
             created_by="anna",
         )
     context = OrganizationContext(database.engine, organization, load_settings(), "anna")
-    answer = batch_invoice_orders(context, [order.id for order in added], due_days=14)
+    with context.scope() as connection:
+        answer = batch_invoice_orders(connection, [order.id for order in added], created_by="anna", due_days=14)
     report = process_jobs(context, job_id=answer.job_id)
     assert report.succeeded == len(example.orders)
     with organization_scope(database.engine, organization.id) as connection:

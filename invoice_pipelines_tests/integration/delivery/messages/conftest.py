@@ -145,7 +145,7 @@ class Post:
 
     def ask(self, invoices: Sequence[UUID | str], method: str = "email", **request: Any) -> UUID:
         wanted = CommunicationRequest(**{"method": method, "include_pdf": False} | request)
-        return self.do(ask_for_communications, invoices, wanted, created_by="anna")
+        return self.do(ask_for_communications, invoices, wanted, created_by="anna").job_id
 
     def send(self, **settings: Any) -> SendReport:
         """A run until nothing is due."""

@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.billing.rows import (
+from invoice_pipelines.billing.records.rows import (
     CountryCode,
     Currency,
     Language,

@@ -17,7 +17,7 @@ from pydantic import model_validator
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.errors import RowProblem, RowsRefused
-from invoice_pipelines.billing.rows import (
+from invoice_pipelines.billing.records.rows import (
     Currency,
     IsoDate,
     LongText,
