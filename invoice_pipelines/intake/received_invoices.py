@@ -101,8 +101,12 @@ class UnknownUpload(IntakeError):
     """The organization has no upload with an id that was asked for."""
 
 
-class NotWaiting(IntakeError):
-    """An upload that was asked for is not waiting to be read."""
+class NotProcessable(IntakeError):
+    """An upload that was asked for is not waiting to be read. `statuses` are those of all such, by id of the upload."""
+
+    def __init__(self, message: str, statuses: Mapping[UUID, Status]) -> None:
+        super().__init__(message)
+        self.statuses = statuses
 
 
 def invoices_of_uploads(connection: Connection, upload_ids: Sequence[UUID]) -> list[UUID]:
@@ -120,18 +124,20 @@ def invoices_of_uploads(connection: Connection, upload_ids: Sequence[UUID]) -> l
 def invoices_to_process(connection: Connection, upload_ids: Sequence[UUID]) -> list[UUID]:
     """Ids of the received invoices of uploads that wait to be read, in the order asked for.
 
-    Raises UnknownUpload naming what is missing, and NotWaiting naming each that is not UPLOADED or CREATED.
+    Raises UnknownUpload naming what is missing, and NotProcessable naming each that is not UPLOADED or CREATED.
     """
     invoice_ids = invoices_of_uploads(connection, upload_ids)
     rows = connection.execute(
         text("select upload_id, status from intake.received_invoice where id = any(:ids) order by id"),
         {"ids": invoice_ids},
     )
-    others = [f"{row.upload_id} is {row.status}" for row in rows if not can_process(Status(row.status))]
+    others = {row.upload_id: Status(row.status) for row in rows if not can_process(Status(row.status))}
     if others:
-        raise NotWaiting(
-            f"only uploads that are UPLOADED or CREATED can be processed, and {', '.join(others)}. Nothing was begun; "
-            "leave these out, or retry them first if they failed."
+        named = ", ".join(f"{upload_id} is {status}" for upload_id, status in others.items())
+        raise NotProcessable(
+            f"only uploads that are UPLOADED or CREATED can be processed, and {named}. Nothing was begun; leave these "
+            "out, or retry them first if they failed.",
+            others,
         )
     return invoice_ids
 

@@ -6,15 +6,17 @@ have been seen before, is written in PostgreSQL, not here.
 
 from __future__ import annotations
 
-from invoice_pipelines.storage.blobs import read_blob, store_blob, write_file_atomically
+from invoice_pipelines.storage.blobs import at_most, read_blob, store_blob, write_file_atomically
 from invoice_pipelines.storage.csv_file import to_csv
-from invoice_pipelines.storage.inbox import InboxFile, list_files, make_inbox, read_chunks, remove_file
-from invoice_pipelines.storage.places import DamagedError, StorageError, remove_abandoned_files, root_path
+from invoice_pipelines.storage.inbox import InboxFile, list_files, make_inbox, read_chunks, remove_file, storable_name
+from invoice_pipelines.storage.places import DamagedError, StorageError, TooLarge, remove_abandoned_files, root_path
 
 __all__ = [
     "DamagedError",
     "InboxFile",
     "StorageError",
+    "TooLarge",
+    "at_most",
     "list_files",
     "make_inbox",
     "read_blob",
@@ -22,6 +24,7 @@ __all__ = [
     "remove_abandoned_files",
     "remove_file",
     "root_path",
+    "storable_name",
     "store_blob",
     "to_csv",
     "write_file_atomically",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from tempfile import NamedTemporaryFile
 from uuid import UUID
 
 from upath import UPath
@@ -16,6 +17,7 @@ from upath import UPath
 from invoice_pipelines.storage.places import (
     DamagedError,
     StorageError,
+    TooLarge,
     local_path,
     move_durably,
     storage_errors,
@@ -25,15 +27,18 @@ from invoice_pipelines.storage.places import (
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK_BYTES = 1 << 20
+_PART_BYTES = 8 << 20
+"""Of an object that is stored in several parts."""
 
 
 def store_blob(root: UPath, organization_id: UUID | str, data: bytes | Iterable[bytes]) -> tuple[str, int]:
     """Stores bytes, or an iterable of chunks of any length, and returns their sha256 (hex) and size in bytes.
 
     When this returns, the blob is on the disk (or in the object store) in full; before, nobody sees a part of it. A
-    blob that is there already is read and checked, and written anew where it is damaged. On the way to an object store
-    all chunks are in memory. Raises StorageError where it cannot be stored, such as on a full disk; then nothing has
-    changed. A StorageError of the iterable passes through.
+    blob that is there already is read and checked, and written anew where it is damaged. However large it is, it is
+    never in memory as a whole: on the way to an object store, it is in a temporary file. Raises StorageError where it
+    cannot be stored, such as on a full disk; then nothing has changed. Errors of this project that the iterable
+    raises pass through.
     """
     counter = _Counter([data] if isinstance(data, bytes) else data)
     folder = local_path(_organization_folder(root, organization_id))
@@ -57,12 +62,25 @@ def store_blob(root: UPath, organization_id: UUID | str, data: bytes | Iterable[
 
 
 def _store_object(root: UPath, organization_id: UUID | str, counter: _Counter) -> tuple[str, int]:
-    data = b"".join(counter)
-    target = blob_path(root, organization_id, counter.sha256)
-    if not _is_intact(target, counter.sha256, counter.size):
-        # An object store shows an object only when its upload is complete.
-        target.fs.pipe_file(target.path, data)
+    with NamedTemporaryFile() as file:
+        for chunk in counter:
+            file.write(chunk)
+        file.flush()
+        target = blob_path(root, organization_id, counter.sha256)
+        if not _is_intact(target, counter.sha256, counter.size):
+            # An object store shows an object only when its upload is complete.
+            target.fs.put_file(file.name, target.path, chunksize=_PART_BYTES)
     return counter.sha256, counter.size
+
+
+def at_most(chunks: Iterable[bytes], max_bytes: int, name: str) -> Iterator[bytes]:
+    """The chunks as they are. Raises TooLarge, with the name of the file, as soon as there are more bytes than that."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > max_bytes:
+            raise TooLarge(f"The file {name!r} has more than {max_bytes} bytes, which is the limit.")
+        yield chunk
 
 
 def read_blob(root: UPath, organization_id: UUID | str, sha256: str, max_bytes: int) -> bytes:

@@ -18,10 +18,11 @@ from typing import Any
 
 from upath import UPath
 
-from invoice_pipelines.storage.places import StorageError, local_path, make_folder, storage_errors
+from invoice_pipelines.storage.places import StorageError, TooLarge, local_path, make_folder, storage_errors
 
 _log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
+_LONGEST_NAME = 255
 # What a person could not see or PostgreSQL could not store: control characters, line separators, marks that turn the
 # direction of writing, lone surrogates (how Python spells bytes that are not UTF-8), and what looks like an escape.
 _TO_ESCAPE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]|%(?=[0-9A-Fa-f]{2})")
@@ -131,12 +132,12 @@ def _list_objects(folder: UPath) -> Iterator[InboxFile]:
 def read_chunks(file: InboxFile, max_bytes: int) -> Iterator[bytes]:
     """The content of a listed file in chunks of at most 1 MiB, such as `store_blob` takes.
 
-    Raises StorageError where the file is gone, larger than `max_bytes`, or not the version that was listed: also at
-    the very end, so that a file that is being written is never taken for complete.
+    Raises TooLarge where the file is larger than `max_bytes`; StorageError where it is gone or not the version that was
+    listed: also at the very end, so that a file that is being written is never taken for complete.
     """
     name = f"The file {file.name!r}"
     if file.size > max_bytes:
-        raise StorageError(f"{name} has {file.size} bytes; the limit is {max_bytes} bytes.")
+        raise TooLarge(f"{name} has {file.size} bytes; the limit is {max_bytes} bytes.")
     changed = StorageError(f"{name} changed while it was read; it is tried again when it is still.")
     local = local_path(file.folder)
     with storage_errors(f"{name} could not be read"):
@@ -216,6 +217,14 @@ def _object_modified(info: Mapping[str, Any]) -> datetime:
     if not isinstance(value, datetime):
         raise StorageError("The object store does not say when an object was written.")
     return value.astimezone(UTC)
+
+
+def storable_name(written: str) -> str:
+    """The name of a file as its sender wrote it, without folders, such as `InboxFile.name` is; `upload` where there is
+    none. One that is too long keeps its end, which says what it is.
+    """
+    name = _escaped(re.split(r"[/\\]", written.strip())[-1])
+    return name[-_LONGEST_NAME:] or "upload"
 
 
 def _escaped(raw: str) -> str:

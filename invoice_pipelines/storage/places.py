@@ -34,6 +34,12 @@ class DamagedError(StorageError):
     """A file is not what was stored, so that trying again does not help."""
 
 
+class TooLarge(StorageError):
+    """A file has more bytes than one may have."""
+
+    hint = "INVOICE_PIPELINES_UPLOAD_MAX_MEGABYTES sets it"
+
+
 def root_path(setting: str) -> UPath:
     """The place a setting names: a local folder, `file:///...`, `s3://bucket/...` or `gs://bucket/...`.
 
@@ -73,10 +79,10 @@ def local_path(path: UPath) -> Path | None:
 
 @contextmanager
 def storage_errors(doing: str) -> Generator[None, None, None]:
-    """Turns whatever a file system raises into a StorageError that says what was being done."""
+    """Turns whatever a file system raises into a StorageError that says what was being done; our own errors pass."""
     try:
         yield
-    except StorageError:
+    except InvoicePipelinesError:
         raise
     except OSError as error:
         if error.errno in _FULL:

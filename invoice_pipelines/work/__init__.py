@@ -41,6 +41,7 @@ from invoice_pipelines.work.jobs import (
     cleanup_stuck,
     create_job,
     enqueue,
+    put_first,
     retry_failed,
 )
 from invoice_pipelines.work.leases import (
@@ -108,6 +109,7 @@ __all__ = [
     "keep",
     "organizations_with_work",
     "prune",
+    "put_first",
     "release",
     "retry_failed",
     "return_expired",

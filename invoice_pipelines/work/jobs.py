@@ -130,6 +130,18 @@ def enqueue(connection: Connection, kind: str, subject_ids: Iterable[UUID | str]
     )
 
 
+def put_first(connection: Connection, kind: str, subject_ids: Iterable[UUID | str]) -> int:
+    """Puts what waits in the continuous queue of a kind for these subjects before all that waits there, due or not;
+    returns how many entries. What is being worked on is left alone.
+    """
+    return int(
+        connection.execute(
+            text("select work.put_first(:kind, cast(:subject_ids as text[]))"),
+            {"kind": kind, "subject_ids": [str(subject_id) for subject_id in subject_ids]},
+        ).scalar_one()
+    )
+
+
 def cancel_job(connection: Connection, job_id: UUID, *, cancelled_by: str) -> bool:
     """Cancels a job: its pending items at once; a chunk in work ends and is counted, and no other is begun.
 

@@ -82,6 +82,35 @@ begin
 end
 $$;
 
+-- Puts what waits in the continuous queue of a kind for these subjects before all that waits there, also where it was put
+-- off; returns how many entries.
+create or replace function work.put_first(entry_kind text, subject_ids text[])
+returns bigint
+language plpgsql
+as $$
+declare
+    organization constant uuid := organizations.current();
+    first_at timestamptz;
+    moved bigint;
+begin
+    select i.available_at into first_at from work.batch_item i
+    where i.organization_id = organization and i.kind = entry_kind and i.status = 'pending'
+    order by i.available_at limit 1;
+    with entry as materialized (
+        select i.id, i.subject_id from work.batch_item i
+        where i.organization_id = organization and i.kind = entry_kind and i.subject_id = any (subject_ids)
+          and i.status = 'pending' and i.job_id is null
+        for no key update skip locked  -- what is locked is being taken at this moment
+    )
+    insert into work.batch_item (organization_id, id, kind, subject_id)  -- an update by key, see above
+    select organization, e.id, entry_kind, e.subject_id from entry e
+    on conflict (organization_id, id) do update
+    set available_at = least(first_at, now()) - interval '1 microsecond';
+    get diagnostics moved = row_count;
+    return moved;
+end
+$$;
+
 -- Locks a job until the end of the transaction and returns its status; null for the continuous queue.
 create or replace function work.lock_job(organization uuid, job uuid)
 returns text

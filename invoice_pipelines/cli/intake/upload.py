@@ -11,8 +11,8 @@ from invoice_pipelines.cli.options import AsJson, OrganizationOption, examples
 from invoice_pipelines.cli.output import console, exit_if, one_line, print_json, table
 from invoice_pipelines.cli.person import opened
 from invoice_pipelines.intake.stages.stages import MEGABYTE
-from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads
-from invoice_pipelines.storage import InboxFile, StorageError, list_files, read_chunks, root_path, store_blob
+from invoice_pipelines.intake.stages.uploads import record_uploads, store_upload
+from invoice_pipelines.storage import InboxFile, StorageError, list_files, read_chunks, root_path
 
 app = typer.Typer()
 
@@ -34,11 +34,11 @@ def upload(
     refused = 0
     with opened(organization) as office:
         originals = root_path(office.settings.originals_root)
+        max_bytes = office.settings.upload_max_megabytes * MEGABYTE
         for path in files:
             try:
                 file = _only_file(path)
-                chunks = read_chunks(file, office.settings.upload_max_megabytes * MEGABYTE)
-                sha256, size = store_blob(originals, office.id, chunks)
+                stored = store_upload(originals, office.id, file.name, read_chunks(file, max_bytes), max_bytes)
             except StorageError as error:
                 refused += 1
                 shown.add_row(one_line(str(path)), one_line(f"refused: {error}"))
@@ -46,8 +46,7 @@ def upload(
                     print_json({"file": str(path), "upload_id": None, "is_new": False, "refused": str(error)})
                 continue
             with office.scope() as connection:
-                stored = [StoredFile(file.name, sha256, size)]
-                (recorded,) = record_uploads(connection, stored, source="command line", created_by=office.actor)
+                (recorded,) = record_uploads(connection, [stored], source="command line", created_by=office.actor)
             if as_json:
                 line = {"file": str(path), "upload_id": recorded.upload_id, "is_new": recorded.is_new, "refused": None}
                 print_json(line)

@@ -15,8 +15,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 from upath import UPath
 
-from invoice_pipelines.intake.stages.uploads import RecordedUpload, StoredFile, record_uploads
-from invoice_pipelines.storage import InboxFile, StorageError, list_files, read_chunks, remove_file, store_blob
+from invoice_pipelines.intake.stages.uploads import RecordedUpload, StoredFile, record_uploads, store_upload
+from invoice_pipelines.storage import InboxFile, StorageError, TooLarge, list_files, read_chunks, remove_file
 from invoice_pipelines.work import Progress, Report, Run
 
 logger = logging.getLogger(__name__)
@@ -208,17 +208,14 @@ class _Taking:
             file = self.present.get((arrival.path, arrival.version))
             if file is None:
                 unstable.append(arrival)
-            elif file.size > self.max_bytes:
-                limit = f"the limit is {self.max_bytes} (INVOICE_PIPELINES_UPLOAD_MAX_MEGABYTES)"
-                refused.append((arrival, f"{file.size} bytes; {limit}"))
-            else:
-                try:
-                    sha256, size = store_blob(self.originals, self.organization_id, read_chunks(file, self.max_bytes))
-                except StorageError as error:
-                    logger.warning("%s waits in the inbox: %s", arrival.path, error)
-                    unstable.append(arrival)
-                else:
-                    stored.append((arrival, StoredFile(file.name, sha256, size)))
+                continue
+            try:
+                stored.append((arrival, self._store(file)))
+            except TooLarge as error:
+                refused.append((arrival, f"{error} ({error.hint})"))
+            except StorageError as error:
+                logger.warning("%s waits in the inbox: %s", arrival.path, error)
+                unstable.append(arrival)
         recorded = record_uploads(connection, [file for _, file in stored], source="inbox", created_by=self.created_by)
         _close(connection, [(arrival, result) for (arrival, _), result in zip(stored, recorded, strict=True)])
         _refuse(connection, refused)
@@ -228,6 +225,10 @@ class _Taking:
         self.run.tally.add("failed", len(refused))
         self.run.tally.add("postponed", len(unstable))
         return [arrival for arrival, _ in stored]
+
+    def _store(self, file: InboxFile) -> StoredFile:
+        chunks = read_chunks(file, self.max_bytes)
+        return store_upload(self.originals, self.organization_id, file.name, chunks, self.max_bytes)
 
     def report(self) -> IntakeReport:
         """What it came to."""

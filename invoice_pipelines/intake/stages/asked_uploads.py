@@ -23,7 +23,7 @@ from invoice_pipelines.intake.stages.stages import (
     validate_invoices,
 )
 from invoice_pipelines.intake.states import EXPORT, PARSE, PROCESS, RECOGNIZE, VALIDATE
-from invoice_pipelines.work import Failure, ItemStatus, create_job, enqueue, get_job, job_items
+from invoice_pipelines.work import Failure, ItemStatus, create_job, enqueue, get_job, job_items, put_first
 
 LARGEST_SAMPLE = 20
 WAITS, BUSY = "WAITS", "Somebody else works on it."
@@ -59,13 +59,15 @@ class Waiting:
 
 
 def ask_for_uploads(connection: Connection, upload_ids: Sequence[UUID], *, asked_by: str) -> UUID:
-    """Makes a batch job of the uploads, and sees to it that each is in the queue; returns the id of the job.
+    """Makes a batch job of the uploads, and puts each before all others in the queue; returns the id of the job.
 
-    Raises UnknownUpload for an id that the organization does not have, and NotWaiting for one that is not UPLOADED or
-    CREATED.
+    Raises UnknownUpload for an id that the organization does not have, and NotProcessable for one that is not
+    UPLOADED or CREATED.
     """
     invoice_ids = invoices_to_process(connection, upload_ids)
     enqueue(connection, PARSE, invoice_ids)
+    for kind in (PARSE, RECOGNIZE):
+        put_first(connection, kind, invoice_ids)
     return create_job(connection, PROCESS, invoice_ids, created_by=asked_by)
 
 

@@ -1,24 +1,34 @@
-"""Records stored originals as uploads, each content once per organization."""
+"""How a file becomes an upload, whichever way it came: its bytes are stored, then it is recorded, each content once per
+organization.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection, text
+from upath import UPath
 
 from invoice_pipelines.intake.states import PARSE
+from invoice_pipelines.storage import TooLarge, at_most, store_blob
 from invoice_pipelines.work import enqueue
+
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,60}")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file whose bytes are in the store of originals. `name` is as its sender wrote it, escaped for PostgreSQL."""
+    """A file whose bytes are in the store of originals. `name` is as its sender wrote it, escaped for PostgreSQL;
+    `media_type` what the sender says it is, where it says so: readers go by the bytes.
+    """
 
     name: str
     sha256: str
     size_bytes: int
+    media_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +39,36 @@ class RecordedUpload:
     is_new: bool
 
 
+def store_upload(
+    originals: UPath,
+    organization_id: UUID,
+    name: str,
+    chunks: Iterable[bytes],
+    max_bytes: int,
+    *,
+    expected_bytes: int | None = None,
+    media_type: str | None = None,
+) -> StoredFile:
+    """Stores the bytes of a file, which may come bit by bit; it is not recorded yet, and no upload before it is.
+
+    `name` can be shown and stored (see `storage.storable_name`). Raises TooLarge where there are more than `max_bytes`:
+    before anything is read where the sender says so by `expected_bytes`, else as soon as they have come; and
+    StorageError where it cannot be stored. After any error, also one of the chunks, nothing is stored.
+    """
+    if expected_bytes is not None and expected_bytes > max_bytes:
+        raise TooLarge(f"The file {name!r} has {expected_bytes} bytes; the limit is {max_bytes} bytes.")
+    sha256, size = store_blob(originals, organization_id, at_most(chunks, max_bytes, name))
+    said = (media_type or "").partition(";")[0].strip().lower()
+    return StoredFile(name, sha256, size, said if _MEDIA_TYPE.fullmatch(said) else None)
+
+
 def record_uploads(
     connection: Connection, files: Sequence[StoredFile], *, source: str, created_by: str
 ) -> list[RecordedUpload]:
     """Records stored files and queues the new ones for reading; one result per file, in order.
 
     The same bytes twice in an organization are one upload, also when two processes record them at once. `source` is
-    "inbox" or "command line".
+    "inbox", "command line" or "api".
     """
     first_of: dict[str, StoredFile] = {}
     for file in files:
@@ -46,6 +79,7 @@ def record_uploads(
         "sha256s": [file.sha256 for file in unique],
         "sizes": [file.size_bytes for file in unique],
         "names": [file.name for file in unique],
+        "types": [file.media_type for file in unique],
         "source": source,
         "created_by": created_by,
     }
@@ -53,9 +87,11 @@ def record_uploads(
         connection.execute(
             text(
                 """
-                insert into intake.upload (organization_id, sha256, size_bytes, file_name, source, created_by)
+                insert into intake.upload (organization_id, sha256, size_bytes, file_name, media_type, source,
+                                           created_by)
                 select organizations.current(), n.*, :source, :created_by
-                from unnest(cast(:sha256s as text[]), cast(:sizes as bigint[]), cast(:names as text[])) as n
+                from unnest(cast(:sha256s as text[]), cast(:sizes as bigint[]), cast(:names as text[]),
+                            cast(:types as text[])) as n
                 on conflict (organization_id, sha256) do nothing
                 returning sha256
                 """

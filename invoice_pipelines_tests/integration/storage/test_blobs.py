@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,6 +56,27 @@ def test_an_empty_file_is_a_blob_too(place: UPath) -> None:
     sha256, size = store_blob(place, ORGANIZATION, b"")
     assert size == 0
     assert read_blob(place, ORGANIZATION, sha256, 0) == b""
+
+
+def test_a_stream_is_stored_without_being_in_memory(tmp_path: Path) -> None:
+    megabyte = bytes(1 << 20)
+    tracemalloc.start()
+    try:
+        _, size = store_blob(root_path(str(tmp_path)), ORGANIZATION, (megabyte for _ in range(150)))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size == 150 << 20
+    assert most < 8 << 20
+
+
+def test_a_blob_of_several_parts_comes_back_whole(place: UPath) -> None:
+    data = os.urandom(1 << 20) * 20
+    sha256, size = store_blob(
+        place, ORGANIZATION, (data[start : start + 70_000] for start in range(0, 20 << 20, 70_000))
+    )
+    assert (sha256, size) == (hashlib.sha256(data).hexdigest(), 20 << 20)
+    assert read_blob(place, ORGANIZATION, sha256, size) == data
 
 
 def test_one_organization_cannot_read_the_blob_of_another(place: UPath) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from invoice_pipelines.work import (
     Failed,
@@ -22,6 +23,7 @@ from invoice_pipelines.work import (
     get_job,
     history,
     prune,
+    put_first,
     statistics,
 )
 from invoice_pipelines_tests.integration.work.conftest import LEASE, succeed
@@ -38,6 +40,30 @@ def test_a_job_has_one_item_per_subject_in_the_order_given(desk):
     claimed = desk.take()
     assert [item.subject_id for item in claimed.items] == ["c", "a", "b"]
     assert claimed.parameters == {"template": "a"}
+
+
+def test_what_is_put_first_is_taken_before_all_that_waits_also_where_it_was_put_off(desk):
+    desk.put("a", "b", "c", "d")
+    with desk.superuser.begin() as connection:
+        connection.execute(
+            text(
+                """update work.batch_item set available_at = now() + interval '1 hour'
+                   where organization_id = :id and subject_id = any('{a,d}')"""
+            ),
+            {"id": desk.organization_id},
+        )
+    with desk.scope() as connection:
+        assert put_first(connection, KIND, ["d", "c", "not there"]) == 2
+    assert [item.subject_id for item in desk.take(chunk_size=2).items] == ["c", "d"]
+    assert [item.subject_id for item in desk.take().items] == ["b"]
+
+
+def test_what_is_being_worked_on_is_not_put_first(desk):
+    desk.put("b", "a")
+    held = desk.take(chunk_size=1)
+    with desk.scope() as connection:
+        assert put_first(connection, KIND, ["a", "b"]) == 1
+    assert [item.subject_id for item in (*held.items, *desk.take().items)] in (["a", "b"], ["b", "a"])
 
 
 def test_a_job_without_subjects_is_completed_at_once(desk):

@@ -23,8 +23,9 @@ from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.intake.overview import failure_reasons, status_counts
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import (
-    NotWaiting,
+    NotProcessable,
     UnknownUpload,
+    invoices_of_uploads,
     mark_exported,
     retry_failed,
     statistics,
@@ -38,9 +39,10 @@ from invoice_pipelines.intake.stages.stages import (
     take_uploads,
     validate_invoices,
 )
-from invoice_pipelines.intake.states import Status
+from invoice_pipelines.intake.states import PARSE, Status
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
+from invoice_pipelines.work import claim
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.integration.intake.conftest import Desk, open_desk
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
@@ -286,7 +288,7 @@ def test_named_uploads_are_refused_where_one_of_them_does_not_wait_to_be_read(de
     process_uploads(desk.intake(), [done])
     parse_uploads(desk.intake())
     fresh = desk.upload(ubl("N-3"), "fresh.xml")
-    with pytest.raises(NotWaiting, match=f"{done} is EXPORTED, {read} is PARSED"):
+    with pytest.raises(NotProcessable, match=f"{done} is EXPORTED, {read} is PARSED"):
         process_uploads(desk.intake(), [fresh, done, read, done])
     assert desk.statuses() == {"done.xml": "EXPORTED", "read.xml": "PARSED", "fresh.xml": "UPLOADED"}
     assert desk.one("select count(*) from work.batch_job") == 1
@@ -295,12 +297,24 @@ def test_named_uploads_are_refused_where_one_of_them_does_not_wait_to_be_read(de
 def test_a_failed_upload_can_be_processed_once_it_is_retried(desk: Desk) -> None:
     failed = desk.upload(b"not an invoice", "failed.xml")
     process_uploads(desk.intake(), [failed])
-    with pytest.raises(NotWaiting, match=f"{failed} is FAILED"):
+    with pytest.raises(NotProcessable, match=f"{failed} is FAILED"):
         process_uploads(desk.intake(), [failed])
     with desk.scope() as connection:
         retry_failed(connection)
     _, report = process_uploads(desk.intake(), [failed, failed])
     assert (report.failed, report.skipped) == (1, 0)
+
+
+def test_asked_uploads_are_the_first_that_any_run_reads(desk: Desk) -> None:
+    uploads = [desk.upload(ubl(f"N-{number}"), f"{number}.xml") for number in range(4)]
+    with desk.scope() as connection:
+        ask_for_uploads(connection, uploads[2:3], asked_by="test")
+    with desk.scope() as connection:
+        claimed = claim(connection, PARSE, chunk_size=1, lease=timedelta(minutes=1))
+    assert claimed is not None
+    (first,) = claimed.items
+    with desk.scope() as connection:
+        assert first.subject_id == str(invoices_of_uploads(connection, uploads)[2])
 
 
 def test_an_upload_that_is_not_there_stops_the_job_before_it_begins(desk: Desk, other_desk: Desk) -> None:
