@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     `invoice_pipelines_app`; the login must be that role or be allowed to switch to it. Unset: the embedded server."""
     database_owner_url: SecretStr | None = None
     """A login for `db migrate` that may create roles and schemas. Unset: `DATABASE_URL`."""
+    web_database_url: SecretStr | None = None
+    """The login of `invoice-pipelines web`: the role `invoice_pipelines_web`, to which an operator gives a password.
+    Unset: `DATABASE_URL` with that user."""
     dagster_database_url: SecretStr | None = None
     """Where Dagster keeps runs, events and schedules. Unset: a database on the same server, named like the business
     database plus `_dagster`."""

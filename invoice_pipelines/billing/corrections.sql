@@ -48,7 +48,7 @@ as $$
 declare
     organization constant uuid := organizations.current();
     old_invoice constant billing.invoice := billing.lock_invoice(invoice);
-    who constant text := coalesce(canceller, session_user);
+    who constant text := organizations.actor(canceller);
     moment timestamptz;  -- the same for the invoice and its event
 begin
     if coalesce(btrim(reason), '') = '' then
@@ -121,7 +121,7 @@ declare
     original constant billing.invoice := billing.lock_invoice(invoice);
     credit_date constant date := coalesce(issue_date, billing.today());
     digits constant integer := billing.currency_digits(original.currency);
-    who constant text := coalesce(creator, session_user);
+    who constant text := organizations.actor(creator);
     credit_note constant uuid := uuidv7();
     wrong text;
     gross numeric;
@@ -341,7 +341,7 @@ begin
         returning o.id, old.status as status_before
     )
     insert into billing.sales_order_event (organization_id, sales_order_id, from_status, to_status, reason, created_by)
-    select organization, c.id, c.status_before, wanted, set_order_status.reason, coalesce(creator, session_user)
+    select organization, c.id, c.status_before, wanted, set_order_status.reason, organizations.actor(creator)
     from changed c;
     return query
         select f.id, f.status, f.status = any (may_become_it) from unnest(ids, statuses) as f (id, status);

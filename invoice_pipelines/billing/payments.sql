@@ -85,7 +85,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp set enab
 as $$
 declare
     organization constant uuid := organizations.current();
-    who constant text := coalesce(creator, session_user);
+    who constant text := organizations.actor(creator);
     given jsonb[];           -- what is written: from here on those of `payments` that are new or differ
     places bigint[];         -- of them in `payments`, from 1
     ids uuid[];

@@ -92,7 +92,7 @@ as $$
 declare
     started constant timestamptz := clock_timestamp();
 begin
-    job_id := work.create_job(job_kind, subject_ids, parameters, coalesce(nullif(creator, ''), session_user));
+    job_id := work.create_job(job_kind, subject_ids, parameters, organizations.actor(creator));
     select j.total_items into strict create_job.total_items from work.jobs j
     where j.organization_id = organizations.current() and j.id = create_job.job_id;
     estimated_seconds := billing.estimate_seconds(

@@ -27,7 +27,7 @@ def person() -> str:
 @contextmanager
 def database() -> Iterator[Engine]:
     """The database of all organizations, as the application."""
-    with open_database(load_settings(), application_name=person()[:LONGEST_NAME]) as engine:
+    with open_database(load_settings(), application_name=person()[:LONGEST_NAME], actor=person()) as engine:
         yield engine
 
 

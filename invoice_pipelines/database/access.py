@@ -11,9 +11,15 @@ from sqlalchemy import URL, Engine, text
 from sqlalchemy.exc import OperationalError
 
 from invoice_pipelines.database.embedded import EmbeddedServer
-from invoice_pipelines.database.engine import SessionLimits, create_app_engine, driver_url, login_session
+from invoice_pipelines.database.engine import (
+    SessionLimits,
+    create_app_engine,
+    create_web_engine,
+    driver_url,
+    login_session,
+)
 from invoice_pipelines.database.errors import sqlstate
-from invoice_pipelines.database.roles import APP, DAGSTER
+from invoice_pipelines.database.roles import APP, DAGSTER, WEB
 from invoice_pipelines.database.schema import Comparison, SchemaError, SchemaState, read_state, require_current
 from invoice_pipelines.settings import Settings, SettingsError, variable_of
 
@@ -22,9 +28,12 @@ EMBEDDED_DATABASE = "invoice_pipelines"
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrls:
-    """The three logins of an installation: `app` does the work, `owner` migrates, `dagster` keeps Dagster's records."""
+    """The logins of an installation: `app` does the work, `web` what the web asks for, `owner` migrates, `dagster`
+    keeps Dagster's records.
+    """
 
     app: URL
+    web: URL
     owner: URL
     dagster: URL
 
@@ -41,15 +50,17 @@ def database_urls(settings: Settings) -> DatabaseUrls:
     server = embedded_server(settings)
     if server is not None:
         app = server.url(EMBEDDED_DATABASE, APP)
+        web = server.url(EMBEDDED_DATABASE, WEB)
         owner = server.url(EMBEDDED_DATABASE)
         dagster = server.url(f"{EMBEDDED_DATABASE}_dagster", DAGSTER)
     else:
         app = _url(settings, "database_url")
+        web = _url(settings, "web_database_url") if settings.web_database_url else app.set(username=WEB)
         owner = _url(settings, "database_owner_url") if settings.database_owner_url else app
         dagster = app.set(database=f"{app.database}_dagster")
     if settings.dagster_database_url is not None:
         dagster = _url(settings, "dagster_database_url")
-    return DatabaseUrls(app=app, owner=owner, dagster=dagster.set(drivername="postgresql+psycopg2"))
+    return DatabaseUrls(app=app, web=web, owner=owner, dagster=dagster.set(drivername="postgresql+psycopg2"))
 
 
 def session_limits(settings: Settings) -> SessionLimits:
@@ -62,16 +73,18 @@ def session_limits(settings: Settings) -> SessionLimits:
 
 
 @contextmanager
-def open_database(settings: Settings, *, application_name: str = "invoice_pipelines") -> Iterator[Engine]:
+def open_database(
+    settings: Settings, *, application_name: str = "invoice_pipelines", actor: str | None = None
+) -> Iterator[Engine]:
     """The engine for all work, for as long as the block lasts; starts the embedded server if there is no other.
 
     Raises SchemaError unless the schema is the one of this program: nothing is migrated here. Only an embedded
-    database that is not there yet is made first. `application_name` is what the audit trail shows for changes made
-    through this engine.
+    database that is not there yet is made first. `application_name` is how PostgreSQL shows the sessions, `actor` who
+    the audit trail shows for changes made through this engine; None: the same.
     """
     with running_server(settings) as server:
         engine = create_app_engine(
-            database_urls(settings).app, application_name=application_name, limits=session_limits(settings)
+            database_urls(settings).app, application_name=application_name, actor=actor, limits=session_limits(settings)
         )
         try:
             try:
@@ -79,6 +92,18 @@ def open_database(settings: Settings, *, application_name: str = "invoice_pipeli
             except (SchemaError, OperationalError) as error:
                 _set_up_or_raise(settings, server, error)
                 require_current(engine)
+            yield engine
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def open_web_database(settings: Settings, *, pool_size: int) -> Iterator[Engine]:
+    """The engine of the web, for as long as the block lasts; see `create_web_engine` and `open_database`."""
+    with running_server(settings):
+        engine = create_web_engine(database_urls(settings).web, pool_size=pool_size, limits=session_limits(settings))
+        try:
+            require_current(engine)
             yield engine
         finally:
             engine.dispose()

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError
 
 from invoice_pipelines.database.errors import CANNOT_CONNECT_NOW, TOO_MANY_CONNECTIONS, DatabaseError, sqlstate
 from invoice_pipelines.database.lock_watch import LockWatch
-from invoice_pipelines.database.roles import APP
+from invoice_pipelines.database.roles import APP, WEB
 
 _PASSING_REFUSALS = frozenset({TOO_MANY_CONNECTIONS, CANNOT_CONNECT_NOW})
 _SECONDS_BETWEEN_CONNECTS = 0.25
@@ -78,25 +78,63 @@ def create_app_engine(
     *,
     pool_size: int = 5,
     application_name: str = "invoice_pipelines",
+    actor: str | None = None,
     limits: SessionLimits = SessionLimits(),
 ) -> Engine:
     """Engine whose sessions have the role `invoice_pipelines_app`, whatever login the URL names.
 
     The role is set in the start-up packet, so that no statement of ours can be seen before it, and `reset role`
     leads back to it. So are the limits; `migrate` sets their defaults for the role as well, for poolers that keep
-    start-up options to themselves. `application_name` is who the audit trail says changed something (at most 63 bytes).
+    start-up options to themselves. `application_name` is how PostgreSQL shows the sessions (at most 63 bytes), `actor`
+    who the audit trail says changed something; None: the same.
     """
-    engine = _create(
+    engine = _create_working(
         driver_url(url),
         limits,
         {"options": f"-c role={APP} -c timezone=UTC {limits.options}", "application_name": application_name},
         pool_size=pool_size,
         max_overflow=10,
-        pool_pre_ping=True,
-        hide_parameters=True,  # an error must not carry an organization's data into a log
     )
+    engine.update_execution_options(actor=actor or application_name)
     _look_at_first_session(engine, APP)
     return engine
+
+
+def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits = SessionLimits()) -> Engine:
+    """Engine for the web, which logs in as the role `invoice_pipelines_web`; at most `pool_size` sessions.
+
+    Its transactions see an organization only where the execution option `credential` may enter it (see `accounts`).
+    The first session raises DatabaseError for a login that is another one, or may become another one.
+    """
+    engine = _create_working(
+        driver_url(url),
+        limits,
+        {"options": f"-c timezone=UTC {limits.options}", "application_name": "invoice_pipelines_web"},
+        pool_size=pool_size,
+        max_overflow=0,
+    )
+    _look_at_first_session(engine, WEB)
+
+    @event.listens_for(engine, "first_connect")
+    def is_no_more(session: Any, _: object) -> None:
+        login, others = session.execute(
+            """select session_user, (select string_agg(r.rolname, ', ') from pg_roles r
+                                     where r.rolname <> session_user and pg_has_role(session_user, r.oid, 'set'))"""
+        ).fetchone()
+        session.rollback()
+        if login != WEB or others:
+            session.close()
+            raise DatabaseError(
+                f"The web must log in to PostgreSQL as {WEB}, which can become no other role; this login is {login}"
+                + (f", and can become {others}." if others else ".")
+            )
+
+    return engine
+
+
+def _create_working(url: URL, limits: SessionLimits, arguments: dict[str, Any], **options: Any) -> Engine:
+    """`hide_parameters`, as an error must not carry an organization's data into a log."""
+    return _create(url, limits, arguments, pool_pre_ping=True, hide_parameters=True, **options)
 
 
 def engine_apart(engine: Engine) -> Engine:
@@ -104,7 +142,13 @@ def engine_apart(engine: Engine) -> Engine:
 
     For sessions that are held for long. Its owner disposes of it.
     """
-    return Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=engine.hide_parameters)
+    return Engine(
+        engine.pool.recreate(),
+        engine.dialect,
+        engine.url,
+        hide_parameters=engine.hide_parameters,
+        execution_options=engine.get_execution_options(),
+    )
 
 
 def create_login_engine(url: str | URL, *, limits: SessionLimits | None = None) -> Engine:
@@ -197,8 +241,18 @@ def organization_scope(engine: Engine, organization_id: UUID) -> Iterator[Connec
 
 
 def enter_organization(connection: Connection, organization_id: UUID) -> None:
-    """Puts the running transaction into the scope of an organization."""
+    """Puts the running transaction into the scope of an organization, in the name of the engine's execution option
+    `actor`, and of `credential` where it is the web's.
+    """
+    options = connection.get_execution_options()
     connection.execute(
-        text("select set_config('app.organization_id', :organization_id, true)"),
-        {"organization_id": str(organization_id)},
+        text(
+            """select set_config('app.organization_id', :organization_id, true), set_config('app.actor', :actor, true),
+                      set_config('app.credential', :credential, true)"""
+        ),
+        {
+            "organization_id": str(organization_id),
+            "actor": options.get("actor", ""),
+            "credential": options.get("credential", ""),
+        },
     )

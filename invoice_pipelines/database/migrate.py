@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from invoice_pipelines.database.engine import SessionLimits, create_login_engine, login_session
 from invoice_pipelines.database.errors import DEADLOCK, LOCK_NOT_AVAILABLE, DatabaseError, holders_of, sqlstate
-from invoice_pipelines.database.roles import APP, BOOKS, DAGSTER, OVERVIEW, OWNER, RECORDER
+from invoice_pipelines.database.roles import ACCOUNTS, APP, BOOKS, DAGSTER, OVERVIEW, OWNER, RECORDER, WEB
 from invoice_pipelines.database.schema import (
     MIGRATION_LOCK,
     Comparison,
@@ -39,6 +39,9 @@ LOCK_SECONDS = 2.0
 """How long a migration waits for a lock. Everybody who wants the table after it waits as long, behind it. More than a
 second, after which autovacuum gives way.
 """
+DEFINERS = f"{OVERVIEW}, {RECORDER}, {BOOKS}, {ACCOUNTS}"
+"""The roles that own what is `security definer`."""
+
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 15.0
 
 
@@ -53,7 +56,8 @@ EXCESSIVE_RIGHTS = """
     union all
     select format('revoke %I from %I', l.role, r.role)
     from unnest(cast(:lesser as text[])) r (role), unnest(array[:owner] || cast(:lesser as text[])) l (role)
-    where r.role <> l.role and (r.role, l.role) <> ('invoice_pipelines_books', 'invoice_pipelines_app')
+    where r.role <> l.role and (r.role, l.role) not in (('invoice_pipelines_books', 'invoice_pipelines_app'),
+                                   ('invoice_pipelines_web', 'invoice_pipelines_app'))
       and pg_has_role(r.role, l.role, 'member')
     union all
     select format('grant %I to %I with inherit false', r.role, :owner)
@@ -166,14 +170,14 @@ def _apply_sql(connection: Connection) -> None:
     schemas = ((OWNER, own), ("none", "public"))  # `public` belongs to the owner of the database
     for role, names in schemas:
         connection.execute(text(f"set local role {role}"))
-        connection.execute(text(f"grant usage, create on schema {names} to {OVERVIEW}, {RECORDER}, {BOOKS}"))
+        connection.execute(text(f"grant usage, create on schema {names} to {DEFINERS}"))
     connection.execute(text("set local check_function_bodies = off"))  # they may call what a later file makes
     for file in sql_files():
         connection.execute(text(f"set local role {OWNER}"))
         connection.exec_driver_sql(statements_of(file).replace("%", "%%"))
     for role, names in schemas:
         connection.execute(text(f"set local role {role}"))
-        connection.execute(text(f"revoke create on schema {names} from {OVERVIEW}, {RECORDER}, {BOOKS}"))
+        connection.execute(text(f"revoke create on schema {names} from {DEFINERS}"))
     connection.execute(text(f"set local role {OWNER}"))
     connection.execute(text("delete from database.applied_functions"))
     connection.execute(
@@ -272,11 +276,14 @@ def _create_roles(connection: Connection) -> None:
     _create_role(connection, OVERVIEW, "nologin")
     _create_role(connection, RECORDER, "nologin")
     _create_role(connection, BOOKS, "nologin")
+    _create_role(connection, ACCOUNTS, "nologin")
+    _create_role(connection, WEB, "login")
     name = connection.execute(text("select quote_ident(current_database())")).scalar_one()
     for statement in (
         # Without inheritance the policies of these roles do not let the owner see any record.
-        f"grant {OVERVIEW}, {RECORDER}, {BOOKS} to {OWNER} with admin false, inherit false, set true",
+        f"grant {DEFINERS} to {OWNER} with admin false, inherit false, set true",
         f"grant {APP} to {BOOKS} with admin false, inherit true, set false",
+        f"grant {APP} to {WEB} with admin false, inherit true, set false",
         f"grant {OWNER}, {APP} to current_user",
         f"create schema if not exists database authorization {OWNER}",
         f"grant usage, create on schema public to {OWNER}",
@@ -288,7 +295,8 @@ def _create_roles(connection: Connection) -> None:
     ):
         if not _superfluous(connection, statement):
             connection.execute(text(statement))
-    _limit_sessions(connection, name)
+    for role in (APP, WEB):
+        _limit_sessions(connection, name, role)
     connection.commit()
 
 
@@ -300,7 +308,7 @@ def _is_ready(connection: Connection) -> bool:
 
 
 def _excessive_rights(connection: Connection) -> list[str]:
-    roles = {"owner": OWNER, "lesser": [APP, OVERVIEW, RECORDER, BOOKS]}
+    roles = {"owner": OWNER, "lesser": [APP, OVERVIEW, RECORDER, BOOKS, ACCOUNTS, WEB]}
     return list(connection.execute(text(EXCESSIVE_RIGHTS), roles).scalars())
 
 
@@ -313,8 +321,8 @@ def _check_rights(connection: Connection) -> None:
         )
 
 
-def _limit_sessions(connection: Connection, database: str) -> None:
-    """Gives the application's role the limits and the time zone of its sessions as defaults, for logins through a
+def _limit_sessions(connection: Connection, database: str, role: str) -> None:
+    """Gives a role of this program the limits and the time zone of its sessions as defaults, for logins through a
     pooler that drops start-up options. Where the role has settings of its own in this database, an operator chose them.
     """
     chosen = connection.execute(
@@ -322,7 +330,7 @@ def _limit_sessions(connection: Connection, database: str) -> None:
             """select exists (select from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase
                               where s.setrole = to_regrole(:role) and d.datname = current_database())"""
         ),
-        {"role": APP},
+        {"role": role},
     ).scalar_one()
     if chosen:
         return
@@ -332,7 +340,7 @@ def _limit_sessions(connection: Connection, database: str) -> None:
         ("idle_in_transaction_session_timeout", f"{limits.idle_transaction:.0f}s"),
         ("timezone", "UTC"),
     ):
-        connection.execute(text(f"alter role {APP} in database {database} set {name} = '{value}'"))
+        connection.execute(text(f"alter role {role} in database {database} set {name} = '{value}'"))
 
 
 def _superfluous(connection: Connection, statement: str) -> bool:

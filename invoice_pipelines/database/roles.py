@@ -18,5 +18,15 @@ OVERVIEW = "invoice_pipelines_overview"
 RECORDER = "invoice_pipelines_recorder"
 """Owns the triggers that write history, and may add to history, nothing else; nobody can log in as it."""
 
+ACCOUNTS = "invoice_pipelines_accounts"
+"""Owns the `security definer` functions of accounts, and is the only role that sees how passwords and credentials are
+stored; nobody can log in as it.
+"""
+
+WEB = "invoice_pipelines_web"
+"""The login of the web: it has the rights of the application, in the one organization that the credential of the
+request may enter (accounts/admission.sql), and can become no other role. PostgreSQL tells it by `session_user`.
+"""
+
 DAGSTER = "invoice_pipelines_dagster"
 """Owns Dagster's own database on the embedded server."""

@@ -62,7 +62,9 @@ class InvoiceDatabase(dg.ConfigurableResource):  # type: ignore[type-arg]
             try:
                 if not context.run:
                     _require_server()
-                self._engine = stack.enter_context(open_database(load_settings(), application_name=name))
+                self._engine = stack.enter_context(
+                    open_database(load_settings(), application_name=name, actor=self._actor)
+                )
             except NotReady as why:
                 self._why_not = str(why)
             except SchemaError as error:

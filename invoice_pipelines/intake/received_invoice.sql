@@ -45,7 +45,7 @@ begin
     insert into intake.status_change (organization_id, received_invoice_id, processing_version, from_status, to_status,
                                       changed_by)
     values (new.organization_id, new.id, new.processing_version,
-            case when tg_op = 'UPDATE' then old.status end, new.status, current_setting('application_name'));
+            case when tg_op = 'UPDATE' then old.status end, new.status, organizations.actor());
     return null;
 end
 $$;

@@ -52,7 +52,7 @@ begin
         where v.new -> c.field is distinct from v.old -> c.field
     ), noted as (
         insert into quickbooks.field_change (organization_id, entity_type, local_id, field, changed_at, changed_by)
-        select d.organization_id, tg_argv[0], d.id, d.field, clock_timestamp(), current_setting('application_name')
+        select d.organization_id, tg_argv[0], d.id, d.field, clock_timestamp(), organizations.actor()
         from difference d order by d.id, d.field
         on conflict (organization_id, entity_type, local_id, field) do update
         set changed_at = excluded.changed_at, changed_by = excluded.changed_by

@@ -1,3 +1,4 @@
+-- after: accounts/admission.sql
 -- What must be known across organizations about connections. They return no business data.
 
 -- Whether another organization than the one in scope is connected with a company. Asked under the advisory lock of the
@@ -15,3 +16,6 @@ $$;
 revoke all on function quickbooks.realm_is_taken(text) from public;
 grant execute on function quickbooks.realm_is_taken(text) to invoice_pipelines_app;
 set local role invoice_pipelines_owner;
+
+call accounts.admit_writes('quickbooks.connection', 3);
+call accounts.admit_writes('quickbooks.authorization_request', 3);

@@ -1,15 +1,14 @@
 -- What was done to a batch job, written by PostgreSQL itself, and what a job may never say of itself.
 --
 -- The application may not write history, nor choose when something happened; it only says who did it, by the setting
--- app.actor of the transaction, or else by the name that its connection gave itself.
+-- app.actor of the transaction.
 
 set local role invoice_pipelines_recorder;
 create or replace function work.record_job() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-    actor constant text := coalesce(nullif(current_setting('app.actor', true), ''),
-                                    nullif(current_setting('application_name'), ''), session_user);
+    actor constant text := organizations.actor();
     detail jsonb := '{}';
 begin
     if tg_op = 'INSERT' then
@@ -103,7 +102,7 @@ begin
 end
 $$;
 create or replace trigger guard_job before update on work.batch_job for each row
-    when (current_user = 'invoice_pipelines_app'
+    when (current_user in ('invoice_pipelines_app', 'invoice_pipelines_web')
           and ((old.status, old.started_at, old.completed_at) is distinct from
                (new.status, new.started_at, new.completed_at)
                or old.completed_at is not null

@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from invoice_pipelines.database.embedded import SUPERUSER, EmbeddedServer, _ServerUser
-from invoice_pipelines.database.roles import APP, DAGSTER, OWNER
+from invoice_pipelines.database.roles import APP, DAGSTER, OWNER, WEB
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 
@@ -55,7 +55,7 @@ def pgbouncer(server: EmbeddedServer) -> Iterator[Path]:
     socket.mkdir(mode=0o700)
     user.own(socket)
     # Of other logins it asks PostgreSQL.
-    users.write_text("".join(f'"{login}" ""\n' for login in (SUPERUSER, OWNER, APP, DAGSTER)))
+    users.write_text("".join(f'"{login}" ""\n' for login in (SUPERUSER, OWNER, APP, WEB, DAGSTER)))
     settings.write_text(
         POOLER_SETTINGS.format(server=server.socket_folder, socket=socket, users=users, superuser=SUPERUSER),
         encoding="utf-8",

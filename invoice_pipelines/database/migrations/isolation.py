@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from invoice_pipelines.database.roles import APP, OVERVIEW, RECORDER
+from invoice_pipelines.database.roles import APP, OVERVIEW, RECORDER, WEB
 
 IN_SCOPE = """(select organizations.current_or_none()) is null
     or {column} = (select organizations.current_or_none())"""
@@ -81,5 +81,6 @@ def refuse_change(table: str, condition: str, message: str) -> None:
     """
     op.execute(
         f"""create trigger refuse_change before update on {table} for each row
-            when (current_user = '{APP}' and ({condition})) execute function database.refuse_change('{message}')"""
+            when (current_user in ('{APP}', '{WEB}') and ({condition}))
+            execute function database.refuse_change('{message}')"""
     )

@@ -209,7 +209,7 @@ def insert_message(
                       :redirected_from, :language, cast(:wishes as jsonb), :notification, :job,
                       coalesce((select j.created_by from work.jobs j
                                 where j.organization_id = i.organization_id and j.id = :job),
-                               current_setting('application_name'))
+                               organizations.actor())
                from billing.invoices i
                join billing.invoice_numbers n on n.invoice_id = i.id and n.organization_id = i.organization_id
                where i.organization_id = organizations.current() and i.id = :invoice

@@ -8,14 +8,16 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.database.roles import APP, OVERVIEW, RECORDER
+from invoice_pipelines.database.roles import ACCOUNTS, APP, OVERVIEW, RECORDER, WEB
 
 REGISTRY = "organizations.organization"
 SEEN_FROM_EVERY_SCOPE = {"quickbooks.connection"}
 """Of which a function says by yes or no whether another organization has something."""
 
-NOT_OF_A_DOMAIN = ("pg_catalog", "information_schema", "database")
-"""Schemas without business data; `database` holds the number of the last migration."""
+NOT_OF_A_DOMAIN = ("pg_catalog", "information_schema", "database", "accounts")
+"""Schemas without business data; `database` holds the number of the last migration, `accounts` is closed to
+all logins.
+"""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,11 @@ def openings(table: Table) -> list[str]:
     of_app = [policy for policy in table.policies if policy.roles == [APP] and policy.polpermissive]
     if not of_app:
         found.append("has no policy for the application")
+    if not any(policy.roles == [WEB] and policy.polname == "entered" for policy in table.policies):
+        found.append("does not ask whether the web's credential may enter")
     for policy in table.policies:
+        if policy.roles == [ACCOUNTS] and table.name == REGISTRY and policy.polcmd == "r":
+            continue
         keeps_to_scope = policy.polcmd == "a" or "organizations.current_or_none()" in str(policy.qual)
         if policy.roles == [OVERVIEW] and not keeps_to_scope and table.name not in SEEN_FROM_EVERY_SCOPE:
             found.append(f"has the policy {policy.polname} that shows others to a function called in a scope")

@@ -181,7 +181,7 @@ def test_what_people_do_to_a_job_is_written_down_by_postgresql(
     with hostile(shared_database) as connection:  # around the functions, the history is written all the same
         attempt(connection, "begin")
         connection.execute(text("select set_config('app.organization_id', :id, true)"), {"id": str(acme)})
-        connection.execute(text("set local application_name = 'mallory'"))
+        connection.execute(text("select set_config('app.actor', 'mallory', true)"))
         connection.execute(
             text('update work.batch_job set parameters = \'{"invoice_date": "1999-01-01"}\' where id = :id'),
             {"id": job},

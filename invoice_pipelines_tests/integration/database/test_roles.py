@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.database.engine import driver_url
 from invoice_pipelines.database.migrate import MigrationError, migrate
-from invoice_pipelines.database.roles import APP, BOOKS, OVERVIEW, OWNER, RECORDER
+from invoice_pipelines.database.roles import ACCOUNTS, APP, BOOKS, OVERVIEW, OWNER, RECORDER, WEB
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.database.catalogue import (
     creatable_places,
@@ -116,7 +116,13 @@ def test_nothing_that_the_application_plants_runs_as_another_role(
         operator.execute(text("select * from public.cleanup_stuck_batch_jobs()"))
         superusers = operator.execute(text("select rolname from pg_roles where rolsuper and rolname ~ '^invoice_'"))
         assert superusers.all() == []
-        assert {function.owner for function in owners_of_functions(operator)} <= {OWNER, OVERVIEW, RECORDER, BOOKS}
+        assert {function.owner for function in owners_of_functions(operator)} <= {
+            OWNER,
+            OVERVIEW,
+            RECORDER,
+            BOOKS,
+            ACCOUNTS,
+        }
 
 
 @pytest.mark.direct  # a pooler would give its session, which stays another role's, to somebody else
@@ -161,12 +167,13 @@ def test_no_role_of_ours_goes_around_row_security_and_the_application_owns_nothi
                           exists (select from pg_class where relowner = r.oid) as owns
                    from pg_roles r where rolname = any(:ours)"""
             ),
-            {"app": APP, "ours": [APP, OWNER, OVERVIEW, RECORDER, BOOKS]},
+            {"app": APP, "ours": [APP, OWNER, OVERVIEW, RECORDER, BOOKS, ACCOUNTS, WEB]},
         ).all()
         assert connection.execute(text("select current_user")).scalar_one() == APP
-    assert len(roles) == 5
+    assert len(roles) == 7
     assert not any(role.is_free for role in roles)
-    assert [role.rolname for role in roles if role.is_of_app or role.rolcanlogin] == [APP]
+    assert [role.rolname for role in roles if role.is_of_app] == [APP]
+    assert {role.rolname for role in roles if role.rolcanlogin} == {APP, WEB}
     assert [role.rolname for role in roles if role.owns] == [OWNER]
 
 
@@ -189,6 +196,8 @@ def test_every_function_is_safe_to_call_for_who_may_do_more_than_its_owner(share
         assert not function.is_public, function.name
         if function.returned == "trigger":
             assert (function.owner, function.grantees) == (RECORDER, [OWNER]), function.name
+        elif function.owner == ACCOUNTS:
+            assert set(function.grantees) in (set(), {APP}, {APP, BOOKS, OVERVIEW, RECORDER}), function.name
         else:
             assert function.owner in (OVERVIEW, BOOKS), function.name
             assert function.grantees == [APP], function.name

@@ -1,0 +1,86 @@
+"""Two organizations in one database, with a user per role in the first, and the web's login."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from invoice_pipelines.accounts.credentials import fingerprint
+from invoice_pipelines.accounts.entry import enter
+from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.accounts.sessions import accept_invitation, sign_in
+from invoice_pipelines.accounts.tokens import add_token
+from invoice_pipelines.accounts.users import add_user, invite, set_role
+from invoice_pipelines.database import create_web_engine, organization_scope
+from invoice_pipelines.database.roles import WEB
+from invoice_pipelines.organizations import add_organization
+from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
+
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class House:
+    """The organizations `acme` and `bolt`, with the secrets of sessions and tokens by name."""
+
+    database: TestDatabase
+    web: Engine
+    acme: UUID
+    bolt: UUID
+    secrets: dict[str, str]
+
+    @contextmanager
+    def as_(self, who: str, slug: str = "acme") -> Iterator[Connection]:
+        """A transaction of the web that a credential entered an organization with."""
+        with self.web.begin() as connection:
+            assert enter(connection, fingerprint(self.secrets[who]), slug) is not None
+            yield connection
+
+    def admit(self, email: str, role: Role, slug: str) -> None:
+        with self.database.engine.begin() as connection:
+            add_user(connection, email, email.partition("@")[0].title(), actor="operator")
+            set_role(connection, email, slug, role, actor="operator")
+            link = invite(connection, email, actor="operator")
+        accept_invitation(self.web, link, PASSWORD, address="192.0.2.1")
+        signed_in = sign_in(self.web, email, PASSWORD, address="192.0.2.1", user_agent="test")
+        self.secrets[email.partition("@")[0]] = signed_in.secret
+
+    def token(self, name: str, *scopes: str, organization: UUID | None = None) -> str:
+        with organization_scope(self.database.engine, organization or self.acme) as connection:
+            _, self.secrets[name] = add_token(connection, name, scopes, actor="operator", lasts=timedelta(hours=1))
+        return self.secrets[name]
+
+
+@pytest.fixture(scope="session")
+def house(server, template) -> Iterator[House]:
+    with fresh_database(server, template) as database:
+        ids = [
+            add_organization(
+                database.engine, slug, slug.title(), country_code="DE", time_zone="Europe/Berlin", currency="EUR"
+            )
+            for slug in ("acme", "bolt")
+        ]
+        web = create_web_engine(database.app_url.set(username=WEB), pool_size=10)
+        house = House(database, web, ids[0], ids[1], {})
+        for role in (Role.VIEWER, Role.ACCOUNTANT, Role.ADMIN):
+            house.admit(f"{role.value}@acme.example", role, "acme")
+        house.admit("berta@bolt.example", Role.ADMIN, "bolt")
+        house.token("shop", "read", "billing:write")
+        house.token("reader", "read")
+        house.token("theirs", "read", organization=house.bolt)
+        for organization in ids:
+            with organization_scope(database.engine, organization) as connection:
+                connection.execute(
+                    text(
+                        """insert into billing.customer (organization_id, customer_number, name, country_code)
+                           values (organizations.current(), 'C-1', 'Customer of ' || organizations.current(), 'DE')"""
+                    )
+                )
+        yield house
+        web.dispose()

@@ -1,0 +1,266 @@
+"""What SQL can do that somebody smuggles into the web, in a request with a valid credential of the organization acme.
+
+The web connects as `invoice_pipelines_web`. Here it is an attacker who writes the statements: each is run after the
+request has entered acme, once as an admin of acme, once with a token. None may reach a row of bolt, a secret or a
+session, or sign as somebody else.
+"""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from invoice_pipelines.accounts.credentials import fingerprint
+from invoice_pipelines.database import create_web_engine
+from invoice_pipelines.database.errors import DatabaseError, sqlstate
+from invoice_pipelines.database.roles import APP
+
+TO_BOLT = "select set_config('app.organization_id', '{bolt}', true)"
+
+READS = {
+    "all rows of a table": "select * from billing.customer where organization_id = '{bolt}'",
+    "without a condition": "select * from billing.customer where name not like '%{acme}'",
+    "as if another organization were in scope": TO_BOLT + "; select * from billing.customer",
+    "the same for a session, not a transaction": "set app.organization_id = '{bolt}'; select * from billing.customer",
+    "without any organization": "select set_config('app.organization_id', '', true); select * from billing.customer",
+    "with an organization that does not exist": (
+        "select set_config('app.organization_id', gen_random_uuid()::text, true); select * from billing.customer"
+    ),
+    "with a name instead of an id": (
+        "select set_config('app.organization_id', 'bolt', true); select * from billing.customer"
+    ),
+    "with a credential that was made up": (
+        "select set_config('app.credential', repeat('00', 32), true); " + TO_BOLT + "; select * from billing.customer"
+    ),
+    "with a credential that is no number": (
+        "select set_config('app.credential', 'x'' or true --', true); " + TO_BOLT + "; select * from billing.customer"
+    ),
+    "through a view": TO_BOLT + "; select * from public.invoice_record",
+    "through the queue": TO_BOLT + "; select * from public.batch_job_queue",
+    "through received invoices": TO_BOLT + "; select * from public.received_invoice",
+    "through a sub-select": "select (select max(name) from billing.customer where organization_id = '{bolt}') as name",
+    "through a join": ("select b.name from billing.customer a join billing.customer b on b.organization_id = '{bolt}'"),
+    "through a lateral join": (
+        "select x.* from organizations.organization o, "
+        "lateral (select * from billing.customer c where c.organization_id = '{bolt}') x"
+    ),
+    "through a union": (
+        "select name from billing.customer where false union all "
+        "select name from billing.customer where organization_id = '{bolt}'"
+    ),
+    "through returning": ("update billing.customer set city = city where organization_id = '{bolt}' returning name"),
+    "through a conflict": (
+        "insert into billing.customer (organization_id, customer_number, name, country_code) "
+        "values ('{bolt}', 'C-1', 'x', 'DE') on conflict (organization_id, customer_number) "
+        "do update set name = excluded.name returning name"
+    ),
+    "through merge": (
+        "merge into billing.customer c using (select 1) s on c.organization_id = '{bolt}' "
+        "when matched then update set city = 'x' returning c.name"
+    ),
+    "through a cursor": (
+        "declare mine cursor for select * from billing.customer where organization_id = '{bolt}'; fetch all from mine"
+    ),
+    "through an error message": ("select cast(name as integer) from billing.customer where organization_id = '{bolt}'"),
+    "through a leaky condition": (
+        "select 1 from billing.customer where cast(substr(name, 1, 8) as integer) = 1 and organization_id = '{bolt}'"
+    ),
+    "through statistics": (
+        "select most_common_vals::text from pg_stats where schemaname = 'billing' and tablename = 'customer' "
+        "and attname = 'name' and most_common_vals is not null"
+    ),
+    "the registry": "select * from organizations.list_organizations(true) where slug = 'bolt'",
+    "the registry, in the other scope": TO_BOLT + "; select * from organizations.list_organizations(true)",
+    "the registry, in no scope": (
+        "select set_config('app.organization_id', '', true); select * from organizations.list_organizations(true) "
+        "where slug = 'bolt'"
+    ),
+    "counts of all organizations": (
+        "select set_config('app.organization_id', '', true); select * from public.get_batch_processing_stats()"
+    ),
+    "counts of the other one": TO_BOLT + "; select * from public.get_batch_processing_stats()",
+    "what is due everywhere": (
+        "select set_config('app.organization_id', '', true); "
+        "select * from work.organizations_with_work(array['issue_invoice'])"
+    ),
+    "users of the deployment": "select * from accounts.user_account",
+    "sessions": "select * from accounts.session",
+    "tokens": "select * from accounts.api_token",
+    "links of invitations": "select * from accounts.invitation",
+    "who may enter where": "select * from accounts.membership",
+    "events of accounts": "select * from accounts.account_event",
+    "users, by the function of the operator": "select * from accounts.list_users()",
+    "members of the other one": TO_BOLT + "; select * from accounts.list_members()",
+    "tokens of the other one": TO_BOLT + "; select * from accounts.list_tokens()",
+    "events of the other one": TO_BOLT + "; select * from accounts.list_events(10)",
+    "how passwords are stored": "select rolpassword from pg_authid",
+    "statements of other sessions": (
+        "select query from pg_stat_activity where query like '%{secret}%' and pid <> pg_backend_pid()"
+    ),
+    "files of the server": "select pg_read_file('postgresql.conf')",
+    "the server's shell": "copy (select 1) to program 'id'",
+}
+
+CHANGES = {
+    "a row of the other one": "update billing.customer set name = 'mine' where organization_id = '{bolt}'",
+    "a row, in the other scope": TO_BOLT + "; update billing.customer set name = 'mine'",
+    "a new row there": (
+        TO_BOLT + "; insert into billing.customer (organization_id, customer_number, name, country_code) "
+        "values ('{bolt}', 'C-2', 'mine', 'DE')"
+    ),
+    "a row that moves there": "update billing.customer set organization_id = '{bolt}'",
+    "a deleted row": TO_BOLT + "; delete from billing.customer",
+    "an emptied table": "truncate billing.customer cascade",
+    "a batch job there": (TO_BOLT + "; select work.create_job('issue_invoice', array['x'], '{{}}'::jsonb, 'mallory')"),
+    "invoices there": TO_BOLT + "; select * from billing.batch_invoice_open_orders(null, 0, null, 'mallory', "
+    "false, false, null)",
+    "another role": "set role invoice_pipelines_app; update billing.customer set name = 'mine'",
+    "the role of the owner": "set role invoice_pipelines_owner; update billing.customer set name = 'mine'",
+    "the role of the books": "set role invoice_pipelines_books; update billing.customer set name = 'mine'",
+    "the role of accounts": "set role invoice_pipelines_accounts; update accounts.session set ended_at = null",
+    "no role": "reset role; set session authorization invoice_pipelines_app; delete from billing.customer",
+    "row security switched off": "set row_security = off; select * from billing.customer",
+    "triggers switched off": "set session_replication_role = replica; delete from billing.customer",
+    "a table opened": "alter table billing.customer disable row level security",
+    "a policy of one's own": "create policy mine on billing.customer using (true)",
+    "a function in the way": (
+        "create or replace function accounts.entered_organization() returns uuid language sql as "
+        "$$ select '{bolt}'::uuid $$"
+    ),
+    "a new session": (
+        "insert into accounts.session (secret_sha256, user_id, method, expires_at, idle_seconds) "
+        "values ('\\x00', gen_random_uuid(), 'password', now() + interval '1 day', 1000)"
+    ),
+    "a session without the password": (
+        "select accounts.sign_in('berta@bolt.example', '\\x00', '\\x01', '192.0.2.9', '', 1000, '1 day')"
+    ),
+    "a link of an invitation": "select accounts.add_invitation('berta@bolt.example', '\\x00', '1 day', 'mallory')",
+    "a role in the other one": "select accounts.set_role('admin@acme.example', 'bolt', 'admin', 'mallory')",
+    "another user": "select accounts.add_user('mallory@example.com', 'Mallory', true, 'mallory')",
+    "a user out of the way": "select accounts.set_disabled('berta@bolt.example', true, 'mallory')",
+    "a token of the other one": (
+        TO_BOLT + "; select accounts.add_token('mine', '\\x00', 'ip_live_', array['read'], "
+        "now() + interval '1 day', 'mallory')"
+    ),
+    "the history": "update work.batch_job_event set created_by = 'somebody else'",
+    "the history of accounts": "delete from accounts.account_event",
+}
+
+
+MISTAKES = {"42601", "42703", "42883", "42P01"}
+"""SQLSTATEs of statements that name what is not there: they would prove nothing."""
+
+
+def run_as_attacker(house, who: str, statement: str) -> list:
+    """What the last of some statements gives, in a request that entered acme; what is refused gives nothing."""
+    values = {"acme": house.acme, "bolt": house.bolt, "secret": fingerprint(house.secrets["berta"])}
+    parts = statement.format(**values).split("; ")
+    with house.web.connect() as connection, connection.begin() as transaction:
+        connection.execute(
+            text("select * from accounts.enter(:credential, 'acme')"), {"credential": fingerprint(house.secrets[who])}
+        )
+        try:
+            for part in parts:
+                result = connection.exec_driver_sql(part.replace("%", "%%"))
+            rows = list(result) if result.returns_rows else [("changed",)] * max(result.rowcount, 0)
+            transaction.commit()
+            return rows
+        except DBAPIError as refusal:
+            transaction.rollback()
+            refused = refusal
+    assert sqlstate(refused) not in MISTAKES, refused
+    assert "Customer of" not in str(refused.orig)
+    return []
+
+
+@pytest.mark.parametrize("who", ["admin", "shop"])
+@pytest.mark.parametrize("attack", READS)
+def test_nothing_of_the_other_organization_and_no_secret_is_read(house, who, attack):
+    rows = run_as_attacker(house, who, READS[attack])
+    assert not any("bolt" in str(row).lower() or str(house.bolt) in str(row) for row in rows), rows
+    assert all(value in (None, 0) for row in rows for value in row), rows
+
+
+@pytest.mark.parametrize("who", ["admin", "shop"])
+@pytest.mark.parametrize("attack", CHANGES)
+def test_nothing_of_the_other_organization_is_changed(house, who, attack):
+    def state() -> list:
+        with house.database.superuser.connect() as connection:
+            return [
+                connection.execute(text(query), {"bolt": house.bolt}).all()
+                for query in (
+                    "select * from billing.customer where organization_id = :bolt order by id",
+                    "select * from work.batch_job where organization_id = :bolt",
+                    "select secret_sha256, user_id, ended_at from accounts.session order by 1",
+                    "select id, email, disabled_at, is_operator from accounts.user_account order by 1",
+                    "select * from accounts.membership order by 1, 2",
+                    "select * from accounts.api_token where organization_id = :bolt order by id",
+                    "select * from accounts.invitation order by secret_sha256",
+                    "select count(*) from pg_policy",
+                )
+            ]
+
+    before = state()
+    run_as_attacker(house, who, CHANGES[attack])
+    assert state() == before
+
+
+def test_there_are_enough_attacks():
+    assert len(READS) + len(CHANGES) >= 50
+
+
+def test_a_setting_that_outlives_its_transaction_opens_nothing_to_the_next_request(house):
+    with house.web.connect() as connection:
+        connection.exec_driver_sql(f"set app.organization_id = '{house.bolt}'")
+        connection.commit()
+        assert connection.exec_driver_sql("select count(*) from billing.customer").scalar_one() == 0
+
+
+def test_a_viewer_changes_nothing_and_a_token_what_its_scopes_say(house):
+    change = text("update billing.customer set city = 'Berlin'")
+    for who in ("accountant", "shop", "admin"):
+        with house.as_(who) as connection:
+            connection.execute(change)
+    for who in ("viewer", "reader"):
+        with pytest.raises(DBAPIError, match="may not do that"), house.as_(who) as connection:
+            connection.execute(change)
+    with pytest.raises(DBAPIError, match="may not do that"), house.as_("accountant") as connection:
+        connection.execute(text("update organizations.organization set name = 'Mine'"))
+    with house.as_("admin") as connection:
+        connection.execute(text("update organizations.organization set name = 'Acme'"))
+
+
+def test_a_row_is_signed_by_the_credential_whatever_the_statement_says(house):
+    for who, author in (("accountant", "accountant@acme.example"), ("shop", "token shop")):
+        with house.as_(who) as connection:
+            written = connection.execute(
+                text(
+                    """insert into billing.customer (organization_id, customer_number, name, country_code, created_by)
+                       values (organizations.current(), 'by ' || :who, 'x', 'DE', 'somebody else')
+                       returning created_by"""
+                ),
+                {"who": who},
+            ).scalar_one()
+            assert written == author
+            job = connection.execute(
+                text("select work.create_job('issue_invoice', array['x'], '{}'::jsonb, 'somebody else')")
+            ).scalar_one()
+            assert (
+                connection.execute(
+                    text("select created_by from work.batch_job_event where job_id = :job"), {"job": job}
+                ).scalar_one()
+                == author
+            )
+            connection.rollback()
+
+
+def test_the_web_does_not_work_with_a_login_that_can_become_more(house):
+    engine = create_web_engine(house.database.app_url.set(username=APP), pool_size=1)
+    with pytest.raises(DatabaseError, match="must log in"), engine.connect():
+        pass
+    engine.dispose()
+    engine = create_web_engine(house.database.owner_url, pool_size=1)
+    with pytest.raises(DatabaseError, match="must log in"), engine.connect():
+        pass
+    engine.dispose()
