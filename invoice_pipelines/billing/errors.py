@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.errors import InvoicePipelinesError
@@ -28,11 +29,14 @@ class InvoiceNotFound(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """An error in one row: the place of the row, counted from 1, the field, and the reason."""
+    """An error in one row: the place of the row, counted from 1, the field, and the reason, for people and as a code:
+    MISSING, UNKNOWN_FIELD, GIVEN_TWICE, UNKNOWN_CUSTOMER, UNKNOWN_ITEM, ORDER_CLOSED, or else INVALID.
+    """
 
     row: int
     field: str
     message: str
+    code: str = "INVALID"
 
     def __str__(self) -> str:
         return f"row {self.row}, {self.field}: {self.message}"
@@ -72,14 +76,20 @@ def check_text(field: str, value: str | None) -> None:
         raise BillingError(f"{field}: {repr(value)[:60]} contains characters that cannot be stored.")
 
 
-def field_and_reason(error: ValidationError) -> tuple[str, str]:
-    """The first field that is wrong, written like `lines[2].quantity` with places from 1, and why."""
-    first = error.errors()[0]
+def problems_of(row: int, error: ValidationError) -> list[RowProblem]:
+    """All that is wrong in a row. Fields are written like `lines[2].quantity`, with places from 1."""
+    return [_problem(row, wrong) for wrong in error.errors()]
+
+
+_CODES = {"missing": "MISSING", "extra_forbidden": "UNKNOWN_FIELD"}
+
+
+def _problem(row: int, wrong: ErrorDetails) -> RowProblem:
     name = ""
-    for part in first["loc"]:
+    for part in wrong["loc"]:
         name += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
-    reason = first["msg"].removeprefix("Value error, ")
-    given = first.get("input")
-    if isinstance(given, str | int | float) and first["type"] != "missing":
+    reason = wrong["msg"].removeprefix("Value error, ")
+    given = wrong.get("input")
+    if isinstance(given, str | int | float) and wrong["type"] != "missing":
         reason += f" (given: {repr(given)[:60]})"
-    return name.lstrip(".") or "row", reason
+    return RowProblem(row, name.lstrip(".") or "row", reason, _CODES.get(wrong["type"], "INVALID"))

@@ -20,7 +20,7 @@ from lxml import etree
 from pydantic import Field, ValidationError, model_validator
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.billing.errors import BillingError, field_and_reason
+from invoice_pipelines.billing.errors import BillingError, problems_of
 from invoice_pipelines.billing.records.rows import Currency, IsoDate, Number, Row, Text, check_rows, is_currency
 
 ECB = "ECB"
@@ -141,7 +141,7 @@ def read_ecb_file(content: bytes, *, since: date | None = None) -> Iterator[NewE
         try:
             yield NewExchangeRate(base_currency="EUR", currency=currency, rate_date=day, rate=value, source=ECB)  # type: ignore[arg-type]
         except ValidationError as error:
-            _, reason = field_and_reason(error)
+            reason = problems_of(1, error)[0].message
             raise BillingError(f"{place}: the rate of {currency}: {reason}.") from None
 
 

@@ -7,16 +7,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO
 
 from sqlalchemy import Connection
 
-from invoice_pipelines.billing.errors import BillingError, RowsRefused
+from invoice_pipelines.billing.errors import BillingError
+from invoice_pipelines.billing.records.rows import Result, RowOutcome
 from invoice_pipelines.organizations.context import OrganizationContext
 
 CHUNK_SIZE = 1000
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +79,27 @@ def read_rows(stream: TextIO, name: str, columns: Sequence[str], needed: Sequenc
 def write_records(
     organization: OrganizationContext,
     records: Iterable[Record],
-    write: Callable[[Connection, list[Mapping[str, Any]]], Sequence[T]],
+    write: Callable[[Connection, list[Mapping[str, Any]]], Sequence[RowOutcome]],
     on_problem: Callable[[FileProblem], None],
     *,
     keep: bool = True,
-) -> Iterator[Sequence[T]]:
-    """Writes records in chunks, each in a transaction, and yields what `write` returned for each chunk; without `keep`,
-    each is rolled back.
-
-    `write` raises RowsRefused for wrong rows; they are reported and left out.
+) -> Iterator[RowOutcome]:
+    """Writes records in chunks, each in a transaction, and yields what became of each; without `keep`, each transaction
+    is rolled back.
     """
     rest = iter(records)
     while chunk := list(islice(rest, CHUNK_SIZE)):
+        good = [record for record in chunk if record.problem is None]
+        with organization.scope() as connection:
+            outcomes = iter(write(connection, [record.values for record in good]))
+            if not keep:
+                connection.rollback()
         for record in chunk:
             if record.problem is not None:
                 on_problem(FileProblem(record.line, *record.problem))
-        good = [record for record in chunk if record.problem is None]
-        while good:
-            try:
-                with organization.scope() as connection:
-                    written = write(connection, [record.values for record in good])
-                    if not keep:
-                        connection.rollback()
-                yield written
-                break
-            except RowsRefused as refused:
-                for problem in refused.problems:
-                    record = good[problem.row - 1]
-                    on_problem(FileProblem(record.line_of(problem.field), problem.field, problem.message))
-                wrong = {problem.row for problem in refused.problems}
-                good = [record for place, record in enumerate(good, start=1) if place not in wrong]
+                yield RowOutcome(record.line, None, Result.FAILED)
+                continue
+            outcome = next(outcomes)
+            for problem in outcome.problems:
+                on_problem(FileProblem(record.line_of(problem.field), problem.field, problem.message))
+            yield outcome

@@ -5,6 +5,7 @@ What exists already is changed or left alone, so that the same file twice double
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,12 +18,12 @@ from invoice_pipelines.billing.records.master_data import (
     NewCustomer,
     NewItem,
     NewTaxRate,
-    add_customers,
-    add_items,
-    add_tax_rates,
+    upsert_customers,
+    upsert_items,
+    upsert_tax_rates,
 )
-from invoice_pipelines.billing.records.rows import GIVEN_TWICE
-from invoice_pipelines.billing.records.sales_orders import AddedOrder, NewLine, add_orders
+from invoice_pipelines.billing.records.rows import GIVEN_TWICE, Result, RowOutcome
+from invoice_pipelines.billing.records.sales_orders import NewLine, upsert_orders
 from invoice_pipelines.organizations.context import OrganizationContext
 
 MOST_PROBLEMS = 50
@@ -47,8 +48,8 @@ _LINE_COLUMNS = tuple(NewLine.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What became of the records of a file: `written` ones were added or changed, `known` ones exist and were left as
-    they are, `left_out` ones are wrong. `problems` are the first of these.
+    """What became of the records of a file: `written` ones were added or changed, `known` ones exist and stay as they
+    are, `left_out` ones are wrong. `problems` are the first reasons.
     """
 
     written: int
@@ -61,7 +62,7 @@ class ImportReport:
 class _Kind:
     columns: Sequence[str]
     needed: Sequence[str]
-    write: Callable[[Connection, list[Mapping[str, Any]], str], Sequence[object]]
+    write: Callable[[Connection, list[Mapping[str, Any]], str], Sequence[RowOutcome]]
     records: Callable[[Iterable[Record]], Iterable[Record]]
 
 
@@ -115,25 +116,25 @@ KINDS: Mapping[str, _Kind] = {
     "customers": _Kind(
         tuple(NewCustomer.model_fields),
         ("customer_number",),
-        lambda connection, rows, author: add_customers(connection, rows, created_by=author),
+        lambda connection, rows, author: upsert_customers(connection, rows, created_by=author),
         _once("customer_number"),
     ),
     "items": _Kind(
         tuple(NewItem.model_fields),
         ("sku",),
-        lambda connection, rows, author: add_items(connection, rows, created_by=author),
+        lambda connection, rows, author: upsert_items(connection, rows, created_by=author),
         _once("sku"),
     ),
     "tax_rates": _Kind(
         tuple(NewTaxRate.model_fields),
         ("tax_category", "rate"),
-        lambda connection, rows, _: add_tax_rates(connection, rows),
+        lambda connection, rows, _: upsert_tax_rates(connection, rows),
         lambda rows: rows,
     ),
     "orders": _Kind(
         (*_ORDER_COLUMNS, *_LINE_COLUMNS),
         ("order_number", "quantity"),
-        lambda connection, rows, author: add_orders(connection, rows, created_by=author),
+        lambda connection, rows, author: upsert_orders(connection, rows, created_by=author, change_known=False),
         _grouped,
     ),
 }
@@ -150,14 +151,17 @@ def import_csv(
     """
     spec = KINDS[kind]
     problems: list[FileProblem] = []
-    written = known = 0
     records = spec.records(read_rows(stream, name, spec.columns, spec.needed))
 
-    def add(connection: Connection, rows: list[Mapping[str, Any]]) -> Sequence[object]:
+    def add(connection: Connection, rows: list[Mapping[str, Any]]) -> Sequence[RowOutcome]:
         return spec.write(connection, rows, organization.actor)
 
-    for chunk in write_records(organization, records, add, problems.append, keep=write):
-        old = sum(isinstance(record, AddedOrder) and not record.is_new for record in chunk)
-        written += len(chunk) - old
-        known += old
-    return ImportReport(written, known, len(problems), tuple(problems[:MOST_PROBLEMS]))
+    results = Counter(
+        outcome.result for outcome in write_records(organization, records, add, problems.append, keep=write)
+    )
+    return ImportReport(
+        results[Result.CREATED] + results[Result.CHANGED],
+        results[Result.UNCHANGED],
+        results[Result.FAILED],
+        tuple(problems[:MOST_PROBLEMS]),
+    )

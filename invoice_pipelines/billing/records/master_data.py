@@ -7,14 +7,13 @@ default in a new row. Each function runs in the transaction of its connection, w
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field, model_validator
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from invoice_pipelines.billing.records.rows import (
     CountryCode,
@@ -25,11 +24,12 @@ from invoice_pipelines.billing.records.rows import (
     Percent,
     Price,
     Row,
+    RowOutcome,
     TaxCategory,
     Text,
     UnitCode,
-    check_rows,
 )
+from invoice_pipelines.billing.records.writing import Table, ids_of, write_rows
 from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES
 
 
@@ -100,67 +100,47 @@ class NewTaxRate(Row):
         return self
 
 
+CUSTOMERS = Table("customer", NewCustomer, ("customer_number",))
+ITEMS = Table("item", NewItem, ("sku",))
+TAX_RATES = Table("tax_rate", NewTaxRate, ("tax_category", "rate"), has_author=False, has_rules=True)
+
+
+def upsert_customers(
+    connection: Connection, customers: Iterable[Row | Mapping[str, Any]], *, created_by: str
+) -> list[RowOutcome]:
+    """Adds customers, or changes those whose customer_number exists; what became of each, in the order given. A wrong
+    one stops no other.
+    """
+    return write_rows(connection, CUSTOMERS, customers, created_by=created_by)
+
+
+def upsert_items(
+    connection: Connection, items: Iterable[Row | Mapping[str, Any]], *, created_by: str
+) -> list[RowOutcome]:
+    """Adds items, or changes those whose SKU exists. See upsert_customers."""
+    return write_rows(connection, ITEMS, items, created_by=created_by)
+
+
+def upsert_tax_rates(connection: Connection, tax_rates: Iterable[Row | Mapping[str, Any]]) -> list[RowOutcome]:
+    """Adds tax rates, or changes those that exist by category and rate. See upsert_customers."""
+    return write_rows(connection, TAX_RATES, tax_rates)
+
+
 def add_customers(
     connection: Connection, customers: Iterable[NewCustomer | Mapping[str, Any]], *, created_by: str
 ) -> list[UUID]:
-    """Adds customers, or changes those whose customer_number exists; returns their ids in the order given.
+    """As upsert_customers, but all or none; returns their ids in the order given.
 
     Raises RowsRefused, which names rows and fields; then none was written.
     """
-    rows = check_rows(NewCustomer, customers, ("customer_number",))
-    return _write(connection, "customer", ("customer_number",), rows, created_by)
+    return ids_of(write_rows(connection, CUSTOMERS, customers, created_by=created_by, all_or_none=True))
 
 
 def add_items(connection: Connection, items: Iterable[NewItem | Mapping[str, Any]], *, created_by: str) -> list[UUID]:
-    """Adds items, or changes those whose SKU exists; returns their ids in the order given. See add_customers."""
-    rows = check_rows(NewItem, items, ("sku",))
-    return _write(connection, "item", ("sku",), rows, created_by)
+    """As upsert_items, but all or none; see add_customers."""
+    return ids_of(write_rows(connection, ITEMS, items, created_by=created_by, all_or_none=True))
 
 
 def add_tax_rates(connection: Connection, tax_rates: Iterable[NewTaxRate | Mapping[str, Any]]) -> list[UUID]:
-    """Adds tax rates, or changes those that exist; returns their ids in the order given. See add_customers."""
-    rows = check_rows(NewTaxRate, tax_rates, ("tax_category", "rate"))
-    return _write(connection, "tax_rate", ("tax_category", "rate"), rows)
-
-
-def _write(
-    connection: Connection, table: str, key: tuple[str, ...], rows: Sequence[Row], created_by: str | None = None
-) -> list[UUID]:
-    # Rows that give the same fields are written together; mostly these are all of them.
-    by_fields: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        by_fields.setdefault(tuple(sorted({*row.model_fields_set, *key})), []).append(row)
-    named = ", ".join(key)
-    ids: dict[tuple[Any, ...], UUID] = {}
-    for given, alike in by_fields.items():
-        values = {"rows": json.dumps([row.model_dump(mode="json", include=set(given)) for row in alike])}
-        # Locked by id first, as everywhere; what is added meanwhile is locked by key.
-        connection.execute(
-            text(
-                f"""select from billing.{table} t
-                    where ({named}) in (select {named}
-                                        from jsonb_populate_recordset(null::billing.{table}, cast(:rows as jsonb)))
-                    order by t.id for no key update"""
-            ),
-            values,
-        )
-        columns = ", ".join(given)
-        changes = [f"{column} = excluded.{column}" for column in given]
-        author = creator = ""
-        if created_by is not None:
-            author, creator = "created_by, ", ":created_by, "
-            changes.append("updated_at = now()")
-            values["created_by"] = created_by
-        for written in connection.execute(
-            text(
-                f"""insert into billing.{table} (organization_id, {author}{columns})
-                    select organizations.current(), {creator}{columns}
-                    from jsonb_populate_recordset(null::billing.{table}, cast(:rows as jsonb))
-                    order by {named}
-                    on conflict ({named}, organization_id) do update set {", ".join(changes)}
-                    returning id, {named}"""
-            ),
-            values,
-        ):
-            ids[tuple(written[1:])] = written.id
-    return [ids[tuple(getattr(row, name) for name in key)] for row in rows]
+    """As upsert_tax_rates, but all or none; see add_customers."""
+    return ids_of(write_rows(connection, TAX_RATES, tax_rates, all_or_none=True))

@@ -1,20 +1,33 @@
-"""The rows of imports: all of them are checked at once, and all are written or none."""
+"""Rows that come in: how each is checked, and what became of each."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    create_model,
+)
 
-from invoice_pipelines.billing.errors import RowProblem, RowsRefused, field_and_reason, storable
+from invoice_pipelines.billing.errors import RowProblem, RowsRefused, problems_of, storable
 from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES
 
 GIVEN_TWICE = "{} is given a second time"
+LONGEST_KEY = 200
 
 
 class Row(BaseModel):
@@ -82,22 +95,96 @@ Price = Annotated[Number, Field(max_digits=14, decimal_places=4)]
 IsoDate = Annotated[date, BeforeValidator(_iso_date), Field(ge=date(1900, 1, 1), le=date(2999, 12, 31))]
 
 
-def check_rows(model: type[AnyRow], rows: Iterable[AnyRow | Mapping[str, Any]], key: tuple[str, ...]) -> list[AnyRow]:
-    """The rows as their model. Raises RowsRefused with every row that is wrong or has the key of an earlier one."""
-    checked: list[AnyRow] = []
+class Result(StrEnum):
+    """What became of a row."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """What became of a row: its place, counted from 1, by what it is known (its number or SKU, as far as it says so),
+    the id of what it is now, and what is wrong with it.
+    """
+
+    row: int
+    key: str | None
+    result: Result
+    id: UUID | None = None
+    problems: tuple[RowProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(Generic[AnyRow]):
+    """Rows that can be, by their places from 1, and what is wrong with the others."""
+
+    rows: Mapping[int, AnyRow]
+    problems: Sequence[RowProblem]
+    keys: Sequence[str | None]
+    """of all rows, as they were given"""
+
+    def refuse_problems(self) -> None:
+        """Raises RowsRefused where there are any."""
+        if self.problems:
+            raise RowsRefused(self.problems)
+
+    def failed(self) -> dict[int, RowOutcome]:
+        """The rows that cannot be, by their places."""
+        wrong: dict[int, list[RowProblem]] = {}
+        for problem in self.problems:
+            wrong.setdefault(problem.row, []).append(problem)
+        return {
+            place: RowOutcome(place, self.keys[place - 1], Result.FAILED, problems=tuple(found))
+            for place, found in wrong.items()
+        }
+
+
+def check(model: type[AnyRow], rows: Iterable[AnyRow | Mapping[str, Any]], key: tuple[str, ...]) -> Checked[AnyRow]:
+    """The rows as their model; without those that are wrong or have the key of an earlier one."""
+    checked: dict[int, AnyRow] = {}
     problems: list[RowProblem] = []
+    keys: list[str | None] = []
     seen: set[tuple[Any, ...]] = set()
     for place, given in enumerate(rows, start=1):
+        values = given.model_dump(exclude_unset=True) if isinstance(given, Row) else given
+        keys.append(written_key(values.get(name) for name in key))
         try:
-            row = given if isinstance(given, model) else model.model_validate(given)
+            row = given if isinstance(given, model) else model.model_validate(values)
         except ValidationError as error:
-            problems.append(RowProblem(place, *field_and_reason(error)))
+            problems += problems_of(place, error)
             continue
         named = tuple(getattr(row, name) for name in key)
         if named in seen:
-            problems.append(RowProblem(place, key[0], GIVEN_TWICE.format(" ".join(str(part) for part in named))))
-        seen.add(named)
-        checked.append(row)
-    if problems:
-        raise RowsRefused(problems)
-    return checked
+            again = GIVEN_TWICE.format(written_key(named))
+            problems.append(RowProblem(place, key[0], again, "GIVEN_TWICE"))
+        else:
+            seen.add(named)
+            checked[place] = row
+    return Checked(checked, problems, keys)
+
+
+def check_rows(model: type[AnyRow], rows: Iterable[AnyRow | Mapping[str, Any]], key: tuple[str, ...]) -> list[AnyRow]:
+    """The rows as their model. Raises RowsRefused with every row that is wrong or has the key of an earlier one."""
+    checked = check(model, rows, key)
+    checked.refuse_problems()
+    return list(checked.rows.values())
+
+
+def written_key(parts: Iterable[object]) -> str | None:
+    """A key as people write it, such as `S 19`; None where a part of it is missing or no text or number."""
+    given = list(parts)
+    if not all(isinstance(part, str | int | Decimal) and not isinstance(part, bool) for part in given):
+        return None
+    return storable(" ".join(str(part).strip() for part in given))[:LONGEST_KEY] or None
+
+
+def changes_of(model: type[AnyRow], *key: str) -> type[Row]:
+    """The model of rows of which all but the key may be left out, as each keeps what it was."""
+    fields: dict[str, Any] = {}
+    for name, info in model.model_fields.items():
+        given = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+        fields[name] = (given, ... if name in key else None)
+    return create_model(f"{model.__name__.removeprefix('New')}Changes", __base__=Row, **fields)
