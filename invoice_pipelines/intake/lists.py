@@ -5,7 +5,7 @@ The connection is in the scope of the organization. `after` is the last one of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,8 +15,32 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.database.ids import find_id
-from invoice_pipelines.intake.received_invoices import IntakeError
+from invoice_pipelines.intake.received_invoices import IntakeError, UnknownInvoice, UnknownUpload
+from invoice_pipelines.intake.rows import invoice_key
 from invoice_pipelines.intake.states import Status
+
+
+class ExportNotFound(IntakeError):
+    """The organization has no export with a number that was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """Which received invoices are meant: those of which all holds that is not None or empty. `seller` is a part of the
+    name, and `words` one of the file's name, the number, a reference, the IBAN or a party, in capital or small letters.
+    A `number` is compared as people retype it, without blanks and case. Dates and amounts include both ends.
+    """
+
+    statuses: Collection[Status] = ()
+    in_review: bool | None = None
+    seller: str | None = None
+    number: str | None = None
+    issued_from: date | None = None
+    issued_until: date | None = None
+    gross_from: Decimal | None = None
+    gross_until: Decimal | None = None
+    currency: str | None = None
+    words: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +121,7 @@ class Upload:
     file_name: str
     sha256: str
     size_bytes: int
+    media_type: str | None
     source: str
     received_at: datetime
     created_by: str
@@ -120,24 +145,32 @@ class ExportRecord:
 
 
 def list_received(
-    connection: Connection,
-    *,
-    statuses: Sequence[Status] | None = None,
-    seller: str | None = None,
-    after: UUID | None = None,
-    limit: int = 50,
+    connection: Connection, sought: Sought = Sought(), *, after: UUID | None = None, limit: int = 50
 ) -> list[ReceivedInvoice]:
-    """Received invoices; `seller` is a part of the name, in capital or small letters."""
+    """Received invoices."""
+    values = {
+        "statuses": list(sought.statuses) or None,
+        "in_review": sought.in_review or None,
+        "not_in_review": sought.in_review is False or None,
+        "seller": sought.seller,
+        "number": sought.number and invoice_key(sought.number),
+        "issued_from": sought.issued_from,
+        "issued_until": sought.issued_until,
+        "gross_from": sought.gross_from,
+        "gross_until": sought.gross_until,
+        "currency": sought.currency,
+        "words": sought.words,
+        "after": after,
+    }
+    # Only what is asked for stands in the statement, so that the planner sees which index serves it.
+    conditions = [_CONDITIONS[name] for name, value in values.items() if value is not None]
     rows = connection.execute(
         text(
             f"""{_RECEIVED}
-                where r.organization_id = organizations.current()
-                  and (cast(:statuses as text[]) is null or r.status = any (cast(:statuses as text[])))
-                  and (cast(:seller as text) is null or strpos(lower(r.seller_name), lower(:seller)) > 0)
-                  and (cast(:after as uuid) is null or r.id < cast(:after as uuid))
+                where {" and ".join(["r.organization_id = organizations.current()", *conditions])}
                 order by r.id desc limit :limit"""
         ),
-        {"statuses": None if statuses is None else list(statuses), "seller": seller, "after": after, "limit": limit},
+        {name: value for name, value in values.items() if value is not None} | {"limit": limit},
     )
     return [ReceivedInvoice(*row) for row in rows]
 
@@ -148,12 +181,12 @@ def find_received(connection: Connection, written: str) -> UUID:
 
 
 def get_received(connection: Connection, invoice_id: UUID) -> ReceivedInvoice:
-    """A received invoice. Raises IntakeError where there is none."""
+    """A received invoice. Raises UnknownInvoice."""
     row = connection.execute(
         text(f"{_RECEIVED} where r.organization_id = organizations.current() and r.id = :id"), {"id": invoice_id}
     ).one_or_none()
     if row is None:
-        raise IntakeError(f"this organization has no received invoice {invoice_id}")
+        raise UnknownInvoice(f"this organization has no received invoice {invoice_id}")
     return ReceivedInvoice(*row)
 
 
@@ -191,13 +224,17 @@ def find_upload_id(connection: Connection, written: str) -> UUID:
 
 
 def find_upload(connection: Connection, written: str) -> Upload:
-    """The upload whose id begins or ends with what was written. Raises UnknownId, and IntakeError where none has it."""
-    upload_id = find_upload_id(connection, written)
+    """The upload whose id begins or ends with what was written. Raises UnknownId or UnknownUpload."""
+    return get_upload(connection, find_upload_id(connection, written))
+
+
+def get_upload(connection: Connection, upload_id: UUID) -> Upload:
+    """An upload. Raises UnknownUpload."""
     row = connection.execute(
         text(f"{_UPLOADS} where u.organization_id = organizations.current() and u.id = :id"), {"id": upload_id}
     ).one_or_none()
     if row is None:
-        raise IntakeError(f"this organization has no upload {upload_id}")
+        raise UnknownUpload(f"this organization has no upload {upload_id}")
     return Upload(*row)
 
 
@@ -217,10 +254,10 @@ def list_exports(
 
 
 def find_export(connection: Connection, number: int) -> ExportRecord:
-    """The export with a number. Raises IntakeError."""
+    """The export with a number. Raises ExportNotFound."""
     row = connection.execute(text(f"{_EXPORTS} and export_number = :number"), {"number": number}).one_or_none()
     if row is None:
-        raise IntakeError(f"this organization has no export {number}")
+        raise ExportNotFound(f"this organization has no export {number}")
     return ExportRecord(*row)
 
 
@@ -241,12 +278,28 @@ def list_exported(
     return [ReceivedInvoice(*row) for row in rows]
 
 
-_RECEIVED = """
-    select r.id, r.upload_id, u.file_name, r.status, r.processing_version,
-           r.status = 'PARSED' and exists (
+_IN_REVIEW = """r.status = 'PARSED' and exists (
                select from intake.review_reason w
                where w.organization_id = r.organization_id and w.received_invoice_id = r.id
-                 and w.processing_version = r.processing_version),
+                 and w.processing_version = r.processing_version)"""
+_CONDITIONS = {
+    "statuses": "r.status = any (cast(:statuses as text[]))",
+    "in_review": f"{_IN_REVIEW} and :in_review",
+    "not_in_review": f"not ({_IN_REVIEW}) and :not_in_review",
+    "seller": "strpos(lower(r.seller_name), lower(:seller)) > 0",
+    "number": "r.invoice_key = :number",
+    "issued_from": "r.issue_date >= :issued_from",
+    "issued_until": "r.issue_date <= :issued_until",
+    "gross_from": "r.gross_amount >= :gross_from",
+    "gross_until": "r.gross_amount <= :gross_until",
+    "currency": "r.currency = :currency",
+    "words": """strpos(lower(concat_ws(E'\\n', u.file_name, r.invoice_number, r.seller_name, r.buyer_name,
+                                      r.order_reference, r.buyer_reference, r.iban)), lower(:words)) > 0""",
+    "after": "r.id < cast(:after as uuid)",
+}
+_RECEIVED = f"""
+    select r.id, r.upload_id, u.file_name, r.status, r.processing_version,
+           {_IN_REVIEW},
            e.code, e.message, r.invoice_number, r.type_code, r.issue_date, r.due_date, r.seller_name, r.seller_vat_id,
            r.buyer_name, r.currency, r.net_amount, r.tax_amount, r.gross_amount, r.iban, r.format, r.profile, r.source,
            r.confidence, r.created_at, r.created_by, r.last_processed_at
@@ -257,7 +310,8 @@ _RECEIVED = """
         where r.status = 'FAILED' and e.organization_id = r.organization_id and e.received_invoice_id = r.id
         order by e.id desc limit 1) e on true"""
 _UPLOADS = """
-    select u.id, u.file_name, u.sha256, u.size_bytes, u.source, u.received_at, u.created_by, r.id, r.status
+    select u.id, u.file_name, u.sha256, u.size_bytes, u.media_type, u.source, u.received_at, u.created_by,
+           r.id, r.status
     from intake.upload u
     left join intake.received_invoice r on r.organization_id = u.organization_id and r.upload_id = u.id"""
 _EXPORTS = """

@@ -72,11 +72,23 @@ class OcrUse:
 
 
 @dataclass(frozen=True, slots=True)
+class StageTime:
+    """How long a stage took invoices that arrived lately, in seconds: from the end of the one before, so with all that
+    they waited for, such as their turn or a person."""
+
+    stage: str
+    invoices: int
+    mean_seconds: float
+    median_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class IntakeStatistics:
     """How the intake of an organization goes. `violations` are those of the newest verdicts, `failed_attempts` are by
-    stage."""
+    stage, `stage_times` those of invoices that arrived within the last 30 days."""
 
     invoices: Statistics
+    stage_times: tuple[StageTime, ...]
     failures: tuple[FailureReason, ...]
     violations: tuple[ViolationCount, ...]
     failed_attempts: dict[str, int]
@@ -179,6 +191,31 @@ def violations_by_class(connection: Connection, after: UUID | None = None) -> li
     return [ViolationCount(*row) for row in rows]
 
 
+def stage_times(connection: Connection, of_the_last: timedelta = timedelta(days=30)) -> tuple[StageTime, ...]:
+    """How long each stage took the invoices that arrived within this time; none that took nothing yet."""
+    # An id says when it was made, so the rows of that time are a range of the key.
+    first = connection.execute(text("select uuidv7(cast(:ago as interval))"), {"ago": -of_the_last}).scalar_one()
+    rows = connection.execute(
+        text(
+            """
+            select stage, count(distinct received_invoice_id), avg(seconds),
+                   percentile_cont(0.5) within group (order by seconds)
+            from (values ('UPLOADED', 'PARSED', 'parse', 1), ('CREATED', 'PARSED', 'parse', 1),
+                         ('PARSED', 'VALIDATED', 'validate', 2), ('VALIDATED', 'EXPORTED', 'export', 3))
+                 step (from_status, to_status, stage, position)
+            join (select c.received_invoice_id, c.from_status, c.to_status,
+                         extract(epoch from c.changed_at - lag(c.changed_at) over (
+                             partition by c.received_invoice_id order by c.processing_version)) as seconds
+                  from intake.status_change c where c.received_invoice_id >= :first) made
+                 using (from_status, to_status)
+            group by stage, position order by position
+            """
+        ),
+        {"first": first},
+    )
+    return tuple(StageTime(row[0], row[1], round(float(row[2]), 3), round(float(row[3]), 3)) for row in rows)
+
+
 def intake_statistics(connection: Connection) -> IntakeStatistics:
     """How the intake of the organization goes. Reads all its verdicts, so not for a sensor."""
     attempts = connection.execute(
@@ -192,6 +229,7 @@ def intake_statistics(connection: Connection) -> IntakeStatistics:
     )
     return IntakeStatistics(
         statistics(connection),
+        stage_times(connection),
         tuple(failure_reasons(connection)),
         tuple(violations_by_class(connection)),
         {str(stage): int(count) for stage, count in attempts},

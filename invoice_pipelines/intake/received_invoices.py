@@ -101,12 +101,32 @@ class UnknownUpload(IntakeError):
     """The organization has no upload with an id that was asked for."""
 
 
-class NotProcessable(IntakeError):
-    """An upload that was asked for is not waiting to be read. `statuses` are those of all such, by id of the upload."""
+class UnknownInvoice(IntakeError):
+    """The organization has no received invoice with an id that was asked for."""
+
+    code = "RECEIVED_INVOICE_NOT_FOUND"
+
+
+class OtherStatus(IntakeError):
+    """What was asked for cannot be done in the status that something has. `statuses` are those of all such, by the id
+    that was given.
+    """
 
     def __init__(self, message: str, statuses: Mapping[UUID, Status]) -> None:
         super().__init__(message)
         self.statuses = statuses
+
+
+class NotProcessable(OtherStatus):
+    """An upload that was asked for is not waiting to be read."""
+
+
+class NotFailed(OtherStatus):
+    """A received invoice that is to be retried did not fail."""
+
+
+class NotExported(OtherStatus):
+    """A received invoice that is to be exported again is not exported."""
 
 
 def invoices_of_uploads(connection: Connection, upload_ids: Sequence[UUID]) -> list[UUID]:
@@ -133,10 +153,9 @@ def invoices_to_process(connection: Connection, upload_ids: Sequence[UUID]) -> l
     )
     others = {row.upload_id: Status(row.status) for row in rows if not can_process(Status(row.status))}
     if others:
-        named = ", ".join(f"{upload_id} is {status}" for upload_id, status in others.items())
         raise NotProcessable(
-            f"only uploads that are UPLOADED or CREATED can be processed, and {named}. Nothing was begun; leave these "
-            "out, or retry them first if they failed.",
+            f"only uploads that are UPLOADED or CREATED can be processed, and {_named(others)}. Nothing was begun; "
+            "leave these out, or retry them first if they failed.",
             others,
         )
     return invoice_ids
@@ -288,6 +307,38 @@ def retry_failed(
     )
     enqueue(connection, PARSE, [str(invoice_id) for invoice_id in sorted(changed)])
     return changed
+
+
+def retry_invoices(connection: Connection, invoice_ids: Sequence[UUID]) -> list[UUID]:
+    """FAILED to CREATED, for all of these invoices; queues the reading. Returns the ids.
+
+    Raises UnknownInvoice, and NotFailed naming each that did not fail; then none is put back.
+    """
+    statuses = statuses_of(connection, invoice_ids)
+    others = {invoice_id: status for invoice_id, status in statuses.items() if status is not Status.FAILED}
+    if others:
+        raise NotFailed(
+            f"only failed invoices can be retried, and {_named(others)}. Nothing was put back; leave these out.", others
+        )
+    return retry_failed(connection, invoice_ids)
+
+
+def statuses_of(connection: Connection, invoice_ids: Sequence[UUID]) -> dict[UUID, Status]:
+    """The statuses of received invoices, in the order of their ids, locked to the end of the transaction. Raises
+    UnknownInvoice naming what is missing.
+    """
+    rows = connection.execute(
+        text("select id, status from intake.received_invoice where id = any(:ids) order by id for no key update"),
+        {"ids": list(invoice_ids)},
+    )
+    found = {row.id: Status(row.status) for row in rows}
+    if missing := [str(invoice_id) for invoice_id in dict.fromkeys(invoice_ids) if invoice_id not in found]:
+        raise UnknownInvoice(f"this organization has no received invoice {', '.join(missing)}")
+    return found
+
+
+def _named(statuses: Mapping[UUID, Status]) -> str:
+    return ", ".join(f"{one} is {status}" for one, status in statuses.items())
 
 
 def ask_for_reading(connection: Connection, invoice: InvoiceVersion) -> InvoiceVersion | None:

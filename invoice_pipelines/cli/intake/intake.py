@@ -25,7 +25,7 @@ from invoice_pipelines.intake.operations import (
     logged_errors,
     stuck_invoices,
 )
-from invoice_pipelines.intake.received_invoices import IntakeError, retry_failed
+from invoice_pipelines.intake.received_invoices import retry_failed, retry_invoices
 from invoice_pipelines.intake.stages.asked_uploads import process_uploads
 from invoice_pipelines.intake.stages.stages import intake_of
 from invoice_pipelines.intake.states import HEADINGS
@@ -86,14 +86,10 @@ def retry(
     with opened(organization) as office, office.scope() as connection:
         zone = office.organization.time_zone
         before = None if older_than is None else moment_before("--older-than", older_than, zone)
-        ids = [find_received(connection, each) for each in invoices] if invoices else None
-        done = retry_failed(connection, ids, failed_before=before)
-        others = sorted(set(ids or ()) - set(done))
-        if others:
-            raise IntakeError(
-                f"only failed invoices of this organization can be retried, and {', '.join(map(str, others))} did not "
-                "fail; nothing was put back"
-            )
+        if invoices:
+            done = retry_invoices(connection, [find_received(connection, each) for each in invoices])
+        else:
+            done = retry_failed(connection, failed_before=before)
     console.print(f"{len(done)} put back; the next run reads them again.")
 
 
@@ -256,6 +252,8 @@ def _show_statistics(found: IntakeStatistics, language: Language) -> None:
     print_rows(found.failures, "code #invoices for_example=message", title="\nWhy invoices failed")
     violations = [{"class": f"{row.violation_class.replace('_', ' ')} error", "row": row} for row in found.violations]
     print_rows(violations, "class severity=row.severity #invoices=row.invoices", title="\nViolations")
+    columns = "stage #invoices #mean=mean_seconds #median=median_seconds"
+    print_rows(found.stage_times, columns, title="\nSeconds per stage, with the time it waited, of the last 30 days")
     attempts = [{"stage": stage, "attempts": count} for stage, count in found.failed_attempts.items()]
     print_rows(attempts, "stage #attempts", title="\nFailed attempts")
     print_rows(found.ocr, "engine #pages #seconds #USD=cost_usd", title="\nText recognition")

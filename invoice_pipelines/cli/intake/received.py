@@ -10,11 +10,12 @@ import typer
 
 from invoice_pipelines.cli.intake.statuses import coloured
 from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
-from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, examples
+from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, day, examples
 from invoice_pipelines.cli.output import print_facts, print_json, print_list, print_record, print_rows
 from invoice_pipelines.cli.person import opened, scope_of
 from invoice_pipelines.intake.lists import (
     ReceivedInvoice,
+    Sought,
     find_received,
     find_upload,
     get_received,
@@ -102,6 +103,17 @@ def list_(
         list[Status] | None, typer.Option(help="Only with this status; can be repeated.", case_sensitive=False)
     ] = None,
     seller: Annotated[str | None, typer.Option(help="Only where this is part of the seller's name.")] = None,
+    number: Annotated[str | None, typer.Option(help="Only with this invoice number.")] = None,
+    issued_from: Annotated[
+        str | None, typer.Option("--from", help="Issued on this day or later.", metavar="DATE")
+    ] = None,
+    issued_until: Annotated[
+        str | None, typer.Option("--until", help="Issued on this day or earlier.", metavar="DATE")
+    ] = None,
+    in_review: Annotated[bool, typer.Option("--in-review", help="Only what waits for a person.")] = False,
+    words: Annotated[
+        str | None, typer.Option("--words", help="Only where a name, number or reference has these.", metavar="WORDS")
+    ] = None,
     limit: Limit = 50,
     after: After = None,
     language: AskedLanguage = None,
@@ -110,7 +122,16 @@ def list_(
     """List received invoices, the newest first, with why they failed or whether they wait for a review."""
     with opened(organization) as office, office.scope() as connection:
         last = None if after is None else find_received(connection, after)
-        found = list_received(connection, statuses=status, seller=seller, after=last, limit=limit)
+        sought = Sought(
+            statuses=status or (),
+            in_review=True if in_review else None,
+            seller=seller,
+            number=number,
+            issued_from=day("--from", issued_from),
+            issued_until=day("--until", issued_until),
+            words=words,
+        )
+        found = list_received(connection, sought, after=last, limit=limit)
     zone = office.organization.time_zone
     spoken = language_of(language, office.organization.settings.language)
     rows = found if as_json else rows_of(found, spoken)

@@ -14,6 +14,7 @@ from invoice_pipelines.intake.operations import (
     intake_statistics,
     logged_errors,
     newest_verdict,
+    stage_times,
     stuck_invoices,
     violations_by_class,
 )
@@ -201,3 +202,20 @@ def test_statistics_hold_statuses_reasons_classes_and_attempts(desk: Desk) -> No
     assert found.failed_attempts == {"parse": 1, "validate": 1}
     assert ("business_rule", "fatal", 1) in [(v.violation_class, v.severity, v.invoices) for v in found.violations]
     assert found.ocr == ()
+
+
+def test_the_time_of_each_stage_is_that_since_the_one_before(desk: Desk) -> None:
+    for _ in range(2):
+        desk.validated()
+    desk.parsed()
+    desk.behind(
+        """update intake.status_change
+           set changed_at = timestamptz '2026-03-01T12:00:00Z'
+               + (array['0 seconds', '1 minute', '3 minutes'])[processing_version]::interval
+           where organization_id = :organization"""
+    )
+    with desk.scope() as connection:
+        times = [(one.stage, one.invoices, one.mean_seconds, one.median_seconds) for one in stage_times(connection)]
+        assert times == [("parse", 3, 60.0, 60.0), ("validate", 2, 120.0, 120.0)]
+        assert stage_times(connection, timedelta(0)) == ()
+        assert [one.stage for one in intake_statistics(connection).stage_times] == ["parse", "validate"]
