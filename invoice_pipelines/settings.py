@@ -270,6 +270,9 @@ class Settings(BaseSettings):
     """How the processes of `up` write the logs in `service_logs` of the home folder: `plain` lines or `json`."""
     log_megabytes: int = Field(default=10, ge=1, le=10_000)
     """A log of a process of `up` is set aside when it has so many megabytes; three old ones are kept."""
+    web_url: str = "http://localhost:8000"
+    """Address at which people and programs reach `invoice-pipelines web`, for links, such as
+    `https://invoices.example.com`."""
     ui_url: str | None = None
     """Address at which people reach the Dagster UI, for links in alerts, such as `https://dagster.example.com`."""
     alert_webhook_url: SecretStr | None = None

@@ -364,7 +364,7 @@ begin
         from accounts.api_token t where t.organization_id = organizations.current() order by t.id;
 end $$;
 
-create or replace function accounts.revoke_token(token uuid, actor text) returns boolean
+create or replace function accounts.revoke_token(token text, actor text) returns text
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -372,13 +372,13 @@ declare
 begin
     perform accounts.require(3);
     update accounts.api_token t set revoked_at = clock_timestamp()
-    where t.id = token and t.organization_id = organizations.current() and t.revoked_at is null
+    where token in (t.name, t.id::text) and t.organization_id = organizations.current() and t.revoked_at is null
     returning t.name into revoked;
     if revoked is not null then
         perform accounts.record('token_revoked', null, organizations.current(), jsonb_build_object('token', revoked),
                                 null, organizations.actor(actor));
     end if;
-    return revoked is not null;
+    return revoked;
 end $$;
 
 -- What was done about the people and tokens of the organization in scope.

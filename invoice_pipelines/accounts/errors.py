@@ -14,13 +14,12 @@ _CODES = {"IP403": "FORBIDDEN", "IP404": "UNKNOWN", "IP409": "EXISTS_ALREADY"}
 
 
 class AccountError(InvoicePipelinesError):
-    """Something about accounts cannot be done. `code` is for programs: FORBIDDEN, UNKNOWN, EXISTS_ALREADY, or what is
-    wrong with a value.
+    """Something about accounts cannot be done. `code` is FORBIDDEN, UNKNOWN, EXISTS_ALREADY, or what is wrong with a
+    value.
     """
 
     def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
+        super().__init__(message, code=code)
 
 
 class NotSignedIn(AccountError):

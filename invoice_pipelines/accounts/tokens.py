@@ -68,11 +68,14 @@ def list_tokens(connection: Connection) -> list[ApiToken]:
         return [ApiToken(*row) for row in connection.execute(text("select * from accounts.list_tokens()"))]
 
 
-def revoke_token(connection: Connection, token_id: UUID, *, actor: str) -> None:
-    """Revokes a token at once. Raises AccountError where there is none with that id, or it was revoked before."""
+def revoke_token(connection: Connection, token: str, *, actor: str) -> str:
+    """Revokes the token with a name or id at once; returns its name. Raises AccountError where there is none that was
+    not revoked before.
+    """
     with refusals():
-        revoked = connection.execute(
-            text("select accounts.revoke_token(:id, :actor)"), {"id": token_id, "actor": actor}
+        revoked: str | None = connection.execute(
+            text("select accounts.revoke_token(:token, :actor)"), {"token": token, "actor": actor}
         ).scalar_one()
-    if not revoked:
-        raise AccountError(f"There is no token {token_id} that could be revoked.", "UNKNOWN")
+    if revoked is None:
+        raise AccountError(f"There is no token {token[:100]} that could be revoked.", "UNKNOWN")
+    return revoked

@@ -29,6 +29,8 @@ COMMANDS = {
     "up": "services:app",
     "status": "status:app",
     "organizations": "organizations:app",
+    "users": "accounts/users:app",
+    "tokens": "accounts/tokens:app",
     "customers": "billing/imports:customers",
     "items": "billing/imports:items",
     "tax-rates": "billing/imports:tax_rates",

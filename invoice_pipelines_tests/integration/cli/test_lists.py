@@ -88,6 +88,8 @@ def shop(bare_terminal: Terminal, module_database: TestDatabase, mail: MailServe
     uploads = [line["id"] for line in shop.lines("uploads list")]
     shop.do("intake", "process", *uploads, code=1)
     shop.do("messages", "send", numbers[0], "--no-pdf", "--now")
+    terminal.run("users", "add", "anna@acme.example", "--name", LONG, "--organization", "acme", "--role", "admin")
+    shop.do("tokens", "add", "shop", "--scope", "read", "--scope", "billing:write")
     shop.do("opt-outs", "add", "sms", "+4930123456")
     shop.do("exchange-rates", "set", "EUR", "USD", "1.0823", "--source", "ECB", "--date", "2026-01-15")
     with module_database.superuser.begin() as connection:
@@ -121,7 +123,7 @@ BOOKS = f"""
            '"accounting@harbour-and-hill.example"', to_jsonb(email), '"buchhaltung@harbour-and-hill.example"'
     from billing.customer where customer_number = 'C1'
 """
-WITHOUT_ORGANIZATION = ("status", "organizations list", "quickbooks status")
+WITHOUT_ORGANIZATION = ("status", "organizations list", "users list", "quickbooks status")
 
 
 def test_there_is_a_shape_for_every_command_with_json() -> None:
