@@ -260,7 +260,7 @@ returns table (user_id uuid, token_id uuid, actor text, name text, is_operator b
 language plpgsql security definer set search_path = pg_catalog, pg_temp rows 1
 as $$
 begin
-    perform set_config('app.credential', credential, true);
+    perform set_config('app.credential', credential, true), set_config('app.organization_id', '', true);
     return query
         select u.id, null::uuid, u.email, u.name, u.is_operator,
                coalesce((select jsonb_object_agg(o.slug, m.role order by o.slug) from accounts.membership m
