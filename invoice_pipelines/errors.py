@@ -26,6 +26,11 @@ class InvoicePipelinesError(Exception):
         if hint is not None:
             self.hint = hint
 
+    @property
+    def for_operators(self) -> str:
+        """The message with the hint, for who has the command line at hand."""
+        return f"{str(self).removesuffix('.')}; {self.hint}" if self.hint else str(self)
+
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         if "code" not in vars(cls):

@@ -68,7 +68,7 @@ def credit_invoice(
     for line_number, quantity in (quantities or {}).items():
         exponent = quantity.as_tuple().exponent
         if not isinstance(exponent, int) or exponent < _DECIMALS_OF_QUANTITIES:
-            raise BillingError(f"Line {line_number}: {quantity} is not a quantity of at most three decimals.")
+            raise BillingError(f"quantities[{line_number}]: {quantity} is not a quantity of at most three decimals.")
     stated = None if quantities is None else json.dumps({str(line): str(q) for line, q in quantities.items()})
     with refusals_for_people():
         credit_note: UUID = connection.execute(

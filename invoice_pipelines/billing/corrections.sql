@@ -14,7 +14,8 @@ begin
     select i.* into found_invoice from billing.invoice i
     where i.organization_id = organizations.current() and i.id = invoice for no key update;
     if found_invoice.id is null then
-        raise exception 'This organization has no issued invoice %.', invoice using errcode = 'IP002';
+        raise exception 'This organization has no issued invoice %.', invoice
+            using errcode = 'IP002', detail = 'INVOICE_NOT_FOUND';
     end if;
     perform from billing.sales_order o
     where o.organization_id = found_invoice.organization_id and o.id = found_invoice.sales_order_id for no key update;
@@ -54,14 +55,17 @@ begin
     if coalesce(btrim(reason), '') = '' then
         raise exception 'reason: an invoice is voided for a reason; give one.' using errcode = 'IP002';
     elsif old_invoice.status = 'void' then
-        raise exception 'The invoice is void already.' using errcode = 'IP002';
+        raise exception 'The invoice is void already.' using errcode = 'IP002', detail = 'INVOICE_IS_VOID';
     elsif old_invoice.document_kind <> 'invoice' then
-        raise exception 'A credit note cannot be voided; issue a new invoice.' using errcode = 'IP002';
+        raise exception 'A credit note cannot be voided; issue a new invoice.'
+            using errcode = 'IP002', detail = 'NOT_AN_INVOICE';
     elsif old_invoice.amount_paid + old_invoice.amount_credited > 0 then
         raise exception 'The invoice is paid or credited in part (%); issue a credit note for the rest.',
-            old_invoice.amount_paid + old_invoice.amount_credited using errcode = 'IP002';
+            old_invoice.amount_paid + old_invoice.amount_credited
+            using errcode = 'IP002', detail = 'INVOICE_IS_SETTLED';
     elsif exists (select from billing.credit_notes_of(invoice)) then  -- of nothing, but it may have put stock back
-        raise exception 'The invoice was credited; issue a credit note for the rest.' using errcode = 'IP002';
+        raise exception 'The invoice was credited; issue a credit note for the rest.'
+            using errcode = 'IP002', detail = 'INVOICE_IS_SETTLED';
     end if;
     perform billing.return_stock(invoice, null);
     moment := clock_timestamp();
@@ -129,7 +133,9 @@ begin
     if coalesce(btrim(reason), '') = '' then
         raise exception 'reason: a credit note is issued for a reason; give one.' using errcode = 'IP002';
     elsif original.status = 'void' or original.document_kind <> 'invoice' then
-        raise exception 'Only an invoice that is not void can be credited.' using errcode = 'IP002';
+        raise exception 'Only an invoice that is not void can be credited.'
+            using errcode = 'IP002',
+                  detail = case original.status when 'void' then 'INVOICE_IS_VOID' else 'NOT_AN_INVOICE' end;
     elsif credit_date < original.issue_date then
         raise exception 'issue_date: % is before the date of the invoice, %.', credit_date, original.issue_date
             using errcode = 'IP002';
@@ -138,7 +144,8 @@ begin
     perform billing.check_series('credit_note', credit_date);
     quantities := coalesce(quantities, billing.creditable_quantities(invoice));
     if jsonb_typeof(quantities) <> 'object' or quantities = '{}' then
-        raise exception 'There is nothing (left) to credit on this invoice.' using errcode = 'IP002';
+        raise exception 'There is nothing (left) to credit on this invoice.'
+            using errcode = 'IP002', detail = 'NOTHING_TO_CREDIT';
     end if;
     select q.key into wrong from jsonb_each_text(quantities) q
     where case when billing.fits(q.value, 12, 3) then
@@ -147,7 +154,7 @@ begin
                else true end
     order by q.key limit 1;
     if wrong is not null then
-        raise exception 'Line %: % cannot be credited; % are left.', wrong, left(quantities ->> wrong, 40),
+        raise exception 'quantities[%]: % cannot be credited; % are left on this line.', wrong, left(quantities ->> wrong, 40),
             coalesce(billing.creditable_quantities(invoice) ->> wrong, '0') using errcode = 'IP002';
     end if;
 
@@ -254,7 +261,8 @@ begin
     select h.gross_amount into gross from header h;
     if gross > original.gross_amount - original.amount_paid - original.amount_credited then
         raise exception 'The credit note would be % and only % are unpaid; refund the payment first.',
-            gross, original.gross_amount - original.amount_paid - original.amount_credited using errcode = 'IP002';
+            gross, original.gross_amount - original.amount_paid - original.amount_credited
+            using errcode = 'IP002', detail = 'INVOICE_IS_SETTLED';
     end if;
     if with_stock then
         perform billing.return_stock(invoice, quantities);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +18,17 @@ _FOR_PEOPLE = frozenset({"IP001", "IP002"})
 
 
 class BillingError(InvoicePipelinesError):
-    """A request is refused; nothing was done. The message is one line that says what is wrong and what to do."""
+    """A request is refused; nothing was done. The message is one line that says what is wrong and what to do; where a
+    value is wrong, it begins with its field, like `due_days: `.
+    """
+
+    code = "INVALID_VALUE"
 
 
 class InvoiceNotFound(BillingError):
     """The organization in scope has no such issued invoice or credit note."""
+
+    code = "INVOICE_NOT_FOUND"
 
     def __init__(self, wanted: object) -> None:
         super().__init__(f"This organization has no issued invoice or credit note {wanted}.")
@@ -45,24 +52,43 @@ class RowProblem:
 class RowsRefused(BillingError):
     """Rows are wrong; none of all rows was written. `problems` has each of them, in the order of the rows."""
 
+    code = "ROWS_REFUSED"
+
     def __init__(self, problems: Iterable[RowProblem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: problem.row))
         more = len(self.problems) - 3
-        shown = "; ".join(str(problem) for problem in self.problems[:3])
+        shown = "; ".join(self._shown(problem) for problem in self.problems[:3])
         super().__init__(shown + (f"; and {more} more" if more > 0 else ""))
+
+    def _shown(self, problem: RowProblem) -> str:
+        return str(problem)
+
+
+class FieldsRefused(RowsRefused):
+    """Fields of the one row that came in are wrong; it was not written."""
+
+    code = "FIELDS_REFUSED"
+
+    def _shown(self, problem: RowProblem) -> str:
+        return f"{problem.field}: {problem.message}"
 
 
 @contextmanager
 def refusals_for_people() -> Iterator[None]:
-    """Turns what PostgreSQL refuses on purpose into BillingError; other errors pass."""
+    """Turns what PostgreSQL refuses on purpose into BillingError; other errors pass.
+
+    The code stands in the detail, or before the message as in an outcome of an item.
+    """
     try:
         yield
     except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None)
-        message = getattr(getattr(error.orig, "diag", None), "message_primary", None)
-        if state in _FOR_PEOPLE and message:
-            raise BillingError(message) from None
-        raise
+        said = getattr(error.orig, "diag", None)
+        message = getattr(said, "message_primary", None)
+        if getattr(error.orig, "sqlstate", None) not in _FOR_PEOPLE or not message:
+            raise
+        before = re.match(r"([A-Z]+(?:_[A-Z]+)+): ", message)
+        code = before[1] if before else said.message_detail  # type: ignore[union-attr]
+        raise BillingError(message[before.end() :] if before else message, code=code) from None
 
 
 def storable(value: str) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.billing.errors import InvoiceNotFound, storable
 from invoice_pipelines.billing.issued_invoices import IssuedInvoice
 from invoice_pipelines.billing.processing import due_items
 
@@ -57,29 +55,6 @@ class InvoiceEvent:
     reason: str | None
     created_at: datetime
     created_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class InvoiceSummary:
-    """An issued invoice or credit note in a list.
-
-    `standing` is how it stands today: issued, partially_paid, paid, overdue or void.
-    """
-
-    id: UUID
-    period: str
-    number: int
-    invoice_number: str
-    issue_date: date
-    due_date: date
-    buyer: str
-    standing: str
-    days_overdue: int
-    currency: str
-    gross_amount: Decimal
-    amount_paid: Decimal
-    amount_credited: Decimal
-    amount_due: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,58 +130,6 @@ def invoice_events(connection: Connection, invoice: IssuedInvoice) -> tuple[Invo
         },
     )
     return tuple(InvoiceEvent(*row) for row in rows)
-
-
-def newest_invoices(
-    connection: Connection,
-    *,
-    series: str = "invoice",
-    standings: Sequence[str] | None = None,
-    before: tuple[str, int] | None = None,
-    limit: int = 50,
-) -> tuple[InvoiceSummary, ...]:
-    """Issued invoices (or those of the series `credit_note`), the latest number first, in pages.
-
-    `standings` are as in the summary. `before` is period and number of the last one of the page before.
-    """
-    period, number = before or ("9999", 2**62)
-    rows = connection.execute(
-        text(
-            """select i.id, n.period, n.number, n.invoice_number, i.issue_date, i.due_date,
-                      i.buyer ->> 'name' as buyer, s.standing, s.days_overdue, i.currency, i.gross_amount,
-                      i.amount_paid, i.amount_credited, i.amount_due
-               from (select * from billing.invoice_number n
-                     where n.series = :series and (n.period, n.number) < (:period, :number)
-                     order by n.period desc, n.number desc) n
-               cross join lateral (
-                   select * from billing.invoice i
-                   where i.organization_id = n.organization_id and i.id = n.invoice_id) i
-               cross join lateral (
-                   select s.standing, s.days_overdue from billing.invoice_settlement s
-                   where s.organization_id = n.organization_id and s.invoice_id = n.invoice_id) s
-               where cast(:standings as text[]) is null or s.standing = any(cast(:standings as text[]))
-               order by n.period desc, n.number desc limit :limit"""
-        ),
-        {
-            "series": series,
-            "period": period,
-            "number": number,
-            "standings": None if standings is None else list(standings),
-            "limit": limit,
-        },
-    )
-    return tuple(InvoiceSummary(*row) for row in rows)
-
-
-def place_of(connection: Connection, invoice_number: str) -> tuple[str, int]:
-    """Period and number in its series of an invoice or credit note. Raises InvoiceNotFound."""
-    row = connection.execute(
-        text("select period, number from billing.invoice_number where invoice_number = :number"),
-        {"number": storable(invoice_number)},
-    ).one_or_none()
-    if row is None:
-        raise InvoiceNotFound(repr(invoice_number)[:60])
-    return row.period, row.number
 
 
 def billing_state(connection: Connection) -> BillingState:

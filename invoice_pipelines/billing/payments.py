@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic_core import to_json
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.billing.errors import BillingError, check_text, refusals_for_people
+from invoice_pipelines.billing.errors import BillingError, InvoiceNotFound, check_text, refusals_for_people
 from invoice_pipelines.database.ids import find_id
 
 
@@ -186,7 +186,8 @@ def record_payment(
         {"id": invoice_id},
     ).one_or_none()
     if invoice is None or invoice.document_kind != "invoice" or invoice.status == "void":
-        raise BillingError("Only an invoice of this organization that is not void can be paid.")
+        code = "INVOICE_NOT_FOUND" if invoice is None else "INVOICE_NOT_PAYABLE"
+        raise BillingError("Only an invoice of this organization that is not void can be paid.", code=code)
     if not amount.is_finite() or amount <= 0 or amount != round(amount, invoice.digits):
         raise BillingError(f"amount: {amount} is not an amount of {invoice.currency}; give a positive one.")
     day = payment_date or invoice.today
@@ -224,11 +225,11 @@ def void_payment(connection: Connection, payment_id: UUID, *, voided_by: str) ->
         {"id": payment_id},
     ).one_or_none()
     if row is None:
-        raise BillingError(f"This organization has no payment {payment_id}.")
+        raise BillingError(f"This organization has no payment {payment_id}.", code="PAYMENT_NOT_FOUND")
     if row.source != "manual":
-        raise BillingError(f"The payment comes from {row.source}; void it there.")
+        raise BillingError(f"The payment comes from {row.source}; void it there.", code="PAYMENT_OF_ANOTHER_SYSTEM")
     if row.status != PaymentStatus.ACTIVE:
-        raise BillingError("The payment is void already.")
+        raise BillingError("The payment is void already.", code="PAYMENT_IS_VOID")
     payment = Payment(
         row.source,
         PaymentKind(row.kind),
@@ -282,5 +283,5 @@ def standing_of(connection: Connection, invoice_id: UUID) -> Standing:
         {"id": invoice_id},
     ).one_or_none()
     if row is None:
-        raise BillingError(f"This organization has no issued invoice {invoice_id}.")
+        raise InvoiceNotFound(invoice_id)
     return Standing(*row)

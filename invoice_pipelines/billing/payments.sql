@@ -133,7 +133,8 @@ begin
     left join lateral (select i.ctid as version from billing.invoice i
                        where i.organization_id = organization and i.id = k.element for no key update) i on true;
     if unknown_invoice is not null then
-        raise exception 'This organization has no issued invoice %.', unknown_invoice using errcode = 'IP002';
+        raise exception 'This organization has no issued invoice %.', unknown_invoice
+            using errcode = 'IP002', detail = 'INVOICE_NOT_FOUND';
     end if;
 
     select array_agg(t.id order by t.id) into touched_ids

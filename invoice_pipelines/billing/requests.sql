@@ -46,7 +46,8 @@ declare
 begin
     select o.time_zone into zone from organizations.organization o where o.id = organization;
     if zone is null then
-        raise exception 'There is no organization %.', organization using errcode = 'IP002';
+        raise exception 'There is no organization %.', organization
+            using errcode = 'IP002', detail = 'ORGANIZATION_NOT_FOUND';
     end if;
     return (now() at time zone zone)::date;
 end
@@ -285,10 +286,11 @@ declare
 begin
     select j.kind, j.status into found_job from work.jobs j where j.organization_id = organization and j.id = job;
     if found_job.kind is null then
-        raise exception 'This organization has no batch job %.', job using errcode = 'IP002';
+        raise exception 'This organization has no batch job %.', job
+            using errcode = 'IP002', detail = 'JOB_NOT_FOUND';
     elsif found_job.status = 'cancelled' then
         raise exception 'Batch job % was cancelled: create a new job for what is left of it.', job
-            using errcode = 'IP002';
+            using errcode = 'IP002', detail = 'JOB_CANCELLED';
     elsif found_job.kind not in ('invoice_orders', 'invoice_customers') then
         raise exception 'invoice_date: batch job % issues no invoices.', job using errcode = 'IP002';
     elsif invoice_date = 'today' then

@@ -142,7 +142,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except InvoicePipelinesError as error:
-        code = _complain(f"{str(error).removesuffix('.')}; {error.hint}" if error.hint else str(error))
+        code = _complain(error.for_operators)
     except OSError as error:
         code = _complain(str(error))
     except DBAPIError as error:

@@ -23,6 +23,6 @@ def refusals_fail_the_run() -> Iterator[None]:
     try:
         yield
     except InvoicePipelinesError as error:
-        raise dg.Failure(" ".join(str(error).split()), allow_retries=False) from None
+        raise dg.Failure(" ".join(error.for_operators.split()), allow_retries=False) from None
     except OperationalError as error:
         raise dg.Failure(reason_of(error).message) from None

@@ -25,6 +25,8 @@ SENDING_KINDS = (SEND_OVERDUE_NOTIFICATION, SEND_MESSAGE, COMMUNICATIONS)
 class DeliveryError(InvoicePipelinesError):
     """A request or a template is wrong; the message says what and where, for people."""
 
+    code = "INVALID_VALUE"
+
 
 class DocumentFormat(StrEnum):
     """What a document is. ZUGFeRD (Factur-X) is a PDF/A-3 that carries the XML of EN 16931; XRechnung is XML alone; a

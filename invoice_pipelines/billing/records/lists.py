@@ -6,6 +6,7 @@ The connection is in the scope of the organization. `after` is the last one of t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.errors import BillingError, storable
+from invoice_pipelines.database.filters import containing, narrowed
 from invoice_pipelines.database.ids import find_id
 
 
@@ -67,6 +69,7 @@ class Item:
 class TaxRate:
     """A rate that invoices may have."""
 
+    id: UUID
     tax_category: str
     rate: Decimal
     name: str
@@ -131,29 +134,51 @@ class OrderEvent:
 
 
 def list_customers(
-    connection: Connection, *, active: bool | None = None, after: str | None = None, limit: int = 50
+    connection: Connection,
+    *,
+    active: bool | None = None,
+    words: str | None = None,
+    after: str | None = None,
+    limit: int = 50,
 ) -> list[Customer]:
-    """Customers by number; `active` None: those that are and those that are not."""
-    return _by_key(connection, Customer, "customer", "customer_number", active, after, limit)
+    """Customers by number; `active` None: those that are and those that are not. `words` stand in the number, the name,
+    the city, the email or the VAT id.
+    """
+    return _by_key(connection, _CUSTOMERS, active, words, after, limit)
 
 
 def list_items(
-    connection: Connection, *, active: bool | None = None, after: str | None = None, limit: int = 50
+    connection: Connection,
+    *,
+    active: bool | None = None,
+    words: str | None = None,
+    after: str | None = None,
+    limit: int = 50,
 ) -> list[Item]:
-    """Items by SKU; `active` None: those that are and those that are not."""
-    return _by_key(connection, Item, "item", "sku", active, after, limit)
+    """Items by SKU; `active` None: those that are and those that are not. `words` stand in the SKU, the name or the
+    description.
+    """
+    return _by_key(connection, _ITEMS, active, words, after, limit)
 
 
-def find_customer(connection: Connection, customer_number: str) -> Customer:
-    """The customer with a number. Raises BillingError."""
-    found: Customer = _one(connection, Customer, "customer", "customer_number", customer_number)
+def find_customer(connection: Connection, reference: str) -> Customer:
+    """The customer with a number or id. Raises BillingError."""
+    found: Customer = _one(connection, _CUSTOMERS, reference)
     return found
 
 
-def find_item(connection: Connection, sku: str) -> Item:
-    """The item with a SKU. Raises BillingError."""
-    found: Item = _one(connection, Item, "item", "sku", sku)
+def find_item(connection: Connection, reference: str) -> Item:
+    """The item with a SKU or id. Raises BillingError."""
+    found: Item = _one(connection, _ITEMS, reference)
     return found
+
+
+def find_tax_rate(connection: Connection, tax_rate_id: UUID) -> TaxRate:
+    """A tax rate. Raises BillingError."""
+    for found in list_tax_rates(connection):
+        if found.id == tax_rate_id:
+            return found
+    raise BillingError(f"This organization has no tax rate {tax_rate_id}.", code="TAX_RATE_NOT_FOUND")
 
 
 def list_tax_rates(connection: Connection) -> list[TaxRate]:
@@ -172,37 +197,53 @@ def list_orders(
     *,
     statuses: Sequence[str] | None = None,
     customer_number: str | None = None,
+    ordered_from: date | None = None,
+    ordered_until: date | None = None,
+    words: str | None = None,
     after: UUID | None = None,
     limit: int = 50,
 ) -> list[SalesOrder]:
-    """Sales orders, the newest first."""
+    """Sales orders, the newest first. Both ends of dates are included; `words` stand in the number of the order or that
+    of the buyer, or in the name of the customer.
+    """
+    customer_id: UUID | None = None
+    if customer_number is not None:
+        customer_id = _id_of(connection, "customer", "customer_number", customer_number)
+        if customer_id is None:
+            return []
+    conditions, values = narrowed(
+        {
+            "statuses": (
+                "o.status = any (cast(:statuses as text[]))",
+                None if statuses is None else list(statuses),
+            ),
+            "customer_id": (_OF_CUSTOMER, customer_id),
+            "ordered_from": ("o.order_date >= :ordered_from", ordered_from),
+            "ordered_until": ("o.order_date <= :ordered_until", ordered_until),
+            "words": (
+                "concat_ws(' ', o.order_number, o.purchase_order_reference, c.name) ilike :words",
+                containing(None if words is None else storable(words)),
+            ),
+            "after": ("o.id < :after", after),
+        }
+    )
     rows = connection.execute(
         text(
-            f"""{_ORDERS}
-                where o.organization_id = organizations.current()
-                  and (cast(:statuses as text[]) is null or o.status = any (cast(:statuses as text[])))
-                  and (cast(:customer as text) is null or c.customer_number = :customer)
-                  and (cast(:after as uuid) is null or o.id < cast(:after as uuid))
-                order by o.id desc limit :limit"""
+            f"{_ORDERS} where o.organization_id = organizations.current() {conditions} order by o.id desc limit :limit"
         ),
-        {
-            "statuses": None if statuses is None else list(statuses),
-            "customer": None if customer_number is None else storable(customer_number),
-            "after": after,
-            "limit": limit,
-        },
+        {"limit": limit, **values},
     )
     return [SalesOrder(*row) for row in rows]
 
 
-def find_order(connection: Connection, order_number: str) -> SalesOrder:
-    """The order with a number. Raises BillingError."""
+def find_order(connection: Connection, reference: str) -> SalesOrder:
+    """The order with a number or id. Raises BillingError."""
+    order_id = _id_of(connection, "sales_order", "order_number", reference)
     row = connection.execute(
-        text(f"{_ORDERS} where o.organization_id = organizations.current() and o.order_number = :number"),
-        {"number": storable(order_number)},
+        text(f"{_ORDERS} where o.organization_id = organizations.current() and o.id = :id"), {"id": order_id}
     ).one_or_none()
     if row is None:
-        raise BillingError(f"This organization has no sales order {order_number[:60]!r}.")
+        raise BillingError(f"This organization has no sales order {reference[:60]!r}.", code="SALES_ORDER_NOT_FOUND")
     return SalesOrder(*row)
 
 
@@ -257,30 +298,79 @@ _ORDERS = """
           and i.document_kind = 'invoice') i on true"""
 
 
+# What is invoiced is found by its invoices, so that an order that is invoiced writes no further index.
+_OF_CUSTOMER = """o.id in (
+    select k.id from billing.sales_order k
+    where k.organization_id = organizations.current() and k.customer_id = :customer_id and k.status <> 'invoiced'
+    union all
+    select i.sales_order_id from billing.invoice i
+    where i.organization_id = organizations.current() and i.customer_id = :customer_id and i.status <> 'void'
+      and i.document_kind = 'invoice' and i.sales_order_id is not null)"""
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """A table that is listed by a key."""
+
+    model: type[Any]
+    table: str
+    key: str
+    words: str
+    """what is searched for words"""
+
+
+_CUSTOMERS = _List(Customer, "customer", "customer_number", "customer_number, name, city, email, vat_id")
+_ITEMS = _List(Item, "item", "sku", "sku, name, description")
+
+
 def _by_key(
-    connection: Connection, model: type[Any], table: str, key: str, active: bool | None, after: str | None, limit: int
+    connection: Connection, listed: _List, active: bool | None, words: str | None, after: str | None, limit: int
 ) -> list[Any]:
+    key = listed.key
+    conditions, values = narrowed(
+        {
+            "active": ("is_active = :active", active),
+            "words": (
+                f"concat_ws(' ', {listed.words}) ilike :words",
+                containing(None if words is None else storable(words)),
+            ),
+            "after": (f"{key} > :after", None if after is None else storable(after)),
+        }
+    )
     rows = connection.execute(
         text(
-            f"""select {", ".join(model.__slots__)} from billing.{table}
-                where organization_id = organizations.current()
-                  and (cast(:active as boolean) is null or is_active = :active)
-                  and (cast(:after as text) is null or {key} > :after)
+            f"""select {", ".join(listed.model.__slots__)} from billing.{listed.table}
+                where organization_id = organizations.current() and {key} <> '' {conditions}
                 order by {key} limit :limit"""
         ),
-        {"active": active, "after": None if after is None else storable(after), "limit": limit},
+        {"limit": limit, **values},
     )
-    return [model(*row) for row in rows]
+    return [listed.model(*row) for row in rows]
 
 
-def _one(connection: Connection, model: type[Any], table: str, key: str, wanted: str) -> Any:
+def _one(connection: Connection, listed: _List, reference: str) -> Any:
+    found = _id_of(connection, listed.table, listed.key, reference)
     row = connection.execute(
         text(
-            f"""select {", ".join(model.__slots__)} from billing.{table}
-                where organization_id = organizations.current() and {key} = :wanted"""
+            f"""select {", ".join(listed.model.__slots__)} from billing.{listed.table}
+                where organization_id = organizations.current() and id = :id"""
         ),
-        {"wanted": storable(wanted)},
+        {"id": found},
     ).one_or_none()
     if row is None:
-        raise BillingError(f"This organization has no {table} {wanted[:60]!r}.")
-    return model(*row)
+        raise BillingError(
+            f"This organization has no {listed.table} {reference[:60]!r}.", code=f"{listed.table.upper()}_NOT_FOUND"
+        )
+    return listed.model(*row)
+
+
+def _id_of(connection: Connection, table: str, key: str, reference: str) -> UUID | None:
+    """The id of what has a key; or else what was given, if that is an id."""
+    found: UUID | None = connection.execute(
+        text(f"select id from billing.{table} where organization_id = organizations.current() and {key} = :wanted"),
+        {"wanted": storable(reference)},
+    ).scalar_one_or_none()
+    if found is None:
+        with suppress(ValueError):
+            return UUID(reference)
+    return found

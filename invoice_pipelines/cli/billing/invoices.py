@@ -16,6 +16,7 @@ import typer
 
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
 from invoice_pipelines.billing.errors import BillingError
+from invoice_pipelines.billing.invoice_lists import newest_invoices, place_of
 from invoice_pipelines.billing.issued_invoices import (
     DocumentKind,
     IssuedInvoice,
@@ -23,7 +24,7 @@ from invoice_pipelines.billing.issued_invoices import (
     find_invoice,
     get_issued_invoice,
 )
-from invoice_pipelines.billing.overview import invoice_events, newest_invoices, place_of
+from invoice_pipelines.billing.overview import invoice_events
 from invoice_pipelines.billing.receivables.export import receivables_csv
 from invoice_pipelines.billing.receivables.receivables import BUCKETS, CurrencyAging, Receivables, age_receivables
 from invoice_pipelines.cli.billing import payments

@@ -126,8 +126,9 @@ def stored_bytes(root: UPath, organization_id: UUID, document: Document) -> byte
     except StorageError as error:
         raise DeliveryError(
             f"The file of {document.invoice_number} ({document.file_name}, version {document.version}) is missing, "
-            f"damaged or cannot be read: restore {document.sha256} from a backup, or make it again with `batch "
-            "documents --renew`."
+            f"damaged or cannot be read: restore {document.sha256} from a backup, or make it again as a new version.",
+            code="DOCUMENT_DAMAGED",
+            hint="`batch documents --renew` makes new versions",
         ) from error
 
 

@@ -25,11 +25,20 @@ from invoice_pipelines.delivery.values import SEND_MESSAGE, DeliveryError, Messa
 from invoice_pipelines.work import enqueue
 
 
+class MessageStatusConflict(DeliveryError):
+    """What was decided is not possible for a message as it stands."""
+
+    code = "MESSAGE_STATUS_CONFLICT"
+
+    def __init__(self, message: Message, why: str) -> None:
+        super().__init__(f"message {message.id} is {message.status}; {why}")
+
+
 def resolve_message(connection: Connection, message_id: UUID, *, was_sent: bool, decided_by: str) -> None:
     """Says of a message of unknown outcome that it went out, or lets it be sent (again). Raises DeliveryError."""
     message = _locked(connection, message_id)
     if message.status is not MessageStatus.UNKNOWN:
-        raise DeliveryError(f"message {message_id} is {message.status}; only one that is unknown can be resolved")
+        raise MessageStatusConflict(message, "only one that is unknown can be resolved")
     if was_sent:
         last = last_attempt(connection, message)
         update_message(
@@ -52,7 +61,7 @@ def cancel_by_hand(connection: Connection, message_id: UUID, *, decided_by: str)
     """Takes back a message that waits. Raises DeliveryError where it does not."""
     message = _locked(connection, message_id)
     if message.status is not MessageStatus.WAITING:
-        raise DeliveryError(f"message {message_id} is {message.status}; only one that waits can be cancelled")
+        raise MessageStatusConflict(message, "only one that waits can be cancelled")
     cancel_message(connection, message, CANCELLED_BY_HAND, f"Cancelled by {decided_by}.")
     record_event(connection, message_id, "cancelled", created_by=decided_by)
 
@@ -61,7 +70,7 @@ def send_again(connection: Connection, message_id: UUID, *, decided_by: str) -> 
     """Lets a message that failed, was cancelled or waits be sent now. Raises DeliveryError for one that went out."""
     message = _locked(connection, message_id)
     if message.status not in (MessageStatus.WAITING, MessageStatus.FAILED, MessageStatus.CANCELLED):
-        raise DeliveryError(f"message {message_id} is {message.status}; only one that did not go out can be sent")
+        raise MessageStatusConflict(message, "only one that did not go out can be sent")
     update_message(connection, message_id, status="waiting", error_code=None, error_message=None, ended_at=None)
     enqueue(connection, SEND_MESSAGE, [message_id])
     connection.execute(
@@ -148,5 +157,5 @@ def cancel_messages_of_cancelled_jobs(connection: Connection) -> int:
 def _locked(connection: Connection, message_id: UUID) -> Message:
     message = lock_message(connection, message_id, wait=True)
     if message is None:
-        raise DeliveryError(f"this organization has no message {message_id}")
+        raise DeliveryError(f"this organization has no message {message_id}", code="MESSAGE_NOT_FOUND")
     return message

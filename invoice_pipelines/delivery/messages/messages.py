@@ -317,7 +317,8 @@ def find_message(connection: Connection, reference: str) -> Message:
             return named
     if len(wanted) < 4 or not set(wanted) <= set("0123456789abcdef-"):
         raise DeliveryError(
-            f"{reference[:60]!r} is not the id of a message, nor four or more characters of its start or end"
+            f"{reference[:60]!r} is not the id of a message, nor four or more characters of its start or end",
+            code="MESSAGE_NOT_FOUND",
         )
     rows = connection.execute(
         text(
@@ -328,7 +329,8 @@ def find_message(connection: Connection, reference: str) -> Message:
         {"wanted": wanted},
     ).all()
     if len(rows) != 1:
-        raise DeliveryError(f"there is no message {wanted}" if not rows else f"{wanted} fits several messages")
+        why = f"there is no message {wanted}" if not rows else f"{wanted} fits several messages"
+        raise DeliveryError(why, code="MESSAGE_NOT_FOUND")
     return _from_row(rows[0])
 
 

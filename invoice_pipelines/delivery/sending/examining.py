@@ -135,8 +135,8 @@ def _addressed(
     if opt_out is not None:
         if opt_out.reason == "bounced":
             reason = (
-                f"An earlier message to {customers.address} came back: correct the address of the customer, or let "
-                "messages go there again with `opt-outs end`."
+                f"An earlier message to {customers.address} came back: correct the address of the customer, or end "
+                "its opt-out, so that messages go there again."
             )
             fail_message(connection, message, "BOUNCED", reason)
             return Failed("BOUNCED", reason)
@@ -237,8 +237,8 @@ def unknown_outcome(message: Message) -> Failed:
     """What an entry gets of whose message nobody knows whether it went out."""
     return Failed(
         "OUTCOME_UNKNOWN",
-        f"It may have gone out to {message.address}, and nobody can tell. Look, then `messages resolve {message.id}` "
-        "with --sent or --again.",
+        f"It may have gone out to {message.address}, and nobody can tell. Look, then say of message "
+        f"{message.id} that it was sent, or let it be sent again.",
     )
 
 

@@ -21,7 +21,7 @@ from invoice_pipelines.billing import (
     issued_invoices,
     void_invoice,
 )
-from invoice_pipelines.billing.overview import newest_invoices
+from invoice_pipelines.billing.invoice_lists import newest_invoices
 from invoice_pipelines.organizations import change_organization
 from invoice_pipelines_tests.support.billing.shop import WORK
 

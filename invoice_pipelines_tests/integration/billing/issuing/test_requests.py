@@ -17,7 +17,8 @@ from invoice_pipelines.billing import (
     process_jobs,
     set_order_status,
 )
-from invoice_pipelines.billing.overview import billing_state, job_outcome, newest_invoices
+from invoice_pipelines.billing.invoice_lists import newest_invoices
+from invoice_pipelines.billing.overview import billing_state, job_outcome
 from invoice_pipelines.billing.requests import order_ids, parse_date
 from invoice_pipelines_tests.support.billing.shop import Shop
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
+from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
+from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.payments import payments_of, record_payment, void_payment
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.billing.books import books
@@ -79,7 +82,7 @@ def test_no_more_is_credited_than_there_is(desk: Desk) -> None:
     ):
         desk.engine.dispose()  # in a new session, plans are made for the very values
         ((number, quantity),) = lines.items()
-        expected = f"Line {number}: {quantity} cannot be credited; {left} are left."
+        expected = f"quantities[{number}]: {quantity} cannot be credited; {left} are left on this line."
         assert told(lambda lines=lines: credit(desk, invoice, lines)) == expected
     assert told(lambda: credit(desk, invoice, {})) == "There is nothing (left) to credit on this invoice."
     assert desk.numbers("credit_note") == []
@@ -351,3 +354,38 @@ def test_an_amount_is_credited_as_a_line_would_be_invoiced(desk: Desk) -> None:
     invoice = desk.issue(line(10, "1.005", discount_percent="7.5"))
     (note,) = books(desk, [credit(desk, invoice, {1: 3})])
     assert note.lines[0].net_amount == rounded(Decimal("3") * Decimal("1.005") * Decimal("0.925"), "EUR")
+
+
+def test_refusals_have_codes_by_which_programs_know_them(desk: Desk) -> None:
+    void, paid, credited = (desk.issue() for _ in range(3))
+    with desk.scope() as connection:
+        void_invoice(connection, void, reason="x", voided_by="anna")
+        payment = record_payment(connection, paid, Decimal(1), recorded_by="anna")
+        note = credit_invoice(connection, credited, reason="x", created_by="anna")
+
+    def code(do: Callable[..., object], *given: object, **more: object) -> str:
+        with desk.scope() as connection, pytest.raises(BillingError) as refused:
+            do(connection, *given, **more)
+        assert refused.value.code not in str(refused.value)
+        return refused.value.code
+
+    reason = {"reason": "x", "voided_by": "anna"}
+    assert code(void_invoice, uuid4(), **reason) == "INVOICE_NOT_FOUND"
+    assert code(void_invoice, void, **reason) == "INVOICE_IS_VOID"
+    assert code(void_invoice, paid, **reason) == "INVOICE_IS_SETTLED"
+    assert code(void_invoice, note, **reason) == "NOT_AN_INVOICE"
+    assert code(void_invoice, paid, reason=" ", voided_by="anna") == "INVALID_VALUE"
+    reason = {"reason": "x", "created_by": "anna"}
+    assert code(credit_invoice, credited, **reason) == "NOTHING_TO_CREDIT"
+    assert code(credit_invoice, paid, **reason) == "INVOICE_IS_SETTLED"
+    assert code(credit_invoice, void, **reason) == "INVOICE_IS_VOID"
+    future = desk.today + timedelta(days=20)
+    with desk.scope() as connection:
+        credit_invoice(connection, desk.issue(), issue_date=future, **reason)
+    assert code(credit_invoice, desk.issue(), **reason) == "DATE_BEFORE_LAST"
+    assert code(record_payment, uuid4(), Decimal(1), recorded_by="anna") == "INVOICE_NOT_FOUND"
+    assert code(record_payment, void, Decimal(1), recorded_by="anna") == "INVOICE_NOT_PAYABLE"
+    with desk.scope() as connection:
+        void_payment(connection, payment, voided_by="anna")
+    assert code(void_payment, payment, voided_by="anna") == "PAYMENT_IS_VOID"
+    assert code(void_payment, uuid4(), voided_by="anna") == "PAYMENT_NOT_FOUND"

@@ -55,7 +55,7 @@ def test_without_a_mailbox_a_person_or_a_report_says_what_became_of_it(post: Pos
     messages = {message.recipient: message for message in post.messages()}
     assert {message.status for message in messages.values()} == {MessageStatus.UNKNOWN}
     assert {(item.status, item.error_code) for item in post.items()} == {("failed", "OUTCOME_UNKNOWN")}
-    assert f"messages resolve {messages[out].id}" in post.items()[0].error_message
+    assert f"message {messages[out].id} that it was sent" in post.items()[0].error_message
     assert [len(post.mails(address)) for address in messages] == [1, 1, 1]
 
     post.do(resolve_message, messages[out].id, was_sent=True, decided_by="anna")

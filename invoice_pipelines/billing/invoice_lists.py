@@ -1,0 +1,176 @@
+"""Issued invoices and credit notes in lists, the latest number first, narrowed by what people and programs ask for.
+
+The connection is in the scope of the organization. A page costs what it shows, and what is passed over on the way to
+it: those of a customer, the open ones and those of some days are found by an index, all others along the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.billing.errors import InvoiceNotFound, storable
+from invoice_pipelines.database.filters import containing, narrowed
+
+OPEN = ("issued", "partially_paid", "overdue")
+"""Standings of invoices that are to be paid."""
+_FIRST, _LAST = ("", 0), ("9999", 2**62)
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceSummary:
+    """An issued invoice or credit note in a list.
+
+    `standing` is how it stands today: issued, partially_paid, paid, overdue or void.
+    """
+
+    id: UUID
+    period: str
+    number: int
+    invoice_number: str
+    issue_date: date
+    due_date: date
+    customer_id: UUID
+    customer_number: str | None
+    buyer: str
+    order_number: str | None
+    standing: str
+    days_overdue: int
+    currency: str
+    net_amount: Decimal
+    tax_amount: Decimal
+    gross_amount: Decimal
+    amount_paid: Decimal
+    amount_credited: Decimal
+    amount_due: Decimal
+
+
+def newest_invoices(
+    connection: Connection,
+    *,
+    series: str = "invoice",
+    standings: Sequence[str] | None = None,
+    customer_id: UUID | None = None,
+    invoice_number: str | None = None,
+    issued_from: date | None = None,
+    issued_until: date | None = None,
+    due_from: date | None = None,
+    due_until: date | None = None,
+    gross_from: Decimal | None = None,
+    gross_until: Decimal | None = None,
+    words: str | None = None,
+    before: tuple[str, int] | None = None,
+    limit: int = 50,
+) -> tuple[InvoiceSummary, ...]:
+    """Issued invoices (or those of the series `credit_note`), the latest number first, in pages.
+
+    `standings` are as in the summary; both ends of dates and amounts are included. `words` stand in the number, the
+    name or number of the buyer, the number of the order or that of the buyer. `before` is period and number of the last
+    one of the page before.
+    """
+    is_open = standings is not None and set(standings) <= {*OPEN} and series == "invoice"
+    low, high = _FIRST, before or _LAST
+    if issued_from is not None or issued_until is not None:
+        low, high = _numbers_between(connection, series, issued_from, issued_until, high)
+    conditions, values = narrowed(
+        {
+            "invoice_number": ("n.invoice_number = :invoice_number", _storable(invoice_number)),
+            "issued_from": ("n.issue_date >= :issued_from", issued_from),
+            "issued_until": ("n.issue_date <= :issued_until", issued_until),
+            "customer_id": ("i.customer_id = :customer_id", customer_id),
+            "due_from": ("i.due_date >= :due_from", due_from),
+            "due_until": ("i.due_date <= :due_until", due_until),
+            "gross_from": ("i.gross_amount >= :gross_from", gross_from),
+            "gross_until": ("i.gross_amount <= :gross_until", gross_until),
+            "words": (f"{_NAMES} ilike :words", containing(_storable(words))),
+            "standings": (
+                "s.standing = any(cast(:standings as text[]))",
+                None if standings is None else list(standings),
+            ),
+        }
+    )
+    rows = connection.execute(
+        text(
+            f"""select i.id, n.period, n.number, n.invoice_number, i.issue_date, i.due_date, i.customer_id,
+                      i.buyer ->> 'customer_number', i.buyer ->> 'name', i.order_number, s.standing, s.days_overdue,
+                      i.currency, i.net_amount, i.tax_amount, i.gross_amount, i.amount_paid, i.amount_credited,
+                      i.amount_due
+               from ({_OF_CUSTOMER if customer_id is not None else _OPEN if is_open else _ALL}) n
+               cross join lateral (
+                   select * from billing.invoice i
+                   where i.organization_id = n.organization_id and i.id = n.invoice_id) i
+               cross join lateral (
+                   select s.standing, s.days_overdue from billing.invoice_settlement s
+                   where s.organization_id = n.organization_id and s.invoice_id = n.invoice_id) s
+               where true {conditions}
+               order by n.period desc, n.number desc limit :limit"""
+        ),
+        {
+            "series": series,
+            "low_period": low[0],
+            "low": low[1],
+            "high_period": high[0],
+            "high": high[1],
+            "limit": limit,
+            **values,
+        },
+    )
+    return tuple(InvoiceSummary(*row) for row in rows)
+
+
+def place_of(connection: Connection, invoice_number: str) -> tuple[str, int]:
+    """Period and number in its series of an invoice or credit note. Raises InvoiceNotFound."""
+    row = connection.execute(
+        text("select period, number from billing.invoice_number where invoice_number = :number"),
+        {"number": storable(invoice_number)},
+    ).one_or_none()
+    if row is None:
+        raise InvoiceNotFound(repr(invoice_number)[:60])
+    return row.period, row.number
+
+
+def _numbers_between(
+    connection: Connection, series: str, first: date | None, last: date | None, high: tuple[str, int]
+) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Between which numbers those of some days are: the first one, and the one behind the last."""
+    rows = connection.execute(
+        text(
+            """select c.period,
+                      billing.first_number_since(c.series, c.period, coalesce(:first, date '0001-01-01')) as low,
+                      billing.first_number_since(c.series, c.period, coalesce(:behind, date '9999-12-31')) as high
+               from billing.invoice_counter c
+               where c.organization_id = organizations.current() and c.series = :series"""
+        ),
+        {"series": series, "first": first, "behind": None if last is None else last + timedelta(days=1)},
+    ).all()
+    found = [((row.period, row.low), (row.period, row.high)) for row in rows if row.low < row.high]
+    if not found:
+        return _FIRST, _FIRST
+    return min(low for low, _ in found), min(high, max(behind for _, behind in found))
+
+
+def _storable(value: str | None) -> str | None:
+    return None if value is None else storable(value)
+
+
+_NAMES = """concat_ws(' ', n.invoice_number, i.buyer ->> 'customer_number', i.buyer ->> 'name', i.order_number,
+    i.purchase_order_reference)"""
+_NUMBERS = """n.series = :series and (n.period, n.number) < (:high_period, :high)
+    and (n.period, n.number) >= (:low_period, :low)"""
+_ALL = f"""
+    select * from billing.invoice_number n
+    where n.organization_id = organizations.current() and {_NUMBERS}
+    order by n.period desc, n.number desc"""
+_OF_INVOICES = f"""
+    select n.* from billing.invoice k
+    cross join lateral (
+        select * from billing.invoice_number n
+        where n.organization_id = k.organization_id and n.invoice_id = k.id and {_NUMBERS}) n
+    where k.organization_id = organizations.current() and """
+_OF_CUSTOMER = f"{_OF_INVOICES} k.customer_id = :customer_id"
+_OPEN = f"{_OF_INVOICES} k.status in ('issued', 'partially_paid') and k.document_kind = 'invoice'"
