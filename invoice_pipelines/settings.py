@@ -266,6 +266,25 @@ class Settings(BaseSettings):
     """Address on which `up` serves the Dagster UI."""
     webserver_port: int = Field(default=3000, ge=1, le=65535)
     """Port on which `up` serves the Dagster UI."""
+    web_host: str = "127.0.0.1"
+    """Address on which the API is served. It speaks plain HTTP: before it on another address than this machine's there
+    must be a proxy that does TLS."""
+    web_port: int = Field(default=8000, ge=1, le=65535)
+    """Port on which the API is served."""
+    web_health_port: int = Field(default=8001, ge=1, le=65535)
+    """Port on this machine on which `/health/live`, `/health/ready` and `/metrics` are served, without account."""
+    web_connections: int = Field(default=15, ge=1, le=200)
+    """How many requests the API works on at the same time, each with a connection to PostgreSQL; others wait."""
+    web_requests_per_minute: int = Field(default=1200, ge=0, le=1_000_000)
+    """Most requests of one session or token in a minute. 0: no limit."""
+    web_address_requests_per_minute: int = Field(default=6000, ge=0, le=1_000_000)
+    """Most requests from one address (with IPv6, a network of 64 bits) in a minute, good credentials or bad ones. 0: no
+    limit."""
+    web_trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    """Addresses of proxies, as a JSON list, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    web_allowed_origins: tuple[str, ...] = ()
+    """Sites whose pages may call the API with a token, as a JSON list of origins such as `https://shop.example.com`
+    (CORS). Empty: none."""
     log_format: Literal["plain", "json"] = "plain"
     """How the processes of `up` write the logs in `service_logs` of the home folder: `plain` lines or `json`."""
     log_megabytes: int = Field(default=10, ge=1, le=10_000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -63,6 +63,9 @@ class AccountingSystem(Protocol):
 
     def organizations_to_reach(self, connection: Connection) -> Collection[UUID]:
         """Organizations whose company is connected and not paused."""
+
+    def connection_counts(self, connection: Connection) -> Mapping[str, int]:
+        """How many connections of all organizations stand how, such as connected or paused."""
 
     def organizations_to_push(self, connection: Connection) -> Collection[UUID]:
         """Those of them in which something waits to be sent."""

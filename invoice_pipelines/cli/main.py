@@ -27,6 +27,7 @@ from invoice_pipelines.settings import load_settings
 COULD_NOT_RUN = 2
 COMMANDS = {
     "up": "services:app",
+    "web": "services:app",
     "status": "status:app",
     "organizations": "organizations:app",
     "users": "accounts/users:app",

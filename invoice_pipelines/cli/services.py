@@ -1,4 +1,4 @@
-"""The command `up`: all processes of an installation, until it is told to stop."""
+"""The commands `up`, for all of an installation, and `web`, for the API alone, until they are told to stop."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ app = typer.Typer()
     )
 )
 def up() -> None:
-    """Run everything: PostgreSQL (embedded unless a URL is set), Dagster's daemon and UI. Ctrl-C stops all."""
+    """Run everything: PostgreSQL (embedded unless a URL is set), Dagster's daemon and UI, the API. Ctrl-C stops all."""
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell that runs it in the background ignores SIGINT
         signal.signal(number, signal.default_int_handler)
     settings = load_settings()
     console.print("Starting PostgreSQL and Dagster ...")
     try:
-        with running_services(settings, webserver=True) as services:
+        with running_services(settings, webserver=True, api=True) as services:
             console.print(f"Dagster UI:  {services.url}")
+            console.print(f"API:         {services.api_url}/api/docs")
             console.print(f"Inbox:       {settings.inbox_root}/<organization>/")
             console.print(f"Exports:     {settings.exports_root}/<organization>/")
             console.print("Ctrl-C stops all.")
@@ -39,3 +40,18 @@ def up() -> None:
                     console.print(f"{datetime.now().astimezone():%H:%M:%S} {line}")
     except KeyboardInterrupt:
         console.print("Stopped; nothing is left running.")
+
+
+@app.command(
+    epilog=examples(
+        "web",
+    )
+)
+def web() -> None:
+    """Serve the API, and its health on a port of its own. `up` does it as well. Ctrl-C stops it."""
+    from invoice_pipelines.web.serving import serve
+
+    settings = load_settings()
+    console.print(f"API:     http://{settings.web_host}:{settings.web_port}/api/docs")
+    console.print(f"Health:  http://127.0.0.1:{settings.web_health_port}/health/ready")
+    serve(settings)

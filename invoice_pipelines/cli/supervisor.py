@@ -1,4 +1,4 @@
-"""The processes of one installation: PostgreSQL, the code server, the daemon and the webserver.
+"""The processes of one installation: PostgreSQL, the code server, the daemon, Dagster's webserver and the API.
 
 They are started together, watched, started again where one ends by itself, and stopped together. What they share, they
 get by their environment.
@@ -24,7 +24,7 @@ from pathlib import Path
 from invoice_pipelines.database.access import database_urls, prepare_databases, running_server
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.errors import InvoicePipelinesError
-from invoice_pipelines.settings import PREFIX, Settings
+from invoice_pipelines.settings import PREFIX, Settings, variable_of
 
 SECONDS_TO_STOP = 25.0
 SECONDS_TO_START = 180.0
@@ -37,6 +37,7 @@ OLD_LOGS = 3
 """How many logs are kept besides the one that is written to."""
 MODULE = "invoice_pipelines.definitions"
 CODE_SERVER = "code server"
+API = "api"
 STORAGE = """
 # Runs, events and schedules, in a database of their own (never the business one).
 storage:
@@ -73,7 +74,7 @@ class Life:
 
 @dataclass(slots=True)
 class Services:
-    """The running processes. `url` is where the Dagster UI is; None without a webserver.
+    """The running processes. `url` is where the Dagster UI is, `api_url` where the API is; None: not started.
 
     `server` is the embedded PostgreSQL as this process holds it; None where the operator names another one.
     """
@@ -82,6 +83,7 @@ class Services:
     server: EmbeddedServer | None
     environment: dict[str, str]
     url: str | None = None
+    api_url: str | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _commands: dict[str, list[str]] = field(default_factory=dict, init=False)
     _lives: dict[str, Life] = field(default_factory=dict, init=False)
@@ -207,8 +209,10 @@ class Services:
 
 
 @contextmanager
-def running_services(settings: Settings, *, webserver: bool) -> Iterator[Services]:
-    """Everything that works through the queues, for the length of the block; nothing is left running behind it."""
+def running_services(settings: Settings, *, webserver: bool, api: bool) -> Iterator[Services]:
+    """Everything that works through the queues, for the length of the block; nothing is left running behind it.
+    `webserver`: and the Dagster UI; `api`: and the API.
+    """
     home = prepare_home(settings)
     with ExitStack() as stack:
         server = stack.enter_context(running_server(settings))
@@ -216,10 +220,11 @@ def running_services(settings: Settings, *, webserver: bool) -> Iterator[Service
         services = Services(settings, server, child_environment(settings, home))
         stack.callback(services.stop)
         services.start()
+        if api:
+            _start_api(services)
         if webserver:
             host, web_port = settings.webserver_host, settings.webserver_port
-            if not _is_free(host, web_port):
-                raise ServiceError(f"port {web_port} is taken; set {PREFIX}WEBSERVER_PORT to another one")
+            _require_free("webserver_port", host, web_port)
             services.url = f"http://{host}:{web_port}"
             services.spawn(
                 "webserver",
@@ -229,8 +234,18 @@ def running_services(settings: Settings, *, webserver: bool) -> Iterator[Service
                     *("--dagster-log-level", "warning", *services.log_options),
                 ],
             )
-            _wait_for_ui(services)
+            _wait_for_answer(services, "webserver", f"{services.url}/server_info")
+        if api:
+            _wait_for_answer(services, API, f"http://127.0.0.1:{settings.web_health_port}/health/ready")
         yield services
+
+
+def _start_api(services: Services) -> None:
+    settings = services.settings
+    _require_free("web_port", settings.web_host, settings.web_port)
+    _require_free("web_health_port", "127.0.0.1", settings.web_health_port)
+    services.api_url = f"http://{settings.web_host}:{settings.web_port}"
+    services.spawn(API, [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()", "web"])
 
 
 def prepare_home(settings: Settings) -> Path:
@@ -251,6 +266,7 @@ def child_environment(settings: Settings, home: Path) -> dict[str, str]:
     environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONUNBUFFERED": "1"}
     environment.pop(f"{PREFIX}DATABASE_OWNER_URL", None)
     environment[f"{PREFIX}DATABASE_URL"] = urls.app.render_as_string(hide_password=False)
+    environment[f"{PREFIX}WEB_DATABASE_URL"] = urls.web.render_as_string(hide_password=False)
     environment[f"{PREFIX}DAGSTER_DATABASE_URL"] = urls.dagster.render_as_string(hide_password=False)
     for name in ("inbox", "originals", "exports", "imports"):
         environment[PREFIX + name.upper()] = getattr(settings, f"{name}_root")
@@ -319,6 +335,11 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _require_free(field: str, host: str, port: int) -> None:
+    if not _is_free(host, port):
+        raise ServiceError(f"port {port} is taken; set {variable_of(field)} to another one")
+
+
 def _is_free(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -341,13 +362,13 @@ def _wait_for_port(services: Services, port: int) -> None:
     raise ServiceError(f"the code server did not start in time; see {services.log_of(CODE_SERVER)}")
 
 
-def _wait_for_ui(services: Services) -> None:
+def _wait_for_answer(services: Services, name: str, url: str) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline:
         services.check_processes()
         try:
-            with urllib.request.urlopen(f"{services.url}/server_info", timeout=5):
+            with urllib.request.urlopen(url, timeout=5):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
-    raise ServiceError(f"the webserver did not start in time; see {services.log_of('webserver')}")
+    raise ServiceError(f"the {name} did not start in time; see {services.log_of(name)}")

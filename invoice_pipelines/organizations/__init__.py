@@ -8,6 +8,7 @@ from invoice_pipelines.organizations.registry import (
     change_organization,
     find_organization,
     list_organizations,
+    organization_in_scope,
     remove_organization,
     restore_organization,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "change_organization",
     "find_organization",
     "list_organizations",
+    "organization_in_scope",
     "remove_organization",
     "restore_organization",
 ]

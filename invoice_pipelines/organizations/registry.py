@@ -9,7 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from invoice_pipelines.database import organization_scope
@@ -167,16 +167,21 @@ def find_organization(engine: Engine, slug: str) -> Organization:
     if organization_id is None:
         raise OrganizationError(f"there is no organization {slug!r}; `invoice-pipelines organizations list` shows all")
     with organization_scope(engine, organization_id) as connection:
-        row = connection.execute(
-            text(
-                """select id, slug, name, country_code, time_zone, currency, vat_id, tax_number, iban, address, settings
-                   from organizations.organization"""
-            )
-        ).one()
+        return organization_in_scope(connection)
+
+
+def organization_in_scope(connection: Connection) -> Organization:
+    """The organization that the transaction is in. Raises OrganizationError where its stored settings are wrong."""
+    row = connection.execute(
+        text(
+            """select id, slug, name, country_code, time_zone, currency, vat_id, tax_number, iban, address, settings
+               from organizations.organization where id = organizations.current()"""
+        )
+    ).one()
     typed = {
         "time_zone": ZoneInfo(row.time_zone),
-        "address": _stored(slug, Address, row.address),
-        "settings": _stored(slug, OrganizationSettings, row.settings),
+        "address": _stored(row.slug, Address, row.address),
+        "settings": _stored(row.slug, OrganizationSettings, row.settings),
     }
     return Organization(**{**row._mapping, **typed})
 

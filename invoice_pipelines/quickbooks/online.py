@@ -80,6 +80,7 @@ class QuickBooksOnline:
     title = "QuickBooks"
     entities = tuple(ENTITIES.values())
     organizations_to_reach = staticmethod(schedule.organizations_to_reach)
+    connection_counts = staticmethod(schedule.connection_counts)
     organizations_to_push = staticmethod(schedule.organizations_to_push)
     state = staticmethod(sync_state)
     health = staticmethod(connection_health)

@@ -33,6 +33,12 @@ def organizations_to_reach(connection: Connection, *, now: datetime | None = Non
     return set(rows.scalars())
 
 
+def connection_counts(connection: Connection) -> dict[str, int]:
+    """How many connections stand how: connected, paused, needs_reconnect, ... Needs no scope."""
+    rows = connection.execute(text("select status, connections from quickbooks.connection_counts()"))
+    return {row.status: row.connections for row in rows}
+
+
 def organizations_to_push(connection: Connection) -> set[UUID]:
     """Organizations with entries of the push queue to do now, whose company can be reached. Needs no scope."""
     waiting = {work.organization_id for work in organizations_with_work(connection, tuple(KINDS.values()))}

@@ -19,6 +19,22 @@ $$;
 revoke all on function quickbooks.organizations_to_reach(timestamptz) from public;
 grant execute on function quickbooks.organizations_to_reach(timestamptz) to invoice_pipelines_app;
 
+-- How many connections stand how: `connected`, and so on; one that is left alone for a while counts as `paused`.
+create or replace function quickbooks.connection_counts()
+returns table (status text, connections bigint)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select case when c.status = 'connected' and c.paused_until > now() then 'paused' else c.status end, count(*)
+    from quickbooks.connection c
+    join organizations.organization o on o.id = c.organization_id and o.removed_at is null
+    where (select organizations.current_or_none()) is null
+       or c.organization_id = (select organizations.current_or_none())
+    group by 1
+    order by 1
+$$;
+revoke all on function quickbooks.connection_counts() from public;
+grant execute on function quickbooks.connection_counts() to invoice_pipelines_app;
+
 -- Organizations in whose time zone the hour at which something is pulled has passed since it was pulled last, the
 -- longest waiting first; and those where a pull did not come to its end. `due_at` is when that hour was.
 --

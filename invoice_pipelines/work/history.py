@@ -101,6 +101,16 @@ class OrganizationWork:
     oldest_due_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OpenItems:
+    """What is open of a kind, in all organizations together. `oldest_due_at`: since when the first could be done."""
+
+    kind: str
+    waiting_items: int
+    leased_items: int
+    oldest_due_at: datetime | None
+
+
 _JOBS = """
     select j.*, extract(epoch from coalesce(j.completed_at, now()) - j.started_at)::float8 as running_seconds
     from work.batch_job j
@@ -174,6 +184,11 @@ def organizations_with_work(connection: Connection, kinds: Sequence[str]) -> tup
         text("select * from work.organizations_with_work(cast(:kinds as text[]))"), {"kinds": list(kinds)}
     ).all()
     return tuple(OrganizationWork(*row) for row in rows)
+
+
+def open_items(connection: Connection) -> tuple[OpenItems, ...]:
+    """What is open of each kind that has open items. Needs no organization scope."""
+    return tuple(OpenItems(*row) for row in connection.execute(text("select * from work.open_items()")))
 
 
 def prune(engine: Engine, organization_id: UUID, older_than: datetime, *, batch_size: int = 10_000) -> int:

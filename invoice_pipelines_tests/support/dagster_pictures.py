@@ -50,7 +50,7 @@ def take(url: str, file: Path, width: int, height: int) -> None:
 
 
 if __name__ == "__main__":
-    with running_services(load_settings(), webserver=True) as services:
+    with running_services(load_settings(), webserver=True, api=False) as services:
         for name, (page, width, height) in PAGES.items():
             take(f"{services.url}{page}", IMAGES / f"{name}.png", width, height)
             print(f"docs/images/{name}.png")

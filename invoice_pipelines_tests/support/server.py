@@ -8,9 +8,10 @@ own has, and are left out.
 from __future__ import annotations
 
 import shutil
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL
@@ -94,3 +95,14 @@ class PooledServer(DisposableServer):
         if self.pooler is None or database == "postgres" or database.startswith("template"):
             return url
         return url.set(query={"host": str(self.pooler)})
+
+
+def free_ports() -> dict[str, str]:
+    """Settings by which `up` takes ports that nobody else has."""
+    with ExitStack() as stack:
+        found = {}
+        for name in ("WEBSERVER_PORT", "WEB_PORT", "WEB_HEALTH_PORT"):
+            probe = stack.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", 0))
+            found[f"INVOICE_PIPELINES_{name}"] = str(probe.getsockname()[1])
+    return found

@@ -17,7 +17,7 @@ from invoice_pipelines.settings import load_settings
 
 def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with running_services(load_settings(), webserver=False) as services:
+    with running_services(load_settings(), webserver=False, api=False) as services:
         print(f"ready {services.processes['daemon'].pid}", flush=True)
         while not select.select([sys.stdin], [], [], 0.5)[0]:
             services.check()

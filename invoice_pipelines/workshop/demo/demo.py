@@ -83,7 +83,7 @@ def demo() -> None:
         sandbox = stack.enter_context(demo_quickbooks.running_quickbooks())
         outside = stack.enter_context(demo_delivery.running_servers())
         settings = load_settings()
-        services = stack.enter_context(running_services(settings, webserver=False))
+        services = stack.enter_context(running_services(settings, webserver=False, api=True))
         engine = stack.enter_context(open_database(settings))
         tenants = [_add_tenant(engine, entry) for entry in _expected()]
         count = sum(len(tenant.documents) for tenant in tenants)

@@ -16,6 +16,7 @@ from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.settings_page import settings_page
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.intake.documents.ocr.drawn import INVOICE, lines_picture
+from invoice_pipelines_tests.support.server import free_ports
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.support.terminal import PLACE, Terminal, one_line
 
@@ -172,13 +173,10 @@ def test_the_settings_page_is_up_to_date():
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=only_at_full_size)])
 @pytest.mark.slow
 def test_up_serves_the_ui_and_stops_everything_when_told(tmp_path, number):
-    import socket
     import urllib.request
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), "INVOICE_PIPELINES_WEBSERVER_PORT": str(port)}
+    ports = free_ports()
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path), **ports}
     up = subprocess.Popen(
         [*COMMAND, "up"],
         env=environment,
@@ -191,8 +189,11 @@ def test_up_serves_the_ui_and_stops_everything_when_told(tmp_path, number):
         assert up.stdout is not None
         while "Ctrl-C" not in (line := up.stdout.readline()):
             assert line, "up ended early"
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=30) as answer:
+        ui, api = ports["INVOICE_PIPELINES_WEBSERVER_PORT"], ports["INVOICE_PIPELINES_WEB_PORT"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{ui}/server_info", timeout=30) as answer:
             assert json.load(answer)["dagster_version"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{api}/api/openapi.json", timeout=30) as answer:
+            assert json.load(answer)["openapi"] == "3.1.0"
         up.send_signal(number)
         assert up.wait(timeout=90) in (0, 130)
     finally:

@@ -18,6 +18,8 @@ NOT_OF_A_DOMAIN = ("pg_catalog", "information_schema", "database", "accounts")
 """Schemas without business data; `database` holds the number of the last migration, `accounts` is closed to
 all logins.
 """
+OF_NOBODY = ["web.rate"]
+"""Tables of no organization in other schemas. No login reads them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Table:
 
 def read_catalogue(connection: Connection) -> dict[str, Table]:
     """Every table of a domain, whatever its kind."""
-    values = {"others": list(NOT_OF_A_DOMAIN), "app": APP}
+    values = {"others": list(NOT_OF_A_DOMAIN), "of_nobody": OF_NOBODY, "app": APP}
 
     def by_table(query: str) -> dict[int, list[Any]]:
         found = defaultdict(list)
@@ -98,6 +100,7 @@ def read_catalogue(connection: Connection) -> dict[str, Table]:
             """select c.oid, n.nspname || '.' || c.relname as name, c.relrowsecurity, c.relforcerowsecurity
                from pg_class c join pg_namespace n on n.oid = c.relnamespace
                where c.relkind in ('r', 'p', 'm', 'f') and n.nspname <> all(:others) and n.nspname !~ '^pg_'
+                 and n.nspname || '.' || c.relname <> all(:of_nobody)
                order by 2"""
         ),
         values,

@@ -20,6 +20,7 @@ from invoice_pipelines.work import (
     finish,
     job_items,
     keep,
+    open_items,
     organizations_with_work,
     release,
     return_expired,
@@ -258,7 +259,9 @@ def test_asking_ten_thousand_organizations_for_work_is_cheap(database, vacuumed)
         started = time.perf_counter()
         found = organizations_with_work(connection, [KIND])
         seconds = time.perf_counter() - started
+        (open_now,) = open_items(connection)
         assert read_so_far(connection)[0] == in_full
+    assert (open_now.kind, open_now.waiting_items, open_now.leased_items) == (KIND, 100_000, 0)
     print(f"{len(found)} organizations in {seconds:.3f} s")
     assert (len(found), found[0].due_items) == (10_000, 10)
     assert seconds < 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines_tests.support.server import free_ports
 
 
 def wait_for(what: str, condition: Callable[[], bool], seconds: float = 120) -> None:
@@ -35,7 +35,7 @@ def children(parent: int) -> dict[str, int]:
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        for name in ("api grpc", "dagster._daemon", "dagster_webserver"):
+        for name in ("api grpc", "dagster._daemon", "dagster_webserver", " web "):
             if name in command:
                 found[name] = int(process.name)
     return found
@@ -53,11 +53,10 @@ def answers(port: int) -> bool:
 @pytest.mark.timeout(900)
 def test_what_is_killed_is_started_again_and_postgresql_lives_on(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    ports = free_ports()
+    port = int(ports["INVOICE_PIPELINES_WEBSERVER_PORT"])
     clean = {name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")}
-    environment = {**clean, "DAGSTER_HOME": str(home), "INVOICE_PIPELINES_WEBSERVER_PORT": str(port)}
+    environment = {**clean, "DAGSTER_HOME": str(home), **ports}
     told = (tmp_path / "told").open("wb")
     command = Path(sys.executable).parent / "invoice-pipelines"
     up = subprocess.Popen([command, "up"], env=environment, cwd=PROJECT, stdout=told, stderr=told)
@@ -65,11 +64,11 @@ def test_what_is_killed_is_started_again_and_postgresql_lives_on(tmp_path: Path)
         # What ends before all has started ends `up` as well.
         wait_for("all has started", lambda: "Ctrl-C" in (tmp_path / "told").read_text(), 240)
         postgresql = (home / "postgresql" / "data" / "postmaster.pid").read_text().split("\n", 1)[0]
-        for name in ("dagster_webserver", "dagster._daemon", "api grpc"):
+        for name in ("dagster_webserver", "dagster._daemon", "api grpc", " web "):
             before = children(up.pid)
             os.kill(before[name], signal.SIGKILL)
             wait_for(f"another {name}", lambda n=name, b=before: children(up.pid).get(n, b[n]) != b[n])
-            wait_for("all three live", lambda: len(children(up.pid)) == 3)
+            wait_for("all live", lambda: len(children(up.pid)) == 4)
             if name == "dagster_webserver":
                 wait_for("the UI answers", lambda: answers(port))
         inbox = home / "inbox" / "acme"
@@ -86,7 +85,7 @@ def test_what_is_killed_is_started_again_and_postgresql_lives_on(tmp_path: Path)
         told.close()
     lines = (tmp_path / "told").read_text()
     print(lines)
-    assert lines.count("ended with code -9") == 3
+    assert lines.count("ended with code -9") == 4
     assert "nothing is left running" in lines
     assert up.returncode == 0
     assert b"\x1b" not in b"".join(path.read_bytes() for path in (home / "service_logs").iterdir())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.overdue.conftest import Desk
+from invoice_pipelines_tests.support.server import free_ports
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 
 BACKFILL = """mutation ($parameters: LaunchBackfillParams!) {
@@ -76,16 +76,15 @@ def up(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Installation]
 @contextmanager
 def running(home: Path, settings: Mapping[str, str]) -> Iterator[Installation]:
     """`up` with these settings, in a home of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    ports = free_ports()
+    port = int(ports["INVOICE_PIPELINES_WEBSERVER_PORT"])
     clean = {name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")}
     process = subprocess.Popen(
         [str(Path(sys.executable).parent / "invoice-pipelines"), "up"],
         env={
             **clean,
             "DAGSTER_HOME": str(home),
-            "INVOICE_PIPELINES_WEBSERVER_PORT": str(port),
+            **ports,
             "INVOICE_PIPELINES_SWEEP_SIZE": "2",
             **settings,
         },

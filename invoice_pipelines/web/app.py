@@ -1,0 +1,60 @@
+"""The web application: its routes, and what goes around them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from sqlalchemy import Engine
+
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.web.api import batch_operations, customers
+from invoice_pipelines.web.documentation import add_documentation, document
+from invoice_pipelines.web.measures import Measures
+from invoice_pipelines.web.outermost import Outermost
+from invoice_pipelines.web.problems import handle_problems
+
+ROUTERS = (
+    customers.router,
+    batch_operations.router,
+)
+"""The resources of an organization, in the order of the documentation."""
+
+
+def create_app(engine: Engine, settings: Settings, measures: Measures | None = None) -> FastAPI:
+    """The application. `engine` is that of `database.access.open_web_database`, with a connection for each thread."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # A thread without a connection would wait for one that others hold, and could hold them up in turn.
+        current_default_thread_limiter().total_tokens = settings.web_connections
+        yield
+
+    app = FastAPI(
+        title="invoice_pipelines",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.engine = engine
+    app.state.settings = settings
+    for router in ROUTERS:
+        app.router.routes.extend(router.routes)
+    add_documentation(app)
+    handle_problems(app)
+    if settings.web_allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.web_allowed_origins,
+            allow_methods=["*"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match"],
+            expose_headers=["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Trace-Id"],
+        )
+    app.add_middleware(Outermost, measures=measures or Measures())
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    return app

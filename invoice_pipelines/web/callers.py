@@ -1,0 +1,202 @@
+"""Who calls: the credential of a request, and the one transaction in which an organization is entered with it.
+
+No session of the database is open before a handler enters, nor while its answer is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, TypeVar, cast
+from urllib.parse import quote
+
+from fastapi import Depends, Path, Request, Response
+from pydantic import BaseModel
+from sqlalchemy import Connection, Engine
+
+from invoice_pipelines.accounts import credentials
+from invoice_pipelines.accounts.entry import Entry, enter
+from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.organizations.registry import organization_in_scope
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.web import etags
+from invoice_pipelines.web.idempotency import KeptAnswer, keep_answer, kept_answer, request_hash
+from invoice_pipelines.web.limits import take_turn
+from invoice_pipelines.web.problems import Refusal, not_found, not_signed_in
+
+SESSION_COOKIE = "__Host-session"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+AnswerT = TypeVar("AnswerT")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The least role of a route and, for what changes something, the area that a token must be allowed to write."""
+
+    role: Role
+    area: str | None
+
+
+@dataclass(frozen=True)
+class At:
+    """An organization that a caller has entered, until the end of the transaction of `connection`."""
+
+    connection: Connection
+    entry: Entry
+    _engine: Engine
+    _settings: Settings
+    _fingerprint: str
+
+    @cached_property
+    def organization(self) -> OrganizationContext:
+        """The organization as domains take it. Its `scope()` is a transaction of its own, which needs a second
+        connection: for such functions there is `Caller.organization`.
+        """
+        engine = self._engine.execution_options(credential=self._fingerprint, actor=self.entry.actor)
+        found = organization_in_scope(self.connection)
+        return OrganizationContext(engine, found, self._settings, self.entry.actor)
+
+    def url(self, *parts: object) -> str:
+        """The address of a resource of the organization."""
+        return "/".join(["/api/v1/organizations", self.entry.slug, *(quote(str(part), safe="") for part in parts)])
+
+
+class RequestCaller:
+    """The caller of one request. Raises Refusal where the request brings no credential, or brings it in a way in which
+    a foreign page could have made a browser bring it.
+    """
+
+    def __init__(self, request: Request, access: Access) -> None:
+        self._request = request
+        self._access = access
+        self._fingerprint = credentials.fingerprint(_secret_of(request))
+        self._is_counted = False
+        self._headers: dict[str, str] = {}
+        request.scope["answer_headers"] = self._headers
+
+    @contextmanager
+    def enter(self) -> Iterator[At]:
+        """One transaction in the organization that the path names: committed at the end, rolled back on an exception.
+
+        Raises Refusal: 401, 403, 404 (there is none, or not for this credential) or 429.
+        """
+        state = self._request.app.state
+        engine: Engine = state.engine
+        settings: Settings = state.settings
+        with engine.connect() as connection:
+            if not self._is_counted:
+                self._count(connection, settings)
+            with connection.begin():
+                entry = enter(connection, self._fingerprint, self._request.path_params["organization"])
+                if entry is None:
+                    raise not_found()
+                if not entry.may(self._access.role, self._access.area):
+                    raise self._forbidden(entry)
+                yield At(connection, entry, engine, settings, self._fingerprint)
+
+    def check(self) -> None:
+        """Enters and leaves again. Raises what `enter` raises."""
+        with self.enter():
+            pass
+
+    def organization(self) -> OrganizationContext:
+        """The organization for functions that open transactions of their own, each of which is checked as this one."""
+        with self.enter() as at:
+            return at.organization
+
+    def once(self, body: BaseModel | str | None, effect: Callable[[At], AnswerT]) -> AnswerT:
+        """Does something in one transaction and answers. With the header `Idempotency-Key`, an equal request gets the
+        same answer for a day and does nothing more.
+
+        `body` is what tells one request from another besides its address. An answer with a `url` names it as `Location`
+        as well.
+        """
+        request = self._request
+        key = request.headers.get("idempotency-key")
+        with self.enter() as at:
+            sent = request_hash(request.method, request.url.path, body) if key is not None else b""
+            if key is not None and (kept := kept_answer(at.connection, at.entry.actor, key, sent)) is not None:
+                return cast(AnswerT, self._again(kept))
+            answer = effect(at)
+            location = getattr(answer, "url", None)
+            if key is not None:
+                said = answer.model_dump_json() if isinstance(answer, BaseModel) else ""
+                keep_answer(at.connection, at.entry.actor, key, sent, KeptAnswer(self._status, location, said))
+        if location is not None:
+            self._headers["Location"] = str(location)
+        return answer
+
+    def tag(self, *state: object) -> None:
+        """Gives the answer the ETag of a state."""
+        self._headers["ETag"] = etags.etag(*state)
+
+    def require_match(self, *state: object) -> None:
+        """Raises Refusal unless the caller looked at this state: 428 where it does not say, 412 where it changed."""
+        etags.require_match(self._request, etags.etag(*state))
+
+    @property
+    def _status(self) -> int:
+        return self._request.scope["route"].status_code or 200
+
+    def _again(self, kept: KeptAnswer) -> Response:
+        self._headers["Idempotent-Replayed"] = "true"
+        if kept.location is not None:
+            self._headers["Location"] = kept.location
+        return Response(kept.body, kept.status, media_type="application/json" if kept.body else None)
+
+    def _count(self, connection: Connection, settings: Settings) -> None:
+        address = self._request.client.host if self._request.client is not None else ""
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        standing = take_turn(connection, settings, self._fingerprint, address)
+        connection.rollback()
+        connection.execution_options(isolation_level=connection.default_isolation_level)
+        self._is_counted = True
+        if standing.quota:
+            self._headers.update(standing.headers)
+
+    def _forbidden(self, entry: Entry) -> Refusal:
+        needed = f"the role {self._access.role}"
+        if entry.scopes is not None:
+            needed = f"the scope {self._access.area}:write" if self._access.area else "the scope read"
+        return Refusal(403, "FORBIDDEN", f"This needs {needed} in the organization.")
+
+
+def _secret_of(request: Request) -> str:
+    given = request.headers.get("authorization")
+    if given is not None:
+        scheme, _, secret = given.partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
+            raise not_signed_in()
+        return secret.strip()
+    session = request.cookies.get(SESSION_COOKIE)
+    if not session:
+        raise not_signed_in()
+    if request.method not in _SAFE and not _is_of_this_site(request):
+        raise Refusal(
+            403,
+            "CROSS_SITE",
+            "A session changes nothing for a page of another site: the request needs `Sec-Fetch-Site: same-origin` or "
+            "an Origin of this server.",
+        )
+    return session
+
+
+def _is_of_this_site(request: Request) -> bool:
+    """Whether a browser says that a page of ours made the request."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    return request.headers.get("origin") == f"{request.url.scheme}://{request.headers.get('host', '')}"
+
+
+async def _caller(
+    request: Request, organization: Annotated[str, Path(description="Slug of the organization", examples=["acme"])]
+) -> Any:
+    return request.scope["caller"]
+
+
+Caller = Annotated[RequestCaller, Depends(_caller)]
+"""The caller of a route of an organization."""

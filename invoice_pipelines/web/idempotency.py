@@ -1,0 +1,103 @@
+"""Requests that may be repeated: the answer to a request with an `Idempotency-Key` is kept in the transaction of its
+effect, so that there is either both or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.web.problems import Refusal, wrong_field
+
+LONGEST_KEY = 255
+_KEPT = "24 hours"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What was answered: the status, the address of what was made, and the body as JSON."""
+
+    status: int
+    location: str | None
+    body: str
+
+
+def request_hash(method: str, path: str, body: BaseModel | str | None) -> bytes:
+    """What tells one request from another."""
+    said = body.model_dump_json() if isinstance(body, BaseModel) else body or ""
+    return hashlib.sha256(f"{method} {path}\n{said}".encode()).digest()
+
+
+def kept_answer(connection: Connection, actor: str, key: str, request: bytes) -> KeptAnswer | None:
+    """The answer that an equal request got; None for the first one, which has the key until the transaction ends.
+
+    Raises Refusal while an equal request is being done, and where the key belongs to another request.
+    """
+    if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
+        raise wrong_field("Idempotency-Key", f"must have 1 to {LONGEST_KEY} printable characters")
+    locked = connection.execute(
+        text(
+            """select pg_try_advisory_xact_lock(hashtextextended(
+                   concat_ws(' ', 'idempotency', organizations.current(), cast(:actor as text), :key), 0))"""
+        ),
+        {"actor": actor, "key": key},
+    ).scalar_one()
+    if not locked:
+        raise Refusal(
+            409,
+            "REQUEST_IN_FLIGHT",
+            "A request with this Idempotency-Key is being done. Send this one again for its answer.",
+            headers={"Retry-After": "1"},
+        )
+    row = connection.execute(
+        text(
+            f"""select request_sha256, status, location, answer from web.idempotency_key
+                where organization_id = organizations.current() and created_by = :actor and key = :key
+                  and created_at > now() - interval '{_KEPT}'"""
+        ),
+        {"actor": actor, "key": key},
+    ).one_or_none()
+    if row is None:
+        return None
+    if bytes(row.request_sha256) != request:
+        raise Refusal(
+            422,
+            "IDEMPOTENCY_KEY_REUSED",
+            "This Idempotency-Key belongs to another request. Use a new key for each new request.",
+        )
+    return KeptAnswer(row.status, row.location, row.answer)
+
+
+def keep_answer(connection: Connection, actor: str, key: str, request: bytes, answer: KeptAnswer) -> None:
+    """Keeps an answer for a day, and removes some that were kept for longer."""
+    connection.execute(
+        text(
+            f"""with old as (
+                    select key, created_by from web.idempotency_key
+                    where organization_id = organizations.current() and created_at < now() - interval '{_KEPT}'
+                    order by created_at limit 20 for update skip locked)
+                delete from web.idempotency_key k using old
+                where k.organization_id = organizations.current()
+                  and ((k.created_by, k.key) = (old.created_by, old.key)
+                       or (k.created_by, k.key) = (:actor, :key))"""
+        ),
+        {"actor": actor, "key": key},
+    )
+    connection.execute(
+        text(
+            """insert into web.idempotency_key
+                   (organization_id, created_by, key, request_sha256, status, location, answer)
+               values (organizations.current(), :actor, :key, :request, :status, :location, :answer)"""
+        ),
+        {
+            "actor": actor,
+            "key": key,
+            "request": request,
+            "status": answer.status,
+            "location": answer.location,
+            "answer": answer.body,
+        },
+    )

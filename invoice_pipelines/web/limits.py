@@ -1,0 +1,98 @@
+"""How large a request may be, and how often one may come: both are known before anything is done for it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from math import ceil
+from uuid import UUID
+
+from fastapi import Request
+from sqlalchemy import Connection, text
+from starlette.types import Message, Receive
+
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.web.problems import Refusal
+
+JSON_BYTES = 1_000_000
+_WINDOW_SECONDS = 60
+
+
+def limit_body(request: Request, most: int) -> Receive:
+    """The body of a request, of which no more than so many bytes are read. Raises Refusal, at once where the request
+    says how long it is.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > most:
+        raise _too_large(most)
+    receive, taken = request.receive, 0
+
+    async def limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > most:
+            raise _too_large(most)
+        return message
+
+    return limited
+
+
+def _too_large(most: int) -> Refusal:
+    size = f"{most // 2**20} MiB" if most >= 2**20 else f"{most // 1000} kB"
+    # What follows of the body is not read.
+    return Refusal(413, "BODY_TOO_LARGE", f"The body is larger than {size}.", headers={"Connection": "close"})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many requests are left to a credential at the moment, and in how many seconds it has all of them again."""
+
+    quota: int
+    left: int
+    full_in: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """As draft-ietf-httpapi-ratelimit-headers writes it."""
+        return {
+            "RateLimit-Policy": f'"credential";q={self.quota};w={_WINDOW_SECONDS}',
+            "RateLimit": f'"credential";r={self.left};t={self.full_in}',
+        }
+
+
+def take_turn(connection: Connection, settings: Settings, fingerprint: str, address: str) -> Standing:
+    """Counts a request of a credential from an address. The connection commits by itself, so that nobody waits for the
+    end of a request. Raises Refusal where there were too many.
+    """
+    quota = settings.web_requests_per_minute
+    row = connection.execute(
+        text("select * from web.take_turn(:credential, :quota, :address, :address_quota)"),
+        {
+            "credential": _key("credential", fingerprint),
+            "quota": quota,
+            "address": _key("address", network_of(address)),
+            "address_quota": settings.web_address_requests_per_minute,
+        },
+    ).one()
+    standing = Standing(quota, row.turns_left, ceil(row.full_in_seconds))
+    if row.wait_seconds > 0:
+        wait = str(ceil(row.wait_seconds))
+        detail = f"There were too many requests. The next one is taken in {wait} s."
+        raise Refusal(429, "TOO_MANY_REQUESTS", detail, headers={"Retry-After": wait, **standing.headers})
+    return standing
+
+
+def network_of(address: str) -> str:
+    """What counts as one address: of IPv6, a network of 64 bits, as a house has all of those."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return "none"
+    return str(found if found.version == 4 else ip_network((found, 64), strict=False))
+
+
+def _key(kind: str, name: str) -> UUID:
+    """As the table has it: what stands there lets nobody in."""
+    return UUID(bytes=hashlib.sha256(f"{kind} {name}".encode()).digest()[:16])

@@ -1,0 +1,99 @@
+"""Lists in pages: a cursor says where the page before ended, and means nothing to whoever passes it on."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+from pydantic import BaseModel
+
+from invoice_pipelines.web.problems import Refusal, wrong_field
+from invoice_pipelines.web.values import Answer
+
+LARGEST_PAGE = 200
+_CHECK = 6
+Item = TypeVar("Item", bound=BaseModel)
+Row = TypeVar("Row")
+
+
+class Page(Answer, Generic[Item]):
+    """A part of a list. `next` goes into `after` of the next request; null on the last page."""
+
+    items: list[Item]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which part of a list is asked for. `after` is the key of the last row of the page before, as `of` was given it;
+    None: from the beginning.
+    """
+
+    limit: int
+    after: str | None
+    list_name: str
+
+    @property
+    def after_id(self) -> UUID | None:
+        """The key, of a list whose keys are ids."""
+        if self.after is None:
+            return None
+        try:
+            return UUID(self.after)
+        except ValueError:
+            raise _no_cursor() from None
+
+    @property
+    def one_more(self) -> int:
+        """How many rows to ask a domain for, to learn whether there is a next page."""
+        return self.limit + 1
+
+    def of(self, rows: Sequence[Row], key: Callable[[Row], str | UUID]) -> Page[Any]:
+        """The page, of at most `one_more` rows."""
+        shown = rows[: self.limit]
+        next_after = cursor(self.list_name, str(key(shown[-1]))) if len(rows) > self.limit else None
+        return Page[Any].model_construct(items=list(shown), next=next_after)
+
+
+def cursor(list_name: str, key: str) -> str:
+    """A cursor of a list. It tells who wrote it no secret and lets nobody in: the check is against mistakes."""
+    content = json.dumps(key, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return base64.urlsafe_b64encode(_check(list_name, content) + content).decode().rstrip("=")
+
+
+def _key_of(list_name: str, written: str) -> str:
+    try:
+        raw = base64.b64decode(written + "=" * (-len(written) % 4), altchars=b"-_", validate=True)
+        key = json.loads(raw[_CHECK:])
+    except ValueError:
+        raise _no_cursor() from None
+    if raw[:_CHECK] != _check(list_name, raw[_CHECK:]) or not isinstance(key, str):
+        raise _no_cursor()
+    return key
+
+
+def _check(list_name: str, content: bytes) -> bytes:
+    return hashlib.sha256(list_name.encode() + b"\x00" + content).digest()[:_CHECK]
+
+
+def _no_cursor() -> Refusal:
+    return wrong_field("after", "is not a cursor of this list; take `next` of the page before", "INVALID_CURSOR")
+
+
+async def _page(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Most items of the page")] = 50,
+    after: Annotated[str | None, Query(max_length=2000, description="`next` of the page before")] = None,
+) -> PageRequest:
+    name = request.scope["route"].operation_id
+    return PageRequest(limit, None if after is None else _key_of(name, after), name)
+
+
+PageQuery = Annotated[PageRequest, Depends(_page)]
+"""The parameters `limit` and `after` of a list."""

@@ -1,0 +1,277 @@
+"""Errors as callers get them: problems of RFC 9457, whose `code` stays the same when the sentence is put better.
+
+What a domain refuses is mapped to a status here and nowhere else. An error of the program itself says nothing but the
+id under which it stands in the log.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from invoice_pipelines.accounts.errors import NotSignedIn
+from invoice_pipelines.database.errors import (
+    CANNOT_CONNECT_NOW,
+    DISK_FULL,
+    LOCK_NOT_AVAILABLE,
+    TOO_MANY_CONNECTIONS,
+    TRANSIENT,
+    DatabaseError,
+    sqlstate,
+)
+from invoice_pipelines.errors import InvoicePipelinesError
+from invoice_pipelines.settings import SettingsError
+from invoice_pipelines.storage.places import StorageError
+
+MEDIA_TYPE = "application/problem+json"
+log = logging.getLogger("invoice_pipelines.web")
+
+_STATUS = {
+    "ALREADY_RUNNING": 409,
+    "JOB_CANCELLED": 409,
+    "NOT_WAITING": 409,
+    "REVIEW_CONFLICT": 409,
+    "UNDER_WAY": 409,
+    "UNKNOWN_ID": 404,
+    "UNKNOWN_UPLOAD": 404,
+}
+"""Of the codes of domains. Of others, one that ends with _NOT_FOUND is 404, with _CONFLICT 409, and the rest is 422."""
+
+_FOR_CALLERS = {"IP001": 422, "IP002": 422, "IP403": 403}
+"""SQLSTATEs of our own SQL functions, whose messages are written for callers."""
+
+_PASSING = frozenset({DISK_FULL, LOCK_NOT_AVAILABLE, TOO_MANY_CONNECTIONS, CANNOT_CONNECT_NOW, *TRANSIENT})
+_SECONDS_TO_RETRY = 2
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with a field, named like `lines[0].quantity`."""
+
+    field: str
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Why a request was not done."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "/problems/not-found",
+                    "title": "Not Found",
+                    "status": 404,
+                    "code": "NOT_FOUND",
+                    "detail": "There is nothing at this address for this credential.",
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldProblem] | None = None
+    trace_id: str | None = None
+
+
+class Refusal(InvoicePipelinesError):
+    """A request is not done, for a reason that lies in the request and not in a domain."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail, code=code)
+        self.status = status
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+
+def not_found() -> Refusal:
+    """The answer to an address that is not there, or not for this credential: nobody can tell which."""
+    return Refusal(404, "NOT_FOUND", "There is nothing at this address for this credential.")
+
+
+def wrong_field(field: str, message: str, code: str = "INVALID_VALUE") -> Refusal:
+    """A value of a request that only the handler can judge."""
+    errors = [{"field": field, "code": code, "message": message}]
+    return Refusal(422, "VALIDATION_FAILED", f"{field}: {message}", errors=errors)
+
+
+def not_signed_in() -> Refusal:
+    """The answer to a request without a credential that is good."""
+    return Refusal(
+        401,
+        "NOT_SIGNED_IN",
+        "This needs a credential that is known and has not ended: an API token as `Authorization: Bearer ip_live_...`, "
+        "or a session.",
+        headers={"WWW-Authenticate": 'Bearer realm="invoice_pipelines"'},
+    )
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: Sequence[Mapping[str, str]] = (),
+    trace_id: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem as an answer."""
+    content: dict[str, Any] = {
+        "type": f"/problems/{code.lower().replace('_', '-')}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+    if errors:
+        content["errors"] = list(errors)
+    if trace_id is not None:
+        content["trace_id"] = trace_id
+    return Response(json.dumps(content, ensure_ascii=False), status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def unexpected(trace_id: str) -> Response:
+    """The answer to a fault of the program."""
+    detail = "Something went wrong here. Try again, and if it stays so, tell the operator the trace_id."
+    return problem(500, "INTERNAL_ERROR", detail, trace_id=trace_id)
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Lets an app answer each error as a problem. What is unexpected is left to `outermost.Outermost`."""
+    app.add_exception_handler(InvoicePipelinesError, _of_domain)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(DBAPIError, _of_database)
+    app.add_exception_handler(PoolTimeout, _of_pool)
+
+
+async def _of_domain(request: Request, error: Exception) -> Response:
+    assert isinstance(error, InvoicePipelinesError)
+    if isinstance(error, NotSignedIn):
+        error = not_signed_in()
+    if isinstance(error, Refusal):
+        return problem(error.status, error.code, str(error), errors=error.errors, headers=error.headers)
+    if isinstance(error, DatabaseError | StorageError):
+        log.error("%s %s", _trace(request), error)
+        return _unavailable()
+    if isinstance(error, SettingsError):
+        raise error
+    return problem(status_of(error.code), error.code, str(error), errors=_rows(error))
+
+
+def status_of(code: str) -> int:
+    """The status of the code of a domain."""
+    if code in _STATUS:
+        return _STATUS[code]
+    if code.endswith("_NOT_FOUND"):
+        return 404
+    return 409 if code.endswith("_CONFLICT") else 422
+
+
+def _rows(error: InvoicePipelinesError) -> list[dict[str, str]]:
+    """What is wrong with which row of a body of rows, as `billing.RowsRefused` says it, whose rows begin at 1."""
+    return [
+        {"field": f"[{wrong.row - 1}].{wrong.field}", "code": "INVALID_VALUE", "message": wrong.message}
+        for wrong in getattr(error, "problems", ())
+    ]
+
+
+async def _of_validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if found and found[0]["type"] == "json_invalid":
+        detail = f"The body is not JSON: {found[0]['ctx']['error']}, at character {found[0]['loc'][-1]}."
+        return problem(400, "MALFORMED_JSON", detail)
+    errors = [
+        {
+            "field": _field(wrong["loc"]),
+            "code": str(wrong["type"]).upper(),
+            "message": str(wrong["msg"]).removeprefix("Value error, "),
+        }
+        for wrong in found[:100]
+    ]
+    detail = "; ".join(f"{wrong['field']}: {wrong['message']}" for wrong in errors[:3])
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    return problem(422, "VALIDATION_FAILED", detail + more, errors=errors)
+
+
+def _field(place: Sequence[str | int]) -> str:
+    """`lines[0].quantity`, without the part of the request in which it stands."""
+    name = ""
+    for part in place[1:]:
+        name += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return name.lstrip(".") or str(place[0])
+
+
+async def _of_http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return problem(404, "NOT_FOUND", str(not_found()))
+    status = HTTPStatus(error.status_code)
+    detail = error.detail if error.detail != status.phrase else _DETAILS.get(status, status.description)
+    return problem(status, status.name, detail, headers=error.headers)
+
+
+_DETAILS = {
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; the header Allow says which it takes."
+}
+
+
+async def _of_database(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)
+    state = sqlstate(error)
+    if state in _FOR_CALLERS:
+        said = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+        code = "FORBIDDEN" if state == "IP403" else "REFUSED"
+        return problem(_FOR_CALLERS[state], code, str(said))
+    is_gone = error.connection_invalidated or state is None or state.startswith(("08", "57P"))
+    if type(error).__name__ == "DataError":
+        log.warning("%s %s", _trace(request), error.orig)
+        return problem(
+            422, "UNSTORABLE_VALUE", "A value cannot be stored: it is too large, or has a character such as NUL."
+        )
+    if is_gone or state in _PASSING:
+        log.warning("%s %s", _trace(request), str(error.orig).partition("\n")[0])
+        return _unavailable()
+    raise error
+
+
+async def _of_pool(request: Request, error: Exception) -> Response:
+    log.warning("%s %s", _trace(request), error)
+    return _unavailable()
+
+
+def _unavailable() -> Response:
+    """Nothing was done: the transaction that it would have been done in is gone."""
+    return problem(
+        503,
+        "UNAVAILABLE",
+        "The database or the storage cannot be reached, or is busy. Nothing was done; try again in a moment.",
+        headers={"Retry-After": str(_SECONDS_TO_RETRY)},
+    )
+
+
+def _trace(request: Request) -> str:
+    return str(request.scope.get("trace_id", "-"))

@@ -1,0 +1,129 @@
+"""How a route says who may use it. A route of an organization that does not say so cannot be written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from anyio.to_thread import run_sync
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from invoice_pipelines.accounts.roles import AREAS, Role
+from invoice_pipelines.web.callers import Access, RequestCaller
+from invoice_pipelines.web.limits import JSON_BYTES, limit_body
+from invoice_pipelines.web.problems import MEDIA_TYPE, Refusal
+
+PREFIX = "/api/v1/organizations/{organization}"
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+_PROBLEM = {
+    "description": "A problem (RFC 9457)",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
+class OrganizationRoute(APIRoute):
+    """A route below an organization: looks at the credential and the size of the body before it reads anything."""
+
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], *, access: Access, max_bytes: int | None = None, **options: Any
+    ) -> None:
+        self.access = access
+        self._max_bytes = max_bytes or JSON_BYTES
+        self._checks_first = max_bytes is not None
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """As FastAPI calls it, once for each route."""
+        handle = super().get_route_handler()
+        takes_json = self.body_field is not None and "json" in _media_type_of(self)
+
+        async def answer(request: Request) -> Response:
+            caller = RequestCaller(request, self.access)
+            request.scope["caller"] = caller
+            if self.body_field is not None:
+                request = Request(request.scope, limit_body(request, self._max_bytes))
+            if takes_json:
+                _require_json(request)
+            if self._checks_first:
+                await run_sync(caller.check)
+            return await handle(request)
+
+        return answer
+
+
+class OrganizationRouter:
+    """Routes below an organization, for `app.ROUTERS`.
+
+    Options are those of FastAPI. `max_bytes` is for a route that takes files: the credential is checked by the database
+    then before the body is read. The function's name becomes the id of the operation in OpenAPI, the first line of its
+    docstring the summary.
+    """
+
+    def __init__(self, *, tags: list[str]) -> None:
+        self.routes: list[OrganizationRoute] = []
+        self._tags = tags
+
+    def get(self, path: str, *, role: Role, **options: Any) -> Callable[[Handler], Handler]:
+        """A route that changes nothing."""
+        return self._route("GET", path, Access(role, None), options)
+
+    def post(self, path: str, *, role: Role, area: str, **options: Any) -> Callable[[Handler], Handler]:
+        """A route that changes something in an area."""
+        return self._route("POST", path, Access(role, area), options)
+
+    def put(self, path: str, *, role: Role, area: str, **options: Any) -> Callable[[Handler], Handler]:
+        """A route that changes something in an area."""
+        return self._route("PUT", path, Access(role, area), options)
+
+    def patch(self, path: str, *, role: Role, area: str, **options: Any) -> Callable[[Handler], Handler]:
+        """A route that changes something in an area."""
+        return self._route("PATCH", path, Access(role, area), options)
+
+    def delete(self, path: str, *, role: Role, area: str, **options: Any) -> Callable[[Handler], Handler]:
+        """A route that changes something in an area."""
+        return self._route("DELETE", path, Access(role, area), options)
+
+    def _route(self, method: str, path: str, access: Access, options: dict[str, Any]) -> Callable[[Handler], Handler]:
+        if access.area not in (None, *AREAS):
+            raise ValueError(f"{method} {path}: {access.area!r} is none of the areas {', '.join(AREAS)}")
+
+        def add(handler: Handler) -> Handler:
+            self.routes.append(_made(method, path, access, handler, self._tags, dict(options)))
+            return handler
+
+        return add
+
+
+def _made(
+    method: str, path: str, access: Access, handler: Callable[..., Any], tags: list[str], options: dict[str, Any]
+) -> OrganizationRoute:
+    summary, _, description = (handler.__doc__ or "").strip().partition("\n\n")
+    said = {"x-role": str(access.role)} | ({"x-area": access.area} if access.area else {})
+    return OrganizationRoute(
+        PREFIX + path,
+        handler,
+        access=access,
+        methods=[method],
+        tags=list(tags),
+        operation_id=handler.__name__,
+        summary=" ".join(summary.split()).rstrip("."),
+        description=" ".join(description.split()),
+        openapi_extra={**said, **options.pop("openapi_extra", {})},
+        responses={**options.pop("responses", {}), "4XX": _PROBLEM, "5XX": _PROBLEM},
+        **options,
+    )
+
+
+def _media_type_of(route: APIRoute) -> str:
+    assert route.body_field is not None
+    return str(getattr(route.body_field.field_info, "media_type", "application/json"))
+
+
+def _require_json(request: Request) -> None:
+    length, kind = request.headers.get("content-length"), request.headers.get("content-type", "")
+    has_body = length not in (None, "0") or "transfer-encoding" in request.headers
+    media_type = kind.partition(";")[0].strip().lower()
+    if has_body and media_type != "application/json" and not media_type.endswith("+json"):
+        raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be JSON, sent as `Content-Type: application/json`.")
