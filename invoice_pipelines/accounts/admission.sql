@@ -134,6 +134,17 @@ begin
 end $$;
 call accounts.admit_writes('organizations.organization', 3);
 
+-- What is secret within an organization as well: the web may write it, and never read it.
+create or replace procedure accounts.hide_from_web(relation regclass)
+language plpgsql
+as $$
+begin
+    if not exists (select from pg_policy where polrelid = relation and polname = 'secret') then
+        execute format('create policy secret on %s as restrictive for select to invoice_pipelines_web using (false)',
+                       relation);
+    end if;
+end $$;
+
 -- Every table of an organization, also those of migrations to come. What is there already is not made again, as that
 -- would lock the table.
 do $$

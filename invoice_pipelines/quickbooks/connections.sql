@@ -19,3 +19,15 @@ set local role invoice_pipelines_owner;
 
 call accounts.admit_writes('quickbooks.connection', 3);
 call accounts.admit_writes('quickbooks.authorization_request', 3);
+call accounts.admit_writes('quickbooks.token_pair', 3);
+call accounts.hide_from_web('quickbooks.token_pair');
+
+-- Organizations that were disconnected and whose tokens were not given back yet.
+set local role invoice_pipelines_overview;
+create or replace function quickbooks.organizations_to_leave()
+returns table (organization_id uuid)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$ select t.organization_id from quickbooks.token_pair t where t.is_ended $$;
+revoke all on function quickbooks.organizations_to_leave() from public;
+grant execute on function quickbooks.organizations_to_leave() to invoice_pipelines_app;
+set local role invoice_pipelines_owner;

@@ -40,9 +40,13 @@ def connection_counts(connection: Connection) -> dict[str, int]:
 
 
 def organizations_to_push(connection: Connection) -> set[UUID]:
-    """Organizations with entries of the push queue to do now, whose company can be reached. Needs no scope."""
+    """Organizations with entries of the push queue to do now, whose company can be reached; and those that were
+    disconnected through the web, whose tokens are to be given back. Needs no scope.
+    """
     waiting = {work.organization_id for work in organizations_with_work(connection, tuple(KINDS.values()))}
-    return waiting & organizations_to_reach(connection) if waiting else waiting
+    reached = waiting & organizations_to_reach(connection) if waiting else waiting
+    left = connection.execute(text("select organization_id from quickbooks.organizations_to_leave()"))
+    return reached | set(left.scalars())
 
 
 def organizations_to_pull(

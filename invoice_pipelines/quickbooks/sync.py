@@ -17,7 +17,7 @@ from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.quickbooks import overview
 from invoice_pipelines.quickbooks.api.faults import RealmPaused
 from invoice_pipelines.quickbooks.api.usage import read_usage
-from invoice_pipelines.quickbooks.connection.connections import find_connection
+from invoice_pipelines.quickbooks.connection.connections import find_connection, give_tokens_back
 from invoice_pipelines.quickbooks.pull.pull import PullReport
 from invoice_pipelines.quickbooks.pull.pull import pull as read
 from invoice_pipelines.quickbooks.push.push import push as send
@@ -56,6 +56,7 @@ def sync(
         started_at: datetime = connection.execute(text("select now()")).scalar_one()
         before = read_usage(connection, started_at)
     if connected is None or connected.status == "disconnected":
+        give_tokens_back(*where)
         return SyncReport(False, {})
     pulled: Mapping[EntityType, PullReport] = {}
     pushed: dict[EntityType, PushReport] = {}

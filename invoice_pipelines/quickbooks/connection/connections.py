@@ -151,25 +151,48 @@ def confirm_company(engine: Engine, organization_id: UUID, *, confirmed_by: str)
 def disconnect(engine: Engine, settings: Settings, organization_id: UUID, *, disconnected_by: str) -> None:
     """Ends the connection and gives the tokens back. Mappings stay, for when the same company is connected again."""
     with organization_scope(engine, organization_id) as connection:
-        known = connection_of(connection)
-        sealed = connection.execute(
+        end_connection(connection, disconnected_by=disconnected_by)
+    give_tokens_back(engine, settings, organization_id)
+
+
+def end_connection(connection: Connection, *, disconnected_by: str) -> None:
+    """Ends the connection of the organization in scope. Its tokens work for nobody any more; the next run of the sync
+    gives them back, or `give_tokens_back`. Raises QuickBooksError where there never was a connection.
+    """
+    known = connection_of(connection)
+    connection.execute(
+        text(
+            """update quickbooks.connection
+               set status = 'disconnected', status_reason = :reason,
+                   token_version = token_version + 1, paused_until = null, paused_reason = null,
+                   access_refused_since = null, access_token_expires_at = null, refresh_token_expires_at = null,
+                   refresh_token_hard_expires_at = null, updated_at = clock_timestamp()
+               where organization_id = organizations.current()"""
+        ),
+        {"reason": f"Disconnected by {disconnected_by}."},
+    )
+    connection.execute(text("update quickbooks.token_pair set is_ended = true"))
+    message = f"{disconnected_by} disconnected {known.company.name} ({known.realm_id})."
+    record_event(connection, known.realm_id, "DISCONNECTED", message, detail={"by": disconnected_by})
+
+
+def give_tokens_back(engine: Engine, settings: Settings, organization_id: UUID) -> None:
+    """Revokes the tokens of a connection that was ended, and forgets them. The web cannot: it sees no tokens."""
+    with organization_scope(engine, organization_id) as connection:
+        ended = connection.execute(
             text(
-                """update quickbooks.connection
-                   set status = 'disconnected', status_reason = :reason, tokens = null,
-                       token_version = token_version + 1, paused_until = null, paused_reason = null,
-                       access_refused_since = null, access_token_expires_at = null, refresh_token_expires_at = null,
-                       refresh_token_hard_expires_at = null, updated_at = clock_timestamp()
-                   where organization_id = organizations.current()
-                   returning old.tokens"""
-            ),
-            {"reason": f"Disconnected by {disconnected_by}."},
-        ).scalar_one()
-        message = f"{disconnected_by} disconnected {known.company.name} ({known.realm_id})."
-        record_event(connection, known.realm_id, "DISCONNECTED", message, detail={"by": disconnected_by})
-    if sealed is not None:
+                """delete from quickbooks.token_pair t using quickbooks.connection c
+                   where t.organization_id = organizations.current() and t.is_ended
+                     and c.organization_id = t.organization_id
+                   returning c.realm_id, t.sealed"""
+            )
+        ).one_or_none()
+    if ended is not None:
         # Intuit's tokens end by themselves; what cannot be reached or opened does not keep the connection.
         with contextlib.suppress(oauth.TokenServiceAway, SecretsError), open_http_client() as http:
-            oauth.revoke(http, settings, unseal(settings, organization_id, known.realm_id, sealed)["refresh_token"])
+            oauth.revoke(
+                http, settings, unseal(settings, organization_id, ended.realm_id, ended.sealed)["refresh_token"]
+            )
 
 
 def store_company(connection: Connection, realm_id: str, company: Company) -> None:
@@ -245,10 +268,10 @@ def _connect(
         connection.execute(
             text(
                 """insert into quickbooks.connection as c (
-                       organization_id, realm_id, confirmed_realm_id, tokens, token_version, access_token_expires_at,
+                       organization_id, realm_id, confirmed_realm_id, token_version, access_token_expires_at,
                        refresh_token_expires_at, refresh_token_hard_expires_at, company, connected_by)
-                   values (organizations.current(), :realm_id, :realm_id, :tokens, 1, :access_expires,
-                           :refresh_expires, :hard_expires, cast(:company as jsonb), :connected_by)
+                   values (organizations.current(), :realm_id, :realm_id, 1, :access_expires, :refresh_expires,
+                           :hard_expires, cast(:company as jsonb), :connected_by)
                    on conflict (organization_id) do update
                    set realm_id = excluded.realm_id,
                        status = case when c.confirmed_realm_id = excluded.realm_id then 'connected'
@@ -259,7 +282,7 @@ def _connect(
                        -- Ids of accounts, tax codes and items mean something else in another company.
                        options = case when c.realm_id = excluded.realm_id then c.options else c.options
                                       - '{income_account,tax_codes,default_item,discount_item}'::text[] end,
-                       paused_until = null, paused_reason = null, access_refused_since = null, tokens = excluded.tokens,
+                       paused_until = null, paused_reason = null, access_refused_since = null,
                        token_version = c.token_version + 1,
                        access_token_expires_at = excluded.access_token_expires_at,
                        refresh_token_expires_at = excluded.refresh_token_expires_at,
@@ -270,7 +293,6 @@ def _connect(
             ),
             {
                 "realm_id": realm_id,
-                "tokens": seal(settings, organization_id, realm_id, tokens.secrets),
                 "access_expires": tokens.access_expires_at,
                 "refresh_expires": tokens.refresh_expires_at,
                 "hard_expires": tokens.refresh_hard_expires_at,
@@ -278,6 +300,15 @@ def _connect(
                 "connected_by": connected_by,
                 "other_company": f"The organization is connected with {company.name} ({realm_id}) now, before it was ",
             },
+        )
+        # In two statements without a condition, as the web may write tokens and not read them.
+        connection.execute(text("delete from quickbooks.token_pair"))
+        connection.execute(
+            text(
+                """insert into quickbooks.token_pair (organization_id, sealed)
+                   values (organizations.current(), :sealed)"""
+            ),
+            {"sealed": seal(settings, organization_id, realm_id, tokens.secrets)},
         )
         count_calls(connection, realm_id, CALLS_TO_READ)
         connected = connection_of(connection)

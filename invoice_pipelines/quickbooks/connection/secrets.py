@@ -64,24 +64,26 @@ def rotate_keys(engine: Engine, settings: Settings) -> tuple[int, list[str]]:
         with organization_scope(engine, organization.id) as connection:
             row = connection.execute(
                 text(
-                    """select realm_id, tokens from quickbooks.connection
-                       where organization_id = organizations.current() and tokens is not null
+                    """select c.realm_id, t.sealed
+                       from quickbooks.connection c
+                       join quickbooks.token_pair t on t.organization_id = c.organization_id
+                       where c.organization_id = organizations.current()
                        for no key update"""
                 )
             ).one_or_none()
             if row is None:
                 continue
             try:
-                secrets = unseal(settings, organization.id, row.realm_id, row.tokens)
+                secrets = unseal(settings, organization.id, row.realm_id, row.sealed)
             except SecretsError:
                 failed.append(organization.slug)
                 continue
             connection.execute(
                 text(
-                    """update quickbooks.connection set tokens = :tokens, updated_at = clock_timestamp()
+                    """update quickbooks.token_pair set sealed = :sealed
                        where organization_id = organizations.current()"""
                 ),
-                {"tokens": seal(settings, organization.id, row.realm_id, secrets)},
+                {"sealed": seal(settings, organization.id, row.realm_id, secrets)},
             )
             rotated += 1
     return rotated, failed

@@ -150,21 +150,29 @@ class TokenKeeper:
         return Access(new.access_token, version + 1, new.access_expires_at)
 
     def _row(self, connection: Connection, *, lock: bool = False) -> Any:
+        if lock:
+            # Before the tokens are read: a statement that waits for a lock sees what else it reads as it was before.
+            connection.execute(
+                text(
+                    """select from quickbooks.connection
+                       where organization_id = organizations.current() for no key update"""
+                )
+            )
         row = connection.execute(
             text(
-                f"""select realm_id, status, status_reason, tokens, token_version, access_token_expires_at
-                    from quickbooks.connection
-                    where organization_id = organizations.current()
-                    {"for no key update" if lock else ""}"""
+                """select c.realm_id, c.status, c.status_reason, c.token_version, c.access_token_expires_at, t.sealed
+                   from quickbooks.connection c
+                   left join quickbooks.token_pair t on t.organization_id = c.organization_id and not t.is_ended
+                   where c.organization_id = organizations.current()"""
             )
         ).one_or_none()
-        if row is None or row.realm_id != self._realm.realm_id or row.tokens is None or row.status == "needs_reconnect":
+        if row is None or row.realm_id != self._realm.realm_id or row.sealed is None or row.status == "needs_reconnect":
             reason = row.status_reason if row is not None and row.realm_id == self._realm.realm_id else None
             raise RealmPaused(reason or "The organization is not connected with this company any more.")
         return row
 
     def _opened(self, row: Any) -> tuple[Access, str]:
-        secrets = unseal(self._settings, self._realm.organization_id, self._realm.realm_id, row.tokens)
+        secrets = unseal(self._settings, self._realm.organization_id, self._realm.realm_id, row.sealed)
         access = Access(secrets["access_token"], row.token_version, row.access_token_expires_at)
         return access, secrets["refresh_token"]
 
@@ -172,18 +180,17 @@ class TokenKeeper:
         """Stores tokens in place of those of a version; false where another process was first."""
         stored = connection.execute(
             text(
-                """update quickbooks.connection
-                   set tokens = :tokens, token_version = token_version + 1, access_token_expires_at = :access_expires,
+                """update quickbooks.connection c
+                   set token_version = c.token_version + 1, access_token_expires_at = :access_expires,
                        refresh_token_expires_at = :refresh_expires,
-                       refresh_token_hard_expires_at = coalesce(:hard_expires, refresh_token_hard_expires_at),
-                       status = case status when 'needs_reconnect' then 'connected' else status end,
-                       status_reason = case status when 'needs_reconnect' then null else status_reason end,
+                       refresh_token_hard_expires_at = coalesce(:hard_expires, c.refresh_token_hard_expires_at),
+                       status = case c.status when 'needs_reconnect' then 'connected' else c.status end,
+                       status_reason = case c.status when 'needs_reconnect' then null else c.status_reason end,
                        updated_at = clock_timestamp()
-                   where organization_id = organizations.current() and realm_id = :realm
-                     and token_version = :version and tokens is not null"""
+                   where c.organization_id = organizations.current() and c.realm_id = :realm
+                     and c.token_version = :version and c.status <> 'disconnected'"""
             ),
             {
-                "tokens": seal(self._settings, self._realm.organization_id, self._realm.realm_id, new.secrets),
                 "access_expires": new.access_expires_at,
                 "refresh_expires": new.refresh_expires_at,
                 "hard_expires": new.refresh_hard_expires_at,
@@ -191,6 +198,13 @@ class TokenKeeper:
                 "version": version,
             },
         ).rowcount
+        if stored:
+            connection.execute(
+                text(
+                    "update quickbooks.token_pair set sealed = :sealed where organization_id = organizations.current()"
+                ),
+                {"sealed": seal(self._settings, self._realm.organization_id, self._realm.realm_id, new.secrets)},
+            )
         return bool(stored)
 
     def _paused(self, duration: timedelta, reason: str, code: str, severity: Severity) -> RealmPaused:
@@ -203,7 +217,7 @@ def expiry_warnings(connection: Connection, now: datetime) -> dict[str, str]:
         text(
             """select refresh_token_expires_at as idle, refresh_token_hard_expires_at as hard
                from quickbooks.connection
-               where organization_id = organizations.current() and tokens is not null"""
+               where organization_id = organizations.current()"""
         )
     ).one_or_none()
     warnings = {}

@@ -111,9 +111,9 @@ def test_languages_are_two_letters(busy_desk: Desk, language: str) -> None:
     assert told(lambda: busy_desk.ask([busy_desk.order()], language=language)).startswith("language: ")
 
 
-def test_a_request_without_a_name_is_the_logins(desk: Desk) -> None:
+def test_a_request_without_a_name_is_of_whom_the_transaction_works_for(desk: Desk) -> None:
     for creator in (None, ""):
-        assert desk.job(desk.ask([], creator=creator)).created_by == "invoice_pipelines_app"
+        assert desk.job(desk.ask([], creator=creator)).created_by == "invoice_pipelines"
 
 
 @pytest.mark.parametrize("day", ["infinity", "-infinity", "0044-03-15 BC", "12026-01-01"])

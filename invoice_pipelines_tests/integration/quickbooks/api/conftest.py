@@ -86,8 +86,10 @@ class Office:
         self.change("access_token_expires_at = now()")
 
     def secrets(self, settings: Settings | None = None) -> list[str]:
-        (row,) = self.rows("select realm_id, tokens from quickbooks.connection")
-        return list(unseal(settings or self.settings, self.id, row.realm_id, row.tokens).values())
+        (row,) = self.rows(
+            "select realm_id, sealed from quickbooks.connection join quickbooks.token_pair using (organization_id)"
+        )
+        return list(unseal(settings or self.settings, self.id, row.realm_id, row.sealed).values())
 
 
 @pytest.fixture

@@ -8,9 +8,18 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.faults import QuickBooksError, RealmPaused
 from invoice_pipelines.quickbooks.connection.authorization import begin_authorization, finish_authorization
-from invoice_pipelines.quickbooks.connection.connections import Connected, change_options, confirm_company, disconnect
+from invoice_pipelines.quickbooks.connection.connections import (
+    Connected,
+    change_options,
+    confirm_company,
+    disconnect,
+    end_connection,
+    give_tokens_back,
+)
+from invoice_pipelines.quickbooks.schedule import organizations_to_push
 from invoice_pipelines.settings import SettingsError
 from invoice_pipelines_tests.integration.quickbooks.api.conftest import OTHER, Office
 from invoice_pipelines_tests.integration.quickbooks.conftest import REALM
@@ -143,7 +152,7 @@ def test_the_same_company_is_connected_again_without_questions(office: Office) -
 def test_disconnecting_gives_the_tokens_back_and_forgets_them(office: Office) -> None:
     disconnect(office.database.engine, office.settings, office.id, disconnected_by="Ada")
     assert [call.status for call in office.sandbox.calls("", "revoke")] == [200]
-    assert office.rows("select tokens from quickbooks.connection") == [(None,)]
+    assert office.rows("select sealed from quickbooks.token_pair") == []
     with pytest.raises(RealmPaused, match="Disconnected by Ada"):
         office.client()
     assert office.events() == ["DISCONNECTED"]
@@ -159,3 +168,17 @@ def test_options_are_checked_and_each_change_says_who_made_it(office: Office) ->
     (event,) = office.rows("select * from quickbooks.event where code = 'OPTIONS_CHANGED'")
     assert event.message == "Ada changed conflict_policy."
     assert event.detail["changed"] == {"conflict_policy": ["newest", "ours"]}
+
+
+def test_a_connection_that_the_web_ended_is_given_back_by_the_next_run_of_the_sync(office: Office) -> None:
+    """The web cannot read tokens, and so cannot give them back itself."""
+    with organization_scope(office.database.engine, office.id) as connection:
+        end_connection(connection, disconnected_by="Ada")
+        assert office.id in organizations_to_push(connection)
+    with pytest.raises(RealmPaused, match="Disconnected by Ada"):
+        office.keeper().access()
+    give_tokens_back(office.database.engine, office.settings, office.id)
+    assert [call.status for call in office.sandbox.calls("", "revoke")] == [200]
+    assert office.rows("select sealed from quickbooks.token_pair") == []
+    with office.database.engine.begin() as connection:
+        assert office.id not in organizations_to_push(connection)

@@ -101,7 +101,7 @@ def test_tokens_that_came_after_their_lock_was_lost_are_stored_even_if_a_sibling
                 text(
                     """select pg_terminate_backend(pid) from pg_stat_activity
                        where datname = current_database() and state = 'idle in transaction'
-                         and query like '%for no key update%'"""
+                         and query like '%quickbooks.token_pair%'"""
                 )
             ).all()
         if killed:
@@ -151,8 +151,15 @@ def test_tokens_of_a_row_that_was_copied_to_another_organization_open_for_nobody
     with office.database.superuser.begin() as connection:
         connection.execute(
             text(
-                """update quickbooks.connection c set realm_id = s.realm_id, tokens = s.tokens
+                """update quickbooks.connection c set realm_id = s.realm_id
                    from quickbooks.connection s where s.organization_id = :source and c.organization_id = :target"""
+            ),
+            {"source": office.id, "target": other.id},
+        )
+        connection.execute(
+            text(
+                """update quickbooks.token_pair c set sealed = s.sealed
+                   from quickbooks.token_pair s where s.organization_id = :source and c.organization_id = :target"""
             ),
             {"source": office.id, "target": other.id},
         )
