@@ -276,8 +276,26 @@ def mark_validated(connection: Connection, invoices: Sequence[InvoiceVersion]) -
 
 
 def mark_exported(connection: Connection, invoices: Sequence[InvoiceVersion]) -> set[UUID]:
-    """VALIDATED to EXPORTED. Returns the ids that changed."""
-    return _move(connection, invoices, [Status.VALIDATED], Status.EXPORTED)
+    """VALIDATED to EXPORTED; decisions about them cannot be taken back any more. Returns the ids that changed."""
+    changed = _move(connection, invoices, [Status.VALIDATED], Status.EXPORTED)
+    connection.execute(
+        text("delete from intake.review_undo where received_invoice_id = any(:ids)"), {"ids": list(changed)}
+    )
+    return changed
+
+
+def is_in_pending_export(connection: Connection, invoice_id: UUID) -> bool:
+    """Whether an export has begun that holds the invoice."""
+    return bool(
+        connection.execute(
+            text(
+                """select exists (select from intake.export_invoice ei
+                                  join intake.export e on e.organization_id = ei.organization_id and e.id = ei.export_id
+                                  where ei.received_invoice_id = :id and e.status = 'pending')"""
+            ),
+            {"id": invoice_id},
+        ).scalar_one()
+    )
 
 
 def mark_failed(connection: Connection, failures: Sequence[tuple[InvoiceVersion, ProcessingError]]) -> set[UUID]:

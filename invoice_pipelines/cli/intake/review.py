@@ -12,6 +12,7 @@ from uuid import UUID
 import typer
 from sqlalchemy import Connection
 
+from invoice_pipelines.cli.intake import review_queue
 from invoice_pipelines.cli.language import AskedLanguage, language_of
 from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption, examples, pairs, parse_id_or_none
 from invoice_pipelines.cli.output import (
@@ -27,7 +28,8 @@ from invoice_pipelines.cli.output import (
     table,
 )
 from invoice_pipelines.cli.person import database, opened, person, scope_of
-from invoice_pipelines.intake.review.queue import backlog, list_reviews
+from invoice_pipelines.intake.lists import find_received
+from invoice_pipelines.intake.review.queue import Wanted, backlog, list_reviews
 from invoice_pipelines.intake.stages.stages import Intake, intake_of, standard_of
 from invoice_pipelines.organizations import change_organization, find_organization
 from invoice_pipelines.storage import read_blob
@@ -37,13 +39,15 @@ if TYPE_CHECKING:
     from invoice_pipelines.intake.review.show import Review
 
 app = typer.Typer(
-    help="Received invoices that wait for a person: list, show, accept, correct, reject.",
+    help="Received invoices that wait for a person: list, show, accept, correct, reject, undo, claim.",
     epilog=examples(
         "review list --organization acme",
         "review show 456789ab --picture page.png --organization acme",
         "review correct 456789ab number=2026-17 gross_amount=119.00 --organization acme",
+        "review undo 456789ab --organization acme",
     ),
 )
+app.add_typer(review_queue.app)
 
 Invoice = Annotated[
     str, typer.Argument(help="Id of the invoice; its first or last characters are enough.", metavar="INVOICE")
@@ -60,15 +64,19 @@ Reason = Annotated[str | None, typer.Option(help="Reason; it is stored in the au
 @app.command("list")
 def list_(
     organization: OrganizationOption,
+    code: Annotated[str | None, typer.Option(help="Only with this among their reasons.")] = None,
+    seller: Annotated[str | None, typer.Option(help="Only where this is part of the seller's name.")] = None,
+    free: Annotated[bool, typer.Option("--free", help="Neither claimed by others nor put off.")] = False,
     limit: Limit = 50,
     after: After = None,
     as_json: AsJson = False,
 ) -> None:
     """List the invoices that wait for a person, in the order of their arrival."""
-    shown = table(None, "~invoice", "!waiting", "file", "#total", "seller", "!number", "!date", "why")
+    shown = table(None, "~invoice", "!waiting", "file", "#total", "seller", "!number", "!date", "why", "claimed by")
     last = parse_id_or_none(after, "an invoice")
+    wanted = Wanted(code=code, seller=seller, free_for=person() if free else None)
     with scope_of(organization) as connection:
-        listed = list_reviews(connection, after=last, limit=limit)
+        listed = list_reviews(connection, wanted, after=last, limit=limit)
         total = backlog(connection).invoices
     if as_json:
         print_json_lines(listed)
@@ -77,7 +85,7 @@ def list_(
         gross = "" if waiting.gross_amount is None else f"{waiting.gross_amount:,} {waiting.currency or ''}"
         shown.add_row(
             *(waiting.id, _age(waiting.age), one_line(waiting.file_name), gross, waiting.seller_name),
-            *(waiting.number, waiting.issue_date, ", ".join(waiting.reasons)),
+            *(waiting.number, waiting.issue_date, ", ".join(waiting.reasons), waiting.claimed_by),
         )
     console.print(shown)
     if listed and total > len(listed):
@@ -196,6 +204,25 @@ def reject(
 
 
 @app.command()
+def undo(organization: OrganizationOption, invoice: Invoice, reason: Reason = None) -> None:
+    """Take back what was last decided about an invoice, and what the supplier's layout learned by it, until it is
+    exported. It waits again, with its values as they were.
+    """
+    from invoice_pipelines.intake.review import undo
+    from invoice_pipelines.intake.review.show import review_state
+
+    with opened(organization) as office, office.scope() as connection:
+        invoice_id = find_received(connection, invoice)
+        seen, standard = review_state(connection, invoice_id), standard_of(intake_of(office))
+        undone = undo.undo(connection, invoice_id, seen, standard, decided_by=person(), reason=reason)
+    console.print(f"{invoice_id} is {undone.status}.")
+    if undone.learned:
+        console.print(f"Forgotten for this supplier: where {', '.join(undone.learned)} stands.")
+    for why in undone.reasons:
+        say(f"    {why.code}: {why.message}")
+
+
+@app.command()
 def settings(
     organization: OrganizationOption,
     threshold: Annotated[
@@ -252,6 +279,10 @@ def _decide(
 def _show(review: Review, german: bool) -> None:
     say(one_line(f"{review.file_name}  {review.format}, read from {review.source}"))
     console.print(f"{review.id}  state {review.seen}, waiting for {_age(review.age)}")
+    if review.claim is not None:
+        console.print(f"{review.claim.claimed_by} is at it until {review.claim.expires_at:%H:%M} UTC")
+    for note in review.notes:
+        say(one_line(f"{note.created_at:%Y-%m-%d %H:%M} {note.created_by}: {note.note}"))
     reasons = table("\nWhy it waits", "field", "code", "message", "to do")
     for reason in review.reasons:
         what = "correct or reject" if reason.must_be_corrected else "accept, correct or reject"

@@ -32,8 +32,14 @@ from invoice_pipelines.intake.history.changes import (
 )
 from invoice_pipelines.intake.history.pages import KeptPages
 from invoice_pipelines.intake.reading import Reading
-from invoice_pipelines.intake.received_invoices import IntakeError, InvoiceVersion, ask_for_reading, mark_parsed
-from invoice_pipelines.intake.review.decision_log import Decision, Kind, decisions_of
+from invoice_pipelines.intake.received_invoices import (
+    IntakeError,
+    InvoiceVersion,
+    ask_for_reading,
+    is_in_pending_export,
+    mark_parsed,
+)
+from invoice_pipelines.intake.review.decision_log import Decision, Kind, standing_decisions_of
 from invoice_pipelines.intake.review.learning import learned_places
 from invoice_pipelines.intake.review.reasons import Judgement
 from invoice_pipelines.intake.rows import invoice_key, seller_key
@@ -214,7 +220,7 @@ def _chunk(intake: Intake, current: _Pass, size: int) -> tuple[Sequence[Row[Any]
             ),
             {"statuses": [str(status) for status in _READ_BEFORE], "after": current.after_id, "size": size},
         ).all()
-        return rows, decisions_of(connection, [row.id for row in rows])
+        return rows, standing_decisions_of(connection, [row.id for row in rows])
 
 
 def _read_again(intake: Intake, pages: KeptPages, row: Row[Any], decisions: Sequence[Decision]) -> _Found | None:
@@ -290,7 +296,7 @@ def _apply(
     invoice = ask_for_reading(connection, InvoiceVersion(row.id, row.processing_version))
     if invoice is None:
         return Effect.OVERTAKEN, None
-    if _is_in_pending_export(connection, row.id):  # asked with the invoice locked: no export can begin now
+    if is_in_pending_export(connection, row.id):  # asked with the invoice locked: no export can begin now
         return Effect.IN_EXPORT, None
     mark_parsed(connection, [(invoice, reading)])
     judgement = judge_parsed(connection, [row.id], standard)[row.id].judgement
@@ -312,19 +318,6 @@ def _lock_numbers(connection: Connection, numbers: set[tuple[str | None, str | N
                      order by number_lock) locks"""
         ),
         {"sellers": [seller for seller, _ in known], "numbers": [number for _, number in known]},
-    )
-
-
-def _is_in_pending_export(connection: Connection, invoice_id: UUID) -> bool:
-    return bool(
-        connection.execute(
-            text(
-                """select exists (select from intake.export_invoice ei
-                                  join intake.export e on e.organization_id = ei.organization_id and e.id = ei.export_id
-                                  where ei.received_invoice_id = :id and e.status = 'pending')"""
-            ),
-            {"id": invoice_id},
-        ).scalar_one()
     )
 
 

@@ -1,7 +1,8 @@
 """What people decided about readings: the append-only record, and what it makes of a reading.
 
 A decision outlives the reading it was made on: where a document is read again, corrections are made again, and what
-was accepted is settled as long as the same value is read.
+was accepted is settled as long as the same value is read. What was decided together is an act, and is taken back
+together: then it stays in the record, and does not stand any more.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ class Kind(StrEnum):
     ACCEPTED = "accepted"
     CORRECTED = "corrected"
     REJECTED = "rejected"
+    UNDONE = "undone"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A decision about one field or one reason. Values are text as `fields.shown` makes it; `code` is that of the
-    reason that was accepted. `page` and `box` say where the value stands, in points."""
+    reason that was accepted. `page` and `box` say where the value stands, in points. `undoes` is the act that is taken
+    back."""
 
     decision: Kind
     field: str | None = None
@@ -44,24 +47,27 @@ class Entry:
     page: int | None = None
     box: Box | None = None
     reason: str | None = None
+    undoes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An entry as it was recorded, `number` counting from 1 per invoice."""
+    """An entry as it was recorded, `number` counting from 1 per invoice. `act` is the number of the first that was
+    decided with it; None where it cannot be undone."""
 
     number: int
     entry: Entry
     decided_by: str
     decided_at: datetime
+    act: int | None = None
 
 
 def decisions_of(connection: Connection, invoice_ids: Sequence[UUID]) -> dict[UUID, tuple[Decision, ...]]:
-    """All decisions on invoices, oldest first; no key for one without any."""
+    """All decisions on invoices, oldest first, those included that were undone; no key for one without any."""
     rows = connection.execute(
         text(
             """select received_invoice_id, decision_number, decision, field, code, old_value, new_value, page, box,
-                      reason, decided_by, decided_at
+                      reason, undoes, decided_by, decided_at, act
                from intake.review_decision where received_invoice_id = any(:ids)
                order by received_invoice_id, decision_number"""
         ),
@@ -70,8 +76,9 @@ def decisions_of(connection: Connection, invoice_ids: Sequence[UUID]) -> dict[UU
     found: dict[UUID, tuple[Decision, ...]] = {}
     for row in rows:
         box: Any = tuple(row.box) if row.box else None
-        entry = Entry(Kind(row.decision), row.field, row.code, row.old_value, row.new_value, row.page, box, row.reason)
-        decision = Decision(row.decision_number, entry, row.decided_by, row.decided_at)
+        values = (row.field, row.code, row.old_value, row.new_value, row.page, box, row.reason, row.undoes)
+        entry = Entry(Kind(row.decision), *values)
+        decision = Decision(row.decision_number, entry, row.decided_by, row.decided_at, row.act)
         found[row.received_invoice_id] = (*found.get(row.received_invoice_id, ()), decision)
     return found
 
@@ -79,7 +86,7 @@ def decisions_of(connection: Connection, invoice_ids: Sequence[UUID]) -> dict[UU
 def record(
     connection: Connection, invoice: InvoiceVersion, last_number: int, entries: Sequence[Entry], decided_by: str
 ) -> list[int]:
-    """Writes decisions after the number `last_number`; returns their numbers.
+    """Writes the decisions of an act after the number `last_number`; returns their numbers.
 
     Raises sqlalchemy.exc.IntegrityError where somebody else has taken the next number.
     """
@@ -87,9 +94,10 @@ def record(
     connection.execute(
         text(
             """insert into intake.review_decision (organization_id, received_invoice_id, decision_number,
-                   processing_version, decision, field, code, old_value, new_value, page, box, reason, decided_by)
-               values (organizations.current(), :invoice, :number, :version, :decision, :field,
-                       :code, :old_value, :new_value, :page, cast(:box as jsonb), :reason, :decided_by)"""
+                   processing_version, decision, field, code, old_value, new_value, page, box, reason, undoes, act,
+                   decided_by)
+               values (organizations.current(), :invoice, :number, :version, :decision, :field, :code, :old_value,
+                       :new_value, :page, cast(:box as jsonb), :reason, :undoes, :act, :decided_by)"""
         ),
         [
             {
@@ -104,12 +112,30 @@ def record(
                 "page": entry.page,
                 "box": None if entry.box is None else json_text(list(entry.box)),
                 "reason": plain(entry.reason),
+                "undoes": entry.undoes,
+                "act": numbers[0],
                 "decided_by": plain(decided_by),
             }
             for number, entry in zip(numbers, entries, strict=True)
         ],
     )
     return numbers
+
+
+def standing(decisions: Sequence[Decision]) -> tuple[Decision, ...]:
+    """Those that were not taken back."""
+    undone = {decision.entry.undoes for decision in decisions if decision.entry.decision is Kind.UNDONE}
+    return tuple(
+        decision
+        for decision in decisions
+        if decision.entry.decision is not Kind.UNDONE and (decision.act is None or decision.act not in undone)
+    )
+
+
+def standing_decisions_of(connection: Connection, invoice_ids: Sequence[UUID]) -> dict[UUID, tuple[Decision, ...]]:
+    """The decisions on invoices that hold, oldest first; no key for one without any."""
+    found = decisions_of(connection, invoice_ids)
+    return {invoice_id: held for invoice_id, made in found.items() if (held := standing(made))}
 
 
 def settled(decisions: Sequence[Decision]) -> Accepted:

@@ -1,7 +1,8 @@
 """Decisions about an invoice that waits: a person accepts what was read, corrects it, or rejects the invoice.
 
 Each is one transaction of the caller: the decision is recorded, the reading changed, the invoice judged again, and the
-supplier's layout learned, or nothing of it. Of two people at once one wins, and the other is told.
+supplier's layout learned, or nothing of it. Of two people at once one wins, and the other is told. What a decision
+changed is kept until the invoice is exported, for `undo`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,17 @@ from invoice_pipelines.intake.documents.text_layer.fields import pages_of_raw
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.received_invoices import InvoiceVersion, ProcessingError, mark_failed
+from invoice_pipelines.intake.review.claims import end_claim, refuse_if_claimed
 from invoice_pipelines.intake.review.decision_log import Decision, Entry, Kind, decisions_of, record
-from invoice_pipelines.intake.review.errors import ReviewConflict, ReviewError
+from invoice_pipelines.intake.review.errors import (
+    MustBeCorrected,
+    NotCorrectable,
+    NotThere,
+    NotWaiting,
+    ReviewConflict,
+    ReviewError,
+    WrongValues,
+)
 from invoice_pipelines.intake.review.fields import (
     FIELDS,
     WrongValue,
@@ -36,6 +46,7 @@ from invoice_pipelines.intake.review.places import find_place, read_box
 from invoice_pipelines.intake.review.queue import reasons_of, store_reasons
 from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, REJECTED, Judgement
+from invoice_pipelines.intake.rows import json_text, reading_json
 from invoice_pipelines.intake.stages.validating import ParsedInvoice, Standard, judge_parsed, lock_parsed
 from invoice_pipelines.intake.states import Status, label
 from invoice_pipelines.work.values import one_line
@@ -58,7 +69,9 @@ class Seen:
         """The state that `str` gave. Raises ReviewError for anything else."""
         parts = written.split(".")
         if len(parts) != 3 or not (parts[0].isdecimal() and parts[1].isdecimal()):
-            raise ReviewError(f"{written[:40]!r} is not the state of a review; `review show` prints it.")
+            raise ReviewError(
+                f"{written[:40]!r} is not the state of a review.", code="NO_STATE", hint="`review show` prints it"
+            )
         return cls(int(parts[0]), int(parts[1]), parts[2])
 
 
@@ -131,13 +144,13 @@ def accept(
 ) -> Decided:
     """Confirms the values as they were read, for all reasons of the review.
 
-    Raises ReviewError where a reason asks for a correction: no person can make amounts tie by accepting them.
-    Raises ReviewConflict where the invoice is not as it was seen.
+    Raises MustBeCorrected where a reason asks for a correction: no person can make amounts tie by accepting them.
+    Raises ReviewConflict where the invoice is not as it was seen, and ReviewClaimed where somebody else is at it.
     """
-    review = _open(connection, invoice_id, seen)
+    review = _open(connection, invoice_id, seen, decided_by)
     blocking = [one for one in review.reasons if one.must_be_corrected]
     if blocking:
-        raise ReviewError(
+        raise MustBeCorrected(
             f"{blocking[0].code}: {blocking[0].message} This cannot be accepted; correct the invoice or reject it."
         )
     reading = review.invoice.reading
@@ -171,43 +184,53 @@ def correct(
 ) -> Decided:
     """Puts other values into fields, and judges the invoice again. What is not corrected has still to be accepted.
 
-    Raises ReviewError for a value that the field cannot have, and for an e-invoice: its XML is what was sent.
-    Raises ReviewConflict where the invoice is not as it was seen.
+    Raises WrongValues for those that their fields cannot have, and NotCorrectable for an e-invoice: its XML is what was
+    sent. Raises ReviewConflict where the invoice is not as it was seen, and ReviewClaimed where somebody else is at it.
     """
-    review = _open(connection, invoice_id, seen)
+    review = _open(connection, invoice_id, seen, decided_by)
     reading = review.invoice.reading
     if reading.source is Source.XML:
-        raise ReviewError("This is an e-invoice: its values are those of its XML. Accept or reject it.")
+        raise NotCorrectable("This is an e-invoice: its values are those of its XML. Accept or reject it.")
     if not corrections:
-        raise ReviewError(f"Nothing is corrected; name a field, one of {', '.join(FIELDS)}.")
+        raise ReviewError(f"Nothing is corrected; name a field, one of {', '.join(FIELDS)}.", code="NO_CORRECTION")
     pages = _pages(connection, invoice_id)
-    try:
-        entries = [_correction(reading, pages, field, correction, reason) for field, correction in corrections.items()]
-    except WrongValue as error:
-        raise ReviewError(f"{error}.") from None
+    entries, wrong = [], {}
+    for field, correction in corrections.items():
+        try:
+            entries.append(_correction(reading, pages, field, correction, reason))
+        except WrongValue as error:
+            wrong[field] = str(error)
+    if wrong:
+        problems = {field: f"{said.removeprefix(f'{field}: ')}." for field, said in wrong.items()}
+        raise WrongValues(f"{'; '.join(wrong.values())}.", problems)
     return _decide(connection, invoice_id, review, entries, standard, decided_by)
 
 
 def reject(connection: Connection, invoice_id: UUID, seen: Seen, reason: str, *, decided_by: str) -> Decided:
-    """Fails the invoice with a person's reason. Raises ReviewConflict where it is not as it was seen."""
+    """Fails the invoice with a person's reason. Raises ReviewConflict where it is not as it was seen, and ReviewClaimed
+    where somebody else is at it.
+    """
     reason = one_line(reason)
     if not reason:
-        raise ReviewError("A rejection needs a reason.")
-    review = _open(connection, invoice_id, seen)
+        raise ReviewError("A rejection needs a reason.", code="REASON_MISSING")
+    review = _open(connection, invoice_id, seen, decided_by)
     version = review.invoice.version
-    record(connection, version, review.last_number, [Entry(Kind.REJECTED, reason=reason)], decided_by)
+    numbers = record(connection, version, review.last_number, [Entry(Kind.REJECTED, reason=reason)], decided_by)
     store_reasons(connection, {}, [invoice_id])
     message = f"Rejected by {decided_by}: {reason}"
     mark_failed(connection, [(version, ProcessingError("validate", REJECTED, message))])
+    _keep_for_undo(connection, review, numbers[0])
+    end_claim(connection, invoice_id)
     return Decided(Status.FAILED, message=message)
 
 
-def _open(connection: Connection, invoice_id: UUID, seen: Seen) -> _Review:
+def _open(connection: Connection, invoice_id: UUID, seen: Seen, by: str) -> _Review:
     """The review of an invoice, locked to the end of the transaction, if it is still as it was seen."""
     invoice = lock_parsed(connection, [invoice_id]).get(invoice_id)
     decisions = decisions_of(connection, [invoice_id]).get(invoice_id, ())
     reasons = reasons_of(connection, invoice.version) if invoice else ()
     if invoice is not None and reasons and state_of(invoice.version.processing_version, decisions, reasons) == seen:
+        refuse_if_claimed(connection, invoice_id, by)
         return _Review(invoice, reasons, decisions)
     if len(decisions) > seen.decisions:
         last = decisions[-1]
@@ -221,8 +244,8 @@ def _open(connection: Connection, invoice_id: UUID, seen: Seen) -> _Review:
         text("select status from intake.received_invoice where id = :id"), {"id": invoice_id}
     ).scalar_one_or_none()
     if status is None:
-        raise ReviewError(f"There is no received invoice {invoice_id} in this organization.")
-    raise ReviewError(f"The invoice does not wait for a review: it is {label(Status(status)).lower()}.")
+        raise NotThere(f"There is no received invoice {invoice_id} in this organization.")
+    raise NotWaiting(f"The invoice does not wait for a review: it is {label(Status(status)).lower()}.")
 
 
 def _pages(connection: Connection, invoice_id: UUID) -> tuple[Page, ...]:
@@ -287,8 +310,30 @@ def _decide(
     if places and review.invoice.reading.source is not Source.XML:
         learned = teach(connection, _pages(connection, invoice_id), places, invoice_id, numbers[-1])
     judged = judge_parsed(connection, [invoice_id], standard)[invoice_id]
+    _keep_for_undo(connection, review, numbers[0])
+    if judged.judgement is not Judgement.NEEDS_REVIEW:
+        end_claim(connection, invoice_id)
     if judged.judgement is Judgement.VALID:
         return Decided(Status.VALIDATED, (), learned)
     if judged.judgement is Judgement.FAILED:
         return Decided(Status.FAILED, (), learned, "the rules that it breaks are fatal")
     return Decided(Status.PARSED, judged.reasons, learned)
+
+
+def _keep_for_undo(connection: Connection, review: _Review, act: int) -> None:
+    """Keeps the reading as it was before an act that is done."""
+    connection.execute(
+        text(
+            """insert into intake.review_undo (organization_id, received_invoice_id, act, version_before, version_after,
+                                               reading_json, xml)
+               select organizations.current(), r.id, :act, :before, r.processing_version, cast(:reading as jsonb), :xml
+               from intake.received_invoice r where r.id = :id"""
+        ),
+        {
+            "id": review.invoice.version.id,
+            "act": act,
+            "before": review.invoice.version.processing_version,
+            "reading": json_text(reading_json(review.invoice.reading)),
+            "xml": review.invoice.reading.xml,
+        },
+    )

@@ -25,7 +25,7 @@ _RATE = re.compile(r"(?P<rate>\S+?)\s*%\s*(?P<base>\S+)\s+(?P<tax>\S+)")
 
 
 class WrongValue(InvoicePipelinesError, ValueError):
-    """A value that cannot stand in a field; the message says how to write it."""
+    """A value that cannot stand in a field; the message says how to write it, after the field where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

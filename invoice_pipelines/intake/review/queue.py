@@ -26,10 +26,23 @@ _WAITS = """r.status = 'PARSED'
                 where w.organization_id = r.organization_id and w.received_invoice_id = r.id
                   and w.processing_version = r.processing_version)"""
 
+_CONDITIONS = {
+    "code": """exists (select from intake.review_reason v
+        where v.organization_id = r.organization_id and v.received_invoice_id = r.id and v.code = :code)""",
+    "field": """exists (select from intake.review_reason v
+        where v.organization_id = r.organization_id and v.received_invoice_id = r.id and v.field = :field)""",
+    "seller": "strpos(lower(r.seller_name), lower(:seller)) > 0",
+    "free_for": "coalesce(c.claimed_by = organizations.actor(:free_for), true) and p.until is null",
+    "claimed": "(c.claimed_by is not null) = cast(:claimed as boolean)",
+    "postponed": "(p.until is not null) = cast(:postponed as boolean)",
+    "after": "r.id > cast(:after as uuid)",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class WaitingInvoice:
-    """One invoice of the review queue. `reasons` are codes with the field, such as "LOW_CONFIDENCE gross_amount"."""
+    """One invoice of the review queue. `reasons` are codes with the field, such as "LOW_CONFIDENCE gross_amount".
+    `claimed_by` is who is at it now."""
 
     id: UUID
     file_name: str
@@ -42,6 +55,22 @@ class WaitingInvoice:
     gross_amount: Decimal | None
     currency: str | None
     reasons: tuple[str, ...]
+    claimed_by: str | None
+    claimed_until: datetime | None
+    postponed_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which of the invoices that wait are meant: those of which all holds that is not None. `code` and `field` are of
+    one of the reasons, `seller` a part of the name. `free_for` leaves out what others are at, and what is put off."""
+
+    code: str | None = None
+    field: str | None = None
+    seller: str | None = None
+    free_for: str | None = None
+    claimed: bool | None = None
+    postponed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +142,32 @@ def reasons_of(connection: Connection, invoice: InvoiceVersion) -> tuple[ReviewR
     )
 
 
-def list_reviews(connection: Connection, *, after: UUID | None = None, limit: int = PAGE) -> list[WaitingInvoice]:
+def list_reviews(
+    connection: Connection, wanted: Wanted = Wanted(), *, after: UUID | None = None, limit: int = PAGE
+) -> list[WaitingInvoice]:
     """Invoices that wait for a person in the order of their arrival, those after the id `after`."""
+    values = {name: getattr(wanted, name) for name in Wanted.__slots__} | {"after": after}
+    given = {name: value for name, value in values.items() if value is not None}
+    conditions = [_CONDITIONS[name] for name in given]
     rows = connection.execute(
         text(
             f"""
             select r.id, u.file_name, r.last_processed_at, now() - r.last_processed_at as age, r.source, r.seller_name,
                    r.invoice_number, r.issue_date, r.gross_amount, r.currency,
                    (select array_agg(concat_ws(' ', v.code, v.field) order by v.position) from intake.review_reason v
-                    where v.organization_id = r.organization_id and v.received_invoice_id = r.id) as reasons
+                    where v.organization_id = r.organization_id and v.received_invoice_id = r.id) as reasons,
+                   c.claimed_by, c.expires_at, p.until
             from intake.received_invoice r
             join intake.upload u on u.organization_id = r.organization_id and u.id = r.upload_id
-            where {_WAITS} and (cast(:after as uuid) is null or r.id > cast(:after as uuid))
+            left join intake.review_claim c
+                on c.organization_id = r.organization_id and c.received_invoice_id = r.id and c.expires_at > now()
+            left join intake.review_postponement p
+                on p.organization_id = r.organization_id and p.received_invoice_id = r.id and p.until > now()
+            where {" and ".join([_WAITS, *conditions])}
             order by r.id limit :limit
             """
         ),
-        {"after": after, "limit": limit},
+        given | {"limit": limit},
     )
     return [
         WaitingInvoice(
@@ -143,6 +182,9 @@ def list_reviews(connection: Connection, *, after: UUID | None = None, limit: in
             row.gross_amount,
             row.currency,
             tuple(row.reasons),
+            row.claimed_by,
+            row.expires_at,
+            row.until,
         )
         for row in rows
     ]

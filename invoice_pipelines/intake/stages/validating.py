@@ -21,7 +21,13 @@ from invoice_pipelines.intake.received_invoices import (
     mark_failed,
     mark_validated,
 )
-from invoice_pipelines.intake.review.decision_log import Decision, decided, decisions_of, rejection, settled
+from invoice_pipelines.intake.review.decision_log import (
+    Decision,
+    decided,
+    rejection,
+    settled,
+    standing_decisions_of,
+)
 from invoice_pipelines.intake.review.queue import store_reasons
 from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import Judgement, judge
@@ -152,9 +158,9 @@ def judge_parsed(
 def _as_decided(
     connection: Connection, ids: Sequence[UUID]
 ) -> tuple[dict[UUID, ParsedInvoice], dict[UUID, tuple[Decision, ...]]]:
-    """The parsed invoices, each with what people made of its reading, and their decisions."""
+    """The parsed invoices, each with what people made of its reading, and their decisions that stand."""
     parsed = lock_parsed(connection, ids)
-    decisions = decisions_of(connection, list(parsed))
+    decisions = standing_decisions_of(connection, list(parsed))
     changed: list[UUID] = []
     for invoice_id, made in decisions.items():
         reading = decided(parsed[invoice_id].reading, made)

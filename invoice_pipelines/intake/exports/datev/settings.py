@@ -102,7 +102,11 @@ def require_settings(connection: Connection) -> DatevSettings:
     """The settings of the organization in scope. Raises DatevError where DATEV is not set up."""
     known = load_settings(connection)
     if known is None:
-        raise DatevError("DATEV is not set up for this organization; `invoice-pipelines datev set-up` does it.")
+        raise DatevError(
+            "DATEV is not set up for this organization.",
+            code="DATEV_NOT_SET_UP",
+            hint="`invoice-pipelines datev set-up` does it",
+        )
     return known.settings
 
 

@@ -97,6 +97,30 @@ def test_a_rejected_invoice_fails(terminal: Terminal) -> None:
     assert "No invoice waits for a review." in terminal.acme("review", "list").stdout
 
 
+def test_a_decision_is_taken_back_and_reviews_are_shared(terminal: Terminal) -> None:
+    seller = {"seller": "Glaserei Scheibe GmbH", "vat_id": "DE129273398"}
+    invoice = waiting(terminal, page_of("GS-1", "10.00", **seller), "scheibe.pdf")
+    assert terminal.acme("review", "correct", invoice, "number=GS-1").returncode == 0
+    undone = terminal.acme("review", "undo", invoice[-8:], "--reason", "a slip")
+    assert undone.returncode == 0, undone.stderr
+    assert f"{invoice} is PARSED." in undone.stdout
+    assert "Forgotten for this supplier: where number stands." in undone.stdout
+    nothing = terminal.acme("review", "undo", invoice)
+    assert (nothing.returncode, "no decision on this invoice that could be undone" in nothing.stderr) == (2, True)
+
+    assert "It is yours until" in terminal.acme("review", "claim", invoice, "--minutes", "5").stdout
+    assert "It is noted." in terminal.acme("review", "note", invoice, "Called them.").stdout
+    shown = terminal.acme("review", "show", invoice).stdout
+    assert "is at it until" in shown
+    assert "Called them." in shown
+    assert invoice[-8:] in terminal.acme("review", "list", "--free").stdout
+    assert "put off until" in terminal.acme("review", "postpone", invoice).stdout
+    assert invoice[-8:] not in terminal.acme("review", "list", "--free").stdout
+    assert "not put off any more" in terminal.acme("review", "postpone", invoice, "--hours", "0").stdout
+    assert "It is free." in terminal.acme("review", "release", invoice).stdout
+    assert terminal.acme("review", "reject", invoice, "--reason", "a test").returncode == 0
+
+
 def test_thresholds_are_shown_and_changed(terminal: Terminal) -> None:
     shown = terminal.acme("review", "settings").stdout
     assert re.search(r"gross_amount +0\.95", shown)

@@ -10,7 +10,8 @@ from uuid import UUID
 from invoice_pipelines.intake.reading import Format, Reading, Source
 from invoice_pipelines.intake.review import decisions
 from invoice_pipelines.intake.review.decisions import Correction, Decided, Seen, Typed
-from invoice_pipelines.intake.review.show import Review, show_review
+from invoice_pipelines.intake.review.show import Review, review_state, show_review
+from invoice_pipelines.intake.review.undo import undo
 from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoices
 from invoice_pipelines.intake.stages.validating import Standard, judge_parsed
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading, surely_read
@@ -73,3 +74,10 @@ def reject(desk: Desk, invoice_id: UUID, reason: str, seen: Seen | None = None, 
     seen = seen or look(desk, invoice_id).seen
     with desk.scope() as connection:
         return decisions.reject(connection, invoice_id, seen, reason, decided_by=by)
+
+
+def take_back(desk: Desk, invoice_id: UUID, seen: Seen | None = None, by: str = "Ada") -> Decided:
+    """The last decision is undone."""
+    with desk.scope() as connection:
+        seen = seen or review_state(connection, invoice_id)
+        return undo(connection, invoice_id, seen, STANDARD, decided_by=by, reason="a slip")

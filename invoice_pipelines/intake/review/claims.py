@@ -1,0 +1,183 @@
+"""Who is at a review, what is put off, and what people note beside an invoice: how several share one queue.
+
+A claim keeps others from deciding, and ends by itself, as people close browsers. The connection is in the scope of the
+organization. Who claims is who the transaction works for (`organizations.actor`), whatever the web says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from invoice_pipelines.intake.review.errors import NotThere, NotWaiting, ReviewClaimed, ReviewError
+from invoice_pipelines.intake.states import Status, label
+
+CLAIM_LASTS = timedelta(minutes=15)
+LONGEST_CLAIM = timedelta(hours=8)
+LONGEST_NOTE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who is at a review, since when and until when."""
+
+    claimed_by: str
+    claimed_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What somebody wrote beside an invoice."""
+
+    id: UUID
+    note: str
+    created_at: datetime
+    created_by: str
+
+
+def claim_review(connection: Connection, invoice_id: UUID, by: str, lasts: timedelta = CLAIM_LASTS) -> Claim:
+    """Takes a review that waits, so that nobody else decides about it meanwhile; once more, to keep it for longer.
+
+    Raises ReviewClaimed where somebody else has it; NotWaiting and NotThere.
+    """
+    if not timedelta(0) < lasts <= LONGEST_CLAIM:
+        raise ReviewError("A claim lasts for 8 hours at the most.", code="WRONG_DURATION")
+    _require_waiting(connection, invoice_id)
+    row = connection.execute(
+        text(
+            """insert into intake.review_claim as c (organization_id, received_invoice_id, claimed_by, expires_at)
+               values (organizations.current(), :id, organizations.actor(:by), now() + :lasts)
+               on conflict (organization_id, received_invoice_id) do update
+               set claimed_by = excluded.claimed_by, expires_at = excluded.expires_at,
+                   claimed_at = case when c.claimed_by = excluded.claimed_by and c.expires_at > now()
+                                     then c.claimed_at else now() end
+               where c.claimed_by = excluded.claimed_by or c.expires_at <= now()
+               returning claimed_by, claimed_at, expires_at"""
+        ),
+        {"id": invoice_id, "by": by, "lasts": lasts},
+    ).one_or_none()
+    if row is None:
+        refuse_if_claimed(connection, invoice_id, by)
+        raise ReviewError("The claim has just ended; take it again.", code="REVIEW_CONFLICT")
+    return Claim(*row)
+
+
+def release_review(connection: Connection, invoice_id: UUID, by: str) -> bool:
+    """Gives a review back; False where nobody had it. Raises ReviewClaimed where somebody else has it; NotThere."""
+    _status_of(connection, invoice_id)
+    refuse_if_claimed(connection, invoice_id, by)
+    return end_claim(connection, invoice_id)
+
+
+def end_claim(connection: Connection, invoice_id: UUID) -> bool:
+    """Ends a claim, whoever has it; returns whether somebody had."""
+    ended = connection.execute(
+        text("delete from intake.review_claim where received_invoice_id = :id returning expires_at > now()"),
+        {"id": invoice_id},
+    ).scalar_one_or_none()
+    return bool(ended)
+
+
+def refuse_if_claimed(connection: Connection, invoice_id: UUID, by: str) -> None:
+    """Raises ReviewClaimed where somebody else is at a review."""
+    other = connection.execute(
+        text(
+            """select claimed_by, expires_at from intake.review_claim
+               where received_invoice_id = :id and expires_at > now() and claimed_by <> organizations.actor(:by)"""
+        ),
+        {"id": invoice_id, "by": by},
+    ).one_or_none()
+    if other is not None:
+        raise ReviewClaimed(other.claimed_by, other.expires_at)
+
+
+def claim_of(connection: Connection, invoice_id: UUID) -> Claim | None:
+    """Who is at a review now."""
+    row = connection.execute(
+        text(
+            """select claimed_by, claimed_at, expires_at from intake.review_claim
+               where received_invoice_id = :id and expires_at > now()"""
+        ),
+        {"id": invoice_id},
+    ).one_or_none()
+    return None if row is None else Claim(*row)
+
+
+def postpone_review(connection: Connection, invoice_id: UUID, until: datetime | None, by: str) -> None:
+    """Puts a review off until a moment, or takes that back with None. It still waits, and can be decided.
+
+    Raises ReviewClaimed where somebody else is at it; NotWaiting and NotThere.
+    """
+    _require_waiting(connection, invoice_id)
+    refuse_if_claimed(connection, invoice_id, by)
+    connection.execute(
+        text("delete from intake.review_postponement where received_invoice_id = :id"), {"id": invoice_id}
+    )
+    if until is not None:
+        connection.execute(
+            text(
+                """insert into intake.review_postponement (organization_id, received_invoice_id, until, postponed_by)
+                   values (organizations.current(), :id, :until, organizations.actor(:by))"""
+            ),
+            {"id": invoice_id, "until": until, "by": by},
+        )
+
+
+def add_note(connection: Connection, invoice_id: UUID, note: str, by: str) -> Note:
+    """Writes a note beside a received invoice, whatever its status. Raises ReviewError for none or too long a one, and
+    NotThere.
+    """
+    note = note.replace("\0", "").strip()
+    if not 0 < len(note) <= LONGEST_NOTE:
+        raise ReviewError(f"A note has 1 to {LONGEST_NOTE} characters.", code="WRONG_NOTE")
+    _status_of(connection, invoice_id)
+    row = connection.execute(
+        text(
+            """insert into intake.review_note (organization_id, received_invoice_id, note, created_by)
+               values (organizations.current(), :id, :note, organizations.actor(:by))
+               returning id, note, created_at, created_by"""
+        ),
+        {"id": invoice_id, "note": note, "by": by},
+    ).one()
+    return Note(*row)
+
+
+def notes_of(connection: Connection, invoice_id: UUID) -> Sequence[Note]:
+    """The notes on an invoice, oldest first."""
+    rows = connection.execute(
+        text(
+            """select id, note, created_at, created_by from intake.review_note
+               where received_invoice_id = :id order by id"""
+        ),
+        {"id": invoice_id},
+    )
+    return [Note(*row) for row in rows]
+
+
+def _require_waiting(connection: Connection, invoice_id: UUID) -> None:
+    status = _status_of(connection, invoice_id)
+    waits = connection.execute(
+        text(
+            """select from intake.review_reason w
+               join intake.received_invoice r on r.organization_id = w.organization_id
+                   and r.id = w.received_invoice_id and r.processing_version = w.processing_version
+               where w.received_invoice_id = :id and r.status = 'PARSED' limit 1"""
+        ),
+        {"id": invoice_id},
+    ).one_or_none()
+    if waits is None:
+        raise NotWaiting(f"The invoice does not wait for a review: it is {label(status).lower()}.")
+
+
+def _status_of(connection: Connection, invoice_id: UUID) -> Status:
+    status = connection.execute(
+        text("select status from intake.received_invoice where id = :id"), {"id": invoice_id}
+    ).scalar_one_or_none()
+    if status is None:
+        raise NotThere(f"There is no received invoice {invoice_id} in this organization.")
+    return Status(status)
