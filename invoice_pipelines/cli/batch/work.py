@@ -18,6 +18,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from invoice_pipelines.billing.errors import BillingError
+from invoice_pipelines.billing.imports.batch import IMPORT_CSV, import_asked_rows
 from invoice_pipelines.billing.overview import job_failures, job_outcome
 from invoice_pipelines.billing.processing import KINDS as INVOICING
 from invoice_pipelines.billing.processing import process_jobs
@@ -59,8 +60,13 @@ def _send(office: OrganizationContext, job_id: UUID, step: Callable[[object], No
     return send_messages(office, time_box=NO_END, job_id=job_id, on_progress=step)
 
 
+def _import(office: OrganizationContext, job_id: UUID, step: Callable[[object], None]) -> object:
+    return import_asked_rows(office, time_box=NO_END, on_progress=step)
+
+
 KINDS: Mapping[str, tuple[str, Do]] = {
     **dict.fromkeys(INVOICING, ("issuing", _issue)),
+    IMPORT_CSV: ("importing", _import),
     MAKE_DOCUMENTS: ("making documents", _make_documents),
     COMMUNICATIONS: ("sending", _send),
 }

@@ -16,6 +16,7 @@ import dagster as dg
 from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.defs.accounting.domain import accounting_domain
 from invoice_pipelines.defs.billing.domain import INVOICING
+from invoice_pipelines.defs.billing.imported_records import IMPORTS
 from invoice_pipelines.defs.billing.receivables import RECEIVABLES
 from invoice_pipelines.defs.checks import severity
 from invoice_pipelines.defs.delivery.domain import DELIVERY
@@ -40,6 +41,7 @@ SHOWN = 50
 DOMAINS = (
     INTAKE,
     RECOGNITION,
+    IMPORTS,
     INVOICING,
     RECEIVABLES,
     DELIVERY,

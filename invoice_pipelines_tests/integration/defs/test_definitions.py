@@ -67,6 +67,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "intake/reparsed_invoices",
         "operations/health",
         "billing/sales_orders",
+        "billing/imported_records",
         "billing/issued_invoices",
         "billing/backlog",
         "billing/receivables",
@@ -80,7 +81,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "quickbooks/imported_company",
         "quickbooks/pushed_backlog",
     }
-    domains = ("intake", "recognition", "invoicing", "receivables", "delivery", "overdue", "quickbooks_push")
+    domains = ("intake", "recognition", "imports", "invoicing", "receivables", "delivery", "overdue", "quickbooks_push")
     checks = {key.to_user_string() for key in repository.asset_graph.asset_check_keys}
     assert checks == {
         "intake/uploads:every_upload_has_an_invoice",
@@ -163,6 +164,8 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "delivery_sweep",
         "export_again",
         "import_master_data",
+        "imports",
+        "imports_sweep",
         "intake",
         "intake_sweep",
         "invoicing",
@@ -198,6 +201,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "organization_partitions": 10,
         "overdue_left": 10,
         "pending_deliveries": 5,
+        "pending_imports": 5,
         "pending_invoice_jobs": 5,
         "quickbooks_push_due": 60,
         "receivables_due": 30,
@@ -246,7 +250,10 @@ def test_every_asset_has_a_run_for_each_organization_and_says_what_it_is(
         assert node.group_name == key.path[0], key
         assert node.owners, key
         assert node.code_version, key
-        of_many = ("operations/health", "quickbooks/imported_company", "quickbooks/pushed_backlog")
+        of_many = (
+            *("billing/imported_records", "operations/health"),
+            *("quickbooks/imported_company", "quickbooks/pushed_backlog"),
+        )
         assert "dagster/column_schema" in node.metadata or key.to_user_string() in of_many, key
         schema = node.assets_def.op.config_schema.as_field() if node.assets_def.op.config_schema else None
         assert schema is None or not schema.is_required, f"{key}: the UI offers no backfill of required config"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
 
+from invoice_pipelines.billing.imports.batch import ask_for_import
 from invoice_pipelines.storage import root_path, write_file_atomically
+from invoice_pipelines.work import get_job
 from invoice_pipelines_tests.integration.defs.conftest import House, failure_of, outputs
 
 CUSTOMERS = """customer_number;name;country_code
@@ -110,3 +113,17 @@ def test_no_other_file_is_read_and_a_wrong_one_is_refused_in_one_line(house: Hou
         assert line in told
         assert "GEHEIM" not in told
     assert numbers(house, "acme") == []
+
+
+def test_a_file_that_was_sent_is_imported_by_the_run_that_the_sensor_asks_for(house: House) -> None:
+    house.add("acme")
+    with house.context("acme", "anna").scope() as connection:
+        asked = ask_for_import(connection, "customers", io.StringIO(CUSTOMERS), "c.csv", created_by="anna")
+    assert house.wanted("pending_imports") == ["acme"]
+    result = house.run("imports", "acme")
+    (shown,) = result.asset_materializations_for_node("billing__imported_records")
+    assert shown.metadata["added or changed"].value == 2
+    assert shown.metadata["left out"].value == 1
+    with house.context("acme").scope() as connection:
+        assert get_job(connection, asked.job_id).status == "completed_with_errors"
+    assert house.wanted("pending_imports") == []
