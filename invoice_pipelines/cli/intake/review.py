@@ -119,14 +119,14 @@ def show(
             _show(review, language_of(language) == "de")
         if picture is None:
             return
-        from invoice_pipelines.intake.review.pictures import as_png, review_picture
+        from invoice_pipelines.intake.review.pictures import PageNotFound, as_png, review_picture
 
         intake = intake_of(office)
         data = read_blob(intake.originals, intake.organization.id, review.sha256, intake.limits.file_bytes)
         try:
             drawn = review_picture(connection, data, review, intake.limits, page)
-        except ReadingError as error:
-            console.print(f"There is no picture: {error.message}")
+        except (ReadingError, PageNotFound) as error:
+            console.print(f"There is no picture: {error}")
             raise typer.Exit(PROBLEMS) from None
         picture.write_bytes(as_png(drawn))
         if not as_json:

@@ -1,25 +1,29 @@
-"""Draws a page with boxes around what was read, for people who review. Loads the picture libraries."""
+"""Draws the pages of a document, for people: as they are, and with boxes around what was read. Loads the picture
+libraries.
+"""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Sequence
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont
-from pypdfium2 import raw as pdfium
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.intake.documents.limits import Limits
+from invoice_pipelines.intake.documents.ocr.drawing import turns_of_text
 from invoice_pipelines.intake.documents.ocr.engine import PageImage
 from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, page_key
-from invoice_pipelines.intake.documents.ocr.rendering import render_pages
+from invoice_pipelines.intake.documents.ocr.rendering import begin_apart, render_pages
 from invoice_pipelines.intake.documents.pdf_attachments import looks_like_pdf
-from invoice_pipelines.intake.documents.text_layer.page.words import PDFIUM_LOCK, Box, Page, open_pdf
-from invoice_pipelines.intake.review.show import Review
+from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
+from invoice_pipelines.intake.review.show import Document
 
 DOUBTED = (200, 30, 30)
 READ = (20, 110, 190)
@@ -27,9 +31,20 @@ _MARGIN = 3  # points around a box
 _LETTERS = 8  # points
 _NOTES = 130  # points, beside the page
 _PAPER = (245, 245, 240)
-_SAMPLE = 500  # characters that show which way a text runs
 _WIDTHS = (900, 750, 600, 450, 300)
 _QUALITIES = (70, 50, 35)
+AT_ONCE = min(os.cpu_count() or 1, 4)
+"""Pages that are drawn at the same time in a process, however many ask: each needs a process of its own and memory."""
+_LONGEST_WAIT = 20.0
+_slots = threading.BoundedSemaphore(AT_ONCE)
+
+
+class PageNotFound(InvoicePipelinesError):
+    """A document has no page with this number."""
+
+
+class DrawingBusy(InvoicePipelinesError):
+    """Too many pages are being drawn at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +57,66 @@ class Mark:
 
 
 def review_picture(
-    connection: Connection, data: bytes, review: Review, limits: Limits, number: int | None = None
+    connection: Connection, data: bytes, document: Document, limits: Limits, number: int | None = None
 ) -> Image.Image:
-    """Page `number` of the document of a review with boxes around the values, those with a reason in red; without a
-    number the page that has most of them, else the first. `data` are the bytes of the upload.
-
-    Raises ReadingError where the page cannot be drawn, or does not exist.
+    """Page `number` of a document with boxes around the values, those with a reason in red; without a number the page
+    that has most of them, else the first. `data` are the bytes of the upload. Raises what `page_picture` does.
     """
-    number = number or _worst_page(review)
-    image, is_pdf = _image_of(data, number, limits)
-    page = next((page for page in review.pages if page.number == number), None)
-    turns = 0
-    if page is not None and page.engine:
-        turns = _turns_of_recognized(connection, image)
-    elif page is not None and is_pdf:
-        turns = _turns_of_text(data, number)
-    return draw_marks(image.image.rotate(-90 * turns, expand=True), page, marks_on(review, number))
+    number = number or _worst_page(document)
+    plain = page_picture(lambda: data, document.pages, number, limits, partial(turns_of_recognized, connection))
+    return with_marks(plain, document, number)
 
 
-def marks_on(review: Review, number: int) -> list[Mark]:
+def page_picture(
+    original: Callable[[], bytes],
+    pages: Sequence[Page],
+    number: int,
+    limits: Limits,
+    turns_of: Callable[[str], int],
+) -> Image.Image:
+    """A page as it is, grey and upright: as the boxes have it, whose points are scaled by its width. `original` gives
+    the bytes of the upload, once it is its turn; `turns_of` is `turns_of_recognized` on a connection.
+
+    Raises PageNotFound, DrawingBusy where others ask for too many pages, and ReadingError where it cannot be drawn.
+    """
+    page = next((page for page in pages if page.number == number), None)
+    if number < 1 or (pages and page is None):
+        raise PageNotFound(f"The document has no page {number}.")
+    with _slot():
+        data = original()
+        image, is_pdf = _image_of(data, number, limits)
+        turns = 0
+        if page is not None and page.engine:
+            turns = turns_of(page_key(image))
+        elif page is not None and is_pdf:
+            with begin_apart(turns_of_text, data, number) as answer:
+                turns = answer()
+        return image.image.rotate(-90 * turns, expand=True)
+
+
+def with_marks(plain: Image.Image, document: Document, number: int) -> Image.Image:
+    """The picture of a page with boxes around what was read on it."""
+    page = next((page for page in document.pages if page.number == number), None)
+    return draw_marks(plain, page, marks_on(document, number))
+
+
+@contextmanager
+def _slot() -> Iterator[None]:
+    """Waits for its turn to draw."""
+    if not _slots.acquire(timeout=_LONGEST_WAIT):
+        raise DrawingBusy("Too many pages are being drawn at this moment; try again.")
+    try:
+        yield
+    finally:
+        _slots.release()
+
+
+def marks_on(document: Document, number: int) -> list[Mark]:
     """What is marked on a page: every value that has a place on it."""
-    doubted = {reason.field for reason in review.reasons}
+    doubted = {reason.field for reason in document.reasons}
     return [
         Mark(value.place.box, f"{value.field} {value.place.confidence:.2f}", value.field in doubted)
-        for value in review.values
+        for value in document.values
         if value.place is not None and value.place.box is not None and value.place.page == number
     ]
 
@@ -101,7 +152,7 @@ def draw_marks(image: Image.Image, page: Page | None, marks: Sequence[Mark]) -> 
 def as_png(image: Image.Image) -> bytes:
     """The picture as a PNG."""
     buffer = BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -119,9 +170,9 @@ def as_small_jpeg(image: Image.Image, most_bytes: int) -> bytes | None:
     return None
 
 
-def _worst_page(review: Review) -> int:
-    numbers = [page.number for page in review.pages] or [1]
-    return max(numbers, key=lambda number: (sum(mark.doubted for mark in marks_on(review, number)), -number))
+def _worst_page(document: Document) -> int:
+    numbers = [page.number for page in document.pages] or [1]
+    return max(numbers, key=lambda number: (sum(mark.doubted for mark in marks_on(document, number)), -number))
 
 
 def _image_of(data: bytes, number: int, limits: Limits) -> tuple[PageImage, bool]:
@@ -131,41 +182,18 @@ def _image_of(data: bytes, number: int, limits: Limits) -> tuple[PageImage, bool
     for index, image in enumerate(decode_pictures(data, limits), start=1):
         if index == number:
             return image, False
-    raise ReadingError("PICTURE_DAMAGED", f"The picture has no page {number}.")
+    raise PageNotFound(f"The picture has no page {number}.")
 
 
-def _turns_of_recognized(connection: Connection, image: PageImage) -> int:
-    """How often the engine that read this picture turned it clockwise."""
+def turns_of_recognized(connection: Connection, key: str) -> int:
+    """How often the engine that read the picture with a key (see `page_key`) turned it clockwise."""
     return int(
         connection.execute(
             text(
                 """select quarter_turns from intake.ocr_page where page_sha256 = :sha256
                    order by created_at desc limit 1"""
             ),
-            {"sha256": page_key(image)},
+            {"sha256": key},
         ).scalar_one_or_none()
         or 0
     )
-
-
-def _turns_of_text(data: bytes, number: int) -> int:
-    """How often a page has to be turned clockwise, beyond what the PDF says itself, until its text is upright, as boxes
-    have it."""
-    with PDFIUM_LOCK:
-        document = open_pdf(data)
-        try:
-            page = document[number - 1]
-            text_page = page.get_textpage()
-            quarters = Counter(
-                round(pdfium.FPDFText_GetCharAngle(text_page.raw, index) / (math.pi / 2)) % 4
-                for index in range(min(text_page.count_chars(), _SAMPLE))
-                if not chr(pdfium.FPDFText_GetUnicode(text_page.raw, index)).isspace()
-            )
-            text_page.close()
-            rotation = page.get_rotation() // 90
-            page.close()
-        finally:
-            document.close()
-    if not quarters:
-        return 0
-    return int((-quarters.most_common(1)[0][0] - rotation) % 4)

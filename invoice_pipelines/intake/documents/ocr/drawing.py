@@ -5,8 +5,9 @@ it done in another process.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from io import BytesIO
 
 import pypdf
@@ -18,7 +19,7 @@ from pypdfium2 import raw as pdfium
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.pdf_attachments import bounded
-from invoice_pipelines.intake.documents.text_layer.page.words import open_pdf
+from invoice_pipelines.intake.documents.text_layer.page.words import PDFIUM_LOCK, open_pdf
 
 DPI = 200
 """Engines read best at this resolution; a higher one costs time and finds no more."""
@@ -30,6 +31,9 @@ _OBJECTS_LOOKED_AT = 5_000
 _DEPTH_OF_FORMS = 5
 _MOST_SCANS = 100
 """Of a progressive JPEG. Usual are 10, each is decoded over the whole picture."""
+
+_SAMPLE = 500
+"""Characters that show which way a text runs."""
 
 
 Drawn = tuple[str, tuple[int, int], bytes, float]
@@ -163,3 +167,19 @@ def _too_large(number: int, pixels: int, limits: Limits) -> ReadingError:
 
 def _damaged(number: int) -> ReadingError:
     return ReadingError("PDF_DAMAGED", f"Page {number} of the PDF cannot be drawn. Ask the sender for the file again.")
+
+
+def turns_of_text(data: bytes, number: int) -> int:
+    """How often a page has to be turned clockwise, beyond what the PDF says itself, until its text is upright, as boxes
+    have it."""
+    with PDFIUM_LOCK, closing(open_pdf(data)) as document, closing(document[number - 1]) as page:
+        with closing(page.get_textpage()) as text_page:
+            quarters = Counter(
+                round(pdfium.FPDFText_GetCharAngle(text_page.raw, index) / (math.pi / 2)) % 4
+                for index in range(min(text_page.count_chars(), _SAMPLE))
+                if not chr(pdfium.FPDFText_GetUnicode(text_page.raw, index)).isspace()
+            )
+        rotation = page.get_rotation() // 90
+    if not quarters:
+        return 0
+    return int((-quarters.most_common(1)[0][0] - rotation) % 4)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 
 import pypdf
 import pytest
 from PIL import Image
 
-from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, RecognizedPage, RecognizedWord
 from invoice_pipelines.intake.documents.ocr.engines import identify
@@ -16,7 +17,18 @@ from invoice_pipelines.intake.documents.ocr.kept_pages import keep_page
 from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, page_key
 from invoice_pipelines.intake.documents.ocr.rendering import render_pages
 from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
-from invoice_pipelines.intake.review.pictures import DOUBTED, READ, as_png, as_small_jpeg, marks_on, review_picture
+from invoice_pipelines.intake.review.pictures import (
+    AT_ONCE,
+    DOUBTED,
+    READ,
+    PageNotFound,
+    as_png,
+    as_small_jpeg,
+    marks_on,
+    page_picture,
+    review_picture,
+    with_marks,
+)
 from invoice_pipelines.intake.stages.stages import validate_invoices
 from invoice_pipelines_tests.integration.intake.conftest import Desk
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
@@ -118,8 +130,44 @@ def test_a_scan_of_several_pages_shows_the_one_that_is_asked_for(desk: Desk) -> 
 
 
 def test_a_page_that_does_not_exist_is_a_reason_and_no_crash(desk: Desk) -> None:
-    with pytest.raises(ReadingError):
-        picture_of(desk, page_of("HW-77", "1000.00"), 9)
+    for number in (9, -1):
+        with pytest.raises(PageNotFound, match=f"no page {number}"):
+            picture_of(desk, page_of("HW-77", "1000.00"), number)
+
+
+def test_the_plain_page_has_the_shape_of_the_boxes_and_none_of_them(desk: Desk) -> None:
+    data = turned(page_of("HW-77", "1000.00"), 90, in_content=True)
+    document = look(desk, uploaded(desk, data))
+    plain = page_picture(lambda: data, document.pages, 1, Limits(), lambda key: 0)
+    (page,) = document.pages
+    assert plain.mode == "L"
+    assert plain.width / page.width == pytest.approx(plain.height / page.height, rel=0.01)
+    assert all(ink_inside(plain, mark.box, page.height) for mark in marks_on(document, 1))
+    marked = with_marks(plain, document, 1)
+    assert marked.width > plain.width
+    assert {READ, DOUBTED} & {colour for _, colour in marked.getcolors(100_000) or ()}
+
+
+def test_however_many_ask_no_more_processes_draw_than_may(desk: Desk) -> None:
+    data = page_of("HW-77", "1000.00")
+    document = look(desk, uploaded(desk, data))
+    before = drawing_processes()
+    with ThreadPoolExecutor(12) as pool:
+        pictures = list(
+            pool.map(lambda _: page_picture(lambda: data, document.pages, 1, Limits(), lambda key: 0), range(24))
+        )
+    assert len({picture.tobytes() for picture in pictures}) == 1
+    assert len(drawing_processes() - before) <= AT_ONCE
+
+
+def drawing_processes() -> set[str]:
+    """Ids of those that this process started."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            if b"rendering_process" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.add(child)
+    return found
 
 
 def test_pictures_are_png_or_small_enough_jpeg(desk: Desk) -> None:
