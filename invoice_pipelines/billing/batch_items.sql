@@ -15,7 +15,7 @@ create or replace view public.batch_item_queue with (security_invoker = true) as
                       when w.kind = 'invoice_documents' and w.subject_id like 'job/%' then 'batch_job'
                       when w.kind in ('invoice_documents', 'communications', 'quickbooks_push_invoice') then 'invoice'
                       when w.kind in ('parse_upload', 'recognize_upload', 'process_upload', 'validate_invoice',
-                                      'export_invoice') then 'received_invoice'
+                                      'export_invoice', 'export_received') then 'received_invoice'
                       when w.kind = 'send_message' then 'message'
                       when w.kind = 'send_overdue_notification' then 'notification' end as reference_type,
                  case when pg_input_is_valid(w.subject_id, 'uuid') then w.subject_id::uuid end as reference_id

@@ -62,33 +62,45 @@ create or replace trigger record_status_change after update on intake.received_i
 create or replace trigger record_first_status after insert on intake.received_invoice
     for each row execute function intake.record_status_change();
 
--- Ends the items of batch jobs over uploads whose invoices have come to an end, whoever went on with them: they failed,
--- are valid, or wait for a person. Returns how many.
-create or replace function intake.settle_asked_uploads()
+-- Ends the items of batch jobs that people asked for whose invoices have come to an end, whoever went on with them.
+-- Uploads: they failed, are valid, or wait for a person. Exports: they are exported, failed, are to be read again, or DATEV
+-- refuses them. Returns how many.
+drop function if exists intake.settle_asked_uploads();
+create or replace function intake.settle_asked_work()
 returns bigint language plpgsql
 as $$
 declare
     organization constant uuid := organizations.current();
-    job uuid;
+    job record;
     ended record;
     settled bigint := 0;
 begin
     for job in
-        select j.id from work.jobs j
-        where j.organization_id = organization and j.kind = 'process_upload' and j.status in ('pending', 'processing')
+        select j.id, j.kind, j.created_at from work.jobs j
+        where j.organization_id = organization and j.kind in ('process_upload', 'export_received')
+          and j.status in ('pending', 'processing')
         order by j.id
     loop
-        continue when work.take_job(array['process_upload'], job) is null;
+        continue when work.take_job(array[job.kind], job.id) is null;
         select count(*) as items, array_agg(i.version) as versions, array_agg(o.status) as statuses,
                array_agg(o.code) as codes, array_agg(o.message) as messages, array_agg(null::jsonb) as results
         into ended
-        from work.next_items(job, null) i
+        from work.next_items(job.id, null) i
         join intake.received_invoice r on r.organization_id = organization and r.id = i.subject_id::uuid
         cross join lateral (
-            select 'succeeded' as status, null as code, null as message where r.status in ('VALIDATED', 'EXPORTED')
+            select 'succeeded' as status, null as code, null as message
+            where r.status = 'EXPORTED' or r.status = 'VALIDATED' and job.kind = 'process_upload'
+            union all
+            select 'skipped', null, 'DATEV cannot book it yet: ' || (w.reasons -> 0 ->> 'message')
+            from intake.datev_waiting w
+            where r.status = 'VALIDATED' and job.kind = 'export_received' and w.organization_id = organization
+              and w.received_invoice_id = r.id and w.tried_at > job.created_at
+            union all
+            select 'skipped', null, 'it is ' || r.status || ' and waits for no export any more'
+            where r.status in ('UPLOADED', 'CREATED', 'PARSED') and job.kind = 'export_received'
             union all
             select 'skipped', null, 'waits for a review: ' || w.message from intake.review_reason w
-            where r.status = 'PARSED' and w.organization_id = organization and w.received_invoice_id = r.id
+            where r.status = 'PARSED' and job.kind = 'process_upload' and w.organization_id = organization and w.received_invoice_id = r.id
               and w.processing_version = r.processing_version and w.position = 1
             union all
             select 'failed', coalesce(max(e.code), 'UNKNOWN'), max(e.message)
@@ -97,7 +109,7 @@ begin
                   order by e.id desc limit 1) e
             having r.status = 'FAILED') o;
         continue when ended.items = 0;
-        perform work.settle_items(job, ended.versions, ended.statuses, ended.codes, ended.messages, ended.results);
+        perform work.settle_items(job.id, ended.versions, ended.statuses, ended.codes, ended.messages, ended.results);
         settled := settled + ended.items;
     end loop;
     return settled;

@@ -154,8 +154,8 @@ def invoices_to_process(connection: Connection, upload_ids: Sequence[UUID]) -> l
     others = {row.upload_id: Status(row.status) for row in rows if not can_process(Status(row.status))}
     if others:
         raise NotProcessable(
-            f"only uploads that are UPLOADED or CREATED can be processed, and {_named(others)}. Nothing was begun; "
-            "leave these out, or retry them first if they failed.",
+            f"only uploads that are UPLOADED or CREATED can be processed, and {named_statuses(others)}. Nothing was "
+            "begun; leave these out, or retry them first if they failed.",
             others,
         )
     return invoice_ids
@@ -336,7 +336,9 @@ def retry_invoices(connection: Connection, invoice_ids: Sequence[UUID]) -> list[
     others = {invoice_id: status for invoice_id, status in statuses.items() if status is not Status.FAILED}
     if others:
         raise NotFailed(
-            f"only failed invoices can be retried, and {_named(others)}. Nothing was put back; leave these out.", others
+            f"only failed invoices can be retried, and {named_statuses(others)}. Nothing was put back; leave these "
+            "out.",
+            others,
         )
     return retry_failed(connection, invoice_ids)
 
@@ -355,7 +357,8 @@ def statuses_of(connection: Connection, invoice_ids: Sequence[UUID]) -> dict[UUI
     return found
 
 
-def _named(statuses: Mapping[UUID, Status]) -> str:
+def named_statuses(statuses: Mapping[UUID, Status]) -> str:
+    """Each with its status, in a sentence."""
     return ", ".join(f"{one} is {status}" for one, status in statuses.items())
 
 

@@ -13,8 +13,9 @@ RECOGNIZE = "recognize_upload"
 VALIDATE = "validate_invoice"
 EXPORT = "export_invoice"
 PROCESS = "process_upload"
-"""Kind of the batch jobs over uploads that people ask for. Nobody works on their items: what is done is the open work
-of the other kinds, and `intake.settle_asked_uploads` ends the items."""
+EXPORT_NOW = "export_received"
+"""Kinds of the batch jobs over uploads, and over invoices to export, that people ask for. Nobody works on their items:
+what is done is the open work of the other kinds, and `intake.settle_asked_work` ends the items."""
 STAGE_OF_KIND = {PARSE: "parse", RECOGNIZE: "parse", VALIDATE: "validate", EXPORT: "export"}
 """The stage that an attempt of a queue is logged as."""
 

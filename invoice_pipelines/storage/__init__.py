@@ -6,7 +6,14 @@ have been seen before, is written in PostgreSQL, not here.
 
 from __future__ import annotations
 
-from invoice_pipelines.storage.blobs import at_most, read_blob, store_blob, write_file_atomically
+from invoice_pipelines.storage.blobs import (
+    at_most,
+    blob_path,
+    read_blob,
+    store_blob,
+    verified_chunks,
+    write_file_atomically,
+)
 from invoice_pipelines.storage.csv_file import to_csv
 from invoice_pipelines.storage.inbox import InboxFile, list_files, make_inbox, read_chunks, remove_file, storable_name
 from invoice_pipelines.storage.places import DamagedError, StorageError, TooLarge, remove_abandoned_files, root_path
@@ -17,6 +24,7 @@ __all__ = [
     "StorageError",
     "TooLarge",
     "at_most",
+    "blob_path",
     "list_files",
     "make_inbox",
     "read_blob",
@@ -27,5 +35,6 @@ __all__ = [
     "storable_name",
     "store_blob",
     "to_csv",
+    "verified_chunks",
     "write_file_atomically",
 ]

@@ -103,6 +103,29 @@ def read_blob(root: UPath, organization_id: UUID | str, sha256: str, max_bytes: 
     return data
 
 
+def verified_chunks(path: UPath, sha256: str) -> Iterator[bytes]:
+    """The content of a file that must have this sha256 (hex), in chunks of at most 1 MiB; what is large is read twice
+    and never in memory. Raises DamagedError before the first chunk where it is another one, StorageError where it
+    cannot be read.
+    """
+    digest = hashlib.sha256()
+    for chunk in _chunks(path):
+        digest.update(chunk)
+    if digest.hexdigest() != sha256:
+        raise DamagedError(f"The file {path.name!r} is damaged in the storage: restore it from a backup.")
+    return _chunks(path)
+
+
+def _chunks(path: UPath) -> Iterator[bytes]:
+    with storage_errors(f"The file {path.name!r} could not be read"):
+        try:
+            with path.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    yield chunk
+        except FileNotFoundError as error:
+            raise StorageError(f"The file {path.name!r} is missing in the storage.") from error
+
+
 def blob_path(root: UPath, organization_id: UUID | str, sha256: str) -> UPath:
     """Where a blob lies. Both parts are checked, so no name can lead to another folder."""
     if _SHA256.fullmatch(sha256) is None:

@@ -51,7 +51,7 @@ from invoice_pipelines.intake.stages.arrivals import (
     sight,
 )
 from invoice_pipelines.intake.stages.stages import intake_of
-from invoice_pipelines.intake.states import EXPORT, PARSE, PROCESS, VALIDATE
+from invoice_pipelines.intake.states import EXPORT, EXPORT_NOW, PARSE, PROCESS, VALIDATE
 from invoice_pipelines.organizations import OrganizationSummary, list_organizations
 from invoice_pipelines.promises import Promise
 from invoice_pipelines.settings import Settings
@@ -223,7 +223,7 @@ INTAKE = Domain(
     does="Takes, reads, validates and exports for {}",
     op="sweep_organizations",
     owner="team:accounts_payable",
-    kinds=(PARSE, VALIDATE, EXPORT, PROCESS),
+    kinds=(PARSE, VALIDATE, EXPORT, PROCESS, EXPORT_NOW),
     stages=(UPLOADS, PARSED_INVOICES, VALIDATED_INVOICES, EXPORT_FILES),
     apart=(REPARSED_INVOICES,),
     due=due,

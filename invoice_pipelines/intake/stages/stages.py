@@ -226,7 +226,14 @@ def export_invoices(intake: Intake, on_progress: OnProgress | None = None, *, on
     handler = export_handler(formats, intake.actor)
     drained = _drain(intake, EXPORT, handler, on_progress, only, chunk_size=EXPORT_CHUNK)
     exports += complete_exports(intake.engine, *places)
+    with organization_scope(intake.engine, organization.id) as connection:
+        settle_asked_work(connection)
     return drained.of_kind(ExportReport, exports=tuple(exports))
+
+
+def settle_asked_work(connection: Connection) -> None:
+    """Ends the items of batch jobs that people asked for, where their invoices have come to an end."""
+    connection.execute(text("select intake.settle_asked_work()"))
 
 
 def _drain(
@@ -257,7 +264,7 @@ def _drain(
     )
     with organization_scope(intake.engine, intake.organization.id) as connection:
         fail_given_up(connection, stacks)
-        connection.execute(text("select intake.settle_asked_uploads()"))
+        settle_asked_work(connection)
     return report
 
 
