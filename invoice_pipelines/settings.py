@@ -147,6 +147,8 @@ class Settings(BaseSettings):
     keep_notifications_days: int = Field(default=3650, ge=2192, le=36500)
     """For how many days to keep notifications of overdue invoices after they were closed: at least six years, as German
     law asks for letters that were sent. If a payment is taken back after that, the customer is told again."""
+    keep_events_days: int = Field(default=30, ge=7, le=3650)
+    """For how many days to keep events, from which programs read what changed, and what webhooks told of them."""
     # Those of the schedule are text, which is never wrong: `overdue.read_schedule` tells what they mean, so that a
     # wrong value stops this schedule and nothing else.
     scheduler_schedule_type: str = Field(default="cron", validation_alias="SCHEDULER_SCHEDULE_TYPE")
@@ -255,6 +257,13 @@ class Settings(BaseSettings):
     """Most messages that a run sends at the same time."""
     message_attempts: int = Field(default=8, ge=1, le=100)
     """After how many attempts a passing fault counts as final."""
+    webhook_timeout_seconds: float = Field(default=15.0, gt=0, le=60)
+    """How many seconds an endpoint of a webhook may take to answer."""
+    webhook_senders: int = Field(default=4, ge=1, le=12)
+    """Most webhooks that a run sends at the same time."""
+    webhook_local_addresses: bool = False
+    """Whether webhooks may go to this machine (then also by `http://`) and into private networks. Admins of the
+    organizations could look around in your network by it."""
     redirect_email: str | None = None
     """Test mode: all emails of all organizations go to this address instead."""
     redirect_phone: str | None = None

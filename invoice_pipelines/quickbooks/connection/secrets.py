@@ -1,27 +1,17 @@
-"""Encrypts tokens at rest with the keys of the settings, bound to their organization and company.
-
-Organization and realm are inside the cipher text and compared when it is opened, so that a row that was copied to
-another organization opens for nobody.
-"""
+"""Encrypts the tokens of QuickBooks at rest, bound to their organization and company."""
 
 from __future__ import annotations
 
-import json
-import os
-from contextlib import suppress
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from uuid import UUID
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import Engine, text
 
+from invoice_pipelines import encryption
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.encryption import BelongsToAnother, EncryptionError, NoKeyFits
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.quickbooks.api.faults import QuickBooksError
 from invoice_pipelines.settings import Settings, variable_of
-
-KEY_FILE = "encryption.key"
 
 
 class SecretsError(QuickBooksError):
@@ -30,8 +20,10 @@ class SecretsError(QuickBooksError):
 
 def seal(settings: Settings, organization_id: UUID, realm_id: str, secrets: dict[str, str]) -> bytes:
     """Encrypts secrets with the first key."""
-    content = {"organization_id": str(organization_id), "realm_id": realm_id, "secrets": secrets}
-    return _cipher(settings).encrypt(json.dumps(content).encode())
+    try:
+        return encryption.seal(settings, _owner(organization_id, realm_id), secrets)
+    except EncryptionError as error:
+        raise SecretsError(str(error)) from None
 
 
 def unseal(settings: Settings, organization_id: UUID, realm_id: str, sealed: bytes) -> dict[str, str]:
@@ -40,17 +32,18 @@ def unseal(settings: Settings, organization_id: UUID, realm_id: str, sealed: byt
     Raises SecretsError where no key fits, or it was sealed for another organization or company.
     """
     try:
-        content = json.loads(_cipher(settings).decrypt(sealed))
-    except InvalidToken:
+        return encryption.unseal(settings, _owner(organization_id, realm_id), sealed)
+    except NoKeyFits:
         raise SecretsError(
             "The tokens of QuickBooks were encrypted with a key that is not here; set "
             f"{variable_of('encryption_keys')} with that key in it, or connect the organization again."
         ) from None
-    if content["organization_id"] != str(organization_id) or content["realm_id"] != realm_id:
+    except BelongsToAnother:
         raise SecretsError(
             "The stored tokens belong to another organization or company; connect the organization again."
-        )
-    return dict(content["secrets"])
+        ) from None
+    except EncryptionError as error:
+        raise SecretsError(str(error)) from None
 
 
 def rotate_keys(engine: Engine, settings: Settings) -> tuple[int, list[str]]:
@@ -89,26 +82,5 @@ def rotate_keys(engine: Engine, settings: Settings) -> tuple[int, list[str]]:
     return rotated, failed
 
 
-def _cipher(settings: Settings) -> MultiFernet:
-    if settings.encryption_keys is not None:
-        keys = [key.strip() for key in settings.encryption_keys.get_secret_value().split(",")]
-    else:
-        keys = [_key_of_file(settings.home / KEY_FILE)]
-    try:
-        return MultiFernet([Fernet(key) for key in keys])
-    except ValueError:
-        raise SecretsError(f"{settings.home / KEY_FILE} does not hold a key; remove it if it never did.") from None
-
-
-def _key_of_file(path: Path) -> str:
-    """The key of this installation, made at first use; of two processes that make it at once, one succeeds."""
-    with suppress(FileNotFoundError):
-        return path.read_text(encoding="ascii", errors="replace").strip()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.") as new:  # readable by its owner only
-        new.write(Fernet.generate_key())
-        new.flush()
-        os.fsync(new.fileno())
-        with suppress(FileExistsError):
-            os.link(new.name, path)
-    return path.read_text(encoding="ascii").strip()
+def _owner(organization_id: UUID, realm_id: str) -> dict[str, str]:
+    return {"organization_id": str(organization_id), "realm_id": realm_id}

@@ -1,0 +1,55 @@
+-- The order of events, and up to where it is settled.
+--
+-- Events are read in the order of the transactions that added them, and no further than to the oldest transaction that is
+-- still under way: it may yet add events that come before others which are there already. What a reader has read, nothing
+-- comes before any more. A transaction that takes long, of whatever, holds back the events of all that began after it.
+--
+-- A database that was restored from a dump has events of another server, whose transactions may have had higher numbers
+-- than those of this one. Its new events come after those all the same: positions are shifted.
+
+-- Where in the feed of an organization the events come that this transaction adds.
+create or replace function events.position(organization uuid)
+returns bigint
+language plpgsql
+as $$
+declare
+    own constant bigint := pg_current_xact_id()::text::bigint;
+    -- What was given a position here is below both of these.
+    next_here constant bigint := greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, own + 1);
+    settled record;
+begin
+    -- One statement: between two, another transaction may shift.
+    select coalesce((select f.shift from events.feed f where f.organization_id = organization), 0) as shift,
+           (select e.position from events.event e where e.organization_id = organization
+            order by e.position desc limit 1) as newest
+    into settled;
+    if settled.newest >= next_here + settled.shift then
+        insert into events.feed as f (organization_id, shift) values (organization, settled.newest + 1)
+        on conflict (organization_id) do update set shift = greatest(f.shift, excluded.shift)
+        returning f.shift into settled.shift;
+    end if;
+    return own + settled.shift;
+end
+$$;
+grant execute on function events.position(uuid) to invoice_pipelines_recorder;
+
+-- Up to where the feed of an organization is settled: what lies below `settled` may be read, and so may what comes from
+-- another server and was not followed by anything yet.
+create or replace function events.horizon(
+    organization uuid, out settled bigint, out foreign_from bigint
+)
+language sql stable
+as $$
+    select pg_snapshot_xmin(now.snapshot)::text::bigint + now.shift,
+           greatest(pg_snapshot_xmax(now.snapshot)::text::bigint,
+                    coalesce(pg_current_xact_id_if_assigned()::text::bigint + 1, 0)) + now.shift
+    from (select pg_current_snapshot() as snapshot,
+                 coalesce((select f.shift from events.feed f where f.organization_id = organization), 0) as shift) now
+$$;
+
+-- Whether a type of event is among those that somebody wants: as it is, or as invoice.* for a group; none means all.
+create or replace function events.is_wanted(wanted text[], type text)
+returns boolean language sql immutable parallel safe
+as $$
+    select wanted = '{}' or type = any (wanted) or split_part(type, '.', 1) || '.*' = any (wanted)
+$$;
