@@ -55,6 +55,8 @@ COMMANDS = {
     "messages": "delivery/messages:app",
     "message-templates": "delivery/message_templates:app",
     "opt-outs": "delivery/opt_outs:app",
+    "events": "events/events:app",
+    "webhooks": "events/webhooks:app",
     "db": "db:app",
 }
 """Our commands and groups of commands, and the module below this package that has them."""

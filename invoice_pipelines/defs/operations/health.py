@@ -21,6 +21,7 @@ from invoice_pipelines.defs.billing.receivables import RECEIVABLES
 from invoice_pipelines.defs.checks import severity
 from invoice_pipelines.defs.delivery.domain import DELIVERY
 from invoice_pipelines.defs.domain import Domain
+from invoice_pipelines.defs.events.domain import WEBHOOKS
 from invoice_pipelines.defs.intake.domain import INTAKE
 from invoice_pipelines.defs.intake.recognition import RECOGNITION
 from invoice_pipelines.defs.metadata import bar_chart, one_line
@@ -46,6 +47,7 @@ DOMAINS = (
     RECEIVABLES,
     DELIVERY,
     OVERDUE,
+    WEBHOOKS,
     *map(accounting_domain, accounting_systems()),
 )
 

@@ -13,6 +13,7 @@ from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
+from invoice_pipelines.events.feed import prune_events
 from invoice_pipelines.intake.received_invoices import fail_given_up
 from invoice_pipelines.organizations import list_organizations
 from invoice_pipelines.overdue import prune_executions, prune_notifications
@@ -104,6 +105,11 @@ PRUNES = [
         "Deletes old runs from the log of overdue, and notifications that were closed longer ago.",
         overdue_runs=(prune_executions, "keep_runs_days"),
         notifications=(prune_notifications, "keep_notifications_days"),
+    ),
+    prune_op(
+        "prune_events",
+        "Deletes events from which programs read what changed, and what webhooks told of them.",
+        events=(prune_events, "keep_events_days"),
     ),
     *(
         prune_op(

@@ -74,6 +74,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "overdue/notifications",
         "delivery/invoice_documents",
         "delivery/messages",
+        "events/webhook_deliveries",
         "quickbooks/customers",
         "quickbooks/items",
         "quickbooks/invoices",
@@ -81,7 +82,17 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "quickbooks/imported_company",
         "quickbooks/pushed_backlog",
     }
-    domains = ("intake", "recognition", "imports", "invoicing", "receivables", "delivery", "overdue", "quickbooks_push")
+    domains = (
+        "intake",
+        "recognition",
+        "imports",
+        "invoicing",
+        "receivables",
+        "delivery",
+        "overdue",
+        "webhooks",
+        "quickbooks_push",
+    )
     checks = {key.to_user_string() for key in repository.asset_graph.asset_check_keys}
     assert checks == {
         "intake/uploads:every_upload_has_an_invoice",
@@ -111,6 +122,8 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "delivery/messages:no_message_of_void_invoices",
         "delivery/messages:no_reminder_of_settled_invoices",
         "delivery/messages:no_message_is_late",
+        "events/webhook_deliveries:endpoints_answer",
+        "events/webhook_deliveries:no_webhook_is_late",
         "quickbooks/customers:mapping_is_unique",
         "quickbooks/customers:no_open_conflicts",
         "quickbooks/items:mapping_is_unique",
@@ -189,6 +202,8 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "retry_batch",
         "retry_failed_intake",
         "stuck_work_clean_up",
+        "webhooks",
+        "webhooks_sweep",
     }
     sensors = {sensor.name: sensor.minimum_interval_seconds for sensor in repository.sensor_defs}
     assert sensors == {
@@ -206,6 +221,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "quickbooks_push_due": 60,
         "receivables_due": 30,
         "recognition_due": 5,
+        "webhooks_due": 5,
     }
     schedules = {schedule.name: (schedule.cron_schedule, schedule.job_name) for schedule in repository.schedule_defs}
     assert schedules == {

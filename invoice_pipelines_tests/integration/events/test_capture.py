@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
@@ -133,24 +132,28 @@ def test_documents_messages_and_quickbooks_are_told(shop: Shop) -> None:
     (invoice,) = shop.issue({})
     by_hand(
         shop,
-        f"""insert into delivery.invoice_document (organization_id, invoice_id, invoice_number, format, language, version,
-                file_name, sha256, size_bytes, pages, input_sha256, template_sha256, engine)
+        f"""insert into delivery.invoice_document (organization_id, invoice_id, invoice_number, format, language,
+                version, file_name, sha256, size_bytes, pages, input_sha256, template_sha256, engine)
             values ({{organization}}, '{invoice}', 'INV-1', 'zugferd', 'en', 1, 'a.pdf', repeat('a', 64), 1, 1,
                     repeat('b', 64), repeat('c', 64), 'typst')""",
         f"""insert into delivery.message (organization_id, invoice_id, invoice_number, customer_id, purpose, channel,
-                recipient) values ({{organization}}, '{invoice}', 'INV-1', gen_random_uuid(), 'invoice', 'email', 'a@b.c')""",
-        """update delivery.message set status = 'sending', composed_at = now() where organization_id = {organization}""",
+                recipient)
+            values ({{organization}}, '{invoice}', 'INV-1', gen_random_uuid(), 'invoice', 'email', 'a@b.c')""",
+        """update delivery.message set status = 'sending', composed_at = now()
+           where organization_id = {organization}""",
         """update delivery.message set status = 'sent', sent_at = now() where organization_id = {organization}""",
         """update delivery.message set provider_status = 'queued' where organization_id = {organization}""",
         """update delivery.message set status = 'bounced', ended_at = now(), error_code = '5.1.1'
            where organization_id = {organization}""",
-        """insert into quickbooks.connection (organization_id, realm_id, connected_by) values ({organization}, '1', 'a')""",
+        """insert into quickbooks.connection (organization_id, realm_id, connected_by)
+           values ({organization}, '1', 'a')""",
         """update quickbooks.connection set paused_until = now() where organization_id = {organization}""",
         """update quickbooks.connection set status = 'needs_reconnect' where organization_id = {organization}""",
-        """insert into quickbooks.conflict (organization_id, realm_id, entity_type, local_id, kind, field, status, message)
+        """insert into quickbooks.conflict (organization_id, realm_id, entity_type, local_id, kind, field, status,
+                                            message)
            values ({organization}, '1', 'customer', gen_random_uuid(), 'edited', 'name', 'open', 'Both changed it')""",
-        """insert into quickbooks.conflict (organization_id, realm_id, entity_type, local_id, kind, field, status, message,
-                                            resolved_at)
+        """insert into quickbooks.conflict (organization_id, realm_id, entity_type, local_id, kind, field, status,
+                                            message, resolved_at)
            values ({organization}, '1', 'customer', gen_random_uuid(), 'edited', 'name', 'resolved', 'Both', now())""",
     )
     found = told(shop, "document.*", "message.*", "quickbooks.*")
@@ -187,9 +190,9 @@ def test_five_thousand_invoices_are_told_in_one_statement_for_each_chunk(shop: S
 def test_what_is_undone_is_not_told(shop: Shop) -> None:
     (order,) = shop.orders({})
     issue = text("select public.create_invoice_from_sales_order_sql(:order)")
-    with pytest.raises(ZeroDivisionError), shop.scope() as connection:
+    with shop.scope() as connection:
         connection.execute(issue, {"order": order})
-        raise ZeroDivisionError
+        connection.rollback()
     assert told(shop) == []
     with shop.scope() as connection:
         connection.execute(issue, {"order": order})

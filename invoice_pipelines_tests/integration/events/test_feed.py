@@ -174,7 +174,7 @@ def test_the_application_can_neither_add_an_event_nor_change_one(desk: Organizat
         "update events.feed set shift = 1",
         "select events.capture()",
     ):
-        with pytest.raises(Exception, match="permission denied|can only be called as triggers"):
+        with pytest.raises(Exception, match=r"permission denied|can only be called as triggers"):
             desk.rows(statement)
     desk.rows("delete from events.event")
     assert len(subjects(desk)) == 1, "those of the last week stay"
