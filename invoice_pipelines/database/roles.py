@@ -16,7 +16,9 @@ OVERVIEW = "invoice_pipelines_overview"
 """Owns the few `security definer` functions that look across organizations; nobody can log in as it."""
 
 RECORDER = "invoice_pipelines_recorder"
-"""Owns the triggers that write history, and may add to history, nothing else; nobody can log in as it."""
+"""Owns the triggers that write history and events, and may add to these and look up what they name, nothing else.
+Nobody can log in as it.
+"""
 
 ACCOUNTS = "invoice_pipelines_accounts"
 """Owns the `security definer` functions of accounts, and is the only role that sees how passwords and credentials are

@@ -103,6 +103,11 @@ _EVENTS = """
               order by e.position, e.id limit :batch_size) first
         where first.created_at < :older_than)
 """
+_SECRETS = """
+    delete from events.webhook_secret s using events.webhook_endpoint w
+    where s.organization_id = :organization and w.organization_id = s.organization_id and w.id = s.endpoint_id
+      and w.status = 'removed'
+"""
 _DELIVERIES = """
     delete from events.webhook_delivery where organization_id = :organization and id in (
         select d.id from events.webhook_delivery d
@@ -116,6 +121,7 @@ def prune_events(engine: Engine, organization_id: UUID, older_than: datetime) ->
 
     PostgreSQL keeps those of the last seven days. Raises ValueError for a time without zone.
     """
+    delete_older(engine, organization_id, older_than, _SECRETS)
     delete_older(engine, organization_id, older_than, _DELIVERIES)
     return delete_older(engine, organization_id, older_than, _EVENTS)
 

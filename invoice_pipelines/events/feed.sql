@@ -14,21 +14,21 @@ language plpgsql
 as $$
 declare
     own constant bigint := pg_current_xact_id()::text::bigint;
-    -- What was given a position here is below both of these.
-    next_here constant bigint := greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, own + 1);
-    settled record;
+    found_now record;
 begin
-    -- One statement: between two, another transaction may shift.
-    select coalesce((select f.shift from events.feed f where f.organization_id = organization), 0) as shift,
+    -- One statement, and so one snapshot: between two, others may add events, or shift. What it sees of this server's
+    -- events is below `next_here`.
+    select coalesce((select max(s.shift) from events.shift s where s.organization_id = organization), 0) as shift,
            (select e.position from events.event e where e.organization_id = organization
-            order by e.position desc limit 1) as newest
-    into settled;
-    if settled.newest >= next_here + settled.shift then
-        insert into events.feed as f (organization_id, shift) values (organization, settled.newest + 1)
-        on conflict (organization_id) do update set shift = greatest(f.shift, excluded.shift)
-        returning f.shift into settled.shift;
+            order by e.position desc limit 1) as newest,
+           greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, own + 1) as next_here
+    into found_now;
+    if found_now.newest >= found_now.next_here + found_now.shift then
+        found_now.shift := found_now.newest + 1;
+        insert into events.shift (organization_id, shift) values (organization, found_now.shift)
+        on conflict do nothing;
     end if;
-    return own + settled.shift;
+    return own + found_now.shift;
 end
 $$;
 grant execute on function events.position(uuid) to invoice_pipelines_recorder;
@@ -44,7 +44,7 @@ as $$
            greatest(pg_snapshot_xmax(now.snapshot)::text::bigint,
                     coalesce(pg_current_xact_id_if_assigned()::text::bigint + 1, 0)) + now.shift
     from (select pg_current_snapshot() as snapshot,
-                 coalesce((select f.shift from events.feed f where f.organization_id = organization), 0) as shift) now
+                 coalesce((select max(s.shift) from events.shift s where s.organization_id = organization), 0) as shift) now
 $$;
 
 -- Whether a type of event is among those that somebody wants: as it is, or as invoice.* for a group; none means all.

@@ -69,6 +69,13 @@ def let_recorder_add(table: str) -> None:
     op.execute(f"grant insert on {table} to {RECORDER}")
 
 
+def show_to_recorder(table: str, columns: str) -> None:
+    """Lets triggers look up what an entry names, such as a number, or where it comes; in the scope if there is one."""
+    condition = IN_SCOPE.format(column="organization_id")
+    op.execute(f"create policy recorder_reads on {table} for select to {RECORDER} using ({condition})")
+    op.execute(f"grant select ({columns}) on {table} to {RECORDER}")
+
+
 def delete_only(table: str, condition: str) -> None:
     """Lets the application delete only rows of which a condition holds."""
     op.execute(f"create policy deletable on {table} as restrictive for delete to {APP} using ({condition})")

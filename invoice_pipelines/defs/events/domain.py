@@ -74,8 +74,8 @@ WEBHOOKS = Domain(
     kinds=(SEND_WEBHOOK,),
     due=lambda connection, _: organizations_with_webhooks(connection),
     sensor="webhooks_due",
-    sensor_description="Asks for a run over the organizations whose webhook endpoints have something to be told, beside "
-    "all other\nruns, one at a time: an endpoint that does not answer holds up nothing else.",
+    sensor_description="Asks for a run over the organizations whose webhook endpoints have something to be told, beside"
+    "\nall other runs, one at a time: an endpoint that does not answer holds up nothing else.",
     beside="(webhooks)",
 )
 

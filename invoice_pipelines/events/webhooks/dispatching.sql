@@ -2,6 +2,10 @@
 -- delivery and an entry of the queue. That is done by whoever delivers, so that a change waits for none of it.
 --
 -- after: events/feed.sql
+-- after: accounts/admission.sql
+
+call accounts.admit_writes('events.webhook_endpoint', 3);
+call accounts.admit_writes('events.webhook_secret', 3);
 
 -- Reads on for each enabled endpoint of the organization in scope that nobody else reads on for, at most batch_size
 -- events; returns how many were read. No more than none: all endpoints have come to the end of what is settled.

@@ -147,7 +147,8 @@ def openings(table: Table) -> list[str]:
             found.append(f"has the policy {policy.polname} that shows others to a function called in a scope")
         if not policy.polpermissive or policy.roles == [OVERVIEW]:
             continue
-        if policy.roles == [RECORDER] and policy.polcmd == "a":  # a trigger adds what happened in the organization
+        # A trigger adds what happened in the organization, and looks up what that names.
+        if policy.roles == [RECORDER] and (policy.polcmd == "a" or (policy.polcmd == "r" and keeps_to_scope)):
             continue
         if policy.roles != [APP]:
             found.append(f"has the policy {policy.polname} for {policy.roles or 'everybody'}")

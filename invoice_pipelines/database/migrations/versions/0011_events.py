@@ -9,11 +9,12 @@ from invoice_pipelines.database.migrations.isolation import (
     let_recorder_add,
     refuse_change,
     show_to_overview,
+    show_to_recorder,
 )
-from invoice_pipelines.database.roles import RECORDER
+from invoice_pipelines.database.roles import RECORDER, WEB
 
-revision = "0009"
-down_revision = "0008"
+revision = "0011"
+down_revision = "0010"
 
 TABLES = r"""
 -- No foreign key to the organization, which would be checked for each of the thousands that one statement adds: the
@@ -29,17 +30,19 @@ create table events.event (
     primary key (organization_id, position, id)
 );
 comment on table events.event is
-    'What changed, in the order in which it is read. Append-only, written by triggers alone: see change_capture.sql';
+    'What changed, in the order in which it is read; written by triggers alone, never changed, and kept for a while';
 comment on column events.event.position is
     'of the transaction that added it, among all of this server: see events.position()';
 comment on column events.event.data is 'ids, numbers and status: enough to decide whether to ask for more';
 
-create table events.feed (
-    organization_id uuid primary key references organizations.organization,
-    shift bigint not null check (shift >= 0)
+create table events.shift (
+    organization_id uuid not null references organizations.organization,
+    shift bigint not null check (shift >= 0),
+    primary key (organization_id, shift)
 );
-comment on table events.feed is
-    'How far positions are ahead of the transactions of this server, where events were restored from another one';
+comment on table events.shift is
+    'How far positions are ahead of the transactions of this server, where events were restored from another one: the '
+    'largest one. Append-only.';
 
 create table events.webhook_endpoint (
     organization_id uuid not null references organizations.organization,
@@ -128,7 +131,7 @@ def upgrade() -> None:
     create_schema("events")
     op.execute(TABLES)
     isolate("events.event", "select, delete")
-    isolate("events.feed", "select")
+    isolate("events.shift", "select")
     isolate(
         "events.webhook_endpoint",
         "select, update",
@@ -136,22 +139,20 @@ def upgrade() -> None:
     )
     isolate("events.webhook_secret", "select, update (sealed), delete", stamped="id, created_at")
     isolate("events.webhook_delivery", "select, update, delete", stamped="id, created_at, attempts, tries, ended_at")
-    isolate("events.webhook_attempt", "select, update, delete", stamped="started_at, ended_at")
-    let_recorder_add("events.event")
-    let_recorder_add("events.feed")
-    # To find the place of a new event, and the number of an invoice that one tells of.
-    for table, columns in (("events.event", "organization_id, position"), ("events.feed", "organization_id, shift")):
-        op.execute(f"create policy recorder_reads on {table} for select to {RECORDER} using (true)")
-        op.execute(f"grant select ({columns}) on {table} to {RECORDER}")
-    op.execute(f"create policy recorder_shifts on events.feed for update to {RECORDER} using (true)")
-    op.execute(f"grant update (shift) on events.feed to {RECORDER}")
+    isolate("events.webhook_attempt", "select, update", stamped="started_at, ended_at")
     op.execute(
-        f"""create policy recorder_reads on billing.invoice_number for select to {RECORDER}
-            using (organization_id = (select organizations.current_or_none()))"""
+        f"create policy not_for_the_web on events.webhook_secret as restrictive for select to {WEB} using (false)"
     )
-    op.execute(f"grant select on billing.invoice_number to {RECORDER}")
+    let_recorder_add("events.event")
+    let_recorder_add("events.shift")
+    show_to_recorder("events.event", "organization_id, position")
+    show_to_recorder("events.shift", "organization_id, shift")
+    # Through billing's view, which asks for all of them.
+    show_to_recorder(
+        "billing.invoice_number", "organization_id, series, period, number, invoice_number, invoice_id, issue_date"
+    )
     show_to_overview("events.event", "organization_id, position, id, type")
-    show_to_overview("events.feed", "organization_id, shift")
+    show_to_overview("events.shift", "organization_id, shift")
     show_to_overview("events.webhook_endpoint", "organization_id, id, status, position, event_id, event_types")
     refuse_change(
         "events.webhook_endpoint",
@@ -160,6 +161,13 @@ def upgrade() -> None:
         "who added an endpoint, and that it was removed, is not changed afterwards",
     )
     delete_only("events.event", "created_at < now() - interval '7 days'")
+    delete_only("events.webhook_delivery", "created_at < now() - interval '7 days'")
+    delete_only(
+        "events.webhook_secret",
+        """exists (select from events.webhook_endpoint w
+                   where w.organization_id = webhook_secret.organization_id and w.id = webhook_secret.endpoint_id
+                     and w.status = 'removed')""",
+    )
 
 
 def downgrade() -> None:
