@@ -181,9 +181,9 @@ class Settings(BaseSettings):
     quickbooks_revoke_url: str = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"
     """Where `quickbooks disconnect` revokes the tokens."""
     encryption_keys: SecretStr | None = None
-    """Keys that encrypt the tokens of outside services (Fernet: 32 bytes as URL-safe base64), separated by commas: the
-    first encrypts, all decrypt. Unset: `encryption.key` in the home folder, made at first use; if it is lost, all
-    connections must be made again."""
+    """Keys that encrypt the tokens of outside services and the secrets of webhooks (Fernet: 32 bytes as URL-safe
+    base64), separated by commas: the first encrypts, all decrypt. Unset: `encryption.key` in the home folder, made at
+    first use; if it is lost, all connections must be made again."""
     quickbooks_requests_per_minute: int = Field(default=500, ge=1, le=100_000)
     """At most so many calls to one company of QuickBooks in a minute."""
     quickbooks_requests_per_second: int = Field(default=10, ge=1, le=1000)

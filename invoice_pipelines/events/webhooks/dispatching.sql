@@ -6,6 +6,7 @@
 
 call accounts.admit_writes('events.webhook_endpoint', 3);
 call accounts.admit_writes('events.webhook_secret', 3);
+call accounts.hide_from_web('events.webhook_secret');
 
 -- Reads on for each enabled endpoint of the organization in scope that nobody else reads on for, at most batch_size
 -- events; returns how many were read. No more than none: all endpoints have come to the end of what is settled.

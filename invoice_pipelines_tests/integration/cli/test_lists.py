@@ -94,6 +94,10 @@ def shop(bare_terminal: Terminal, module_database: TestDatabase, mail: MailServe
     shop.do("exchange-rates", "set", "EUR", "USD", "1.0823", "--source", "ECB", "--date", "2026-01-15")
     with module_database.superuser.begin() as connection:
         connection.execute(text(BOOKS))
+    terminal.environment["INVOICE_PIPELINES_WEBHOOK_LOCAL_ADDRESSES"] = "true"
+    (endpoint,) = shop.lines("webhooks add http://localhost:9/hooks-of-the-shop-of-harbour-and-hill")
+    with module_database.superuser.begin() as connection:
+        connection.execute(text(TOLD))
     shop.named = {
         "ORDER": "ORDER-2026-00001",
         "NUMBER": numbers[0],
@@ -107,6 +111,7 @@ def shop(bare_terminal: Terminal, module_database: TestDatabase, mail: MailServe
         "NOTIFICATION": shop.lines("notifications list")[0]["id"],
         "REVIEW": shop.lines("review list")[0]["id"],
         "CONFLICT": shop.lines("conflicts list")[0]["id"],
+        "ENDPOINT": endpoint["endpoint_id"],
         "MESSAGE": shop.lines("messages list --all")[0]["id"],
     }
     return shop
@@ -122,6 +127,16 @@ BOOKS = f"""
     select organization_id, '9130001', 'customer', 'field', 'open', 'Both sides changed the email.', id, '58', 'email',
            '"accounting@harbour-and-hill.example"', to_jsonb(email), '"buchhaltung@harbour-and-hill.example"'
     from billing.customer where customer_number = 'C1'
+"""
+TOLD = """
+    with told as (
+        insert into events.webhook_delivery (organization_id, endpoint_id, position, event_id, attempts, tries)
+        select w.organization_id, w.id, e.position, e.id, 1, 1 from events.webhook_endpoint w, events.event e
+        returning organization_id, id
+    )
+    insert into events.webhook_attempt (organization_id, delivery_id, attempt, ended_at, duration_seconds, error_code,
+                                        error_message)
+    select organization_id, id, 1, now(), 0.012, 'NO_ANSWER', 'localhost gave no answer: Connection refused' from told
 """
 WITHOUT_ORGANIZATION = ("status", "organizations list", "users list", "quickbooks status")
 

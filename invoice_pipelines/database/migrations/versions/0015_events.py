@@ -11,10 +11,10 @@ from invoice_pipelines.database.migrations.isolation import (
     show_to_overview,
     show_to_recorder,
 )
-from invoice_pipelines.database.roles import RECORDER, WEB
+from invoice_pipelines.database.roles import RECORDER
 
-revision = "0011"
-down_revision = "0010"
+revision = "0015"
+down_revision = "0014"
 
 TABLES = r"""
 -- No foreign key to the organization, which would be checked for each of the thousands that one statement adds: the
@@ -140,9 +140,6 @@ def upgrade() -> None:
     isolate("events.webhook_secret", "select, update (sealed), delete", stamped="id, created_at")
     isolate("events.webhook_delivery", "select, update, delete", stamped="id, created_at, attempts, tries, ended_at")
     isolate("events.webhook_attempt", "select, update", stamped="started_at, ended_at")
-    op.execute(
-        f"create policy not_for_the_web on events.webhook_secret as restrictive for select to {WEB} using (false)"
-    )
     let_recorder_add("events.event")
     let_recorder_add("events.shift")
     show_to_recorder("events.event", "organization_id, position")
