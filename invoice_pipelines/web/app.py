@@ -1,18 +1,19 @@
-"""The web application: its routes, and what goes around them."""
+"""The web application: its routes, and what goes around them. Run as a program, it writes docs/openapi.json."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
 
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.api import batch_operations, customers
-from invoice_pipelines.web.documentation import add_documentation, document
+from invoice_pipelines.web.documentation import add_documentation, as_json, document
 from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.problems import handle_problems
@@ -58,3 +59,12 @@ def create_app(engine: Engine, settings: Settings, measures: Measures | None = N
     app.add_middleware(Outermost, measures=measures or Measures())
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
+
+
+def openapi_json() -> str:
+    """What the API is, as it is committed."""
+    return as_json(document(create_app(create_engine("postgresql+psycopg://"), Settings())))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(openapi_json())

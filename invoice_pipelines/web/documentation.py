@@ -73,6 +73,11 @@ def _made(app: FastAPI) -> dict[str, Any]:
     }
     made["security"] = [{"token": []}, {"session": []}]
     made["servers"] = [{"url": "/"}]
+    for schema in made["components"]["schemas"].values():
+        if "examples" in schema:
+            schema["examples"] = [
+                _with_nulls(example, schema, made["components"]["schemas"]) for example in schema["examples"]
+            ]
     for operations in made["paths"].values():
         for method, operation in operations.items():
             if operation.get("description", "").rstrip(".") == operation["summary"]:
@@ -103,7 +108,7 @@ def example_of(schema: dict[str, Any], components: dict[str, Any]) -> Any:
     if "$ref" in schema:
         return example_of(components[schema["$ref"].rpartition("/")[2]], components)
     if "examples" in schema:
-        return deepcopy(schema["examples"][0])
+        return _with_nulls(schema["examples"][0], schema, components)
     for known in ("example", "default", "const"):
         if known in schema:
             return deepcopy(schema[known])
@@ -113,8 +118,6 @@ def example_of(schema: dict[str, Any], components: dict[str, Any]) -> Any:
         if part.get("type") != "null":
             return example_of(part, components)
     kind = schema.get("type")
-    if kind == "null" or (kind is None and schema.get("title") == "Next"):
-        return None
     if kind == "array":
         item = example_of(schema["items"], components)
         return item if item is NONE else [item]
@@ -122,6 +125,24 @@ def example_of(schema: dict[str, Any], components: dict[str, Any]) -> Any:
         parts = {name: example_of(part, components) for name, part in schema["properties"].items()}
         return NONE if any(part is NONE for part in parts.values()) else parts
     return NONE
+
+
+def _with_nulls(example: Any, schema: dict[str, Any], components: dict[str, Any]) -> Any:
+    """The example with its nulls, which FastAPI takes out."""
+    if "$ref" in schema:
+        return _with_nulls(example, components[schema["$ref"].rpartition("/")[2]], components)
+    parts = [part for part in schema.get("anyOf", ()) if part.get("type") != "null"]
+    if parts:
+        return _with_nulls(example, parts[0], components)
+    if isinstance(example, list) and "items" in schema:
+        return [_with_nulls(item, schema["items"], components) for item in example]
+    if not isinstance(example, dict) or "properties" not in schema:
+        return deepcopy(example)
+    return {
+        name: _with_nulls(example[name], part, components) if name in example else None
+        for name, part in schema["properties"].items()
+        if name in example or name in schema.get("required", ())
+    }
 
 
 @cache

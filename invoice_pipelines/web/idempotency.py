@@ -39,11 +39,8 @@ def kept_answer(connection: Connection, actor: str, key: str, request: bytes) ->
     if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
         raise wrong_field("Idempotency-Key", f"must have 1 to {LONGEST_KEY} printable characters")
     locked = connection.execute(
-        text(
-            """select pg_try_advisory_xact_lock(hashtextextended(
-                   concat_ws(' ', 'idempotency', organizations.current(), cast(:actor as text), :key), 0))"""
-        ),
-        {"actor": actor, "key": key},
+        text("select pg_try_advisory_xact_lock(hashtextextended(organizations.current() || cast(:named as text), 0))"),
+        {"named": f" {actor} {key}"},
     ).scalar_one()
     if not locked:
         raise Refusal(
@@ -75,10 +72,14 @@ def keep_answer(connection: Connection, actor: str, key: str, request: bytes, an
     """Keeps an answer for a day, and removes some that were kept for longer."""
     connection.execute(
         text(
-            f"""with old as (
+            f"""with one as materialized (  -- others would wait for the end of this transaction
+                    select pg_try_advisory_xact_lock(hashtextextended(organizations.current() || ' old keys', 0)) as me
+                ), old as (
                     select key, created_by from web.idempotency_key
                     where organization_id = organizations.current() and created_at < now() - interval '{_KEPT}'
-                    order by created_at limit 20 for update skip locked)
+                      and (select me from one)
+                    order by created_at limit 20
+                )
                 delete from web.idempotency_key k using old
                 where k.organization_id = organizations.current()
                   and ((k.created_by, k.key) = (old.created_by, old.key)

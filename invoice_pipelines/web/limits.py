@@ -10,6 +10,7 @@ from uuid import UUID
 
 from fastapi import Request
 from sqlalchemy import Connection, text
+from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from invoice_pipelines.settings import Settings
@@ -20,8 +21,8 @@ _WINDOW_SECONDS = 60
 
 
 def limit_body(request: Request, most: int) -> Receive:
-    """The body of a request, of which no more than so many bytes are read. Raises Refusal, at once where the request
-    says how long it is.
+    """The body of a request, of which no more than so many bytes are read. Raises HTTPException, at once where the
+    request says how long it is.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most:
@@ -39,10 +40,10 @@ def limit_body(request: Request, most: int) -> Receive:
     return limited
 
 
-def _too_large(most: int) -> Refusal:
+def _too_large(most: int) -> HTTPException:
     size = f"{most // 2**20} MiB" if most >= 2**20 else f"{most // 1000} kB"
     # What follows of the body is not read.
-    return Refusal(413, "BODY_TOO_LARGE", f"The body is larger than {size}.", headers={"Connection": "close"})
+    return HTTPException(413, f"The body is larger than {size}.", {"Connection": "close"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from invoice_pipelines.web.problems import Refusal, wrong_field
 from invoice_pipelines.web.values import Answer
@@ -26,7 +26,7 @@ class Page(Answer, Generic[Item]):
     """A part of a list. `next` goes into `after` of the next request; null on the last page."""
 
     items: list[Item]
-    next: str | None
+    next: str | None = Field(examples=[None])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -70,7 +69,7 @@ class Problem(BaseModel):
             "examples": [
                 {
                     "type": "/problems/not-found",
-                    "title": "Not Found",
+                    "title": "Not found",
                     "status": 404,
                     "code": "NOT_FOUND",
                     "detail": "There is nothing at this address for this credential.",
@@ -140,7 +139,7 @@ def problem(
     """A problem as an answer."""
     content: dict[str, Any] = {
         "type": f"/problems/{code.lower().replace('_', '-')}",
-        "title": HTTPStatus(status).phrase,
+        "title": code.replace("_", " ").capitalize(),
         "status": status,
         "code": code,
         "detail": detail,
@@ -203,7 +202,7 @@ async def _of_validation(_: Request, error: Exception) -> Response:
     found = error.errors()
     if found and found[0]["type"] == "json_invalid":
         detail = f"The body is not JSON: {found[0]['ctx']['error']}, at character {found[0]['loc'][-1]}."
-        return problem(400, "MALFORMED_JSON", detail)
+        return problem(400, "MALFORMED_BODY", detail)
     errors = [
         {
             "field": _field(wrong["loc"]),
@@ -229,14 +228,16 @@ async def _of_http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return problem(404, "NOT_FOUND", str(not_found()))
-    status = HTTPStatus(error.status_code)
-    detail = error.detail if error.detail != status.phrase else _DETAILS.get(status, status.description)
-    return problem(status, status.name, detail, headers=error.headers)
+    code, detail = _OF_HTTP.get(error.status_code, ("REFUSED", error.detail))
+    return problem(error.status_code, code, detail or error.detail, headers=error.headers)
 
 
-_DETAILS = {
-    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; the header Allow says which it takes."
+_OF_HTTP = {
+    400: ("MALFORMED_BODY", "The body cannot be read as what its Content-Type says."),
+    405: ("METHOD_NOT_ALLOWED", "This address does not take this method; the header Allow says which it takes."),
+    413: ("BODY_TOO_LARGE", None),
 }
+"""What the framework refuses, in words of ours; None: the words that came with it."""
 
 
 async def _of_database(request: Request, error: Exception) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +16,12 @@ from invoice_pipelines.accounts.credentials import fingerprint, new_secret
 from invoice_pipelines.accounts.roles import SCOPES, Role
 from invoice_pipelines.accounts.tokens import add_token
 from invoice_pipelines.accounts.users import add_user, set_role
-from invoice_pipelines.database import create_web_engine, organization_scope
+from invoice_pipelines.database import SessionLimits, create_web_engine, organization_scope
 from invoice_pipelines.database.roles import WEB
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.app import create_app
 from invoice_pipelines.web.callers import SESSION_COOKIE
+from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.serving import running, server_of
 from invoice_pipelines_tests.conftest import TestDatabase, open_organization
 from invoice_pipelines_tests.support.organization_view import OrganizationView
@@ -69,12 +70,18 @@ class Site:
 
 
 @contextmanager
-def running_site(database: TestDatabase, **settings: Any) -> Iterator[Site]:
-    """The site for as long as the block lasts, on a free port."""
+def running_site(
+    database: TestDatabase, routers: Sequence[OrganizationRouter] = (), *, lock_seconds: float = 30, **settings: Any
+) -> Iterator[Site]:
+    """The site for as long as the block lasts, on a free port; with routes of the test besides those of the product."""
     chosen = Settings(**{"web_requests_per_minute": 0, "web_address_requests_per_minute": 0, **settings})
-    engine = create_web_engine(database.app_url.set(username=WEB), pool_size=chosen.web_connections)
+    url = database.app_url.set(username=WEB)
+    engine = create_web_engine(url, pool_size=chosen.web_connections, limits=SessionLimits(lock=lock_seconds))
+    app = create_app(engine, chosen)
+    for router in routers:
+        app.router.routes.extend(router.routes)
     try:
-        with running(server_of(create_app(engine, chosen), chosen, "127.0.0.1", 0)) as server:
+        with running(server_of(app, chosen, "127.0.0.1", 0)) as server:
             port = server.servers[0].sockets[0].getsockname()[1]
             yield Site(
                 f"http://127.0.0.1:{port}",

@@ -1,0 +1,113 @@
+"""The map of the API: for each route, who may use it. A route without a declared role is found here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+import httpx
+import pytest
+from starlette.routing import Route
+
+from invoice_pipelines.accounts.roles import AREAS, Role
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.web.app import create_app
+from invoice_pipelines.web.documentation import document
+from invoice_pipelines.web.routing import PREFIX, OrganizationRoute
+from invoice_pipelines_tests.support.web import Site, Tenant, problem_of
+
+WITHOUT_ORGANIZATION = {"/api/openapi.json", "/api/docs", "/api/docs.css"}
+"""Open to everybody."""
+APP = create_app(None, Settings())
+OPERATIONS = {
+    operation["operationId"]: operation
+    for operations in document(APP)["paths"].values()
+    for operation in operations.values()
+}
+ROUTES = [route for route in APP.routes if isinstance(route, OrganizationRoute)]
+PEOPLE = (Role.VIEWER, Role.ACCOUNTANT, Role.ADMIN)
+
+
+def test_every_route_says_who_may_use_it() -> None:
+    undeclared = [
+        route.path
+        for route in cast(list[Route], APP.routes)
+        if route.path not in WITHOUT_ORGANIZATION
+        and not (
+            isinstance(route, OrganizationRoute) and route.path.startswith(f"{PREFIX}/") and route.access.role in PEOPLE
+        )
+    ]
+    assert undeclared == []
+    for route in ROUTES:
+        (method,) = route.methods
+        assert (route.access.area in AREAS) == (method != "GET"), route.path
+    assert len({(route.path, *route.methods) for route in ROUTES}) == len(ROUTES)
+
+
+def call(client: httpx.Client, route: OrganizationRoute, organization: str) -> httpx.Response:
+    """A request as the documentation shows it."""
+    operation = OPERATIONS[route.operation_id]
+    examples = {
+        parameter["name"]: example_of_parameter(parameter)
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "path"
+    }
+    path = re.sub(r"\{(\w+)\}", lambda name: examples[name[1]], route.path.replace("{organization}", organization))
+    (method,) = route.methods
+    options: dict[str, Any] = {}
+    content = operation.get("requestBody", {}).get("content", {})
+    if "application/json" in content:
+        options["json"] = content["application/json"]["example"]
+    elif "multipart/form-data" in content:
+        options["files"] = {"file": ("a.txt", b"no invoice")}
+    elif content:
+        options |= {"content": b"no invoice", "headers": {"Content-Type": next(iter(content))}}
+    return client.request(method, path, **options)
+
+
+def example_of_parameter(parameter: dict[str, Any]) -> str:
+    schema = parameter["schema"]
+    found = parameter.get("example") or next(iter(schema.get("examples", ())), None)
+    if found is None and schema.get("format") == "uuid":
+        return "00000000-0000-7000-8000-000000000000"
+    if found is None and "enum" in schema:
+        return str(schema["enum"][0])
+    assert found is not None, f"the parameter {parameter['name']} needs an example"
+    return str(found)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{next(iter(route.methods))} {route.path[len(PREFIX) :]}")
+def test_a_route_lets_in_whom_it_says(site: Site, route: OrganizationRoute) -> None:
+    credentials = [(site.client(site.a.tokens["reader"]), route.access.area is None)]
+    credentials.append((site.client(site.a.tokens["writer"]), True))
+    for role in PEOPLE:
+        credentials.append((site.browser(site.a.sessions[role]), role.reaches(route.access.role)))
+    for client, may in credentials:
+        with client:
+            own, foreign, unknown = (call(client, route, slug) for slug in (site.a.slug, site.b.slug, "nowhere"))
+        assert_hidden(foreign, unknown)
+        if may:
+            assert own.status_code not in (401, 403, 405), own.text
+            assert own.status_code < 500, own.text
+        else:
+            assert problem_of(own, 403)["code"] == "FORBIDDEN"
+    for outsider in (site.stranger, site.operator):
+        with site.browser(outsider) as client:
+            assert_hidden(*(call(client, route, slug) for slug in (site.a.slug, "nowhere")))
+    with site.client() as client:
+        assert problem_of(call(client, route, site.a.slug), 401)["code"] == "NOT_SIGNED_IN"
+
+
+def assert_hidden(foreign: httpx.Response, unknown: httpx.Response) -> None:
+    assert problem_of(foreign, 404)["code"] == "NOT_FOUND"
+    assert foreign.content == unknown.content
+    assert sorted(foreign.headers) == sorted(unknown.headers)
+
+
+def test_both_organizations_are_really_there(site: Site) -> None:
+    def is_there(tenant: Tenant) -> bool:
+        with site.client(tenant.tokens["reader"]) as client:
+            return client.get(site.path(tenant, "customers")).status_code == 200
+
+    assert is_there(site.a)
+    assert is_there(site.b)
