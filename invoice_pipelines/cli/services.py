@@ -10,8 +10,8 @@ import typer
 
 from invoice_pipelines.cli.options import examples
 from invoice_pipelines.cli.output import console
-from invoice_pipelines.cli.supervisor import running_services
-from invoice_pipelines.settings import load_settings
+from invoice_pipelines.cli.supervisor import Services, running_services
+from invoice_pipelines.settings import load_settings, variable_of
 
 app = typer.Typer()
 
@@ -30,7 +30,7 @@ def up() -> None:
     try:
         with running_services(settings, webserver=True, api=True) as services:
             console.print(f"Dagster UI:  {services.url}")
-            console.print(f"API:         {services.api_url}/api/docs")
+            console.print(f"API:         {_api_of(services)}")
             console.print(f"Inbox:       {settings.inbox_root}/<organization>/")
             console.print(f"Exports:     {settings.exports_root}/<organization>/")
             console.print("Ctrl-C stops all.")
@@ -40,6 +40,12 @@ def up() -> None:
                     console.print(f"{datetime.now().astimezone():%H:%M:%S} {line}")
     except KeyboardInterrupt:
         console.print("Stopped; nothing is left running.")
+
+
+def _api_of(services: Services) -> str:
+    if services.api_url is None:
+        return f"not started, as {variable_of('web_database_url')} is not set"
+    return f"{services.api_url}/api/docs"
 
 
 @app.command(

@@ -211,8 +211,9 @@ class Services:
 @contextmanager
 def running_services(settings: Settings, *, webserver: bool, api: bool) -> Iterator[Services]:
     """Everything that works through the queues, for the length of the block; nothing is left running behind it.
-    `webserver`: and the Dagster UI; `api`: and the API.
+    `webserver`: and the Dagster UI; `api`: and the API, for which an operator's server needs a login of its own.
     """
+    api = api and (settings.database_url is None or settings.web_database_url is not None)
     home = prepare_home(settings)
     with ExitStack() as stack:
         server = stack.enter_context(running_server(settings))

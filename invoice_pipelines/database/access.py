@@ -18,7 +18,7 @@ from invoice_pipelines.database.engine import (
     driver_url,
     login_session,
 )
-from invoice_pipelines.database.errors import sqlstate
+from invoice_pipelines.database.errors import DatabaseError, sqlstate
 from invoice_pipelines.database.roles import APP, DAGSTER, WEB
 from invoice_pipelines.database.schema import Comparison, SchemaError, SchemaState, read_state, require_current
 from invoice_pipelines.settings import Settings, SettingsError, variable_of
@@ -99,11 +99,23 @@ def open_database(
 
 @contextmanager
 def open_web_database(settings: Settings, *, pool_size: int) -> Iterator[Engine]:
-    """The engine of the web, for as long as the block lasts; see `create_web_engine` and `open_database`."""
+    """The engine of the web, for as long as the block lasts; see `create_web_engine` and `open_database`.
+
+    Raises DatabaseError where it cannot log in and nobody named a login.
+    """
     with running_server(settings):
         engine = create_web_engine(database_urls(settings).web, pool_size=pool_size, limits=session_limits(settings))
         try:
-            require_current(engine)
+            try:
+                require_current(engine)
+            except OperationalError as error:
+                # A refused login has no SQLSTATE in libpq; what PostgreSQL itself said begins with FATAL.
+                if settings.web_database_url is not None or "FATAL" not in str(error.orig):
+                    raise
+                raise DatabaseError(
+                    f"The web cannot log in as {WEB}: {str(error.orig).strip().splitlines()[-1]}. Give that role a "
+                    f"password, and name the login in {variable_of('web_database_url')}."
+                ) from None
             yield engine
         finally:
             engine.dispose()
