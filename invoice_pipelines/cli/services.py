@@ -60,4 +60,7 @@ def web() -> None:
     settings = load_settings()
     console.print(f"API:     http://{settings.web_host}:{settings.web_port}/api/docs")
     console.print(f"Health:  http://127.0.0.1:{settings.web_health_port}/health/ready")
-    serve(settings)
+    try:
+        serve(settings)
+    except KeyboardInterrupt:
+        console.print("Stopped.")

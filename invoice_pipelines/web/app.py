@@ -14,6 +14,7 @@ from sqlalchemy import Engine, create_engine
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.api import batch_operations, customers
 from invoice_pipelines.web.documentation import add_documentation, as_json, document
+from invoice_pipelines.web.limits import Rooms
 from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.problems import handle_problems
@@ -44,6 +45,7 @@ def create_app(engine: Engine, settings: Settings, measures: Measures | None = N
     )
     app.state.engine = engine
     app.state.settings = settings
+    app.state.rooms = Rooms(settings.web_connections)
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     add_documentation(app)

@@ -1,12 +1,16 @@
-"""How large a request may be, and how often one may come: both are known before anything is done for it."""
+"""How large a request may be, how often one may come, and how many of an organization at the same time: all is known
+before anything is done for it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from asyncio import Semaphore
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from math import ceil
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from fastapi import Request
 from sqlalchemy import Connection, text
@@ -44,6 +48,20 @@ def _too_large(most: int) -> HTTPException:
     size = f"{most // 2**20} MiB" if most >= 2**20 else f"{most // 1000} kB"
     # What follows of the body is not read.
     return HTTPException(413, f"The body is larger than {size}.", {"Connection": "close"})
+
+
+class Rooms:
+    """How many requests to one organization are worked on at the same time: two thirds of the connections. Whatever
+    holds up all of them, such as a lock on a row that they need, leaves the rest to the others.
+    """
+
+    def __init__(self, connections: int) -> None:
+        self._most = max(connections * 2 // 3, 1)
+        self._of: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
+
+    def of(self, organization: str) -> Semaphore:
+        """The room of an organization, which is forgotten when nobody is in it."""
+        return self._of.setdefault(organization, Semaphore(self._most))
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,12 @@ class OrganizationRoute(APIRoute):
                 request = Request(request.scope, limit_body(request, self._max_bytes))
             if takes_json:
                 _require_json(request)
+                await request.body()  # who sends it slowly takes no room meanwhile
             if self._checks_first:
                 await run_sync(caller.check)
-            return await handle(request)
+                return await handle(request)
+            async with request.app.state.rooms.of(request.path_params["organization"]):
+                return await handle(request)
 
         return answer
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +13,7 @@ from threading import Thread
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.access import database_urls, open_database, open_web_database, session_limits
@@ -21,6 +24,8 @@ from invoice_pipelines.web.measures import Measures
 
 SECONDS_TO_FINISH = 20
 """For so long a request may go on after the process was told to stop."""
+SECONDS_FOR_HEAD = 30
+"""A connection that sends no whole head of a request for so long is closed."""
 _LOOPBACK = "127.0.0.1"
 _FOR_READINESS = 1
 
@@ -28,6 +33,7 @@ _FOR_READINESS = 1
 def serve(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM. Raises SchemaError, and OSError for a port that is taken."""
     _log_as(settings.log_format)
+    _open_many_files()
     measures = Measures()
     with (
         open_web_database(settings, pool_size=settings.web_connections + _FOR_READINESS) as web,
@@ -49,6 +55,8 @@ def server_of(app: ASGIApp, settings: Settings, host: str, port: int) -> uvicorn
             app,
             host=host,
             port=port,
+            http=_Impatient,
+            ws="none",
             proxy_headers=True,
             forwarded_allow_ips=list(settings.web_trusted_proxies),
             server_header=False,
@@ -76,6 +84,47 @@ def running(server: uvicorn.Server) -> Iterator[uvicorn.Server]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+class _Impatient(HttpToolsProtocol):
+    """HTTP as uvicorn speaks it, which waits for the head of a request for ever."""
+
+    _closes: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """As asyncio tells it."""
+        super().connection_made(transport)
+        self._closes = self.loop.call_later(SECONDS_FOR_HEAD, self.timeout_keep_alive_handler)
+
+    def on_message_begin(self) -> None:
+        """As the parser tells it."""
+        super().on_message_begin()
+        if self._closes is None:
+            self._closes = self.loop.call_later(SECONDS_FOR_HEAD, self.timeout_keep_alive_handler)
+
+    def on_headers_complete(self) -> None:
+        """As the parser tells it."""
+        self._stay()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As asyncio tells it."""
+        self._stay()
+        super().connection_lost(exc)
+
+    def _stay(self) -> None:
+        if self._closes is not None:
+            self._closes.cancel()
+            self._closes = None
+
+
+def _open_many_files() -> None:
+    """A connection is an open file, and services begin with leave for a thousand of them."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _log_as(log_format: str) -> None:

@@ -63,6 +63,11 @@ class Program:
             self._stderr.seek(0)
             return printed, self._stderr.read()
 
+    def complaints(self) -> str:
+        """What it has written to its standard error so far."""
+        size = os.fstat(self._stderr.fileno()).st_size
+        return os.pread(self._stderr.fileno(), size, 0).decode("utf-8", "replace")
+
     def kill(self) -> None:
         if self.returncode is None:
             with suppress(ProcessLookupError):

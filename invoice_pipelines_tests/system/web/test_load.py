@@ -1,0 +1,102 @@
+"""Steady load on the web: no error and no growing memory; and PostgreSQL is killed under it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+
+from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.system.web.calls import Answer, Program, steady_load
+from invoice_pipelines_tests.system.web.conftest import CUSTOMERS
+from invoice_pipelines_tests.system.web.process import Installation, installation
+
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
+
+RATE = 300
+SECONDS = size(15, 120)
+MOST_GROWTH_MB = 20
+
+
+def mixed(site: Installation, seed: int) -> Iterator[Callable[[Program], Answer]]:
+    """What programs ask for, of both organizations; also for what is not there."""
+    chance = random.Random(seed)
+    while True:
+        tenant, other = chance.sample([site.a, site.b], 2)
+        secret = tenant.tokens["writer"]
+        paths = [
+            "customers?limit=50",
+            f"customers/C-{chance.randrange(CUSTOMERS):03}",
+            f"customers/C-{chance.randrange(CUSTOMERS):03}",
+            "batch-operations",
+            f"batch-operations/{uuid4()}",
+        ]
+        path = site.path(other if chance.random() < 0.05 else tenant, chance.choice(paths))
+        yield lambda program, path=path, secret=secret: program.call("GET", path, secret)
+
+
+def test_a_steady_load_meets_no_error_and_memory_stays_flat(site: Installation) -> None:
+    steady_load(site.web.port, mixed(site, 1), rate=RATE, seconds=max(SECONDS / 4, 5))
+    before = site.web.resident_mb()
+    figures = steady_load(site.web.port, mixed(site, 2), rate=RATE, seconds=SECONDS)
+    after = site.web.resident_mb()
+    print(f"\n{RATE}/s for {SECONDS} s: {figures}; memory {before:.0f} MB, then {after:.0f} MB")
+    assert figures.errors == 0
+    assert set(figures.statuses) == {200, 404}
+    assert after - before < MOST_GROWTH_MB
+    assert len(figures.seconds) >= RATE * SECONDS * 0.98
+
+
+def test_while_postgresql_is_gone_requests_are_told_to_come_again_and_then_all_is_well(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with installation(tmp_path_factory.mktemp("web")) as site:
+        path, secret = site.path(site.a, "customers"), site.a.tokens["reader"]
+        told: list[tuple[float, Answer]] = []
+        over = threading.Event()
+
+        def ask() -> None:
+            program = Program(site.web.port)
+            while not over.is_set():
+                told.append((time.monotonic(), program.call("GET", path, secret)))
+                time.sleep(0.02)
+
+        programs = [threading.Thread(target=ask) for _ in range(20)]
+        for program in programs:
+            program.start()
+        back = []
+        for _ in range(size(2, 10)):
+            time.sleep(1)
+            pid = int((site.server.data / "postmaster.pid").read_text().split("\n", 1)[0])
+            os.kill(pid, signal.SIGKILL)
+            killed = time.monotonic()
+            time.sleep(0.7)
+            assert site.web.health("ready") == 503
+            assert site.web.health("live") == 200
+            site.server.acquire()
+            while Program(site.web.port).call("GET", path, secret).status != 200:
+                assert time.monotonic() < killed + 30
+                time.sleep(0.02)
+            back.append(time.monotonic() - killed)
+            assert site.web.health("ready") == 200
+        recovered = time.monotonic()
+        time.sleep(1)
+        over.set()
+        for program in programs:
+            program.join()
+
+    statuses = Counter(answer.status for _, answer in told)
+    print(f"\nPostgreSQL killed {len(back)} times, answers again after {max(back):.1f} s; {dict(statuses)}")
+    assert set(statuses) == {200, 503}
+    assert statuses[503] > len(back)
+    assert all(
+        answer.code == "UNAVAILABLE" and answer.headers["retry-after"] for _, answer in told if answer.status == 503
+    )
+    assert all(answer.status == 200 for at, answer in told if at > recovered)
