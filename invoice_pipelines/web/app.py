@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine
 
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.api import batch_operations, customers
+from invoice_pipelines.web.api.intake import exports, received_invoices, reviews, uploads
 from invoice_pipelines.web.documentation import add_documentation, as_json, document
 from invoice_pipelines.web.limits import Rooms
 from invoice_pipelines.web.measures import Measures
@@ -20,6 +21,10 @@ from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.problems import handle_problems
 
 ROUTERS = (
+    uploads.router,
+    received_invoices.router,
+    reviews.router,
+    exports.router,
     customers.router,
     batch_operations.router,
 )

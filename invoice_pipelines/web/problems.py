@@ -30,15 +30,25 @@ from invoice_pipelines.database.errors import (
 )
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.settings import SettingsError
-from invoice_pipelines.storage.places import StorageError
+from invoice_pipelines.storage.places import StorageError, TooLarge
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("invoice_pipelines.web")
 
 _STATUS = {
+    "ALREADY_EXPORTED": 409,
     "ALREADY_RUNNING": 409,
+    "CHANGED_SINCE": 409,
+    "DRAWING_BUSY": 503,
+    "IN_PENDING_EXPORT": 409,
     "JOB_CANCELLED": 409,
+    "MUST_BE_CORRECTED": 409,
+    "NOTHING_TO_UNDO": 409,
+    "NOT_EXPORTED": 409,
+    "NOT_FAILED": 409,
+    "NOT_PROCESSABLE": 409,
     "NOT_WAITING": 409,
+    "REVIEW_CLAIMED": 409,
     "REVIEW_CONFLICT": 409,
     "UNDER_WAY": 409,
     "UNKNOWN_ID": 404,
@@ -172,12 +182,17 @@ async def _of_domain(request: Request, error: Exception) -> Response:
         error = not_signed_in()
     if isinstance(error, Refusal):
         return problem(error.status, error.code, str(error), errors=error.errors, headers=error.headers)
+    if isinstance(error, TooLarge):
+        # What follows of the body is not read.
+        return problem(413, error.code, str(error), headers={"Connection": "close"})
     if isinstance(error, DatabaseError | StorageError):
         log.error("%s %s", _trace(request), error)
         return _unavailable()
     if isinstance(error, SettingsError):
         raise error
-    return problem(status_of(error.code), error.code, str(error), errors=_rows(error))
+    status = status_of(error.code)
+    headers = {"Retry-After": str(_SECONDS_TO_RETRY)} if status == 503 else {}
+    return problem(status, error.code, str(error), errors=[*_rows(error), *_statuses(error)], headers=headers)
 
 
 def status_of(code: str) -> int:
@@ -194,6 +209,14 @@ def _rows(error: InvoicePipelinesError) -> list[dict[str, str]]:
     return [
         {"field": f"[{wrong.row - 1}].{wrong.field}", "code": "INVALID_VALUE", "message": wrong.message}
         for wrong in getattr(error, "problems", ())
+    ]
+
+
+def _statuses(error: InvoicePipelinesError) -> list[dict[str, str]]:
+    """What is in which status that allows no such thing, as `intake.OtherStatus` says it."""
+    return [
+        {"field": str(named), "code": str(status), "message": f"is {status}"}
+        for named, status in getattr(error, "statuses", {}).items()
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -18,6 +18,7 @@ from invoice_pipelines.intake.states import Status, label
 
 CLAIM_LASTS = timedelta(minutes=15)
 LONGEST_CLAIM = timedelta(hours=8)
+LONGEST_POSTPONEMENT = timedelta(days=366)
 LONGEST_NOTE = 2000
 
 
@@ -111,8 +112,12 @@ def claim_of(connection: Connection, invoice_id: UUID) -> Claim | None:
 def postpone_review(connection: Connection, invoice_id: UUID, until: datetime | None, by: str) -> None:
     """Puts a review off until a moment, or takes that back with None. It still waits, and can be decided.
 
-    Raises ReviewClaimed where somebody else is at it; NotWaiting and NotThere.
+    Raises ReviewError for one that is not in the future, or not within a year; ReviewClaimed where somebody is at it;
+    NotWaiting and NotThere.
     """
+    now = datetime.now(UTC)
+    if until is not None and not now < until < now + LONGEST_POSTPONEMENT:
+        raise ReviewError("A review is put off until a moment in the future, within a year.", code="WRONG_MOMENT")
     _require_waiting(connection, invoice_id)
     refuse_if_claimed(connection, invoice_id, by)
     connection.execute(

@@ -201,8 +201,8 @@ def correct(
         except WrongValue as error:
             wrong[field] = str(error)
     if wrong:
-        problems = {field: f"{said.removeprefix(f'{field}: ')}." for field, said in wrong.items()}
-        raise WrongValues(f"{'; '.join(wrong.values())}.", problems)
+        by_field = {field: f"{said.removeprefix(f'{field}: ')}." for field, said in wrong.items()}
+        raise WrongValues(f"{'; '.join(wrong.values())}.", by_field)
     return _decide(connection, invoice_id, review, entries, standard, decided_by)
 
 

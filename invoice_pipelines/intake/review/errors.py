@@ -48,11 +48,11 @@ class NotCorrectable(ReviewError):
 
 
 class WrongValues(ReviewError):
-    """Values that cannot stand in their fields: `problems` says of each field why."""
+    """Values that cannot stand in their fields: `by_field` says of each why."""
 
-    def __init__(self, message: str, problems: Mapping[str, str]) -> None:
+    def __init__(self, message: str, by_field: Mapping[str, str]) -> None:
         super().__init__(message)
-        self.problems = problems
+        self.by_field = by_field
 
 
 class NotUndoable(ReviewError):

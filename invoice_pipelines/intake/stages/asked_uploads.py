@@ -26,6 +26,8 @@ from invoice_pipelines.intake.states import EXPORT, PARSE, PROCESS, RECOGNIZE, V
 from invoice_pipelines.work import Failure, ItemStatus, create_job, enqueue, get_job, job_items, put_first
 
 LARGEST_SAMPLE = 20
+SECONDS_PER_UPLOAD = 1.0
+"""How long one takes, for an estimate as long as the organization has asked for none."""
 WAITS, BUSY = "WAITS", "Somebody else works on it."
 
 

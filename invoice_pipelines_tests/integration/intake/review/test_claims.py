@@ -179,8 +179,8 @@ def test_refusals_say_of_each_field_what_is_wrong_with_it(desk: Desk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     with pytest.raises(WrongValues) as refused:
         correct(desk, invoice, gross_amount="much", issue_date="31.3.", iban="DE00", number="fine")
-    assert set(refused.value.problems) == {"gross_amount", "issue_date", "iban"}
-    assert refused.value.problems["issue_date"] == "'31.3.' is not a date as year-month-day, such as 2026-03-31."
+    assert set(refused.value.by_field) == {"gross_amount", "issue_date", "iban"}
+    assert refused.value.by_field["issue_date"] == "'31.3.' is not a date as year-month-day, such as 2026-03-31."
     assert refused.value.code == "WRONG_VALUES"
     broken = judged(desk, on_paper(changes={"gross_amount": 7}))
     with pytest.raises(MustBeCorrected):

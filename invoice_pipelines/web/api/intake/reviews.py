@@ -1,0 +1,464 @@
+"""Reviews: received invoices that wait for a person, and what people decide about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path, Query, Request, Response
+from pydantic import ConfigDict, Field, model_validator
+
+from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.intake.review import claims, decisions
+from invoice_pipelines.intake.review.decisions import Correction, Decided, Seen
+from invoice_pipelines.intake.review.errors import WrongValues
+from invoice_pipelines.intake.review.fields import FIELDS, shown
+from invoice_pipelines.intake.review.queue import Wanted, list_reviews
+from invoice_pipelines.intake.review.show import review_state, show_document, show_review
+from invoice_pipelines.intake.review.undo import undo
+from invoice_pipelines.intake.stages.stages import intake_of, standard_of
+from invoice_pipelines.intake.stages.validating import Standard
+from invoice_pipelines.intake.states import Status
+from invoice_pipelines.storage import read_blob
+from invoice_pipelines.web import etags
+from invoice_pipelines.web.api.intake.values import (
+    DOCUMENT_EXAMPLE,
+    REASON_EXAMPLE,
+    Claim,
+    Note,
+    Reading,
+    Reason,
+    reading_of,
+)
+from invoice_pipelines.web.callers import At, Caller, RequestCaller
+from invoice_pipelines.web.paging import Page, PageQuery
+from invoice_pipelines.web.problems import Refusal
+from invoice_pipelines.web.routing import OrganizationRouter
+from invoice_pipelines.web.values import Amount, Answer, Body, Day, Instant, Text
+
+router = OrganizationRouter(tags=["reviews"])
+
+ReviewId = Annotated[UUID, Path(description="Id of the received invoice")]
+_PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The page", "content": {"image/png": {}}},
+    304: {"description": "The picture that If-None-Match names is still the right one"},
+}
+_MATCHES = {
+    "parameters": [
+        {
+            "name": "If-Match",
+            "in": "header",
+            "required": True,
+            "description": "The ETag of what was looked at; a decision on anything else is refused (412)",
+            "schema": {"type": "string"},
+            "example": '"5d41402abc4b2a76b9719d911017c592"',
+        }
+    ]
+}
+
+
+class WaitingInvoice(Answer):
+    """An invoice that waits for a person; `reasons` are codes with the field. `claimed_by` is who is at it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "0199a1b2-0000-7000-8000-000000000012",
+                    "file_name": "rechnung-4711.pdf",
+                    "waiting_since": "2026-03-31T12:00:04Z",
+                    "source": "text",
+                    "seller_name": "Zimmerei Holzwurm GmbH",
+                    "number": "2026-4711",
+                    "issue_date": "2026-03-05",
+                    "gross_amount": "1190.00",
+                    "currency": "EUR",
+                    "reasons": ["LOW_CONFIDENCE gross_amount"],
+                    "claimed_by": None,
+                    "claimed_until": None,
+                    "postponed_until": None,
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    file_name: str
+    waiting_since: Instant
+    source: str
+    seller_name: str | None
+    number: str | None
+    issue_date: Day | None
+    gross_amount: Amount | None
+    currency: str | None
+    reasons: list[str]
+    claimed_by: str | None
+    claimed_until: Instant | None
+    postponed_until: Instant | None
+
+
+class Candidate(Answer):
+    """What else a doubtful value could be, and where that stands."""
+
+    value: str
+    page: int
+    box: tuple[float, float, float, float]
+    score: float
+
+
+_REVIEW_EXAMPLE: dict[str, Any] = DOCUMENT_EXAMPLE | {
+    "id": "0199a1b2-0000-7000-8000-000000000012",
+    "file_name": "rechnung-4711.pdf",
+    "status": "PARSED",
+    "processing_version": 2,
+    "source": "text",
+    "format": "PDF",
+    "waiting_since": "2026-03-31T12:00:04Z",
+    "candidates": {
+        "gross_amount": [{"value": "1190.00", "page": 1, "box": [482.0, 523.2, 545.0, 534.1], "score": 0.81}]
+    },
+}
+
+
+class Review(Reading):
+    """All that is needed to decide about an invoice. The ETag is to be given with the decision."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_REVIEW_EXAMPLE]})
+
+    id: UUID
+    file_name: str
+    status: Status
+    processing_version: int
+    source: str
+    format: str
+    waiting_since: Instant
+    candidates: dict[str, list[Candidate]]
+
+
+class Reasoned(Body):
+    """A decision, with what should be known about it later."""
+
+    reason: Annotated[Text | None, Field(max_length=1000, examples=["Confirmed by telephone"])] = None
+
+
+class Box(Body):
+    """A part of a page, in points from its top left corner, as its picture shows it."""
+
+    page: int = Field(ge=1, le=10_000)
+    left: float = Field(allow_inf_nan=False)
+    top: float = Field(allow_inf_nan=False)
+    right: float = Field(allow_inf_nan=False)
+    bottom: float = Field(allow_inf_nan=False)
+
+
+class CorrectionIn(Body):
+    """The right value of a field: one of what is typed, the number of a candidate (from 1), what stands in a box, or
+    that the document does not have the field.
+    """
+
+    value: Annotated[Text | None, Field(max_length=1000)] = None
+    candidate: int | None = Field(None, ge=1, le=1000)
+    box: Box | None = None
+    absent: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> CorrectionIn:
+        if (self.value is not None) + (self.candidate is not None) + (self.box is not None) + self.absent != 1:
+            raise ValueError("give one of value, candidate, box, or absent: true")
+        return self
+
+    def as_correction(self) -> Correction:
+        """As the domain takes it."""
+        if self.value is not None:
+            return decisions.Typed(self.value)
+        if self.candidate is not None:
+            return decisions.Chosen(self.candidate)
+        if self.box is not None:
+            return decisions.Boxed(self.box.page, (self.box.left, self.box.top, self.box.right, self.box.bottom))
+        return decisions.Absent()
+
+
+class Corrections(Reasoned):
+    """Values that are otherwise than they were read, by field."""
+
+    corrections: dict[str, CorrectionIn] = Field(
+        min_length=1,
+        max_length=len(FIELDS),
+        description=f"By field: {', '.join(FIELDS)}",
+        examples=[{"gross_amount": {"value": "1.190,00"}, "number": {"candidate": 2}}],
+    )
+
+
+class Rejection(Body):
+    """Why an invoice is rejected."""
+
+    reason: Annotated[Text, Field(min_length=1, max_length=1000, examples=["Not for us"])]
+
+
+class ClaimIn(Body):
+    """For how long a review is wanted."""
+
+    minutes: int = Field(15, ge=1, le=480)
+
+
+class NoteIn(Body):
+    """What the next one should know."""
+
+    note: Annotated[Text, Field(min_length=1, max_length=2000, examples=["The supplier confirmed the total."])]
+
+
+class Postponement(Body):
+    """Until when a review is put off; null: not any more."""
+
+    until: Instant | None = Field(examples=["2026-04-02T07:00:00Z"])
+
+
+class DecidedOut(Answer):
+    """What became of the invoice: VALIDATED, FAILED, or still PARSED with the reasons that are left. `learned` are the
+    fields whose place on the supplier's documents was learned; of an undo, is forgotten. The ETag is that of the new
+    state.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "0199a1b2-0000-7000-8000-000000000012",
+                    "status": "PARSED",
+                    "reasons": [REASON_EXAMPLE],
+                    "learned": ["number"],
+                    "message": "",
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    status: Status
+    reasons: list[Reason]
+    learned: list[str]
+    message: str
+
+
+class Released(Answer):
+    """Whether somebody had the review."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"was_claimed": True}]})
+
+    was_claimed: bool
+
+
+@router.get("/reviews", role=Role.VIEWER)
+def list_waiting_reviews(
+    caller: Caller,
+    page: PageQuery,
+    code: Annotated[
+        str | None, Query(max_length=60, description="Only with this reason", examples=["LOW_CONFIDENCE"])
+    ] = None,
+    field: Annotated[str | None, Query(max_length=60, description="Only with a reason of this field")] = None,
+    seller: Annotated[Text | None, Query(max_length=200, description="Part of the seller's name")] = None,
+    free: Annotated[bool, Query(description="Only what no other is at, and what is not put off")] = False,
+    claimed: Annotated[bool | None, Query(description="Only those that somebody, or nobody, is at")] = None,
+    postponed: Annotated[bool | None, Query(description="Only those that are, or are not, put off")] = None,
+) -> Page[WaitingInvoice]:
+    """List the invoices that wait for a person, in the order of their arrival."""
+    with caller.enter() as at:
+        wanted = Wanted(
+            code=code,
+            field=field,
+            seller=seller,
+            free_for=at.entry.actor if free else None,
+            claimed=claimed,
+            postponed=postponed,
+        )
+        found = list_reviews(at.connection, wanted, after=page.after_id, limit=page.one_more)
+    return page.of(found, key=lambda waiting: waiting.id)
+
+
+@router.get("/reviews/{invoice_id}", role=Role.VIEWER)
+def get_review(caller: Caller, invoice_id: ReviewId) -> Review:
+    """Get all that is needed to decide about an invoice: values, places, candidates, reasons.
+
+    409 where it does not wait; as a received invoice it can be seen whatever its status.
+    """
+    with caller.enter() as at:
+        review = show_review(at.connection, invoice_id)
+    caller.tag(review.seen)
+    own = {name: getattr(review, name) for name in ("id", "file_name", "status", "processing_version", "source")}
+    return Review.model_validate(
+        own
+        | reading_of(review)
+        | {
+            "format": review.format,
+            "waiting_since": review.waiting_since,
+            "candidates": {
+                field: [
+                    {"value": shown(found.value) or "", "page": found.page, "box": found.box, "score": found.score}
+                    for found in candidates
+                ]
+                for field, candidates in review.candidates.items()
+            },
+        }
+    )
+
+
+@router.get("/reviews/{invoice_id}/pages/{number}", role=Role.VIEWER, response_class=Response, responses=_PICTURE)
+def get_page_picture(
+    caller: Caller,
+    request: Request,
+    invoice_id: ReviewId,
+    number: Annotated[int, Path(ge=1, le=10_000, description="Number of the page, from 1", examples=[1])],
+    marks: Annotated[bool, Query(description="With boxes around the values, which stand beside the page")] = False,
+) -> Response:
+    """Get a page of a received invoice as a picture (PNG), whatever its status.
+
+    Without marks, the width and height of the picture stand for those of the page in points, so that boxes can be put
+    over it.
+    """
+    from invoice_pipelines.intake.review.pictures import (  # loads the picture libraries
+        as_png,
+        page_picture,
+        turns_of_recognized,
+        with_marks,
+    )
+
+    with caller.enter() as at:
+        document = show_document(at.connection, invoice_id)
+        organization = at.organization
+    tag = etags.etag(document.sha256, number, document.seen if marks else "plain")
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    intake = intake_of(organization)
+
+    def original() -> bytes:
+        return read_blob(intake.originals, organization.id, document.sha256, intake.limits.file_bytes)
+
+    def turns_of(key: str) -> int:
+        with caller.enter() as at:
+            return turns_of_recognized(at.connection, key)
+
+    picture = page_picture(original, document.pages, number, intake.limits, turns_of)
+    if marks:
+        picture = with_marks(picture, document, number)
+    return Response(as_png(picture), media_type="image/png", headers=headers)
+
+
+@router.post("/reviews/{invoice_id}/accept", role=Role.ACCOUNTANT, area="intake", openapi_extra=_MATCHES)
+def accept_review(caller: Caller, invoice_id: ReviewId, body: Reasoned) -> DecidedOut:
+    """Confirm the values as they were read. Broken rules cannot be accepted."""
+
+    def decide(at: At, seen: Seen, standard: Standard) -> Decided:
+        by = at.entry.actor
+        return decisions.accept(at.connection, invoice_id, seen, standard, decided_by=by, reason=body.reason)
+
+    return _decided(caller, invoice_id, body, decide)
+
+
+@router.post("/reviews/{invoice_id}/correct", role=Role.ACCOUNTANT, area="intake", openapi_extra=_MATCHES)
+def correct_review(caller: Caller, invoice_id: ReviewId, body: Corrections) -> DecidedOut:
+    """Put other values into fields; the invoice is judged again at once.
+
+    Amounts may be written as 1190.00 or 1.190,00, dates as 2026-03-31, VAT by rate as `19 % 100.00 19.00`.
+    """
+    wanted = {field: given.as_correction() for field, given in body.corrections.items()}
+
+    def decide(at: At, seen: Seen, standard: Standard) -> Decided:
+        by, reason = at.entry.actor, body.reason
+        try:
+            return decisions.correct(at.connection, invoice_id, seen, wanted, standard, decided_by=by, reason=reason)
+        except WrongValues as error:
+            errors = [
+                {"field": f"corrections.{field}", "code": "WRONG_VALUE", "message": message}
+                for field, message in error.by_field.items()
+            ]
+            raise Refusal(422, error.code, str(error), errors=errors) from None
+
+    return _decided(caller, invoice_id, body, decide)
+
+
+@router.post("/reviews/{invoice_id}/reject", role=Role.ACCOUNTANT, area="intake", openapi_extra=_MATCHES)
+def reject_review(caller: Caller, invoice_id: ReviewId, body: Rejection) -> DecidedOut:
+    """Fail an invoice, with a reason. The upload stays, and a retry reads it again."""
+
+    def decide(at: At, seen: Seen, _: Standard) -> Decided:
+        return decisions.reject(at.connection, invoice_id, seen, body.reason, decided_by=at.entry.actor)
+
+    return _decided(caller, invoice_id, body, decide)
+
+
+@router.post("/reviews/{invoice_id}/undo", role=Role.ACCOUNTANT, area="intake", openapi_extra=_MATCHES)
+def undo_review(caller: Caller, invoice_id: ReviewId, body: Reasoned) -> DecidedOut:
+    """Take the last decision back, and what it taught, until the invoice is exported.
+
+    The ETag is that of the received invoice, which need not wait any more.
+    """
+
+    def decide(at: At, seen: Seen, standard: Standard) -> Decided:
+        return undo(at.connection, invoice_id, seen, standard, decided_by=at.entry.actor, reason=body.reason)
+
+    return _decided(caller, invoice_id, body, decide)
+
+
+@router.post("/reviews/{invoice_id}/claim", role=Role.ACCOUNTANT, area="intake")
+def claim_review(caller: Caller, invoice_id: ReviewId, body: ClaimIn) -> Claim:
+    """Take a review, so that nobody else decides about it meanwhile; once more, to keep it for longer."""
+
+    def claim(at: At) -> Claim:
+        lasts = timedelta(minutes=body.minutes)
+        return Claim.model_validate(claims.claim_review(at.connection, invoice_id, at.entry.actor, lasts))
+
+    return caller.once(body, claim)
+
+
+@router.post("/reviews/{invoice_id}/release", role=Role.ACCOUNTANT, area="intake")
+def release_review(caller: Caller, invoice_id: ReviewId) -> Released:
+    """Give a review back."""
+
+    def release(at: At) -> Released:
+        return Released(was_claimed=claims.release_review(at.connection, invoice_id, at.entry.actor))
+
+    return caller.once(None, release)
+
+
+@router.post("/reviews/{invoice_id}/postpone", role=Role.ACCOUNTANT, area="intake", status_code=204)
+def postpone_review(caller: Caller, invoice_id: ReviewId, body: Postponement) -> None:
+    """Put a review off until a moment. It can still be decided."""
+
+    def postpone(at: At) -> None:
+        claims.postpone_review(at.connection, invoice_id, body.until, at.entry.actor)
+
+    return caller.once(body, postpone)
+
+
+@router.post("/reviews/{invoice_id}/notes", role=Role.ACCOUNTANT, area="intake", status_code=201)
+def add_note(caller: Caller, invoice_id: ReviewId, body: NoteIn) -> Note:
+    """Write a note beside a received invoice, whatever its status."""
+
+    def note(at: At) -> Note:
+        return Note.model_validate(claims.add_note(at.connection, invoice_id, body.note, at.entry.actor))
+
+    return caller.once(body, note)
+
+
+def _decided(
+    caller: RequestCaller, invoice_id: UUID, body: Body, decide: Callable[[At, Seen, Standard], Decided]
+) -> DecidedOut:
+    """Decides in one transaction, on what the caller says to have seen and nothing else."""
+
+    def effect(at: At) -> DecidedOut:
+        seen = review_state(at.connection, invoice_id)
+        caller.require_match(seen)
+        made = decide(at, seen, standard_of(intake_of(at.organization)))
+        caller.tag(review_state(at.connection, invoice_id))
+        return DecidedOut(
+            id=invoice_id,
+            status=made.status,
+            reasons=[Reason.model_validate(reason) for reason in made.reasons],
+            learned=list(made.learned),
+            message=made.message,
+        )
+
+    return caller.once(body, effect)
