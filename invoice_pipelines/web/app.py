@@ -19,6 +19,7 @@ from invoice_pipelines.web.limits import Rooms
 from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.problems import handle_problems
+from invoice_pipelines.web.sign_in import session
 
 ROUTERS = (
     uploads.router,
@@ -29,6 +30,9 @@ ROUTERS = (
     batch_operations.router,
 )
 """The resources of an organization, in the order of the documentation."""
+
+OPEN_ROUTERS = (session.router,)
+"""How people get in."""
 
 
 def create_app(engine: Engine, settings: Settings, measures: Measures | None = None) -> FastAPI:
@@ -51,7 +55,7 @@ def create_app(engine: Engine, settings: Settings, measures: Measures | None = N
     app.state.engine = engine
     app.state.settings = settings
     app.state.rooms = Rooms(settings.web_connections)
-    for router in ROUTERS:
+    for router in (*OPEN_ROUTERS, *ROUTERS):
         app.router.routes.extend(router.routes)
     add_documentation(app)
     handle_problems(app)

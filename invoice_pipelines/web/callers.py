@@ -154,8 +154,7 @@ class RequestCaller:
         connection.rollback()
         connection.execution_options(isolation_level=connection.default_isolation_level)
         self._is_counted = True
-        if standing.quota:
-            self._headers.update(standing.headers)
+        self._headers.update(standing.headers)
 
     def _forbidden(self, entry: Entry) -> Refusal:
         needed = f"the role {self._access.role}"
@@ -174,6 +173,12 @@ def _secret_of(request: Request) -> str:
     session = request.cookies.get(SESSION_COOKIE)
     if not session:
         raise not_signed_in()
+    require_same_site(request)
+    return session
+
+
+def require_same_site(request: Request) -> None:
+    """Raises Refusal for a change that a page of another site may have made a browser ask for."""
     if request.method not in _SAFE and not _is_of_this_site(request):
         raise Refusal(
             403,
@@ -181,7 +186,6 @@ def _secret_of(request: Request) -> str:
             "A session changes nothing for a page of another site: the request needs `Sec-Fetch-Site: same-origin` or "
             "an Origin of this server.",
         )
-    return session
 
 
 def _is_of_this_site(request: Request) -> bool:

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic.json_schema import models_json_schema
 
 from invoice_pipelines.web.problems import Problem
+from invoice_pipelines.web.routing import PREFIX
 
 HERE = Path(__file__).parent
 DESCRIPTION = (HERE / "templates" / "api_description.md").read_text("utf-8")
@@ -78,11 +79,11 @@ def _made(app: FastAPI) -> dict[str, Any]:
             schema["examples"] = [
                 _with_nulls(example, schema, made["components"]["schemas"]) for example in schema["examples"]
             ]
-    for operations in made["paths"].values():
+    for path, operations in made["paths"].items():
         for method, operation in operations.items():
             if operation.get("description", "").rstrip(".") == operation["summary"]:
                 del operation["description"]
-            if method == "post":
+            if method == "post" and path.startswith(PREFIX):
                 operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
             for content in _json_contents(operation):
                 if "example" not in content and "examples" not in content:

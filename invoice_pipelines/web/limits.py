@@ -74,22 +74,24 @@ class Standing:
 
     @property
     def headers(self) -> dict[str, str]:
-        """As draft-ietf-httpapi-ratelimit-headers writes it."""
+        """As draft-ietf-httpapi-ratelimit-headers writes it; none where there is no limit."""
+        if not self.quota:
+            return {}
         return {
             "RateLimit-Policy": f'"credential";q={self.quota};w={_WINDOW_SECONDS}',
             "RateLimit": f'"credential";r={self.left};t={self.full_in}',
         }
 
 
-def take_turn(connection: Connection, settings: Settings, fingerprint: str, address: str) -> Standing:
-    """Counts a request of a credential from an address. The connection commits by itself, so that nobody waits for the
-    end of a request. Raises Refusal where there were too many.
+def take_turn(connection: Connection, settings: Settings, fingerprint: str | None, address: str) -> Standing:
+    """Counts a request of a credential (None: it needs none) from an address. The connection commits by itself, so that
+    nobody waits for the end of a request. Raises Refusal where there were too many.
     """
-    quota = settings.web_requests_per_minute
+    quota = settings.web_requests_per_minute if fingerprint is not None else 0
     row = connection.execute(
         text("select * from web.take_turn(:credential, :quota, :address, :address_quota)"),
         {
-            "credential": _key("credential", fingerprint),
+            "credential": _key("credential", fingerprint or ""),
             "quota": quota,
             "address": _key("address", network_of(address)),
             "address_quota": settings.web_address_requests_per_minute,

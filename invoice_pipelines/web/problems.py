@@ -33,6 +33,8 @@ from invoice_pipelines.settings import SettingsError
 from invoice_pipelines.storage.places import StorageError, TooLarge
 
 MEDIA_TYPE = "application/problem+json"
+BEARER = {"WWW-Authenticate": 'Bearer realm="invoice_pipelines"'}
+"""The header of each 401, as RFC 9110 wants one."""
 log = logging.getLogger("invoice_pipelines.web")
 
 _STATUS = {
@@ -40,8 +42,11 @@ _STATUS = {
     "ALREADY_RUNNING": 409,
     "CHANGED_SINCE": 409,
     "DRAWING_BUSY": 503,
+    "EXISTS_ALREADY": 409,
+    "FORBIDDEN": 403,
     "IN_PENDING_EXPORT": 409,
     "JOB_CANCELLED": 409,
+    "LINK_ENDED": 410,
     "MUST_BE_CORRECTED": 409,
     "NOTHING_TO_UNDO": 409,
     "NOT_EXPORTED": 409,
@@ -51,6 +56,7 @@ _STATUS = {
     "REVIEW_CLAIMED": 409,
     "REVIEW_CONFLICT": 409,
     "UNDER_WAY": 409,
+    "UNKNOWN": 404,
     "UNKNOWN_ID": 404,
     "UNKNOWN_UPLOAD": 404,
 }
@@ -133,7 +139,7 @@ def not_signed_in() -> Refusal:
         "NOT_SIGNED_IN",
         "This needs a credential that is known and has not ended: an API token as `Authorization: Bearer ip_live_...`, "
         "or a session.",
-        headers={"WWW-Authenticate": 'Bearer realm="invoice_pipelines"'},
+        headers=BEARER,
     )
 
 

@@ -45,7 +45,7 @@ class OrganizationRoute(APIRoute):
             if self.body_field is not None:
                 request = Request(request.scope, limit_body(request, self._max_bytes))
             if takes_json:
-                _require_json(request)
+                require_json(request)
                 await request.body()  # who sends it slowly takes no room meanwhile
             if self._checks_first:
                 await run_sync(caller.check)
@@ -102,21 +102,24 @@ class OrganizationRouter:
 def _made(
     method: str, path: str, access: Access, handler: Callable[..., Any], tags: list[str], options: dict[str, Any]
 ) -> OrganizationRoute:
-    summary, _, description = (handler.__doc__ or "").strip().partition("\n\n")
     said = {"x-role": str(access.role)} | ({"x-area": access.area} if access.area else {})
+    options["openapi_extra"] = {**said, **options.get("openapi_extra", {})}
     return OrganizationRoute(
-        PREFIX + path,
-        handler,
-        access=access,
-        methods=[method],
-        tags=list(tags),
-        operation_id=handler.__name__,
-        summary=" ".join(summary.split()).rstrip("."),
-        description=" ".join(description.split()),
-        openapi_extra={**said, **options.pop("openapi_extra", {})},
-        responses={**options.pop("responses", {}), "4XX": _PROBLEM, "5XX": _PROBLEM},
-        **options,
+        PREFIX + path, handler, access=access, methods=[method], **described(handler, tags, options)
     )
+
+
+def described(handler: Callable[..., Any], tags: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a route, with what OpenAPI says of it: the name of its function, and its docstring."""
+    summary, _, description = (handler.__doc__ or "").strip().partition("\n\n")
+    return {
+        **options,
+        "tags": list(tags),
+        "operation_id": handler.__name__,
+        "summary": " ".join(summary.split()).rstrip("."),
+        "description": " ".join(description.split()),
+        "responses": {**options.get("responses", {}), "4XX": _PROBLEM, "5XX": _PROBLEM},
+    }
 
 
 def _media_type_of(route: APIRoute) -> str:
@@ -124,7 +127,8 @@ def _media_type_of(route: APIRoute) -> str:
     return str(getattr(route.body_field.field_info, "media_type", "application/json"))
 
 
-def _require_json(request: Request) -> None:
+def require_json(request: Request) -> None:
+    """Raises Refusal for a body that is not sent as JSON."""
     length, kind = request.headers.get("content-length"), request.headers.get("content-type", "")
     has_body = length not in (None, "0") or "transfer-encoding" in request.headers
     media_type = kind.partition(";")[0].strip().lower()

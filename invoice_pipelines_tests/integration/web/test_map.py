@@ -14,10 +14,18 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.app import create_app
 from invoice_pipelines.web.documentation import document
 from invoice_pipelines.web.routing import PREFIX, OrganizationRoute
+from invoice_pipelines.web.sign_in.routing import OpenRoute
 from invoice_pipelines_tests.support.web import Site, Tenant, problem_of
 
 WITHOUT_ORGANIZATION = {"/api/openapi.json", "/api/docs", "/api/docs.css"}
 """Open to everybody."""
+WAYS_IN = {
+    ("DELETE", "/api/v1/session"),
+    ("GET", "/api/v1/session"),
+    ("POST", "/api/v1/invitations/{secret}"),
+    ("POST", "/api/v1/session"),
+}
+"""How people get in, with no credential yet: they tell of nobody but who holds the password, the link or the cookie."""
 APP = create_app(None, Settings())
 OPERATIONS = {
     operation["operationId"]: operation
@@ -33,11 +41,14 @@ def test_every_route_says_who_may_use_it() -> None:
         route.path
         for route in cast(list[Route], APP.routes)
         if route.path not in WITHOUT_ORGANIZATION
+        and not isinstance(route, OpenRoute)
         and not (
             isinstance(route, OrganizationRoute) and route.path.startswith(f"{PREFIX}/") and route.access.role in PEOPLE
         )
     ]
     assert undeclared == []
+    ways_in = [route for route in APP.routes if isinstance(route, OpenRoute)]
+    assert {(method, route.path) for route in ways_in for method in route.methods} == WAYS_IN
     for route in ROUTES:
         (method,) = route.methods
         assert (route.access.area in AREAS) == (method != "GET"), route.path
