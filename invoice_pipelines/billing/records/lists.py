@@ -299,13 +299,13 @@ _ORDERS = """
 
 
 # What is invoiced is found by its invoices, so that an order that is invoiced writes no further index.
-_OF_CUSTOMER = """o.id in (
+_OF_CUSTOMER = """o.id = any (array(
     select k.id from billing.sales_order k
     where k.organization_id = organizations.current() and k.customer_id = :customer_id and k.status <> 'invoiced'
     union all
     select i.sales_order_id from billing.invoice i
     where i.organization_id = organizations.current() and i.customer_id = :customer_id and i.status <> 'void'
-      and i.document_kind = 'invoice' and i.sales_order_id is not null)"""
+      and i.document_kind = 'invoice' and i.sales_order_id is not null))"""
 
 
 @dataclass(frozen=True, slots=True)
