@@ -15,9 +15,12 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.storage.event_log.in_memory import InMemoryEventLogStorage
+from dagster._core.storage.event_log.sqlite import consolidated_sqlite_event_log
 from dagster._core.storage.runs.in_memory import InMemoryRunStorage
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from dagster_postgres import DagsterPostgresStorage
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import QueuePool
 
 from invoice_pipelines.cli.supervisor import prepare_home
@@ -355,15 +358,35 @@ def house(
         yield House(database, installation, instance, defs)
 
 
+@contextmanager
+def kept_engines() -> Iterator[None]:
+    """Lets Dagster's records in files go by an engine for each file. Dagster makes one for each statement, which has to
+    compile that anew.
+    """
+    engines: dict[str, Engine] = {}
+
+    def engine_of(url: str, **options: Any) -> Engine:
+        if url not in engines:
+            engines[url] = create_engine(url, **options)
+        return engines[url]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (consolidated_sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
+            patch.setattr(module, "create_engine", engine_of)
+        yield
+
+
 @pytest.fixture(scope="session")
 def kept_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
     """Dagster's records in files: a schedule cannot be evaluated on those in memory. One for all tests, as it takes a
     second to make, with one database for the events of all runs: it takes a quarter as long to make one for each.
+    Nobody reads what steps print, for which Dagster would start four processes each.
     """
     folder = str(tmp_path_factory.mktemp("dagster"))
     events = {"module": "dagster.core.storage.event_log", "class": "ConsolidatedSqliteEventLogStorage"}
-    overrides = {"event_log_storage": {**events, "config": {"base_dir": folder}}}
-    with dg.DagsterInstance.local_temp(folder, overrides) as instance:
+    printed = {"module": "dagster.core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+    overrides = {"event_log_storage": {**events, "config": {"base_dir": folder}}, "compute_logs": printed}
+    with kept_engines(), dg.DagsterInstance.local_temp(folder, overrides) as instance:
         yield instance
 
 

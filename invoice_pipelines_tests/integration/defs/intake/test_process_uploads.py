@@ -9,10 +9,17 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
-from invoice_pipelines.definitions import defs as load
 from invoice_pipelines.defs.intake import process_uploads
 from invoice_pipelines.intake.stages.asked_uploads import asked_invoices
-from invoice_pipelines_tests.integration.defs.conftest import BROKEN_XML, CREDIT_NOTE, GOOD, House, failure_of, plain
+from invoice_pipelines_tests.integration.defs.conftest import (
+    BROKEN_XML,
+    CREDIT_NOTE,
+    GOOD,
+    House,
+    code_location,
+    failure_of,
+    plain,
+)
 from invoice_pipelines_tests.integration.defs.intake.conftest import PDF, SCAN, OcrEngine
 
 JOB = "process_uploads_now"
@@ -22,7 +29,7 @@ RECOGNIZED = ["recognize", "parse_scans", "validate_scans", "export_scans"]
 
 def job() -> dg.JobDefinition:
     """The job, as Dagster loads it for a run."""
-    return load().resolve_job_def(JOB)
+    return code_location().resolve_job_def(JOB)
 
 
 def config(slug: str, ids: list[str]) -> dict[str, Any]:
