@@ -67,7 +67,7 @@ class RowsRefused(BillingError):
 class FieldsRefused(RowsRefused):
     """Fields of the one row that came in are wrong; it was not written."""
 
-    code = "FIELDS_REFUSED"
+    code = "VALIDATION_FAILED"
 
     def _shown(self, problem: RowProblem) -> str:
         return f"{problem.field}: {problem.message}"

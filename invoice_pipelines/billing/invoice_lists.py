@@ -17,8 +17,7 @@ from sqlalchemy import Connection, text
 from invoice_pipelines.billing.errors import InvoiceNotFound, storable
 from invoice_pipelines.database.filters import containing, narrowed
 
-OPEN = ("issued", "partially_paid", "overdue")
-"""Standings of invoices that are to be paid."""
+_TO_BE_PAID = ("issued", "partially_paid")
 _FIRST, _LAST = ("", 0), ("9999", 2**62)
 
 
@@ -55,6 +54,7 @@ def newest_invoices(
     *,
     series: str = "invoice",
     standings: Sequence[str] | None = None,
+    statuses: Sequence[str] | None = None,
     customer_id: UUID | None = None,
     invoice_number: str | None = None,
     issued_from: date | None = None,
@@ -69,11 +69,15 @@ def newest_invoices(
 ) -> tuple[InvoiceSummary, ...]:
     """Issued invoices (or those of the series `credit_note`), the latest number first, in pages.
 
-    `standings` are as in the summary; both ends of dates and amounts are included. `words` stand in the number, the
+    `standings` are as in the summary, and `statuses` the same without regard to days: what is overdue is issued or
+    partially_paid. Both ends of dates and amounts are included. `words` stand in the number, the
     name or number of the buyer, the number of the order or that of the buyer. `before` is period and number of the last
     one of the page before.
     """
-    is_open = standings is not None and set(standings) <= {*OPEN} and series == "invoice"
+    is_open = series == "invoice" and (
+        (standings is not None and set(standings) <= {*_TO_BE_PAID, "overdue"})
+        or (statuses is not None and set(statuses) <= {*_TO_BE_PAID})
+    )
     low, high = _FIRST, before or _LAST
     if issued_from is not None or issued_until is not None:
         low, high = _numbers_between(connection, series, issued_from, issued_until, high)
@@ -82,6 +86,7 @@ def newest_invoices(
             "invoice_number": ("n.invoice_number = :invoice_number", _storable(invoice_number)),
             "issued_from": ("n.issue_date >= :issued_from", issued_from),
             "issued_until": ("n.issue_date <= :issued_until", issued_until),
+            "statuses": ("i.status = any(cast(:statuses as text[]))", None if statuses is None else list(statuses)),
             "customer_id": ("i.customer_id = :customer_id", customer_id),
             "due_from": ("i.due_date >= :due_from", due_from),
             "due_until": ("i.due_date <= :due_until", due_until),

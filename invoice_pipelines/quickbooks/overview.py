@@ -6,6 +6,7 @@ Reads only, each a bounded number of rows by indexes of what is open, so that it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -57,6 +58,41 @@ def sync_state(connection: Connection) -> SystemState | None:
         open_conflicts=row.open_conflicts,
         calls=read_usage(connection, row.month).calls,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceSync:
+    """How an invoice stands in the books of the connected company: its id there, what it is there (active, void,
+    deleted), and when that was known. `is_waiting`: it is still to be sent, with the reason why it has to wait.
+    """
+
+    quickbooks_id: str | None
+    state: str | None
+    synced_at: datetime | None
+    is_waiting: bool
+    code: str | None
+    message: str | None
+
+
+def invoice_sync(connection: Connection, invoice_id: UUID) -> InvoiceSync:
+    """How an invoice of the organization in scope stands there."""
+    row = connection.execute(
+        text(
+            """select m.quickbooks_id, m.state, m.synced_at, i.kind is not null, i.error_code, i.error_message
+               from (select) one
+               left join (
+                   select m.* from quickbooks.connection c
+                   join quickbooks.mapping m on m.organization_id = c.organization_id and m.realm_id = c.realm_id
+                   where c.organization_id = organizations.current() and m.entity_type = 'invoice'
+                     and m.local_id = :invoice_id) m on true
+               left join (
+                   select i.kind, i.error_code, i.error_message from work.items i
+                   where i.organization_id = organizations.current() and i.kind = :kind and i.subject_id = :subject
+                     and i.status = 'pending' and i.job_id is null) i on true"""
+        ),
+        {"invoice_id": invoice_id, "kind": KINDS[EntityType.INVOICE], "subject": str(invoice_id)},
+    ).one()
+    return InvoiceSync(*row)
 
 
 def synced_invoices(connection: Connection, invoice_ids: Sequence[UUID]) -> dict[UUID, datetime]:

@@ -23,7 +23,7 @@ from pydantic import (
     create_model,
 )
 
-from invoice_pipelines.billing.errors import RowProblem, RowsRefused, problems_of, storable
+from invoice_pipelines.billing.errors import BillingError, FieldsRefused, RowProblem, RowsRefused, problems_of, storable
 from invoice_pipelines.einvoice.vat_categories import VAT_CATEGORIES
 
 GIVEN_TWICE = "{} is given a second time"
@@ -166,6 +166,22 @@ def check(model: type[AnyRow], rows: Iterable[AnyRow | Mapping[str, Any]], key: 
     return Checked(checked, problems, keys)
 
 
+def only(outcomes: Sequence[RowOutcome], *, is_new: bool) -> UUID:
+    """The id of the one row that was to be added or, if it is not `is_new`, to be changed.
+
+    Raises FieldsRefused, or BillingError where one to be added exists or one to be changed does not; what was written
+    must be rolled back then.
+    """
+    (outcome,) = outcomes
+    if outcome.problems or outcome.id is None:
+        raise FieldsRefused(outcome.problems)
+    if is_new and outcome.result is not Result.CREATED:
+        raise BillingError(f"This organization has {outcome.key} already; change it.", code="ALREADY_EXISTS")
+    if not is_new and outcome.result is Result.CREATED:
+        raise BillingError(f"This organization does not have {outcome.key}.", code="RECORD_NOT_FOUND")
+    return outcome.id
+
+
 def check_rows(model: type[AnyRow], rows: Iterable[AnyRow | Mapping[str, Any]], key: tuple[str, ...]) -> list[AnyRow]:
     """The rows as their model. Raises RowsRefused with every row that is wrong or has the key of an earlier one."""
     checked = check(model, rows, key)
@@ -181,10 +197,12 @@ def written_key(parts: Iterable[object]) -> str | None:
     return storable(" ".join(str(part).strip() for part in given))[:LONGEST_KEY] or None
 
 
-def changes_of(model: type[AnyRow], *key: str) -> type[Row]:
-    """The model of rows of which all but the key may be left out, as each keeps what it was."""
+def changes_of(model: type[AnyRow], *key: str, without: Sequence[str] = ()) -> type[Row]:
+    """The model of rows of which all but the key may be left out, as each keeps what it was; `without` some fields."""
     fields: dict[str, Any] = {}
     for name, info in model.model_fields.items():
+        if name in without:
+            continue
         given = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
         fields[name] = (given, ... if name in key else None)
     return create_model(f"{model.__name__.removeprefix('New')}Changes", __base__=Row, **fields)

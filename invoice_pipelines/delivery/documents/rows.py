@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 from upath import UPath
 
+from invoice_pipelines.database.filters import narrowed
 from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.storage import StorageError, read_blob, root_path
@@ -99,10 +100,44 @@ def newest_document(
 
 
 def document_by_id(connection: Connection, document_id: UUID) -> Document:
-    """A document that is there."""
+    """A document. Raises DeliveryError."""
     query = f"""select {_COLUMNS} from delivery.invoice_document d
                 where d.organization_id = organizations.current() and d.id = :id"""
-    return _document(connection.execute(text(query), {"id": document_id}).one())
+    row = connection.execute(text(query), {"id": document_id}).one_or_none()
+    if row is None:
+        raise DeliveryError(f"This organization has no document {document_id}.", code="DOCUMENT_NOT_FOUND")
+    return _document(row)
+
+
+def list_documents(
+    connection: Connection,
+    *,
+    invoice_id: UUID | None = None,
+    format: DocumentFormat | None = None,
+    job_id: UUID | None = None,
+    before: UUID | None = None,
+    limit: int = 50,
+) -> list[Document]:
+    """Documents of the organization in scope, all versions, the newest first; of one invoice, format or batch job.
+    `before` is the last one of the page before.
+    """
+    conditions, values = narrowed(
+        {
+            "invoice_id": ("d.invoice_id = :invoice_id", invoice_id),
+            "format": ("d.format = :format", format and format.value),
+            "job_id": ("d.batch_job_id = :job_id", job_id),
+            "before": ("d.id < :before", before),
+        }
+    )
+    rows = connection.execute(
+        text(
+            f"""select {_COLUMNS} from delivery.invoice_document d
+                where d.organization_id = organizations.current() and d.version > 0 {conditions}
+                order by d.id desc limit :limit"""
+        ),
+        {"limit": limit, **values},
+    )
+    return [_document(row) for row in rows]
 
 
 def add_documents(connection: Connection, documents: Sequence[NewDocument]) -> dict[Key, Document]:
@@ -114,12 +149,12 @@ def add_documents(connection: Connection, documents: Sequence[NewDocument]) -> d
     return {document.key: document for document in map(_document, added)}
 
 
-def document_bytes(context: OrganizationContext, document: Document) -> bytes:
+def document_bytes(context: OrganizationContext, document: NewDocument) -> bytes:
     """The file of a document, with its sha256 checked. Raises DeliveryError where it is missing or damaged."""
     return stored_bytes(root_path(context.settings.documents_root), context.id, document)
 
 
-def stored_bytes(root: UPath, organization_id: UUID, document: Document) -> bytes:
+def stored_bytes(root: UPath, organization_id: UUID, document: NewDocument) -> bytes:
     """As document_bytes, for whoever reads many."""
     try:
         return read_blob(root, organization_id, document.sha256, document.size_bytes)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from invoice_pipelines.billing.issued_invoices import InvoiceStatus, get_issued_invoice
 from invoice_pipelines.delivery.documents.chunk import language_of, new_document
 from invoice_pipelines.delivery.documents.pool import PoolError, warm_pool
-from invoice_pipelines.delivery.documents.rows import Document, add_documents, newest_document
+from invoice_pipelines.delivery.documents.rows import Document, NewDocument, add_documents, newest_document
 from invoice_pipelines.delivery.documents.writing import NotMade, Task, Workshop
 from invoice_pipelines.delivery.rendering.template_files import load_bundle
 from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
@@ -41,12 +41,40 @@ def make_one(
     It is made in a process that is kept warm, as this one must not hang by a template. Raises DocumentNotMade (with the
     code STORAGE where it cannot be stored) and InvoiceNotFound.
     """
+    task, made = _found_or_made(connection, context, invoice_id, format, language)
+    if isinstance(made, Document):
+        return made
+    add_documents(connection, [made])
+    kept = newest_document(connection, *task.key)  # ours, or that of somebody who was faster
+    if kept is None:
+        raise DocumentNotMade("CHANGED_MEANWHILE", f"{made.invoice_number}: it cannot be found again.", retry=True)
+    return kept
+
+
+def show_one(
+    connection: Connection,
+    context: OrganizationContext,
+    invoice_id: UUID,
+    format: DocumentFormat = DocumentFormat.ZUGFERD,
+    language: str | None = None,
+) -> NewDocument:
+    """As make_one, for somebody who may only look: what is made is no document that is kept."""
+    return _found_or_made(connection, context, invoice_id, format, language)[1]
+
+
+def _found_or_made(
+    connection: Connection,
+    context: OrganizationContext,
+    invoice_id: UUID,
+    format: DocumentFormat,
+    language: str | None,
+) -> tuple[Task, NewDocument]:
     invoice = get_issued_invoice(connection, invoice_id)
     workshop = Workshop.of(context.organization, load_bundle(connection), context.settings.documents_root)
     task = Task.of(invoice, format, language_of(workshop)(language, invoice.language))
     existing = newest_document(connection, *task.key)
     if existing is not None:
-        return existing
+        return task, existing
     if invoice.status is InvoiceStatus.VOID:
         raise DocumentNotMade("VOID", f"{invoice.invoice_number} is void; nothing new is made of it.")
     try:
@@ -56,8 +84,4 @@ def make_one(
         raise DocumentNotMade("NO_PROCESS", str(error), retry=True) from error
     if isinstance(answer, NotMade):
         raise DocumentNotMade(answer.code, f"{invoice.invoice_number}: {answer.message}", retry=answer.retry)
-    add_documents(connection, [new_document(task, answer, 1, None)])
-    made = newest_document(connection, *task.key)  # ours, or that of somebody who was faster
-    if made is None:
-        raise DocumentNotMade("CHANGED_MEANWHILE", f"{invoice.invoice_number}: it cannot be found again.", retry=True)
-    return made
+    return task, new_document(task, answer, 1, None)

@@ -75,6 +75,20 @@ def list_opt_outs(
     return [OptOut(*row) for row in rows]
 
 
+def get_opt_out(connection: Connection, opt_out_id: UUID) -> OptOut:
+    """An opt-out, also one that has ended. Raises DeliveryError."""
+    row = connection.execute(
+        text(
+            """select id, channel, recipient, reason, note, created_at, created_by, ended_at, ended_by
+               from delivery.opt_out where organization_id = organizations.current() and id = :id"""
+        ),
+        {"id": opt_out_id},
+    ).one_or_none()
+    if row is None:
+        raise DeliveryError(f"This organization has no opt-out {opt_out_id}.", code="OPT_OUT_NOT_FOUND")
+    return OptOut(*row)
+
+
 def find_opt_out(connection: Connection, channel: str, recipient: str) -> OptOut | None:
     """What keeps messages from a recipient (in the form for comparing), if anything does."""
     row = connection.execute(
