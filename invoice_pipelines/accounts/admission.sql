@@ -128,11 +128,16 @@ create or replace function accounts.admit_write() returns trigger
 language plpgsql
 as $$ begin perform accounts.require(tg_argv[0]::integer); return null; end $$;
 
+-- A new row names its author wherever it names somebody; nobody has ended or voided it yet.
 create or replace function accounts.sign_row() returns trigger
 language plpgsql
 as $$
+declare
+    given constant jsonb := to_jsonb(new);
 begin
-    return jsonb_populate_record(new, (select jsonb_object_agg(name, accounts.author()) from unnest(tg_argv) name));
+    return jsonb_populate_record(new, coalesce(
+        (select jsonb_object_agg(name, accounts.author()) from unnest(tg_argv) name where given ->> name is not null),
+        '{}'));
 end $$;
 
 -- The web changes a table for those who reach so far: 2, or 3 for what only an admin changes.

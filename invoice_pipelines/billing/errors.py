@@ -118,4 +118,6 @@ def _problem(row: int, wrong: ErrorDetails) -> RowProblem:
     given = wrong.get("input")
     if isinstance(given, str | int | float) and wrong["type"] != "missing":
         reason += f" (given: {repr(given)[:60]})"
-    return RowProblem(row, name.lstrip(".") or "row", reason, _CODES.get(wrong["type"], "INVALID"))
+    return RowProblem(
+        row, storable(name.lstrip("."))[:100] or "row", storable(reason), _CODES.get(wrong["type"], "INVALID")
+    )

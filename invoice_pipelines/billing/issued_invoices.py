@@ -219,6 +219,24 @@ def get_issued_invoice(connection: Connection, invoice_id: UUID) -> IssuedInvoic
     return found[0]
 
 
+def find_invoice_id(connection: Connection, reference: str) -> UUID:
+    """The id of the invoice or credit note with a number or id. Raises InvoiceNotFound."""
+    ways = {"invoice_number = :wanted": storable(reference), "invoice_id = :wanted": _id(reference)}
+    for condition, value in ways.items():
+        if value is None:
+            continue
+        found: UUID | None = connection.execute(
+            text(
+                f"""select invoice_id from billing.invoice_number
+                    where organization_id = organizations.current() and {condition}"""
+            ),
+            {"wanted": value},
+        ).scalar_one_or_none()
+        if found is not None:
+            return found
+    raise InvoiceNotFound(repr(reference)[:60])
+
+
 def find_invoice(connection: Connection, invoice_number: str) -> IssuedInvoice:
     """The invoice or credit note with a number. Raises InvoiceNotFound."""
     invoice_id = connection.execute(
@@ -254,6 +272,13 @@ def issued_invoices(connection: Connection, invoice_ids: Iterable[UUID]) -> list
         )
         for row in connection.execute(text(_HEADERS), {"ids": wanted})
     ]
+
+
+def _id(reference: str) -> UUID | None:
+    try:
+        return UUID(reference)
+    except ValueError:
+        return None
 
 
 _HEADERS = """

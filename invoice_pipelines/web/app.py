@@ -12,7 +12,9 @@ from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy import Engine, create_engine
 
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.web.api import batch_operations, customers
+from invoice_pipelines.web.api import batch_operations, batch_requests
+from invoice_pipelines.web.api.billing import customers, invoices, items, sales_orders, tax_rates
+from invoice_pipelines.web.api.delivery import documents, messages, opt_outs
 from invoice_pipelines.web.api.intake import exports, received_invoices, reviews, uploads
 from invoice_pipelines.web.documentation import add_documentation, as_json, document
 from invoice_pipelines.web.limits import Rooms
@@ -27,6 +29,14 @@ ROUTERS = (
     reviews.router,
     exports.router,
     customers.router,
+    items.router,
+    tax_rates.router,
+    sales_orders.router,
+    invoices.router,
+    documents.router,
+    messages.router,
+    opt_outs.router,
+    batch_requests.router,
     batch_operations.router,
 )
 """The resources of an organization, in the order of the documentation."""

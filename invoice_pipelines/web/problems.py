@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -41,24 +42,34 @@ _STATUS = {
     "ALREADY_EXPORTED": 409,
     "ALREADY_RUNNING": 409,
     "CHANGED_SINCE": 409,
+    "DATE_BEFORE_LAST": 409,
     "DRAWING_BUSY": 503,
     "EXISTS_ALREADY": 409,
     "FORBIDDEN": 403,
+    "INVOICE_IS_SETTLED": 409,
+    "INVOICE_IS_VOID": 409,
+    "INVOICE_NOT_PAYABLE": 409,
     "IN_PENDING_EXPORT": 409,
     "JOB_CANCELLED": 409,
+    "JOB_HAS_ENDED": 409,
     "LINK_ENDED": 410,
     "MUST_BE_CORRECTED": 409,
+    "NOTHING_TO_CREDIT": 409,
     "NOTHING_TO_UNDO": 409,
+    "NOT_AN_INVOICE": 409,
     "NOT_EXPORTED": 409,
     "NOT_FAILED": 409,
     "NOT_PROCESSABLE": 409,
     "NOT_WAITING": 409,
+    "PAYMENT_IS_VOID": 409,
+    "PAYMENT_OF_ANOTHER_SYSTEM": 409,
     "REVIEW_CLAIMED": 409,
     "REVIEW_CONFLICT": 409,
     "UNDER_WAY": 409,
     "UNKNOWN": 404,
     "UNKNOWN_ID": 404,
     "UNKNOWN_UPLOAD": 404,
+    "VOID": 409,
 }
 """Of the codes of domains. Of others, one that ends with _NOT_FOUND is 404, with _CONFLICT 409, and the rest is 422."""
 
@@ -198,7 +209,7 @@ async def _of_domain(request: Request, error: Exception) -> Response:
         raise error
     status = status_of(error.code)
     headers = {"Retry-After": str(_SECONDS_TO_RETRY)} if status == 503 else {}
-    return problem(status, error.code, str(error), errors=[*_rows(error), *_statuses(error)], headers=headers)
+    return problem(status, error.code, str(error), errors=[*_fields(error), *_statuses(error)], headers=headers)
 
 
 def status_of(code: str) -> int:
@@ -210,12 +221,38 @@ def status_of(code: str) -> int:
     return 409 if code.endswith("_CONFLICT") else 422
 
 
-def _rows(error: InvoicePipelinesError) -> list[dict[str, str]]:
-    """What is wrong with which row of a body of rows, as `billing.RowsRefused` says it, whose rows begin at 1."""
-    return [
-        {"field": f"[{wrong.row - 1}].{wrong.field}", "code": "INVALID_VALUE", "message": wrong.message}
-        for wrong in getattr(error, "problems", ())
-    ]
+class _Wrong(Protocol):
+    """What a domain says of a row: its place from 1, the field, and why; see `billing.RowProblem`."""
+
+    @property
+    def row(self) -> int: ...
+    @property
+    def field(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+
+
+def field_of_row(wrong: _Wrong) -> FieldProblem:
+    """What is wrong in a row, with places from 0."""
+    field = re.sub(r"\[([0-9]+)\]", lambda place: f"[{int(place[1]) - 1}]", wrong.field)
+    return FieldProblem(field=field, code=wrong.code, message=wrong.message)
+
+
+def _fields(error: InvoicePipelinesError) -> list[dict[str, str]]:
+    """The fields that a domain names: those of rows, or the one with which its message begins."""
+    if (rows := getattr(error, "problems", None)) is not None:
+        is_one = error.code == "VALIDATION_FAILED"
+        found = [(wrong.row - 1, field_of_row(wrong).model_dump()) for wrong in rows]
+        return [wrong if is_one else wrong | {"field": f"[{place}].{wrong['field']}"} for place, wrong in found]
+    named = _NAMED.match(str(error))
+    if named is None or error.code != "INVALID_VALUE":
+        return []
+    return [{"field": named[1], "code": error.code, "message": str(error)[named.end() :]}]
+
+
+_NAMED = re.compile(r"([a-z_]+(?:\[[0-9]+\])?(?:\.[a-z_]+)?): ")
 
 
 def _statuses(error: InvoicePipelinesError) -> list[dict[str, str]]:

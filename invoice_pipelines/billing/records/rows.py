@@ -176,7 +176,7 @@ def only(outcomes: Sequence[RowOutcome], *, is_new: bool) -> UUID:
     if outcome.problems or outcome.id is None:
         raise FieldsRefused(outcome.problems)
     if is_new and outcome.result is not Result.CREATED:
-        raise BillingError(f"This organization has {outcome.key} already; change it.", code="ALREADY_EXISTS")
+        raise BillingError(f"This organization has {outcome.key} already; change it.", code="EXISTS_ALREADY")
     if not is_new and outcome.result is Result.CREATED:
         raise BillingError(f"This organization does not have {outcome.key}.", code="RECORD_NOT_FOUND")
     return outcome.id

@@ -101,7 +101,7 @@ class NewOrder(Row):
         return self
 
 
-class _OpenOrder(NewOrder):
+class ChangedOrder(NewOrder):
     """What a change may make of an order."""
 
     status: Literal["draft", "pending", "reviewed", "cancelled"] = "pending"  # type: ignore[assignment]
@@ -113,7 +113,7 @@ class _AnyOrder(NewOrder):
     status: Literal["draft", "pending", "reviewed", "cancelled", "invoiced"] = "pending"  # type: ignore[assignment]
 
 
-OrderChanges = changes_of(_OpenOrder, "order_number")
+OrderChanges = changes_of(ChangedOrder, "order_number")
 _HEADER = tuple(name for name in NewOrder.model_fields if name not in ("customer_number", "currency", "lines"))
 _LINE = tuple(name for name in NewLine.model_fields if name != "sku")
 

@@ -20,7 +20,8 @@ from invoice_pipelines.delivery.documents.requests import DocumentRequest
 from invoice_pipelines.delivery.documents.rows import Document, Key, newest_documents, stored_bytes
 from invoice_pipelines.delivery.rendering.combined import combine
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DocumentFormat
-from invoice_pipelines.storage import store_blob
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.storage import blob_path, root_path, store_blob, verified_chunks
 from invoice_pipelines.work import JobStatus, enqueue, get_job
 
 COMBINED_PDF = "combined_pdf"
@@ -96,6 +97,13 @@ def find_bundles(connection: Connection, job_id: UUID) -> list[DocumentBundle]:
         {"job_id": job_id},
     )
     return [DocumentBundle(**row._mapping) for row in rows]
+
+
+def bundle_chunks(context: OrganizationContext, bundle: DocumentBundle) -> Iterator[bytes]:
+    """The content of a file of a job, piece by piece. Raises StorageError."""
+    return verified_chunks(
+        blob_path(root_path(context.settings.documents_root), context.id, bundle.sha256), bundle.sha256
+    )
 
 
 def make_bundles(

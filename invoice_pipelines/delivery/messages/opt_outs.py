@@ -101,12 +101,21 @@ def find_opt_out(connection: Connection, channel: str, recipient: str) -> OptOut
     return None if row is None else OptOut(*row)
 
 
+def opt_out_of(connection: Connection, channel: str, address: str) -> OptOut | None:
+    """What keeps messages from an address, if anything does. Raises DeliveryError for a wrong address."""
+    return find_opt_out(connection, channel, _recipient(connection, channel, address))
+
+
 def _changes(connection: Connection, statement: str, channel: str, address: str, **values: str | None) -> bool:
+    values |= {"channel": channel, "recipient": _recipient(connection, channel, address)}
+    return connection.execute(text(statement), values).rowcount == 1
+
+
+def _recipient(connection: Connection, channel: str, address: str) -> str:
     country = connection.execute(
         text("select country_code from organizations.organization where id = organizations.current()")
     ).scalar_one()
     try:
-        recipient = channel_of(channel).addresses.check(address, country).recipient
+        return channel_of(channel).addresses.check(address, country).recipient
     except AddressError as error:
-        raise DeliveryError(str(error)) from None
-    return connection.execute(text(statement), values | {"channel": channel, "recipient": recipient}).rowcount == 1
+        raise DeliveryError(f"address: {error}") from None

@@ -1,0 +1,1 @@
+"""The resources of billing: what is on record before an invoice, and issued invoices."""

@@ -1,0 +1,1 @@
+"""The resources of delivery: documents, messages, and whom nothing is sent to."""
