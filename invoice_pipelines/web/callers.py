@@ -87,7 +87,7 @@ class RequestCaller:
         engine: Engine = state.engine
         settings: Settings = state.settings
         with engine.connect() as connection:
-            if not self._is_counted:
+            if not self._is_counted and (settings.web_requests_per_minute or settings.web_address_requests_per_minute):
                 self._count(connection, settings)
             with connection.begin():
                 entry = enter(connection, self._fingerprint, self._request.path_params["organization"])

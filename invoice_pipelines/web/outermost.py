@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 import time
-from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -41,7 +41,7 @@ class Outermost:
             return
         began, status = time.perf_counter(), 0
         told = _TRACE_ID.fullmatch(Headers(scope=scope).get("traceparent", ""))
-        scope["trace_id"] = trace_id = told[1] if told else uuid4().hex
+        scope["trace_id"] = trace_id = told[1] if told else f"{random.getrandbits(128):032x}"
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from inspect import iscoroutinefunction
+from types import NoneType
+from typing import Any, TypeVar, get_type_hints
 
 from anyio.to_thread import run_sync
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 
 from invoice_pipelines.accounts.roles import AREAS, Role
 from invoice_pipelines.web.callers import Access, RequestCaller
@@ -104,9 +108,12 @@ def _made(
 ) -> OrganizationRoute:
     said = {"x-role": str(access.role)} | ({"x-area": access.area} if access.area else {})
     options["openapi_extra"] = {**said, **options.get("openapi_extra", {})}
-    return OrganizationRoute(
-        PREFIX + path, handler, access=access, methods=[method], **described(handler, tags, options)
-    )
+    options = described(handler, tags, options)
+    if not iscoroutinefunction(handler):
+        answers = _answers_of(handler)
+        options["response_model"] = answers
+        handler = _answering(handler, answers, options.get("status_code", 200))
+    return OrganizationRoute(PREFIX + path, handler, access=access, methods=[method], **options)
 
 
 def described(handler: Callable[..., Any], tags: list[str], options: dict[str, Any]) -> dict[str, Any]:
@@ -120,6 +127,29 @@ def described(handler: Callable[..., Any], tags: list[str], options: dict[str, A
         "description": " ".join(description.split()),
         "responses": {**options.get("responses", {}), "4XX": _PROBLEM, "5XX": _PROBLEM},
     }
+
+
+def _answers_of(handler: Callable[..., Any]) -> Any:
+    """What becomes the JSON of an answer; None where there is none."""
+    found = get_type_hints(handler).get("return")
+    return None if found is NoneType or (isinstance(found, type) and issubclass(found, Response)) else found
+
+
+def _answering(handler: Callable[..., Any], answers: Any, status: int) -> Callable[..., Any]:
+    """The handler with its answer as JSON, made in the thread of the handler, as that of all requests is busy."""
+    adapter = None if answers is None else TypeAdapter(answers)
+
+    @wraps(handler)
+    def answer(*values: Any, **named: Any) -> Response:
+        said = handler(*values, **named)
+        if isinstance(said, Response):
+            return said
+        if adapter is None:
+            return Response(status_code=204)
+        content = adapter.dump_json(adapter.validate_python(said, from_attributes=True))
+        return Response(content, status, media_type="application/json")
+
+    return answer
 
 
 def _media_type_of(route: APIRoute) -> str:

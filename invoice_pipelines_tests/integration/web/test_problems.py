@@ -33,14 +33,14 @@ def fields(answer: httpx.Response) -> dict[str, str]:
         ({"subjects": "a"}, "subjects", "Input should be a valid list"),
         ({"subjects": ["a", 7]}, "subjects[1]", "Input should be a valid string"),
         ({"subjects": ["a\x00b"]}, "subjects[0]", "must not contain the character NUL"),
-        ({"subjects": [], "lines": [{"quantity": 1.5}]}, "lines[0].quantity", 'expected text such as "12.50"'),
+        ({"subjects": [], "lines": [{"quantity": 1.5}]}, "lines[0].quantity", 'such as "12.50"'),
         ({"subjects": [], "lines": [{"quantity": "1e3"}]}, "lines[0].quantity", "expected digits"),
         ({"subjects": [], "lines": [{"quantity": "1,5"}]}, "lines[0].quantity", "expected digits"),
         ({"subjects": [], "lines": [{"quantity": "NaN"}]}, "lines[0].quantity", "expected digits"),
         ({"subjects": [], "since": "2026-01-01T00:00:00"}, "since", "expected an instant with its zone"),
         ({"subjects": [], "since": 1767225600}, "since", "expected an instant with its zone"),
-        ({"subjects": [], "since": "2026-13-01T00:00:00Z"}, "since", "Input should be a valid datetime"),
-        ({"subjects": [], "day": "2026-02-30"}, "day", "Input should be a valid date"),
+        ({"subjects": [], "since": "2026-13-01T00:00:00Z"}, "since", "expected an instant with its zone"),
+        ({"subjects": [], "day": "2026-02-30"}, "day", "expected a day such as 2026-03-31"),
         ({"subjects": [], "day": "20260228"}, "day", "expected a day such as 2026-03-31"),
         ([], "body", "Input should be a valid dictionary"),
         ("text", "body", "Input should be a valid dictionary"),
@@ -65,7 +65,7 @@ def test_values_go_through_as_they_came(site: Site, client: httpx.Client) -> Non
     answer = client.post(site.path(site.a, "probe/echo"), json=body)
     assert answer.json() == {
         "quantity": "12345678901234567890.10",
-        "since": "2026-03-31T10:00:00Z",
+        "since": "2026-03-31T12:00:00+02:00",
         "day": "2026-03-31",
     }
 
