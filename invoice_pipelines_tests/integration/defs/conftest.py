@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,7 +20,7 @@ from dagster._core.storage.runs.in_memory import InMemoryRunStorage
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from dagster_postgres import DagsterPostgresStorage
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.pool import QueuePool
 
 from invoice_pipelines.cli.supervisor import prepare_home
@@ -326,17 +326,26 @@ def installation(
     return tmp_path
 
 
+@contextmanager
+def transaction(engine: Engine, lock: AbstractContextManager[object]) -> Iterator[Connection]:
+    """A transaction of Dagster's records, one at a time where there is a lock."""
+    with lock, engine.begin() as connection:
+        yield connection
+
+
 @pytest.fixture(scope="session")
 def instance_in_memory() -> Iterator[dg.DagsterInstance]:
     """Dagster's records in memory. One for all tests, as it takes half a second to make, and with connections that are
-    kept: Dagster makes a new one for each statement, which is most of what it costs to store an event.
+    kept: Dagster makes a new one for each statement and sets it up by two more, which is most of what a run costs.
     """
-    with dg.DagsterInstance.ephemeral() as instance:
-        for storage in (instance.event_log_storage, instance.run_storage):
+    with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patch:
+        for storage, name in ((instance.event_log_storage, "_connect"), (instance.run_storage, "connect")):
             assert isinstance(storage, InMemoryEventLogStorage | InMemoryRunStorage)
-            storage._engine = create_engine(
-                storage._engine.url, poolclass=QueuePool, connect_args={"check_same_thread": False}
-            )
+            engine = create_engine(storage._engine.url, poolclass=QueuePool, connect_args={"check_same_thread": False})
+            event.listen(engine, "connect", lambda session, _: session.execute("pragma foreign_keys = on"))
+            patch.setattr(storage, "_engine", engine)
+            lock = storage._db_lock if isinstance(storage, InMemoryEventLogStorage) else nullcontext()
+            patch.setattr(storage, name, partial(transaction, engine, lock))
         yield instance
 
 
