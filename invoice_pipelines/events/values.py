@@ -40,11 +40,7 @@ SEND_WEBHOOK = "send_webhook"
 
 
 class EventsError(InvoicePipelinesError):
-    """A request is wrong; the message says what, and names the field. `code` is for programs."""
-
-    def __init__(self, message: str, code: str = "WRONG_REQUEST") -> None:
-        super().__init__(message)
-        self.code = code
+    """A request is wrong; the message says what, and names the field."""
 
 
 class EndpointStatus(StrEnum):

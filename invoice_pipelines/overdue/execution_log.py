@@ -108,7 +108,7 @@ def find_execution(connection: Connection, written: str) -> ExecutionReport:
         {"id": execution_id},
     ).one_or_none()
     if row is None:
-        raise OverdueError(f"this organization has no run {execution_id}")
+        raise OverdueError(f"this organization has no run {execution_id}", code="RUN_NOT_FOUND")
     return report_from(row)
 
 

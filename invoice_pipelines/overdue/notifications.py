@@ -73,7 +73,7 @@ def find_notification(connection: Connection, written: str) -> Notification:
     wanted = find_id(connection, "overdue.notification", written, "a notification", "notifications list")
     row = connection.execute(text(f"{_NOTIFICATIONS} and id = :id"), {"id": wanted}).one_or_none()
     if row is None:
-        raise OverdueError(f"this organization has no notification {wanted}")
+        raise OverdueError(f"this organization has no notification {wanted}", code="NOTIFICATION_NOT_FOUND")
     return Notification(*row)
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.accounting.reports import DuePull
-from invoice_pipelines.quickbooks.values import KINDS, EntityType
+from invoice_pipelines.quickbooks.values import KINDS, PULL, EntityType
 from invoice_pipelines.work import organizations_with_work
 
 
@@ -40,10 +40,10 @@ def connection_counts(connection: Connection) -> dict[str, int]:
 
 
 def organizations_to_push(connection: Connection) -> set[UUID]:
-    """Organizations with entries of the push queue to do now, whose company can be reached; and those that were
+    """Organizations with a push or a pull to do that was asked for, whose company can be reached; and those that were
     disconnected through the web, whose tokens are to be given back. Needs no scope.
     """
-    waiting = {work.organization_id for work in organizations_with_work(connection, tuple(KINDS.values()))}
+    waiting = {work.organization_id for work in organizations_with_work(connection, (*KINDS.values(), PULL))}
     reached = waiting & organizations_to_reach(connection) if waiting else waiting
     left = connection.execute(text("select organization_id from quickbooks.organizations_to_leave()"))
     return reached | set(left.scalars())

@@ -18,6 +18,7 @@ from invoice_pipelines.quickbooks import overview
 from invoice_pipelines.quickbooks.api.faults import RealmPaused
 from invoice_pipelines.quickbooks.api.usage import read_usage
 from invoice_pipelines.quickbooks.connection.connections import find_connection, give_tokens_back
+from invoice_pipelines.quickbooks.pull.asked import pull_what_is_asked_for
 from invoice_pipelines.quickbooks.pull.pull import PullReport
 from invoice_pipelines.quickbooks.pull.pull import pull as read
 from invoice_pipelines.quickbooks.push.push import push as send
@@ -62,6 +63,11 @@ def sync(
     pushed: dict[EntityType, PushReport] = {}
     stopped = None
     try:
+        if push:
+            asked = pull_what_is_asked_for(
+                organization, run.time_left(), lambda report: tell(f"{report.entity.plural}: {report.documents} read")
+            )
+            pulled = {entity: report for entity, report in asked.items() if entity in entities}
         if pull:
             pulled = read(
                 *where,

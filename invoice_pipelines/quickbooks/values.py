@@ -31,6 +31,10 @@ KINDS = {
 """Kinds of work: the subject is the id of a record here, and an entry says "look at it"."""
 
 
+PULL = "quickbooks_pull"
+"""Kind of the work of reading what was changed there: the subject is an entity."""
+
+
 class TransactionType(StrEnum):
     """The documents of QuickBooks that say what was paid, by our names for them."""
 

@@ -82,7 +82,7 @@ def get_delivery(connection: Connection, delivery_id: UUID) -> Delivery:
     """A delivery of the organization in scope. Raises EventsError where there is none."""
     row = connection.execute(text(f"{_DELIVERIES} and d.id = :id"), {"id": delivery_id}).first()
     if row is None:
-        raise EventsError(f"This organization has no webhook delivery {delivery_id}.", "DELIVERY_NOT_FOUND")
+        raise EventsError(f"This organization has no webhook delivery {delivery_id}.", code="DELIVERY_NOT_FOUND")
     return _delivery(row)
 
 
@@ -135,7 +135,7 @@ def replay_since(connection: Connection, endpoint_id: UUID, since: datetime) -> 
 
 def _require_enabled(connection: Connection, endpoint_id: UUID) -> None:
     if get_endpoint(connection, endpoint_id).status != "enabled":
-        raise EventsError("The webhook endpoint is disabled: enable it first.", "ENDPOINT_DISABLED")
+        raise EventsError("The webhook endpoint is disabled: enable it first.", code="ENDPOINT_DISABLED")
 
 
 _DELIVERIES = """

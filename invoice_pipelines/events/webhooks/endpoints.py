@@ -82,9 +82,11 @@ def add_endpoint(
         {"url": url},
     ).one()
     if known.is_known:
-        raise EventsError("url: there is an endpoint with this address already", "ENDPOINT_EXISTS")
+        raise EventsError("url: there is an endpoint with this address already", code="ENDPOINT_EXISTS")
     if known.endpoints >= MOST_ENDPOINTS:
-        raise EventsError(f"There are {MOST_ENDPOINTS} endpoints already, which is the most.", "TOO_MANY_ENDPOINTS")
+        raise EventsError(
+            f"There are {MOST_ENDPOINTS} endpoints already, which is the most.", code="TOO_MANY_ENDPOINTS"
+        )
     endpoint_id = connection.execute(
         text(
             """insert into events.webhook_endpoint (organization_id, url, description, event_types, position, event_id,
@@ -179,7 +181,7 @@ def get_endpoint(connection: Connection, endpoint_id: UUID) -> Endpoint:
         text(f"{_ENDPOINTS} and w.id = :id and w.status <> 'removed'"), {"id": endpoint_id}
     ).first()
     if row is None:
-        raise EventsError(f"This organization has no webhook endpoint {endpoint_id}.", "ENDPOINT_NOT_FOUND")
+        raise EventsError(f"This organization has no webhook endpoint {endpoint_id}.", code="ENDPOINT_NOT_FOUND")
     return _endpoint(row)
 
 

@@ -35,11 +35,7 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 
 class NotDelivered(InvoicePipelinesError):
-    """No answer came, or nothing was sent. `code` is for programs, such as TIMEOUT."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+    """No answer came, or nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +82,14 @@ def post(url: str, headers: Mapping[str, str], body: bytes, *, seconds: float, a
             response = connection.getresponse()
             return Answer(response.status, _beginning(response))
     except TimeoutError:
-        raise NotDelivered("TIMEOUT", f"{host} did not answer within {seconds:.0f} s.") from None
+        raise NotDelivered(f"{host} did not answer within {seconds:.0f} s.", code="TIMEOUT") from None
     except ssl.SSLError as error:
         reason = getattr(error, "verify_message", "") or error.reason or "no reason given"
-        raise NotDelivered("TLS", f"No trusted connection to {host}: {reason}") from None
+        raise NotDelivered(f"No trusted connection to {host}: {reason}", code="TLS") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         if time.monotonic() >= deadline:
-            raise NotDelivered("TIMEOUT", f"{host} did not answer within {seconds:.0f} s.") from None
-        raise NotDelivered("NO_ANSWER", f"{host} gave no answer: {str(error) or type(error).__name__}") from None
+            raise NotDelivered(f"{host} did not answer within {seconds:.0f} s.", code="TIMEOUT") from None
+        raise NotDelivered(f"{host} gave no answer: {str(error) or type(error).__name__}", code="NO_ANSWER") from None
 
 
 @contextmanager
@@ -161,12 +157,12 @@ def _addresses(host: str, port: int, *, allow_local: bool) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise NotDelivered("NO_SUCH_HOST", f"The name {host} cannot be looked up.") from None
+        raise NotDelivered(f"The name {host} cannot be looked up.", code="NO_SUCH_HOST") from None
     addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
     for address in addresses:
         if not _is_allowed(address, allow_local=allow_local):
             raise NotDelivered(
-                "ADDRESS_REFUSED", f"{host} leads to {address}: this machine and private networks are not called."
+                f"{host} leads to {address}: this machine and private networks are not called.", code="ADDRESS_REFUSED"
             )
     return addresses
 

@@ -21,6 +21,15 @@ class QuickBooksError(InvoicePipelinesError):
     """The sync cannot be set up or go on. The message is one line that says what is wrong and what to do."""
 
 
+class NotConnected(QuickBooksError):
+    """The organization has no connection."""
+
+    hint = "`quickbooks connect` makes one"
+
+    def __init__(self) -> None:
+        super().__init__("The organization is not connected with QuickBooks.")
+
+
 class RealmPaused(QuickBooksError):
     """Nothing can be asked of the company now; what was to be done is not at fault and is given back uncounted.
 

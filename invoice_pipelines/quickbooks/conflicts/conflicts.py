@@ -205,7 +205,11 @@ def find_conflict(connection: Connection, written: str, *, lock: bool = False) -
         {"word": word},
     ).all()
     if not rows:
-        raise ConflictError(f"there is no conflict {written[:60]!r} in this organization; `conflicts list` shows them")
+        raise ConflictError(
+            f"there is no conflict {written[:60]!r} in this organization",
+            code="CONFLICT_NOT_FOUND",
+            hint="`conflicts list` shows them",
+        )
     if len(rows) > 1:
         raise ConflictError(f"more than one conflict is called {written[:60]!r}; give more of its id")
     return _conflict(rows[0])

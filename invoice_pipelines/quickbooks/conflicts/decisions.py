@@ -49,11 +49,13 @@ def resolve(
     """
     conflict = find_conflict(connection, written_id, lock=True)
     if conflict.status != "open":
-        raise ConflictError(f"conflict {conflict.id} was decided by {conflict.decided_by} already")
+        raise ConflictError(
+            f"conflict {conflict.id} was decided by {conflict.decided_by} already", code="ALREADY_DECIDED"
+        )
     if conflict.realm_id != connected.realm_id:
         raise ConflictError(f"conflict {conflict.id} is of another QuickBooks company ({conflict.realm_id})")
     if (decision == "edited") != (value is not None):
-        raise ConflictError("an edited value is given with --edit, and with nothing else")
+        raise ConflictError("value: it is given where the decision is `edited`, and nowhere else")
     if link is not None and (conflict.kind != "ambiguous" or decision != "ours"):
         raise ConflictError("only a record of QuickBooks that may be one of ours is linked, as ours")
     if conflict.kind == "field":
@@ -170,5 +172,7 @@ def _candidate(conflict: Conflict, link: str | None) -> UUID:
     if link is None and len(choices) == 1:
         return next(iter(choices.values()))
     if link not in choices:
-        raise ConflictError(f"say which record it is: --link with one of {', '.join(sorted(choices))}")
+        raise ConflictError(
+            f"link: say which record it is, one of {', '.join(sorted(choices))}", hint="by the option --link"
+        )
     return choices[str(link)]

@@ -73,12 +73,16 @@ def finish_authorization(
     if not used:
         raise QuickBooksError(
             "The address does not belong to an open request: it was used, is older than 15 minutes, or was asked for "
-            "by another person or organization. Begin again with `quickbooks connect`."
+            "by another person or organization. Begin again.",
+            code="STATE_REFUSED",
+            hint="`quickbooks connect` begins",
         )
     if "error" in given:
-        raise QuickBooksError(f"QuickBooks says that the connection was not allowed ({given['error'][:60]}).")
+        raise QuickBooksError(
+            f"QuickBooks says that the connection was not allowed ({given['error'][:60]}).", code="NOT_ALLOWED"
+        )
     if not given.get("code") or not given.get("realmId"):
-        raise QuickBooksError("The address has no code or no realmId; begin again with `quickbooks connect`.")
+        raise QuickBooksError("The address has no code or no realmId; begin again.", code="STATE_REFUSED")
     return connect(
         engine, settings, organization_id, code=given["code"], realm_id=given["realmId"], connected_by=person
     )

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks.api.company import CALLS_TO_READ, read_company
-from invoice_pipelines.quickbooks.api.faults import NOT_CONNECTED, QuickBooksError
+from invoice_pipelines.quickbooks.api.faults import NotConnected, QuickBooksError
 from invoice_pipelines.quickbooks.api.http_clients import open_http_client
 from invoice_pipelines.quickbooks.api.options import Company, ConnectionOptions
 from invoice_pipelines.quickbooks.api.rate import count_calls
@@ -76,10 +76,10 @@ def find_connection(connection: Connection) -> Connected | None:
 
 
 def connection_of(connection: Connection) -> Connected:
-    """The same. Raises QuickBooksError where there never was one."""
+    """The same. Raises NotConnected where there never was one."""
     known = find_connection(connection)
     if known is None:
-        raise QuickBooksError(NOT_CONNECTED)
+        raise NotConnected
     return known
 
 
@@ -142,7 +142,10 @@ def confirm_company(engine: Engine, organization_id: UUID, *, confirmed_by: str)
             )
         ).rowcount
         if not changed:
-            raise QuickBooksError(f"There is no change of company to confirm: the connection is {known.status}.")
+            raise QuickBooksError(
+                f"There is no change of company to confirm: the connection is {known.status}.",
+                code="NOTHING_TO_CONFIRM",
+            )
         message = f"{confirmed_by} confirmed the change to {known.company.name} ({known.realm_id})."
         record_event(connection, known.realm_id, "COMPANY_CONFIRMED", message, detail={"by": confirmed_by})
         return connection_of(connection)
@@ -263,7 +266,8 @@ def _connect(
         )
         if connection.execute(text("select quickbooks.realm_is_taken(:realm)"), {"realm": realm_id}).scalar_one():
             raise QuickBooksError(
-                f"The company {company.name} ({realm_id}) is connected with another organization; disconnect it there."
+                f"The company {company.name} ({realm_id}) is connected with another organization; disconnect it there.",
+                code="COMPANY_TAKEN",
             )
         connection.execute(
             text(

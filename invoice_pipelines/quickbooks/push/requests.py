@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.accounting.system import RequestError
-from invoice_pipelines.quickbooks.api.faults import NOT_CONNECTED, QuickBooksError
+from invoice_pipelines.quickbooks.api.faults import NotConnected
 from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.work import create_job
 
@@ -52,7 +52,7 @@ def enqueue_backlog(
 ) -> UUID | None:
     """Asks for all of the organization in scope that QuickBooks never had, as one batch job; None: nothing is missing.
 
-    Raises QuickBooksError without a connection.
+    Raises NotConnected without a connection.
     """
     connected = connection.execute(
         text(
@@ -61,7 +61,7 @@ def enqueue_backlog(
         )
     ).one_or_none()
     if connected is None:
-        raise QuickBooksError(NOT_CONNECTED)
+        raise NotConnected
     job: UUID | None = connection.execute(
         text("select quickbooks.enqueue_backlog(:realm, :entity, :creator)"),
         {"realm": connected.realm_id, "entity": entity.value, "creator": created_by},
