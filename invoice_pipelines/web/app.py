@@ -12,7 +12,15 @@ from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy import Engine, create_engine
 
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.web.api import batch_operations, batch_requests
+from invoice_pipelines.web.api import (
+    batch_operations,
+    batch_requests,
+    events,
+    overdue,
+    quickbooks,
+    receivables,
+    webhooks,
+)
 from invoice_pipelines.web.api.billing import customers, invoices, items, sales_orders, tax_rates
 from invoice_pipelines.web.api.delivery import documents, messages, opt_outs
 from invoice_pipelines.web.api.intake import exports, received_invoices, reviews, uploads
@@ -38,6 +46,11 @@ ROUTERS = (
     opt_outs.router,
     batch_requests.router,
     batch_operations.router,
+    receivables.router,
+    overdue.router,
+    quickbooks.router,
+    events.router,
+    webhooks.router,
 )
 """The resources of an organization, in the order of the documentation."""
 

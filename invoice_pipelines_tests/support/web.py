@@ -100,7 +100,11 @@ def running_site(
 def open_tenant(database: TestDatabase) -> Tenant:
     """A new organization with people and programs."""
     slug = f"web-{uuid4().hex[:12]}"
-    view = open_organization(database, OrganizationView, slug=slug, name="Web GmbH")
+    return let_people_in(database, open_organization(database, OrganizationView, slug=slug, name="Web GmbH"), slug)
+
+
+def let_people_in(database: TestDatabase, view: OrganizationView, slug: str) -> Tenant:
+    """An organization that is there already, with people and programs."""
     tenant = Tenant(view, slug)
     for role in (Role.VIEWER, Role.ACCOUNTANT, Role.ADMIN):
         email = add_person(database, role.value)

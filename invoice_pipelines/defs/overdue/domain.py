@@ -29,6 +29,7 @@ from invoice_pipelines.overdue import (
     notify_overdue,
     read_schedule,
 )
+from invoice_pipelines.overdue.asked import LOOK_FOR_OVERDUE, look_as_asked, organizations_with_requests
 from invoice_pipelines.overdue.promises import FRESH, PROMISES
 from invoice_pipelines.overdue.run_report import run_details
 from invoice_pipelines.settings import Settings
@@ -91,13 +92,18 @@ def look_as_of(as_of: date | None) -> TakeTurn:
 
 def _look_for_overdue(turn: Turn, as_of: date | None) -> ExecutionReport:
     schedule = read_schedule(turn.organization.settings)
-    return notify_overdue(
-        turn.organization,
-        as_of=as_of,
-        batch_size=BATCH_SIZE if isinstance(schedule, str) else schedule.batch_size,
-        run_id=UUID(turn.run_id),
-        on_progress=progress_lines(turn.log, "notifications", is_due_counted=False),
-    )
+
+    def look(day: date | None) -> ExecutionReport:
+        return notify_overdue(
+            turn.organization,
+            as_of=day,
+            batch_size=BATCH_SIZE if isinstance(schedule, str) else schedule.batch_size,
+            run_id=UUID(turn.run_id),
+            on_progress=progress_lines(turn.log, "notifications", is_due_counted=False),
+        )
+
+    of_today = look_as_asked(turn.organization, look, turn.organization.time_box)
+    return of_today if of_today is not None and as_of is None else look(as_of)
 
 
 def _kept(connection: Connection, turn: Turn, report: ExecutionReport) -> list[dg.AssetCheckResult]:
@@ -132,7 +138,13 @@ def fresh(settings: Settings, report: ExecutionReport) -> dg.AssetCheckResult:
 def take_up_what_was_left(
     domain: Domain, context: dg.SensorEvaluationContext, database: InvoiceDatabase
 ) -> dg.SensorResult | dg.SkipReason:
-    """Asks for runs where a moment of cron was missed, if the schedule began anything at it."""
+    """Asks for runs where somebody wants one, and where a moment of cron was missed, if the schedule began anything at
+    it.
+    """
+    with database.engine.begin() as connection:
+        asked = organizations_with_requests(connection)
+    if asked:
+        return ask_for_runs(domain, context, database, due=asked)
     schedule = read_schedule(database.settings)
     if not isinstance(schedule, CronSchedule):
         return dg.SkipReason(schedule if isinstance(schedule, str) else "an interval is looked at by its schedule")
@@ -162,10 +174,11 @@ OVERDUE = Domain(
     take=look_as_of(None),
     look=take_up_what_was_left,
     sensor="overdue_left",
-    sensor_description="Takes up what a cron moment of the overdue schedule left: organizations that failed, three "
-    "times at the most, and\nthose that a sweep had no time for. Does nothing where the schedule itself began "
-    "nothing, as when it is stopped.",
+    sensor_description="Asks for the runs that somebody wants, and takes up what a cron moment of the overdue schedule "
+    "left:\norganizations that failed, three times at the most, and those that a sweep had no time for. Takes up "
+    "nothing where\nthe schedule itself began nothing, as when it is stopped.",
     every_seconds=10,
+    kinds=(LOOK_FOR_OVERDUE,),
     by_hand=("overdue_now",),
 )
 

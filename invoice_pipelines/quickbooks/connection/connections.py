@@ -282,7 +282,7 @@ def _connect(
                                      else 'unconfirmed' end,
                        status_reason = case when c.confirmed_realm_id <> excluded.realm_id then :other_company
                                             || c.confirmed_realm_id || '. Nothing is read or written until somebody '
-                                            || 'confirms that: `quickbooks confirm`.' end,
+                                            || 'confirms that.' end,
                        -- Ids of accounts, tax codes and items mean something else in another company.
                        options = case when c.realm_id = excluded.realm_id then c.options else c.options
                                       - '{income_account,tax_codes,default_item,discount_item}'::text[] end,

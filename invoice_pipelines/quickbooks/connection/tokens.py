@@ -88,7 +88,7 @@ class TokenKeeper:
         return RealmPaused(f"{reason} Access is refused since {since:%Y-%m-%d %H:%M} UTC.", until)
 
     def _give_up(self, refused: Access, reason: str) -> RealmPaused:
-        reason = f"{reason} A person of the company must connect it again: `quickbooks connect`."
+        reason = f"{reason} A person of the company must connect it again."
         self._realm.stop_until_reconnected(refused.version, reason)
         return RealmPaused(reason)
 
@@ -227,8 +227,7 @@ def expiry_warnings(connection: Connection, now: datetime) -> dict[str, str]:
         )
     if row is not None and row.hard is not None and row.hard - now <= HARD_WARNING:
         warnings["RECONNECT_DUE"] = (
-            f"Intuit ends the connection on {row.hard:%Y-%m-%d}, whatever is done with it; connect it again before: "
-            "`quickbooks connect`."
+            f"Intuit ends the connection on {row.hard:%Y-%m-%d}, whatever is done with it; connect it again before."
         )
     return warnings
 

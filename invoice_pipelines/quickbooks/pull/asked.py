@@ -1,6 +1,6 @@
 """Pulls that somebody asked for, as batch jobs: an item is an entity, and is done when all changes of it are here.
 
-The run that pushes does them, as it comes every minute. One that takes longer than its time is gone on with by the next.
+The run that pushes does them, as it comes every minute. What takes longer than the time of one, the next goes on with.
 """
 
 from __future__ import annotations

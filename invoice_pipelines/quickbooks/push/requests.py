@@ -47,6 +47,13 @@ def ask_for_invoices(connection: Connection, invoices: Sequence[str], *, created
     return create_job(connection, KINDS[EntityType.INVOICE], [row.id for row in rows], created_by=created_by)
 
 
+def ask_for_backlog(connection: Connection, entity: EntityType, *, created_by: str) -> UUID:
+    """The same as `enqueue_backlog`, with a batch job also where nothing is missing: one without items."""
+    return enqueue_backlog(connection, entity, created_by=created_by) or create_job(
+        connection, KINDS[entity], [], created_by=created_by
+    )
+
+
 def enqueue_backlog(
     connection: Connection, entity: EntityType, *, created_by: str = "push of the backlog"
 ) -> UUID | None:

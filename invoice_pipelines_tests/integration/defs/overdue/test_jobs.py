@@ -7,6 +7,8 @@ from typing import Any
 
 import dagster as dg
 
+from invoice_pipelines.overdue.asked import ask_for_run
+from invoice_pipelines.work import JobStatus, get_job
 from invoice_pipelines_tests.integration.defs.conftest import failure_of
 from invoice_pipelines_tests.integration.defs.overdue.conftest import Books
 
@@ -43,3 +45,18 @@ def test_all_organizations_are_looked_at_in_one_run_and_a_broken_one_stops_no_ot
     books.house.break_organization("beta")
     assert "1 of 3 organizations could not be processed, among them beta" in failure_of(now(books))
     assert (books.told("acme"), books.told("gamma")) == (1, 1)
+
+
+def test_a_run_that_somebody_asks_for_begins_whatever_the_schedule_says(books: Books) -> None:
+    books.open("acme", "other")
+    books.late("acme", 3)
+    books.schedule(schedule_type="daily")
+    assert books.left_for() == []
+    with books.house.context("acme").scope() as connection:
+        job_id = ask_for_run(connection, created_by="anna")
+    assert books.left_for() == ["acme"]
+    assert books.run("acme").success
+    with books.house.context("acme").scope() as connection:
+        assert get_job(connection, job_id).status is JobStatus.COMPLETED
+    assert (books.told("acme"), books.log("acme")) == (1, ["SUCCESS"])
+    assert books.left_for() == []

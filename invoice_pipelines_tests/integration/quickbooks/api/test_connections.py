@@ -118,7 +118,7 @@ def test_after_a_change_of_company_nothing_is_asked_until_a_person_agrees(office
         office.sandbox.traffic.clear()
         with pytest.raises(RealmPaused, match=OTHER):
             before.write("Customer", {"DisplayName": "Acme"}, request_id="acme")
-    with pytest.raises(RealmPaused, match="quickbooks confirm"):
+    with pytest.raises(RealmPaused, match="until somebody confirms that"):
         office.client()
     office.connect(OTHER)  # again: that is no agreement
     assert office.status == "unconfirmed"

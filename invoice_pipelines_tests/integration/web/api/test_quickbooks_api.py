@@ -1,0 +1,222 @@
+"""An admin connects a company, people ask for syncs and decide conflicts; nobody reads tokens through the web."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from invoice_pipelines.accounts.credentials import fingerprint
+from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.database import organization_scope
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.quickbooks.connection.connections import change_options
+from invoice_pipelines.quickbooks.sync import sync
+from invoice_pipelines.quickbooks.values import EntityType
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
+from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.support.quickbooks.companies import connect_organization, settings_for
+from invoice_pipelines_tests.support.web import Site, Tenant, open_tenant, problem_of, running_site
+
+REALMS = count(9_170_001)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(switches=Switches(throttled=False, latency_per_call=0)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def books(shared_database: TestDatabase, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site that leads to the sandbox."""
+    settings = settings_for(sandbox, tmp_path_factory.mktemp("home"))
+    named = {name: getattr(settings, name) for name in settings.model_fields_set - {"home"}}
+    with running_site(shared_database, DAGSTER_HOME=settings.home, **named) as site:
+        yield site
+
+
+@pytest.fixture
+def tenant(books: Site) -> Tenant:
+    return open_tenant(books.database)
+
+
+@pytest.fixture
+def realm(books: Site, sandbox: Sandbox, tenant: Tenant) -> str:
+    """The company that the tenant is connected with."""
+    realm = str(next(REALMS))
+    connect_organization(books.database, sandbox, books.settings, tenant.id, realm, country="DE")
+    return realm
+
+
+def run(books: Site, tenant: Tenant) -> None:
+    """As a run of Dagster syncs what waits."""
+    context = OrganizationContext.of(books.database.engine, tenant.slug, books.settings, "run")
+    sync(context, list(EntityType)[:3], pull=False, time_box=timedelta(seconds=30))
+
+
+def allow(page: str, realm: str) -> dict[str, str]:
+    """What a person of the company does with the page, and the browser brings back."""
+    answer = httpx.get(f"{page}&realm={realm}", follow_redirects=False)
+    assert answer.status_code in (302, 303), answer.text
+    given = {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
+    return {"state": given["state"], "code": given["code"], "realm_id": given["realmId"]}
+
+
+def test_an_admin_connects_and_disconnects_a_company(books: Site, sandbox: Sandbox, tenant: Tenant) -> None:
+    realm = str(next(REALMS))
+    sandbox.add_company(realm, name="Acme Books", country="DE")
+    path = books.path(tenant, "quickbooks")
+    with books.browser(tenant.sessions[Role.ADMIN]) as client:
+        assert client.get(path).json()["status"] == "not_connected"
+        begun = client.post(f"{path}/connect")
+        assert begun.status_code == 200, begun.text
+        brought = allow(begun.json()["authorization_url"], realm)
+        wrong = problem_of(client.post(f"{path}/callback", json=brought | {"state": "guessed"}), 409)
+        assert wrong["code"] == "STATE_REFUSED"
+        assert "`" not in wrong["detail"], "commands are for another door"
+        with books.client(tenant.tokens["writer"]) as other:
+            problem_of(other.post(f"{path}/callback", json=brought), 409)
+        finished = client.post(f"{path}/callback", json=brought)
+        assert finished.status_code == 200, finished.text
+        shown = finished.json()
+        assert (shown["status"], shown["company"]["name"], shown["company"]["realm_id"]) == (
+            "connected",
+            "Acme Books",
+            realm,
+        )
+        assert shown["connected_by"].startswith("admin-")
+        problem_of(client.post(f"{path}/callback", json=brought), 409)
+        assert client.post(f"{path}/disconnect").json()["status"] == "disconnected"
+    run(books, tenant)
+    assert tenant.view.rows("select * from quickbooks.token_pair") == [], "they were given back"
+
+
+def test_a_company_of_another_organization_is_refused(books: Site, realm: str) -> None:
+    other = open_tenant(books.database)
+    path = books.path(other, "quickbooks")
+    with books.browser(other.sessions[Role.ADMIN]) as client:
+        brought = allow(client.post(f"{path}/connect").json()["authorization_url"], realm)
+        assert problem_of(client.post(f"{path}/callback", json=brought), 409)["code"] == "COMPANY_TAKEN"
+        assert client.get(path).json()["status"] == "not_connected"
+
+
+def test_a_person_who_does_not_allow_it_is_told_so(books: Site, tenant: Tenant) -> None:
+    path = books.path(tenant, "quickbooks")
+    with books.browser(tenant.sessions[Role.ADMIN]) as client:
+        page = client.post(f"{path}/connect").json()["authorization_url"]
+        state = parse_qs(urlsplit(page).query)["state"][0]
+        refused = problem_of(client.post(f"{path}/callback", json={"state": state, "error": "access_denied"}), 422)
+    assert refused["code"] == "NOT_ALLOWED"
+
+
+def test_a_change_of_company_is_confirmed(books: Site, sandbox: Sandbox, tenant: Tenant, realm: str) -> None:
+    path = books.path(tenant, "quickbooks")
+    second = str(next(REALMS))
+    sandbox.add_company(second, name="Second", country="DE")
+    with books.browser(tenant.sessions[Role.ADMIN]) as client:
+        assert problem_of(client.post(f"{path}/confirm"), 409)["code"] == "NOTHING_TO_CONFIRM"
+        brought = allow(client.post(f"{path}/connect").json()["authorization_url"], second)
+        shown = client.post(f"{path}/callback", json=brought).json()
+        assert shown["status"] == "unconfirmed"
+        assert "`" not in shown["status_reason"]
+        assert client.post(f"{path}/confirm").json()["status"] == "connected"
+
+
+def test_tokens_are_never_read_through_the_web(books: Site, tenant: Tenant, realm: str) -> None:
+    as_admin = books.engine.execution_options(credential=fingerprint(tenant.sessions[Role.ADMIN]))
+    with organization_scope(as_admin, tenant.id) as connection:
+        assert connection.execute(text("select count(*) from quickbooks.connection")).scalar_one() == 1
+        assert connection.execute(text("select count(*) from quickbooks.token_pair")).scalar_one() == 0
+
+
+def test_syncs_are_batch_operations(books: Site, sandbox: Sandbox, tenant: Tenant, realm: str) -> None:
+    path = books.path(tenant, "quickbooks")
+    there = sandbox.accountant(realm)
+    there.customer("Acme")
+    with books.client(tenant.tokens["writer"]) as client:
+        asked = client.post(f"{path}/pulls", json={"entities": ["customers", "items"]})
+        assert asked.status_code == 202, asked.text
+        assert asked.headers["location"] == asked.json()["url"]
+        assert asked.json()["total"] == 2
+        run(books, tenant)
+        done = client.get(asked.json()["url"]).json()
+        assert (done["status"], done["created_by"]) == ("completed", "token writer")
+        items = client.get(f"{asked.json()['url']}/items").json()["items"]
+        assert [(item["subject_id"], item["result"]["created"]) for item in items] == [("customer", 1), ("item", 0)]
+        assert client.get(path).json()["pulled_at"].keys() >= {"customers", "items"}
+        tenant.view.rows(
+            """insert into billing.items (organization_id, sku, name, unit_price)
+               values (organizations.current(), 'B-1', 'Bolt', 1)"""
+        )
+        change_options(
+            books.database.engine, tenant.id, {"income_account": there.account("Sales")["Id"]}, changed_by="t"
+        ) if hasattr(there, "account") else None
+        pushed = client.post(f"{path}/pushes", json={"entity": "items"}).json()
+        assert pushed["total"] == 1
+        nothing = client.post(f"{path}/pushes", json={"entity": "invoices"}).json()
+        assert (nothing["total"], client.get(nothing["url"]).json()["status"]) == (0, "completed")
+        unknown = problem_of(client.post(f"{path}/pushes", json={"invoices": ["INV-404"]}), 422)
+        assert "INV-404" in unknown["detail"]
+        for wrong in ({}, {"entity": "items", "invoices": ["x"]}, {"entity": "payments"}, {"invoices": []}):
+            problem_of(client.post(f"{path}/pushes", json=wrong), 422)
+        problem_of(client.post(f"{path}/pulls", json={"entities": []}), 422)
+
+
+def test_without_a_connection_nothing_is_asked_for(books: Site, tenant: Tenant) -> None:
+    path = books.path(tenant, "quickbooks")
+    with books.client(tenant.tokens["writer"]) as client:
+        for rest, body in (("pulls", {"entities": ["items"]}), ("pushes", {"entity": "items"})):
+            refused = problem_of(client.post(f"{path}/{rest}", json=body), 409)
+            assert refused["code"] == "NOT_CONNECTED"
+            assert "`" not in refused["detail"]
+        assert problem_of(client.post(f"{path}/disconnect"), 409)["code"] == "NOT_CONNECTED"
+    assert tenant.view.rows("select * from work.batch_job") == []
+
+
+def test_a_conflict_is_listed_looked_at_and_decided_once(
+    books: Site, sandbox: Sandbox, tenant: Tenant, realm: str
+) -> None:
+    path = books.path(tenant, "quickbooks")
+    there = sandbox.accountant(realm)
+    change_options(books.database.engine, tenant.id, {"conflict_policy": "review"}, changed_by="test")
+    customer = there.customer("Acme", PrimaryEmailAddr={"Address": "a@acme.example"})
+    with books.client(tenant.tokens["writer"]) as client:
+        client.post(f"{path}/pulls", json={"entities": ["customers"]})
+        run(books, tenant)
+        there.edit("Customer", customer["Id"], PrimaryEmailAddr={"Address": "theirs@acme.example"})
+        tenant.view.rows("update billing.customers set email = 'ours@acme.example', updated_at = now()")
+        client.post(f"{path}/pulls", json={"entities": ["customers"]})
+        run(books, tenant)
+        (listed,) = client.get(f"{path}/conflicts").json()["items"]
+        assert (listed["field"], listed["ours"], listed["theirs"]) == (
+            "email",
+            "ours@acme.example",
+            "theirs@acme.example",
+        )
+        one = f"{path}/conflicts/{listed['id']}"
+        looked = client.get(one)
+        assert looked.json() == listed
+        decision = {"decision": "theirs"}
+        problem_of(client.post(f"{one}/resolve", json=decision), 428)
+        problem_of(client.post(f"{one}/resolve", json=decision, headers={"If-Match": '"old"'}), 412)
+        match = {"If-Match": looked.headers["etag"]}
+        assert (
+            "value"
+            in problem_of(client.post(f"{one}/resolve", json={"decision": "edited"}, headers=match), 422)["detail"]
+        )
+        decided = client.post(f"{one}/resolve", json=decision, headers=match)
+        assert decided.status_code == 200, decided.text
+        assert (decided.json()["status"], decided.json()["decided_by"]) == ("resolved", "token writer")
+        assert tenant.view.value("select email from billing.customer") == "theirs@acme.example"
+        again = client.post(f"{one}/resolve", json=decision, headers={"If-Match": "*"})
+        assert problem_of(again, 409)["code"] == "ALREADY_DECIDED"
+        assert client.get(f"{path}/conflicts").json()["items"] == []
+        assert len(client.get(f"{path}/conflicts", params={"status": "all"}).json()["items"]) == 1
+        unknown = client.get(f"{path}/conflicts/00000000-0000-7000-8000-000000000000")
+        assert problem_of(unknown, 404)["code"] == "CONFLICT_NOT_FOUND"
