@@ -102,7 +102,7 @@ def test_a_person_says_which_record_it_is(sides: Sides, decision: str) -> None:
     twin = sides.there.customer("Twin")
     sides.pull("customer")
     (conflict,) = sides.conflicts("open")
-    with pytest.raises(ConflictError, match="--link"):
+    with pytest.raises(ConflictError, match="link: "):
         decide(sides, conflict, "ours", link="T3")
     decide(sides, conflict, decision, link="T1" if decision == "ours" else None)
     if decision == "ours":
