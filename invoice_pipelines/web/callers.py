@@ -123,7 +123,7 @@ class RequestCaller:
             answer = effect(at)
             location = getattr(answer, "url", None)
             if key is not None:
-                said = answer.model_dump_json() if isinstance(answer, BaseModel) else ""
+                said = answer.model_dump_json(by_alias=True) if isinstance(answer, BaseModel) else ""
                 keep_answer(at.connection, at.entry.actor, key, sent, KeptAnswer(self._status, location, said))
         if location is not None:
             self._headers["Location"] = str(location)

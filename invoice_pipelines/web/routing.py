@@ -146,7 +146,7 @@ def _answering(handler: Callable[..., Any], answers: Any, status: int) -> Callab
             return said
         if adapter is None:
             return Response(status_code=204)
-        content = adapter.dump_json(adapter.validate_python(said, from_attributes=True))
+        content = adapter.dump_json(adapter.validate_python(said, from_attributes=True), by_alias=True)
         return Response(content, status, media_type="application/json")
 
     return answer

@@ -21,6 +21,7 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.app import create_app
 from invoice_pipelines.web.health import create_health_app
 from invoice_pipelines.web.measures import Measures
+from invoice_pipelines.web.problems import problem
 
 SECONDS_TO_FINISH = 20
 """For so long a request may go on after the process was told to stop."""
@@ -87,7 +88,7 @@ def running(server: uvicorn.Server) -> Iterator[uvicorn.Server]:
 
 
 class _Impatient(HttpToolsProtocol):
-    """HTTP as uvicorn speaks it, which waits for the head of a request for ever."""
+    """HTTP as uvicorn speaks it, which waits for a head for ever, and refuses a wrong one in plain text."""
 
     _closes: asyncio.TimerHandle | None = None
 
@@ -106,6 +107,14 @@ class _Impatient(HttpToolsProtocol):
         """As the parser tells it."""
         self._stay()
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """As the parser found something that is no request, or one whose head is too long."""
+        answer = problem(400, "MALFORMED_REQUEST", "This is no request of HTTP, or its head is too long.")
+        head = [(b"connection", b"close"), *answer.raw_headers]
+        lines = [b"HTTP/1.1 400 Bad Request", *(name + b": " + value for name, value in head), b"", bytes(answer.body)]
+        self.transport.write(b"\r\n".join(lines))
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """As asyncio tells it."""

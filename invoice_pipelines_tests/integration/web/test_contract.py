@@ -33,7 +33,7 @@ def schema_of(site: Site) -> Any:
     known = json.loads(json.dumps(DOCUMENT))
     for operations in known["paths"].values():
         for operation in operations.values():
-            for parameter in operation["parameters"]:
+            for parameter in operation.get("parameters", ()):
                 if parameter["name"] == "organization":
                     parameter["schema"] = {"type": "string", "enum": [site.a.slug]}
     schema = schemathesis.openapi.from_dict(known)
@@ -47,7 +47,8 @@ def judge(case: Any, site: Site) -> None:
     if answer.status_code >= 400:
         assert answer.headers["content-type"] == ["application/problem+json"], answer.text
         assert answer.json()["status"] == answer.status_code
-    assert answer.status_code not in (401, 403), answer.text
+    if "{organization}" in case.path:
+        assert answer.status_code not in (401, 403), answer.text
 
 
 @pytest.mark.slow

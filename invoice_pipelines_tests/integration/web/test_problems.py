@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import socket
 import time
 from collections.abc import Iterator
 from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -105,6 +108,16 @@ def test_addresses_and_methods_that_are_not_there(site: Site, client: httpx.Clie
     assert answer.headers["allow"] == "GET"
     assert problem_of(client.get(site.path(site.a, "customers/a%00b")), 400)["code"] == "MALFORMED_ADDRESS"
     assert problem_of(client.get(site.path(site.a, "customers?after=%00")), 400)["code"] == "MALFORMED_ADDRESS"
+
+
+def test_what_is_no_request_is_a_problem_as_well(site: Site) -> None:
+    address = urlsplit(site.url)
+    with socket.create_connection((address.hostname, address.port), 10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nno header\r\n\r\n")
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json" in head
+    assert json.loads(body)["code"] == "MALFORMED_REQUEST"
 
 
 @pytest.mark.parametrize(
