@@ -51,12 +51,12 @@ def _too_large(most: int) -> HTTPException:
 
 
 class Rooms:
-    """How many requests to one organization are worked on at the same time: two thirds of the connections. Whatever
-    holds up all of them, such as a lock on a row that they need, leaves the rest to the others.
+    """How many requests to one organization are worked on at the same time: two thirds of those to all. Whatever holds
+    them up, such as a lock on a row that they need, leaves the rest to the others.
     """
 
-    def __init__(self, connections: int) -> None:
-        self._most = max(connections * 2 // 3, 1)
+    def __init__(self, of_all: int) -> None:
+        self._most = max(of_all * 2 // 3, 1)
         self._of: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
 
     def of(self, organization: str) -> Semaphore:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from invoice_pipelines.accounts.errors import NotSignedIn
 from invoice_pipelines.database.errors import (
@@ -298,12 +299,23 @@ def _field(place: Sequence[str | int]) -> str:
     return name.lstrip(".") or str(place[0])
 
 
-async def _of_http(_: Request, error: Exception) -> Response:
+async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return problem(404, "NOT_FOUND", str(not_found()))
     code, detail = _OF_HTTP.get(error.status_code, ("REFUSED", error.detail))
-    return problem(error.status_code, code, detail or error.detail, headers=error.headers)
+    headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == 405 else error.headers
+    return problem(error.status_code, code, detail or error.detail, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of all routes that have the address of a request. Starlette names those of the first one."""
+    found = set[str]()
+    for route in request.app.router.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 _OF_HTTP = {

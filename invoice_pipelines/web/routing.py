@@ -12,6 +12,7 @@ from anyio.to_thread import run_sync
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
+from starlette.requests import ClientDisconnect
 
 from invoice_pipelines.accounts.roles import AREAS, Role
 from invoice_pipelines.web.callers import Access, RequestCaller
@@ -42,6 +43,8 @@ class OrganizationRoute(APIRoute):
         """As FastAPI calls it, once for each route."""
         handle = super().get_route_handler()
         takes_json = self.body_field is not None and "json" in _media_type_of(self)
+        # A function that is not awaited works in one of the threads that have connections.
+        takes_room = not self._checks_first and not iscoroutinefunction(self.endpoint)
 
         async def answer(request: Request) -> Response:
             caller = RequestCaller(request, self.access)
@@ -49,10 +52,10 @@ class OrganizationRoute(APIRoute):
             if self.body_field is not None:
                 request = Request(request.scope, limit_body(request, self._max_bytes))
             if takes_json:
-                require_json(request)
-                await request.body()  # who sends it slowly takes no room meanwhile
+                await read_json(request)  # who sends slowly takes no room meanwhile
             if self._checks_first:
                 await run_sync(caller.check)
+            if not takes_room:
                 return await handle(request)
             async with request.app.state.rooms.of(request.path_params["organization"]):
                 return await handle(request)
@@ -157,10 +160,14 @@ def _media_type_of(route: APIRoute) -> str:
     return str(getattr(route.body_field.field_info, "media_type", "application/json"))
 
 
-def require_json(request: Request) -> None:
-    """Raises Refusal for a body that is not sent as JSON."""
+async def read_json(request: Request) -> None:
+    """Takes all of a body, for `request.body()`. Raises Refusal for one that is not sent as JSON, or breaks off."""
     length, kind = request.headers.get("content-length"), request.headers.get("content-type", "")
     has_body = length not in (None, "0") or "transfer-encoding" in request.headers
     media_type = kind.partition(";")[0].strip().lower()
     if has_body and media_type != "application/json" and not media_type.endswith("+json"):
         raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be JSON, sent as `Content-Type: application/json`.")
+    try:
+        await request.body()
+    except ClientDisconnect:
+        raise Refusal(400, "BROKEN_OFF", "The request broke off before its end; nothing was done.") from None

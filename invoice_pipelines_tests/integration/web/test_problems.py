@@ -105,7 +105,9 @@ def test_addresses_and_methods_that_are_not_there(site: Site, client: httpx.Clie
         assert problem_of(client.get(path), 404)["code"] == "NOT_FOUND"
     answer = client.delete(site.path(site.a, "customers"))
     assert problem_of(answer, 405)["code"] == "METHOD_NOT_ALLOWED"
-    assert answer.headers["allow"] == "GET"
+    assert "GET" in answer.headers["allow"].split(", ")
+    # Two routes have this address.
+    assert client.delete(site.path(site.a, "uploads")).headers["allow"] == "GET, POST"
     assert problem_of(client.get(site.path(site.a, "customers/a%00b")), 400)["code"] == "MALFORMED_ADDRESS"
     assert problem_of(client.get(site.path(site.a, "customers?after=%00")), 400)["code"] == "MALFORMED_ADDRESS"
 

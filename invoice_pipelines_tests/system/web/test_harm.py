@@ -7,11 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 
 import pytest
 from sqlalchemy import text
 
+from invoice_pipelines.web.api.intake.receiving import SECONDS_OF_PATIENCE
 from invoice_pipelines.web.serving import SECONDS_FOR_HEAD
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.system.web.calls import Answer, Program, at_once
@@ -37,6 +39,18 @@ def customers(site: Installation, of: str = "a") -> Answer:
 
 def operations(site: Installation) -> Answer:
     return Program(site.web.port).call("GET", site.path(site.b, "batch-operations"), site.b.tokens["reader"])
+
+
+def upload(site: Installation) -> Answer:
+    tenant = site.b
+    path = site.path(tenant, f"uploads?file_name={time.monotonic_ns()}.txt")
+    return Program(site.web.port).call("POST", path, tenant.tokens["writer"], body=time.monotonic_ns())
+
+
+def begun_body(site: Installation, to: str) -> bytes:
+    head = f"POST {site.path(site.a, to)} HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n"
+    kind = f"Content-Type: application/json\r\nAuthorization: Bearer {site.a.tokens['writer']}\r\n\r\n"
+    return (head + kind).encode() + b"{"
 
 
 @contextmanager
@@ -78,14 +92,30 @@ def test_clients_that_say_nothing_or_little_hold_up_nobody(site: Installation) -
             if n % 3 == 1:
                 silent.sendall(b"GET /api/v1/organ")
             if n % 3 == 2:
-                head = f"POST {site.path(site.a, 'customers')} HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n"
-                kind = f"Content-Type: application/json\r\nAuthorization: Bearer {site.a.tokens['writer']}\r\n\r\n"
-                silent.sendall((head + kind).encode() + b"{")
+                silent.sendall(begun_body(site, "uploads" if n % 2 else "reviews/x/notes"))
         began = time.monotonic()
         for _ in range(20):
             assert customers(site).status == 200
+            assert upload(site).status == 201
         assert time.monotonic() - began < 10
     assert customers(site).status == 200
+
+
+@only_at_full_size
+def test_a_file_that_hardly_comes_is_not_waited_for(site: Installation) -> None:
+    def send(byte_a_second: bool) -> None:
+        with socket.create_connection(("127.0.0.1", site.web.port), timeout=1) as connection:
+            connection.sendall(begun_body(site, "uploads"))
+            deadline, said = time.monotonic() + 2 * SECONDS_OF_PATIENCE, b""
+            while not said:
+                assert time.monotonic() < deadline
+                with suppress(TimeoutError):
+                    said = connection.recv(65536)
+                if byte_a_second and not said:
+                    connection.sendall(b"x")
+        assert b" 408 " in said
+
+    at_once([partial(send, n % 2 == 0) for n in range(20)])
 
 
 @only_at_full_size

@@ -1,16 +1,17 @@
 """How the file of a request is taken while it comes: a body that is the file, or a form with one file in it.
 
 Nothing of it is kept in memory but what has just come. Who sends slowly holds a thread of their own kind, not one of
-those that answer everybody else.
+those that answer everybody else; who hardly sends at all is sent away.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from anyio import CapacityLimiter, from_thread
+from anyio import CapacityLimiter, from_thread, move_on_after
 from anyio.to_thread import run_sync
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
@@ -18,11 +19,16 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.types import Message
 
 from invoice_pipelines.storage import storable_name
+from invoice_pipelines.web.limits import Rooms
 from invoice_pipelines.web.problems import Refusal, wrong_field
 
 FIELD = "file"
 AT_ONCE = 32
 """Files that are taken at the same time; others wait for their turn before they are read."""
+
+SECONDS_OF_PATIENCE = 30
+"""For so long nothing may come. After it, what has come must have come with `SLOWEST` bytes a second."""
+SLOWEST = 1000
 
 _LARGEST_FRAME = 20_000
 """Bytes of a form around its file."""
@@ -46,9 +52,11 @@ async def receive_file(request: Request, store: Callable[[IncomingFile], Result]
     """Calls `store` in a thread with the file of a request. Raises Refusal for a request that holds no file or more
     than one, and for one that breaks off; what `store` raises passes through.
     """
-    if not hasattr(request.app.state, "receiving"):
-        request.app.state.receiving = CapacityLimiter(AT_ONCE)
-    return await run_sync(lambda: store(_file_of(request)), limiter=request.app.state.receiving)
+    state = request.app.state
+    if not hasattr(state, "receiving"):
+        state.receiving, state.receiving_rooms = CapacityLimiter(AT_ONCE), Rooms(AT_ONCE)
+    async with state.receiving_rooms.of(request.path_params["organization"]):
+        return await run_sync(lambda: store(_file_of(request)), limiter=state.receiving)
 
 
 def _file_of(request: Request) -> IncomingFile:
@@ -75,18 +83,30 @@ def _file_of(request: Request) -> IncomingFile:
 
 def _body_of(request: Request) -> Iterator[bytes]:
     """What comes, bit by bit, waited for in the thread that asks."""
-    more = True
+    more, began, taken = True, time.monotonic(), 0
     while more:
         message = from_thread.run(_next_of, request)
         if message["type"] == "http.disconnect":
             raise Refusal(400, "BROKEN_OFF", "The request broke off before its end; nothing was stored.")
         if body := message.get("body", b""):
+            taken += len(body)
+            seconds = time.monotonic() - began
+            if seconds > SECONDS_OF_PATIENCE and taken < SLOWEST * seconds:
+                raise _too_slow()
             yield body
         more = message.get("more_body", False)
 
 
 async def _next_of(request: Request) -> Message:
-    return await request.receive()
+    with move_on_after(SECONDS_OF_PATIENCE):
+        return await request.receive()
+    raise _too_slow()
+
+
+def _too_slow() -> Refusal:
+    return Refusal(
+        408, "TOO_SLOW", "The file came too slowly; nothing was stored. Try again.", headers={"Connection": "close"}
+    )
 
 
 def _not_empty(chunks: Iterator[bytes]) -> Iterator[bytes]:
