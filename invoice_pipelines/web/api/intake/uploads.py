@@ -27,6 +27,9 @@ from invoice_pipelines.web.values import Answer, Instant, JobAccepted
 router = OrganizationRouter(tags=["uploads"])
 
 UploadId = Annotated[UUID, Path(description="Id of the upload")]
+COUNTED_AS_IT_COMES = 2**63
+"""The frame reads nothing of the body, and so leaves its size to the upload."""
+
 _BINARY = {"type": "string", "format": "binary"}
 _TAKES: dict[str, Any] = {
     "requestBody": {
@@ -101,6 +104,7 @@ class UploadWithInvoice(Upload):
     role=Role.ACCOUNTANT,
     area="intake",
     status_code=201,
+    max_bytes=COUNTED_AS_IT_COMES,
     openapi_extra=_TAKES,
 )
 async def upload_file(
@@ -118,7 +122,6 @@ async def upload_file(
     stored.
     """
     settings = request.app.state.settings
-    # The credential comes first: nothing is read of what a stranger sends.
     organization_id = await run_sync(_organization_id, caller)
 
     def store(file: IncomingFile) -> StoredFile:
