@@ -34,6 +34,10 @@ begin
         values (of_user, organization, new_role, actor)
         on conflict (user_id, organization_id) do update set role = excluded.role;
     end if;
+    if new_role is distinct from 'admin' then  -- nobody comes back by a link of one's own
+        update accounts.invitation i set used_at = clock_timestamp() from accounts.user_account u
+        where u.id = of_user and i.created_by = u.email and i.organization_id = organization and i.used_at is null;
+    end if;
     perform accounts.record('role_set', of_user, organization, jsonb_build_object('role', new_role), null, actor);
 end $$;
 
@@ -86,8 +90,7 @@ begin
     return made;
 end $$;
 
--- The link leads to one choice of a password. An admin of an organization cannot make one for somebody who has a way in
--- already, or who belongs elsewhere as well: it would open other organizations.
+-- The link leads to one choice of a password, whatever the person has already; see members.sql for those of admins.
 create or replace function accounts.add_invitation(of_email text, secret bytea, valid interval, actor text)
 returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -97,7 +100,8 @@ declare
 begin
     perform accounts.refuse_web();
     invited := accounts.user_by_email(of_email);
-    update accounts.invitation i set used_at = clock_timestamp() where i.user_id = invited and i.used_at is null;
+    update accounts.invitation i set used_at = clock_timestamp()
+    where i.user_id = invited and i.organization_id is null and i.used_at is null;
     insert into accounts.invitation (secret_sha256, user_id, created_by, expires_at)
     values (secret, invited, actor, clock_timestamp() + valid);
     perform accounts.record('invited', invited, null, null, null, actor);
@@ -107,6 +111,7 @@ create or replace function accounts.set_role(of_email text, slug_of text, new_ro
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
+    vouched_by uuid;
     of_user uuid;
     organization uuid;
 begin
@@ -115,6 +120,12 @@ begin
     select o.id into organization from organizations.organization o where o.slug = slug_of and o.removed_at is null;
     if organization is null then
         raise exception 'There is no organization %.', slug_of using errcode = 'IP404';
+    end if;
+    select u.vouched_by into vouched_by from accounts.user_account u where u.id = of_user for update;
+    if vouched_by <> organization and new_role is not null then
+        raise exception 'The password of % was chosen by a link that an admin of another organization made, who may have '
+                        'opened it. Invite the person first, who then chooses another one.', of_email
+            using errcode = 'IP403';
     end if;
     perform accounts.change_membership(of_user, organization, new_role, actor);
 end $$;
@@ -131,7 +142,9 @@ begin
     where u.id = of_user;
     if disable then
         update accounts.session s set ended_at = clock_timestamp() where s.user_id = of_user and s.ended_at is null;
-        update accounts.invitation i set used_at = clock_timestamp() where i.user_id = of_user and i.used_at is null;
+        update accounts.invitation i set used_at = clock_timestamp() from accounts.user_account u
+        where u.id = of_user and (i.user_id = of_user or i.created_by = u.email and i.organization_id is not null)
+          and i.used_at is null;
     end if;
     perform accounts.record(case when disable then 'user_disabled' else 'user_enabled' end, of_user, null, null, null,
                             actor);
@@ -150,20 +163,6 @@ begin
                coalesce((select jsonb_object_agg(o.slug, m.role order by o.slug) from accounts.membership m
                          join organizations.organization o on o.id = m.organization_id where m.user_id = u.id), '{}')
         from accounts.user_account u order by u.email;
-end $$;
-
--- The people of the organization in scope, for those who manage it.
-create or replace function accounts.list_members()
-returns table (id uuid, email text, name text, role text, disabled_at timestamptz, last_used_at timestamptz)
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp
-as $$
-begin
-    perform accounts.require(3);
-    return query
-        select u.id, u.email, u.name, m.role, u.disabled_at,
-               (select max(s.last_used_at) from accounts.session s where s.user_id = u.id)
-        from accounts.membership m join accounts.user_account u on u.id = m.user_id
-        where m.organization_id = organizations.current() order by u.email;
 end $$;
 
 -- Signing in, in the web ----------------------------------------------------------------------------------------------
@@ -210,31 +209,6 @@ begin
     values (session_secret, known.id, 'password', from_address, left(agent, 300), clock_timestamp() + longest, idle);
     perform accounts.record('signed_in', known.id, null, null, from_address, known.email);
     return query select known.id, 0;
-end $$;
-
--- A password that its owner chooses by the link of an invitation. False: the link was used, is too old, or never was.
-create or replace function accounts.accept_invitation(secret bytea, salt bytea, parameters text, derived bytea,
-                                                      from_address text) returns boolean
-language plpgsql security definer set search_path = pg_catalog, pg_temp
-as $$
-declare
-    invited uuid;
-begin
-    update accounts.invitation i set used_at = clock_timestamp()
-    where i.secret_sha256 = secret and i.used_at is null and i.expires_at > clock_timestamp()
-      and exists (select from accounts.user_account u where u.id = i.user_id and u.disabled_at is null)
-    returning i.user_id into invited;
-    if invited is null then
-        return false;
-    end if;
-    update accounts.user_account u
-    set password_salt = salt, password_parameters = parameters, password_sha256 = sha256(derived),
-        password_changed_at = clock_timestamp()
-    where u.id = invited;
-    update accounts.session s set ended_at = clock_timestamp() where s.user_id = invited and s.ended_at is null;
-    perform accounts.record('password_set', invited, null, null, from_address,
-                            (select u.email from accounts.user_account u where u.id = invited));
-    return true;
 end $$;
 
 -- The session of the transaction's credential ends.

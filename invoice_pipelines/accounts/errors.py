@@ -10,12 +10,12 @@ from sqlalchemy.exc import DBAPIError
 from invoice_pipelines.database.errors import sqlstate
 from invoice_pipelines.errors import InvoicePipelinesError
 
-_CODES = {"IP403": "FORBIDDEN", "IP404": "UNKNOWN", "IP409": "EXISTS_ALREADY"}
+_CODES = {"IP403": "FORBIDDEN", "IP404": "UNKNOWN", "IP409": "EXISTS_ALREADY", "IPADM": "LAST_ADMIN"}
 
 
 class AccountError(InvoicePipelinesError):
-    """Something about accounts cannot be done. `code` is FORBIDDEN, UNKNOWN, EXISTS_ALREADY, or what is wrong with a
-    value.
+    """Something about accounts cannot be done. `code` is FORBIDDEN, UNKNOWN, EXISTS_ALREADY, LAST_ADMIN, or
+    what is wrong with a value.
     """
 
     def __init__(self, message: str, code: str) -> None:

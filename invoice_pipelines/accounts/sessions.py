@@ -80,22 +80,45 @@ def sign_out(engine: Engine, secret: str) -> None:
         connection.execute(text("select accounts.sign_out()"))
 
 
-def accept_invitation(engine: Engine, secret: str, password: str, *, address: str) -> None:
-    """Sets the password that an invited person chose. Ends the person's sessions. Raises AccountError for a weak
-    password, and for a link that was used, is too old or never was.
+class SignInFirst(AccountError):
+    """A link is for a person who has a way in already, and who is not the one who is signed in; or it is for a new
+    password, and none was chosen.
     """
-    check_password(password)
-    derived = derive(password)
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Choose a password; or, if you have an account already, sign in and open this link again.", "SIGN_IN_FIRST"
+        )
+
+
+def accept_invitation(
+    engine: Engine, secret: str, password: str | None, *, address: str, session: str | None = None
+) -> None:
+    """Opens the link of an invitation, with the password that the invited person chose, or in the name of the
+    `session` (its secret) of a person who has a way in already; see members.sql for who gets what. Sessions of the
+    person end with a new password.
+
+    Raises SignInFirst, and AccountError for a weak password, and for a link that was used, is too old or never was.
+    """
+    if password is not None:
+        check_password(password)
+    derived = derive(password) if password is not None else None
     with engine.begin() as connection:
-        accepted = connection.execute(
+        if session is not None:
+            connection.execute(
+                text("select set_config('app.credential', :credential, true)"), {"credential": fingerprint(session)}
+            )
+        outcome = connection.execute(
             text("select accounts.accept_invitation(decode(:secret, 'hex'), :salt, :parameters, :derived, :address)"),
             {
                 "secret": fingerprint(secret),
-                "salt": derived.salt,
-                "parameters": derived.parameters,
-                "derived": derived.secret,
+                "salt": derived.salt if derived is not None else None,
+                "parameters": derived.parameters if derived is not None else None,
+                "derived": derived.secret if derived is not None else None,
                 "address": address,
             },
         ).scalar_one()
-    if not accepted:
+    if outcome == "sign_in_first":
+        raise SignInFirst
+    if outcome != "accepted":
         raise AccountError("This link was used already, or is too old; ask for a new one.", "LINK_ENDED")

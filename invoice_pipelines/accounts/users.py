@@ -35,18 +35,27 @@ def add_user(connection: Connection, email: str, name: str, *, is_operator: bool
     """Adds a user, who cannot sign in until an invitation is accepted. Raises AccountError where there is one already,
     or the address is none.
     """
-    try:
-        address = validate_email(email.strip(), check_deliverability=False).normalized.lower()
-    except EmailNotValidError as error:
-        raise AccountError(f"{email.strip()[:254]!r} is no email address: {error}", "WRONG_EMAIL") from None
-    if not 1 <= len(name.strip()) <= 200:
-        raise AccountError("A user needs a name of up to 200 characters.", "WRONG_NAME")
     with refusals():
         added: UUID = connection.execute(
             text("select accounts.add_user(:email, :name, :is_operator, :actor)"),
-            {"email": address, "name": name, "is_operator": is_operator, "actor": actor},
+            {"email": checked_email(email), "name": checked_name(name), "is_operator": is_operator, "actor": actor},
         ).scalar_one()
     return added
+
+
+def checked_email(email: str) -> str:
+    """The address as it is stored. Raises AccountError for what is none."""
+    try:
+        return validate_email(email.strip(), check_deliverability=False).normalized.lower()
+    except EmailNotValidError as error:
+        raise AccountError(f"{email.strip()[:254]!r} is no email address: {error}", "WRONG_EMAIL") from None
+
+
+def checked_name(name: str) -> str:
+    """The name of a person, without blanks around it. Raises AccountError for none, and for one that is too long."""
+    if not 1 <= len(name.strip()) <= 200:
+        raise AccountError("A user needs a name of up to 200 characters.", "WRONG_NAME")
+    return name.strip()
 
 
 def invite(connection: Connection, email: str, *, actor: str) -> str:

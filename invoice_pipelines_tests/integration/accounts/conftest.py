@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.accounts.credentials import fingerprint
 from invoice_pipelines.accounts.entry import enter
+from invoice_pipelines.accounts.members import invite_member
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.sessions import accept_invitation, sign_in
 from invoice_pipelines.accounts.tokens import add_token
@@ -42,9 +43,10 @@ class House:
             assert enter(connection, fingerprint(self.secrets[who]), slug) is not None
             yield connection
 
-    def admit(self, email: str, role: Role, slug: str) -> None:
+    def admit(self, email: str, role: Role, slug: str, *, is_known: bool = False) -> None:
         with self.database.engine.begin() as connection:
-            add_user(connection, email, email.partition("@")[0].title(), actor="operator")
+            if not is_known:
+                add_user(connection, email, email.partition("@")[0].title(), actor="operator")
             set_role(connection, email, slug, role, actor="operator")
             link = invite(connection, email, actor="operator")
         accept_invitation(self.web, link, PASSWORD, address="192.0.2.1")
@@ -71,6 +73,8 @@ def house(server, template) -> Iterator[House]:
         for role in (Role.VIEWER, Role.ACCOUNTANT, Role.ADMIN):
             house.admit(f"{role.value}@acme.example", role, "acme")
         house.admit("berta@bolt.example", Role.ADMIN, "bolt")
+        with house.as_("berta", "bolt") as connection:
+            invite_member(connection, "bert@bolt.example", "Bert", Role.VIEWER)
         house.token("shop", "read", "billing:write")
         house.token("reader", "read")
         house.token("theirs", "read", organization=house.bolt)

@@ -12,9 +12,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.accounts.credentials import fingerprint
+from invoice_pipelines.accounts.entry import identify
+from invoice_pipelines.accounts.errors import AccountError, NotSignedIn
+from invoice_pipelines.accounts.members import change_member, invite_member, list_members
+from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.accounts.sessions import SignInFirst, SignInRefused, accept_invitation, sign_in
+from invoice_pipelines.accounts.users import invite, set_role
 from invoice_pipelines.database import create_web_engine
 from invoice_pipelines.database.errors import DatabaseError, sqlstate
 from invoice_pipelines.database.roles import APP
+from invoice_pipelines_tests.integration.accounts.conftest import PASSWORD
 
 TO_BOLT = "select set_config('app.organization_id', '{bolt}', true)"
 
@@ -91,7 +98,7 @@ READS = {
     "who may enter where": "select * from accounts.membership",
     "events of accounts": "select * from accounts.account_event",
     "users, by the function of the operator": "select * from accounts.list_users()",
-    "members of the other one": TO_BOLT + "; select * from accounts.list_members()",
+    "members of the other one": TO_BOLT + "; select * from accounts.list_members(null, null, null)",
     "tokens of the other one": TO_BOLT + "; select * from accounts.list_tokens()",
     "events of the other one": TO_BOLT + "; select * from accounts.list_events(10)",
     "how passwords are stored": "select rolpassword from pg_authid",
@@ -143,9 +150,41 @@ CHANGES = {
         TO_BOLT + "; select accounts.add_token('mine', '\\x00', 'ip_live_', array['read'], "
         "now() + interval '1 day', 'mallory')"
     ),
+    "an invitation into the other one": (
+        TO_BOLT + "; select accounts.invite_member('mallory@example.com', 'M', 'admin', '\\x00', '1 day')"
+    ),
+    "a member of the other one, put out": "select accounts.change_member('{member}', null)",
+    "a member of the other one, in its scope": TO_BOLT + "; select accounts.change_member('{member}', 'viewer')",
+    "an invitation of the other one, withdrawn": "select accounts.change_member('{invitation}', null)",
+    "an invitation of the other one, as admin": "select accounts.change_member('{invitation}', 'admin')",
+    "a membership by the function within": (
+        "select accounts.change_membership('{user}', '{bolt}', 'admin', 'mallory')"
+    ),
+    "an operator who is invited": (
+        "select accounts.invite_member('mallory@example.com', 'M', 'operator', '\\x00', '1 day')"
+    ),
+    "the last admin, out": "select accounts.change_member('{admin}', null)",
+    "the last admin, demoted": "select accounts.change_member('{admin}', 'viewer')",
+    "a link that was guessed": "select accounts.accept_invitation('\\x00', '\\x01', 'm=1,t=1,p=1', '\\x02', '')",
+    "a link of the other one by its id": (
+        "select accounts.accept_invitation(convert_to('{invitation}', 'UTF8'), '\\x01', 'm=1,t=1,p=1', '\\x02', '')"
+    ),
+    "the doubt about who chose a password": "update accounts.user_account set vouched_by = null",
     "the history": "update work.batch_job_event set created_by = 'somebody else'",
     "the history of accounts": "delete from accounts.account_event",
 }
+
+
+def people_of(house) -> dict[str, object]:
+    """Ids that an attacker might have learnt: of a member of bolt, of an invitation there, of the admin of acme."""
+    query = """select
+        (select m.id from accounts.membership m where m.organization_id = :bolt order by m.id limit 1) as member,
+        (select m.user_id from accounts.membership m where m.organization_id = :bolt order by m.id limit 1) as user,
+        (select i.id from accounts.invitation i where i.organization_id = :bolt and i.used_at is null limit 1)
+            as invitation,
+        (select m.id from accounts.membership m where m.organization_id = :acme and m.role = 'admin') as admin"""
+    with house.database.superuser.connect() as connection:
+        return dict(connection.execute(text(query), {"acme": house.acme, "bolt": house.bolt}).one()._mapping)
 
 
 MISTAKES = {"42601", "42703", "42883", "42P01"}
@@ -154,7 +193,7 @@ MISTAKES = {"42601", "42703", "42883", "42P01"}
 
 def run_as_attacker(house, who: str, statement: str) -> list:
     """What the last of some statements gives, in a request that entered acme; what is refused gives nothing."""
-    values = {"acme": house.acme, "bolt": house.bolt, "secret": fingerprint(house.secrets["berta"])}
+    values = {"acme": house.acme, "bolt": house.bolt, "secret": fingerprint(house.secrets["berta"]), **people_of(house)}
     parts = statement.format(**values).split("; ")
     with house.web.connect() as connection, connection.begin() as transaction:
         connection.execute(
@@ -193,6 +232,7 @@ def test_nothing_of_the_other_organization_is_changed(house, who, attack):
                     "select * from billing.customer where organization_id = :bolt order by id",
                     "select * from work.batch_job where organization_id = :bolt",
                     "select secret_sha256, user_id, ended_at from accounts.session order by 1",
+                    "select id, password_sha256, subject, vouched_by from accounts.user_account order by 1",
                     "select id, email, disabled_at, is_operator from accounts.user_account order by 1",
                     "select * from accounts.membership order by 1, 2",
                     "select * from accounts.api_token where organization_id = :bolt order by id",
@@ -204,6 +244,102 @@ def test_nothing_of_the_other_organization_is_changed(house, who, attack):
     before = state()
     run_as_attacker(house, who, CHANGES[attack])
     assert state() == before
+
+
+VICTIMS = {
+    "with a password": None,
+    "with an account at an OIDC provider": (
+        "update accounts.user_account set issuer = 'https://id.example', subject = :email, password_salt = null, "
+        "password_parameters = null, password_sha256 = null where email = :email"
+    ),
+    "who is an operator without a password yet": (
+        "update accounts.user_account set is_operator = true, password_salt = null, password_parameters = null, "
+        "password_sha256 = null where email = :email"
+    ),
+    "of another organization without a password yet": (
+        "update accounts.user_account set password_salt = null, password_parameters = null, password_sha256 = null "
+        "where email = :email"
+    ),
+}
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize("joins", ["before the link is made", "after the link is made"])
+def test_no_link_of_an_admin_opens_the_account_of_somebody_else(house, victim, joins):
+    """An admin of acme invites somebody who belongs to bolt, keeps the link, and opens it in place of the person."""
+    email = f"victim{len(house.secrets)}@bolt.example"
+    if joins == "before the link is made":
+        house.admit(email, Role.ADMIN, "bolt")
+    with house.as_("admin") as connection:
+        _, link = invite_member(connection, email, "Victim", Role.VIEWER)
+    if joins == "after the link is made":
+        house.admit(email, Role.ADMIN, "bolt", is_known=True)
+    with house.database.superuser.begin() as connection:
+        if VICTIMS[victim] is not None:
+            connection.execute(text(VICTIMS[victim]), {"email": email})
+
+    def account() -> list:
+        with house.database.superuser.connect() as connection:
+            return connection.execute(
+                text(
+                    """select u.*, m.organization_id, m.role from accounts.user_account u
+                       join accounts.membership m on m.user_id = u.id where u.email = :email"""
+                ),
+                {"email": email},
+            ).all()
+
+    before = account()
+    assert [row.organization_id for row in before] == [house.bolt]
+    for session in (None, house.secrets["admin"], house.secrets["shop"], "guessed"):
+        with pytest.raises(SignInFirst):
+            accept_invitation(house.web, link, "the password of mallory", address="192.0.2.66", session=session)
+    assert account() == before
+    with pytest.raises(SignInRefused):
+        sign_in(house.web, email, "the password of mallory", address="192.0.2.66")
+    with house.database.superuser.begin() as connection:
+        connection.execute(text("delete from accounts.sign_in_throttle"))
+    # The person, who is signed in, opens it: that gives the membership, and changes nothing else.
+    accept_invitation(house.web, link, None, address="192.0.2.1", session=house.secrets[email.partition("@")[0]])
+    after = account()
+    assert {row.organization_id: row.role for row in after} == {house.bolt: "admin", house.acme: "viewer"}
+    assert {row.password_sha256 for row in after} == {row.password_sha256 for row in before}
+
+
+def test_an_account_that_was_taken_in_advance_opens_nothing_that_comes_later(house):
+    """The admin of acme makes an account in the name of somebody, and waits until another organization lets it in."""
+    email = "later@bolt.example"
+    with house.as_("admin") as connection:
+        _, link = invite_member(connection, email, "Later", Role.VIEWER)
+    accept_invitation(house.web, link, "the password of mallory", address="192.0.2.66")
+    taken = sign_in(house.web, email, "the password of mallory", address="192.0.2.66")
+    # bolt invites the real person, whose link the one with the password does not have.
+    with house.as_("berta", "bolt") as connection:
+        _, theirs = invite_member(connection, email, "Later", Role.ACCOUNTANT)
+    with house.web.begin() as connection:
+        assert list(identify(connection, fingerprint(taken.secret)).organizations) == ["acme"]
+    with pytest.raises(SignInFirst):
+        accept_invitation(house.web, theirs, "the password of mallory", address="192.0.2.66")
+    # Nor does the operator let it in by mistake: the person comes by the operator's link first, which ends the other.
+    with house.database.engine.begin() as connection, pytest.raises(AccountError, match="Invite the person first"):
+        set_role(connection, email, "bolt", Role.ADMIN, actor="operator")
+    with house.database.engine.begin() as connection:
+        own = invite(connection, email, actor="operator")
+    accept_invitation(house.web, own, PASSWORD, address="192.0.2.1")
+    with house.web.begin() as connection, pytest.raises(NotSignedIn):
+        identify(connection, fingerprint(taken.secret))
+    with house.database.engine.begin() as connection:
+        set_role(connection, email, "bolt", Role.ACCOUNTANT, actor="operator")
+
+
+def test_who_is_no_admin_any_more_comes_back_by_no_link(house):
+    house.admit("leaver@acme.example", Role.ADMIN, "acme")
+    with house.as_("leaver") as connection:
+        _, link = invite_member(connection, "friend@acme.example", "Friend", Role.ADMIN)
+    with house.as_("admin") as connection:
+        (leaver,) = [member for member in list_members(connection) if member.email == "leaver@acme.example"]
+        change_member(connection, leaver.id, None)
+    with pytest.raises(AccountError, match="used already"):
+        accept_invitation(house.web, link, PASSWORD, address="192.0.2.66")
 
 
 def test_there_are_enough_attacks():
