@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -22,7 +23,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class OrganizationError(InvoicePipelinesError):
-    """An organization cannot be added, found or removed; the message names it and says what to do."""
+    """An organization cannot be added, found, changed or removed; the message names it and says what to do. `wrong` is
+    each wrong value, by the name of its field, such as `settings.messages.quiet_from`.
+    """
+
+    def __init__(self, message: str, wrong: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.wrong = dict(wrong or {})
 
 
 class _Values(BaseModel):
@@ -170,12 +177,15 @@ def find_organization(engine: Engine, slug: str) -> Organization:
         return organization_in_scope(connection)
 
 
-def organization_in_scope(connection: Connection) -> Organization:
-    """The organization that the transaction is in. Raises OrganizationError where its stored settings are wrong."""
+def organization_in_scope(connection: Connection, *, to_change: bool = False) -> Organization:
+    """The organization that the transaction is in; `to_change`: nobody else changes it before the end. Raises
+    OrganizationError where its stored settings are wrong.
+    """
     row = connection.execute(
         text(
-            """select id, slug, name, country_code, time_zone, currency, vat_id, tax_number, iban, address, settings
-               from organizations.organization where id = organizations.current()"""
+            f"""select id, slug, name, country_code, time_zone, currency, vat_id, tax_number, iban, address, settings
+                from organizations.organization where id = organizations.current()
+                {"for no key update" if to_change else ""}"""
         )
     ).one()
     typed = {
@@ -191,31 +201,36 @@ def change_organization(engine: Engine, slug: str, **changes: Any) -> Organizati
 
     Issued invoices keep what they say: they hold the seller as it was. Raises OrganizationError for a wrong value.
     """
-    known = find_organization(engine, slug)
+    with organization_scope(engine, find_organization(engine, slug).id) as connection:
+        return change_organization_in_scope(connection, **changes)
+
+
+def change_organization_in_scope(connection: Connection, **changes: Any) -> Organization:
+    """`change_organization` in a transaction that is in the organization."""
+    known = organization_in_scope(connection, to_change=True)
     values = {name: getattr(known, name) for name in _Values.model_fields if name != "slug"}
     values["time_zone"] = str(known.time_zone)
     if unknown := sorted(set(changes) - set(values)):
-        raise OrganizationError(f"organization {slug!r}: {', '.join(unknown)} cannot be changed")
-    new = _checked(slug, **{**values, **changes})
-    with organization_scope(engine, known.id) as connection:
-        connection.execute(
-            text(
-                """update organizations.organization
-                   set name = :name, country_code = :country_code, time_zone = :time_zone, currency = :currency,
-                       vat_id = :vat_id, tax_number = :tax_number, iban = :iban, address = cast(:address as jsonb),
-                       settings = cast(:settings as jsonb)
-                   where slug = :slug"""
-            ),
-            _columns(new),
-        )
-    return find_organization(engine, slug)
+        raise OrganizationError(f"organization {known.slug!r}: {', '.join(unknown)} cannot be changed")
+    new = _checked(known.slug, **{**values, **changes})
+    connection.execute(
+        text(
+            """update organizations.organization
+               set name = :name, country_code = :country_code, time_zone = :time_zone, currency = :currency,
+                   vat_id = :vat_id, tax_number = :tax_number, iban = :iban, address = cast(:address as jsonb),
+                   settings = cast(:settings as jsonb)
+               where slug = :slug"""
+        ),
+        _columns(new),
+    )
+    return organization_in_scope(connection)
 
 
 def _checked(slug: str, **values: Any) -> _Values:
     try:
         return _Values(slug=slug, **values)
     except ValidationError as error:
-        raise OrganizationError(f"organization {slug!r}: {_problems(error)}") from None
+        raise OrganizationError(f"organization {slug!r}: {_problems(error)}", _wrong(error)) from None
 
 
 def _columns(values: _Values) -> dict[str, Any]:
@@ -234,9 +249,11 @@ def _stored(slug: str, model: type[Model], stored: object) -> Model:
 
 
 def _problems(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
-    )
+    return "; ".join(f"{field}: {why}" for field, why in _wrong(error).items())
+
+
+def _wrong(error: ValidationError) -> dict[str, str]:
+    return {".".join(map(str, item["loc"])): item["msg"].removeprefix("Value error, ") for item in error.errors()}
 
 
 def remove_organization(engine: Engine, slug: str) -> None:

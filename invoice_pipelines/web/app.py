@@ -24,6 +24,8 @@ from invoice_pipelines.web.api import (
 from invoice_pipelines.web.api.billing import customers, invoices, items, sales_orders, tax_rates
 from invoice_pipelines.web.api.delivery import documents, messages, opt_outs
 from invoice_pipelines.web.api.intake import exports, received_invoices, reviews, uploads
+from invoice_pipelines.web.api.organization import members, tokens
+from invoice_pipelines.web.api.organization import settings as organization_settings
 from invoice_pipelines.web.documentation import add_documentation, as_json, document
 from invoice_pipelines.web.limits import Rooms
 from invoice_pipelines.web.measures import Measures
@@ -51,6 +53,9 @@ ROUTERS = (
     quickbooks.router,
     events.router,
     webhooks.router,
+    members.router,
+    tokens.router,
+    organization_settings.router,
 )
 """The resources of an organization, in the order of the documentation."""
 

@@ -26,6 +26,7 @@ from invoice_pipelines.web import etags
 from invoice_pipelines.web.idempotency import KeptAnswer, keep_answer, kept_answer, request_hash
 from invoice_pipelines.web.limits import take_turn
 from invoice_pipelines.web.problems import Refusal, not_found, not_signed_in
+from invoice_pipelines.web.values import Answer
 
 SESSION_COOKIE = "__Host-session"
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -34,10 +35,13 @@ AnswerT = TypeVar("AnswerT")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The least role of a route and, for what changes something, the area that a token must be allowed to write."""
+    """The least role of a route and, for what changes something, the area that a token must be allowed to write;
+    `people_only`: no token may.
+    """
 
     role: Role
     area: str | None
+    people_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,11 @@ class At:
         engine = self._engine.execution_options(credential=self._fingerprint, actor=self.entry.actor)
         found = organization_in_scope(self.connection)
         return OrganizationContext(engine, found, self._settings, self.entry.actor)
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach the web, for links that they are sent."""
+        return self._settings.web_url.rstrip("/")
 
     def url(self, *parts: object) -> str:
         """The address of a resource of the organization."""
@@ -93,6 +102,8 @@ class RequestCaller:
                 entry = enter(connection, self._fingerprint, self._request.path_params["organization"])
                 if entry is None:
                     raise not_found()
+                if self._access.people_only and entry.scopes is not None:
+                    raise Refusal(403, "FORBIDDEN", "A token cannot do this, whatever its scopes; a person does.")
                 if not entry.may(self._access.role, self._access.area):
                     raise self._forbidden(entry)
                 yield At(connection, entry, engine, settings, self._fingerprint)
@@ -112,7 +123,7 @@ class RequestCaller:
         same answer for a day and does nothing more.
 
         `body` is what tells one request from another besides its address. An answer with a `url` names it as `Location`
-        as well.
+        as well. What is kept of an answer is its `to_keep`.
         """
         request = self._request
         key = request.headers.get("idempotency-key")
@@ -123,7 +134,7 @@ class RequestCaller:
             answer = effect(at)
             location = getattr(answer, "url", None)
             if key is not None:
-                said = answer.model_dump_json(by_alias=True) if isinstance(answer, BaseModel) else ""
+                said = answer.to_keep().model_dump_json(by_alias=True) if isinstance(answer, Answer) else ""
                 keep_answer(at.connection, at.entry.actor, key, sent, KeptAnswer(self._status, location, said))
         if location is not None:
             self._headers["Location"] = str(location)

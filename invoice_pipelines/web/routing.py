@@ -75,25 +75,31 @@ class OrganizationRouter:
         self.routes: list[OrganizationRoute] = []
         self._tags = tags
 
-    def get(self, path: str, *, role: Role, **options: Any) -> Callable[[Handler], Handler]:
-        """A route that changes nothing."""
-        return self._route("GET", path, Access(role, None), options)
+    def get(self, path: str, *, role: Role, area: str | None = None, **options: Any) -> Callable[[Handler], Handler]:
+        """A route that changes nothing. With an area, a token sees it that may write there, as `read` is not enough."""
+        return self._route("GET", path, Access(role, area), options)
 
-    def post(self, path: str, *, role: Role, area: str, **options: Any) -> Callable[[Handler], Handler]:
-        """A route that changes something in an area."""
-        return self._route("POST", path, Access(role, area), options)
+    def post(
+        self, path: str, *, role: Role, area: str, people_only: bool = False, **options: Any
+    ) -> Callable[[Handler], Handler]:
+        """A route that changes something in an area; `people_only`: for no token, whatever its scopes."""
+        return self._route("POST", path, Access(role, area, people_only), options)
 
     def put(self, path: str, *, role: Role, area: str, **options: Any) -> Callable[[Handler], Handler]:
         """A route that changes something in an area."""
         return self._route("PUT", path, Access(role, area), options)
 
-    def patch(self, path: str, *, role: Role, area: str, **options: Any) -> Callable[[Handler], Handler]:
-        """A route that changes something in an area."""
-        return self._route("PATCH", path, Access(role, area), options)
+    def patch(
+        self, path: str, *, role: Role, area: str, people_only: bool = False, **options: Any
+    ) -> Callable[[Handler], Handler]:
+        """A route that changes something in an area; see `post`."""
+        return self._route("PATCH", path, Access(role, area, people_only), options)
 
-    def delete(self, path: str, *, role: Role, area: str, **options: Any) -> Callable[[Handler], Handler]:
-        """A route that changes something in an area."""
-        return self._route("DELETE", path, Access(role, area), options)
+    def delete(
+        self, path: str, *, role: Role, area: str, people_only: bool = False, **options: Any
+    ) -> Callable[[Handler], Handler]:
+        """A route that changes something in an area; see `post`."""
+        return self._route("DELETE", path, Access(role, area, people_only), options)
 
     def _route(self, method: str, path: str, access: Access, options: dict[str, Any]) -> Callable[[Handler], Handler]:
         if access.area not in (None, *AREAS):
@@ -109,7 +115,8 @@ class OrganizationRouter:
 def _made(
     method: str, path: str, access: Access, handler: Callable[..., Any], tags: list[str], options: dict[str, Any]
 ) -> OrganizationRoute:
-    said = {"x-role": str(access.role)} | ({"x-area": access.area} if access.area else {})
+    said: dict[str, Any] = {"x-role": str(access.role)} | ({"x-area": access.area} if access.area else {})
+    said |= {"x-people-only": True} if access.people_only else {}
     options["openapi_extra"] = {**said, **options.get("openapi_extra", {})}
     options = described(handler, tags, options)
     if not iscoroutinefunction(handler):

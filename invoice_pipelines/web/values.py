@@ -25,6 +25,10 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
+    def to_keep(self) -> Answer:
+        """What an equal request gets later on, and what is stored until then: nothing that is shown once."""
+        return self
+
 
 class _Written:
     """A value that stands in JSON as text of a form, and that domains give as what it is. It is looked at without

@@ -32,10 +32,12 @@ class SignIn(Body):
     password: Password
 
 
-class NewPassword(Body):
-    """The password that a person chose: at least 12 characters, and none that somebody would try first."""
+class Acceptance(Body):
+    """The password that a person chose: at least 12 characters, and none that somebody would try first. A person who is
+    signed in needs none.
+    """
 
-    password: Password
+    password: Password | None = None
 
 
 class Membership(Answer):
@@ -113,15 +115,20 @@ def sign_out(request: Request, response: Response) -> None:
 def accept_invitation(
     request: Request,
     secret: Annotated[str, Path(description="The last part of the link", max_length=200)],
-    body: NewPassword,
+    body: Acceptance,
 ) -> None:
-    """Choose a password by the link of an invitation.
+    """Open the link of an invitation.
 
-    The link works once. Sessions of the person end; the person signs in with the new password.
+    It works once. Who has no account chooses a password, and then signs in with it. Who has one opens the link while
+    signed in, without a password, and belongs to the organization then; until that it answers SIGN_IN_FIRST.
     """
     try:
         sessions.accept_invitation(
-            engine_of(request), secret, body.password.get_secret_value(), address=address_of(request)
+            engine_of(request),
+            secret,
+            body.password.get_secret_value() if body.password is not None else None,
+            address=address_of(request),
+            session=request.cookies.get(SESSION_COOKIE),
         )
     except AccountError as refused:
         if refused.code == "WEAK_PASSWORD":

@@ -1,0 +1,1 @@
+"""What admins manage of their organization: its people, the tokens of its programs, and its settings."""
