@@ -42,21 +42,24 @@ class OrganizationRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Any]:
         """As FastAPI calls it, once for each route."""
         handle = super().get_route_handler()
-        takes_json = self.body_field is not None and "json" in _media_type_of(self)
-        # A function that is not awaited works in one of the threads that have connections.
-        takes_room = not self._checks_first and not iscoroutinefunction(self.endpoint)
+        takes = "" if self.body_field is None else _media_type_of(self)
+        # A function that is not awaited works in one of the threads that have connections. A form is read by FastAPI,
+        # as slowly as it comes.
+        takes_room = not iscoroutinefunction(self.endpoint) and "form" not in takes
 
         async def answer(request: Request) -> Response:
             caller = RequestCaller(request, self.access)
             request.scope["caller"] = caller
             if self.body_field is not None:
                 request = Request(request.scope, limit_body(request, self._max_bytes))
-            if takes_json:
-                await read_json(request)  # who sends slowly takes no room meanwhile
+            if "json" in takes:
+                require_json(request)
             if self._checks_first:
                 await run_sync(caller.check)
             if not takes_room:
                 return await handle(request)
+            if takes:
+                await read_body(request)  # who sends slowly takes no room meanwhile
             async with request.app.state.rooms.of(request.path_params["organization"]):
                 return await handle(request)
 
@@ -167,14 +170,18 @@ def _media_type_of(route: APIRoute) -> str:
     return str(getattr(route.body_field.field_info, "media_type", "application/json"))
 
 
-async def read_json(request: Request) -> None:
-    """Takes all of a body, for `request.body()`. Raises Refusal for one that is not sent as JSON, or breaks off."""
+async def read_body(request: Request) -> None:
+    """Takes all of a body, for `request.body()`. Raises Refusal for one that breaks off."""
+    try:
+        await request.body()
+    except ClientDisconnect:
+        raise Refusal(400, "BROKEN_OFF", "The request broke off before its end; nothing was done.") from None
+
+
+def require_json(request: Request) -> None:
+    """Raises Refusal for a body that is not sent as JSON."""
     length, kind = request.headers.get("content-length"), request.headers.get("content-type", "")
     has_body = length not in (None, "0") or "transfer-encoding" in request.headers
     media_type = kind.partition(";")[0].strip().lower()
     if has_body and media_type != "application/json" and not media_type.endswith("+json"):
         raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be JSON, sent as `Content-Type: application/json`.")
-    try:
-        await request.body()
-    except ClientDisconnect:
-        raise Refusal(400, "BROKEN_OFF", "The request broke off before its end; nothing was done.") from None

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.callers import require_same_site
 from invoice_pipelines.web.limits import JSON_BYTES, limit_body, network_of, take_turn
-from invoice_pipelines.web.routing import described, read_json
+from invoice_pipelines.web.routing import described, read_body, require_json
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -29,7 +29,8 @@ class OpenRoute(APIRoute):
             require_same_site(request)
             if self.body_field is not None:
                 request = Request(request.scope, limit_body(request, JSON_BYTES))
-                await read_json(request)  # who sends slowly takes no room meanwhile
+                require_json(request)
+                await read_body(request)  # who sends slowly takes no room meanwhile
             async with request.app.state.rooms.of(""):  # in the room of no organization
                 await run_sync(_count, request)
                 return await handle(request)

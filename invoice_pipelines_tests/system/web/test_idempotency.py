@@ -1,0 +1,167 @@
+"""Requests that are sent again, because nobody knows what became of them: what they ask for is done once."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.system.web.calls import Answer, Program, at_once
+from invoice_pipelines_tests.system.web.process import Installation
+
+pytestmark = pytest.mark.slow
+
+KILLS = size(5, 30)
+
+
+def request() -> dict[str, Any]:
+    return {"sales_order_ids": [str(uuid4()) for _ in range(20)], "due_days": 14}
+
+
+def ask(site: Installation, key: str, body: Any, port: int | None = None) -> Answer:
+    path = site.path(site.a, "batch-operations/invoices")
+    return Program(port or site.web.port).call("POST", path, site.a.tokens["writer"], body=body, key=key)
+
+
+def jobs(site: Installation, body: Any) -> list[str]:
+    """The batch operations that a request has made."""
+    with site.database.superuser.connect() as connection:
+        rows = connection.execute(
+            text("select distinct job_id::text from work.batch_item where subject_id = :first"),
+            {"first": body["sales_order_ids"][0]},
+        )
+        return list(rows.scalars())
+
+
+def test_equal_requests_at_once_make_one_job(site: Installation) -> None:
+    for _ in range(size(3, 20)):
+        key, body, answers = str(uuid4()), request(), list[Answer]()
+        at_once([lambda k=key, b=body, to=answers: to.append(ask(site, k, b))] * 20)
+        assert {answer.status for answer in answers} <= {202, 409}
+        assert {answer.code for answer in answers} <= {None, "REQUEST_IN_FLIGHT"}
+        assert len(jobs(site, body)) == 1
+        told = {answer.json()["job_id"] for answer in answers if answer.status == 202}
+        assert list(told) == jobs(site, body)
+        again = ask(site, key, body)
+        assert (again.status, again.json()["job_id"]) == (202, *told)
+        assert again.headers["location"].endswith(*told)
+
+
+def test_a_key_belongs_to_one_request(site: Installation) -> None:
+    key, body = str(uuid4()), request()
+    assert ask(site, key, body).status == 202
+    other = ask(site, key, {**body, "due_days": 30})
+    assert (other.status, other.code) == (422, "IDEMPOTENCY_KEY_REUSED")
+    with_the_key_of_somebody_else = Program(site.web.port).call(
+        "POST", site.path(site.b, "batch-operations/invoices"), site.b.tokens["writer"], body=body, key=key
+    )
+    assert with_the_key_of_somebody_else.status == 202
+    assert len(jobs(site, body)) == 2
+
+
+def test_a_request_that_failed_may_succeed_with_its_key(site: Installation) -> None:
+    key, number = str(uuid4()), f"K-{uuid4()}"
+    program, token = Program(site.web.port), site.a.tokens["writer"]
+    order = {
+        "order_number": f"O-{uuid4()}",
+        "customer_number": number,
+        "order_date": "2026-01-02",
+        "lines": [{"description": "Work", "quantity": "1", "unit_price": "50", "tax_category": "S", "tax_rate": "19"}],
+    }
+
+    def post(rest: str, body: Any, key: str | None) -> Answer:
+        return program.call("POST", site.path(site.a, rest), token, body=body, key=key)
+
+    assert post("sales-orders", order, key).status in (404, 422)
+    post("tax-rates", {"tax_category": "S", "rate": "19", "name": "19 %"}, None)
+    name = f"{site.a.slug} late"
+    made = post("customers", {"customer_number": number, "name": name, "country_code": "DE"}, None)
+    assert made.status == 201, made
+    first, again = post("sales-orders", order, key), post("sales-orders", order, key)
+    assert (first.status, again.status, again.body) == (201, 201, first.body), first
+
+
+@contextmanager
+def relay(site: Installation, answered: Callable[[], None]) -> Iterator[int]:
+    """A proxy in front of the web, by its port. It calls when the web begins to answer, and passes no answer on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def run() -> None:
+            client, _ = listening.accept()
+            with client, socket.create_connection(("127.0.0.1", site.web.port)) as web:
+                client.settimeout(0.05)
+                web.settimeout(0.01)
+                while True:
+                    with suppress(TimeoutError):
+                        web.sendall(client.recv(65536))
+                    with suppress(TimeoutError):
+                        web.recv(65536)
+                        answered()
+                        return
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
+def at_random(site: Installation, key: str, body: Any, chance: random.Random) -> None:
+    """The web dies while it works on the request, or before, or after it."""
+    asking = threading.Thread(target=ask, args=(site, key, body))
+    asking.start()
+    time.sleep(chance.uniform(0, 0.05))
+    site.web.kill()
+    asking.join()
+
+
+def before_the_answer(site: Installation, key: str, body: Any, _: random.Random) -> None:
+    """The web dies when it has done what it was asked for, and nobody got its answer."""
+    with relay(site, site.web.kill) as port:
+        assert ask(site, key, body, port).status == 0
+    assert len(jobs(site, body)) == 1
+
+
+def before_the_commit(site: Installation, key: str, body: Any, _: random.Random) -> None:
+    """The web dies in the middle of its transaction, whose session at PostgreSQL does not know that for a while."""
+    with site.database.superuser.connect() as connection, connection.begin():
+        connection.execute(text("lock table work.batch_item in share mode"))
+        asking = threading.Thread(target=ask, args=(site, key, body))
+        asking.start()
+        waits = text("select count(*) from pg_locks where relation = 'work.batch_item'::regclass and not granted")
+        deadline = time.monotonic() + 20
+        while not connection.execute(waits).scalar_one():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        site.web.kill()
+        asking.join()
+
+
+def test_a_web_that_is_killed_does_once_what_it_is_asked_again(site: Installation) -> None:
+    chance = random.Random(2026)
+    found = dict.fromkeys([at_random, before_the_answer, before_the_commit], 0)
+    for n in range(KILLS):
+        kill = list(found)[n % 3]
+        key, body = str(uuid4()), request()
+        kill(site, key, body, chance)
+        before = jobs(site, body)
+        site.web.start()
+        deadline = time.monotonic() + 20
+        while (again := ask(site, key, body)).status == 409:  # until PostgreSQL has noticed
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert again.status == 202, again
+        assert jobs(site, body) == [again.json()["job_id"]]
+        assert before in ([], jobs(site, body))
+        assert bool(before) == (again.headers.get("idempotent-replayed") == "true")
+        found[kill] += bool(before)
+    print("\njobs that were there when the web was gone:", {kill.__name__: count for kill, count in found.items()})
+    assert found[before_the_commit] == 0
