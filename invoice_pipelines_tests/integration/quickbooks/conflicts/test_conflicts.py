@@ -117,7 +117,7 @@ def test_an_edited_value_is_checked(sides: Sides) -> None:
     conflict = parked(sides)[2]
     with pytest.raises(ConflictError, match="name cannot be empty"):
         decide(sides, conflict, "edited", value=" ")
-    with pytest.raises(ConflictError, match="--edit"):
+    with pytest.raises(ConflictError, match="value: "):
         decide(sides, conflict, "ours", value="x")
     assert sides.conflicts("open") == [conflict]
 
