@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from invoice_pipelines.events.feed import prune_events
 from invoice_pipelines.events.values import DeliveryStatus, EndpointStatus, EventsError
 from invoice_pipelines.events.webhooks import transport
 from invoice_pipelines.events.webhooks.deliveries import (
@@ -545,3 +546,19 @@ def self_signed(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
     return context
+
+
+def test_secrets_of_removed_endpoints_and_old_events_are_pruned(office: Office, receiver: Receiver) -> None:
+    office.change()
+    office.deliver()
+    with office.desk.scope() as connection:
+        add_endpoint(connection, office.settings, receiver.url + "&second", created_by="anna")
+        remove_endpoint(connection, office.made.endpoint_id, "anna")
+    with office.desk.superuser.begin() as connection:
+        connection.execute(
+            text("update events.event set created_at = now() - interval '40 days' where organization_id = :id"),
+            {"id": office.desk.organization_id},
+        )
+    prune_events(office.desk.engine, office.desk.organization_id, datetime.now(UTC) - timedelta(days=30))
+    assert office.desk.value("select count(*) from events.webhook_secret") == 1
+    assert office.desk.value("select count(*) from events.event") == 0
