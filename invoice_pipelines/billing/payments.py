@@ -192,7 +192,9 @@ def record_payment(
         raise BillingError(f"amount: {amount} is not an amount of {invoice.currency}; give a positive one.")
     day = payment_date or invoice.today
     if day > invoice.today:
-        raise BillingError(f"date: {day} is after today, {invoice.today}; record a payment once it has arrived.")
+        raise BillingError(
+            f"payment_date: {day} is after today, {invoice.today}; record a payment once it has arrived."
+        )
     payment_id: UUID = connection.execute(text("select uuidv7()")).scalar_one()
     payment = Payment(
         "manual",

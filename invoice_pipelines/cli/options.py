@@ -33,6 +33,9 @@ Limit = Annotated[int, typer.Option(help="How many to show.", min=1, max=10_000)
 OlderThan = Annotated[
     str | None, typer.Option(help="Since longer than this: 12h, 7d, 2026-03-31 or 2026-03-31T14:00.", metavar="WHEN")
 ]
+Text = Annotated[str | None, typer.Option(help="Only with this text in a name or number.", metavar="TEXT")]
+From = Annotated[str | None, typer.Option("--from", help="Of this day or later, such as 2026-03-31.", metavar="DATE")]
+Until = Annotated[str | None, typer.Option("--until", help="Of this day or earlier.", metavar="DATE")]
 After = Annotated[str | None, typer.Option(help="Go on after this one, the last of the page before.", metavar="ID")]
 
 

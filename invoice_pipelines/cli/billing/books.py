@@ -19,7 +19,7 @@ from invoice_pipelines.billing.records.lists import (
     list_orders,
     list_tax_rates,
 )
-from invoice_pipelines.cli.options import After, AsJson, Limit, OrganizationOption
+from invoice_pipelines.cli.options import After, AsJson, From, Limit, OrganizationOption, Text, Until, day
 from invoice_pipelines.cli.output import (
     console,
     listed,
@@ -47,13 +47,14 @@ Status = Annotated[
 def list_customers_(
     organization: OrganizationOption,
     active: Active = None,
+    text: Text = None,
     limit: Limit = 50,
     after: Annotated[str | None, typer.Option(help="Go on after this customer number.", metavar="NUMBER")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List customers by number."""
     with scope_of(organization) as connection:
-        found = list_customers(connection, active=active, after=after, limit=limit)
+        found = list_customers(connection, active=active, words=text, after=after, limit=limit)
     columns = "!number=customer_number name !country=country_code email city !VAT_id=vat_id phone in_use=is_active"
     print_list(found, columns, as_json=as_json, limit=limit, none="There is none.", cursor="customer_number")
 
@@ -77,13 +78,14 @@ def show_customer(
 def list_items_(
     organization: OrganizationOption,
     active: Active = None,
+    text: Text = None,
     limit: Limit = 50,
     after: Annotated[str | None, typer.Option(help="Go on after this SKU.", metavar="SKU")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List items by SKU."""
     with scope_of(organization) as connection:
-        found = list_items(connection, active=active, after=after, limit=limit)
+        found = list_items(connection, active=active, words=text, after=after, limit=limit)
     columns = (
         "!SKU=sku name #price=unit_price unit=unit_code VAT=tax_category #rate_in_%=tax_rate "
         "#stock=quantity_on_hand stock_is_kept=tracks_stock in_use=is_active"
@@ -123,6 +125,9 @@ def list_orders_(
     organization: OrganizationOption,
     status: Status = None,
     customer: Annotated[str | None, typer.Option(help="Only of this customer.", metavar="NUMBER")] = None,
+    ordered_from: From = None,
+    ordered_until: Until = None,
+    text: Text = None,
     limit: Limit = 50,
     after: After = None,
     as_json: AsJson = False,
@@ -130,7 +135,16 @@ def list_orders_(
     """List sales orders, the newest first."""
     with scope_of(organization) as connection:
         last = None if after is None else find_order_id(connection, after)
-        found = list_orders(connection, statuses=status, customer_number=customer, after=last, limit=limit)
+        found = list_orders(
+            connection,
+            statuses=status,
+            customer_number=customer,
+            ordered_from=day("--from", ordered_from),
+            ordered_until=day("--until", ordered_until),
+            words=text,
+            after=last,
+            limit=limit,
+        )
     columns = (
         "!order=order_number !status #net=net_amount currency !date=order_date customer=customer_name "
         "!invoice=invoice_number #lines=line_count"

@@ -27,9 +27,10 @@ from invoice_pipelines.billing.issued_invoices import (
 from invoice_pipelines.billing.overview import invoice_events
 from invoice_pipelines.billing.receivables.export import receivables_csv
 from invoice_pipelines.billing.receivables.receivables import BUCKETS, CurrencyAging, Receivables, age_receivables
+from invoice_pipelines.billing.records.lists import find_customer
 from invoice_pipelines.cli.billing import payments
 from invoice_pipelines.cli.delivery import invoice_documents
-from invoice_pipelines.cli.options import AsJson, OrganizationOption, day, examples
+from invoice_pipelines.cli.options import AsJson, From, OrganizationOption, Text, Until, day, examples
 from invoice_pipelines.cli.output import (
     console,
     listed,
@@ -82,6 +83,12 @@ def list_(
     organization: OrganizationOption,
     credit_notes: Annotated[bool, typer.Option("--credit-notes", help="Credit notes instead of invoices.")] = False,
     status: Annotated[list[Standing] | None, typer.Option(help="Only with this status; can be repeated.")] = None,
+    customer: Annotated[
+        str | None, typer.Option(help="Only to this customer, by number or id.", metavar="NUMBER")
+    ] = None,
+    issued_from: From = None,
+    issued_until: Until = None,
+    text: Text = None,
     limit: Annotated[int, typer.Option(help="How many, the latest number first.", min=1, max=100_000)] = 50,
     after: Annotated[
         str | None,
@@ -95,6 +102,10 @@ def list_(
             connection,
             series=DocumentKind.CREDIT_NOTE if credit_notes else DocumentKind.INVOICE,
             standings=status or None,
+            customer_id=None if customer is None else find_customer(connection, customer).id,
+            issued_from=day("--from", issued_from),
+            issued_until=day("--until", issued_until),
+            words=text,
             before=None if after is None else place_of(connection, after),
             limit=limit,
         )

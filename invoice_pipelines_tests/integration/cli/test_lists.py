@@ -215,6 +215,12 @@ def test_lists_are_narrowed_by_what_matters(shop: Shop) -> None:
     assert standings["paid"]["amount_due"] == "0.00"
     assert numbers("orders list --status pending", "order_number") == ["ORDER-2026-00005"]
     assert set(numbers("orders list --customer C2", "customer_number")) == {"C2"}
+    assert numbers("orders list --text 00005", "order_number") == ["ORDER-2026-00005"]
+    assert numbers("orders list --until 2000-01-01", "order_number") == []
+    assert numbers("customers list --text nobody", "customer_number") == []
+    assert numbers("items list --text lamp-2", "sku") == ["LAMP-2"]
+    assert numbers("invoices list --from 2999-01-01", "invoice_number") == []
+    assert numbers("invoices list --text order-2026-00001", "order_number") == ["ORDER-2026-00001"]
     assert numbers("intake list --status FAILED", "code") == ["UNKNOWN_TYPE"]
     assert len(numbers("intake list --status EXPORTED", "id")) == 1
     assert numbers("export list --format DATEV", "number") == []

@@ -99,11 +99,13 @@ def list_customers(
     caller: Caller,
     page: PageQuery,
     active: Annotated[bool | None, Query(description="Only those that are, or are not, active")] = None,
-    q: Annotated[Text | None, Query(description="Stands in the number, name, city, email or VAT id")] = None,
+    text: Annotated[
+        Text | None, Query(max_length=200, description="Stands in the number, name, city, email or VAT id")
+    ] = None,
 ) -> Page[CustomerOut]:
     """List customers by number."""
     with caller.enter() as at:
-        rows = lists.list_customers(at.connection, active=active, words=q, after=page.after, limit=page.one_more)
+        rows = lists.list_customers(at.connection, active=active, words=text, after=page.after, limit=page.one_more)
     return page.of(rows, key=lambda row: row.customer_number)
 
 

@@ -15,7 +15,7 @@ from invoice_pipelines.billing.invoice_lists import newest_invoices
 from invoice_pipelines.billing.issued_invoices import DocumentKind, find_invoice_id, get_issued_invoice
 from invoice_pipelines.billing.payments import payments_of, record_payment, void_payment
 from invoice_pipelines.billing.records.lists import find_customer
-from invoice_pipelines.web.api.billing.bulk import examples
+from invoice_pipelines.web.api.billing.bulk import Resource, examples
 from invoice_pipelines.web.api.billing.invoice_answers import (
     PAYMENT,
     InvoiceDetail,
@@ -26,7 +26,7 @@ from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.problems import wrong_field
 from invoice_pipelines.web.routing import OrganizationRouter
-from invoice_pipelines.web.values import Amount, Answer, Body, Day, Text
+from invoice_pipelines.web.values import Amount, Body, Day, Text
 
 router = OrganizationRouter(tags=["invoices"])
 
@@ -71,7 +71,7 @@ class NewPayment(Body):
     reference: Text | None = None
 
 
-class PaymentRecorded(Answer):
+class PaymentRecorded(Resource):
     """A payment that was recorded, and what the invoice owes since."""
 
     model_config = ConfigDict(
@@ -99,14 +99,15 @@ def list_invoices(
     ] = None,
     customer: Annotated[Text | None, Query(description="Id or number of the customer")] = None,
     number: Annotated[Text | None, Query(description="With this number")] = None,
-    issue_date_from: Annotated[Day | None, Query(description="Of this day or later")] = None,
-    issue_date_until: Annotated[Day | None, Query(description="Of this day or earlier")] = None,
-    due_date_from: Annotated[Day | None, Query(description="Due on this day or later")] = None,
-    due_date_until: Annotated[Day | None, Query(description="Due on this day or earlier")] = None,
-    gross_amount_from: Annotated[Amount | None, Query(description="Over so much or more")] = None,
-    gross_amount_until: Annotated[Amount | None, Query(description="Over so much or less")] = None,
-    q: Annotated[
-        Text | None, Query(description="Stands in its number, the order's, or the number or name of the buyer")
+    issued_from: Annotated[Day | None, Query(description="Of this day or later")] = None,
+    issued_until: Annotated[Day | None, Query(description="Of this day or earlier")] = None,
+    due_from: Annotated[Day | None, Query(description="Due on this day or later")] = None,
+    due_until: Annotated[Day | None, Query(description="Due on this day or earlier")] = None,
+    gross_from: Annotated[Amount | None, Query(description="Over so much or more")] = None,
+    gross_until: Annotated[Amount | None, Query(description="Over so much or less")] = None,
+    text: Annotated[
+        Text | None,
+        Query(max_length=200, description="Stands in its number, the order's, or the number or name of the buyer"),
     ] = None,
 ) -> Page[InvoiceOut]:
     """List issued invoices, the latest number first."""
@@ -121,13 +122,13 @@ def list_invoices(
             statuses=_OF_SETTLEMENT.get(settlement or ""),
             customer_id=None if customer is None else find_customer(at.connection, customer).id,
             invoice_number=number,
-            issued_from=issue_date_from,
-            issued_until=issue_date_until,
-            due_from=due_date_from,
-            due_until=due_date_until,
-            gross_from=gross_amount_from,
-            gross_until=gross_amount_until,
-            words=q,
+            issued_from=issued_from,
+            issued_until=issued_until,
+            due_from=due_from,
+            due_until=due_until,
+            gross_from=gross_from,
+            gross_until=gross_until,
+            words=text,
             before=_place(page.after),
             limit=page.one_more,
         )
@@ -211,7 +212,7 @@ def pay_invoice(
             payment_date=body.payment_date,
             reference=body.reference,
         )
-        return _recorded(at, payment_id, invoice_id)
+        return _recorded(at, payment_id, invoice_id).made_at(at.url("invoices", invoice_id, "payments"))
 
     return caller.once(body, pay)
 

@@ -89,11 +89,11 @@ def list_items(
     caller: Caller,
     page: PageQuery,
     active: Annotated[bool | None, Query(description="Only those that are, or are not, active")] = None,
-    q: Annotated[Text | None, Query(description="Stands in the SKU, name or description")] = None,
+    text: Annotated[Text | None, Query(max_length=200, description="Stands in the SKU, name or description")] = None,
 ) -> Page[ItemOut]:
     """List items by SKU."""
     with caller.enter() as at:
-        rows = lists.list_items(at.connection, active=active, words=q, after=page.after, limit=page.one_more)
+        rows = lists.list_items(at.connection, active=active, words=text, after=page.after, limit=page.one_more)
     return page.of(rows, key=lambda row: row.sku)
 
 

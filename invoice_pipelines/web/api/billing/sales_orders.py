@@ -164,10 +164,10 @@ def list_sales_orders(
     page: PageQuery,
     status: Annotated[list[Status] | None, Query(description="Only in one of these statuses")] = None,
     customer: Annotated[Text | None, Query(description="Only of the customer with this number")] = None,
-    order_date_from: Annotated[Day | None, Query(description="Of this day or later")] = None,
-    order_date_until: Annotated[Day | None, Query(description="Of this day or earlier")] = None,
-    q: Annotated[
-        Text | None, Query(description="Stands in its number, the buyer's, or the name of the customer")
+    ordered_from: Annotated[Day | None, Query(description="Of this day or later")] = None,
+    ordered_until: Annotated[Day | None, Query(description="Of this day or earlier")] = None,
+    text: Annotated[
+        Text | None, Query(max_length=200, description="Stands in its number, the buyer's, or the name of the customer")
     ] = None,
 ) -> Page[OrderOut]:
     """List sales orders, the newest first."""
@@ -176,9 +176,9 @@ def list_sales_orders(
             at.connection,
             statuses=status,
             customer_number=customer,
-            ordered_from=order_date_from,
-            ordered_until=order_date_until,
-            words=q,
+            ordered_from=ordered_from,
+            ordered_until=ordered_until,
+            words=text,
             after=page.after_id,
             limit=page.one_more,
         )

@@ -16,11 +16,11 @@ from invoice_pipelines.delivery.messages.opt_outs import (
     list_opt_outs,
     opt_out_of,
 )
-from invoice_pipelines.web.api.billing.bulk import examples
+from invoice_pipelines.web.api.billing.bulk import Resource, examples
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.routing import OrganizationRouter
-from invoice_pipelines.web.values import Answer, Body, Instant, Text
+from invoice_pipelines.web.values import Body, Instant, Text
 
 router = OrganizationRouter(tags=["opt-outs"])
 
@@ -37,7 +37,7 @@ class NewOptOut(Body):
     note: Text | None = None
 
 
-class OptOutOut(Answer):
+class OptOutOut(Resource):
     """An address that nothing is sent to by a channel, until `ended_at`: its owner said so, or it bounced."""
 
     model_config = ConfigDict(
@@ -90,7 +90,8 @@ def create_opt_out(
 
     def create(at: At) -> OptOutOut:
         add_opt_out(at.connection, body.channel, body.address, note=body.note, created_by=at.entry.actor)
-        return OptOutOut.model_validate(opt_out_of(at.connection, body.channel, body.address))
+        made = OptOutOut.model_validate(opt_out_of(at.connection, body.channel, body.address))
+        return made.made_at(at.url("opt-outs", made.id))
 
     return caller.once(body, create)
 

@@ -105,6 +105,8 @@ def test_nothing_is_sent_to_who_opted_out_until_that_ends(seller: Seller) -> Non
     assert (made["recipient"], made["reason"], made["ended_at"]) == ("ap9@kunde.example", "opted_out", None)
     assert seller.post("opt-outs", {"channel": "email", "address": "ap9@kunde.example"}, 201)["id"] == made["id"]
     assert [each["id"] for each in seller.get("opt-outs")["items"]] == [made["id"]]
+    headers = seller.client.post("opt-outs", json={"channel": "email", "address": "ap9@kunde.example"}).headers
+    assert seller.client.get(seller.site.url + headers["location"]).json() == made
     assert seller.client.delete(f"opt-outs/{made['id']}").status_code == 204
     assert seller.client.delete(f"opt-outs/{made['id']}").status_code == 204
     assert seller.get("opt-outs")["items"] == []
