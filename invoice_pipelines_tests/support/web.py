@@ -23,8 +23,12 @@ from invoice_pipelines.web.app import create_app
 from invoice_pipelines.web.callers import SESSION_COOKIE
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.serving import running, server_of
-from invoice_pipelines_tests.conftest import TestDatabase, open_organization
+from invoice_pipelines_tests.conftest import PROJECT, TestDatabase, open_organization
 from invoice_pipelines_tests.support.organization_view import OrganizationView
+
+OPENAPI_JSON = (PROJECT / "docs" / "openapi.json").read_text(encoding="utf-8")
+"""The document of the API as it is committed; a test holds it to the application."""
+DOCUMENT: dict[str, Any] = json.loads(OPENAPI_JSON)
 
 
 @dataclass(frozen=True)

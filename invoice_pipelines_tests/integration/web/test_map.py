@@ -12,10 +12,9 @@ from starlette.routing import Route
 from invoice_pipelines.accounts.roles import AREAS, Role
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.app import create_app
-from invoice_pipelines.web.documentation import document
 from invoice_pipelines.web.routing import PREFIX, OrganizationRoute
 from invoice_pipelines.web.sign_in.routing import OpenRoute
-from invoice_pipelines_tests.support.web import Site, Tenant, problem_of
+from invoice_pipelines_tests.support.web import DOCUMENT, Site, Tenant, problem_of
 
 WITHOUT_ORGANIZATION = {"/api/openapi.json", "/api/docs", "/api/docs.css"}
 """Open to everybody."""
@@ -29,7 +28,7 @@ WAYS_IN = {
 APP = create_app(None, Settings())
 OPERATIONS = {
     operation["operationId"]: operation
-    for operations in document(APP)["paths"].values()
+    for operations in DOCUMENT["paths"].values()
     for operation in operations.values()
 }
 ROUTES = [route for route in APP.routes if isinstance(route, OrganizationRoute)]
