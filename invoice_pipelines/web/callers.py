@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import quote
 
-from fastapi import Depends, Path, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import Connection, Engine
 
@@ -207,9 +207,7 @@ def _is_of_this_site(request: Request) -> bool:
     return request.headers.get("origin") == f"{request.url.scheme}://{request.headers.get('host', '')}"
 
 
-async def _caller(
-    request: Request, organization: Annotated[str, Path(description="Slug of the organization", examples=["acme"])]
-) -> Any:
+async def _caller(request: Request) -> Any:
     return request.scope["caller"]
 
 

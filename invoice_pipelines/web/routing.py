@@ -15,13 +15,23 @@ from pydantic import TypeAdapter
 from starlette.requests import ClientDisconnect
 
 from invoice_pipelines.accounts.roles import AREAS, Role
+from invoice_pipelines.web import paging
 from invoice_pipelines.web.callers import Access, RequestCaller
 from invoice_pipelines.web.limits import JSON_BYTES, limit_body
+from invoice_pipelines.web.paging import PageRequest
 from invoice_pipelines.web.problems import MEDIA_TYPE, Refusal
 
 PREFIX = "/api/v1/organizations/{organization}"
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
+_ORGANIZATION = {
+    "name": "organization",
+    "in": "path",
+    "required": True,
+    "description": "Slug of the organization",
+    "schema": {"type": "string"},
+    "example": "acme",
+}
 _PROBLEM = {
     "description": "A problem (RFC 9457)",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -120,7 +130,10 @@ def _made(
 ) -> OrganizationRoute:
     said: dict[str, Any] = {"x-role": str(access.role)} | ({"x-area": access.area} if access.area else {})
     said |= {"x-people-only": True} if access.people_only else {}
-    options["openapi_extra"] = {**said, **options.get("openapi_extra", {})}
+    extra = options.get("openapi_extra", {})
+    of_page = paging.PARAMETERS if PageRequest in get_type_hints(handler).values() else []
+    parameters = [_ORGANIZATION, *of_page, *extra.get("parameters", ())]
+    options["openapi_extra"] = {**said, **extra, "parameters": parameters}
     options = described(handler, tags, options)
     if not iscoroutinefunction(handler):
         answers = _answers_of(handler)
