@@ -161,6 +161,9 @@ def correct(
     absent: Annotated[
         list[str] | None, typer.Option(help="The document does not have this field.", metavar="FIELD")
     ] = None,
+    confirm: Annotated[
+        list[str] | None, typer.Option(help="This field is right as it was read.", metavar="FIELD")
+    ] = None,
     seen: SeenState = None,
     reason: Reason = None,
 ) -> None:
@@ -176,7 +179,9 @@ def correct(
         corrections[field] = _boxed(written)
     for field in absent or ():
         corrections[field] = decisions.Absent()
-    if len(corrections) < sum(len(given or ()) for given in (values, candidate, box, absent)):
+    for field in confirm or ():
+        corrections[field] = decisions.Confirmed()
+    if len(corrections) < sum(len(given or ()) for given in (values, candidate, box, absent, confirm)):
         raise typer.BadParameter("a field is given twice")
 
     def decide(connection: Connection, intake: Intake, invoice_id: UUID, state: Seen) -> Decided:

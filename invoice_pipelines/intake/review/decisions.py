@@ -108,7 +108,12 @@ class Absent:
     """The document does not have the field."""
 
 
-Correction = Typed | Chosen | Boxed | Absent
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The field is right as it was read, for the reasons that doubt it."""
+
+
+Correction = Typed | Chosen | Boxed | Absent | Confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,22 +158,7 @@ def accept(
         raise MustBeCorrected(
             f"{blocking[0].code}: {blocking[0].message} This cannot be accepted; correct the invoice or reject it."
         )
-    reading = review.invoice.reading
-    entries = []
-    for one in review.reasons:
-        place = reading.provenance.get(place_of(one.field)) if one.field else None
-        entries.append(
-            Entry(
-                Kind.ACCEPTED,
-                one.field,
-                one.code,
-                one.value,
-                one.value,
-                place.page if place and place.box else None,
-                place.box if place and place.page else None,
-                reason,
-            )
-        )
+    entries = [_acceptance(review.invoice.reading, one, reason) for one in review.reasons]
     return _decide(connection, invoice_id, review, entries, standard, decided_by)
 
 
@@ -182,7 +172,8 @@ def correct(
     decided_by: str,
     reason: str | None = None,
 ) -> Decided:
-    """Puts other values into fields, and judges the invoice again. What is not corrected has still to be accepted.
+    """Puts other values into fields, or confirms them, and judges the invoice again. What is neither corrected nor
+    confirmed has still to be accepted.
 
     Raises WrongValues for those that their fields cannot have, and NotCorrectable for an e-invoice: its XML is what was
     sent. Raises ReviewConflict where the invoice is not as it was seen, and ReviewClaimed where somebody else is at it.
@@ -197,13 +188,37 @@ def correct(
     entries, wrong = [], {}
     for field, correction in corrections.items():
         try:
-            entries.append(_correction(reading, pages, field, correction, reason))
+            if isinstance(correction, Confirmed):
+                entries += _confirmations(review, field, reason)
+            else:
+                entries.append(_correction(reading, pages, field, correction, reason))
         except WrongValue as error:
             wrong[field] = str(error)
     if wrong:
         by_field = {field: f"{said.removeprefix(f'{field}: ')}." for field, said in wrong.items()}
         raise WrongValues(f"{'; '.join(wrong.values())}.", by_field)
     return _decide(connection, invoice_id, review, entries, standard, decided_by)
+
+
+def preview(
+    connection: Connection,
+    invoice_id: UUID,
+    corrections: Mapping[str, Correction],
+    standard: Standard,
+    *,
+    decided_by: str,
+) -> Decided:
+    """What would become of an invoice as it is now by corrections; nothing of it is kept. `learned` is what would be
+    learned. Raises what `correct` does.
+    """
+    with connection.begin_nested() as attempt:
+        invoice = lock_parsed(connection, [invoice_id]).get(invoice_id)
+        version = invoice.version if invoice else InvoiceVersion(invoice_id, 0)
+        decisions = decisions_of(connection, [invoice_id]).get(invoice_id, ())
+        seen = state_of(version.processing_version, decisions, reasons_of(connection, version))
+        decided = correct(connection, invoice_id, seen, corrections, standard, decided_by=decided_by)
+        attempt.rollback()
+    return decided
 
 
 def reject(connection: Connection, invoice_id: UUID, seen: Seen, reason: str, *, decided_by: str) -> Decided:
@@ -255,8 +270,36 @@ def _pages(connection: Connection, invoice_id: UUID) -> tuple[Page, ...]:
     return pages_of_raw(raw or {})
 
 
+def _acceptance(reading: Reading, accepted: ReviewReason, reason: str | None) -> Entry:
+    place = reading.provenance.get(place_of(accepted.field)) if accepted.field else None
+    return Entry(
+        Kind.ACCEPTED,
+        accepted.field,
+        accepted.code,
+        accepted.value,
+        accepted.value,
+        place.page if place and place.box else None,
+        place.box if place and place.page else None,
+        reason,
+    )
+
+
+def _confirmations(review: _Review, field: str, reason: str | None) -> list[Entry]:
+    doubts = [one for one in review.reasons if one.field == field]
+    if not doubts:
+        raise WrongValue(f"{field}: nothing doubts it, so there is nothing to confirm")
+    broken = [one for one in doubts if one.must_be_corrected]
+    if broken:
+        raise WrongValue(f"{field}: {broken[0].code} cannot be confirmed: {broken[0].message.rstrip('.')}")
+    return [_acceptance(review.invoice.reading, one, reason) for one in doubts]
+
+
 def _correction(
-    reading: Reading, pages: Sequence[Page], field: str, correction: Correction, reason: str | None
+    reading: Reading,
+    pages: Sequence[Page],
+    field: str,
+    correction: Typed | Chosen | Boxed | Absent,
+    reason: str | None,
 ) -> Entry:
     if field not in FIELDS:
         raise WrongValue(f"{field!r} cannot be corrected; these can: {', '.join(FIELDS)}")

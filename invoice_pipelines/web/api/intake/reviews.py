@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from invoice_pipelines.intake.review import claims, decisions
 from invoice_pipelines.intake.review.decisions import Correction, Decided, Seen
 from invoice_pipelines.intake.review.errors import WrongValues
 from invoice_pipelines.intake.review.fields import FIELDS, shown
-from invoice_pipelines.intake.review.queue import Wanted, list_reviews
+from invoice_pipelines.intake.review.queue import Wanted, backlog, list_reviews
 from invoice_pipelines.intake.review.show import review_state, show_document, show_review
 from invoice_pipelines.intake.review.undo import undo
 from invoice_pipelines.intake.stages.stages import intake_of, standard_of
@@ -99,6 +100,26 @@ class WaitingInvoice(Answer):
     postponed_until: Instant | None
 
 
+class Backlog(Answer):
+    """How much waits for a person: invoices, since when the oldest of them, and invoices by code of the reason."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "invoices": 7,
+                    "oldest_since": "2026-03-31T12:00:04Z",
+                    "by_reason": {"LOW_CONFIDENCE": 6, "IP-TOTAL-01": 2},
+                }
+            ]
+        }
+    )
+
+    invoices: int
+    oldest_since: Instant | None
+    by_reason: dict[str, int]
+
+
 class Candidate(Answer):
     """What else a doubtful value could be, and where that stands."""
 
@@ -154,19 +175,21 @@ class Box(Body):
 
 
 class CorrectionIn(Body):
-    """The right value of a field: one of what is typed, the number of a candidate (from 1), what stands in a box, or
-    that the document does not have the field.
+    """The right value of a field: one of what is typed, the number of a candidate (from 1), what stands in a box, that
+    the document does not have the field, or that what was read is confirmed.
     """
 
     value: Annotated[Text | None, Field(max_length=1000)] = None
     candidate: int | None = Field(None, ge=1, le=1000)
     box: Box | None = None
     absent: bool = False
+    confirmed: bool = False
 
     @model_validator(mode="after")
     def _one_way(self) -> CorrectionIn:
-        if (self.value is not None) + (self.candidate is not None) + (self.box is not None) + self.absent != 1:
-            raise ValueError("give one of value, candidate, box, or absent: true")
+        given = [self.value is not None, self.candidate is not None, self.box is not None, self.absent, self.confirmed]
+        if sum(given) != 1:
+            raise ValueError("give one of value, candidate, box, absent: true, or confirmed: true")
         return self
 
     def as_correction(self) -> Correction:
@@ -177,7 +200,7 @@ class CorrectionIn(Body):
             return decisions.Chosen(self.candidate)
         if self.box is not None:
             return decisions.Boxed(self.box.page, (self.box.left, self.box.top, self.box.right, self.box.bottom))
-        return decisions.Absent()
+        return decisions.Absent() if self.absent else decisions.Confirmed()
 
 
 class Corrections(Reasoned):
@@ -187,8 +210,14 @@ class Corrections(Reasoned):
         min_length=1,
         max_length=len(FIELDS),
         description=f"By field: {', '.join(FIELDS)}",
-        examples=[{"gross_amount": {"value": "1.190,00"}, "number": {"candidate": 2}}],
+        examples=[
+            {"gross_amount": {"value": "1.190,00"}, "number": {"candidate": 2}, "issue_date": {"confirmed": True}}
+        ],
     )
+
+    def as_corrections(self) -> dict[str, Correction]:
+        """As the domain takes them."""
+        return {field: given.as_correction() for field, given in self.corrections.items()}
 
 
 class Rejection(Body):
@@ -277,6 +306,13 @@ def list_waiting_reviews(
     return page.of(found, key=lambda waiting: waiting.id)
 
 
+@router.get("/reviews/statistics", role=Role.VIEWER)
+def get_review_statistics(caller: Caller) -> Backlog:
+    """Get how much waits for a person, since when, and why."""
+    with caller.enter() as at:
+        return Backlog.model_validate(backlog(at.connection))
+
+
 @router.get("/reviews/{invoice_id}", role=Role.VIEWER)
 def get_review(caller: Caller, invoice_id: ReviewId) -> Review:
     """Get all that is needed to decide about an invoice: values, places, candidates, reasons.
@@ -359,24 +395,29 @@ def accept_review(caller: Caller, invoice_id: ReviewId, body: Reasoned) -> Decid
 
 @router.post("/reviews/{invoice_id}/correct", role=Role.ACCOUNTANT, area="intake", openapi_extra=_MATCHES)
 def correct_review(caller: Caller, invoice_id: ReviewId, body: Corrections) -> DecidedOut:
-    """Put other values into fields; the invoice is judged again at once.
+    """Put other values into fields, or confirm them; the invoice is judged again at once.
 
     Amounts may be written as 1190.00 or 1.190,00, dates as 2026-03-31, VAT by rate as `19 % 100.00 19.00`.
     """
-    wanted = {field: given.as_correction() for field, given in body.corrections.items()}
+    wanted = body.as_corrections()
 
     def decide(at: At, seen: Seen, standard: Standard) -> Decided:
         by, reason = at.entry.actor, body.reason
-        try:
+        with _fields_named():
             return decisions.correct(at.connection, invoice_id, seen, wanted, standard, decided_by=by, reason=reason)
-        except WrongValues as error:
-            errors = [
-                {"field": f"corrections.{field}", "code": "WRONG_VALUE", "message": message}
-                for field, message in error.by_field.items()
-            ]
-            raise Refusal(422, error.code, str(error), errors=errors) from None
 
     return _decided(caller, invoice_id, body, decide)
+
+
+@router.post("/reviews/{invoice_id}/check", role=Role.ACCOUNTANT, area="intake")
+def check_corrections(caller: Caller, invoice_id: ReviewId, body: Corrections) -> DecidedOut:
+    """Tell what would become of an invoice by corrections, and which rules it would break. Nothing is kept."""
+    with caller.enter() as at, _fields_named():
+        standard, by = standard_of(intake_of(at.organization)), at.entry.actor
+        return _shown(
+            invoice_id,
+            decisions.preview(at.connection, invoice_id, body.as_corrections(), standard, decided_by=by),
+        )
 
 
 @router.post("/reviews/{invoice_id}/reject", role=Role.ACCOUNTANT, area="intake", openapi_extra=_MATCHES)
@@ -453,12 +494,29 @@ def _decided(
         caller.require_match(seen)
         made = decide(at, seen, standard_of(intake_of(at.organization)))
         caller.tag(review_state(at.connection, invoice_id))
-        return DecidedOut(
-            id=invoice_id,
-            status=made.status,
-            reasons=[Reason.model_validate(reason) for reason in made.reasons],
-            learned=list(made.learned),
-            message=made.message,
-        )
+        return _shown(invoice_id, made)
 
     return caller.once(body, effect)
+
+
+def _shown(invoice_id: UUID, decided: Decided) -> DecidedOut:
+    return DecidedOut(
+        id=invoice_id,
+        status=decided.status,
+        reasons=[Reason.model_validate(reason) for reason in decided.reasons],
+        learned=list(decided.learned),
+        message=decided.message,
+    )
+
+
+@contextmanager
+def _fields_named() -> Iterator[None]:
+    """Names the fields of a body in which wrong values stand."""
+    try:
+        yield
+    except WrongValues as error:
+        errors = [
+            {"field": f"corrections.{field}", "code": "WRONG_VALUE", "message": message}
+            for field, message in error.by_field.items()
+        ]
+        raise Refusal(422, error.code, str(error), errors=errors) from None

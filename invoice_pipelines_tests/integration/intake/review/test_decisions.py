@@ -22,8 +22,8 @@ from invoice_pipelines.intake.received_invoices import (
     mark_parsed,
     retry_failed,
 )
-from invoice_pipelines.intake.review.decisions import Absent, Seen
-from invoice_pipelines.intake.review.errors import ReviewConflict, ReviewError
+from invoice_pipelines.intake.review.decisions import Absent, Confirmed, Seen, Typed, preview
+from invoice_pipelines.intake.review.errors import ReviewConflict, ReviewError, WrongValues
 from invoice_pipelines.intake.review.queue import backlog, list_reviews
 from invoice_pipelines.intake.review.show import find_review, show_review
 from invoice_pipelines.intake.stages.validating import judge_parsed
@@ -39,6 +39,7 @@ from invoice_pipelines_tests.support.intake.review.lane import (
     look,
     on_paper,
     reject,
+    take_back,
     uploaded,
 )
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
@@ -450,3 +451,46 @@ def test_reasons_of_an_earlier_life_do_not_count(desk: Desk) -> None:
         assert list_reviews(connection) == []
         with pytest.raises(ReviewError, match="does not wait"):
             show_review(connection, invoice)
+
+
+def test_one_decision_corrects_some_fields_and_confirms_others(desk: Desk) -> None:
+    invoice = judged(desk, on_paper(number=0.5, issue_date=0.5))
+    decided = correct(desk, invoice, number="R-2", issue_date=Confirmed())
+    assert decided.status is Status.VALIDATED
+    rows = desk.rows("select decision, field, act from intake.review_decision order by decision_number")
+    assert [tuple(row) for row in rows] == [("corrected", "number", 1), ("accepted", "issue_date", 1)]
+    assert take_back(desk, invoice).status is Status.PARSED
+    assert codes(desk, invoice) == [("LOW_CONFIDENCE", "number"), ("LOW_CONFIDENCE", "issue_date")]
+
+
+def test_only_a_doubt_is_confirmed(desk: Desk) -> None:
+    invoice = judged(desk, on_paper(changes={"gross_amount": Decimal(120)}, number=0.5))
+    with pytest.raises(WrongValues) as refused:
+        correct(desk, invoice, currency=Confirmed(), net_amount=Confirmed())
+    assert "nothing doubts it" in refused.value.by_field["currency"]
+    broken = look(desk, invoice).reasons[0].field or "gross_amount"
+    with pytest.raises(WrongValues, match="IP-TOTAL-01 cannot be confirmed"):
+        correct(desk, invoice, **{broken: Confirmed()})
+    assert desk.rows("select * from intake.review_decision") == []
+
+
+def test_what_would_come_of_a_correction_is_told_and_nothing_kept(desk: Desk) -> None:
+    invoice = judged(desk, on_paper(changes={"gross_amount": Decimal("191.00"), "payable_amount": None}))
+    before = look(desk, invoice)
+
+    def told(**values: str) -> Any:
+        corrections = {field: Typed(value) for field, value in values.items()}
+        with desk.scope() as connection:
+            return preview(connection, invoice, corrections, STANDARD, decided_by="Ada")
+
+    assert told(gross_amount="119.00").status is Status.VALIDATED
+    assert [reason.code for reason in told(gross_amount="118.00").reasons] == ["IP-TOTAL-01"]
+    with pytest.raises(WrongValues):
+        told(gross_amount="much")
+    after = look(desk, invoice)
+    assert (after.seen, after.values, after.violations) == (before.seen, before.values, before.violations)
+    assert desk.rows("select * from intake.review_decision") == []
+    assert desk.one("select count(*) from work.batch_item where kind = 'export_invoice'") == 0
+    passed = judged(desk, on_paper())
+    with desk.scope() as connection, pytest.raises(ReviewError, match="does not wait"):
+        preview(connection, passed, {"number": Typed("1")}, STANDARD, decided_by="Ada")

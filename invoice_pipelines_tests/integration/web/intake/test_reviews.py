@@ -82,6 +82,25 @@ def test_values_are_typed_boxed_or_absent(office: Office) -> None:
         assert client.get(f"received-invoices/{invoice}").json()["invoice_number"] == "HW-77"
 
 
+def test_corrections_are_tried_before_they_are_made(office: Office) -> None:
+    invoice = waiting(office)
+    with office.client() as client:
+        assert client.get("reviews/statistics").json()["by_reason"] == {"IP-REQ-01": 1}
+        wrong = {"number": {"value": "HW-77"}, "gross_amount": {"value": "1200.00"}}
+        told = client.post(f"reviews/{invoice}/check", json={"corrections": wrong}).json()
+        assert told["status"] == "PARSED"
+        assert "IP-TOTAL-01" in [reason["code"] for reason in told["reasons"]]
+        right = {"number": {"value": "HW-77"}}
+        tag = tag_of(client, invoice)
+        told = client.post(f"reviews/{invoice}/check", json={"corrections": right}).json()
+        assert (told["status"], told["learned"]) == ("VALIDATED", ["number"])
+        assert tag_of(client, invoice) == tag
+        confirmed = {"number": {"confirmed": True}}
+        refused = problem_of(client.post(f"reviews/{invoice}/check", json={"corrections": confirmed}), 422)
+        assert refused["errors"][0]["field"] == "corrections.number"
+    assert office.desk.rows("select * from intake.supplier_layout") == []
+
+
 def test_what_cannot_stand_in_a_field_is_told_of_each(office: Office) -> None:
     invoice = waiting(office)
     with office.client() as client:
@@ -245,6 +264,7 @@ def test_what_another_organization_has_is_not_there(office: Office, other_office
         ("GET", "reviews/{}/pages/1", {}),
         ("POST", "reviews/{}/accept", {"json": {}, "headers": tag}),
         ("POST", "reviews/{}/correct", {"json": {"corrections": {"number": {"value": "1"}}}, "headers": tag}),
+        ("POST", "reviews/{}/check", {"json": {"corrections": {"number": {"value": "1"}}}}),
         ("POST", "reviews/{}/reject", {"json": {"reason": "x"}, "headers": tag}),
         ("POST", "reviews/{}/undo", {"json": {}, "headers": tag}),
         ("POST", "reviews/{}/claim", {"json": {}}),
