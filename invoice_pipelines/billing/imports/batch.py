@@ -24,10 +24,10 @@ from invoice_pipelines.work import BatchAnswer, Chunk, Failed, Outcome, Progress
 
 IMPORT_CSV = "import_csv"
 """Kind of batch jobs that import the rows of a file; a subject is the line on which a row or an order begins."""
-MOST_RECORDS = 100_000
+MOST_RECORDS = 50_000
 _CHUNK_SIZE = 500
 _AT_ONCE = 5000
-_SECONDS_PER_RECORD = 0.002
+_SECONDS_PER_RECORD = 0.001
 
 
 def ask_for_import(connection: Connection, kind: str, stream: TextIO, name: str, *, created_by: str) -> BatchAnswer:

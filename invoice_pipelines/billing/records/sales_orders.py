@@ -386,10 +386,13 @@ def _known(connection: Connection, table: str, key: str, names: Iterable[str | N
     wanted = sorted({name for name in names if name is not None})
     if not wanted:
         return {}
+    # demanded by test_rows_are_looked_up_by_their_keys
     rows = connection.execute(
         text(
-            f"""select {_WANTED[table]} from billing.{table} t
-                where t.organization_id = organizations.current() and t.{key} = any(cast(:wanted as text[]))"""
+            f"""select t.* from unnest(cast(:wanted as text[])) k (key)
+                cross join lateral (
+                    select {_WANTED[table]} from billing.{table} t
+                    where t.organization_id = organizations.current() and t.{key} = k.key offset 0) t"""
         ),
         {"wanted": wanted},
     )
@@ -398,12 +401,22 @@ def _known(connection: Connection, table: str, key: str, names: Iterable[str | N
 
 def _orders_to_change(connection: Connection, numbers: Sequence[str]) -> dict[str, _Known]:
     """The orders that exist, locked by id as everywhere, with their lines."""
+    # demanded by test_rows_are_looked_up_by_their_keys
     rows = connection.execute(
         text(
-            f"""select o.id, {", ".join(f"o.{name.strip()}" for name in _ORDER_COLUMNS.split(","))}
-                from billing.sales_order o
-                where o.organization_id = organizations.current() and o.order_number = any(cast(:numbers as text[]))
-                order by o.id for no key update"""
+            f"""with known as materialized (
+                    select o.id from unnest(cast(:numbers as text[])) k (order_number)
+                    cross join lateral (
+                        select o.id from billing.sales_order o
+                        where o.organization_id = organizations.current() and o.order_number = k.order_number
+                        offset 0) o
+                )
+                select o.*
+                from (select k.id from known k order by k.id) k
+                cross join lateral (
+                    select o.id, {", ".join(f"o.{name.strip()}" for name in _ORDER_COLUMNS.split(","))}
+                    from billing.sales_order o
+                    where o.organization_id = organizations.current() and o.id = k.id for no key update) o"""
         ),
         {"numbers": list(numbers)},
     ).all()

@@ -124,15 +124,23 @@ def _outcome(
 
 def _locked(connection: Connection, table: Table[AnyRow], rows: Iterable[Row]) -> dict[Key, Mapping[str, Any]]:
     """The rows that exist, locked by id as everywhere, so that nobody waits in a circle."""
-    named = ", ".join(table.key)
     keys = [{name: getattr(row, name) for name in table.key} for row in rows]
+    # demanded by test_rows_are_looked_up_by_their_keys
     found = connection.execute(
         text(
-            f"""select t.id, {", ".join(f"t.{name}" for name in table.columns)} from billing.{table.name} t
-                where t.organization_id = organizations.current()
-                  and ({", ".join(f"t.{name}" for name in table.key)}) in (
-                      select {named} from jsonb_populate_recordset(null::billing.{table.name}, cast(:keys as jsonb)))
-                order by t.id for no key update"""
+            f"""with known as materialized (
+                    select t.id
+                    from jsonb_populate_recordset(null::billing.{table.name}, cast(:keys as jsonb)) k
+                    cross join lateral (
+                        select t.id from billing.{table.name} t
+                        where t.organization_id = organizations.current()
+                          and {" and ".join(f"t.{name} = k.{name}" for name in table.key)} offset 0) t
+                )
+                select t.*
+                from (select k.id from known k order by k.id) k
+                cross join lateral (
+                    select t.id, {", ".join(f"t.{name}" for name in table.columns)} from billing.{table.name} t
+                    where t.organization_id = organizations.current() and t.id = k.id for no key update) t"""
         ),
         {"keys": to_json(keys).decode()},
     )

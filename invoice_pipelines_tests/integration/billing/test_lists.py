@@ -23,6 +23,8 @@ from invoice_pipelines.billing.records.lists import (
     list_orders,
     list_tax_rates,
 )
+from invoice_pipelines.billing.records.master_data import upsert_customers, upsert_items, upsert_tax_rates
+from invoice_pipelines.billing.records.sales_orders import upsert_orders
 from invoice_pipelines.database.engine import create_app_engine, organization_scope
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 from invoice_pipelines_tests.integration.billing.conftest import Desk, line, open_desk
@@ -175,6 +177,7 @@ def test_days_are_found_where_numbers_begin_anew_each_year(desk: Desk) -> None:
         assert [ids[invoice.id] for invoice in after] == [date(2024, 12, 31)]
 
 
+WHO = {"name": "x", "country_code": "DE"}
 TABLES = (
     *("billing.customer", "billing.item", "billing.sales_order", "billing.sales_order_line"),
     *("billing.invoice", "billing.invoice_number", "billing.payment", "billing.payment_allocation"),
@@ -220,5 +223,29 @@ def test_a_page_is_read_without_the_rest(crowd: tuple[TestDatabase, Desk], state
                 assert len(newest_invoices(connection, before=(found[-1].period, 200), limit=5)) == 5
                 assert len(newest_invoices(connection, customer_id=few, limit=5)) == 3
                 assert newest_invoices(connection, issued_until=desk.today - timedelta(days=1), limit=5) == ()
+    finally:
+        engine.dispose()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_rows_are_looked_up_by_their_keys(crowd: tuple[TestDatabase, Desk], state: str) -> None:
+    database, desk = crowd
+    put(database.superuser, TABLES, state)
+    engine = create_app_engine(database.app_url)
+    order = {"order_date": "2026-01-02", "lines": [{"sku": "S001", "quantity": 1}]}
+    orders = [{"order_number": "known", **order, "note": state}, {"order_number": f"new {state}", **order}]
+    try:
+        with organization_scope(engine, desk.organization_id) as connection:
+            upsert_orders(connection, orders[:1], created_by="anna")
+            with reading_at_most(connection, {}, 30):
+                rows = [{"customer_number": "K008", "city": state}, {"customer_number": f"other {state}", **WHO}]
+                found = upsert_customers(connection, rows, created_by="anna")
+                assert [str(row.result) for row in found] == ["changed", "created"]
+                found = upsert_items(connection, [{"sku": "S007", "name": state}], created_by="anna")
+                assert [str(row.result) for row in found] == ["changed"]
+                upsert_tax_rates(connection, [{"tax_category": "S", "rate": "7", "name": state}])
+                orders[0]["note"] = f"again {state}"
+                found = upsert_orders(connection, orders, created_by="anna")
+                assert [str(row.result) for row in found] == ["changed", "created"]
     finally:
         engine.dispose()
