@@ -144,16 +144,16 @@ def _log_as(log_format: str) -> None:
 
 
 class _JsonLines(logging.Formatter):
-    """One object a line."""
+    """One object a line, as Dagster's processes write them."""
 
     def format(self, record: logging.LogRecord) -> str:
         """As `logging` asks for it."""
         said = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname,
+            "event": record.getMessage(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
         }
         if record.exc_info:
-            said["traceback"] = self.formatException(record.exc_info)
+            said["exception"] = self.formatException(record.exc_info)
         return json.dumps(said, ensure_ascii=False)

@@ -131,3 +131,21 @@ def test_more_requests_than_connections_wait_and_are_all_answered(shared_databas
         with ThreadPoolExecutor(40) as pool:
             assert set(pool.map(get, range(120))) == {200}
         assert "Current Checked out connections: 0" in site.engine.pool.status()
+
+
+def test_pages_of_other_sites_are_let_in_where_the_operator_names_them(site: Site) -> None:
+    shop = {"Origin": "https://shop.example.com"}
+    asks = {**shop, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    with site.client(site.a.tokens["reader"]) as client:
+        assert client.options(site.path(site.a, "customers"), headers=asks).status_code == 405
+        assert "access-control-allow-origin" not in client.get(site.path(site.a, "customers"), headers=shop).headers
+    with running_site(site.database, web_allowed_origins=("https://shop.example.com",)) as open_site:
+        path = open_site.path(open_site.a, "customers")
+        with open_site.client(open_site.a.tokens["reader"]) as client:
+            allowed = client.options(path, headers=asks)
+            assert allowed.status_code == 200
+            assert allowed.headers["access-control-allow-origin"] == "https://shop.example.com"
+            assert "access-control-allow-credentials" not in allowed.headers  # tokens only, no sessions
+            assert client.get(path, headers=shop).headers["access-control-allow-origin"] == "https://shop.example.com"
+            evil = client.options(path, headers=asks | {"Origin": "https://evil.example"})
+            assert "access-control-allow-origin" not in evil.headers
