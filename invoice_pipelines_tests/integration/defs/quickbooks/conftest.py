@@ -16,6 +16,7 @@ from invoice_pipelines.billing import process_jobs
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.quickbooks.connection.connections import change_options
+from invoice_pipelines.quickbooks.online import QUICKBOOKS
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox, Switches
@@ -75,6 +76,19 @@ class Bridge:
         run = self.house.instance.get_run_by_id(result.run_id)
         assert run is not None
         return run.tags
+
+    def exchange(self, slug: str, *, pull: bool = False) -> None:
+        """Sends what waits, and takes what is new where `pull` says so, without a run: one costs more than the work."""
+        names = [entity.name for entity in QUICKBOOKS.entities]
+        QUICKBOOKS.sync(
+            self.house.context(slug),
+            names,
+            push=True,
+            pull=pull,
+            full=False,
+            time_box=timedelta(seconds=30),
+            on_progress=lambda _: None,
+        )
 
     def push(self, slug: str) -> dg.ExecuteInProcessResult:
         """The run that the sensor asks for."""

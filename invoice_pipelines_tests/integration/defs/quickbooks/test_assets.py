@@ -6,7 +6,9 @@ import dagster as dg
 from dagster._core.definitions.data_version import CachingStaleStatusResolver
 from dagster._core.loader import LoadingContextForTest
 
+from invoice_pipelines.defs.checks import evaluated
 from invoice_pipelines.quickbooks.connection.connections import change_options
+from invoice_pipelines.quickbooks.online import QUICKBOOKS
 from invoice_pipelines.workshop.sandbox.quickbooks import Fault
 from invoice_pipelines_tests.integration.defs.conftest import failure_of
 from invoice_pipelines_tests.integration.defs.quickbooks.conftest import Bridge
@@ -52,7 +54,7 @@ def test_what_was_changed_there_comes_here_and_what_both_changed_is_shown(bridge
         bridge.house.database.engine, bridge.house.id_of("acme"), {"conflict_policy": "review"}, changed_by="anna"
     )
     bridge.issue("acme", "1", "1", "1", "1")
-    bridge.push("acme")
+    bridge.exchange("acme")
     books = bridge.accountant("acme")
     (customer,) = books.documents("Customer")
     bridge.change("acme", "update billing.customer set phone = '+49 30 1'")
@@ -93,7 +95,7 @@ def test_what_was_changed_there_comes_here_and_what_both_changed_is_shown(bridge
 
 def test_what_is_refused_is_named_with_its_reason_and_holds_up_no_other(bridge: Bridge) -> None:
     bridge.open("acme")
-    bridge.push("acme")
+    bridge.exchange("acme")
     bridge.issue("acme", "1", "1")
     bridge.sandbox.faults.inject(Fault.ITEM, code="6210", entity="Invoice", nth=1)
     result = bridge.push("acme")
@@ -187,7 +189,8 @@ def test_one_run_sends_the_backlogs_of_many_organizations(bridge: Bridge) -> Non
 def test_a_broken_promise_is_an_error_that_names_the_invoice(bridge: Bridge) -> None:
     bridge.open("acme")
     bridge.issue("acme", "1")
-    bridge.push("acme")
+    bridge.exchange("acme")
+    (promises,) = [entity.promises for entity in QUICKBOOKS.entities if entity.name == "invoices"]
     ways = {
         "mapping_is_unique": "update quickbooks.mapping set local_id = gen_random_uuid() where entity_type = 'invoice'",
         "every_sent_invoice_is_mapped": "delete from quickbooks.mapping where entity_type = 'invoice'",
@@ -201,9 +204,10 @@ def test_a_broken_promise_is_an_error_that_names_the_invoice(bridge: Bridge) -> 
         with bridge.house.database.superuser.begin() as connection:
             connection.exec_driver_sql("set local session_replication_role = replica")
             connection.exec_driver_sql(behind)
-        result = bridge.sync(organizations=["acme"], entities=["invoices"], pull=False)
-        assert bridge.failed_checks(result)[f"invoices: {broken}"] == "ERROR"
-        (failed,) = [found for found in result.get_asset_check_evaluations() if found.check_name == broken]
+        with bridge.house.context("acme").scope() as connection:
+            results = evaluated(promises, connection)
+        (failed,) = [found for found in results if found.check_name == broken]
+        assert (failed.passed, failed.severity) == (False, dg.AssetCheckSeverity.ERROR)
         assert failed.metadata["offending"].value == 1
         assert len(failed.metadata["sample"].records) == 1  # type: ignore[attr-defined]
 
@@ -219,7 +223,7 @@ def test_a_company_that_cannot_be_reached_any_more_stops_the_run_and_nothing_is_
     assert bridge.value("acme", "select count(*) from public.qbo_sync_queue where status = 'failed'") == 0
     bridge.sandbox.faults.clear()
     bridge.house.behind("update quickbooks.connection set paused_until = null")
-    bridge.push("acme")
+    bridge.exchange("acme")
     assert bridge.accountant("acme").count("Invoice") == 2
 
 
@@ -237,7 +241,7 @@ def test_what_follows_payments_is_out_of_step_when_one_came_and_not_after_a_run_
 ) -> None:
     bridge.open("acme")
     bridge.issue("acme", "1", "1")
-    bridge.push("acme")
+    bridge.exchange("acme")
     first, second = (document["Id"] for document in bridge.accountant("acme").documents("Invoice"))
     for invoice, age in ((first, "receivables_aging"), (second, "receivables_sweep")):
         bridge.accountant("acme").pay(invoice)

@@ -123,7 +123,7 @@ def test_two_runs_at_once_double_nothing(kept_bridge: Bridge) -> None:
     bridge = kept_bridge
     bridge.open("acme")
     bridge.issue("acme", "1", "1")
-    bridge.push("acme")
+    bridge.exchange("acme")
     books = bridge.accountant("acme")
     for document in books.documents("Invoice"):
         books.pay(document["Id"])

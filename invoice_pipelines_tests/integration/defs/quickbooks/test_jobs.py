@@ -57,11 +57,11 @@ def test_conflicts_are_decided_in_bulk_and_nothing_is_without_write(bridge: Brid
     bridge.open("acme", "beta")
     policy = {"conflict_policy": "review"}
     change_options(bridge.house.database.engine, bridge.house.id_of("acme"), policy, changed_by="anna")
-    assert bridge.push("acme").success
+    bridge.exchange("acme")
     (customer,) = bridge.accountant("acme").documents("Customer")
     bridge.change("acme", "update billing.customer set phone = '+49 30 1'")
     bridge.accountant("acme").edit("Customer", customer["Id"], PrimaryPhone={"FreeFormNumber": "+49 40 2"})
-    bridge.sync(organizations=["acme"])
+    bridge.exchange("acme", pull=True)
     phone, open_ones = (
         "select phone from billing.customer",
         "select count(*) from quickbooks.conflict where winner is null",

@@ -23,7 +23,7 @@ def test_where_something_waits_a_run_is_asked_for(bridge: Bridge) -> None:
     bridge.open("acme", "beta")
     bridge.open("alone", connected=False)
     assert bridge.asked_for() == ["acme", "beta"]
-    assert bridge.push("acme").success
+    bridge.exchange("acme")
     assert bridge.asked_for() == ["beta"]
     bridge.issue("acme", "1")
     first, _ = bridge.tick().run_requests or []
