@@ -21,10 +21,9 @@ from pydantic import Field, ValidationError, model_validator
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.errors import BillingError, problems_of
+from invoice_pipelines.billing.issued_invoices import ECB
 from invoice_pipelines.billing.records.rows import Currency, IsoDate, Number, Row, Text, check_rows, is_currency
 
-ECB = "ECB"
-"""Source of the euro foreign exchange reference rates."""
 LARGEST_FILE = 64 * 1024 * 1024
 """Bytes. The ECB's file of all days since 1999 has about three million, or ten as XML."""
 

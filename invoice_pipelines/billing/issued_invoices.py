@@ -20,6 +20,9 @@ from sqlalchemy import Connection, Row, text
 
 from invoice_pipelines.billing.errors import InvoiceNotFound, storable
 
+ECB = "ECB"
+"""Source of the euro foreign exchange reference rates, as an exchange rate names it."""
+
 
 class DocumentKind(StrEnum):
     """What was issued. UNTDID 1001 (BT-3): 380 for an invoice, 381 for a credit note."""

@@ -13,8 +13,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from invoice_pipelines.billing.exchange_rates import ECB
-from invoice_pipelines.billing.issued_invoices import DocumentKind, IssuedInvoice, IssuedInvoiceLine, Party
+from invoice_pipelines.billing.issued_invoices import ECB, DocumentKind, IssuedInvoice, IssuedInvoiceLine, Party
 from invoice_pipelines.delivery.rendering import giro_code
 from invoice_pipelines.delivery.rendering.language.catalogue import Catalogue
 from invoice_pipelines.delivery.rendering.language.exemptions import reason_in_words
