@@ -30,7 +30,7 @@ from invoice_pipelines.web.values import Answer
 
 SESSION_COOKIE = "__Host-session"
 _SAFE = ("GET", "HEAD", "OPTIONS")
-AnswerT = TypeVar("AnswerT")
+AnswerT = TypeVar("AnswerT", bound=Answer | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ class RequestCaller:
         request = self._request
         key = request.headers.get("idempotency-key")
         with self.enter() as at:
-            sent = request_hash(request.method, request.url.path, body) if key is not None else b""
+            address = f"{request.url.path}?{request.url.query}"
+            sent = request_hash(request.method, address, body) if key is not None else b""
             if key is not None and (kept := kept_answer(at.connection, at.entry.actor, key, sent)) is not None:
                 return cast(AnswerT, self._again(kept))
             answer = effect(at)

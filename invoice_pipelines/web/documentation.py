@@ -14,21 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic.json_schema import models_json_schema
 
 from invoice_pipelines.web.problems import Problem
-from invoice_pipelines.web.routing import PREFIX
 
 HERE = Path(__file__).parent
 DESCRIPTION = (HERE / "templates" / "api_description.md").read_text("utf-8")
 VERSION = "1"
 _PAGE_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-_IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "description": "A new random text for each new request. An equal request with the same key does nothing more, and "
-    "gets the same answer for 24 hours.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "example": "1f9a1b52-6d3e-4f62-a1f8-6a3f5c1d2e90",
-}
 
 
 def add_documentation(app: FastAPI) -> None:
@@ -79,12 +69,10 @@ def _made(app: FastAPI) -> dict[str, Any]:
             schema["examples"] = [
                 _with_nulls(example, schema, made["components"]["schemas"]) for example in schema["examples"]
             ]
-    for path, operations in made["paths"].items():
-        for method, operation in operations.items():
+    for operations in made["paths"].values():
+        for operation in operations.values():
             if operation.get("description", "").rstrip(".") == operation["summary"]:
                 del operation["description"]
-            if method == "post" and path.startswith(PREFIX):
-                operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
             for content in _json_contents(operation):
                 if "example" not in content and "examples" not in content:
                     example = example_of(content["schema"], made["components"]["schemas"])

@@ -32,6 +32,15 @@ _ORGANIZATION = {
     "schema": {"type": "string"},
     "example": "acme",
 }
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A new random text for each new request. An equal request with the same key does nothing more, and "
+    "gets the same answer for 24 hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "example": "1f9a1b52-6d3e-4f62-a1f8-6a3f5c1d2e90",
+}
 _PROBLEM = {
     "description": "A problem (RFC 9457)",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -93,9 +102,15 @@ class OrganizationRouter:
         return self._route("GET", path, Access(role, area), options)
 
     def post(
-        self, path: str, *, role: Role, area: str, people_only: bool = False, **options: Any
+        self, path: str, *, role: Role, area: str, people_only: bool = False, once: bool = True, **options: Any
     ) -> Callable[[Handler], Handler]:
-        """A route that changes something in an area; `people_only`: for no token, whatever its scopes."""
+        """A route that changes something in an area. `people_only`: for no token, whatever its scopes. `once`: its
+        handler works by `Caller.once`.
+        """
+        if once:
+            extra = options.get("openapi_extra", {})
+            parameters = [*extra.get("parameters", ()), _IDEMPOTENCY_KEY]
+            options["openapi_extra"] = {**extra, "parameters": parameters}
         return self._route("POST", path, Access(role, area, people_only), options)
 
     def put(self, path: str, *, role: Role, area: str, **options: Any) -> Callable[[Handler], Handler]:

@@ -268,7 +268,7 @@ def get_quickbooks_connection(caller: Caller) -> Connection:
         return _connection(at)
 
 
-@router.post("/quickbooks/connect", role=Role.ADMIN, area="organization")
+@router.post("/quickbooks/connect", role=Role.ADMIN, area="organization", once=False)
 def connect_quickbooks(caller: Caller) -> Authorization:
     """Begin to connect a company: gives the page on which a person of it allows that.
 
@@ -283,7 +283,7 @@ def connect_quickbooks(caller: Caller) -> Authorization:
     return Authorization(authorization_url=page, expires_at=datetime.now(UTC) + LASTS)
 
 
-@router.post("/quickbooks/callback", role=Role.ADMIN, area="organization")
+@router.post("/quickbooks/callback", role=Role.ADMIN, area="organization", once=False)
 def finish_quickbooks_connection(caller: Caller, body: Callback) -> Connection:
     """Finish what connecting began: the code is exchanged for tokens, and the company is asked what it is set to."""
     organization = caller.organization()
@@ -300,7 +300,7 @@ def finish_quickbooks_connection(caller: Caller, body: Callback) -> Connection:
         return _connection(at)
 
 
-@router.post("/quickbooks/confirm", role=Role.ADMIN, area="organization")
+@router.post("/quickbooks/confirm", role=Role.ADMIN, area="organization", once=False)
 def confirm_quickbooks_company(caller: Caller) -> Connection:
     """Confirm that the organization works with another company from now on. Everything is then synced anew."""
     organization = caller.organization()

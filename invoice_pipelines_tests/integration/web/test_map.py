@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, cast
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -106,6 +107,27 @@ def test_a_route_lets_in_whom_it_says(site: Site, route: OrganizationRoute) -> N
             assert_hidden(*(call(client, route, slug) for slug in (site.a.slug, "nowhere")))
     with site.client() as client:
         assert problem_of(call(client, route, site.a.slug), 401)["code"] == "NOT_SIGNED_IN"
+
+
+REPEATABLE = [
+    route
+    for route in ROUTES
+    if any(parameter["name"] == "Idempotency-Key" for parameter in OPERATIONS[route.operation_id]["parameters"])
+]
+
+
+@pytest.mark.parametrize("route", REPEATABLE, ids=lambda route: route.path[len(PREFIX) :])
+def test_what_is_repeated_with_its_key_is_answered_as_before(site: Site, route: OrganizationRoute) -> None:
+    key = {"Idempotency-Key": str(uuid4())}
+    with site.browser(site.b.sessions[Role.ADMIN]) as client:
+        client.headers.update(key)
+        first = call(client, route, site.b.slug)
+        again = call(client, route, site.b.slug)
+    assert first.status_code == again.status_code
+    if first.is_success:
+        assert again.headers["idempotent-replayed"] == "true"
+        assert again.headers.get("location") == first.headers.get("location")
+        assert bool(again.content) == bool(first.content)
 
 
 def assert_hidden(foreign: httpx.Response, unknown: httpx.Response) -> None:

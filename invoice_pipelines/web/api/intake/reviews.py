@@ -409,7 +409,7 @@ def correct_review(caller: Caller, invoice_id: ReviewId, body: Corrections) -> D
     return _decided(caller, invoice_id, body, decide)
 
 
-@router.post("/reviews/{invoice_id}/check", role=Role.ACCOUNTANT, area="intake")
+@router.post("/reviews/{invoice_id}/check", role=Role.ACCOUNTANT, area="intake", once=False)
 def check_corrections(caller: Caller, invoice_id: ReviewId, body: Corrections) -> DecidedOut:
     """Tell what would become of an invoice by corrections, and which rules it would break. Nothing is kept."""
     with caller.enter() as at, _fields_named():
