@@ -104,9 +104,9 @@ class Delivered:
 
 
 @contextmanager
-def running_servers() -> Iterator[Outside]:
+def running_servers(ports: Mapping[str, str]) -> Iterator[Outside]:
     """A mail server and a Twilio to which the settings of this process and of those that it starts lead, whatever they
-    were: the demo never sends to anybody. And settings for a small machine.
+    were: the demo never sends to anybody. And settings for a small machine; `ports` are those of the API.
     """
     with ExitStack() as stack:
         outside = Outside(stack.enter_context(MailServer()), stack.enter_context(TwilioServer()))
@@ -118,6 +118,7 @@ def running_servers() -> Iterator[Outside]:
             # On two cores: two runs work at a time, and where all three organizations are due, one run takes them.
             f"{PREFIX}DOCUMENT_PROCESSES": "1",
             f"{PREFIX}SWEEP_THRESHOLD": "2",
+            **ports,
         }
         before = {name: os.environ.get(name) for name in variables}
         _set_environment(variables)

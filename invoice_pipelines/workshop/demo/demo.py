@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from invoice_pipelines.intake.review.queue import backlog, list_reviews
 from invoice_pipelines.intake.states import Status, is_terminal, label
 from invoice_pipelines.organizations import Address, OrganizationSettings, add_organization
 from invoice_pipelines.settings import Settings, load_settings
+from invoice_pipelines.workshop.demo import api as demo_api
 from invoice_pipelines.workshop.demo import delivery as demo_delivery
 from invoice_pipelines.workshop.demo import orders as demo_orders
 from invoice_pipelines.workshop.demo import overdue as demo_overdue
@@ -58,11 +59,12 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """An organization of the demo."""
+    """An organization of the demo. `same_again` are the files that the API had already; an inbox notes those itself."""
 
     id: UUID
     slug: str
     documents: tuple[Document, ...]
+    same_again: set[str] = field(default_factory=set)
 
 
 def register(app: typer.Typer) -> None:
@@ -78,17 +80,23 @@ def demo() -> None:
     """
     _clear_home(load_settings())
     started = time.monotonic()
-    console.print("Starting PostgreSQL, Dagster, a local QuickBooks, mail server and Twilio ...")
+    console.print("Starting PostgreSQL, Dagster, the API, a local QuickBooks, mail server and Twilio ...")
     with ExitStack() as stack:
         sandbox = stack.enter_context(demo_quickbooks.running_quickbooks())
-        outside = stack.enter_context(demo_delivery.running_servers())
+        outside = stack.enter_context(demo_delivery.running_servers(demo_api.free_ports()))
         settings = load_settings()
         services = stack.enter_context(running_services(settings, webserver=False, api=True))
         engine = stack.enter_context(open_database(settings))
         tenants = [_add_tenant(engine, entry) for entry in _expected()]
+        password = demo_api.add_people(engine, settings, [tenant.slug for tenant in tenants])
+        (by_api,) = [tenant for tenant in tenants if tenant.slug == demo_api.BY_API]
+        program = stack.enter_context(demo_api.program(engine, by_api.id, str(services.api_url)))
         count = sum(len(tenant.documents) for tenant in tenants)
         kinds = len({document.kind for tenant in tenants for document in tenant.documents})
-        console.print(f"Dropping {count} documents of {kinds} kinds into the inboxes of {len(tenants)} organizations.")
+        console.print(
+            f"Dropping {count} documents of {kinds} kinds into the inboxes of {len(tenants)} organizations, "
+            "one of them by the API."
+        )
         books = demo_orders.order_books(EXAMPLES)
         batches: list[Batch] = []
         for tenant in tenants:
@@ -97,13 +105,17 @@ def demo() -> None:
                 tenant.id,
                 books[tenant.slug],
                 days_ago=demo_overdue.DAYS_AGO[tenant.slug],
+                post=program.post if tenant is by_api else None,
                 **demo_delivery.options_of(tenant.slug),
             )
             if not batches:
                 _wait_for_a_run(services, engine, batch)  # of its own: what is due at once, a sweep takes
             batches.append(batch)
         for tenant in tenants:
-            _drop(settings, tenant)
+            if tenant is by_api:
+                tenant.same_again.update(demo_api.upload(program, _files(tenant)))
+            else:
+                _drop(settings, tenant)
         demo_orders.announce(batches)
         _watch(services, engine, tenants, batches)
         demo_delivery.ask(engine, batches)
@@ -111,6 +123,7 @@ def demo() -> None:
         problems += [problem for batch in batches for problem in demo_orders.problems(engine, batch)]
         _summary(engine, settings, tenants)
         demo_orders.show(engine, batches)
+        demo_api.show(program, password)
         companies = demo_quickbooks.connect(engine, settings, sandbox, {tenant.slug: tenant.id for tenant in tenants})
         stack.callback(demo_quickbooks.end, engine, settings, companies)
         demo_quickbooks.begin_sync(services, companies)
@@ -206,8 +219,12 @@ def _add_tenant(engine: Engine, entry: Mapping[str, Any]) -> Tenant:
 def _drop(settings: Settings, tenant: Tenant) -> None:
     inbox = Path(settings.inbox_root) / tenant.slug
     inbox.mkdir(parents=True, exist_ok=True)
-    for document in sorted(tenant.documents, key=lambda document: document.file):
-        shutil.copyfile(EXAMPLES / tenant.slug / document.file, inbox / document.file)
+    for file in _files(tenant):
+        shutil.copyfile(file, inbox / file.name)
+
+
+def _files(tenant: Tenant) -> list[Path]:
+    return [EXAMPLES / tenant.slug / name for name in sorted(document.file for document in tenant.documents)]
 
 
 def _wait_for_a_run(services: Services, engine: Engine, batch: Batch) -> None:
@@ -246,7 +263,8 @@ def _is_quiet(engine: Engine, tenant: Tenant, counts: Mapping[UUID, Mapping[Stat
         finished += backlog(connection).invoices
         if finished != sum(by_status.values()):
             return False
-        return waiting_files(connection) == 0 and finished + duplicate_files(connection) == len(tenant.documents)
+        finished += duplicate_files(connection) + len(tenant.same_again)
+        return waiting_files(connection) == 0 and finished == len(tenant.documents)
 
 
 def _progress(
@@ -290,6 +308,7 @@ def _problems(engine: Engine, tenant: Tenant) -> Iterator[str]:
         duplicates = set(
             connection.execute(text("select path from intake.arrival where outcome = 'duplicate'")).scalars()
         )
+    duplicates |= tenant.same_again
     for document in tenant.documents:
         where = f"{tenant.slug}/{document.file}"
         row = found.get(document.file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ from invoice_pipelines.billing import (
     batch_invoice_orders,
 )
 from invoice_pipelines.billing.overview import job_outcome
-from invoice_pipelines.billing.requests import RequestOptions
+from invoice_pipelines.billing.requests import BatchAnswer, RequestOptions
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations.context import OrganizationContext
@@ -67,10 +67,11 @@ def ask_for_invoices(
     book: Mapping[str, Any],
     *,
     days_ago: int = 0,
+    post: Callable[..., Mapping[str, Any]] | None = None,
     **options: Unpack[RequestOptions],
 ) -> Batch:
     """Takes in customers, items and orders, and asks for the invoices of all orders in one batch, dated so many days
-    ago.
+    ago; with `post` through the API.
     """
     with organization_scope(engine, organization_id) as connection:
         add_tax_rates(connection, book["tax_rates"])
@@ -84,8 +85,14 @@ def ask_for_invoices(
         "due_days": DUE_DAYS,
         **options,
     }
-    with organization.scope() as connection:
-        answer = batch_invoice_orders(connection, [order.id for order in added], created_by="demo", **wanted)
+    ids = [order.id for order in added]
+    if post is not None:
+        asked = {name: str(value) if name == "invoice_date" else value for name, value in wanted.items()}
+        said = post("batch-operations/invoices", json={"sales_order_ids": [str(each) for each in ids], **asked})
+        answer = BatchAnswer(UUID(said["job_id"]), said["total"], said["estimated_duration_seconds"])
+    else:
+        with organization.scope() as connection:
+            answer = batch_invoice_orders(connection, ids, created_by="demo", **wanted)
     orders = tuple(
         Order(
             order.id,

@@ -31,7 +31,7 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    with running_servers() as outside:
+    with running_servers({}) as outside:
         yield outside
 
 
