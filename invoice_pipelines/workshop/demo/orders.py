@@ -23,12 +23,12 @@ from invoice_pipelines.billing import (
     batch_invoice_orders,
 )
 from invoice_pipelines.billing.overview import job_outcome
-from invoice_pipelines.billing.requests import BatchAnswer, RequestOptions
+from invoice_pipelines.billing.requests import RequestOptions
 from invoice_pipelines.cli.output import console, table
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import load_settings
-from invoice_pipelines.work import Job, get_job
+from invoice_pipelines.work import BatchAnswer, Job, get_job
 
 DUE_DAYS = 14
 
