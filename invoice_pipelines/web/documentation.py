@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from pydantic.json_schema import models_json_schema
 
 from invoice_pipelines.web.problems import Problem
@@ -147,8 +149,14 @@ def as_json(made: dict[str, Any]) -> str:
 @cache
 def _page(app: FastAPI) -> str:
     environment = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+    environment.filters["words"] = _with_code
     environment.filters["example"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment.get_template("api_docs.html").render(document=document(app), groups=_by_tag(document(app)))
+
+
+def _with_code(words: str) -> Markup:
+    """Words in which `code` is set as such."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))  # noqa: S704 - escaped before
 
 
 def _by_tag(made: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

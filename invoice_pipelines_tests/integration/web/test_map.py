@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import QueuePool
 from starlette.routing import Route
 
 from invoice_pipelines.accounts.roles import AREAS, Role
@@ -15,7 +16,8 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.app import create_app
 from invoice_pipelines.web.routing import PREFIX, OrganizationRoute
 from invoice_pipelines.web.sign_in.routing import OpenRoute
-from invoice_pipelines_tests.support.web import DOCUMENT, Site, Tenant, problem_of
+from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.support.web import DOCUMENT, Site, Tenant, problem_of, running_site
 
 WITHOUT_ORGANIZATION = {"/api/openapi.json", "/api/docs", "/api/docs.css"}
 """Open to everybody."""
@@ -128,6 +130,20 @@ def test_what_is_repeated_with_its_key_is_answered_as_before(site: Site, route: 
         assert again.headers["idempotent-replayed"] == "true"
         assert again.headers.get("location") == first.headers.get("location")
         assert bool(again.content) == bool(first.content)
+
+
+def test_no_route_holds_a_connection_while_it_waits_for_another(shared_database: TestDatabase) -> None:
+    """With as many requests as connections, none of them would ever end."""
+    with running_site(shared_database, web_connections=1) as site:
+        assert isinstance(site.engine.pool, QueuePool)
+        site.engine.pool._timeout = 1.0
+        with site.browser(site.a.sessions[Role.ADMIN]) as client:
+            failed = {
+                route.path: answer.text
+                for route in ROUTES
+                if (answer := call(client, route, site.a.slug)).status_code >= 500
+            }
+    assert failed == {}
 
 
 def assert_hidden(foreign: httpx.Response, unknown: httpx.Response) -> None:
