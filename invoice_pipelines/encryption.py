@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.settings import Settings, variable_of
@@ -52,15 +54,28 @@ def unseal(settings: Settings, owner: Mapping[str, str], sealed: bytes) -> dict[
     return secrets
 
 
+def derived_keys(settings: Settings, purpose: str) -> list[bytes]:
+    """For each key of the settings one of 32 bytes for a purpose (HKDF, RFC 5869), which says nothing about that key or
+    those of other purposes.
+    """
+    _cipher(settings)
+    return [
+        HKDF(SHA256(), 32, salt=None, info=f"invoice_pipelines: {purpose}".encode()).derive(key.encode())
+        for key in _keys(settings)
+    ]
+
+
 def _cipher(settings: Settings) -> MultiFernet:
-    if settings.encryption_keys is not None:
-        keys = [key.strip() for key in settings.encryption_keys.get_secret_value().split(",")]
-    else:
-        keys = [_key_of_file(settings.home / KEY_FILE)]
     try:
-        return MultiFernet([Fernet(key) for key in keys])
+        return MultiFernet([Fernet(key) for key in _keys(settings)])
     except ValueError:
         raise EncryptionError(f"{settings.home / KEY_FILE} does not hold a key; remove it if it never did.") from None
+
+
+def _keys(settings: Settings) -> list[str]:
+    if settings.encryption_keys is not None:
+        return [key.strip() for key in settings.encryption_keys.get_secret_value().split(",")]
+    return [_key_of_file(settings.home / KEY_FILE)]
 
 
 def _key_of_file(path: Path) -> str:

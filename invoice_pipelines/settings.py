@@ -294,6 +294,16 @@ class Settings(BaseSettings):
     web_allowed_origins: tuple[str, ...] = ()
     """Sites whose pages may call the API with a token, as a JSON list of origins such as `https://shop.example.com`
     (CORS). Empty: none."""
+    oidc_issuer: str | None = None
+    """Address of an OpenID Connect provider with which people may sign in, as it calls itself, such as
+    `https://id.example.com/realms/acme`. Needs the extra `oidc`. Unset: with passwords only."""
+    oidc_client_id: str | None = Field(default=None, validate_default=True)
+    """Client id of the web there. Its redirect address is `WEB_URL` with `/api/v1/oidc/callback`."""
+    oidc_client_secret: SecretStr | None = None
+    """Client secret. Unset: a public client (PKCE is always used)."""
+    oidc_create_users: bool = False
+    """Whether somebody whom nobody invited gets an account by signing in there with a verified address. It belongs to
+    no organization until somebody invites it."""
     log_format: Literal["plain", "json"] = "plain"
     """How the processes of `up` write the logs in `service_logs` of the home folder: `plain` lines or `json`."""
     log_megabytes: int = Field(default=10, ge=1, le=10_000)
@@ -356,6 +366,18 @@ class Settings(BaseSettings):
                 "tokens and invoices would travel unencrypted: use https://; http:// is for this machine only "
                 "(127.0.0.1, ::1, localhost)"
             )
+        return value
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer_is_https_or_local(cls, value: str | None) -> str | None:
+        return None if value is None else cls._is_https_or_local(value)
+
+    @field_validator("oidc_client_id")
+    @classmethod
+    def _client_is_there(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("oidc_issuer") is not None:
+            raise ValueError("needed with OIDC_ISSUER")
         return value
 
     @field_validator("alert_webhook_url")

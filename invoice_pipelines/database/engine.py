@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ from urllib.parse import quote
 from uuid import UUID
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 from invoice_pipelines.database.errors import CANNOT_CONNECT_NOW, TOO_MANY_CONNECTIONS, DatabaseError, sqlstate
 from invoice_pipelines.database.lock_watch import LockWatch
 from invoice_pipelines.database.roles import APP, WEB
+
+log = logging.getLogger("invoice_pipelines.database")
 
 _PASSING_REFUSALS = frozenset({TOO_MANY_CONNECTIONS, CANNOT_CONNECT_NOW})
 _SECONDS_BETWEEN_CONNECTS = 0.25
@@ -114,6 +117,22 @@ def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits =
         max_overflow=0,
     )
     _look_at_first_session(engine, WEB)
+
+    @event.listens_for(engine, "checkout")
+    def has_no_statement_in_the_way(session: Any, *_: object) -> None:
+        """A prepared statement outlives its request. One that was smuggled in, by SQL, under the name of one that
+        psycopg prepared would be told the credentials of the requests after it.
+        """
+        if session.prepare_threshold is None:
+            return
+        session.autocommit = True
+        smuggled = session.execute(
+            "select from pg_catalog.pg_prepared_statements where from_sql limit 1", prepare=False
+        ).fetchone()
+        session.autocommit = False
+        if smuggled is not None:
+            log.error("a session had a prepared statement that is not ours, and was ended")
+            raise DisconnectionError("a session with a foreign prepared statement")
 
     @event.listens_for(engine, "first_connect")
     def is_no_more(session: Any, _: object) -> None:

@@ -31,7 +31,7 @@ from invoice_pipelines.web.limits import Rooms
 from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.problems import handle_problems
-from invoice_pipelines.web.sign_in import session
+from invoice_pipelines.web.sign_in import oidc, session
 
 ROUTERS = (
     uploads.router,
@@ -59,7 +59,7 @@ ROUTERS = (
 )
 """The resources of an organization, in the order of the documentation."""
 
-OPEN_ROUTERS = (session.router,)
+OPEN_ROUTERS = (session.router, oidc.router)
 """How people get in."""
 
 
@@ -82,6 +82,7 @@ def create_app(engine: Engine, settings: Settings, measures: Measures | None = N
     )
     app.state.engine = engine
     app.state.settings = settings
+    app.state.provider = oidc.open_provider(settings)
     app.state.rooms = Rooms(settings.web_connections)
     for router in (*OPEN_ROUTERS, *ROUTERS):
         app.router.routes.extend(router.routes)

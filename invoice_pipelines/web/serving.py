@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from invoice_pipelines.accounts.oidc import register_sign_in_keys
 from invoice_pipelines.database import create_login_engine
 from invoice_pipelines.database.access import database_urls, open_database, open_web_database, session_limits
 from invoice_pipelines.settings import Settings
@@ -40,6 +41,8 @@ def serve(settings: Settings) -> None:
         open_web_database(settings, pool_size=settings.web_connections + _FOR_READINESS) as web,
         open_database(settings, application_name="invoice_pipelines_figures") as application,
     ):
+        with application.begin() as connection:
+            register_sign_in_keys(connection, settings)
         dagster = create_login_engine(database_urls(settings).dagster, limits=session_limits(settings))
         try:
             health = create_health_app(web, application, dagster, measures)

@@ -9,11 +9,14 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.accounts.credentials import fingerprint
 from invoice_pipelines.accounts.entry import enter
 from invoice_pipelines.accounts.members import invite_member
+from invoice_pipelines.accounts.oidc import register_sign_in_keys
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.sessions import accept_invitation, sign_in
 from invoice_pipelines.accounts.tokens import add_token
@@ -21,6 +24,7 @@ from invoice_pipelines.accounts.users import add_user, invite, set_role
 from invoice_pipelines.database import create_web_engine, organization_scope
 from invoice_pipelines.database.roles import WEB
 from invoice_pipelines.organizations import add_organization
+from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 
 PASSWORD = "correct horse battery staple"
@@ -78,6 +82,15 @@ def house(server, template) -> Iterator[House]:
         house.token("shop", "read", "billing:write")
         house.token("reader", "read")
         house.token("theirs", "read", organization=house.bolt)
+        with database.engine.begin() as connection:
+            register_sign_in_keys(
+                connection,
+                Settings(
+                    oidc_issuer="https://id.example",
+                    oidc_client_id="web",
+                    encryption_keys=SecretStr(Fernet.generate_key().decode()),
+                ),
+            )
         for organization in ids:
             with organization_scope(database.engine, organization) as connection:
                 connection.execute(

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.accounts.credentials import fingerprint
-from invoice_pipelines.accounts.entry import identify
+from invoice_pipelines.accounts.entry import enter, identify
 from invoice_pipelines.accounts.errors import AccountError, NotSignedIn
 from invoice_pipelines.accounts.members import change_member, invite_member, list_members
 from invoice_pipelines.accounts.roles import Role
@@ -94,6 +94,7 @@ READS = {
     "users of the deployment": "select * from accounts.user_account",
     "sessions": "select * from accounts.session",
     "tokens": "select * from accounts.api_token",
+    "keys of sign-ins through a provider": "select * from accounts.sign_in_key",
     "links of invitations": "select * from accounts.invitation",
     "who may enter where": "select * from accounts.membership",
     "events of accounts": "select * from accounts.account_event",
@@ -142,6 +143,24 @@ CHANGES = {
     "a session without the password": (
         "select accounts.sign_in('berta@bolt.example', '\\x00', '\\x01', '192.0.2.9', '', 1000, '1 day')"
     ),
+    "a session through a provider, with a key that was guessed": (
+        "select accounts.sign_in_oidc('\\x00', 'https://id.example', 'berta', 'berta@bolt.example', 'B', true, "
+        "'\\x02', '192.0.2.9', '', 1000, '1 day')"
+    ),
+    "a session through a provider, with no key": (
+        "select accounts.sign_in_oidc(null, 'https://id.example', 'berta', 'berta@bolt.example', 'B', true, "
+        "'\\x02', '192.0.2.9', '', 1000, '1 day')"
+    ),
+    "a session through a provider, with the key that is registered": (
+        "select accounts.sign_in_oidc((select sha256 from accounts.sign_in_key limit 1), 'https://id.example', "
+        "'berta', 'berta@bolt.example', 'B', true, '\\x02', '192.0.2.9', '', 1000, '1 day')"
+    ),
+    "a key of one's own, registered": "select accounts.register_sign_in_keys(array[sha256('\\x00')])",
+    "a key of one's own, written": "insert into accounts.sign_in_key (sha256) values (sha256('\\x00'))",
+    "a key of one's own, registered by another role": (
+        "set role invoice_pipelines_app; select accounts.register_sign_in_keys(array[sha256('\\x00')])"
+    ),
+    "the subject of somebody else": "update accounts.user_account set issuer = 'x', subject = 'x'",
     "a link of an invitation": "select accounts.add_invitation('berta@bolt.example', '\\x00', '1 day', 'mallory')",
     "a role in the other one": "select accounts.set_role('admin@acme.example', 'bolt', 'admin', 'mallory')",
     "another user": "select accounts.add_user('mallory@example.com', 'Mallory', true, 'mallory')",
@@ -237,6 +256,7 @@ def test_nothing_of_the_other_organization_is_changed(house, who, attack):
                     "select * from accounts.membership order by 1, 2",
                     "select * from accounts.api_token where organization_id = :bolt order by id",
                     "select * from accounts.invitation order by secret_sha256",
+                    "select sha256 from accounts.sign_in_key order by 1",
                     "select count(*) from pg_policy",
                 )
             ]
@@ -340,6 +360,37 @@ def test_who_is_no_admin_any_more_comes_back_by_no_link(house):
         change_member(connection, leaver.id, None)
     with pytest.raises(AccountError, match="used already"):
         accept_invitation(house.web, link, PASSWORD, address="192.0.2.66")
+
+
+def test_a_statement_in_the_way_of_those_of_others_learns_nothing(house):
+    """What a session of the pool keeps for later requests: a prepared statement in place of one that psycopg made.
+
+    It would be told the parameters of other people's requests, such as the key of sign-ins through a provider, or the
+    credential of an admin of bolt.
+    """
+    web = create_web_engine(house.web.url, pool_size=1)
+
+    def enter_as(who: str, slug: str) -> None:
+        with web.begin() as connection:
+            assert enter(connection, fingerprint(house.secrets[who]), slug) is not None
+
+    for _ in range(10):  # long enough for psycopg to prepare what it sends again and again
+        enter_as("admin", "acme")
+    with web.begin() as connection:
+        enter(connection, fingerprint(house.secrets["admin"]), "acme")
+        prepared = set(connection.exec_driver_sql("select name from pg_prepared_statements").scalars())
+        for name in prepared | {f"_pg3_{number}" for number in range(50)}:
+            if name in prepared:
+                connection.exec_driver_sql(f'deallocate "{name}"')
+            connection.exec_driver_sql(
+                f"""prepare "{name}"(text, text) as
+                    select e.* from (select set_config('mallory.learnt', $1, false)) x, accounts.enter($1, $2) e"""
+            )
+    enter_as("berta", "bolt")
+    with web.begin() as connection:
+        enter(connection, fingerprint(house.secrets["admin"]), "acme")
+        assert connection.exec_driver_sql("select current_setting('mallory.learnt', true)").scalar_one() is None
+    web.dispose()
 
 
 def test_there_are_enough_attacks():

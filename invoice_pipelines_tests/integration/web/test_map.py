@@ -23,6 +23,8 @@ WITHOUT_ORGANIZATION = {"/api/openapi.json", "/api/docs", "/api/docs.css"}
 """Open to everybody."""
 WAYS_IN = {
     ("DELETE", "/api/v1/session"),
+    ("GET", "/api/v1/oidc/callback"),
+    ("GET", "/api/v1/oidc/start"),
     ("GET", "/api/v1/session"),
     ("POST", "/api/v1/invitations/{secret}"),
     ("POST", "/api/v1/session"),
