@@ -342,6 +342,7 @@ create or replace function accounts.revoke_token(token text, actor text) returns
 language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
+    who constant text := organizations.actor(actor);  -- a token may revoke itself, and is nobody then
     revoked text;
 begin
     perform accounts.require(3);
@@ -350,7 +351,7 @@ begin
     returning t.name into revoked;
     if revoked is not null then
         perform accounts.record('token_revoked', null, organizations.current(), jsonb_build_object('token', revoked),
-                                null, organizations.actor(actor));
+                                null, who);
     end if;
     return revoked;
 end $$;

@@ -52,11 +52,13 @@ def _too_large(most: int) -> HTTPException:
 
 class Rooms:
     """How many requests to one organization are worked on at the same time: two thirds of those to all. Whatever holds
-    them up, such as a lock on a row that they need, leaves the rest to the others.
+    them up, such as a lock on a row that they need, leaves the rest to the others. `files` is the room of all that
+    give files, as they may wait for a storage that is away: a third.
     """
 
     def __init__(self, of_all: int) -> None:
         self._most = max(of_all * 2 // 3, 1)
+        self.files = Semaphore(max(of_all // 3, 1))
         self._of: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
 
     def of(self, organization: str) -> Semaphore:

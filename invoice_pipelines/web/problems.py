@@ -312,13 +312,15 @@ async def _of_http(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods of all routes that have the address of a request. Starlette names those of the first one."""
-    found = set[str]()
+    """The methods of the routes that have the address of a request, with the fewest variables in their path: that of
+    /exports/again has more to say about it than that of /exports/{number}. Starlette names those of the first route.
+    """
+    found: dict[int, set[str]] = {}
     for route in request.app.router.routes:
         match, _ = route.matches(request.scope)
         if match is not Match.NONE:
-            found |= route.methods or set()
-    return sorted(found)
+            found.setdefault(route.path.count("{"), set()).update(route.methods or ())
+    return sorted(found[min(found)]) if found else []
 
 
 _OF_HTTP = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import wraps
 from inspect import iscoroutinefunction
 from types import NoneType
@@ -56,6 +57,7 @@ class OrganizationRoute(APIRoute):
         self.access = access
         self._max_bytes = max_bytes or JSON_BYTES
         self._checks_first = max_bytes is not None
+        self._gives_file = options.get("response_class") is Response
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Any]:
@@ -79,7 +81,9 @@ class OrganizationRoute(APIRoute):
                 return await handle(request)
             if takes:
                 await read_body(request)  # who sends slowly takes no room meanwhile
-            async with request.app.state.rooms.of(request.path_params["organization"]):
+            rooms = request.app.state.rooms
+            files = rooms.files if self._gives_file else nullcontext()
+            async with files, rooms.of(request.path_params["organization"]):
                 return await handle(request)
 
         return answer

@@ -14,7 +14,27 @@ _INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{
 _DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
-class Body(BaseModel):
+def _be_strict(schema: Any) -> None:
+    """With numbers and truth values of a schema and its parts; ids and days stand in JSON as text."""
+    parts = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list | tuple) else ()
+    if isinstance(schema, dict) and schema.get("type") in ("bool", "int"):
+        schema["strict"] = True
+    for part in parts:
+        _be_strict(part)
+
+
+class Exact(BaseModel):
+    """What a caller sends, as it was meant: 0 is not taken for false, nor false or "0" for 0."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        """As pydantic asks for it."""
+        made: CoreSchema = handler(source)
+        _be_strict(made)
+        return made
+
+
+class Body(Exact):
     """What a caller sends: a field that nobody knows is refused, as it may be a known one that is misspelt."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

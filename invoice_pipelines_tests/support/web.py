@@ -104,10 +104,11 @@ def running_site(
         engine.dispose()
 
 
-def open_tenant(database: TestDatabase) -> Tenant:
-    """A new organization with people and programs."""
+def open_tenant(database: TestDatabase, **registered: Any) -> Tenant:
+    """A new organization with people and programs; `registered` is what `add_organization` should know about it."""
     slug = f"web-{uuid4().hex[:12]}"
-    return let_people_in(database, open_organization(database, OrganizationView, slug=slug, name="Web GmbH"), slug)
+    values = {"slug": slug, "name": "Web GmbH"} | registered
+    return let_people_in(database, open_organization(database, OrganizationView, **values), slug)
 
 
 def let_people_in(database: TestDatabase, view: OrganizationView, slug: str) -> Tenant:

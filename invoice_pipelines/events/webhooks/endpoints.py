@@ -137,7 +137,7 @@ def change_endpoint(
             """update events.webhook_endpoint
                set url = coalesce(:url, url), description = coalesce(:description, description),
                    event_types = coalesce(cast(:types as text[]), event_types)
-               where organization_id = organizations.current() and id = :id"""
+               where organization_id = organizations.current() and id = :id and status <> 'removed'"""
         ),
         {"id": endpoint_id, "url": url, "description": description, "types": wanted},
     )

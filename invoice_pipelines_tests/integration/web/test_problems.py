@@ -108,6 +108,7 @@ def test_addresses_and_methods_that_are_not_there(site: Site, client: httpx.Clie
     assert "GET" in answer.headers["allow"].split(", ")
     # Two routes have this address.
     assert client.delete(site.path(site.a, "uploads")).headers["allow"] == "GET, POST"
+    assert client.delete(site.path(site.a, "exports/again")).headers["allow"] == "POST"
     assert problem_of(client.get(site.path(site.a, "customers/a%00b")), 400)["code"] == "MALFORMED_ADDRESS"
     assert problem_of(client.get(site.path(site.a, "customers?after=%00")), 400)["code"] == "MALFORMED_ADDRESS"
 

@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from invoice_pipelines.database import create_app_engine, create_login_engine
 from invoice_pipelines.database.access import EMBEDDED_DATABASE, prepare_databases
 from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.database.roles import APP
+from invoice_pipelines.organizations import Address
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.programs import COMMAND_LINE, Program
@@ -25,6 +27,12 @@ from invoice_pipelines_tests.support.web import Tenant, open_tenant
 WITHOUT_LIMITS = {
     "INVOICE_PIPELINES_WEB_REQUESTS_PER_MINUTE": "0",
     "INVOICE_PIPELINES_WEB_ADDRESS_REQUESTS_PER_MINUTE": "0",
+}
+
+THAT_SELLS: dict[str, Any] = {
+    "vat_id": "DE123456788",
+    "iban": "DE02120300000000202051",
+    "address": Address(street="Hafenweg 1", city="Bremen", post_code="28195"),
 }
 
 
@@ -135,7 +143,9 @@ def installation(home: Path, *, open_files: int | None = None, **variables: str)
         web = WebProcess(home, WITHOUT_LIMITS | variables, open_files)
         web.start()
         stack.callback(web.kill)
-        yield Installation(web, server, database, open_tenant(database), open_tenant(database))
+        yield Installation(
+            web, server, database, open_tenant(database, **THAT_SELLS), open_tenant(database, **THAT_SELLS)
+        )
 
 
 def _free_port() -> int:

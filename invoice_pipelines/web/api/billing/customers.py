@@ -16,7 +16,7 @@ from invoice_pipelines.web.api.billing.bulk import MOST_BYTES, BulkAnswer, Resou
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.routing import OrganizationRouter
-from invoice_pipelines.web.values import Instant, Text
+from invoice_pipelines.web.values import Exact, Instant, Text
 
 router = OrganizationRouter(tags=["customers"])
 
@@ -24,7 +24,7 @@ Reference = Annotated[str, Path(description="Id or number of the customer", exam
 _NEW = {"customer_number": "C-1042", "name": "Bauhaus Schmidt GmbH", "country_code": "DE", "city": "Berlin"}
 
 
-class CustomerIn(NewCustomer):
+class CustomerIn(NewCustomer, Exact):
     """A customer: the buyer of invoices from now on."""
 
     model_config = examples(_NEW)
@@ -36,7 +36,7 @@ class CustomerRows(Rows):
     model_config = examples({"rows": [_NEW, {"customer_number": "C-1043", "email": None}]})
 
 
-class CustomerChanges(changes_of(NewCustomer, without=["customer_number"])):  # type: ignore[misc]
+class CustomerChanges(changes_of(NewCustomer, without=["customer_number"]), Exact):  # type: ignore[misc]
     """What is to be different of a customer. What is left out stays, null clears."""
 
     model_config = examples({"email": "ap@bauhaus-schmidt.example", "phone": None})

@@ -16,7 +16,7 @@ from invoice_pipelines.web.api.billing.bulk import MOST_BYTES, BulkAnswer, Resou
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.routing import OrganizationRouter
-from invoice_pipelines.web.values import Amount, Instant, Text
+from invoice_pipelines.web.values import Amount, Exact, Instant, Text
 
 router = OrganizationRouter(tags=["items"])
 
@@ -24,7 +24,7 @@ Reference = Annotated[str, Path(description="Id or SKU of the item", examples=["
 _NEW = {"sku": "LAMP-1", "name": "Desk lamp", "unit_price": "18.75", "tax_category": "S", "tax_rate": "19"}
 
 
-class ItemIn(NewItem):
+class ItemIn(NewItem, Exact):
     """Something that is sold."""
 
     model_config = examples(_NEW)
@@ -36,7 +36,7 @@ class ItemRows(Rows):
     model_config = examples({"rows": [_NEW, {"sku": "LAMP-2", "unit_price": "19.25"}]})
 
 
-class ItemChanges(changes_of(NewItem, without=["sku"])):  # type: ignore[misc]
+class ItemChanges(changes_of(NewItem, without=["sku"]), Exact):  # type: ignore[misc]
     """What is to be different of an item. What is left out stays, null clears."""
 
     model_config = examples({"unit_price": "19.25"})

@@ -16,7 +16,7 @@ from invoice_pipelines.web.api.billing.bulk import MOST_BYTES, BulkAnswer, Resou
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.routing import OrganizationRouter
-from invoice_pipelines.web.values import Amount, Answer, Day, Instant, Text
+from invoice_pipelines.web.values import Amount, Answer, Day, Exact, Instant, Text
 
 router = OrganizationRouter(tags=["sales orders"])
 
@@ -30,7 +30,7 @@ _NEW = {
 }
 
 
-class OrderIn(NewOrder):
+class OrderIn(NewOrder, Exact):
     """A sales order. What a line leaves out is taken from its item, the currency from the customer."""
 
     model_config = examples(_NEW)
@@ -42,7 +42,7 @@ class OrderRows(Rows):
     model_config = examples({"rows": [_NEW, {"order_number": "4710", "status": "reviewed"}]})
 
 
-class OrderChanges(changes_of(ChangedOrder, without=["order_number"])):  # type: ignore[misc]
+class OrderChanges(changes_of(ChangedOrder, without=["order_number"]), Exact):  # type: ignore[misc]
     """What is to be different of an order. What is left out stays, null clears; `lines` replace all that it had."""
 
     model_config = examples({"status": "reviewed", "note": None})

@@ -16,7 +16,7 @@ from invoice_pipelines.web.api.billing.bulk import MOST_BYTES, BulkAnswer, Resou
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.routing import OrganizationRouter
-from invoice_pipelines.web.values import Amount
+from invoice_pipelines.web.values import Amount, Exact
 
 router = OrganizationRouter(tags=["tax rates"])
 
@@ -25,7 +25,7 @@ _NEW = {"tax_category": "S", "rate": "19", "name": "19 % VAT"}
 _EXEMPT = {"tax_category": "AE", "rate": "0", "name": "Reverse charge", "exemption_reason": "Reverse charge"}
 
 
-class TaxRateIn(NewTaxRate):
+class TaxRateIn(NewTaxRate, Exact):
     """A VAT category (UNTDID 5305) with a rate that lines may have."""
 
     model_config = examples(_NEW, _EXEMPT)
@@ -37,7 +37,7 @@ class TaxRateRows(Rows):
     model_config = examples({"rows": [_NEW, _EXEMPT]})
 
 
-class TaxRateChanges(changes_of(NewTaxRate, without=["tax_category", "rate"])):  # type: ignore[misc]
+class TaxRateChanges(changes_of(NewTaxRate, without=["tax_category", "rate"]), Exact):  # type: ignore[misc]
     """What is to be different of a tax rate. What is left out stays, null clears."""
 
     model_config = examples({"is_active": False})

@@ -148,6 +148,14 @@ def test_a_token_is_made_by_a_person_works_and_is_revoked(site: Site, admin: htt
         problem_of(other.delete(foreign), 404)
 
 
+def test_a_program_gives_up_its_own_token(site: Site, admin: httpx.Client) -> None:
+    tokens, scopes = site.path(site.a, "tokens"), ["read", "organization:write"]
+    made = admin.post(tokens, json={"name": f"shop {uuid4().hex[:8]}", "scopes": scopes}).json()
+    with site.client(made["token"]) as program:
+        assert program.delete(made["url"]).status_code == 204
+        problem_of(program.get(tokens), 401)
+
+
 def test_settings_change_where_they_were_looked_at(site: Site, admin: httpx.Client) -> None:
     path = site.path(site.a, "settings")
     seen = admin.get(path)
