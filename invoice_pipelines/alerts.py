@@ -16,6 +16,7 @@ import httpx
 from invoice_pipelines.delivery.channels.channel import NotAccepted, OutcomeUnknown, Outgoing
 from invoice_pipelines.delivery.channels.mail import MailChannel
 from invoice_pipelines.errors import InvoicePipelinesError
+from invoice_pipelines.http_clients import open_http_client
 from invoice_pipelines.settings import Settings, variable_of
 
 SHOWN = 20
@@ -76,7 +77,8 @@ def post(digest: Digest, settings: Settings) -> None:
         raise AlertError(f"{variable_of('alert_webhook_url')} is not set")
     content = {"text": digest.text, "count": digest.count, "alerts": [asdict(alert) for alert in digest.alerts]}
     try:
-        answer = httpx.post(settings.alert_webhook_url.get_secret_value(), json=content, timeout=WEBHOOK_SECONDS)
+        with open_http_client(timeout=WEBHOOK_SECONDS) as client:
+            answer = client.post(settings.alert_webhook_url.get_secret_value(), json=content)
     except (httpx.HTTPError, httpx.InvalidURL) as error:  # its text may hold the address, which is a secret
         raise AlertError(f"the webhook cannot be reached: {type(error).__name__}") from None
     if not answer.is_success:

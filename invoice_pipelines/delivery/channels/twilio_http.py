@@ -19,6 +19,7 @@ from twilio.http.response import Response
 
 from invoice_pipelines.delivery.channels.channel import Unavailable
 from invoice_pipelines.errors import InvoicePipelinesError
+from invoice_pipelines.http_clients import open_http_client
 
 
 class NoAnswer(InvoicePipelinesError):
@@ -52,7 +53,7 @@ class TwilioHttp(HttpClient):  # type: ignore[misc]  # the library has no types
         super().__init__(logging.getLogger("twilio.http_client"), False, seconds)
         self._url = url.rstrip("/")
         self.last = Answer(0, "", None)
-        self._http = httpx.Client(timeout=seconds, follow_redirects=False)
+        self._http = open_http_client(timeout=seconds, follow_redirects=False)
 
     def request(
         self,

@@ -16,14 +16,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
-import httpx
-
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.events.values import EventsError
+from invoice_pipelines.http_clients import trusted_certificates
 from invoice_pipelines.settings import is_local_url, is_this_machine
 
 LONGEST_ANSWER = 500
@@ -100,7 +98,7 @@ def _connected(parts: SplitResult, addresses: Sequence[str], deadline: float) ->
     host, port = parts.hostname or "", _port(parts)
     link = _connect(addresses, port, deadline)
     if parts.scheme == "https":
-        link = _trusted().wrap_socket(link, server_hostname=host, do_handshake_on_connect=False)
+        link = trusted_certificates().wrap_socket(link, server_hostname=host, do_handshake_on_connect=False)
     cut = threading.Timer(_left(deadline), _cut, [link])
     cut.daemon = True
     cut.start()
@@ -196,9 +194,3 @@ def _is_allowed_literal(host: str) -> bool:
         return _is_allowed(host, allow_local=True)
     except ValueError:
         return True
-
-
-@lru_cache(maxsize=1)
-def _trusted() -> ssl.SSLContext:
-    """Reading the certificates takes longer than most calls."""
-    return httpx.create_ssl_context()

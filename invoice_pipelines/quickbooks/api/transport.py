@@ -18,9 +18,9 @@ import httpx
 from sqlalchemy import Engine
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.http_clients import open_http_client
 from invoice_pipelines.quickbooks.api.answers import TID, read_answer
 from invoice_pipelines.quickbooks.api.faults import ACCESS_LOST, Fault, FaultKind, RealmPaused
-from invoice_pipelines.quickbooks.api.http_clients import open_http_client
 from invoice_pipelines.quickbooks.api.options import Company
 from invoice_pipelines.quickbooks.api.rate import Limiter, Limits
 from invoice_pipelines.quickbooks.api.usage import UsageCounter

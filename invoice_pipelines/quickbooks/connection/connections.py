@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.http_clients import open_http_client
 from invoice_pipelines.quickbooks.api.company import CALLS_TO_READ, read_company
 from invoice_pipelines.quickbooks.api.faults import NotConnected, QuickBooksError
-from invoice_pipelines.quickbooks.api.http_clients import open_http_client
 from invoice_pipelines.quickbooks.api.options import Company, ConnectionOptions
 from invoice_pipelines.quickbooks.api.rate import count_calls
 from invoice_pipelines.quickbooks.connection import oauth

@@ -23,7 +23,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from invoice_pipelines.events.feed import prune_events
 from invoice_pipelines.events.values import DeliveryStatus, EndpointStatus, EventsError
-from invoice_pipelines.events.webhooks import transport
+from invoice_pipelines.events.webhooks import sending
 from invoice_pipelines.events.webhooks.deliveries import (
     Attempt,
     Delivery,
@@ -45,6 +45,7 @@ from invoice_pipelines.events.webhooks.endpoints import (
     rotate_secret,
 )
 from invoice_pipelines.events.webhooks.sending import PAUSES, WebhookReport, deliver_webhooks
+from invoice_pipelines.http_clients import trusted_certificates
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import cancel_job, create_job
@@ -323,12 +324,12 @@ def test_a_server_that_can_is_told(
 ) -> None:
     with Receiver(self_signed(tmp_path)) as receiver:
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
-        transport._trusted.cache_clear()
+        trusted_certificates.cache_clear()
         office = open_office(shared_database, webhook_settings, receiver.url)
         office.change()
         assert office.deliver().delivered == 1
         assert receiver.got[0].headers["host"] == f"localhost:{receiver.port}"
-    transport._trusted.cache_clear()
+    trusted_certificates.cache_clear()
 
 
 def test_without_the_operators_leave_nothing_goes_to_this_machine(office: Office, receiver: Receiver) -> None:
@@ -510,14 +511,15 @@ def test_an_address_is_added_once(office: Office, receiver: Receiver) -> None:
 
 
 def test_invoices_that_are_issued_in_bulk_are_told_one_by_one(
-    shop: Shop, webhook_settings: Settings, receiver: Receiver
+    shop: Shop, webhook_settings: Settings, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sending, "READ_AT_ONCE", 100)
     with shop.scope() as connection:
         add_endpoint(connection, webhook_settings, receiver.url, event_types=["invoice.issued"], created_by="anna")
-    issued = shop.issue(*[{} for _ in range(1_500)])
+    issued = shop.issue(*[{} for _ in range(250)])
     context = OrganizationContext(shop.engine, shop.organization, webhook_settings, "anna")
     report = deliver_webhooks(context, time_box=TIME_BOX)
-    assert (report.delivered, report.failed_attempts) == (1_500, {})
+    assert (report.delivered, report.failed_attempts) == (250, {})
     assert {got.event["data"]["invoice_id"] for got in receiver.got} == {str(invoice) for invoice in issued}
 
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.http_clients import open_http_client
 from invoice_pipelines.quickbooks.api.client import QuickBooks
 from invoice_pipelines.quickbooks.api.rate import Limits
 from invoice_pipelines.quickbooks.connection.connections import Connected, connect_with_tokens, find_connection
@@ -46,7 +46,7 @@ class Office:
 
     def keeper(self, **settings: Any) -> TokenKeeper:
         """What each process has of its own."""
-        return TokenKeeper(Realm(self.database.engine, self.id, REALM), self.having(**settings), httpx.Client())
+        return TokenKeeper(Realm(self.database.engine, self.id, REALM), self.having(**settings), open_http_client())
 
     def connect(self, realm: str = REALM, *, tokens_of: str | None = None, **company: Any) -> Connected:
         self.sandbox.add_company(realm, **company)

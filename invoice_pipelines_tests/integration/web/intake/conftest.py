@@ -30,7 +30,7 @@ class Office:
         """A program with one of the tokens, which calls addresses of the organization."""
         headers = {"Authorization": f"Bearer {self.tenant.tokens[name]}"}
         base = f"{self.site.url}/api/v1/organizations/{self.tenant.slug}/"
-        return httpx.Client(base_url=base, headers=headers, timeout=60, **options)
+        return httpx.Client(base_url=base, headers=headers, timeout=60, verify=False, **options)
 
     def person(self, role: Any) -> httpx.Client:
         """A person in a browser, who calls addresses of the organization."""

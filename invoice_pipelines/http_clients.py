@@ -11,10 +11,10 @@ import httpx
 
 def open_http_client(**options: Any) -> httpx.Client:
     """An HTTP client, to be used as a context manager or closed. Its options are those of httpx.Client."""
-    return httpx.Client(verify=_trusted(), **options)
+    return httpx.Client(verify=trusted_certificates(), **options)
 
 
 @lru_cache(maxsize=1)
-def _trusted() -> ssl.SSLContext:
-    """Reading the certificates takes longer than most calls."""
+def trusted_certificates() -> ssl.SSLContext:
+    """Those that a server may vouch for itself by. Reading them takes longer than most calls."""
     return httpx.create_ssl_context()
