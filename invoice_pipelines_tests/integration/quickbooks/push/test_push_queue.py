@@ -15,6 +15,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.quickbooks import pruning
 from invoice_pipelines.quickbooks.api.faults import QuickBooksError
 from invoice_pipelines.quickbooks.invoices.document import invoice_document
+from invoice_pipelines.quickbooks.overview import InvoiceSync, invoice_sync
 from invoice_pipelines.quickbooks.pruning import prune_sent
 from invoice_pipelines.quickbooks.push.pushing import Pace
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices, enqueue_backlog
@@ -245,3 +246,21 @@ def test_answered_batches_are_removed_and_nothing_is_sent_twice_after_that(
     house.again()
     house.push()
     assert house.there.count("Invoice") == 2
+
+
+def test_an_invoice_says_how_it_stands_there(house: House) -> None:
+    (invoice,) = house.issue_many(1)
+
+    def standing() -> InvoiceSync:
+        with house.desk.scope() as connection:
+            return invoice_sync(connection, invoice)
+
+    assert standing() == InvoiceSync(None, None, None, True, None, None)
+    house.push()
+    there = standing()
+    assert there.quickbooks_id is not None
+    assert (there.state, there.is_waiting) == ("active", False)
+    house.void(invoice)
+    assert standing().is_waiting
+    house.push()
+    assert (standing().state, standing().quickbooks_id) == ("void", there.quickbooks_id)
