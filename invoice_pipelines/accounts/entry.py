@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.accounts.errors import NotSignedIn
-from invoice_pipelines.accounts.roles import READ, Role
+from invoice_pipelines.accounts.roles import ANY_AREA, READ, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,13 @@ class Entry:
     token_id: UUID | None
 
     def may(self, role: Role, area: str | None) -> bool:
-        """Whether it may do what people need a role for, and tokens the scope of an area; None: it only reads."""
+        """Whether it may do what people need a role for, and tokens the scope of an area, or of ANY_AREA; None: it only
+        reads.
+        """
         if self.role is not None:
             return self.role.reaches(role)
+        if area == ANY_AREA:
+            return any(scope != READ for scope in self.scopes or ())
         return (READ if area is None else f"{area}:write") in (self.scopes or ())
 
 

@@ -10,6 +10,8 @@ from invoice_pipelines.accounts.errors import AccountError
 AREAS = ("intake", "billing", "delivery", "quickbooks", "organization")
 """What the scopes of tokens tell apart. `organization` is what only admins do."""
 
+ANY_AREA = "any"
+"""Of a route that finds out by what it is about which area that is: no scope of a token."""
 READ = "read"
 SCOPES = (READ, *(f"{area}:write" for area in AREAS))
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 
 from invoice_pipelines.accounts import credentials
 from invoice_pipelines.accounts.entry import Entry, enter
-from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.accounts.roles import ANY_AREA, Role
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.organizations.registry import organization_in_scope
 from invoice_pipelines.settings import Settings
@@ -53,6 +53,16 @@ class At:
     _engine: Engine
     _settings: Settings
     _fingerprint: str
+
+    def require(self, role: Role, area: str | None) -> None:
+        """Raises Refusal unless the caller may do what needs a role, of a token the scope of an area."""
+        if self.entry.may(role, area):
+            return
+        needed = f"the role {role}"
+        if self.entry.scopes is not None:
+            needed = "the scope read" if area is None else f"the scope {area}:write"
+            needed = "a scope to write" if area == ANY_AREA else needed
+        raise Refusal(403, "FORBIDDEN", f"This needs {needed} in the organization.")
 
     @cached_property
     def organization(self) -> OrganizationContext:
@@ -104,9 +114,9 @@ class RequestCaller:
                     raise not_found()
                 if self._access.people_only and entry.scopes is not None:
                     raise Refusal(403, "FORBIDDEN", "A token cannot do this, whatever its scopes; a person does.")
-                if not entry.may(self._access.role, self._access.area):
-                    raise self._forbidden(entry)
-                yield At(connection, entry, engine, settings, self._fingerprint)
+                at = At(connection, entry, engine, settings, self._fingerprint)
+                at.require(self._access.role, self._access.area)
+                yield at
 
     def check(self) -> None:
         """Enters and leaves again. Raises what `enter` raises."""
@@ -167,12 +177,6 @@ class RequestCaller:
         connection.execution_options(isolation_level=connection.default_isolation_level)
         self._is_counted = True
         self._headers.update(standing.headers)
-
-    def _forbidden(self, entry: Entry) -> Refusal:
-        needed = f"the role {self._access.role}"
-        if entry.scopes is not None:
-            needed = f"the scope {self._access.area}:write" if self._access.area else "the scope read"
-        return Refusal(403, "FORBIDDEN", f"This needs {needed} in the organization.")
 
 
 def _secret_of(request: Request) -> str:

@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.requests import ClientDisconnect
 
-from invoice_pipelines.accounts.roles import AREAS, Role
+from invoice_pipelines.accounts.roles import ANY_AREA, AREAS, Role
 from invoice_pipelines.web import paging
 from invoice_pipelines.web.callers import Access, RequestCaller
 from invoice_pipelines.web.limits import JSON_BYTES, limit_body
@@ -134,7 +134,7 @@ class OrganizationRouter:
         return self._route("DELETE", path, Access(role, area, people_only), options)
 
     def _route(self, method: str, path: str, access: Access, options: dict[str, Any]) -> Callable[[Handler], Handler]:
-        if access.area not in (None, *AREAS):
+        if access.area not in (None, ANY_AREA, *AREAS):
             raise ValueError(f"{method} {path}: {access.area!r} is none of the areas {', '.join(AREAS)}")
 
         def add(handler: Handler) -> Handler:

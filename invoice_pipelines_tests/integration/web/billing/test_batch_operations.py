@@ -8,6 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.accounts.tokens import add_token
+from invoice_pipelines.work import create_job
 from invoice_pipelines_tests.integration.web.billing.conftest import Seller
 from invoice_pipelines_tests.support.web import problem_of
 
@@ -204,4 +207,26 @@ def test_jobs_of_another_organization_are_not_there(seller: Seller) -> None:
             seller.site.path(other, "batch-operations/invoices"), json={"sales_order_ids": seller.orders()}
         ).json()
         assert asked["total"] == 1
+    seller.work()
+
+
+def test_a_token_needs_the_scope_of_what_an_operation_does(seller: Seller) -> None:
+    orders = seller.post("batch-operations/invoices", {"sales_order_ids": seller.orders()}, 202)
+    pdfs = seller.post("batch-operations/pdfs", {"invoice_ids": ["INV-0"]}, 202)
+    with seller.context.scope() as connection:
+        _, secret = add_token(connection, "press", ["delivery:write"], actor="test")
+        webhooks = create_job(connection, "send_webhook", ["1"], created_by="anna")
+    with seller.site.client(secret) as press:
+
+        def cancel(job_id: object) -> httpx.Response:
+            return press.post(seller.site.path(seller.tenant, f"batch-operations/{job_id}/cancel"))
+
+        assert "billing:write" in problem_of(cancel(orders["job_id"]), 403)["detail"]
+        assert "organization:write" in problem_of(cancel(webhooks), 403)["detail"]
+        assert cancel(pdfs["job_id"]).json()["status"] == "cancelled"
+    with seller.site.browser(seller.tenant.sessions[Role.ACCOUNTANT]) as accountant:
+        address = seller.site.path(seller.tenant, f"batch-operations/{webhooks}/cancel")
+        assert "the role admin" in problem_of(accountant.post(address), 403)["detail"]
+    with seller.site.browser(seller.tenant.sessions[Role.ADMIN]) as admin:
+        assert admin.post(address).json()["status"] == "cancelled"
     seller.work()
