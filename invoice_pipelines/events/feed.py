@@ -54,21 +54,11 @@ def read_events(
     """
     position, event_id = _place(after)
     rows = connection.execute(
-        text(
-            """select h.settled, e.*
-               from events.horizon(organizations.current()) h
-               left join lateral (
-                   select e.id, e.type, e.created_at, e.subject_id, e.data, e.position from events.event e
-                   where e.organization_id = organizations.current() and (e.position, e.id) > (:position, :event_id)
-                     and (e.position < h.settled or e.position >= h.foreign_from)
-                     and events.is_wanted(cast(:types as text[]), e.type)
-                   order by e.position, e.id limit :limit) e on true
-               order by e.position, e.id"""
-        ),
+        text("select * from events.read(:position, :event_id, cast(:types as text[]), :limit)"),
         {"position": position, "event_id": event_id, "types": check_event_types(types), "limit": limit},
     ).all()
     events = tuple(_event(row) for row in rows if row.id is not None)
-    last = (rows[-1].position, rows[-1].id) if events else (position, event_id)
+    last = (rows[-1].place, rows[-1].id) if events else (position, event_id)
     if len(events) < limit:  # all that is settled was read
         last = max(last, (rows[0].settled, _NO_ID))
     return EventPage(events, _cursor(*last))
@@ -77,21 +67,11 @@ def read_events(
 def newest_events(connection: Connection, *, types: Sequence[str] = (), limit: int = 100) -> EventPage:
     """The last events of the organization in scope, the oldest of them first; `next` leads to those that follow."""
     rows = connection.execute(
-        text(
-            """select h.settled, e.*
-               from events.horizon(organizations.current()) h
-               left join lateral (
-                   select e.id, e.type, e.created_at, e.subject_id, e.data, e.position from events.event e
-                   where e.organization_id = organizations.current()
-                     and (e.position < h.settled or e.position >= h.foreign_from)
-                     and events.is_wanted(cast(:types as text[]), e.type)
-                   order by e.position desc, e.id desc limit :limit) e on true
-               order by e.position, e.id"""
-        ),
+        text("select * from events.read_newest(cast(:types as text[]), :limit)"),
         {"types": check_event_types(types), "limit": limit},
     ).all()
     events = tuple(_event(row) for row in rows if row.id is not None)
-    last = (rows[-1].position, rows[-1].id) if events else (0, _NO_ID)
+    last = (rows[-1].place, rows[-1].id) if events else (0, _NO_ID)
     return EventPage(events, _cursor(*max(last, (rows[0].settled, _NO_ID))))
 
 
@@ -127,7 +107,7 @@ def prune_events(engine: Engine, organization_id: UUID, older_than: datetime) ->
 
 
 def _event(row: Any) -> Event:
-    return Event(row.id, row.type, row.created_at, row.subject_id, row.data, _cursor(row.position, row.id))
+    return Event(row.id, row.type, row.created_at, row.subject_id, row.data, _cursor(row.place, row.id))
 
 
 def _cursor(position: int, event_id: UUID) -> str:

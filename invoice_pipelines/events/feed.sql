@@ -10,7 +10,8 @@
 -- Where in the feed of an organization the events come that this transaction adds.
 create or replace function events.position(organization uuid)
 returns bigint
-language plpgsql
+language plpgsql set enable_sort = off
+-- demanded by test_the_place_of_an_event_is_one_look_up_also_by_a_plan_of_an_empty_table
 as $$
 declare
     own constant bigint := pg_current_xact_id()::text::bigint;
@@ -52,4 +53,37 @@ create or replace function events.is_wanted(wanted text[], type text)
 returns boolean language sql immutable parallel safe
 as $$
     select wanted = '{}' or type = any (wanted) or split_part(type, '.', 1) || '.*' = any (wanted)
+$$;
+
+-- Events of the organization in scope after a place in its feed, at most so many, of the wanted types; with how far the
+-- feed is settled, also in the only row where there are none.
+create or replace function events.read(after_position bigint, after_id uuid, types text[], page integer)
+returns table (settled bigint, id uuid, type text, created_at timestamptz, subject_id uuid, data jsonb, place bigint)
+language sql stable set enable_sort = off
+-- demanded by test_a_page_of_the_feed_reads_its_own_rows_only
+as $$
+    select h.settled, e.id, e.type, e.created_at, e.subject_id, e.data, e.position
+    from events.horizon(organizations.current()) h
+    left join lateral (
+        select e.* from events.event e
+        where e.organization_id = organizations.current() and (e.position, e.id) > (after_position, after_id)
+          and (e.position < h.settled or e.position >= h.foreign_from) and events.is_wanted(types, e.type)
+        order by e.position, e.id limit page) e on true
+    order by e.position, e.id
+$$;
+
+-- The same for the last ones.
+create or replace function events.read_newest(types text[], page integer)
+returns table (settled bigint, id uuid, type text, created_at timestamptz, subject_id uuid, data jsonb, place bigint)
+language sql stable set enable_sort = off
+-- demanded by test_a_page_of_the_feed_reads_its_own_rows_only
+as $$
+    select h.settled, e.id, e.type, e.created_at, e.subject_id, e.data, e.position
+    from events.horizon(organizations.current()) h
+    left join lateral (
+        select e.* from events.event e
+        where e.organization_id = organizations.current()
+          and (e.position < h.settled or e.position >= h.foreign_from) and events.is_wanted(types, e.type)
+        order by e.position desc, e.id desc limit page) e on true
+    order by e.position, e.id
 $$;

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -80,28 +82,38 @@ class Site:
 def running_site(
     database: TestDatabase, routers: Sequence[OrganizationRouter] = (), *, lock_seconds: float = 30, **settings: Any
 ) -> Iterator[Site]:
-    """The site for as long as the block lasts, on a free port; with routes of the test besides those of the product."""
-    chosen = Settings(**{"web_requests_per_minute": 0, "web_address_requests_per_minute": 0, **settings})
-    url = database.app_url.set(username=WEB)
-    engine = create_web_engine(url, pool_size=chosen.web_connections, limits=SessionLimits(lock=lock_seconds))
-    app = create_app(engine, chosen)
-    for router in routers:
-        app.router.routes.extend(router.routes)
-    try:
-        with running(server_of(app, chosen, "127.0.0.1", 0)) as server:
-            port = server.servers[0].sockets[0].getsockname()[1]
-            yield Site(
-                f"http://127.0.0.1:{port}",
-                database,
-                engine,
-                chosen,
-                open_tenant(database),
-                open_tenant(database),
-                add_session(database, add_person(database, "stranger")),
-                add_session(database, add_person(database, "operator", is_operator=True)),
-            )
-    finally:
-        engine.dispose()
+    """The site for as long as the block lasts, on a free port; with routes of the test besides those of the product. It
+    keeps files in a folder of its own.
+    """
+    with TemporaryDirectory(prefix="invoice-pipelines-web-") as home:
+        chosen = Settings(
+            **{
+                "DAGSTER_HOME": Path(home),
+                "web_requests_per_minute": 0,
+                "web_address_requests_per_minute": 0,
+                **settings,
+            }
+        )
+        url = database.app_url.set(username=WEB)
+        engine = create_web_engine(url, pool_size=chosen.web_connections, limits=SessionLimits(lock=lock_seconds))
+        app = create_app(engine, chosen)
+        for router in routers:
+            app.router.routes.extend(router.routes)
+        try:
+            with running(server_of(app, chosen, "127.0.0.1", 0)) as server:
+                port = server.servers[0].sockets[0].getsockname()[1]
+                yield Site(
+                    f"http://127.0.0.1:{port}",
+                    database,
+                    engine,
+                    chosen,
+                    open_tenant(database),
+                    open_tenant(database),
+                    add_session(database, add_person(database, "stranger")),
+                    add_session(database, add_person(database, "operator", is_operator=True)),
+                )
+        finally:
+            engine.dispose()
 
 
 def open_tenant(database: TestDatabase, **registered: Any) -> Tenant:
