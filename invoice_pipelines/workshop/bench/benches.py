@@ -15,6 +15,7 @@ BENCHES = {
     "overdue": "overdue invoices found and notified, in batches, against one plain insert and one query per invoice",
     "quickbooks": "invoices pushed to QuickBooks and records read from it, against the limits of its API",
     "ocr": "scanned pages per second from upload to parsed invoice, against the bare OCR engine, and by two processes",
+    "api": "requests per second for invoices, batches accepted, a job while clients ask, against the same without HTTP",
     "documents": "e-invoice PDFs per second from issued invoices, against the bare Typst engine, and by two processes",
 }
 """Name of the benchmark, and what it measures."""
@@ -25,6 +26,7 @@ _MODULES = {
     "overdue": "overdue.overdue",
     "quickbooks": "quickbooks",
     "ocr": "ocr.ocr",
+    "api": "api.api",
     "documents": "document_making.document_making",
 }
 
