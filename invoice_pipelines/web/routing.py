@@ -14,6 +14,8 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
+from starlette.types import Scope
 
 from invoice_pipelines.accounts.roles import ANY_AREA, AREAS, Role
 from invoice_pipelines.web import paging
@@ -58,7 +60,14 @@ class OrganizationRoute(APIRoute):
         self._max_bytes = max_bytes or JSON_BYTES
         self._checks_first = max_bytes is not None
         self._gives_file = options.get("response_class") is Response
+        self._resource = path.removeprefix(PREFIX).partition("{")[0]
         super().__init__(path, endpoint, **options)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether it is this one. A request asks a hundred routes, most of which are of other resources."""
+        if self._resource not in scope["path"]:
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         """As FastAPI calls it, once for each route."""
