@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
+from anyio import CapacityLimiter, move_on_after
+from anyio.to_thread import run_sync
 from fastapi import Path, Query, Request, Response
 from pydantic import ConfigDict, Field, model_validator
 
@@ -16,12 +20,21 @@ from invoice_pipelines.intake.review import claims, decisions
 from invoice_pipelines.intake.review.decisions import Correction, Decided, Seen
 from invoice_pipelines.intake.review.errors import WrongValues
 from invoice_pipelines.intake.review.fields import FIELDS, shown
+from invoice_pipelines.intake.review.pictures import (
+    AT_ONCE,
+    DrawingBusy,
+    as_png,
+    page_picture,
+    turns_of_recognized,
+    with_marks,
+)
 from invoice_pipelines.intake.review.queue import Wanted, backlog, list_reviews
-from invoice_pipelines.intake.review.show import review_state, show_document, show_review
+from invoice_pipelines.intake.review.show import Document, review_state, show_document, show_review
 from invoice_pipelines.intake.review.undo import undo
 from invoice_pipelines.intake.stages.stages import intake_of, standard_of
 from invoice_pipelines.intake.stages.validating import Standard
 from invoice_pipelines.intake.states import Status
+from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.storage import read_blob
 from invoice_pipelines.web import etags
 from invoice_pipelines.web.api.intake.values import (
@@ -34,12 +47,16 @@ from invoice_pipelines.web.api.intake.values import (
     reading_of,
 )
 from invoice_pipelines.web.callers import At, Caller, RequestCaller
+from invoice_pipelines.web.limits import Rooms
 from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.problems import Refusal
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.values import Amount, Answer, Body, Day, Instant, Text
 
 router = OrganizationRouter(tags=["reviews"])
+
+SECONDS_TO_WAIT = 20
+"""For so long a picture waits for its turn to be drawn."""
 
 ReviewId = Annotated[UUID, Path(description="Id of the received invoice")]
 _PICTURE: dict[int | str, dict[str, Any]] = {
@@ -341,7 +358,7 @@ def get_review(caller: Caller, invoice_id: ReviewId) -> Review:
 
 
 @router.get("/reviews/{invoice_id}/pages/{number}", role=Role.VIEWER, response_class=Response, responses=_PICTURE)
-def get_page_picture(
+async def get_page_picture(
     caller: Caller,
     request: Request,
     invoice_id: ReviewId,
@@ -353,33 +370,40 @@ def get_page_picture(
     Without marks, the width and height of the picture stand for those of the page in points, so that boxes can be put
     over it.
     """
-    from invoice_pipelines.intake.review.pictures import (  # loads the picture libraries
-        as_png,
-        page_picture,
-        turns_of_recognized,
-        with_marks,
-    )
 
-    with caller.enter() as at:
-        document = show_document(at.connection, invoice_id)
-        organization = at.organization
+    def look() -> tuple[Document, OrganizationContext]:
+        with caller.enter() as at:
+            return show_document(at.connection, invoice_id), at.organization
+
+    document, organization = await run_sync(look)
     tag = etags.etag(document.sha256, number, document.seen if marks else "plain")
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    intake = intake_of(organization)
-
-    def original() -> bytes:
-        return read_blob(intake.originals, organization.id, document.sha256, intake.limits.file_bytes)
 
     def turns_of(key: str) -> int:
         with caller.enter() as at:
             return turns_of_recognized(at.connection, key)
 
-    picture = page_picture(original, document.pages, number, intake.limits, turns_of)
-    if marks:
-        picture = with_marks(picture, document, number)
-    return Response(as_png(picture), media_type="image/png", headers=headers)
+    def draw() -> bytes:
+        intake = intake_of(organization)
+        original = partial(read_blob, intake.originals, organization.id, document.sha256, intake.limits.file_bytes)
+        picture = page_picture(original, document.pages, number, intake.limits, turns_of)
+        return as_png(with_marks(picture, document, number) if marks else picture)
+
+    return Response(await _drawn(request, draw), media_type="image/png", headers=headers)
+
+
+async def _drawn(request: Request, draw: Callable[[], bytes]) -> bytes:
+    """What is drawn by threads of its own: a page that was made to take long holds up pictures, and nothing else."""
+    state = request.app.state
+    if not hasattr(state, "drawing"):
+        state.drawing, state.drawing_rooms = CapacityLimiter(AT_ONCE), Rooms(AT_ONCE)
+    with move_on_after(SECONDS_TO_WAIT) as waiting:
+        async with state.drawing_rooms.of(request.path_params["organization"]), state.drawing:
+            waiting.deadline = math.inf
+            return await run_sync(draw, limiter=CapacityLimiter(1))
+    raise DrawingBusy("Too many pages are being drawn at this moment; try again.")
 
 
 @router.post("/reviews/{invoice_id}/accept", role=Role.ACCOUNTANT, area="intake", openapi_extra=_MATCHES)

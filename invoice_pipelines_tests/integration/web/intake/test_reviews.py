@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -254,6 +256,30 @@ def test_many_pictures_at_once_are_all_drawn(office: Office) -> None:
         drawn = list(pool.map(lambda number: client.get(url, params={"marks": number % 2 == 0}), range(24)))
         assert {answer.status_code for answer in drawn} == {200}
         assert len({answer.content for answer in drawn}) == 2
+
+
+def test_pictures_that_wait_to_be_drawn_hold_up_nothing_else(office: Office) -> None:
+    invoice = waiting(office)
+    done = threading.Event()
+    waits: list[float] = []
+
+    def ask_for_others() -> None:
+        with office.client() as other:
+            while not done.is_set():
+                began = time.monotonic()
+                assert other.get("received-invoices").status_code == 200
+                waits.append(time.monotonic() - began)
+
+    with office.client() as client, ThreadPoolExecutor(41) as pool:
+        others = pool.submit(ask_for_others)
+        url = f"reviews/{invoice}/pages/1"
+        began = time.monotonic()
+        drawn = list(pool.map(lambda _: client.get(url).status_code, range(40)))
+        drawing = time.monotonic() - began
+        done.set()
+        others.result()
+    assert set(drawn) == {200}
+    assert sorted(waits)[len(waits) // 2] < drawing / 4
 
 
 def test_what_another_organization_has_is_not_there(office: Office, other_office: Office) -> None:
