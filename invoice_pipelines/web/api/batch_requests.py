@@ -151,10 +151,13 @@ def request_invoices(caller: Caller, body: InvoiceRequest) -> JobAccepted:
     """Invoice sales orders, or customers directly.
 
     Orders and customers are named by id or number, items by id or SKU. What is unknown becomes an item that fails, with
-    the reason. Numbers are given in the order of the request.
+    the reason. Numbers are given in the order of the request. A token that asks for documents or messages as well needs
+    the scope of delivery, too.
     """
 
     def effect(at: At) -> BatchAnswer:
+        if body.generate_pdf or body.send_immediately:
+            at.require(Role.ACCOUNTANT, "delivery")
         by, connection = at.entry.actor, at.connection
         if body.sales_order_ids is not None:
             return batch_invoice_orders(

@@ -224,6 +224,13 @@ def test_a_token_needs_the_scope_of_what_an_operation_does(seller: Seller) -> No
         assert "billing:write" in problem_of(cancel(orders["job_id"]), 403)["detail"]
         assert "organization:write" in problem_of(cancel(webhooks), 403)["detail"]
         assert cancel(pdfs["job_id"]).json()["status"] == "cancelled"
+    with seller.context.scope() as connection:
+        _, secret = add_token(connection, "books", ["billing:write"], actor="test")
+    with seller.site.client(secret) as books:
+        address = seller.site.path(seller.tenant, "batch-operations/invoices")
+        refused = problem_of(books.post(address, json={"all_open": True, "generate_pdf": True}), 403)
+        assert "delivery:write" in refused["detail"]
+        assert books.post(address, json={"all_open": True}).status_code == 202
     with seller.site.browser(seller.tenant.sessions[Role.ACCOUNTANT]) as accountant:
         address = seller.site.path(seller.tenant, f"batch-operations/{webhooks}/cancel")
         assert "the role admin" in problem_of(accountant.post(address), 403)["detail"]
