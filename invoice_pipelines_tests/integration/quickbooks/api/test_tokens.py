@@ -70,7 +70,7 @@ def test_a_process_that_dies_before_it_stores_new_tokens_costs_a_reconnect_at_mo
         assert office.status == "connected"
         return
     for _ in range(4):
-        with pytest.raises(RealmPaused, match="quickbooks connect"):
+        with pytest.raises(RealmPaused, match="must connect it again"):
             office.keeper().access()
     assert len(office.sandbox.calls("", "token")) == 2
     assert office.status == "needs_reconnect"

@@ -191,7 +191,7 @@ def test_access_that_was_taken_away_stops_the_company_until_a_person_connects_it
 ) -> None:
     sandbox.oauth.revoke_all(REALM)
     for _ in range(2):
-        with pytest.raises(RealmPaused, match="quickbooks connect"):
+        with pytest.raises(RealmPaused, match="must connect it again"):
             quickbooks.count("Customer")
     assert office.status == "needs_reconnect"
     assert office.events() == ["NEEDS_RECONNECT"]
@@ -228,7 +228,7 @@ def test_new_tokens_that_are_refused_for_hours_end_the_connection(office: Office
         assert paused.value.until is not None
         assert office.status == "connected"
         end_pause(office, refused_for=timedelta(hours=7))
-        with pytest.raises(RealmPaused, match="quickbooks connect"):
+        with pytest.raises(RealmPaused, match="must connect it again"):
             quickbooks.count("Customer")
     assert office.status == "needs_reconnect"
 

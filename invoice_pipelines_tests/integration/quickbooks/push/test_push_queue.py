@@ -131,7 +131,7 @@ def test_without_a_connection_there_is_no_backlog(
     organization_id = make_organization("plain")
     with (
         organization_scope(database.engine, organization_id) as connection,
-        pytest.raises(QuickBooksError, match="quickbooks connect"),
+        pytest.raises(QuickBooksError, match="not connected with QuickBooks"),
     ):
         enqueue_backlog(connection, INVOICE)
 
