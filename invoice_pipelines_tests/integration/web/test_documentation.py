@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
+from invoice_pipelines.accounts.roles import AREAS
 from invoice_pipelines.web.app import openapi_json
 from invoice_pipelines_tests.support.web import DOCUMENT, OPENAPI_JSON, Site
 
@@ -41,6 +42,9 @@ def test_an_operation_explains_itself(name: str) -> None:
     assert re.fullmatch(r"[a-z][a-z_]+", name)
     assert operation["summary"]
     assert len(operation["tags"]) == 1
+    for status in ("4XX", "5XX"):
+        assert list(operation["responses"][status]["content"]) == ["application/problem+json"]
+    assert any(status.startswith(("2", "3")) for status in operation["responses"])
     for parameter in operation.get("parameters", ()):
         assert parameter.get("description"), f"the parameter {parameter['name']} needs a description"
     for kind, content in contents(operation):
@@ -50,6 +54,19 @@ def test_an_operation_explains_itself(name: str) -> None:
         for example in [content["example"]] if "example" in content else content["examples"]:
             schema = {**content["schema"], "components": DOCUMENT["components"]}
             jsonschema.validate(example, schema, jsonschema.Draft202012Validator)
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
+)
+def test_an_operation_says_who_may_use_it(path: str, method: str) -> None:
+    operation = DOCUMENT["paths"][path][method]
+    if not path.startswith("/api/v1/organizations/{organization}"):
+        assert "x-role" not in operation
+        return
+    assert operation["x-role"] in ("viewer", "accountant", "admin")
+    if method != "get":
+        assert operation["x-area"] in (*AREAS, "any")
 
 
 def test_the_page_shows_each_operation_without_anything_from_elsewhere(site: Site) -> None:
