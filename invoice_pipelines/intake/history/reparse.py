@@ -44,7 +44,7 @@ from invoice_pipelines.intake.review.learning import learned_places
 from invoice_pipelines.intake.review.reasons import Judgement
 from invoice_pipelines.intake.rows import invoice_key, seller_key
 from invoice_pipelines.intake.stages.stages import Intake, standard_of
-from invoice_pipelines.intake.stages.validating import Standard, judge_parsed
+from invoice_pipelines.intake.stages.validating import Standard, judge_parsed, lock_numbers
 from invoice_pipelines.intake.states import Status
 from invoice_pipelines.storage import StorageError, read_blob
 from invoice_pipelines.work import Progress, Run
@@ -292,7 +292,7 @@ def _apply(
     if row.status == Status.EXPORTED and not current.include_exported:
         return Effect.EXPORTED, None
     numbers = {(row.seller_key, row.invoice_key), (seller_key(reading.seller), invoice_key(reading.number))}
-    _lock_numbers(connection, numbers)
+    lock_numbers(connection, numbers)
     invoice = ask_for_reading(connection, InvoiceVersion(row.id, row.processing_version))
     if invoice is None:
         return Effect.OVERTAKEN, None
@@ -304,21 +304,6 @@ def _apply(
     if row.status == Status.EXPORTED and after is not Status.VALIDATED:
         return Effect.NOT_VALID, after
     return Effect.APPLIED, after
-
-
-def _lock_numbers(connection: Connection, numbers: set[tuple[str | None, str | None]]) -> None:
-    """The locks that validation takes, before the invoice is changed: else the two could wait in a circle."""
-    known = [(seller, number) for seller, number in numbers if seller is not None and number is not None]
-    connection.execute(
-        text(
-            """select pg_advisory_xact_lock(number_lock)
-               from (select distinct hashtextextended(current_setting('app.organization_id') || '/' || seller || '/'
-                                                      || number, 0) as number_lock
-                     from unnest(cast(:sellers as text[]), cast(:numbers as text[])) as n(seller, number)
-                     order by number_lock) locks"""
-        ),
-        {"sellers": [seller for seller, _ in known], "numbers": [number for _, number in known]},
-    )
 
 
 def _advance(

@@ -227,6 +227,23 @@ def lock_parsed(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Parse
     }
 
 
+def lock_numbers(connection: Connection, numbers: set[tuple[str | None, str | None]]) -> None:
+    """Takes the locks of `lock_parsed` on these sellers and numbers, for what changes an invoice before it is judged:
+    else the two could wait in a circle.
+    """
+    known = [(seller, number) for seller, number in numbers if seller is not None and number is not None]
+    connection.execute(
+        text(
+            """select pg_advisory_xact_lock(number_lock)
+               from (select distinct hashtextextended(current_setting('app.organization_id') || '/' || seller || '/'
+                                                      || number, 0) as number_lock
+                     from unnest(cast(:sellers as text[]), cast(:numbers as text[])) as n(seller, number)
+                     order by number_lock) locks"""
+        ),
+        {"sellers": [seller for seller, _ in known], "numbers": [number for _, number in known]},
+    )
+
+
 def _store_verdicts(connection: Connection, verdicts: dict[UUID, Verdict]) -> None:
     if not verdicts:
         return

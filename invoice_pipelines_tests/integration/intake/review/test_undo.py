@@ -243,6 +243,28 @@ def test_of_two_who_take_it_back_at_once_one_does(desk: Desk) -> None:
     assert record(desk, invoice) == [("accepted", None), ("undone", 1)]
 
 
+def test_decisions_and_undos_of_the_same_number_never_wait_in_a_circle(desk: Desk) -> None:
+    invoices = [judged(desk, on_paper("R-1", gross_amount=0.8, issue_date=0.5)) for _ in range(3)]
+    unexpected: list[BaseException] = []
+
+    def change(invoice: UUID) -> None:
+        for _ in range(8):
+            try:
+                correct(desk, invoice, issue_date="2026-03-02")
+                take_back(desk, invoice)
+            except ReviewError:
+                pass
+            except Exception as error:  # noqa: BLE001 (told by the test)
+                unexpected.append(error)
+
+    threads = [threading.Thread(target=change, args=(invoice,)) for invoice in invoices * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert unexpected == []
+
+
 def test_the_document_says_whether_its_decision_can_be_taken_back(desk: Desk) -> None:
     invoice = judged(desk, on_paper(gross_amount=0.8))
     assert not show(desk, invoice).can_be_undone
