@@ -56,6 +56,7 @@ class WebProcess:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")}
         ports = {"INVOICE_PIPELINES_WEB_PORT": self.port, "INVOICE_PIPELINES_WEB_HEALTH_PORT": self.health_port}
         environment = {**clean, **self.variables, **{name: str(port) for name, port in ports.items()}}
+        environment["INVOICE_PIPELINES_WEB_URL"] = self.url
         code = COMMAND_LINE
         if self.open_files is not None:
             limits = f"({self.open_files}, resource.getrlimit(resource.RLIMIT_NOFILE)[1])"
