@@ -30,7 +30,8 @@ _SCOPE = "openid email profile"
 _TIMEOUT = 10.0
 _LEEWAY = 60
 """Seconds by which the clocks may differ."""
-_METADATA_SECONDS = 3600
+_KEPT_SECONDS = 3600
+"""For so long what the provider says of itself, and its keys, are believed without asking again."""
 _KEYS_SECONDS = 60
 """Unknown keys are looked for again after so long, and not each time that somebody shows one."""
 
@@ -167,7 +168,7 @@ class Provider:
         def fitting() -> list[jwk.Key]:
             return [key for key in self._keys if key_id is None or key.kid == key_id]
 
-        if not fitting():
+        if not fitting() or time.monotonic() - self._keys_at > _KEPT_SECONDS:
             self._look_up_keys()
         return fitting()
 
@@ -192,7 +193,7 @@ class Provider:
     def _about(self) -> dict[str, Any]:
         """The provider's metadata (OpenID Connect Discovery 1.0)."""
         with self._lock:
-            if time.monotonic() - self._metadata_at < _METADATA_SECONDS:
+            if time.monotonic() - self._metadata_at < _KEPT_SECONDS:
                 return self._metadata
         found = _get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
         if found.get("issuer") != self._issuer:

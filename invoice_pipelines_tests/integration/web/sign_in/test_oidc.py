@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from cryptography.fernet import Fernet
+from pydantic import ValidationError
 from sqlalchemy import text
 
 from invoice_pipelines.accounts.members import invite_member
@@ -21,6 +24,7 @@ from invoice_pipelines.accounts.sessions import SignInRefused, accept_invitation
 from invoice_pipelines.accounts.users import set_disabled, set_role
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.encryption import derived_keys
+from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.callers import SESSION_COOKIE
 from invoice_pipelines.web.sign_in.oidc import ATTEMPT_COOKIE, PURPOSE
 from invoice_pipelines_tests.conftest import TestDatabase
@@ -349,3 +353,19 @@ def test_a_web_whose_key_nobody_registered_begins_no_session(
     other = {**settings, "encryption_keys": Fernet.generate_key().decode()}
     with running_site(shared_database, **other) as stranger:
         assert problem_of(go(stranger), 403)["code"] == "FORBIDDEN"
+
+
+def test_a_provider_without_a_client_or_without_the_extra_is_said_at_the_start(settings: dict) -> None:
+    with pytest.raises(ValidationError, match="needed with OIDC_ISSUER"):
+        Settings(oidc_issuer=settings["oidc_issuer"])
+    with pytest.raises(ValidationError, match="unencrypted"):
+        Settings(oidc_issuer="http://id.example", oidc_client_id="web")
+    code = (
+        "import sys; sys.modules['authlib'] = None\n"
+        "from invoice_pipelines.settings import Settings\n"
+        "from invoice_pipelines.web.app import create_app\n"
+        "create_app(None, Settings(oidc_issuer='https://id.example', oidc_client_id='web'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "INVOICE_PIPELINES_OIDC_ISSUER needs the package authlib" in done.stderr
+    assert "pip install 'invoice-pipelines[oidc]'" in done.stderr
