@@ -39,6 +39,10 @@ SEND_WEBHOOK = "send_webhook"
 """Work of telling an endpoint of an event; a subject is the id of a delivery."""
 
 
+RESTS = "ENDPOINT_RESTS"
+"""Why such work waits whose endpoint failed just now."""
+
+
 class EventsError(InvoicePipelinesError):
     """A request is wrong; the message says what, and names the field."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from fastapi import FastAPI, Request, Response
@@ -30,6 +31,7 @@ from invoice_pipelines.database.errors import (
     DatabaseError,
     sqlstate,
 )
+from invoice_pipelines.encryption import EncryptionError
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.settings import SettingsError
 from invoice_pipelines.storage.places import StorageError, TooLarge
@@ -147,6 +149,20 @@ class Refusal(InvoicePipelinesError):
 def not_found() -> Refusal:
     """The answer to an address that is not there, or not for this credential: nobody can tell which."""
     return Refusal(404, "NOT_FOUND", "There is nothing at this address for this credential.")
+
+
+@contextmanager
+def needs_set_up(what: str) -> Iterator[None]:
+    """Raises Refusal where a setting or a key is missing that something needs: no fault of the program, nor of the
+    caller. The log says which.
+    """
+    try:
+        yield
+    except (SettingsError, EncryptionError) as error:
+        log.error("%s", error)
+        raise Refusal(
+            409, "NOT_SET_UP", f"{what} is not set up in this deployment; its operator has to do that."
+        ) from None
 
 
 def wrong_field(field: str, message: str, code: str = "INVALID_VALUE") -> Refusal:

@@ -6,6 +6,8 @@
 
 call accounts.admit_writes('events.webhook_endpoint', 3);
 call accounts.admit_writes('events.webhook_secret', 3);
+call accounts.admit_writes('events.webhook_delivery', 3);
+call accounts.admit_writes('events.webhook_attempt', 3);
 call accounts.hide_from_web('events.webhook_secret');
 
 -- Reads on for each enabled endpoint of the organization in scope that nobody else reads on for, at most batch_size

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.ids import find_id
 from invoice_pipelines.encryption import EncryptionError, seal, unseal
-from invoice_pipelines.events.values import EndpointStatus, EventsError, check_event_types
+from invoice_pipelines.events.values import RESTS, SEND_WEBHOOK, EndpointStatus, EventsError, check_event_types
 from invoice_pipelines.events.webhooks.signatures import make_secret
 from invoice_pipelines.events.webhooks.transport import check_url
 from invoice_pipelines.organizations import list_organizations
@@ -125,7 +125,9 @@ def change_endpoint(
     event_types: Sequence[str] | None = None,
     description: str | None = None,
 ) -> None:
-    """Changes what is given. Raises EventsError that names the wrong field."""
+    """Changes what is given. What waits for a new address is tried there at once. Raises EventsError that names the
+    wrong field.
+    """
     if url is not None:
         check_url(url, allow_local=settings.webhook_local_addresses)
     if description is not None and len(description) > _LONGEST_DESCRIPTION:
@@ -136,11 +138,14 @@ def change_endpoint(
         text(
             """update events.webhook_endpoint
                set url = coalesce(:url, url), description = coalesce(:description, description),
-                   event_types = coalesce(cast(:types as text[]), event_types)
+                   event_types = coalesce(cast(:types as text[]), event_types),
+                   rests_until = case when coalesce(:url, url) = url then rests_until end
                where organization_id = organizations.current() and id = :id and status <> 'removed'"""
         ),
         {"id": endpoint_id, "url": url, "description": description, "types": wanted},
     )
+    if url is not None:
+        _wake(connection)
 
 
 def disable_endpoint(connection: Connection, endpoint_id: UUID, reason: str) -> None:
@@ -286,6 +291,13 @@ def _add_secret(
         },
     )
     return made
+
+
+def _wake(connection: Connection) -> None:
+    """Lets all that waits as its endpoint rests be looked at now."""
+    connection.execute(
+        text("select work.make_due(:kind, array[:code], null, true)"), {"kind": SEND_WEBHOOK, "code": RESTS}
+    )
 
 
 def _owner(organization_id: UUID, endpoint_id: UUID) -> dict[str, str]:

@@ -31,7 +31,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.encryption import EncryptionError
-from invoice_pipelines.events.values import SEND_WEBHOOK
+from invoice_pipelines.events.values import RESTS, SEND_WEBHOOK
 from invoice_pipelines.events.webhooks.endpoints import valid_secrets
 from invoice_pipelines.events.webhooks.signatures import headers_of
 from invoice_pipelines.events.webhooks.transport import Answer, NotDelivered, post
@@ -68,7 +68,6 @@ CLAIMED = 1000
 """Attempts that the queue allows: what is final is decided here."""
 READ_AT_ONCE = 1000
 """How many events are read on for an endpoint in one transaction."""
-RESTS = "ENDPOINT_RESTS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +145,11 @@ def _steps(run: Run, context: OrganizationContext) -> Iterator[None]:
 
 
 def _do(run: Run, context: OrganizationContext, claimed: Claim, item: Item) -> None:
+    """Does one entry; one that has no outcome after that is given back."""
     try:
-        with run.scope() as connection:
-            found = _prepare(connection, context, UUID(item.subject_id))
-            if not isinstance(found, _Intended):
-                _finish(run, connection, claimed, found)
-                return
+        found = run.again(lambda: _prepared(run, context, claimed, UUID(item.subject_id)))
+        if found is None:
+            return
         started = time.monotonic()
         answer: Answer | NotDelivered
         try:
@@ -164,14 +162,30 @@ def _do(run: Run, context: OrganizationContext, claimed: Claim, item: Item) -> N
             )
         except NotDelivered as error:
             answer = error
-        with run.scope() as connection:
-            outcome = _record(run, connection, found, answer, time.monotonic() - started)
-            _finish(run, connection, claimed, outcome)
+        seconds = time.monotonic() - started
+        run.again(lambda: _recorded(run, claimed, found, answer, seconds))
     except LeaseLost:
         log.warning("Another worker has taken over webhook delivery %s.", item.subject_id)
     except EncryptionError as error:
         with run.scope() as connection:
             _finish(run, connection, claimed, Later(datetime.now(UTC) + WITHOUT_KEY, "NO_KEY", str(error)))
+
+
+def _prepared(run: Run, context: OrganizationContext, claimed: Claim, delivery_id: UUID) -> _Intended | None:
+    """The attempt that is to be made; None: the entry has its outcome."""
+    with run.scope() as connection:
+        found = _prepare(connection, context, delivery_id)
+        if isinstance(found, _Intended):
+            return found
+        _finish(run, connection, claimed, found)
+    return None
+
+
+def _recorded(run: Run, claimed: Claim, sent: _Intended, answer: Answer | NotDelivered, seconds: float) -> None:
+    with run.scope() as connection:
+        outcome, figure = _record(connection, sent, answer, seconds)
+        _finish(run, connection, claimed, outcome)
+    run.tally.add_figure(figure)
 
 
 def _prepare(connection: Connection, context: OrganizationContext, delivery_id: UUID) -> _Intended | Outcome:
@@ -228,8 +242,9 @@ def payload(event_type: str, created_at: datetime, data: Mapping[str, Any]) -> b
 
 
 def _record(
-    run: Run, connection: Connection, sent: _Intended, answer: Answer | NotDelivered, seconds: float
-) -> Outcome:
+    connection: Connection, sent: _Intended, answer: Answer | NotDelivered, seconds: float
+) -> tuple[Outcome, tuple[str, str]]:
+    """The outcome of the entry, and how the report counts the attempt."""
     if isinstance(answer, Answer):
         code, message = _judge(answer.status)
         status, beginning = answer.status, answer.text
@@ -255,15 +270,13 @@ def _record(
     if code is None:
         _end(connection, sent.delivery_id, "delivered")
         _tell_success(connection, sent.endpoint_id)
-        run.tally.add_figure(("delivered", "delivered"))
-        return Succeeded({"status_code": status, "attempt": sent.attempt})
-    run.tally.add_figure(("failed", code))
+        return Succeeded({"status_code": status, "attempt": sent.attempt}), ("delivered", "delivered")
     _tell_failure(connection, sent.endpoint_id, code, message or "")
     if sent.tries > len(PAUSES):
         _end(connection, sent.delivery_id, "failed")
-        return Failed(code, message or "")
+        return Failed(code, message or ""), ("failed", code)
     pause = PAUSES[sent.tries - 1] * random.uniform(1, 1.1)
-    return Later(datetime.now(UTC) + pause, code, message or "")
+    return Later(datetime.now(UTC) + pause, code, message or ""), ("failed", code)
 
 
 def _judge(status: int) -> tuple[str | None, str | None]:

@@ -14,7 +14,7 @@ from invoice_pipelines.quickbooks.api.faults import QuickBooksError
 from invoice_pipelines.settings import Settings, variable_of
 
 
-class SecretsError(QuickBooksError):
+class SecretsError(QuickBooksError, EncryptionError):
     """Stored tokens cannot be opened, or there is no usable key; the message says what to do."""
 
 

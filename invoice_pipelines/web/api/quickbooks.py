@@ -5,9 +5,6 @@ Tokens are written here when a person connects a company, and never read: calls 
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -28,21 +25,18 @@ from invoice_pipelines.quickbooks.connection.connections import (
     end_connection,
     find_connection,
 )
-from invoice_pipelines.quickbooks.connection.secrets import SecretsError
 from invoice_pipelines.quickbooks.connection.tokens import expiry_warnings
 from invoice_pipelines.quickbooks.overview import sync_state
 from invoice_pipelines.quickbooks.pull.asked import ask_for_pull
 from invoice_pipelines.quickbooks.push.requests import ask_for_backlog, ask_for_invoices
 from invoice_pipelines.quickbooks.values import EntityType
-from invoice_pipelines.settings import SettingsError
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
-from invoice_pipelines.web.problems import Refusal
+from invoice_pipelines.web.problems import needs_set_up
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.values import Answer, Body, Instant, JobAccepted, Text
 from invoice_pipelines.work import answer_of
 
-log = logging.getLogger("invoice_pipelines.web")
 router = OrganizationRouter(tags=["quickbooks"])
 
 CONFLICT = "0199a1b2-0000-7000-8000-0000000000a7"
@@ -276,7 +270,7 @@ def connect_quickbooks(caller: Caller) -> Authorization:
     15 minutes and by who began.
     """
     organization = caller.organization()
-    with _set_up():
+    with needs_set_up("QuickBooks"):
         page = begin_authorization(
             organization.engine, organization.settings, organization.id, requested_by=organization.actor
         )
@@ -288,7 +282,7 @@ def finish_quickbooks_connection(caller: Caller, body: Callback) -> Connection:
     """Finish what connecting began: the code is exchanged for tokens, and the company is asked what it is set to."""
     organization = caller.organization()
     given = {"state": body.state, "code": body.code, "realmId": body.realm_id, "error": body.error}
-    with _set_up():
+    with needs_set_up("QuickBooks"):
         finish_authorization(
             organization.engine,
             organization.settings,
@@ -395,18 +389,6 @@ def resolve_quickbooks_conflict(caller: Caller, conflict_id: ConflictId, body: D
         return ConflictOut.model_validate(decided)
 
     return caller.once(body, effect)
-
-
-@contextmanager
-def _set_up() -> Iterator[None]:
-    """What a missing setting of the operator's stands in the way of is no fault of the program."""
-    try:
-        yield
-    except (SettingsError, SecretsError) as error:
-        log.error("%s", error)
-        raise Refusal(
-            409, "NOT_SET_UP", "QuickBooks is not set up in this deployment; its operator has to do that."
-        ) from None
 
 
 def _connection(at: At) -> Connection:

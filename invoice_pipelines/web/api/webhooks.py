@@ -14,6 +14,7 @@ from invoice_pipelines.events.values import DeliveryStatus, EndpointStatus
 from invoice_pipelines.events.webhooks import deliveries, endpoints
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
+from invoice_pipelines.web.problems import needs_set_up
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.values import Amount, Answer, Body, Instant, Text
 
@@ -232,7 +233,8 @@ def add_webhook(caller: Caller, body: NewEndpoint) -> EndpointSecret:
         )
         return _without_secret(at, made[0])
 
-    return _with_secret(caller.once(body, effect), made)
+    with needs_set_up("The key for secrets"):
+        return _with_secret(caller.once(body, effect), made)
 
 
 @router.get("/webhooks/{endpoint_id}", role=Role.ADMIN)
@@ -279,7 +281,8 @@ def rotate_webhook_secret(caller: Caller, endpoint_id: EndpointId, body: NewSecr
         )
         return _without_secret(at, made[0])
 
-    return _with_secret(caller.once(body, effect), made)
+    with needs_set_up("The key for secrets"):
+        return _with_secret(caller.once(body, effect), made)
 
 
 @router.post("/webhooks/{endpoint_id}/disable", role=Role.ADMIN, area="organization")

@@ -37,6 +37,7 @@ from invoice_pipelines.events.webhooks.endpoints import (
     Endpoint,
     NewSecret,
     add_endpoint,
+    change_endpoint,
     disable_endpoint,
     enable_endpoint,
     get_endpoint,
@@ -287,6 +288,15 @@ def test_what_waited_for_an_endpoint_comes_as_soon_as_it_is_back(office: Office,
         )
     delivered = office.deliver().delivered
     assert delivered >= 20 - 4
+
+
+def test_what_waits_for_a_wrong_address_comes_to_the_right_one_at_once(office: Office, receiver: Receiver) -> None:
+    receiver.answer = lambda got: Reply(200 if "right" in got.path else 404)
+    office.change(20)
+    office.deliver()
+    with office.desk.scope() as connection:
+        change_endpoint(connection, office.settings, office.made.endpoint_id, url=receiver.url + "&right")
+    assert office.deliver().delivered >= 20 - 4, "all that was not tried yet"
 
 
 def test_redirects_are_not_followed(office: Office, receiver: Receiver) -> None:

@@ -220,3 +220,10 @@ def test_a_conflict_is_listed_looked_at_and_decided_once(
         assert len(client.get(f"{path}/conflicts", params={"status": "all"}).json()["items"]) == 1
         unknown = client.get(f"{path}/conflicts/00000000-0000-7000-8000-000000000000")
         assert problem_of(unknown, 404)["code"] == "CONFLICT_NOT_FOUND"
+
+
+def test_where_the_operator_has_not_set_it_up_callers_are_told_so(site: Site) -> None:
+    with site.browser(site.a.sessions[Role.ADMIN]) as client:
+        refused = problem_of(client.post(site.path(site.a, "quickbooks/connect")), 409)
+    assert refused["code"] == "NOT_SET_UP"
+    assert "INVOICE_PIPELINES" not in refused["detail"]
