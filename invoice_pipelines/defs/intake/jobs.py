@@ -12,7 +12,7 @@ from invoice_pipelines.defs.metadata import LONGEST_TABLE, table_of, without_emp
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.sweep import turn_of
-from invoice_pipelines.intake.received_invoices import ask_for_new_export, retry_failed
+from invoice_pipelines.intake.received_invoices import ask_for_new_export, retry_failed, retry_invoices
 
 reparse_intake = dg.define_asset_job(
     "reparse_intake",
@@ -26,7 +26,7 @@ class RetryFailed(dg.Config):
 
     organization: str = Field(description="Slug of the organization.")
     invoice_ids: list[str] | None = Field(
-        default=None, description="Ids of received invoices; without any, all that failed."
+        default=None, description="Ids of received invoices that failed; without any, all that did."
     )
 
 
@@ -37,7 +37,7 @@ def retry_failed_invoices(context: dg.OpExecutionContext, config: RetryFailed, d
     asked = turn_of(context, database, config.organization).organization
     ids = None if config.invoice_ids is None else ids_in("invoice_ids", config.invoice_ids)
     with asked.scope() as connection:
-        retried = retry_failed(connection, ids)
+        retried = retry_failed(connection) if ids is None else retry_invoices(connection, ids)
     context.add_output_metadata({"put back": len(retried)})
 
 

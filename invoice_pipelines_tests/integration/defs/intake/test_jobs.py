@@ -123,6 +123,7 @@ def test_failed_invoices_are_tried_again_the_named_ones_or_all(house: House) -> 
     ((wanted,),) = house.rows("acme", "select id::text from public.received_invoice where file_name = 'wrong.xml'")
     assert retry(house, "acme", [wanted]).success
     assert house.statuses("acme") == {"wrong.xml": "CREATED", "broken.xml": "FAILED"}
+    assert "is CREATED. Nothing was put back" in failure_of(retry(house, "acme", [wanted]))
     assert outputs(retry(house, "acme")) == {"put back": 1}
     assert set(house.statuses("acme").values()) == {"CREATED"}
     assert house.asked_for() == ["acme"]
