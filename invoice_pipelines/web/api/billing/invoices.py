@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.billing.corrections import credit_invoice, void_invoice
@@ -33,6 +34,8 @@ router = OrganizationRouter(tags=["invoices"])
 Reference = Annotated[
     str, Path(description="Id or number; the id where the number has a slash", examples=["INV-2026-000123"])
 ]
+LineNumber = Annotated[str, StringConstraints(pattern="^[1-9][0-9]{0,8}$")]
+"""As JSON names the fields of an object."""
 Standing = Literal["issued", "partially_paid", "paid", "overdue", "void"]
 Settlement = Literal["open", "paid", "partly", "overdue"]
 _OF_SETTLEMENT = {"open": ["issued", "partially_paid"], "paid": ["paid"], "partly": ["partially_paid"]}
@@ -56,9 +59,14 @@ class Credit(Body):
 
     reason: Text
     issue_date: Day | None = None
-    quantities: Annotated[dict[int, Amount], Field(min_length=1)] | None = None
+    quantities: Annotated[dict[LineNumber, Amount], Field(min_length=1)] | None = None
     return_stock: bool = False
     note: Text | None = None
+
+    @property
+    def by_line(self) -> dict[int, Decimal] | None:
+        """The quantities by the number of their line."""
+        return None if self.quantities is None else {int(line): each for line, each in self.quantities.items()}
 
 
 class NewPayment(Body):
@@ -174,7 +182,7 @@ def credit_issued_invoice(
             reason=body.reason,
             created_by=at.entry.actor,
             issue_date=body.issue_date,
-            quantities=body.quantities,
+            quantities=body.by_line,
             return_stock=body.return_stock,
             note=body.note,
         )
