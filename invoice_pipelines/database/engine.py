@@ -23,6 +23,12 @@ log = logging.getLogger("invoice_pipelines.database")
 
 _PASSING_REFUSALS = frozenset({TOO_MANY_CONNECTIONS, CANNOT_CONNECT_NOW})
 _SECONDS_BETWEEN_CONNECTS = 0.25
+_LIKE_NEW = b"""reset all; unlisten *; close all; select pg_catalog.pg_advisory_unlock_all();
+select from pg_catalog.pg_prepared_statements where from_sql limit 1"""
+"""Makes a session of the web as it was at first, for each request: what was smuggled into one must not reach the next
+ones. Statements that SQL prepared are looked for, as all others are to be kept: under the name of one that psycopg did,
+they would be told the credentials of other requests.
+"""
 
 
 def driver_url(url: str | URL, driver: str = "psycopg") -> URL:
@@ -119,20 +125,11 @@ def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits =
     _look_at_first_session(engine, WEB)
 
     @event.listens_for(engine, "checkout")
-    def has_no_statement_in_the_way(session: Any, *_: object) -> None:
-        """A prepared statement outlives its request. One that was smuggled in, by SQL, under the name of one that
-        psycopg prepared would be told the credentials of the requests after it.
-        """
-        if session.prepare_threshold is None:
-            return
-        session.autocommit = True
-        smuggled = session.execute(
-            "select from pg_catalog.pg_prepared_statements where from_sql limit 1", prepare=False
-        ).fetchone()
-        session.autocommit = False
-        if smuggled is not None:
-            log.error("a session had a prepared statement that is not ours, and was ended")
-            raise DisconnectionError("a session with a foreign prepared statement")
+    def is_like_new(session: Any, *_: object) -> None:
+        result = session.pgconn.exec_(_LIKE_NEW)
+        if result.error_message or (result.ntuples and session.prepare_threshold is not None):
+            log.error("a session of the web was ended, as a request had left something behind in it")
+            raise DisconnectionError("a session that is not like new")
 
     @event.listens_for(engine, "first_connect")
     def is_no_more(session: Any, _: object) -> None:

@@ -362,6 +362,30 @@ def test_who_is_no_admin_any_more_comes_back_by_no_link(house):
         accept_invitation(house.web, link, PASSWORD, address="192.0.2.66")
 
 
+def test_what_a_statement_leaves_behind_in_its_session_is_gone_for_the_next_request(house):
+    web = create_web_engine(house.web.url, pool_size=1)
+    settings = ("statement_timeout", "timezone", "default_transaction_read_only", "search_path", "mallory.note")
+
+    def look() -> list:
+        query = ", ".join(f"current_setting('{name}', true)" for name in settings)
+        locks = "(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())"
+        others = "(select count(*) from pg_cursors), (select count(*) from pg_listening_channels())"
+        with web.begin() as connection:
+            return list(connection.exec_driver_sql(f"select pg_backend_pid(), {query}, {locks}, {others}").one())
+
+    before = look()
+    with web.begin() as connection:
+        enter(connection, fingerprint(house.secrets["admin"]), "acme")
+        for value, name in zip(("9ms", "Asia/Tokyo", "on", "work", "hello"), settings, strict=True):
+            connection.exec_driver_sql(f"set {name} = '{value}'")
+        connection.exec_driver_sql("select pg_advisory_lock(1)")
+        connection.exec_driver_sql("listen everything")
+        connection.exec_driver_sql("declare mine cursor with hold for select 1")
+    after = look()
+    assert [value or None for value in after] == [value or None for value in before]
+    web.dispose()
+
+
 def test_a_statement_in_the_way_of_those_of_others_learns_nothing(house):
     """What a session of the pool keeps for later requests: a prepared statement in place of one that psycopg made.
 
