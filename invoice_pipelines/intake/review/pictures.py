@@ -15,11 +15,12 @@ from io import BytesIO
 from PIL import Image, ImageDraw, ImageFont
 from sqlalchemy import Connection, text
 
+from invoice_pipelines.einvoice.reading.safe_xml import looks_like_xml
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.ocr.drawing import turns_of_text
 from invoice_pipelines.intake.documents.ocr.engine import PageImage
-from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, page_key
+from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, is_picture, page_key
 from invoice_pipelines.intake.documents.ocr.rendering import begin_apart, render_pages
 from invoice_pipelines.intake.documents.pdf_attachments import looks_like_pdf
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
@@ -177,6 +178,8 @@ def _worst_page(document: Document) -> int:
 
 def _image_of(data: bytes, number: int, limits: Limits) -> tuple[PageImage, bool]:
     """The picture of a page, and whether it is one of a PDF."""
+    if looks_like_xml(data) or not (looks_like_pdf(data) or is_picture(data)):
+        raise PageNotFound("The document has no pages that could be drawn.")
     if looks_like_pdf(data):
         return next(render_pages(data, [number], limits)), True
     for index, image in enumerate(decode_pictures(data, limits), start=1):

@@ -18,6 +18,7 @@ from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.integration.web.intake.conftest import Office
 from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper, uploaded
+from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 from invoice_pipelines_tests.support.web import problem_of
 
 
@@ -242,11 +243,12 @@ def test_a_page_is_a_picture_plain_and_marked(office: Office) -> None:
         assert problem_of(client.get(f"reviews/{invoice}/pages/0"), 422)["code"] == "VALIDATION_FAILED"
 
 
-def test_what_is_no_page_has_no_picture(office: Office) -> None:
+def test_what_has_no_pages_has_no_picture(office: Office) -> None:
     with office.client() as client:
-        taken = client.post("uploads", files={"file": ("page.pdf", b"<html><script>alert(1)</script>")}).json()
-        told = client.get(f"reviews/{taken['received_invoice_id']}/pages/1")
-        assert problem_of(told, 422)["code"]
+        for name, data in (("page.pdf", b"<html><script>alert(1)</script>"), ("a.xml", UBL.encode()), ("x", b"?")):
+            taken = client.post("uploads", files={"file": (name, data)}).json()
+            told = client.get(f"reviews/{taken['received_invoice_id']}/pages/1")
+            assert problem_of(told, 404)["code"] == "PAGE_NOT_FOUND"
 
 
 def test_many_pictures_at_once_are_all_drawn(office: Office) -> None:
