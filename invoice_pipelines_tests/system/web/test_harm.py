@@ -200,3 +200,16 @@ def test_a_request_that_runs_when_the_web_is_told_to_stop_is_answered(site: Inst
     assert [answer.status for answer in found] == [200]
     site.web.start()
     assert customers(site).status == 200
+
+
+@only_at_full_size
+def test_a_stop_does_not_wait_for_ever_for_who_sends_nothing(site: Installation) -> None:
+    with ExitStack() as stack:
+        for n in range(30):
+            silent = stack.enter_context(socket.create_connection(("127.0.0.1", site.web.port)))
+            silent.sendall(begun_body(site, ["uploads", "reviews/x/notes", "batch-operations/imports"][n % 3]))
+        time.sleep(0.5)
+        seconds = site.web.terminate()
+    print(f"\nstopped after {seconds:.1f} s")
+    assert seconds < SECONDS_OF_PATIENCE + 10
+    site.web.start()
