@@ -25,11 +25,10 @@ from invoice_pipelines.settings import Settings
 from invoice_pipelines.web import etags
 from invoice_pipelines.web.idempotency import KeptAnswer, keep_answer, kept_answer, request_hash
 from invoice_pipelines.web.limits import take_turn
-from invoice_pipelines.web.problems import Refusal, not_found, not_signed_in
+from invoice_pipelines.web.problems import SAFE, Refusal, not_found, not_signed_in
 from invoice_pipelines.web.values import Answer
 
 SESSION_COOKIE = "__Host-session"
-_SAFE = ("GET", "HEAD", "OPTIONS")
 AnswerT = TypeVar("AnswerT", bound=Answer | None)
 
 
@@ -195,7 +194,7 @@ def _secret_of(request: Request) -> str:
 
 def require_same_site(request: Request) -> None:
     """Raises Refusal for a change that a page of another site may have made a browser ask for."""
-    if request.method not in _SAFE and not _is_of_this_site(request):
+    if request.method not in SAFE and not _is_of_this_site(request):
         raise Refusal(
             403,
             "CROSS_SITE",

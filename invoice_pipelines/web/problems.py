@@ -90,6 +90,8 @@ _STATUS = {
 _FOR_CALLERS = {"IP001": 422, "IP002": 422, "IP403": 403}
 """SQLSTATEs of our own SQL functions, whose messages are written for callers."""
 
+SAFE = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing."""
 _PASSING = frozenset({DISK_FULL, LOCK_NOT_AVAILABLE, TOO_MANY_CONNECTIONS, CANNOT_CONNECT_NOW, *TRANSIENT})
 _SECONDS_TO_RETRY = 2
 
@@ -362,7 +364,7 @@ async def _of_database(request: Request, error: Exception) -> Response:
         )
     if is_gone or state in _PASSING:
         log.warning("%s %s", _trace(request), str(error.orig).partition("\n")[0])
-        return _unavailable()
+        return _unavailable(_PERHAPS_DONE if is_gone and request.method not in SAFE else _NOT_DONE)
     raise error
 
 
@@ -371,14 +373,15 @@ async def _of_pool(request: Request, error: Exception) -> Response:
     return _unavailable()
 
 
-def _unavailable() -> Response:
-    """Nothing was done: the transaction that it would have been done in is gone."""
-    return problem(
-        503,
-        "UNAVAILABLE",
-        "The database or the storage cannot be reached, or is busy. Nothing was done; try again in a moment.",
-        headers={"Retry-After": str(_SECONDS_TO_RETRY)},
-    )
+_NOT_DONE = "The database or the storage cannot be reached, or is busy. Nothing was done; try again in a moment."
+_PERHAPS_DONE = (
+    "The database cannot be reached. Most likely nothing was done, but the connection may have been lost behind the "
+    "last step: look, or send it again with the same Idempotency-Key."
+)
+
+
+def _unavailable(detail: str = _NOT_DONE) -> Response:
+    return problem(503, "UNAVAILABLE", detail, headers={"Retry-After": str(_SECONDS_TO_RETRY)})
 
 
 def _trace(request: Request) -> str:

@@ -16,30 +16,12 @@ from sqlalchemy import text
 
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.system.web.calls import Answer, Program, at_once
+from invoice_pipelines_tests.system.web.jobs import ask, jobs, request
 from invoice_pipelines_tests.system.web.process import Installation
 
 pytestmark = pytest.mark.slow
 
 KILLS = size(5, 30)
-
-
-def request() -> dict[str, Any]:
-    return {"sales_order_ids": [str(uuid4()) for _ in range(20)], "due_days": 14}
-
-
-def ask(site: Installation, key: str, body: Any, port: int | None = None) -> Answer:
-    path = site.path(site.a, "batch-operations/invoices")
-    return Program(port or site.web.port).call("POST", path, site.a.tokens["writer"], body=body, key=key)
-
-
-def jobs(site: Installation, body: Any) -> list[str]:
-    """The batch operations that a request has made."""
-    with site.database.superuser.connect() as connection:
-        rows = connection.execute(
-            text("select distinct job_id::text from work.batch_item where subject_id = :first"),
-            {"first": body["sales_order_ids"][0]},
-        )
-        return list(rows.scalars())
 
 
 def test_equal_requests_at_once_make_one_job(site: Installation) -> None:

@@ -17,6 +17,8 @@ import pytest
 
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.system.web.calls import Answer, Program, steady_load
+from invoice_pipelines_tests.system.web.jobs import ask as asked
+from invoice_pipelines_tests.system.web.jobs import jobs, request
 from invoice_pipelines_tests.system.web.process import Installation, installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
@@ -84,6 +86,7 @@ def test_while_postgresql_is_gone_requests_are_told_to_come_again_and_then_all_i
     with installation(tmp_path_factory.mktemp("web")) as site:
         path, secret = site.path(site.a, "customers"), site.a.tokens["reader"]
         told: list[tuple[float, Answer]] = []
+        ordered: list[tuple[Any, str]] = []
         over = threading.Event()
 
         def ask() -> None:
@@ -92,7 +95,16 @@ def test_while_postgresql_is_gone_requests_are_told_to_come_again_and_then_all_i
                 told.append((time.monotonic(), program.call("GET", path, secret)))
                 time.sleep(0.02)
 
-        programs = [threading.Thread(target=ask) for _ in range(20)]
+        def order() -> None:
+            """Asks for something with a key, again and again until it is told what became of it."""
+            while not over.is_set():
+                key, body = str(uuid4()), request()
+                while (answer := asked(site, key, body)).status != 202:
+                    assert answer.status in (409, 503), answer
+                    time.sleep(0.02)
+                ordered.append((body, answer.json()["job_id"]))
+
+        programs = [threading.Thread(target=target) for target in [ask] * 16 + [order] * 4]
         for program in programs:
             program.start()
         back = []
@@ -115,9 +127,13 @@ def test_while_postgresql_is_gone_requests_are_told_to_come_again_and_then_all_i
         over.set()
         for program in programs:
             program.join()
+        site.database.superuser.dispose()  # whose sessions have died as well
+        for body, job in ordered:
+            assert jobs(site, body) == [job]
 
     statuses = Counter(answer.status for _, answer in told)
-    print(f"\nPostgreSQL killed {len(back)} times, answers again after {max(back):.1f} s; {dict(statuses)}")
+    print(f"\nPostgreSQL killed {len(back)} times, answers again after {max(back):.1f} s")
+    print(f"{dict(statuses)}, {len(ordered)} jobs")
     assert set(statuses) == {200, 503}
     assert statuses[503] > len(back)
     assert all(
