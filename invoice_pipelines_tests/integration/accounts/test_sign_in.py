@@ -31,6 +31,10 @@ def is_known(house, secret: str, slug: str = "acme") -> bool:
             return False
 
 
+STILL_BLOCKED = "update accounts.sign_in_throttle set blocked_until = now() + interval '1 minute' where failures > 4"
+"""However slow the machine is: the first waits are a second or two."""
+
+
 def guess_passwords(house, emails: list[str], address: str) -> None:
     """Signs in with wrong passwords. Raises SignInRefused once the address must wait."""
     for email in emails:
@@ -102,6 +106,7 @@ def test_many_wrong_passwords_make_the_attacker_wait_and_not_the_victim(house, a
     with pytest.raises(SignInRefused, match="Too many tries") as refused:
         guess_passwords(house, [anna] * 20, "198.51.100.7")
     assert timedelta(0) < refused.value.wait <= timedelta(minutes=1)
+    change(house, STILL_BLOCKED)
     with pytest.raises(SignInRefused, match="Too many tries"):
         sign_in(house.web, anna, PASSWORD, address="198.51.100.7")
     sign_in(house.web, anna, PASSWORD, address="192.0.2.1")  # from where its owner was before
@@ -112,6 +117,7 @@ def test_many_wrong_passwords_make_the_attacker_wait_and_not_the_victim(house, a
 def test_an_address_that_tries_many_users_waits(house, anna):
     with pytest.raises(SignInRefused, match="Too many tries"):
         guess_passwords(house, [f"user{number}@acme.example" for number in range(40)], "203.0.113.5")
+    change(house, STILL_BLOCKED)
     with pytest.raises(SignInRefused, match="Too many tries"):
         sign_in(house.web, anna, PASSWORD, address="203.0.113.5")
 
