@@ -84,7 +84,7 @@ class OrganizationRoute(APIRoute):
                 request = Request(request.scope, limit_body(request, self._max_bytes))
             if "json" in takes:
                 require_json(request)
-            if self._checks_first:
+            if self._checks_first and not _is_small(request):
                 await run_sync(caller.check)
             if not takes_room:
                 return await handle(request)
@@ -101,9 +101,9 @@ class OrganizationRoute(APIRoute):
 class OrganizationRouter:
     """Routes below an organization, for `app.ROUTERS`.
 
-    Options are those of FastAPI. `max_bytes` is for a route that takes files: the credential is checked by the database
-    then before the body is read. The function's name becomes the id of the operation in OpenAPI, the first line of its
-    docstring the summary.
+    Options are those of FastAPI. `max_bytes` is for a route that takes more than others: the database checks the
+    credential then before a body is read that is larger than those of others, or does not say how large it is. The
+    function's name becomes the id of the operation in OpenAPI, the first line of its docstring the summary.
     """
 
     def __init__(self, *, tags: list[str]) -> None:
@@ -217,6 +217,11 @@ async def read_body(request: Request) -> None:
         await request.body()
     except ClientDisconnect:
         raise Refusal(400, "BROKEN_OFF", "The request broke off before its end; nothing was done.") from None
+
+
+def _is_small(request: Request) -> bool:
+    length = request.headers.get("content-length", "")
+    return length.isdecimal() and int(length) <= JSON_BYTES
 
 
 def require_json(request: Request) -> None:
