@@ -114,6 +114,10 @@ class EndpointSecret(Answer):
     earlier_until: Instant
     url: str
 
+    def to_keep(self) -> EndpointSecret:
+        """Without the secret."""
+        return self.model_copy(update={"secret": None})
+
 
 class NewEndpoint(Body):
     """An endpoint to be added."""
@@ -218,23 +222,20 @@ def add_webhook(caller: Caller, body: NewEndpoint) -> EndpointSecret:
 
     Webhooks are posted and signed as Standard Webhooks says (standardwebhooks.com).
     """
-    made: list[endpoints.NewSecret] = []
 
     def effect(at: At) -> EndpointSecret:
-        made.append(
-            endpoints.add_endpoint(
-                at.connection,
-                at.organization.settings,
-                body.url,
-                event_types=body.event_types,
-                description=body.description,
-                created_by=at.entry.actor,
-            )
+        made = endpoints.add_endpoint(
+            at.connection,
+            at.organization.settings,
+            body.url,
+            event_types=body.event_types,
+            description=body.description,
+            created_by=at.entry.actor,
         )
-        return _without_secret(at, made[0])
+        return _shown(at, made)
 
     with needs_set_up("The key for secrets"):
-        return _with_secret(caller.once(body, effect), made)
+        return caller.once(body, effect)
 
 
 @router.get("/webhooks/{endpoint_id}", role=Role.ADMIN)
@@ -267,22 +268,19 @@ def rotate_webhook_secret(caller: Caller, endpoint_id: EndpointId, body: NewSecr
 
     Each webhook has a signature for each secret that holds, so that its receiver can change in its own time.
     """
-    made: list[endpoints.NewSecret] = []
 
     def effect(at: At) -> EndpointSecret:
-        made.append(
-            endpoints.rotate_secret(
-                at.connection,
-                at.organization.settings,
-                endpoint_id,
-                keep_earlier=timedelta(hours=body.keep_hours),
-                created_by=at.entry.actor,
-            )
+        made = endpoints.rotate_secret(
+            at.connection,
+            at.organization.settings,
+            endpoint_id,
+            keep_earlier=timedelta(hours=body.keep_hours),
+            created_by=at.entry.actor,
         )
-        return _without_secret(at, made[0])
+        return _shown(at, made)
 
     with needs_set_up("The key for secrets"):
-        return _with_secret(caller.once(body, effect), made)
+        return caller.once(body, effect)
 
 
 @router.post("/webhooks/{endpoint_id}/disable", role=Role.ADMIN, area="organization")
@@ -354,15 +352,10 @@ def replay_webhook_delivery(caller: Caller, delivery_id: DeliveryId) -> Delivery
     return caller.once(None, effect)
 
 
-def _without_secret(at: At, made: endpoints.NewSecret) -> EndpointSecret:
-    """What is kept for an equal request: not the secret, which nobody may look up."""
+def _shown(at: At, made: endpoints.NewSecret) -> EndpointSecret:
     return EndpointSecret(
         endpoint_id=made.endpoint_id,
-        secret=None,
+        secret=made.secret,
         earlier_until=made.earlier_until,
         url=at.url("webhooks", made.endpoint_id),
     )
-
-
-def _with_secret(answer: EndpointSecret, made: list[endpoints.NewSecret]) -> EndpointSecret:
-    return answer.model_copy(update={"secret": made[0].secret}) if made else answer
