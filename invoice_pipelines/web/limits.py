@@ -113,6 +113,8 @@ def network_of(address: str) -> str:
         found = ip_address(address)
     except ValueError:
         return "none"
+    if found.version == 6 and found.ipv4_mapped is not None:  # as a socket for both kinds sees IPv4
+        found = found.ipv4_mapped
     return str(found if found.version == 4 else ip_network((found, 64), strict=False))
 
 

@@ -111,6 +111,7 @@ def test_a_credential_and_an_address_have_a_rate(shared_database: TestDatabase) 
     [
         ("192.0.2.7", "192.0.2.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
         ("testclient", "none"),
         ("", "none"),
     ],
