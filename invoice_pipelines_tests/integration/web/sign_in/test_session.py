@@ -90,10 +90,15 @@ def test_a_token_is_no_session(site: Site) -> None:
         problem_of(browser.get(SESSION), 401)
 
 
+def test_a_person_without_a_browser_signs_in_as_well(site: Site, anna: str) -> None:
+    with site.client() as client:
+        assert client.post(SESSION, json={"email": anna, "password": PASSWORD}).is_success
+
+
 @pytest.mark.parametrize(
     "headers",
     [
-        {},
+        {"Cookie": "language=de"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "none"},
@@ -108,7 +113,7 @@ def test_a_page_of_another_site_signs_nobody_in_or_out(site: Site, anna: str, he
     with site.client() as client:
         for answer in (
             client.post(SESSION, json={"email": anna, "password": PASSWORD}, headers=sent),
-            client.delete(SESSION, headers={**sent, "Cookie": f"{SESSION_COOKIE}={kept}"}),
+            client.delete(SESSION, headers=sent | {"Cookie": f"{SESSION_COOKIE}={kept}"}),
             client.post("/api/v1/invitations/x", json={"password": PASSWORD}, headers=sent),
         ):
             assert problem_of(answer, 403)["code"] == "CROSS_SITE"
