@@ -19,7 +19,7 @@ from invoice_pipelines_tests.system.web.seed import fill, known_values
 
 pytestmark = pytest.mark.slow
 
-PHASES = {"coverage": size(40, 300), "stateful": size(10, 900)} | ({"fuzzing": 900} if AT_FULL_SIZE else {})
+PHASES = {"coverage": size(30, 300), "stateful": size(8, 900)} | ({"fuzzing": 900} if AT_FULL_SIZE else {})
 """Most seconds of each."""
 NOT_CHECKED = {
     # What the schema allows may still be no order of this organization, or against a rule of billing.
@@ -78,5 +78,5 @@ def test_whatever_is_sent_is_answered_as_the_document_says(site: Installation, t
 
 
 def test_without_a_credential_nothing_is_told(site: Installation, tmp_path: Path) -> None:
-    said = run_schemathesis(site, tmp_path, settings_of(site, None, {}, size(6, 120)), "--phases", "examples,fuzzing")
+    said = run_schemathesis(site, tmp_path, settings_of(site, None, {}, size(5, 120)), "--phases", "examples,fuzzing")
     print(said[said.index("Test cases:") :].split("\n\n")[0])

@@ -157,15 +157,23 @@ def test_many_requests_of_two_organizations_at_once_stay_apart(site: Installatio
 
     customers = {number: by for caller in callers for number, by in caller.customers.items()}
     jobs = {job: by for caller in callers for job, by in caller.jobs.items()}
+    tenants = {"tenants": [site.a.id, site.b.id]}
     with site.database.superuser.connect() as connection:
         written = connection.execute(
             text(
                 """select customer_number, organization_id, name, created_by from billing.customer
-                   where customer_number like 'N-%'"""
-            )
+                   where customer_number like 'N-%' and organization_id = any(:tenants)"""
+            ),
+            tenants,
         ).all()
-        asked = connection.execute(text("select id, organization_id, created_by from work.batch_job")).all()
-        kept = connection.execute(text("select organization_id, created_by from web.idempotency_key")).all()
+        asked = connection.execute(
+            text("select id, organization_id, created_by from work.batch_job where organization_id = any(:tenants)"),
+            tenants,
+        ).all()
+        kept = connection.execute(
+            text("select organization_id, created_by from web.idempotency_key where organization_id = any(:tenants)"),
+            tenants,
+        ).all()
     assert {row.customer_number for row in written} == set(customers)
     for row in written:
         by = customers[row.customer_number]
