@@ -84,7 +84,9 @@ def add_people(engine: Engine, settings: Settings, slugs: Sequence[str]) -> str:
 def program(engine: Engine, organization_id: UUID, api_url: str) -> Iterator[Program]:
     """A program of the organization that the API serves."""
     with organization_scope(engine, organization_id) as connection:
-        _, token = add_token(connection, "demo", ["read", "intake:write", "billing:write"], actor="demo")
+        _, token = add_token(
+            connection, "demo", ["read", "intake:write", "billing:write", "delivery:write"], actor="demo"
+        )
     base = f"{api_url}/api/v1/organizations/{BY_API}/"
     with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=60) as http:
         yield Program(http)
