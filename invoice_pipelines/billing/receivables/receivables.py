@@ -158,7 +158,7 @@ def read_receivables(connection: Connection, *, as_of: date | None = None, now: 
     sales = _by_currency(
         connection,
         "select * from billing.sales_between(:first_day, :day)",
-        first_day=day - timedelta(days=DAYS_OF_SALES - 1),
+        first_day=day - min(timedelta(days=DAYS_OF_SALES - 1), day - date.min),
         day=day,
     )
     customers, currencies = _tables(rows, sales, _names(connection, rows))

@@ -100,7 +100,7 @@ def get_session(request: Request) -> SessionOut:
     return _session_of(request, secret)
 
 
-@router.route("DELETE", "/session", status_code=204, openapi_extra={"security": [{"session": []}]})
+@router.route("DELETE", "/session", status_code=204, openapi_extra={"security": [{"session": []}, {}]})
 def sign_out(request: Request, response: Response) -> None:
     """Sign out.
 

@@ -85,6 +85,8 @@ def test_receivables_by_customer_and_currency(site: Site, shop: Shop, tenant: Te
         assert rows[0]["customer_name"] == "Käufer & Söhne"
         earlier = client.get(site.path(tenant, "receivables"), params={"as_of": "2026-01-01"}).json()
         assert (earlier["is_today"], earlier["customers"]) == (False, [])
+        first = client.get(site.path(tenant, "receivables"), params={"as_of": "0001-01-01"}).json()
+        assert (first["as_of"], first["customers"]) == ("0001-01-01", [])
         assert (
             "2999"
             in problem_of(client.get(site.path(tenant, "receivables"), params={"as_of": "2999-01-01"}), 422)["detail"]
