@@ -65,11 +65,11 @@ def call(client: httpx.Client, route: OrganizationRoute, organization: str) -> h
     examples = {
         parameter["name"]: example_of_parameter(parameter)
         for parameter in operation.get("parameters", ())
-        if parameter["in"] == "path"
+        if parameter["in"] == "path" or (parameter["in"] == "query" and parameter.get("required"))
     }
     path = re.sub(r"\{(\w+)\}", lambda name: examples[name[1]], route.path.replace("{organization}", organization))
     (method,) = route.methods
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"params": {name: examples[name] for name in examples if f"{{{name}}}" not in route.path}}
     content = operation.get("requestBody", {}).get("content", {})
     if "application/json" in content:
         options["json"] = content["application/json"]["example"]
