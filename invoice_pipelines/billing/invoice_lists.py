@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.billing.errors import InvoiceNotFound, storable
-from invoice_pipelines.database.filters import containing, narrowed
+from invoice_pipelines.database.filters import containing, narrowed, planned_by_order
 
 _TO_BE_PAID = ("issued", "partially_paid")
 _FIRST, _LAST = ("", 0), ("9999", 2**62)
@@ -83,48 +83,54 @@ def newest_invoices(
         low, high = _numbers_between(connection, series, issued_from, issued_until, high)
     conditions, values = narrowed(
         {
-            "invoice_number": ("n.invoice_number = :invoice_number", _storable(invoice_number)),
             "issued_from": ("n.issue_date >= :issued_from", issued_from),
             "issued_until": ("n.issue_date <= :issued_until", issued_until),
             "statuses": ("i.status = any(cast(:statuses as text[]))", None if statuses is None else list(statuses)),
-            "customer_id": ("i.customer_id = :customer_id", customer_id),
+            "customer_id": ("i.customer_id between :customer_id and :customer_id", customer_id),
             "due_from": ("i.due_date >= :due_from", due_from),
             "due_until": ("i.due_date <= :due_until", due_until),
             "gross_from": ("i.gross_amount >= :gross_from", gross_from),
             "gross_until": ("i.gross_amount <= :gross_until", gross_until),
             "words": (f"{_NAMES} ilike :words", containing(_storable(words))),
             "standings": (
-                "s.standing = any(cast(:standings as text[]))",
+                f"(select s.standing {_SETTLEMENT}) = any(cast(:standings as text[]))",
                 None if standings is None else list(standings),
             ),
         }
     )
-    rows = connection.execute(
-        text(
-            f"""select i.id, n.period, n.number, n.invoice_number, i.issue_date, i.due_date, i.customer_id,
-                      i.buyer ->> 'customer_number', i.buyer ->> 'name', i.order_number, s.standing, s.days_overdue,
-                      i.currency, i.net_amount, i.tax_amount, i.gross_amount, i.amount_paid, i.amount_credited,
-                      i.amount_due
-               from ({_OF_CUSTOMER if customer_id is not None else _OPEN if is_open else _ALL}) n
-               cross join lateral (
-                   select * from billing.invoice i
-                   where i.organization_id = n.organization_id and i.id = n.invoice_id) i
-               cross join lateral (
-                   select s.standing, s.days_overdue from billing.invoice_settlement s
-                   where s.organization_id = n.organization_id and s.invoice_id = n.invoice_id) s
-               where true {conditions}
-               order by n.period desc, n.number desc limit :limit"""
-        ),
-        {
-            "series": series,
-            "low_period": low[0],
-            "low": low[1],
-            "high_period": high[0],
-            "high": high[1],
-            "limit": limit,
-            **values,
-        },
-    )
+    if invoice_number is not None:
+        source = _OF_NUMBER
+    elif customer_id is not None:
+        source = _OF_CUSTOMER
+    else:
+        source = _OPEN if is_open else _ALL
+    with planned_by_order(connection):
+        rows = connection.execute(
+            text(
+                f"""with page as materialized (
+                        select i.*, n.period, n.number, n.invoice_number from {source}
+                        where {_NUMBERS} {conditions}
+                        order by n.period desc, n.number desc limit :limit
+                    )
+                    select i.id, i.period, i.number, i.invoice_number, i.issue_date, i.due_date, i.customer_id,
+                           i.buyer ->> 'customer_number', i.buyer ->> 'name', i.order_number, s.standing,
+                           s.days_overdue, i.currency, i.net_amount, i.tax_amount, i.gross_amount, i.amount_paid,
+                           i.amount_credited, i.amount_due
+                    from page i
+                    cross join lateral (select s.standing, s.days_overdue {_SETTLEMENT}) s
+                    order by i.period desc, i.number desc"""
+            ),
+            {
+                "series": series,
+                "invoice_number": _storable(invoice_number),
+                "low_period": low[0],
+                "low": low[1],
+                "high_period": high[0],
+                "high": high[1],
+                "limit": limit,
+                **values,
+            },
+        ).all()
     return tuple(InvoiceSummary(*row) for row in rows)
 
 
@@ -165,17 +171,31 @@ def _storable(value: str | None) -> str | None:
 
 _NAMES = """concat_ws(' ', n.invoice_number, i.buyer ->> 'customer_number', i.buyer ->> 'name', i.order_number,
     i.purchase_order_reference)"""
-_NUMBERS = """n.series = :series and (n.period, n.number) < (:high_period, :high)
-    and (n.period, n.number) >= (:low_period, :low)"""
-_ALL = f"""
-    select * from billing.invoice_number n
-    where n.organization_id = organizations.current() and {_NUMBERS}
-    order by n.period desc, n.number desc"""
-_OF_INVOICES = f"""
-    select n.* from billing.invoice k
+# Each look-up asks for the order of its index: see planned_by_order.
+_NUMBERS = """n.organization_id = organizations.current() and n.series = :series
+    and (n.period, n.number) < (:high_period, :high) and (n.period, n.number) >= (:low_period, :low)"""
+_SETTLEMENT = """
+    from billing.invoice_settlement s
+    where s.organization_id = i.organization_id and s.invoice_id between i.id and i.id order by s.invoice_id"""
+_INVOICE = """
+    cross join lateral (
+        select * from billing.invoice i
+        where i.organization_id = n.organization_id and i.id between n.invoice_id and n.invoice_id order by i.id) i"""
+_NUMBER = """
     cross join lateral (
         select * from billing.invoice_number n
-        where n.organization_id = k.organization_id and n.invoice_id = k.id and {_NUMBERS}) n
-    where k.organization_id = organizations.current() and """
-_OF_CUSTOMER = f"{_OF_INVOICES} k.customer_id = :customer_id"
-_OPEN = f"{_OF_INVOICES} k.status in ('issued', 'partially_paid') and k.document_kind = 'invoice'"
+        where n.organization_id = i.organization_id and n.invoice_id between i.id and i.id order by n.invoice_id) n"""
+_ALL = f"billing.invoice_number n {_INVOICE}"
+_OF_NUMBER = f"""(
+    select * from billing.invoice_number n
+    where n.organization_id = organizations.current() and n.invoice_number between :invoice_number and :invoice_number
+    order by n.invoice_number) n {_INVOICE}"""
+_OF_CUSTOMER = f"""(
+    select * from billing.invoice i
+    where i.organization_id = organizations.current() and i.customer_id between :customer_id and :customer_id
+    order by i.customer_id) i {_NUMBER}"""
+_OPEN = f"""(
+    select * from billing.invoice i
+    where i.organization_id = organizations.current() and i.status in ('issued', 'partially_paid')
+      and i.document_kind = 'invoice'
+    order by i.due_date) i {_NUMBER}"""

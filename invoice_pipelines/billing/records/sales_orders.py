@@ -425,10 +425,13 @@ def _orders_to_change(connection: Connection, numbers: Sequence[str]) -> dict[st
         row.id: _Known(row.id, row.customer_id, {name: row._mapping[name] for name in header} | {"lines": []}, [])
         for row in rows
     }
+    # demanded by test_rows_are_looked_up_by_their_keys
     customers = connection.execute(
         text(
-            """select c.id, c.customer_number from billing.customer c
-               where c.organization_id = organizations.current() and c.id = any(cast(:ids as uuid[]))"""
+            """select c.id, c.customer_number from unnest(cast(:ids as uuid[])) k (id)
+               cross join lateral (
+                   select * from billing.customer c
+                   where c.organization_id = organizations.current() and c.id = k.id offset 0) c"""
         ),
         {"ids": list({row.customer_id for row in rows if row.customer_id is not None})},
     )

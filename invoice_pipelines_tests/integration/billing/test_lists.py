@@ -212,17 +212,40 @@ def test_a_page_is_read_without_the_rest(crowd: tuple[TestDatabase, Desk], state
     few = desk.value("select id from billing.customer where customer_number = 'few'")
     try:
         with organization_scope(engine, desk.organization_id) as connection:
-            with reading_at_most(connection, {}, 30):
+            with reading_at_most(connection, dict.fromkeys(TABLES, 30), 30):
                 assert len(list_customers(connection, after="K100", limit=5)) == 5
                 assert len(list_items(connection, after="S100", limit=5)) == 5
-            with reading_at_most(connection, {}, 60):
+            with reading_at_most(connection, dict.fromkeys(TABLES, 60), 60):
                 orders = list_orders(connection, limit=5)
                 assert len(list_orders(connection, after=orders[-1].id, limit=5)) == 5
                 assert len(list_orders(connection, customer_number="few", limit=5)) == 4
                 found = newest_invoices(connection, limit=5)
                 assert len(newest_invoices(connection, before=(found[-1].period, 200), limit=5)) == 5
                 assert len(newest_invoices(connection, customer_id=few, limit=5)) == 3
+                assert len(newest_invoices(connection, invoice_number=found[2].invoice_number)) == 1
                 assert newest_invoices(connection, issued_until=desk.today - timedelta(days=1), limit=5) == ()
+                assert find_order(connection, orders[2].order_number) == orders[2]
+    finally:
+        engine.dispose()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_is_passed_over_is_read_once_for_each_filter(crowd: tuple[TestDatabase, Desk], state: str) -> None:
+    database, desk = crowd
+    put(database.superuser, TABLES, state)
+    engine = create_app_engine(database.app_url)
+    try:
+        with organization_scope(engine, desk.organization_id) as connection:
+            for look in (
+                lambda: list_orders(connection, words="nobody", limit=5),
+                lambda: list_orders(connection, statuses=["pending", "reviewed"], limit=5),
+                lambda: list_orders(connection, customer_number="few", words="nobody", limit=5),
+                lambda: newest_invoices(connection, words="nobody", limit=5),
+                lambda: newest_invoices(connection, standings=["issued"], limit=5),
+                lambda: newest_invoices(connection, standings=["paid"], limit=5),
+            ):
+                with reading_at_most(connection, dict.fromkeys(TABLES, 1_000)):
+                    look()
     finally:
         engine.dispose()
 
@@ -237,7 +260,7 @@ def test_rows_are_looked_up_by_their_keys(crowd: tuple[TestDatabase, Desk], stat
     try:
         with organization_scope(engine, desk.organization_id) as connection:
             upsert_orders(connection, orders[:1], created_by="anna")
-            with reading_at_most(connection, {}, 30):
+            with reading_at_most(connection, dict.fromkeys(TABLES, 30), 30):
                 rows = [{"customer_number": "K008", "city": state}, {"customer_number": f"other {state}", **WHO}]
                 found = upsert_customers(connection, rows, created_by="anna")
                 assert [str(row.result) for row in found] == ["changed", "created"]
