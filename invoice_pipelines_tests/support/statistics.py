@@ -69,6 +69,7 @@ def rows_read(connection: Connection) -> dict[str, int]:
 @contextmanager
 def reading_at_most(connection: Connection, rows: dict[str, int], others: int = 10) -> Iterator[None]:
     """Fails if more than so many rows of a table are read meanwhile; `others`: of any other one in their schemas."""
+    assert rows, "name a table: only those in the schemas of named tables are looked at"
     schemas = {name.split(".")[0] for name in rows}
     before = rows_read(connection)
     yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 from upath import UPath
 
-from invoice_pipelines.database.filters import narrowed
+from invoice_pipelines.database.filters import narrowed, planned_by_order
 from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.storage import StorageError, read_blob, root_path
@@ -128,17 +129,19 @@ def list_documents(
             "before": ("d.id < :before", before),
         }
     )
-    # demanded by test_what_belongs_to_an_invoice_is_read_without_the_rest
     source = """(select * from delivery.invoice_document d
-                 where d.organization_id = organizations.current() and d.invoice_id = :invoice_id offset 0)"""
-    rows = connection.execute(
-        text(
-            f"""select {_COLUMNS} from {"delivery.invoice_document" if invoice_id is None else source} d
-                where d.organization_id = organizations.current() and d.version > 0 {conditions}
-                order by d.id desc limit :limit"""
-        ),
-        {"limit": limit, "invoice_id": invoice_id, **values},
-    )
+                 where d.organization_id = organizations.current()
+                   and d.invoice_id between :invoice_id and :invoice_id
+                 order by d.invoice_id)"""
+    with nullcontext() if invoice_id is None else planned_by_order(connection):
+        rows = connection.execute(
+            text(
+                f"""select {_COLUMNS} from {"delivery.invoice_document" if invoice_id is None else source} d
+                    where d.organization_id = organizations.current() and d.version > 0 {conditions}
+                    order by d.id desc limit :limit"""
+            ),
+            {"limit": limit, "invoice_id": invoice_id, **values},
+        ).all()
     return [_document(row) for row in rows]
 
 

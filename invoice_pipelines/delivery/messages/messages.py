@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, Row, text
 
-from invoice_pipelines.database.filters import narrowed
+from invoice_pipelines.database.filters import narrowed, planned_by_order
 from invoice_pipelines.delivery.channels.channel import Part, channel_of
 from invoice_pipelines.delivery.messages.templates import LONGEST_SUBJECT, check_subject
 from invoice_pipelines.delivery.values import COMMUNICATIONS, DeliveryError, MessageStatus, Purpose
@@ -279,18 +279,19 @@ def list_messages(
             "before": ("m.id < :before", before),
         }
     )
-    # demanded by test_what_belongs_to_an_invoice_is_read_without_the_rest
     source = """(select * from delivery.message m
-                 where m.organization_id = organizations.current() and m.invoice_id = :invoice_id
-                   and m.invoice_number <> '' offset 0)"""
-    rows = connection.execute(
-        text(
-            f"""select m.* from {"delivery.message" if invoice_id is None else source} m
-                where m.organization_id = organizations.current() and m.attempts >= 0 {conditions}
-                order by m.id desc limit :limit"""
-        ),
-        {"limit": limit, "invoice_id": invoice_id, **values},
-    )
+                 where m.organization_id = organizations.current()
+                   and m.invoice_id between :invoice_id and :invoice_id and m.invoice_number <> ''
+                 order by m.invoice_id)"""
+    with nullcontext() if invoice_id is None else planned_by_order(connection):
+        rows = connection.execute(
+            text(
+                f"""select m.* from {"delivery.message" if invoice_id is None else source} m
+                    where m.organization_id = organizations.current() and m.attempts >= 0 {conditions}
+                    order by m.id desc limit :limit"""
+            ),
+            {"limit": limit, "invoice_id": invoice_id, **values},
+        ).all()
     return [_from_row(row) for row in rows]
 
 
