@@ -7,6 +7,7 @@ The rules are in `requests.sql`; each function runs in the transaction of its co
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, TypedDict, Unpack
@@ -19,6 +20,7 @@ from invoice_pipelines.work import BatchAnswer
 
 _INTEGER = 2**31
 _NUMBERS_AT_ONCE = 10_000
+_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class RequestOptions(TypedDict, total=False):
@@ -103,7 +105,9 @@ def retry_with_date(connection: Connection, job_id: UUID, *, requested_by: str, 
 
 
 def order_ids(connection: Connection, references: Iterable[str]) -> list[str]:
-    """Ids of orders that are named by id or by order number, in the order given; what is unknown stays as it is."""
+    """Ids of orders that are named by id or by order number, in the order given; what is unknown stays as it is, and
+    what looks like an id is taken for one.
+    """
     return _ids_named(connection, "sales_order", "order_number", references)
 
 
@@ -158,14 +162,15 @@ def _ask(
 
 def _ids_named(connection: Connection, table: str, name: str, references: Iterable[str]) -> list[str]:
     given = [storable(reference) for reference in references]
+    names = [reference for reference in given if not _ID.fullmatch(reference)]
     ids: dict[str, str] = {}
-    for start in range(0, len(given), _NUMBERS_AT_ONCE):
+    for start in range(0, len(names), _NUMBERS_AT_ONCE):
         rows = connection.execute(
             text(
                 f"""select {name}, id::text from billing.{table}
                     where organization_id = organizations.current() and {name} = any(cast(:names as text[]))"""
             ),
-            {"names": given[start : start + _NUMBERS_AT_ONCE]},
+            {"names": names[start : start + _NUMBERS_AT_ONCE]},
         )
         ids.update(rows.tuples().all())
     return [ids.get(reference, reference) for reference in given]
