@@ -99,9 +99,11 @@ def test_tokens_that_came_after_their_lock_was_lost_are_stored_even_if_a_sibling
         with office.database.superuser.begin() as connection:
             killed = connection.execute(
                 text(
-                    """select pg_terminate_backend(pid) from pg_stat_activity
+                    """select pg_terminate_backend(pid) from pg_stat_activity a
                        where datname = current_database() and state = 'idle in transaction'
-                         and query like '%quickbooks.token_pair%'"""
+                         and query like '%quickbooks.token_pair%'
+                         and exists (select from pg_locks l where l.pid = a.pid and l.mode = 'RowShareLock'
+                                     and l.relation = 'quickbooks.connection'::regclass)"""
                 )
             ).all()
         if killed:
