@@ -71,7 +71,8 @@ def test_whatever_is_sent_is_answered_as_the_document_says(site: Installation, t
     # One after the other, as the last phases are left out when the time is up.
     for phases, seconds in PHASES.items():
         settings = settings_of(site, token, known, seconds)
-        said = run_schemathesis(site, tmp_path, settings, "--phases", phases, "--workers", "2")
+        # One worker: parsing in two threads at once sometimes ends CPython 3.11 with a SystemError (cpython#106905).
+        said = run_schemathesis(site, tmp_path, settings, "--phases", phases, "--workers", "1")
         print(said[said.index("Test cases:") :].split("\n\n")[0], said.rstrip().splitlines()[-1])
     assert "Traceback" not in site.web.log()
     assert site.web.health("ready") == 200
