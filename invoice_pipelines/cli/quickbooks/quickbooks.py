@@ -50,7 +50,8 @@ def connect_command(slug: OrganizationArgument) -> None:
     with opened(slug) as office:
         here = office.settings.quickbooks_redirect_uri
         callback = Callback(here) if here is not None and is_local_url(here) else None
-        page = begin_authorization(office.engine, office.settings, office.id, requested_by=office.actor)
+        with office.scope() as connection:
+            page = begin_authorization(connection, office.settings, requested_by=office.actor)
         console.print("Open this page and choose the company:")
         say(page)
         if callback is None:
@@ -79,8 +80,8 @@ def callback_command(
 @app.command("confirm")
 def confirm_command(slug: OrganizationArgument) -> None:
     """Confirm that an organization works with another company from now on."""
-    with opened(slug) as office:
-        _say(slug, confirm_company(office.engine, office.id, confirmed_by=office.actor))
+    with opened(slug) as office, office.scope() as connection:
+        _say(slug, confirm_company(connection, confirmed_by=office.actor))
 
 
 @app.command("disconnect")

@@ -13,47 +13,46 @@ from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.database import organization_scope
+from invoice_pipelines.http_clients import open_http_client
 from invoice_pipelines.quickbooks.api.faults import QuickBooksError
-from invoice_pipelines.quickbooks.connection.connections import Connected, connect
-from invoice_pipelines.quickbooks.connection.oauth import page_of_authorization
+from invoice_pipelines.quickbooks.connection.connections import Connected, ask_company, connect, connection_of
+from invoice_pipelines.quickbooks.connection.oauth import exchange_code, page_of_authorization
 from invoice_pipelines.settings import Settings
 
 LASTS = timedelta(minutes=15)
 _KEPT = timedelta(days=30)
 
 
-def begin_authorization(engine: Engine, settings: Settings, organization_id: UUID, *, requested_by: str) -> str:
-    """The address that the person is to open within 15 minutes."""
+def begin_authorization(connection: Connection, settings: Settings, *, requested_by: str) -> str:
+    """The address that the person is to open within 15 minutes, to connect the organization in scope."""
     state = secrets.token_urlsafe(32)
     page = page_of_authorization(settings, state)
-    with organization_scope(engine, organization_id) as connection:
-        connection.execute(
-            text(
-                """delete from quickbooks.authorization_request
-                   where organization_id = organizations.current()
-                     and expires_at < clock_timestamp() - :kept"""
-            ),
-            {"kept": _KEPT},
-        )
-        connection.execute(
-            text(
-                """insert into quickbooks.authorization_request (organization_id, state_sha256, requested_by,
-                                                                 expires_at)
-                   values (organizations.current(), :state, :requested_by,
-                           clock_timestamp() + :lasts)"""
-            ),
-            {"state": _hash(state), "requested_by": requested_by, "lasts": LASTS},
-        )
+    connection.execute(
+        text(
+            """delete from quickbooks.authorization_request
+               where organization_id = organizations.current()
+                 and expires_at < clock_timestamp() - :kept"""
+        ),
+        {"kept": _KEPT},
+    )
+    connection.execute(
+        text(
+            """insert into quickbooks.authorization_request (organization_id, state_sha256, requested_by, expires_at)
+               values (organizations.current(), :state, :requested_by, clock_timestamp() + :lasts)"""
+        ),
+        {"state": _hash(state), "requested_by": requested_by, "lasts": LASTS},
+    )
     return page
 
 
 def finish_authorization(
     engine: Engine, settings: Settings, organization_id: UUID, redirected_to: str, *, person: str
 ) -> Connected:
-    """Connects the organization by the address that the browser was sent back to.
+    """Connects the organization by the address that the browser was sent back to. The same address once more does
+    nothing, and gives the connection as it is then.
 
     Raises QuickBooksError where the person did not allow it, or the address does not belong to a request that this
     person began for this organization and that is still open.
@@ -61,15 +60,19 @@ def finish_authorization(
     given = {name: values[0] for name, values in parse_qs(urlsplit(redirected_to.strip()).query).items()}
     if not given.get("state"):
         raise QuickBooksError("The address has no state; give the whole address that the browser was sent back to.")
+    request = {"state": _hash(given["state"]), "person": person}
+    brought = _hash(" ".join(given.get(name, "") for name in ("code", "realmId", "error")))
     with organization_scope(engine, organization_id) as connection:
         used = connection.execute(
             text(
-                """update quickbooks.authorization_request set used_at = clock_timestamp()
+                """update quickbooks.authorization_request set used_at = clock_timestamp(), brought_sha256 = :brought
                    where organization_id = organizations.current() and state_sha256 = :state
                      and requested_by = :person and used_at is null and expires_at > clock_timestamp()"""
             ),
-            {"state": _hash(given["state"]), "person": person},
+            request | {"brought": brought},
         ).rowcount
+        if not used and _is_finished(connection, request | {"brought": brought}):
+            return connection_of(connection)
     if not used:
         raise QuickBooksError(
             "The address does not belong to an open request: it was used, is older than 15 minutes, or was asked for "
@@ -83,10 +86,35 @@ def finish_authorization(
         )
     if not given.get("code") or not given.get("realmId"):
         raise QuickBooksError("The address has no code or no realmId; begin again.", code="STATE_REFUSED")
-    return connect(
-        engine, settings, organization_id, code=given["code"], realm_id=given["realmId"], connected_by=person
+    with open_http_client() as http:
+        tokens = exchange_code(http, settings, given["code"])
+    allowed = ask_company(settings, given["realmId"], tokens)
+    with organization_scope(engine, organization_id) as connection:
+        connected = connect(connection, settings, allowed, connected_by=person)
+        connection.execute(
+            text(
+                """update quickbooks.authorization_request set finished_at = clock_timestamp()
+                   where organization_id = organizations.current() and state_sha256 = :state
+                     and requested_by = :person"""
+            ),
+            request,
+        )
+    return connected
+
+
+def _is_finished(connection: Connection, request: dict[str, str]) -> bool:
+    return bool(
+        connection.execute(
+            text(
+                """select exists (
+                       select from quickbooks.authorization_request
+                       where organization_id = organizations.current() and state_sha256 = :state
+                         and requested_by = :person and brought_sha256 = :brought and finished_at is not null)"""
+            ),
+            request,
+        ).scalar_one()
     )
 
 
-def _hash(state: str) -> str:
-    return sha256(state.encode()).hexdigest()
+def _hash(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()

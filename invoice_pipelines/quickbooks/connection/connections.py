@@ -54,6 +54,15 @@ class Connected:
     """Since when QuickBooks refuses calls although it gives new tokens; None: it does not."""
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """A company that its tokens open, as it is set."""
+
+    realm_id: str
+    company: Company
+    tokens: Tokens
+
+
 def find_connection(connection: Connection) -> Connected | None:
     """The connection of the organization in scope; None where it never had one."""
     row = connection.execute(
@@ -83,18 +92,6 @@ def connection_of(connection: Connection) -> Connected:
     return known
 
 
-def connect(
-    engine: Engine, settings: Settings, organization_id: UUID, *, code: str, realm_id: str, connected_by: str
-) -> Connected:
-    """Connects an organization with the company that a person allowed, by the code that the callback brought.
-
-    Raises QuickBooksError where the code or the company cannot be used; see `connect_with_tokens`.
-    """
-    with open_http_client() as http:
-        tokens = oauth.exchange_code(http, settings, code)
-    return _connect(engine, settings, organization_id, realm_id, tokens, connected_by)
-
-
 def connect_with_tokens(
     engine: Engine,
     settings: Settings,
@@ -122,33 +119,111 @@ def connect_with_tokens(
         refresh_expires_at=refresh_expires_at or now + _REFRESH_TOKEN_LASTS,
         refresh_hard_expires_at=refresh_hard_expires_at,
     )
-    return _connect(engine, settings, organization_id, realm_id, tokens, connected_by)
+    allowed = ask_company(settings, realm_id, tokens)
+    with organization_scope(engine, organization_id) as connection:
+        return connect(connection, settings, allowed, connected_by=connected_by)
 
 
-def confirm_company(engine: Engine, organization_id: UUID, *, confirmed_by: str) -> Connected:
-    """A person agrees that the organization works with another company from now on.
+def ask_company(settings: Settings, realm_id: str, tokens: Tokens) -> Allowed:
+    """What a company is set to, which proves that the tokens are good for it. Raises QuickBooksError otherwise."""
+    if not (realm_id.isascii() and realm_id.isdigit() and len(realm_id) <= 20):
+        raise QuickBooksError(f"{realm_id[:40]!r} is not a company of QuickBooks: a realm id has up to 20 digits.")
+    with open_http_client() as http:
+        return Allowed(realm_id, read_company(http, settings, realm_id, tokens.access_token), tokens)
+
+
+def connect(connection: Connection, settings: Settings, allowed: Allowed, *, connected_by: str) -> Connected:
+    """Connects the organization in scope with a company; one that is another than before is `unconfirmed`.
+
+    Raises QuickBooksError where another organization has the company.
+    """
+    realm_id, company, tokens = allowed.realm_id, allowed.company, allowed.tokens
+    connection.execute(
+        text("select pg_advisory_xact_lock(hashtextextended('quickbooks realm ' || :realm, 0))"),
+        {"realm": realm_id},
+    )
+    if connection.execute(text("select quickbooks.realm_is_taken(:realm)"), {"realm": realm_id}).scalar_one():
+        raise QuickBooksError(
+            f"The company {company.name} ({realm_id}) is connected with another organization; disconnect it there.",
+            code="COMPANY_TAKEN",
+        )
+    connection.execute(
+        text(
+            """insert into quickbooks.connection as c (
+                   organization_id, realm_id, confirmed_realm_id, token_version, access_token_expires_at,
+                   refresh_token_expires_at, refresh_token_hard_expires_at, company, connected_by)
+               values (organizations.current(), :realm_id, :realm_id, 1, :access_expires, :refresh_expires,
+                       :hard_expires, cast(:company as jsonb), :connected_by)
+               on conflict (organization_id) do update
+               set realm_id = excluded.realm_id,
+                   status = case when c.confirmed_realm_id = excluded.realm_id then 'connected'
+                                 else 'unconfirmed' end,
+                   status_reason = case when c.confirmed_realm_id <> excluded.realm_id then :other_company
+                                        || c.confirmed_realm_id || '. Nothing is read or written until somebody '
+                                        || 'confirms that.' end,
+                   -- Ids of accounts, tax codes and items mean something else in another company.
+                   options = case when c.realm_id = excluded.realm_id then c.options else c.options
+                                  - '{income_account,tax_codes,default_item,discount_item}'::text[] end,
+                   paused_until = null, paused_reason = null, access_refused_since = null,
+                   token_version = c.token_version + 1,
+                   access_token_expires_at = excluded.access_token_expires_at,
+                   refresh_token_expires_at = excluded.refresh_token_expires_at,
+                   refresh_token_hard_expires_at = excluded.refresh_token_hard_expires_at,
+                   company = excluded.company, company_read_at = clock_timestamp(),
+                   connected_at = clock_timestamp(),
+                   connected_by = excluded.connected_by, updated_at = clock_timestamp()"""
+        ),
+        {
+            "realm_id": realm_id,
+            "access_expires": tokens.access_expires_at,
+            "refresh_expires": tokens.refresh_expires_at,
+            "hard_expires": tokens.refresh_hard_expires_at,
+            "company": company.model_dump_json(),
+            "connected_by": connected_by,
+            "other_company": f"The organization is connected with {company.name} ({realm_id}) now, before it was ",
+        },
+    )
+    connected = connection_of(connection)
+    # In two statements without a condition, as the web may write tokens and not read them.
+    connection.execute(text("delete from quickbooks.token_pair"))
+    connection.execute(
+        text(
+            """insert into quickbooks.token_pair (organization_id, sealed)
+               values (organizations.current(), :sealed)"""
+        ),
+        {"sealed": seal(settings, connected.organization_id, realm_id, tokens.secrets)},
+    )
+    count_calls(connection, realm_id, CALLS_TO_READ)
+    message = f"{connected_by} connected {company.name} ({realm_id})."
+    record_event(connection, realm_id, "CONNECTED", message, detail={"by": connected_by})
+    if connected.status == "unconfirmed":
+        record_event(connection, realm_id, "OTHER_COMPANY", connected.status_reason or "", severity="warning")
+    return connected
+
+
+def confirm_company(connection: Connection, *, confirmed_by: str) -> Connected:
+    """A person agrees that the organization in scope works with another company from now on.
 
     Everything is then pushed and pulled anew, as mappings belong to a company. Raises QuickBooksError where there is
     nothing to agree to.
     """
-    with organization_scope(engine, organization_id) as connection:
-        known = connection_of(connection)
-        changed = connection.execute(
-            text(
-                """update quickbooks.connection
-                   set status = 'connected', status_reason = null, confirmed_realm_id = realm_id,
-                       updated_at = clock_timestamp()
-                   where organization_id = organizations.current() and status = 'unconfirmed'"""
-            )
-        ).rowcount
-        if not changed:
-            raise QuickBooksError(
-                f"There is no change of company to confirm: the connection is {known.status}.",
-                code="NOTHING_TO_CONFIRM",
-            )
-        message = f"{confirmed_by} confirmed the change to {known.company.name} ({known.realm_id})."
-        record_event(connection, known.realm_id, "COMPANY_CONFIRMED", message, detail={"by": confirmed_by})
-        return connection_of(connection)
+    known = connection_of(connection)
+    changed = connection.execute(
+        text(
+            """update quickbooks.connection
+               set status = 'connected', status_reason = null, confirmed_realm_id = realm_id,
+                   updated_at = clock_timestamp()
+               where organization_id = organizations.current() and status = 'unconfirmed'"""
+        )
+    ).rowcount
+    if not changed:
+        raise QuickBooksError(
+            f"There is no change of company to confirm: the connection is {known.status}.",
+            code="NOTHING_TO_CONFIRM",
+        )
+    message = f"{confirmed_by} confirmed the change to {known.company.name} ({known.realm_id})."
+    record_event(connection, known.realm_id, "COMPANY_CONFIRMED", message, detail={"by": confirmed_by})
+    return connection_of(connection)
 
 
 def disconnect(engine: Engine, settings: Settings, organization_id: UUID, *, disconnected_by: str) -> None:
@@ -250,74 +325,3 @@ def change_options(
                 connection, known.realm_id, "OPTIONS_CHANGED", message, detail={"by": changed_by, "changed": changed}
             )
     return new
-
-
-def _connect(
-    engine: Engine, settings: Settings, organization_id: UUID, realm_id: str, tokens: Tokens, connected_by: str
-) -> Connected:
-    if not (realm_id.isascii() and realm_id.isdigit() and len(realm_id) <= 20):
-        raise QuickBooksError(f"{realm_id[:40]!r} is not a company of QuickBooks: a realm id has up to 20 digits.")
-    with open_http_client() as http:
-        company = read_company(http, settings, realm_id, tokens.access_token)
-    with organization_scope(engine, organization_id) as connection:
-        connection.execute(
-            text("select pg_advisory_xact_lock(hashtextextended('quickbooks realm ' || :realm, 0))"),
-            {"realm": realm_id},
-        )
-        if connection.execute(text("select quickbooks.realm_is_taken(:realm)"), {"realm": realm_id}).scalar_one():
-            raise QuickBooksError(
-                f"The company {company.name} ({realm_id}) is connected with another organization; disconnect it there.",
-                code="COMPANY_TAKEN",
-            )
-        connection.execute(
-            text(
-                """insert into quickbooks.connection as c (
-                       organization_id, realm_id, confirmed_realm_id, token_version, access_token_expires_at,
-                       refresh_token_expires_at, refresh_token_hard_expires_at, company, connected_by)
-                   values (organizations.current(), :realm_id, :realm_id, 1, :access_expires, :refresh_expires,
-                           :hard_expires, cast(:company as jsonb), :connected_by)
-                   on conflict (organization_id) do update
-                   set realm_id = excluded.realm_id,
-                       status = case when c.confirmed_realm_id = excluded.realm_id then 'connected'
-                                     else 'unconfirmed' end,
-                       status_reason = case when c.confirmed_realm_id <> excluded.realm_id then :other_company
-                                            || c.confirmed_realm_id || '. Nothing is read or written until somebody '
-                                            || 'confirms that.' end,
-                       -- Ids of accounts, tax codes and items mean something else in another company.
-                       options = case when c.realm_id = excluded.realm_id then c.options else c.options
-                                      - '{income_account,tax_codes,default_item,discount_item}'::text[] end,
-                       paused_until = null, paused_reason = null, access_refused_since = null,
-                       token_version = c.token_version + 1,
-                       access_token_expires_at = excluded.access_token_expires_at,
-                       refresh_token_expires_at = excluded.refresh_token_expires_at,
-                       refresh_token_hard_expires_at = excluded.refresh_token_hard_expires_at,
-                       company = excluded.company, company_read_at = clock_timestamp(),
-                       connected_at = clock_timestamp(),
-                       connected_by = excluded.connected_by, updated_at = clock_timestamp()"""
-            ),
-            {
-                "realm_id": realm_id,
-                "access_expires": tokens.access_expires_at,
-                "refresh_expires": tokens.refresh_expires_at,
-                "hard_expires": tokens.refresh_hard_expires_at,
-                "company": company.model_dump_json(),
-                "connected_by": connected_by,
-                "other_company": f"The organization is connected with {company.name} ({realm_id}) now, before it was ",
-            },
-        )
-        # In two statements without a condition, as the web may write tokens and not read them.
-        connection.execute(text("delete from quickbooks.token_pair"))
-        connection.execute(
-            text(
-                """insert into quickbooks.token_pair (organization_id, sealed)
-                   values (organizations.current(), :sealed)"""
-            ),
-            {"sealed": seal(settings, organization_id, realm_id, tokens.secrets)},
-        )
-        count_calls(connection, realm_id, CALLS_TO_READ)
-        connected = connection_of(connection)
-        message = f"{connected_by} connected {company.name} ({realm_id})."
-        record_event(connection, realm_id, "CONNECTED", message, detail={"by": connected_by})
-        if connected.status == "unconfirmed":
-            record_event(connection, realm_id, "OTHER_COMPANY", connected.status_reason or "", severity="warning")
-    return connected

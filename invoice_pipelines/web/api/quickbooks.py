@@ -134,7 +134,9 @@ class Connection(Answer):
 
 
 class Authorization(Answer):
-    """Where a person of the company allows the connection, until when."""
+    """Where a person of the company allows the connection, until when. The address is shown once, as it holds the
+    secret by which the callback is known again: a repeated request gets null, and a new key begins again.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -147,8 +149,12 @@ class Authorization(Answer):
         }
     )
 
-    authorization_url: str
+    authorization_url: str | None
     expires_at: Instant
+
+    def to_keep(self) -> Authorization:
+        """Without the address."""
+        return self.model_copy(update={"authorization_url": None})
 
 
 class Callback(Body):
@@ -262,24 +268,29 @@ def get_quickbooks_connection(caller: Caller) -> Connection:
         return _connection(at)
 
 
-@router.post("/quickbooks/connect", role=Role.ADMIN, area="organization", once=False)
+@router.post("/quickbooks/connect", role=Role.ADMIN, area="organization")
 def connect_quickbooks(caller: Caller) -> Authorization:
     """Begin to connect a company: gives the page on which a person of it allows that.
 
     QuickBooks then sends the browser to the redirect address of the app; its parameters go into the callback, within
     15 minutes and by who began.
     """
-    organization = caller.organization()
-    with needs_set_up("QuickBooks"):
-        page = begin_authorization(
-            organization.engine, organization.settings, organization.id, requested_by=organization.actor
-        )
-    return Authorization(authorization_url=page, expires_at=datetime.now(UTC) + LASTS)
+
+    def effect(at: At) -> Authorization:
+        with needs_set_up("QuickBooks"):
+            page = begin_authorization(at.connection, at.organization.settings, requested_by=at.entry.actor)
+        return Authorization(authorization_url=page, expires_at=datetime.now(UTC) + LASTS)
+
+    return caller.once(None, effect)
 
 
 @router.post("/quickbooks/callback", role=Role.ADMIN, area="organization", once=False)
 def finish_quickbooks_connection(caller: Caller, body: Callback) -> Connection:
-    """Finish what connecting began: the code is exchanged for tokens, and the company is asked what it is set to."""
+    """Finish what connecting began: the code is exchanged for tokens, and the company is asked what it is set to.
+
+    It needs no Idempotency-Key, as the state is good once: an equal request of the same person does nothing more and
+    gets the connection as it is then.
+    """
     organization = caller.organization()
     given = {"state": body.state, "code": body.code, "realmId": body.realm_id, "error": body.error}
     with needs_set_up("QuickBooks"):
@@ -294,13 +305,15 @@ def finish_quickbooks_connection(caller: Caller, body: Callback) -> Connection:
         return _connection(at)
 
 
-@router.post("/quickbooks/confirm", role=Role.ADMIN, area="organization", once=False)
+@router.post("/quickbooks/confirm", role=Role.ADMIN, area="organization")
 def confirm_quickbooks_company(caller: Caller) -> Connection:
     """Confirm that the organization works with another company from now on. Everything is then synced anew."""
-    organization = caller.organization()
-    confirm_company(organization.engine, organization.id, confirmed_by=organization.actor)
-    with caller.enter() as at:
+
+    def effect(at: At) -> Connection:
+        confirm_company(at.connection, confirmed_by=at.entry.actor)
         return _connection(at)
+
+    return caller.once(None, effect)
 
 
 @router.post("/quickbooks/disconnect", role=Role.ADMIN, area="organization")

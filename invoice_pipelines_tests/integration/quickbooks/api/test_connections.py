@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
@@ -26,7 +27,13 @@ from invoice_pipelines_tests.integration.quickbooks.conftest import REALM
 
 
 def begin(office: Office) -> str:
-    return begin_authorization(office.database.engine, office.settings, office.id, requested_by="Ada")
+    with organization_scope(office.database.engine, office.id) as connection:
+        return begin_authorization(connection, office.settings, requested_by="Ada")
+
+
+def confirm(office: Office) -> Connected:
+    with organization_scope(office.database.engine, office.id) as connection:
+        return confirm_company(connection, confirmed_by="Ada")
 
 
 def allow(page: str, **parameters: str) -> str:
@@ -66,9 +73,13 @@ def test_a_state_is_good_once_for_its_organization_and_person_and_some_minutes(n
             finish(office, given, person)
     with pytest.raises(QuickBooksError, match="no state"):
         finish(newcomer, "http://127.0.0.1:8765/callback?code=1&realmId=2")
-    assert finish(newcomer, address).status == "connected"
+    connected = finish(newcomer, address)
+    assert connected.status == "connected"
     with pytest.raises(QuickBooksError, match="open request"):
-        finish(newcomer, address)
+        finish(newcomer, address.replace("code=", "code=x"))
+    newcomer.sandbox.traffic.clear()
+    assert finish(newcomer, address) == connected, "the same once more does nothing"
+    assert newcomer.sandbox.calls() == []
 
     late = allow(begin(newcomer), realm=REALM)
     with newcomer.database.superuser.begin() as connection:
@@ -87,9 +98,9 @@ def test_a_person_who_does_not_allow_it_connects_nothing(newcomer: Office) -> No
 
 
 def test_without_a_client_id_the_variable_is_named(newcomer: Office) -> None:
-    without = newcomer.having(quickbooks_client_id=None)
+    without = replace(newcomer, settings=newcomer.having(quickbooks_client_id=None))
     with pytest.raises(SettingsError, match="INVOICE_PIPELINES_QUICKBOOKS_CLIENT_ID"):
-        begin_authorization(newcomer.database.engine, without, newcomer.id, requested_by="Ada")
+        begin(without)
 
 
 def test_one_company_belongs_to_one_organization_until_it_is_disconnected_there(
@@ -125,7 +136,7 @@ def test_after_a_change_of_company_nothing_is_asked_until_a_person_agrees(office
     assert office.sandbox.calls(REALM) == []
     assert {call.operation for call in office.sandbox.calls(OTHER)} == {"companyinfo", "preferences"}
 
-    agreed = confirm_company(office.database.engine, office.id, confirmed_by="Ada")
+    agreed = confirm(office)
     assert (agreed.status, agreed.realm_id) == ("connected", OTHER)
     # Ids of the former company mean something else in this one; what was chosen otherwise stays.
     assert (agreed.options.income_account, agreed.options.tax_codes) == (None, {})
@@ -134,7 +145,7 @@ def test_after_a_change_of_company_nothing_is_asked_until_a_person_agrees(office
         after.write("Customer", {"DisplayName": "Acme"}, request_id="acme")
     assert office.sandbox.accountant(OTHER).count("Customer") == 1
     with pytest.raises(QuickBooksError, match="no change of company"):
-        confirm_company(office.database.engine, office.id, confirmed_by="Ada")
+        confirm(office)
     assert "COMPANY_CONFIRMED" in office.events()
 
 

@@ -91,10 +91,26 @@ def test_an_admin_connects_and_disconnects_a_company(books: Site, sandbox: Sandb
             realm,
         )
         assert shown["connected_by"].startswith("admin-")
-        problem_of(client.post(f"{path}/callback", json=brought), 409)
+        assert client.post(f"{path}/callback", json=brought).json() == shown, "an equal request does nothing more"
+        other_code = brought | {"code": "guessed"}
+        assert problem_of(client.post(f"{path}/callback", json=other_code), 409)["code"] == "STATE_REFUSED"
+        assert tenant.view.rows("select code from quickbooks.event") == [("CONNECTED",)]
         assert client.post(f"{path}/disconnect").json()["status"] == "disconnected"
     run(books, tenant)
     assert tenant.view.rows("select * from quickbooks.token_pair") == [], "they were given back"
+
+
+def test_connecting_begins_once_for_a_key_and_keeps_no_state(books: Site, tenant: Tenant) -> None:
+    path = books.path(tenant, "quickbooks")
+    with books.browser(tenant.sessions[Role.ADMIN]) as client:
+        client.headers["Idempotency-Key"] = "begin"
+        begun, again = client.post(f"{path}/connect"), client.post(f"{path}/connect")
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.json() == begun.json() | {"authorization_url": None}
+    state = parse_qs(urlsplit(begun.json()["authorization_url"]).query)["state"][0]
+    assert tenant.view.value("select count(*) from quickbooks.authorization_request") == 1
+    for table in ("web.idempotency_key", "quickbooks.authorization_request"):
+        assert state not in str(tenant.view.rows(f"select * from {table}"))
 
 
 def test_a_company_of_another_organization_is_refused(books: Site, realm: str) -> None:
@@ -125,7 +141,11 @@ def test_a_change_of_company_is_confirmed(books: Site, sandbox: Sandbox, tenant:
         shown = client.post(f"{path}/callback", json=brought).json()
         assert shown["status"] == "unconfirmed"
         assert "`" not in shown["status_reason"]
-        assert client.post(f"{path}/confirm").json()["status"] == "connected"
+        for _ in range(2):
+            confirmed = client.post(f"{path}/confirm", headers={"Idempotency-Key": "agreed"})
+            assert confirmed.json()["status"] == "connected"
+        assert confirmed.headers["idempotent-replayed"] == "true"
+        assert problem_of(client.post(f"{path}/confirm"), 409)["code"] == "NOTHING_TO_CONFIRM"
 
 
 def test_tokens_are_never_read_through_the_web(books: Site, tenant: Tenant, realm: str) -> None:
