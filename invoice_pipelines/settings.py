@@ -167,9 +167,10 @@ class Settings(BaseSettings):
     quickbooks_client_secret: SecretStr | None = None
     """Client secret of that app."""
     quickbooks_redirect_uri: str | None = None
-    """Where QuickBooks sends a person back to after connecting, exactly as entered for the app. For production keys
-    Intuit takes `https://` with a host name only; nothing needs to answer there, as the person pastes the address into
-    `quickbooks callback`. For development keys it may be `http://localhost:PORT/...`, where `quickbooks connect`
+    """Where QuickBooks sends a person back to after connecting, exactly as entered for the app:
+    `/api/v1/quickbooks/callback` of the web, which finishes what was begun there. For production keys Intuit takes
+    `https://` with a host name only; without the web nothing needs to answer there, as the person pastes the address
+    into `quickbooks callback`. For development keys it may be `http://localhost:PORT/...`, where `quickbooks connect`
     listens."""
     quickbooks_api_url: str = "https://quickbooks.api.intuit.com"
     """Address of the API of QuickBooks Online; Intuit's test companies are at

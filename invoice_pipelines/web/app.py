@@ -17,7 +17,6 @@ from invoice_pipelines.web.api import (
     batch_requests,
     events,
     overdue,
-    quickbooks,
     receivables,
     webhooks,
 )
@@ -26,14 +25,17 @@ from invoice_pipelines.web.api.delivery import documents, messages, opt_outs
 from invoice_pipelines.web.api.intake import exports, received_invoices, reviews, uploads
 from invoice_pipelines.web.api.organization import members, tokens
 from invoice_pipelines.web.api.organization import settings as organization_settings
+from invoice_pipelines.web.api.quickbooks import connection, landing, syncs
 from invoice_pipelines.web.documentation import add_documentation, as_json, document
 from invoice_pipelines.web.limits import Rooms
 from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.problems import handle_problems
+from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.sign_in import oidc, session
+from invoice_pipelines.web.sign_in.routing import OpenRouter
 
-ROUTERS = (
+ROUTERS: tuple[OrganizationRouter | OpenRouter, ...] = (
     uploads.router,
     received_invoices.router,
     reviews.router,
@@ -50,7 +52,9 @@ ROUTERS = (
     batch_operations.router,
     receivables.router,
     overdue.router,
-    quickbooks.router,
+    connection.router,
+    landing.router,
+    syncs.router,
     events.router,
     webhooks.router,
     members.router,
@@ -59,7 +63,7 @@ ROUTERS = (
 )
 """The resources of an organization, in the order of the documentation."""
 
-OPEN_ROUTERS = (session.router, oidc.router)
+OPEN_ROUTERS: tuple[OrganizationRouter | OpenRouter, ...] = (session.router, oidc.router)
 """How people get in."""
 
 

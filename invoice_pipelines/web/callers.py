@@ -83,12 +83,13 @@ class At:
 
 
 class RequestCaller:
-    """The caller of one request. Raises Refusal where the request brings no credential, or brings it in a way in which
-    a foreign page could have made a browser bring it.
+    """The caller of one request to an organization (its slug). Raises Refusal where the request brings no credential,
+    or brings it in a way in which a foreign page could have made a browser bring it.
     """
 
-    def __init__(self, request: Request, access: Access) -> None:
+    def __init__(self, request: Request, access: Access, organization: str) -> None:
         self._request = request
+        self._organization = organization
         self._access = access
         self._fingerprint = credentials.fingerprint(_secret_of(request))
         self._is_counted = False
@@ -97,7 +98,7 @@ class RequestCaller:
 
     @contextmanager
     def enter(self) -> Iterator[At]:
-        """One transaction in the organization that the path names: committed at the end, rolled back on an exception.
+        """One transaction in the organization: committed at the end, rolled back on an exception.
 
         Raises Refusal: 401, 403, 404 (there is none, or not for this credential) or 429.
         """
@@ -108,7 +109,7 @@ class RequestCaller:
             if not self._is_counted and (settings.web_requests_per_minute or settings.web_address_requests_per_minute):
                 self._count(connection, settings)
             with connection.begin():
-                entry = enter(connection, self._fingerprint, self._request.path_params["organization"])
+                entry = enter(connection, self._fingerprint, self._organization)
                 if entry is None:
                     raise not_found()
                 if self._access.people_only and entry.scopes is not None:

@@ -78,7 +78,8 @@ class OrganizationRoute(APIRoute):
         takes_room = not iscoroutinefunction(self.endpoint) and "form" not in takes
 
         async def answer(request: Request) -> Response:
-            caller = RequestCaller(request, self.access)
+            organization = request.path_params["organization"]
+            caller = RequestCaller(request, self.access, organization)
             request.scope["caller"] = caller
             if self.body_field is not None:
                 request = Request(request.scope, limit_body(request, self._max_bytes))
@@ -92,7 +93,7 @@ class OrganizationRoute(APIRoute):
                 await read_body(request)  # who sends slowly takes no room meanwhile
             rooms = request.app.state.rooms
             files = rooms.files if self._gives_file else nullcontext()
-            async with files, rooms.of(request.path_params["organization"]):
+            async with files, rooms.of(organization):
                 return await handle(request)
 
         return answer

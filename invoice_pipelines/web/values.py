@@ -6,7 +6,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema, core_schema
 
 _DECIMAL = r"^-?[0-9]{1,20}(\.[0-9]{1,10})?$"
@@ -98,6 +106,16 @@ Day = Annotated[
 
 Text = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(_storable)]
 """A text that PostgreSQL can store."""
+
+
+def _of_this_site(page: str) -> str:
+    if not page.startswith("/") or page[1:2] in ("/", "\\") or not page.isprintable():
+        raise ValueError("must be a page of this site, such as /desk")
+    return page
+
+
+LocalPage = Annotated[str, StringConstraints(max_length=500), AfterValidator(_of_this_site)]
+"""A page of this site to which a browser goes on, from / on."""
 
 
 class JobAccepted(Answer):

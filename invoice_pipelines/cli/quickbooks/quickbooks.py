@@ -158,7 +158,8 @@ def rotate_keys_command() -> None:
 
 
 def _finish(office: OrganizationContext, address: str) -> None:
-    _say(office.slug, finish_authorization(office.engine, office.settings, office.id, address, person=office.actor))
+    finished = finish_authorization(office.engine, office.settings, office.id, address, person=office.actor)
+    _say(office.slug, finished.connected)
 
 
 def _say(slug: str, connected: Connected) -> None:

@@ -8,6 +8,7 @@ nobody can be made to connect an organization with a company of somebody else.
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.http_clients import open_http_client
+from invoice_pipelines.organizations.registry import organization_in_scope
 from invoice_pipelines.quickbooks.api.faults import QuickBooksError
 from invoice_pipelines.quickbooks.connection.connections import Connected, ask_company, connect, connection_of
 from invoice_pipelines.quickbooks.connection.oauth import exchange_code, page_of_authorization
@@ -26,9 +28,19 @@ LASTS = timedelta(minutes=15)
 _KEPT = timedelta(days=30)
 
 
-def begin_authorization(connection: Connection, settings: Settings, *, requested_by: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of a request to connect. `return_to` is the page that was named when it began."""
+
+    connected: Connected
+    return_to: str | None
+
+
+def begin_authorization(
+    connection: Connection, settings: Settings, *, requested_by: str, return_to: str | None = None
+) -> str:
     """The address that the person is to open within 15 minutes, to connect the organization in scope."""
-    state = secrets.token_urlsafe(32)
+    state = f"{organization_in_scope(connection).slug}.{secrets.token_urlsafe(32)}"
     page = page_of_authorization(settings, state)
     connection.execute(
         text(
@@ -40,17 +52,24 @@ def begin_authorization(connection: Connection, settings: Settings, *, requested
     )
     connection.execute(
         text(
-            """insert into quickbooks.authorization_request (organization_id, state_sha256, requested_by, expires_at)
-               values (organizations.current(), :state, :requested_by, clock_timestamp() + :lasts)"""
+            """insert into quickbooks.authorization_request
+                   (organization_id, state_sha256, requested_by, expires_at, return_to)
+               values (organizations.current(), :state, :requested_by, clock_timestamp() + :lasts, :return_to)"""
         ),
-        {"state": _hash(state), "requested_by": requested_by, "lasts": LASTS},
+        {"state": _hash(state), "requested_by": requested_by, "lasts": LASTS, "return_to": return_to},
     )
     return page
 
 
+def organization_of(state: str) -> str | None:
+    """The slug of the organization for which a state was made, as it says itself: what it is worth is known there."""
+    slug, _, secret = state.partition(".")
+    return slug if secret else None
+
+
 def finish_authorization(
     engine: Engine, settings: Settings, organization_id: UUID, redirected_to: str, *, person: str
-) -> Connected:
+) -> Finished:
     """Connects the organization by the address that the browser was sent back to. The same address once more does
     nothing, and gives the connection as it is then.
 
@@ -71,8 +90,9 @@ def finish_authorization(
             ),
             request | {"brought": brought},
         ).rowcount
-        if not used and _is_finished(connection, request | {"brought": brought}):
-            return connection_of(connection)
+        known = None if used else _finished(connection, request | {"brought": brought})
+    if known is not None:
+        return known
     if not used:
         raise QuickBooksError(
             "The address does not belong to an open request: it was used, is older than 15 minutes, or was asked for "
@@ -91,29 +111,27 @@ def finish_authorization(
     allowed = ask_company(settings, given["realmId"], tokens)
     with organization_scope(engine, organization_id) as connection:
         connected = connect(connection, settings, allowed, connected_by=person)
-        connection.execute(
+        return_to = connection.execute(
             text(
                 """update quickbooks.authorization_request set finished_at = clock_timestamp()
                    where organization_id = organizations.current() and state_sha256 = :state
-                     and requested_by = :person"""
-            ),
-            request,
-        )
-    return connected
-
-
-def _is_finished(connection: Connection, request: dict[str, str]) -> bool:
-    return bool(
-        connection.execute(
-            text(
-                """select exists (
-                       select from quickbooks.authorization_request
-                       where organization_id = organizations.current() and state_sha256 = :state
-                         and requested_by = :person and brought_sha256 = :brought and finished_at is not null)"""
+                   returning return_to"""
             ),
             request,
         ).scalar_one()
-    )
+    return Finished(connected, return_to)
+
+
+def _finished(connection: Connection, request: dict[str, str]) -> Finished | None:
+    row = connection.execute(
+        text(
+            """select return_to from quickbooks.authorization_request
+               where organization_id = organizations.current() and state_sha256 = :state
+                 and requested_by = :person and brought_sha256 = :brought and finished_at is not null"""
+        ),
+        request,
+    ).one_or_none()
+    return None if row is None else Finished(connection_of(connection), row.return_to)
 
 
 def _hash(secret: str) -> str:

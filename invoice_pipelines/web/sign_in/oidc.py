@@ -20,9 +20,10 @@ from invoice_pipelines.accounts.credentials import new_secret
 from invoice_pipelines.accounts.oidc import sign_in_vouched
 from invoice_pipelines.encryption import derived_keys
 from invoice_pipelines.settings import Settings, SettingsError, variable_of
-from invoice_pipelines.web.problems import Refusal, wrong_field
+from invoice_pipelines.web.problems import Refusal
 from invoice_pipelines.web.sign_in.routing import OpenRouter, address_of, engine_of, settings_of
 from invoice_pipelines.web.sign_in.session import begin_session
+from invoice_pipelines.web.values import LocalPage
 
 if TYPE_CHECKING:
     from invoice_pipelines.web.sign_in.provider import Provider
@@ -62,7 +63,7 @@ def open_provider(settings: Settings) -> Provider | None:
 @router.route("GET", "/oidc/start", status_code=303, response_class=RedirectResponse, responses=_REDIRECT)
 def start_oidc(
     request: Request,
-    target: Annotated[str, Query(max_length=500, description="The page to which the browser wants, from / on")] = "/",
+    target: Annotated[LocalPage, Query(description="The page to which the browser wants, from / on")] = "/",
 ) -> Response:
     """Sign in through the OIDC provider.
 
@@ -71,8 +72,6 @@ def start_oidc(
     from invoice_pipelines.web.sign_in.provider import Attempt
 
     provider = _provider(request)
-    if not target.startswith("/") or target[1:2] in ("/", "\\") or not target.isprintable():
-        raise wrong_field("target", "must be a page of this site, such as /desk")
     attempt = Attempt(new_secret(), new_secret(), new_secret(), target)
     answer = RedirectResponse(provider.authorization_url(attempt), 303)
     sealed = _cipher(request).encrypt(json.dumps(asdict(attempt), ensure_ascii=False).encode()).decode()

@@ -41,7 +41,7 @@ class OpenRoute(APIRoute):
 
 
 class OpenRouter:
-    """Routes below /api/v1 that need no credential, for `app.OPEN_ROUTERS`. Options are those of FastAPI."""
+    """Routes below /api/v1 that need no credential, for `app.ROUTERS`. Options are those of FastAPI."""
 
     def __init__(self, *, tags: list[str]) -> None:
         self.routes: list[OpenRoute] = []

@@ -25,11 +25,14 @@ WAYS_IN = {
     ("DELETE", "/api/v1/session"),
     ("GET", "/api/v1/oidc/callback"),
     ("GET", "/api/v1/oidc/start"),
+    ("GET", "/api/v1/quickbooks/callback"),
     ("GET", "/api/v1/session"),
     ("POST", "/api/v1/invitations/{secret}"),
     ("POST", "/api/v1/session"),
 }
-"""How people get in, with no credential yet: they tell of nobody but who holds the password, the link or the cookie."""
+"""How people get in, with no credential yet, and come back from QuickBooks: they tell of nobody but who holds the
+password, the link or the cookie.
+"""
 APP = create_app(None, Settings())
 OPERATIONS = {
     operation["operationId"]: operation

@@ -43,7 +43,8 @@ def allow(page: str, **parameters: str) -> str:
 
 
 def finish(office: Office, address: str, person: str = "Ada") -> Connected:
-    return finish_authorization(office.database.engine, office.settings, office.id, address, person=person)
+    finished = finish_authorization(office.database.engine, office.settings, office.id, address, person=person)
+    return finished.connected
 
 
 def test_a_person_allows_the_connection_on_a_page_and_the_company_is_read(newcomer: Office) -> None:

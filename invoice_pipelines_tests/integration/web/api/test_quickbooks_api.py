@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -13,15 +13,25 @@ from sqlalchemy import text
 
 from invoice_pipelines.accounts.credentials import fingerprint
 from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.accounts.users import set_role
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.quickbooks.sync import sync
 from invoice_pipelines.quickbooks.values import EntityType
+from invoice_pipelines.web.callers import SESSION_COOKIE
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.support.quickbooks.companies import connect_organization, settings_for
-from invoice_pipelines_tests.support.web import Site, Tenant, open_tenant, problem_of, running_site
+from invoice_pipelines_tests.support.web import (
+    Site,
+    Tenant,
+    add_person,
+    add_session,
+    open_tenant,
+    problem_of,
+    running_site,
+)
 
 REALMS = count(9_170_001)
 
@@ -60,12 +70,24 @@ def run(books: Site, tenant: Tenant) -> None:
     sync(context, list(EntityType)[:3], pull=False, time_box=timedelta(seconds=30))
 
 
-def allow(page: str, realm: str) -> dict[str, str]:
+def decide(page: str, **decision: str) -> dict[str, str]:
     """What a person of the company does with the page, and the browser brings back."""
-    answer = httpx.get(f"{page}&realm={realm}", follow_redirects=False)
+    answer = httpx.get(page, params=dict(parse_qsl(urlsplit(page).query)) | decision, follow_redirects=False)
     assert answer.status_code in (302, 303), answer.text
-    given = {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
+    return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
+
+
+def allow(page: str, realm: str) -> dict[str, str]:
+    """The same, as it is posted."""
+    given = decide(page, realm=realm)
     return {"state": given["state"], "code": given["code"], "realm_id": given["realmId"]}
+
+
+def land(site: Site, session: str | None, brought: dict[str, str]) -> httpx.Response:
+    """The browser comes from QuickBooks."""
+    headers = {"Sec-Fetch-Site": "cross-site"} | ({"Cookie": f"{SESSION_COOKIE}={session}"} if session else {})
+    with site.client() as client:
+        return client.get("/api/v1/quickbooks/callback", params=brought, headers=headers)
 
 
 def test_an_admin_connects_and_disconnects_a_company(books: Site, sandbox: Sandbox, tenant: Tenant) -> None:
@@ -111,6 +133,69 @@ def test_connecting_begins_once_for_a_key_and_keeps_no_state(books: Site, tenant
     assert tenant.view.value("select count(*) from quickbooks.authorization_request") == 1
     for table in ("web.idempotency_key", "quickbooks.authorization_request"):
         assert state not in str(tenant.view.rows(f"select * from {table}"))
+
+
+def test_the_browser_comes_back_to_the_page_from_which_the_person_began(
+    books: Site, sandbox: Sandbox, tenant: Tenant
+) -> None:
+    path, admin = books.path(tenant, "quickbooks"), tenant.sessions[Role.ADMIN]
+    realms = [str(next(REALMS)) for _ in range(2)]
+    for realm in realms:
+        sandbox.add_company(realm, country="DE")
+    with books.browser(admin) as client:
+        begun = client.post(f"{path}/connect", json={"return_to": "/desk/acme?tab=1#books"}).json()
+        brought = decide(begun["authorization_url"], realm=realms[0])
+        landed = land(books, admin, brought)
+        assert (landed.status_code, landed.headers["location"]) == (303, "/desk/acme?tab=1&quickbooks=connected#books")
+        connected = client.get(path).json()
+        assert connected["company"]["realm_id"] == realms[0]
+
+        again = land(books, admin, brought)
+        assert (again.status_code, again.headers["location"]) == (303, landed.headers["location"])
+        assert client.get(path).json() == connected, "the same address once more does nothing"
+        assert problem_of(land(books, admin, brought | {"code": "guessed"}), 409)["code"] == "STATE_REFUSED"
+
+        page = client.post(f"{path}/connect").json()["authorization_url"]
+        landed = land(books, admin, decide(page, realm=realms[1]))
+        assert landed.headers["location"] == "/api/docs?quickbooks=unconfirmed"
+        assert client.get("/api/docs?quickbooks=unconfirmed").status_code == 200
+        assert client.get(path).json()["status"] == "unconfirmed"
+        refused = land(books, admin, decide(client.post(f"{path}/connect").json()["authorization_url"], deny="1"))
+        assert "access_denied" in problem_of(refused, 422)["detail"]
+
+
+def test_only_the_browser_of_who_began_finishes_a_connection(books: Site, sandbox: Sandbox, tenant: Tenant) -> None:
+    other = open_tenant(books.database)
+    realm = str(next(REALMS))
+    sandbox.add_company(realm, country="DE")
+    with books.browser(tenant.sessions[Role.ADMIN]) as client:
+        page = client.post(books.path(tenant, "quickbooks/connect")).json()["authorization_url"]
+        brought = decide(page, realm=realm)
+        assert problem_of(land(books, None, brought), 401)["code"] == "NOT_SIGNED_IN"
+        problem_of(land(books, tenant.sessions[Role.ACCOUNTANT], brought), 403)
+        problem_of(land(books, other.sessions[Role.ADMIN], brought), 404)
+        own = brought | {"state": brought["state"].replace(tenant.slug, other.slug)}
+        assert problem_of(land(books, other.sessions[Role.ADMIN], own), 409)["code"] == "STATE_REFUSED"
+        colleague = add_person(books.database, "colleague")
+        with books.database.engine.begin() as connection:
+            set_role(connection, colleague, tenant.slug, Role.ADMIN, actor="test")
+        session = add_session(books.database, colleague)
+        assert problem_of(land(books, session, brought), 409)["code"] == "STATE_REFUSED"
+        with books.client(tenant.tokens["writer"]) as program:
+            refused = program.get("/api/v1/quickbooks/callback", params=brought)
+        assert problem_of(refused, 403)["code"] == "FORBIDDEN"
+        for state in ("", "guessed", f"{tenant.slug}."):
+            wrong = problem_of(land(books, tenant.sessions[Role.ADMIN], brought | {"state": state}), 422)
+            assert wrong["errors"][0]["field"] == "state"
+        assert client.get(books.path(tenant, "quickbooks")).json()["status"] == "not_connected"
+        assert land(books, tenant.sessions[Role.ADMIN], brought).status_code == 303, "nothing of that used it up"
+
+
+@pytest.mark.parametrize("page", ["https://evil.example", "//evil.example", "/\\evil.example", "desk"])
+def test_the_browser_comes_back_to_no_other_site(books: Site, tenant: Tenant, page: str) -> None:
+    with books.browser(tenant.sessions[Role.ADMIN]) as client:
+        wrong = client.post(books.path(tenant, "quickbooks/connect"), json={"return_to": page})
+    assert problem_of(wrong, 422)["errors"][0]["field"] == "return_to"
 
 
 def test_a_company_of_another_organization_is_refused(books: Site, realm: str) -> None:
