@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from invoice_pipelines.accounts.roles import Role
-from invoice_pipelines.organizations import Address, OrganizationError, OrganizationSettings
+from invoice_pipelines.organizations import Address, OrganizationError, OrganizationSettings, history
 from invoice_pipelines.organizations.registry import (
     Organization,
     change_organization_in_scope,
     organization_in_scope,
 )
 from invoice_pipelines.web.callers import Caller
+from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.problems import Refusal
 from invoice_pipelines.web.routing import OrganizationRouter
-from invoice_pipelines.web.values import Answer, Body, Text
+from invoice_pipelines.web.values import Answer, Body, Instant, Text
 
 router = OrganizationRouter(tags=["settings"])
 
@@ -75,6 +77,32 @@ class SettingsChange(Body):
     settings: Annotated[dict[str, Any], Field(default_factory=dict, description="As in the answer")]
 
 
+class SettingChangeOut(Answer):
+    """A value that was changed, from what to what; null: it was not set."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "0199a1b2-0000-7000-8000-0000000000b1",
+                    "setting": "settings.messages.quiet_from",
+                    "old_value": "21:00",
+                    "new_value": "20:00",
+                    "created_at": "2026-03-31T12:00:00Z",
+                    "created_by": "anna@acme.example",
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    setting: str
+    old_value: Any
+    new_value: Any
+    created_at: Instant
+    created_by: str
+
+
 @router.get("/settings", role=Role.ADMIN)
 def get_settings(caller: Caller) -> SettingsOut:
     """Get the settings.
@@ -85,6 +113,14 @@ def get_settings(caller: Caller) -> SettingsOut:
         shown = _shown(organization_in_scope(at.connection))
     caller.tag(shown.model_dump_json())
     return shown
+
+
+@router.get("/settings/history", role=Role.ADMIN, area="organization")
+def list_setting_changes(caller: Caller, page: PageQuery) -> Page[SettingChangeOut]:
+    """List what was changed, the latest first: also by the operator, on the command line."""
+    with caller.enter() as at:
+        rows = history.list_setting_changes(at.connection, after=page.after_id, limit=page.one_more)
+    return page.of(rows, key=lambda row: row.id)
 
 
 @router.patch("/settings", role=Role.ADMIN, area="organization")

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.accounts.roles import Role
-from invoice_pipelines_tests.support.web import Site, add_person, add_session, problem_of
+from invoice_pipelines.organizations import change_organization
+from invoice_pipelines_tests.support.web import Site, add_person, add_session, open_tenant, problem_of
 
 PASSWORD = "correct horse battery staple"
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -173,6 +174,39 @@ def test_settings_change_where_they_were_looked_at(site: Site, admin: httpx.Clie
     back = admin.patch(path, json={"settings": {"language": None, "messages": None}}, headers=at).json()
     assert back["settings"] == seen.json()["settings"]
     assert admin.get(path).json() == back
+
+
+def test_changes_of_settings_are_kept_with_who_made_them(site: Site) -> None:
+    tenant = open_tenant(site.database, iban="DE02120300000000202051")
+    path = site.path(tenant, "settings")
+    with site.browser(tenant.sessions[Role.ADMIN]) as admin:
+        assert admin.get(f"{path}/history").json() == {"items": [], "next": None}
+
+        def change(**values: object) -> None:
+            at = {"If-Match": admin.get(path).headers["etag"]}
+            assert admin.patch(path, json=values, headers=at).status_code == 200
+
+        change(name="Neu GmbH", settings={"overdue_levels": [1, 14], "messages": {"quiet_from": "20:00"}})
+        change(name="Neu GmbH")
+        change_organization(
+            site.database.engine.execution_options(actor="operator"), tenant.slug, iban=None, address={"city": "Bonn"}
+        )
+        first = admin.get(f"{path}/history", params={"limit": 3}).json()
+        rest = admin.get(f"{path}/history", params={"after": first["next"]}).json()
+        made = [
+            (row["setting"], row["old_value"], row["new_value"], row["created_by"].partition("-")[0])
+            for row in first["items"] + rest["items"]
+        ]
+        assert made == [
+            ("iban", "DE02120300000000202051", None, "operator"),
+            ("address.city", None, "Bonn", "operator"),
+            ("settings.overdue_levels", [1], [1, 14], "admin"),
+            ("settings.messages.quiet_from", "21:00", "20:00", "admin"),
+            ("name", "Web GmbH", "Neu GmbH", "admin"),
+        ]
+        assert (len(first["items"]), rest["next"]) == (3, None)
+        with site.browser(tenant.sessions[Role.ACCOUNTANT]) as accountant:
+            problem_of(accountant.get(f"{path}/history"), 403)
 
 
 @pytest.mark.parametrize(
