@@ -23,7 +23,7 @@ from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.organizations.registry import organization_in_scope
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web import etags
-from invoice_pipelines.web.idempotency import KeptAnswer, keep_answer, kept_answer, request_hash
+from invoice_pipelines.web.idempotency import KeptAnswer, find_answer, keep_answer, kept_answer, request_hash
 from invoice_pipelines.web.limits import take_turn
 from invoice_pipelines.web.problems import SAFE, Refusal, not_found, not_signed_in
 from invoice_pipelines.web.values import Answer
@@ -138,8 +138,7 @@ class RequestCaller:
         request = self._request
         key = request.headers.get("idempotency-key")
         with self.enter() as at:
-            address = f"{request.url.path}?{request.url.query}"
-            sent = request_hash(request.method, address, body) if key is not None else b""
+            sent = self._hash(body) if key is not None else b""
             if key is not None and (kept := kept_answer(at.connection, at.entry.actor, key, sent)) is not None:
                 return cast(AnswerT, self._again(kept))
             answer = effect(at)
@@ -150,6 +149,15 @@ class RequestCaller:
         if location is not None:
             self._headers["Location"] = str(location)
         return answer
+
+    def check_key(self, body: BaseModel | str | None) -> None:
+        """Raises Refusal where the header `Idempotency-Key` belongs to another request, before something is done that
+        no transaction takes back.
+        """
+        key = self._request.headers.get("idempotency-key")
+        if key is not None:
+            with self.enter() as at:
+                find_answer(at.connection, at.entry.actor, key, self._hash(body))
 
     def tag(self, *state: object) -> None:
         """Gives the answer the ETag of a state."""
@@ -162,6 +170,10 @@ class RequestCaller:
     @property
     def _status(self) -> int:
         return self._request.scope["route"].status_code or 200
+
+    def _hash(self, body: BaseModel | str | None) -> bytes:
+        url = self._request.url
+        return request_hash(self._request.method, f"{url.path}?{url.query}", body)
 
     def _again(self, kept: KeptAnswer) -> Response:
         self._headers["Idempotent-Replayed"] = "true"

@@ -49,6 +49,11 @@ def kept_answer(connection: Connection, actor: str, key: str, request: bytes) ->
             "A request with this Idempotency-Key is being done. Send this one again for its answer.",
             headers={"Retry-After": "1"},
         )
+    return find_answer(connection, actor, key, request)
+
+
+def find_answer(connection: Connection, actor: str, key: str, request: bytes) -> KeptAnswer | None:
+    """The answer that an equal request got, if it is done. Raises Refusal where the key belongs to another request."""
     row = connection.execute(
         text(
             f"""select request_sha256, status, location, answer from web.idempotency_key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -10,11 +11,18 @@ from sqlalchemy import Connection
 from invoice_pipelines.billing.issued_invoices import InvoiceStatus, get_issued_invoice
 from invoice_pipelines.delivery.documents.chunk import language_of, new_document
 from invoice_pipelines.delivery.documents.pool import PoolError, warm_pool
-from invoice_pipelines.delivery.documents.rows import Document, NewDocument, add_documents, newest_document
+from invoice_pipelines.delivery.documents.rows import (
+    Document,
+    NewDocument,
+    add_documents,
+    newest_document,
+    stored_bytes,
+)
 from invoice_pipelines.delivery.documents.writing import NotMade, Task, Workshop
 from invoice_pipelines.delivery.rendering.template_files import load_bundle
 from invoice_pipelines.delivery.values import DeliveryError, DocumentFormat
 from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.storage import root_path
 
 _one_at_a_time = threading.Lock()
 """Threads that send messages share one process: it takes milliseconds for a document, and 150 MB."""
@@ -41,7 +49,7 @@ def make_one(
     It is made in a process that is kept warm, as this one must not hang by a template. Raises DocumentNotMade (with the
     code STORAGE where it cannot be stored) and InvoiceNotFound.
     """
-    task, made = _found_or_made(connection, context, invoice_id, format, language)
+    task, made = _found_or_made(connection, context, invoice_id, format, language, context.settings.documents_root)
     if isinstance(made, Document):
         return made
     add_documents(connection, [made])
@@ -57,9 +65,12 @@ def show_one(
     invoice_id: UUID,
     format: DocumentFormat = DocumentFormat.ZUGFERD,
     language: str | None = None,
-) -> NewDocument:
-    """As make_one, for somebody who may only look: what is made is no document that is kept."""
-    return _found_or_made(connection, context, invoice_id, format, language)[1]
+) -> tuple[NewDocument, bytes]:
+    """As make_one, for somebody who may only look, with its bytes: of what is made, nothing is kept."""
+    with TemporaryDirectory(prefix="invoice-pipelines-") as folder:
+        _, made = _found_or_made(connection, context, invoice_id, format, language, folder)
+        root = context.settings.documents_root if isinstance(made, Document) else folder
+        return made, stored_bytes(root_path(root), context.id, made)
 
 
 def _found_or_made(
@@ -68,9 +79,10 @@ def _found_or_made(
     invoice_id: UUID,
     format: DocumentFormat,
     language: str | None,
+    documents_root: str,
 ) -> tuple[Task, NewDocument]:
     invoice = get_issued_invoice(connection, invoice_id)
-    workshop = Workshop.of(context.organization, load_bundle(connection), context.settings.documents_root)
+    workshop = Workshop.of(context.organization, load_bundle(connection), documents_root)
     task = Task.of(invoice, format, language_of(workshop)(language, invoice.language))
     existing = newest_document(connection, *task.key)
     if existing is not None:

@@ -128,15 +128,18 @@ def download_document_of_invoice(
     """
     with caller.enter() as at:
         invoice_id = find_invoice_id(at.connection, invoice)
-        # Who may only look gets what would be made, and nothing of it is kept.
-        make = make_one if at.entry.may(Role.ACCOUNTANT, "delivery") else show_one
+        wanted = at.connection, at.organization, invoice_id, format, language
+        made: NewDocument
         try:
-            made = make(at.connection, at.organization, invoice_id, format, language)
+            if at.entry.may(Role.ACCOUNTANT, "delivery"):
+                made = make_one(*wanted)
+                content = document_bytes(at.organization, made)
+            else:  # gets what would be made, and nothing of it is kept
+                made, content = show_one(*wanted)
         except DocumentNotMade as error:
             if error.retry:
                 raise Refusal(503, error.code, str(error), headers={"Retry-After": "5"}) from None
             raise
-        content = document_bytes(at.organization, made)
     return _file(content, made)
 
 

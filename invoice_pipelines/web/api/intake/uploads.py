@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -129,7 +131,7 @@ async def upload_file(
             root_path(settings.originals_root),
             organization_id,
             file.name,
-            file.chunks,
+            _unless_refused(caller, file),
             settings.upload_max_megabytes * MEGABYTE,
             expected_bytes=file.expected_bytes,
             media_type=file.media_type,
@@ -141,7 +143,7 @@ async def upload_file(
         (recorded,) = record_uploads(at.connection, [stored], source="api", created_by=at.entry.actor)
         return UploadTaken.model_validate(_shown(at, recorded.upload_id) | {"is_new": recorded.is_new})
 
-    return await run_sync(lambda: caller.once(f"{stored.sha256} {stored.name}", record))
+    return await run_sync(lambda: caller.once(_told_by(stored.sha256, stored.name), record))
 
 
 @router.get("/uploads", role=Role.VIEWER)
@@ -185,6 +187,20 @@ def process_upload(caller: Caller, upload_id: UploadId) -> JobAccepted:
         return job_accepted(at, job_id, SECONDS_PER_UPLOAD)
 
     return caller.once(None, ask)
+
+
+def _unless_refused(caller: RequestCaller, file: IncomingFile) -> Iterator[bytes]:
+    """What comes of a file. Where its key belongs to another one, that is known before this one is stored."""
+    digest = hashlib.sha256()
+    for chunk in file.chunks:
+        digest.update(chunk)
+        yield chunk
+    caller.check_key(_told_by(digest.hexdigest(), file.name))
+
+
+def _told_by(sha256: str, name: str) -> str:
+    """What tells one upload from another."""
+    return f"{sha256} {name}"
 
 
 def _organization_id(caller: RequestCaller) -> UUID:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 
 from lxml import etree
 
@@ -19,6 +20,8 @@ def test_the_document_of_an_invoice_is_made_at_once_and_once(seller: Seller) -> 
     assert looked.status_code == 200, looked.text
     assert looked.content.startswith(b"%PDF-")
     assert seller.get("documents", invoice=number)["items"] == []
+    folder = Path(seller.site.settings.documents_root) / str(seller.tenant.id)
+    assert not folder.exists(), "what a viewer sees is kept nowhere"
     answer = seller.client.get(f"invoices/{number}/document")
     assert answer.headers["content-type"] == "application/pdf"
     assert answer.headers["content-disposition"].startswith("attachment; filename=")
