@@ -22,7 +22,7 @@ from invoice_pipelines.web.api import (
 )
 from invoice_pipelines.web.api.billing import customers, invoices, items, sales_orders, tax_rates
 from invoice_pipelines.web.api.delivery import documents, messages, opt_outs
-from invoice_pipelines.web.api.intake import exports, received_invoices, reviews, uploads
+from invoice_pipelines.web.api.intake import exports, received_invoices, review_decisions, reviews, uploads
 from invoice_pipelines.web.api.organization import members, tokens
 from invoice_pipelines.web.api.organization import settings as organization_settings
 from invoice_pipelines.web.api.quickbooks import connection, landing, syncs
@@ -39,6 +39,7 @@ ROUTERS: tuple[OrganizationRouter | OpenRouter, ...] = (
     uploads.router,
     received_invoices.router,
     reviews.router,
+    review_decisions.router,
     exports.router,
     customers.router,
     items.router,
