@@ -30,6 +30,7 @@ from invoice_pipelines.web.documentation import add_documentation, as_json, docu
 from invoice_pipelines.web.limits import Rooms
 from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.outermost import Outermost
+from invoice_pipelines.web.pages import assets, sign_in, today
 from invoice_pipelines.web.problems import handle_problems
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.sign_in import oidc, session
@@ -67,6 +68,12 @@ ROUTERS: tuple[OrganizationRouter | OpenRouter, ...] = (
 OPEN_ROUTERS: tuple[OrganizationRouter | OpenRouter, ...] = (session.router, oidc.router)
 """How people get in."""
 
+PAGES = (
+    sign_in.router,
+    today.router,
+)
+"""The desk, in the order of its menu."""
+
 
 def create_app(engine: Engine, settings: Settings, measures: Measures | None = None) -> FastAPI:
     """The application. `engine` is that of `database.access.open_web_database`, with a connection for each thread."""
@@ -89,8 +96,9 @@ def create_app(engine: Engine, settings: Settings, measures: Measures | None = N
     app.state.settings = settings
     app.state.provider = oidc.open_provider(settings)
     app.state.rooms = Rooms(settings.web_connections)
-    for router in (*OPEN_ROUTERS, *ROUTERS):
+    for router in (*OPEN_ROUTERS, *ROUTERS, *PAGES):
         app.router.routes.extend(router.routes)
+    app.add_route(assets.PATH, assets.give_asset, include_in_schema=False)
     add_documentation(app)
     handle_problems(app)
     if settings.web_allowed_origins:

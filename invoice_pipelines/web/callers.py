@@ -109,6 +109,7 @@ class RequestCaller:
             if not self._is_counted and (settings.web_requests_per_minute or settings.web_address_requests_per_minute):
                 self._count(connection, settings)
             with connection.begin():
+                self._look_who(connection)
                 entry = enter(connection, self._fingerprint, self._organization)
                 if entry is None:
                     raise not_found()
@@ -117,6 +118,9 @@ class RequestCaller:
                 at = At(connection, entry, engine, settings, self._fingerprint)
                 at.require(self._access.role, self._access.area)
                 yield at
+
+    def _look_who(self, connection: Connection) -> None:
+        """For doors that want to know more of who calls, before the organization is entered."""
 
     def check(self) -> None:
         """Enters and leaves again. Raises what `enter` raises."""

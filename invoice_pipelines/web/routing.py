@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from functools import wraps
 from inspect import iscoroutinefunction
 from types import NoneType
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from anyio.to_thread import run_sync
 from fastapi import Request, Response
@@ -53,6 +53,8 @@ _PROBLEM = {
 class OrganizationRoute(APIRoute):
     """A route below an organization: looks at the credential and the size of the body before it reads anything."""
 
+    caller_class: ClassVar[type[RequestCaller]] = RequestCaller
+
     def __init__(
         self, path: str, endpoint: Callable[..., Any], *, access: Access, max_bytes: int | None = None, **options: Any
     ) -> None:
@@ -60,7 +62,7 @@ class OrganizationRoute(APIRoute):
         self._max_bytes = max_bytes or JSON_BYTES
         self._checks_first = max_bytes is not None
         self._gives_file = options.get("response_class") is Response
-        self._resource = path.removeprefix(PREFIX).partition("{")[0]
+        self._resource = path.partition("{organization}")[2].partition("{")[0]
         super().__init__(path, endpoint, **options)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -73,13 +75,13 @@ class OrganizationRoute(APIRoute):
         """As FastAPI calls it, once for each route."""
         handle = super().get_route_handler()
         takes = "" if self.body_field is None else _media_type_of(self)
-        # A function that is not awaited works in one of the threads that have connections. A form is read by FastAPI,
-        # as slowly as it comes.
-        takes_room = not iscoroutinefunction(self.endpoint) and "form" not in takes
+        # A function that is not awaited works in one of the threads that have connections. A form with files is read
+        # by FastAPI, as slowly as it comes.
+        takes_room = not iscoroutinefunction(self.endpoint) and "multipart" not in takes
 
         async def answer(request: Request) -> Response:
             organization = request.path_params["organization"]
-            caller = RequestCaller(request, self.access, organization)
+            caller = self.caller_class(request, self.access, organization)
             request.scope["caller"] = caller
             if self.body_field is not None:
                 request = Request(request.scope, limit_body(request, self._max_bytes))
@@ -106,6 +108,9 @@ class OrganizationRouter:
     credential then before a body is read that is larger than those of others, or does not say how large it is. The
     function's name becomes the id of the operation in OpenAPI, the first line of its docstring the summary.
     """
+
+    prefix: ClassVar[str] = PREFIX
+    route_class: ClassVar[type[OrganizationRoute]] = OrganizationRoute
 
     def __init__(self, *, tags: list[str]) -> None:
         self.routes: list[OrganizationRoute] = []
@@ -148,27 +153,28 @@ class OrganizationRouter:
             raise ValueError(f"{method} {path}: {access.area!r} is none of the areas {', '.join(AREAS)}")
 
         def add(handler: Handler) -> Handler:
-            self.routes.append(_made(method, path, access, handler, self._tags, dict(options)))
+            made = _options_of(handler, access, self._tags, dict(options))
+            if not iscoroutinefunction(handler):
+                made["response_model"] = answers = _answers_of(handler)
+                called: Callable[..., Any] = _answering(handler, answers, made.get("status_code", 200))
+            else:
+                called = handler
+            self.routes.append(self.route_class(self.prefix + path, called, access=access, methods=[method], **made))
             return handler
 
         return add
 
 
-def _made(
-    method: str, path: str, access: Access, handler: Callable[..., Any], tags: list[str], options: dict[str, Any]
-) -> OrganizationRoute:
+def _options_of(
+    handler: Callable[..., Any], access: Access, tags: list[str], options: dict[str, Any]
+) -> dict[str, Any]:
     said: dict[str, Any] = {"x-role": str(access.role)} | ({"x-area": access.area} if access.area else {})
     said |= {"x-people-only": True} if access.people_only else {}
     extra = options.get("openapi_extra", {})
     of_page = paging.PARAMETERS if PageRequest in get_type_hints(handler).values() else []
     parameters = [_ORGANIZATION, *of_page, *extra.get("parameters", ())]
     options["openapi_extra"] = {**said, **extra, "parameters": parameters}
-    options = described(handler, tags, options)
-    if not iscoroutinefunction(handler):
-        answers = _answers_of(handler)
-        options["response_model"] = answers
-        handler = _answering(handler, answers, options.get("status_code", 200))
-    return OrganizationRoute(PREFIX + path, handler, access=access, methods=[method], **options)
+    return described(handler, tags, options)
 
 
 def described(handler: Callable[..., Any], tags: list[str], options: dict[str, Any]) -> dict[str, Any]:

@@ -115,9 +115,9 @@ def _set_disabled(email: str, disabled: bool) -> None:
 
 
 def _print_link(email: str, secret: str, as_json: bool) -> None:
-    link = f"{load_settings().web_url.rstrip('/')}/api/v1/invitations/{secret}"
+    link = f"{load_settings().web_url.rstrip('/')}/invitations/{secret}"
     if as_json:
         print_json({"email": email, "link": link})
         return
     say(f"{email} chooses a password with this, within {INVITATION_LASTS.total_seconds() / 3600:.0f} hours, once:")
-    say(f'curl --json \'{{"password": "..."}}\' {link}')
+    say(link)

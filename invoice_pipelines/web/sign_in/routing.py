@@ -34,7 +34,7 @@ class OpenRoute(APIRoute):
                 require_json(request)
                 await read_body(request)  # who sends slowly takes no room meanwhile
             async with request.app.state.rooms.of(room):
-                await run_sync(_count, request)
+                await run_sync(count, request)
                 return await handle(request)
 
         return answer
@@ -76,6 +76,7 @@ def address_of(request: Request) -> str:
     return network_of(request.client.host if request.client is not None else "")
 
 
-def _count(request: Request) -> None:
+def count(request: Request) -> None:
+    """Counts a request of an address. Raises Refusal where there were too many."""
     with engine_of(request).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         take_turn(connection, settings_of(request), None, address_of(request))

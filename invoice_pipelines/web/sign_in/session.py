@@ -106,9 +106,7 @@ def sign_out(request: Request, response: Response) -> None:
 
     The session ends at once, and the browser is told to forget it.
     """
-    if secret := request.cookies.get(SESSION_COOKIE):
-        sessions.sign_out(engine_of(request), secret)
-    response.delete_cookie(SESSION_COOKIE, secure=True, httponly=True, samesite="lax")
+    end_session(request, response)
 
 
 @router.route("POST", "/invitations/{secret}", status_code=204)
@@ -142,6 +140,13 @@ def begin_session(request: Request, response: Response, signed_in: sessions.Sign
         sessions.sign_out(engine_of(request), earlier)
     # Chromium and Firefox take such a cookie from http://localhost as well, as nobody can listen in there.
     response.set_cookie(SESSION_COOKIE, signed_in.secret, secure=True, httponly=True, samesite="lax")
+
+
+def end_session(request: Request, response: Response) -> None:
+    """Ends the session of the browser, if it has one, and lets it forget the secret."""
+    if secret := request.cookies.get(SESSION_COOKIE):
+        sessions.sign_out(engine_of(request), secret)
+    response.delete_cookie(SESSION_COOKIE, secure=True, httponly=True, samesite="lax")
 
 
 def _session_of(request: Request, secret: str) -> SessionOut:

@@ -17,7 +17,7 @@ def test_a_user_is_invited_signs_in_and_is_kept_out(terminal: Terminal, module_d
         INVOICE_PIPELINES_WEB_URL="https://invoices.example.com/",
     )
     (line,) = [json.loads(line) for line in added.stdout.splitlines()]
-    assert line["link"].startswith("https://invoices.example.com/api/v1/invitations/")
+    assert line["link"].startswith("https://invoices.example.com/invitations/")
     web = create_web_engine(module_database.app_url.set(username=WEB), pool_size=2)
     accept_invitation(web, line["link"].rpartition("/")[2], "a long enough sentence", address="192.0.2.1")
     sign_in(web, "anna@acme.example", "a long enough sentence", address="192.0.2.1")

@@ -59,9 +59,7 @@ class Invited(MemberOut):
         json_schema_extra={
             "examples": [
                 _EXAMPLE
-                | {
-                    "link": "https://invoices.example.com/api/v1/invitations/4fVb0Zq1r1P8yqkq1p7GmT1T3s9uYc2wq0mXb8hJ6Lk"
-                }
+                | {"link": "https://invoices.example.com/invitations/4fVb0Zq1r1P8yqkq1p7GmT1T3s9uYc2wq0mXb8hJ6Lk"}
             ]
         }
     )
@@ -115,7 +113,7 @@ def invite_member(caller: Caller, body: Invite) -> Invited:
         with _named():
             made, secret = members.invite_member(at.connection, body.email, body.name, body.role)
         shown = _shown(at, members.get_member(at.connection, made))
-        return Invited(**shown.model_dump(), link=f"{at.public_url}/api/v1/invitations/{secret}")
+        return Invited(**shown.model_dump(), link=f"{at.public_url}/invitations/{secret}")
 
     return caller.once(body, invite)
 

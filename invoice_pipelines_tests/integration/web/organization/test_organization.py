@@ -24,7 +24,7 @@ def admin(site: Site):
 
 def open_link(site: Site, link: str, password: str | None = None, session: str | None = None) -> httpx.Response:
     """Opens a link as the page behind it does."""
-    address, _, secret = link.rpartition("/api/v1/invitations/")
+    address, _, secret = link.rpartition("/invitations/")
     assert address == site.settings.web_url
     headers = OURS if session is None else {**OURS, "Cookie": f"__Host-session={session}"}
     with site.client() as client:

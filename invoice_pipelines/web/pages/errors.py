@@ -1,0 +1,109 @@
+"""What could not be done, as a page: in the reader's language, with what to do now. Status and code are the API's."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request, Response
+
+from invoice_pipelines.web.pages.languages import language_of
+from invoice_pipelines.web.pages.rendering import render
+from invoice_pipelines.web.problems import unexpected
+
+log = logging.getLogger("invoice_pipelines.web")
+
+
+def N_(message: str) -> str:
+    """Marks a text that is put into the reader's language later."""
+    return message
+
+
+TITLES = {
+    400: N_("This request cannot be read"),
+    403: N_("You may not do this"),
+    404: N_("There is no such page"),
+    405: N_("This cannot be done here"),
+    409: N_("This is not possible at the moment"),
+    410: N_("This link has ended"),
+    412: N_("Somebody was faster"),
+    413: N_("This is too large"),
+    422: N_("Something in the form is not right"),
+    429: N_("Too many requests"),
+    500: N_("Something went wrong here"),
+    502: N_("An outside service does not answer"),
+    503: N_("Not available at the moment"),
+}
+TEXTS = {
+    "BODY_TOO_LARGE": N_("What you sent is larger than this page takes. Send less at once."),
+    "CROSS_SITE": N_("The request came from a page of another site, so nothing was done. Open the page here again."),
+    "FORBIDDEN": N_("Your role in this organization does not allow it. Ask an admin of the organization."),
+    "INTERNAL_ERROR": N_("It was written down. Try again, and if it stays so, tell the operator the number below."),
+    "LINK_ENDED": N_("It was used already, or is too old. Ask the person who sent it for a new one."),
+    "NOT_FOUND": N_("It is not there, or not for you. Check the address, or choose an organization."),
+    "REVIEW_CLAIMED": N_("Somebody else is at this invoice. Wait, or ask for it to be handed over."),
+    "REVIEW_CONFLICT": N_("Somebody else decided about this invoice meanwhile. What they did stands; look again."),
+    "NOT_WAITING": N_("This invoice does not wait for a person any more."),
+    "ALREADY_EXPORTED": N_("This invoice was exported already, so it cannot be changed here any more."),
+    "STALE": N_("This has changed since you looked at it. Look again, then decide."),
+    "TOO_MANY_REQUESTS": N_("Wait a moment, then load the page again."),
+    "UNAVAILABLE": N_("The database or the storage cannot be reached, or is busy. Try again in a moment."),
+}
+"""By code. What has no text here is said in the words of the API."""
+
+
+async def as_page(request: Request, error: Exception) -> Response:
+    """The page for an error of a handler; for one that needs a session, the way to sign in."""
+    problem = await _problem_of(request, error)
+    if problem.status_code == 401:
+        return _to_sign_in(request)
+    said: dict[str, Any] = json.loads(bytes(problem.body))
+    language = language_of(request)
+    code, detail = said["code"], said["detail"]
+    headers = {name: value for name, value in problem.headers.items() if name in ("retry-after", "allow", "etag")}
+    return render(
+        request,
+        "error.html",
+        {
+            "title": language.gettext(TITLES.get(said["status"], TITLES[500])),
+            "detail": language.gettext(TEXTS[code]) if code in TEXTS else detail,
+            "errors": said.get("errors") or [],
+            "status": said["status"],
+            "trace_id": request.scope.get("trace_id") if said["status"] >= 500 else None,
+        },
+        language=language,
+        status=said["status"],
+        headers=headers,
+    )
+
+
+def error_text(request: Request, code: str, detail: str) -> str:
+    """What an error says to the reader of a form."""
+    return language_of(request).gettext(TEXTS[code]) if code in TEXTS else detail
+
+
+async def _problem_of(request: Request, error: Exception) -> Response:
+    """As the API says it."""
+    try:
+        for kind in type(error).__mro__:
+            if (handler := request.app.exception_handlers.get(kind)) is not None:
+                answer = handler(request, error)
+                found: Response = await answer if inspect.isawaitable(answer) else answer
+                return found
+    except Exception as raised:
+        if raised is not error:  # otherwise it is none of a caller
+            raise
+    trace_id = str(request.scope.get("trace_id", "-"))
+    log.error("%s %s %s", trace_id, request.method, request.url.path, exc_info=error)
+    return unexpected(trace_id)
+
+
+def _to_sign_in(request: Request) -> Response:
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    way = "/sign-in" + (f"?target={quote(target, safe='/')}" if request.method == "GET" else "")
+    if "hx-request" in request.headers:  # the whole page goes there, not the part
+        return Response(status_code=200, headers={"HX-Redirect": "/sign-in"})
+    return Response(status_code=303, headers={"Location": way})

@@ -1,0 +1,27 @@
+"""The menu of the desk: what there is for people of an organization, in the order of their day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from invoice_pipelines.accounts.entry import Entry
+from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.web.pages.languages import Language
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """A part of the desk: its address below that of the organization, its picture, and its name."""
+
+    address: str
+    icon: str
+    name: str
+
+
+def menu_of(entry: Entry, language: Language) -> list[MenuItem]:
+    """What a person finds in an organization."""
+    _ = language.gettext
+    found = [
+        (Role.VIEWER, MenuItem(f"/desk/{entry.slug}", "today", _("Today"))),
+    ]
+    return [item for role, item in found if entry.may(role, None)]

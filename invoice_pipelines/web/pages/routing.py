@@ -1,0 +1,192 @@
+"""Routes of pages. Those of an organization say who may use them, as those of the API do; errors are pages as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, ClassVar, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+from anyio.to_thread import run_sync
+from fastapi import Depends, Request, Response
+from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from sqlalchemy import Connection
+
+from invoice_pipelines.accounts.entry import Identity, identify
+from invoice_pipelines.organizations.registry import Organization
+from invoice_pipelines.web import etags
+from invoice_pipelines.web.callers import Access, At, RequestCaller, require_same_site
+from invoice_pipelines.web.idempotency import KeptAnswer, keep_answer, kept_answer, request_hash
+from invoice_pipelines.web.limits import JSON_BYTES, limit_body
+from invoice_pipelines.web.pages.errors import as_page
+from invoice_pipelines.web.pages.languages import language_of
+from invoice_pipelines.web.pages.navigation import menu_of
+from invoice_pipelines.web.pages.rendering import redirect, render
+from invoice_pipelines.web.problems import Refusal
+from invoice_pipelines.web.routing import OrganizationRoute, OrganizationRouter, read_body
+from invoice_pipelines.web.sign_in.routing import count
+
+PREFIX = "/desk/{organization}"
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+class PageCaller(RequestCaller):
+    """The person who looks at a page. Between `enter` and `show` there is an organization, and a menu."""
+
+    def __init__(self, request: Request, access: Access, organization: str) -> None:
+        super().__init__(request, access, organization)
+        self.language = language_of(request)
+        self.who: Identity | None = None
+        self._entered: tuple[At, Organization] | None = None
+
+    @contextmanager
+    def enter(self) -> Iterator[At]:
+        """As of the API."""
+        with super().enter() as at:
+            organization = at.organization.organization
+            self.language = language_of(self._request, organization.time_zone)
+            self._entered = at, organization
+            yield at
+
+    def show(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        """A page, or a part of one, of `templates/desk/`; in the language of the reader, after `enter`."""
+        assert self._entered is not None, "a page is shown to whom the organization let in"
+        at, organization = self._entered
+        own = {
+            "who": self.who,
+            "entry": at.entry,
+            "may": at.entry.may,
+            "organization": organization,
+            "home": f"/desk/{at.entry.slug}",
+            "menu": menu_of(at.entry, self.language),
+            "new_key": uuid4,
+        }
+        return render(self._request, template, {**own, **values}, language=self.language, status=status)
+
+    def url(self, *parts: object) -> str:
+        """The address of a page of the organization."""
+        return "/".join(["/desk", quote(self._organization, safe=""), *(quote(str(part), safe="") for part in parts)])
+
+    def go(self, address: str, said: str | None = None, kind: str = "good") -> Response:
+        """Sends the browser on, after a form was taken; see `rendering.redirect`."""
+        return redirect(address, said, kind)
+
+    def once_to(self, key: str, form: BaseModel | str | None, effect: Callable[[At], str], said: str) -> Response:
+        """Does something in one transaction and goes to the page that `effect` names. A form that is sent twice, with
+        the same `key` (`new_key()` in its template), does it once.
+        """
+        request = self._request
+        with self.enter() as at:
+            sent = request_hash(request.method, request.url.path, form)
+            kept = kept_answer(at.connection, at.entry.actor, key, sent)
+            if kept is not None:
+                return redirect(kept.location or self.url(), said)
+            address = effect(at)
+            keep_answer(at.connection, at.entry.actor, key, sent, KeptAnswer(303, address, ""))
+        return redirect(address, said)
+
+    def require_seen(self, given: str, *state: object) -> None:
+        """Raises Refusal (412) unless a form was made for this state: `seen_tag` of the same state was in it."""
+        if given != seen_tag(*state):
+            raise Refusal(412, "STALE", "This has changed since you looked at it. Look again, then decide.")
+
+    def gettext(self, message: str) -> str:
+        """A text in the reader's language."""
+        return self.language.gettext(message)
+
+    def ngettext(self, one: str, many: str, number: int) -> str:
+        """Likewise, of so many things."""
+        return self.language.ngettext(one, many, number)
+
+    def _look_who(self, connection: Connection) -> None:
+        self.who = identify(connection, self._fingerprint)
+
+
+def seen_tag(*state: object) -> str:
+    """What a form says of the state that its reader looked at."""
+    return etags.etag(*state).strip('"')
+
+
+class PageRoute(OrganizationRoute):
+    """A page of an organization."""
+
+    caller_class: ClassVar[type[RequestCaller]] = PageCaller
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """As FastAPI calls it, once for each route."""
+        return _with_pages_for_errors(super().get_route_handler())
+
+
+class PageRouter(OrganizationRouter):
+    """Pages of an organization, for `pages.ROUTERS`; handlers take a `Page` and answer with a Response of its."""
+
+    prefix: ClassVar[str] = PREFIX
+    route_class: ClassVar[type[OrganizationRoute]] = PageRoute
+
+    def __init__(self) -> None:
+        super().__init__(tags=["desk"])
+
+    def _route(self, method: str, path: str, access: Access, options: dict[str, Any]) -> Callable[[Handler], Handler]:
+        return super()._route(
+            method, path, access, {"include_in_schema": False, "response_class": HTMLResponse, **options}
+        )
+
+
+class OpenPageRoute(APIRoute):
+    """A page that needs no organization, and may need no session."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """As FastAPI calls it, once for each route."""
+        handle = super().get_route_handler()
+        room = ":" + self.path.split("/")[1]
+
+        async def answer(request: Request) -> Response:
+            require_same_site(request)
+            if self.body_field is not None:
+                request = Request(request.scope, limit_body(request, JSON_BYTES))
+                await read_body(request)  # who sends slowly takes no room meanwhile
+            async with request.app.state.rooms.of(room):
+                await run_sync(count, request)
+                found: Response = await handle(request)
+                return found
+
+        return _with_pages_for_errors(answer)
+
+
+class OpenPageRouter:
+    """Pages that need no organization, for `pages.ROUTERS`."""
+
+    def __init__(self) -> None:
+        self.routes: list[OpenPageRoute] = []
+
+    def route(self, method: str, path: str) -> Callable[[Handler], Handler]:
+        """A page. Its handler answers with a Response."""
+
+        def add(handler: Handler) -> Handler:
+            made = OpenPageRoute(path, handler, methods=[method], include_in_schema=False, response_class=HTMLResponse)
+            self.routes.append(made)
+            return handler
+
+        return add
+
+
+def _with_pages_for_errors(handle: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    async def answer(request: Request) -> Response:
+        try:
+            found: Response = await handle(request)
+        except Exception as error:  # noqa: BLE001 - what nobody expected is logged there
+            return await as_page(request, error)
+        return found
+
+    return answer
+
+
+async def _page(request: Request) -> Any:
+    return request.scope["caller"]
+
+
+Page = Annotated[PageCaller, Depends(_page)]
+"""Who looks at a page of an organization, and how it is shown."""

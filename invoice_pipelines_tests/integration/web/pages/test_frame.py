@@ -1,0 +1,26 @@
+"""What all pages have in common: their frame, their languages, their colours, and how errors look."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from playwright.sync_api import Browser
+
+from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines_tests.support.desk import WIDTHS, needs_chromium, visiting
+from invoice_pipelines_tests.support.web import Site
+
+pytestmark = needs_chromium
+
+
+@pytest.mark.parametrize(("language", "scheme", "width"), list(product(("en", "de"), ("light", "dark"), WIDTHS)))
+def test_the_frame_can_be_used_by_everybody(
+    site: Site, browser: Browser, language: str, scheme: str, width: int
+) -> None:
+    session = site.a.sessions[Role.ADMIN]
+    with visiting(browser, site.url, session, language=language, scheme=scheme, width=width) as visitor:
+        for address in (f"/desk/{site.a.slug}", "/sign-in", "/invitations/x"):
+            visitor.open(address)
+            assert visitor.serious_findings() == []
+            assert visitor.overflow() == 0, address

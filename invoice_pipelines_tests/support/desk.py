@@ -1,0 +1,129 @@
+"""The desk as a person sees it: a real Chromium, driven by Playwright, that says what went wrong on a page."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+from invoice_pipelines.web.callers import SESSION_COOKIE
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+AXE = Path(__file__).parent / "vendored" / "axe.min.js"
+WIDTHS = (360, 1280, 2560)
+"""In which pages are looked at: a telephone, a laptop, a large screen."""
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; on Debian: apt install chromium")
+
+
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    """A browser without a window, for as long as the block lasts."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Visitor:
+    """A person at the desk. What the browser complains of is kept, and `page` is for whatever they do there."""
+
+    def __init__(self, context: BrowserContext, url: str, name: str = "") -> None:
+        self.url = url
+        self._name = name
+        self.context = context
+        self.complaints: list[str] = []
+        context.route("**/*", self._only_here)
+        self.page: Page = context.new_page()
+        self.page.on("console", lambda said: self.complaints.append(f"console: {said.text}"))
+        self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
+
+    def open(self, address: str) -> None:
+        """Goes to a page of the desk."""
+        self.page.goto(self.url + address)
+        if folder := os.environ.get("DESK_PICTURES"):
+            self.picture(Path(folder) / f"{re.sub('[^a-z]+', '-', address)[-60:]}{self._name}.png")
+
+    def picture(self, file: Path) -> None:
+        """Takes a picture of the whole page. With DESK_PICTURES=FOLDER, of each page that is opened."""
+        self.page.screenshot(path=file, full_page=True)
+
+    def be(self, session: str) -> None:
+        """Gets the cookie of a session, as from a page where somebody signed in."""
+        cookie = f"{SESSION_COOKIE}={session}; Path=/; Secure; HttpOnly; SameSite=Lax"
+        self.page.route(
+            "**/sign-in", lambda route: route.fulfill(status=200, headers={"Set-Cookie": cookie}, body="signed in")
+        )
+        self.page.goto(self.url + "/sign-in")
+        self.page.unroute("**/sign-in")
+
+    def sees(self, text: str) -> bool:
+        """Whether a text stands on the page."""
+        return self.page.get_by_text(text).first.is_visible()
+
+    def serious_findings(self) -> list[str]:
+        """What axe-core finds on the page that keeps people from using it (WCAG 2.2 AA)."""
+        self.page.evaluate(AXE.read_text("utf-8"))
+        found: dict[str, Any] = self.page.evaluate(
+            """() => axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})"""
+        )
+        return [
+            f"{wrong['id']}: {node['html'][:200]}: {node['failureSummary'][:300]}"
+            for wrong in found["violations"]
+            if wrong["impact"] in ("serious", "critical")
+            for node in wrong["nodes"][:3]
+        ]
+
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than the window."""
+        found: int = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        return found
+
+    def _only_here(self, route: Route) -> None:
+        if urlsplit(route.request.url).netloc == urlsplit(self.url).netloc:
+            route.continue_()
+        else:
+            self.complaints.append(f"went elsewhere: {route.request.url}")
+            route.abort()
+
+
+@contextmanager
+def visiting(
+    browser: Browser,
+    url: str,
+    session: str | None = None,
+    *,
+    language: str = "en",
+    scheme: str = "light",
+    width: int = 1280,
+    scripts: bool = True,
+) -> Iterator[Visitor]:
+    """A visitor with a browser of their own, who is signed in by the secret of a session. Fails at the end of the block
+    if the browser complained of anything.
+    """
+    context = browser.new_context(
+        locale=language,
+        color_scheme="dark" if scheme == "dark" else "light",
+        viewport={"width": width, "height": 900},
+        java_script_enabled=scripts,
+        reduced_motion="reduce",
+    )
+    # Chromium takes secure cookies from http://localhost as well, and from no other address without TLS.
+    visitor = Visitor(context, url.replace("127.0.0.1", "localhost"), f"-{language}-{scheme}-{width}")
+    if session is not None:
+        visitor.be(session)
+    try:
+        yield visitor
+        assert visitor.complaints == [], visitor.complaints
+    finally:
+        context.close()
