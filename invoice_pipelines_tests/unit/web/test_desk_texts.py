@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from invoice_pipelines.web.pages.rendering import TEMPLATES
-from invoice_pipelines_tests.support.desk_texts import german_texts, texts_in_code
+from invoice_pipelines_tests.support.desk.texts import german_texts, texts_in_code
 
 _PLACE = re.compile(r"%\((\w+)\)[a-z]|%[a-z]")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from invoice_pipelines_tests.support.desk import running_chromium
+from invoice_pipelines_tests.support.desk.visitors import running_chromium
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from invoice_pipelines.accounts.roles import Role
-from invoice_pipelines_tests.support.desk import WIDTHS, needs_chromium, visiting
+from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
 from invoice_pipelines_tests.support.web import Site
 
 pytestmark = needs_chromium

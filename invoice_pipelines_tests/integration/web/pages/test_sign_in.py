@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.users import invite, set_disabled, set_role
 from invoice_pipelines.web.callers import SESSION_COOKIE
-from invoice_pipelines_tests.support.desk import needs_chromium, visiting
+from invoice_pipelines_tests.support.desk.visitors import needs_chromium, visiting
 from invoice_pipelines_tests.support.web import Site, add_person, add_session
 
 PASSWORD = "correct horse battery staple"
