@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -65,6 +65,34 @@ class BillingState:
     due_items: int
     last_number: str | None
     unpaid: tuple[tuple[str, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlySales:
+    """What was invoiced in a month, in one currency: invoices, and their gross amount less credit notes. What is void
+    is left out.
+    """
+
+    month: date
+    currency: str
+    invoices: int
+    gross_amount: Decimal
+
+
+def sales_by_month(connection: Connection, since: date) -> tuple[MonthlySales, ...]:
+    """What the organization in scope invoiced from the month of a day on, by the dates of issue."""
+    rows = connection.execute(
+        text(
+            """select cast(date_trunc('month', issue_date) as date) as month, currency,
+                      count(*) filter (where document_kind = 'invoice'),
+                      sum(case document_kind when 'invoice' then gross_amount else -gross_amount end)
+               from billing.invoice
+               where organization_id = organizations.current() and status <> 'void' and issue_date >= :since
+               group by 1, 2 order by 1, 2"""
+        ),
+        {"since": since.replace(day=1)},
+    )
+    return tuple(MonthlySales(*row) for row in rows)
 
 
 def job_outcome(connection: Connection, job_id: UUID, *, failures: int = 20) -> JobOutcome:

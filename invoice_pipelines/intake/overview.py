@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,35 @@ class Money:
     type_code: str
     documents: int
     gross_amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyPurchases:
+    """What was received in a month and passed, in one currency: invoices and their gross amount, as printed; without
+    credit notes.
+    """
+
+    month: date
+    currency: str
+    invoices: int
+    gross_amount: Decimal
+
+
+def purchases_by_month(connection: Connection, since: date, zone: str) -> tuple[MonthlyPurchases, ...]:
+    """What the organization in scope received from the month of a day on, by when it came, in a time zone."""
+    rows = connection.execute(
+        text(
+            """select cast(date_trunc('month', created_at at time zone :zone) as date) as month, currency, count(*),
+                      coalesce(sum(gross_amount), 0)
+               from intake.received_invoice
+               where organization_id = organizations.current() and status in ('VALIDATED', 'EXPORTED')
+                 and currency is not null and type_code is distinct from '381'
+                 and created_at >= cast(cast(:since as date) as timestamp) at time zone :zone
+               group by 1, 2 order by 1, 2"""
+        ),
+        {"since": since.replace(day=1), "zone": zone},
+    )
+    return tuple(MonthlyPurchases(*row) for row in rows)
 
 
 def organizations_due(connection: Connection, settle: timedelta) -> dict[UUID, int]:

@@ -62,6 +62,10 @@ class Language:
         """A day of the calendar."""
         return "–" if value is None else dates.format_date(value, "dd.MM.yyyy" if self.code == "de" else "d MMM yyyy")
 
+    def month(self, value: date) -> str:
+        """A month of a year."""
+        return dates.format_date(value, "LLL yyyy", locale=self._locale)
+
     def moment(self, value: datetime | None) -> str:
         """A moment, in the zone of the organization."""
         if value is None:
