@@ -53,7 +53,8 @@ docs: $(VENV)/.ready  ## the generated parts of docs/
 
 pictures: $(VENV)/.ready  ## docs/images: of the demo in Dagster's UI (with Debian's chromium), and of documents
 	@home=$$(mktemp -d) && trap "rm -rf $$home" EXIT && DAGSTER_HOME=$$home $(BIN)/invoice-pipelines demo \
-	  && DAGSTER_HOME=$$home $(BIN)/python -m invoice_pipelines_tests.support.dagster_pictures
+	  && DAGSTER_HOME=$$home $(BIN)/python -m invoice_pipelines_tests.support.dagster_pictures  \
+	  && DAGSTER_HOME=$$home $(BIN)/python -m invoice_pipelines_tests.support.desk.pictures
 	@$(BIN)/python -m invoice_pipelines_tests.support.delivery.rendering.pictures
 
 clean:  ## what was made by these targets, not what was kept in DAGSTER_HOME

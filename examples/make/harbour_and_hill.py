@@ -146,6 +146,14 @@ WIRING_AGAIN = replace(
 
 
 def documents() -> list[Document]:
+    wrong_iban = replace(
+        TILL_MARCH,
+        number="KB20260430",
+        issued=date(2026, 4, 30),
+        due=date(2026, 5, 30),
+        delivered=date(2026, 4, 30),
+        seller=replace(parties.KOBALT, iban="DE02100500000054540420"),
+    )
     coffee = ubl(COFFEE, PEPPOL)
     hostile = ubl(replace(COFFEE_MARCH, number="GBR-10602", note="NOTE"), PEPPOL)
     hostile = replaced(replaced(hostile, "<Invoice", f"{_XXE}<Invoice"), ">NOTE<", ">&secret;<")
@@ -200,6 +208,12 @@ def documents() -> list[Document]:
         bad("scan0001.pdf", "empty file", b"", "EMPTY_FILE"),
         bad("download.pdf.pdf", "truncated PDF", pdf.draw(LAMPS, ENGLISH, pdf.statement)[:1500], "PDF_DAMAGED"),
         doubtful("Invoice LC-20872 corrected.pdf", "total that does not tie", broken_sum, "IP-TOTAL-01"),
+        doubtful(
+            "KB20260430.xml",
+            "another IBAN than the seller's, with a wrong check digit",
+            cii(wrong_iban, Profile.EN16931),
+            "IP-IBAN-02",
+        ),
         doubtful("IMG_2041.PNG", "photo of a receipt", receipt(), "LOW_CONFIDENCE"),
         good("IMG_2044.JPG", "photo", photographed(pdf.draw(WIRING_AGAIN, ENGLISH, pdf.letter)), WIRING_AGAIN),
         bad(

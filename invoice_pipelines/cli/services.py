@@ -11,9 +11,12 @@ import typer
 from invoice_pipelines.cli.options import examples
 from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.supervisor import Services, running_services
-from invoice_pipelines.settings import load_settings, variable_of
+from invoice_pipelines.settings import Settings, load_settings, variable_of
 
 app = typer.Typer()
+
+SIGN_IN_FILE = "sign_in.txt"
+"""In the home, who may sign in: `up` says it, where the demo left it."""
 
 
 @app.command(
@@ -31,8 +34,12 @@ def up() -> None:
         with running_services(settings, webserver=True, api=True) as services:
             console.print(f"Dagster UI:  {services.url}")
             console.print(f"API:         {_api_of(services)}")
+            if services.api_url is not None:
+                console.print(f"Desk:        {_desk_of(settings)}")
             console.print(f"Inbox:       {settings.inbox_root}/<organization>/")
             console.print(f"Exports:     {settings.exports_root}/<organization>/")
+            if (told := settings.home / SIGN_IN_FILE).exists():
+                console.print(told.read_text(encoding="utf-8"), end="")
             console.print("Ctrl-C stops all.")
             while True:
                 time.sleep(1)
@@ -40,6 +47,11 @@ def up() -> None:
                     console.print(f"{datetime.now().astimezone():%H:%M:%S} {line}")
     except KeyboardInterrupt:
         console.print("Stopped; nothing is left running.")
+
+
+def _desk_of(settings: Settings) -> str:
+    """Browsers keep our cookies from http://localhost, and from no other address without TLS."""
+    return settings.web_url if "web_url" in settings.model_fields_set else f"http://localhost:{settings.web_port}"
 
 
 def _api_of(services: Services) -> str:
@@ -58,6 +70,7 @@ def web() -> None:
     from invoice_pipelines.web.serving import serve
 
     settings = load_settings()
+    console.print(f"Desk:    {_desk_of(settings)}")
     console.print(f"API:     http://{settings.web_host}:{settings.web_port}/api/docs")
     console.print(f"Health:  http://127.0.0.1:{settings.web_health_port}/health/ready")
     try:

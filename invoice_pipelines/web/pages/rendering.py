@@ -41,7 +41,7 @@ def render(
     theme = request.cookies.get(THEME_COOKIE, "")
     said = _said(request)
     content = (
-        _environment(language.code)
+        environment(language.code)
         .get_template(template)
         .render(
             {
@@ -89,7 +89,8 @@ def _said(request: Request) -> tuple[str, str] | None:
 
 
 @cache
-def _environment(code: str) -> Environment:
+def environment(code: str) -> Environment:
+    """Where templates are read in a language."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

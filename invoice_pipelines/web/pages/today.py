@@ -128,7 +128,7 @@ def _waiting(page: Page, connection: Connection) -> list[Waiting]:
             Waiting(
                 page.url(system.name),
                 _("Connection to %(system)s") % {"system": system.title},
-                int(state.stands != "connected"),
+                int(state.stands.partition(":")[0] not in ("connected", "disconnected")),
                 _("It needs somebody's attention"),
                 "bad",
             )

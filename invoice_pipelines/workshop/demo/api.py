@@ -18,6 +18,7 @@ from invoice_pipelines.accounts.sessions import accept_invitation
 from invoice_pipelines.accounts.tokens import add_token
 from invoice_pipelines.accounts.users import add_user, invite, set_role
 from invoice_pipelines.cli.output import console
+from invoice_pipelines.cli.services import SIGN_IN_FILE
 from invoice_pipelines.cli.supervisor import ServiceError
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_web_database
@@ -25,6 +26,8 @@ from invoice_pipelines.settings import Settings
 
 BY_API = "nordwind-handel"
 """The organization whose files and orders come in through the API."""
+AT_THE_DESK = "harbour-and-hill"
+"""The organization in which something waits for a person."""
 
 OPERATOR = "operator@demo.example"
 
@@ -108,13 +111,19 @@ def fetch_document(of: Program) -> int:
     return len(document.content)
 
 
-def show(of: Program, password: str) -> None:
+def show(of: Program) -> None:
     """What somebody sees who tries it."""
     console.print(
         f"\nThe files and orders of {BY_API} came in through the API, and a PDF of "
         f"{fetch_document(of) // 1024} KiB went out through it."
     )
-    console.print(
-        f"People who may sign in: viewer@, accountant@ and admin@{BY_API}.example (and so for each organization), "
-        f"{OPERATOR}; the password of all is {password}"
+
+
+def leave_sign_in(settings: Settings, password: str) -> None:
+    """Leaves word for whoever runs `up` on this demo, and says it."""
+    words = (
+        f"Sign in to the desk as accountant@{AT_THE_DESK}.example with the password {password}\n"
+        f"There are viewer@, accountant@ and admin@ of each organization, and {OPERATOR}; all have this password.\n"
     )
+    (settings.home / SIGN_IN_FILE).write_text(words, encoding="utf-8")
+    console.print(f"\n`make up` opens the desk on these results, and the Dagster UI.\n{words}", end="")

@@ -123,7 +123,7 @@ def demo() -> None:
         problems += [problem for batch in batches for problem in demo_orders.problems(engine, batch)]
         _summary(engine, settings, tenants)
         demo_orders.show(engine, batches)
-        demo_api.show(program, password)
+        demo_api.show(program)
         companies = demo_quickbooks.connect(engine, settings, sandbox, {tenant.slug: tenant.id for tenant in tenants})
         stack.callback(demo_quickbooks.end, engine, settings, companies)
         demo_quickbooks.begin_sync(services, companies)
@@ -140,6 +140,8 @@ def demo() -> None:
         delivered = demo_delivery.outcome(engine, settings, outside, batches)
         demo_delivery.show(delivered)
         orders = sum(len(batch.orders) for batch in batches)
+        (desk,) = [tenant for tenant in tenants if tenant.slug == demo_api.AT_THE_DESK]
+        left = demo_orders.leave_a_job(engine, desk.id, books[desk.slug])
     if problems:
         for problem in problems:
             console.print(styled("not as expected", "red"), f" {problem}", soft_wrap=True)
@@ -151,7 +153,11 @@ def demo() -> None:
         f"{sum(found.invoices for found in synced)} invoices are in QuickBooks, "
         f"in {time.monotonic() - started:.0f} s."
     )
-    console.print("`make up` opens the Dagster UI on these results.")
+    console.print(
+        f"\nIn {desk.slug}, {sum(document.state == Status.PARSED for document in desk.documents)} documents and "
+        f"1 conflict with QuickBooks wait for a person, and {left} more orders for a worker to invoice them."
+    )
+    demo_api.leave_sign_in(settings, password)
 
 
 def _expected() -> Sequence[Mapping[str, Any]]:

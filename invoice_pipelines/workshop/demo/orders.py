@@ -31,6 +31,7 @@ from invoice_pipelines.settings import load_settings
 from invoice_pipelines.work import BatchAnswer, Job, get_job
 
 DUE_DAYS = 14
+_TIMES_AGAIN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,22 @@ def ask_for_invoices(
         orders,
         {sku: Decimal(left) for sku, left in book["stock_afterwards"].items()},
     )
+
+
+def leave_a_job(engine: Engine, organization_id: UUID, book: Mapping[str, Any]) -> int:
+    """Asks for the invoices of the same orders again, under other numbers and several times, for somebody who wants to
+    watch; returns how many they are.
+    """
+    again = [
+        entry["order"] | {"order_number": f"{entry['order']['order_number']}-{number}"}
+        for number in range(2, 2 + _TIMES_AGAIN)
+        for entry in book["orders"]
+    ]
+    organization = OrganizationContext.of(engine, book["slug"], load_settings(), "demo")
+    with organization.scope() as connection:
+        ids = [order.id for order in add_orders(connection, again, created_by="demo")]
+        batch_invoice_orders(connection, ids, created_by="demo", due_days=DUE_DAYS, generate_pdf=True)
+    return len(ids)
 
 
 def job_of(engine: Engine, batch: Batch) -> Job:

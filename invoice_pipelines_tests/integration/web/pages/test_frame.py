@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines_tests.support.desk.pictures import components
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
 from invoice_pipelines_tests.support.web import Site
 
@@ -24,3 +25,11 @@ def test_the_frame_can_be_used_by_everybody(
             visitor.open(address)
             assert visitor.serious_findings() == []
             assert visitor.overflow() == 0, address
+
+
+@pytest.mark.parametrize(("scheme", "width"), list(product(("light", "dark"), WIDTHS)))
+def test_each_component_can_be_used_by_everybody(site: Site, browser: Browser, scheme: str, width: int) -> None:
+    with visiting(browser, site.url, scheme=scheme, width=width) as visitor:
+        components(visitor)
+        assert visitor.serious_findings() == []
+        assert visitor.overflow() == 0
