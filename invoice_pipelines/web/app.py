@@ -31,6 +31,8 @@ from invoice_pipelines.web.limits import Rooms
 from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.pages import assets, sign_in, today
+from invoice_pipelines.web.pages.received import listing as received_list
+from invoice_pipelines.web.pages.received import uploading as received_uploads
 from invoice_pipelines.web.problems import handle_problems
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.sign_in import oidc, session
@@ -71,6 +73,8 @@ OPEN_ROUTERS: tuple[OrganizationRouter | OpenRouter, ...] = (session.router, oid
 PAGES = (
     sign_in.router,
     today.router,
+    received_list.router,
+    received_uploads.router,
 )
 """The desk, in the order of its menu."""
 

@@ -49,6 +49,7 @@ TEXTS = {
     "NOT_WAITING": N_("This invoice does not wait for a person any more."),
     "ALREADY_EXPORTED": N_("This invoice was exported already, so it cannot be changed here any more."),
     "STALE": N_("This has changed since you looked at it. Look again, then decide."),
+    "TOO_MANY_FILES": N_("There are more files than this page takes at once. Send fewer; nothing was taken."),
     "TOO_MANY_REQUESTS": N_("Wait a moment, then load the page again."),
     "UNAVAILABLE": N_("The database or the storage cannot be reached, or is busy. Try again in a moment."),
 }

@@ -23,5 +23,6 @@ def menu_of(entry: Entry, language: Language) -> list[MenuItem]:
     _ = language.gettext
     found = [
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}", "today", _("Today"))),
+        (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/received", "inbox", _("Received"))),
     ]
     return [item for role, item in found if entry.may(role, None)]

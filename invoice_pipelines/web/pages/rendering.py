@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ THEME_COOKIE = "__Host-theme"
 THEMES = ("auto", "light", "dark")
 SAID_COOKIE = "__Host-said"
 _SAID_SECONDS = 60
+_UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -79,6 +81,11 @@ def is_local(address: str) -> bool:
     return address.startswith("/") and address[1:2] not in ("/", "\\") and address.isprintable() and "\\" not in address
 
 
+def harmless(text: str) -> str:
+    """A name that strangers chose, on one line, without what turns the text beside it around or cannot be seen."""
+    return "".join(character for character in text if unicodedata.category(character) not in _UNSEEN)
+
+
 def _said(request: Request) -> tuple[str, str] | None:
     """What the page before wanted to be said: its kind, and the text."""
     try:
@@ -102,6 +109,7 @@ def environment(code: str) -> Environment:
     language = Language(code)
     made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.globals |= {"asset": asset, "languages": LANGUAGES}
+    made.filters["harmless"] = harmless
     made.filters["role_name"] = lambda role: {
         "viewer": language.gettext("Viewer"),
         "accountant": language.gettext("Accountant"),

@@ -1,0 +1,231 @@
+"""Received invoices at the desk: files dropped, found again, looked at beside their pages, retried and exported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.einvoice.model import Party
+from invoice_pipelines.intake.received_invoices import ProcessingError, mark_failed
+from invoice_pipelines.intake.stages.stages import export_invoices
+from invoice_pipelines_tests.integration.intake.conftest import make_reading
+from invoice_pipelines_tests.integration.intake.review.pages import page_of
+from invoice_pipelines_tests.integration.web.intake.conftest import (  # noqa: F401
+    MOST_MEGABYTES,
+    Office,
+    intake_folder,
+    intake_site,
+    office,
+    other_office,
+)
+from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
+from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper, uploaded
+
+MARKUP = "<img src=x onerror=alert(1)>.pdf"
+TURNED = "rechnung\u202efdp.exe\u2066.pdf"
+
+
+def failed(office: Office, name: str = "kaputt.pdf") -> UUID:  # noqa: F811
+    upload_id = office.desk.upload(uuid4().bytes, name)
+    invoice_id: UUID = office.desk.one("select id from intake.received_invoice where upload_id = :id", id=upload_id)
+    error = ProcessingError("parse", "PDF_ENCRYPTED", "The PDF is encrypted; ask for it without a password.")
+    with office.desk.scope() as connection:
+        mark_failed(connection, [(office.desk.version(invoice_id), error)])
+    return invoice_id
+
+
+def fill(office: Office) -> dict[str, UUID]:  # noqa: F811
+    """Invoices in each state, as an accountant has them."""
+    sellers = ("Stadtwerke Nordhausen-Süd Versorgungs- und Dienstleistungsgesellschaft mbH & Co. KG", "Bürobedarf Lang")
+    parties = [replace(make_reading().seller or Party(), name=name) for name in sellers]
+    amounts = {name: Decimal("1234567.89") for name in ("gross_amount", "payable_amount")}
+    big = make_reading("SW-2026-00017", seller=parties[0], net_amount=Decimal("1037452.85"), **amounts)
+    exported = office.desk.validated(make_reading("EX-1", seller=parties[1])).id
+    export_invoices(office.desk.intake())
+    return {
+        "exported": exported,
+        "validated": office.desk.validated(big).id,
+        "parsed": office.desk.parsed(make_reading("BB 4711", seller=parties[1], issue_date=date(2026, 4, 2))).id,
+        "waiting": judged(office.desk, on_paper("W-1", gross_amount=0.5)),
+        "failed": failed(office),
+        "uploaded": office.desk.invoice().id,
+    }
+
+
+def person(office: Office, role: Role = Role.ACCOUNTANT) -> httpx.Client:  # noqa: F811
+    client = office.person(role)
+    client.base_url = httpx.URL(f"{office.site.url}/desk/{office.tenant.slug}/")
+    client.headers["Accept-Language"] = "en"
+    return client
+
+
+def shown(answer: httpx.Response, invoices: dict[str, UUID]) -> set[str]:
+    """Which of the invoices a list shows."""
+    assert answer.status_code == 200, answer.text
+    return {name for name, invoice_id in invoices.items() if str(invoice_id) in answer.text}
+
+
+def test_invoices_are_found_by_state_and_by_what_they_say(office: Office) -> None:  # noqa: F811
+    invoices = fill(office)
+    params: dict[str, Any]
+    with person(office, Role.VIEWER) as client:
+        for params, found in (
+            ({}, set(invoices)),
+            ({"status": "FAILED", "text": "", "gross_from": ""}, {"failed"}),
+            ({"status": ["VALIDATED", "EXPORTED"]}, {"validated", "exported"}),
+            ({"in_review": "true"}, {"waiting"}),
+            ({"seller": "büro"}, {"exported", "parsed"}),
+            ({"number": "bb4711"}, {"parsed"}),
+            ({"issued_from": "2026-04-01"}, {"parsed"}),
+            ({"gross_from": "1.190,00"}, {"validated"}),
+            ({"gross_until": "119.00", "currency": "eur"}, {"exported", "parsed", "waiting"}),
+            ({"text": "kaputt"}, {"failed"}),
+        ):
+            assert shown(client.get("received", params=params), invoices) == found, params
+        first = client.get("received", params={"limit": "4", "currency": "EUR"})
+        assert shown(first, invoices) == {"validated", "parsed", "waiting", "exported"}
+        first = client.get("received", params={"limit": "4"})
+        assert shown(first, invoices) == {"uploaded", "failed", "waiting", "parsed"}
+        address = first.text.split('">Next page')[0].rpartition('"')[2].replace("&amp;", "&")
+        assert shown(client.get(f"received{address}"), invoices) == {"validated", "exported"}
+        wrong = client.get("received", params={"gross_from": "viel", "issued_until": "2026-02-31", "seller": "Büro"})
+        assert wrong.status_code == 422
+        assert "Write an amount such as 1.190,00 or 1190.00." in wrong.text
+        assert "Write a day of the calendar." in wrong.text
+        assert 'value="viel"' in wrong.text
+        assert "No invoice is like this" in client.get("received", params={"text": "x" * 50}).text
+        assert "Drop invoices here" not in client.get("received").text, "viewers upload nothing"
+
+
+def test_files_of_a_form_are_taken_refused_or_known(office: Office) -> None:  # noqa: F811
+    document = page_of("HW-77", "1000.00")
+    with person(office) as client:
+        files = [
+            ("file", ("Rechnung März.pdf", document, "application/pdf")),
+            ("file", ("large.pdf", b"%PDF-" + bytes(MOST_MEGABYTES * 1_000_000), "application/pdf")),
+            ("file", ("empty.pdf", b"", "application/pdf")),
+            ("file", (MARKUP, b"<html><script>alert(1)</script></html>", "text/html")),
+        ]
+        answer = client.post("received/uploads", files=files)
+        assert answer.status_code == 200, answer.text
+        assert "4 of 4 files done: 2 taken, 0 received before, 2 refused." in answer.text
+        assert f"It is larger than {MOST_MEGABYTES} MB." in answer.text
+        assert "The file is empty." in answer.text
+        assert "<img" not in answer.text
+        again = client.post("received/uploads", files=[("file", ("copy.pdf", document))])
+        assert "Rechnung März.pdf" in again.text
+        assert "0 taken, 1 received before" in again.text
+        assert office.desk.one("select count(*) from intake.upload") == 2
+        assert len(office.stored()) == 2
+        nothing = client.post("received/uploads", files=[("file", ("", b""))])
+        assert nothing.status_code == 422
+        many = client.post("received/uploads", files=[("file", (f"{number}.xml", b"x")) for number in range(201)])
+        assert many.status_code == 413
+        assert "There are more files than this page takes at once." in many.text
+        foreign = client.post("received/uploads", files=files, headers={"Sec-Fetch-Site": "cross-site"})
+        assert foreign.status_code == 403
+    with person(office, Role.VIEWER) as client:
+        assert client.post("received/uploads", files=files).status_code == 403
+    assert office.desk.one("select count(*) from intake.upload") == 2
+
+
+@needs_chromium
+def test_dropped_files_are_sent_with_their_outcomes_and_by_keyboard(
+    office: Office,  # noqa: F811
+    browser: Browser,
+) -> None:
+    session = office.tenant.sessions[Role.ACCOUNTANT]
+    known = page_of("HW-1", "10.00")
+    office.desk.upload(known, "Rechnung 1.pdf")
+    with visiting(browser, office.site.url, session, language="de", width=360) as visitor:
+        page = visitor.page
+        visitor.open(f"/desk/{office.tenant.slug}/received")
+        files: list[Any] = [
+            {"name": "known.pdf", "mimeType": "application/pdf", "buffer": known},
+            {"name": MARKUP, "mimeType": "application/pdf", "buffer": b"<script>alert(1)</script>"},
+            {"name": TURNED, "mimeType": "application/pdf", "buffer": b"<svg onload='alert(1)'/>"},
+            {"name": "empty.pdf", "mimeType": "application/pdf", "buffer": b""},
+            {"name": "large.pdf", "mimeType": "application/pdf", "buffer": bytes(MOST_MEGABYTES * 1_000_000 + 1)},
+            *({"name": f"{n}.xml", "mimeType": "text/xml", "buffer": f"<a>{n}</a>".encode()} for n in range(20)),
+        ]
+        page.get_by_label("Dateien wählen").set_input_files(files)
+        summary = page.locator("[data-summary]")
+        expect(summary).to_have_text("25 von 25 Dateien erledigt: 22 angenommen, 1 schon vorhanden, 2 abgelehnt.")
+        rows = page.locator("[data-files] li")
+        assert rows.nth(0).get_by_role("link").inner_text() == "Rechnung 1.pdf"
+        assert rows.nth(1).locator("bdi").inner_text() == MARKUP
+        assert rows.nth(2).locator("bdi").inner_text() == "rechnungfdp.exe.pdf"
+        assert "Die Datei ist leer." in rows.nth(3).inner_text()
+        assert f"Sie ist größer als {MOST_MEGABYTES} MB." in rows.nth(4).inner_text()
+        expect(page.locator("#found").get_by_text("rechnung%E2%80%AEfdp.exe")).to_be_visible()
+        assert page.locator("img").count() == 0
+        assert visitor.serious_findings() == []
+        assert visitor.overflow() == 0
+    assert office.desk.one("select count(*) from intake.upload") == 23
+
+
+@needs_chromium
+def test_a_file_that_the_network_lost_is_sent_again(office: Office, browser: Browser) -> None:  # noqa: F811
+    session = office.tenant.sessions[Role.ACCOUNTANT]
+    with visiting(browser, office.site.url, session) as visitor:
+        page = visitor.page
+        visitor.open(f"/desk/{office.tenant.slug}/received")
+        sent: list[str] = []
+
+        def lose(route: Any) -> None:
+            sent.append(route.request.headers["idempotency-key"])
+            answer = route.fetch()  # it arrives, and its answer is lost
+            assert answer.status == 201
+            route.abort("connectionreset")
+
+        page.route("**/uploads", lose, times=1)
+        file: Any = {"name": "a.pdf", "mimeType": "application/pdf", "buffer": page_of("HW-9", "10.00")}
+        page.evaluate(
+            """bytes => {
+                const dropped = new DataTransfer();
+                dropped.items.add(new File([new Uint8Array(bytes)], "a.pdf"));
+                document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, bubbles: true }));
+            }""",
+            list(file["buffer"]),
+        )
+        expect(page.get_by_text("The connection broke off.")).to_be_visible()
+        page.get_by_role("button", name="Try again").press("Enter")
+        expect(page.locator("[data-summary]")).to_have_text("1 of 1 files done: 1 taken, 0 received before, 0 refused.")
+        visitor.complaints[:] = [said for said in visitor.complaints if "ERR_CONNECTION_RESET" not in said]
+    assert office.desk.one("select count(*) from intake.upload") == 1
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("language", "scheme", "width"), list(zip(("en", "de", "de"), ("light", "dark", "light"), WIDTHS, strict=True))
+)
+def test_the_pages_can_be_used_by_everybody(
+    office: Office,  # noqa: F811
+    browser: Browser,
+    language: str,
+    scheme: str,
+    width: int,
+) -> None:
+    session = office.tenant.sessions[Role.ACCOUNTANT]
+    with visiting(browser, office.site.url, session, language=language, scheme=scheme, width=width) as visitor:
+        home = f"/desk/{office.tenant.slug}/received"
+        for address in ("?text=",):
+            visitor.open(home + address)
+            assert visitor.serious_findings() == []
+            assert visitor.overflow() == 0, address
+        invoices = fill(office)
+        waiting = uploaded(office.desk, page_of("HW-77", "1000.00"), "Dachstuhl <b>März</b>.pdf")
+        invoices["waiting on paper"] = waiting
+        for address in ("", "?status=FAILED", "?gross_from=x&text=nothing"):
+            visitor.open(home + address)
+            assert visitor.serious_findings() == []
+            assert visitor.overflow() == 0, address
+        visitor.complaints[:] = [said for said in visitor.complaints if "status of 422" not in said]
