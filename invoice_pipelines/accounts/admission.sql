@@ -92,6 +92,25 @@ create or replace function accounts.entered_rank() returns integer
 language plpgsql stable parallel safe security definer set search_path = pg_catalog, pg_temp
 as $$ begin return coalesce((select a.rank from accounts.admission() a), 0); end $$;
 
+-- Which of many credentials may enter the organization that stands beside each, by its slug; the others are left out. Only
+-- looks: that a page is open is no sign that somebody is there, so no session lasts longer by it.
+create or replace function accounts.admitted(credentials text[], slugs text[])
+returns table (place bigint, organization_id uuid)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select w.place, o.id
+    from unnest(credentials, slugs) with ordinality w (credential, slug, place)
+    join organizations.organization o on o.slug = w.slug and o.removed_at is null
+    where exists (select from accounts.session s
+                  join accounts.user_account u on u.id = s.user_id and u.disabled_at is null
+                  join accounts.membership m on m.user_id = s.user_id and m.organization_id = o.id
+                  where s.secret_sha256 = decode(w.credential, 'hex') and s.ended_at is null and s.expires_at > now()
+                    and s.last_used_at > now() - s.idle_seconds * interval '1 second')
+       or exists (select from accounts.api_token t
+                  where t.secret_sha256 = decode(w.credential, 'hex') and t.organization_id = o.id
+                    and t.revoked_at is null and t.expires_at > now())
+$$;
+
 revoke all on function accounts.admission() from public;
 revoke all on function accounts.entered_organization(), accounts.is_operator(), accounts.entered_organization_or_all(),
     accounts.author(), accounts.entered_rank() from public;

@@ -12,3 +12,13 @@ cross join lateral (
       and v.processing_version = r.processing_version) w
 where r.status = 'PARSED' and w.reasons is not null;
 call database.offer_for_reading('public.invoice_review_queue');
+
+-- For who only counts them: without their words.
+create or replace view intake.waiting_reviews with (security_invoker = true) as
+select r.organization_id, r.id
+from intake.received_invoice r
+where r.status = 'PARSED'
+  and exists (select from intake.review_reason v
+              where v.organization_id = r.organization_id and v.received_invoice_id = r.id
+                and v.processing_version = r.processing_version);
+grant select on intake.waiting_reviews to invoice_pipelines_app;

@@ -28,9 +28,11 @@ from invoice_pipelines.web.api.organization import settings as organization_sett
 from invoice_pipelines.web.api.quickbooks import connection, landing, syncs
 from invoice_pipelines.web.documentation import add_documentation, as_json, document
 from invoice_pipelines.web.limits import Rooms
+from invoice_pipelines.web.live.hub import Hub
 from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.pages import assets, sign_in, today
+from invoice_pipelines.web.pages import events as page_events
 from invoice_pipelines.web.pages.received import listing as received_list
 from invoice_pipelines.web.pages.received import uploading as received_uploads
 from invoice_pipelines.web.problems import handle_problems
@@ -75,6 +77,7 @@ PAGES = (
     today.router,
     received_list.router,
     received_uploads.router,
+    page_events.router,
 )
 """The desk, in the order of its menu."""
 
@@ -100,6 +103,7 @@ def create_app(engine: Engine, settings: Settings, measures: Measures | None = N
     app.state.settings = settings
     app.state.provider = oidc.open_provider(settings)
     app.state.rooms = Rooms(settings.web_connections)
+    app.state.hub = Hub(engine)
     for router in (*OPEN_ROUTERS, *ROUTERS, *PAGES):
         app.router.routes.extend(router.routes)
     app.add_route(assets.PATH, assets.give_asset, include_in_schema=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import Thread
@@ -47,14 +48,20 @@ def serve(settings: Settings) -> None:
         try:
             health = create_health_app(web, application, dagster, measures)
             with running(server_of(health, settings, _LOOPBACK, settings.web_health_port)):
-                server_of(create_app(web, settings, measures), settings, settings.web_host, settings.web_port).run()
+                app = create_app(web, settings, measures)
+                server_of(app, settings, settings.web_host, settings.web_port, app.state.hub.close).run()
         finally:
             dagster.dispose()
 
 
-def server_of(app: ASGIApp, settings: Settings, host: str, port: int) -> uvicorn.Server:
-    """The server of an application; port 0 is a free one."""
-    return uvicorn.Server(
+def server_of(
+    app: ASGIApp, settings: Settings, host: str, port: int, at_stop: Callable[[], None] | None = None
+) -> uvicorn.Server:
+    """The server of an application; port 0 is a free one. When it is told to stop it calls `at_stop`, and then waits
+    for the requests that are still worked on.
+    """
+    return _Server(
+        at_stop,
         uvicorn.Config(
             app,
             host=host,
@@ -68,7 +75,7 @@ def server_of(app: ASGIApp, settings: Settings, host: str, port: int) -> uvicorn
             log_config=None,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=SECONDS_TO_FINISH,
-        )
+        ),
     )
 
 
@@ -88,6 +95,20 @@ def running(server: uvicorn.Server) -> Iterator[uvicorn.Server]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which would wait for streams that nobody ends."""
+
+    def __init__(self, at_stop: Callable[[], None] | None, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._at_stop = at_stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn calls it when it was told to stop."""
+        if self._at_stop is not None:
+            self._at_stop()
+        await super().shutdown(sockets)
 
 
 class _Impatient(HttpToolsProtocol):

@@ -26,6 +26,7 @@ class Job:
     `progress` is the percentage of items processed, 0 to 100. `items_per_second` is the rate since the job, or its
     last retry, was started; `eta_seconds` is what is left at that rate. Both are None where nothing is known yet;
     `eta_seconds` also when the job has ended. `actual_duration_seconds` is from the last start to the end.
+    `waiting_since` is from when on it waits for a worker that begins it; None once one did.
     """
 
     id: UUID
@@ -48,6 +49,7 @@ class Job:
     actual_duration_seconds: Decimal | None
     items_per_second: float | None
     eta_seconds: float | None
+    waiting_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ class OpenItems:
 
 
 _JOBS = """
-    select j.*, extract(epoch from coalesce(j.completed_at, now()) - j.started_at)::float8 as running_seconds
+    select j.*, work.items_per_second(j) as items_per_second, work.eta_seconds(j) as eta_seconds,
+           work.waiting_since(j) as waiting_since
     from work.batch_job j
 """
 
@@ -215,11 +218,6 @@ def prune(engine: Engine, organization_id: UUID, older_than: datetime, *, batch_
 
 
 def _job(row: Row[Any]) -> Job:
-    rate: float | None = None
-    done = row.processed_items - row.processed_before_start
-    if row.running_seconds and row.running_seconds > 0 and done > 0:
-        rate = done / row.running_seconds
-    left = row.total_items - row.processed_items
     return Job(
         id=row.id,
         kind=row.kind,
@@ -239,6 +237,7 @@ def _job(row: Row[Any]) -> Job:
         started_at=row.started_at,
         completed_at=row.completed_at,
         actual_duration_seconds=row.actual_duration_seconds,
-        items_per_second=rate,
-        eta_seconds=left / rate if rate and row.status == JobStatus.PROCESSING else None,
+        items_per_second=row.items_per_second,
+        eta_seconds=row.eta_seconds,
+        waiting_since=row.waiting_since,
     )

@@ -100,7 +100,7 @@ def running_site(
         for router in routers:
             app.router.routes.extend(router.routes)
         try:
-            with running(server_of(app, chosen, "127.0.0.1", 0)) as server:
+            with running(server_of(app, chosen, "127.0.0.1", 0, app.state.hub.close)) as server:
                 port = server.servers[0].sockets[0].getsockname()[1]
                 yield Site(
                     f"http://127.0.0.1:{port}",

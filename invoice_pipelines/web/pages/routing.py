@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import quote
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from anyio.to_thread import run_sync
 from fastapi import Depends, Request, Response
@@ -21,6 +21,7 @@ from invoice_pipelines.web import etags
 from invoice_pipelines.web.callers import Access, At, RequestCaller, require_same_site
 from invoice_pipelines.web.idempotency import KeptAnswer, keep_answer, kept_answer, request_hash
 from invoice_pipelines.web.limits import JSON_BYTES, limit_body
+from invoice_pipelines.web.live.hub import Hub, Watch
 from invoice_pipelines.web.pages.errors import as_page
 from invoice_pipelines.web.pages.languages import language_of
 from invoice_pipelines.web.pages.navigation import menu_of
@@ -92,6 +93,11 @@ class PageCaller(RequestCaller):
         """Raises Refusal (412) unless a form was made for this state: `seen_tag` of the same state was in it."""
         if given != seen_tag(*state):
             raise Refusal(412, "STALE", "This has changed since you looked at it. Look again, then decide.")
+
+    def watch(self, job: UUID | None) -> AsyncIterator[bytes]:
+        """What the open page is told from now on, and of a job; after `check`. See `live.hub.Stream`."""
+        hub: Hub = self._request.app.state.hub
+        return hub.stream(Watch(self._fingerprint, self._organization, job))
 
     def gettext(self, message: str) -> str:
         """A text in the reader's language."""

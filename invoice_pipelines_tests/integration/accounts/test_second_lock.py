@@ -91,6 +91,14 @@ READS = {
         "select set_config('app.organization_id', '', true); "
         "select * from work.organizations_with_work(array['issue_invoice'])"
     ),
+    "what open pages of the other one are told": (
+        "select w.* from web.watched(array[current_setting('app.credential')], array['bolt'], array[null]::uuid[]) w"
+    ),
+    "the same by the function within": TO_BOLT + "; select * from jsonb_object_keys(web.jobs_standing('{{}}'))",
+    "who else may enter there": (
+        "select a.* from accounts.admitted(array[current_setting('app.credential'), repeat('00', 32)], "
+        "array['bolt', 'bolt']) a"
+    ),
     "users of the deployment": "select * from accounts.user_account",
     "sessions": "select * from accounts.session",
     "tokens": "select * from accounts.api_token",

@@ -43,7 +43,12 @@ def call(client: httpx.Client, page: PageRoute, organization: str) -> httpx.Resp
     path = page.path.replace("{organization}", organization)
     path = re.sub(r"\{(\w+)(:\w+)?\}", lambda name: "1" if name[1] == "number" else NOBODY, path)
     (method,) = page.methods
-    return client.request(method, path, headers={"Accept-Language": "en"})
+    answer = client.send(client.build_request(method, path, headers={"Accept-Language": "en"}), stream=True)
+    if answer.headers.get("content-type", "").startswith("text/event-stream"):
+        answer.close()  # it has no end
+    else:
+        answer.read()
+    return answer
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{next(iter(page.methods))} {page.path[len(PREFIX) :]}")
