@@ -6,7 +6,7 @@ nothing. How runs are asked for is Dagster's.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -20,6 +20,16 @@ def hour(written: str) -> timedelta:
     """An hour of the settings, such as 05:30, from midnight on."""
     hours, minutes = written.split(":")
     return timedelta(hours=int(hours), minutes=int(minutes))
+
+
+def next_pull(at: timedelta, zone: tzinfo, last_began: datetime, now: datetime) -> datetime:
+    """When a company is next pulled at an hour of the day where the organization is; in the past: as soon as it can be.
+    `last_began` is when the last pull did, or when the company was connected.
+    """
+    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    today = (midnight + at).replace(tzinfo=zone)
+    newest = today if today <= now else (midnight + at - timedelta(days=1)).replace(tzinfo=zone)
+    return newest if last_began < newest else (newest.replace(tzinfo=None) + timedelta(days=1)).replace(tzinfo=zone)
 
 
 def organizations_to_reach(connection: Connection, *, now: datetime | None = None) -> set[UUID]:

@@ -33,6 +33,8 @@ from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.pages import assets, sign_in, today
 from invoice_pipelines.web.pages import events as page_events
+from invoice_pipelines.web.pages.quickbooks import conflicts as quickbooks_conflicts
+from invoice_pipelines.web.pages.quickbooks import connection as quickbooks_connection
 from invoice_pipelines.web.pages.received import listing as received_list
 from invoice_pipelines.web.pages.received import uploading as received_uploads
 from invoice_pipelines.web.problems import handle_problems
@@ -78,6 +80,8 @@ PAGES = (
     received_list.router,
     received_uploads.router,
     page_events.router,
+    quickbooks_connection.router,
+    quickbooks_conflicts.router,
 )
 """The desk, in the order of its menu."""
 

@@ -58,6 +58,8 @@ class Conflict(NewConflict):
     resolved_at: datetime | None
     record: str | None
     """Our name of it: customer number, SKU or invoice number."""
+    record_name: str | None
+    """what the customer or item is called here"""
 
 
 def record_conflicts(connection: Connection, realm_id: str, conflicts: Sequence[NewConflict]) -> int:
@@ -174,18 +176,39 @@ def close_conflicts(
 
 
 def list_conflicts(
-    connection: Connection, *, status: str | None = "open", after: UUID | None = None, limit: int = 50
+    connection: Connection,
+    *,
+    status: str | None = "open",
+    entity: EntityType | None = None,
+    newest_first: bool = False,
+    after: UUID | None = None,
+    limit: int = 50,
 ) -> list[Conflict]:
-    """Conflicts in the order in which they were found. `status` None: the resolved ones too."""
+    """Conflicts in the order in which they were found, or the other way round. `status` None: the resolved ones too."""
     rows = connection.execute(
         text(
             f"""{_CONFLICT}
                 where c.organization_id = organizations.current()
                   and (cast(:status as text) is null or c.status = :status)
-                  and (cast(:after as uuid) is null or c.id > :after)
-                order by c.id limit :limit"""
+                  and (cast(:entity as text) is null or c.entity_type = :entity)
+                  and (cast(:after as uuid) is null or c.id {"<" if newest_first else ">"} :after)
+                order by c.id {"desc" if newest_first else ""} limit :limit"""
         ),
-        {"status": status, "after": after, "limit": limit},
+        {"status": status, "entity": entity, "after": after, "limit": limit},
+    )
+    return [_conflict(row) for row in rows]
+
+
+def open_fields_of(connection: Connection, local_id: UUID) -> list[Conflict]:
+    """The fields of a record of ours that wait for a person, in the order in which they were found."""
+    rows = connection.execute(
+        text(
+            f"""{_CONFLICT}
+                where c.organization_id = organizations.current() and c.local_id = :local_id
+                  and c.status = 'open' and c.kind = 'field'
+                order by c.id"""
+        ),
+        {"local_id": local_id},
     )
     return [_conflict(row) for row in rows]
 
@@ -222,7 +245,11 @@ _CONFLICT = f"""
                when 'item' then (select r.sku from billing.items r {_OF}.id = c.local_id)
                when 'invoice' then (select r.invoice_number from billing.invoice_numbers r
                                     {_OF}.invoice_id = c.local_id)
-           end as record
+           end as record,
+           case c.entity_type
+               when 'customer' then (select r.name from billing.customers r {_OF}.id = c.local_id)
+               when 'item' then (select r.name from billing.items r {_OF}.id = c.local_id)
+           end as record_name
     from quickbooks.conflict c"""
 
 

@@ -26,7 +26,7 @@ from invoice_pipelines.quickbooks.values import KINDS, EntityType
 from invoice_pipelines.work import enqueue
 
 Decision = Literal["ours", "theirs", "edited"]
-_THEIRS_ONLY = ("unit_price", "is_active")
+THEIRS_ONLY = ("unit_price", "is_active")
 """Fields of items that are always those of QuickBooks: they are never sent there."""
 
 
@@ -95,7 +95,7 @@ def _decide_field(
     ours = load_rows(connection, entity, [local_id], lock=True).get(local_id)
     if known is None or ours is None:
         raise ConflictError(f"the record of conflict {conflict.id} is not in QuickBooks any more")
-    if decision != "theirs" and entity is EntityType.ITEM and field in _THEIRS_ONLY:
+    if decision != "theirs" and entity is EntityType.ITEM and field in THEIRS_ONLY:
         raise ConflictError(f"{field} of an item is always that of QuickBooks: change it there")
     chosen: Value = {"ours": ours[field], "theirs": conflict.theirs}.get(decision)
     if decision == "edited":

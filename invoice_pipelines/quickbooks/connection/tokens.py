@@ -211,8 +211,8 @@ class TokenKeeper:
         return RealmPaused(reason, self._realm.pause(duration, reason, code=code, severity=severity))
 
 
-def expiry_warnings(connection: Connection, now: datetime) -> dict[str, str]:
-    """What to tell people about the refresh token of the organization in scope: a sentence by event code."""
+def expiry_dates(connection: Connection, now: datetime) -> dict[str, datetime]:
+    """When the refresh token of the organization in scope ends, by event code, where people have to do something."""
     row = connection.execute(
         text(
             """select refresh_token_expires_at as idle, refresh_token_hard_expires_at as hard
@@ -220,16 +220,24 @@ def expiry_warnings(connection: Connection, now: datetime) -> dict[str, str]:
                where organization_id = organizations.current()"""
         )
     ).one_or_none()
-    warnings = {}
+    dates = {}
     if row is not None and row.idle is not None and row.idle - now <= IDLE_WARNING:
-        warnings["REFRESH_TOKEN_EXPIRES"] = (
-            f"The connection ends on {row.idle:%Y-%m-%d} if nothing is read or written before then; run a sync."
-        )
+        dates["REFRESH_TOKEN_EXPIRES"] = row.idle
     if row is not None and row.hard is not None and row.hard - now <= HARD_WARNING:
-        warnings["RECONNECT_DUE"] = (
-            f"Intuit ends the connection on {row.hard:%Y-%m-%d}, whatever is done with it; connect it again before."
-        )
-    return warnings
+        dates["RECONNECT_DUE"] = row.hard
+    return dates
+
+
+def expiry_warnings(connection: Connection, now: datetime) -> dict[str, str]:
+    """The same as what to tell people: a sentence by event code."""
+    return {code: _EXPIRY[code].format(day=day) for code, day in expiry_dates(connection, now).items()}
+
+
+_EXPIRY = {
+    "REFRESH_TOKEN_EXPIRES": "The connection ends on {day:%Y-%m-%d} if nothing is read or written before then; run a "
+    "sync.",
+    "RECONNECT_DUE": "Intuit ends the connection on {day:%Y-%m-%d}, whatever is done with it; connect it again before.",
+}
 
 
 def warn_of_expiry(connection: Connection, now: datetime) -> None:

@@ -24,5 +24,6 @@ def menu_of(entry: Entry, language: Language) -> list[MenuItem]:
     found = [
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}", "today", _("Today"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/received", "inbox", _("Received"))),
+        (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/quickbooks", "sync", "QuickBooks")),
     ]
     return [item for role, item in found if entry.may(role, None)]

@@ -86,7 +86,7 @@ class PageCaller(RequestCaller):
             if kept is not None:
                 return redirect(kept.location or self.url(), said)
             address = effect(at)
-            keep_answer(at.connection, at.entry.actor, key, sent, KeptAnswer(303, address, ""))
+            keep_answer(at.connection, at.entry.actor, key, sent, KeptAnswer(200, address, ""))
         return redirect(address, said)
 
     def require_seen(self, given: str, *state: object) -> None:

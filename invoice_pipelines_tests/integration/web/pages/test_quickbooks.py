@@ -1,0 +1,306 @@
+"""QuickBooks at the desk: connecting a company, syncs that are asked for, and conflicts that people decide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser
+
+from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.quickbooks.connection.connections import change_options
+from invoice_pipelines.quickbooks.sync import sync
+from invoice_pipelines.quickbooks.values import EntityType
+from invoice_pipelines.web.callers import SESSION_COOKIE
+from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox, Switches
+from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
+from invoice_pipelines_tests.support.quickbooks.companies import connect_organization, settings_for
+from invoice_pipelines_tests.support.web import Site, Tenant, open_tenant, running_site
+
+REALMS = count(9_190_001)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(switches=Switches(throttled=False, latency_per_call=0)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def books(shared_database: TestDatabase, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site that leads to the sandbox."""
+    settings = settings_for(sandbox, tmp_path_factory.mktemp("home"))
+    named = {name: getattr(settings, name) for name in settings.model_fields_set - {"home"}}
+    with running_site(shared_database, DAGSTER_HOME=settings.home, **named) as site:
+        yield site
+
+
+@pytest.fixture
+def tenant(books: Site) -> Tenant:
+    return open_tenant(books.database, name="Bauhaus Schmidt GmbH", time_zone="Europe/Berlin")
+
+
+@pytest.fixture
+def there(books: Site, sandbox: Sandbox, tenant: Tenant) -> Accountant:
+    """The accountant of the company that the tenant is connected with; a person decides what both sides changed."""
+    realm = str(next(REALMS))
+    connect_organization(
+        books.database, sandbox, books.settings, tenant.id, realm, country="DE", name="Bauhaus Schmidt Bücher"
+    )
+    change_options(books.database.engine, tenant.id, {"conflict_policy": "review"}, changed_by="test")
+    return sandbox.accountant(realm)
+
+
+def run(books: Site, tenant: Tenant, *, pull: bool = True) -> None:
+    """As a run of Dagster syncs."""
+    context = OrganizationContext.of(books.database.engine, tenant.slug, books.settings, "run")
+    sync(context, list(EntityType), pull=pull, time_box=timedelta(seconds=30))
+
+
+def desk(books: Site, tenant: Tenant, role: Role = Role.ACCOUNTANT) -> httpx.Client:
+    """A browser without scripts, in English."""
+    client = books.client()
+    client.headers.update({"Sec-Fetch-Site": "same-origin", "Accept-Language": "en"})
+    client.cookies.set(SESSION_COOKIE, tenant.sessions[role])
+    client.base_url = client.base_url.join(f"/desk/{tenant.slug}/")
+    return client
+
+
+def change_both_sides(books: Site, tenant: Tenant, there: Accountant, name: str = "Acme") -> None:
+    """A customer whose email, phone and city were changed on both sides."""
+    address = {"Line1": "Hafenweg 1", "City": "Bremen", "PostalCode": "28195", "Country": "DE"}
+    made = there.customer(
+        name,
+        PrimaryEmailAddr={"Address": "info@acme.example"},
+        PrimaryPhone={"FreeFormNumber": "0421 1"},
+        BillAddr=address,
+    )
+    run(books, tenant)
+    there.edit(
+        "Customer",
+        made["Id"],
+        PrimaryEmailAddr={"Address": "office@acme.example"},
+        PrimaryPhone={"FreeFormNumber": "0421 333"},
+        BillAddr=address | {"City": "Hamburg", "Country": "FR"},
+    )
+    tenant.view.rows(
+        f"""update billing.customers set email = 'buchhaltung@acme.example', phone = '0421 222', city = 'Bonn',
+            country_code = 'AT', updated_at = now() where name = '{name}'"""
+    )
+    run(books, tenant)
+
+
+def said(answer: httpx.Response) -> str:
+    """What the next page says, after a form was taken."""
+    assert answer.status_code == 303, answer.text
+    return unquote(answer.headers["set-cookie"])
+
+
+def hidden(page: str, name: str) -> str:
+    """The value of a hidden input."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found is not None, name
+    return found[1]
+
+
+@needs_chromium
+def test_an_admin_connects_a_company_and_comes_back_to_the_desk(
+    books: Site, sandbox: Sandbox, tenant: Tenant, browser: Browser
+) -> None:
+    realms = [str(next(REALMS)) for _ in range(2)]
+    for realm, name in zip(realms, ("Acme Books", "Acme Neu"), strict=True):
+        sandbox.add_company(realm, name=name, country="DE")
+    with visiting(browser, books.url, tenant.sessions[Role.ADMIN]) as visitor:
+
+        def connect(button: str, realm: str) -> None:
+            visitor.page.get_by_role("button", name=button).click()
+            there = visitor.page.get_by_role("button", name="Go to QuickBooks").get_attribute("href") or ""
+            allowed = httpx.get(there, params=dict(parse_qsl(urlsplit(there).query)) | {"realm": realm})
+            brought = dict(parse_qsl(urlsplit(allowed.headers["location"]).query))
+            visitor.open(f"/api/v1/quickbooks/callback?{urlencode(brought)}")
+
+        visitor.open(f"/desk/{tenant.slug}/quickbooks")
+        assert visitor.serious_findings() == []
+        connect("Connect QuickBooks", realms[0])
+        assert visitor.sees("QuickBooks is connected")
+        assert visitor.sees("Acme Books")
+        assert visitor.sees("Sandbox, no real books")
+        visitor.page.on("dialog", lambda dialog: dialog.accept())
+        visitor.page.get_by_role("button", name="Disconnect").click()
+        assert visitor.sees("What was synced stays known here")
+        connect("Connect again", realms[1])
+        assert visitor.sees("This is another company than before")
+        assert visitor.serious_findings() == []
+        visitor.page.get_by_role("button", name="Confirm Acme Neu").click()
+        assert visitor.sees("Everything is synced with this company now")
+        assert visitor.page.get_by_role("button", name="Sync now: Customers").is_visible()
+
+
+def test_what_was_not_seen_is_not_confirmed_or_ended(books: Site, tenant: Tenant, there: Accountant) -> None:
+    with desk(books, tenant, Role.ADMIN) as client:
+        stale = client.post("quickbooks/disconnect", data={"key": "1", "seen": "another company"})
+        assert stale.status_code == 412
+        assert "Somebody was faster" in stale.text
+        seen = hidden(client.get("quickbooks").text, "seen")
+        for _ in range(2):
+            assert "Disconnected" in said(client.post("quickbooks/disconnect", data={"key": "2", "seen": seen}))
+    assert tenant.view.rows("select status from quickbooks.connection") == [("disconnected",)]
+    with desk(books, tenant) as client:
+        assert client.post("quickbooks/disconnect", data={"key": "3", "seen": seen}).status_code == 403
+        assert "Sync now" not in client.get("quickbooks").text
+
+
+@needs_chromium
+def test_syncs_are_asked_for_and_their_progress_is_seen(
+    books: Site, tenant: Tenant, there: Accountant, browser: Browser
+) -> None:
+    there.customer("Müller & Söhne")
+    with visiting(browser, books.url, tenant.sessions[Role.ACCOUNTANT]) as visitor:
+        visitor.open(f"/desk/{tenant.slug}/quickbooks")
+        visitor.page.get_by_role("button", name="Sync now: Customers").click()
+        assert visitor.sees("It runs as soon as a worker is free")
+        assert visitor.sees("Waits for a worker")
+        run(books, tenant, pull=False)
+        visitor.page.locator("#work").get_by_text("Done").wait_for()  # without loading the page again
+        assert visitor.page.locator("#work").get_by_text("1 of 1").is_visible()
+        job = tenant.view.value("select id from work.batch_job")
+        assert visitor.page.locator(f'a[href$="/batch-operations/{job}"]').is_visible()
+        for button in ("Import", "Push backlog"):
+            visitor.page.get_by_role("button", name=button).click()
+            assert visitor.sees("It runs as soon as a worker is free")
+        run(books, tenant, pull=False)
+    kinds = tenant.view.rows("select kind, status from work.batch_job order by kind")
+    assert {kind for kind, _ in kinds} >= {"quickbooks_pull", "quickbooks_push_customer", "quickbooks_push_invoice"}
+    with desk(books, tenant) as client:
+        assert "Choose what is to be sent" in said(client.post("quickbooks/pushes", data={"key": "1"}))
+        assert "Choose what is to be read" in said(client.post("quickbooks/pulls", data={"key": "1"}))
+        for _ in range(2):
+            client.post("quickbooks/pulls", data={"key": "2", "entities": "item"})
+    assert tenant.view.value("select count(*) from work.batch_job where parameters = '{\"full\": false}'") == 2
+
+
+@needs_chromium
+def test_a_conflict_is_decided_field_by_field(books: Site, tenant: Tenant, there: Accountant, browser: Browser) -> None:
+    change_both_sides(books, tenant, there)
+    with visiting(browser, books.url, tenant.sessions[Role.ACCOUNTANT]) as visitor:
+        page = visitor.page
+        visitor.open(f"/desk/{tenant.slug}/quickbooks/conflicts")
+        assert visitor.serious_findings() == []
+        page.get_by_role("link", name=re.compile("Decide: .*, Email")).click()
+        for text in ("info@acme.example", "buchhaltung@acme.example", "office@acme.example"):
+            assert visitor.sees(text)
+        assert visitor.serious_findings() == []
+        email, phone, city = (page.get_by_role("group", name=name) for name in ("Email", "Phone", "City"))
+        email.get_by_label("QuickBooks").check()
+        phone.get_by_label("Ours").check()
+        city.get_by_role("textbox").fill("Köln")
+        page.get_by_role("button", name="Decide").click()
+        assert visitor.sees("3 fields are decided.")
+        assert page.get_by_role("row").count() == 2, "the country was left open"
+    run(books, tenant)
+    ours = tenant.view.rows("select email, phone, city from billing.customer")
+    assert ours == [("office@acme.example", "0421 222", "Köln")]
+    (customer,) = there.documents("Customer")
+    assert (customer["PrimaryEmailAddr"]["Address"], customer["PrimaryPhone"]["FreeFormNumber"]) == ours[0][:2]
+    assert customer["BillAddr"]["City"] == "Köln"
+    with desk(books, tenant, Role.VIEWER) as client:
+        history = client.get("quickbooks/conflicts", params={"status": "resolved"}).text
+    assert "Another value" in history
+    assert "accountant-" in history
+
+
+def test_what_changed_meanwhile_is_not_decided_and_what_was_typed_is_kept(
+    books: Site, tenant: Tenant, there: Accountant
+) -> None:
+    change_both_sides(books, tenant, there)
+    ids = {field: id for id, field in tenant.view.rows("select id, field from quickbooks.conflict")}
+    email, city = ids["email"], ids["city"]
+    with desk(books, tenant) as client:
+        page = client.get(f"quickbooks/conflicts/{email}").text
+        seen = {name: hidden(page, name) for name in (f"seen-{email}", f"seen-{city}")}
+        tenant.view.rows(
+            f"update quickbooks.conflict set theirs = to_jsonb('new@acme.example'::text) where id = '{email}'"
+        )
+        form = seen | {f"decision-{email}": "theirs", f"decision-{city}": "edited", f"value-{city}": "Köln & Bonn"}
+        stale = client.post(f"quickbooks/conflicts/{email}", data=form)
+        assert stale.status_code == 412
+        assert "A value changed since you looked at it" in stale.text
+        assert "new@acme.example" in stale.text
+        assert 'value="Köln &amp; Bonn"' in stale.text
+        assert tenant.view.value("select count(*) from quickbooks.conflict where status = 'open'") == 4
+        empty = client.post(f"quickbooks/conflicts/{email}", data=seen)
+        assert empty.status_code == 422
+        assert "Choose a side first" in empty.text
+        country = ids["country_code"]
+        wrong = client.post(
+            f"quickbooks/conflicts/{email}",
+            data={f"decision-{country}": "edited", f"value-{country}": "Atlantis"}
+            | {f"seen-{country}": hidden(page, f"seen-{country}")},
+        )
+        assert wrong.status_code == 422
+        assert "This is no country" in wrong.text
+
+
+@needs_chromium
+def test_conflicts_are_decided_in_bulk(books: Site, tenant: Tenant, there: Accountant, browser: Browser) -> None:
+    change_both_sides(books, tenant, there)
+    change_both_sides(books, tenant, there, "Beton & Stahl Verwaltungsgesellschaft mbH & Co. KG")
+    with visiting(browser, books.url, tenant.sessions[Role.ACCOUNTANT]) as visitor:
+        visitor.open(f"/desk/{tenant.slug}/quickbooks/conflicts")
+        visitor.page.get_by_label("Select all").check()
+        tenant.view.rows("update quickbooks.conflict set ours = to_jsonb('1'::text) where field = 'phone'")
+        visitor.page.get_by_role("button", name="Take those of QuickBooks").click()
+        assert visitor.sees("6 conflicts are decided. 2 were left as they are")
+    emails = tenant.view.rows("select distinct email from billing.customer")
+    assert emails == [("office@acme.example",)]
+    with desk(books, tenant) as client:
+        assert "Select conflicts first" in said(client.post("quickbooks/conflicts", data={"side": "ours"}))
+
+
+def test_a_record_that_may_be_one_of_several_is_linked(books: Site, tenant: Tenant, there: Accountant) -> None:
+    for number in ("C-1", "C-2"):
+        tenant.view.rows(
+            f"""insert into billing.customers (organization_id, customer_number, name, country_code)
+                values (organizations.current(), '{number}', 'Twin AG', 'DE')"""
+        )
+    there.customer("Twin AG")
+    context = OrganizationContext.of(books.database.engine, tenant.slug, books.settings, "run")
+    sync(context, [EntityType.CUSTOMER], pull=True, push=False, time_box=timedelta(seconds=30))
+    found = tenant.view.value("select id from quickbooks.conflict where kind = 'ambiguous'")
+    with desk(books, tenant) as client:
+        page = client.get(f"quickbooks/conflicts/{found}").text
+        assert "May be one of several" in page
+        form = {f"seen-{found}": hidden(page, f"seen-{found}"), f"decision-{found}": "ours"}
+        assert client.post(f"quickbooks/conflicts/{found}", data=form).status_code == 422
+        assert "Decided." in said(client.post(f"quickbooks/conflicts/{found}", data=form | {f"link-{found}": "C-2"}))
+    linked = tenant.view.rows(
+        """select c.customer_number from quickbooks.mapping m join billing.customer c on c.id = m.local_id"""
+    )
+    assert linked == [("C-2",)]
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("width", "language", "scheme"), [(WIDTHS[0], "de", "dark"), (WIDTHS[1], "en", "light"), (WIDTHS[2], "de", "light")]
+)
+def test_everybody_can_use_the_pages(
+    books: Site, tenant: Tenant, there: Accountant, browser: Browser, width: int, language: str, scheme: str
+) -> None:
+    change_both_sides(books, tenant, there, "Donaudampfschifffahrtsgesellschaft Hinterhofer & Nachfolger mbH")
+    base = f"/desk/{tenant.slug}/quickbooks"
+    one = tenant.view.value("select id from quickbooks.conflict order by id limit 1")
+    with desk(books, tenant) as client:
+        client.post("quickbooks/pulls", data={"key": "1", "entities": ["customer", "payment"], "full": "true"})
+    session = tenant.sessions[Role.ADMIN]
+    with visiting(browser, books.url, session, language=language, scheme=scheme, width=width) as visitor:
+        for address in (base, f"{base}/conflicts", f"{base}/conflicts/{one}", f"{base}/conflicts?status=resolved"):
+            visitor.open(address)
+            assert visitor.serious_findings() == [], address
+            assert visitor.overflow() == 0, address
