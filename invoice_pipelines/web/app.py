@@ -37,6 +37,10 @@ from invoice_pipelines.web.pages.quickbooks import conflicts as quickbooks_confl
 from invoice_pipelines.web.pages.quickbooks import connection as quickbooks_connection
 from invoice_pipelines.web.pages.received import listing as received_list
 from invoice_pipelines.web.pages.received import uploading as received_uploads
+from invoice_pipelines.web.pages.reviews import decisions as review_page_decisions
+from invoice_pipelines.web.pages.reviews import page as review_page
+from invoice_pipelines.web.pages.reviews import queue as review_queue
+from invoice_pipelines.web.pages.reviews import sharing as review_sharing
 from invoice_pipelines.web.problems import handle_problems
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.sign_in import oidc, session
@@ -79,6 +83,10 @@ PAGES = (
     today.router,
     received_list.router,
     received_uploads.router,
+    review_queue.router,
+    review_page.router,
+    review_page_decisions.router,
+    review_sharing.router,
     page_events.router,
     quickbooks_connection.router,
     quickbooks_conflicts.router,

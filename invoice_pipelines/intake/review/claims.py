@@ -6,20 +6,24 @@ organization. Who claims is who the transaction works for (`organizations.actor`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.intake.review.errors import NotThere, NotWaiting, ReviewClaimed, ReviewError
+from invoice_pipelines.intake.review.queue import Wanted, list_reviews
 from invoice_pipelines.intake.states import Status, label
 
 CLAIM_LASTS = timedelta(minutes=15)
 LONGEST_CLAIM = timedelta(hours=8)
 LONGEST_POSTPONEMENT = timedelta(days=366)
 LONGEST_NOTE = 2000
+_TRIES = 20
+"""Reviews that others may take while one of them is taken here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,40 @@ def claim_review(connection: Connection, invoice_id: UUID, by: str, lasts: timed
         refuse_if_claimed(connection, invoice_id, by)
         raise ReviewError("The claim has just ended; take it again.", code="REVIEW_CONFLICT")
     return Claim(*row)
+
+
+def next_review(connection: Connection, wanted: Wanted, by: str, *, after: UUID | None = None) -> UUID | None:
+    """The review that comes next for somebody: the first free one after the id `after`, or else from the beginning."""
+    return next(_free(connection, wanted, by, after), None)
+
+
+def claim_next(
+    connection: Connection,
+    wanted: Wanted,
+    by: str,
+    *,
+    after: UUID | None = None,
+    rather: UUID | None = None,
+    lasts: timedelta = CLAIM_LASTS,
+) -> UUID | None:
+    """Takes the review that comes next (see `next_review`), or the one that is meant by `rather` where that is free.
+    None where nothing is left.
+    """
+    wished: tuple[UUID, ...] = () if rather is None or rather == after else (rather,)
+    for invoice_id in (*wished, *_free(connection, wanted, by, after)):
+        with suppress(ReviewError):  # somebody else was faster
+            claim_review(connection, invoice_id, by, lasts)
+            return invoice_id
+    return None
+
+
+def _free(connection: Connection, wanted: Wanted, by: str, after: UUID | None) -> Iterator[UUID]:
+    free = replace(wanted, free_for=by)
+    sections: tuple[UUID | None, ...] = (None,) if after is None else (after, None)
+    for since in sections:
+        for waiting in list_reviews(connection, free, after=since, limit=_TRIES):
+            if waiting.id != after:
+                yield waiting.id
 
 
 def release_review(connection: Connection, invoice_id: UUID, by: str) -> bool:

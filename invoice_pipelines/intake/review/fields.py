@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -14,7 +15,8 @@ from typing import Any
 
 from invoice_pipelines.einvoice.model import Delivery, Payment, PaymentAccount, TaxBreakdown
 from invoice_pipelines.errors import InvoicePipelinesError
-from invoice_pipelines.intake.documents.text_layer.page.notation import decimals, parse_amount
+from invoice_pipelines.intake.documents.text_layer.page.notation import decimals, find_dates, parse_amount
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import load_vocabulary
 from invoice_pipelines.intake.reading import Provenance, Reading
 from invoice_pipelines.intake.validation.codes import iso_currencies
 
@@ -58,10 +60,16 @@ def _amount(written: str) -> Decimal:
 
 
 def _date(written: str) -> date:
-    try:
-        return date.fromisoformat(written.strip())
-    except ValueError:
-        raise WrongValue(f"{written!r} is not a date as year-month-day, such as 2026-03-31") from None
+    """Any notation that leaves no doubt: 2026-03-31, 31.03.2026, 31 March 2026, 31. März 2026."""
+    text = written.strip()
+    with suppress(ValueError):
+        return date.fromisoformat(text)
+    found = list(find_dates(text, load_vocabulary().months))
+    if len(found) != 1 or (found[0].start, found[0].end) != (0, len(text)):
+        raise WrongValue(f"{written!r} is not a date, such as 2026-03-31 or 31.03.2026")
+    if found[0].other is not None:
+        raise WrongValue(f"{written!r} may mean two days; write it as year-month-day, such as 2026-03-31")
+    return found[0].value
 
 
 def _currency(written: str) -> str:

@@ -24,6 +24,7 @@ def menu_of(entry: Entry, language: Language) -> list[MenuItem]:
     found = [
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}", "today", _("Today"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/received", "inbox", _("Received"))),
+        (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/reviews", "review", _("Review desk"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/quickbooks", "sync", "QuickBooks")),
     ]
     return [item for role, item in found if entry.may(role, None)]

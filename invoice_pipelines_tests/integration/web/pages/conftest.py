@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from invoice_pipelines_tests.integration.web.intake.conftest import intake_folder, intake_site, office
 from invoice_pipelines_tests.support.desk.visitors import running_chromium
+
+__all__ = ["intake_folder", "intake_site", "office"]  # the organizations of the intake's tests are visited here, too
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,13 @@ def test_amounts_may_be_written_in_any_notation(written: str, amount: str) -> No
 
 
 @pytest.mark.parametrize(
+    "written", ["2026-03-31", "31.03.2026", "31.3.26", "31 March 2026", "31. März 2026", "3/31/2026"]
+)
+def test_dates_may_be_written_as_people_do(written: str) -> None:
+    assert parse_value("issue_date", written) == date(2026, 3, 31)
+
+
+@pytest.mark.parametrize(
     ("field", "written", "hint"),
     [
         ("gross_amount", "1.234", "two decimals"),
@@ -73,7 +80,9 @@ def test_amounts_may_be_written_in_any_notation(written: str, amount: str) -> No
         ("gross_amount", "12 EUR", "not an amount"),
         ("gross_amount", "NaN", "not an amount"),
         ("gross_amount", "", "not an amount"),
-        ("issue_date", "31.03.2026", "2026-03-31"),
+        ("issue_date", "31.3.", "31.03.2026"),
+        ("issue_date", "31.03.2026 or later", "31.03.2026"),
+        ("issue_date", "04/03/2026", "two days"),
         ("issue_date", "2026-02-30", "2026-03-31"),
         ("currency", "EUO", "ISO 4217"),
         ("iban", "DE02120300000000202052", "check digits"),

@@ -1,0 +1,39 @@
+"""Invoices that wait at the review desk."""
+
+from __future__ import annotations
+
+from invoice_pipelines.einvoice.model import Party
+from invoice_pipelines_tests.integration.intake.review.pages import page_of
+from invoice_pipelines_tests.integration.web.intake.conftest import Office
+from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper, uploaded
+from invoice_pipelines_tests.support.intake.validation.specimens import UBL
+
+
+def waiting(office: Office, number: str = "HW-77", net: str = "1000.00", **options: str) -> str:
+    """An invoice that waits, as its number is not understood."""
+    return str(uploaded(office.desk, page_of(number, net, **options), f"{number}.pdf"))
+
+
+def e_invoice(office: Office, number: str, iban: str) -> str:
+    """An e-invoice of a known seller; it waits where its account is another than before."""
+    account = (
+        "<cac:PaymentMeans><cbc:PaymentMeansCode>58</cbc:PaymentMeansCode><cac:PayeeFinancialAccount>"
+        f"<cbc:ID>{iban}</cbc:ID></cac:PayeeFinancialAccount></cac:PaymentMeans><cac:TaxTotal>"
+    )
+    invoice = UBL.replace("<cbc:ID>2026-001<", f"<cbc:ID>{number}<").replace("<cac:TaxTotal>", account)
+    return str(uploaded(office.desk, invoice.encode(), f"{number}.xml"))
+
+
+def fill(office: Office) -> list[str]:
+    """A queue as it is on a busy day; the first two have pages to look at."""
+    names = ("Gebäudereinigung Schmidt-Großkopf & Söhne GmbH & Co. KG", "Café am Dom", "Müller")
+    found = [
+        waiting(office),
+        waiting(office, "RE-2026-000815/B", "1234567.89", seller=names[0], vat_id="DE811569869"),
+    ]
+    for number, name in enumerate(names * 3):
+        sure = {"gross_amount": 0.8} | ({"number": 0.4, "iban": 0.5} if number % 2 else {})
+        party = Party(name=name, vat_id=f"DE{136695976 + number}")
+        reading = on_paper(f"B-{number}", {"seller": party}, seller_name=0.99 if number % 3 else 0.3, **sure)
+        found.append(str(judged(office.desk, reading)))
+    return found
