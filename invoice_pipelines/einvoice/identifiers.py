@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from typing import Literal
 
-from stdnum import iban
+from stdnum import get_cc_module, iban
 from stdnum.de import leitweg
+from stdnum.exceptions import InvalidChecksum, InvalidLength, ValidationError
+
+_LONGEST_VAT_ID = 20  # with the signs that some put into it; the longest has 15
 
 
 @lru_cache(maxsize=1000)
@@ -18,3 +23,24 @@ def is_valid_iban(account: str) -> bool:
 def is_leitweg_id(reference: str) -> bool:
     """Form and check digits, by the format specification of the Leitweg-ID."""
     return bool(leitweg.is_valid(reference))
+
+
+def vat_id_fault(vat_id: str) -> Literal["COUNTRY", "FORMAT", "CHECK_DIGITS"] | None:
+    """What is wrong with a VAT identifier, by the rules of the country that it begins with; None: nothing, or there are
+    no rules.
+    """
+    compact = re.sub(r"[\s.-]", "", vat_id).upper()
+    if not re.match(r"[A-Z]{2}", compact):
+        return "COUNTRY"
+    module = get_cc_module({"EL": "GR", "XI": "GB"}.get(compact[:2], compact[:2]).lower(), "vat")
+    if module is None:
+        return None
+    try:
+        if len(compact) > _LONGEST_VAT_ID:
+            raise InvalidLength
+        module.validate("GB" + compact[2:] if compact.startswith("XI") else compact)
+    except InvalidChecksum:
+        return "CHECK_DIGITS"
+    except ValidationError:
+        return "FORMAT"
+    return None

@@ -41,6 +41,7 @@ from invoice_pipelines.web.pages.reviews import decisions as review_page_decisio
 from invoice_pipelines.web.pages.reviews import page as review_page
 from invoice_pipelines.web.pages.reviews import queue as review_queue
 from invoice_pipelines.web.pages.reviews import sharing as review_sharing
+from invoice_pipelines.web.pages.settings.routers import ROUTERS as settings_pages
 from invoice_pipelines.web.problems import handle_problems
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.sign_in import oidc, session
@@ -90,6 +91,7 @@ PAGES = (
     page_events.router,
     quickbooks_connection.router,
     quickbooks_conflicts.router,
+    *settings_pages,
 )
 """The desk, in the order of its menu."""
 

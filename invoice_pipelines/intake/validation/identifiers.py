@@ -9,16 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stdnum import get_cc_module
-from stdnum.exceptions import InvalidChecksum, InvalidLength, ValidationError
-
-from invoice_pipelines.einvoice.identifiers import is_valid_iban
+from invoice_pipelines.einvoice.identifiers import is_valid_iban, vat_id_fault
 from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.validation.own_rules import broken
 
 _LONGEST_IBAN = 34
-_LONGEST_VAT_ID = 20  # with the signs that some put into it; the longest has 15
 _LOOKS_LIKE_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{9,}")
 
 _WHOLE = ("The VAT identifier", "Die USt-IdNr.")
@@ -42,20 +38,12 @@ def _vat_id(rule: str, location: str, vat_id: str | None) -> Iterator[Violation]
     compact = re.sub(r"[\s.-]", "", vat_id or "").upper()
     if not compact:
         return
-    if not re.match(r"[A-Z]{2}", compact):
-        fault = ("does not begin with a country code", "beginnt nicht mit einem Ländercode")
-        yield broken(rule, location, subject=_WHOLE, vat_id=vat_id, fault=fault)
-        return
-    country = {"EL": "GR", "XI": "GB"}.get(compact[:2], compact[:2])
-    module = get_cc_module(country.lower(), "vat")
-    if module is None:
-        return
-    try:
-        if len(compact) > _LONGEST_VAT_ID:
-            raise InvalidLength
-        module.validate("GB" + compact[2:] if compact.startswith("XI") else compact)
-    except InvalidChecksum:
-        yield broken(rule, location, subject=_CHECK_DIGITS, vat_id=vat_id, fault=("are wrong", "sind falsch"))
-    except ValidationError:
-        fault = (f"does not have the format of {compact[:2]}", f"hat nicht das Format von {compact[:2]}")
-        yield broken(rule, location, subject=_WHOLE, vat_id=vat_id, fault=fault)
+    match vat_id_fault(compact):
+        case "COUNTRY":
+            fault = ("does not begin with a country code", "beginnt nicht mit einem Ländercode")
+            yield broken(rule, location, subject=_WHOLE, vat_id=vat_id, fault=fault)
+        case "CHECK_DIGITS":
+            yield broken(rule, location, subject=_CHECK_DIGITS, vat_id=vat_id, fault=("are wrong", "sind falsch"))
+        case "FORMAT":
+            fault = (f"does not have the format of {compact[:2]}", f"hat nicht das Format von {compact[:2]}")
+            yield broken(rule, location, subject=_WHOLE, vat_id=vat_id, fault=fault)

@@ -26,5 +26,6 @@ def menu_of(entry: Entry, language: Language) -> list[MenuItem]:
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/received", "inbox", _("Received"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/reviews", "review", _("Review desk"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/quickbooks", "sync", "QuickBooks")),
+        (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/settings", "settings", _("Settings"))),
     ]
     return [item for role, item in found if entry.may(role, None)]

@@ -1,0 +1,7 @@
+"""All pages of the settings, for `app.PAGES`."""
+
+from __future__ import annotations
+
+from invoice_pipelines.web.pages.settings import forms, history
+
+ROUTERS = (forms.router, history.router)
