@@ -32,6 +32,7 @@ from invoice_pipelines.web.sign_in.routing import count
 
 PREFIX = "/desk/{organization}"
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+Shown = TypeVar("Shown")
 
 
 class PageCaller(RequestCaller):
@@ -88,6 +89,19 @@ class PageCaller(RequestCaller):
             address = effect(at)
             keep_answer(at.connection, at.entry.actor, key, sent, KeptAnswer(200, address, ""))
         return redirect(address, said)
+
+    def once_shown(self, key: str, form: BaseModel | str | None, effect: Callable[[At], Shown]) -> Shown | None:
+        """Does something in one transaction, for a page that shows once what came of it, such as a secret. None for a
+        form that is sent twice, with the same `key`: nothing is done, and what was shown is kept nowhere.
+        """
+        request = self._request
+        with self.enter() as at:
+            sent = request_hash(request.method, request.url.path, form)
+            if kept_answer(at.connection, at.entry.actor, key, sent) is not None:
+                return None
+            made = effect(at)
+            keep_answer(at.connection, at.entry.actor, key, sent, KeptAnswer(200, None, ""))
+        return made
 
     def require_seen(self, given: str, *state: object) -> None:
         """Raises Refusal (412) unless a form was made for this state: `seen_tag` of the same state was in it."""

@@ -197,7 +197,7 @@ def kind_of(schema: dict[str, Any], choices: Choices | None = None) -> Kind:
     if "#" in plain.get("pattern", ""):
         return Kind(control="color", must=N_("Choose a colour."))
     if ":" in plain.get("pattern", ""):
-        return Kind(control="time", must=N_("Write a time of day, such as 21:00."))
+        return Kind(most=5, must=N_("Write a time of day, such as 21:00."))
     longest = plain.get("maxLength")
     is_large = longest is not None and longest > _LARGE
     return Kind(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invoice_pipelines.web.pages.settings import forms, history
+from invoice_pipelines.web.pages.settings import forms, history, people, tokens
 
-ROUTERS = (forms.router, history.router)
+ROUTERS = (forms.router, people.router, tokens.router, history.router)

@@ -43,10 +43,11 @@ def place(tenant: Tenant, address: str = "") -> str:
 
 def form_of(page: str, action: str = "") -> dict[str, Any]:
     """What a browser would send of the form of a page."""
+    document: Any = html.fromstring(page)
     (form,) = (
         form
-        for form in html.fromstring(page).forms
-        if (form.get("action") or "").endswith(action) and form.get("action") not in ("/preferences", "/sign-out")
+        for form in document.get_element_by_id("content").iter("form")
+        if (form.get("action") or "").endswith(action)
     )
     given: dict[str, Any] = {}
     for name, value in form.form_values():
