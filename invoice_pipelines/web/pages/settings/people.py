@@ -62,6 +62,7 @@ def invite(
 @router.post("/settings/people/{member_id}", role=Role.ADMIN, area="organization", people_only=True)
 def change_role(page: Page, member_id: UUID, role: Annotated[str, Form(max_length=20)] = "") -> Response:
     """Gives a member another role, from their next request on."""
+    page.check()
     if role not in ROLES:
         raise wrong_field("role", page.gettext("Choose one of the list."))
     return _changed(page, member_id, Role(role), N_("%(person)s has another role now."))
