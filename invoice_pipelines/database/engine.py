@@ -13,7 +13,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
 
 from invoice_pipelines.database.errors import CANNOT_CONNECT_NOW, TOO_MANY_CONNECTIONS, DatabaseError, sqlstate
 from invoice_pipelines.database.lock_watch import LockWatch
@@ -119,6 +119,7 @@ def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits =
         driver_url(url),
         limits,
         {"options": f"-c timezone=UTC {limits.options}", "application_name": "invoice_pipelines_web"},
+        pool_pre_ping=False,  # is_like_new asks the session as well
         pool_size=pool_size,
         max_overflow=0,
     )
@@ -127,6 +128,8 @@ def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits =
     @event.listens_for(engine, "checkout")
     def is_like_new(session: Any, *_: object) -> None:
         result = session.pgconn.exec_(_LIKE_NEW)
+        if session.broken:
+            raise InvalidatePoolError("the server ended the session, and most likely the others as well")
         if result.error_message or (result.ntuples and session.prepare_threshold is not None):
             log.error("a session of the web was ended, as a request had left something behind in it")
             raise DisconnectionError("a session that is not like new")
@@ -150,7 +153,7 @@ def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits =
 
 def _create_working(url: URL, limits: SessionLimits, arguments: dict[str, Any], **options: Any) -> Engine:
     """`hide_parameters`, as an error must not carry an organization's data into a log."""
-    return _create(url, limits, arguments, pool_pre_ping=True, hide_parameters=True, **options)
+    return _create(url, limits, arguments, **{"pool_pre_ping": True, "hide_parameters": True, **options})
 
 
 def engine_apart(engine: Engine) -> Engine:

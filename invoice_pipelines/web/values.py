@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from operator import methodcaller
 from typing import Annotated, Any
 
 from pydantic import (
@@ -85,7 +86,7 @@ def _storable(value: object) -> object:
 Amount = Annotated[
     Decimal,
     _Written(Decimal, _DECIMAL, 'digits with a decimal point as text, such as "12.50"'),
-    PlainSerializer(lambda value: format(value, "f"), return_type=str, when_used="json"),
+    PlainSerializer(methodcaller("__format__", "f"), return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": _DECIMAL, "examples": ["1190.00"]}),
 ]
 """An exact decimal number, in JSON as text: amounts, quantities, rates. A number of JSON may lose digits."""
