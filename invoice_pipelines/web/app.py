@@ -35,8 +35,7 @@ from invoice_pipelines.web.pages import assets, sign_in, today
 from invoice_pipelines.web.pages import events as page_events
 from invoice_pipelines.web.pages.quickbooks import conflicts as quickbooks_conflicts
 from invoice_pipelines.web.pages.quickbooks import connection as quickbooks_connection
-from invoice_pipelines.web.pages.received import listing as received_list
-from invoice_pipelines.web.pages.received import uploading as received_uploads
+from invoice_pipelines.web.pages.received.routers import ROUTERS as received_pages
 from invoice_pipelines.web.pages.reviews import decisions as review_page_decisions
 from invoice_pipelines.web.pages.reviews import page as review_page
 from invoice_pipelines.web.pages.reviews import queue as review_queue
@@ -82,8 +81,7 @@ OPEN_ROUTERS: tuple[OrganizationRouter | OpenRouter, ...] = (session.router, oid
 PAGES = (
     sign_in.router,
     today.router,
-    received_list.router,
-    received_uploads.router,
+    *received_pages,
     review_queue.router,
     review_page.router,
     review_page_decisions.router,

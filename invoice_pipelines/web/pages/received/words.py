@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
 
+from invoice_pipelines.einvoice.rules.german import in_german
+from invoice_pipelines.intake.operations import LoggedError, german_error
+from invoice_pipelines.intake.review.fields import FIELDS, stored_value
 from invoice_pipelines.intake.states import Status, description, label
 from invoice_pipelines.web.pages.languages import Language
 
@@ -15,6 +21,7 @@ _KINDS = {
     Status.EXPORTED: "good",
     Status.FAILED: "bad",
 }
+_RATE = re.compile(r"(\S+) % (\S+) (\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +39,85 @@ class Words:
     def meaning(self, status: str) -> str:
         """A sentence on what a state means."""
         return description(Status(status), self.language.code)
+
+    def either(self, english: str, german: str | None) -> str:
+        """A text that a domain has in both languages."""
+        return (german or english) if self.language.code == "de" else english
+
+    def error(self, error: LoggedError) -> str:
+        """Why an attempt failed."""
+        return self.either(error.message, german_error(error))
+
+    def remark(self, remark: str) -> str:
+        """What a reader of documents remarked."""
+        return self.either(remark, in_german(remark))
+
+    def field(self, name: str) -> str:
+        """The name of a value."""
+        said = self.either(FIELDS[name].label, FIELDS[name].label_de)
+        return said[:1].upper() + said[1:]
+
+    def value(self, field: str, kept: str | None, currency: str | None = None) -> str:
+        """A value as people write it; `kept` is what `fields.shown` made of it."""
+        if kept is None:
+            return "–"
+        if field == "type_code":
+            return self._type(kept)
+        if field == "tax_breakdowns":
+            rates = [
+                f"{self.rate(rate)}: {self.language.amount(net)} + {self.language.amount(tax)}"
+                for rate, net, tax in self.rates(kept)
+            ]
+            return "; ".join(rates)
+        try:
+            value = stored_value(field, kept)
+        except (ValueError, InvalidOperation):
+            return kept
+        if isinstance(value, Decimal):
+            return self.language.amount(value, currency)
+        return self.language.day(value) if isinstance(value, date) else kept
+
+    def rates(self, kept: str | None) -> list[tuple[Decimal | None, Decimal | None, Decimal | None]]:
+        """Rate, net amount and VAT of each rate, as `fields.shown` keeps them in one text."""
+        found = []
+        for part in (kept or "").split("; "):
+            if match := _RATE.fullmatch(part):
+                rate, net, tax = (None if value == "None" else Decimal(value) for value in match.groups())
+                found.append((rate, net, tax))
+        return found
+
+    def rate(self, rate: Decimal | None) -> str:
+        """A rate in percent."""
+        return "–" if rate is None else f"{self.language.number(rate.normalize())}\u00a0%"
+
+    def source(self, source: str | None) -> str:
+        """Who or what read a value."""
+        _ = self.language.gettext
+        words = {"xml": _("e-invoice"), "text": _("text of the page"), "ocr": _("text recognition")}
+        return {**words, "person": _("a person")}.get(str(source), "–")
+
+    def stage(self, stage: str) -> str:
+        """A step of the intake."""
+        _ = self.language.gettext
+        return {"parse": _("Reading"), "validate": _("Checking"), "export": _("Exporting")}.get(stage, stage)
+
+    def who(self, actor: str) -> str:
+        """Who did something; of runs, nobody knows the number."""
+        return self.language.gettext("the pipeline") if actor.startswith("run ") else actor
+
+    def severity(self, severity: str) -> tuple[str, str]:
+        """The kind and the words of a badge."""
+        _ = self.language.gettext
+        return {"fatal": ("bad", _("Error")), "warning": ("warn", _("Warning"))}.get(severity, ("info", _("Remark")))
+
+    def _type(self, code: str) -> str:
+        _ = self.language.gettext
+        words = {
+            "326": _("Partial invoice"),
+            "380": _("Invoice"),
+            "381": _("Credit note"),
+            "384": _("Corrected invoice"),
+            "386": _("Prepayment invoice"),
+            "389": _("Self-billed invoice"),
+        }
+        return words.get(code, code)

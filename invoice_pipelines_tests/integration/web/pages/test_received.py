@@ -27,7 +27,7 @@ from invoice_pipelines_tests.integration.web.intake.conftest import (  # noqa: F
     other_office,
 )
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
-from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper, uploaded
+from invoice_pipelines_tests.support.intake.review.lane import correct, judged, on_paper, uploaded
 
 MARKUP = "<img src=x onerror=alert(1)>.pdf"
 TURNED = "rechnung\u202efdp.exe\u2066.pdf"
@@ -169,7 +169,97 @@ def test_dropped_files_are_sent_with_their_outcomes_and_by_keyboard(
         assert page.locator("img").count() == 0
         assert visitor.serious_findings() == []
         assert visitor.overflow() == 0
+        office.run()
+        rows.nth(1).get_by_role("link").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text(MARKUP)
+        assert visitor.sees("Warum sie fehlgeschlagen ist")
+        assert visitor.sees("Das XML ist keine Rechnung")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Original").click()
+        assert "<" not in download.value.suggested_filename
     assert office.desk.one("select count(*) from intake.upload") == 23
+
+
+def test_one_shows_what_was_read_why_it_waits_and_what_happened(office: Office) -> None:  # noqa: F811
+    waiting = uploaded(office.desk, page_of("HW-77", "1000.00"), "Dachstuhl <b>März</b>.pdf")
+    with person(office) as client:
+        shown = client.get(f"received/{waiting}").text
+        for words in (
+            "Zimmerei Holzwurm GmbH",
+            "1,190.00\u00a0EUR",
+            "5 Mar 2026",
+            "19\u00a0%",
+            "text of the page",
+        ):
+            assert words in shown, words
+        for words in ("Waits for review", "Why it waits for a person", f'/reviews/{waiting}"', "Dachstuhl &lt;b&gt;"):
+            assert words in shown, words
+        picture = client.get(f"{office.site.url}/api/v1/organizations/{office.tenant.slug}/reviews/{waiting}/pages/1")
+        assert picture.headers["content-type"] == "image/png"
+        german = client.get(f"received/{waiting}", headers={"Accept-Language": "de"}).text
+        for words in ("Gesamtbetrag", "1.190,00\u00a0EUR", "05.03.2026", "Text der Seite", "Warum sie auf"):
+            assert words in german, words
+        correct(office.desk, waiting, number="HW-77")
+        decided = client.get(f"received/{waiting}").text
+        assert "Invoice number: – → HW-77" in decided
+        assert "Validated" in decided
+        assert "/reviews/" not in decided.replace(f"/reviews/{waiting}/pages/", "")
+
+
+def test_a_failed_one_is_read_again_once_and_one_that_waits_goes_first(office: Office) -> None:  # noqa: F811
+    broken, fresh = failed(office), office.desk.invoice().id
+    with person(office) as client:
+        shown = client.get(f"received/{broken}")
+        assert "The PDF is encrypted" in shown.text
+        german = client.get(f"received/{broken}", headers={"Accept-Language": "de"})
+        assert "Das PDF ist durch ein Kennwort geschützt" in german.text
+        form = {"key": uuid4().hex}
+        for _ in range(2):
+            retried = client.post(f"received/{broken}/retry", data=form)
+            assert (retried.status_code, retried.headers["location"]) == (303, shown.url.path)
+        assert office.desk.status(broken) == "CREATED"
+        other = client.post(f"received/{broken}/retry", data={"key": uuid4().hex})
+        assert other.status_code == 409
+        assert "This invoice has not failed" in other.text
+        asked = client.post(f"received/{fresh}/process", data={"key": uuid4().hex})
+        assert asked.status_code == 303
+        asked_for = "select count(*) from work.items where kind = 'process_upload' and subject_id = :id"
+        assert office.desk.one(asked_for, id=str(fresh)) == 1
+        valid = office.desk.validated().id
+        assert client.post(f"received/{valid}/process", data={"key": uuid4().hex}).status_code == 409
+        assert "There is no such invoice" in client.get(f"received/{uuid4()}").text
+    with person(office, Role.VIEWER) as client:
+        assert client.post(f"received/{broken}/retry", data=form).status_code == 403
+        assert "Read again" not in client.get(f"received/{failed(office)}").text
+
+
+def test_notes_are_kept_and_what_is_too_long_is_shown_again(office: Office) -> None:  # noqa: F811
+    invoice = office.desk.validated().id
+    with person(office) as client:
+        form = {"key": uuid4().hex, "note": "Rückfrage bei\n<script>alert(1)</script>"}
+        for _ in range(2):
+            assert client.post(f"received/{invoice}/notes", data=form).status_code == 303
+        shown = client.get(f"received/{invoice}").text
+        assert shown.count("Rückfrage bei\n&lt;script&gt;alert(1)") == 1
+        refused = client.post(f"received/{invoice}/notes", data={"key": uuid4().hex, "note": "x" * 2001})
+        assert refused.status_code == 422
+        assert "A note has 1 to 2000 characters." in refused.text
+        assert "x" * 2001 in refused.text
+
+
+def test_an_original_is_only_ever_saved(office: Office) -> None:  # noqa: F811
+    svg = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'><script>alert(2)</script></svg>"
+    invoice = uploaded(office.desk, svg, MARKUP)
+    with person(office, Role.VIEWER) as client:
+        assert "Failed" in client.get(f"received/{invoice}").text
+        address = f"/api/v1/organizations/{office.tenant.slug}/received-invoices/{invoice}/original"
+        got = client.get(office.site.url + address)
+        assert got.content == svg
+        assert got.headers["content-type"] == "application/octet-stream"
+        assert got.headers["content-disposition"].startswith("attachment; ")
+        assert got.headers["x-content-type-options"] == "nosniff"
+        assert got.headers["content-security-policy"].startswith("sandbox")
 
 
 @needs_chromium
@@ -224,7 +314,8 @@ def test_the_pages_can_be_used_by_everybody(
         invoices = fill(office)
         waiting = uploaded(office.desk, page_of("HW-77", "1000.00"), "Dachstuhl <b>März</b>.pdf")
         invoices["waiting on paper"] = waiting
-        for address in ("", "?status=FAILED", "?gross_from=x&text=nothing"):
+        addresses = ["", "?status=FAILED", "?gross_from=x&text=nothing", *(f"/{one}" for one in invoices.values())]
+        for address in addresses:
             visitor.open(home + address)
             assert visitor.serious_findings() == []
             assert visitor.overflow() == 0, address

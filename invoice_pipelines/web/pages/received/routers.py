@@ -1,0 +1,7 @@
+"""The pages of received invoices. Those with a name of their own come before that of any invoice."""
+
+from __future__ import annotations
+
+from invoice_pipelines.web.pages.received import invoice, listing, uploading
+
+ROUTERS = (listing.router, uploading.router, invoice.router)
