@@ -44,14 +44,14 @@ def received_invoice(page: Page, invoice_id: UUID) -> Response:
 
 
 @router.post("/received/{invoice_id}/retry", role=Role.ACCOUNTANT, area="intake")
-def retry_invoice(page: Page, invoice_id: UUID, key: Key) -> Response:
+def retry_invoice(page: Page, invoice_id: UUID, key: Key = "") -> Response:
     """Has a failed invoice read again."""
     said = page.gettext("The invoice is read again as soon as a worker is free.")
     return _do(page, invoice_id, key, lambda at: retry_invoices(at.connection, [invoice_id]), said)
 
 
 @router.post("/received/{invoice_id}/process", role=Role.ACCOUNTANT, area="intake")
-def process_invoice(page: Page, invoice_id: UUID, key: Key) -> Response:
+def process_invoice(page: Page, invoice_id: UUID, key: Key = "") -> Response:
     """Has an invoice read ahead of the queue."""
 
     def ask(at: At) -> None:
@@ -63,7 +63,7 @@ def process_invoice(page: Page, invoice_id: UUID, key: Key) -> Response:
 
 
 @router.post("/received/{invoice_id}/notes", role=Role.ACCOUNTANT, area="intake")
-def write_note(page: Page, invoice_id: UUID, key: Key, note: Annotated[str, Form()] = "") -> Response:
+def write_note(page: Page, invoice_id: UUID, key: Key = "", note: Annotated[str, Form()] = "") -> Response:
     """Writes a note beside an invoice."""
     said = page.gettext("The note is written down.")
     try:
