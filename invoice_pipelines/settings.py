@@ -285,6 +285,9 @@ class Settings(BaseSettings):
     """Port on this machine on which `/health/live`, `/health/ready` and `/metrics` are served, without account."""
     web_connections: int = Field(default=15, ge=1, le=200)
     """How many requests the API works on at the same time, each with a connection to PostgreSQL; others wait."""
+    web_lock_timeout_seconds: float = Field(default=10.0, ge=0.1, le=86400)
+    """How many seconds a request waits for a lock that another transaction holds, such as that of a batch job. After
+    that it is answered by 503 with `Retry-After`."""
     web_requests_per_minute: int = Field(default=1200, ge=0, le=1_000_000)
     """Most requests of one session or token in a minute. 0: no limit."""
     web_address_requests_per_minute: int = Field(default=6000, ge=0, le=1_000_000)

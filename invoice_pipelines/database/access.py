@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import URL, Engine, text
@@ -104,7 +104,9 @@ def open_web_database(settings: Settings, *, pool_size: int) -> Iterator[Engine]
     Raises DatabaseError where it cannot log in and nobody named a login.
     """
     with running_server(settings):
-        engine = create_web_engine(database_urls(settings).web, pool_size=pool_size, limits=session_limits(settings))
+        # Somebody waits for the answer, and is told sooner than work is that it has to come again.
+        limits = replace(session_limits(settings), lock=settings.web_lock_timeout_seconds)
+        engine = create_web_engine(database_urls(settings).web, pool_size=pool_size, limits=limits)
         try:
             try:
                 require_current(engine)

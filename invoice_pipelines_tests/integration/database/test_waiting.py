@@ -15,8 +15,11 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from invoice_pipelines.billing.processing import process_jobs
 from invoice_pipelines.database import SessionLimits, create_app_engine, libpq_url, login_session
+from invoice_pipelines.database.access import open_web_database
 from invoice_pipelines.database.embedded import SUPERUSER, EmbeddedServer
 from invoice_pipelines.database.errors import explain, holders_of, sqlstate
+from invoice_pipelines.database.roles import WEB
+from invoice_pipelines.settings import Settings
 from invoice_pipelines.work import drain
 from invoice_pipelines_tests.conftest import open_organization
 from invoice_pipelines_tests.integration.billing.conftest import open_desk as open_sales_desk
@@ -221,6 +224,27 @@ def test_a_session_that_an_administrator_ended_says_so(shared_database, impatien
             connection.execute(text("select 1"))
     assert sqlstate(ended.value) == "57P01"
     assert "an administrator ended it" in explain(ended.value)
+
+
+def test_a_request_waits_for_a_shorter_time_than_work(shared_database, work_desks, tmp_path):
+    held, _ = work_desks
+    chosen = {
+        "DAGSTER_HOME": tmp_path,
+        "database_url": libpq_url(shared_database.app_url),
+        "web_database_url": libpq_url(shared_database.app_url.set(username=WEB)),
+        "web_lock_timeout_seconds": 0.4,
+    }
+    settings = Settings.model_validate(chosen)
+    with (
+        left_open(held, "lock table organizations.organization in access exclusive mode"),
+        open_web_database(settings, pool_size=1) as web,
+        web.connect() as connection,
+    ):
+        begun = time.monotonic()
+        with pytest.raises(OperationalError) as waited:
+            connection.execute(text("select from organizations.organization"))
+    assert sqlstate(waited.value) == "55P03"
+    assert time.monotonic() - begun < 10
 
 
 @pytest.mark.parametrize(

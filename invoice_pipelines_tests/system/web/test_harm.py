@@ -27,7 +27,7 @@ LOCK_SECONDS = 1.5
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A web that waits for locks no longer than a test does, and has few files to open before it asks for more."""
-    limits = {"INVOICE_PIPELINES_DATABASE_LOCK_TIMEOUT_SECONDS": str(LOCK_SECONDS)}
+    limits = {"INVOICE_PIPELINES_WEB_LOCK_TIMEOUT_SECONDS": str(LOCK_SECONDS)}
     with installation(tmp_path_factory.mktemp("web"), open_files=256, **limits) as site:
         yield site
 
