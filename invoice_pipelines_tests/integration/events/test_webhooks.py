@@ -415,6 +415,7 @@ deliver_webhooks(context, time_box=timedelta(minutes=5))
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_after_the_post_leaves_it_to_be_posted_again_with_the_same_id(
     office: Office, receiver: Receiver
 ) -> None:

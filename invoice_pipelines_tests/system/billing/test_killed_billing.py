@@ -33,8 +33,16 @@ def desk(own_server: EmbeddedServer) -> Iterator[Desk]:
     superuser.dispose()
 
 
-def kill_at_random(server: EmbeddedServer, desk: Desk, kills: int, seed: int) -> None:
-    moments = random.Random(seed)
+def due(desk: Desk) -> int:
+    return int(desk.value("select count(*) from work.batch_item where status = 'pending'"))
+
+
+@pytest.mark.slow
+def test_killed_workers_and_a_killed_postgresql_leave_the_books_in_order(
+    own_server: EmbeddedServer, desk: Desk
+) -> None:
+    kills = size(15, 50)
+    moments = random.Random(20260705)
     items = [desk.stocked(2 * kills * ORDERS) for _ in range(5)]
     jobs: list[UUID] = []
     in_work = 0
@@ -44,7 +52,7 @@ def kill_at_random(server: EmbeddedServer, desk: Desk, kills: int, seed: int) ->
             jobs.append(desk.ask([*desk.many_orders(ORDERS, items=items), "no id"]))
             time.sleep(moments.uniform(0.01, 0.15))
             if kill % 4 == 3:
-                kill_postgresql(server)
+                kill_postgresql(own_server)
             else:
                 victim = moments.randrange(2)
                 os.kill(workers[victim], signal.SIGKILL)
@@ -65,18 +73,3 @@ def kill_at_random(server: EmbeddedServer, desk: Desk, kills: int, seed: int) ->
     sold = sum(row[0] for row in desk.rows("select quantity from billing.issued_invoice_line where takes_stock"))
     assert sum(desk.on_hand(item) for item in items) == 10 * kills * ORDERS - sold
     desk.assert_in_order()
-
-
-def due(desk: Desk) -> int:
-    return int(desk.value("select count(*) from work.batch_item where status = 'pending'"))
-
-
-def test_killed_workers_and_a_killed_postgresql_leave_the_books_in_order(
-    own_server: EmbeddedServer, desk: Desk
-) -> None:
-    kill_at_random(own_server, desk, kills=4, seed=1)
-
-
-@pytest.mark.slow
-def test_very_many_kills_leave_the_books_in_order(own_server: EmbeddedServer, desk: Desk) -> None:
-    kill_at_random(own_server, desk, kills=size(15, 50), seed=20260705)

@@ -54,11 +54,11 @@ export_files.complete_exports(engine, UUID(organization), slug, *places)
 """
 
 
-OFTEN = ["file 3", "commit 2"]
-SELDOM = ["choosing", "chosen", "file 1", "file 2", "file 4", "file 5", "commit 1"]
+MOMENTS = ["choosing", "chosen", "file 1", "file 2", "file 3", "file 4", "file 5", "commit 1", "commit 2"]
 
 
-@pytest.mark.parametrize("moment", [*OFTEN, *(pytest.param(moment, marks=pytest.mark.slow) for moment in SELDOM)])
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_after_a_kill_the_next_run_completes_both_formats(desk: Desk, moment: str) -> None:
     books = Books(desk)
     books.set_up(fiscal_year_start_month=3)

@@ -19,6 +19,7 @@ from invoice_pipelines_tests.system.workers import worker_maker
 BATCH_SIZE = 5
 INVOICES = 8_000
 SETTLED = 300
+KILLS = 20
 
 
 @pytest.fixture
@@ -53,14 +54,14 @@ def run_when_free(desk: Desk) -> ExecutionReport:
             time.sleep(0.02)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_killed_runs_lose_and_double_nothing_and_the_log_tells_the_truth(
-    busy_desk: Desk, start_run: Callable[[], int], kills: int
+    busy_desk: Desk, start_run: Callable[[], int]
 ) -> None:
     moments = random.Random(20260329)
     desk = busy_desk
     before = len(desk.log_rows())
-    for _ in range(kills):
+    for _ in range(KILLS):
         known = len(desk.log_rows())
         worker = start_run()
         if moments.random() < 0.8:  # the others may be killed before they have opened their row
@@ -89,7 +90,7 @@ def test_killed_runs_lose_and_double_nothing_and_the_log_tells_the_truth(
 
     rows = desk.log_rows()[before:]
     assert [row.status for row in rows[:-1]] == ["FAILED"] * (len(rows) - 1)
-    assert len(rows) > kills / 2, "the kills hit runs at work"
+    assert len(rows) > KILLS / 2, "the kills hit runs at work"
     assert all("killed" in row.errors[-1]["reason"] for row in rows[:-1])
     assert all(row.start_time <= row.end_time <= row.progress_at for row in rows[:-1])
     assert sum(row.created_count for row in rows) == len(expected)

@@ -14,6 +14,8 @@ from invoice_pipelines_tests.integration.work.effects import leave_effects
 from invoice_pipelines_tests.support.programs import Program, begin_together
 from invoice_pipelines_tests.support.sizes import size
 
+pytestmark = pytest.mark.slow
+
 WORKER = "from invoice_pipelines_tests.system.work.worker import main; main()"
 
 
@@ -87,7 +89,6 @@ def test_an_item_that_kills_its_process_takes_no_other_with_it(desk, start):
     assert desk.effects() == [subject for subject in subjects if subject != "00004"]
 
 
-@pytest.mark.slow
 def test_workers_killed_over_and_over_lose_and_double_nothing(desk, start):
     subjects = numbers(5_000)
     job_id = desk.make(*subjects)
