@@ -20,6 +20,7 @@ from joserfc.errors import JoseError
 from joserfc.jws import extract_compact
 
 from invoice_pipelines.accounts.oidc import Vouched
+from invoice_pipelines.http_clients import open_http_client
 from invoice_pipelines.settings import is_local_url
 from invoice_pipelines.web.problems import Refusal
 
@@ -134,7 +135,8 @@ class Provider:
         else:
             form |= {"client_id": self._client_id, "client_secret": self._client_secret}
         try:
-            answer = httpx.post(self._endpoint("token_endpoint"), data=form, auth=auth, timeout=_TIMEOUT)
+            with open_http_client(timeout=_TIMEOUT, auth=auth) as client:
+                answer = client.post(self._endpoint("token_endpoint"), data=form)
         except httpx.HTTPError:
             raise ProviderAway from None
         if answer.status_code in (400, 403):
@@ -220,7 +222,8 @@ def _header(token: str) -> dict[str, Any]:
 
 def _get(address: str) -> dict[str, Any]:
     try:
-        return _object(httpx.get(address, timeout=_TIMEOUT))
+        with open_http_client(timeout=_TIMEOUT) as client:
+            return _object(client.get(address))
     except httpx.HTTPError:
         raise ProviderAway from None
 
