@@ -135,6 +135,17 @@ class House:
         ) as context:
             yield context
 
+    @contextmanager
+    def schedule_context(self, moment: datetime | None = None) -> Iterator[dg.ScheduleEvaluationContext]:
+        """What a schedule is evaluated in."""
+        with dg.build_schedule_context(
+            instance=self.instance, scheduled_execution_time=moment, resources={"database": InvoiceDatabase()}
+        ) as context:
+            if self.instance.is_persistent:
+                # It would make another one of the same files.
+                context._instance = self.instance  # type: ignore[assignment]
+            yield context
+
     def run(self, job: str, partition: str | None = None, config: Any = None) -> dg.ExecuteInProcessResult:
         """Runs a job of the code location in this process, as a run request would."""
         return self.defs.resolve_job_def(job).execute_in_process(

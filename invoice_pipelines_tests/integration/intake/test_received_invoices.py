@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,10 +29,9 @@ from invoice_pipelines.intake.received_invoices import (
 )
 from invoice_pipelines.intake.stages import stages
 from invoice_pipelines.intake.states import PARSE, Status
-from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
-from invoice_pipelines_tests.support.programs import Program, begin_together
+from invoice_pipelines_tests.support.programs import Program, begin_together, run
 
 REASON = ProcessingError("validate", "BR-CO-15", "The totals do not add up.")
 
@@ -264,8 +261,7 @@ drain(create_app_engine(sys.argv[1]), UUID(sys.argv[2]), "parse_upload", lambda 
 def test_an_invoice_over_which_every_worker_died_fails_with_that_reason(desk: Desk) -> None:
     desk.upload(ubl("N-1"))
     url = desk.engine.url.render_as_string(hide_password=False)
-    worker = subprocess.run([sys.executable, "-c", DIE, url, str(desk.organization_id)], timeout=60, cwd=PROJECT)
-    assert worker.returncode == 9
+    assert run(DIE, url, desk.organization_id).returncode == 9
     assert set(desk.statuses().values()) == {"UPLOADED"}
     # Under the lease of the dead, nobody may touch it.
     assert stages.parse_uploads(desk.intake()).done == 0
@@ -282,7 +278,7 @@ def test_an_invoice_over_which_one_worker_died_is_read_by_the_next(desk: Desk) -
     desk.upload(ubl("N-1"))
     url = desk.engine.url.render_as_string(hide_password=False)
     die = DIE.replace("max_attempts=1", "max_attempts=3")
-    subprocess.run([sys.executable, "-c", die, url, str(desk.organization_id)], timeout=60, cwd=PROJECT)
+    assert run(die, url, desk.organization_id).returncode == 9
     desk.let_leases_expire()
     report = stages.parse_uploads(desk.intake())
     assert (report.succeeded, report.died) == (1, 1)

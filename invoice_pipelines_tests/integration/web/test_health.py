@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +25,7 @@ from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.serving import running, server_of
 from invoice_pipelines.work import create_job
 from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.support.programs import COMMAND_LINE
+from invoice_pipelines_tests.support.programs import COMMAND_LINE, Program, run
 from invoice_pipelines_tests.support.server import free_ports
 from invoice_pipelines_tests.support.web import Site, open_tenant, problem_of
 
@@ -93,7 +91,7 @@ def test_requests_are_counted_by_route_and_not_by_address(site: Site) -> None:
 
 
 @contextmanager
-def program(database: TestDatabase, home: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, str]]:
+def program(database: TestDatabase, home: Path) -> Iterator[tuple[Program, str, str]]:
     """`invoice-pipelines web`, with the addresses of the API and of its health."""
     ports = free_ports()
     urls = {"DATABASE_URL": database.app_url, "WEB_DATABASE_URL": database.app_url.set(username=WEB)}
@@ -103,7 +101,7 @@ def program(database: TestDatabase, home: Path) -> Iterator[tuple[subprocess.Pop
         "DAGSTER_HOME": str(home),
         **{f"INVOICE_PIPELINES_{name}": url.render_as_string(hide_password=False) for name, url in urls.items()},
     }
-    process = subprocess.Popen([sys.executable, "-c", COMMAND_LINE, "web"], env=environment)
+    process = Program(COMMAND_LINE, "web", environment=environment)
     api, health = (f"http://127.0.0.1:{ports[f'INVOICE_PIPELINES_{name}_PORT']}" for name in ("WEB", "WEB_HEALTH"))
     try:
         yield process, api, health
@@ -142,31 +140,28 @@ def test_the_program_serves_until_it_is_told_to_stop_and_ends_what_it_began(
             slow = Thread(target=lambda: answers.append(get(path, headers=headers, timeout=30)))
             slow.start()
             time.sleep(0.5)
-            process.send_signal(signal.SIGTERM)
+            os.kill(process.pid, signal.SIGTERM)
             time.sleep(0.5)
-            assert process.poll() is None
+            os.kill(process.pid, 0)  # it is there
         slow.join(30)
         assert answers[0].status_code == 200
-        assert process.wait(30) in (0, 130)
+        assert process.wait() in (0, 130)
 
 
 def test_a_port_that_is_taken_is_named(shared_database: TestDatabase, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         url = shared_database.app_url
-        refused = subprocess.run(
-            [sys.executable, "-c", COMMAND_LINE, "web"],
-            env={
+        refused = run(
+            COMMAND_LINE,
+            "web",
+            environment={
                 **os.environ,
                 "DAGSTER_HOME": str(tmp_path),
                 "INVOICE_PIPELINES_DATABASE_URL": url.render_as_string(hide_password=False),
                 "INVOICE_PIPELINES_WEB_PORT": port,
                 **{name: free for name, free in free_ports().items() if name.endswith("HEALTH_PORT")},
             },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
     assert refused.returncode != 0
     assert port in refused.stderr

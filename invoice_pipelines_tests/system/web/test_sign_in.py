@@ -38,9 +38,10 @@ def test_a_browser_goes_to_the_provider_and_comes_back_signed_in_also_after_the_
         page.ask("Page.enable")
         page.ask("Page.setBypassCSP", enabled=True)
         for keys in (first, f"{second},{first}", second):
-            running.web.variables = {**running.web.variables, "INVOICE_PIPELINES_ENCRYPTION_KEYS": keys}
-            running.web.terminate()
-            running.web.start()
+            if keys != first:  # with which it was started
+                running.web.variables = {**running.web.variables, "INVOICE_PIPELINES_ENCRYPTION_KEYS": keys}
+                running.web.terminate()
+                running.web.start()
             page.open(f"{running.web.url}/api/v1/oidc/start?target=/api/docs")
             page.see("Come back from the OIDC provider")
             assert page.look("location.pathname") == "/api/docs"

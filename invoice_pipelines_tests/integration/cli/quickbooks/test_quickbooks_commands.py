@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -14,6 +12,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
+from invoice_pipelines_tests.support.programs import COMMAND_LINE, Program
 from invoice_pipelines_tests.support.terminal import Terminal
 
 REALM = "9130001"
@@ -50,15 +49,7 @@ def terminal(bare_terminal: Terminal, sandbox: Sandbox) -> Terminal:
 
 def connect_here(terminal: Terminal, realm: str) -> str:
     """Runs `quickbooks connect`, and does with its page what a person on this machine does; returns what it said."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()", "quickbooks", "connect", "acme"],
-        env=terminal.environment,
-        cwd=terminal.home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
+    process = Program(COMMAND_LINE, "quickbooks", "connect", "acme", environment=terminal.environment)
     said = ""
     deadline = time.monotonic() + 30
     while "realm" not in said and "state=" not in said and time.monotonic() < deadline:
@@ -67,8 +58,8 @@ def connect_here(terminal: Terminal, realm: str) -> str:
     assert page, said
     back = httpx.get(f"{page[0]}&realm={realm}").headers["location"]
     assert "Thank you" in httpx.get(back).text
-    rest, _ = process.communicate(timeout=30)
-    assert process.returncode == 0, rest
+    rest, errors = process.communicate()
+    assert process.returncode == 0, errors
     return said + rest
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import dagster as dg
-
-from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines_tests.integration.defs.billing.conftest import Shop
 from invoice_pipelines_tests.integration.defs.conftest import House, outputs
 
@@ -46,11 +43,7 @@ def test_the_schedule_asks_for_a_run_only_where_something_is_stuck(kept_house: H
     shop.open("acme")
     shop.ask("acme", shop.orders("acme", "1"))
     schedule = shop.house.defs.resolve_schedule_def("stuck_work_every_ten_minutes")
-    with dg.build_schedule_context(
-        instance=shop.house.instance,
-        scheduled_execution_time=datetime.now(UTC),
-        resources={"database": InvoiceDatabase()},
-    ) as context:
+    with shop.house.schedule_context(datetime.now(UTC)) as context:
         assert schedule.evaluate_tick(context).skip_message == "nothing is stuck"
         shop.house.behind(
             """update work.batch_job set status = 'processing', started_at = now(),

@@ -11,7 +11,6 @@ import dagster as dg
 import pytest
 
 from invoice_pipelines.defs.delivery.reports import delivery_reports_schedule
-from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.workshop.sandbox.mail import MailServer
 from invoice_pipelines.workshop.sandbox.twilio import TwilioServer
 from invoice_pipelines_tests.integration.defs.conftest import House
@@ -173,7 +172,5 @@ def test_the_schedule_has_reports_read_where_messages_are_out_and_says_why_not(
 
 
 def _tick(post_room: PostRoom) -> Any:
-    with dg.build_schedule_context(
-        instance=post_room.house.instance, resources={"database": InvoiceDatabase()}
-    ) as context:
+    with post_room.house.schedule_context() as context:
         return delivery_reports_schedule(context)

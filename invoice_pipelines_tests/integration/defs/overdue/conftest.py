@@ -12,7 +12,6 @@ from sqlalchemy import text
 
 from invoice_pipelines.defs.overdue.late_runs import late_overdue_runs
 from invoice_pipelines.defs.overdue.schedules import overdue_schedule
-from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.overdue import notify_overdue
 from invoice_pipelines.settings import load_settings
 from invoice_pipelines_tests.integration.defs.conftest import House
@@ -55,9 +54,7 @@ class Books:
 
     def tick(self, schedule: dg.ScheduleDefinition, moment: datetime) -> dg.ScheduleExecutionData:
         """One tick of the schedule."""
-        with dg.build_schedule_context(
-            instance=self.house.instance, scheduled_execution_time=moment, resources={"database": InvoiceDatabase()}
-        ) as context:
+        with self.house.schedule_context(moment) as context:
             return schedule.evaluate_tick(context)
 
     def begun(self, request: dg.RunRequest, *, run_it: bool = True) -> dg.ExecuteInProcessResult | None:

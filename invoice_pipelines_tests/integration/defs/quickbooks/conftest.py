@@ -14,7 +14,6 @@ from sqlalchemy import text
 
 from invoice_pipelines.billing import process_jobs
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.quickbooks.online import QUICKBOOKS
 from invoice_pipelines.quickbooks.push.requests import ask_for_invoices
@@ -111,9 +110,7 @@ class Bridge:
 
     def schedule_tick(self, name: str = "quickbooks_customers_daily") -> dg.ScheduleExecutionData:
         """One tick of a schedule."""
-        with dg.build_schedule_context(
-            instance=self.house.instance, resources={"database": InvoiceDatabase()}
-        ) as context:
+        with self.house.schedule_context() as context:
             return self.house.defs.resolve_schedule_def(name).evaluate_tick(context)
 
     def age(self, by: timedelta) -> None:
