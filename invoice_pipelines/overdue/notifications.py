@@ -52,18 +52,25 @@ def list_notifications(
     connection: Connection,
     *,
     statuses: Sequence[NotificationStatus] | None = None,
+    invoice_id: UUID | None = None,
     after: UUID | None = None,
     limit: int = 50,
 ) -> list[Notification]:
-    """Notifications, the newest first; `after` is the last one of the page before."""
+    """Notifications, the newest first, also of one invoice; `after` is the last one of the page before."""
     rows = connection.execute(
         text(
             f"""{_NOTIFICATIONS}
                   and (cast(:statuses as text[]) is null or status = any (cast(:statuses as text[])))
                   and (cast(:after as uuid) is null or id < cast(:after as uuid))
+                  and (cast(:invoice_id as uuid) is null or invoice_id = :invoice_id)
                 order by id desc limit :limit"""
         ),
-        {"statuses": None if statuses is None else list(statuses), "after": after, "limit": limit},
+        {
+            "statuses": None if statuses is None else list(statuses),
+            "invoice_id": invoice_id,
+            "after": after,
+            "limit": limit,
+        },
     )
     return [Notification(*row) for row in rows]
 

@@ -33,6 +33,9 @@ from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.pages import assets, sign_in, today
 from invoice_pipelines.web.pages import events as page_events
+from invoice_pipelines.web.pages.billing import customers as customer_pages
+from invoice_pipelines.web.pages.billing import decisions, imports, invoice_bulk, invoicing, orders
+from invoice_pipelines.web.pages.billing import invoices as invoice_pages
 from invoice_pipelines.web.pages.quickbooks import conflicts as quickbooks_conflicts
 from invoice_pipelines.web.pages.quickbooks import connection as quickbooks_connection
 from invoice_pipelines.web.pages.received.routers import ROUTERS as received_pages
@@ -86,6 +89,13 @@ PAGES = (
     review_page.router,
     review_page_decisions.router,
     review_sharing.router,
+    invoicing.router,
+    imports.router,
+    orders.router,
+    invoice_bulk.router,
+    decisions.router,
+    invoice_pages.router,
+    customer_pages.router,
     page_events.router,
     quickbooks_connection.router,
     quickbooks_conflicts.router,

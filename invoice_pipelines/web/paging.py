@@ -50,6 +50,16 @@ class PageRequest:
             raise _no_cursor() from None
 
     @property
+    def after_number(self) -> tuple[str, int] | None:
+        """The key, of a list whose keys are a period and a number, written like `2026/17`."""
+        if self.after is None:
+            return None
+        period, _, number = self.after.partition("/")
+        if not number.isdecimal():
+            raise _no_cursor()
+        return period, int(number)
+
+    @property
     def one_more(self) -> int:
         """How many rows to ask a domain for, to learn whether there is a next page."""
         return self.limit + 1

@@ -35,14 +35,25 @@ class Record:
         part = re.match(r"lines\[([0-9]+)\]", field)
         return self.lines_at[int(part[1]) - 1] if part else self.line
 
+    def given(self, field: str) -> str | None:
+        """What the file says for a field; None where it says nothing."""
+        part = re.match(r"lines\[([0-9]+)\]\.", field)
+        values = self.values["lines"][int(part[1]) - 1] if part else self.values
+        value = values.get(field[part.end() :] if part else field)
+        return value if isinstance(value, str) else None
+
 
 @dataclass(frozen=True, slots=True)
 class FileProblem:
-    """What is wrong in a file: the line, the field, and the reason."""
+    """What is wrong in a file: the line, the field, and the reason, for people and as the code of a RowProblem. `given`
+    is what stands there, if anything.
+    """
 
     line: int
     field: str
     message: str
+    code: str = "INVALID"
+    given: str | None = None
 
 
 def read_rows(stream: TextIO, name: str, columns: Sequence[str], needed: Sequence[str]) -> Iterator[Record]:
@@ -96,10 +107,11 @@ def write_records(
                 connection.rollback()
         for record in chunk:
             if record.problem is not None:
-                on_problem(FileProblem(record.line, *record.problem))
+                on_problem(FileProblem(record.line, *record.problem, given=record.given(record.problem[0])))
                 yield RowOutcome(record.line, None, Result.FAILED)
                 continue
             outcome = next(outcomes)
             for problem in outcome.problems:
-                on_problem(FileProblem(record.line_of(problem.field), problem.field, problem.message))
+                line, given = record.line_of(problem.field), record.given(problem.field)
+                on_problem(FileProblem(line, problem.field, problem.message, problem.code, given))
             yield outcome

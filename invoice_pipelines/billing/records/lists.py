@@ -206,6 +206,31 @@ def list_orders(
     """Sales orders, the newest first. Both ends of dates are included; `words` stand in the number of the order or that
     of the buyer, or in the name of the customer.
     """
+    page = orders_matching(
+        connection,
+        statuses=statuses,
+        customer_number=customer_number,
+        ordered_from=ordered_from,
+        ordered_until=ordered_until,
+        words=words,
+        after=after,
+        limit=limit,
+    )
+    return _orders(connection, page)
+
+
+def orders_matching(
+    connection: Connection,
+    *,
+    statuses: Sequence[str] | None = None,
+    customer_number: str | None = None,
+    ordered_from: date | None = None,
+    ordered_until: date | None = None,
+    words: str | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> list[UUID]:
+    """The ids of the orders that list_orders shows, for whoever does something with many of them."""
     customer_id: UUID | None = None
     if customer_number is not None:
         customer_id = _id_of(connection, "customer", "customer_number", customer_number)
@@ -240,7 +265,7 @@ def list_orders(
             ),
             {"limit": limit, **values},
         ).scalars()
-    return _orders(connection, page.all())
+    return list(page)
 
 
 def find_order(connection: Connection, reference: str) -> SalesOrder:

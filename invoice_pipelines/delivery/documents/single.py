@@ -15,6 +15,7 @@ from invoice_pipelines.delivery.documents.rows import (
     Document,
     NewDocument,
     add_documents,
+    document_bytes,
     newest_document,
     stored_bytes,
 )
@@ -71,6 +72,24 @@ def show_one(
         _, made = _found_or_made(connection, context, invoice_id, format, language, folder)
         root = context.settings.documents_root if isinstance(made, Document) else folder
         return made, stored_bytes(root_path(root), context.id, made)
+
+
+def document_for(
+    connection: Connection,
+    context: OrganizationContext,
+    invoice_id: UUID,
+    format: DocumentFormat = DocumentFormat.ZUGFERD,
+    language: str | None = None,
+    *,
+    may_keep: bool,
+) -> tuple[NewDocument, bytes]:
+    """The newest document of an invoice with its bytes, for somebody who waits: made and kept or, if they may only
+    look, made and not kept. Raises what make_one does.
+    """
+    if not may_keep:
+        return show_one(connection, context, invoice_id, format, language)
+    made = make_one(connection, context, invoice_id, format, language)
+    return made, document_bytes(context, made)
 
 
 def _found_or_made(

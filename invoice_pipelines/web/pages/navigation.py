@@ -25,6 +25,8 @@ def menu_of(entry: Entry, language: Language) -> list[MenuItem]:
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}", "today", _("Today"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/received", "inbox", _("Received"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/reviews", "review", _("Review desk"))),
+        (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/orders", "orders", _("Sales orders"))),
+        (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/invoices", "receipt", _("Invoices"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/quickbooks", "sync", "QuickBooks")),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/settings", "settings", _("Settings"))),
     ]

@@ -25,7 +25,6 @@ from invoice_pipelines.web.api.billing.invoice_answers import (
 )
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
-from invoice_pipelines.web.problems import wrong_field
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.values import Amount, Body, Day, Text
 
@@ -137,7 +136,7 @@ def list_invoices(
             gross_from=gross_from,
             gross_until=gross_until,
             words=text,
-            before=_place(page.after),
+            before=page.after_number,
             limit=page.one_more,
         )
     return page.of(rows, key=lambda row: f"{row.period}/{row.number}")
@@ -244,12 +243,3 @@ def void_payment_of_invoice(
 def _recorded(at: At, payment_id: UUID, invoice_id: UUID) -> PaymentRecorded:
     invoice = get_issued_invoice(at.connection, invoice_id)
     return PaymentRecorded(payment_id=payment_id, invoice_number=invoice.invoice_number, amount_due=invoice.amount_due)
-
-
-def _place(after: str | None) -> tuple[str, int] | None:
-    if after is None:
-        return None
-    period, _, number = after.partition("/")
-    if not number.isdecimal():
-        raise wrong_field("after", "is not a cursor of this list; take `next` of the page before", "INVALID_CURSOR")
-    return period, int(number)

@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.billing.issued_invoices import find_invoice_id
 from invoice_pipelines.delivery.documents.rows import NewDocument, document_by_id, document_bytes, list_documents
-from invoice_pipelines.delivery.documents.single import DocumentNotMade, make_one, show_one
+from invoice_pipelines.delivery.documents.single import DocumentNotMade, document_for
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.web.api.attachments import PDF, XML, answers_with, attachment
 from invoice_pipelines.web.callers import Caller
@@ -128,14 +128,11 @@ def download_document_of_invoice(
     """
     with caller.enter() as at:
         invoice_id = find_invoice_id(at.connection, invoice)
-        wanted = at.connection, at.organization, invoice_id, format, language
-        made: NewDocument
+        may_keep = at.entry.may(Role.ACCOUNTANT, "delivery")
         try:
-            if at.entry.may(Role.ACCOUNTANT, "delivery"):
-                made = make_one(*wanted)
-                content = document_bytes(at.organization, made)
-            else:  # gets what would be made, and nothing of it is kept
-                made, content = show_one(*wanted)
+            made, content = document_for(
+                at.connection, at.organization, invoice_id, format, language, may_keep=may_keep
+            )
         except DocumentNotMade as error:
             if error.retry:
                 raise Refusal(503, error.code, str(error), headers={"Retry-After": "5"}) from None
