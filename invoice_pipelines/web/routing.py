@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -9,6 +10,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from types import NoneType
 from typing import Any, ClassVar, TypeVar, get_type_hints
+from urllib.parse import unquote
 
 from anyio.to_thread import run_sync
 from fastapi import Request, Response
@@ -29,6 +31,7 @@ from invoice_pipelines.web.problems import MEDIA_TYPE, Refusal
 PREFIX = "/api/v1/organizations/{organization}"
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
+_SLASH = re.compile("%2[Ff]")
 _ORGANIZATION = {
     "name": "organization",
     "in": "path",
@@ -68,10 +71,20 @@ class OrganizationRoute(APIRoute):
         super().__init__(path, endpoint, **options)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether it is this one. A request asks a hundred routes, most of which are of other resources."""
+        """Whether it is this one. A request asks a hundred routes, most of which are of other resources.
+
+        A slash that the address writes as %2F belongs to a number or an SKU, and parts nothing.
+        """
         if self._resource not in scope["path"]:
             return Match.NONE, {}
-        return super().matches(scope)
+        written = scope.get("raw_path", b"").decode("latin-1")
+        if "%2" not in written:
+            return super().matches(scope)
+        # The character NUL stands for it: an address that contains that one came not so far.
+        match, found = super().matches({**scope, "path": unquote(_SLASH.sub("%00", written))})
+        if match is not Match.NONE:
+            found["path_params"] = {name: value.replace("\0", "/") for name, value in found["path_params"].items()}
+        return match, found
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         """As FastAPI calls it, once for each route."""

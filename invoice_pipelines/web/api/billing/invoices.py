@@ -31,7 +31,7 @@ from invoice_pipelines.web.values import Amount, Body, Day, Text
 router = OrganizationRouter(tags=["invoices"])
 
 Reference = Annotated[
-    str, Path(description="Id or number; the id where the number has a slash", examples=["INV-2026-000123"])
+    str, Path(description="Id or number, in which a slash is written as %2F", examples=["INV-2026-000123"])
 ]
 LineNumber = Annotated[str, StringConstraints(pattern="^[1-9][0-9]{0,8}$")]
 """As JSON names the fields of an object."""

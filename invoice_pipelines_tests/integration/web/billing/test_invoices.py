@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 
 from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.organizations import NumberFormat, OrganizationSettings, change_organization
 from invoice_pipelines_tests.integration.web.billing.conftest import Seller
 from invoice_pipelines_tests.support.web import problem_of
 
@@ -144,3 +147,26 @@ def test_who_may_only_look_voids_and_pays_nothing(seller: Seller, numbers: dict[
             address = seller.site.path(seller.tenant, f"invoices/{numbers['late']}/{path}")
             assert problem_of(viewer.post(address, json=body), 403)["code"] == "FORBIDDEN"
         assert viewer.get(seller.site.path(seller.tenant, f"invoices/{numbers['late']}")).status_code == 200
+
+
+def test_a_slash_belongs_to_a_number_where_the_address_writes_it_as_such(seller: Seller) -> None:
+    item = {"sku": "LAMP/2 %2F", "name": "Lampe", "unit_price": "50", "tax_category": "S", "tax_rate": "19"}
+    made = seller.post("items", item, 201)
+    assert seller.get("items/LAMP%2F2%20%252F")["sku"] == item["sku"]
+    assert seller.get("items/LAMP%2f2%20%252F") == made
+    (order,) = seller.orders(order_number=f"2026/{uuid4()}/1")
+    assert seller.get(f"sales-orders/{quote(order, safe='')}")["order_number"] == order
+    problem_of(seller.client.get(f"sales-orders/{order}"), 404)
+    change_organization(
+        seller.site.database.engine,
+        seller.tenant.slug,
+        settings=OrganizationSettings(invoice_number=NumberFormat(pattern="RE{year}/{month:02}/{number:05}")),
+    )
+    (number,) = seller.issue()
+    assert number.count("/") == 2
+    address = f"invoices/{quote(number, safe='')}"
+    assert seller.get(address)["invoice_number"] == number
+    assert seller.client.get(f"{address}/document").content.startswith(b"%PDF-")
+    assert seller.post(f"{address}/payments", {"amount": "1"}, 201)["invoice_number"] == number
+    for other in (f"{seller.tenant.slug}%2Finvoices", f"{seller.tenant.slug}%2F..%2F{seller.tenant.slug}/invoices"):
+        problem_of(seller.client.get(f"/api/v1/organizations/{other}"), 404)
