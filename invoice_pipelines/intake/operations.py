@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -22,15 +23,45 @@ from invoice_pipelines.intake.states import STAGE_OF_KIND
 STUCK_AFTER = timedelta(minutes=5)
 
 
+class Waiting(StrEnum):
+    """What a stuck invoice waits for: a process that has it, or that died with it, the pause before an attempt, or a
+    run."""
+
+    NOTHING = "nothing"
+    DEAD = "dead"
+    PROCESS = "process"
+    PAUSE = "pause"
+    RUN = "run"
+
+
 @dataclass(frozen=True, slots=True)
 class StuckInvoice:
-    """A received invoice that nothing went on with. `waits_for` says what the queue knows of it."""
+    """A received invoice that nothing went on with, what the queue knows of it, and the last error that was to be
+    retried. `attempt` and `until` are those of what it waits for: the next attempt, or the end of a lease.
+    """
 
     id: UUID
     file_name: str
     status: str
     unchanged_since: datetime
-    waits_for: str
+    waiting: Waiting
+    attempt: int | None
+    until: datetime | None
+    code: str | None
+    message: str | None
+
+    @property
+    def waits_for(self) -> str:
+        """What it waits for, as a sentence in English."""
+        moment = "" if self.until is None else f"{self.until:%H:%M:%S} UTC"
+        said = {
+            Waiting.NOTHING: "nothing: it is in no queue; retry it, or process its upload",
+            Waiting.DEAD: f"a process that died; its lease ran out {moment}",
+            Waiting.PROCESS: f"a process, until {moment}",
+            Waiting.PAUSE: f"attempt {self.attempt}, at {moment}",
+            Waiting.RUN: "a run of this organization",
+        }[self.waiting]
+        return said if self.code is None else f"{said}; last error {self.code}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +153,17 @@ def stuck_invoices(
     )
     found = []
     for row in rows:
+        attempt = until = None
         if row.queued is None:
-            waits_for = "nothing: it is in no queue; retry it, or process its upload"
+            waiting = Waiting.NOTHING
         elif row.queued == "processing":
-            held = f"{row.lease_expires_at:%H:%M:%S} UTC"
-            waits_for = f"a process that died; its lease ran out {held}" if row.is_dead else f"a process, until {held}"
+            waiting, until = (Waiting.DEAD if row.is_dead else Waiting.PROCESS), row.lease_expires_at
         elif row.pauses:
-            waits_for = f"attempt {row.attempts + 1}, at {row.available_at:%H:%M:%S} UTC"
+            waiting, attempt, until = Waiting.PAUSE, row.attempts + 1, row.available_at
         else:
-            waits_for = "a run of this organization"
-        if row.code:
-            waits_for += f"; last error {row.code}: {row.message}"
-        found.append(StuckInvoice(row.id, row.file_name, row.status, row.since, waits_for))
+            waiting = Waiting.RUN
+        known = (row.id, row.file_name, row.status, row.since, waiting, attempt, until)
+        found.append(StuckInvoice(*known, row.code, row.message))
     return len(ids), found
 
 

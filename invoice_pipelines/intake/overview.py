@@ -125,6 +125,20 @@ def failure_reasons(connection: Connection) -> list[FailureReason]:
     return [FailureReason(row.code, row.message, row.invoices) for row in rows]
 
 
+def arrivals_by_day(connection: Connection, since: date, zone: str) -> dict[date, int]:
+    """How many invoices came on each day from a day on, in a time zone; no key for a day without any."""
+    rows = connection.execute(
+        text(
+            """select cast(created_at at time zone :zone as date), count(*) from intake.received_invoice
+               where organization_id = organizations.current()
+                 and created_at >= cast(cast(:since as date) as timestamp) at time zone :zone
+               group by 1"""
+        ),
+        {"since": since, "zone": zone},
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def file_names(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Names of uploads by id as text, where the ids are those of uploads or of received invoices."""
     rows = connection.execute(

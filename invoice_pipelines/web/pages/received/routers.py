@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invoice_pipelines.web.pages.received import invoice, listing, uploading
+from invoice_pipelines.web.pages.received import exports, figures, invoice, listing, uploading
 
-ROUTERS = (listing.router, uploading.router, invoice.router)
+ROUTERS = (listing.router, uploading.router, figures.router, exports.router, invoice.router)

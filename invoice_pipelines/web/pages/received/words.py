@@ -8,7 +8,8 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 
 from invoice_pipelines.einvoice.rules.german import in_german
-from invoice_pipelines.intake.operations import LoggedError, german_error
+from invoice_pipelines.intake.operations import LoggedError, StuckInvoice, Waiting, german_error
+from invoice_pipelines.intake.reading_errors import german_reading_error
 from invoice_pipelines.intake.review.fields import FIELDS, stored_value
 from invoice_pipelines.intake.states import Status, description, label
 from invoice_pipelines.web.pages.languages import Language
@@ -47,6 +48,26 @@ class Words:
     def error(self, error: LoggedError) -> str:
         """Why an attempt failed."""
         return self.either(error.message, german_error(error))
+
+    def failure(self, code: str, message: str) -> str:
+        """Why a document could not be read."""
+        return self.either(message, german_reading_error(code, message))
+
+    def waits_for(self, stuck: StuckInvoice) -> str:
+        """What a stuck invoice waits for."""
+        _ = self.language.gettext
+        said = {
+            Waiting.NOTHING: _("It is in no queue. Have it read first, or read again."),
+            Waiting.DEAD: _("The process that had it died at %(time)s; the next run takes it."),
+            Waiting.PROCESS: _("A process has it until %(time)s."),
+            Waiting.PAUSE: _("Attempt %(attempt)s begins at %(time)s."),
+            Waiting.RUN: _("It waits for a worker."),
+        }[stuck.waiting]
+        return said % {"attempt": stuck.attempt, "time": self.language.moment(stuck.until)}
+
+    def lasting(self, seconds: float) -> str:
+        """How long something took."""
+        return self.language.gettext("less than a second") if seconds < 1 else self.language.lasting(seconds)
 
     def remark(self, remark: str) -> str:
         """What a reader of documents remarked."""
@@ -99,7 +120,7 @@ class Words:
     def stage(self, stage: str) -> str:
         """A step of the intake."""
         _ = self.language.gettext
-        return {"parse": _("Reading"), "validate": _("Checking"), "export": _("Exporting")}.get(stage, stage)
+        return {"parse": _("Reading the file"), "validate": _("Checking"), "export": _("Exporting")}.get(stage, stage)
 
     def who(self, actor: str) -> str:
         """Who did something; of runs, nobody knows the number."""

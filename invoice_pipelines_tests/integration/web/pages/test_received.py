@@ -60,6 +60,15 @@ def fill(office: Office) -> dict[str, UUID]:  # noqa: F811
     }
 
 
+def long_ago(office: Office, *invoices: UUID) -> None:  # noqa: F811
+    """These have not moved for an hour."""
+    office.desk.behind(
+        """update intake.received_invoice set created_at = now() - interval '1 hour', last_processed_at = null
+           where organization_id = :organization and id = any(:ids)""",
+        ids=list(invoices),
+    )
+
+
 def person(office: Office, role: Role = Role.ACCOUNTANT) -> httpx.Client:  # noqa: F811
     client = office.person(role)
     client.base_url = httpx.URL(f"{office.site.url}/desk/{office.tenant.slug}/")
@@ -248,6 +257,51 @@ def test_notes_are_kept_and_what_is_too_long_is_shown_again(office: Office) -> N
         assert "x" * 2001 in refused.text
 
 
+def test_exports_are_asked_for_taken_away_and_asked_for_again(office: Office) -> None:  # noqa: F811
+    invoices = [office.desk.validated(make_reading(f"AB {number}")).id for number in range(3)]
+    with person(office) as client:
+        assert "3 invoices are validated and wait for an export." in client.get("received/exports").text
+        form = {"key": uuid4().hex}
+        for _ in range(2):
+            assert client.post("received/exports", data=form).status_code == 303
+        assert office.desk.one("select count(*) from work.jobs where kind = 'export_received'") == 1
+        export_invoices(office.desk.intake())
+        shown = client.get("received/exports").text
+        assert "No validated invoice waits" in shown
+        name = shown.split("/exports/1/files/")[1].split('"')[0]
+        address = f"/api/v1/organizations/{office.tenant.slug}/exports/1/files/{name}"
+        file = client.get(office.site.url + address)
+        assert file.headers["content-disposition"].startswith("attachment; ")
+        one = client.get("received/exports/1").text
+        assert all(str(invoice) in one for invoice in invoices)
+        nothing = client.post("received/exports/again", data={"key": uuid4().hex, "number": "1"})
+        assert nothing.headers["location"].endswith("/received/exports/1")
+        again = {"key": uuid4().hex, "invoice": [str(invoice) for invoice in invoices[:2]]}
+        assert client.post("received/exports/again", data=again).status_code == 303
+        assert [office.desk.status(invoice) for invoice in invoices] == ["VALIDATED", "VALIDATED", "EXPORTED"]
+        refused = client.post("received/exports/again", data=again | {"key": uuid4().hex})
+        assert refused.status_code == 409
+        assert "Not all of these are exported at the moment" in refused.text
+        assert "There is no such export" in client.get("received/exports/7").text
+    with person(office, Role.VIEWER) as client:
+        assert "Export now" not in client.get("received/exports").text
+        assert client.post("received/exports", data=form).status_code == 403
+
+
+def test_statistics_say_how_the_intake_goes_and_what_is_stuck(office: Office) -> None:  # noqa: F811
+    with person(office, Role.VIEWER) as client:
+        assert "No invoice yet" in client.get("received/statistics").text
+        invoices = fill(office)
+        assert "Nothing is stuck." in client.get("received/statistics").text
+        long_ago(office, invoices["uploaded"])
+        shown = client.get("received/statistics").text
+        for words in ("50 %", "It waits for a worker.", str(invoices["uploaded"]), "The PDF is encrypted", "Median"):
+            assert words in shown.replace("\u00a0", " "), words
+        german = client.get("received/statistics", headers={"Accept-Language": "de"}).text
+        for words in ("Sie wartet auf die Verarbeitung.", "durch ein Kennwort geschützt", "vor 60 Minuten"):
+            assert words in german, words
+
+
 def test_an_original_is_only_ever_saved(office: Office) -> None:  # noqa: F811
     svg = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'><script>alert(2)</script></svg>"
     invoice = uploaded(office.desk, svg, MARKUP)
@@ -307,14 +361,16 @@ def test_the_pages_can_be_used_by_everybody(
     session = office.tenant.sessions[Role.ACCOUNTANT]
     with visiting(browser, office.site.url, session, language=language, scheme=scheme, width=width) as visitor:
         home = f"/desk/{office.tenant.slug}/received"
-        for address in ("?text=",):
+        for address in ("?text=", "/statistics", "/exports"):
             visitor.open(home + address)
             assert visitor.serious_findings() == []
             assert visitor.overflow() == 0, address
         invoices = fill(office)
         waiting = uploaded(office.desk, page_of("HW-77", "1000.00"), "Dachstuhl <b>März</b>.pdf")
         invoices["waiting on paper"] = waiting
+        long_ago(office, invoices["uploaded"], invoices["parsed"])
         addresses = ["", "?status=FAILED", "?gross_from=x&text=nothing", *(f"/{one}" for one in invoices.values())]
+        addresses += ["/statistics", "/exports", "/exports/1"]
         for address in addresses:
             visitor.open(home + address)
             assert visitor.serious_findings() == []
