@@ -42,6 +42,7 @@ from invoice_pipelines.web.pages.received.routers import ROUTERS as received_pag
 from invoice_pipelines.web.pages.reviews import decisions as review_page_decisions
 from invoice_pipelines.web.pages.reviews import page as review_page
 from invoice_pipelines.web.pages.reviews import queue as review_queue
+from invoice_pipelines.web.pages.reviews import reading as review_reading
 from invoice_pipelines.web.pages.reviews import sharing as review_sharing
 from invoice_pipelines.web.pages.settings.routers import ROUTERS as settings_pages
 from invoice_pipelines.web.problems import handle_problems
@@ -96,6 +97,7 @@ PAGES = (
     decisions.router,
     invoice_pages.router,
     customer_pages.router,
+    review_reading.router,
     page_events.router,
     quickbooks_connection.router,
     quickbooks_conflicts.router,

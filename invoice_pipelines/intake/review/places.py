@@ -14,7 +14,11 @@ from invoice_pipelines.intake.review.fields import FIELDS, WrongValue, parse_val
 _MOST_WORDS = 8
 _DATES = frozenset({"issue_date", "due_date", "delivery.date"})
 _AMOUNTS = frozenset(name for name in FIELDS if name.endswith(("_amount", "_total")))
+_IN_SEVERAL_WORDS = _DATES | _AMOUNTS | {"iban"}
+_WHOLE_CELL = frozenset({"seller.name", "buyer.name"})
 _SHARE_INSIDE = 0.5
+_NEAR = 8.0
+"""Points by which somebody may miss a word."""
 
 
 def read_box(pages: Sequence[Page], field: str, page: int, box: Box) -> tuple[Any, Box]:
@@ -35,6 +39,27 @@ def read_box(pages: Sequence[Page], field: str, page: int, box: Box) -> tuple[An
     return values[0], enclosing(word.box for word in words)
 
 
+def read_point(pages: Sequence[Page], field: str, page: int, across: float, down: float) -> tuple[Any, Box]:
+    """Likewise, at a point in points: the word there, with those around it that belong to the value.
+
+    Raises WrongValue where nothing stands near, or where it is no value of the field.
+    """
+    near = [
+        (_distance(word.box, across, down), cell.words, number)
+        for line in read_lines([shown for shown in pages if shown.number == page])
+        for cell in line.cells
+        for number, word in enumerate(cell.words)
+    ]
+    distance, words, number = min(near, key=lambda found: found[0], default=(_NEAR, (), 0))
+    if distance >= _NEAR:
+        raise WrongValue(f"{field}: there are no words at this place of page {page}")
+    for run in _runs_around(field, words, number):
+        values = _values(field, " ".join(word.text for word in run))
+        if len(values) == 1 and (run == (words[number],) or _says(field, run, values[0])):
+            return values[0], enclosing(word.box for word in run)
+    raise WrongValue(f"{field}: {words[number].text[:80]!r} is no value; type it")
+
+
 def find_place(pages: Sequence[Page], field: str, value: Any) -> tuple[int, Box] | None:
     """Page and box where a value stands; None where it does not, or at more than one place."""
     places = set()
@@ -49,6 +74,22 @@ def _runs(words: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
     for first in range(len(words)):
         for last in range(first + 1, min(first + _MOST_WORDS, len(words)) + 1):
             yield tuple(words[first:last])
+
+
+def _runs_around(field: str, words: Sequence[Word], number: int) -> Iterator[tuple[Word, ...]]:
+    """What the word with a number may be part of, the likeliest first."""
+    if field in _WHOLE_CELL:
+        yield tuple(words)
+    if field in _IN_SEVERAL_WORDS:
+        nearby = words[max(number - _MOST_WORDS + 1, 0) : number + _MOST_WORDS]
+        runs = [run for run in _runs(nearby) if any(word is words[number] for word in run)]
+        yield from sorted(runs, key=len, reverse=True)
+    yield (words[number],)
+
+
+def _distance(box: Box, across: float, down: float) -> float:
+    """How far a point is from a box; nothing within it."""
+    return max(box[0] - across, across - box[2], 0.0) + max(box[1] - down, down - box[3], 0.0)
 
 
 def _says(field: str, words: Sequence[Word], value: Any) -> bool:

@@ -27,6 +27,7 @@ from invoice_pipelines.intake.review.undo import undo
 from invoice_pipelines.intake.stages.stages import intake_of, standard_of
 from invoice_pipelines.intake.states import Status
 from invoice_pipelines.web.callers import At
+from invoice_pipelines.web.pages.reviews.bar import Before, undo_bar
 from invoice_pipelines.web.pages.reviews.form import ReviewForm, SentForm
 from invoice_pipelines.web.pages.reviews.page import ReviewId, show
 from invoice_pipelines.web.pages.reviews.queue import FilterQuery, Filters, after
@@ -93,9 +94,12 @@ def _on(
         with page.enter() as at:
             made = effect(at)
             found: UUID | None = invoice_id
+            bar = None
             if made.status is not Status.PARSED:
                 wanted, actor = filters.to_work_on(), at.entry.actor
                 found = claim_next(at.connection, wanted, actor, after=invoice_id, rather=form.rather)
+                before = Before(decided=invoice_id, learned=",".join(made.learned))
+                bar = undo_bar(page, at, before)
     except WrongValues as error:
         wrong = {name: wrong_value_words(name, page.language) for name in error.by_field}
         said = page.gettext("Something in the form is not right")
@@ -110,9 +114,9 @@ def _on(
         left = {reason_words(reason.code, page.language) for reason in made.reasons}
         still = page.gettext("Saved. Something is still to be looked at: %(what)s.") % {"what": ", ".join(sorted(left))}
         return _go(page, accept, page.url("reviews", invoice_id) + filters.as_query(), still, "warn")
-    learned = ",".join(made.learned)
-    address, words = after(page, filters, found, decided=invoice_id, learned=learned)
-    return _go(page, accept, address, words, "good", found)
+    address, words = after(page, filters, found, decided=invoice_id, learned=before.learned)
+    shown = bytes(page.show("reviews/bar.html", bar=bar, filters=filters).body).decode()
+    return _go(page, accept, address, words, "good", {"next": None if found is None else str(found), "bar": shown})
 
 
 def _decided(at: At, page: PageCaller, review: Review, form: ReviewForm) -> Decided:
@@ -154,9 +158,17 @@ def _refused(page: PageCaller, error: InvoicePipelinesError) -> tuple[int, str] 
 
 
 def _go(
-    page: PageCaller, accept: str, address: str, said: str | None, kind: str, found: UUID | None = None
+    page: PageCaller,
+    accept: str,
+    address: str,
+    said: str | None,
+    kind: str,
+    more: dict[str, str | None] | None = None,
 ) -> Response:
     """On to the next page; a script is told where that is, as it may have it ready."""
-    if found is not None and "application/json" in accept:
-        return JSONResponse({"address": address, "next": str(found)})
-    return page.go(address, said, kind)
+    answer = page.go(address, said, kind)
+    if "application/json" not in accept:
+        return answer
+    told = JSONResponse({"address": address, **(more or {})})
+    told.raw_headers.extend((name, value) for name, value in answer.raw_headers if name == b"set-cookie")
+    return told

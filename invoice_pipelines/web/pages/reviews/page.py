@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import Path, Response
 
 from invoice_pipelines.accounts.roles import Role
-from invoice_pipelines.intake.reading import Format
 from invoice_pipelines.intake.review.claims import next_review
 from invoice_pipelines.intake.review.errors import NotWaiting
 from invoice_pipelines.intake.review.show import Document, Review, show_document, show_review
@@ -65,7 +64,7 @@ def show(
         "following": following,
         "can_decide": can_decide,
         "actor": actor,
-        "has_picture": document.format in (Format.PDF, Format.PICTURE) or document.file_name.lower().endswith(".pdf"),
+        "has_picture": _has_picture(document),
         "pictures": at.url("reviews", invoice_id, "pages"),
         "marks_of": lambda shown: view.marks_of(rows, shown),
         "seen": seen_tag(document.seen),
@@ -94,3 +93,8 @@ def _look(at: At, invoice_id: UUID) -> Document:
         return show_review(at.connection, invoice_id)
     except NotWaiting:
         return show_document(at.connection, invoice_id)
+
+
+def _has_picture(document: Document) -> bool:
+    """Whether a document without words has a page all the same: a PDF that carries an e-invoice."""
+    return view.is_e_invoice(document) and document.file_name.lower().endswith(".pdf")

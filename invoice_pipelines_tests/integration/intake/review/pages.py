@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from io import BytesIO
+
+import pypdf
 
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 
@@ -47,3 +50,14 @@ def page_of(
             (50, 780, f"{seller} · USt-IdNr. {vat_id} · IBAN DE02120300000000202051"),
         ]
     )
+
+
+def turned(data: bytes, degrees: int, *, in_content: bool) -> bytes:
+    """The page turned clockwise: by how it is to be shown, or by how its content is set."""
+    writer = pypdf.PdfWriter(BytesIO(data))
+    page = writer.pages[0].rotate(degrees)
+    if in_content:
+        page.transfer_rotation_to_content()
+    buffer = BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()

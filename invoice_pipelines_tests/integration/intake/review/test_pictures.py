@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
-import pypdf
 import pytest
 from PIL import Image
 
@@ -31,7 +30,7 @@ from invoice_pipelines.intake.review.pictures import (
 )
 from invoice_pipelines.intake.stages.stages import validate_invoices
 from invoice_pipelines_tests.integration.intake.conftest import Desk
-from invoice_pipelines_tests.integration.intake.review.pages import page_of
+from invoice_pipelines_tests.integration.intake.review.pages import page_of, turned
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.support.intake.reading import read_all
 from invoice_pipelines_tests.support.intake.review.lane import correct, look, uploaded
@@ -51,17 +50,6 @@ def ink_inside(image: Image.Image, box: tuple[float, float, float, float], page_
     left, top, right, bottom = (round(side * scale) for side in box)
     darkest, _ = image.convert("L").crop((left, top, right, bottom)).getextrema()
     return isinstance(darkest, int) and darkest < 100
-
-
-def turned(data: bytes, degrees: int, *, in_content: bool) -> bytes:
-    """The page turned clockwise: by how it is to be shown, or by how its content is set."""
-    writer = pypdf.PdfWriter(BytesIO(data))
-    page = writer.pages[0].rotate(degrees)
-    if in_content:
-        page.transfer_rotation_to_content()
-    buffer = BytesIO()
-    writer.write(buffer)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("in_content", [False, True])

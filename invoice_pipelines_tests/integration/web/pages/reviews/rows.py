@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from invoice_pipelines.einvoice.model import Party
+from invoice_pipelines.organizations import OrganizationSettings, ReviewThresholds, change_organization
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.integration.web.intake.conftest import Office
 from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper, uploaded
@@ -37,3 +38,9 @@ def fill(office: Office) -> list[str]:
         reading = on_paper(f"B-{number}", {"seller": party}, seller_name=0.99 if number % 3 else 0.3, **sure)
         found.append(str(judged(office.desk, reading)))
     return found
+
+
+def doubting(office: Office, **thresholds: float) -> None:
+    """From now on the organization asks for more of these fields."""
+    settings = OrganizationSettings(review_thresholds=ReviewThresholds(**thresholds))
+    change_organization(office.desk.engine, office.desk.slug, settings=settings)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.integration.web.intake.conftest import Office
-from invoice_pipelines_tests.integration.web.pages.review_rows import e_invoice, fill, waiting
+from invoice_pipelines_tests.integration.web.pages.reviews.rows import e_invoice, fill, waiting
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
 from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper
 
