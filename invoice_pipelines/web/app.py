@@ -36,6 +36,10 @@ from invoice_pipelines.web.pages import events as page_events
 from invoice_pipelines.web.pages.billing import customers as customer_pages
 from invoice_pipelines.web.pages.billing import decisions, imports, invoice_bulk, invoicing, orders
 from invoice_pipelines.web.pages.billing import invoices as invoice_pages
+from invoice_pipelines.web.pages import overdue as overdue_pages
+from invoice_pipelines.web.pages.messages import log as message_pages
+from invoice_pipelines.web.pages.messages import opt_outs as opt_out_pages
+from invoice_pipelines.web.pages.messages import texts as text_pages
 from invoice_pipelines.web.pages.quickbooks import conflicts as quickbooks_conflicts
 from invoice_pipelines.web.pages.quickbooks import connection as quickbooks_connection
 from invoice_pipelines.web.pages.received.routers import ROUTERS as received_pages
@@ -101,6 +105,10 @@ PAGES = (
     page_events.router,
     quickbooks_connection.router,
     quickbooks_conflicts.router,
+    overdue_pages.router,
+    opt_out_pages.router,
+    text_pages.router,
+    message_pages.router,
     *settings_pages,
 )
 """The desk, in the order of its menu."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, get_type_hints
+from typing import Annotated
 
 import typer
 
 from invoice_pipelines.cli.options import CHANNEL, AsJson, OrganizationOption, examples
 from invoice_pipelines.cli.output import console, print_facts, print_json, say, table
 from invoice_pipelines.cli.person import person, scope_of
-from invoice_pipelines.delivery.messages.fields import Fields, sample_fields
+from invoice_pipelines.delivery.messages.fields import named, sample_fields
 from invoice_pipelines.delivery.messages.templates import (
     MessageTemplate,
     TemplateKey,
@@ -153,15 +153,7 @@ def remove(
 @app.command("fields")
 def fields_() -> None:
     """List the fields that a text can name, with a sample."""
-    shown: dict[str, object] = {}
-    sample = sample_fields(language="en", level=14)
-    for name, kind in get_type_hints(Fields).items():
-        value = getattr(sample, name)
-        if kind in (int, bool, str):
-            shown[name] = str(value)
-        else:
-            shown |= {f"{name}.{field.name}": str(getattr(value, field.name)) for field in fields(kind)}
-    print_facts(shown, "field", "sample")
+    print_facts(dict(named(sample_fields(language="en", level=14))), "field", "sample")
 
 
 def _given(

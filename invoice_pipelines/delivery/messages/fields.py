@@ -7,7 +7,8 @@ invoice or an organization does not have is empty. None holds control characters
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import fields as dataclass_fields
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -157,6 +158,18 @@ def fields_of(
         language=language,
         has_e_invoice=has_e_invoice,
     )
+
+
+def named(fields: Fields) -> dict[str, str]:
+    """All that a template can name, such as `invoice.number`, with what it is."""
+    found: dict[str, str] = {}
+    for part in dataclass_fields(fields):
+        value = getattr(fields, part.name)
+        if is_dataclass(value):
+            found |= {f"{part.name}.{each.name}": str(getattr(value, each.name)) for each in dataclass_fields(value)}
+        else:
+            found[part.name] = str(value)
+    return found
 
 
 def clean(value: str | None) -> str:

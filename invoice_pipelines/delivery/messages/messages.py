@@ -313,6 +313,27 @@ def sent_to_customers(connection: Connection, invoice_ids: Sequence[UUID]) -> di
     return {row.invoice_id: row.sent_at for row in rows}
 
 
+def reminders_of(connection: Connection, invoice_ids: Sequence[UUID]) -> dict[UUID, list[Message]]:
+    """The messages by which customers are told of overdue invoices, the oldest first, by the id of the notification."""
+    rows = connection.execute(
+        text(
+            """select m.*
+               from unnest(cast(:ids as uuid[])) k (id)
+               cross join lateral (
+                   select m.* from delivery.message m
+                   where m.organization_id = organizations.current() and m.invoice_id = k.id and m.invoice_number <> ''
+                     and m.purpose = 'reminder' and m.notification_id is not null
+                   order by m.invoice_id offset 0) m
+               order by m.id"""
+        ),
+        {"ids": sorted(set(invoice_ids))},
+    )
+    found: dict[UUID, list[Message]] = {}
+    for row in rows:
+        found.setdefault(row.notification_id, []).append(_from_row(row))
+    return found
+
+
 def find_message(connection: Connection, reference: str) -> Message:
     """The message whose id begins or ends with what is given. Raises DeliveryError where that is none or several."""
     wanted = reference.strip().lower()

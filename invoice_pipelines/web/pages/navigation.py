@@ -11,16 +11,18 @@ from invoice_pipelines.web.pages.languages import Language
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    """A part of the desk: its address below that of the organization, its picture, and its name."""
+    """A part of the desk: its address, its picture, its name, and the address of pages that belong to it as well."""
 
     address: str
     icon: str
     name: str
+    also: str | None = None
 
 
 def menu_of(entry: Entry, language: Language) -> list[MenuItem]:
     """What a person finds in an organization."""
     _ = language.gettext
+    home = f"/desk/{entry.slug}"
     found = [
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}", "today", _("Today"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/received", "inbox", _("Received"))),
@@ -28,6 +30,7 @@ def menu_of(entry: Entry, language: Language) -> list[MenuItem]:
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/orders", "orders", _("Sales orders"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/invoices", "receipt", _("Invoices"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/quickbooks", "sync", "QuickBooks")),
+        (Role.VIEWER, MenuItem(f"{home}/overdue", "message", _("Overdue and messages"), f"{home}/messages")),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/settings", "settings", _("Settings"))),
     ]
     return [item for role, item in found if entry.may(role, None)]

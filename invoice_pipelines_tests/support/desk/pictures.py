@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, DictLoader
+from starlette.datastructures import QueryParams
 
 from invoice_pipelines.cli.services import SIGN_IN_FILE
 from invoice_pipelines.cli.supervisor import running_services
@@ -42,7 +43,7 @@ def components(visitor: Visitor) -> None:
             "organization": None,
             "address": "/",
             "path": "/",
-            "query": {},
+            "query": QueryParams(),
         }
     )
     visitor.page.route("**/components", lambda route: route.fulfill(body=content, content_type="text/html"))
