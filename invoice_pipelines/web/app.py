@@ -33,10 +33,10 @@ from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.pages import assets, sign_in, today
 from invoice_pipelines.web.pages import events as page_events
+from invoice_pipelines.web.pages import overdue as overdue_pages
 from invoice_pipelines.web.pages.billing import customers as customer_pages
 from invoice_pipelines.web.pages.billing import decisions, imports, invoice_bulk, invoicing, orders
 from invoice_pipelines.web.pages.billing import invoices as invoice_pages
-from invoice_pipelines.web.pages import overdue as overdue_pages
 from invoice_pipelines.web.pages.messages import log as message_pages
 from invoice_pipelines.web.pages.messages import opt_outs as opt_out_pages
 from invoice_pipelines.web.pages.messages import texts as text_pages
