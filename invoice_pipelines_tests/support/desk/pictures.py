@@ -43,7 +43,7 @@ def components(visitor: Visitor) -> None:
             "organization": None,
             "address": "/",
             "path": "/",
-            "query": QueryParams(),
+            "query": QueryParams("text=a"),
         }
     )
     visitor.page.route("**/components", lambda route: route.fulfill(body=content, content_type="text/html"))
