@@ -31,7 +31,8 @@ MAIN = "invoice.typ"
 STANDARDS: tuple[tuple[Literal["a-3a", "a-3b", "ua-1"], ...], ...] = (("a-3a", "ua-1"), ("a-3b",))
 """What a document is: PDF/A-3a that everybody can read (PDF/UA-1, ISO 14289-1); or else, where a template of an
 organization or a text does not allow that (a picture without an alternative text), PDF/A-3b with tags."""
-_LOGOS = ("logo.svg", "logo.png", "logo.jpg")
+LOGOS = ("logo.svg", "logo.png", "logo.jpg")
+"""Names of the file with the logo; the first that is there counts."""
 _LINES_ON_ONE_PAGE = 8
 _PAGES = re.compile(rb"<xmpTPg:NPages>(\d+)</xmpTPg:NPages>")
 _ATTACHMENT = b"/Type/EmbeddedFile"
@@ -72,7 +73,7 @@ class Renderer:
         check_sources(bundle)
         self._own = frozenset(own_files(bundle))
         self._look = look
-        self._logo = next((name for name in _LOGOS if name in bundle.files), None)
+        self._logo = next((name for name in LOGOS if name in bundle.files), None)
         self._catalogues = {language: catalogue_of(bundle.files, language) for language in languages(bundle)}
         self._seen = {name: content for name, content in bundle.files.items() if not name.endswith(".toml")}
         self._folder = tempfile.TemporaryDirectory(prefix="invoice-pipelines-templates-")

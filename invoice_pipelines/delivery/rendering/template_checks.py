@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from invoice_pipelines.billing.issued_invoices import DocumentKind
 from invoice_pipelines.delivery.rendering.bundle import TemplateBundle
@@ -12,9 +14,18 @@ from invoice_pipelines.delivery.rendering.errors import TemplateError
 from invoice_pipelines.delivery.rendering.language.catalogue import languages
 from invoice_pipelines.delivery.rendering.renderer import Look, Renderer
 from invoice_pipelines.delivery.rendering.samples import sample_invoice
+from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.processes import Child, ChildEnded, Receive, Send, serve
 
 TIME_LIMIT_SECONDS = 60.0
+AT_ONCE = 2
+"""Processes that make samples at the same time, of one that serves many people."""
+_LONGEST_WAIT = 20.0
+_slots = threading.BoundedSemaphore(AT_ONCE)
+
+
+class DrawingBusy(DeliveryError):
+    """Too many samples are being made at this moment."""
 
 
 def samples(bundle: TemplateBundle, look: Look) -> dict[str, bytes]:
@@ -39,15 +50,30 @@ def not_accessible(made: Mapping[str, bytes]) -> list[str]:
 
 
 def check_bundle(bundle: TemplateBundle, look: Look, *, time_limit: float = TIME_LIMIT_SECONDS) -> dict[str, bytes]:
-    """The samples, made in a process of its own that is ended after so many seconds. Raises TemplateError."""
-    child = Child(__name__)
+    """The samples, made in a process of its own that is ended after so many seconds. Raises TemplateError, and
+    DrawingBusy as `ask_child`.
+    """
+    made: dict[str, bytes] = ask_child(__name__, (bundle, look), time_limit)
+    return made
+
+
+def ask_child(module: str, question: Any, time_limit: float) -> Any:
+    """What a module makes of templates that may do anything, in a process of its own that is ended after so many
+    seconds. Raises TemplateError, and DrawingBusy while others in this process ask for too much.
+    """
+    if not _slots.acquire(timeout=_LONGEST_WAIT):
+        raise DrawingBusy("Too many samples are being made at this moment; try again.")
     try:
-        made: dict[str, bytes] | TemplateError = child.ask((bundle, look), time_limit)
-    except ChildEnded as ended:
-        took_long = f"the samples took more than {time_limit:.0f} seconds"
-        raise TemplateError(took_long if ended.too_slow else "the process that made the samples died") from None
+        child = Child(module)
+        try:
+            made = child.ask(question, time_limit)
+        except ChildEnded as ended:
+            took_long = f"the samples took more than {time_limit:.0f} seconds"
+            raise TemplateError(took_long if ended.too_slow else "the process that made the samples died") from None
+        finally:
+            child.end()
     finally:
-        child.end()
+        _slots.release()
     if isinstance(made, TemplateError):
         raise made
     return made

@@ -5,25 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 
+from PIL import Image
 from sqlalchemy import Connection, text
 
 from invoice_pipelines.delivery.rendering.bundle import TemplateBundle, bundle_of, project_files
 from invoice_pipelines.delivery.rendering.errors import TemplateError
-from invoice_pipelines.delivery.rendering.renderer import Look
+from invoice_pipelines.delivery.rendering.renderer import LOGOS, Look
 from invoice_pipelines.delivery.rendering.sources import check_name
 from invoice_pipelines.delivery.rendering.template_checks import check_bundle
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.organizations import OrganizationSettings
 
+MOST_PIXELS = 20_000_000
+"""Of a logo: one that is printed 80 mm wide needs a tenth of them."""
+
 __all__ = [
+    "MOST_PIXELS",
     "OwnFile",
     "TemplateBundle",
     "TemplateError",
     "check_templates",
     "list_own_files",
     "load_bundle",
+    "own_logo",
+    "remove_logo",
     "remove_template_file",
+    "set_logo",
     "set_template_file",
     "set_template_files",
 ]
@@ -81,6 +90,30 @@ def remove_template_file(connection: Connection, name: str, *, created_by: str) 
     _insert(connection, name, None, created_by)
 
 
+def own_logo(connection: Connection) -> OwnFile | None:
+    """The logo of the organization in scope."""
+    own = {file.name: file for file in list_own_files(connection)}
+    return next((own[name] for name in LOGOS if name in own), None)
+
+
+def set_logo(connection: Connection, content: bytes, *, created_by: str) -> None:
+    """Stores the logo of the organization in scope, an SVG, PNG or JPEG, in place of the one before. Samples are
+    rendered with it before. Raises TemplateError.
+    """
+    name = _logo_name(content)
+    own = {known: file for known, file in _own_files(connection).items() if known not in LOGOS}
+    check_bundle(bundle_of({**own, name: content}), _look(connection))
+    remove_logo(connection, created_by=created_by)
+    _insert(connection, name, content, created_by)
+
+
+def remove_logo(connection: Connection, *, created_by: str) -> None:
+    """Takes the logo of the organization in scope off its documents, where there is one."""
+    for name in LOGOS:
+        if name in _own_files(connection):
+            _insert(connection, name, None, created_by)
+
+
 def check_templates(connection: Connection) -> dict[str, bytes]:
     """Samples with the files of the organization in scope, as PDFs by file name. Raises TemplateError."""
     return check_bundle(load_bundle(connection), _look(connection))
@@ -91,6 +124,22 @@ _NEWEST = """
     where organization_id = organizations.current()
     order by name, id desc
 """
+
+
+def _logo_name(content: bytes) -> str:
+    """The name of a file with a logo, by what it is. Raises TemplateError for what is none, or has too many pixels."""
+    beginning = content[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if beginning.startswith(b"<") and b"<svg" in content[:10_000]:
+        return "logo.svg"
+    try:
+        with Image.open(BytesIO(content), formats=("PNG", "JPEG")) as picture:  # its head alone is read
+            name = "logo.png" if picture.format == "PNG" else "logo.jpg"
+            width, height = picture.size
+    except (OSError, ValueError, Image.DecompressionBombError):
+        raise TemplateError("a logo is an SVG, PNG or JPEG") from None
+    if width * height > MOST_PIXELS:
+        raise TemplateError(f"the logo has {width} x {height} pixels; {MOST_PIXELS:,} in all are allowed", name)
+    return name
 
 
 def _own_files(connection: Connection) -> dict[str, bytes]:

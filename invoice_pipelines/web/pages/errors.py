@@ -40,6 +40,8 @@ TITLES = {
 TEXTS = {
     "BODY_TOO_LARGE": N_("What you sent is larger than this page takes. Send less at once."),
     "CROSS_SITE": N_("The request came from a page of another site, so nothing was done. Open the page here again."),
+    "DRAWING_BUSY": N_("Too many pages are being drawn at the moment. Try again."),
+    "ENDPOINT_DISABLED": N_("This endpoint is disabled. Enable it first."),
     "FORBIDDEN": N_("Your role in this organization does not allow it. Ask an admin of the organization."),
     "INTERNAL_ERROR": N_("It was written down. Try again, and if it stays so, tell the operator the number below."),
     "LINK_ENDED": N_("It was used already, or is too old. Ask the person who sent it for a new one."),

@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.delivery.channels.addresses import EMAIL_ADDRESSES, PHONE_NUMBERS, AddressError
+from invoice_pipelines.delivery.rendering.preview import preview_of
+from invoice_pipelines.delivery.rendering.template_files import own_logo
 from invoice_pipelines.einvoice.identifiers import is_valid_iban, vat_id_fault
 from invoice_pipelines.organizations import Organization, OrganizationError
 from invoice_pipelines.organizations.history import list_setting_changes
@@ -21,7 +23,7 @@ from invoice_pipelines.web.callers import At
 from invoice_pipelines.web.pages.languages import Language
 from invoice_pipelines.web.pages.routing import Page, PageCaller, PageRouter, seen_tag
 from invoice_pipelines.web.pages.settings.kinds import WrongValue
-from invoice_pipelines.web.pages.settings.sections import SECTIONS, Section, Setting
+from invoice_pipelines.web.pages.settings.sections import DOCUMENTS, SECTIONS, Section, Setting
 
 router = PageRouter()
 _EMAILS = re.compile(r"email_from|email_reply_to|redirect_email|contact_email")
@@ -68,12 +70,21 @@ def filled(section: Section, organization: Organization, language: Language) -> 
     return Filled(written, _tag(section, organization))
 
 
-def show_section(page: PageCaller, section: Section, at: At, form: Filled | None = None, status: int = 200) -> Response:
+def show_section(
+    page: PageCaller, section: Section, at: At, form: Filled | None = None, status: int = 200, logo_error: str = ""
+) -> Response:
     """The page of a section."""
     organization = organization_in_scope(at.connection)
     form = form or filled(section, organization, page.language)
     shown = {each.name: each.kind.shown(value_of(organization, each.name), page.language) for each in section.settings}
-    return page.show("settings/section.html", status=status, section=section, form=form, shown=shown)
+    more = {}
+    if section is DOCUMENTS:
+        more = {
+            "logo": own_logo(at.connection),
+            "logo_error": logo_error,
+            "sample": preview_of(at.connection).digest,
+        }
+    return page.show(section.template, status=status, section=section, form=form, shown=shown, **more)
 
 
 def save_section(page: PageCaller, section: Section, at: At, typed: Typed) -> Response:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invoice_pipelines.web.pages.settings import forms, history, people, tokens
+from invoice_pipelines.web.pages.settings import documents, forms, history, people, tokens, webhooks
 
-ROUTERS = (forms.router, people.router, tokens.router, history.router)
+ROUTERS = (forms.router, people.router, tokens.router, webhooks.router, documents.router, history.router)

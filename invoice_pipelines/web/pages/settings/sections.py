@@ -54,6 +54,7 @@ class Section:
     title: str
     words: str
     groups: tuple[Group, ...] = field(default=())
+    template: str = "settings/section.html"
 
     @property
     def settings(self) -> tuple[Setting, ...]:
@@ -265,6 +266,7 @@ DOCUMENTS = Section(
             ),
         ),
     ),
+    "settings/documents.html",
 )
 REMINDERS = Section(
     "reminders",
