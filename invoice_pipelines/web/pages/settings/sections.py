@@ -229,7 +229,7 @@ DOCUMENTS = Section(
     N_("How your invoices and credit notes look. Those that are made already stay as they are."),
     (
         Group(
-            N_("Look"),
+            N_("Appearance"),
             (
                 Setting("settings.documents.accent_colour", N_("Colour"), N_("Of headings and lines.")),
                 Setting("settings.documents.paper", N_("Paper"), choices=choices.papers),

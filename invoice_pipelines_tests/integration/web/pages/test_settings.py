@@ -41,14 +41,10 @@ def place(tenant: Tenant, address: str = "") -> str:
     return f"/desk/{tenant.slug}/settings/{address}".rstrip("/")
 
 
-def form_of(page: str, action: str = "") -> dict[str, Any]:
-    """What a browser would send of the form of a page."""
+def form_of(page: str) -> dict[str, Any]:
+    """What a browser would send of the form of a section."""
     document: Any = html.fromstring(page)
-    (form,) = (
-        form
-        for form in document.get_element_by_id("content").iter("form")
-        if (form.get("action") or "").endswith(action)
-    )
+    (form,) = document.find_class("settings")
     given: dict[str, Any] = {}
     for name, value in form.form_values():
         given.setdefault(name, []).append(value)
