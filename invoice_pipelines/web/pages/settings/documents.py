@@ -9,9 +9,10 @@ from fastapi import File, Response
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.delivery.rendering.preview import draw, preview_of
 from invoice_pipelines.delivery.rendering.template_files import TemplateError, remove_logo, set_logo
-from invoice_pipelines.web.api.attachments import PDF, attachment
+from invoice_pipelines.web.api.attachments import PDF
 from invoice_pipelines.web.pages.errors import N_
 from invoice_pipelines.web.pages.routing import Page, PageRouter
+from invoice_pipelines.web.pages.settings.files import save_as
 from invoice_pipelines.web.pages.settings.forms import show_section
 from invoice_pipelines.web.pages.settings.sections import DOCUMENTS
 
@@ -33,7 +34,7 @@ def sample_file(page: Page) -> Response:
     """The sample as a file."""
     with page.enter() as at:
         preview = preview_of(at.connection)
-    return attachment(iter([draw(preview, "pdf")]), "sample.pdf", PDF)
+    return save_as(draw(preview, "pdf"), "sample.pdf", PDF)
 
 
 @router.post("/settings/documents/logo", role=Role.ADMIN, area="organization", max_bytes=_LARGEST_UPLOAD)

@@ -50,7 +50,7 @@ def invite(
     typed = {"email": email, "name": name, "role": role}
     try:
         chosen = Role(role) if role in ROLES else Role.VIEWER
-        link = page.once_shown(key or "none", f"{email} {name} {role}", make)
+        link = page.once_shown(key, f"{email} {name} {role}", make)
     except AccountError as refused:
         if refused.code not in _WRONG:
             raise

@@ -59,7 +59,7 @@ def add_api_token(
         )[1]
 
     try:
-        secret = page.once_shown(key or "none", f"{name} {scopes} {days}", make)
+        secret = page.once_shown(key, f"{name} {scopes} {days}", make)
     except AccountError as refused:
         if refused.code not in _WRONG:
             raise

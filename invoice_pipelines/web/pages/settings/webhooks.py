@@ -75,7 +75,7 @@ def add_endpoint(
     typed = {"url": url, "description": description, "event_types": event_types}
     try:
         with _named(page), needs_set_up("The key for secrets"):
-            made = page.once_shown(key or "none", f"{url} {description} {event_types}", make)
+            made = page.once_shown(key, f"{url} {description} {event_types}", make)
     except _Wrong as wrong:
         return _list(page, typed=typed, wrong={wrong.field: wrong.said}, status=422)
     return _list(page, secret=made.secret if made else None, again=made is None)
@@ -134,7 +134,7 @@ def rotate_secret(
         )
 
     with needs_set_up("The key for secrets"):
-        made = page.once_shown(key or "none", f"{hours}", rotate)
+        made = page.once_shown(key, f"{hours}", rotate)
     until = made.earlier_until if made is not None and hours else None
     return _one(page, endpoint_id, secret=made.secret if made else None, earlier_until=until, again=made is None)
 
@@ -175,7 +175,7 @@ def replay_endpoint(
         told.append(deliveries.replay_since(at.connection, endpoint_id, since))
         return page.url("settings", "webhooks", endpoint_id)
 
-    answer = page.once_to(key or "none", days, replay, "")
+    answer = page.once_to(key, days, replay, "")
     count = told[0] if told else 0
     said = page.ngettext("%(num)s event is told again.", "%(num)s events are told again.", count) % {"num": count}
     return page.go(answer.headers["location"], said)
