@@ -68,6 +68,16 @@ def formats(language: Language) -> Pairs:
     return [(name, known.get(name, name)) for name in EXPORT_FORMATS.names()]
 
 
+def charts(_: Language) -> Pairs:
+    """Charts of accounts."""
+    return [("SKR03", "SKR 03"), ("SKR04", "SKR 04")]
+
+
+def months(language: Language) -> Pairs:
+    """The months by name."""
+    return [(str(number), name) for number, name in Locale(language.code).months["stand-alone"]["wide"].items()]
+
+
 @cache
 def _countries(code: str) -> Pairs:
     named = Locale(code).territories.items()

@@ -109,15 +109,14 @@ def save_section(page: PageCaller, section: Section, at: At, typed: Typed) -> Re
             if not error.wrong:
                 raise
             wrong = {_setting_of(section, name).name: "" for name in error.wrong}
-            wrong = {each.name: _said(each, page.language) for each in section.settings if each.name in wrong}
+            wrong = {each.name: said_of(each, page.language) for each in section.settings if each.name in wrong}
     if wrong:
         return show_section(page, section, at, Filled(written, tag, wrong), 422)
     return page.go(page.url("settings", *filter(None, [section.address])), page.gettext("The settings are saved."))
 
 
-def _read(
-    section: Section, known: Organization, typed: Typed, language: Language
-) -> tuple[dict[str, Any], dict[str, str]]:
+def read_typed(section: Section, typed: Typed, language: Language) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of what was typed, and what is wrong with the others."""
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for setting in section.settings:
@@ -126,10 +125,27 @@ def _read(
             if setting.is_required and value is None:
                 raise WrongValue
             values[setting.name] = _tidy(setting.name, value)
-            if values[setting.name] != value_of(known, setting.name):  # what stands there already is let be
-                _check(setting.name, values[setting.name])
         except WrongValue:
-            wrong[setting.name] = _said(setting, language)
+            wrong[setting.name] = said_of(setting, language)
+    return values, wrong
+
+
+def said_of(setting: Setting, language: Language) -> str:
+    """What a setting has to be."""
+    return language.gettext(setting.must) if setting.must else setting.kind.said(language)
+
+
+def _read(
+    section: Section, known: Organization, typed: Typed, language: Language
+) -> tuple[dict[str, Any], dict[str, str]]:
+    values, wrong = read_typed(section, typed, language)
+    for setting in section.settings:
+        value = values.get(setting.name)
+        if value is not None and value != value_of(known, setting.name):  # what stands there already is let be
+            try:
+                _check(setting.name, value)
+            except WrongValue:
+                wrong[setting.name] = said_of(setting, language)
     return values, wrong
 
 
@@ -142,8 +158,6 @@ def _tidy(name: str, value: Any) -> Any:
 
 def _check(name: str, value: Any) -> None:
     """What the domain takes as it comes, since others may know better, and a person has mistyped here."""
-    if value is None:
-        return
     if (name == "iban" and not is_valid_iban(value)) or (name == "vat_id" and vat_id_fault(value) is not None):
         raise WrongValue
     kind = EMAIL_ADDRESSES if _EMAILS.search(name) else PHONE_NUMBERS if _PHONES.search(name) else None
@@ -179,10 +193,6 @@ def _setting_of(section: Section, name: str) -> Setting:
         if f"{name}.".startswith(f"{setting.name}.") or f"{setting.name}.".startswith(f"{name}."):
             return setting
     raise OrganizationError(f"{name} is wrong, which is on another page of the settings")
-
-
-def _said(setting: Setting, language: Language) -> str:
-    return language.gettext(setting.must) if setting.must else setting.kind.said(language)
 
 
 def _tag(section: Section, organization: Organization) -> str:

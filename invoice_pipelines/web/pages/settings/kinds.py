@@ -123,6 +123,25 @@ class Numbers(Kind):
 
 
 @dataclass(frozen=True)
+class Codes(Kind):
+    """Codes of digits, with commas between them."""
+
+    must: str = N_("Write numbers of up to three digits, such as 386, 877.")
+
+    def read(self, typed: Sequence[str]) -> list[str] | None:
+        """As of Kind."""
+        return [part for part in re.split(r"[,;\s]+", typed[0] if typed else "") if part] or None
+
+    def written(self, value: Any, language: Language) -> list[str]:
+        """As of Kind."""
+        return [", ".join(value)]
+
+    def shown(self, value: Any, language: Language) -> str:
+        """As of Kind."""
+        return ", ".join(value or ()) or "–"
+
+
+@dataclass(frozen=True)
 class YesNo(Kind):
     """Yes or no."""
 
@@ -151,7 +170,8 @@ class OneOf(Kind):
     def shown(self, value: Any, language: Language) -> str:
         """As of Kind."""
         assert self.choices is not None
-        return dict(self.choices(language)).get(value or "", value or "–")
+        stored = "" if value is None else str(value)
+        return dict(self.choices(language)).get(stored, stored or "–")
 
 
 @dataclass(frozen=True)
@@ -184,10 +204,12 @@ def kind_of(schema: dict[str, Any], choices: Choices | None = None) -> Kind:
     match plain["type"]:
         case "boolean":
             return YesNo()
-        case "integer":
+        case "integer" if choices is None:
             return Whole(least=plain.get("minimum"), most=plain.get("maximum"))
         case "number":
             return Share()
+        case "array" if choices is None and plain["items"].get("type") == "string":
+            return Codes()
         case "array" if choices is None:
             return Numbers(least=plain["items"].get("minimum"), most=plain["items"].get("maximum"))
         case "array":

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invoice_pipelines.web.pages.settings import documents, forms, history, people, tokens, webhooks
+from invoice_pipelines.web.pages.settings import datev, documents, forms, history, people, tokens, webhooks
 
-ROUTERS = (forms.router, people.router, tokens.router, webhooks.router, documents.router, history.router)
+ROUTERS = (forms.router, datev.router, people.router, tokens.router, webhooks.router, documents.router, history.router)

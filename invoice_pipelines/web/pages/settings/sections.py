@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel
+
+from invoice_pipelines.intake.exports.datev.settings import DatevSettings
 from invoice_pipelines.organizations import Address, OrganizationSettings
 from invoice_pipelines.web.pages.errors import N_
 from invoice_pipelines.web.pages.settings import choices
@@ -29,12 +32,12 @@ class Setting:
     @property
     def kind(self) -> Kind:
         """How it is typed."""
-        return _KINDS.get(self.name) or kind_of(_SCHEMAS[self.name], self.choices)
+        return _KINDS.get(self.name) or kind_of((_SCHEMAS | _OF_DATEV)[self.name], self.choices)
 
     @property
     def default(self) -> Any:
         """What holds where nothing is chosen; None where that is nothing."""
-        return _value_in({"settings": _DEFAULTS}, self.name)
+        return _value_in(_DEFAULTS, self.name)
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def _leaves(schema: Mapping[str, Any], part: Mapping[str, Any], prefix: str) -> 
             yield f"{prefix}{name}", described
 
 
-def _schemas(model: type[Address] | type[OrganizationSettings], prefix: str) -> dict[str, dict[str, Any]]:
+def _schemas(model: type[BaseModel], prefix: str) -> dict[str, dict[str, Any]]:
     schema = model.model_json_schema()
     return dict(_leaves(schema, schema, prefix))
 
@@ -83,7 +86,11 @@ def _value_in(document: Mapping[str, Any], name: str) -> Any:
 
 
 _SCHEMAS = _schemas(Address, "address.") | _schemas(OrganizationSettings, "settings.")
-_DEFAULTS = OrganizationSettings().model_dump(mode="json")
+_OF_DATEV = _schemas(DatevSettings, "datev.")
+_DEFAULTS = {
+    "settings": OrganizationSettings().model_dump(mode="json"),
+    "datev": {name: each.get_default() for name, each in DatevSettings.model_fields.items() if not each.is_required()},
+}
 _OF_REGISTRY = ("name", "country_code", "time_zone", "currency", "vat_id", "tax_number", "iban")
 _KINDS = {
     "name": Kind(most=200, must=N_("Write the name, of up to 200 characters.")),
@@ -94,7 +101,7 @@ _KINDS = {
     "time_zone": kind_of({"type": "string"}, choices.zones),
     "currency": kind_of({"type": "string"}, choices.currencies),
 }
-NAMES = frozenset((*_OF_REGISTRY, *_SCHEMAS))
+NAMES = frozenset((*_OF_REGISTRY, *_SCHEMAS, *_OF_DATEV))
 """All settings that there are."""
 
 _EMAIL = N_("Write an email address, such as buchhaltung@example.com.")
@@ -442,6 +449,67 @@ EXPORTS = Section(
             ),
         ),
     ),
+)
+_CREDITORS = N_(
+    "Write creditor accounts, of one digit more than other accounts and from 7 on, such as 70000, the first before the "
+    "last."
+)
+DATEV = Section(
+    "datev",
+    N_("DATEV"),
+    N_("The tax adviser gives these numbers. With them exports hold batches of bookings for DATEV."),
+    (
+        Group(
+            N_("Tax adviser"),
+            (
+                Setting("datev.consultant", N_("Consultant number"), is_required=True),
+                Setting("datev.client", N_("Client number"), is_required=True),
+                Setting("datev.chart", N_("Chart of accounts"), choices=choices.charts, is_required=True),
+                Setting(
+                    "datev.account_length",
+                    N_("Digits of an account"),
+                    N_("Creditors have one more. It cannot be changed once suppliers have accounts."),
+                    must=N_(
+                        "Keep the digits: suppliers have accounts already. Otherwise write a whole number from 4 to 8."
+                    ),
+                ),
+                Setting("datev.fiscal_year_start_month", N_("Fiscal years begin in"), choices=choices.months),
+                Setting("datev.initials", N_("Initials"), N_("Two capital letters."), must=N_("Two capital letters.")),
+            ),
+        ),
+        Group(
+            N_("Bookings"),
+            (
+                Setting(
+                    "datev.locked",
+                    N_("Bookings are final (Festschreibung)"),
+                    N_("What is imported cannot be changed in DATEV any more."),
+                ),
+                Setting(
+                    "datev.chart_account",
+                    N_("Use the chart's account for goods where no rule fits"),
+                    N_("SKR 03: 3200, SKR 04: 5200. Without it such invoices wait."),
+                ),
+                Setting(
+                    "datev.also_booked_types",
+                    N_("Also book these document types"),
+                    N_(
+                        "Numbers with commas between them, such as 386 (prepayment), 389 (self-billed), 875 to 877 "
+                        "(construction)."
+                    ),
+                ),
+            ),
+        ),
+        Group(
+            N_("Creditor accounts"),
+            (
+                Setting("datev.first_creditor", N_("First account"), must=_CREDITORS),
+                Setting("datev.last_creditor", N_("Last account"), must=_CREDITORS),
+            ),
+            N_("Suppliers get the next free one of these accounts. Empty: all that there are, such as 70000 to 99999."),
+        ),
+    ),
+    "settings/datev.html",
 )
 SECTIONS = (ORGANIZATION, INVOICING, DOCUMENTS, REMINDERS, REVIEW, EXPORTS)
 """In the order of the tabs."""

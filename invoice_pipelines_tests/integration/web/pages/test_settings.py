@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.organizations import find_organization
-from invoice_pipelines.web.pages.settings.sections import NAMES, SECTIONS
+from invoice_pipelines.web.pages.settings.sections import DATEV, NAMES, SECTIONS
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
 from invoice_pipelines_tests.support.web import Site, Tenant, open_tenant
 
@@ -56,7 +56,7 @@ def settings_of(site: Site, tenant: Tenant) -> Any:
 
 
 def test_each_setting_stands_on_one_page() -> None:
-    shown = [setting.name for section in SECTIONS for setting in section.settings]
+    shown = [setting.name for section in (*SECTIONS, DATEV) for setting in section.settings]
     assert sorted(shown) == sorted(NAMES)
 
 
