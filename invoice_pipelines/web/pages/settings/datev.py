@@ -132,12 +132,12 @@ def add_rule(page: Page, typed: Annotated[Typed, Form()]) -> Response:
     return _change_rules(page, typed, added, row)
 
 
-@router.post("/settings/datev/rules/{position}/remove", role=Role.ADMIN, area="organization")
-def remove_rule(page: Page, position: int, typed: Annotated[Typed, Form()]) -> Response:
-    """Takes one rule out, by its place in the list, from 0."""
+@router.post("/settings/datev/rules/{number}/remove", role=Role.ADMIN, area="organization")
+def remove_rule(page: Page, number: int, typed: Annotated[Typed, Form()]) -> Response:
+    """Takes one rule out, by its place in the list, from 1."""
 
     def left(rows: list[Mapping[str, str]]) -> list[Mapping[str, str]]:
-        return [row for place, row in enumerate(rows) if place != position]
+        return [row for place, row in enumerate(rows, start=1) if place != number]
 
     return _change_rules(page, typed, left)
 

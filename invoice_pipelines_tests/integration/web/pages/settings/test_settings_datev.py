@@ -114,9 +114,9 @@ def test_rules_come_from_a_file_go_into_one_and_are_removed(admin: httpx.Client,
     assert saved.content.decode("utf-8-sig").splitlines()[1] == "10;DE*;;;19;;4930;;Büro"
     again = admin.post(place(tenant, "/rules/import"), files={"file": ("rules.csv", saved.content)})
     assert again.status_code == 303
-    stale = seen(admin, tenant, "/rules/0/remove")
-    assert admin.post(place(tenant, "/rules/0/remove"), data={"seen": stale}).status_code == 303
-    assert admin.post(place(tenant, "/rules/0/remove"), data={"seen": stale}).status_code == 412
+    stale = seen(admin, tenant, "/rules/1/remove")
+    assert admin.post(place(tenant, "/rules/1/remove"), data={"seen": stale}).status_code == 303
+    assert admin.post(place(tenant, "/rules/1/remove"), data={"seen": stale}).status_code == 412
     with tenant.view.scope() as connection:
         (left,) = load_rules(connection).rules
     assert (left.account, left.tax_key) == ("3200", "")
