@@ -29,6 +29,7 @@ router = PageRouter()
 
 MOST_BYTES = 5 * 2**20
 _AS_TEXT = 8 * 2**20  # the same in base64
+_LONGEST_FIELD = 900_000  # Starlette takes fields of up to 1 MiB
 _KINDS = {
     "orders": N_("Sales orders"),
     "customers": N_("Customers"),
@@ -80,12 +81,13 @@ def preview_import(
         report = import_csv(organization, kind, _stream(data), name, write=False)
     except BillingError as error:
         return _ask(page, kind, page.gettext("This file cannot be read as such a list."), str(error))
+    encoded = base64.urlsafe_b64encode(data).decode()
     return page.show(
         "billing/import_preview.html",
         kind=kind,
         kinds=_kinds(page),
         name=name,
-        content=base64.urlsafe_b64encode(data).decode(),
+        content=[encoded[start : start + _LONGEST_FIELD] for start in range(0, len(encoded), _LONGEST_FIELD)],
         report=report,
         problems=[(wrong, _reason(page, wrong)) for wrong in report.problems],
         most_problems=MOST_PROBLEMS,
@@ -97,20 +99,21 @@ def start_import(
     page: Page,
     kind: Annotated[str, Form()] = "",
     name: Annotated[str, Form()] = "",
-    content: Annotated[str, Form()] = "",
+    content: Annotated[list[str] | None, Form()] = None,
     key: Annotated[str, Form()] = "",
 ) -> Response:
     """The import as a batch job."""
+    encoded = "".join(content or ())
 
     def effect(at: At) -> str:
         try:
-            stream = _stream(base64.b64decode(content, altchars=b"-_", validate=True))
+            stream = _stream(base64.b64decode(encoded, altchars=b"-_", validate=True))
         except (binascii.Error, ValueError):
             raise wrong_field("content", "is not the file that the page before was made of") from None
         answer = ask_for_import(at.connection, kind, stream, name[-200:], created_by=at.entry.actor)
         return page.url("batch-operations", answer.job_id)
 
-    sent = f"{kind} {name} {hashlib.sha256(content.encode()).hexdigest()}"
+    sent = f"{kind} {name} {hashlib.sha256(encoded.encode()).hexdigest()}"
     said = page.gettext("The import has been requested. Here you see what becomes of each line.")
     return page.once_to(key, sent, effect, said)
 

@@ -80,7 +80,7 @@ def test_an_invoice_is_voided_with_a_reason_and_its_order_can_be_invoiced_anew(b
         assert "wrong buyer" in shown
         again = client.post(address, data={**form, "key": "another"})
     assert again.status_code == 409
-    assert "void already" in again.text
+    assert "is void already" in again.text
     assert invoice_of(books, "5401").status == "void"
     assert books.run("select status from billing.sales_order where order_number = '5401'")[0].status == "reviewed"
 
@@ -171,3 +171,16 @@ def test_nothing_of_another_organization_is_there(books: Books) -> None:
         shown = client.get(f"{elsewhere}/orders/invoicing", params={"order": str(invoice.sales_order_id)}).text
     assert "not there any more" in shown or "nicht mehr" in shown
     assert "4701" not in shown
+
+
+def test_what_customers_owe_is_told_by_age_and_taken_away_as_csv(books: Books) -> None:
+    with books.browse() as client:
+        shown = client.get(f"{books.desk}/receivables").text
+        address = re.search(r'href="([^"]+receivables\.csv[^"]*)"', shown)
+        assert address is not None
+        file = client.get(address[1]).text
+        ahead = client.get(f"{books.desk}/receivables", params={"as_of": "2999-01-01"})
+    assert "Miller &amp; Sons Ltd" in shown
+    assert "Miller & Sons Ltd" in file
+    assert ahead.status_code == 422
+    assert "not after today" in ahead.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
@@ -66,9 +67,11 @@ def test_what_would_be_refused_is_said_before(books: Books) -> None:
     with books.browse() as client:
         shown = client.get(f"{books.desk}/orders/invoicing", params={"order": [str(draft), str(invoiced), str(wrong)]})
         nothing = client.get(f"{books.desk}/orders/invoicing")
+        alone = client.get(f"{books.desk}/orders/5201").text
     assert "3 orders would not be invoiced" in shown.text
     for said in ("draft or cancelled", "already invoiced", "such as 4730", "such as 5201"):
         assert said in shown.text
+    assert "It could not be invoiced now: price below zero." in alone
     assert nothing.headers["location"] == f"{books.desk}/orders"
 
 
@@ -98,3 +101,21 @@ def test_a_file_is_looked_at_before_it_is_imported(books: Books) -> None:
     assert refused.status_code == 422
     assert "colour" in refused.text
     assert books.jobs("import_csv")[before:] == [4]
+
+
+@needs_chromium
+def test_a_file_is_imported_without_scripts(books: Books, browser: Browser, tmp_path: Path) -> None:
+    before = len(books.jobs("import_csv"))
+    file = tmp_path / "customers.csv"
+    rows = "".join(f"D-{n};Kunde {n} GmbH{' und Partner' * 40};DE\n" for n in range(3000))
+    file.write_text(f"customer_number;name;country_code\n{rows}", "utf-8")
+    with visiting(browser, books.site.url, books.session, language="de", scripts=False) as visitor:
+        page = visitor.page
+        visitor.open(f"{books.desk}/orders/import?kind=customers")
+        page.get_by_label("Datei", exact=False).last.set_input_files(file)
+        page.get_by_role("button", name="Datei prüfen").click()
+        assert visitor.sees("3.000")
+        page.get_by_role("button", name="3000 Datensätze importieren").click()
+        page.wait_for_url("**/batch-operations/*")
+        visitor.complaints.clear()
+    assert books.jobs("import_csv")[before:] == [3000]
