@@ -62,7 +62,7 @@ def make_documents(page: Page, form: Annotated[Documents, Form()]) -> Response:
 
     def effect(at: At) -> str:
         ids = form.ids(at.connection)
-        page.require_seen(form.seen, *ids)
+        page.require_seen("" if len(ids) > MOST_CHOSEN else form.seen, *ids)  # of too many, no form is good
         request = DocumentRequest.of(
             {
                 "formats": [form.format],
@@ -91,7 +91,7 @@ def send_messages(page: Page, form: Annotated[Messages, Form()]) -> Response:
 
     def effect(at: At) -> str:
         ids = form.ids(at.connection)
-        page.require_seen(form.seen, *ids)
+        page.require_seen("" if len(ids) > MOST_CHOSEN else form.seen, *ids)  # of too many, no form is good
         wanted = {
             "method": form.method,
             "subject": form.subject.strip() or None,
