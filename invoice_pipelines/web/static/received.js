@@ -46,7 +46,10 @@ class Sending {
   say(kind, words, ...more) {
     const badge = document.createElement("span");
     badge.className = `badge ${kind}`;
-    badge.textContent = words;
+    const sign = document.createElement("span");
+    sign.ariaHidden = "true";
+    sign.textContent = { good: "✓", warn: "!", bad: "✕", info: "…" }[kind] ?? "·";
+    badge.append(sign, words);
     this.row.querySelector(".said").replaceChildren(badge, " ", ...more);
   }
 
@@ -61,6 +64,7 @@ class Sending {
   refuse(code, canBeTriedAgain = false) {
     this.end("refused", "bad", canBeTriedAgain ? texts.not_sent : texts.refused, texts[code] ?? texts.OTHER);
     this.button.hidden = !canBeTriedAgain;
+    zone.querySelector("[data-files]").prepend(this.row); // what needs a person is seen first
   }
 
   again() {

@@ -22,6 +22,7 @@ _KINDS = {
     Status.EXPORTED: "good",
     Status.FAILED: "bad",
 }
+_RUN = re.compile(r"(?:(?P<person>.+) \()?run [0-9a-f-]+\)?|sensor|invoice_pipelines")
 _RATE = re.compile(r"(\S+) % (\S+) (\S+)")
 
 
@@ -123,8 +124,9 @@ class Words:
         return {"parse": _("Reading the file"), "validate": _("Checking"), "export": _("Exporting")}.get(stage, stage)
 
     def who(self, actor: str) -> str:
-        """Who did something; of runs, nobody knows the number."""
-        return self.language.gettext("the pipeline") if actor.startswith("run ") else actor
+        """Who did something: of a run, the person who started it, if any."""
+        match = _RUN.fullmatch(actor)
+        return actor if match is None else match["person"] or self.language.gettext("the pipeline")
 
     def severity(self, severity: str) -> tuple[str, str]:
         """The kind and the words of a badge."""

@@ -27,6 +27,7 @@ from invoice_pipelines_tests.integration.web.intake.conftest import (  # noqa: F
     other_office,
 )
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
+from invoice_pipelines_tests.support.intake.documents.samples import CII, pdf, with_attachments
 from invoice_pipelines_tests.support.intake.review.lane import correct, judged, on_paper, uploaded
 
 MARKUP = "<img src=x onerror=alert(1)>.pdf"
@@ -168,18 +169,20 @@ def test_dropped_files_are_sent_with_their_outcomes_and_by_keyboard(
         page.get_by_label("Dateien wählen").set_input_files(files)
         summary = page.locator("[data-summary]")
         expect(summary).to_have_text("25 von 25 Dateien erledigt: 22 angenommen, 1 schon vorhanden, 2 abgelehnt.")
-        rows = page.locator("[data-files] li")
-        assert rows.nth(0).get_by_role("link").inner_text() == "Rechnung 1.pdf"
-        assert rows.nth(1).locator("bdi").inner_text() == MARKUP
-        assert rows.nth(2).locator("bdi").inner_text() == "rechnungfdp.exe.pdf"
-        assert "Die Datei ist leer." in rows.nth(3).inner_text()
-        assert f"Sie ist größer als {MOST_MEGABYTES} MB." in rows.nth(4).inner_text()
+        row = {
+            name: page.locator("[data-files] li", has_text=name) for name in ("known", "<img", "fdp", "empty", "large")
+        }
+        assert row["known"].get_by_role("link").inner_text() == "Rechnung 1.pdf"
+        assert row["<img"].locator("bdi").inner_text() == MARKUP
+        assert row["fdp"].locator("bdi").inner_text() == "rechnungfdp.exe.pdf"
+        assert "Die Datei ist leer." in row["empty"].inner_text()
+        assert f"Sie ist größer als {MOST_MEGABYTES} MB." in row["large"].inner_text()
         expect(page.locator("#found").get_by_text("rechnung%E2%80%AEfdp.exe")).to_be_visible()
         assert page.locator("img").count() == 0
         assert visitor.serious_findings() == []
         assert visitor.overflow() == 0
         office.run()
-        rows.nth(1).get_by_role("link").focus()
+        row["<img"].get_by_role("link").focus()
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text(MARKUP)
         assert visitor.sees("Warum sie fehlgeschlagen ist")
@@ -314,6 +317,35 @@ def test_an_original_is_only_ever_saved(office: Office) -> None:  # noqa: F811
         assert got.headers["content-disposition"].startswith("attachment; ")
         assert got.headers["x-content-type-options"] == "nosniff"
         assert got.headers["content-security-policy"].startswith("sandbox")
+
+
+@needs_chromium
+def test_files_are_sent_by_the_form_where_no_script_runs(office: Office, browser: Browser) -> None:  # noqa: F811
+    session = office.tenant.sessions[Role.ACCOUNTANT]
+    hybrid = with_attachments(pdf("Invoice"), ("factur-x.xml", CII.encode()))
+    with visiting(browser, office.site.url, session, scripts=False) as visitor:
+        page = visitor.page
+        visitor.open(f"/desk/{office.tenant.slug}/received")
+        files: list[Any] = [
+            {"name": "hybrid.pdf", "mimeType": "application/pdf", "buffer": hybrid},
+            {"name": TURNED, "mimeType": "application/pdf", "buffer": page_of("HW-1", "10.00")},
+            {"name": MARKUP, "mimeType": "text/html", "buffer": b"<html><script>alert(1)</script></html>"},
+        ]
+        page.get_by_label("Choose files").set_input_files(files)
+        page.get_by_role("button", name="Upload").click()
+        assert visitor.sees("3 of 3 files done: 3 taken, 0 received before, 0 refused.")
+        assert visitor.overflow() == 0
+        office.run()
+        page.get_by_role("link", name="Open the invoice").first.click()
+        picture = page.get_by_role("img", name="Page 1 of the document")
+        picture.scroll_into_view_if_needed()
+        expect(picture).to_have_js_property("complete", True)
+        assert picture.evaluate("image => image.naturalWidth") > 100
+        visitor.open(f"/desk/{office.tenant.slug}/received?status=FAILED")
+        page.get_by_role("link", name=MARKUP).click()
+        page.get_by_role("button", name="Read again").click()
+        assert visitor.sees("The invoice is read again as soon as a worker is free.")
+        assert visitor.sees("It waits for a worker since")
 
 
 @needs_chromium
