@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from invoice_pipelines.organizations import remove_organization, restore_organization
 from invoice_pipelines_tests.integration.defs.conftest import House
 
@@ -23,6 +25,7 @@ def test_organizations_get_lose_and_get_back_their_partition(house: House) -> No
     assert house.partitions == {"acme", "beta"}
 
 
+@pytest.mark.slow
 def test_10_000_organizations_take_a_fraction_of_the_60_seconds_a_tick_may_last(lasting_house: House) -> None:
     lasting_house.add_many(10_000)
     started = time.monotonic()

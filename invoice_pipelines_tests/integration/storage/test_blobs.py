@@ -148,7 +148,7 @@ for number in range(int(sys.argv[3])):
 
 
 def test_processes_that_store_the_same_blobs_at_once_do_not_harm_each_other(tmp_path: Path) -> None:
-    workers = [Program(STORE_MANY, tmp_path, ORGANIZATION, 40) for _ in range(2)]
+    workers = [Program(STORE_MANY, tmp_path, ORGANIZATION, 20) for _ in range(2)]
     for worker in workers:
         _, errors = worker.communicate()
         assert worker.returncode == 0, errors

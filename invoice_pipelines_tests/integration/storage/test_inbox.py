@@ -234,6 +234,7 @@ def test_names_that_are_not_utf8_stay_different(first: bytes, second: bytes) -> 
     assert (shown[0] == shown[1]) == (first == second)
 
 
+@pytest.mark.slow
 def test_10_000_files_are_listed_in_about_a_fifth_of_a_second(tmp_path: Path) -> None:
     for folder in range(10):
         (tmp_path / str(folder)).mkdir()

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from invoice_pipelines.work import (
     Failed,
     JobCancelled,
@@ -28,6 +30,7 @@ JOBS_AT_LEAST = 20
 SUBJECTS = [str(number) for number in range(30)]
 
 
+@pytest.mark.slow
 def test_everything_at_once_blocks_nothing_and_miscounts_nothing(lone_desk: Desk):
     desk = lone_desk
     faults: list[BaseException] = []

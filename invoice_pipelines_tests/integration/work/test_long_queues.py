@@ -90,6 +90,7 @@ def maintain(desk: Desk, statement: str) -> None:
         connection.execute(text(statement))
 
 
+@pytest.mark.slow
 def test_very_many_finished_items_do_not_slow_a_claim(database):
     desk = open_organization(database, Desk)
     grow_history(open_organization(database, Desk), 10_000)

@@ -82,7 +82,7 @@ def test_a_huge_picture_is_refused_before_it_is_unpacked(kind: str) -> None:
 
 
 def test_a_page_made_to_be_drawn_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("invoice_pipelines.intake.documents.ocr.rendering.RENDER_SECONDS", 1.0)
+    monkeypatch.setattr("invoice_pipelines.intake.documents.ocr.rendering.RENDER_SECONDS", 0.3)
     content = b"/G gs 0 0 595 842 re f " * 40_000
     began = time.monotonic()
     error = refusal(hostile.pdf_page(content, resources=b"/ExtGState<</G<</ca 0.5/BM/Luminosity>>>>"))
