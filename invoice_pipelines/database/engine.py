@@ -30,6 +30,11 @@ ones. Statements that SQL prepared are looked for, as all others are to be kept:
 they would be told the credentials of other requests.
 """
 
+_ENTER = text(
+    """select set_config('app.organization_id', :organization_id, true), set_config('app.actor', :actor, true),
+              set_config('app.credential', :credential, true)"""
+)
+
 
 def driver_url(url: str | URL, driver: str = "psycopg") -> URL:
     """The URL with its driver named, as SQLAlchemy and Dagster differ in what they take for granted.
@@ -265,10 +270,7 @@ def enter_organization(connection: Connection, organization_id: UUID) -> None:
     """
     options = connection.get_execution_options()
     connection.execute(
-        text(
-            """select set_config('app.organization_id', :organization_id, true), set_config('app.actor', :actor, true),
-                      set_config('app.credential', :credential, true)"""
-        ),
+        _ENTER,
         {
             "organization_id": str(organization_id),
             "actor": options.get("actor", ""),
