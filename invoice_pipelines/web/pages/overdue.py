@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from invoice_pipelines.overdue.notifications import NotificationStatus, list_not
 from invoice_pipelines.web.callers import At
 from invoice_pipelines.web.pages.messages.words import channel_name, shown
 from invoice_pipelines.web.pages.routing import Page, PageCaller, PageRouter
+from invoice_pipelines.web.pages.typed import day_of
 from invoice_pipelines.web.paging import PageQuery, PageRequest
 from invoice_pipelines.work import history
 
@@ -51,16 +51,18 @@ def look_now(
     """Asks for a run that looks for what is overdue, as of today or an earlier day."""
 
     def effect(at: At) -> str:
-        ask_for_run(at.connection, as_of=date.fromisoformat(as_of) if as_of else None, created_by=at.entry.actor)
+        ask_for_run(at.connection, as_of=day, created_by=at.entry.actor)
         return page.url("overdue") + "#work"
 
+    day = day_of(as_of)
     said = page.gettext("Asked for. It runs as soon as a worker is free; below you see how far it is.")
-    try:
-        return page.once_to(key, as_of, effect, said)
-    except ValueError:
+    if as_of and day is None:
         error = page.gettext("This is no day. Write it like 2026-03-31.")
-    except OverdueError:
-        error = page.gettext("This day is still to come. Name an earlier one.")
+    else:
+        try:
+            return page.once_to(key, as_of, effect, said)
+        except OverdueError:
+            error = page.gettext("This day is still to come. Name an earlier one.")
     with page.enter() as at:
         return _show(page, at, of, "", typed=as_of, error=error)
 

@@ -171,7 +171,7 @@ def _decide(
                 str(conflict_id),
                 cast(Decision, side),
                 decided_by=actor,
-                value=_number(value) if found.field == "unit_price" and value is not None else value,
+                value=value,
                 link=link or None,
             )
         except ConflictError as refused:
@@ -229,7 +229,6 @@ def _refusal(page: PageCaller, found: Conflict, refused: ConflictError, value: s
     if value is not None:
         texts = {
             "country_code": _("This is no country. Take its code of two letters, such as DE."),
-            "unit_price": _("This is no amount. Write it like 12.50 or 12,50."),
             "name": _("This cannot be empty."),
             "sku": _("This is empty, or another item has this number."),
         }
@@ -238,14 +237,6 @@ def _refusal(page: PageCaller, found: Conflict, refused: ConflictError, value: s
     if found.kind == "ambiguous":
         return _("Say which record it is. One that is linked with another record of QuickBooks cannot be taken.")
     return str(refused)
-
-
-def _number(written: str) -> str:
-    """A price as a person types it, with a comma or a point before the cents."""
-    bare = written.strip().replace(" ", "").replace("\u00a0", "")
-    if "," in bare and bare.rfind(",") > bare.rfind("."):
-        return bare.replace(".", "").replace(",", ".")
-    return bare.replace(",", "")
 
 
 def _is_id(written: str) -> bool:
