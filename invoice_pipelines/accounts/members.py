@@ -37,6 +37,15 @@ def list_members(connection: Connection, *, after: str | None = None, limit: int
     return _members(connection, None, after, limit)
 
 
+def list_colleagues(connection: Connection) -> dict[str, str]:
+    """The other people who may decide in the organization: name by email, in the order of the names. Raises
+    AccountError for who may not decide.
+    """
+    with refusals():
+        rows = connection.execute(text("select email, name from accounts.colleagues()"))
+        return {row.email: row.name for row in rows}
+
+
 def get_member(connection: Connection, member_id: UUID) -> Member:
     """One of them. Raises AccountError where there is none."""
     found = _members(connection, member_id, None, 1)

@@ -56,6 +56,20 @@ begin
         order by f.email limit most;
 end $$;
 
+-- To whom the caller may hand over work: the others who may decide, by name.
+create or replace function accounts.colleagues() returns table (email text, name text)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+    perform accounts.require(2);
+    return query
+        select u.email, u.name
+        from accounts.membership m join accounts.user_account u on u.id = m.user_id and u.disabled_at is null
+        where m.organization_id = organizations.current() and m.role in ('accountant', 'admin')
+          and u.email <> organizations.actor()
+        order by u.name, u.email;
+end $$;
+
 -- Invites somebody into the organization in scope; earlier links of the same person into it end.
 create or replace function accounts.invite_member(of_email text, called text, new_role text, secret bytea,
                                                   valid interval) returns uuid
@@ -181,10 +195,10 @@ begin
     return 'accepted';
 end $$;
 
-revoke all on function accounts.list_members(uuid, text, integer),
+revoke all on function accounts.list_members(uuid, text, integer), accounts.colleagues(),
     accounts.invite_member(text, text, text, bytea, interval), accounts.change_member(uuid, text),
     accounts.accept_invitation(bytea, bytea, text, bytea, text) from public;
-grant execute on function accounts.list_members(uuid, text, integer),
+grant execute on function accounts.list_members(uuid, text, integer), accounts.colleagues(),
     accounts.invite_member(text, text, text, bytea, interval), accounts.change_member(uuid, text),
     accounts.accept_invitation(bytea, bytea, text, bytea, text) to invoice_pipelines_app;
 set local role invoice_pipelines_owner;

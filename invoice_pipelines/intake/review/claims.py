@@ -113,6 +113,22 @@ def release_review(connection: Connection, invoice_id: UUID, by: str) -> bool:
     return end_claim(connection, invoice_id)
 
 
+def hand_over_review(connection: Connection, invoice_id: UUID, to: str, by: str) -> Claim:
+    """Gives a review to somebody, who has it for `LONGEST_CLAIM`; `to` is their name in the audit trail.
+
+    Raises ReviewClaimed where somebody else has it; NotWaiting and NotThere.
+    """
+    claim_review(connection, invoice_id, by)
+    row = connection.execute(
+        text(
+            """update intake.review_claim set claimed_by = :to, claimed_at = now(), expires_at = now() + :lasts
+               where received_invoice_id = :id returning claimed_by, claimed_at, expires_at"""
+        ),
+        {"id": invoice_id, "to": to, "lasts": LONGEST_CLAIM},
+    ).one()
+    return Claim(*row)
+
+
 def end_claim(connection: Connection, invoice_id: UUID) -> bool:
     """Ends a claim, whoever has it; returns whether somebody had."""
     ended = connection.execute(

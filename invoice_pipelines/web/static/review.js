@@ -3,7 +3,7 @@
 const FORMAT = new Intl.NumberFormat(document.documentElement.lang === "de" ? "de-DE" : "en-GB", {
   minimumFractionDigits: 2, maximumFractionDigits: 4, useGrouping: "always",
 });
-const KEYS = { note: "n", reject: "r", postpone: "p", undo: "u", skip: "s", zoom: "z", "next-page": "j", "previous-page": "k", help: "?" };
+const KEYS = { note: "n", reject: "r", postpone: "p", "hand-over": "h", undo: "u", skip: "s", zoom: "z", "next-page": "j", "previous-page": "k", help: "?" };
 const KEPT = "review-keys";
 const RENEW = 5 * 60 * 1000;
 const UNITS = 10000; // an amount is counted in ten-thousandths, so that sums are exact
@@ -284,7 +284,11 @@ class Desk {
     }
     const found = new DOMParser().parseFromString(text, "text/html").querySelector("#review");
     if (found) open(document.importNode(found, true));
-    else location.reload();
+    else {
+      this.sending = false;
+      this.section.classList.remove("sent");
+      this.say(answer.url.includes("/sign-in") ? this.words.signedOut : this.words.offline);
+    }
   }
 
   async prefetch() {
@@ -438,18 +442,20 @@ class Desk {
   does(command) {
     const unfold = (id, what) => {
       const found = this.section.querySelector(id);
+      if (!found) return;
       if ("open" in found) found.open = true;
       found.querySelector(what)?.focus();
     };
     if (command === "note") unfold("#notes", "textarea");
     if (command === "reject") unfold("#reject", "[name='reason']");
     if (command === "postpone") unfold("#postpone", "button");
+    if (command === "hand-over") unfold("#hand-over", "select");
     if (command === "undo") this.section.querySelector("form[data-undo]")?.requestSubmit();
     if (command === "skip") this.section.querySelector("form[data-skip]")?.requestSubmit();
     if (command === "zoom") this.zoom();
     if (command === "next-page") this.turn(1);
     if (command === "previous-page") this.turn(-1);
-    if (command === "help") this.section.querySelector("#keys").showModal();
+    if (command === "help") this.section.querySelector("#keys")?.showModal();
   }
 
   // Whether a letter would be written, and is no shortcut: in texts always, in amounts and days once one writes.
@@ -464,7 +470,7 @@ class Desk {
     const target = event.target, row = target.closest(".row");
     if (event.key === "Enter" && row && !target.matches("[type='radio']")) {
       event.preventDefault();
-      if (event.repeat || this.sending) return;
+      if (event.repeat || this.sending || !("decides" in this.section.dataset)) return;
       if (event.shiftKey) this.back(row);
       else this.confirm(row);
       return;

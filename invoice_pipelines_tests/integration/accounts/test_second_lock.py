@@ -108,6 +108,7 @@ READS = {
     "events of accounts": "select * from accounts.account_event",
     "users, by the function of the operator": "select * from accounts.list_users()",
     "members of the other one": TO_BOLT + "; select * from accounts.list_members(null, null, null)",
+    "colleagues in the other one": TO_BOLT + "; select * from accounts.colleagues()",
     "tokens of the other one": TO_BOLT + "; select * from accounts.list_tokens()",
     "events of the other one": TO_BOLT + "; select * from accounts.list_events(10)",
     "how passwords are stored": "select rolpassword from pg_authid",

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Path, Response
 
+from invoice_pipelines.accounts.members import list_colleagues
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.intake.review.claims import next_review
 from invoice_pipelines.intake.review.errors import NotWaiting
@@ -50,6 +51,7 @@ def show(
         following = next_review(at.connection, filters.to_work_on(), at.entry.actor, after=invoice_id)
         bar = undo_bar(page, at, before or Before())
         can_decide = at.entry.may(Role.ACCOUNTANT, "intake")
+        colleagues = list_colleagues(at.connection) if can_decide and is_waiting else {}
         thresholds = at.organization.organization.settings.review_thresholds
         actor = at.entry.actor
     language = page.language
@@ -63,6 +65,7 @@ def show(
         "bar": bar,
         "following": following,
         "can_decide": can_decide,
+        "colleagues": colleagues,
         "actor": actor,
         "has_picture": _has_picture(document),
         "pictures": at.url("reviews", invoice_id, "pages"),

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Form, Header, Response
 from fastapi.responses import JSONResponse
 
+from invoice_pipelines.accounts.members import list_colleagues
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.intake.review import claims
 from invoice_pipelines.intake.review.errors import NotWaiting, ReviewClaimed
@@ -16,6 +17,7 @@ from invoice_pipelines.web.callers import At
 from invoice_pipelines.web.pages.reviews.page import ReviewId
 from invoice_pipelines.web.pages.reviews.queue import FilterQuery, after
 from invoice_pipelines.web.pages.routing import Page, PageCaller, PageRouter
+from invoice_pipelines.web.problems import wrong_field
 
 router = PageRouter()
 
@@ -79,6 +81,27 @@ def skip(page: Page, invoice_id: ReviewId, filters: FilterQuery) -> Response:
         with suppress(ReviewClaimed):  # it is somebody else's
             claims.release_review(at.connection, invoice_id, at.entry.actor)
     return page.go(*after(page, filters, found))
+
+
+@router.post("/reviews/{invoice_id}/hand-over", role=Role.ACCOUNTANT, area="intake")
+def hand_over(
+    page: Page,
+    invoice_id: ReviewId,
+    filters: FilterQuery,
+    to: Annotated[str, Form(max_length=254)] = "",
+    note: Annotated[str, Form(max_length=2000)] = "",
+) -> Response:
+    """Gives a review to a colleague, with what they should know, and goes on."""
+    with page.enter() as at:
+        name = list_colleagues(at.connection).get(to)
+        if name is None:
+            raise wrong_field("to", "is nobody who decides in this organization")
+        claims.hand_over_review(at.connection, invoice_id, to, at.entry.actor)
+        if note.strip():
+            claims.add_note(at.connection, invoice_id, note, at.entry.actor)
+        found = claims.claim_next(at.connection, filters.to_work_on(), at.entry.actor, after=invoice_id)
+    address, _ = after(page, filters, found)
+    return page.go(address, page.gettext("Handed over to %(name)s.") % {"name": name})
 
 
 @router.post("/reviews/{invoice_id}/notes", role=Role.ACCOUNTANT, area="intake")

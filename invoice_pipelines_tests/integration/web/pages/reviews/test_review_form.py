@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -264,3 +265,23 @@ def test_a_viewer_looks_and_decides_nothing(office: Office) -> None:
         assert "readonly" in page
         assert "Reject" not in page
         assert client.post(f"reviews/{invoice}/decide", data=form_of(page)).status_code == 403
+
+
+def test_an_invoice_is_handed_over_to_who_decides_here_and_to_nobody_else(office: Office) -> None:
+    invoice = waiting(office)
+    with at_desk(office) as anna, at_desk(office, Role.ADMIN) as bert:
+        with at_desk(office, Role.VIEWER) as viewer:
+            assert "admin-" not in viewer.get(f"reviews/{invoice}").text
+        page = anna.get(f"reviews/{invoice}").text
+        people = re.findall(r'<option value="([^"]*@[^"]*)"', page)
+        assert [email.partition("-")[0] for email in people] == ["admin"]
+        for nobody in ("", "viewer@example.com", "stranger@example.com"):
+            assert anna.post(f"reviews/{invoice}/hand-over", data={"to": nobody}).status_code == 422
+        gone = anna.post(f"reviews/{invoice}/hand-over", data={"to": people[0], "note": "Please ask them."})
+        assert "Nothing free is left" not in follow(anna, gone).text
+        assert "Handed over to Admin." in unquote(gone.headers["set-cookie"])
+        assert "Taken by admin-" in anna.get(f"reviews/{invoice}").text
+        page = bert.get(f"reviews/{invoice}").text
+        assert "You are at it" in page
+        assert "Please ask them." in page
+        assert decide(bert, invoice, number="HW-77").status_code == 303

@@ -166,6 +166,7 @@ def test_an_invoice_is_rejected_and_the_decision_undone_by_keys(office: Office, 
         keys.type("They will send another one.")
         page.get_by_role("button", name="Write it down").press("Enter")
         page.get_by_text("The note stands beside the invoice").wait_for()
+        page.wait_for_selector("#review.lively")
         keys.press("s")
         page.wait_for_selector(f"#review.lively[data-id='{second}']")
     assert office.desk.status(first) == "PARSED"
