@@ -34,6 +34,7 @@ from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.pages import assets, sign_in, today
 from invoice_pipelines.web.pages import events as page_events
 from invoice_pipelines.web.pages import overdue as overdue_pages
+from invoice_pipelines.web.pages.batch_operations.routers import ROUTERS as batch_pages
 from invoice_pipelines.web.pages.billing import customers as customer_pages
 from invoice_pipelines.web.pages.billing import decisions, imports, invoice_bulk, invoicing, orders
 from invoice_pipelines.web.pages.billing import invoices as invoice_pages
@@ -102,6 +103,7 @@ PAGES = (
     invoice_pages.router,
     customer_pages.router,
     review_reading.router,
+    *batch_pages,
     page_events.router,
     quickbooks_connection.router,
     quickbooks_conflicts.router,

@@ -10,16 +10,10 @@ from fastapi import Path, Query, Response
 from pydantic import ConfigDict, Field
 
 from invoice_pipelines.accounts.roles import ANY_AREA, Role
-from invoice_pipelines.billing.imports.batch import IMPORT_CSV
-from invoice_pipelines.billing.processing import KINDS as INVOICING
 from invoice_pipelines.billing.requests import retry_with_date
 from invoice_pipelines.delivery.documents.bundles import are_bundles_waiting, bundle_chunks, find_bundles
-from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, SENDING_KINDS
-from invoice_pipelines.intake.states import EXPORT, EXPORT_NOW, PARSE, PROCESS, RECOGNIZE, VALIDATE
-from invoice_pipelines.overdue.asked import LOOK_FOR_OVERDUE
-from invoice_pipelines.quickbooks.values import KINDS as QUICKBOOKS
-from invoice_pipelines.quickbooks.values import PULL
 from invoice_pipelines.web.api.attachments import PDF, ZIP, answers_with, attachment
+from invoice_pipelines.web.api.batch_areas import require_area
 from invoice_pipelines.web.api.batch_requests import job_url
 from invoice_pipelines.web.callers import At, Caller
 from invoice_pipelines.web.paging import Page, PageQuery
@@ -376,7 +370,7 @@ def cancel_batch_operation(caller: Caller, job_id: JobId) -> BatchOperation:
     """
 
     def cancel(at: At) -> BatchOperation:
-        _require_area(at, job_id)
+        require_area(at, get_job(at.connection, job_id))
         if not cancel_job(at.connection, job_id, cancelled_by=at.entry.actor):
             job = get_job(at.connection, job_id)
             raise Refusal(409, "JOB_HAS_ENDED", f"The batch operation has ended before: it is {job.status}.")
@@ -398,7 +392,7 @@ def retry_batch_operation(
     """
 
     def retry(at: At) -> JobAccepted:
-        _require_area(at, job_id)
+        require_area(at, get_job(at.connection, job_id))
         date = body.invoice_date if body else None
         if date is None:
             items = retry_failed(at.connection, job_id, requested_by=at.entry.actor)
@@ -408,17 +402,3 @@ def retry_batch_operation(
         return JobAccepted(job_id=str(job_id), total=items, estimated_duration_seconds=None, url=job_url(at, job_id))
 
     return caller.once(body, retry)
-
-
-_AREAS = {
-    **dict.fromkeys((*INVOICING, IMPORT_CSV, LOOK_FOR_OVERDUE), "billing"),
-    **dict.fromkeys((MAKE_DOCUMENTS, *SENDING_KINDS), "delivery"),
-    **dict.fromkeys((PARSE, RECOGNIZE, PROCESS, VALIDATE, EXPORT, EXPORT_NOW), "intake"),
-    **dict.fromkeys((PULL, *QUICKBOOKS.values()), "quickbooks"),
-}
-"""The area of each kind of work. Any other kind is what only admins ask for."""
-
-
-def _require_area(at: At, job_id: UUID) -> None:
-    area = _AREAS.get(get_job(at.connection, job_id).kind, "organization")
-    at.require(Role.ADMIN if area == "organization" else Role.ACCOUNTANT, area)

@@ -72,6 +72,9 @@ TEXTS = {
     "ALREADY_EXPORTED": N_("This invoice was exported already, so it cannot be changed here any more."),
     "STALE": N_("This has changed since you looked at it. Look again, then decide."),
     "TOO_MANY_FILES": N_("There are more files than this page takes at once. Send fewer; nothing was taken."),
+    "JOB_CANCELLED": N_("It was cancelled, and stays so. Ask for what is left of it anew."),
+    "JOB_HAS_ENDED": N_("It has ended already, so there is nothing to cancel."),
+    "JOB_NOT_FOUND": N_("It is not there, or not for you. Check the address, or choose an organization."),
     "TOO_MANY_REQUESTS": N_("Wait a moment, then load the page again."),
     "UNAVAILABLE": N_("The database or the storage cannot be reached, or is busy. Try again in a moment."),
 }

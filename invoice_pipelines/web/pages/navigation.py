@@ -17,6 +17,8 @@ class MenuItem:
     icon: str
     name: str
     also: str | None = None
+    counts: str = ""
+    """what of the stream stands beside it: see static/live.js"""
 
 
 def menu_of(entry: Entry, language: Language) -> list[MenuItem]:
@@ -26,9 +28,13 @@ def menu_of(entry: Entry, language: Language) -> list[MenuItem]:
     found = [
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}", "today", _("Today"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/received", "inbox", _("Received"))),
-        (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/reviews", "review", _("Review desk"))),
+        (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/reviews", "review", _("Review desk"), counts="counts.reviews")),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/orders", "orders", _("Sales orders"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/invoices", "receipt", _("Invoices"))),
+        (
+            Role.VIEWER,
+            MenuItem(f"/desk/{entry.slug}/batch-operations", "work", _("Batch operations"), counts="counts.jobs"),
+        ),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/quickbooks", "sync", "QuickBooks")),
         (Role.VIEWER, MenuItem(f"{home}/overdue", "message", _("Overdue and messages"), f"{home}/messages")),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/settings", "settings", _("Settings"))),
