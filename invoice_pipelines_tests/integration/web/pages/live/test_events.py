@@ -11,7 +11,7 @@ from invoice_pipelines.accounts.credentials import fingerprint
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.users import set_role
 from invoice_pipelines.work import Chunk, Outcome, Succeeded, cancel_job, create_job, drain
-from invoice_pipelines_tests.integration.web.pages.streams import Listener, listening
+from invoice_pipelines_tests.integration.web.pages.live.streams import Listener, listening
 from invoice_pipelines_tests.support.web import Site, Tenant, add_person, add_session
 
 
