@@ -28,8 +28,10 @@ def errors_are_problems(ctx: Any, response: Any, case: Any) -> None:
     assert said["status"] == response.status_code
     assert said["type"] == f"/problems/{said['code'].lower().replace('_', '-')}"
     assert said["detail"]
+    # Hypothesis makes its values of the words that it finds in modules as well, such as these.
+    sent = f"{response.request.url} {response.request.body!r}"
     for inside in ("psycopg", "sqlalchemy", "Traceback", "invoice_pipelines."):
-        assert inside not in response.text, inside
+        assert inside not in response.text or inside in sent, inside
 
 
 @schemathesis.check
