@@ -15,6 +15,7 @@ from invoice_pipelines.intake.stages.stages import MEGABYTE
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads, store_upload
 from invoice_pipelines.storage import TooLarge, root_path
 from invoice_pipelines.web.api.intake.receiving import IncomingFile, receive_files
+from invoice_pipelines.web.limits import limit_body
 from invoice_pipelines.web.pages.languages import Language
 from invoice_pipelines.web.pages.routing import Page, PageRouter
 
@@ -92,7 +93,9 @@ async def upload_files(page: Page, request: Request) -> Response:
             return file.name, "TOO_LARGE"
         return file.name, stored
 
-    received = await receive_files(request, store, MOST_FILES)
+    most_bytes = MOST_FILES * settings.upload_max_megabytes * MEGABYTE  # what is refused is read, too
+    limited = Request(request.scope, limit_body(request, most_bytes))
+    received = await receive_files(limited, store, MOST_FILES)
 
     def record() -> Response:
         texts = upload_texts(page.language, settings.upload_max_megabytes)
