@@ -68,7 +68,7 @@ class Words:
 
     def lasting(self, seconds: float) -> str:
         """How long something took."""
-        return self.language.gettext("less than a second") if seconds < 1 else self.language.lasting(seconds)
+        return self.language.gettext("under 1 second") if seconds < 1 else self.language.lasting(seconds)
 
     def remark(self, remark: str) -> str:
         """What a reader of documents remarked."""
