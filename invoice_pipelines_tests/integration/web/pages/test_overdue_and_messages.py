@@ -109,7 +109,15 @@ def test_an_accountant_looks_for_what_is_overdue_now(site: Site, shop: Shop, ten
         assert visitor.sees("Waits for a worker")
         run(tenant)
         visitor.page.locator("#work").get_by_text("Done").wait_for()
+        tenant.view.rows(
+            """insert into delivery.message (organization_id, invoice_id, invoice_number, customer_id, purpose, level,
+                                             channel, recipient, notification_id)
+               select organization_id, invoice_id, invoice_number, customer_id, 'reminder', level, 'email', 'a@b.c',
+                      id from overdue.notification where level = 14"""
+        )
         visitor.open(f"/desk/{tenant.slug}/overdue")
+        told = visitor.page.get_by_role("row").filter(has_text="from day 14 on").filter(has_text="Waits to go out")
+        assert told.count() == 2
         assert visitor.page.get_by_role("row").filter(has_text="Käufer & Söhne").count() == 4
         assert visitor.sees("from day 14 on")
         assert visitor.page.get_by_role("link", name="238.00").get_attribute("href") == (

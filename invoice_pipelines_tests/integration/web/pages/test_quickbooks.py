@@ -186,6 +186,25 @@ def test_syncs_are_asked_for_and_their_progress_is_seen(
     assert tenant.view.value("select count(*) from work.batch_job where parameters = '{\"full\": false}'") == 2
 
 
+def test_what_could_not_be_sent_says_why_and_what_to_do(books: Site, tenant: Tenant, there: Accountant) -> None:
+    tenant.view.rows(
+        """insert into billing.customers (organization_id, customer_number, name, country_code)
+           values (organizations.current(), 'C-1', 'Taken AG', 'DE')"""
+    )
+    there.vendor("Taken AG")
+    change_options(books.database.engine, tenant.id, {"name_in_use": "conflict"}, changed_by="test")
+    run(books, tenant)
+    with desk(books, tenant) as client:
+        page = client.get("quickbooks").text
+        assert "Taken AG" in page
+        assert "Its name is taken in QuickBooks. See the conflicts." in page
+        found = tenant.view.value("select id from quickbooks.conflict where kind = 'name_in_use'")
+        page = client.get(f"quickbooks/conflicts/{found}").text
+        assert "Rename one of the two" in page
+        form = {f"seen-{found}": hidden(page, f"seen-{found}"), f"decision-{found}": "ours"}
+        assert "Decided." in said(client.post(f"quickbooks/conflicts/{found}", data=form))
+
+
 @needs_chromium
 def test_a_conflict_is_decided_field_by_field(books: Site, tenant: Tenant, there: Accountant, browser: Browser) -> None:
     change_both_sides(books, tenant, there)
