@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from fastapi import Response
@@ -20,12 +20,17 @@ from invoice_pipelines.intake.overview import MonthlyPurchases, purchases_by_mon
 from invoice_pipelines.intake.received_invoices import statistics
 from invoice_pipelines.intake.review.queue import backlog
 from invoice_pipelines.intake.states import Status
+from invoice_pipelines.web.pages.batch_operations.words import Words
 from invoice_pipelines.web.pages.languages import Language
 from invoice_pipelines.web.pages.routing import Page, PageRouter
+from invoice_pipelines.work.history import Job, history
+from invoice_pipelines.work.values import JobStatus
 
 router = PageRouter()
 
 MONTHS = 12
+_RECENT = timedelta(days=7)
+_MOST_JOBS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ def today(page: Page) -> Response:
         day = datetime.now(organization.time_zone).date()
         first = months_until(day)[0]
         waiting = _waiting(page, at.connection)
+        jobs = [*_running(at.connection), *_troubled(at.connection)]
         sold = sales_by_month(at.connection, first)
         bought = purchases_by_month(at.connection, first, str(organization.time_zone))
         owed = read_receivables(at.connection)  # what changes between its statements shows with the next look
@@ -64,6 +70,8 @@ def today(page: Page) -> Response:
     return page.show(
         "today.html",
         waiting=[each for each in waiting if each.count],
+        jobs=jobs,
+        words=Words(page.language),
         issued=_months(sold, currency, day, page.language),
         received=_months(bought, currency, day, page.language),
         owed=next((each.aged for each in owed.currencies if each.currency == currency), None),
@@ -134,6 +142,16 @@ def _waiting(page: Page, connection: Connection) -> list[Waiting]:
             )
         )
     return found
+
+
+def _running(connection: Connection) -> tuple[Job, ...]:
+    return history(connection, statuses=(JobStatus.PENDING, JobStatus.PROCESSING), limit=_MOST_JOBS).jobs
+
+
+def _troubled(connection: Connection) -> tuple[Job, ...]:
+    """Batch operations of the last days in which something failed."""
+    failed = (JobStatus.FAILED, JobStatus.COMPLETED_WITH_ERRORS)
+    return history(connection, statuses=failed, created_from=datetime.now(UTC) - _RECENT, limit=_MOST_JOBS).jobs
 
 
 def _months(rows: Iterable[MonthlySales | MonthlyPurchases], currency: str, day: date, language: Language) -> Months:
