@@ -11,14 +11,18 @@ from invoice_pipelines.web.pages.languages import Language
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    """A part of the desk: its address, its picture, its name, and the address of pages that belong to it as well."""
+    """A part of the desk: its address, its picture, its name, and the addresses of what belongs to it as well."""
 
     address: str
     icon: str
     name: str
-    also: str | None = None
+    also: tuple[str, ...] = ()
     counts: str = ""
     """what of the stream stands beside it: see static/live.js"""
+
+    def holds(self, path: str) -> bool:
+        """Whether a page belongs to this part."""
+        return any(path == address or path.startswith(f"{address}/") for address in (self.address, *self.also))
 
 
 def menu_of(entry: Entry, language: Language) -> list[MenuItem]:
@@ -30,13 +34,16 @@ def menu_of(entry: Entry, language: Language) -> list[MenuItem]:
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/received", "inbox", _("Received"))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/reviews", "review", _("Review desk"), counts="counts.reviews")),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/orders", "orders", _("Sales orders"))),
-        (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/invoices", "receipt", _("Invoices"))),
+        (
+            Role.VIEWER,
+            MenuItem(f"{home}/invoices", "receipt", _("Invoices"), (f"{home}/customers", f"{home}/receivables")),
+        ),
         (
             Role.VIEWER,
             MenuItem(f"/desk/{entry.slug}/batch-operations", "work", _("Batch operations"), counts="counts.jobs"),
         ),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/quickbooks", "sync", "QuickBooks")),
-        (Role.VIEWER, MenuItem(f"{home}/overdue", "message", _("Overdue and messages"), f"{home}/messages")),
+        (Role.VIEWER, MenuItem(f"{home}/overdue", "message", _("Overdue and messages"), (f"{home}/messages",))),
         (Role.VIEWER, MenuItem(f"/desk/{entry.slug}/settings", "settings", _("Settings"))),
     ]
     return [item for role, item in found if entry.may(role, None)]
