@@ -39,13 +39,14 @@ function settings() {
   }
 }
 
-async function post(address, body) {
-  return fetch(address, { method: "POST", body: new URLSearchParams(body), headers: { Accept: "application/json" } });
+async function post(address, body, options = {}) {
+  return fetch(address, { method: "POST", body: new URLSearchParams(body), headers: { Accept: "application/json" }, ...options });
 }
 
 class Desk {
-  constructor(section) {
+  constructor(section, pending) {
     this.section = section;
+    this.pending = pending; // until the decision before is known to be taken
     this.form = section.querySelector("#values");
     this.paper = section.querySelector(".paper");
     this.words = section.querySelector("#words").dataset;
@@ -66,11 +67,17 @@ class Desk {
     section.querySelector("#help-button").hidden = false;
     this.showKeys();
     if (this.canChange()) this.paper.classList.add("takes");
-    this.claim();
-    this.renewal = setInterval(() => document.visibilityState === "visible" && this.claim(), RENEW);
-    this.prefetch();
+    this.start();
     const wrong = section.querySelector(".row .error");
     this.go(wrong ? wrong.closest(".row") : this.asked[0]);
+  }
+
+  async start() {
+    await this.pending;
+    if (desk && desk !== this) return;
+    this.claim();
+    this.renewal = setInterval(() => document.visibilityState === "visible" && this.claim(), RENEW);
+    if (!this.ready) this.prefetch();
   }
 
   close() {
@@ -252,30 +259,41 @@ class Desk {
 
   // Sending, and the next document.
 
+  // The next document is shown at once, as it is here already; if the decision is refused, this one is shown again.
   async send(form, what) {
     if (this.sending) return;
     this.sending = true;
     this.section.classList.add("sent");
+    await this.pending; // the decision before this one
+    if (desk !== this) return;
     const body = new FormData(form);
     if (what) body.set("what", what);
     if (this.ready) body.set("next", this.ready.id);
+    const asked = post(form.action, body, { keepalive: true }).then(async (answer) => [answer, await answer.text()]);
+    const next = this.ready;
+    if (!next) return void (await this.settle(asked, null));
+    history.pushState(null, "", next.address);
+    document.title = next.title;
+    let settled;
+    open(next.section, new Promise((resolve) => { settled = resolve; }));
+    await this.settle(asked, desk);
+    settled();
+  }
+
+  // What became of the decision; `shown` is what is shown meanwhile.
+  async settle(asked, shown) {
     let answer, text;
     try {
-      answer = await post(form.action, body);
-      text = await answer.text();
+      [answer, text] = await asked;
     } catch {
-      this.sending = false;
-      this.section.classList.remove("sent");
-      this.say(this.words.offline);
+      this.resume(shown, this.words.offline);
       return;
     }
     if (answer.headers.get("Content-Type")?.startsWith("application/json")) {
       const told = JSON.parse(text);
-      const next = this.ready;
-      if (next && told.next === next.id) {
-        history.pushState(null, "", told.address);
-        document.title = next.title;
-        open(next.section, told.bar);
+      if (shown && told.next === shown.section.dataset.id) {
+        history.replaceState(null, "", told.address);
+        shown.tell(told.bar);
       } else {
         leaving = true;
         location.assign(told.address);
@@ -283,12 +301,29 @@ class Desk {
       return;
     }
     const found = new DOMParser().parseFromString(text, "text/html").querySelector("#review");
-    if (found) open(document.importNode(found, true));
-    else {
-      this.sending = false;
-      this.section.classList.remove("sent");
-      this.say(answer.url.includes("/sign-in") ? this.words.signedOut : this.words.offline);
+    if (found) {
+      if (shown) history.replaceState(null, "", this.section.dataset.own + this.query);
+      open(document.importNode(found, true));
+    } else this.resume(shown, answer.url.includes("/sign-in") ? this.words.signedOut : this.words.offline);
+  }
+
+  resume(shown, words) {
+    if (shown) {
+      shown.close();
+      history.replaceState(null, "", this.section.dataset.own + this.query);
+      shown.section.replaceWith(this.section);
+      desk = this;
+      this.start();
     }
+    this.sending = false;
+    this.section.classList.remove("sent");
+    this.say(words);
+    this.go(this.active);
+  }
+
+  tell(bar) {
+    const read = new DOMParser().parseFromString(bar, "text/html").querySelector("#bar");
+    this.section.querySelector("#bar").replaceWith(document.importNode(read, true));
   }
 
   async prefetch() {
@@ -302,7 +337,7 @@ class Desk {
       if (!found?.querySelector("#values")) return;
       const section = document.importNode(found, true);
       await section.querySelector(".sheet img")?.decode().catch(() => {});
-      this.ready = { id: nextId, section, title: read.title };
+      this.ready = { id: nextId, address: next, section, title: read.title };
       this.section.dataset.ready = nextId;
     } catch {
       // It is loaded when it is needed.
@@ -573,15 +608,12 @@ class Desk {
   }
 }
 
-function open(section, bar) {
+function open(section, pending) {
   desk?.close();
   document.querySelector("#review").replaceWith(section);
-  if (bar) {
-    const read = new DOMParser().parseFromString(bar, "text/html").querySelector("#bar");
-    section.querySelector("#bar").replaceWith(document.importNode(read, true));
-  }
   scrollTo(0, 0);
-  desk = section.querySelector("#values") ? new Desk(section) : null;
+  desk = null;
+  if (section.querySelector("#values")) desk = new Desk(section, pending);
 }
 
 addEventListener("pagehide", () => {

@@ -156,7 +156,7 @@ def test_an_invoice_is_rejected_and_the_decision_undone_by_keys(office: Office, 
         keys.type("not for us")
         keys.press("Enter")
         page.wait_for_selector(f"#review.lively[data-id='{second}']")
-        assert visitor.sees("Rejected:")
+        page.get_by_text("Rejected:").wait_for()
         assert office.desk.status(first) == "FAILED"
         page.wait_for_load_state("networkidle")
         keys.press("u")
@@ -196,6 +196,28 @@ def test_two_people_at_once_make_one_decision_and_lose_nothing(office: Office, b
         bert.complaints[:] = [said for said in bert.complaints if "409" not in said and "412" not in said]
     assert office.desk.one("select count(*) from intake.review_decision") == 1
     assert office.desk.one("select invoice_number from intake.received_invoice where id = :id", id=invoice) == "HW-77"
+
+
+def test_a_decision_that_comes_too_late_leads_back_with_what_was_typed(office: Office, browser: Browser) -> None:
+    first, second = waiting(office), waiting(office, "HW-90", "2000.00", seller="Tischlerei Span", vat_id="DE811569869")
+    with at_desk(office, browser) as visitor:
+        start(visitor, office)
+        page = visitor.page
+        page.wait_for_selector("#review[data-ready]")
+        page.get_by_text("You are at it until").wait_for()
+        correct(
+            office.desk, UUID(first), number="HW-77", by=office.desk.one("select claimed_by from intake.review_claim")
+        )
+        page.keyboard.type("HW-99")
+        page.keyboard.press("Enter")
+        page.get_by_text("Somebody was faster").wait_for()
+        assert visitor.sees("What you had typed")
+        assert visitor.sees("HW-99")
+        assert page.url.endswith(first)
+        page.get_by_role("button", name="Next one").press("Enter")
+        page.wait_for_selector(f"#review.lively[data-id='{second}']")
+        visitor.complaints[:] = [said for said in visitor.complaints if "412" not in said]
+    assert office.desk.one("select count(*) from intake.review_decision") == 1
 
 
 def test_who_leaves_gives_the_invoice_back(office: Office, browser: Browser) -> None:
