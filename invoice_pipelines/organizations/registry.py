@@ -156,10 +156,15 @@ def add_organization(
 def list_organizations(engine: Engine, *, with_removed: bool = False) -> list[OrganizationSummary]:
     """All organizations, by slug."""
     with engine.connect() as connection:
-        rows = connection.execute(
-            text("select * from organizations.list_organizations(:with_removed)"), {"with_removed": with_removed}
-        )
-        return [OrganizationSummary(*row) for row in rows]
+        return registered_organizations(connection, with_removed=with_removed)
+
+
+def registered_organizations(connection: Connection, *, with_removed: bool = False) -> list[OrganizationSummary]:
+    """The same in a transaction: those that it may know of."""
+    rows = connection.execute(
+        text("select * from organizations.list_organizations(:with_removed)"), {"with_removed": with_removed}
+    )
+    return [OrganizationSummary(*row) for row in rows]
 
 
 def find_organization(engine: Engine, slug: str) -> Organization:

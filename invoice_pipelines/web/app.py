@@ -41,6 +41,7 @@ from invoice_pipelines.web.pages.billing import invoices as invoice_pages
 from invoice_pipelines.web.pages.messages import log as message_pages
 from invoice_pipelines.web.pages.messages import opt_outs as opt_out_pages
 from invoice_pipelines.web.pages.messages import texts as text_pages
+from invoice_pipelines.web.pages.operator import page as operator_page
 from invoice_pipelines.web.pages.quickbooks import conflicts as quickbooks_conflicts
 from invoice_pipelines.web.pages.quickbooks import connection as quickbooks_connection
 from invoice_pipelines.web.pages.received.routers import ROUTERS as received_pages
@@ -105,6 +106,7 @@ PAGES = (
     review_reading.router,
     *batch_pages,
     page_events.router,
+    operator_page.router,
     quickbooks_connection.router,
     quickbooks_conflicts.router,
     overdue_pages.router,
@@ -116,8 +118,12 @@ PAGES = (
 """The desk, in the order of its menu."""
 
 
-def create_app(engine: Engine, settings: Settings, measures: Measures | None = None) -> FastAPI:
-    """The application. `engine` is that of `database.access.open_web_database`, with a connection for each thread."""
+def create_app(
+    engine: Engine, settings: Settings, measures: Measures | None = None, *, dagster: Engine | None = None
+) -> FastAPI:
+    """The application. `engine` is that of `database.access.open_web_database`, with a connection for each thread;
+    `dagster` reads Dagster's records.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -138,6 +144,7 @@ def create_app(engine: Engine, settings: Settings, measures: Measures | None = N
     app.state.provider = oidc.open_provider(settings)
     app.state.rooms = Rooms(settings.web_connections)
     app.state.hub = Hub(engine)
+    app.state.dagster = dagster
     for router in (*OPEN_ROUTERS, *ROUTERS, *PAGES):
         app.router.routes.extend(router.routes)
     app.add_route(assets.PATH, assets.give_asset, include_in_schema=False)

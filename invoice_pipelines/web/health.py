@@ -14,7 +14,7 @@ from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -25,6 +25,7 @@ from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.database.errors import DatabaseError
 from invoice_pipelines.database.schema import Comparison, read_state
 from invoice_pipelines.web.measures import Measures
+from invoice_pipelines.web.pages.operator.dagster import daemon_ages
 from invoice_pipelines.work import open_items
 
 _FRESH_SECONDS = 5.0
@@ -134,7 +135,6 @@ def _connections(application: Engine) -> Iterator[Metric]:
 
 
 def _daemons(dagster: Engine) -> Iterator[Metric]:
-    """Read from Dagster's own table, as loading Dagster takes longer than all of the web."""
     ages = GaugeMetricFamily(
         "invoice_pipelines_daemon_heartbeat_age_seconds",
         "Seconds since a daemon of Dagster showed that it lives; it does so every 30 seconds",
@@ -142,14 +142,8 @@ def _daemons(dagster: Engine) -> Iterator[Metric]:
     )
     try:
         with dagster.connect() as connection:
-            rows = connection.execute(
-                text(
-                    """select daemon_type, extract(epoch from now() - "timestamp" at time zone 'UTC')::float8 as age
-                       from daemon_heartbeats"""
-                )
-            )
-            for row in rows:
-                ages.add_metric([row.daemon_type], max(row.age, 0))
+            for daemon, age in daemon_ages(connection).items():
+                ages.add_metric([daemon], age)
     except (SQLAlchemyError, DatabaseError):
         return
     yield ages

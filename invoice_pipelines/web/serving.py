@@ -48,7 +48,7 @@ def serve(settings: Settings) -> None:
         try:
             health = create_health_app(web, application, dagster, measures)
             with running(server_of(health, settings, _LOOPBACK, settings.web_health_port)):
-                app = create_app(web, settings, measures)
+                app = create_app(web, settings, measures, dagster=dagster)
                 server_of(app, settings, settings.web_host, settings.web_port, app.state.hub.close).run()
         finally:
             dagster.dispose()

@@ -30,6 +30,7 @@ from invoice_pipelines.work.history import (
     organizations_with_work,
     prune,
     statistics,
+    statistics_of_all,
 )
 from invoice_pipelines.work.job_items import ItemPage, JobEvent, JobItem, job_events, job_items
 from invoice_pipelines.work.jobs import (
@@ -118,4 +119,5 @@ __all__ = [
     "retry_failed",
     "return_expired",
     "statistics",
+    "statistics_of_all",
 ]

@@ -178,6 +178,12 @@ def statistics(connection: Connection) -> tuple[JobStatistics, ...]:
     return tuple(JobStatistics(*row) for row in rows)
 
 
+def statistics_of_all(connection: Connection) -> tuple[JobStatistics, ...]:
+    """The same for all organizations together. Needs no organization scope."""
+    rows = connection.execute(text("select * from public.get_batch_processing_stats()")).all()
+    return tuple(JobStatistics(*row) for row in rows)
+
+
 def organizations_with_work(connection: Connection, kinds: Sequence[str]) -> tuple[OrganizationWork, ...]:
     """Where items of these kinds are due, the longest waiting first; organizations that were removed are left out.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from invoice_pipelines.cli.batch.work import JobId, PageSize, copied, has_problems, report, show_bundles
 from invoice_pipelines.cli.options import After, AsJson, OrganizationOption, parse_id_or_none
@@ -26,7 +26,17 @@ from invoice_pipelines.cli.output import (
 from invoice_pipelines.cli.person import database, opened, scope_of
 from invoice_pipelines.delivery.overview import waiting_reasons
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS
-from invoice_pipelines.work import ItemStatus, Job, JobStatistics, find_job, get_job, job_events, job_items, statistics
+from invoice_pipelines.work import (
+    ItemStatus,
+    Job,
+    JobStatistics,
+    find_job,
+    get_job,
+    job_events,
+    job_items,
+    statistics,
+    statistics_of_all,
+)
 
 if TYPE_CHECKING:
     from invoice_pipelines.delivery.documents.bundles import DocumentBundle
@@ -100,8 +110,7 @@ def stats(
     """Show counts, success rate and durations of batch jobs by kind, in all and today (UTC)."""
     if organization is None:
         with database() as engine, engine.begin() as connection:
-            rows = connection.execute(text("select * from public.get_batch_processing_stats()")).all()
-        found: Sequence[JobStatistics] = [JobStatistics(*row) for row in rows]
+            found: Sequence[JobStatistics] = statistics_of_all(connection)
     else:
         with scope_of(organization) as connection:
             found = statistics(connection)

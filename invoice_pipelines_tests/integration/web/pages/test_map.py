@@ -19,6 +19,7 @@ OPEN = {
     ("GET", "/"),
     ("GET", "/desk"),
     ("GET", "/invitations/{secret}"),
+    ("GET", "/operator"),
     ("GET", "/sign-in"),
     ("POST", "/invitations/{secret}"),
     ("POST", "/preferences"),

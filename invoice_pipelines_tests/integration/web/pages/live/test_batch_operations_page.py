@@ -220,7 +220,7 @@ def test_a_page_says_that_its_reader_may_not_look_any_more(seller: Seller, brows
 
 
 @needs_chromium
-@pytest.mark.parametrize(("width", "scheme"), zip(WIDTHS, ("light", "dark", "light"), strict=True))
+@pytest.mark.parametrize(("width", "scheme"), [*zip(WIDTHS, ("light", "dark", "light"), strict=True)])
 def test_the_pages_can_be_used_by_everybody(
     seller: Seller,  # noqa: F811
     jobs: dict[str, UUID],
