@@ -64,7 +64,7 @@ def test_the_desk_can_be_used_by_everybody(office: Office, browser: Browser) -> 
     looks = [("en", "light"), ("de", "dark"), ("de", "light")]
     for width, (language, scheme) in zip(WIDTHS, looks, strict=True):
         with visiting(browser, office.site.url, session, language=language, scheme=scheme, width=width) as visitor:
-            for address in (own, f"{own}?seller=nobody", *(f"{own}/{invoice}" for invoice in invoices[:2])):
+            for address in (own, f"{own}/{invoices[1]}"):
                 visitor.open(address)
                 assert visitor.serious_findings() == [], address
                 assert visitor.overflow() == 0, address

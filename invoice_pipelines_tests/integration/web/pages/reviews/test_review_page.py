@@ -16,6 +16,7 @@ from invoice_pipelines_tests.integration.intake.review.pages import page_of, tur
 from invoice_pipelines_tests.integration.web.intake.conftest import Office
 from invoice_pipelines_tests.integration.web.pages.reviews.rows import waiting
 from invoice_pipelines_tests.support.desk.visitors import Visitor, needs_chromium, visiting
+from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.support.intake.review.lane import look, uploaded
 
 pytestmark = needs_chromium
@@ -52,8 +53,17 @@ def opened(visitor: Visitor, office: Office, invoice: str) -> None:
     visitor.page.wait_for_load_state("networkidle")
 
 
-@pytest.mark.parametrize("degrees", [0, 90])
-@pytest.mark.parametrize("is_zoomed", [False, True])
+@pytest.mark.parametrize(
+    ("degrees", "is_zoomed"),
+    [
+        (0, False),
+        (90, True),
+        pytest.param(0, True, marks=pytest.mark.slow),
+        pytest.param(90, False, marks=pytest.mark.slow),
+        pytest.param(180, True, marks=pytest.mark.slow),
+        pytest.param(270, False, marks=pytest.mark.slow),
+    ],
+)
 def test_a_word_that_is_clicked_fills_the_field_and_the_next_document_passes(
     office: Office, browser: Browser, degrees: int, is_zoomed: bool
 ) -> None:
@@ -108,6 +118,32 @@ def test_several_words_are_dragged_over_and_what_is_no_value_is_said(office: Off
         assert page.get_by_label("Seller", exact=True).input_value() == "Hobelweg 4, 50667 Köln"
         page.keyboard.press("Escape")
         assert page.get_by_label("Seller", exact=True).input_value() == "Zimmerei Holzwurm GmbH"
+
+
+def test_pages_are_turned_by_keys_and_the_marks_are_on_theirs(office: Office, browser: Browser) -> None:
+    writer = pypdf.PdfWriter()
+    for data in (draw([(50, 100, "Anschreiben zur Rechnung"), (50, 120, "Guten Tag")]), page_of("HW-77", "1000.00")):
+        writer.append(BytesIO(data))
+    buffer = BytesIO()
+    writer.write(buffer)
+    invoice = str(uploaded(office.desk, buffer.getvalue(), "zwei.pdf"))
+    top = """number => document.querySelector(`.sheet[data-page="${number}"]`).getBoundingClientRect().top
+             - document.querySelector(".paper").getBoundingClientRect().top"""
+    with visiting(browser, office.site.url, office.tenant.sessions[Role.ACCOUNTANT]) as visitor:
+        opened(visitor, office, invoice)
+        page, keys = visitor.page, visitor.page.keyboard
+        page.get_by_label("Total with VAT").focus()
+        box = page.locator(".sheet[data-page='2'] .mark.active[data-field=gross_amount]").bounding_box()
+        paper = page.locator(".paper").bounding_box()
+        assert box is not None
+        assert paper is not None
+        assert paper["y"] <= box["y"] <= paper["y"] + paper["height"], "the place of the active field is in sight"
+        keys.press("k")
+        assert abs(page.evaluate(top, 1)) < 3
+        keys.press("j")
+        assert abs(page.evaluate(top, 2)) < 3
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.querySelectorAll('.sheet img')[1].naturalWidth") > 100
 
 
 def test_sums_are_told_while_one_types(office: Office, browser: Browser) -> None:
