@@ -316,7 +316,8 @@ class Settings(BaseSettings):
     """Address at which people and programs reach `invoice-pipelines web`, for links, such as
     `https://invoices.example.com`."""
     ui_url: str | None = None
-    """Address at which people reach the Dagster UI, for links in alerts, such as `https://dagster.example.com`."""
+    """Address at which people reach the Dagster UI, for links in alerts and on the operator's page, such as
+    `https://dagster.example.com`."""
     alert_webhook_url: SecretStr | None = None
     """Address that is told by `POST` what failed, as JSON with a `text` (Slack, Mattermost and others take it so).
     Unset: none is told."""
