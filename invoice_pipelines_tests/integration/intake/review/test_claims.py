@@ -180,7 +180,7 @@ def test_refusals_say_of_each_field_what_is_wrong_with_it(desk: Desk) -> None:
     with pytest.raises(WrongValues) as refused:
         correct(desk, invoice, gross_amount="much", issue_date="31.3.", iban="DE00", number="fine")
     assert set(refused.value.by_field) == {"gross_amount", "issue_date", "iban"}
-    assert refused.value.by_field["issue_date"] == "'31.3.' is not a date as year-month-day, such as 2026-03-31."
+    assert refused.value.by_field["issue_date"] == "'31.3.' is not a date, such as 2026-03-31 or 31.03.2026."
     assert refused.value.code == "WRONG_VALUES"
     broken = judged(desk, on_paper(changes={"gross_amount": 7}))
     with pytest.raises(MustBeCorrected):
