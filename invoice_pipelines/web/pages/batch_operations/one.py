@@ -24,7 +24,6 @@ from invoice_pipelines.work import ItemStatus, Job, cancel_job, get_job, job_eve
 router = PageRouter()
 
 Outcome = Literal["", "pending", "processing", "succeeded", "failed", "skipped", "cancelled"]
-FileKind = Literal["combined_pdf", "zip"]
 
 
 @router.get("/batch-operations/{job_id}", role=Role.VIEWER)
@@ -56,7 +55,7 @@ def batch_operation(page: Page, of: PageQuery, job_id: UUID, outcome: Annotated[
 
 
 @router.get("/batch-operations/{job_id}/files/{kind}", role=Role.VIEWER, response_class=Response)
-def download(page: Page, job_id: UUID, kind: FileKind) -> Response:
+def download(page: Page, job_id: UUID, kind: str) -> Response:
     """The combined PDF or the ZIP of a batch operation."""
     with page.enter() as at:
         get_job(at.connection, job_id)
