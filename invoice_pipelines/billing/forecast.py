@@ -74,9 +74,7 @@ _JUDGED = """
     ), wanted as (
         select k.id, k.place, o.order_number, o.status
         from unnest(cast(:ids as uuid[])) with ordinality k (id, place)
-        left join lateral (
-            select o.order_number, o.status from billing.sales_order o
-            where o.organization_id = organizations.current() and o.id = k.id offset 0) o on true
+        left join billing.sales_order o on o.organization_id = organizations.current() and o.id = k.id
     ), problem as (
         select l.place, (array_agg(l.problem order by l.line_number))[1] as problem
         from line l where l.problem is not null group by l.place

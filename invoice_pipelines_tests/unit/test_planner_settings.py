@@ -30,12 +30,12 @@ TESTS = Path(__file__).parents[1]
 def parts() -> Iterator[tuple[str, str]]:
     """Functions of SQL files, what is between them, and queries of modules with the lines before them."""
     for file in sorted(PACKAGE.rglob("*.sql")):
-        content = file.read_text()
+        content = file.read_text("utf-8")
         yield from ((f"{file.name}: {part[:60]}", part) for part in FUNCTION.findall(content))
         yield file.name, FUNCTION.sub("", content)
     for file in sorted(PACKAGE.rglob("*.py")):
         if WORKSHOP not in file.parents:
-            content = file.read_text()
+            content = file.read_text("utf-8")
             lines = content.splitlines() if SETTING.search(content) else []
             for place, line in enumerate(lines):
                 if settings_in(line):
@@ -52,7 +52,7 @@ SET = {name: part for name, part in parts() if settings_in(part)}
 @pytest.fixture(scope="module")
 def written() -> str:
     """All tests."""
-    return "\n".join(file.read_text() for file in TESTS.rglob("test_*.py"))
+    return "\n".join(file.read_text("utf-8") for file in TESTS.rglob("test_*.py"))
 
 
 @pytest.mark.parametrize("name", SET)

@@ -317,13 +317,9 @@ def reminders_of(connection: Connection, invoice_ids: Sequence[UUID]) -> dict[UU
     """The messages by which customers are told of overdue invoices, the oldest first, by the id of the notification."""
     rows = connection.execute(
         text(
-            """select m.*
-               from unnest(cast(:ids as uuid[])) k (id)
-               cross join lateral (
-                   select m.* from delivery.message m
-                   where m.organization_id = organizations.current() and m.invoice_id = k.id and m.invoice_number <> ''
-                     and m.purpose = 'reminder' and m.notification_id is not null
-                   order by m.invoice_id offset 0) m
+            """select m.* from delivery.message m
+               where m.organization_id = organizations.current() and m.invoice_id = any(cast(:ids as uuid[]))
+                 and m.invoice_number <> '' and m.purpose = 'reminder' and m.notification_id is not null
                order by m.id"""
         ),
         {"ids": sorted(set(invoice_ids))},

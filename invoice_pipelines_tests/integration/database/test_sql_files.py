@@ -34,7 +34,7 @@ def from_the_end() -> list:
     order: list = []
     while waiting:
         done = {file.relative_to(PACKAGE).as_posix() for file in order}
-        file = next(f for f in waiting if set(re.findall(r"^-- after: (\S+)$", f.read_text(), re.M)) <= done)
+        file = next(f for f in waiting if set(re.findall(r"^-- after: (\S+)$", f.read_text("utf-8"), re.M)) <= done)
         waiting.remove(file)
         order.append(file)
     return order
@@ -68,6 +68,8 @@ def test_the_organization_in_scope_is_asked_for_in_one_way():
     """`organizations.current()`, which says what it is; the setting behind it is named where a scope is entered."""
     files = [file for kind in ("py", "sql") for file in PACKAGE.rglob(f"*.{kind}")]
     cast = [
-        file.name for file in files if re.search(r"current_setting\('app\.organization_id'\)::uuid", file.read_text())
+        file.name
+        for file in files
+        if re.search(r"current_setting\('app\.organization_id'\)::uuid", file.read_text("utf-8"))
     ]
     assert sorted(cast) == ["0002_organizations.py", "0010_accounts.py"]

@@ -31,7 +31,7 @@ class OpenFax:
         self.tray = os.environ["FAX_TRAY"]
 
     def send(self, outgoing):
-        with open(self.tray, "a") as tray:
+        with open(self.tray, "a", encoding="utf-8") as tray:
             tray.write(json.dumps({"from": outgoing.sender, "to": outgoing.recipient, "text": outgoing.text}) + "\\n")
         if outgoing.recipient.endswith("7"):
             raise OutcomeUnknown("The line went dead.")
@@ -60,7 +60,7 @@ def tray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def faxes(tray: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in tray.read_text().splitlines()]
+    return [json.loads(line) for line in tray.read_text("utf-8").splitlines()]
 
 
 def test_an_invoice_goes_out_by_it(post: Post, tray: Path) -> None:

@@ -60,7 +60,7 @@ def test_xrechnung_rules_work_out_of_the_box(xml: str) -> None:
 
 def test_a_version_is_provable_where_a_file_states_none(tmp_path: Path) -> None:
     sheet = install(tmp_path, "")
-    sheet.write_text(sheet.read_text().replace("Schematron version 9.8.7", "of our own"))
+    sheet.write_text(sheet.read_text("utf-8").replace("Schematron version 9.8.7", "of our own"), "utf-8")
     verdict = validate(reading(UBL), Expectations(today=TODAY), rules_directory=tmp_path)
     assert "EN16931-UBL sha256:" in verdict.rules_version
 

@@ -157,7 +157,7 @@ WALK = "<xsl:apply-templates/>"
 )
 def test_a_rule_in_the_default_mode_of_a_sheet_is_asked(tmp_path: Path, rule: str) -> None:
     sheet = install(tmp_path, WALK)
-    sheet.write_text(sheet.read_text().replace("</xsl:stylesheet>", rule + "</xsl:stylesheet>"))
+    sheet.write_text(sheet.read_text("utf-8").replace("</xsl:stylesheet>", rule + "</xsl:stylesheet>"), "utf-8")
     assert {v.rule for v in business_rules(UBL.encode(), rules_directory=tmp_path)} == {"BR-99"}
 
 
@@ -169,13 +169,13 @@ def test_a_rule_in_the_default_mode_of_another_file_is_asked(tmp_path: Path, ins
         f'{head} xmlns:svrl="http://purl.oclc.org/dsdl/svrl">{IN_DEFAULT_MODE.format(attributes="")}</xsl:stylesheet>'
     )
     other = f'<xsl:{instruction} href="part.xslt"/><xsl:template match="/">'
-    sheet.write_text(sheet.read_text().replace('<xsl:template match="/">', other))
+    sheet.write_text(sheet.read_text("utf-8").replace('<xsl:template match="/">', other), "utf-8")
     assert {v.rule for v in business_rules(UBL.encode(), rules_directory=tmp_path)} == {"BR-99"}
 
 
 def test_a_sheet_without_a_report_is_no_pass(tmp_path: Path) -> None:
     sheet = install(tmp_path, "")
-    sheet.write_text(sheet.read_text().replace("<svrl:schematron-output></svrl:schematron-output>", ""))
+    sheet.write_text(sheet.read_text("utf-8").replace("<svrl:schematron-output></svrl:schematron-output>", ""), "utf-8")
     with pytest.raises(SheetError):
         run_sheet(sheet, parse(UBL.encode()).tree)
 

@@ -40,7 +40,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def readings() -> list[tuple[dict[str, Any], Reading]]:
     """Each e-invoice, with what is expected of it."""
-    rows = map(json.loads, (CORPUS / "expected.jsonl").read_text().splitlines())
+    rows = map(json.loads, (CORPUS / "expected.jsonl").read_text("utf-8").splitlines())
     return [(expected, read_document((CORPUS / expected["file"]).read_bytes())) for expected in rows]
 
 
