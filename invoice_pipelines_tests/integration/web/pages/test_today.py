@@ -8,15 +8,16 @@ from playwright.sync_api import Browser
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.integration.web.billing.conftest import Seller, seller, shops  # noqa: F401
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
-from invoice_pipelines_tests.support.web import Site
+from invoice_pipelines_tests.support.web import Site, open_tenant
 
 pytestmark = needs_chromium
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_new_organization_is_told_that_nothing_waits(site: Site, browser: Browser, width: int) -> None:
-    with visiting(browser, site.url, site.b.sessions[Role.VIEWER], language="de", width=width) as visitor:
-        visitor.open(f"/desk/{site.b.slug}")
+    new = open_tenant(site.database)
+    with visiting(browser, site.url, new.sessions[Role.VIEWER], language="de", width=width) as visitor:
+        visitor.open(f"/desk/{new.slug}")
         assert visitor.sees("Es wartet nichts auf Sie")
         assert visitor.serious_findings() == []
         assert visitor.overflow() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,13 @@ from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.users import set_role
 from invoice_pipelines.work import Chunk, Outcome, Succeeded, cancel_job, create_job, drain
 from invoice_pipelines_tests.integration.web.pages.live.streams import Listener, listening
-from invoice_pipelines_tests.support.web import Site, Tenant, add_person, add_session
+from invoice_pipelines_tests.support.web import Site, Tenant, add_person, add_session, open_tenant
+
+
+@pytest.fixture
+def site(site: Site) -> Site:
+    """The site with two organizations that are new, as what is open in them is counted."""
+    return replace(site, a=open_tenant(site.database), b=open_tenant(site.database))
 
 
 def ask(tenant: Tenant, items: int) -> UUID:
