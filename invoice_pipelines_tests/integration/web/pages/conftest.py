@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
 from invoice_pipelines_tests.integration.web.intake.conftest import intake_folder, intake_site, office
-from invoice_pipelines_tests.support.desk.visitors import running_chromium
+from invoice_pipelines_tests.support.desk.visitors import WIDTHS, running_chromium
+from invoice_pipelines_tests.support.sizes import only_at_full_size
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where a page is looked at in one width after the other, CI has time for the narrowest, in which all has to find
+    its place.
+    """
+    for item in items:
+        given = getattr(item, "callspec", None)
+        if HERE in item.path.parents and given is not None and given.params.get("width") in WIDTHS[1:]:
+            item.add_marker(only_at_full_size)
+
 
 __all__ = ["intake_folder", "intake_site", "office"]  # the organizations of the intake's tests are visited here, too
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """A Chromium."""
     with running_chromium() as browser:
