@@ -182,7 +182,10 @@ def stored_value(field: str, kept: str) -> Any:
             for match in rates
             if match
         )
-    return FIELDS[field].parse(kept)
+    try:
+        return FIELDS[field].parse(kept)
+    except WrongValue:  # read from a document, which may say what nobody may type: an IBAN with wrong check digits
+        return kept
 
 
 def value_of(reading: Reading, field: str) -> Any:

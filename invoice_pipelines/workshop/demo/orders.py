@@ -31,7 +31,7 @@ from invoice_pipelines.settings import load_settings
 from invoice_pipelines.work import BatchAnswer, Job, get_job
 
 DUE_DAYS = 14
-_TIMES_AGAIN = 10
+_TIMES_AGAIN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +114,15 @@ def ask_for_invoices(
 
 
 def leave_a_job(engine: Engine, organization_id: UUID, book: Mapping[str, Any]) -> int:
-    """Asks for the invoices of the same orders again, under other numbers and several times, for somebody who wants to
-    watch; returns how many they are.
+    """Asks for the invoices of the same orders again, under other numbers and many times, for somebody who wants to
+    watch; returns how many they are. Those whose items have run out of stock by now are left out.
     """
+    stocked = set(book["stock_afterwards"])
     again = [
         entry["order"] | {"order_number": f"{entry['order']['order_number']}-{number}"}
         for number in range(2, 2 + _TIMES_AGAIN)
         for entry in book["orders"]
+        if entry["refused"] is None and stocked.isdisjoint(line.get("sku") for line in entry["order"]["lines"])
     ]
     organization = OrganizationContext.of(engine, book["slug"], load_settings(), "demo")
     with organization.scope() as connection:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from invoice_pipelines.einvoice.model import Payment, PaymentAccount
 from invoice_pipelines.einvoice.rules.verdict import Severity, Verdict, Violation, ViolationClass
 from invoice_pipelines.intake.reading import Provenance, Reading, Source
-from invoice_pipelines.intake.review.fields import place_of
+from invoice_pipelines.intake.review.fields import place_of, stored_value
 from invoice_pipelines.intake.review.reason import ReviewReason
 from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, THRESHOLDS, Judgement, judge
 from invoice_pipelines.intake.validation.content import Expectations
@@ -180,3 +180,7 @@ def test_no_unsure_total_is_valid(
         assert judgement is Judgement.NEEDS_REVIEW
     if judgement is Judgement.VALID:
         assert amounts["gross_amount"] is not None
+
+
+def test_a_wrong_iban_that_was_read_can_be_shown_again() -> None:
+    assert stored_value("iban", "DE02100500000054540420") == "DE02100500000054540420"
