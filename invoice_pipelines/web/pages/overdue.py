@@ -41,7 +41,7 @@ def overdue_work(page: Page) -> Response:
         return page.show("overdue/work.html", jobs=history(at.connection, kind=LOOK_FOR_OVERDUE, limit=_JOBS).jobs)
 
 
-@router.post("/overdue/runs", role=Role.ACCOUNTANT, area="billing", once=False)
+@router.post("/overdue/runs", role=Role.ACCOUNTANT, area="billing")
 def look_now(
     page: Page,
     of: PageQuery,

@@ -141,7 +141,7 @@ class PageRoute(OrganizationRoute):
 
 
 class PageRouter(OrganizationRouter):
-    """Pages of an organization, for `pages.ROUTERS`; handlers take a `Page` and answer with a Response of its."""
+    """Pages of an organization, for `app.PAGES`; handlers take a `Page` and answer with a Response of its."""
 
     prefix: ClassVar[str] = PREFIX
     route_class: ClassVar[type[OrganizationRoute]] = PageRoute
@@ -177,7 +177,7 @@ class OpenPageRoute(APIRoute):
 
 
 class OpenPageRouter:
-    """Pages that need no organization, for `pages.ROUTERS`."""
+    """Pages that need no organization, for `app.PAGES`."""
 
     def __init__(self) -> None:
         self.routes: list[OpenPageRoute] = []

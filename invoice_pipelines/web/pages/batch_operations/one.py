@@ -66,7 +66,7 @@ def download(page: Page, job_id: UUID, kind: str) -> Response:
     return attachment(chunks, bundle.file_name, ZIP if kind == "zip" else PDF)
 
 
-@router.post("/batch-operations/{job_id}/cancel", role=Role.ACCOUNTANT, area=ANY_AREA, once=False)
+@router.post("/batch-operations/{job_id}/cancel", role=Role.ACCOUNTANT, area=ANY_AREA)
 def cancel(page: Page, job_id: UUID) -> Response:
     """Begins nothing more of a batch operation; what is done stays."""
     with page.enter() as at:
@@ -76,7 +76,7 @@ def cancel(page: Page, job_id: UUID) -> Response:
     return page.go(page.url("batch-operations", job_id), page.gettext("Cancelled. What is done stays done."))
 
 
-@router.post("/batch-operations/{job_id}/retry", role=Role.ACCOUNTANT, area=ANY_AREA, once=False)
+@router.post("/batch-operations/{job_id}/retry", role=Role.ACCOUNTANT, area=ANY_AREA)
 def retry(page: Page, job_id: UUID, today: Annotated[bool, Form()] = False) -> Response:
     """Tries the failed items again; `today` dates what is still to be issued with the day of issue. Twice is as once,
     as nothing has failed any more.

@@ -87,21 +87,21 @@ def message(page: Page, message: UUID) -> Response:
         )
 
 
-@router.post("/messages/{message}/resend", role=Role.ACCOUNTANT, area="delivery", once=False)
+@router.post("/messages/{message}/resend", role=Role.ACCOUNTANT, area="delivery")
 def resend(page: Page, message: UUID, seen: Seen = "") -> Response:
     """Sends a message that did not go out."""
     said = page.gettext("It goes out as soon as a worker is free.")
     return _decide(page, message, seen, said, lambda connection, by: send_again(connection, message, decided_by=by))
 
 
-@router.post("/messages/{message}/cancel", role=Role.ACCOUNTANT, area="delivery", once=False)
+@router.post("/messages/{message}/cancel", role=Role.ACCOUNTANT, area="delivery")
 def cancel(page: Page, message: UUID, seen: Seen = "") -> Response:
     """Takes back a message that waits."""
     said = page.gettext("Taken back. It does not go out.")
     return _decide(page, message, seen, said, lambda connection, by: cancel_by_hand(connection, message, decided_by=by))
 
 
-@router.post("/messages/{message}/resolve", role=Role.ACCOUNTANT, area="delivery", once=False)
+@router.post("/messages/{message}/resolve", role=Role.ACCOUNTANT, area="delivery")
 def resolve(
     page: Page, message: UUID, was_sent: Annotated[Literal["yes", "no", ""], Form()] = "", seen: Seen = ""
 ) -> Response:

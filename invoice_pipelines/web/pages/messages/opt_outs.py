@@ -28,7 +28,7 @@ def opt_outs(page: Page, of: PageQuery, ended: Annotated[bool, Query()] = False)
         return _show(page, at, of, ended=ended)
 
 
-@router.post("/messages/opt-outs", role=Role.ACCOUNTANT, area="delivery", once=False)
+@router.post("/messages/opt-outs", role=Role.ACCOUNTANT, area="delivery")
 def add(page: Page, of: PageQuery, channel: Typed = "email", address: Typed = "", note: Typed = "") -> Response:
     """Sends nothing to an address any more."""
     with page.enter() as at:
@@ -49,7 +49,7 @@ def add(page: Page, of: PageQuery, channel: Typed = "email", address: Typed = ""
     return page.go(page.url("messages", "opt-outs"), page.gettext("Nothing is sent to this address any more."))
 
 
-@router.post("/messages/opt-outs/{opt_out}/end", role=Role.ACCOUNTANT, area="delivery", once=False)
+@router.post("/messages/opt-outs/{opt_out}/end", role=Role.ACCOUNTANT, area="delivery")
 def end(page: Page, opt_out: UUID) -> Response:
     """Lets messages go to an address again."""
     with page.enter() as at:

@@ -101,7 +101,7 @@ def text(page: Page, name: str) -> Response:
         return _show(page, at, key, found, replace(found, key=key))
 
 
-@router.post("/messages/texts/{name}", role=Role.ADMIN, area="delivery", people_only=True, once=False)
+@router.post("/messages/texts/{name}", role=Role.ADMIN, area="delivery", people_only=True)
 def save(
     page: Page, name: str, typed: Annotated[Typed, Form()], action: Annotated[str, Query(max_length=20)] = "save"
 ) -> Response:
@@ -123,7 +123,7 @@ def save(
     return page.go(page.url("messages", "texts", name), said)
 
 
-@router.post("/messages/texts/{name}/html", role=Role.ADMIN, area="delivery", people_only=True, once=False)
+@router.post("/messages/texts/{name}/html", role=Role.ADMIN, area="delivery", people_only=True)
 def html(page: Page, name: str, typed: Annotated[Typed, Form()]) -> Response:
     """The HTML of an email as its reader sees it, with a sample."""
     with page.enter() as at:
@@ -136,7 +136,7 @@ def html(page: Page, name: str, typed: Annotated[Typed, Form()]) -> Response:
     return Response(written.body_html or "", headers={"Content-Security-Policy": _HTML_POLICY}, media_type="text/html")
 
 
-@router.post("/messages/texts/{name}/remove", role=Role.ADMIN, area="delivery", people_only=True, once=False)
+@router.post("/messages/texts/{name}/remove", role=Role.ADMIN, area="delivery", people_only=True)
 def remove(page: Page, name: str) -> Response:
     """Lets the text of the program count again."""
     with page.enter() as at:

@@ -75,7 +75,7 @@ def conflicts(
         )
 
 
-@router.post("/quickbooks/conflicts", role=Role.ACCOUNTANT, area="quickbooks", once=False)
+@router.post("/quickbooks/conflicts", role=Role.ACCOUNTANT, area="quickbooks")
 def decide_several(
     page: Page,
     side: Annotated[Literal["ours", "theirs", ""], Form()] = "",
@@ -120,7 +120,7 @@ def conflict(page: Page, conflict_id: UUID) -> Response:
         return _show(page, at.connection, find_conflict(at.connection, str(conflict_id)))
 
 
-@router.post("/quickbooks/conflicts/{conflict_id}", role=Role.ACCOUNTANT, area="quickbooks", once=False)
+@router.post("/quickbooks/conflicts/{conflict_id}", role=Role.ACCOUNTANT, area="quickbooks")
 def decide(page: Page, conflict_id: UUID, form: Annotated[Decisions, Form()]) -> Response:
     """Decides what was chosen, all or nothing; what nobody chose for stays open."""
     given = form.given

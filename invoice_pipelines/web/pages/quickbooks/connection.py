@@ -97,7 +97,7 @@ def quickbooks_work(page: Page) -> Response:
         return page.show("quickbooks/work.html", jobs=jobs_of(at.connection), **shown(page.language))
 
 
-@router.post("/quickbooks/connect", role=Role.ADMIN, area="organization", people_only=True, once=False)
+@router.post("/quickbooks/connect", role=Role.ADMIN, area="organization", people_only=True)
 def connect(page: Page) -> Response:
     """Begins to connect a company, and says where that is allowed: the way there is a link, as the browser sends no
     form of ours on to another site.
@@ -109,7 +109,7 @@ def connect(page: Page) -> Response:
         return page.show("quickbooks/connect.html", address=address, minutes=int(LASTS.total_seconds() // 60))
 
 
-@router.post("/quickbooks/confirm", role=Role.ADMIN, area="organization", people_only=True, once=False)
+@router.post("/quickbooks/confirm", role=Role.ADMIN, area="organization", people_only=True)
 def confirm(page: Page, key: Key = "", seen: Seen = "") -> Response:
     """Works with another company from now on."""
 
@@ -121,7 +121,7 @@ def confirm(page: Page, key: Key = "", seen: Seen = "") -> Response:
     return page.once_to(key, seen, effect, page.gettext("Confirmed. Everything is synced with this company now."))
 
 
-@router.post("/quickbooks/disconnect", role=Role.ADMIN, area="organization", people_only=True, once=False)
+@router.post("/quickbooks/disconnect", role=Role.ADMIN, area="organization", people_only=True)
 def disconnect(page: Page, key: Key = "", seen: Seen = "") -> Response:
     """Ends the connection."""
 
@@ -133,7 +133,7 @@ def disconnect(page: Page, key: Key = "", seen: Seen = "") -> Response:
     return page.once_to(key, seen, effect, page.gettext("Disconnected. What was synced stays known here."))
 
 
-@router.post("/quickbooks/pulls", role=Role.ACCOUNTANT, area="quickbooks", once=False)
+@router.post("/quickbooks/pulls", role=Role.ACCOUNTANT, area="quickbooks")
 def sync_now(page: Page, key: Key = "", entities: Entities = [], full: Annotated[bool, Form()] = False) -> Response:  # noqa: B006 - FastAPI copies it
     """Reads what was changed there, or everything; what waits to be sent goes with it."""
     page.check()
@@ -149,7 +149,7 @@ def sync_now(page: Page, key: Key = "", entities: Entities = [], full: Annotated
     return page.once_to(key, f"{chosen} {full}", effect, said)
 
 
-@router.post("/quickbooks/pushes", role=Role.ACCOUNTANT, area="quickbooks", once=False)
+@router.post("/quickbooks/pushes", role=Role.ACCOUNTANT, area="quickbooks")
 def push_backlog(page: Page, key: Key = "", entities: Entities = []) -> Response:  # noqa: B006 - FastAPI copies it
     """Sends all that QuickBooks never had."""
     page.check()
