@@ -114,7 +114,7 @@ async function refresh(element) {
     // the next change is another chance
   }
   element.refreshedAt = Date.now();
-  if (!fresh) return;
+  if (!fresh || !element.isConnected) return; // somebody else may have shown it anew meanwhile
   fresh = document.importNode(fresh, true);
   fresh.refreshedAt = element.refreshedAt;
   if (first.has(element)) first.set(fresh, first.get(element));
