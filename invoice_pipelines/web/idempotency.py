@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
+from invoice_pipelines.database.errors import LOCK_NOT_AVAILABLE, sqlstate
 from invoice_pipelines.web.problems import Refusal, wrong_field
 
 LONGEST_KEY = 255
@@ -31,18 +33,27 @@ def request_hash(method: str, path: str, body: BaseModel | str | None) -> bytes:
     return hashlib.sha256(f"{method} {path}\n{said}".encode()).digest()
 
 
-def kept_answer(connection: Connection, actor: str, key: str, request: bytes) -> KeptAnswer | None:
+def kept_answer(
+    connection: Connection, actor: str, key: str, request: bytes, *, waits: bool = False
+) -> KeptAnswer | None:
     """The answer that an equal request got; None for the first one, which has the key until the transaction ends.
 
-    Raises Refusal while an equal request is being done, and where the key belongs to another request.
+    Raises Refusal while an equal request is being done, and where the key belongs to another request. `waits`: for the
+    equal one, as long as for any lock; a person whose form is sent twice sees the page for the second one alone.
     """
     if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
         raise wrong_field("Idempotency-Key", f"must have 1 to {LONGEST_KEY} printable characters")
-    locked = connection.execute(
-        text("select pg_try_advisory_xact_lock(hashtextextended(organizations.current() || cast(:named as text), 0))"),
-        {"named": f" {actor} {key}"},
-    ).scalar_one()
-    if not locked:
+    take = "pg_advisory_xact_lock" if waits else "pg_try_advisory_xact_lock"
+    try:
+        taken = connection.execute(
+            text(f"select {take}(hashtextextended(organizations.current() || cast(:named as text), 0))"),
+            {"named": f" {actor} {key}"},
+        ).scalar_one()
+    except OperationalError as error:
+        if sqlstate(error) != LOCK_NOT_AVAILABLE:
+            raise
+        taken = False
+    if taken is False:
         raise Refusal(
             409,
             "REQUEST_IN_FLIGHT",

@@ -78,12 +78,12 @@ class PageCaller(RequestCaller):
 
     def once_to(self, key: str, form: BaseModel | str | None, effect: Callable[[At], str], said: str) -> Response:
         """Does something in one transaction and goes to the page that `effect` names. A form that is sent twice, with
-        the same `key` (`new_key()` in its template), does it once.
+        the same `key` (`new_key()` in its template), does it once; both get there, also at the same instant.
         """
         request = self._request
         with self.enter() as at:
             sent = request_hash(request.method, request.url.path, form)
-            kept = kept_answer(at.connection, at.entry.actor, key, sent)
+            kept = kept_answer(at.connection, at.entry.actor, key, sent, waits=True)
             if kept is not None:
                 return redirect(kept.location or self.url(), said)
             address = effect(at)
@@ -97,7 +97,7 @@ class PageCaller(RequestCaller):
         request = self._request
         with self.enter() as at:
             sent = request_hash(request.method, request.url.path, form)
-            if kept_answer(at.connection, at.entry.actor, key, sent) is not None:
+            if kept_answer(at.connection, at.entry.actor, key, sent, waits=True) is not None:
                 return None
             made = effect(at)
             keep_answer(at.connection, at.entry.actor, key, sent, KeptAnswer(200, None, ""))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Browser
+from sqlalchemy import text
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.integration.web.pages.billing.conftest import Books, invoice_of, key_of
@@ -66,6 +70,28 @@ def test_a_payment_is_recorded_as_people_write_it_and_taken_back(books: Books, b
         assert visitor.sees("Die Rechnung ist wieder offen")
         visitor.complaints.clear()  # Chromium notes the answer 422 of the amount
     assert invoice_of(books, "5301").status == "issued"
+
+
+def test_a_form_that_is_sent_twice_at_the_same_instant_is_done_once_and_leads_both_to_what_came_of_it(
+    books: Books,
+) -> None:
+    (invoice,) = books.issue(5351, 1)
+    address = f"{books.desk}/invoices/{invoice}"
+    with books.browse() as client, ThreadPoolExecutor(4) as both:
+        form = {"key": key_of(client.get(address).text), "amount": "190.00"}
+        with books.site.database.superuser.begin() as connection:  # the first one is in the middle of it
+            connection.execute(text("lock table web.idempotency_key in share mode"))
+            sent = [both.submit(client.post, f"{address}/payments", data=form) for _ in range(4)]
+            time.sleep(0.2)
+        answers = [each.result() for each in sent]
+        assert {(answer.status_code, answer.headers.get("location")) for answer in answers} == {(303, address)}
+        with books.site.database.superuser.begin() as connection:  # and does not come to an end
+            connection.execute(text("lock table web.idempotency_key in share mode"))
+            late = [both.submit(client.post, f"{address}/payments", data=form | {"key": "2"}) for _ in range(2)]
+            assert {each.result().status_code for each in late} <= {409, 503}
+    assert books.run("select amount from billing.payment_allocation where invoice_id = :id", id=invoice) == [
+        (Decimal("190.00"),)
+    ]
 
 
 def test_an_invoice_is_voided_with_a_reason_and_its_order_can_be_invoiced_anew(books: Books) -> None:
