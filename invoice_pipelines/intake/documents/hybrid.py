@@ -70,7 +70,7 @@ def differences_of_pages(
     expected = _expected(reading)
     try:
         printed = texts()
-        missing = _not_printed(printed, expected)
+        missing = not_printed(printed, expected)
         if not missing:
             return ()
         pages = read_pages_apart(data, limits)
@@ -96,7 +96,7 @@ def _shows_other_amounts(texts: Sequence[str], payable: Decimal | None) -> bool:
     """Whether amounts are printed, but the amount due is not among them; a cover letter has none."""
     if not any(_SOME_AMOUNT.search(text) for text in texts):
         return False
-    return payable is None or bool(_not_printed(texts, {"payable_amount": payable}))
+    return payable is None or bool(not_printed(texts, {"payable_amount": payable}))
 
 
 def _difference(field: str, of_xml: str | date | Decimal, on_page: str | date | Decimal) -> Discrepancy:
@@ -180,8 +180,11 @@ def _squeezed(text: str) -> str:
     return "".join(text.split()).casefold()
 
 
-def _not_printed(texts: Sequence[str], expected: Mapping[str, str | date | Decimal]) -> set[str]:
-    """The fields whose values stand on no page; none where there is next to no text."""
+def not_printed(texts: Sequence[str], expected: Mapping[str, str | date | Decimal]) -> set[str]:
+    """The fields whose values stand on no page; none where there is next to no text.
+
+    `texts` are those of the pages without blanks and in small letters.
+    """
     if sum(map(len, texts)) < _FEWEST_CHARACTERS:
         return set()
     return {

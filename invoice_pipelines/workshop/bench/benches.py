@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 from invoice_pipelines.workshop.bench.result import BenchResult
 
@@ -17,6 +18,7 @@ BENCHES = {
     "ocr": "scanned pages per second from upload to parsed invoice, against the bare OCR engine, and by two processes",
     "api": "requests per second for invoices, batches accepted, a job while clients ask, against the same without HTTP",
     "documents": "e-invoice PDFs per second from issued invoices, against the bare Typst engine, and by two processes",
+    "reading": "how right and how sure documents without XML are read, and how many pass without a person",
 }
 """Name of the benchmark, and what it measures."""
 
@@ -28,15 +30,19 @@ _MODULES = {
     "ocr": "ocr.ocr",
     "api": "api.api",
     "documents": "document_making.document_making",
+    "reading": "reading.reading",
 }
+OF_FOLDERS = ("reading",)
+"""Those that measure on documents which are given to them."""
 
 
-def find_bench(name: str) -> Callable[[Progress], BenchResult]:
+def find_bench(name: str) -> Callable[..., BenchResult]:
     """What runs a benchmark of `BENCHES`; only its module is loaded."""
-    run: Callable[[Progress], BenchResult] = import_module(f"invoice_pipelines.workshop.bench.{_MODULES[name]}").run
+    run: Callable[..., BenchResult] = import_module(f"invoice_pipelines.workshop.bench.{_MODULES[name]}").run
     return run
 
 
-def run_bench(name: str, progress: Progress) -> BenchResult:
-    """Runs a benchmark of `BENCHES`; `progress` is told what it is about. Raises BenchError."""
-    return find_bench(name)(progress)
+def run_bench(name: str, progress: Progress, **folders: Path) -> BenchResult:
+    """Runs a benchmark of `BENCHES`; `progress` is told what it is about. One of `OF_FOLDERS` takes the folders that it
+    names. Raises BenchError."""
+    return find_bench(name)(progress, **folders)

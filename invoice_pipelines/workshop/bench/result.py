@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -53,13 +53,15 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """What one benchmark found. `ratios` are medians of the ratios of rounds that ran next to each other."""
+    """What one benchmark found. `ratios` are medians of the ratios of rounds that ran next to each other. `details` are
+    tables beside them, for `--json` alone."""
 
     bench: str
     cases: Mapping[str, Case]
     ratios: Mapping[str, float]
     bars: Mapping[str, Bar]
     environment: Mapping[str, Any]
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
@@ -77,17 +79,19 @@ class BenchResult:
                 for name, bar in self.bars.items()
             },
             "environment": dict(self.environment),
+            **({"details": dict(self.details)} if self.details else {}),
         }
 
 
-def environment(engine: Engine) -> dict[str, Any]:
+def environment(engine: Engine | None) -> dict[str, Any]:
     """The machine as it is now, and the versions that matter. `load` is the average of the last minute."""
-    with engine.connect() as connection:
-        server = str(connection.execute(text("show server_version")).scalar_one())
+    versions = {"python": platform.python_version()}
+    if engine is not None:
+        with engine.connect() as connection:
+            versions["postgresql"] = str(connection.execute(text("show server_version")).scalar_one())
     return {
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "python": platform.python_version(),
-        "postgresql": server,
+        **versions,
         "platform": platform.platform(),
         "load": round(os.getloadavg()[0], 2),
     }

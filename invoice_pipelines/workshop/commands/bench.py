@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from invoice_pipelines.cli.output import console, table
-from invoice_pipelines.workshop.bench.benches import BENCHES, run_bench
+from invoice_pipelines.workshop.bench.benches import BENCHES, OF_FOLDERS, run_bench
 from invoice_pipelines.workshop.bench.result import Bar, BenchError, BenchResult
 
 PROBLEMS = 1
@@ -25,13 +26,22 @@ def register(app: typer.Typer) -> None:
 def bench(
     name: Annotated[str, typer.Argument(help="What to measure: " + ", ".join(BENCHES) + ".")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    documents: Annotated[
+        Path | None, typer.Option(help="Of reading: a folder with labelled/, unlabelled/ and expected.jsonl.")
+    ] = None,
+    hybrids: Annotated[Path | None, typer.Option(help="Of reading: a folder of PDFs with e-invoices in them.")] = None,
+    pages: Annotated[Path | None, typer.Option(help="Of reading: where recognized pages are kept.")] = None,
 ) -> None:
-    """Measure how fast the project is, and whether it keeps its promises. Exits 1 where one is not kept."""
+    """Measure how fast and right the project is, and whether it keeps its promises. Exits 1 where one is not kept."""
     if name not in BENCHES:
         raise typer.BadParameter(f"there is no benchmark {name!r}; there are: {', '.join(BENCHES)}")
+    folders = {"documents": documents, "hybrids": hybrids, "pages": pages}
+    given = {option: folder for option, folder in folders.items() if folder is not None}
+    if given and name not in OF_FOLDERS:
+        raise typer.BadParameter(f"--{next(iter(given))} is for {', '.join(OF_FOLDERS)}")
     progress = Console(stderr=True, highlight=False)
     try:
-        result = run_bench(name, lambda doing: progress.print(f"{name}: {doing}", style="dim"))
+        result = run_bench(name, lambda doing: progress.print(f"{name}: {doing}", style="dim"), **given)
     except BenchError as error:
         raise typer.TyperException(str(error)) from None
     if as_json:

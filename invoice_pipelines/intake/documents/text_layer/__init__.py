@@ -18,7 +18,7 @@ from invoice_pipelines.intake.documents.text_layer.page.words import Page
 from invoice_pipelines.intake.documents.text_layer.prose import refuse_prose
 from invoice_pipelines.intake.reading import Reading
 
-__all__ = ["find_fields", "find_fields_with", "read_text_layer"]
+__all__ = ["find_fields", "find_fields_with", "pages_of", "read_text_layer", "reading_of"]
 
 _NO_LIMITS_GIVEN = Limits()
 
@@ -33,11 +33,19 @@ def read_text_layer(data: bytes, limits: Limits = _NO_LIMITS_GIVEN, aids: Aids =
     NOT_AN_INVOICE, and
     what `aids.recognize` raises.
     """
+    return reading_of(pages_of(data, limits, aids), aids)
+
+
+def pages_of(data: bytes, limits: Limits, aids: Aids) -> tuple[Page, ...]:
+    """All pages of a PDF, recognized where they need it and `aids` can. Raises ReadingError as `read_text_layer`."""
     from invoice_pipelines.intake.documents.ocr.rendering import read_pages_apart  # loads the picture libraries
 
     pages = read_pages_apart(data, limits)
-    if aids.recognize is not None:
-        pages = _recognize(data, pages, limits, aids)
+    return pages if aids.recognize is None else _recognize(data, pages, limits, aids)
+
+
+def reading_of(pages: Sequence[Page], aids: Aids) -> Reading:
+    """The invoice on the pages of `pages_of`, of which some may be without words. Raises ReadingError likewise."""
     usable = [page for page in pages if page.usable]
     unread = [str(page.number) for page in pages if not page.usable]
     if not usable and aids.recognize is None:

@@ -1,0 +1,74 @@
+"""Reads, validates and judges a document as the stages do, for an organization that has received nothing before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.intake.documents.aids import Aids
+from invoice_pipelines.intake.documents.text_layer import reading_of
+from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.review.fields import place_of
+from invoice_pipelines.intake.review.reasons import THRESHOLDS, Judgement, judge
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.validate import validate
+from invoice_pipelines.organizations import ReviewThresholds
+from invoice_pipelines.workshop.bench.reading.documents import Document
+from invoice_pipelines.workshop.bench.reading.truth import FIELDS, is_right, read_values
+
+_AIDS = Aids(recognize=lambda images: ())  # pages are recognized already; those without words are no scans without OCR
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a document. `right` tells of each field that is judged whether it was read right, and None where
+    there was nothing to read and nothing was; `reasons` are why it waits, or the code of the error by which it failed.
+    """
+
+    document: Document
+    reading: Reading | None
+    judgement: Judgement
+    reasons: tuple[tuple[str, str | None], ...]
+    values: dict[str, Any]
+    right: dict[str, bool | None]
+
+    @property
+    def all_right(self) -> bool:
+        """Whether everything that is judged was read right."""
+        return self.reading is not None and False not in self.right.values()
+
+    def confidence(self, field: str) -> float:
+        """How sure the reader is of a value, as the gate sees it."""
+        place = self.reading.provenance.get(place_of(FIELDS[field])) if self.reading else None
+        return place.confidence if place else 0.0
+
+
+def outcome_of(document: Document, today: date) -> Outcome:
+    """What becomes of a document on a day."""
+    try:
+        if isinstance(document.pages, ReadingError):
+            raise document.pages
+        reading = reading_of(document.pages, _AIDS)
+    except ReadingError as error:
+        wrong = {field: is_right(field, None, accepted) for field, accepted in document.truth.items()}
+        return Outcome(document, None, Judgement.FAILED, ((error.code, None),), dict.fromkeys(FIELDS), wrong)
+    verdict = validate(reading, Expectations(today=today, past_years=10))
+    judgement, reasons = judge(reading, verdict, ReviewThresholds())
+    values = read_values(reading)
+    return Outcome(
+        document,
+        reading,
+        judgement,
+        tuple((reason.code, reason.field) for reason in reasons),
+        values,
+        {field: is_right(field, values[field], accepted) for field, accepted in document.truth.items()},
+    )
+
+
+def thresholds() -> dict[str, float]:
+    """From which confidence on a value is not asked for, by the names of `FIELDS`; a field without one is left out."""
+    names = {name: field for field, name in FIELDS.items()}
+    of_fields = ReviewThresholds()
+    return {names[field]: getattr(of_fields, name) for field, name in THRESHOLDS.items() if field in names}

@@ -1,0 +1,127 @@
+"""The benchmark `reading`: how right and how sure documents without XML are read, and how many pass without a person.
+
+Each document goes through reader, validation and gate as in the stages, for an organization in Germany that has
+received nothing before. Its pages are recognized once and kept, so that a run takes a minute when it is not the first.
+
+- receipts: `--documents FOLDER`, real ones, of which some are labelled (see `documents`)
+- hybrids: `--hybrids FOLDER`, PDFs with an e-invoice in them, read as if they had none
+
+Bars are those of what must hold for both together where nothing else is said.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable
+from invoice_pipelines.intake.documents.ocr.recognizer import SharedRecognizer
+from invoice_pipelines.workshop.bench.benches import Progress
+from invoice_pipelines.workshop.bench.reading.documents import HYBRIDS, RECEIPTS, Document, hybrids, receipts
+from invoice_pipelines.workshop.bench.reading.kept_pages import KeptPages
+from invoice_pipelines.workshop.bench.reading.measures import (
+    SAFETY,
+    calibration_error,
+    field_figures,
+    part_figures,
+    passed,
+    waiting,
+    wrongly_passed,
+)
+from invoice_pipelines.workshop.bench.reading.outcomes import Outcome, outcome_of, thresholds
+from invoice_pipelines.workshop.bench.result import Bar, BenchError, BenchResult, Case, environment
+
+LEAST_PASSED = {RECEIPTS: 0.5, HYBRIDS: 0.8}
+MOST_WAITING_AND_RIGHT = 0.25
+LEAST_FOUND = {"gross": 0.97, "issue_date": 0.98, "number": 0.92, "net": 0.85, "tax": 0.85, "seller": 0.88}
+"""Of the fields of the labelled receipts."""
+LEAST_SURE_AND_RIGHT = 0.99
+MOST_CALIBRATION_ERROR = 0.05
+
+
+def run(
+    progress: Progress, documents: Path | None = None, hybrids: Path | None = None, pages: Path | None = None
+) -> BenchResult:
+    """Measures. Without `pages`, what is recognized is forgotten. Raises BenchError where a folder has no documents."""
+    with _kept_pages(pages) as kept:
+        try:
+            found = _documents(progress, kept, documents, hybrids)
+        except EngineUnavailable as error:
+            raise BenchError(str(error)) from None
+    if not found:
+        raise BenchError("there is nothing to read: name a folder with --documents or --hybrids")
+    today = datetime.now(UTC).date()
+    outcomes, milliseconds = [], []
+    for document in found:
+        began = time.process_time()
+        outcomes.append(outcome_of(document, today))
+        milliseconds.append((time.process_time() - began) * 1000)
+    progress("counting")
+    parts = {
+        part: of_part for part in (RECEIPTS, HYBRIDS) if (of_part := [o for o in outcomes if o.document.part == part])
+    }
+    ratios, bars = _bars(parts)
+    return BenchResult(
+        bench="reading",
+        cases={
+            part: Case(
+                [time for time, outcome in zip(milliseconds, outcomes, strict=True) if outcome.document.part == part],
+                "ms",
+                f"processor time to find, validate and judge the fields of one of the {part}, from its words",
+            )
+            for part in parts
+        },
+        ratios=ratios,
+        bars=bars,
+        environment=environment(None),
+        details={part: part_figures(of_part, thresholds()) for part, of_part in parts.items()},
+    )
+
+
+def _documents(
+    progress: Progress, kept: KeptPages, of_receipts: Path | None, of_hybrids: Path | None
+) -> list[Document]:
+    found: list[Document] = []
+    for name, folder, read in ((RECEIPTS, of_receipts, receipts), (HYBRIDS, of_hybrids, hybrids)):
+        if folder is not None:
+            progress(f"looking for the pages of {name}, and recognizing those that are new")
+            found += read(folder, kept)
+    return found
+
+
+def _bars(parts: dict[str, list[Outcome]]) -> tuple[dict[str, float], dict[str, Bar]]:
+    """All ratios, and what must hold of them."""
+    everything = [outcome for of_part in parts.values() for outcome in of_part if outcome.document.labelled]
+    waits = waiting(everything)
+    bars = {
+        "wrong_passes": Bar(len(wrongly_passed(everything, SAFETY)), 0, at_most=True),
+        "waiting_and_entirely_right": Bar(
+            sum(outcome.all_right for outcome in waits) / max(len(waits), 1), MOST_WAITING_AND_RIGHT, at_most=True
+        ),
+    }
+    for part, outcomes in parts.items():
+        bars[f"{part}_passed"] = Bar(len(passed(outcomes)) / len(outcomes), LEAST_PASSED[part])
+    if RECEIPTS in parts:
+        of_receipts = field_figures([o for o in parts[RECEIPTS] if o.document.labelled], thresholds())
+        for field, limit in LEAST_FOUND.items():
+            bars[f"receipts_{field}"] = Bar(of_receipts[field].recall, limit)
+    for field, figures in field_figures(everything, thresholds()).items():
+        if figures.values:
+            bars[f"sure_{field}_right"] = Bar(figures.sure_and_right, LEAST_SURE_AND_RIGHT)
+            bars[f"calibration_error_{field}"] = Bar(
+                calibration_error(figures.values), MOST_CALIBRATION_ERROR, at_most=True
+            )
+    return {name: bar.value for name, bar in bars.items()}, bars
+
+
+@contextmanager
+def _kept_pages(folder: Path | None) -> Iterator[KeptPages]:
+    with (
+        tempfile.TemporaryDirectory(prefix="invoice-pipelines-bench-") as own,
+        SharedRecognizer(EngineSpec("rapidocr", threads=1), processes=1) as recognizer,
+    ):
+        yield KeptPages(folder or Path(own), recognizer)
