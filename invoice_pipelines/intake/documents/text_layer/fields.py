@@ -34,17 +34,19 @@ from invoice_pipelines.intake.documents.text_layer.header import (
 from invoice_pipelines.intake.documents.text_layer.identifiers import find_ibans, repaired_iban, vat_id_is_valid
 from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, locate
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
-from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, CURRENCIES, usual_decimal
+from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, usual_decimal
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
 from invoice_pipelines.intake.documents.text_layer.parties import find_parties, name_of, section_of
 from invoice_pipelines.intake.documents.text_layer.table import find_lines
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_amounts, with_learned
+from invoice_pipelines.intake.documents.text_layer.totals.currencies import currencies_of, has_other_currency_beside
 from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals
 from invoice_pipelines.intake.reading import Format, Provenance, Reading, Source
 
 T = TypeVar("T")
 
+_UNSURE = 0.6
 _REFERENCES = ("order_reference", "sales_order_reference", "despatch_advice_reference", "contract_reference")
 
 
@@ -200,10 +202,14 @@ class _Finder:
         return self.keep("type_code", Found(code, words, 0.6))
 
     def currency(self, totals: Totals) -> str | None:
-        """The currency by its label, else the one that is named most often; a dollar alone may be another's."""
+        """The currency of the total: by its label, by the total and its column, else the one that is named most often.
+        Unsure where these do not agree, and where the total is printed in two currencies."""
+        total = totals.gross.amount if totals.gross else None
+        of_total = currencies_of(self.labelled, total) if total else set()
         labelled = self.taught("currency", currency_code, self.labelled_as("currency", currency_code, 0.98))
         if labelled:
-            return self.keep("currency", labelled)
+            agrees = not of_total or of_total == {labelled.value}
+            return self.keep("currency", labelled if agrees else labelled.at_most(_UNSURE))
         named = [
             found
             for line in self.labelled.lines
@@ -213,13 +219,12 @@ class _Finder:
         if not named:
             return None
         value, count = Counter(found.value for found in named).most_common(1)[0]
-        gross = totals.gross.amount.currency if totals.gross else None
-        value = gross if gross in CURRENCIES else value
-        mentions = [found for found in named if found.value == value]
-        if not mentions:
-            return None
-        mention = max(mentions, key=lambda found: found.confidence)
-        return self.keep("currency", mention if count > len(named) / 2 else replace(mention, confidence=0.6))
+        if len(of_total) == 1:
+            (value,) = of_total
+        mention = max((found for found in named if found.value == value), key=lambda found: found.confidence)
+        double = total is not None and has_other_currency_beside(self.labelled, total, value)
+        doubtful = double or len(of_total) > 1 or count <= len(named) / 2 or (total is None and count == 1)
+        return self.keep("currency", mention.at_most(_UNSURE) if doubtful else mention)
 
     def dates(self, currency: str | None) -> tuple[date | None, date | None, date | None]:
         """Issue, due and delivery date."""

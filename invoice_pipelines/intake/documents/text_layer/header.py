@@ -45,6 +45,9 @@ class Found(Generic[T]):
     def text(self) -> str:
         return " ".join(word.text for word in self.words)
 
+    def at_most(self, confidence: float) -> Found[T]:
+        return replace(self, confidence=min(self.confidence, confidence))
+
 
 def choose(candidates: Iterable[Found[T]]) -> Found[T] | None:
     """The likeliest value. Each mention of it halves the remaining doubt at most; a rival as likely halves it."""

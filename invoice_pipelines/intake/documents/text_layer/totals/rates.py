@@ -40,6 +40,16 @@ def rate_rows(lines: Sequence[AmountLine]) -> list[RateRow]:
     return [best[rate] for rate in sorted(best)]
 
 
+def tax_rates(lines: Sequence[AmountLine], rows: Sequence[RateRow]) -> set[Decimal]:
+    """The percentages that may be rates of tax; those of discounts and charges are none."""
+    found = {row.rate for row in rows}
+    for line in lines:
+        named = {role for amount in line.amounts for role in ("allowance", "charge", "other") if amount.claims(role)}
+        if not named or any(amount.roles.get("tax", 0.0) >= HEADED for amount in line.amounts):
+            found.update(line.percentages)
+    return found
+
+
 def tax_sums(lines: Sequence[AmountLine], rows: Sequence[RateRow]) -> list[Amount]:
     """The sums of tax over several rates, and over several taxes of other names on the same goods (GST and QST)."""
     sums = [sum_of([row.tax for row in rows], "tax")] if len(rows) > 1 else []

@@ -21,6 +21,7 @@ from invoice_pipelines.intake.documents.text_layer.totals.rates import (
     rate_rows,
     rows_that_sum_up,
     sum_of,
+    tax_rates,
     tax_sums,
 )
 from invoice_pipelines.intake.documents.text_layer.totals.receipts import (
@@ -111,7 +112,7 @@ def _exempt(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
         return totals
     net = totals.net
     if net:
-        if net.amount.value != gross.amount.value or net.amount is gross.amount or not gross.amount.claims("gross"):
+        if net.amount.value != gross.amount.value or not _named_apart(net.amount, gross.amount):
             return totals
         # Named twice, and no tax between.
         gross = gross.at_least(0.96)
@@ -163,6 +164,9 @@ def _without_net(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     taxed = any(amount.claims("tax") and "contained" not in amount.roles for amount in amounts)
     if totals.contradicts:
         return totals
+    unnamed = [amount for amount in amounts if amount.money and max(amount.roles.values(), default=0.0) < CLAIM]
+    if any(abs(amount.value) > abs(gross.amount.value) and amount.line > gross.amount.line for amount in unnamed):
+        return replace(totals, gross=gross.at_most(_UNPROVED))
     if sum_of_articles(lines, gross.amount) == gross.amount.value and values <= {gross.amount.value}:
         gross = gross.at_least(0.96 if not taxed or totals.ties else 0.8)
     elif len(values) == 1 and not taxed:
@@ -178,7 +182,7 @@ def _printed_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
     """
     rows = rate_rows(lines)
     amounts = [amount for line in lines for amount in line.amounts if amount.money or amount.roles]
-    rates = {rate for line in lines for rate in line.percentages} | {row.rate for row in rows}
+    rates = tax_rates(lines, rows)
     candidates = {role: _best(amounts, role) for role in ("net", "tax", "gross", "payable", "prepaid", "line_total")}
     if len(rows) > 1:
         # The base of one of several rates is not the net amount.
@@ -268,17 +272,28 @@ def _triples(
             no_tax = difference == 0
             if no_tax and tax.roles.get("tax", 0.0) < HEADED and not (exempt or Decimal(0) in rates):
                 continue
-            by_rate = no_tax or any(abs(net.value * rate / 100 - difference) <= TOLERANCE for rate in rates if rate > 0)
+            by_rate = any(abs(net.value * rate / 100 - difference) <= TOLERANCE for rate in rates if rate > 0)
             by_sum = difference in tax_sums
-            if not (by_rate or by_sum) and tax.roles.get("tax", 0.0) < HEADED:
+            if not (by_rate or by_sum or no_tax) and tax.roles.get("tax", 0.0) < HEADED:
                 continue  # three numbers that happen to add up
             score = _likelihood(gross, "gross") + _likelihood(net, "net") + _likelihood(tax, "tax")
-            score += (0.5 if by_rate else 0.0) + (0.8 if by_sum else 0.0)
-            triples.append(Triple(net, tax, gross, score, by_rate or by_sum))
+            score += (0.5 if by_rate or no_tax else 0.0) + (0.8 if by_sum else 0.0)
+            twice = _named_apart(net, gross) and (exempt or tax.claims("tax"))
+            confirmed = twice if no_tax else by_rate or by_sum
+            triples.append(Triple(net, tax, gross, score, confirmed))
     return sorted(triples, key=lambda triple: (triple.score, abs(triple.gross.value)), reverse=True)
 
 
+def _named_apart(net: Amount, gross: Amount) -> bool:
+    """Whether equal amounts are printed twice, each with words of its own that call it net and total. That nothing is
+    added to one amount to make it the same amount proves nothing."""
+    apart = net is not gross and (net.line, net.box) != (gross.line, gross.box)
+    return apart and (net.claims("net") or net.claims("line_total")) and gross.claims("gross")
+
+
 def _confidence(triple: Triple) -> float:
+    if triple.net.value == triple.gross.value and not triple.confirmed:
+        return _UNPROVED
     labelled = sum(
         _likelihood(amount, role) >= _LABELLED and not amount.parts
         for amount, role in ((triple.net, "net"), (triple.tax, "tax"), (triple.gross, "gross"))
