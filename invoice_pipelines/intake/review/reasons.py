@@ -12,13 +12,15 @@ from invoice_pipelines.einvoice.rules.verdict import Severity, Verdict, Violatio
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.review.fields import FIELDS, field_of, place_of, shown, value_of
 from invoice_pipelines.intake.review.reason import ReviewReason
+from invoice_pipelines.intake.validation.unasked import Unsure, unasked
 from invoice_pipelines.organizations import ReviewThresholds
 
 LOW_CONFIDENCE = "LOW_CONFIDENCE"
 REJECTED = "REJECTED"
 
-FOR_A_PERSON = frozenset({"IP-IBAN-02"})
-"""Warnings that a person must have seen before an invoice passes, whatever it was read from: signs of fraud."""
+FOR_A_PERSON = frozenset({"IP-IBAN-02", "IP-DUP-06"})
+"""Warnings that a person must have seen before an invoice passes, whatever it was read from: signs of fraud, and what
+may be the same receipt once more."""
 
 FOR_A_PERSON_ON_PAGES = frozenset({"IP-TAX-02", "IP-TAX-03"})
 """Warnings that a person must have seen where an invoice was read from a page: its VAT by rate, which is booked, does
@@ -56,6 +58,7 @@ def judge(
     verdict: Verdict,
     thresholds: ReviewThresholds,
     *,
+    home: str | None = None,
     accepted: Accepted = (),
     seen_by_a_person: bool = False,
     rejection: str | None = None,
@@ -65,12 +68,14 @@ def judge(
     XML says what it says: only signs of fraud go to a person, and a fatal violation fails the invoice. What was read
     from a page may have been misread: it also waits where a value is less sure than its threshold, and for each fatal
     violation. The one exception is a duplicate of which every value is sure, and that no person has seen: it fails.
+    What `not_asked` names needs no look; `home` is the country of the organization (ISO 3166-1).
     `accepted` are the subjects of reasons that a person has settled. `rejection` is why a person rejected the invoice,
     where nobody decided otherwise since: a retry does not overrule that.
     """
     fatal = [violation for violation in verdict.violations if violation.severity is Severity.FATAL]
     on_pages = reading.source is not Source.XML
     doubts = list(_low_confidences(reading, thresholds)) if on_pages else []
+    skipped = not_asked(reading, thresholds, home)
     others = [
         violation
         for violation in verdict.violations
@@ -82,7 +87,7 @@ def judge(
         return Judgement.FAILED, ()
     reasons = [
         *(_of_violation(reading, violation, must_be_corrected=True) for violation in fatal),
-        *(reason for reason in doubts if reason.subject not in accepted),
+        *(reason for reason in doubts if reason.subject not in accepted and reason.field not in skipped),
         *(
             reason
             for violation in others
@@ -94,23 +99,34 @@ def judge(
     return (Judgement.NEEDS_REVIEW if reasons else Judgement.VALID), tuple(reasons)
 
 
-def _low_confidences(reading: Reading, thresholds: ReviewThresholds) -> Iterator[ReviewReason]:
+def not_asked(reading: Reading, thresholds: ReviewThresholds, home: str | None) -> dict[str, Violation]:
+    """The fields that are less sure than their thresholds and that nobody is asked for all the same, each with the
+    remark that belongs into its verdict. XML has none."""
+    unsure = dict(_unsure(reading, thresholds)) if reading.source is not Source.XML else {}
+    return unasked(reading, unsure, home)
+
+
+def _unsure(reading: Reading, thresholds: ReviewThresholds) -> Iterator[tuple[str, Unsure]]:
     for field, name in THRESHOLDS.items():
         value = value_of(reading, field)
-        if value is None:
-            continue
-        confidence = _confidence(reading, field)
         threshold: float = getattr(thresholds, name)
-        if confidence < threshold:
-            label, label_de = FIELDS[field].label, FIELDS[field].label_de
-            yield ReviewReason(
-                LOW_CONFIDENCE,
-                field,
-                f"The {label} {shown(value)} was read with confidence {confidence:.2f}, below {threshold:.2f}.",
-                f"{label_de} {shown(value)} wurde mit der Sicherheit {confidence:.2f} gelesen, unter {threshold:.2f}.",
-                shown(value),
-                round(confidence, 3),
-            )
+        if value is not None and (confidence := _confidence(reading, field)) < threshold:
+            named = (FIELDS[field].label, FIELDS[field].label_de)
+            yield field, Unsure(named, shown(value), confidence, threshold)
+
+
+def _low_confidences(reading: Reading, thresholds: ReviewThresholds) -> Iterator[ReviewReason]:
+    for field, unsure in _unsure(reading, thresholds):
+        (label, label_de), value = unsure.name, unsure.value
+        confidence, threshold = unsure.confidence, unsure.threshold
+        yield ReviewReason(
+            LOW_CONFIDENCE,
+            field,
+            f"The {label} {value} was read with confidence {confidence:.2f}, below {threshold:.2f}.",
+            f"{label_de} {value} wurde mit der Sicherheit {confidence:.2f} gelesen, unter {threshold:.2f}.",
+            value,
+            round(confidence, 3),
+        )
 
 
 def _confidence(reading: Reading, field: str) -> float:

@@ -72,10 +72,16 @@ EARLIER_INVOICES_SQL = f"""
               and {_CAME_BEFORE} order by e.issue_date limit 5)
            union all
            (select e.* from intake.received_invoice e
+            where r.source <> 'xml' and e.amount_key between r.amount_key and r.amount_key
+              and e.seller_key is not null and e.issue_date = r.issue_date and {_CAME_BEFORE}
+            order by e.amount_key, e.seller_key limit 5)
+           union all
+           (select e.* from intake.received_invoice e
             where e.content_sha256 between r.content_sha256 and r.content_sha256 and {_CAME_BEFORE}
             order by e.content_sha256 limit 5)) e
      join intake.upload eu on eu.organization_id = e.organization_id and eu.id = e.upload_id)"""
-"""With the same number, with the same total a few days apart, with the same content. A few do for a warning."""
+"""With the same number, with the same total a few days apart, with the same total of the same day whoever made it
+(pages only, as a receipt may have no number and an unsure name), with the same content. A few do for a warning."""
 
 _OF_SELLER = f"""e.seller_key = r.seller_key and e.status in ('PARSED', 'VALIDATED', 'EXPORTED') and {_CAME_BEFORE}
     order by e.account_key, e.id limit 5"""

@@ -211,7 +211,13 @@ def standard_of(intake: Intake) -> Standard:
     from invoice_pipelines.intake.stages.validating import Standard
 
     settings = intake.organization.settings
-    return Standard(intake.today, settings.oldest_invoice_years, intake.rules_directory, settings.review_thresholds)
+    return Standard(
+        intake.today,
+        settings.oldest_invoice_years,
+        intake.rules_directory,
+        settings.review_thresholds,
+        intake.organization.country_code,
+    )
 
 
 def export_invoices(intake: Intake, on_progress: OnProgress | None = None, *, only: Only = None) -> ExportReport:

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 
-from invoice_pipelines.einvoice.rules.verdict import Severity, Verdict
+from invoice_pipelines.einvoice.rules.verdict import Severity, Verdict, listed
 from invoice_pipelines.intake.reading import Reading, Source
 from invoice_pipelines.intake.received_invoices import (
     InvoiceVersion,
@@ -30,7 +30,7 @@ from invoice_pipelines.intake.review.decision_log import (
 )
 from invoice_pipelines.intake.review.queue import store_reasons
 from invoice_pipelines.intake.review.reason import ReviewReason
-from invoice_pipelines.intake.review.reasons import Judgement, judge
+from invoice_pipelines.intake.review.reasons import Judgement, judge, not_asked
 from invoice_pipelines.intake.rows import seller_key
 from invoice_pipelines.intake.stages.received_before import (
     EARLIER,
@@ -44,6 +44,7 @@ from invoice_pipelines.intake.stages.received_before import (
 from invoice_pipelines.intake.validation.accounts import comparable_account
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.intake.validation.duplicates import A_FEW_DAYS
+from invoice_pipelines.intake.validation.unasked import without_number
 from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines.work import Chunk, Failed, Outcome, Skipped, Succeeded
@@ -56,13 +57,14 @@ class Standard:
     """What the invoices of an organization are judged by.
 
     `today` is the date in its time zone; an invoice dated more than `past_years` earlier gets a warning. `thresholds`
-    say how sure a reader must be of what no XML says.
+    say how sure a reader must be of what no XML says. `country` is that of the organization (ISO 3166-1).
     """
 
     today: date
     past_years: int
     rules_directory: Path | None = None
     thresholds: ReviewThresholds = field(default_factory=ReviewThresholds)
+    country: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +111,40 @@ def judge_parsed(
     parsed, decisions = _as_decided(connection, ids)
     judged: dict[UUID, Judged] = {}
     accounts_passed: set[tuple[str | None, str]] = set()
+    unnumbered: dict[UUID, Reading] = {}
 
     def may_pass(earlier_id: UUID) -> bool:
         """What came earlier and has just not passed takes no number, and makes no account known."""
         return earlier_id not in judged or judged[earlier_id].judgement is Judgement.VALID
 
     for invoice_id, document in parsed.items():
-        account = (seller_key(document.reading.seller), comparable_account(document.reading.iban or ""))
+        reading = document.reading
+        account = (seller_key(reading.seller), comparable_account(reading.iban or ""))
+        skipped = not_asked(reading, standard.thresholds, standard.country)
+        if "number" in skipped:
+            reading = unnumbered[invoice_id] = without_number(reading)
         others = [other.known for other in document.other_accounts if may_pass(other.id)]
         expectations = Expectations(
             today=standard.today,
             past_years=standard.past_years,
-            earlier_invoices=tuple(other.invoice for other in document.earlier if may_pass(other.id)),
+            earlier_invoices=tuple(
+                replace(other.invoice, number=None) if other.id in unnumbered else other.invoice
+                for other in document.earlier
+                if may_pass(other.id)
+            ),
             other_account=others[-1] if others and account not in accounts_passed else None,
+            country=standard.country,
         )
-        verdict = validate(document.reading, expectations, rules_directory=standard.rules_directory)
+        verdict = validate(reading, expectations, rules_directory=standard.rules_directory)
+        verdict = replace(verdict, violations=listed((*verdict.violations, *skipped.values())))
         made = decisions.get(invoice_id, ())
         judged[invoice_id] = Judged(
             verdict,
             *judge(
-                document.reading,
+                reading,
                 verdict,
                 standard.thresholds,
+                home=standard.country,
                 accepted=settled(made),
                 seen_by_a_person=bool(made),
                 rejection=rejection(made),
@@ -139,6 +153,9 @@ def judge_parsed(
         if judged[invoice_id].judgement is Judgement.VALID:
             accounts_passed.add(account)
         on_progress()
+    for invoice_id, reading in unnumbered.items():
+        if judged[invoice_id].judgement is Judgement.VALID:
+            change_reading(connection, parsed[invoice_id].version, reading)
     _store_verdicts(connection, {invoice_id: found.verdict for invoice_id, found in judged.items()})
     store_reasons(connection, {parsed[key].version: found.reasons for key, found in judged.items()}, list(judged))
     mark_validated(
@@ -186,15 +203,16 @@ def lock_parsed(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Parse
     That is what has passed, and what waits with a smaller id, which follows the order of arrival: of two with the same
     number that wait, the later one is the duplicate. What waits for a person is not counted, as nobody knows yet
     whether it passes: once it is decided on, what has passed meanwhile counts against it. Invoices with the same number
-    of the same seller wait for one another, or two workers could pass one each. The locks are taken by a statement of
-    their own, so that the next one sees what was committed meanwhile; in one order, so that no two workers wait in a
-    circle.
+    of the same seller, and without a number those of the same day and total, wait for one another, or two workers
+    could pass one each. The locks are taken by a statement of their own, so that the next one sees what was committed
+    meanwhile; in one order, so that no two workers wait in a circle.
     """
     numbered = connection.execute(
         text(
             """
             select id, pg_advisory_xact_lock(number_lock)
-            from (select id, hashtextextended(organization_id || '/' || seller_key || '/' || invoice_key, 0)
+            from (select id, hashtextextended(organization_id || '/' || coalesce(seller_key || '/' || invoice_key,
+                                                                                 amount_key || '/' || issue_date), 0)
                              as number_lock
                   from intake.received_invoice
                   where id = any(:ids) and status = 'PARSED'

@@ -31,7 +31,8 @@ class Expectations:
     fatal, one more than `past_years` years before it is a warning. `earlier_invoices` are those the organization has
     already received: with the same content, and from the same seller the ones with the same number, and those with the
     same gross amount and an issue date at most `duplicates.A_FEW_DAYS` away. `other_account` is an account that earlier
-    invoices of the seller named, where none of them named that of this one.
+    invoices of the seller named, where none of them named that of this one. `country` is that of the organization (ISO
+    3166-1), by whose law a seller is judged whose own country is not known.
     """
 
     today: date
@@ -39,6 +40,7 @@ class Expectations:
     past_years: int = 10
     earlier_invoices: tuple[EarlierInvoice, ...] = ()
     other_account: KnownAccount | None = None
+    country: str | None = None
 
 
 _DISCREPANCIES = {
@@ -51,7 +53,7 @@ _DISCREPANCIES = {
 
 def content_violations(reading: Reading, expectations: Expectations) -> Iterator[Violation]:
     """What the own rules say against an invoice."""
-    yield from required_violations(reading)
+    yield from required_violations(reading, expectations.country)
     yield from code_violations(reading)
     yield from total_violations(reading)
     yield from tax_violations(reading)

@@ -38,11 +38,13 @@ def comparable_number(number: str) -> str:
 
 
 def duplicate_violations(reading: Reading, earlier_invoices: Iterable[EarlierInvoice]) -> Iterator[Violation]:
-    """IP-DUP-01 to -05.
+    """IP-DUP-01 to -06.
 
     The same number in the same year is the same invoice: fatal. Some sellers start anew each year, so in another year
     it is a warning, as is another number with the same amount on the same date or a few days apart. Of the same
     content, XML is the same invoice, whatever was read from it: fatal; pages are a warning, as a form may be reused.
+    Where one of two has no number, its date and total must do: a seller's, or anybody's, since the name of who made a
+    receipt is often read in two ways. Two equal tickets of a day are like that, too: a person tells.
     """
     number = comparable_number(reading.number) if reading.number else None
     for earlier in earlier_invoices:
@@ -50,6 +52,8 @@ def duplicate_violations(reading: Reading, earlier_invoices: Iterable[EarlierInv
             years = {issued.year for issued in (reading.issue_date, earlier.issue_date) if issued is not None}
             rule = "IP-DUP-01" if len(years) < 2 else "IP-DUP-02"
             yield broken(rule, "number", number=reading.number, label=earlier.label)
+        elif _same_receipt(reading, earlier):
+            yield broken("IP-DUP-06", None, label=earlier.label)
         elif earlier.same_content:
             if reading.source is Source.XML:
                 yield broken("IP-DUP-05", content=("XML", "Dasselbe XML"), label=earlier.label)
@@ -59,6 +63,13 @@ def duplicate_violations(reading: Reading, earlier_invoices: Iterable[EarlierInv
         elif number and earlier.same_seller and _same_amount(reading, earlier):
             rule = "IP-DUP-03" if reading.issue_date == earlier.issue_date else "IP-DUP-04"
             yield broken(rule, "number", issued=earlier.issue_date, number=earlier.number, label=earlier.label)
+
+
+def _same_receipt(reading: Reading, earlier: EarlierInvoice) -> bool:
+    """Whether both are over the same total of the same day, and one of them has no number."""
+    if reading.issue_date != earlier.issue_date or not _same_amount(reading, earlier):
+        return False
+    return reading.number is None if not earlier.same_seller else None in (reading.number, earlier.number)
 
 
 def _same_amount(reading: Reading, earlier: EarlierInvoice) -> bool:

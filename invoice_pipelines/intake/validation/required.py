@@ -7,18 +7,23 @@ from collections.abc import Iterator
 from invoice_pipelines.einvoice.model import Party
 from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.einvoice.rules.xml_document import Usage, is_known, usage_of
+from invoice_pipelines.intake.countries import small_amount
 from invoice_pipelines.intake.reading import Format, Reading
 from invoice_pipelines.intake.validation.own_rules import broken
 
 
-def required_violations(reading: Reading) -> Iterator[Violation]:
-    """IP-REQ-01 to -06 and IP-PROFILE-01 to -03.
+def required_violations(reading: Reading, home: str | None = None) -> Iterator[Violation]:
+    """IP-REQ-01 to -07 and IP-PROFILE-01 to -03.
 
     Number, date, seller, currency and amount are what Section 14 (4) of the German VAT Act (UStG) and Article 226 of
-    Directive 2006/112/EC ask of every invoice, and what a payment cannot do without.
+    Directive 2006/112/EC ask of every invoice, and what a payment cannot do without. A simplified invoice needs no
+    number (Section 33 UStDV, Article 226b); `home` is the country of the organization, where the seller's is not known.
     """
     if not (reading.number or "").strip():
-        yield broken("IP-REQ-01", "number")
+        if small := small_amount(reading, home):
+            yield broken("IP-REQ-07", "number", limit=small.limit, currency=small.currency, source=small.source)
+        else:
+            yield broken("IP-REQ-01", "number")
     if reading.issue_date is None:
         yield broken("IP-REQ-02", "issue_date")
     if not _is_named(reading.seller):

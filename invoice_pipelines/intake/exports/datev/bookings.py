@@ -87,7 +87,7 @@ def bookings_of(
     as_foreign = rate is not None and 1 <= rate <= LARGEST_RATE
     text = cp1252_text(invoice.seller.name or "", LONGEST_TEXT) or document_field
     number = invoice.number or ""
-    number_notes = (("Rechnungsnummer", number),) if number != document_field and _is_note(number) else ()
+    number_notes = (("Rechnungsnummer", number),) if number and number != document_field and _is_note(number) else ()
     due_date = invoice.due_date if invoice.due_date and 2000 <= invoice.due_date.year <= 2099 else None
     bookings = []
     for part in parts:

@@ -61,7 +61,8 @@ class _Bookable:
 
     @property
     def number(self) -> str:
-        return self.invoice.number or ""
+        """A simplified invoice may have none: then its date and the end of its id stand for it."""
+        return (self.invoice.number or "").strip() or f"{self.invoice.issue_date}-{self.id.hex[-8:]}"
 
 
 def choose_bookings(connection: Connection, invoice_ids: Sequence[UUID], created_by: str) -> Chosen:

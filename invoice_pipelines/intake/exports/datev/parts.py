@@ -103,8 +103,6 @@ def region_of(seller: Party) -> str | None:
 
 def _general_refusals(invoice: Invoice, settings: DatevSettings) -> Iterator[Refusal]:
     kind = invoice.type_code
-    if not invoice.number or not invoice.number.strip():
-        yield Refusal("NO_NUMBER", "The invoice has no number.")
     if invoice.issue_date is None or not 2000 <= invoice.issue_date.year <= 2099:
         yield Refusal("NO_DATE", "The invoice has no date between 2000 and 2099.")
     if kind is None:

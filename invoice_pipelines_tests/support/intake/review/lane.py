@@ -16,7 +16,7 @@ from invoice_pipelines.intake.stages.stages import parse_uploads, validate_invoi
 from invoice_pipelines.intake.stages.validating import Standard, judge_parsed
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading, surely_read
 
-STANDARD = Standard(date(2026, 5, 1), past_years=10)
+STANDARD = Standard(date(2026, 5, 1), past_years=10, country="DE")
 
 
 def on_paper(

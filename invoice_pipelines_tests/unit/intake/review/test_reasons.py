@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoice_pipelines.einvoice.model import Payment, PaymentAccount
+from invoice_pipelines.einvoice.model import Party, Payment, PaymentAccount
 from invoice_pipelines.einvoice.rules.verdict import Severity, Verdict, Violation, ViolationClass
 from invoice_pipelines.intake.reading import Provenance, Reading, Source
 from invoice_pipelines.intake.review.fields import place_of, stored_value
 from invoice_pipelines.intake.review.reason import ReviewReason
-from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, THRESHOLDS, Judgement, judge
-from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.review.reasons import LOW_CONFIDENCE, THRESHOLDS, Judgement, judge, not_asked
+from invoice_pipelines.intake.validation.content import Expectations, content_violations
 from invoice_pipelines.intake.validation.duplicates import EarlierInvoice
 from invoice_pipelines.intake.validation.validate import validate
 from invoice_pipelines.organizations import ReviewThresholds
@@ -42,16 +42,20 @@ def test_a_page_of_which_every_value_is_sure_passes() -> None:
     assert judged(on_paper()) == (Judgement.VALID, ())
 
 
+# By another rate than any that the total could hold: nothing proves the VAT but its own confidence.
+ODD = {"net_amount": Decimal("88.00"), "tax_amount": Decimal("31.00"), "tax_breakdowns": ()}
+
+
 @pytest.mark.parametrize("field", [name for name in THRESHOLDS if name != "iban"])
 def test_a_value_below_its_threshold_goes_to_a_person_and_one_at_it_does_not(field: str) -> None:
     threshold = getattr(ReviewThresholds(), THRESHOLDS[field])
     name = field.replace(".", "_")
-    judgement, reasons = judged(on_paper(**{name: threshold - 0.001}))
+    judgement, reasons = judged(on_paper(changes=ODD, **{name: threshold - 0.001}))
     assert judgement is Judgement.NEEDS_REVIEW
     assert codes(reasons) == [(LOW_CONFIDENCE, field)]
     assert reasons[0].confidence == pytest.approx(threshold - 0.001)
     assert not reasons[0].must_be_corrected
-    assert judged(on_paper(**{name: threshold}))[0] is Judgement.VALID
+    assert judged(on_paper(changes=ODD, **{name: threshold}))[0] is Judgement.VALID
 
 
 def test_an_account_that_was_read_unsurely_goes_to_a_person_and_none_at_all_does_not() -> None:
@@ -72,6 +76,95 @@ def test_a_net_amount_that_is_the_total_without_vat_is_as_sure_as_the_total() ->
     judgement, reasons = judged(on_paper(changes=exempt, net_amount=0.4, gross_amount=0.9))
     assert judgement is Judgement.NEEDS_REVIEW
     assert {field for _, field in codes(reasons)} == {"net_amount", "gross_amount"}
+
+
+def test_net_and_vat_are_not_asked_for_where_the_total_and_a_rate_prove_them() -> None:
+    sevenths = {"net_amount": None, "tax_amount": Decimal("7.79"), "tax_breakdowns": ()}
+    assert judged(on_paper(changes=sevenths, tax_amount=0.3))[0] is Judgement.VALID  # 7 of 107
+    reading = on_paper(changes=sevenths, tax_amount=0.3)
+    remark = not_asked(reading, ReviewThresholds(), "DE")["tax_amount"]
+    assert (remark.rule, remark.severity) == ("IP-READ-02", Severity.INFORMATION)
+    assert remark.message.startswith("The VAT amount 7.79 was read with confidence 0.30, below 0.95, and is not asked")
+    others = (
+        on_paper(changes=sevenths | {"tax_amount": Decimal("7.77")}, tax_amount=0.3),
+        on_paper(changes=sevenths | {"net_amount": Decimal("100.00")}, tax_amount=0.3),
+        on_paper(changes=sevenths, tax_amount=0.3, gross_amount=0.9),
+        # Another country's rate proves nothing: 7 % of a small French total may be the VAT of some of it.
+        on_paper(changes=sevenths | {"seller": Party(name="Le Pain")}, tax_amount=0.3),
+    )
+    assert {judged(reading)[0] for reading in others} == {Judgement.NEEDS_REVIEW}
+
+
+def receipt(number: str | None = None, **changes: Any) -> Reading:
+    """On paper, paid, and without a number."""
+    return dataclasses.replace(on_paper(), **{"number": number, "due_date": None, **changes})
+
+
+@pytest.mark.parametrize(
+    ("seller", "home", "currency", "total", "passes"),
+    [
+        ("DE136695976", None, "EUR", "250.00", True),
+        ("DE136695976", "AT", "EUR", "250.01", False),
+        ("ATU13585627", "DE", "EUR", "400.00", True),
+        ("ATU13585627", "DE", "EUR", "400.01", False),
+        ("FR40303265045", "DE", "EUR", "100.01", False),
+        (None, "DE", "EUR", "249.00", True),
+        (None, None, "EUR", "100.00", True),
+        (None, None, "EUR", "101.00", False),
+        (None, "DE", "SEK", "3999.00", True),
+        (None, "DE", "GBP", "251.00", False),
+        (None, "DE", "USD", "99.00", True),
+        (None, "DE", "USD", "101.00", False),
+    ],
+)
+def test_a_simplified_invoice_on_paper_needs_no_number(
+    seller: str | None, home: str | None, currency: str, total: str, passes: bool
+) -> None:
+    amounts: dict[str, Any] = {"net_amount": None, "tax_amount": None, "tax_breakdowns": (), "currency": currency}
+    amounts |= {"gross_amount": Decimal(total), "payable_amount": Decimal(total)}
+    reading = receipt(**amounts, seller=Party(name="Gasthaus zur Post", vat_id=seller))
+    expectations = Expectations(date(2026, 5, 1), country=home)
+    verdict = validate(reading, expectations)
+    judgement, reasons = judge(reading, verdict, ReviewThresholds(), home=home)
+    assert (judgement is Judgement.VALID) is passes
+    assert codes(reasons) == ([] if passes else [("IP-REQ-01", "number")])
+    told = [one.severity for one in verdict.violations if one.rule == "IP-REQ-07"]
+    assert told == ([Severity.INFORMATION] if passes else [])
+
+
+def test_an_unsure_number_of_a_simplified_invoice_is_not_asked_for_and_that_of_one_to_be_paid_is() -> None:
+    places = on_paper(number=0.6).provenance
+    paid = receipt("0381", provenance=places)
+    assert judged(paid)[0] is Judgement.VALID
+    assert "up to 250 EUR, § 33 UStDV" in not_asked(paid, ReviewThresholds(), "DE")["number"].message
+    due = receipt("0381", provenance=places, due_date=date(2026, 3, 31))
+    assert codes(judged(due)[1]) == [(LOW_CONFIDENCE, "number")]
+    account = (Payment(accounts=(PaymentAccount("DE02120300000000202051"),)),)
+    to_be_paid = receipt("0381", provenance=places, payments=account)
+    assert (LOW_CONFIDENCE, "number") in codes(judged(to_be_paid)[1])
+
+
+def test_xml_needs_its_number_whatever_its_total() -> None:
+    reading = dataclasses.replace(make_reading(), number=None, due_date=None, xml=b"<Invoice/>")
+    found = [one.rule for one in content_violations(reading, EXPECTATIONS)]
+    assert "IP-REQ-01" in found
+    assert "IP-REQ-07" not in found
+
+
+def test_a_receipt_without_a_number_that_may_have_come_before_goes_to_a_person() -> None:
+    earlier = EarlierInvoice(None, date(2026, 3, 1), Decimal("119.00"), "EUR", "first.jpg")
+
+    def found(reading: Reading, before: EarlierInvoice) -> list[tuple[str, str | None]]:
+        return codes(judged(reading, expectations=Expectations(date(2026, 5, 1), earlier_invoices=(before,)))[1])
+
+    assert found(receipt(), earlier) == [("IP-DUP-06", None)]
+    # The name of who made it may have been read in another way, and the words of another picture are others.
+    assert found(receipt(), dataclasses.replace(earlier, same_seller=False)) == [("IP-DUP-06", None)]
+    assert found(receipt(), dataclasses.replace(earlier, same_content=True)) == [("IP-DUP-06", None)]
+    assert found(on_paper("A-1"), earlier) == [("IP-DUP-06", None)]
+    assert found(on_paper("A-1"), dataclasses.replace(earlier, same_seller=False)) == []
+    assert found(receipt(), dataclasses.replace(earlier, issue_date=date(2026, 2, 28))) == []
+    assert found(receipt(), dataclasses.replace(earlier, gross_amount=Decimal("118.00"))) == []
 
 
 def test_an_organization_may_ask_for_more_or_less() -> None:
@@ -171,7 +264,9 @@ def test_no_unsure_total_is_valid(
     places |= {name: Provenance(source, confidence) for name, confidence in sure.items() if confidence is not None}
     reading = dataclasses.replace(reading, provenance=places)
     untaxed = amounts["net_amount"] == amounts["gross_amount"] and not amounts["tax_amount"]
-    follows = {"net_amount"} if untaxed and (sure["gross_amount"] or 0.0) >= 0.95 else set()
+    proved = amounts["tax_amount"] == 19 and amounts["gross_amount"] == 119 and amounts["net_amount"] in (None, 100)
+    follows = {"net_amount"} if untaxed else {"net_amount", "tax_amount"} if proved else set()
+    follows = follows if (sure["gross_amount"] or 0.0) >= 0.95 else set()
     unsure = [
         name for name in TOTALS if amounts[name] is not None and name not in follows and (sure[name] or 0.0) < 0.95
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -306,6 +307,15 @@ def test_invoice_numbers_of_a_supplier_stay_different(books: Books) -> None:
     books.desk.validated(invoice(number="x" * 37, issue_date=date(2026, 3, 2)))
     (again,) = books.rows(books.export_datev())
     assert column(again, 11) == fields[6]
+
+
+def test_an_invoice_that_needs_no_number_is_booked_by_its_date_and_id(books: Books) -> None:
+    for _ in range(2):
+        made = dataclasses.replace(invoice(), number=None)
+        books.desk.validated(made)
+    fields = [column(row, 11) for row in books.rows(books.export_datev())]
+    assert len(set(fields)) == 2
+    assert all(re.fullmatch(r"2026-\d\d-\d\d-[0-9a-f]{8}", field) for field in fields)
 
 
 def test_a_foreign_invoice_is_booked_with_its_own_rate_or_one_of_the_table(books: Books) -> None:
