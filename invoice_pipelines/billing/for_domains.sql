@@ -45,3 +45,19 @@ create or replace view billing.payment_allocations with (security_invoker = true
 select organization_id, payment_id, invoice_id, amount, applied_amount
 from billing.payment_allocation;
 grant select on billing.payment_allocations to invoice_pipelines_app;
+
+-- What changed last, by the names of lists that open pages show: another text whenever a list may have changed. What
+-- makes an event of its own (invoice, credit_note) is not among them. Each is one look-up.
+create or replace function billing.versions()
+returns jsonb
+language sql stable
+as $$
+    select jsonb_build_object(
+        'sales_order', concat_ws(' ',
+            (select o.id from billing.sales_order o where o.organization_id = organizations.current()
+             order by o.id desc limit 1),
+            (select e.id from billing.sales_order_event e where e.organization_id = organizations.current()
+             order by e.id desc limit 1)),
+        'payment', (select e.id from billing.payment_event e where e.organization_id = organizations.current()
+                    order by e.id desc limit 1))
+$$;

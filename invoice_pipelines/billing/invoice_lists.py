@@ -65,6 +65,7 @@ def newest_invoices(
     due_until: date | None = None,
     gross_from: Decimal | None = None,
     gross_until: Decimal | None = None,
+    currency: str | None = None,
     words: str | None = None,
     before: tuple[str, int] | None = None,
     limit: int = 50,
@@ -93,6 +94,7 @@ def newest_invoices(
             "due_until": ("i.due_date <= :due_until", due_until),
             "gross_from": ("i.gross_amount >= :gross_from", gross_from),
             "gross_until": ("i.gross_amount <= :gross_until", gross_until),
+            "currency": ("i.currency = :currency", None if currency is None else storable(currency)),
             "words": (f"{_NAMES} ilike :words", containing(_storable(words))),
             "standings": (
                 f"(select s.standing {_SETTLEMENT}) = any(cast(:standings as text[]))",
@@ -111,7 +113,7 @@ def newest_invoices(
     )
     found_by = _OF_CUSTOMER if customer_id is not None else _OPEN if is_open else None
     is_rare = "issued" not in (standings or statuses or ["issued"]) or any(
-        limits is not None for limits in (words, due_from, due_until, gross_from, gross_until)
+        limits is not None for limits in (words, due_from, due_until, gross_from, gross_until, currency)
     )
     with planned_by_order(connection):
         if invoice_number is not None:

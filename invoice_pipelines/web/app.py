@@ -44,6 +44,7 @@ from invoice_pipelines.web.pages.messages import texts as text_pages
 from invoice_pipelines.web.pages.operator import page as operator_page
 from invoice_pipelines.web.pages.quickbooks import conflicts as quickbooks_conflicts
 from invoice_pipelines.web.pages.quickbooks import connection as quickbooks_connection
+from invoice_pipelines.web.pages.quickbooks import options as quickbooks_options
 from invoice_pipelines.web.pages.received.routers import ROUTERS as received_pages
 from invoice_pipelines.web.pages.reviews import decisions as review_page_decisions
 from invoice_pipelines.web.pages.reviews import page as review_page
@@ -109,6 +110,7 @@ PAGES = (
     operator_page.router,
     quickbooks_connection.router,
     quickbooks_conflicts.router,
+    quickbooks_options.router,
     overdue_pages.router,
     opt_out_pages.router,
     text_pages.router,

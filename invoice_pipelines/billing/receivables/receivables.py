@@ -29,6 +29,15 @@ BUCKETS = {
 }
 """How late an amount is, in days after the due date, and what people call it. On the due date nothing is late yet."""
 
+_DAYS_LATE: Mapping[str, tuple[int | None, int | None]] = {
+    "not_due": (None, 0),
+    "days_1_30": (1, 30),
+    "days_31_60": (31, 60),
+    "days_61_90": (61, 90),
+    "over_90_days": (91, None),
+}
+"""From how many days to how many; as billing.aging_bucket has it."""
+
 DAYS_OF_SALES = 90
 """The period whose sales days sales outstanding are measured by: this many days, the day of the aging included."""
 
@@ -163,6 +172,14 @@ def read_receivables(connection: Connection, *, as_of: date | None = None, now: 
     )
     customers, currencies = _tables(rows, sales, _names(connection, rows))
     return Receivables(day, day == today, customers, currencies, due)
+
+
+def due_dates(bucket: str, day: date) -> tuple[date | None, date | None]:
+    """Between which due dates, both included, an amount is as late on a day as a bucket of BUCKETS says; None: however
+    early or late. With these a list of open invoices shows what the bucket adds up.
+    """
+    least, most = _DAYS_LATE[bucket]
+    return None if most is None else day - timedelta(days=most), None if least is None else day - timedelta(days=least)
 
 
 def buckets_that_do_not_sum(receivables: Receivables) -> Finding:

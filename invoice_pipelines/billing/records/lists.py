@@ -10,7 +10,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -192,47 +192,31 @@ def list_tax_rates(connection: Connection) -> list[TaxRate]:
     return [TaxRate(*row) for row in rows]
 
 
-def list_orders(
-    connection: Connection,
-    *,
-    statuses: Sequence[str] | None = None,
-    customer_number: str | None = None,
-    ordered_from: date | None = None,
-    ordered_until: date | None = None,
-    words: str | None = None,
-    after: UUID | None = None,
-    limit: int = 50,
-) -> list[SalesOrder]:
-    """Sales orders, the newest first. Both ends of dates are included; `words` stand in the number of the order or that
-    of the buyer, or in the name of the customer.
+class SoughtOrders(TypedDict, total=False):
+    """What narrows a list of orders; None: nothing. Both ends of dates are included; `words` stand in the number of the
+    order or that of the buyer, or in the name of the customer. `limit` is 50 if it is not given.
     """
-    page = orders_matching(
-        connection,
-        statuses=statuses,
-        customer_number=customer_number,
-        ordered_from=ordered_from,
-        ordered_until=ordered_until,
-        words=words,
-        after=after,
-        limit=limit,
-    )
-    return _orders(connection, page)
+
+    statuses: Sequence[str] | None
+    customer_number: str | None
+    ordered_from: date | None
+    ordered_until: date | None
+    words: str | None
+    after: UUID | None
+    limit: int
 
 
-def orders_matching(
-    connection: Connection,
-    *,
-    statuses: Sequence[str] | None = None,
-    customer_number: str | None = None,
-    ordered_from: date | None = None,
-    ordered_until: date | None = None,
-    words: str | None = None,
-    after: UUID | None = None,
-    limit: int = 50,
-) -> list[UUID]:
+def list_orders(connection: Connection, **sought: Unpack[SoughtOrders]) -> list[SalesOrder]:
+    """Sales orders, the newest first."""
+    return _orders(connection, orders_matching(connection, **sought))
+
+
+def orders_matching(connection: Connection, **sought: Unpack[SoughtOrders]) -> list[UUID]:
     """The ids of the orders that list_orders shows, for whoever does something with many of them."""
+    statuses, words = sought.get("statuses"), sought.get("words")
+    ordered_from, ordered_until = sought.get("ordered_from"), sought.get("ordered_until")
     customer_id: UUID | None = None
-    if customer_number is not None:
+    if (customer_number := sought.get("customer_number")) is not None:
         customer_id = _id_of(connection, "customer", "customer_number", customer_number)
         if customer_id is None:
             return []
@@ -249,7 +233,7 @@ def orders_matching(
                 "concat_ws(' ', o.order_number, o.purchase_order_reference, c.name) ilike :words",
                 containing(None if words is None else storable(words)),
             ),
-            "after": ("o.id < :after", after),
+            "after": ("o.id < :after", sought.get("after")),
         }
     )
     source = _ORDERS
@@ -263,7 +247,7 @@ def orders_matching(
                 f"""select o.id from {source} o {"" if words is None else _CUSTOMER}
                     where o.organization_id = organizations.current() {conditions} order by o.id desc limit :limit"""
             ),
-            {"limit": limit, **values},
+            {"limit": sought.get("limit", 50), **values},
         ).scalars()
     return list(page)
 

@@ -63,14 +63,16 @@ class Allowed:
     tokens: Tokens
 
 
-def find_connection(connection: Connection) -> Connected | None:
-    """The connection of the organization in scope; None where it never had one."""
+def find_connection(connection: Connection, *, to_change: bool = False) -> Connected | None:
+    """The connection of the organization in scope; None where it never had one. `to_change`: others who want to change
+    it wait for the end of this transaction.
+    """
     row = connection.execute(
         text(
-            """select organization_id, realm_id, status, company, options, paused_until, status_reason, paused_reason,
+            f"""select organization_id, realm_id, status, company, options, paused_until, status_reason, paused_reason,
                       connected_at, connected_by, access_refused_since
                from quickbooks.connection
-               where organization_id = organizations.current()"""
+               where organization_id = organizations.current() {"for update" if to_change else ""}"""
         )
     ).one_or_none()
     if row is None:
@@ -84,9 +86,9 @@ def find_connection(connection: Connection) -> Connected | None:
     )
 
 
-def connection_of(connection: Connection) -> Connected:
+def connection_of(connection: Connection, *, to_change: bool = False) -> Connected:
     """The same. Raises NotConnected where there never was one."""
-    known = find_connection(connection)
+    known = find_connection(connection, to_change=to_change)
     if known is None:
         raise NotConnected
     return known
@@ -303,25 +305,32 @@ def change_options(
 ) -> ConnectionOptions:
     """Changes some of what the organization chose; returns it as it is now. Raises QuickBooksError for wrong values."""
     with organization_scope(engine, organization_id) as connection:
-        known = connection_of(connection)
-        try:
-            new = ConnectionOptions.model_validate({**known.options.model_dump(), **changes})
-        except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-            raise QuickBooksError(f"Options of QuickBooks: {problems}") from None
-        connection.execute(
-            text(
-                """update quickbooks.connection
-                   set options = cast(:options as jsonb), updated_at = clock_timestamp()
-                   where organization_id = organizations.current()"""
-            ),
-            {"options": new.model_dump_json()},
+        return change_options_in_scope(connection, changes, changed_by=changed_by)
+
+
+def change_options_in_scope(
+    connection: Connection, changes: Mapping[str, Any], *, changed_by: str
+) -> ConnectionOptions:
+    """The same, for the organization in scope."""
+    known = connection_of(connection, to_change=True)
+    try:
+        new = ConnectionOptions.model_validate({**known.options.model_dump(), **changes})
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise QuickBooksError(f"Options of QuickBooks: {problems}") from None
+    connection.execute(
+        text(
+            """update quickbooks.connection
+               set options = cast(:options as jsonb), updated_at = clock_timestamp()
+               where organization_id = organizations.current()"""
+        ),
+        {"options": new.model_dump_json()},
+    )
+    before = known.options.model_dump()
+    changed = {name: [before[name], value] for name, value in new.model_dump().items() if value != before[name]}
+    if changed:
+        message = f"{changed_by} changed {', '.join(sorted(changed))}."
+        record_event(
+            connection, known.realm_id, "OPTIONS_CHANGED", message, detail={"by": changed_by, "changed": changed}
         )
-        before = known.options.model_dump()
-        changed = {name: [before[name], value] for name, value in new.model_dump().items() if value != before[name]}
-        if changed:
-            message = f"{changed_by} changed {', '.join(sorted(changed))}."
-            record_event(
-                connection, known.realm_id, "OPTIONS_CHANGED", message, detail={"by": changed_by, "changed": changed}
-            )
     return new

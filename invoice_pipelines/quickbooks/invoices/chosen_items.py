@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import Connection, text
+
 from invoice_pipelines.quickbooks.api.client import QuickBooks, quote
 from invoice_pipelines.quickbooks.api.faults import QuickBooksError
 from invoice_pipelines.quickbooks.records.fields import NOT_ITEMS
@@ -52,6 +54,24 @@ def find_chosen(quickbooks: QuickBooks, changes: Mapping[str, Any]) -> dict[str,
     """
     found = {name: _find(quickbooks, name, value) for name, value in changes.items() if name in CHOSEN and value}
     return {**changes, **found}
+
+
+def linked_items(connection: Connection, *, sku: str | None = None, quickbooks_id: str | None = None) -> dict[str, str]:
+    """Of the active items of the organization in scope that are in its company, the one with a SKU or an id there:
+    its SKU by that id; nothing where there is no such item. QuickBooks is not asked.
+    """
+    rows = connection.execute(
+        text(
+            """select m.quickbooks_id, i.sku
+               from quickbooks.connection c
+               join quickbooks.mapping m on m.organization_id = c.organization_id and m.realm_id = c.realm_id
+               join billing.items i on i.organization_id = m.organization_id and i.id = m.local_id
+               where c.organization_id = organizations.current() and m.entity_type = 'item' and m.state = 'active'
+                 and i.is_active and (i.sku = :sku or m.quickbooks_id = :id)"""
+        ),
+        {"sku": sku, "id": quickbooks_id},
+    )
+    return dict(rows.tuples().all())
 
 
 def _find(quickbooks: QuickBooks, option: str, value: str) -> str:

@@ -2,12 +2,15 @@
 -- organizations.
 --
 -- after: accounts/admission.sql
--- after: work/progress.sql
+-- after: billing/for_domains.sql
+-- after: delivery/for_domains.sql
 -- after: intake/review_queue.sql
+-- after: quickbooks/for_domains.sql
+-- after: work/progress.sql
 
 -- How things stand in the organization that the transaction has entered. Counts end at 100, as nobody reads more from a
 -- menu; what is far behind in a long queue costs nothing. A version is a text that is another one when a list of this
--- name may have changed: the newest event of its kind.
+-- name may have changed: the newest event of its kind, and what its domain knows besides.
 create or replace function web.standing()
 returns jsonb
 language sql stable
@@ -24,10 +27,15 @@ as $$
                                               where w.organization_id = organizations.current() limit 100) w),
             'jobs', (select count(*) from open_job)),
         'versions', coalesce((select jsonb_object_agg(c.list, c.id) from changed c), '{}')
-                    || jsonb_build_object('jobs', concat_ws(' ', (select n.id from newest_job n),
-                                                            (select count(*) from open_job),
-                                                            (select c.id from changed c
-                                                             where c.list = 'batch_operation'))))
+                    || billing.versions()
+                    || jsonb_build_object(
+                        'message', concat_ws(' ', delivery.message_version(),
+                                             (select c.id from changed c where c.list = 'message')),
+                        'quickbooks', concat_ws(' ', quickbooks.version(),
+                                                (select c.id from changed c where c.list = 'quickbooks')),
+                        'jobs', concat_ws(' ', (select n.id from newest_job n),
+                                          (select count(*) from open_job),
+                                          (select c.id from changed c where c.list = 'batch_operation'))))
 $$;
 
 -- Open jobs of the organization that the transaction has entered, at most 20, and the named ones, by their ids.

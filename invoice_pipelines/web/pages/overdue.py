@@ -15,6 +15,7 @@ from invoice_pipelines.overdue.asked import LOOK_FOR_OVERDUE, ask_for_run
 from invoice_pipelines.overdue.execution_log import find_execution, list_executions
 from invoice_pipelines.overdue.notifications import NotificationStatus, list_notifications
 from invoice_pipelines.web.callers import At
+from invoice_pipelines.web.pages.batch_operations.words import Words
 from invoice_pipelines.web.pages.messages.words import channel_name, shown
 from invoice_pipelines.web.pages.routing import Page, PageCaller, PageRouter
 from invoice_pipelines.web.pages.typed import day_of
@@ -32,13 +33,6 @@ def overdue(page: Page, of: PageQuery, status: Annotated[str, Query(max_length=2
     """What is overdue, and which of it customers were told."""
     with page.enter() as at:
         return _show(page, at, of, status)
-
-
-@router.get("/overdue/work", role=Role.VIEWER)
-def overdue_work(page: Page) -> Response:
-    """The part of the page that says how far the runs are that were asked for."""
-    with page.enter() as at:
-        return page.show("overdue/work.html", jobs=history(at.connection, kind=LOOK_FOR_OVERDUE, limit=_JOBS).jobs)
 
 
 @router.post("/overdue/runs", role=Role.ACCOUNTANT, area="billing")
@@ -97,6 +91,7 @@ def _show(page: PageCaller, at: At, of: PageRequest, status: str, *, typed: str 
         owed=read_receivables(at.connection),
         levels=settings.overdue_levels,
         channels=[channel_name(name, page.language) for name in settings.overdue_channels],
+        words=Words(page.language),
         jobs=history(at.connection, kind=LOOK_FOR_OVERDUE, limit=_JOBS).jobs,
         typed=typed,
         error=error,

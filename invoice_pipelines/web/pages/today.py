@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.billing.overview import MonthlySales, sales_by_month
-from invoice_pipelines.billing.receivables.receivables import BUCKETS, Receivables, read_receivables
+from invoice_pipelines.billing.receivables.receivables import Receivables, read_receivables
 from invoice_pipelines.delivery.overview import delivery_state
 from invoice_pipelines.delivery.values import MessageStatus
 from invoice_pipelines.intake.overview import MonthlyPurchases, purchases_by_month
@@ -76,7 +76,7 @@ def today(page: Page) -> Response:
         received=_months(bought, currency, day, page.language),
         owed=next((each.aged for each in owed.currencies if each.currency == currency), None),
         owed_elsewhere=_elsewhere(owed, currency, page.language),
-        ages=_ages(page.language),
+        month=day.replace(day=1),
         currency=currency,
     )
 
@@ -181,16 +181,3 @@ def _elsewhere(owed: Receivables, currency: str, language: Language) -> list[str
         for each in owed.currencies
         if each.currency != currency and each.aged.total
     ]
-
-
-def _ages(language: Language) -> dict[str, str]:
-    """What the ages of receivables are called."""
-    _ = language.gettext
-    names = {
-        "not_due": _("Not due yet"),
-        "days_1_30": _("1 to 30 days late"),
-        "days_31_60": _("31 to 60 days late"),
-        "days_61_90": _("61 to 90 days late"),
-        "over_90_days": _("More than 90 days late"),
-    }
-    return {name: names[name] for name in BUCKETS}

@@ -9,16 +9,16 @@
 //   data-live-value="PATH"          the value of a <progress>.
 //   data-live-show="PATH"           seen only while the value is something: no nothing, no 0.
 //   data-live-show="PATH=a,b"       seen only while the value is one of these.
-//   data-live-refresh="PATH"        with an id: when the value is another one than data-live-seen (without it: than the first
+//   data-live-refresh="PATHS"       with an id: when a value is another one than data-live-seen (without it: than the first
 //                                   that came), the element is taken anew from the page's own address: by each open
 //                                   page at another moment, and at most every five seconds. Not while somebody is in one
 //                                   of its fields.
-//   data-live-offer="PATH"          with hidden: is shown when the value is another one than at first, such as a link
-//                                   that says that something changed.
+//   data-live-offer="PATHS"         with hidden: is shown when a value is another one than at first, such as a link
+//                                   that says that something changed. For lists in which people tick rows.
 //
 // Paths: counts.reviews and counts.jobs (100 stands for more as well); versions.NAME, another text whenever a list may have
-// changed: jobs, invoice, received_invoice, document, message, quickbooks and so on, as the events of the API are named;
-// jobs.ID.FIELD of open ones and job.FIELD, with the fields of work.job_progress (work/progress.sql); and stream, which
+// changed: jobs, invoice, received_invoice, document, message, quickbooks and so on, as the events of the API are named,
+// sales_order and payment (live/watched.sql); jobs.ID.FIELD of open ones and job.FIELD, with the fields of work.job_progress (work/progress.sql); and stream, which
 // is on, away (nothing comes for now) or ended (the reader may not look any more).
 //
 // A browser opens six connections to a server over HTTP/1.1, for all of its tabs: a page has one stream, and closes it while
@@ -125,15 +125,16 @@ async function refresh(element) {
 
 function notice() {
   for (const element of document.querySelectorAll("[data-live-refresh], [data-live-offer]")) {
-    const path = element.dataset.liveRefresh ?? element.dataset.liveOffer;
-    const found = value(path, scopeOf(element));
-    if (found === undefined) continue;
+    const paths = (element.dataset.liveRefresh ?? element.dataset.liveOffer).split(" ");
+    const scope = scopeOf(element);
+    if (paths.some((path) => scope[path.split(".")[0]] === undefined)) continue;
+    const found = paths.map((path) => value(path, scope) ?? "").join(" ");
     const seen = first.get(element) ?? element.dataset.liveSeen;
-    if (seen === undefined) first.set(element, String(found));
-    else if (seen !== String(found)) {
+    if (seen === undefined) first.set(element, found);
+    else if (seen !== found) {
       if (element.dataset.liveOffer !== undefined) element.hidden = false;
       else {
-        first.set(element, String(found));
+        first.set(element, found);
         refreshSoon(element);
       }
     }
@@ -157,7 +158,10 @@ function come() {
       show();
       notice();
     });
-  hear("standing", (standing) => Object.assign(known, standing, { stream: "on" }));
+  hear("standing", (standing) => {
+    // A version that is not named any more is too far behind what is newest, not another one.
+    Object.assign(known, standing, { stream: "on", versions: { ...known.versions, ...standing.versions } });
+  });
   hear("job", (found) => { known.job = found; });
   hear("away", () => { known.stream = "away"; });
   hear("ended", () => { known.stream = "ended"; leave(); });

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote, urlencode
 
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import URL
 
 from invoice_pipelines.accounts.roles import Role
+from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.quickbooks.connection.authorization import organization_of
 from invoice_pipelines.web.api.quickbooks.connection import finish
 from invoice_pipelines.web.callers import Access, RequestCaller
@@ -42,11 +44,28 @@ def land_from_quickbooks(
     Finishes the connection that the person began who is signed in in this browser, and goes on to the page that was
     named then: with `quickbooks=connected`, or with `quickbooks=unconfirmed` where it is another company than before,
     which an admin has to confirm. The same address once more does nothing.
+
+    A browser that shows pages (`Accept: text/html`) goes on to the desk as well where nothing was connected, with the
+    code of the problem as `quickbooks`, such as `quickbooks=not_allowed`; without a session, by way of signing in.
     """
-    organization = organization_of(state)
+    try:
+        return _finish(request, {"state": state, "code": code, "realmId": realm_id, "error": error})
+    except InvoicePipelinesError as problem:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        if problem.code == "NOT_SIGNED_IN":
+            target = quote(f"{request.url.path}?{request.url.query}")
+            return RedirectResponse(f"/sign-in?target={target}", 303)
+        organization = organization_of(state)
+        page = "/desk" if organization is None else f"/desk/{quote(organization, safe='')}/quickbooks"
+        return RedirectResponse(f"{page}?{urlencode({'quickbooks': problem.code.lower()})}", 303)
+
+
+def _finish(request: Request, brought: dict[str, str | None]) -> Response:
+    organization = organization_of(brought["state"] or "")
     if organization is None:
         raise wrong_field("state", "names no organization; begin again")
     caller = RequestCaller(request, Access(Role.ADMIN, "organization", people_only=True), organization)
-    finished = finish(caller, {"state": state, "code": code, "realmId": realm_id, "error": error})
+    finished = finish(caller, brought)
     page = URL(finished.return_to or _PAGE)
     return RedirectResponse(page.include_query_params(quickbooks=finished.connected.status), 303)

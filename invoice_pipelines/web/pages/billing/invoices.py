@@ -12,6 +12,7 @@ from invoice_pipelines.billing.invoice_lists import newest_invoices
 from invoice_pipelines.billing.issued_invoices import find_invoice_id, get_issued_invoice
 from invoice_pipelines.billing.overview import invoice_events
 from invoice_pipelines.billing.payments import payments_of, standing_of
+from invoice_pipelines.billing.receivables.receivables import BUCKETS
 from invoice_pipelines.delivery.documents.rows import list_documents
 from invoice_pipelines.delivery.documents.single import DocumentNotMade, document_for
 from invoice_pipelines.delivery.messages.messages import list_messages, sent_to_customers
@@ -47,6 +48,7 @@ def issued_invoices(page: Page, of: PageQuery, narrowing: Annotated[InvoiceNarro
             "billing/invoices.html",
             found=found,
             narrowing=narrowing,
+            buckets=BUCKETS,
             sent=sent_to_customers(at.connection, ids),
             synced=synced_invoices(at.connection, ids),
         )

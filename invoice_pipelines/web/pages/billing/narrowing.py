@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
@@ -13,7 +14,9 @@ from sqlalchemy import Connection
 
 from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.invoice_lists import InvoiceSummary, newest_invoices
+from invoice_pipelines.billing.receivables.receivables import BUCKETS, due_dates
 from invoice_pipelines.billing.records.lists import find_customer, orders_matching
+from invoice_pipelines.organizations.registry import organization_in_scope
 from invoice_pipelines.web.pages.typed import amount_of, day_of
 
 MOST_CHOSEN = 50_000
@@ -25,13 +28,15 @@ _AMOUNT = re.compile(r"[0-9][0-9.,' ]*[.,][0-9]{2}")
 class Narrowing(BaseModel):
     """What stands in the filter above a list, as it was typed. `state` is one of the words of the list, or empty."""
 
+    FIELDS: ClassVar[tuple[str, ...]] = ("q", "state", "customer", "since", "until")
+
     q: str = ""
     state: str = ""
     customer: str = ""
     since: str = ""
     until: str = ""
 
-    @field_validator("q", "state", "customer", "since", "until")
+    @field_validator("q", "state", "customer", "since", "until", "age", "currency", check_fields=False)
     @classmethod
     def _short(cls, value: str) -> str:
         return value.strip().replace("\x00", "")[:_LONGEST]
@@ -39,7 +44,7 @@ class Narrowing(BaseModel):
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """What is asked for, for links and hidden fields."""
-        return [(name, getattr(self, name)) for name in Narrowing.model_fields if getattr(self, name)]
+        return [(name, getattr(self, name)) for name in self.FIELDS if getattr(self, name)]
 
     @property
     def wrong_days(self) -> list[str]:
@@ -69,14 +74,20 @@ class OrderNarrowing(Narrowing):
 
 
 class InvoiceNarrowing(Narrowing):
-    """The filter of issued invoices. An amount with its decimals is sought as the total of an invoice."""
+    """The filter of issued invoices. An amount with its decimals is sought as the total of an invoice. `age` is one of
+    billing's BUCKETS: how late what is open of it is today.
+    """
 
+    FIELDS: ClassVar[tuple[str, ...]] = (*Narrowing.FIELDS, "age", "currency")
     STATUSES: ClassVar[dict[str, Sequence[str]]] = {
         "open": ("issued", "partially_paid"),
         "partly": ("partially_paid",),
         "paid": ("paid",),
     }
     STANDINGS: ClassVar[dict[str, Sequence[str]]] = {"overdue": ("overdue",), "void": ("void",)}
+
+    age: str = ""
+    currency: str = ""
 
     @property
     def amount(self) -> Decimal | None:
@@ -85,6 +96,11 @@ class InvoiceNarrowing(Narrowing):
 
     def asked(self, connection: Connection) -> dict[str, Any] | None:
         """As `newest_invoices` takes it; None where there is no such customer."""
+        state = self.state or ("open" if self.age in BUCKETS else "")
+        due_from, due_until = None, None
+        if self.age in BUCKETS:
+            today = datetime.now(organization_in_scope(connection).time_zone).date()
+            due_from, due_until = due_dates(self.age, today)
         customer_id: UUID | None = None
         if self.customer:
             try:
@@ -96,8 +112,11 @@ class InvoiceNarrowing(Narrowing):
             "words": self.q if self.q and self.amount is None else None,
             "gross_from": self.amount,
             "gross_until": self.amount,
-            "statuses": self.STATUSES.get(self.state),
-            "standings": self.STANDINGS.get(self.state),
+            "statuses": self.STATUSES.get(state),
+            "standings": self.STANDINGS.get(state),
+            "due_from": due_from,
+            "due_until": due_until,
+            "currency": self.currency.upper() or None,
             "customer_id": customer_id,
             "issued_from": day_of(self.since),
             "issued_until": day_of(self.until),

@@ -28,6 +28,7 @@ from invoice_pipelines.quickbooks.schedule import hour, next_pull
 from invoice_pipelines.quickbooks.values import KINDS, PULL, EntityType
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.callers import At
+from invoice_pipelines.web.pages.batch_operations.words import Words
 from invoice_pipelines.web.pages.quickbooks.words import shown
 from invoice_pipelines.web.pages.routing import Page, PageRouter, seen_tag
 from invoice_pipelines.web.problems import needs_set_up
@@ -60,7 +61,13 @@ def quickbooks(page: Page, quickbooks: str = "") -> Response:
         connection, now = at.connection, datetime.now(UTC)
         connected, state = find_connection(connection), sync_state(connection)
         if connected is None or state is None:
-            return page.show("quickbooks/connection.html", connected=None, landed=quickbooks, open_conflicts=0)
+            return page.show(
+                "quickbooks/connection.html",
+                connected=None,
+                landed=quickbooks,
+                open_conflicts=0,
+                **shown(page.language),
+            )
         month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         failed = [
             {"entity": entity, **entry}
@@ -79,7 +86,8 @@ def quickbooks(page: Page, quickbooks: str = "") -> Response:
             oldest_waiting_at=state.oldest_waiting_at,
             synced=_synced(at, connected, dict(state.pulled_at), now),
             now=now,
-            jobs=jobs_of(connection),
+            jobs=_jobs_of(connection),
+            words=Words(page.language),
             failed=failed,
             this_month=read_usage(connection, month, connected.realm_id),
             this_hour=read_usage(connection, now, connected.realm_id),
@@ -88,13 +96,6 @@ def quickbooks(page: Page, quickbooks: str = "") -> Response:
             pushed=list(KINDS),
             **shown(page.language),
         )
-
-
-@router.get("/quickbooks/work", role=Role.VIEWER)
-def quickbooks_work(page: Page) -> Response:
-    """The part of the page that says how far the syncs are that were asked for."""
-    with page.enter() as at:
-        return page.show("quickbooks/work.html", jobs=jobs_of(at.connection), **shown(page.language))
 
 
 @router.post("/quickbooks/connect", role=Role.ADMIN, area="organization", people_only=True)
@@ -166,7 +167,7 @@ def push_backlog(page: Page, key: Key = "", entities: Entities = []) -> Response
     return page.once_to(key, str(chosen), effect, said)
 
 
-def jobs_of(connection: Connection) -> list[Job]:
+def _jobs_of(connection: Connection) -> list[Job]:
     """The syncs that people asked for, the newest first."""
     found = [job for kind in (PULL, *KINDS.values()) for job in history(connection, kind=kind, limit=_JOBS).jobs]
     return sorted(found, key=lambda job: job.created_at, reverse=True)[:_JOBS]

@@ -95,6 +95,23 @@ REASONS = {
 """Why a record was not sent, by the code of its entry."""
 
 
+NOT_LANDED = {
+    "not_allowed": N_("Nothing was connected, as the connection was not allowed at Intuit. To allow it, begin again."),
+    "state_refused": N_(
+        "Nothing was connected: this way to QuickBooks was used before, is older than 15 minutes, or was begun by "
+        "somebody else. Begin again."
+    ),
+    "company_taken": N_(
+        "Nothing was connected: this company is connected with another organization. Disconnect it there first, or "
+        "choose another company."
+    ),
+    "forbidden": N_("Nothing was connected: only an admin of this organization can do that, in person."),
+    "token_service_away": N_("Nothing was connected, as Intuit did not answer. Begin again in some minutes."),
+}
+"""Why a person comes back from Intuit without a connection, by the code of the problem."""
+_NOT_LANDED = N_("Nothing was connected. Begin again; if it stays so, tell the operator.")
+
+
 def reason_of(code: str, message: str, language: Language) -> str:
     """Why a record was not sent; in the words of QuickBooks where there are none of ours."""
     return language.gettext(REASONS[code]) if code in REASONS else message
@@ -123,6 +140,7 @@ def shown(language: Language) -> dict[str, Any]:
         "field_name": lambda field: _(FIELDS[field]) if field in FIELDS else str(field or ""),
         "kind_title": lambda kind: _(KINDS.get(kind, OTHER_KIND)[0]),
         "kind_hint": lambda kind: _(KINDS.get(kind, OTHER_KIND)[1]),
+        "not_landed": lambda code: _(NOT_LANDED.get(code, _NOT_LANDED)),
         "reason": lambda code, message: reason_of(code, message, language),
         "value": lambda field, value: value_of(field, value, language),
     }

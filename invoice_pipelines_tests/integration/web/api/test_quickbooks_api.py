@@ -83,9 +83,11 @@ def allow(page: str, realm: str) -> dict[str, str]:
     return {"state": given["state"], "code": given["code"], "realm_id": given["realmId"]}
 
 
-def land(site: Site, session: str | None, brought: dict[str, str]) -> httpx.Response:
+def land(site: Site, session: str | None, brought: dict[str, str], *, accept: str = "*/*") -> httpx.Response:
     """The browser comes from QuickBooks."""
-    headers = {"Sec-Fetch-Site": "cross-site"} | ({"Cookie": f"{SESSION_COOKIE}={session}"} if session else {})
+    headers = {"Sec-Fetch-Site": "cross-site", "Accept": accept} | (
+        {"Cookie": f"{SESSION_COOKIE}={session}"} if session else {}
+    )
     with site.client() as client:
         return client.get("/api/v1/quickbooks/callback", params=brought, headers=headers)
 
@@ -181,6 +183,19 @@ def test_only_the_browser_of_who_began_finishes_a_connection(books: Site, sandbo
             set_role(connection, colleague, tenant.slug, Role.ADMIN, actor="test")
         session = add_session(books.database, colleague)
         assert problem_of(land(books, session, brought), 409)["code"] == "STATE_REFUSED"
+        for visitor, state, shown in (
+            (None, brought["state"], "/sign-in?target=/api/v1/quickbooks/callback%3F"),
+            (
+                tenant.sessions[Role.ACCOUNTANT],
+                brought["state"],
+                f"/desk/{tenant.slug}/quickbooks?quickbooks=forbidden",
+            ),
+            (session, brought["state"], f"/desk/{tenant.slug}/quickbooks?quickbooks=state_refused"),
+            (session, "guessed", "/desk?quickbooks="),
+        ):
+            browser = land(books, visitor, brought | {"state": state}, accept="text/html")
+            assert browser.status_code == 303
+            assert browser.headers["location"].startswith(shown)
         with books.client(tenant.tokens["writer"]) as program:
             refused = program.get("/api/v1/quickbooks/callback", params=brought)
         assert problem_of(refused, 403)["code"] == "FORBIDDEN"

@@ -108,7 +108,7 @@ def test_an_accountant_looks_for_what_is_overdue_now(site: Site, shop: Shop, ten
         assert visitor.sees("It runs as soon as a worker is free")
         assert visitor.sees("Waits for a worker")
         run(tenant)
-        visitor.page.locator("#work").get_by_text("Done").wait_for()
+        visitor.page.locator("#work .badge.good").wait_for()
         tenant.view.rows(
             """insert into delivery.message (organization_id, invoice_id, invoice_number, customer_id, purpose, level,
                                              channel, recipient, notification_id)
@@ -120,8 +120,8 @@ def test_an_accountant_looks_for_what_is_overdue_now(site: Site, shop: Shop, ten
         assert told.count() == 2
         assert visitor.page.get_by_role("row").filter(has_text="Käufer & Söhne").count() == 4
         assert visitor.sees("from day 14 on")
-        assert visitor.page.get_by_role("link", name="238.00").get_attribute("href") == (
-            f"/desk/{tenant.slug}/invoices?state=overdue"
+        assert visitor.page.get_by_role("link", name="238.00").first.get_attribute("href") == (
+            f"/desk/{tenant.slug}/invoices?age=over_90_days&currency=EUR"
         )
         visitor.page.get_by_role("link", name="Runs of the search").click()
         visitor.page.get_by_role("row").nth(1).get_by_role("link").click()

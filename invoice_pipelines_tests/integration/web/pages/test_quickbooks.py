@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 import pytest
@@ -119,23 +120,29 @@ def test_an_admin_connects_a_company_and_comes_back_to_the_desk(
         sandbox.add_company(realm, name=name, country="DE")
     with visiting(browser, books.url, tenant.sessions[Role.ADMIN]) as visitor:
 
-        def connect(button: str, realm: str) -> None:
+        def connect(button: str, **decision: str) -> str:
+            """Decides there, and comes back by the address that is returned."""
             visitor.page.get_by_role("button", name=button).click()
             there = visitor.page.get_by_role("button", name="Go to QuickBooks").get_attribute("href") or ""
-            allowed = httpx.get(there, params=dict(parse_qsl(urlsplit(there).query)) | {"realm": realm})
-            brought = dict(parse_qsl(urlsplit(allowed.headers["location"]).query))
-            visitor.open(f"/api/v1/quickbooks/callback?{urlencode(brought)}")
+            decided = httpx.get(there, params=dict(parse_qsl(urlsplit(there).query)) | decision)
+            back = f"/api/v1/quickbooks/callback?{urlsplit(decided.headers['location']).query}"
+            visitor.open(back)
+            return back
 
         visitor.open(f"/desk/{tenant.slug}/quickbooks")
         assert visitor.serious_findings() == []
-        connect("Connect QuickBooks", realms[0])
+        denied = connect("Connect QuickBooks", deny="1")
+        assert visitor.sees("the connection was not allowed at Intuit. To allow it, begin again.")
+        visitor.open(denied)
+        assert visitor.sees("this way to QuickBooks was used before")
+        connect("Connect QuickBooks", realm=realms[0])
         assert visitor.sees("QuickBooks is connected")
         assert visitor.sees("Acme Books")
         assert visitor.sees("Sandbox, no real books")
         visitor.page.on("dialog", lambda dialog: dialog.accept())
         visitor.page.get_by_role("button", name="Disconnect").click()
         assert visitor.sees("What was synced stays known here")
-        connect("Connect again", realms[1])
+        connect("Connect again", realm=realms[1])
         assert visitor.sees("This is another company than before")
         assert visitor.serious_findings() == []
         visitor.page.get_by_role("button", name="Confirm Acme Neu").click()
@@ -168,8 +175,9 @@ def test_syncs_are_asked_for_and_their_progress_is_seen(
         assert visitor.sees("It runs as soon as a worker is free")
         assert visitor.sees("Waits for a worker")
         run(books, tenant, pull=False)
-        visitor.page.locator("#work").get_by_text("Done").wait_for()  # without loading the page again
-        assert visitor.page.locator("#work").get_by_text("1 of 1").is_visible()
+        visitor.page.locator("#work .badge.good").wait_for()  # without loading the page again
+        assert visitor.page.locator("#work").get_by_role("row", name="Fetch from QuickBooks Done").is_visible()
+        visitor.page.locator("#stands").get_by_text("ago").first.wait_for()  # when customers were read
         job = tenant.view.value("select id from work.batch_job")
         assert visitor.page.locator(f'a[href$="/batch-operations/{job}"]').is_visible()
         for button in ("Import", "Push backlog"):
@@ -203,6 +211,52 @@ def test_what_could_not_be_sent_says_why_and_what_to_do(books: Site, tenant: Ten
         assert "Rename one of the two" in page
         form = {f"seen-{found}": hidden(page, f"seen-{found}"), f"decision-{found}": "ours"}
         assert "Decided." in said(client.post(f"quickbooks/conflicts/{found}", data=form))
+
+
+def test_an_admin_chooses_which_side_wins_and_where_lines_are_booked(
+    books: Site, tenant: Tenant, there: Accountant
+) -> None:
+    there.item("Fracht", Sku="FR-1", Type="Service")
+    run(books, tenant)
+    tenant.view.rows(
+        """insert into billing.tax_rate (organization_id, tax_category, rate, name)
+           values (organizations.current(), 'S', 19, 'Regelsatz')"""
+    )
+
+    def options() -> dict[str, Any]:
+        found: dict[str, Any] = tenant.view.value("select options from quickbooks.connection")
+        return found
+
+    with desk(books, tenant, Role.ADMIN) as client:
+        page = client.get("quickbooks/options").text
+        assert "Regelsatz (S 19.00 %)" in page
+        form = {
+            "seen": hidden(page, "seen"),
+            **{name: str(value).lower() for name, value in options().items() if value not in (None, {})},
+            "conflict_policy": "ours",
+            "default_item": "FR-2",
+            "income_account": "79",
+            "tax_codes.S:19.00": "the usual one",
+        }
+        wrong = client.post("quickbooks/options", data=form)
+        assert wrong.status_code == 422
+        assert "2 values are not right" in wrong.text
+        assert "No active item with this number is in QuickBooks yet" in wrong.text
+        assert 'value="the usual one"' in wrong.text
+        form |= {"default_item": "FR-1", "tax_codes.S:19.00": "5"}
+        assert "The next sync goes by them" in said(client.post("quickbooks/options", data=form))
+        chosen = options()
+        assert (chosen["conflict_policy"], chosen["income_account"]) == ("ours", "79")
+        assert chosen["tax_codes"] == {"S:19.00": "5"}
+        linked = tenant.view.value("select quickbooks_id from quickbooks.mapping where entity_type = 'item'")
+        assert chosen["default_item"] == linked
+        stale = client.post("quickbooks/options", data=form | {"conflict_policy": "newest"})
+        assert stale.status_code == 412
+        assert "Somebody else changed these options" in stale.text
+    with desk(books, tenant) as client:
+        assert 'value="FR-1"' in client.get("quickbooks/options").text
+        assert client.post("quickbooks/options", data=form).status_code == 403
+    assert options() == chosen
 
 
 @needs_chromium
@@ -319,7 +373,13 @@ def test_everybody_can_use_the_pages(
         client.post("quickbooks/pulls", data={"key": "1", "entities": ["customer", "payment"], "full": "true"})
     session = tenant.sessions[Role.ADMIN]
     with visiting(browser, books.url, session, language=language, scheme=scheme, width=width) as visitor:
-        for address in (base, f"{base}/conflicts", f"{base}/conflicts/{one}", f"{base}/conflicts?status=resolved"):
+        for address in (
+            base,
+            f"{base}/conflicts",
+            f"{base}/conflicts/{one}",
+            f"{base}/conflicts?status=resolved",
+            f"{base}/options",
+        ):
             visitor.open(address)
             assert visitor.serious_findings() == [], address
             assert visitor.overflow() == 0, address

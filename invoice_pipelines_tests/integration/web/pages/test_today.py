@@ -34,5 +34,6 @@ def test_money_is_that_of_the_month_and_its_ages(seller: Seller, browser: Browse
             assert visitor.page.get_by_text("476.00 EUR").first.is_visible()
             late = visitor.page.get_by_role("row", name="More than 90 days late")
             assert "119.00" in late.inner_text()
+            assert "age=over_90_days&currency=EUR" in (late.get_by_role("link").get_attribute("href") or "")
             assert visitor.serious_findings() == []
             assert visitor.overflow() == 0

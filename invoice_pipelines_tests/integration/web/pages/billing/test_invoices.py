@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
-from urllib.parse import unquote
+from html import escape, unescape
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 from playwright.sync_api import Browser
 from sqlalchemy import text
 
 from invoice_pipelines.accounts.roles import Role
-from invoice_pipelines_tests.integration.web.pages.billing.conftest import Books, invoice_of, key_of
+from invoice_pipelines_tests.integration.web.pages.billing.conftest import TODAY, Books, invoice_of, key_of
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
 
 
@@ -206,6 +208,20 @@ def test_what_customers_owe_is_told_by_age_and_taken_away_as_csv(books: Books) -
         assert address is not None
         file = client.get(address[1]).text
         ahead = client.get(f"{books.desk}/receivables", params={"as_of": "2999-01-01"})
+        lists = {unescape(href) for href in re.findall(r'href="([^"]+/invoices[?][^"]+)"', shown)}
+        ages = set()
+        for list_of in lists:
+            asked = dict(parse_qsl(urlsplit(list_of).query))
+            ages.add(asked.get("age"))
+            number = re.search(rf'href="{re.escape(escape(list_of))}">([0-9.,]+)', shown)
+            assert number is not None
+            rows = re.findall(r'class="number">([0-9.,]+)</td>\s*</tr>', client.get(list_of).text)
+            owed = sum(Decimal(each.replace(",", "")) for each in rows)
+            assert owed == Decimal(number[1].replace(",", "")), list_of
+        assert ages >= {None, "not_due", "days_1_30"}
+        earlier = client.get(f"{books.desk}/receivables", params={"as_of": str(TODAY - timedelta(days=1))}).text
+        assert "Miller" in earlier
+        assert "?age=" not in earlier
     assert "Miller &amp; Sons Ltd" in shown
     assert "Miller & Sons Ltd" in file
     assert ahead.status_code == 422
