@@ -129,6 +129,25 @@ def hand_over_review(connection: Connection, invoice_id: UUID, to: str, by: str)
     return Claim(*row)
 
 
+def take_over_review(connection: Connection, invoice_id: UUID, by: str) -> Claim | None:
+    """Takes a review that waits, also from who has it; returns what they had, None where that is nobody else. For who
+    may decide about the work of others: whoever had it is refused from now on, and told who is at it.
+
+    Raises NotWaiting and NotThere.
+    """
+    _require_waiting(connection, invoice_id)
+    others = connection.execute(
+        text(
+            """delete from intake.review_claim
+               where received_invoice_id = :id and claimed_by <> organizations.actor(:by)
+               returning claimed_by, claimed_at, expires_at"""
+        ),
+        {"id": invoice_id, "by": by},
+    ).one_or_none()
+    claim_review(connection, invoice_id, by)
+    return None if others is None or others.expires_at <= datetime.now(UTC) else Claim(*others)
+
+
 def end_claim(connection: Connection, invoice_id: UUID) -> bool:
     """Ends a claim, whoever has it; returns whether somebody had."""
     ended = connection.execute(

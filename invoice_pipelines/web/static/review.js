@@ -5,7 +5,7 @@ const FORMAT = new Intl.NumberFormat(document.documentElement.lang === "de" ? "d
 });
 const KEYS = { note: "n", reject: "r", postpone: "p", "hand-over": "h", undo: "u", skip: "s", zoom: "z", "next-page": "j", "previous-page": "k", help: "?" };
 const KEPT = "review-keys";
-const RENEW = 5 * 60 * 1000;
+const RENEW = 60 * 1000; // also how soon somebody is told that an admin took the invoice over
 const UNITS = 10000; // an amount is counted in ten-thousandths, so that sums are exact
 
 let desk = null;

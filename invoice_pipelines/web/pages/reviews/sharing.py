@@ -42,6 +42,20 @@ def claim(page: Page, invoice_id: ReviewId, filters: FilterQuery, accept: Accept
     return page.go(page.url("reviews", invoice_id) + filters.as_query())
 
 
+@router.post("/reviews/{invoice_id}/take-over", role=Role.ADMIN, area="intake")
+def take_over(page: Page, invoice_id: ReviewId, filters: FilterQuery) -> Response:
+    """Takes a review from a colleague who has it. Their page says so, and what they typed stays there."""
+    with page.enter() as at:
+        had = claims.take_over_review(at.connection, invoice_id, at.entry.actor)
+        if had is not None:
+            note = page.gettext("Taken over from %(name)s.") % {"name": had.claimed_by}
+            claims.add_note(at.connection, invoice_id, note, at.entry.actor)
+    said = page.gettext("You are at this invoice now.")
+    if had is not None:
+        said = page.gettext("You are at this invoice now; %(name)s is told.") % {"name": had.claimed_by}
+    return page.go(page.url("reviews", invoice_id) + filters.as_query(), said)
+
+
 @router.post("/reviews/{invoice_id}/release", role=Role.ACCOUNTANT, area="intake")
 def release(page: Page, invoice_id: ReviewId, filters: FilterQuery) -> Response:
     """Gives a review back."""

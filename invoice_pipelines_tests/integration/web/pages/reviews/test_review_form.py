@@ -207,6 +207,25 @@ def test_who_is_at_an_invoice_is_seen_and_not_overruled(office: Office) -> None:
         assert bert.post("reviews/next").headers["location"].endswith(invoice)
 
 
+def test_an_admin_takes_an_invoice_over_and_whoever_had_it_is_told(office: Office) -> None:
+    invoice = waiting(office)
+    with at_desk(office) as anna, at_desk(office, Role.ADMIN) as bert:
+        anna.post(f"reviews/{invoice}/claim")
+        assert "Take over" in bert.get(f"reviews/{invoice}").text
+        taken = bert.post(f"reviews/{invoice}/take-over")
+        assert "You are at this invoice now; accountant-" in unquote(taken.headers["set-cookie"])
+        told = anna.post(f"reviews/{invoice}/claim", headers={"Accept": "application/json"}).json()
+        assert told["mine"] is False
+        assert told["words"].startswith("admin-")
+        shown = anna.get(f"reviews/{invoice}").text
+        assert "Taken over from accountant-" in shown
+        assert "Take over</button>" not in shown
+        late = decide(anna, invoice, number="HW-99")
+        assert (late.status_code, 'value="HW-99"' in late.text) == (409, True)
+        assert anna.post(f"reviews/{invoice}/take-over").status_code == 403
+        assert decide(bert, invoice, number="HW-77").status_code == 303
+
+
 def test_a_decision_is_undone_with_what_it_taught(office: Office) -> None:
     invoice = waiting(office)
     with at_desk(office) as client:
