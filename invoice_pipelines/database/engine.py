@@ -127,6 +127,7 @@ def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits =
         pool_pre_ping=False,  # is_like_new asks the session as well
         pool_size=pool_size,
         max_overflow=0,
+        pool_use_lifo=True,  # a session knows the plans of what it was asked before: few are kept warm, the rest sleeps
     )
     _look_at_first_session(engine, WEB)
 
