@@ -12,6 +12,7 @@ import pytest
 
 from invoice_pipelines.workshop.bench.reading import reading
 from invoice_pipelines.workshop.bench.reading.documents import seller_of
+from invoice_pipelines.workshop.bench.reading.made.made import made_documents
 from invoice_pipelines.workshop.bench.reading.measures import Sureness, calibration_error
 from invoice_pipelines.workshop.bench.reading.truth import is_right
 from invoice_pipelines.workshop.bench.result import BenchError
@@ -41,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_what_is_right_what_passes_and_what_waits_is_counted(folder: Path) -> None:
-    measured = reading.run(lambda doing: None, documents=folder, pages=folder / "pages")
+    measured = reading.run(lambda doing: None, documents=folder, pages=folder / "pages", made=0)
     found: dict[str, Any] = dict(measured.details["receipts"])
     assert (found["documents"], found["labelled"], found["passed"], found["waiting"]) == (3, 2, 2, 1)
     assert found["fields"]["number"]["recall"] == 1
@@ -52,10 +53,20 @@ def test_what_is_right_what_passes_and_what_waits_is_counted(folder: Path) -> No
     ]
     assert found["wrong_passes"] == []
     assert found["reasons"]["IP-TOTAL-01 gross_amount"] == {"documents": 1, "entirely_right": 0, "alone": 0}
-    assert measured.bars["wrong_passes"].holds
+    assert measured.bars["receipts_wrong_passes"].holds
     assert measured.bars["receipts_passed"].value == pytest.approx(2 / 3)
     assert not measured.bars["receipts_gross"].holds
     assert len(list((folder / "pages").iterdir())) == 2  # two of the three are the same document
+
+
+def test_without_folders_made_up_documents_are_measured_and_no_wrong_total_passes() -> None:
+    measured = reading.run(lambda doing: None, made=60)
+    found: dict[str, Any] = dict(measured.details["made"])
+    assert (list(measured.details), found["documents"], found["failed"]) == (["made"], 60, 0)
+    assert set(measured.bars) == {"made_wrong_passes"}
+    assert [wrong for wrong in found["wrong_passes"] if wrong["field"] in ("gross", "issue_date", "iban")] == []
+    assert found["fields"]["gross"]["recall"] >= 0.95
+    assert [document.pages for document in made_documents(3)] == [document.pages for document in made_documents(3)]
 
 
 def test_a_folder_without_documents_is_refused(tmp_path: Path) -> None:
