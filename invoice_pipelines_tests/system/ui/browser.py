@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -13,9 +12,8 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
+from invoice_pipelines_tests.support.desk.visitors import CHROMIUM
 from invoice_pipelines_tests.system.overdue.test_daemon import wait_for
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 PLACE = """(async () => {
     const [css, text] = %s;

@@ -24,7 +24,7 @@ EDITOR = ".CodeMirror-lines, .cm-content"
 @only_at_full_size
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; on Debian: apt install chromium")
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; on Debian: apt install chromium-headless-shell")
 def test_a_migration_is_backfilled_over_organizations_by_clicks_with_the_config_of_its_description(
     tmp_path: Path,
 ) -> None:

@@ -17,7 +17,7 @@ from invoice_pipelines_tests.system.web.process import installation
 WHO = "fetch('/api/v1/session').then(answer => answer.json()).then(who => who.email || who.code)"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; on Debian: apt install chromium")
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; on Debian: apt install chromium-headless-shell")
 def test_a_browser_goes_to_the_provider_and_comes_back_signed_in_also_after_the_key_was_changed(tmp_path: Path) -> None:
     first, second = Fernet.generate_key().decode(), Fernet.generate_key().decode()
     with (

@@ -186,7 +186,7 @@ def test_what_needs_no_credential_is_counted_by_address(site: Site) -> None:
         assert client.get(SESSION, headers={"X-Forwarded-For": "203.0.113.78"}).status_code == 401
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; on Debian: apt install chromium")
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; on Debian: apt install chromium-headless-shell")
 def test_chromium_keeps_the_cookie_from_plain_http_on_this_machine(site: Site, anna: str, tmp_path: Path) -> None:
     body = f"{{email: '{anna}', password: '{PASSWORD}'}}"
     sign = (
