@@ -79,6 +79,7 @@ class ReviewThresholds(BaseModel):
     tax_amount: Confidence = 0.95
     gross_amount: Confidence = 0.95
     payable_amount: Confidence = 0.95
+    seller_vat_id: Confidence = 0.8
     iban: Confidence = 0.9
 
 

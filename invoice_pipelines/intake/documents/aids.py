@@ -1,10 +1,14 @@
-"""Help that readers may have besides the bytes of a document: text recognition, and places learned for a layout."""
+"""Help that readers may have besides the bytes of a document: text recognition, places learned for a layout, and whose
+documents they are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from invoice_pipelines.intake.documents.recipient import NOBODY, Recipient
 
 if TYPE_CHECKING:
     from invoice_pipelines.intake.documents.ocr.engine import PageImage
@@ -17,14 +21,16 @@ FindPages: TypeAlias = "Callable[[Iterator[tuple[int, PageImage]]], Sequence[Pag
 
 @dataclass(frozen=True, slots=True)
 class Aids:
-    """Both are optional. Without them, pictured pages are not read and every layout is new.
+    """All are optional. Without them, pictured pages are not read, every layout is new, and buyer and seller are told
+    apart by the document alone.
 
     `recognize` raises ReadingError for a page that cannot be read. `learned` gives the places that people have shown
-    for the layout with a fingerprint.
+    for the layout with a fingerprint. `recipient` is the organization that has received the documents.
     """
 
     recognize: FindPages | None = None
     learned: Callable[[str], Sequence[LearnedPlace]] | None = None
+    recipient: Recipient = NOBODY
 
 
 NO_AIDS = Aids()

@@ -229,7 +229,7 @@ def _read_again(intake: Intake, pages: KeptPages, row: Row[Any], decisions: Sequ
     if failed and decisions and decisions[-1].entry.decision is Kind.REJECTED:
         return None  # a person has seen the document; no rule brings it back
     with organization_scope(intake.engine, intake.organization.id) as connection:
-        aids = Aids(recognize=pages.finder(connection), learned=partial(learned_places, connection))
+        aids = Aids(pages.finder(connection), partial(learned_places, connection), intake.recipient)
         try:
             data = read_blob(intake.originals, intake.organization.id, row.sha256, intake.limits.file_bytes)
             reading = read_document(data, row.file_name, intake.limits, aids)

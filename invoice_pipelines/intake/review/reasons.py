@@ -37,6 +37,7 @@ THRESHOLDS = {
     "tax_amount": "tax_amount",
     "gross_amount": "gross_amount",
     "payable_amount": "payable_amount",
+    "seller.vat_id": "seller_vat_id",
     "iban": "iban",
 }
 """Fields whose confidence counts, and what `ReviewThresholds` calls them."""

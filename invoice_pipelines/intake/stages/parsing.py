@@ -13,6 +13,7 @@ from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Aids, Limits, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
 from invoice_pipelines.intake.documents.ocr.pages import PagesNotRecognized, SeenPage, known_pages
+from invoice_pipelines.intake.documents.recipient import NOBODY, Recipient
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.reading_errors import class_of_reading_error
 from invoice_pipelines.intake.received_invoices import (
@@ -33,22 +34,23 @@ _GONE = Skipped("the invoice no longer waits to be read")
 
 
 def parse_handler(
-    originals: UPath, limits: Limits, ocr: EngineSpec | None
+    originals: UPath, limits: Limits, ocr: EngineSpec | None, recipient: Recipient = NOBODY
 ) -> Callable[[Connection, Chunk], list[Outcome]]:
     """The handler of the `parse_upload` queue, whose subjects are ids of received invoices.
 
     A document that cannot be read fails with its reason and is not tried again by itself; a fault of ours or of the
     storage is raised, and `work` tries again. One with pages that no engine has read yet goes to the queue
     `recognize_upload` and comes back from there; without an engine (`ocr`) such pages are left out.
+    `recipient` is the organization.
     """
 
     def aids(connection: Connection, document: ParseableInvoice) -> Aids:
         learned = partial(learned_places, connection)
         if ocr is None:
-            return Aids(None, learned)
+            return Aids(None, learned, recipient)
         noted = document.pictured_pages
         seen = None if noted is None else [SeenPage(*page) for page in noted]
-        return Aids(known_pages(connection, ocr, seen), learned)
+        return Aids(known_pages(connection, ocr, seen), learned, recipient)
 
     def handle(connection: Connection, chunk: Chunk) -> list[Outcome]:
         waiting = parseable_invoices(connection, [UUID(item.subject_id) for item in chunk.items], lock=True)

@@ -21,6 +21,7 @@ from invoice_pipelines.database import organization_scope
 from invoice_pipelines.intake.documents import Limits
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
 from invoice_pipelines.intake.documents.ocr.engines import engine_spec
+from invoice_pipelines.intake.documents.recipient import Recipient
 from invoice_pipelines.intake.exports.export_files import Export, complete_exports
 from invoice_pipelines.intake.received_invoices import ProcessingError, fail_given_up, record_errors
 from invoice_pipelines.intake.stages.arrivals import IntakeReport, take_arrivals
@@ -90,6 +91,12 @@ class Intake:
     ocr_processes: int
 
     @property
+    def recipient(self) -> Recipient:
+        """The organization as documents name it."""
+        organization = self.organization
+        return Recipient.of(organization.name, organization.vat_id, organization.tax_number, organization.iban)
+
+    @property
     def today(self) -> date:
         """The date in the organization's time zone."""
         return datetime.now(self.organization.time_zone).date()
@@ -156,7 +163,8 @@ def parse_uploads(intake: Intake, on_progress: OnProgress | None = None, *, only
         parse_handler,  # readers are heavy; loading Dagster must not wait
     )
 
-    return _drain(intake, PARSE, parse_handler(intake.originals, intake.limits, intake.ocr), on_progress, only)
+    handler = parse_handler(intake.originals, intake.limits, intake.ocr, intake.recipient)
+    return _drain(intake, PARSE, handler, on_progress, only)
 
 
 def recognize_pages(intake: Intake, on_progress: OnProgress | None = None, *, only: Only = None) -> RecognitionReport:

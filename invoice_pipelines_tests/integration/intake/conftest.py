@@ -194,7 +194,7 @@ def make_reading(number: str | None = None, **changes: Any) -> Reading:
 
 def surely_read(reading: Reading, **confidences: float) -> Reading:
     """A reading from a page with all values sure but those named, such as gross_amount=0.8 or seller_name=0.2."""
-    places = dict.fromkeys(("number", "issue_date", "currency", "seller.name"), 0.99)
+    places = dict.fromkeys(("number", "issue_date", "currency", "seller.name", "seller.vat_id"), 0.99)
     places |= dict.fromkeys(("net_amount", "tax_amount", "gross_amount", "payable_amount"), 0.99)
     places |= {name.replace("seller_", "seller."): confidence for name, confidence in confidences.items()}
     return dataclasses.replace(

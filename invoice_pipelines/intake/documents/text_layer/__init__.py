@@ -64,13 +64,13 @@ def reading_of(pages: Sequence[Page], aids: Aids) -> Reading:
 def find_fields_with(pages: Sequence[Page], aids: Aids) -> Reading:
     """The fields on these pages, with what was learned of their layout. Raises ReadingError NOT_AN_INVOICE."""
     if aids.learned is None:
-        reading = find_fields(pages)
+        reading = find_fields(pages, recipient=aids.recipient)
         refuse_prose(reading, pages)
         return reading
     from invoice_pipelines.intake.documents.text_layer.learned import fingerprint
 
     learned = aids.learned(fingerprint(pages))
-    reading = find_fields(pages, learned)
+    reading = find_fields(pages, learned, aids.recipient)
     if not learned:  # what a person has worked on is an invoice
         refuse_prose(reading, pages)
     return reading

@@ -14,7 +14,9 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.einvoice.identifiers import vat_id_fault
 from invoice_pipelines.einvoice.model import Delivery, Line, Party, Payment, PaymentAccount, TaxBreakdown
+from invoice_pipelines.intake.documents.recipient import NOBODY, Recipient, compact
 from invoice_pipelines.intake.documents.text_layer.dates import DateFinder
 from invoice_pipelines.intake.documents.text_layer.header import (
     Found,
@@ -31,13 +33,18 @@ from invoice_pipelines.intake.documents.text_layer.header import (
     vat_id,
     words_between,
 )
-from invoice_pipelines.intake.documents.text_layer.identifiers import find_ibans, repaired_iban, vat_id_is_valid
+from invoice_pipelines.intake.documents.text_layer.identifiers import (
+    find_ibans,
+    repaired_iban,
+    spoiled_iban,
+    vat_id_is_valid,
+)
 from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, locate
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, usual_decimal
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
-from invoice_pipelines.intake.documents.text_layer.parties import find_parties, name_of, section_of
+from invoice_pipelines.intake.documents.text_layer.parties import cells_below, find_parties, name_of, section_of
 from invoice_pipelines.intake.documents.text_layer.table import find_lines
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_amounts, with_learned
 from invoice_pipelines.intake.documents.text_layer.totals.currencies import currencies_of, has_other_currency_beside
@@ -50,14 +57,15 @@ _UNSURE = 0.6
 _REFERENCES = ("order_reference", "sales_order_reference", "despatch_advice_reference", "contract_reference")
 
 
-def find_fields(pages: Sequence[Page], learned: Sequence[LearnedPlace] = ()) -> Reading:
-    """The fields of the invoice on these pages. `learned` are the places that people have shown for its layout.
+def find_fields(pages: Sequence[Page], learned: Sequence[LearnedPlace] = (), recipient: Recipient = NOBODY) -> Reading:
+    """The fields of the invoice on these pages. `learned` are the places that people have shown for its layout,
+    `recipient` is who has received it.
 
     What is missing or ambiguous stays None. Raises ReadingError NOT_AN_INVOICE where there is no word of an invoice
     and no total.
     """
     labelled, vocabulary = labelled_lines(pages)
-    return _Finder(pages, labelled, vocabulary, locate(learned, labelled, pages)).reading()
+    return _Finder(pages, labelled, vocabulary, locate(learned, labelled, pages), recipient).reading()
 
 
 class _Finder:
@@ -69,8 +77,10 @@ class _Finder:
         labelled: LabelledLines,
         vocabulary: Vocabulary,
         learned: Mapping[str, Place],
+        recipient: Recipient,
     ) -> None:
         self.pages = pages
+        self.recipient = recipient
         self.learned = learned
         self.labelled = labelled
         self.vocabulary = vocabulary
@@ -237,9 +247,10 @@ class _Finder:
         )
 
     def parties(self) -> tuple[Party, Party]:
-        seller, buyer = find_parties(self.labelled, self.pages, self.vocabulary)
-        seller_vat, buyer_vat = self._vat_ids()
-        seller_tax = self.labelled_as("tax_number", tax_number, 0.85)
+        seller, buyer = find_parties(self.labelled, self.pages, self.vocabulary, self.recipient)
+        seller_vat, buyer_vat = self._vat_ids(buyer)
+        tax_numbers = find_labelled(self.labelled, ["tax_number"], tax_number, 0.85)
+        seller_tax = choose(found for found in tax_numbers if compact(found.value) not in self.recipient.tax_numbers)
 
         def name(place: Place) -> Found[str] | None:
             return name_of(place.words, self.vocabulary, 1.0)
@@ -256,14 +267,21 @@ class _Finder:
             ),
         )
 
-    def _vat_ids(self) -> tuple[Found[str] | None, Found[str] | None]:
-        """The VAT ids of seller and buyer: by the label, by the heading they stand under, else the seller's."""
+    def _vat_ids(self, buyer_name: Found[str] | None) -> tuple[Found[str] | None, Found[str] | None]:
+        """The VAT ids of seller and buyer: by the label, by the heading or the name they stand under, else the
+        seller's. What the recipient is known by is the buyer's; of two that may be the seller's, neither is sure."""
+        own = self.recipient.vat_ids
+        # A name that is only in the place of a buyer may be that of the letterhead.
+        below = cells_below(self.labelled, buyer_name) if buyer_name and buyer_name.confidence > _UNSURE else set()
         sellers: list[Found[str]] = []
         buyers = find_labelled(self.labelled, ["buyer_vat_id"], vat_id)
         for label in self.labelled.all("vat_id"):
-            section = section_of(self.labelled, label)
+            section = "buyer" if (label.line, label.cell) in below else section_of(self.labelled, label)
             for place in self.labelled.places(label):
                 if found := vat_id(place):
+                    if not self.engines.get(found.words[0].page) and vat_id_fault(found.value) == "CHECK_DIGITS":
+                        # Printed so: validation remarks it (IP-VAT-01). What was recognized may have been misread.
+                        found = replace(found, confidence=0.95)
                     found = replace(found, confidence=found.confidence * place.likelihood)
                     if section == "buyer":
                         buyers.append(found)
@@ -273,14 +291,18 @@ class _Finder:
                         sellers.append(replace(found, confidence=found.confidence * sure))
                     break
         known = {found.value for found in (*sellers, *buyers)}
-        if not sellers:
-            for line in self.labelled.lines:
-                for word in line.words:
-                    found_alone = vat_id(Place((word,), 1.0, line.number))
-                    if found_alone and found_alone.value not in known and vat_id_is_valid(found_alone.value):
-                        sellers.append(replace(found_alone, confidence=0.6))
+        if own or not sellers:
+            # Where the recipient's own is known, or no buyer is named, one that stands alone is the other one's.
+            sure = _UNSURE if buyer_name and not own else 0.85
+            alone = (vat_id(Place((word,), 1.0, line.number)) for line in self.labelled.lines for word in line.words)
+            new = [found for found in alone if found and found.value not in known and vat_id_is_valid(found.value)]
+            sellers += [found.at_most(sure) for found in new if not sellers or found.value in own]
+        buyers += [replace(found, confidence=0.97) for found in sellers if found.value in own]
         buyer = choose(buyers)
-        return choose(found for found in sellers if not buyer or found.value != buyer.value), buyer
+        sellers = [found for found in sellers if found.value not in own and (not buyer or found.value != buyer.value)]
+        seller = choose(sellers)
+        rivals = {found.value for found in sellers if found.confidence > 0.5}
+        return seller.at_most(_UNSURE) if seller and len(rivals) > 1 else seller, buyer
 
     def payments(self) -> tuple[Payment, ...]:
         """The accounts to pay to. An IBAN with wrong check digits is given as it stands, unsure and with a remark."""
@@ -292,6 +314,8 @@ class _Finder:
             for value, start, end, valid in find_ibans(" ".join(word.text for word in words)):
                 if not valid and self.engines.get(line.page) and repaired_iban(line.text):
                     continue
+                if value in self.recipient.ibans:
+                    continue  # from which the seller collects, not to which one pays
                 if value in accounts or (not valid and not {line.number, line.number - 1} & labelled_lines):
                     continue
                 field = f"payments[0].accounts[{len(accounts)}]"
@@ -306,16 +330,24 @@ class _Finder:
         if not accounts:
             for line in self.labelled.lines:
                 repaired = repaired_iban(line.text) if self.engines.get(line.page) else None
-                if repaired:
+                if repaired and repaired not in self.recipient.ibans:
                     self.keep("payments[0].accounts[0].account_id", Found(repaired, line.words, 0.93))
                     accounts[repaired] = PaymentAccount(repaired)
                     break
-        place = self.learned.get("iban")
-        shown = find_ibans(" ".join(word.text for word in place.words)) if place else []
-        if place and shown and shown[0][3] and shown[0][0] not in list(accounts)[:1]:
+        if not accounts:
+            for label in self.labelled.all("iban"):
+                place = next(self.labelled.right_of(label), None)
+                spoiled = spoiled_iban(" ".join(word.text for word in place.words)) if place else None
+                if place and spoiled and spoiled not in self.recipient.ibans:
+                    self.keep("payments[0].accounts[0].account_id", Found(spoiled, place.words, 0.3))
+                    accounts[spoiled] = PaymentAccount(spoiled)
+                    break
+        taught = self.learned.get("iban")
+        shown = find_ibans(" ".join(word.text for word in taught.words)) if taught else []
+        if taught and shown and shown[0][3] and shown[0][0] not in (*self.recipient.ibans, *list(accounts)[:1]):
             # The account that a person pointed at comes first.
             value = shown[0][0]
-            self.keep("payments[0].accounts[0].account_id", Found(value, place.words, place.likelihood))
+            self.keep("payments[0].accounts[0].account_id", Found(value, taught.words, taught.likelihood))
             accounts = {value: accounts.get(value, PaymentAccount(value))} | accounts
         return (Payment(accounts=tuple(accounts.values())),) if accounts else ()
 

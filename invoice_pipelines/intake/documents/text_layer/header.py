@@ -154,7 +154,8 @@ def currency_code(place: Place) -> Found[str] | None:
 
 
 def vat_id(place: Place) -> Found[str] | None:
-    """The VAT id at the start of a place, but for a word or two before it; surer where its check digits are right."""
+    """The VAT id at the start of a place, but for a word or two before it; hardly sure where its form or its
+    check digits are wrong."""
     for first in range(min(len(place.words), 3)):
         words = place.words[first:]
         value = find_vat_id(" ".join(word.text for word in words))
@@ -170,7 +171,7 @@ def vat_id(place: Place) -> Found[str] | None:
             length += len(word.text.strip(" .:-"))
             if length >= len(value):
                 break
-        return Found(value, tuple(taken), (0.97 if valid else 0.75) * min(word.confidence for word in taken))
+        return Found(value, tuple(taken), (0.97 if valid else 0.4) * min(word.confidence for word in taken))
     return None
 
 

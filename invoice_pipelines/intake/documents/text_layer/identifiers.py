@@ -26,6 +26,12 @@ _VAT_IDS = re.compile(
     r"|PL\d{10}|PT\d{9}|RO\d{2,10}|SE\d{12}|SI\d{8}|SK\d{10}|XI(?:\d{12}|\d{9})"
 )
 _LOOKALIKE = str.maketrans("OoQIl|SBZ", "000111582")
+_VAT_LIKE = re.compile(
+    r"(?:AT|BE|BG|CHE|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|HR|HU|IE|IT|LT|LU|LV|MT|NL|NO|PL|PT|RO|SE|SI|SK|XI)[A-Z]?\d{5,14}"
+)
+_IBAN_LIKE = re.compile(r"[A-Z]{2}[A-Z0-9]{13,32}")
+_FEWEST_DIGITS = 10
+_HIDDEN = "XXX"
 _TAX_NUMBER = re.compile(r"\d{2,5}[ /]\d{3,5}[ /]\d{3,5}(?:[ /]\d{1,5})?|\d{9,13}|[A-Z]{0,3}\d{5,13}[A-Z]?")
 
 
@@ -45,7 +51,7 @@ def find_ibans(text: str) -> list[tuple[str, int, int, bool]]:
             while len(parts) > 1 and parts[-1].isalpha():
                 parts.pop()
             candidate = " ".join(parts)
-            if len(candidate.replace(" ", "")) >= 15:
+            if len(candidate.replace(" ", "")) >= 15 and _HIDDEN not in candidate:
                 found.append((candidate.replace(" ", ""), match.start(), match.start() + len(candidate), False))
     return found
 
@@ -65,6 +71,14 @@ def repaired_iban(text: str) -> str | None:
     return None
 
 
+def spoiled_iban(text: str) -> str | None:
+    """What stands at the start of a text where an IBAN should, and is none that `find_ibans` knows. None for what hides
+    digits, as card slips do."""
+    compact = re.sub(r"[\s.:\-]", "", text.upper())[:34]
+    digits = sum(character.isdigit() for character in compact)
+    return compact if _IBAN_LIKE.fullmatch(compact) and digits >= _FEWEST_DIGITS and _HIDDEN not in compact else None
+
+
 def find_bic(text: str) -> str | None:
     """The first word that has the form of a BIC (ISO 9362)."""
     for word in text.replace(":", " ").split():
@@ -74,15 +88,29 @@ def find_bic(text: str) -> str | None:
 
 
 def find_vat_id(text: str) -> str | None:
-    """The VAT id at the start of a text, compact; None where there is none of a known form."""
+    """The VAT id at the start of a text, compact; None where there is none of a known form. What begins as one and goes
+    on, or is too short, is given as it stands: the check digits do not bear it out."""
     compact = re.sub(r"[\s.:\-]", "", text.upper())
     match = _VAT_IDS.match(compact)
-    if match:
+    if match and not _goes_on(text, len(match.group())):
         return match.group()
     # What was recognized as letters among the digits; the check digits have to bear it out.
     digits = compact[:2] + compact[2:16].translate(_LOOKALIKE)
     match = _VAT_IDS.match(digits) if digits != compact[:16] else None
-    return match.group() if match and vat_id_is_valid(match.group()) else None
+    if match and vat_id_is_valid(match.group()):
+        return match.group()
+    like = _VAT_LIKE.fullmatch(re.sub(r"[.:\-]", "", (text.upper().split() or [""])[0]))
+    return like.group() if like else None
+
+
+def _goes_on(text: str, length: int) -> bool:
+    """Whether the word in which so many letters and digits of a text end has one more digit."""
+    seen = 0
+    for index, character in enumerate(text):
+        seen += character not in " .:-\t\u00a0\u202f"
+        if seen == length:
+            return text[index + 1 : index + 2].isdigit()
+    return False
 
 
 def vat_id_is_valid(value: str) -> bool:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from invoice_pipelines.intake.documents.recipient import NOBODY, Recipient
 from invoice_pipelines.intake.documents.text_layer.header import Found
 from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines
 from invoice_pipelines.intake.documents.text_layer.page.layout import Cell
@@ -29,21 +30,62 @@ _OFTEN = 2.5  # points of a company that is named at the top of the page and onc
 
 
 def find_parties(
-    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary
+    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, recipient: Recipient = NOBODY
 ) -> tuple[Found[str] | None, Found[str] | None]:
-    """The names of seller and buyer; None where nothing is convincing."""
+    """The names of seller and buyer; None where nothing is convincing. `recipient` is never the seller."""
+
+    def is_own(name: Found[str]) -> bool:
+        return any(_same_name(name.value, own, vocabulary) for own in recipient.names)
+
     seller = _labelled_name(labelled, "seller", vocabulary)
-    buyer = _labelled_name(labelled, "buyer", vocabulary)
+    if seller and is_own(seller):
+        seller = None
+    buyer = _labelled_name(labelled, "buyer", vocabulary) or _own_name(labelled, vocabulary, is_own)
     if buyer is None:
         buyer = _recipient(labelled, pages, vocabulary, seller)
     if seller is None:
-        seller = _letterhead(labelled, pages, vocabulary, buyer)
+        seller = _letterhead(labelled, pages, vocabulary, lambda name: is_own(name) or _is(name, buyer))
     return seller, buyer
+
+
+def _is(name: Found[str], other: Found[str] | None) -> bool:
+    return other is not None and key(name.value) == key(other.value)
+
+
+def _same_name(name: str, own: str, vocabulary: Vocabulary) -> bool:
+    """Whether a name is one's own: the same words, where either may leave out the legal form, or those and more."""
+    words, own_words = ([known for word in text.split() if (known := key(word))] for text in (name, own))
+    if len(own_words) > 1 and words[: len(own_words)] == own_words:
+        return True
+    forms, own_forms = ([word for word in each if word in vocabulary.legal_forms] for each in (words, own_words))
+    plain, own_plain = ([word for word in each if word not in vocabulary.legal_forms] for each in (words, own_words))
+    return bool(own_plain) and plain == own_plain and (not forms or not own_forms or forms == own_forms)
+
+
+def _own_name(
+    labelled: LabelledLines, vocabulary: Vocabulary, is_own: Callable[[Found[str]], bool]
+) -> Found[str] | None:
+    """The recipient's name, where it is all that a cell holds."""
+    for line in labelled.lines:
+        for cell in line.cells:
+            if (name := name_of(cell.words, vocabulary, 0.95)) and is_own(name):
+                return name
+    return None
+
+
+def cells_below(labelled: LabelledLines, name: Found[str]) -> set[tuple[int, int]]:
+    """The cells, as line and place in it, of the block that a name begins: those of its address and its identifiers."""
+    first = name.words[0]
+    number = next((line.number for line in labelled.lines if line.page == first.page and first in line.words), None)
+    if number is None:
+        return set()
+    return {(line, index) for line, index, _ in _block(labelled, number, first.box)}
 
 
 def letterhead_company(labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary) -> str | None:
     """The name with a legal form that the first page is headed or signed with; None where there is none."""
-    name = _letterhead(labelled, pages, vocabulary, _labelled_name(labelled, "buyer", vocabulary))
+    buyer = _labelled_name(labelled, "buyer", vocabulary)
+    name = _letterhead(labelled, pages, vocabulary, lambda name: _is(name, buyer))
     return name.value if name and _company(name.words, vocabulary) else None
 
 
@@ -60,6 +102,8 @@ def section_of(labelled: LabelledLines, label: Label) -> str | None:
                 other.kind in ("seller", "buyer", "other_party")
                 and other is not label
                 and _heads(labelled, other)
+                # "Contact: Ann Smith" is a line of a party's block and ends none.
+                and not (other.kind == "other_party" and next(labelled.right_of(other), None))
                 and -30 < label.box[0] - other.box[0] < 150
             ):
                 return other.kind
@@ -84,7 +128,7 @@ def _labelled_name(labelled: LabelledLines, kind: str, vocabulary: Vocabulary) -
     for label in labelled.all(kind):
         if not _heads(labelled, label):
             continue
-        block = list(_block(labelled, label))
+        block = list(_block(labelled, label.line, label.box))
         near = block and block[0][2].box[1] - label.box[3] < 1.2 * (label.box[3] - label.box[1])
         if not labelled.alone(label) or not near:
             for place in labelled.right_of(label):
@@ -103,15 +147,15 @@ def _labelled_name(labelled: LabelledLines, kind: str, vocabulary: Vocabulary) -
     return None
 
 
-def _block(labelled: LabelledLines, label: Label) -> Iterator[tuple[int, int, Cell]]:
-    """The cells below a heading that begin where it begins, until a wide gap."""
-    last: Box = label.box
-    for number in range(label.line + 1, min(label.line + _BLOCK_LINES, len(labelled.lines))):
+def _block(labelled: LabelledLines, start: int, heading: Box) -> Iterator[tuple[int, int, Cell]]:
+    """The cells below a heading in line `start` that begin where it begins, until a wide gap."""
+    last = heading
+    for number in range(start + 1, min(start + _BLOCK_LINES, len(labelled.lines))):
         line = labelled.lines[number]
-        if line.page != labelled.lines[label.line].page or line.box[1] - last[3] > 2.5 * (last[3] - last[1]):
+        if line.page != labelled.lines[start].page or line.box[1] - last[3] > 2.5 * (last[3] - last[1]):
             return
         for index, cell in enumerate(line.cells):
-            if -12 < cell.box[0] - label.box[0] < 20:
+            if -12 < cell.box[0] - heading[0] < 20:
                 if any(
                     other.cell == index and other.kind in ("seller", "buyer", "other_party") and other.first == 0
                     for other in labelled.labels[number]
@@ -181,10 +225,10 @@ def _lines_above(labelled: LabelledLines, number: int, cell: Cell) -> list[Cell]
 
 
 def _letterhead(
-    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, buyer: Found[str] | None
+    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, is_another: Callable[[Found[str]], bool]
 ) -> Found[str] | None:
     """The company that is named where the sender of a letter is named; less sure where another is named as often."""
-    ranked = _ranked_names(labelled, pages, vocabulary, buyer)
+    ranked = _ranked_names(labelled, pages, vocabulary, is_another)
     if not ranked:
         return None
     points, best = ranked[0]
@@ -195,11 +239,11 @@ def _letterhead(
 
 def seller_names(labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary) -> list[Found[str]]:
     """The names that stand where a sender is named, the likeliest first."""
-    return [name for _, name in _ranked_names(labelled, pages, vocabulary, None)]
+    return [name for _, name in _ranked_names(labelled, pages, vocabulary, lambda _: False)]
 
 
 def _ranked_names(
-    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, buyer: Found[str] | None
+    labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, is_another: Callable[[Found[str]], bool]
 ) -> list[tuple[float, Found[str]]]:
     """Names by where they stand: at the top, in the small line above the address, in the footer beside bank and tax
     data. A name with a legal form counts more than one without."""
@@ -230,7 +274,7 @@ def _ranked_names(
                     # Without a legal form, but at the top and in the footer.
                     name, weight = replace(known, confidence=max(known.confidence, _REPEATED)), 0.7
                     names[key(known.value)] = name
-                if name is None or (buyer and key(name.value) == key(buyer.value)):
+                if name is None or is_another(name):
                     continue
                 near_bank = any(number in bank_lines for number in range(line.number - 4, line.number + 5))
                 points = 1.0 + 0.8 * upper + 1.0 * lower + 0.6 * (near_bank and lower) + 0.5 * (line.number < 4)

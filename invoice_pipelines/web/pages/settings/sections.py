@@ -394,6 +394,12 @@ REVIEW = Section(
                     "%",
                 ),
                 Setting(
+                    "settings.review_thresholds.seller_vat_id",
+                    N_("VAT id of the supplier"),
+                    N_("Below it where the check digits are wrong, or where it may be the id of somebody else."),
+                    "%",
+                ),
+                Setting(
                     "settings.review_thresholds.iban", N_("IBAN"), N_("Below it where the check digits are wrong."), "%"
                 ),
             ),

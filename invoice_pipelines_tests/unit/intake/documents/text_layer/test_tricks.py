@@ -1,17 +1,19 @@
 """Documents that are made to trick the reader: whatever is wrong with them, nothing wrong passes without a person.
 
-Right invoices of many layouts are altered: columns of a second currency, columns of discounts, taxes of nothing, rows
-that are gone or named otherwise.
+Right invoices of many layouts are altered: columns of a second currency, columns of discounts, taxes of nothing,
+identifiers that are cut, altered or those of the buyer.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from random import Random
 
 import pytest
 
+from invoice_pipelines.intake.documents.recipient import Recipient
 from invoice_pipelines.intake.documents.text_layer import find_fields
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Reading
@@ -145,3 +147,102 @@ def test_nothing_added_to_an_amount_is_no_proof_of_a_total(seed: int) -> None:
     rows, gross = spoiled_zero_tax(rng)
     reading = find_fields(page_of((*HEAD, "Currency:|EUR"), rows))
     assert not passes(reading) or reading.gross_amount == gross, (reading.net_amount, reading.gross_amount)
+
+
+TOTALS: list[Cells] = [
+    [(0, "Net amount"), (540, "100.00")],
+    [(0, "VAT 19 %"), (540, "19.00")],
+    [(0, "Total"), (540, "119.00")],
+]
+SURE = (*HEAD, "Currency:|EUR")
+VAT_IDS = ("DE136695976", "DE811274562", "ATU66571603", "BE0203430576", "GB980780684", "FR40303265045", "IT00743110157")
+IBANS = ("DE02120300000000202051", "GB33BUKB20201555555555", "AT611904300234573201", "FR1420041010050500013M02606")
+OWN = Recipient.of("Acme Widgets GmbH", "DE136695976", "19/123/45678", "DE02120300000000202051")
+
+
+def damaged(value: str, rng: Random) -> str:
+    """An identifier with a digit more, less or other, or with two that changed places."""
+    places = [index for index, character in enumerate(value) if character.isdigit() and index > 3]
+    place = rng.choice(places)
+    match rng.choice(["cut", "longer", "other", "doubled"]):
+        case "cut":
+            return value[:-1]
+        case "longer":
+            return value + str(rng.randrange(10))
+        case "other":
+            return value[:place] + str((int(value[place]) + rng.randrange(1, 10)) % 10) + value[place + 1 :]
+        case _:
+            return value[:place] + value[place] + value[place:]
+
+
+def as_scanned(pages: list[Page]) -> list[Page]:
+    return [replace(page, engine="an engine 1.0") for page in pages]
+
+
+def test_the_document_that_is_spoiled_below_passes() -> None:
+    head = (*SURE, "VAT ID:|GB980780684", "IBAN:|GB33BUKB20201555555555")
+    for pages in (page_of(head, TOTALS), as_scanned(page_of(head, TOTALS))):
+        reading = find_fields(pages, recipient=OWN)
+        assert passes(reading)
+        assert (reading.seller.vat_id, reading.iban) == ("GB980780684", "GB33BUKB20201555555555")
+
+
+@pytest.mark.parametrize("seed", range(size(150, 1000)))
+def test_no_identifier_passes_that_is_not_as_printed_or_was_misread(seed: int) -> None:
+    rng = Random(f"identifiers-{seed}")
+    vat_id, iban = rng.choice(VAT_IDS), rng.choice(IBANS)
+    shown_vat_id, shown_iban = rng.choice([(damaged(vat_id, rng), iban), (vat_id, damaged(iban, rng))])
+    between = rng.choice(["", " "])
+    grouped = between.join(shown_iban[index : index + 4] for index in range(0, len(shown_iban), 4))
+    head = (*SURE, f"{rng.choice(['VAT ID:', 'USt-IdNr.:', 'VAT No'])}|{shown_vat_id}", f"IBAN:|{grouped}")
+    scanned = find_fields(as_scanned(page_of(head, TOTALS)))
+    if passes(scanned):
+        assert scanned.seller.vat_id in (vat_id, None)
+        assert scanned.iban in (iban, None)
+    printed = find_fields(page_of(head, TOTALS))
+    if passes(printed):  # what a text layer says is not misread, and never taken in part
+        assert printed.seller.vat_id in (shown_vat_id, None)
+        assert printed.iban in (iban, None)
+
+
+@pytest.mark.parametrize("label", ["VAT ID:", "USt-IdNr.:", "Customer VAT:", ""])
+@pytest.mark.parametrize("where", ["alone", "first", "last"])
+def test_what_the_recipient_is_known_by_is_never_the_sellers(label: str, where: str) -> None:
+    own = [f"{label}|DE136695976", "IBAN:|DE02 1203 0000 0000 2020 51", "Tax number:|19/123/45678"]
+    others = ["VAT ID:|GB980780684", "IBAN:|GB33BUKB20201555555555"]
+    lines = {"alone": own, "first": [*own, *others], "last": [*others, *own]}[where]
+    reading = find_fields(page_of((*SURE, *lines), TOTALS), recipient=OWN)
+    assert reading.seller.vat_id == (None if where == "alone" else "GB980780684")
+    assert reading.iban == (None if where == "alone" else "GB33BUKB20201555555555")
+    assert reading.seller.tax_id is None
+    assert reading.buyer.vat_id == "DE136695976"
+
+
+@pytest.mark.parametrize(
+    "own", ["Acme Widgets GmbH", "ACME WIDGETS GMBH", "Acme Widgets", "Acme Widgets GmbH Accounts"]
+)
+def test_the_recipient_is_never_the_seller(own: str) -> None:
+    """Also where its name stands at the top, and where the seller is a trade mark in a picture that nobody reads."""
+    lines = (f"{own}|", "Main Street 5|", "10115 Berlin|", "Invoice|", "Invoice number:|A-2024-17")
+    reading = find_fields(page_of((*lines, "Invoice date:|2024-05-02", "Currency:|EUR"), TOTALS), recipient=OWN)
+    assert reading.seller.name is None or "acme" not in reading.seller.name.casefold()
+    assert (reading.buyer.name or "").casefold() == own.casefold()
+    assert not passes(reading)
+    reading = find_fields(page_of((f"Seller:|{own}", *lines), TOTALS), recipient=OWN)
+    assert reading.seller.name is None or "acme" not in reading.seller.name.casefold()
+
+
+def test_another_company_of_the_same_name_and_another_legal_form_may_be_the_seller() -> None:
+    head = ("Acme Widgets KG|", *(line for line in SURE if "Northern" not in line), "Seller:|Acme Widgets KG")
+    assert find_fields(page_of(head, TOTALS), recipient=OWN).seller.name == "Acme Widgets KG"
+
+
+def test_of_two_vat_ids_that_may_be_the_sellers_none_passes() -> None:
+    head = (*SURE, "VAT ID:|GB980780684", "VAT ID:|DE811274562")
+    assert not passes(find_fields(page_of(head, TOTALS), recipient=OWN))
+
+
+def test_a_vat_id_below_the_name_of_the_buyer_is_the_buyers() -> None:
+    head = ("Bill to:|", "Beta Ltd|", "5 High Street|", "Contact: Ann Smith|", "VAT ID: GB980780684|", *SURE)
+    reading = find_fields(page_of(head, TOTALS))
+    assert (reading.seller.vat_id, reading.buyer.vat_id) == (None, "GB980780684")

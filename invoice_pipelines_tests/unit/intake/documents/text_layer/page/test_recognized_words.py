@@ -106,13 +106,17 @@ def test_a_misread_label_is_understood_and_names_stay_as_they_were_read() -> Non
         ("IBAN DEO2 1203 OOOO 0000 2020 51", "DE02120300000000202051"),
         ("IBANDE02 120300000000 2020 51", "DE02120300000000202051"),
         ("IBAN: DE02 I203 0000 0000 2O20 5l", "DE02120300000000202051"),
-        ("IBAN DEO3 1203 OOOO 0000 2020 51", None),
     ],
 )
-def test_digits_of_an_iban_that_were_read_as_letters_are_borne_out_by_its_check_digits(
-    printed: str, iban: str | None
-) -> None:
+def test_digits_of_an_iban_that_were_read_as_letters_are_borne_out_by_its_check_digits(printed: str, iban: str) -> None:
     assert find_fields([page(("Rechnung Nr. 17",), (printed,))]).iban == iban
+
+
+def test_an_iban_that_was_spoiled_is_given_as_it_was_read_and_unsure() -> None:
+    reading = find_fields([page(("Rechnung Nr. 17",), ("IBAN DEO3 1203 OOOO 0000 2020 51",))])
+    assert reading.iban == "DEO31203OOOO0000202051"
+    assert reading.provenance["payments[0].accounts[0].account_id"].confidence < 0.5
+    assert find_fields([page(("Rechnung Nr. 17",), ("IBAN DE02 XXXX XXXX XXXX 2020 51",))]).iban is None
 
 
 def test_an_unsure_word_makes_its_value_unsure() -> None:

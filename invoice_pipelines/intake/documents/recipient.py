@@ -1,0 +1,32 @@
+"""Who documents are sent to: the organization itself, which is never the seller of an invoice that it receives."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_NO_SIGNS = re.compile(r"[^A-Z0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """The organization's own names and identifiers, as far as they are known; the identifiers are `compact`."""
+
+    names: frozenset[str] = frozenset()
+    vat_ids: frozenset[str] = frozenset()
+    tax_numbers: frozenset[str] = frozenset()
+    ibans: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, name: str, vat_id: str | None, tax_number: str | None, iban: str | None) -> Recipient:
+        """That with a name and identifiers as people write them."""
+        identifiers = (frozenset({compact(value)} if value else ()) for value in (vat_id, tax_number, iban))
+        return cls(frozenset({name}), *identifiers)
+
+
+def compact(identifier: str) -> str:
+    """An identifier in capitals, without blanks and signs."""
+    return _NO_SIGNS.sub("", identifier.upper())
+
+
+NOBODY = Recipient()
