@@ -174,6 +174,7 @@ def test_syncs_are_asked_for_and_their_progress_is_seen(
         visitor.page.get_by_role("button", name="Sync now: Customers").click()
         assert visitor.sees("It runs as soon as a worker is free")
         assert visitor.sees("Waits for a worker")
+        visitor.page.locator("[data-live-text='counts.jobs']").get_by_text("1").wait_for()  # the stream is there
         run(books, tenant, pull=False)
         visitor.page.locator("#work .badge.good").wait_for()  # without loading the page again
         assert visitor.page.locator("#work").get_by_role("row", name="Fetch from QuickBooks Done").is_visible()
