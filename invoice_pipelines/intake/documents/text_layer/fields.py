@@ -45,10 +45,11 @@ from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, 
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
 from invoice_pipelines.intake.documents.text_layer.parties import cells_below, find_parties, name_of, section_of
+from invoice_pipelines.intake.documents.text_layer.ranking.agreement import find_agreed_totals
 from invoice_pipelines.intake.documents.text_layer.table import find_lines
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_amounts, with_learned
 from invoice_pipelines.intake.documents.text_layer.totals.currencies import currencies_of, has_other_currency_beside
-from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals
+from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals
 from invoice_pipelines.intake.reading import Format, Provenance, Reading, Source
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class _Finder:
         self.warnings: list[str] = []
 
     def reading(self) -> Reading:
-        totals = find_totals(with_learned(find_amounts(self.labelled), self.learned), self.labelled.named("exempt"))
+        totals = find_agreed_totals(self.labelled, with_learned(find_amounts(self.labelled), self.learned))
         number = self.keep("number", choose_number(number_candidates(self.labelled)), document_number)
         if number is None and totals.gross is None and not self.labelled.titles():
             raise ReadingError(

@@ -1,0 +1,136 @@
+"""What the two readers make of the total together: the rules of `totals` and the ranker.
+
+Where both find the same amount and something else on the paper bears it out, that is proof; each alone is not. Where
+they find different ones, no total is sure. An amount that only the ranker finds is tried as the total: if net amount
+and tax tie with it, arithmetic has proved it; else it is no more than a proposal. Net amount and tax never become surer
+than arithmetic makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines
+from invoice_pipelines.intake.documents.text_layer.ranking.ranker import rank
+from invoice_pipelines.intake.documents.text_layer.totals.amounts import LEARNED, Amount, AmountLine
+from invoice_pipelines.intake.documents.text_layer.totals.receipts import sum_of_articles
+from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals
+
+_SURE = 0.95
+_AGREED = 0.96
+_LIKELY = 0.8  # from here on the ranker's amount counts
+_CLEAR = 0.95  # and is enough beside arithmetic and a second print
+_NAMED = 0.35  # from here on the rules' amount counts
+_DISPUTED = 0.5
+_DOUBTED = 0.8
+_PROPOSED = 0.6
+_TOTAL = {"gross": 0.75}
+_NET = 0.8
+_PRINTED = 12
+_AFTER = 60
+_CENT = Decimal("0.01")
+_HIGHEST_TAX_SHARE = Decimal("0.35")
+
+
+def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine]) -> Totals:
+    """The totals among the amounts of these lines, as both readers see them."""
+    exempt = labelled.named("exempt")
+    totals = find_totals(lines, exempt)
+    gross = totals.gross
+    value, likelihood = next(iter(rank(labelled, lines, "gross").items()), (Decimal(0), 0.0))
+    same = gross is not None and gross.amount.value == value
+    sure = gross is not None and gross.confidence >= _SURE
+    if likelihood < _LIKELY or (same and sure) or (gross and gross.amount.roles.get("gross") == LEARNED):
+        return totals
+    printed = [amount for line in lines for amount in line.amounts if amount.money and amount.value == value]
+    evidence = set() if _doubtful(lines, printed) else set(_evidence(lines, printed[-_PRINTED:]))
+    proved = len(evidence) > 1 and likelihood >= _CLEAR
+    clearest = max(printed, key=lambda amount: (amount.confidence, amount.line))
+    if gross and same:
+        if proved or (evidence and gross.confidence >= _NAMED):
+            return _with_gross(
+                totals, gross.at_least(_AGREED), Chosen(clearest, round(_AGREED * clearest.confidence, 3))
+            )
+        return totals
+    if gross and sure:
+        return _with_gross(totals, gross.at_most(_DOUBTED)) if proved else totals
+    tried = find_totals(_as_total(lines, value), exempt)
+    if tried.gross and tried.gross.amount.value == value and tried.ties and not tried.contradicts:
+        return tried
+    if gross and gross.confidence > _DISPUTED:
+        return totals if totals.ties else replace(totals, gross=gross.at_most(_DISPUTED))
+    confidence = _AGREED if proved and evidence - {"again"} and not gross else _PROPOSED * likelihood
+    return replace(totals, gross=Chosen(clearest, round(confidence * clearest.confidence, 3)))
+
+
+def _evidence(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> Iterator[str]:
+    """What bears a total out, where `printed` are the amounts of its value: a digit that was misread in one place
+    makes all of it fail."""
+    sign = -1 if printed[0].value < 0 else 1
+    value = sign * printed[0].value
+    money = [amount for line in lines for amount in line.amounts if amount.money]
+    values = {sign * amount.value for amount in money if sign * amount.value > 0}
+    if len({amount.line for amount in printed}) > 1:
+        yield "again"
+    if any(sum_of_articles(lines, amount) == amount.value for amount in printed):
+        yield "articles"
+    if any(value - other in values for other in values if 0 < value - other < value * _HIGHEST_TAX_SHARE):
+        yield "net and tax"
+    rates = {rate for line in lines for rate in line.percentages if rate > 0}
+    if any(abs(value * rate / (100 + rate) - other) <= _CENT for rate in rates for other in values):
+        yield "contained tax"
+    if any(given - back == value for given, back in _cash(money) if back):
+        yield "cash"
+
+
+def _doubtful(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> bool:
+    """Whether something on the paper says that the total is another amount: cash, a rounding, a prepayment, net amount
+    and tax, or what is added after it."""
+    value = printed[0].value
+    money = [amount for line in lines for amount in line.amounts if amount.money]
+    if any(amount.claims("rounding") and amount.value for amount in money):
+        return True
+    cash = list(_cash(money))
+    if cash and not any(given - back == value for given, back in cash):
+        return True
+    # Half was paid before: the other half is printed twice, too.
+    before = {value + abs(amount.value) for amount in money if amount.claims("prepaid") and amount.value}
+    nets = {amount.value for amount in money if amount.claims("net") and amount.roles["net"] > _NET}
+    taxes = {amount.value for amount in money if amount.claims("tax") and amount.value}
+    if len(nets) == len(taxes) == 1 and value not in nets | {net + tax for net in nets for tax in taxes}:
+        return True
+    after = [amount.value for amount in money if amount.line > printed[0].line][:_AFTER]
+    added = {value + amount for amount in after if amount * value > 0}
+    return any(amount.value in before for amount in money) or any(
+        larger in added and larger - value in after[:index] for index, larger in enumerate(after)
+    )
+
+
+def _cash(money: Sequence[Amount]) -> Iterator[tuple[Decimal, Decimal]]:
+    """What may have been handed over, with what may have been given back."""
+    change = [abs(amount.value) for amount in money if amount.claims("change")][:12]
+    for amount in [amount for amount in money if amount.claims("tendered")][:12]:
+        for back in change:
+            yield amount.value, back
+
+
+def _as_total(lines: Sequence[AmountLine], value: Decimal) -> list[AmountLine]:
+    """The amounts, with those of this value named a total where no words name them more clearly."""
+
+    def named(amount: Amount) -> Amount:
+        if amount.value != value or not amount.money or amount.roles.get("gross", 0.0) >= _TOTAL["gross"]:
+            return amount
+        return replace(amount, roles=_TOTAL)
+
+    return [replace(line, amounts=tuple(map(named, line.amounts))) for line in lines]
+
+
+def _with_gross(totals: Totals, *gross: Chosen) -> Totals:
+    """The totals with the surest of these totals, which is as sure as the amount to pay where it is the same."""
+    best = max(gross, key=lambda chosen: chosen.confidence)
+    payable = totals.payable
+    if payable and payable.amount.value == best.amount.value:
+        payable = replace(payable, confidence=best.confidence)
+    return replace(totals, gross=best, payable=payable)
