@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from invoice_pipelines.web.callers import SESSION_COOKIE
 from invoice_pipelines_tests.support.sizes import AT_FULL_SIZE
@@ -24,6 +24,8 @@ AXE = Path(__file__).parent / "vendored" / "axe.min.js"
 LAPTOP = 1280
 WIDTHS = (360, LAPTOP, 2560)
 """In which pages are looked at: a telephone, a laptop, a large screen."""
+
+expect.set_options(timeout=15_000)  # for machines that do other things as well; most of it is not waited for
 
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None and os.environ.get("CI") != "true",
@@ -54,7 +56,7 @@ class Visitor:
         self.complaints: list[str] = []
         context.on("request", self._note_elsewhere)
         self.page: Page = context.new_page()
-        self.page.on("console", lambda said: self.complaints.append(f"console: {said.text}"))
+        self.page.on("console", lambda said: self.complaints.append(f"console: {said.text} {_place(said)}"))
         self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
 
     def open(self, address: str) -> None:
@@ -111,6 +113,11 @@ class Visitor:
     def _note_elsewhere(self, request: Request) -> None:
         if urlsplit(request.url).netloc not in ("", urlsplit(self.url).netloc):  # none: data of the page itself
             self.complaints.append(f"went elsewhere: {request.url}")
+
+
+def _place(said: ConsoleMessage) -> str:
+    """Of which file the console says something."""
+    return str(said.location.get("url", ""))
 
 
 @contextmanager

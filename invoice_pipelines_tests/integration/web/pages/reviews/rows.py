@@ -1,12 +1,17 @@
-"""Invoices that wait at the review desk."""
+"""Invoices that wait at the review desk, and where what is printed on them is on the screen."""
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from invoice_pipelines.einvoice.model import Party
+from invoice_pipelines.intake.documents.text_layer.page.words import Box
 from invoice_pipelines.organizations import OrganizationSettings, ReviewThresholds, change_organization
+from invoice_pipelines_tests.integration.intake.conftest import Desk
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.integration.web.intake.conftest import Office
-from invoice_pipelines_tests.support.intake.review.lane import judged, on_paper, uploaded
+from invoice_pipelines_tests.support.desk.visitors import Visitor
+from invoice_pipelines_tests.support.intake.review.lane import judged, look, on_paper, uploaded
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 
 
@@ -44,3 +49,30 @@ def doubting(office: Office, **thresholds: float) -> None:
     """From now on the organization asks for more of these fields."""
     settings = OrganizationSettings(review_thresholds=ReviewThresholds(**thresholds))
     change_organization(office.desk.engine, office.desk.slug, settings=settings)
+
+
+ON_SCREEN = """([page, left, top, right, bottom]) => {
+  const paper = document.querySelector(".paper"), sheet = document.querySelector(`.sheet[data-page="${page}"]`);
+  const image = sheet.querySelector("img");
+  const scale = image.getBoundingClientRect().width / Number(sheet.dataset.width);
+  const place = () => {
+    const seen = image.getBoundingClientRect();
+    return [seen.left + left * scale, seen.top + top * scale, seen.left + right * scale, seen.top + bottom * scale];
+  };
+  paper.scrollTop += place()[1] - paper.getBoundingClientRect().top - 100;
+  paper.scrollLeft += place()[0] - paper.getBoundingClientRect().left - 100;
+  return place();
+}"""
+"""Where a box of a page is on the screen, which is scrolled there."""
+
+
+def box_of(desk: Desk, invoice: str | UUID, text: str) -> Box:
+    """Where a word is printed, in points."""
+    (box,) = [word.box for word in look(desk, UUID(str(invoice))).pages[0].words if word.text == text]
+    return box
+
+
+def on_screen(visitor: Visitor, box: Box) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a box of the first page that is shown, which is scrolled into sight."""
+    found: tuple[float, float, float, float] = visitor.page.evaluate(ON_SCREEN, [1, *box])
+    return found

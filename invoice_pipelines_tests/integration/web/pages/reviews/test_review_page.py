@@ -11,40 +11,14 @@ from playwright.sync_api import Browser
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from invoice_pipelines.accounts.roles import Role
-from invoice_pipelines.intake.documents.text_layer.page.words import Box
 from invoice_pipelines_tests.integration.intake.review.pages import page_of, turned
 from invoice_pipelines_tests.integration.web.intake.conftest import Office
-from invoice_pipelines_tests.integration.web.pages.reviews.rows import waiting
+from invoice_pipelines_tests.integration.web.pages.reviews.rows import box_of, on_screen, waiting
 from invoice_pipelines_tests.support.desk.visitors import Visitor, needs_chromium, visiting
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
-from invoice_pipelines_tests.support.intake.review.lane import look, uploaded
+from invoice_pipelines_tests.support.intake.review.lane import uploaded
 
 pytestmark = needs_chromium
-
-ON_SCREEN = """([page, left, top, right, bottom]) => {
-  const paper = document.querySelector(".paper"), sheet = document.querySelector(`.sheet[data-page="${page}"]`);
-  const image = sheet.querySelector("img");
-  const scale = image.getBoundingClientRect().width / Number(sheet.dataset.width);
-  const place = () => {
-    const seen = image.getBoundingClientRect();
-    return [seen.left + left * scale, seen.top + top * scale, seen.left + right * scale, seen.top + bottom * scale];
-  };
-  paper.scrollTop += place()[1] - paper.getBoundingClientRect().top - 100;
-  paper.scrollLeft += place()[0] - paper.getBoundingClientRect().left - 100;
-  return place();
-}"""
-"""Where a box of a page is on the screen, which is scrolled there."""
-
-
-def box_of(office: Office, invoice: str, text: str) -> Box:
-    """Where a word is printed, in points."""
-    (box,) = [word.box for word in look(office.desk, UUID(invoice)).pages[0].words if word.text == text]
-    return box
-
-
-def on_screen(visitor: Visitor, box: Box) -> tuple[float, float, float, float]:
-    found: tuple[float, float, float, float] = visitor.page.evaluate(ON_SCREEN, [1, *box])
-    return found
 
 
 def opened(visitor: Visitor, office: Office, invoice: str) -> None:
@@ -69,7 +43,7 @@ def test_a_word_that_is_clicked_fills_the_field_and_the_next_document_passes(
 ) -> None:
     data = turned(page_of("HW-77", "1000.00"), degrees, in_content=True)
     invoice = str(uploaded(office.desk, data, "HW-77.pdf"))
-    word = box_of(office, invoice, "HW-77")
+    word = box_of(office.desk, invoice, "HW-77")
     with visiting(browser, office.site.url, office.tenant.sessions[Role.ACCOUNTANT]) as visitor:
         opened(visitor, office, invoice)
         page = visitor.page
@@ -104,12 +78,12 @@ def test_several_words_are_dragged_over_and_what_is_no_value_is_said(office: Off
         opened(visitor, office, invoice)
         page = visitor.page
         page.get_by_label("Total with VAT").focus()
-        left, top, right, bottom = on_screen(visitor, box_of(office, invoice, "Rechnungsdatum"))
+        left, top, right, bottom = on_screen(visitor, box_of(office.desk, invoice, "Rechnungsdatum"))
         page.mouse.click((left + right) / 2, (top + bottom) / 2)
         page.get_by_text("There is no value for this field: Total with VAT").wait_for()
         assert page.get_by_label("Total with VAT").input_value() == "1,190.00"
         page.get_by_label("Seller", exact=True).focus()
-        first, last = (on_screen(visitor, box_of(office, invoice, word)) for word in ("Hobelweg", "Köln"))
+        first, last = (on_screen(visitor, box_of(office.desk, invoice, word)) for word in ("Hobelweg", "Köln"))
         page.mouse.move(first[0] - 3, first[1] - 3)
         page.mouse.down()
         page.mouse.move(last[2] + 3, last[3] + 3, steps=4)
