@@ -7,6 +7,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from importlib import resources
@@ -25,9 +26,11 @@ _WORTH_MORE = frozenset({"GBP", "CHF", "KWD", "BHD", "OMR", "JOD", "GIP", "FKP",
 @dataclass(frozen=True, slots=True)
 class Country:
     """One country. `small` is a total with VAT in its `currency`, `source` the law that says so; `rates` of VAT are in
-    percent, above zero."""
+    percent, above zero. `phone` is the calling code; `since` the day from which it has the currency, None for long."""
 
     currency: str
+    since: date | None
+    phone: str | None
     languages: frozenset[str]
     rates: frozenset[Decimal]
     small: Decimal | None
@@ -50,6 +53,8 @@ def countries() -> Mapping[str, Country]:
     return {
         code: Country(
             said["currency"],
+            said.get("since"),
+            said.get("phone"),
             frozenset(said["languages"]),
             frozenset(Decimal(rate) for rate in said["rates"]),
             Decimal(said["small"]) if "small" in said else None,

@@ -10,18 +10,24 @@ _NO_SIGNS = re.compile(r"[^A-Z0-9]")
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The organization's own names and identifiers, as far as they are known; the identifiers are `compact`."""
+    """The organization's own names and identifiers, as far as they are known; the identifiers are `compact`. `country`
+    (ISO 3166-1) is where it sits: its currency is meant where none is printed and nothing speaks of another country."""
 
     names: frozenset[str] = frozenset()
     vat_ids: frozenset[str] = frozenset()
     tax_numbers: frozenset[str] = frozenset()
     ibans: frozenset[str] = frozenset()
+    country: str | None = None
 
     @classmethod
-    def of(cls, name: str, vat_id: str | None, tax_number: str | None, iban: str | None) -> Recipient:
+    def of(
+        cls, name: str, vat_id: str | None, tax_number: str | None, iban: str | None, country: str | None = None
+    ) -> Recipient:
         """That with a name and identifiers as people write them."""
-        identifiers = (frozenset({compact(value)} if value else ()) for value in (vat_id, tax_number, iban))
-        return cls(frozenset({name}), *identifiers)
+        vat_ids, tax_numbers, ibans = (
+            frozenset({compact(value)} if value else ()) for value in (vat_id, tax_number, iban)
+        )
+        return cls(frozenset({name}), vat_ids, tax_numbers, ibans, country)
 
 
 def compact(identifier: str) -> str:

@@ -94,7 +94,8 @@ class Intake:
     def recipient(self) -> Recipient:
         """The organization as documents name it."""
         organization = self.organization
-        return Recipient.of(organization.name, organization.vat_id, organization.tax_number, organization.iban)
+        named = (organization.name, organization.vat_id, organization.tax_number, organization.iban)
+        return Recipient.of(*named, country=organization.country_code)
 
     @property
     def today(self) -> date:

@@ -6,6 +6,7 @@ check each other, and writes down where each value stands.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -40,6 +41,7 @@ from invoice_pipelines.intake.documents.text_layer.identifiers import (
     vat_id_is_valid,
 )
 from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, locate
+from invoice_pipelines.intake.documents.text_layer.origin import origin, usual_currency
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, usual_decimal
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
@@ -62,8 +64,8 @@ def find_fields(pages: Sequence[Page], learned: Sequence[LearnedPlace] = (), rec
     """The fields of the invoice on these pages. `learned` are the places that people have shown for its layout,
     `recipient` is who has received it.
 
-    What is missing or ambiguous stays None. Raises ReadingError NOT_AN_INVOICE where there is no word of an invoice
-    and no total.
+    What is missing or ambiguous stays None. Raises ReadingError NOT_AN_INVOICE where there is no word of an invoice,
+    no total, and not even a date with amounts, which a person could make an invoice of.
     """
     labelled, vocabulary = labelled_lines(pages)
     return _Finder(pages, labelled, vocabulary, locate(learned, labelled, pages), recipient).reading()
@@ -90,15 +92,19 @@ class _Finder:
         self.warnings: list[str] = []
 
     def reading(self) -> Reading:
-        totals = find_agreed_totals(self.labelled, with_learned(find_amounts(self.labelled), self.learned))
+        amounts = find_amounts(self.labelled)
+        totals = find_agreed_totals(self.labelled, with_learned(amounts, self.learned))
         number = self.keep("number", choose_number(number_candidates(self.labelled)), document_number)
-        if number is None and totals.gross is None and not self.labelled.titles():
-            raise ReadingError(
-                "NOT_AN_INVOICE", "The document has neither the word invoice nor a number or total of one."
-            )
         currency = self.currency(totals)
         issue, due, delivery = self.dates(currency)
+        if number is None and totals.gross is None and not self.labelled.titles():
+            money = any(amount.money for line in amounts for amount in line.amounts)
+            if issue is None or not money:
+                raise ReadingError(
+                    "NOT_AN_INVOICE", "The document has neither the word invoice nor a number or total of one."
+                )
         seller, buyer = self.parties()
+        currency = self.usual_currency(currency, seller, issue)
         for index, row in enumerate(totals.rates):
             self.total(f"tax_breakdowns[{index}]", Chosen(row.tax, totals.tax.confidence if totals.tax else 0.0))
         if totals.before_rounding is not None and totals.gross:
@@ -237,6 +243,21 @@ class _Finder:
         doubtful = double or len(of_total) > 1 or count <= len(named) / 2 or (total is None and count == 1)
         return self.keep("currency", mention.at_most(_UNSURE) if doubtful else mention)
 
+    def usual_currency(self, currency: str | None, seller: Party, issue: date | None) -> str | None:
+        """The currency of the country, where none is named, or by a sign that is that of several only."""
+        named = [word.text for line in self.labelled.lines for word in line.words if _currency_of(word)]
+        if any(_currency_of_several(text) is None for text in named) or "currency" in self.learned:
+            return currency
+        at = origin(self.labelled, [seller.vat_id] if seller.vat_id else ())
+        usual = usual_currency(self.labelled, at, self.recipient.country, issue)
+        if usual is None:
+            return currency
+        source = Source.OCR if any(self.engines.values()) else Source.TEXT
+        place = self.provenance.get("currency") or Provenance(source, 0.0)
+        self.provenance["currency"] = replace(place, confidence=0.9 if at else 0.85)
+        self.warnings.append(f"No currency is named; {usual} is that of the country.")
+        return usual
+
     def dates(self, currency: str | None) -> tuple[date | None, date | None, date | None]:
         """Issue, due and delivery date."""
         finder = DateFinder(self.labelled, self.pages, self.vocabulary, currency)
@@ -351,6 +372,15 @@ class _Finder:
             self.keep("payments[0].accounts[0].account_id", Found(value, taught.words, taught.likelihood))
             accounts = {value: accounts.get(value, PaymentAccount(value))} | accounts
         return (Payment(accounts=tuple(accounts.values())),) if accounts else ()
+
+
+def _currency_of(word: Word) -> Found[str] | None:
+    return currency_code(Place((word,), 1.0, 0))
+
+
+def _currency_of_several(text: str) -> str | None:
+    """The sign of several currencies that a word bears; None where it says which one it is."""
+    return "$" if re.fullmatch(r"[^A-Za-z]*\$[^A-Za-z]*", text) else None
 
 
 def pages_of_raw(raw: Mapping[str, Any]) -> tuple[Page, ...]:
