@@ -30,9 +30,11 @@ POOLED ?= invoice_pipelines_tests/integration
 test-pooler: $(VENV)/.ready  ## those that need PostgreSQL, through a pgbouncer (Debian's pgbouncer) in transaction mode
 	@$(BIN)/pytest -q -m "not slow" $(PARALLEL) --pooler $(POOLED)
 
+# Most of these wait, hence one process more. What waits longest comes first, and only files with such tests are loaded.
+FILES_WITH = $$(grep -rl --include='test_*.py' $(1) $(addprefix invoice_pipelines_tests/,system integration unit))
 test-slow: $(VENV)/.ready  ## the long ones
-	@$(BIN)/pytest -q -m "slow and not alone" $(PARALLEL)
-	@$(BIN)/pytest -q -m "slow and alone"
+	@$(BIN)/pytest -q -m "slow and not alone" $(PARALLEL) -n 4 $(call FILES_WITH,mark.slow)
+	@$(BIN)/pytest -q -m "slow and alone" $(call FILES_WITH,mark.alone)
 
 test-full: $(VENV)/.ready  ## the long ones as large as the promises are: about an hour
 	@TESTS_AT_FULL_SIZE=1 $(BIN)/pytest -q -m slow

@@ -53,7 +53,6 @@ FILL = (
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @pytest.mark.timeout(2400)
 def test_an_evening_of_10_000_organizations_takes_a_bounded_number_of_runs(
     lasting_house: House, monkeypatch: pytest.MonkeyPatch
