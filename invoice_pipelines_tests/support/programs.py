@@ -131,11 +131,14 @@ def _serve() -> str:
                 sys.exit()
             while not line.endswith(b"\n"):
                 line += channel.recv(1 << 16)
+            request = json.loads(line)
+            if request["arguments"][:1] == ["web"]:
+                import_module("invoice_pipelines.web.serving")  # which its command loads when it is run
             if os.fork() == 0:
                 break
             for file in files:
                 os.close(file)
-    return _become(json.loads(line), files)
+    return _become(request, files)
 
 
 def _become(request: dict[str, Any], files: Sequence[int]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from base64 import urlsafe_b64encode
@@ -24,7 +23,8 @@ from invoice_pipelines.accounts.sessions import SignInRefused, accept_invitation
 from invoice_pipelines.accounts.users import set_disabled, set_role
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.encryption import derived_keys
-from invoice_pipelines.settings import Settings
+from invoice_pipelines.settings import Settings, SettingsError
+from invoice_pipelines.web.app import create_app
 from invoice_pipelines.web.callers import SESSION_COOKIE
 from invoice_pipelines.web.sign_in.oidc import ATTEMPT_COOKIE, PURPOSE
 from invoice_pipelines_tests.conftest import TestDatabase
@@ -355,17 +355,18 @@ def test_a_web_whose_key_nobody_registered_begins_no_session(
         assert problem_of(go(stranger), 403)["code"] == "FORBIDDEN"
 
 
-def test_a_provider_without_a_client_or_without_the_extra_is_said_at_the_start(settings: dict) -> None:
+def test_a_provider_without_a_client_or_without_the_extra_is_said_at_the_start(
+    settings: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ValidationError, match="needed with OIDC_ISSUER"):
         Settings(oidc_issuer=settings["oidc_issuer"])
     with pytest.raises(ValidationError, match="unencrypted"):
         Settings(oidc_issuer="http://id.example", oidc_client_id="web")
-    code = (
-        "import sys; sys.modules['authlib'] = None\n"
-        "from invoice_pipelines.settings import Settings\n"
-        "from invoice_pipelines.web.app import create_app\n"
-        "create_app(None, Settings(oidc_issuer='https://id.example', oidc_client_id='web'))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "INVOICE_PIPELINES_OIDC_ISSUER needs the package authlib" in done.stderr
-    assert "pip install 'invoice-pipelines[oidc]'" in done.stderr
+    for name in list(sys.modules):
+        if name.startswith(("authlib.", "invoice_pipelines.web.sign_in.provider")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "authlib", None)
+    with pytest.raises(SettingsError) as refused:
+        create_app(None, Settings(oidc_issuer="https://id.example", oidc_client_id="web"))
+    assert "INVOICE_PIPELINES_OIDC_ISSUER needs the package authlib" in str(refused.value)
+    assert "pip install 'invoice-pipelines[oidc]'" in str(refused.value)
