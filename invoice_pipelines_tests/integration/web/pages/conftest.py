@@ -17,12 +17,13 @@ HERE = Path(__file__).parent
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where a page is looked at in one width after the other, CI has time for the narrowest, in which all has to find
-    its place.
+    its place; the others are looked at by `make test-full`.
     """
     for item in items:
         given = getattr(item, "callspec", None)
         if HERE in item.path.parents and given is not None and given.params.get("width") in WIDTHS[1:]:
             item.add_marker(only_at_full_size)
+            item.add_marker(pytest.mark.slow)
 
 
 __all__ = ["intake_folder", "intake_site", "office"]  # the organizations of the intake's tests are visited here, too

@@ -10,12 +10,21 @@ from playwright.sync_api import Browser
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.support.desk.pictures import components
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
+from invoice_pipelines_tests.support.sizes import only_at_full_size
 from invoice_pipelines_tests.support.web import Site
 
 pytestmark = needs_chromium
 
 
-@pytest.mark.parametrize(("language", "scheme", "width"), list(product(("en", "de"), ("light", "dark"), WIDTHS)))
+LOOKS = [
+    *(("en", "light"), ("de", "dark")),
+    *(pytest.param(*look, marks=[pytest.mark.slow, only_at_full_size]) for look in [("en", "dark"), ("de", "light")]),
+]
+"""Each language and each scheme; all of them together at full size."""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("language", "scheme"), LOOKS)
 def test_the_frame_can_be_used_by_everybody(
     site: Site, browser: Browser, language: str, scheme: str, width: int
 ) -> None:

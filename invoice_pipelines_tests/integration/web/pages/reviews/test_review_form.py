@@ -57,17 +57,20 @@ def decide(client: httpx.Client, invoice: str, what: str = "accept", **values: s
 
 
 @needs_chromium
-def test_the_desk_can_be_used_by_everybody(office: Office, browser: Browser) -> None:
+@pytest.mark.parametrize(
+    ("width", "language", "scheme"), list(zip(WIDTHS, ("en", "de", "de"), ("light", "dark", "light"), strict=True))
+)
+def test_the_desk_can_be_used_by_everybody(
+    office: Office, browser: Browser, width: int, language: str, scheme: str
+) -> None:
     invoices = fill(office)
     session = office.tenant.sessions[Role.ACCOUNTANT]
     own = f"/desk/{office.tenant.slug}/reviews"
-    looks = [("en", "light"), ("de", "dark"), ("de", "light")]
-    for width, (language, scheme) in zip(WIDTHS, looks, strict=True):
-        with visiting(browser, office.site.url, session, language=language, scheme=scheme, width=width) as visitor:
-            for address in (own, f"{own}/{invoices[1]}"):
-                visitor.open(address)
-                assert visitor.serious_findings() == [], address
-                assert visitor.overflow() == 0, address
+    with visiting(browser, office.site.url, session, language=language, scheme=scheme, width=width) as visitor:
+        for address in (own, f"{own}/{invoices[1]}"):
+            visitor.open(address)
+            assert visitor.serious_findings() == [], address
+            assert visitor.overflow() == 0, address
 
 
 def test_the_queue_says_what_waits_and_why(office: Office) -> None:

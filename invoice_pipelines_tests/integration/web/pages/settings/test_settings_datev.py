@@ -171,12 +171,16 @@ def test_a_viewer_looks(site: Site, admin: httpx.Client, tenant: Tenant) -> None
 
 
 @needs_chromium
-def test_everybody_can_use_this_page(site: Site, admin: httpx.Client, tenant: Tenant, browser: Browser) -> None:
+@pytest.mark.parametrize(
+    ("width", "language", "scheme"), list(zip(WIDTHS, ("de", "en", "de"), ("dark", "light", "light"), strict=True))
+)
+def test_everybody_can_use_this_page(
+    site: Site, admin: httpx.Client, tenant: Tenant, browser: Browser, width: int, language: str, scheme: str
+) -> None:
     set_up(admin, tenant)
     admin.post(place(tenant, "/rules/import"), files={"file": ("rules.csv", RULES.encode())})
-    for width, language, scheme in zip(WIDTHS, ("de", "en", "de"), ("dark", "light", "light"), strict=True):
-        session = tenant.sessions[Role.ADMIN]
-        with visiting(browser, site.url, session, language=language, width=width, scheme=scheme) as visitor:
-            visitor.open(place(tenant))
-            assert visitor.serious_findings() == []
-            assert visitor.overflow() == 0
+    session = tenant.sessions[Role.ADMIN]
+    with visiting(browser, site.url, session, language=language, width=width, scheme=scheme) as visitor:
+        visitor.open(place(tenant))
+        assert visitor.serious_findings() == []
+        assert visitor.overflow() == 0
