@@ -41,7 +41,7 @@ def due(desk: Desk) -> int:
 def test_killed_workers_and_a_killed_postgresql_leave_the_books_in_order(
     own_server: EmbeddedServer, desk: Desk
 ) -> None:
-    kills = size(15, 50)
+    kills = size(8, 50)
     moments = random.Random(20260705)
     items = [desk.stocked(2 * kills * ORDERS) for _ in range(5)]
     jobs: list[UUID] = []

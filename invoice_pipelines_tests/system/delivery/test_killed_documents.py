@@ -31,7 +31,7 @@ def left(press: Press) -> int:
 def test_killed_workers_lose_no_document_and_make_none_twice(database: TestDatabase, tmp_path: Path) -> None:
     moments = random.Random(20261121)
     press = open_press(database, tmp_path)
-    kills = size(5, 20)
+    kills = size(3, 20)
     jobs: list[UUID] = []
     in_work = 0
     where = press.shop.organization.slug, press.settings.home

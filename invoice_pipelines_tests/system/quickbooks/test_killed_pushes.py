@@ -25,8 +25,8 @@ from invoice_pipelines_tests.system.workers import worker_maker
 
 pytestmark = pytest.mark.slow
 
-TURNS = size(2, 5)
-INVOICES, CUSTOMERS, KILLS = size(300, 2_000), size(200, 2_000), size(6, 30)
+TURNS = size(1, 5)
+INVOICES, CUSTOMERS, KILLS = size(150, 2_000), size(100, 2_000), size(4, 30)
 SETTLES_WITHIN = size(20, 240)
 
 

@@ -21,7 +21,7 @@ from invoice_pipelines_tests.system.web.process import Installation
 
 pytestmark = pytest.mark.slow
 
-KILLS = size(5, 30)
+KILLS = size(3, 30)
 
 
 def test_equal_requests_at_once_make_one_job(site: Installation) -> None:

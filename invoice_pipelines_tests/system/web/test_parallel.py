@@ -25,7 +25,7 @@ from invoice_pipelines_tests.system.web.process import Installation
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 CLIENTS = 200
-SECONDS = size(10, 60)
+SECONDS = size(5, 60)
 
 
 @dataclass(frozen=True)

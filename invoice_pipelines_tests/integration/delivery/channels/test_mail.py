@@ -295,7 +295,7 @@ def test_whatever_goes_wrong_what_is_said_of_a_message_is_true(open_mail: OpenMa
     channel = open_mail(mail_server)
     mail_server.faults.at_random(0.15, 1, NOT_FOR_LONG + [Fault.DROP_AFTER_ACCEPT] * 5, seconds=0.05)
     out, in_doubt = [], []
-    for _ in range(size(250, 2500)):
+    for _ in range(size(120, 2500)):
         outgoing = email(attachments=())
         begun = datetime.now(UTC)
         try:

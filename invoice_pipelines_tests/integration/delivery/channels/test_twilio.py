@@ -210,7 +210,7 @@ def test_whatever_goes_wrong_what_is_said_of_a_message_is_true(
 ) -> None:
     twilio_server.faults.at_random(0.5, 1, [one for one in Fault if one not in (Fault.HANG_AFTER_ACCEPT, Fault.SLOW)])
     in_doubt = []
-    for number in range(size(200, 2000)):
+    for number in range(size(100, 2000)):
         outgoing = sms(recipient=f"+49170{number:07}")
         try:
             twilio.send(outgoing)

@@ -326,7 +326,7 @@ def test_hundreds_of_random_invoices_are_clean_e_invoices(billing_database: Test
     written: Counter[bool] = Counter()
 
     @settings(
-        max_examples=size(60, 700) // ORDERS_AT_ONCE,
+        max_examples=size(40, 700) // ORDERS_AT_ONCE,
         suppress_health_check=LENIENT,
         phases=[Phase.explicit, Phase.generate],
     )
@@ -338,5 +338,5 @@ def test_hundreds_of_random_invoices_are_clean_e_invoices(billing_database: Test
         )
 
     check()
-    assert written[True] >= size(30, 500)
+    assert written[True] >= size(20, 500)
     print(f"{written[True]} invoices and credit notes, {written[False]} that cannot be e-invoices")

@@ -401,7 +401,7 @@ def test_an_inbox_and_a_store_on_s3_work_alike(desk: Desk, s3_server: None) -> N
 
 @pytest.mark.slow
 def test_thousands_of_files_are_seen_in_seconds_and_all_taken(desk: Desk, record_property: Any) -> None:
-    files = size(4_000, 50_000)
+    files = size(2_000, 50_000)
     for number in range(files):
         (desk.inbox / f"{number:05}.xml").write_bytes(str(number).encode())
     seconds = {}

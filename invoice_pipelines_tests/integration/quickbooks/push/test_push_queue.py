@@ -196,7 +196,7 @@ def test_a_push_ends_with_its_time_box_and_when_it_is_asked_to(house: House) -> 
 
 @pytest.mark.slow
 def test_a_long_queue_is_pushed_in_constant_memory_and_taken_up_where_it_stopped(house: House) -> None:
-    count = size(3_000, 50_000)
+    count = size(1_500, 50_000)
     with house.desk.scope() as connection:
         connection.execute(
             text(
