@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.intake.countries import small_amount, tax_is_proved
 from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.validation.identifiers import identifier_violations
 from invoice_pipelines.intake.validation.own_rules import broken
+
+_SURE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +28,29 @@ class Unsure:
 def unasked(reading: Reading, unsure: Mapping[str, Unsure], home: str | None) -> dict[str, Violation]:
     """Of the unsure fields those that are not asked for, each with the remark that says why (IP-READ-02).
 
-    The number of a simplified invoice. Net amount and VAT, where the total is sure and a rate makes them of it. `home`
-    is the country of the organization.
+    The number of a simplified invoice. The name of a seller whose VAT id is sure. Net amount and VAT where the total is
+    sure and a rate makes them of it. `home` is the country of the organization.
     """
     found: dict[str, Violation] = {}
     if "number" in unsure and (small := small_amount(reading, home)):
         why = f"{small.limit} {small.currency}, {small.source}"
         reason = (f"up to {why}, a simplified invoice will do", f"bis {why} genügt eine Kleinbetragsrechnung")
         found["number"] = _remark("number", unsure["number"], reason)
+    if "seller.name" in unsure and _is_known_by_vat_id(reading):
+        reason = ("its VAT id is sure", "seine USt-IdNr. ist sicher")
+        found["seller.name"] = _remark("seller.name", unsure["seller.name"], reason)
     if "gross_amount" not in unsure and tax_is_proved(reading):
         reason = ("the total and a rate of VAT prove it", "der Gesamtbetrag und ein Steuersatz belegen ihn")
         found |= {
             field: _remark(field, unsure[field], reason) for field in ("net_amount", "tax_amount") if field in unsure
         }
     return found
+
+
+def _is_known_by_vat_id(reading: Reading) -> bool:
+    place = reading.provenance.get("seller.vat_id")
+    sure = reading.seller.vat_id is not None and place is not None and place.confidence >= _SURE
+    return sure and not any(one.location == "seller.vat_id" for one in identifier_violations(reading))
 
 
 def without_number(reading: Reading) -> Reading:

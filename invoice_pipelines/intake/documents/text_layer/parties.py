@@ -25,6 +25,7 @@ _TOWN_FIRST = re.compile(
 )
 _SEPARATOR = re.compile(r"^[|·•●∙,;*\-–—/]+$")
 _BLOCK_LINES = 14
+_SHORT_FORM = 2
 _REPEATED = 0.7
 _OFTEN = 2.5  # points of a company that is named at the top of the page and once more
 
@@ -303,16 +304,17 @@ def _pieces(cell: Cell, vocabulary: Vocabulary) -> Iterator[tuple[Word, ...]]:
 
 
 def _company(words: Sequence[Word], vocabulary: Vocabulary) -> Found[str] | None:
-    """The words up to a legal form, if there is one after at least one other word."""
+    """The words up to a legal form, if there is one after a name; two letters in capitals only, as "Sa" is a day."""
     last = 0
     for index, word in enumerate(words):
-        if (
-            index
-            and key(word.text) in vocabulary.legal_forms
-            and (word.text[0].isupper() or word.text.startswith(("e.", "a.")))
-        ):
+        form = key(word.text)
+        short = len(form) <= _SHORT_FORM and not word.text.startswith(("e.", "a."))
+        written = word.text.isupper() if short else word.text[0].isupper() or word.text.startswith(("e.", "a."))
+        if index and form in vocabulary.legal_forms and written:
             last = index + 1
-    if not last or last > 9:
+    named = [word.text for word in words[:last] if key(word.text) not in vocabulary.legal_forms | {"co", "und"}]
+    article = bool(named) and (named[0].isdigit() or any("%" in text for text in named))
+    if not any(map(key, named)) or article or last > 9:
         return None
     return name_of(words[:last], vocabulary, 0.7)
 

@@ -50,12 +50,13 @@ ODD = {"net_amount": Decimal("88.00"), "tax_amount": Decimal("31.00"), "tax_brea
 def test_a_value_below_its_threshold_goes_to_a_person_and_one_at_it_does_not(field: str) -> None:
     threshold = getattr(ReviewThresholds(), THRESHOLDS[field])
     name = field.replace(".", "_")
-    judgement, reasons = judged(on_paper(changes=ODD, **{name: threshold - 0.001}))
+    changes = ODD | ({"seller": Party(name="Muster GmbH")} if field == "seller.name" else {})  # a VAT id would do
+    judgement, reasons = judged(on_paper(changes=changes, **{name: threshold - 0.001}))
     assert judgement is Judgement.NEEDS_REVIEW
     assert codes(reasons) == [(LOW_CONFIDENCE, field)]
     assert reasons[0].confidence == pytest.approx(threshold - 0.001)
     assert not reasons[0].must_be_corrected
-    assert judged(on_paper(changes=ODD, **{name: threshold}))[0] is Judgement.VALID
+    assert judged(on_paper(changes=changes, **{name: threshold}))[0] is Judgement.VALID
 
 
 def test_an_account_that_was_read_unsurely_goes_to_a_person_and_none_at_all_does_not() -> None:
@@ -130,6 +131,21 @@ def test_a_simplified_invoice_on_paper_needs_no_number(
     assert codes(reasons) == ([] if passes else [("IP-REQ-01", "number")])
     told = [one.severity for one in verdict.violations if one.rule == "IP-REQ-07"]
     assert told == ([Severity.INFORMATION] if passes else [])
+
+
+def test_a_seller_whose_vat_id_is_sure_is_not_asked_for_by_name() -> None:
+    reading = on_paper(seller_name=0.2)
+    nameless = dataclasses.replace(reading, seller=Party(name="Muster GmbH"))
+    assert codes(judged(nameless)[1]) == [(LOW_CONFIDENCE, "seller.name")]
+
+    def with_vat_id(value: str, confidence: float) -> Reading:
+        places = {**reading.provenance, "seller.vat_id": Provenance(Source.TEXT, confidence)}
+        party = dataclasses.replace(reading.seller, vat_id=value)
+        return dataclasses.replace(reading, seller=party, provenance=places)
+
+    assert judged(with_vat_id("DE136695976", 0.97)) == (Judgement.VALID, ())
+    assert (LOW_CONFIDENCE, "seller.name") in codes(judged(with_vat_id("DE136695976", 0.9))[1])
+    assert (LOW_CONFIDENCE, "seller.name") in codes(judged(with_vat_id("DE136695977", 0.97))[1])
 
 
 def test_an_unsure_number_of_a_simplified_invoice_is_not_asked_for_and_that_of_one_to_be_paid_is() -> None:

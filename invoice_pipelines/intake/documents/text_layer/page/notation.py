@@ -31,7 +31,7 @@ AMOUNT = re.compile(
 """An amount of money in a text: also "1 234,56", "1'234.56", "EUR 12.00", "RM12.00", "12,50-", "(12.50)", "20,--" and
 "9,99A" with the letter of a tax class."""
 
-PERCENT = re.compile(r"(?<![\w.,])(\d{1,2}(?:[.,]\d{1,4})?)\s?%")
+PERCENT = re.compile(r"(?<![\w.,])(\d{1,2}(?:[.,]\d{1,4})?)[.,]?\s?%")
 
 CURRENCIES = frozenset(
     {"EUR", "USD", "GBP", "CHF", "DKK", "SEK", "NOK", "PLN", "CZK", "HUF", "RON", "BGN", "ISK", "TRY"}

@@ -33,6 +33,7 @@ _SEAMS = (
     re.compile(r"([^\W\d_][^\d]*[.:=])([-+(]?(?:€|[A-Z]{0,2}\$|£|RM)?\d.*)"),
     re.compile(r"([^\W\d_][^\d]*[.:])([A-Z]{2,3}\d{6}.*|[A-Z]{2}\d{2}[A-Z0-9]{4}.*)"),
     re.compile(r"((?i:iban)[.:]?)([A-Z]{2}\d{2}.*)"),
+    re.compile(r"((?i:n)[°º][.:]?)(\d.*)"),
     re.compile(r"(\w{2,})(&)"),
 )
 _WORD_AND_VALUE = re.compile(r"([^\W\d_][^\d]*?)((?:€|\$|£|[#(])?\d.*)")
@@ -46,6 +47,7 @@ _NAME_AND_ID = re.compile(r"([^\W\d_][^\d]*?)([A-Z]{2}\d{8,}[A-Z0-9]*)")
 _DAY_AND_MONTH = re.compile(r"(\d{1,2}\.?)([^\W\d_]{3,10})\.?((?:\d{4})?)")
 _NUMBER = re.compile(r"[-(]?[\dOoIl|]{1,3}(?:[.,]?[\dOoIl|]{3})*[.,][\dOoIl|]{2}[-)]?")
 _DATE = re.compile(r"[\dOoIl|]{1,2}([./-])[\dOoIl|]{1,2}\1(?:20)?[\dOoIl|]{2}")
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _DIGITS = str.maketrans("OoIl|", "00111")
 _CUT = re.compile(r"\d{1,6}[.,]")
 _REST = re.compile(r"\d{2}(?!\d)")
@@ -58,9 +60,15 @@ def tidied(pages: Sequence[Page]) -> list[Page]:
 
 def _tidied(words: Sequence[Word]) -> Iterator[Word]:
     vocabulary = load_vocabulary()
-    for word in _joined(words):
+    for word in _joined([_plain(word) for word in words]):
         for part in _parts(word, vocabulary):
             yield _with_digits(part)
+
+
+def _plain(word: Word) -> Word:
+    """The word with the usual signs for those of full width, which engines take for them beside Latin letters."""
+    plain = word.text.translate(_FULL_WIDTH)
+    return word if plain == word.text else replace(word, text=plain)
 
 
 def _joined(words: Sequence[Word]) -> Iterator[Word]:

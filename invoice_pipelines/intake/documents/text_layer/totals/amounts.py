@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines, Place
 from invoice_pipelines.intake.documents.text_layer.page.layout import Cell, Line, enclosing
@@ -39,6 +39,9 @@ _PLAIN_SHARE = 0.35
 _TOLERANCE = Decimal("0.02")
 _TAXES = {"tax", "regional_tax"}
 _BASE = {"base": 0.9, "net": 0.3}
+_CENT = Decimal("0.01")
+_RATE_TABLE: tuple[Mapping[str, float], ...] = ({"base": 0.9, "net": 0.5}, {"tax": 0.9}, {"gross": 0.35})
+"""The total of a rate is that of the document where there is one rate only, which the line does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,34 @@ def find_amounts(labelled: LabelledLines) -> list[AmountLine]:
                 amounts.append(replace(number, roles=roles))
             result.append(AmountLine(line.number, tuple(amounts), percentages, _regional_tax(labelled, labels)))
         headings = (headings + _headings(line, labels, written))[-_HEADINGS:]
+    return _with_rate_tables(result)
+
+
+def _with_rate_tables(lines: Sequence[AmountLine]) -> list[AmountLine]:
+    """The amounts of a table of rates, as receipts have it, with the roles that arithmetic gives them: "A 19,00% 8,06
+    1,53 9,59" in any order of columns. Not where two lines have the same rate: those are articles."""
+    tables = {line.number: _rate_table(line) for line in lines if line.percentages}
+    rates = [table[0] for table in tables.values() if table]
+    result = []
+    for line in lines:
+        table = tables.get(line.number)
+        if table and rates.count(table[0]) == 1:
+            roles = {id(amount): given for amount, given in zip(table[1], _RATE_TABLE, strict=True)}
+            amounts = (replace(amount, roles=roles.get(id(amount), amount.roles)) for amount in line.amounts)
+            line = replace(line, amounts=tuple(amounts))
+        result.append(line)
     return result
+
+
+def _rate_table(line: AmountLine) -> tuple[Decimal, tuple[Amount, Amount, Amount]] | None:
+    """The rate of a line with what it is reckoned on, the tax, and their sum; None where there are no such amounts."""
+    money = [amount for amount in line.amounts if amount.money][:6]
+    for rate in line.percentages:
+        for base, tax, total in permutations(money, 3):
+            adds_up = base.value + tax.value == total.value and tax.value != 0
+            if adds_up and abs(base.value * rate / 100 - tax.value) <= _CENT:
+                return rate, (base, tax, total)
+    return None
 
 
 _ROLES_OF_FIELDS = {

@@ -89,6 +89,24 @@ def find_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
     Where a receipt says what was paid, that is the total; where it was rounded for cash, it has no net amount, as net
     and tax make another total.
     """
+    return _with_rate(_found_totals(lines, exempt), lines)
+
+
+def _with_rate(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
+    """With the one rate that the document names and that makes the tax of the total, where no row of it was found."""
+    gross, tax, net = totals.gross, totals.tax, totals.net
+    if totals.rates or totals.contradicts or totals.before_rounding or not gross or not tax or not tax.amount.value:
+        return totals
+    base = gross.amount.value - tax.amount.value
+    rates = [
+        rate for rate in tax_rates(lines, ()) if rate > 0 and abs(base * rate / 100 - tax.amount.value) <= _ROUNDING
+    ]
+    if len(rates) != 1 or (net and net.amount.value != base):
+        return totals
+    return replace(totals, rates=(RateRow(rates[0], replace(gross.amount, value=base), tax.amount),))
+
+
+def _found_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
     totals = _printed_totals(lines, exempt)
     if paid := find_paid(lines):
         return _with_paid(totals, paid)

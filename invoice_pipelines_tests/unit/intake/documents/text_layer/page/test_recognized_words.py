@@ -130,3 +130,10 @@ def test_an_unsure_word_makes_its_value_unsure() -> None:
     )
     assert find_fields([sure]).provenance["number"].confidence >= 0.9
     assert find_fields([unsure]).provenance["number"].confidence < 0.7
+
+
+@pytest.mark.parametrize(
+    "printed", ["Facture n°562044387", "Facture nº562044387", "Rechnungsnummer：５６２０４４３８７"]
+)
+def test_a_number_is_found_that_is_glued_to_its_sign_or_of_full_width(printed: str) -> None:
+    assert find_fields([page(("Facture",), (printed,))]).number == "562044387"

@@ -106,3 +106,47 @@ def test_net_and_tax_that_do_not_make_the_total_that_was_paid_leave_it_unsure() 
     )
     if reading.gross_amount is not None:
         assert reading.provenance["gross_amount"].confidence < 0.95
+
+
+@pytest.mark.parametrize("row", ["8,06 | 1,53 | 9,59", "9,59 | 8,06 | 1,53", "1,53 | 9,59 | 8,06"])
+def test_a_table_of_rates_is_understood_in_any_order_of_its_columns(row: str) -> None:
+    reading = receipt(f"Backhaus Nord GmbH; Kassenbon 12.03.2024 18:20; Brot | 9,59; SUMME | 9,59; A 19,00% | {row}")
+    assert (reading.net_amount, reading.tax_amount) == (Decimal("8.06"), Decimal("1.53"))
+    assert reading.gross_amount == Decimal("9.59")
+    assert reading.provenance["tax_amount"].confidence >= 0.95
+    assert [part.rate for part in reading.tax_breakdowns] == [Decimal(19)]
+
+
+def test_the_rates_of_a_table_add_up_to_the_total() -> None:
+    reading = receipt(
+        "Backhaus Nord GmbH; Kassenbon 12.03.2024 18:20; Brot | 12,84; Messer | 9,59; SUMME EUR | 22,43; "
+        "A 19,00% | 9,59 | 8,06 | 1,53; B 7,00% | 12,84 | 12,00 | 0,84"
+    )
+    assert (reading.net_amount, reading.tax_amount) == (Decimal("20.06"), Decimal("2.37"))
+    assert {part.rate: part.tax_amount for part in reading.tax_breakdowns} == {7: Decimal("0.84"), 19: Decimal("1.53")}
+
+
+def test_the_total_of_one_rate_is_not_taken_for_that_of_the_receipt() -> None:
+    reading = receipt(
+        "Backhaus Nord GmbH; Kassenbon 12.03.2024 18:20; Brot | 12,84; Messer | 9,59; UKUPNO | 22,43; "
+        "B 7,00% | 12,84 | 12,00 | 0,84"
+    )
+    assert reading.gross_amount is None or reading.provenance["gross_amount"].confidence < 0.95
+
+
+def test_a_rate_that_makes_the_tax_of_the_total_is_that_of_the_receipt() -> None:
+    reading = receipt("Gasthaus Nord GmbH; Kassenbon 12.03.2024 18:20; SUMME EUR | 9,59; inkl. 19% MwSt | 1,53")
+    (part,) = reading.tax_breakdowns
+    assert (part.rate, part.taxable_amount, part.tax_amount) == (19, Decimal("8.06"), Decimal("1.53"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "seller"),
+    [
+        ("Joseph Pub; Sa 12.03.2024 18:20; TSE- Se 17", "Joseph Pub"),
+        ("Frittenwerk GmbH; Kassenbon; 1 Sau 3,00", "Frittenwerk GmbH"),
+        ("Gasthaus Nord; Betreiber Nordlicht AG; Sa 12.03.2024", "Betreiber Nordlicht AG"),
+    ],
+)
+def test_a_saturday_is_no_company(lines: str, seller: str) -> None:
+    assert receipt(f"{lines}; Suppe | 9,59; SUMME EUR | 9,59").seller.name == seller
