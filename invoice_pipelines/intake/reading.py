@@ -54,17 +54,19 @@ class Provenance:
 
 
 class DiscrepancyKind(StrEnum):
-    """What can be wrong between a PDF and the XML invoice that it carries, or should carry."""
+    """What can be wrong between a PDF and the XML invoice that it carries, or should carry; or between a document and
+    what it is taken for."""
 
     XML_MISSING = "xml_missing"
     XML_UNREADABLE = "xml_unreadable"
     PAGES_DIFFER = "pages_differ"
     SEVERAL_INVOICES = "several_invoices"
+    ANOTHER_DOCUMENT = "another_document"
 
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """Why the values of a hybrid PDF may not be what its sender meant: one sentence in English and in German."""
+    """Why the values may not be what the sender of a document meant: one sentence in English and in German."""
 
     kind: DiscrepancyKind
     message: str
@@ -81,7 +83,7 @@ class Reading(Invoice):
     attached to a PDF. `provenance` maps a field name ("number", "seller.vat_id", "lines[0].quantity") to where
     the value stands; values from XML may leave it out, since their confidence is 1.
     `warnings` are remarks of the reader, each one sentence, such as a value that could not be understood;
-    `discrepancies` weigh more: a PDF and the XML in it do not go together.
+    `discrepancies` weigh more: a PDF and the XML in it do not go together, or the title is not that of an invoice.
     """
 
     source: Source

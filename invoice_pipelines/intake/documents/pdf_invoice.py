@@ -160,4 +160,4 @@ def _read_text_layer(data: bytes, limits: Limits, aids: Aids, found: list[Discre
     if not found:
         return reading
     warning = "The values were read from the text of the pages instead."
-    return replace(reading, warnings=(warning, *reading.warnings), discrepancies=tuple(found))
+    return replace(reading, warnings=(warning, *reading.warnings), discrepancies=(*found, *reading.discrepancies))

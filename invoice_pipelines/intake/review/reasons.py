@@ -22,9 +22,9 @@ FOR_A_PERSON = frozenset({"IP-IBAN-02", "IP-DUP-06"})
 """Warnings that a person must have seen before an invoice passes, whatever it was read from: signs of fraud, and what
 may be the same receipt once more."""
 
-FOR_A_PERSON_ON_PAGES = frozenset({"IP-TAX-02", "IP-TAX-03"})
+FOR_A_PERSON_ON_PAGES = frozenset({"IP-TAX-02", "IP-TAX-03", "IP-TYPE-03"})
 """Warnings that a person must have seen where an invoice was read from a page: its VAT by rate, which is booked, does
-not sum up to its totals."""
+not sum up to its totals; its title is that of another document."""
 
 DUPLICATE = "IP-DUP-01"
 

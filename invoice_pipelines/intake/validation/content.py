@@ -48,6 +48,7 @@ _DISCREPANCIES = {
     DiscrepancyKind.XML_UNREADABLE: "IP-HYB-02",
     DiscrepancyKind.PAGES_DIFFER: "IP-HYB-03",
     DiscrepancyKind.SEVERAL_INVOICES: "IP-HYB-04",
+    DiscrepancyKind.ANOTHER_DOCUMENT: "IP-TYPE-03",
 }
 
 

@@ -42,6 +42,7 @@ from invoice_pipelines.intake.documents.text_layer.identifiers import (
 )
 from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, locate
 from invoice_pipelines.intake.documents.text_layer.origin import origin, usual_currency
+from invoice_pipelines.intake.documents.text_layer.other_documents import KINDS, other_document
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, usual_decimal
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
@@ -52,7 +53,7 @@ from invoice_pipelines.intake.documents.text_layer.table import find_lines
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_amounts, with_learned
 from invoice_pipelines.intake.documents.text_layer.totals.currencies import currencies_of, has_other_currency_beside
 from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals
-from invoice_pipelines.intake.reading import Format, Provenance, Reading, Source
+from invoice_pipelines.intake.reading import Discrepancy, DiscrepancyKind, Format, Provenance, Reading, Source
 
 T = TypeVar("T")
 
@@ -103,6 +104,7 @@ class _Finder:
                 raise ReadingError(
                     "NOT_AN_INVOICE", "The document has neither the word invoice nor a number or total of one."
                 )
+        another = self.another_document(totals)
         seller, buyer = self.parties()
         currency = self.usual_currency(currency, seller, issue)
         for index, row in enumerate(totals.rates):
@@ -151,6 +153,25 @@ class _Finder:
             raw={"pages": [_raw(page) for page in self.pages]},
             provenance=self.provenance,
             warnings=tuple(self.warnings),
+            discrepancies=(another,) if another else (),
+        )
+
+    def another_document(self, totals: Totals) -> Discrepancy | None:
+        """What the title says, if that is not an invoice. Raises ReadingError NOT_AN_INVOICE where there is no total,
+        either."""
+        title = other_document(self.labelled, self.pages)
+        if title is None:
+            return None
+        words = " ".join(word.text for word in self.labelled.words_of(title))
+        if totals.gross is None:
+            raise ReadingError(
+                "NOT_AN_INVOICE", f"The document is titled {words!r}, so it is not an invoice, and it has no total."
+            )
+        kind, kind_de = KINDS[title.kind]
+        return Discrepancy(
+            DiscrepancyKind.ANOTHER_DOCUMENT,
+            f"By its title {words!r} the document is {kind}, not an invoice.",
+            f"Nach seinem Titel „{words}“ ist das Dokument {kind_de}, keine Rechnung.",
         )
 
     def keep(

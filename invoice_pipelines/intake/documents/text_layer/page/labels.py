@@ -16,7 +16,7 @@ from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, 
 _MOST_WORDS = 7
 
 # Phrases of these groups compete for the same words; columns and amounts are read apart, since "Summe" may be either.
-_FAMILY = {"labels": 0, "titles": 0, "amounts": 1, "columns": 2}
+_FAMILY = {"labels": 0, "titles": 0, "amounts": 1, "columns": 2, "other_titles": 3}
 
 # How far a value may be from its label: to the right in points, below in heights of the label.
 _FARTHEST_RIGHT = 330.0
@@ -61,6 +61,7 @@ class LabelledLines:
     labels: Sequence[tuple[Label, ...]]
     amounts: Sequence[tuple[Label, ...]]
     columns: Sequence[tuple[Label, ...]]
+    other_titles: Sequence[tuple[Label, ...]]
 
     def all(self, *kinds: str) -> Iterator[Label]:
         """The labels of these kinds in the order of the document."""
@@ -148,9 +149,9 @@ def find_labels(
 ) -> LabelledLines:
     """Every phrase of the vocabulary in these lines. Costs a few look-ups per word. `recognized` are the numbers of
     the pages whose letters may have been misread."""
-    families: tuple[list[tuple[Label, ...]], ...] = ([], [], [])
+    families: tuple[list[tuple[Label, ...]], ...] = ([], [], [], [])
     for line in lines:
-        found: tuple[list[Label], ...] = ([], [], [])
+        found: tuple[list[Label], ...] = ([], [], [], [])
         for index, cell in enumerate(line.cells):
             keys = [key(word.text) for word in cell.words]
             if line.page in recognized:
@@ -163,7 +164,7 @@ def find_labels(
 
 
 def _find_in_cell(cell: Cell, keys: Sequence[str], line: int, index: int, vocabulary: Vocabulary) -> Iterator[Label]:
-    free = [0, 0, 0]  # up to which word each family is taken
+    free = [0, 0, 0, 0]  # up to which word each family is taken
     for first, start in enumerate(keys):
         if not start:
             continue

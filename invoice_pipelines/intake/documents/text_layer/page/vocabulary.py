@@ -28,7 +28,8 @@ _SHORTEST_FUZZY = 8
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The meaning of a phrase. `group` is the table of the file (labels, amounts, columns, titles), `kind` its key."""
+    """The meaning of a phrase. `group` is the table of the file (labels, amounts, columns, titles, other_titles) and
+    `kind` its key."""
 
     group: str
     kind: str
@@ -136,8 +137,9 @@ def load_vocabulary(languages: frozenset[str] | None = None) -> Vocabulary:
         decimal[language] = content["decimal"]
         if languages is not None and language not in languages:
             # "Invoice" is the title of documents that are otherwise in another language.
-            for code, texts in content["titles"].items():
-                phrases.setdefault(key(texts[0]), {})[Meaning("titles", code, language)] = None
+            for group in ("titles", "other_titles"):
+                for code, texts in content.get(group, {}).items():
+                    phrases.setdefault(key(texts[0]), {})[Meaning(group, code, language)] = None
             continue
         for ending in content["title_endings"]:
             title_endings[key(ending)] = Meaning("titles", "380", language)
@@ -145,12 +147,15 @@ def load_vocabulary(languages: frozenset[str] | None = None) -> Vocabulary:
         for text in content["common"]:
             words.setdefault(key(text), {})[language] = None
         for group in ("labels", "amounts", "columns", "titles"):
-            for kind, texts in content[group].items():
+            for kind, texts in content.get(group, {}).items():
                 for text in texts:
                     phrases.setdefault(key(text), {})[Meaning(group, kind, language)] = None
                     for word in text.replace("/", " ").split():
                         if len(key(word)) > 2:
                             words.setdefault(key(word), {})[language] = None
+        for kind, texts in content.get("other_titles", {}).items():
+            for text in texts:
+                phrases.setdefault(key(text), {})[Meaning("other_titles", kind, language)] = None
     return Vocabulary(
         {phrase: tuple(meanings) for phrase, meanings in phrases.items()},
         title_endings,

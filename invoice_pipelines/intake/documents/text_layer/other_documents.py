@@ -1,0 +1,95 @@
+"""Tells other documents that look like invoices by their titles: offers, orders, delivery notes, reminders, statements.
+
+They name a number, a seller and a total, too. An invoice mentions them ("Order no. 17"), so only what is set as a title
+counts: alone in its line or in large letters, and no title of an invoice that is as large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import median
+
+from invoice_pipelines.intake.documents.text_layer.page.labels import Label, LabelledLines
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import key
+from invoice_pipelines.intake.documents.text_layer.page.words import Page
+
+KINDS = {
+    "proforma": ("a pro forma invoice", "eine Proforma-Rechnung"),
+    "order": ("an order", "eine Bestellung"),
+    "order_confirmation": ("an order confirmation", "eine Auftragsbestätigung"),
+    "offer": ("an offer", "ein Angebot"),
+    "reminder": ("a reminder", "eine Mahnung"),
+    "delivery_note": ("a delivery note", "ein Lieferschein"),
+    "statement": ("a statement of account", "ein Kontoauszug"),
+    "remittance": ("an advice of payment", "ein Zahlungsavis"),
+}
+"""What the kinds of `other_titles` are called in English and German, with their articles."""
+
+_ORDINARY = frozenset({"order", "offer", "statement"})
+"""Kinds of which one word alone is often no title, but a number on a receipt or the heading of a block."""
+
+_LARGE = 1.25
+_ALIKE = 0.8
+_MOST_AFTER = 5
+_LETTER = 350.0
+"""The least width of a letter, in points; receipts are narrower, and number their orders in large letters."""
+
+
+def other_document(labelled: LabelledLines, pages: Iterable[Page]) -> Label | None:
+    """The title that says that this is no invoice; None for an invoice and for what has no title at all.
+
+    Of several titles the one in the largest letters counts, of those alike the first.
+    """
+    first = next(iter(pages), None)
+    if first is None:
+        return None
+    usual = median([word.box[3] - word.box[1] for word in first.words] or [0.0])
+    others = [
+        label
+        for labels in labelled.other_titles
+        for label in labels
+        if labelled.lines[label.line].page == first.number
+        and label.box[1] < first.height / 2
+        and _is_title(labelled, label, usual, first.width)
+    ]
+    if not others:
+        return None
+    largest = max(_height(label) for label in others)
+    title = next(label for label in others if _height(label) >= _ALIKE * largest)
+    for invoice in labelled.titles():
+        within = invoice.line == title.line and invoice.cell == title.cell
+        if (within and title.first <= invoice.first < title.last) or not _heads(labelled, invoice):
+            continue
+        if _height(invoice) < _ALIKE * _height(title):
+            continue
+        larger = _ALIKE * _height(invoice) > _height(title)
+        if larger or invoice.line <= title.line or _is_ordinary(labelled, title):
+            return None
+    return title
+
+
+def _is_title(labelled: LabelledLines, label: Label, usual: float, width: float) -> bool:
+    if label.first or not _heads(labelled, label):
+        return False
+    if _is_ordinary(labelled, label) and width < _LETTER:
+        return False
+    return _height(label) >= _LARGE * usual or len(labelled.lines[label.line].cells) == 1
+
+
+def _is_ordinary(labelled: LabelledLines, label: Label) -> bool:
+    return label.kind in _ORDINARY and len(labelled.words_of(label)) == 1
+
+
+def _heads(labelled: LabelledLines, label: Label) -> bool:
+    """Whether a title begins its cell and only a number or a date follows: "Reminder No. 2 of 5 May"."""
+    cell = labelled.lines[label.line].cells[label.cell]
+    words = cell.words[label.first : label.last]
+    rest = [word.text for word in cell.words[label.last :] if key(word.text)]
+    named = ":" in "".join(word.text for word in (*words, *cell.words[label.last : label.last + 1]))
+    if label.first > 1 or (named and rest) or words[-1].text.endswith(":"):
+        return False
+    return len(rest) <= _MOST_AFTER and (not rest or any(character.isdigit() for text in rest for character in text))
+
+
+def _height(label: Label) -> float:
+    return label.box[3] - label.box[1]

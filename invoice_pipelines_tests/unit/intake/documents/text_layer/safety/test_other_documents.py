@@ -1,0 +1,126 @@
+"""Documents that look like invoices and are titled otherwise do not pass, and invoices that mention them do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from random import Random
+
+import pytest
+
+from invoice_pipelines.einvoice.errors import ReadingError
+from invoice_pipelines.intake.documents.text_layer import find_fields
+from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
+from invoice_pipelines.intake.reading import Reading
+from invoice_pipelines.intake.reading_errors import german_reading_error
+from invoice_pipelines.intake.review.reasons import Judgement, judge
+from invoice_pipelines.intake.validation.content import Expectations
+from invoice_pipelines.intake.validation.validate import validate
+from invoice_pipelines.organizations import ReviewThresholds
+from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import words_of
+from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.unit.intake.documents.text_layer.random_invoices import invoice, receipt
+from invoice_pipelines_tests.unit.intake.documents.text_layer.wordings import WORDINGS
+
+TITLES = {
+    "de": "Proforma-Rechnung; PROFORMA RECHNUNG; Pro-forma-Rechnung; Auftragsbestätigung; Angebot; ANGEBOT; "
+    "Bestellung; Kostenvoranschlag; Mahnung; 1. Mahnung; 2. MAHNUNG; Zahlungserinnerung; Lieferschein; "
+    "Kontoauszug; Offerte",
+    "en": "PRO FORMA INVOICE; Proforma Invoice; Pro-Forma Invoice; Order Confirmation; Quotation; QUOTE; Estimate; "
+    "Purchase Order; PURCHASE ORDER; Payment Reminder; Final Notice; Delivery Note; Packing Slip; "
+    "Statement of Account; STATEMENT; Second Reminder; Remittance Advice",
+    "fr": "Facture pro forma; FACTURE PROFORMA; Devis; DEVIS; Bon de commande; Confirmation de commande; Relance; "
+    "Rappel de paiement; Mise en demeure; Bon de livraison; Relevé de compte",
+    "es": "Factura proforma; FACTURA PROFORMA; Presupuesto; Pedido de compra; Orden de compra; Confirmación de pedido; "
+    "Recordatorio de pago; Albarán; ALBARÁN; Estado de cuenta",
+    "it": "Fattura proforma; FATTURA PRO FORMA; Preventivo; Ordine di acquisto; Conferma d'ordine; "
+    "Sollecito di pagamento; Documento di trasporto; Estratto conto",
+    "nl": "Pro-formafactuur; Proforma factuur; Offerte; OFFERTE; Inkooporder; Orderbevestiging; Betalingsherinnering; "
+    "Aanmaning; Pakbon; Rekeningoverzicht",
+}
+MENTIONS = {
+    "de": "Bestellung Nr. 4711; Ihre Bestellung vom 3.3.2024; Unser Angebot 2024-17 vom 1.2.2024; "
+    "Lieferschein: 4711; Lieferschein-Nr. LS-77; Auftragsbestätigung: AB-12; "
+    "Bei Zahlungsverzug senden wir eine Mahnung.; Bestellung: 17",
+    "en": "Order no. 4711; Your order of 3 March 2024; Our quotation 2024-17; Delivery note: DN-77; "
+    "Purchase order: 4500; "
+    "Thank you for your order; Order confirmation: OC-12; Interest is due after the first reminder; Offer no. 12",
+    "fr": "Commande n° 4711; Votre commande du 3 mars 2024; Notre devis 2024-17; Bon de livraison : BL-77; Devis : 17",
+    "es": "Pedido nº 4711; Su pedido del 3 de marzo de 2024; Nuestro presupuesto 2024-17; Albarán: 77; "
+    "Gracias por su pedido",
+    "it": "Ordine n. 4711; Vostro ordine del 3 marzo 2024; Nostro preventivo 2024-17; DDT: 77; Conferma d'ordine: 12",
+    "nl": "Bestelling nr. 4711; Uw bestelling van 3 maart 2024; Onze offerte 2024-17; Pakbon: 77; Order: 4711",
+}
+CASES = [(language, title) for language, titles in TITLES.items() for title in titles.split("; ")]
+
+
+def passes(reading: Reading) -> bool:
+    verdict = validate(reading, Expectations(date(2026, 5, 1)))
+    return judge(reading, verdict, ReviewThresholds())[0] is Judgement.VALID
+
+
+def titled(language: str, seed: int, title: str, enlarged: float) -> list[Page]:
+    """A made-up invoice whose title is another one, so much larger than its text."""
+    page = invoice(language, seed).pages[0]
+    texts = [word.text for word in page.words]
+    for known in sorted(WORDINGS[language].title, key=len, reverse=True):
+        parts = known.split()
+        first = next((i for i in range(len(texts)) if texts[i : i + len(parts)] == parts), None)
+        if first is not None:
+            break
+    else:
+        raise AssertionError("the made-up invoice has no title")
+    left, top, _, bottom = page.words[first].box
+    height = (bottom - top) * enlarged
+    words: list[Word] = []
+    for part in title.split():
+        width = height * 0.5 * len(part)
+        words.append(Word(part, (left, bottom - height, left + width, bottom), 1))
+        left += width + 0.28 * height
+    kept = (*page.words[:first], *words, *page.words[first + len(parts) :])
+    return [replace(page, words=kept)]
+
+
+@pytest.mark.parametrize(("language", "title"), CASES)
+@pytest.mark.parametrize("enlarged", [1.0, 1.6])
+def test_a_document_with_another_title_waits_and_says_what_it_is(language: str, title: str, enlarged: float) -> None:
+    for seed in range(size(2, 10)):
+        words = f"{title} Nr. {seed + 17}" if language == "de" and seed % 2 else title
+        reading = find_fields(titled(language, seed, words, enlarged))
+        (found,) = reading.discrepancies
+        assert found.message.startswith("By its title")
+        assert "Titel" in found.message_de
+        assert not passes(reading)
+
+
+@pytest.mark.parametrize("language", WORDINGS)
+def test_an_invoice_that_mentions_other_documents_is_one(language: str) -> None:
+    for seed in range(size(12, 60)):
+        rng = Random(f"{language}-{seed}")
+        page = invoice(language, seed).pages[0]
+        lowest = max(word.box[3] for word in page.words)
+        mentions = rng.sample(MENTIONS[language].split("; "), 4)
+        words = [word for index, text in enumerate(mentions) for word in words_of(text, 60, lowest + 14 * (index + 1))]
+        pages = [replace(page, height=max(page.height, 3 * lowest), words=(*page.words, *words))]
+        assert find_fields(pages).discrepancies == (), mentions
+    for seed in range(size(10, 50)):
+        assert find_fields(receipt(seed).pages).discrepancies == ()
+
+
+def test_receipts_that_number_their_orders_in_large_letters_are_receipts() -> None:
+    words = [*words_of("ORDER 123", 40, 20), *words_of("Burger 8.50", 20, 60), *words_of("Cola 3.00", 20, 75)]
+    words[:2] = [replace(word, box=(word.box[0], 5, word.box[2], 40)) for word in words[:2]]
+    words += [*words_of("Total EUR 11.50", 20, 100), *words_of("2024-05-02 13:05", 20, 130)]
+    assert find_fields([Page(1, 220, 400, tuple(words))]).discrepancies == ()
+
+
+def test_what_has_no_total_is_refused_and_says_why_in_both_languages() -> None:
+    words = [*words_of("Lieferschein", 60, 40), *words_of("Nr. LS-17 vom 3.3.2024", 60, 60)]
+    words += [*words_of("Kabeltrommel 3 Stück", 60, 120), *words_of("Rechnung folgt.", 60, 140)]
+    with pytest.raises(ReadingError) as refused:
+        find_fields([Page(1, 595, 842, tuple(words))])
+    assert refused.value.code == "NOT_AN_INVOICE"
+    assert "'Lieferschein'" in refused.value.message
+    assert "„Lieferschein“ ist das Dokument keine Rechnung" in german_reading_error(
+        "NOT_AN_INVOICE", refused.value.message
+    )
