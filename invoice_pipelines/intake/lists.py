@@ -41,6 +41,7 @@ class Sought:
     gross_until: Decimal | None = None
     currency: str | None = None
     words: str | None = None
+    arrived_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,7 @@ def list_received(
         "not_in_review": sought.in_review is False or None,
         "seller": sought.seller,
         "number": sought.number and invoice_key(sought.number),
+        "arrived_from": sought.arrived_from,
         "issued_from": sought.issued_from,
         "issued_until": sought.issued_until,
         "gross_from": sought.gross_from,
@@ -288,6 +290,7 @@ _CONDITIONS = {
     "not_in_review": f"not ({_IN_REVIEW}) and :not_in_review",
     "seller": "strpos(lower(r.seller_name), lower(:seller)) > 0",
     "number": "r.invoice_key = :number",
+    "arrived_from": "r.created_at >= :arrived_from",
     "issued_from": "r.issue_date >= :issued_from",
     "issued_until": "r.issue_date <= :issued_until",
     "gross_from": "r.gross_amount >= :gross_from",

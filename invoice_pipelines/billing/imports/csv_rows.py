@@ -18,6 +18,19 @@ from invoice_pipelines.organizations.context import OrganizationContext
 CHUNK_SIZE = 1000
 
 
+class FileRefused(BillingError):
+    """A file is not taken as a whole. `reason`: unknown_column, missing_column, repeated_column, no_text or no_csv;
+    `column` is the one that it is about.
+    """
+
+    code = BillingError.code
+
+    def __init__(self, message: str, reason: str, column: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.column = column
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What stands in a file from a line on: the values to be written, or the field and reason why they cannot be.
@@ -59,20 +72,20 @@ class FileProblem:
 def read_rows(stream: TextIO, name: str, columns: Sequence[str], needed: Sequence[str]) -> Iterator[Record]:
     """The rows of a CSV file, with comma or semicolon; empty cells are left out. `name` is what people call the file.
 
-    Raises BillingError for a file that is no such CSV, has a column that is not known or lacks one that is needed.
+    Raises FileRefused for a file that is no such CSV, has a column that is not known or lacks one that is needed.
     """
     try:
         header = stream.readline()
         delimiter = ";" if header.count(";") > header.count(",") else ","
         names = [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter, strict=True), [])]
         if unknown := [cell for cell in names if cell not in columns]:
-            raise BillingError(
-                f"{name}: there is no column {repr(unknown[0])[:60]}; the columns are {', '.join(columns)}."
-            )
+            said = f"{name}: there is no column {repr(unknown[0])[:60]}; the columns are {', '.join(columns)}."
+            raise FileRefused(said, "unknown_column", unknown[0])
         if missing := [column for column in needed if column not in names]:
-            raise BillingError(f"{name}: the column {missing[0]} is missing; the first line names the columns.")
+            said = f"{name}: the column {missing[0]} is missing; the first line names the columns."
+            raise FileRefused(said, "missing_column", missing[0])
         if len(set(names)) < len(names):
-            raise BillingError(f"{name}: a column occurs twice.")
+            raise FileRefused(f"{name}: a column occurs twice.", "repeated_column")
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
         line = 2
         for cells in reader:
@@ -82,9 +95,9 @@ def read_rows(stream: TextIO, name: str, columns: Sequence[str], needed: Sequenc
                 yield Record(line, values, ("row", "it has more cells than columns") if more else None)
             line = reader.line_num + 2
     except UnicodeDecodeError:
-        raise BillingError(f"{name} is not a text file in UTF-8.") from None
+        raise FileRefused(f"{name} is not a text file in UTF-8.", "no_text") from None
     except csv.Error as error:
-        raise BillingError(f"{name} is not a CSV file: {error}.") from None
+        raise FileRefused(f"{name} is not a CSV file: {error}.", "no_csv") from None
 
 
 def write_records(

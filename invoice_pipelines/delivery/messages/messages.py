@@ -34,7 +34,8 @@ CANCELLED_BY_HAND = "CANCELLED"
 """Code of a message that a person cancelled; only who asks anew, later, gets it sent."""
 
 
-_SECONDS_PER_MESSAGE = 0.1
+SECONDS_PER_MESSAGE = 0.1
+"""As long as the organization has sent none."""
 
 
 class CommunicationRequest(BaseModel):
@@ -130,7 +131,7 @@ def ask_for_communications(
         invoice_ids,
         request.model_dump(mode="json", exclude_none=True),
         created_by=created_by,
-        seconds_per_item=_SECONDS_PER_MESSAGE,
+        seconds_per_item=SECONDS_PER_MESSAGE,
     )
 
 

@@ -24,7 +24,13 @@ from invoice_pipelines.intake.documents.ocr.pictures import decode_pictures, is_
 from invoice_pipelines.intake.documents.ocr.rendering import begin_apart, render_pages
 from invoice_pipelines.intake.documents.pdf_attachments import looks_like_pdf
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
+from invoice_pipelines.intake.reading import Source
 from invoice_pipelines.intake.review.show import Document
+from invoice_pipelines.intake.stages.stages import intake_of
+from invoice_pipelines.organizations.context import OrganizationContext
+from invoice_pipelines.storage import StorageError
+from invoice_pipelines.storage.blobs import blob_path
+from invoice_pipelines.storage.places import storage_errors
 
 DOUBTED = (200, 30, 30)
 READ = (20, 110, 190)
@@ -66,6 +72,21 @@ def review_picture(
     number = number or _worst_page(document)
     plain = page_picture(lambda: data, document.pages, number, limits, partial(turns_of_recognized, connection))
     return with_marks(plain, document, number)
+
+
+def has_first_page(context: OrganizationContext, document: Document) -> bool:
+    """Whether there are pages that can be drawn of a document that was read from XML: those of a PDF that carries it.
+    What the file is called tells nothing, so its first bytes are looked at. False where they cannot be read.
+    """
+    if document.source != Source.XML:
+        return False
+    try:
+        with storage_errors("The original could not be read"):
+            root = intake_of(context).originals
+            with blob_path(root, context.organization.id, document.sha256).open("rb") as file:
+                return looks_like_pdf(file.read(1024))
+    except StorageError:
+        return False
 
 
 def page_picture(

@@ -39,6 +39,8 @@ TITLES = {
 }
 TEXTS = {
     "BODY_TOO_LARGE": N_("What you sent is larger than this page takes. Send less at once."),
+    "ALREADY_DECIDED": N_("Somebody else decided about this conflict meanwhile. What they did stands."),
+    "CHANGED_SINCE": N_("The invoice was changed after this decision, so it cannot be undone any more."),
     "CROSS_SITE": N_("The request came from a page of another site, so nothing was done. Open the page here again."),
     "DRAWING_BUSY": N_("Too many pages are being drawn at the moment. Try again."),
     "ENDPOINT_DISABLED": N_("This endpoint is disabled. Enable it first."),
@@ -65,6 +67,14 @@ TEXTS = {
     "RECEIVED_INVOICE_NOT_FOUND": N_("There is no such invoice in this organization."),
     "REVIEW_CLAIMED": N_("Somebody else is at this invoice. Wait, or ask for it to be handed over."),
     "REVIEW_CONFLICT": N_("Somebody else decided about this invoice meanwhile. What they did stands; look again."),
+    "IN_PENDING_EXPORT": N_("An export that has begun holds this invoice. Wait until it is done."),
+    "MUST_BE_CORRECTED": N_("A rule is broken here. Correct the value, or reject the invoice."),
+    "NOTHING_TO_CONFIRM": N_("There is nothing to confirm any more. Look at the connection again."),
+    "NOTHING_TO_UNDO": N_("There is no decision on this invoice that could be undone."),
+    "NOT_CONNECTED": N_("The organization is not connected with QuickBooks. An admin connects it first."),
+    "NOT_INVITED": N_("Nobody with this account was invited here. Ask an admin for an invitation."),
+    "UNDER_WAY": N_("It is being sent at the moment. Look again in a moment."),
+    "UNKNOWN": N_("It is not there, or not any more. Load the list again."),
     "NOT_EXPORTED": N_("Not all of these are exported at the moment, so nothing was asked for. Look again."),
     "NOT_FAILED": N_("This invoice has not failed, or somebody has it read again already."),
     "NOT_PROCESSABLE": N_("This invoice is read already. One that failed is read again from its page."),
@@ -95,7 +105,7 @@ async def as_page(request: Request, error: Exception) -> Response:
         "error.html",
         {
             "title": language.gettext(TITLES.get(said["status"], TITLES[500])),
-            "detail": language.gettext(TEXTS[code]) if code in TEXTS else detail,
+            "detail": language.gettext(TEXTS[code]) if code in TEXTS else language.in_english(detail),
             "errors": said.get("errors") or [],
             "status": said["status"],
             "trace_id": request.scope.get("trace_id") if said["status"] >= 500 else None,
@@ -108,7 +118,8 @@ async def as_page(request: Request, error: Exception) -> Response:
 
 def error_text(request: Request, code: str, detail: str) -> str:
     """What an error says to the reader of a form."""
-    return language_of(request).gettext(TEXTS[code]) if code in TEXTS else detail
+    language = language_of(request)
+    return language.gettext(TEXTS[code]) if code in TEXTS else language.in_english(detail)
 
 
 async def _problem_of(request: Request, error: Exception) -> Response:

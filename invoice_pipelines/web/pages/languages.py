@@ -43,6 +43,12 @@ class Language:
         """Likewise, of so many things."""
         return self._texts.ngettext(one, many, count)
 
+    def in_english(self, words: str) -> str:
+        """What a program or a provider says in English, and nobody has put into other words: marked as such for who
+        reads another language.
+        """
+        return words if self.code == "en" or not words else self.gettext("in English: %(words)s") % {"words": words}
+
     def amount(self, value: Decimal | None, currency: str | None = None) -> str:
         """An amount of money, such as 1.190,00 EUR; a dash where there is none."""
         if value is None:

@@ -162,7 +162,7 @@ class Words:
         """Why an item is as it is; empty where there is nothing to say."""
         if item.code in REASONS:
             return self.language.gettext(REASONS[item.code])
-        return item.message or ""
+        return self.language.in_english(item.message or "")
 
     def subject(self, subject_id: str) -> str:
         """What an item is about, where nothing is known of it: as it was named, but for ids, which tell nobody much."""

@@ -18,7 +18,7 @@ from fastapi import File, Form, Response, UploadFile
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.billing.errors import BillingError
 from invoice_pipelines.billing.imports.batch import ask_for_import
-from invoice_pipelines.billing.imports.csv_rows import FileProblem
+from invoice_pipelines.billing.imports.csv_rows import FileProblem, FileRefused
 from invoice_pipelines.billing.imports.importing import KINDS, MOST_PROBLEMS, import_csv
 from invoice_pipelines.web.callers import At
 from invoice_pipelines.web.pages.errors import N_
@@ -52,6 +52,13 @@ _INVALID = (
     (re.compile(r"status"), N_("An order can be draft, pending or reviewed.")),
     (re.compile(r"^row$"), N_("This line has more cells than there are columns.")),
 )
+_FILES = {
+    "unknown_column": N_("There is no column %(column)s. The columns that there are stand beside this."),
+    "missing_column": N_("The column %(column)s is missing. The first line names the columns."),
+    "repeated_column": N_("A column occurs twice."),
+    "no_text": N_("It is not a text file in UTF-8. In Excel, save it as CSV UTF-8."),
+    "no_csv": N_("Its lines cannot be split into cells: a quotation mark is not closed, or stands where none can be."),
+}
 _OTHERWISE = N_("This value is not possible here.")
 
 
@@ -80,7 +87,7 @@ def preview_import(
     try:
         report = import_csv(organization, kind, _stream(data), name, write=False)
     except BillingError as error:
-        return _ask(page, kind, page.gettext("This file cannot be read as such a list."), str(error))
+        return _ask(page, kind, page.gettext("This file cannot be read as such a list."), _refused(page, error))
     encoded = base64.urlsafe_b64encode(data).decode()
     return page.show(
         "billing/import_preview.html",
@@ -139,6 +146,13 @@ def _reason(page: PageCaller, wrong: FileProblem) -> str:
         (words for pattern, words in _INVALID if pattern.search(wrong.field)), _OTHERWISE
     )
     return page.gettext(words)
+
+
+def _refused(page: PageCaller, error: BillingError) -> str:
+    """Why a file is not taken as a whole."""
+    if not isinstance(error, FileRefused):
+        return page.language.in_english(str(error))
+    return page.gettext(_FILES[error.reason]) % {"column": repr(error.column)[:60]}
 
 
 def _stream(data: bytes) -> io.TextIOWrapper:

@@ -8,7 +8,8 @@ from fastapi import Form, Query, Response
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.delivery.documents.requests import DocumentRequest, ask_for_documents
-from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request, sent_to_customers
+from invoice_pipelines.delivery.forecast import MOST_LOOKED_AT, forecast_documents, forecast_messages
+from invoice_pipelines.delivery.messages.messages import ask_for_communications, read_request
 from invoice_pipelines.delivery.values import DeliveryError
 from invoice_pipelines.web.callers import At
 from invoice_pipelines.web.pages.billing.channel_choices import channel_choices
@@ -126,15 +127,20 @@ def _form(page: PageCaller, what: str, form: Any, errors: dict[str, str]) -> Res
         if not ids:
             said = page.gettext("No invoice is selected. Tick some, or choose all that match the filter.")
             return page.go(page.url("invoices"), said, "warn")
+        if what == "documents":
+            expected: Any = forecast_documents(at.connection, ids)
+        else:
+            expected = forecast_messages(at.connection, at.organization.organization, ids)
         return page.show(
             f"billing/{what}.html",
+            expected=expected,
             status=422 if errors else 200,
             form=form,
             errors=errors,
             number=len(ids),
+            looked_at=min(len(ids), MOST_LOOKED_AT),
             too_many=len(ids) > MOST_CHOSEN,
             most=MOST_CHOSEN,
-            sent=len(sent_to_customers(at.connection, ids)),
             seen=seen_tag(*ids),
             channels=channel_choices(page),
         )

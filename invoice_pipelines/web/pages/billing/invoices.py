@@ -23,6 +23,8 @@ from invoice_pipelines.quickbooks.overview import invoice_sync, synced_invoices
 from invoice_pipelines.web.api.attachments import PDF, XML, attachment
 from invoice_pipelines.web.callers import At
 from invoice_pipelines.web.pages.billing.narrowing import InvoiceNarrowing
+from invoice_pipelines.web.pages.messages import words as messages_words
+from invoice_pipelines.web.pages.quickbooks import words as quickbooks_words
 from invoice_pipelines.web.pages.routing import Page, PageCaller, PageRouter
 from invoice_pipelines.web.paging import PageQuery
 from invoice_pipelines.web.problems import not_found
@@ -88,6 +90,8 @@ def show_invoice(
         notifications=list_notifications(connection, invoice_id=invoice_id, limit=_MOST),
         sync=invoice_sync(connection, invoice_id),
         sent=sent_to_customers(connection, [invoice_id]),
+        message_reason=lambda code, words: messages_words.reason_of(code, words, page.language),
+        sync_reason=lambda code, words: quickbooks_words.reason_of(code, words or "", page.language),
         typed=typed or {},
         errors=errors or {},
     )
@@ -111,7 +115,7 @@ def take_document(page: Page, invoice: str, format: DocumentFormat = DocumentFor
         made, content = _document(page, invoice, format)
     except DocumentNotMade as error:
         said = page.gettext("This document cannot be made.")
-        return page.go(page.url("invoices", invoice), f"{said} {error}", "bad")
+        return page.go(page.url("invoices", invoice), f"{said} {page.language.in_english(str(error))}", "bad")
     return attachment(iter([content]), made.file_name, PDF if made.format.is_pdf else XML)
 
 

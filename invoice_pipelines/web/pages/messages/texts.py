@@ -26,6 +26,7 @@ from invoice_pipelines.delivery.messages.templates import (
 from invoice_pipelines.delivery.values import DeliveryError, Purpose
 from invoice_pipelines.registry import MESSAGING_CHANNELS
 from invoice_pipelines.web.callers import At
+from invoice_pipelines.web.pages.errors import N_
 from invoice_pipelines.web.pages.languages import Language
 from invoice_pipelines.web.pages.messages.words import about, channel_name, shown
 from invoice_pipelines.web.pages.routing import Page, PageCaller, PageRouter
@@ -35,6 +36,19 @@ router = PageRouter()
 
 _KEY = re.compile(r"(invoice|reminder)-([0-9]{1,4})-([a-z][a-z0-9_]*)-([a-z]{2})")
 _LONGEST = 100_000
+_END = N_("The end is missing, such as }}, {%% endif %%} or {%% endfor %%}.")
+_SIGN = N_("A sign is missing or one too many: compare the braces and the names.")
+_SYNTAX = (
+    (r"Encountered unknown tag ('[^']*')", N_("There is no %(what)s. Commands are if, for and set.")),
+    (r"([Uu]nexpected end of template|Missing end of)", _END),
+    (r"(expected token|unexpected 'end of|Expected an expression)", _SIGN),
+    (r"unexpected (?:char )?(.+?)(?: at \d+)?$", N_("%(what)s is not possible here.")),
+    (r"No filter named ('[^']*')", N_("There is no filter %(what)s.")),
+    (r"No test named ('[^']*')", N_("There is no condition %(what)s.")),
+    (r"(nothing can be called or computed here)", N_("Nothing can be called or computed in a text.")),
+    (r"(?:the text|it) is longer than ([0-9,]+)", N_("It is longer than %(what)s characters.")),
+)
+"""What is wrong with the syntax of a text, by how Jinja says it."""
 _HTML_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """An email as its reader sees it: with styles of its own, and nothing that runs or loads."""
 
@@ -212,7 +226,7 @@ def _errors(refused: DeliveryError, language: Language) -> dict[str, str]:
     """What is wrong, by the part of the text."""
     said = re.match(r"(subject|text|html|content_sid)(?:, line (\d+))?: (.*)", str(refused), re.DOTALL)
     if said is None:
-        return {"text": str(refused)}
+        return {"text": language.in_english(str(refused))}
     part, line, reason = said.groups()
     _ = language.gettext
     if field := re.match("there is no field '([^']*)'", reason):
@@ -224,7 +238,10 @@ def _errors(refused: DeliveryError, language: Language) -> dict[str, str]:
     elif reason.startswith("it is written HX"):
         reason = _("It is HX and 32 digits or letters from a to f.")
     else:
-        reason = _("This cannot be read as a text: %(words)s") % {"words": reason}
+        reason = next(
+            (_(words) % {"what": found[1]} for pattern, words in _SYNTAX if (found := re.match(pattern, reason))),
+            _("This cannot be read as a text: %(words)s") % {"words": language.in_english(reason)},
+        )
     if line is not None:
         reason = _("Line %(line)s: %(words)s") % {"line": line, "words": reason}
     return {part: reason}

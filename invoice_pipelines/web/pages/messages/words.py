@@ -69,7 +69,7 @@ def channel_name(channel: str, language: Language) -> str:
 
 def reason_of(code: str | None, message: str | None, language: Language) -> str:
     """Why a message did not go out; in the words of its provider where there are none of ours."""
-    return language.gettext(REASONS[code]) if code in REASONS else message or ""
+    return language.gettext(REASONS[code]) if code in REASONS else language.in_english(message or "")
 
 
 def about(purpose: str, level: int, language: Language) -> str:

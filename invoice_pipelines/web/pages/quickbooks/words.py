@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -114,7 +115,17 @@ _NOT_LANDED = N_("Nothing was connected. Begin again; if it stays so, tell the o
 
 def reason_of(code: str, message: str, language: Language) -> str:
     """Why a record was not sent; in the words of QuickBooks where there are none of ours."""
-    return language.gettext(REASONS[code]) if code in REASONS else message
+    return language.gettext(REASONS[code]) if code in REASONS else language.in_english(message)
+
+
+def unusable_of(message: str, language: Language) -> str:
+    """Why a record of QuickBooks cannot be stored here, by what its conflict says; in English as it says it."""
+    _, _, why = message.rstrip(".").partition(" cannot be used here: ")
+    if missing := re.fullmatch(r"it has no (\w+)", why):
+        return language.gettext("The field %(name)s is empty there.") % {"name": missing[1]}
+    if why.startswith("its price"):
+        return language.gettext("Its price there is not a number that fits here.")
+    return language.in_english(message)
 
 
 def value_of(field: str | None, value: Any, language: Language) -> str:
@@ -142,5 +153,6 @@ def shown(language: Language) -> dict[str, Any]:
         "kind_hint": lambda kind: _(KINDS.get(kind, OTHER_KIND)[1]),
         "not_landed": lambda code: _(NOT_LANDED.get(code, _NOT_LANDED)),
         "reason": lambda code, message: reason_of(code, message, language),
+        "unusable": lambda message: unusable_of(message, language),
         "value": lambda field, value: value_of(field, value, language),
     }

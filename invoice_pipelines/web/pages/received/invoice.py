@@ -12,10 +12,10 @@ from fastapi import Form, Response
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.intake import lists
 from invoice_pipelines.intake.operations import logged_errors
-from invoice_pipelines.intake.reading import Source
 from invoice_pipelines.intake.received_invoices import retry_invoices
 from invoice_pipelines.intake.review.claims import LONGEST_NOTE, add_note
 from invoice_pipelines.intake.review.errors import ReviewError
+from invoice_pipelines.intake.review.pictures import has_first_page
 from invoice_pipelines.intake.review.show import Document, show_document
 from invoice_pipelines.intake.stages.asked_uploads import ask_for_uploads
 from invoice_pipelines.web.callers import At
@@ -96,6 +96,7 @@ def _show(page: Page, invoice_id: UUID, note: str = "", wrong_note: str = "") ->
         lines = lists.lines_of_received(at.connection, invoice_id)
         errors = logged_errors(at.connection, invoice_ids=[invoice_id])
         changes = lists.status_changes(at.connection, invoice_id)
+        pages = _pages(at, document)
     words = Words(page.language)
     rates = next((value.value for value in document.values if value.field == "tax_breakdowns"), None)
     return page.show(
@@ -104,7 +105,7 @@ def _show(page: Page, invoice_id: UUID, note: str = "", wrong_note: str = "") ->
         invoice=invoice,
         document=document,
         words=words,
-        pages=_pages(document),
+        pages=pages,
         doubted={reason.field for reason in document.reasons},
         rates=words.rates(rates),
         lines=lines,
@@ -115,9 +116,8 @@ def _show(page: Page, invoice_id: UUID, note: str = "", wrong_note: str = "") ->
     )
 
 
-def _pages(document: Document) -> list[PageSize]:
+def _pages(at: At, document: Document) -> list[PageSize]:
     """The pages that can be drawn. Of a PDF that carries an e-invoice nobody counted them; there is a first one."""
     if document.pages:
         return [PageSize(page.number, page.width, page.height) for page in document.pages]
-    is_hybrid = document.source == Source.XML and document.file_name.lower().endswith(".pdf")
-    return [PageSize(1)] if is_hybrid else []
+    return [PageSize(1)] if has_first_page(at.organization, document) else []

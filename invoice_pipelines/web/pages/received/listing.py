@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime, time, tzinfo
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
@@ -35,6 +35,7 @@ class Filters(BaseModel):
     text: Typed = ""
     seller: Typed = ""
     number: Typed = ""
+    arrived_from: Typed = ""
     issued_from: Typed = ""
     issued_until: Typed = ""
     gross_from: Typed = ""
@@ -55,8 +56,8 @@ class Filters(BaseModel):
 @router.get("/received", role=Role.VIEWER)
 def received_invoices(page: Page, of: PageQuery, filters: Annotated[Filters, Query()]) -> Response:
     """Received invoices, the newest first."""
-    sought, wrong = _sought(filters, page.gettext)
     with page.enter() as at:
+        sought, wrong = _sought(filters, page.gettext, at.organization.organization.time_zone)
         counts = statistics(at.connection)
         waiting = backlog(at.connection).invoices
         found = [] if wrong else lists.list_received(at.connection, sought, after=of.after_id, limit=of.one_more)
@@ -95,7 +96,7 @@ def _states(filters: Filters, counts: Statistics, waiting: int, page: Page) -> l
     ]
 
 
-def _sought(filters: Filters, _: Callable[[str], str]) -> tuple[lists.Sought, dict[str, str]]:
+def _sought(filters: Filters, _: Callable[[str], str], zone: tzinfo) -> tuple[lists.Sought, dict[str, str]]:
     """What the domain is asked for, and what is wrong with fields that it cannot be asked for."""
     wrong: dict[str, str] = {}
 
@@ -113,6 +114,7 @@ def _sought(filters: Filters, _: Callable[[str], str]) -> tuple[lists.Sought, di
         in_review={"true": True, "false": False}.get(filters.in_review),
         seller=filters.seller or None,
         number=filters.number or None,
+        arrived_from=read("arrived_from", lambda typed: datetime.combine(date.fromisoformat(typed), time(), zone), day),
         issued_from=read("issued_from", date.fromisoformat, day),
         issued_until=read("issued_until", date.fromisoformat, day),
         gross_from=read("gross_from", lambda typed: parse_value("gross_amount", typed), amount),

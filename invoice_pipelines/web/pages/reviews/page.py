@@ -11,6 +11,7 @@ from invoice_pipelines.accounts.members import list_colleagues
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.intake.review.claims import next_review
 from invoice_pipelines.intake.review.errors import NotWaiting
+from invoice_pipelines.intake.review.pictures import has_first_page
 from invoice_pipelines.intake.review.show import Document, Review, show_document, show_review
 from invoice_pipelines.web.callers import At
 from invoice_pipelines.web.pages.reviews import view
@@ -54,6 +55,7 @@ def show(
         colleagues = list_colleagues(at.connection) if can_decide and is_waiting else {}
         thresholds = at.organization.organization.settings.review_thresholds
         actor = at.entry.actor
+        has_picture = has_first_page(at.organization, document)
     language = page.language
     rows = view.rows_of(document, thresholds, language, form.typing(errors) if form else None)
     common: dict[str, Any] = {
@@ -67,7 +69,7 @@ def show(
         "can_decide": can_decide,
         "colleagues": colleagues,
         "actor": actor,
-        "has_picture": _has_picture(document),
+        "has_picture": has_picture,
         "pictures": at.url("reviews", invoice_id, "pages"),
         "marks_of": lambda shown: view.marks_of(rows, shown),
         "seen": seen_tag(document.seen),
@@ -96,8 +98,3 @@ def _look(at: At, invoice_id: UUID) -> Document:
         return show_review(at.connection, invoice_id)
     except NotWaiting:
         return show_document(at.connection, invoice_id)
-
-
-def _has_picture(document: Document) -> bool:
-    """Whether a document without words has a page all the same: a PDF that carries an e-invoice."""
-    return view.is_e_invoice(document) and document.file_name.lower().endswith(".pdf")

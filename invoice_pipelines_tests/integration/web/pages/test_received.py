@@ -95,6 +95,8 @@ def test_invoices_are_found_by_state_and_by_what_they_say(office: Office) -> Non
             ({"seller": "büro"}, {"exported", "parsed"}),
             ({"number": "bb4711"}, {"parsed"}),
             ({"issued_from": "2026-04-01"}, {"parsed"}),
+            ({"arrived_from": "2020-01-01"}, set(invoices)),
+            ({"arrived_from": "2999-01-01"}, set()),
             ({"gross_from": "1.190,00"}, {"validated"}),
             ({"gross_until": "119.00", "currency": "eur"}, {"exported", "parsed", "waiting"}),
             ({"text": "kaputt"}, {"failed"}),
@@ -308,8 +310,12 @@ def test_statistics_say_how_the_intake_goes_and_what_is_stuck(office: Office) ->
 def test_an_original_is_only_ever_saved(office: Office) -> None:  # noqa: F811
     svg = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'><script>alert(2)</script></svg>"
     invoice = uploaded(office.desk, svg, MARKUP)
+    no_pages = uploaded(office.desk, CII.encode(), "rechnung.pdf")
     with person(office, Role.VIEWER) as client:
         assert "Failed" in client.get(f"received/{invoice}").text
+        xml = client.get(f"received/{no_pages}").text
+        assert "rechnung.pdf" in xml
+        assert "<img" not in xml, "an XML has no page, whatever it is called"
         address = f"/api/v1/organizations/{office.tenant.slug}/received-invoices/{invoice}/original"
         got = client.get(office.site.url + address)
         assert got.content == svg

@@ -98,8 +98,22 @@ def test_a_file_is_looked_at_before_it_is_imported(books: Books) -> None:
         assert {answer.status_code for answer in started} == {303}
         unknown = {"file": ("orders.csv", b"order_number;colour\n1;red\n", "text/csv")}
         refused = client.post(f"{books.desk}/orders/import", data={"kind": "orders"}, files=unknown)
-    assert refused.status_code == 422
-    assert "colour" in refused.text
+        assert refused.status_code == 422
+        assert "There is no column &#39;colour&#39;" in refused.text
+        client.headers["Accept-Language"] = "de"
+        for wrong, said in (
+            (b"order_number;colour\n1;red\n", "Es gibt keine Spalte &#39;colour&#39;"),
+            (b"order_date\n2026-01-01\n", "Die Spalte &#39;order_number&#39; fehlt"),
+            (b"\xff\xfe1", "keine Textdatei in UTF-8"),
+            (
+                b'order_number;customer_number;order_date;sku;quantity\n"1;2;3\n',
+                "Ein Anführungszeichen ist nicht geschlossen",
+            ),
+        ):
+            german = client.post(
+                f"{books.desk}/orders/import", data={"kind": "orders"}, files={"file": ("o.csv", wrong, "text/csv")}
+            )
+            assert said in german.text
     assert books.jobs("import_csv")[before:] == [4]
 
 
