@@ -4,36 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import pytest
-
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.billing.payments import record_payment
-from invoice_pipelines.overdue import notify_overdue
-from invoice_pipelines.overdue.asked import look_as_asked
-from invoice_pipelines_tests.support.billing.shop import Shop, open_shop
-from invoice_pipelines_tests.support.organization_view import OrganizationView
-from invoice_pipelines_tests.support.web import Site, Tenant, let_people_in, problem_of
-
-
-@pytest.fixture
-def shop(site: Site) -> Shop:
-    return open_shop(site.database)
-
-
-@pytest.fixture
-def tenant(site: Site, shop: Shop) -> Tenant:
-    view = OrganizationView(shop.engine, shop.superuser, site.database.app_url, shop.organization.id)
-    return let_people_in(site.database, view, shop.organization.slug)
-
-
-def run(tenant: Tenant) -> None:
-    """As a run of Dagster does it."""
-    organization = tenant.view.context("run")
-    look_as_asked(organization, lambda day: notify_overdue(organization, as_of=day), timedelta(minutes=1))
+from invoice_pipelines_tests.support.billing.shop import Shop
+from invoice_pipelines_tests.support.runs import run_look_for_overdue
+from invoice_pipelines_tests.support.web import Site, Tenant, problem_of
 
 
 def test_a_run_is_asked_for_and_what_it_noticed_is_listed(site: Site, shop: Shop, tenant: Tenant) -> None:
@@ -43,7 +21,7 @@ def test_a_run_is_asked_for_and_what_it_noticed_is_listed(site: Site, shop: Shop
         def look(**body: str) -> dict[str, Any]:
             asked = client.post(site.path(tenant, "overdue/runs"), json=body)
             assert asked.status_code == 202, asked.text
-            run(tenant)
+            run_look_for_overdue(tenant)
             assert client.get(asked.headers["location"]).json()["status"] == "completed"
             (item,) = client.get(f"{asked.headers['location']}/items").json()["items"]
             found: dict[str, Any] = client.get(site.path(tenant, f"overdue/runs/{item['result']['run_id']}")).json()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
 from itertools import count
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -15,14 +13,11 @@ from invoice_pipelines.accounts.credentials import fingerprint
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.users import set_role
 from invoice_pipelines.database import organization_scope
-from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.quickbooks.connection.connections import change_options
-from invoice_pipelines.quickbooks.sync import sync
-from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.web.callers import SESSION_COOKIE
-from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox, Switches
-from invoice_pipelines_tests.conftest import TestDatabase
-from invoice_pipelines_tests.support.quickbooks.companies import connect_organization, settings_for
+from invoice_pipelines.workshop.sandbox.quickbooks import Sandbox
+from invoice_pipelines_tests.support.quickbooks.companies import connect_organization
+from invoice_pipelines_tests.support.runs import run_sync
 from invoice_pipelines_tests.support.web import (
     Site,
     Tenant,
@@ -30,25 +25,9 @@ from invoice_pipelines_tests.support.web import (
     add_session,
     open_tenant,
     problem_of,
-    running_site,
 )
 
 REALMS = count(9_170_001)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(switches=Switches(throttled=False, latency_per_call=0)) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
-def books(shared_database: TestDatabase, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site that leads to the sandbox."""
-    settings = settings_for(sandbox, tmp_path_factory.mktemp("home"))
-    named = {name: getattr(settings, name) for name in settings.model_fields_set - {"home"}}
-    with running_site(shared_database, DAGSTER_HOME=settings.home, **named) as site:
-        yield site
 
 
 @pytest.fixture
@@ -62,12 +41,6 @@ def realm(books: Site, sandbox: Sandbox, tenant: Tenant) -> str:
     realm = str(next(REALMS))
     connect_organization(books.database, sandbox, books.settings, tenant.id, realm, country="DE")
     return realm
-
-
-def run(books: Site, tenant: Tenant) -> None:
-    """As a run of Dagster syncs what waits."""
-    context = OrganizationContext.of(books.database.engine, tenant.slug, books.settings, "run")
-    sync(context, list(EntityType)[:3], pull=False, time_box=timedelta(seconds=30))
 
 
 def decide(page: str, **decision: str) -> dict[str, str]:
@@ -120,7 +93,7 @@ def test_an_admin_connects_and_disconnects_a_company(books: Site, sandbox: Sandb
         assert problem_of(client.post(f"{path}/callback", json=other_code), 409)["code"] == "STATE_REFUSED"
         assert tenant.view.rows("select code from quickbooks.event") == [("CONNECTED",)]
         assert client.post(f"{path}/disconnect").json()["status"] == "disconnected"
-    run(books, tenant)
+    run_sync(books, tenant, pull=False)
     assert tenant.view.rows("select * from quickbooks.token_pair") == [], "they were given back"
 
 
@@ -264,7 +237,7 @@ def test_syncs_are_batch_operations(books: Site, sandbox: Sandbox, tenant: Tenan
         assert asked.status_code == 202, asked.text
         assert asked.headers["location"] == asked.json()["url"]
         assert asked.json()["total"] == 2
-        run(books, tenant)
+        run_sync(books, tenant, pull=False)
         done = client.get(asked.json()["url"]).json()
         assert (done["status"], done["created_by"]) == ("completed", "token writer")
         items = client.get(f"{asked.json()['url']}/items").json()["items"]
@@ -308,11 +281,11 @@ def test_a_conflict_is_listed_looked_at_and_decided_once(
     customer = there.customer("Acme", PrimaryEmailAddr={"Address": "a@acme.example"})
     with books.client(tenant.tokens["writer"]) as client:
         client.post(f"{path}/pulls", json={"entities": ["customers"]})
-        run(books, tenant)
+        run_sync(books, tenant, pull=False)
         there.edit("Customer", customer["Id"], PrimaryEmailAddr={"Address": "theirs@acme.example"})
         tenant.view.rows("update billing.customers set email = 'ours@acme.example', updated_at = now()")
         client.post(f"{path}/pulls", json={"entities": ["customers"]})
-        run(books, tenant)
+        run_sync(books, tenant, pull=False)
         (listed,) = client.get(f"{path}/conflicts").json()["items"]
         assert (listed["field"], listed["ours"], listed["theirs"]) == (
             "email",

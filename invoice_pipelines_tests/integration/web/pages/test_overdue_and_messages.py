@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from urllib.parse import unquote
 from uuid import UUID
 
@@ -16,30 +16,12 @@ from invoice_pipelines.delivery.messages.log import begin_attempt, end_attempt
 from invoice_pipelines.delivery.messages.messages import find_message, update_message
 from invoice_pipelines.organizations import change_organization
 from invoice_pipelines.overdue import notify_overdue
-from invoice_pipelines.overdue.asked import look_as_asked
 from invoice_pipelines.web.callers import SESSION_COOKIE
 from invoice_pipelines.web.pages.routing import seen_tag
-from invoice_pipelines_tests.support.billing.shop import Shop, open_shop
+from invoice_pipelines_tests.support.billing.shop import Shop
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
-from invoice_pipelines_tests.support.organization_view import OrganizationView
-from invoice_pipelines_tests.support.web import Site, Tenant, let_people_in
-
-
-@pytest.fixture
-def shop(site: Site) -> Shop:
-    return open_shop(site.database)
-
-
-@pytest.fixture
-def tenant(site: Site, shop: Shop) -> Tenant:
-    view = OrganizationView(shop.engine, shop.superuser, site.database.app_url, shop.organization.id)
-    return let_people_in(site.database, view, shop.organization.slug)
-
-
-def run(tenant: Tenant) -> None:
-    """As a run of Dagster looks for what is overdue."""
-    organization = tenant.view.context("run")
-    look_as_asked(organization, lambda day: notify_overdue(organization, as_of=day), timedelta(minutes=1))
+from invoice_pipelines_tests.support.runs import run_look_for_overdue
+from invoice_pipelines_tests.support.web import Site, Tenant
 
 
 def add_message(tenant: Tenant, invoice: UUID, status: str, recipient: str) -> UUID:
@@ -107,7 +89,7 @@ def test_an_accountant_looks_for_what_is_overdue_now(site: Site, shop: Shop, ten
         visitor.page.get_by_role("button", name="Look for overdue invoices").click()
         assert visitor.sees("It runs as soon as a worker is free")
         assert visitor.sees("Waits for a worker")
-        run(tenant)
+        run_look_for_overdue(tenant)
         visitor.page.locator("#work .badge.good").wait_for()
         tenant.view.rows(
             """insert into delivery.message (organization_id, invoice_id, invoice_number, customer_id, purpose, level,
@@ -246,6 +228,19 @@ def test_an_admin_writes_a_text_that_is_checked_before_it_counts(site: Site, ten
         )
         assert "sandbox" in shown.headers["content-security-policy"]
         assert "script-src" not in shown.headers["content-security-policy"]
+        for text, words in (
+            ("{{ invoice.number }", "&#39;}&#39; ist hier nicht möglich"),
+            ("{{ invoice number }}", "Ein Zeichen fehlt oder ist zu viel"),
+            ("{% if invoice.number %}x", "etwa }}, {% endif %} oder"),
+            ("{% include_all %}", "Es gibt kein &#39;include_all&#39;"),
+            ("{{ invoice.number | shout }}", "Es gibt keinen Filter &#39;shout&#39;"),
+        ):
+            german = client.post(
+                "messages/texts/reminder-7-email-en",
+                data={"subject": "x", "text": text},
+                headers={"Accept-Language": "de"},
+            ).text
+            assert words in german, text
         assert "counts again" in said(client.post("messages/texts/reminder-7-email-en/remove"))
     with desk(site, tenant) as client:
         assert client.post("messages/texts/reminder-7-email-en", data={"text": "x"}).status_code == 403

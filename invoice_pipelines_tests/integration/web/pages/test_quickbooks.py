@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -19,28 +18,13 @@ from invoice_pipelines.quickbooks.connection.connections import change_options
 from invoice_pipelines.quickbooks.sync import sync
 from invoice_pipelines.quickbooks.values import EntityType
 from invoice_pipelines.web.callers import SESSION_COOKIE
-from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox, Switches
-from invoice_pipelines_tests.conftest import TestDatabase
+from invoice_pipelines.workshop.sandbox.quickbooks import Accountant, Sandbox
 from invoice_pipelines_tests.support.desk.visitors import WIDTHS, needs_chromium, visiting
-from invoice_pipelines_tests.support.quickbooks.companies import connect_organization, settings_for
-from invoice_pipelines_tests.support.web import Site, Tenant, open_tenant, running_site
+from invoice_pipelines_tests.support.quickbooks.companies import connect_organization
+from invoice_pipelines_tests.support.runs import run_sync
+from invoice_pipelines_tests.support.web import Site, Tenant, open_tenant
 
 REALMS = count(9_190_001)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(switches=Switches(throttled=False, latency_per_call=0)) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
-def books(shared_database: TestDatabase, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site that leads to the sandbox."""
-    settings = settings_for(sandbox, tmp_path_factory.mktemp("home"))
-    named = {name: getattr(settings, name) for name in settings.model_fields_set - {"home"}}
-    with running_site(shared_database, DAGSTER_HOME=settings.home, **named) as site:
-        yield site
 
 
 @pytest.fixture
@@ -57,12 +41,6 @@ def there(books: Site, sandbox: Sandbox, tenant: Tenant) -> Accountant:
     )
     change_options(books.database.engine, tenant.id, {"conflict_policy": "review"}, changed_by="test")
     return sandbox.accountant(realm)
-
-
-def run(books: Site, tenant: Tenant, *, pull: bool = True) -> None:
-    """As a run of Dagster syncs."""
-    context = OrganizationContext.of(books.database.engine, tenant.slug, books.settings, "run")
-    sync(context, list(EntityType), pull=pull, time_box=timedelta(seconds=30))
 
 
 def desk(books: Site, tenant: Tenant, role: Role = Role.ACCOUNTANT) -> httpx.Client:
@@ -83,7 +61,7 @@ def change_both_sides(books: Site, tenant: Tenant, there: Accountant, name: str 
         PrimaryPhone={"FreeFormNumber": "0421 1"},
         BillAddr=address,
     )
-    run(books, tenant)
+    run_sync(books, tenant)
     there.edit(
         "Customer",
         made["Id"],
@@ -95,7 +73,7 @@ def change_both_sides(books: Site, tenant: Tenant, there: Accountant, name: str 
         f"""update billing.customers set email = 'buchhaltung@acme.example', phone = '0421 222', city = 'Bonn',
             country_code = 'AT', updated_at = now() where name = '{name}'"""
     )
-    run(books, tenant)
+    run_sync(books, tenant)
 
 
 def said(answer: httpx.Response) -> str:
@@ -175,7 +153,7 @@ def test_syncs_are_asked_for_and_their_progress_is_seen(
         assert visitor.sees("It runs as soon as a worker is free")
         assert visitor.sees("Waits for a worker")
         visitor.page.locator("[data-live-text='counts.jobs']").get_by_text("1").wait_for()  # the stream is there
-        run(books, tenant, pull=False)
+        run_sync(books, tenant, pull=False)
         visitor.page.locator("#work .badge.good").wait_for()  # without loading the page again
         assert visitor.page.locator("#work").get_by_role("row", name="Fetch from QuickBooks Done").is_visible()
         visitor.page.locator("#stands").get_by_text("ago").first.wait_for()  # when customers were read
@@ -184,7 +162,7 @@ def test_syncs_are_asked_for_and_their_progress_is_seen(
         for button in ("Import", "Push backlog"):
             visitor.page.get_by_role("button", name=button).click()
             assert visitor.sees("It runs as soon as a worker is free")
-        run(books, tenant, pull=False)
+        run_sync(books, tenant, pull=False)
     kinds = tenant.view.rows("select kind, status from work.batch_job order by kind")
     assert {kind for kind, _ in kinds} >= {"quickbooks_pull", "quickbooks_push_customer", "quickbooks_push_invoice"}
     with desk(books, tenant) as client:
@@ -202,7 +180,7 @@ def test_what_could_not_be_sent_says_why_and_what_to_do(books: Site, tenant: Ten
     )
     there.vendor("Taken AG")
     change_options(books.database.engine, tenant.id, {"name_in_use": "conflict"}, changed_by="test")
-    run(books, tenant)
+    run_sync(books, tenant)
     with desk(books, tenant) as client:
         page = client.get("quickbooks").text
         assert "Taken AG" in page
@@ -218,7 +196,7 @@ def test_an_admin_chooses_which_side_wins_and_where_lines_are_booked(
     books: Site, tenant: Tenant, there: Accountant
 ) -> None:
     there.item("Fracht", Sku="FR-1", Type="Service")
-    run(books, tenant)
+    run_sync(books, tenant)
     tenant.view.rows(
         """insert into billing.tax_rate (organization_id, tax_category, rate, name)
            values (organizations.current(), 'S', 19, 'Regelsatz')"""
@@ -278,7 +256,7 @@ def test_a_conflict_is_decided_field_by_field(books: Site, tenant: Tenant, there
         page.get_by_role("button", name="Decide").click()
         assert visitor.sees("3 fields are decided.")
         assert page.get_by_role("row").count() == 2, "the country was left open"
-    run(books, tenant)
+    run_sync(books, tenant)
     ours = tenant.view.rows("select email, phone, city from billing.customer")
     assert ours == [("office@acme.example", "0421 222", "Köln")]
     (customer,) = there.documents("Customer")
