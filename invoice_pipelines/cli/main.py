@@ -29,37 +29,47 @@ COMMANDS = {
     "up": "services:app",
     "web": "services:app",
     "status": "status:app",
+    "db": "db:app",
     "organizations": "organizations:app",
     "users": "accounts/users:app",
     "tokens": "accounts/tokens:app",
-    "customers": "billing/imports:customers",
-    "items": "billing/imports:items",
-    "tax-rates": "billing/imports:tax_rates",
-    "exchange-rates": "billing/exchange_rates:app",
-    "orders": "billing/imports:orders",
-    "batch": "batch/batch:app",
-    "invoices": "billing/invoices:app",
     "upload": "intake/upload:app",
     "uploads": "intake/received:uploads",
-    "read": "intake/documents:app",
-    "validate": "intake/documents:app",
     "intake": "intake/intake:app",
     "review": "intake/review:app",
     "ocr": "intake/ocr:app",
     "export": "intake/export:app",
     "datev": "intake/datev:app",
-    "conflicts": "quickbooks/conflicts:app",
-    "overdue": "overdue/overdue:app",
-    "notifications": "overdue/overdue:notifications",
+    "read": "intake/documents:app",
+    "validate": "intake/documents:app",
+    "orders": "billing/imports:orders",
+    "batch": "batch/batch:app",
+    "invoices": "billing/invoices:app",
+    "customers": "billing/imports:customers",
+    "items": "billing/imports:items",
+    "tax-rates": "billing/imports:tax_rates",
+    "exchange-rates": "billing/exchange_rates:app",
     "templates": "delivery/templates:app",
     "messages": "delivery/messages:app",
     "message-templates": "delivery/message_templates:app",
     "opt-outs": "delivery/opt_outs:app",
+    "overdue": "overdue/overdue:app",
+    "notifications": "overdue/overdue:notifications",
+    "conflicts": "quickbooks/conflicts:app",
     "events": "events/events:app",
     "webhooks": "events/webhooks:app",
-    "db": "db:app",
 }
 """Our commands and groups of commands, and the module below this package that has them."""
+_CHAPTERS = {
+    "up": "Running it",
+    "organizations": "Organizations and people",
+    "upload": "Received invoices",
+    "orders": "Sales orders and invoices",
+    "templates": "Documents, messages and reminders",
+    "conflicts": "Other systems",
+}
+"""How the list of commands is divided: the first command of each chapter, and its title."""
+_TRYING_OUT = "Trying it out"
 
 
 class _Commands(TyperGroup):
@@ -86,8 +96,16 @@ def command(name: str) -> Any:
         found = _of_other_packages().get(name)
     if found is not None:
         found.name = name
+        found.rich_help_panel = _chapter(name)
         _flow(found)
     return found
+
+
+def _chapter(name: str) -> str:
+    if name in COMMANDS:
+        up_to_it = list(COMMANDS)[: list(COMMANDS).index(name) + 1]
+        return next(_CHAPTERS[first] for first in reversed(up_to_it) if first in _CHAPTERS)
+    return _CHAPTERS["conflicts"] if name in ACCOUNTING_SYSTEMS.names() else _TRYING_OUT
 
 
 def _flow(found: Any) -> None:

@@ -1,4 +1,4 @@
-"""The commands `up`, for all of an installation, and `web`, for the API alone, until they are told to stop."""
+"""The commands `up`, for all of an installation, and `web`, for desk and API alone, until they are told to stop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ SIGN_IN_FILE = "sign_in.txt"
     )
 )
 def up() -> None:
-    """Run everything: PostgreSQL (embedded unless a URL is set), Dagster's daemon and UI, the API. Ctrl-C stops all."""
+    """Run everything: PostgreSQL (embedded unless a URL is set), Dagster's daemon and UI, the desk and the API.
+
+    Says where each is. Ctrl-C stops all.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell that runs it in the background ignores SIGINT
         signal.signal(number, signal.default_int_handler)
     settings = load_settings()
@@ -66,7 +69,10 @@ def _api_of(services: Services) -> str:
     )
 )
 def web() -> None:
-    """Serve the API, and its health on a port of its own. `up` does it as well. Ctrl-C stops it."""
+    """Serve the desk and the API, and their health on a port of its own. `up` does it as well.
+
+    The port is that of INVOICE_PIPELINES_WEB_PORT, by default 8000. Ctrl-C stops it.
+    """
     from invoice_pipelines.web.serving import serve
 
     settings = load_settings()

@@ -39,9 +39,11 @@ RECEIVED = {"en": ("!organization", "#inbox"), "de": ("!Organisation", "#im Eing
     )
 )
 def status(language: AskedLanguage = None, as_json: AsJson = False) -> None:
-    """Show where things stand, per organization: received invoices by status, and why they failed; orders and issued
-    invoices; the last and the next look for overdue invoices; documents and messages that wait; and the sync with
-    accounting systems. With --json, one object for each organization.
+    """Show where things stand, for each organization.
+
+    Received invoices by status, and why they failed; orders and issued invoices; the last and the next look for overdue
+    invoices; documents and messages that wait; and the sync with accounting systems. With --json, one object for each
+    organization.
     """
     spoken = language_of(language)
     received = table(None, *RECEIVED[spoken], *status_columns(spoken))

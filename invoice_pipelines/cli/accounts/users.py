@@ -32,7 +32,7 @@ def add(
     email: Email,
     name: Annotated[str, typer.Option(help="Name of the person.")],
     organization: Annotated[str | None, typer.Option(help="Slug of an organization where the person belongs.")] = None,
-    role: Annotated[Role, typer.Option(help="Role there: viewer, accountant or admin.")] = Role.VIEWER,
+    role: Annotated[Role, typer.Option(help="Role there: viewer, accountant or admin.", metavar="ROLE")] = Role.VIEWER,
     operator: Annotated[
         bool, typer.Option("--operator", help="Sees health, counts and queues of all organizations.")
     ] = False,

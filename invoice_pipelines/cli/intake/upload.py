@@ -27,8 +27,9 @@ def upload(
     organization: OrganizationOption,
     as_json: AsJson = False,
 ) -> None:
-    """Upload files for an organization. They are stored and recorded at once, and read by the next run. Exits 1 if one
-    was refused.
+    """Upload files for an organization.
+
+    They are stored and recorded at once, and read by the next run. Exits 1 if one was refused.
     """
     shown = table(None, "file", "result")
     refused = 0

@@ -73,10 +73,10 @@ def register(app: typer.Typer) -> None:
 
 
 def demo() -> None:
-    """Send real documents and sales orders of three organizations through everything: make PDFs of the invoices and
-    send them, look for overdue ones, sync with a QuickBooks, all on this machine; and check what became of each.
+    """Send real documents and sales orders of three organizations through everything, on this machine.
 
-    Works in DAGSTER_HOME, which must be empty or hold an earlier demo; that one is replaced.
+    Makes PDFs of the invoices and sends them, looks for overdue ones, syncs with a QuickBooks, and checks what became
+    of each. Works in DAGSTER_HOME, which must be empty or hold an earlier demo; that one is replaced.
     """
     _clear_home(load_settings())
     started = time.monotonic()
