@@ -230,22 +230,25 @@ end $$;
 
 -- Who holds a credential, and where they may go. No row: nobody does, any more.
 create or replace function accounts.identify(credential text)
-returns table (user_id uuid, token_id uuid, actor text, name text, is_operator boolean, organizations jsonb)
+returns table (user_id uuid, token_id uuid, actor text, name text, is_operator boolean, organizations jsonb,
+               names jsonb)
 language plpgsql security definer set search_path = pg_catalog, pg_temp rows 1
 as $$
 begin
     perform set_config('app.credential', credential, true), set_config('app.organization_id', '', true);
     return query
-        select u.id, null::uuid, u.email, u.name, u.is_operator,
-               coalesce((select jsonb_object_agg(o.slug, m.role order by o.slug) from accounts.membership m
-                         join organizations.organization o on o.id = m.organization_id and o.removed_at is null
-                         where m.user_id = u.id), '{}')
+        select u.id, null::uuid, u.email, u.name, u.is_operator, coalesce(entered.roles, '{}'),
+               coalesce(entered.names, '{}')
         from accounts.session s join accounts.user_account u on u.id = s.user_id and u.disabled_at is null
+        cross join lateral (select jsonb_object_agg(o.slug, m.role) as roles, jsonb_object_agg(o.slug, o.name) as names
+                            from accounts.membership m
+                            join organizations.organization o on o.id = m.organization_id and o.removed_at is null
+                            where m.user_id = u.id) entered
         where s.secret_sha256 = decode(credential, 'hex') and s.ended_at is null and s.expires_at > now()
           and s.last_used_at > now() - s.idle_seconds * interval '1 second'
         union all
         select null, t.id, 'token ' || t.name, t.name, false,
-               jsonb_build_object(o.slug, to_jsonb(t.scopes))
+               jsonb_build_object(o.slug, to_jsonb(t.scopes)), jsonb_build_object(o.slug, o.name)
         from accounts.api_token t join organizations.organization o on o.id = t.organization_id and o.removed_at is null
         where t.secret_sha256 = decode(credential, 'hex') and t.revoked_at is null and t.expires_at > now();
 end $$;

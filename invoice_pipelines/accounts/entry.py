@@ -38,7 +38,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who holds a credential, and the organizations that it may enter: a role by slug, or the scopes of a token."""
+    """Who holds a credential, and the organizations that it may enter: a role by slug, or the scopes of a token; and
+    the names of these organizations, by slug as well.
+    """
 
     user_id: UUID | None
     token_id: UUID | None
@@ -46,6 +48,7 @@ class Identity:
     name: str
     is_operator: bool
     organizations: dict[str, str | list[str]]
+    names: dict[str, str]
 
 
 def enter(connection: Connection, fingerprint: str, slug: str) -> Entry | None:

@@ -6,6 +6,7 @@ read as they are, so that nothing has to be compiled.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache
@@ -23,6 +24,7 @@ LANGUAGES = {"en": "English", "de": "Deutsch"}
 """By code, each in its own words. The first is that of who wants none of them."""
 LANGUAGE_COOKIE = "__Host-language"
 HERE = Path(__file__).parents[1] / "locale"
+_RUN = re.compile(r"(?:(?P<person>.+) \()?run [0-9a-f-]+\)?|sensor|invoice_pipelines")
 _LOCALES = {"en": Locale("en", "GB"), "de": Locale("de", "DE")}
 
 
@@ -57,12 +59,20 @@ class Language:
         return f"{shown}\u00a0{currency}" if currency else shown
 
     def number(self, value: Decimal | float | None) -> str:
-        """A number that is no money."""
-        return "–" if value is None else numbers.format_decimal(value, locale=self._locale)
+        """A number that is no money: a Decimal, such as a quantity, with all its digits."""
+        if value is None:
+            return "–"
+        return numbers.format_decimal(value, locale=self._locale, decimal_quantization=not isinstance(value, Decimal))
 
     def percent(self, share: float | None) -> str:
         """A share of 1 as a percentage."""
-        return "–" if share is None else numbers.format_percent(share, "#,##0.# %", locale=self._locale)
+        return "–" if share is None else self.rate(round(Decimal(share) * 100, 1))
+
+    def rate(self, percent: Decimal | None) -> str:
+        """So many percent, such as 19 % in German and 19% in English."""
+        if percent is None:
+            return "–"
+        return f"{self.number(percent)}\u00a0%" if self.code == "de" else f"{self.number(percent)}%"
 
     def day(self, value: date | None) -> str:
         """A day of the calendar."""
@@ -85,6 +95,31 @@ class Language:
             return "–"
         passed = value - datetime.now(UTC)
         return dates.format_timedelta(passed, add_direction=True, threshold=1.5, locale=self._locale)
+
+    def who(self, actor: str | None) -> str:
+        """Who did something, of what the audit trail names: of a run, the person who started it, if any."""
+        if not actor:
+            return "–"
+        if match := _RUN.fullmatch(actor):
+            actor = match["person"] or self.gettext("the pipeline")
+        place, _, login = actor.partition(": ")
+        if place == "command line":
+            return (
+                self.gettext("%(login)s at the command line") % {"login": login}
+                if login
+                else self.gettext("command line")
+            )
+        if actor.startswith("token "):
+            return self.gettext("API token %(name)s") % {"name": actor.removeprefix("token ")}
+        return actor
+
+    def country(self, code: str | None) -> str:
+        """The name of a country, of its code of two letters."""
+        return str(self._locale.territories.get(code or "", code or "–"))
+
+    def tongue(self, code: str) -> str:
+        """The name of a language, of its code."""
+        return str(self._locale.languages.get(code, code))
 
     def lasting(self, value: timedelta | float | None) -> str:
         """A length of time, or so many seconds, in its largest unit."""

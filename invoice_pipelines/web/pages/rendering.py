@@ -110,6 +110,7 @@ def environment(code: str) -> Environment:
     made.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.globals |= {"asset": asset, "languages": LANGUAGES}
     made.filters["harmless"] = harmless
+    made.filters["who"] = language.who
     made.filters["role_name"] = lambda role: {
         "viewer": language.gettext("Viewer"),
         "accountant": language.gettext("Accountant"),

@@ -42,3 +42,25 @@ document.addEventListener("change", (event) => {
   if (!name) return;
   for (const box of event.target.form.querySelectorAll(`[type=checkbox][name="${name}"]`)) box.checked = event.target.checked;
 });
+
+// Of the menu that scrolls sideways where there is little room, the part that is open is seen.
+document.querySelector("nav.side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+// Lists in narrow windows are shown as cards, in which each cell has the title of its column: see desk.css.
+function label(tables) {
+  for (const table of tables) {
+    const titles = [...table.querySelectorAll(":scope > thead > tr:last-child > th")].map((cell) => (cell.querySelector(".hidden") ? "" : cell.textContent.trim()));
+    if (titles.length < 3 || table.querySelector("[colspan]")) continue;
+    table.classList.add("stacks");
+    for (const row of table.querySelectorAll(":scope > :is(tbody, tfoot) > tr")) {
+      row.querySelectorAll(":scope > *").forEach((cell, at) => {
+        const isFirst = at === 0 || (at === 1 && row.cells[0].querySelector("[type=checkbox]"));
+        if (!isFirst && titles[at]) cell.dataset.label = titles[at];
+        cell.classList.toggle("nothing", ["", "–"].includes(cell.textContent.trim()) && !cell.querySelector("input, select, button, progress"));
+      });
+    }
+  }
+}
+const lists = () => document.querySelectorAll(".scroll > table");
+label(lists());
+new MutationObserver(() => label(lists())).observe(document.getElementById("content"), { childList: true, subtree: true });

@@ -361,7 +361,7 @@ class Desk {
   }
 
   release() {
-    if (this.mine && !this.sending) navigator.sendBeacon(`${this.section.dataset.own}/release`, new URLSearchParams());
+    if (this.mine && !this.sending) navigator.sendBeacon(`${this.section.dataset.own}/release`, new URLSearchParams({ leaving: "true" }));
   }
 
   // The page of the document.

@@ -33,11 +33,11 @@ def history_of(
     """All that happened, the oldest first."""
     _ = words.language.gettext
     events = [
-        *(Event(one.changed_at, words.who(one.changed_by), *words.state(one.to_status)) for one in changes),
+        *(Event(one.changed_at, words.language.who(one.changed_by), *words.state(one.to_status)) for one in changes),
         *_attempts(errors, words),
         *(_decided(decision, words) for decision in document.decisions),
         *(
-            Event(note.created_at, words.who(note.created_by), "plain", _("Note"), "", note.note)
+            Event(note.created_at, words.language.who(note.created_by), "plain", _("Note"), "", note.note)
             for note in document.notes
         ),
     ]
@@ -70,4 +70,4 @@ def _decided(decision: Decision, words: Words) -> Event:
         text = f"{words.field(entry.field)}: {new}"
         if entry.decision is Kind.CORRECTED:
             text = f"{words.field(entry.field)}: {words.value(entry.field, entry.old_value)} → {new}"
-    return Event(decision.decided_at, words.who(decision.decided_by), kind, said, text, entry.reason or "")
+    return Event(decision.decided_at, words.language.who(decision.decided_by), kind, said, text, entry.reason or "")

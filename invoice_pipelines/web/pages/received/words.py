@@ -22,7 +22,6 @@ _KINDS = {
     Status.EXPORTED: "good",
     Status.FAILED: "bad",
 }
-_RUN = re.compile(r"(?:(?P<person>.+) \()?run [0-9a-f-]+\)?|sensor|invoice_pipelines")
 _RATE = re.compile(r"(\S+) % (\S+) (\S+)")
 
 
@@ -87,7 +86,7 @@ class Words:
             return self._type(kept)
         if field == "tax_breakdowns":
             rates = [
-                f"{self.rate(rate)}: {self.language.amount(net)} + {self.language.amount(tax)}"
+                f"{self.language.rate(rate)}: {self.language.amount(net)} + {self.language.amount(tax)}"
                 for rate, net, tax in self.rates(kept)
             ]
             return "; ".join(rates)
@@ -108,10 +107,6 @@ class Words:
                 found.append((rate, net, tax))
         return found
 
-    def rate(self, rate: Decimal | None) -> str:
-        """A rate in percent."""
-        return "–" if rate is None else f"{self.language.number(rate.normalize())}\u00a0%"
-
     def source(self, source: str | None) -> str:
         """Who or what read a value."""
         _ = self.language.gettext
@@ -122,11 +117,6 @@ class Words:
         """A step of the intake."""
         _ = self.language.gettext
         return {"parse": _("Reading the file"), "validate": _("Checking"), "export": _("Exporting")}.get(stage, stage)
-
-    def who(self, actor: str) -> str:
-        """Who did something: of a run, the person who started it, if any."""
-        match = _RUN.fullmatch(actor)
-        return actor if match is None else match["person"] or self.language.gettext("the pipeline")
 
     def severity(self, severity: str) -> tuple[str, str]:
         """The kind and the words of a badge."""

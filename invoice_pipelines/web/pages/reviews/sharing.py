@@ -57,10 +57,14 @@ def take_over(page: Page, invoice_id: ReviewId, filters: FilterQuery) -> Respons
 
 
 @router.post("/reviews/{invoice_id}/release", role=Role.ACCOUNTANT, area="intake")
-def release(page: Page, invoice_id: ReviewId, filters: FilterQuery) -> Response:
-    """Gives a review back."""
+def release(
+    page: Page, invoice_id: ReviewId, filters: FilterQuery, leaving: Annotated[bool, Form()] = False
+) -> Response:
+    """Gives a review back; on `leaving` its page for another one, which need not say so."""
     with page.enter() as at:
         claims.release_review(at.connection, invoice_id, at.entry.actor)
+    if leaving:
+        return Response(status_code=204)
     return page.go(page.url("reviews") + filters.as_query(), page.gettext("Given back: others can take it now."))
 
 

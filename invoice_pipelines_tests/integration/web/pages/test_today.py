@@ -32,7 +32,7 @@ def test_money_is_that_of_the_month_and_its_ages(seller: Seller, browser: Browse
             visitor.open(f"/desk/{seller.tenant.slug}")
             assert visitor.page.get_by_text("357.00 EUR").first.is_visible()
             assert visitor.page.get_by_text("476.00 EUR").first.is_visible()
-            late = visitor.page.get_by_role("row", name="More than 90 days late")
+            late = visitor.page.locator("dt", has_text="More than 90 days late").locator("+ dd")
             assert "119.00" in late.inner_text()
             assert "age=over_90_days&currency=EUR" in (late.get_by_role("link").get_attribute("href") or "")
             assert visitor.serious_findings() == []

@@ -116,8 +116,8 @@ def test_what_is_left_as_it_is_counts_as_right(office: Office) -> None:
     invoice = str(judged(office.desk, on_paper(gross_amount=0.8, number=0.5)))
     with at_desk(office) as client:
         page = client.get(f"reviews/{invoice}").text
-        assert "Read with 80 % certainty; below 95 % a person has to look." in page
-        assert page.index("Read with 50 %") < page.index("Read without doubt")
+        assert "Read with 80% certainty; below 95% a person has to look." in page
+        assert page.index("Read with 50%") < page.index("Read without doubt")
         assert decide(client, invoice).status_code == 303
     assert office.desk.status(invoice) == "VALIDATED"
     made = {row.field: row.decision for row in office.desk.rows("select field, decision from intake.review_decision")}
