@@ -32,6 +32,9 @@ _TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d{2}(?:[:.]\d{2})?(?!\d)|\b[AaPp][Mm]\b
 # An order of day and month that the document does not prove is right this often, by what suggests it.
 _SUGGESTED = 0.6
 _USUAL = 0.97
+_QUALIFIED = 0.6
+_LETTERS = re.compile(r"[^\W\d_]{3,}[.:,]*")
+_FARTHEST_LABEL = 200.0  # points
 _OTHERS = ("due_date", "delivery_date", "other_date")
 
 
@@ -63,8 +66,40 @@ class DateFinder:
         return [
             *find_labelled(self.labelled, ["issue_date"], self.parse, 0.96),
             *dated_candidates(self.labelled, self.parse),
-            *find_labelled(self.labelled, ["generic_date"], self.parse, 0.8),
+            *find_labelled(self.labelled, ["generic_date"], self._bare, 0.8),
         ]
+
+    def _bare(self, place: Place) -> Found[date] | None:
+        """The date of a place, which is hardly that of the invoice where more words say of what it is: "Exp. date",
+        "Fecha de caducidad"."""
+        found = self.parse(place)
+        return found and self._as_named(found, place.line, _QUALIFIED)
+
+    def _as_named(self, found: Found[date], number: int, share: float) -> Found[date]:
+        """So much less sure, where words before the date on its line, of which none is a label, say of what it is."""
+        return replace(found, confidence=found.confidence * share) if self._is_qualified(found, number) else found
+
+    def _is_qualified(self, found: Found[date], number: int) -> bool:
+        line = self.labelled.lines[number]
+        labels = [label for label in self.labelled.labels[number] if label.kind != "dated"]
+        for index, cell in enumerate(line.cells):
+            if found.words[0] not in cell.words and not self._is_label_of(cell, found):
+                continue
+            taken = {place for label in labels if label.cell == index for place in range(label.first, label.last)}
+            before: list[str] = []
+            for place, word in enumerate(cell.words):
+                if word.box[0] >= found.words[0].box[0]:
+                    break
+                if any(character.isdigit() for character in word.text):
+                    before = []  # the value of something else: "Till 3 Date 5.6.2018"
+                elif place not in taken:
+                    before.append(word.text)
+            if any(_LETTERS.fullmatch(text) for text in before) and not _is_place(before):
+                return True
+        return False
+
+    def _is_label_of(self, cell: Cell, found: Found[date]) -> bool:
+        return cell.words[-1].text.endswith(":") and 0 < found.words[0].box[0] - cell.box[2] < _FARTHEST_LABEL
 
     def due_candidates(self) -> list[Found[date]]:
         """Dates that words name as the day of payment."""
@@ -146,6 +181,8 @@ class DateFinder:
             # 18-03-19 may be the year first, too.
             whole = timed and any(re.search(r"\d{4}", found.text) for found in free)
             likelihood = 0.96 if whole else 0.9 if timed or len(free) > 1 else 0.75
+            if all(self._is_qualified(found, self._line_of(found)) for found in free):
+                likelihood = 0.7
             return replace(free[0], confidence=round(free[0].confidence * likelihood, 3))
         timed_values = [found for found in free if self._has_time(found)]
         if len({found.value for found in timed_values}) == 1:
@@ -162,6 +199,9 @@ class DateFinder:
             if other is not word and abs(other.box[1] - word.box[1]) < word.box[3] - word.box[1]
         )
 
+    def _line_of(self, found: Found[date]) -> int:
+        return next(line.number for line in self.labelled.lines if found.words[0] in line.words)
+
     def _at_the_top(self) -> Found[date] | None:
         found: list[Found[date]] = []
         for line in self.labelled.lines:
@@ -175,6 +215,11 @@ class DateFinder:
         if len({value.value for value in found}) != 1:
             return None
         return replace(found[0], confidence=found[0].confidence * 0.6)
+
+
+def _is_place(before: Sequence[str]) -> bool:
+    """Whether these words are a town and what may follow it: "Berlin, den", "Paris, le"."""
+    return len(before) <= 3 and before[0][0].isupper() and any(text.endswith(",") for text in before)
 
 
 def _after_a_place(cell: Cell, found: Found[date]) -> bool:
