@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from tempfile import gettempdir
 from zlib import crc32
@@ -17,7 +17,11 @@ from zlib import crc32
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec
 from invoice_pipelines.intake.documents.ocr.recognizer import SharedRecognizer
 from invoice_pipelines.intake.documents.text_layer import ranking
-from invoice_pipelines.intake.documents.text_layer.ranking.ranker import ROLES, Model
+from invoice_pipelines.intake.documents.text_layer.page.labels import labelled_lines
+from invoice_pipelines.intake.documents.text_layer.ranking.agreement import find_agreed_totals
+from invoice_pipelines.intake.documents.text_layer.ranking.ranker import Model, rank
+from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_amounts
+from invoice_pipelines.intake.documents.text_layer.totals.totals import find_totals
 from invoice_pipelines.workshop.bench.reading.documents import receipts
 from invoice_pipelines.workshop.bench.reading.kept_pages import KeptPages
 from invoice_pipelines.workshop.training.learning import Seen, as_file, learn, see
@@ -28,7 +32,8 @@ _FOLDS = 5
 _LABELLED = 4.0  # a receipt that a person has labelled counts as so many made-up documents
 _PROVED = 2.0
 _UNSEEN = 10**6  # the first number of the made-up documents that judge
-_SURE = 0.8
+_LIKELY = 0.8
+_SURE = 0.95
 
 
 def main() -> None:
@@ -63,22 +68,36 @@ def fold_of(seen: Seen) -> int:
 
 
 def report(name: str, group: Sequence[Seen], models: Sequence[Model]) -> None:
-    """Prints how many were right, and right of those with a likelihood of at least 0.8."""
-    for role in ROLES:
-        known = right = sure = right_of_sure = 0
-        for seen, model in zip(group, models, strict=True):
-            accepted = seen.sample.totals.get(role)
-            if accepted is None:
-                continue
-            by_value: dict[Decimal | None, float] = {}
-            for value, likelihood in zip((*seen.values, None), model.likelihoods(seen.features, role), strict=True):
-                by_value[value] = by_value.get(value, 0.0) + likelihood
-            best = max(by_value, key=lambda value: by_value[value])
-            is_right = best in accepted or (best is None and not accepted & set(seen.values))
-            known, right = known + 1, right + is_right
-            if by_value[best] >= _SURE:
-                sure, right_of_sure = sure + 1, right_of_sure + is_right
-        sys.stdout.write(f"{name:40} {role:6} right {right}/{known}, likelihood >= {_SURE}: {right_of_sure}/{sure}\n")
+    """Prints how many first choices of the ranker are right, also of those that it finds likely; and how many totals
+    are right and sure by the rules alone, and by both readers."""
+    ranker, likely, rules, sure_rules, both, sure_both = (Counter[bool]() for _ in range(6))
+    for seen, model in zip(group, models, strict=True):
+        accepted = seen.sample.totals.get("gross")
+        if not accepted:
+            continue
+        labelled, _ = labelled_lines(seen.sample.pages)
+        lines = find_amounts(labelled)
+        value, likelihood = next(iter(rank(labelled, lines, "gross", model).items()), (None, 0.0))
+        ranker[value in accepted] += 1
+        if likelihood >= _LIKELY:
+            likely[value in accepted] += 1
+        alone, agreed = find_totals(lines, labelled.named("exempt")), find_agreed_totals(labelled, lines, model)
+        for gross, right, sure in ((alone.gross, rules, sure_rules), (agreed.gross, both, sure_both)):
+            is_right = gross is not None and gross.amount.value in accepted
+            right[is_right] += 1
+            if gross and gross.confidence >= _SURE:
+                sure[is_right] += 1
+        if likelihood >= _LIKELY and value not in accepted:
+            sys.stdout.write(f"  {seen.sample.name}: {value} {likelihood:.2f}, not {sorted(accepted)}\n")
+    for what, counts in (
+        ("the ranker's first choice", ranker),
+        (f"  where its likelihood is at least {_LIKELY}", likely),
+        ("the rules alone", rules),
+        ("  where they are sure", sure_rules),
+        ("both readers", both),
+        ("  where they are sure", sure_both),
+    ):
+        sys.stdout.write(f"{name}, {what}: {counts[True]} of {counts.total()} right\n")
 
 
 if __name__ == "__main__":

@@ -261,6 +261,11 @@ class _Paper:
             if total != sums.gross:
                 self.row("Rounding", self.money(total - sums.gross))
         tip = rng.random() < 0.06
+        if tip and rng.random() < 0.5:  # what is added after a first total makes another
+            self.row(self.say("receipt"), self.money(total), size=big)
+            extra = (total * rng.choice([5, 10, 15, 18, 20]) / 100).quantize(CENT)
+            self.row(rng.choice([self.say("charge"), "Tip", "Trinkgeld"]), self.money(extra))
+            total += extra
         self.row(self.say("receipt"), self.money(total), size=big)
         if total != sums.gross:
             net = tax = False
@@ -421,9 +426,9 @@ class _Paper:
             for rate, _, value in sums.taxes:
                 self.row(self.say("contained", rate), self.money(value), x=x)
             return False, one
-        self.row(self.say("net"), self.money(sums.net), x=x)
+        self.row(self.say("gross" if rng.random() < 0.1 else "net"), self.money(sums.net), x=x)
         for rate, base, value in sums.taxes:
-            name = self.say("tax", rate)
+            name = self.say("charge" if rng.random() < 0.06 else "tax", rate)
             if rng.random() < 0.25:
                 name += f" {rng.choice(['auf', 'on', 'sur', 'su', 'über', 'of'])} {self.money(base)}"
             self.row(name, self.money(value), x=x)

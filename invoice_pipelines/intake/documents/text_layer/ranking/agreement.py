@@ -13,19 +13,21 @@ from dataclasses import replace
 from decimal import Decimal
 
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines
-from invoice_pipelines.intake.documents.text_layer.ranking.ranker import rank
+from invoice_pipelines.intake.documents.text_layer.ranking.ranker import Model, load_model, rank
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import LEARNED, Amount, AmountLine
 from invoice_pipelines.intake.documents.text_layer.totals.receipts import sum_of_articles
 from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals
 
 _SURE = 0.95
 _AGREED = 0.96
+_POSSIBLE = 0.4  # from here on the ranker's amount is proposed where the rules have none
 _LIKELY = 0.8  # from here on the ranker's amount counts
 _CLEAR = 0.95  # and is enough beside arithmetic and a second print
 _NAMED = 0.35  # from here on the rules' amount counts
 _DISPUTED = 0.5
 _DOUBTED = 0.8
-_PROPOSED = 0.6
+_PROPOSED = 0.59  # of the likelihood, where the ranker is alone: no text becomes an invoice by that (see `prose`)
+_BORNE_OUT = 0.85
 _TOTAL = {"gross": 0.75}
 _NET = 0.8
 _PRINTED = 12
@@ -34,35 +36,39 @@ _CENT = Decimal("0.01")
 _HIGHEST_TAX_SHARE = Decimal("0.35")
 
 
-def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine]) -> Totals:
-    """The totals among the amounts of these lines, as both readers see them."""
+def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine], model: Model | None = None) -> Totals:
+    """The totals among the amounts of these lines, as both readers see them; with another model than that which is
+    shipped, as that sees them."""
     exempt = labelled.named("exempt")
     totals = find_totals(lines, exempt)
     gross = totals.gross
-    value, likelihood = next(iter(rank(labelled, lines, "gross").items()), (Decimal(0), 0.0))
-    same = gross is not None and gross.amount.value == value
-    sure = gross is not None and gross.confidence >= _SURE
-    if likelihood < _LIKELY or (same and sure) or (gross and gross.amount.roles.get("gross") == LEARNED):
+    value, likelihood = next(iter(rank(labelled, lines, "gross", model or load_model()).items()), (Decimal(0), 0.0))
+    shown = gross is not None and gross.amount.roles.get("gross") == LEARNED
+    if not value or likelihood < (_LIKELY if gross else _POSSIBLE) or shown:
         return totals
     printed = [amount for line in lines for amount in line.amounts if amount.money and amount.value == value]
+    clearest = max(printed, key=lambda amount: (amount.confidence, amount.line))
     evidence = set() if _doubtful(lines, printed) else set(_evidence(lines, printed[-_PRINTED:]))
     proved = len(evidence) > 1 and likelihood >= _CLEAR
-    clearest = max(printed, key=lambda amount: (amount.confidence, amount.line))
-    if gross and same:
-        if proved or (evidence and gross.confidence >= _NAMED):
-            return _with_gross(
-                totals, gross.at_least(_AGREED), Chosen(clearest, round(_AGREED * clearest.confidence, 3))
-            )
-        return totals
-    if gross and sure:
+    # What bears an amount out says its digits a second time.
+    agreed = Chosen(clearest, round(_AGREED * (1 - (1 - clearest.confidence) ** 2), 3))
+    proposed = Chosen(clearest, round(_PROPOSED * likelihood * clearest.confidence, 3))
+    if gross and gross.amount.value == value:
+        if not evidence:
+            return totals
+        if not proved and gross.confidence < _NAMED:
+            agreed = agreed.at_most(_BORNE_OUT)
+        return _with_gross(totals, max(gross, agreed, key=lambda chosen: chosen.confidence))
+    if gross and gross.confidence >= _SURE:
         return _with_gross(totals, gross.at_most(_DOUBTED)) if proved else totals
     tried = find_totals(_as_total(lines, value), exempt)
     if tried.gross and tried.gross.amount.value == value and tried.ties and not tried.contradicts:
         return tried
-    if gross and gross.confidence > _DISPUTED:
-        return totals if totals.ties else replace(totals, gross=gross.at_most(_DISPUTED))
-    confidence = _AGREED if proved and evidence - {"again"} and not gross else _PROPOSED * likelihood
-    return replace(totals, gross=Chosen(clearest, round(confidence * clearest.confidence, 3)))
+    if gross is None:
+        return replace(totals, gross=agreed if proved and evidence - {"again"} else proposed)
+    if gross.confidence <= _DISPUTED or (gross.confidence <= _DOUBTED and likelihood >= _CLEAR):
+        return replace(totals, gross=proposed, ties=False, contradicts=totals.contradicts or totals.ties)
+    return totals if totals.ties else replace(totals, gross=gross.at_most(_DISPUTED))
 
 
 def _evidence(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> Iterator[str]:
@@ -127,10 +133,9 @@ def _as_total(lines: Sequence[AmountLine], value: Decimal) -> list[AmountLine]:
     return [replace(line, amounts=tuple(map(named, line.amounts))) for line in lines]
 
 
-def _with_gross(totals: Totals, *gross: Chosen) -> Totals:
-    """The totals with the surest of these totals, which is as sure as the amount to pay where it is the same."""
-    best = max(gross, key=lambda chosen: chosen.confidence)
+def _with_gross(totals: Totals, gross: Chosen) -> Totals:
+    """The totals with this total, which is as sure as the amount to pay where it is the same."""
     payable = totals.payable
-    if payable and payable.amount.value == best.amount.value:
-        payable = replace(payable, confidence=best.confidence)
-    return replace(totals, gross=best, payable=payable)
+    if payable and payable.amount.value == gross.amount.value:
+        payable = replace(payable, confidence=gross.confidence)
+    return replace(totals, gross=gross, payable=payable)

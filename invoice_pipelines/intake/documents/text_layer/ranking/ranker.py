@@ -50,12 +50,12 @@ class Model:
         return [power / whole for power in powers]
 
 
-def rank(labelled: LabelledLines, lines: Sequence[AmountLine], role: str) -> dict[Decimal, float]:
+def rank(labelled: LabelledLines, lines: Sequence[AmountLine], role: str, model: Model) -> dict[Decimal, float]:
     """How likely each value plays the role in the document, the likeliest first. What is missing to 1 is how likely the
     document shows none."""
     found = candidates(labelled, lines)
     by_value: dict[Decimal, float] = {}
-    for one, likelihood in zip(found, load_model().likelihoods([one.features for one in found], role), strict=False):
+    for one, likelihood in zip(found, model.likelihoods([one.features for one in found], role), strict=False):
         by_value[one.amount.value] = by_value.get(one.amount.value, 0.0) + likelihood
     return dict(sorted(by_value.items(), key=lambda item: -item[1]))
 

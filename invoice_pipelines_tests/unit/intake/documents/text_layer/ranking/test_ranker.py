@@ -49,7 +49,7 @@ def test_the_same_documents_make_the_same_model_and_the_same_likelihoods() -> No
     assert as_file(learn(seen)) == as_file(learn(seen))
     labelled, _ = labelled_lines(next(samples(1)).pages)
     lines = find_amounts(labelled)
-    assert rank(labelled, lines, "gross") == rank(labelled, lines, "gross")
+    assert rank(labelled, lines, "gross", load_model()) == rank(labelled, lines, "gross", load_model())
 
 
 def test_the_total_of_unseen_documents_is_nearly_always_the_likeliest() -> None:
@@ -57,13 +57,15 @@ def test_the_total_of_unseen_documents_is_nearly_always_the_likeliest() -> None:
     right = 0
     for sample in unseen:
         labelled, _ = labelled_lines(sample.pages)
-        right += next(iter(rank(labelled, find_amounts(labelled), "gross")), None) in sample.totals["gross"]
+        right += (
+            next(iter(rank(labelled, find_amounts(labelled), "gross", load_model())), None) in sample.totals["gross"]
+        )
     assert right / len(unseen) >= 0.95
 
 
 def test_a_document_without_amounts_has_no_total() -> None:
     labelled, _ = labelled_lines(())
-    assert rank(labelled, [], "gross") == {}
+    assert rank(labelled, [], "gross", load_model()) == {}
 
 
 def test_ranking_takes_a_small_part_of_the_reading() -> None:
@@ -77,6 +79,6 @@ def test_ranking_takes_a_small_part_of_the_reading() -> None:
     prepared = [(labelled, find_amounts(labelled)) for of_one in pages for labelled in [labelled_lines(of_one)[0]]]
     began = process_time()
     for labelled, lines in prepared:
-        rank(labelled, lines, "gross")
+        rank(labelled, lines, "gross", load_model())
     # A third of finding the fields; opening the PDF and recognizing words, which take far longer, are not counted.
     assert process_time() - began < reading / 3
