@@ -14,7 +14,7 @@ from invoice_pipelines.einvoice import Invoice, ReadingError, Syntax, read, writ
 from invoice_pipelines.einvoice.reading.xml_invoice import read_xml
 from invoice_pipelines_tests.support.delivery.einvoice.judge import rules
 from invoice_pipelines_tests.support.intake.documents import samples
-from invoice_pipelines_tests.support.sizes import example_count
+from invoice_pipelines_tests.support.sizes import example_count, only_at_full_size
 from invoice_pipelines_tests.unit.einvoice.invoices import invoices
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "einvoice"
@@ -59,7 +59,9 @@ def test_zugferd_1_is_written_as_its_successor() -> None:
 @pytest.mark.corpus
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real e-invoices is not on this machine")
 @pytest.mark.parametrize(
-    ("every", "at_least"), [(4, 50), pytest.param(1, 235, marks=pytest.mark.slow)], ids=["every fourth", "all"]
+    ("every", "at_least"),
+    [(4, 50), pytest.param(1, 235, marks=[pytest.mark.slow, only_at_full_size])],
+    ids=["every fourth", "all"],
 )
 def test_real_e_invoices_are_written_as_they_were_read(every: int, at_least: int) -> None:
     """But for what the syntax asks for: a code before a note with a number sign, an order beside that of the seller."""

@@ -57,7 +57,7 @@ def published_texts(processor: PySaxonProcessor, executable: Any, document: XmlD
         RuleSet.FACTURX_MINIMUM,
         pytest.param(RuleSet.EN_16931_UBL, marks=pytest.mark.slow),
         # Built by the same compiler as MINIMUM, but many times as long.
-        pytest.param(RuleSet.FACTURX_BASIC_WL, marks=pytest.mark.slow),
+        pytest.param(RuleSet.FACTURX_BASIC_WL, marks=[pytest.mark.slow, only_at_full_size]),
         pytest.param(RuleSet.FACTURX_EXTENDED, marks=pytest.mark.slow),
     ],
 )
