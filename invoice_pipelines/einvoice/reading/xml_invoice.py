@@ -107,4 +107,4 @@ def read_xml(data: bytes, limits: XmlLimits = _DEFAULT_LIMITS) -> XmlInvoice:
 def _shown(root: etree._Element) -> str:
     name = etree.QName(root)
     shown = f"{name.localname[:60]!r}"
-    return f"{shown} of {name.namespace[:120]!r}" if name.namespace else shown
+    return f"{shown} ({name.namespace[:120]})" if name.namespace else shown

@@ -47,11 +47,11 @@ class Words:
 
     def error(self, error: LoggedError) -> str:
         """Why an attempt failed."""
-        return self.either(error.message, german_error(error))
+        return self._told(error.message, german_error(error))
 
     def failure(self, code: str, message: str) -> str:
         """Why a document could not be read."""
-        return self.either(message, german_reading_error(code, message))
+        return self._told(message, german_reading_error(code, message))
 
     def waits_for(self, stuck: StuckInvoice) -> str:
         """What a stuck invoice waits for."""
@@ -71,7 +71,7 @@ class Words:
 
     def remark(self, remark: str) -> str:
         """What a reader of documents remarked."""
-        return self.either(remark, in_german(remark))
+        return self._told(remark, in_german(remark))
 
     def field(self, name: str) -> str:
         """The name of a value."""
@@ -122,6 +122,11 @@ class Words:
         """The kind and the words of a badge."""
         _ = self.language.gettext
         return {"fatal": ("bad", _("Error")), "warning": ("warn", _("Warning"))}.get(severity, ("info", _("Remark")))
+
+    def _told(self, english: str, german: str | None) -> str:
+        """A sentence of a domain, which may have none in German, or the same one."""
+        there_is_german = german is not None and german != english
+        return self.either(english, german) if there_is_german else self.language.in_english(english)
 
     def _type(self, code: str) -> str:
         _ = self.language.gettext

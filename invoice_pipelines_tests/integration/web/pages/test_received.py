@@ -313,6 +313,8 @@ def test_an_original_is_only_ever_saved(office: Office) -> None:  # noqa: F811
     no_pages = uploaded(office.desk, CII.encode(), "rechnung.pdf")
     with person(office, Role.VIEWER) as client:
         assert "Failed" in client.get(f"received/{invoice}").text
+        german = client.get(f"received/{invoice}", headers={"Accept-Language": "de"}).text
+        assert "Sein Wurzelelement ist &#39;svg&#39; (http://www.w3.org/2000/svg), erwartet wird" in german
         xml = client.get(f"received/{no_pages}").text
         assert "rechnung.pdf" in xml
         assert "<img" not in xml, "an XML has no page, whatever it is called"
