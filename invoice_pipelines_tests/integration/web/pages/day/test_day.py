@@ -76,12 +76,13 @@ def test_2_todays_post_is_dropped_and_each_file_has_its_outcome(day: Day) -> Non
         "Kopie von Januar.xml": (papers.e_invoice("N-1", iban="DE02120300000000202051"), None),
         "noch einmal Januar.xml": (papers.e_invoice("N-1", iban="DE02120300000000202051") + b"\n", failed),
         "dollars.xml": (papers.e_invoice("N-4", currency="USD"), valid),
-        papers.MARKUP: (papers.paper("HW-81"), waits),
+        papers.MARKUP: (papers.e_invoice("N-5", iban="DE02120300000000202052"), waits),  # and no PDF at all
         "Gutschrift.xml": (papers.CREDIT_NOTE, valid),
         "Scan 1.pdf": (papers.scan("HW-80", "4000.00"), waits),
         "leer.pdf": (b"", None),
     }
     files: list[Any] = [{"name": name, "mimeType": "", "buffer": data} for name, (data, _) in post.items()]
+    page.locator("form.scripted").wait_for()
     page.get_by_label(day.t("Choose files")).set_input_files(files)
     told = "%(done)s of %(all)s files done: %(taken)s taken, %(duplicate)s received before, %(refused)s refused."
     said = day.t(told, done=9, all=9, taken=7, duplicate=1, refused=1)
