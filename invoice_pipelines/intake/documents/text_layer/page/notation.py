@@ -21,7 +21,7 @@ AMOUNT = re.compile(
     (?P<before>€|[A-Z]{{0,2}}\$|£|₹|RM|S?Fr\.|Rs\.?|[A-Z]{{3}})?\ ?(?P<inner>[-−])?
     (?P<number>\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?:[.,]\d{{1,4}})?|\d{{1,12}}(?:[.,]\d{{1,4}})?)
     (?P<dashes>,[-–—]{{1,2}})?
-    \ ?(?P<after>€|\$|£|₹|RM\b|[A-Z]{{3}}\b)?
+    \ ?(?P<after>€|\$|£|₹|RM\b|[Kk][čČ]|zł|ZŁ|[A-Z]{{3}}\b)?
     (?:(?<=[.,]\d\d)(?:[A-FHIJN-WYZ]|SR|ZR|\*)(?!\w))?
     (?P<minus>[-−](?![\w-]))?
     (?P<close>\))?
@@ -48,6 +48,11 @@ SYMBOLS = {"€": "EUR", "£": "GBP", "$": "USD", "₹": "INR", "RM": "MYR", "S$
     "SFr.": "CHF",
     "Rs": "INR",
     "Rs.": "INR",
+    "Kč": "CZK",
+    "KČ": "CZK",
+    "kč": "CZK",
+    "zł": "PLN",
+    "ZŁ": "PLN",
 }
 
 _NUMERIC_DATE = re.compile(r"(?<![\w./-])(\d{1,2})([./-]) ?(\d{1,2})\2 ?(\d{4}|\d{2})(?![\w]|[./-]\d)")

@@ -21,6 +21,7 @@ from typing import Any
 _CLEAR = 3.0
 _SHARE = 0.12
 
+_STROKES = str.maketrans("łøđħ", "lodh")  # letters with a stroke, which are no letters with an accent to Unicode
 _ALIKE = str.maketrans("i1|0", "lllo")
 _SHORTEST_ALIKE = 5
 _SHORTEST_FUZZY = 8
@@ -96,7 +97,7 @@ def key(text: str) -> str:
     """
     folded = text.casefold()
     if not folded.isascii():
-        folded = unicodedata.normalize("NFKD", folded)
+        folded = unicodedata.normalize("NFKD", folded.translate(_STROKES))
     return "".join(character for character in folded if character.isalnum() or character in "#%")
 
 

@@ -9,10 +9,10 @@ from invoice_pipelines.intake.documents.text_layer.page.vocabulary import key, l
 from invoice_pipelines_tests.unit.intake.documents.text_layer.random_invoices import invoice
 from invoice_pipelines_tests.unit.intake.documents.text_layer.wordings import WORDINGS
 
-LANGUAGES = ("de", "en", "es", "fr", "it", "nl")
+LANGUAGES = ("cs", "de", "en", "es", "fr", "it", "nl", "pl")
 
 
-def test_there_are_six_languages_with_the_same_kinds_of_labels() -> None:
+def test_all_languages_have_the_same_kinds_of_labels() -> None:
     files = vocabulary._files()
     assert tuple(files) == LANGUAGES
     needed = {

@@ -150,3 +150,25 @@ def test_a_rate_that_makes_the_tax_of_the_total_is_that_of_the_receipt() -> None
 )
 def test_a_saturday_is_no_company(lines: str, seller: str) -> None:
     assert receipt(f"{lines}; Suppe | 9,59; SUMME EUR | 9,59").seller.name == seller
+
+
+def test_a_polish_receipt_is_understood() -> None:
+    reading = receipt(
+        "KAWIARNIA POLSKA Sp. z o.o.; ul. Długa 12, 00-238 Warszawa; PARAGON FISKALNY; nr wydruku 016887; "
+        "26-02-2020 18:20; KAWA | 12,40 A; CIASTO | 15,00 A; SPRZEDAŻ OPODATKOWANA A | 27,40; "
+        "PTU A 23% | 5,12; SUMA PLN | 27,40; KARTA | 27,40"
+    )
+    assert (reading.gross_amount, reading.tax_amount, reading.currency) == (Decimal("27.40"), Decimal("5.12"), "PLN")
+    assert (reading.seller.name, reading.issue_date) == ("KAWIARNIA POLSKA Sp. z o.o.", date(2020, 2, 26))
+    assert reading.provenance["gross_amount"].confidence >= 0.95
+
+
+def test_a_czech_receipt_is_understood() -> None:
+    reading = receipt(
+        "Kavárna Mlýn s.r.o.; Náměstí Míru 109, Praha; DIČ: CZ25123891; Účtenka; Datum, Čas | 09.07.2024 20:04:51; "
+        "Gambrinus | 116,00 Kč; Kuřecí řízek | 438,00 Kč; Celkem | 554,00 Kč; Hotovost | 554,00; Souhrn DPH; "
+        "Sazba | DPH | Základ | Obrat; 1 21,00% | 20,13 | 95,87 | 116,00; 2 12,00% | 46,93 | 391,07 | 438,00"
+    )
+    assert (reading.gross_amount, reading.currency) == (Decimal("554.00"), "CZK")
+    assert (reading.net_amount, reading.tax_amount) == (Decimal("486.94"), Decimal("67.06"))
+    assert (reading.seller.vat_id, reading.seller.name) == ("CZ25123891", "Kavárna Mlýn s.r.o.")
