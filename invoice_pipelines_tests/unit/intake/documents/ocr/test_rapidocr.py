@@ -27,7 +27,7 @@ from invoice_pipelines.intake.documents.text_layer.page.words import read_pages
 from invoice_pipelines_tests.conftest import CORPUS
 from invoice_pipelines_tests.support.intake.documents.ocr import drawn
 from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
-from invoice_pipelines_tests.support.sizes import size
+from invoice_pipelines_tests.support.sizes import only_at_full_size, size
 from invoice_pipelines_tests.unit.intake.documents.ocr.degrade import as_bad_scan
 from invoice_pipelines_tests.unit.intake.documents.ocr.scoring import Score, score, words_in_points
 
@@ -176,7 +176,7 @@ def test_an_engine_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.corpus
 @pytest.mark.timeout(1500)
 @pytest.mark.skipif(not EXPECTED.exists(), reason="the shared corpus of real documents is not there")
-@pytest.mark.parametrize("bad", [False, True], ids=["clean", "bad scan"])
+@pytest.mark.parametrize("bad", [pytest.param(False, marks=only_at_full_size), True], ids=["clean", "bad scan"])
 def test_pages_of_real_invoices_are_read_as_their_text_layer_has_them(engine: RapidOcrEngine, bad: bool) -> None:
     total = Score()
     sellers: set[str] = set()
