@@ -58,6 +58,8 @@ pictures: $(VENV)/.ready  ## docs/images: of the demo in Dagster's UI (with Debi
 	  && DAGSTER_HOME=$$home $(BIN)/python -m invoice_pipelines_tests.support.dagster_pictures  \
 	  && DAGSTER_HOME=$$home $(BIN)/python -m invoice_pipelines_tests.support.desk.pictures
 	@$(BIN)/python -m invoice_pipelines_tests.support.delivery.rendering.pictures
+	@test -z "$(RECEIPTS)" || $(BIN)/python -m invoice_pipelines.workshop.bench.reading.calibration \
+	  --documents "$(RECEIPTS)" --hybrids "$(HYBRIDS)" --pages "$(PAGES)"
 
 clean:  ## what was made by these targets, not what was kept in DAGSTER_HOME
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -66,20 +66,21 @@ class ReviewThresholds(BaseModel):
     """How sure a reader must be of a value from a text layer or a picture, 0 to 1; below, a person looks at it.
 
     A value that an invoice does not have is not asked for here: what it may not lack is a rule of validation.
-    Amounts are proved by arithmetic (net + VAT = total, rate x net = VAT), so more is asked of them.
+    A confidence is the share of such values that are right (`text_layer.calibration`); that of amounts is from 0.95 on
+    where arithmetic proves them (net + VAT = total, rate x net = VAT).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    number: Confidence = 0.8
-    issue_date: Confidence = 0.8
-    seller_name: Confidence = 0.45
-    currency: Confidence = 0.8
+    number: Confidence = 0.95
+    issue_date: Confidence = 0.97
+    seller_name: Confidence = 0.7
+    currency: Confidence = 0.97
     net_amount: Confidence = 0.95
     tax_amount: Confidence = 0.95
     gross_amount: Confidence = 0.95
     payable_amount: Confidence = 0.95
-    seller_vat_id: Confidence = 0.8
+    seller_vat_id: Confidence = 0.9
     iban: Confidence = 0.9
 
 

@@ -13,6 +13,7 @@ from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.aids import NO_AIDS, Aids
 from invoice_pipelines.intake.documents.limits import Limits
 from invoice_pipelines.intake.documents.pictured_pages import render_pictured
+from invoice_pipelines.intake.documents.text_layer.calibration import calibrated
 from invoice_pipelines.intake.documents.text_layer.fields import find_fields
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
 from invoice_pipelines.intake.documents.text_layer.prose import refuse_prose
@@ -62,18 +63,21 @@ def reading_of(pages: Sequence[Page], aids: Aids) -> Reading:
 
 
 def find_fields_with(pages: Sequence[Page], aids: Aids) -> Reading:
-    """The fields on these pages, with what was learned of their layout. Raises ReadingError NOT_AN_INVOICE."""
+    """The fields on these pages, with what was learned of their layout, and with shares for scores (`calibration`).
+
+    Raises ReadingError NOT_AN_INVOICE.
+    """
     if aids.learned is None:
         reading = find_fields(pages, recipient=aids.recipient)
         refuse_prose(reading, pages)
-        return reading
+        return calibrated(reading)
     from invoice_pipelines.intake.documents.text_layer.learned import fingerprint
 
     learned = aids.learned(fingerprint(pages))
     reading = find_fields(pages, learned, aids.recipient)
     if not learned:  # what a person has worked on is an invoice
         refuse_prose(reading, pages)
-    return reading
+    return calibrated(reading, {place.field for place in learned})
 
 
 def _recognize(data: bytes, pages: tuple[Page, ...], limits: Limits, aids: Aids) -> tuple[Page, ...]:

@@ -47,7 +47,8 @@ class FieldFigures:
         return _share(sum(value.right for value in self.sure), len(self.sure))
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, with the expected calibration error."""
+        """All of it, with the calibration error and, by tenths of confidence: its mean, the share of right ones, and of
+        how many."""
         return {
             "printed": self.printed,
             "read": len(self.values),
@@ -56,6 +57,14 @@ class FieldFigures:
             "sure": len(self.sure),
             "sure_and_right": sum(value.right for value in self.sure),
             "calibration_error": round(calibration_error(self.values), 3),
+            "reliability": [
+                [
+                    round(sum(value.confidence for value in found) / len(found), 3),
+                    round(_share(sum(value.right for value in found), len(found)), 3),
+                    len(found),
+                ]
+                for found in binned(self.values)
+            ],
         }
 
 
@@ -84,12 +93,17 @@ def _figures(field: str, outcomes: Sequence[Outcome], threshold: float) -> Field
 def calibration_error(values: Sequence[Sureness]) -> float:
     """The expected calibration error: by how much confidence and share of right values differ, on average, in ten bins
     of equal width."""
+    return sum(
+        abs(sum(value.confidence for value in found) - sum(value.right for value in found)) for found in binned(values)
+    ) / max(len(values), 1)
+
+
+def binned(values: Iterable[Sureness]) -> list[list[Sureness]]:
+    """The values by tenths of confidence, rising; a tenth without values is left out."""
     bins: dict[int, list[Sureness]] = {}
     for value in values:
         bins.setdefault(min(int(value.confidence * BINS), BINS - 1), []).append(value)
-    return sum(
-        abs(sum(value.confidence for value in found) - sum(value.right for value in found)) for found in bins.values()
-    ) / max(len(values), 1)
+    return [found for _, found in sorted(bins.items())]
 
 
 def passed(outcomes: Iterable[Outcome]) -> list[Outcome]:

@@ -21,6 +21,9 @@ from invoice_pipelines.workshop.bench.reading.truth import FIELDS, is_right, rea
 _AIDS = Aids(recognize=lambda images: ())  # pages are recognized already; those without words are no scans without OCR
 
 
+HOME = "DE"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a document. `right` tells of each field that is judged whether it was read right, and None where
@@ -55,7 +58,7 @@ def outcome_of(document: Document, today: date) -> Outcome:
         wrong = {field: is_right(field, None, accepted) for field, accepted in document.truth.items()}
         return Outcome(document, None, Judgement.FAILED, ((error.code, None),), dict.fromkeys(FIELDS), wrong)
     verdict = validate(reading, Expectations(today=today, past_years=10))
-    judgement, reasons = judge(reading, verdict, ReviewThresholds())
+    judgement, reasons = judge(reading, verdict, ReviewThresholds(), home=HOME)
     values = read_values(reading)
     return Outcome(
         document,

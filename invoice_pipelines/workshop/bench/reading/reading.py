@@ -57,7 +57,7 @@ def run(
     made: int = MADE_DOCUMENTS,
 ) -> BenchResult:
     """Measures. Without `pages`, what is recognized is forgotten. Raises BenchError where a folder has no documents."""
-    with _kept_pages(pages) as kept:
+    with kept_pages(pages) as kept:
         try:
             found = _documents(progress, kept, documents, hybrids)
         except EngineUnavailable as error:
@@ -137,7 +137,8 @@ def _bars(parts: dict[str, list[Outcome]]) -> dict[str, Bar]:
 
 
 @contextmanager
-def _kept_pages(folder: Path | None) -> Iterator[KeptPages]:
+def kept_pages(folder: Path | None) -> Iterator[KeptPages]:
+    """A folder of pages and what recognizes those that are new; without a folder, one that is forgotten."""
     with (
         tempfile.TemporaryDirectory(prefix="invoice-pipelines-bench-") as own,
         SharedRecognizer(EngineSpec("rapidocr", threads=1), processes=1) as recognizer,

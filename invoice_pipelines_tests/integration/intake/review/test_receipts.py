@@ -30,7 +30,7 @@ def test_a_receipt_passes_without_its_unsure_number_and_says_so(desk: Desk) -> N
            join intake.verdict d on d.id = v.verdict_id where d.received_invoice_id = :id""",
         id=invoice,
     )
-    assert "IP-READ-02 The invoice number 0381 was read with confidence 0.60, below 0.80" in said
+    assert "IP-READ-02 The invoice number 0381 was read with confidence 0.60, below 0.95" in said
     assert "§ 33 UStDV" in said
 
 

@@ -18,6 +18,7 @@ from random import Random
 
 from babel.dates import get_month_names
 
+from invoice_pipelines.intake.documents.text_layer.identifiers import iban_is_valid
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.workshop.bench.reading.documents import Document
 from invoice_pipelines.workshop.bench.reading.truth import Truth
@@ -133,9 +134,11 @@ class _Paper:
 
     def iban(self) -> str:
         country, bank = _BANKS[self.language]
-        rest = bank + "".join(self.rng.choice("0123456789") for _ in range(_LENGTHS[country] - 4 - len(bank)))
-        figures = "".join(str(int(sign, 36)) for sign in rest + country + "00")
-        text = f"{country}{98 - int(figures) % 97:02}{rest}"
+        text = ""
+        while not iban_is_valid(text):  # in some countries the account has check digits of its own
+            rest = bank + "".join(self.rng.choice("0123456789") for _ in range(_LENGTHS[country] - 4 - len(bank)))
+            figures = "".join(str(int(sign, 36)) for sign in rest + country + "00")
+            text = f"{country}{98 - int(figures) % 97:02}{rest}"
         return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
     # The sums

@@ -15,6 +15,7 @@ import pytest
 
 from invoice_pipelines.intake.documents.recipient import Recipient
 from invoice_pipelines.intake.documents.text_layer import find_fields
+from invoice_pipelines.intake.documents.text_layer.calibration import calibrated
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.review.reasons import Judgement, judge
@@ -37,7 +38,7 @@ HEAD = (
 
 def passes(reading: Reading) -> bool:
     verdict = validate(reading, Expectations(date(2024, 6, 1)))
-    return judge(reading, verdict, ReviewThresholds())[0] is Judgement.VALID
+    return judge(calibrated(reading), verdict, ReviewThresholds())[0] is Judgement.VALID
 
 
 def page_of(head: tuple[str, ...], rows: list[Cells]) -> list[Page]:
