@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from invoice_pipelines_tests.support.sizes import size
 from invoice_pipelines_tests.system.web.calls import Answer, Program, at_once
-from invoice_pipelines_tests.system.web.jobs import ask, jobs, request
+from invoice_pipelines_tests.system.web.jobs import Call, Form, ask, invoice_of, jobs, request
 from invoice_pipelines_tests.system.web.process import Installation
 
 pytestmark = pytest.mark.slow
@@ -96,29 +96,29 @@ def relay(site: Installation, answered: Callable[[], None]) -> Iterator[int]:
         thread.join()
 
 
-def at_random(site: Installation, key: str, body: Any, chance: random.Random) -> None:
+def at_random(site: Installation, asked: Call | Form, chance: random.Random) -> None:
     """The web dies while it works on the request, or before, or after it."""
-    asking = threading.Thread(target=ask, args=(site, key, body))
+    asking = threading.Thread(target=asked.send)
     asking.start()
     time.sleep(chance.uniform(0, 0.05))
     site.web.kill()
     asking.join()
 
 
-def before_the_answer(site: Installation, key: str, body: Any, _: random.Random) -> None:
+def before_the_answer(site: Installation, asked: Call | Form, _: random.Random) -> None:
     """The web dies when it has done what it was asked for, and nobody got its answer."""
     with relay(site, site.web.kill) as port:
-        assert ask(site, key, body, port).status == 0
-    assert len(jobs(site, body)) == 1
+        assert asked.send(port).status == 0
+    assert len(asked.made()) == 1
 
 
-def before_the_commit(site: Installation, key: str, body: Any, _: random.Random) -> None:
+def before_the_commit(site: Installation, asked: Call | Form, _: random.Random) -> None:
     """The web dies in the middle of its transaction, whose session at PostgreSQL does not know that for a while."""
     with site.database.superuser.connect() as connection, connection.begin():
-        connection.execute(text("lock table work.batch_item in share mode"))
-        asking = threading.Thread(target=ask, args=(site, key, body))
+        connection.execute(text("lock table web.idempotency_key in share mode"))  # what is done last is to keep the key
+        asking = threading.Thread(target=asked.send)
         asking.start()
-        waits = text("select count(*) from pg_locks where relation = 'work.batch_item'::regclass and not granted")
+        waits = text("select count(*) from pg_locks where relation = 'web.idempotency_key'::regclass and not granted")
         deadline = time.monotonic() + 20
         while not connection.execute(waits).scalar_one():
             assert time.monotonic() < deadline
@@ -128,22 +128,25 @@ def before_the_commit(site: Installation, key: str, body: Any, _: random.Random)
 
 
 def test_a_web_that_is_killed_does_once_what_it_is_asked_again(site: Installation) -> None:
-    chance = random.Random(2026)
+    chance, invoice = random.Random(2026), invoice_of(site)
     found = dict.fromkeys([at_random, before_the_answer, before_the_commit], 0)
     for n in range(KILLS):
         kill = list(found)[n % 3]
-        key, body = str(uuid4()), request()
-        kill(site, key, body, chance)
-        before = jobs(site, body)
+        asked = Form(site, invoice) if n % 2 else Call(site)
+        kill(site, asked, chance)
+        before = asked.made()
         site.web.start()
         deadline = time.monotonic() + 20
-        while (again := ask(site, key, body)).status == 409:  # until PostgreSQL has noticed
+        while (again := asked.send()).status in (409, 503):  # until PostgreSQL has noticed
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert again.status == 202, again
-        assert jobs(site, body) == [again.json()["job_id"]]
-        assert before in ([], jobs(site, body))
-        assert bool(before) == (again.headers.get("idempotent-replayed") == "true")
+        (made,) = asked.made()
+        if isinstance(asked, Call):
+            assert (again.status, again.json()["job_id"]) == (202, made), again
+            assert bool(before) == (again.headers.get("idempotent-replayed") == "true")
+        else:
+            assert (again.status, again.headers["location"]) == (303, f"/desk/{site.a.slug}/invoices/{invoice}")
+        assert before in ([], [made])
         found[kill] += bool(before)
-    print("\njobs that were there when the web was gone:", {kill.__name__: count for kill, count in found.items()})
+    print("\nwhat was done when the web was gone:", {kill.__name__: count for kill, count in found.items()})
     assert found[before_the_commit] == 0
