@@ -18,7 +18,7 @@ from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.integration.web.intake.conftest import Office, other_office  # noqa: F401
 from invoice_pipelines_tests.support.desk import floods
 from invoice_pipelines_tests.support.desk.visitors import needs_chromium, visiting
-from invoice_pipelines_tests.support.web import Site, Tenant, open_tenant
+from invoice_pipelines_tests.support.web import Site, Tenant, open_tenant, problem_of
 
 
 @contextmanager
@@ -90,8 +90,8 @@ def test_floods_and_bombs_that_are_uploaded_are_refused_in_words(
         assert 100 < page.evaluate(huge)[0] < 5_000, "the page is drawn smaller"
         with office.client() as client:
             for name in ("flut.png", "flut.pdf"):
-                answer = client.get(f"reviews/{found[name]}/pages/1")
-                print(name, answer.status_code, answer.text[:300] if answer.status_code != 200 else len(answer.content))
+                drawn = problem_of(client.get(f"reviews/{found[name]}/pages/1"), 422)
+                assert drawn["code"] == "PICTURE_TOO_LARGE", "whoever asks for its page all the same"
 
 
 @needs_chromium
