@@ -34,6 +34,10 @@ class DamagedError(StorageError):
     """A file is not what was stored, so that trying again does not help."""
 
 
+class StorageFull(StorageError):
+    """There is no space left for a file, of which nothing was stored."""
+
+
 class TooLarge(StorageError):
     """A file has more bytes than one may have."""
 
@@ -86,7 +90,7 @@ def storage_errors(doing: str) -> Generator[None, None, None]:
         raise
     except OSError as error:
         if error.errno in _FULL:
-            raise StorageError(f"{doing}: no space is left; nothing was stored. Free space and try again.") from error
+            raise StorageFull(f"{doing}: no space is left; nothing was stored. Free space and try again.") from error
         raise StorageError(f"{doing}: {error.strerror or _first_line(error)}.") from error
     except Exception as error:  # client libraries of object stores have no common base class
         raise StorageError(f"{doing}: {_first_line(error)}.") from error

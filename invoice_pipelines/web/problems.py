@@ -34,7 +34,7 @@ from invoice_pipelines.database.errors import (
 from invoice_pipelines.encryption import EncryptionError
 from invoice_pipelines.errors import InvoicePipelinesError
 from invoice_pipelines.settings import SettingsError
-from invoice_pipelines.storage.places import StorageError, TooLarge
+from invoice_pipelines.storage.places import StorageError, StorageFull, TooLarge
 
 MEDIA_TYPE = "application/problem+json"
 BEARER = {"WWW-Authenticate": 'Bearer realm="invoice_pipelines"'}
@@ -94,6 +94,8 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing."""
 _PASSING = frozenset({DISK_FULL, LOCK_NOT_AVAILABLE, TOO_MANY_CONNECTIONS, CANNOT_CONNECT_NOW, *TRANSIENT})
 _SECONDS_TO_RETRY = 2
+_FULL = "No space is left where files are kept, so nothing was stored. The operator has to make room; then try again."
+_SECONDS_TO_FREE_SPACE = 60
 
 
 class FieldProblem(BaseModel):
@@ -232,6 +234,9 @@ async def _of_domain(request: Request, error: Exception) -> Response:
     if isinstance(error, TooLarge):
         # What follows of the body is not read.
         return problem(413, error.code, str(error), headers={"Connection": "close"})
+    if isinstance(error, StorageFull):
+        log.error("%s %s", _trace(request), error)
+        return problem(503, "STORAGE_FULL", _FULL, headers={"Retry-After": str(_SECONDS_TO_FREE_SPACE)})
     if isinstance(error, DatabaseError | StorageError):
         log.error("%s %s", _trace(request), error)
         return _unavailable()

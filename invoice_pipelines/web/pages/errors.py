@@ -86,6 +86,7 @@ TEXTS = {
     "JOB_HAS_ENDED": N_("It has ended already, so there is nothing to cancel."),
     "JOB_NOT_FOUND": N_("It is not there, or not for you. Check the address, or choose an organization."),
     "TOO_MANY_REQUESTS": N_("Wait a moment, then load the page again."),
+    "STORAGE_FULL": N_("No space is left for files, so nothing was stored. Tell the operator; then send it again."),
     "UNAVAILABLE": N_("The database or the storage cannot be reached, or is busy. Try again in a moment."),
 }
 """By code. What has no text here is said in the words of the API."""

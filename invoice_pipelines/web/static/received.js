@@ -126,7 +126,7 @@ class Sending {
       return undefined;
     }
     const seconds = Number(request.getResponseHeader("Retry-After"));
-    if (seconds > 0 && this.waits < MOST_WAITS) {
+    if (seconds > 0 && this.waits < MOST_WAITS && answer.code !== "STORAGE_FULL") {
       this.waits += 1;
       this.say("", texts.waits);
       return new Promise((resolve) => setTimeout(resolve, seconds * 1000)).then(() => this.send());

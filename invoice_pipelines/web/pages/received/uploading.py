@@ -65,6 +65,7 @@ def upload_texts(language: Language, most_megabytes: int) -> dict[str, str]:
         "TOO_SLOW": broken_off,
         "NOT_SIGNED_IN": _("You are signed out. Sign in in another tab, then try again."),
         "FORBIDDEN": _("Your role in this organization does not allow it."),
+        "STORAGE_FULL": _("No space is left for files, so nothing was stored. Tell the operator; then send it again."),
         "OTHER": _("It could not be taken at the moment."),
     }
 

@@ -6,9 +6,7 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -25,6 +23,7 @@ from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DocumentFormat
 from invoice_pipelines.work import cancel_job, enqueue, retry_failed
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
 from invoice_pipelines_tests.support.delivery.press import Press
+from invoice_pipelines_tests.support.full_disk import full_disk
 
 
 def bundles(press: Press, job_id: UUID) -> dict[str, DocumentBundle]:
@@ -115,26 +114,6 @@ def test_a_cancelled_job_has_no_files(press: Press) -> None:
         cancel_job(connection, job_id, cancelled_by="anna")
     press.work()
     assert bundles(press, job_id) == {}
-
-
-@contextmanager
-def full_disk(folder: Path) -> Iterator[None]:
-    """A disk of 100 kB, where this user may mount one; elsewhere no file is longer than 10 kB in this process."""
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "none", str(folder)], capture_output=True).returncode:
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        return
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_fails_items_with_a_clear_reason_and_leaves_nothing_behind(press: Press, tmp_path: Path) -> None:
