@@ -43,7 +43,9 @@ def test_a_full_disk_is_told_and_what_was_sent_is_taken_when_there_is_room(
                 assert tenant.view.value("select count(*) from intake.upload") == 0
                 assert not any(str(folder) in said.page.content() for said in (plain, visitor))
                 visitor.open(address)
-                visitor.page.get_by_label("Dateien wählen").set_input_files(files)
+                for file in files:
+                    visitor.page.get_by_label("Dateien wählen").set_input_files([file])
+                    expect(visitor.page.locator("[data-summary]")).to_contain_text("1 angenommen")
                 row = visitor.page.locator("[data-files] li").filter(has_text="groß.pdf")
                 expect(row).to_contain_text(full)
                 assert tenant.view.rows("select file_name from intake.upload") == [("klein.pdf",)]
