@@ -22,8 +22,8 @@ from invoice_pipelines.delivery.documents.writing import file_name
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, DocumentFormat
 from invoice_pipelines.work import cancel_job, enqueue, retry_failed
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
+from invoice_pipelines_tests.support.delivery.full_disk import full_disk
 from invoice_pipelines_tests.support.delivery.press import Press
-from invoice_pipelines_tests.support.full_disk import full_disk
 
 
 def bundles(press: Press, job_id: UUID) -> dict[str, DocumentBundle]:

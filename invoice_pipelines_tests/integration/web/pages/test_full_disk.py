@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, expect
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.conftest import TestDatabase
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
+from invoice_pipelines_tests.support.delivery.full_disk import full_disk
 from invoice_pipelines_tests.support.desk.visitors import needs_chromium, visiting
-from invoice_pipelines_tests.support.full_disk import full_disk
 from invoice_pipelines_tests.support.web import open_tenant, running_site
 
 LARGE = random.Random(16).randbytes(300_000)
