@@ -2,8 +2,8 @@
 
 Where both find the same amount and something else on the paper bears it out, that is proof; each alone is not. Where
 they find different ones, no total is sure. An amount that only the ranker finds is tried as the total: if net amount
-and tax tie with it, arithmetic has proved it; else it is no more than a proposal. Net amount and tax never become surer
-than arithmetic makes them.
+and tax tie with it, arithmetic has proved it; else it is no more than a proposal. Net amount and tax become surer only
+where a printed rate makes them of the total.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from decimal import Decimal
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines
 from invoice_pipelines.intake.documents.text_layer.ranking.ranker import Model, load_model, rank
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import LEARNED, Amount, AmountLine
+from invoice_pipelines.intake.documents.text_layer.totals.rates import TOLERANCE
 from invoice_pipelines.intake.documents.text_layer.totals.receipts import sum_of_articles
 from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals
 
@@ -134,8 +135,21 @@ def _as_total(lines: Sequence[AmountLine], value: Decimal) -> list[AmountLine]:
 
 
 def _with_gross(totals: Totals, gross: Chosen) -> Totals:
-    """The totals with this total, which is as sure as the amount to pay where it is the same."""
+    """The totals with this total, which is as sure as the amount to pay where it is the same, and as net amount and tax
+    where the rates that are printed make both of it."""
+
+    def as_sure(chosen: Chosen | None) -> Chosen | None:
+        return chosen and replace(chosen, confidence=max(chosen.confidence, gross.confidence))
+
     payable = totals.payable
     if payable and payable.amount.value == gross.amount.value:
         payable = replace(payable, confidence=gross.confidence)
-    return replace(totals, gross=gross, payable=payable)
+    totals = replace(totals, gross=gross, payable=payable)
+    tax = sum((row.tax.value for row in totals.rates), Decimal(0))
+    bases = [row.base.value for row in totals.rates if row.base]
+    rated = totals.tax is not None and totals.tax.amount.value == tax != 0 and len(bases) == len(totals.rates)
+    if not rated or totals.contradicts or abs(sum(bases, tax) - gross.amount.value) > TOLERANCE:
+        return totals
+    if totals.net and totals.net.amount.value + tax != gross.amount.value:
+        return totals
+    return replace(totals, net=as_sure(totals.net), tax=as_sure(totals.tax))

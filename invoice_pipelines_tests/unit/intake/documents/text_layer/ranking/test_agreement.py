@@ -33,6 +33,24 @@ def test_a_total_that_both_readers_find_and_the_slip_repeats_is_sure() -> None:
     assert sure_of_total(reading)
 
 
+def test_the_tax_that_a_printed_rate_makes_of_a_sure_total_is_sure_too() -> None:
+    reading = receipt(
+        f"{HEAD}; Milchkaffee | 4,20; Kuchen | 3,90; Rabatt | -0,50; Summe EUR | 7,60; Visa | 7,60;"
+        "inkl. 19% MwSt | 1,21"
+    )
+    assert sure_of_total(reading)
+    assert str(reading.tax_amount) == "1.21"
+    assert reading.provenance["tax_amount"].confidence >= SURE
+
+
+def test_a_tax_that_no_printed_rate_makes_of_the_total_stays_unsure() -> None:
+    reading = receipt(
+        f"{HEAD}; Milchkaffee | 4,20; Kuchen | 3,90; Rabatt | -0,50; Summe EUR | 7,60; Visa | 7,60;"
+        "inkl. 19% MwSt | 1,12"
+    )
+    assert reading.tax_amount is None or reading.provenance["tax_amount"].confidence < SURE
+
+
 def test_a_total_that_nothing_else_bears_out_stays_unsure() -> None:
     reading = receipt(f"{HEAD}; Milchkaffee | 4,20; Kuchen | 3,90; Rabatt | -0,50; Summe EUR | 7,80")
     assert not sure_of_total(reading)
