@@ -30,6 +30,8 @@ T = TypeVar("T")
 _NUMBER_WORD = re.compile(r"#?[A-Za-z0-9][\w\-/.\\+#*&]*")
 _DATE_LIKE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d{2}-\d{2}")
 _SERIAL = re.compile(r"[A-Z]{1,4}[-/ ]?(?:\d{2,4}[-/])?\d{3,}|\d{4}[-/]\d{2,}")
+_OF_CARD_SLIP = 0.7
+_SLIP_LINES = 8
 _MONEY_LIKE = re.compile(r"\d{1,3}(?:[.,]\d{3})*[.,]\d{2}")
 
 
@@ -82,6 +84,8 @@ def find_labelled(
         for place in labelled.places(label):
             if value := parse(place):
                 likelihood = weight * place.likelihood * (0.8 if _in_sentence(labelled, label) else 1.0)
+                if label.kind == "number" and _on_card_slip(labelled, label):
+                    likelihood *= _OF_CARD_SLIP
                 found.append(replace(value, confidence=value.confidence * likelihood))
                 break
     return found
@@ -100,6 +104,18 @@ def _of_cash_discount(labelled: LabelledLines, label: Label) -> bool:
         if 0 < len(between) <= 7 and not any(word.text.endswith((",", ";", ".")) for word in between):
             return True
     return False
+
+
+def _on_card_slip(labelled: LabelledLines, label: Label) -> bool:
+    """Whether a label stands among those of the slip of a card terminal, which has a number of its own."""
+    page = labelled.lines[label.line].page
+    near = (
+        other
+        for number in range(max(label.line - _SLIP_LINES, 0), min(label.line + _SLIP_LINES + 1, len(labelled.lines)))
+        if labelled.lines[number].page == page
+        for other in labelled.labels[number]
+    )
+    return sum(other.kind == "card_slip" for other in near) > 1
 
 
 def _in_sentence(labelled: LabelledLines, label: Label) -> bool:

@@ -172,3 +172,12 @@ def test_a_czech_receipt_is_understood() -> None:
     assert (reading.gross_amount, reading.currency) == (Decimal("554.00"), "CZK")
     assert (reading.net_amount, reading.tax_amount) == (Decimal("486.94"), Decimal("67.06"))
     assert (reading.seller.vat_id, reading.seller.name) == ("CZ25123891", "Kavárna Mlýn s.r.o.")
+
+
+def test_the_number_of_a_card_slip_is_not_that_of_the_invoice() -> None:
+    slip = "Kundenbeleg; Beleg-Nr. 4573; Trace-Nr. 201024; VU-Nr. 601004439; Terminal-ID 64018361; Betrag EUR | 9,79"
+    head = "Grillhaus Nord GmbH; Datum: 03.03.2024 18:56; Bestellnummer 183"
+    total = "Gesamtsumme EUR | 9,79"
+    assert receipt(f"{head}; Rechnungsnummer 4228183; {total}; {slip}").number == "4228183"
+    assert receipt(f"{head}; {total}; {slip}").provenance["number"].confidence < 0.8
+    assert receipt(f"{head}; Beleg-Nr. 4573; {total}").provenance["number"].confidence >= 0.8
