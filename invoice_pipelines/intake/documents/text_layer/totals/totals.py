@@ -171,14 +171,7 @@ def _without_net(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     named = [amount for amount in amounts if any(map(amount.claims, _FINAL))]
     values = {amount.value for amount in named}
     if gross is None or gross.confidence < 0.4:
-        if not named or totals.net:
-            return totals
-
-        def rank(amount: Amount) -> tuple[float, int]:
-            return round(max(amount.roles.get(role, 0.0) for role in _FINAL), 2), amount.line
-
-        last = sorted(named, key=rank)[-1]
-        return replace(totals, gross=gross or _chosen(last, 0.35 if len(values) > 1 else 0.5))
+        return totals
     taxed = any(amount.claims("tax") and "contained" not in amount.roles for amount in amounts)
     if totals.contradicts:
         return totals
