@@ -335,11 +335,18 @@ class _Finder:
                     break
         known = {found.value for found in (*sellers, *buyers)}
         if own or not sellers:
-            # Where the recipient's own is known, or no buyer is named, one that stands alone is the other one's.
+            # Where the recipient's own is known, or no buyer is named, one that stands alone is the other one's; but
+            # not beside a label that more words belong to ("VAT id of the customer").
+            labels = {label.line for label in self.labelled.all("vat_id")}
             sure = _UNSURE if buyer_name and not own else 0.85
-            alone = (vat_id(Place((word,), 1.0, line.number)) for line in self.labelled.lines for word in line.words)
-            new = [found for found in alone if found and found.value not in known and vat_id_is_valid(found.value)]
-            sellers += [found.at_most(sure) for found in new if not sellers or found.value in own]
+            alone = (
+                found.at_most(_UNSURE if line.number in labels and not own else sure)
+                for line in self.labelled.lines
+                for word in line.words
+                if (found := vat_id(Place((word,), 1.0, line.number)))
+            )
+            new = [found for found in alone if found.value not in known and vat_id_is_valid(found.value)]
+            sellers += [found for found in new if not sellers or found.value in own]
         buyers += [replace(found, confidence=0.97) for found in sellers if found.value in own]
         buyer = choose(buyers)
         sellers = [found for found in sellers if found.value not in own and (not buyer or found.value != buyer.value)]

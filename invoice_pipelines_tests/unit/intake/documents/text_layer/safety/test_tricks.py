@@ -247,3 +247,11 @@ def test_a_vat_id_below_the_name_of_the_buyer_is_the_buyers() -> None:
     head = ("Bill to:|", "Beta Ltd|", "5 High Street|", "Contact: Ann Smith|", "VAT ID: GB980780684|", *SURE)
     reading = find_fields(page_of(head, TOTALS))
     assert (reading.seller.vat_id, reading.buyer.vat_id) == (None, "GB980780684")
+
+
+@pytest.mark.parametrize("label", ["VAT ID of the customer", "USt-IdNr. des Kunden:", "VAT ID of the ordering party"])
+def test_a_vat_id_that_its_label_gives_to_another_is_not_the_sellers(label: str) -> None:
+    words = [*words_of(label, 60, 300), *words_of("GB980780684", 300, 300)]
+    (page,) = page_of(SURE, TOTALS)
+    reading = find_fields([replace(page, words=(*page.words, *words))])
+    assert reading.seller.vat_id is None or not passes(reading)
