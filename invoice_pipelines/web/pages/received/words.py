@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
-from invoice_pipelines.einvoice.rules.german import in_german
+from invoice_pipelines.einvoice.rules.german import german_message, in_german
 from invoice_pipelines.intake.operations import LoggedError, StuckInvoice, Waiting, german_error
 from invoice_pipelines.intake.reading_errors import german_reading_error
 from invoice_pipelines.intake.review.fields import FIELDS, stored_value
@@ -50,8 +50,8 @@ class Words:
         return self._told(error.message, german_error(error))
 
     def failure(self, code: str, message: str) -> str:
-        """Why a document could not be read."""
-        return self._told(message, german_reading_error(code, message))
+        """Why a document failed: it could not be read, or broke the rule with this code."""
+        return self._told(message, german_message(code) or german_reading_error(code, message))
 
     def waits_for(self, stuck: StuckInvoice) -> str:
         """What a stuck invoice waits for."""
