@@ -38,7 +38,7 @@ def up() -> None:
             console.print(f"Dagster UI:  {services.url}")
             console.print(f"API:         {_api_of(services)}")
             if services.api_url is not None:
-                console.print(f"Desk:        {_desk_of(settings)}")
+                console.print(f"Desk:        {desk_address(settings)}")
             console.print(f"Inbox:       {settings.inbox_root}/<organization>/")
             console.print(f"Exports:     {settings.exports_root}/<organization>/")
             if (told := settings.home / SIGN_IN_FILE).exists():
@@ -52,8 +52,8 @@ def up() -> None:
         console.print("Stopped; nothing is left running.")
 
 
-def _desk_of(settings: Settings) -> str:
-    """Browsers keep our cookies from http://localhost, and from no other address without TLS."""
+def desk_address(settings: Settings) -> str:
+    """Where people find the desk: without TLS at http://localhost alone, from where browsers keep our cookies."""
     return settings.web_url if "web_url" in settings.model_fields_set else f"http://localhost:{settings.web_port}"
 
 
@@ -76,7 +76,7 @@ def web() -> None:
     from invoice_pipelines.web.serving import serve
 
     settings = load_settings()
-    console.print(f"Desk:    {_desk_of(settings)}")
+    console.print(f"Desk:    {desk_address(settings)}")
     console.print(f"API:     http://{settings.web_host}:{settings.web_port}/api/docs")
     console.print(f"Health:  http://127.0.0.1:{settings.web_health_port}/health/ready")
     try:

@@ -18,7 +18,7 @@ from invoice_pipelines.accounts.sessions import accept_invitation
 from invoice_pipelines.accounts.tokens import add_token
 from invoice_pipelines.accounts.users import add_user, invite, set_role
 from invoice_pipelines.cli.output import console
-from invoice_pipelines.cli.services import SIGN_IN_FILE
+from invoice_pipelines.cli.services import SIGN_IN_FILE, desk_address
 from invoice_pipelines.cli.supervisor import ServiceError
 from invoice_pipelines.database import organization_scope
 from invoice_pipelines.database.access import open_web_database
@@ -126,4 +126,6 @@ def leave_sign_in(settings: Settings, password: str) -> None:
         f"There are viewer@, accountant@ and admin@ of each organization, and {OPERATOR}; all have this password.\n"
     )
     (settings.home / SIGN_IN_FILE).write_text(words, encoding="utf-8")
-    console.print(f"\n`make up` opens the desk on these results, and the Dagster UI.\n{words}", end="")
+    console.print(
+        f"\n`make up` opens the desk on these results at {desk_address(settings)}, and the Dagster UI.\n{words}", end=""
+    )
