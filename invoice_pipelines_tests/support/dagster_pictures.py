@@ -18,7 +18,7 @@ MILLISECONDS = 25_000
 """Of the page's own clock, in which it asks for all it shows."""
 
 PAGES = {
-    "asset_graph": ("/asset-groups", 1400, 640),
+    "asset_graph": ("/asset-groups", 1800, 760),
     "materialization": (f"/assets/intake/parsed_invoices?view=partitions&partition={TENANT}", 1400, 1000),
     "issued_invoices": (f"/assets/billing/issued_invoices?view=partitions&partition={TENANT}", 1400, 1000),
     "failed_check": ("/assets/billing/issued_invoices?view=checks&checkDetail=every_order_was_invoiced", 1400, 900),
