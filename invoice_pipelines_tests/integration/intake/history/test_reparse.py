@@ -42,12 +42,14 @@ from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.received_invoices import IntakeError
 from invoice_pipelines.intake.rows import json_text, plain, reading_json
 from invoice_pipelines.intake.stages.stages import export_invoices, parse_uploads, validate_invoices
+from invoice_pipelines.organizations import change_organization
 from invoice_pipelines_tests.integration.intake.conftest import Desk, make_reading
 from invoice_pipelines_tests.integration.intake.review.pages import page_of
 from invoice_pipelines_tests.integration.intake.stages.test_recognizing import PAPER, as_jpeg, picture_of
 from invoice_pipelines_tests.integration.intake.test_rows import any_text, readings
+from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import draw
 from invoice_pipelines_tests.support.intake.reading import read_all
-from invoice_pipelines_tests.support.intake.review.lane import codes, correct, look, reject
+from invoice_pipelines_tests.support.intake.review.lane import codes, correct, look, reject, uploaded
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL
 from invoice_pipelines_tests.support.sizes import example_count
 
@@ -529,3 +531,24 @@ def test_many_differences_are_counted_and_not_left_out_silently() -> None:
     found = differences(stored, one, with_confidence=False)
     assert len(found) == MOST_CHANGES + 1
     assert found[-1].new == f"{MOST_CHANGES} further differences"
+
+
+def test_the_organization_is_never_the_seller_of_what_it_receives_when_read_first_and_again(desk: Desk) -> None:
+    change_organization(desk.engine, desk.slug, vat_id="DE136695976", iban="DE02120300000000202051")
+    lines = [
+        "Invoice",
+        "Invoice number: A-17",
+        "Invoice date: 2026-02-03",
+        "Seller: Northern Tools Ltd.",
+        "Currency: EUR",
+        "VAT ID: DE136695976",
+        "VAT ID: GB980780684",
+        "We collect from IBAN: DE02 1203 0000 0000 2020 51",
+        "Net amount 100.00",
+        "VAT 19 % 19.00",
+        "Total 119.00",
+    ]
+    uploaded(desk, draw([(60, 60 + 20 * row, text) for row, text in enumerate(lines)]))
+    reading = desk.one("select reading_json from intake.received_invoice")
+    assert (reading["seller"]["vat_id"], reading.get("payments")) == ("GB980780684", None)
+    assert reparse_invoices(desk.intake()).by_effect == {}
