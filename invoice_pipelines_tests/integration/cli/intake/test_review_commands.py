@@ -125,9 +125,9 @@ def test_thresholds_are_shown_and_changed(terminal: Terminal) -> None:
     shown = terminal.acme("review", "settings").stdout
     assert re.search(r"gross_amount +0\.95", shown)
     assert "48 hours" in shown
-    changed = terminal.acme("review", "settings", "--threshold", "seller.name=0.9", "--within-hours", "24")
+    changed = terminal.acme("review", "settings", "--threshold", "issue_date=1", "--within-hours", "24")
     assert changed.returncode == 0, changed.stderr
-    assert re.search(r"seller_name +0\.90", changed.stdout)
+    assert re.search(r"issue_date +1\.00", changed.stdout)
     seller = {"seller": "Zaunbau Latte GmbH", "vat_id": "DE129273398"}
     invoice = waiting(terminal, page_of("ZL-1", "10.00", **seller), "latte.pdf")
     assert "LOW_CONFIDENCE" in terminal.acme("review", "show", invoice).stdout
@@ -139,7 +139,7 @@ def test_thresholds_are_shown_and_changed(terminal: Terminal) -> None:
         refused = terminal.acme("review", "settings", "--threshold", wrong)
         assert refused.returncode == 2
         assert message in refused.stderr
-    terminal.acme("review", "settings", "--threshold", "seller_name=0.45")
+    terminal.acme("review", "settings", "--threshold", "issue_date=0.8")
 
 
 @pytest.mark.parametrize(
