@@ -76,39 +76,23 @@ def said(answer: httpx.Response) -> str:
     return unquote(answer.headers["set-cookie"])
 
 
-@needs_chromium
-def test_an_accountant_looks_for_what_is_overdue_now(site: Site, shop: Shop, tenant: Tenant, browser: Browser) -> None:
+def test_an_accountant_looks_for_what_is_overdue_now(site: Site, shop: Shop, tenant: Tenant) -> None:
     shop.issue({}, {}, invoice_date="2026-01-15")
     change_organization(
         site.database.engine, tenant.slug, settings={"overdue_levels": [1, 14], "overdue_channels": ["email"]}
     )
-    with visiting(browser, site.url, tenant.sessions[Role.ACCOUNTANT]) as visitor:
-        visitor.open(f"/desk/{tenant.slug}/overdue")
-        assert visitor.sees("No notifications")
-        assert visitor.sees("14 days after the due date, by Email")
-        visitor.page.get_by_role("button", name="Look for overdue invoices").click()
-        assert visitor.sees("It runs as soon as a worker is free")
-        assert visitor.sees("Waits for a worker")
+    with desk(site, tenant) as client:
+        page = client.get("overdue").text
+        assert "No notifications" in page
+        assert "14 days after the due date, by Email" in page
+        assert "as soon as a worker is free" in said(client.post("overdue/runs", data={"key": "0"}))
         run_look_for_overdue(tenant)
-        visitor.page.locator("#work .badge.good").wait_for()
-        tenant.view.rows(
-            """insert into delivery.message (organization_id, invoice_id, invoice_number, customer_id, purpose, level,
-                                             channel, recipient, notification_id)
-               select organization_id, invoice_id, invoice_number, customer_id, 'reminder', level, 'email', 'a@b.c',
-                      id from overdue.notification where level = 14"""
-        )
-        visitor.open(f"/desk/{tenant.slug}/overdue")
-        told = visitor.page.get_by_role("row").filter(has_text="from day 14 on").filter(has_text="Waits to go out")
-        assert told.count() == 2
-        assert visitor.page.get_by_role("row").filter(has_text="Käufer & Söhne").count() == 4
-        assert visitor.sees("from day 14 on")
-        assert visitor.page.get_by_role("link", name="238.00").first.get_attribute("href") == (
-            f"/desk/{tenant.slug}/invoices?age=over_90_days&currency=EUR"
-        )
-        visitor.page.get_by_role("link", name="Runs of the search").click()
-        visitor.page.get_by_role("row").nth(1).get_by_role("link").click()
-        assert visitor.sees("New notifications")
-        assert visitor.serious_findings() == []
+        page = client.get("overdue").text
+        assert page.count("from day 14 on") == 2
+        assert f"/desk/{tenant.slug}/invoices?age=over_90_days&amp;currency=EUR" in page
+        (found,) = tenant.view.rows("select id from overdue.job_execution_log")
+        assert str(found.id) in client.get("overdue/runs").text
+        assert "New notifications" in client.get(f"overdue/runs/{found.id}").text
     with desk(site, tenant) as client:
         late = client.post("overdue/runs", data={"key": "1", "as_of": "2999-01-01"})
         assert late.status_code == 422
@@ -119,23 +103,15 @@ def test_an_accountant_looks_for_what_is_overdue_now(site: Site, shop: Shop, ten
         assert "Look now" not in client.get("overdue").text
 
 
-@needs_chromium
-def test_a_doubt_is_resolved_once(site: Site, shop: Shop, tenant: Tenant, browser: Browser) -> None:
+def test_a_doubt_is_resolved_once(site: Site, shop: Shop, tenant: Tenant) -> None:
     (invoice,) = shop.issue({})
     sent, again = (add_message(tenant, invoice, "unknown", f"{name}@kunde.example") for name in ("sent", "again"))
-    base = f"/desk/{tenant.slug}/messages"
-    with visiting(browser, site.url, tenant.sessions[Role.ACCOUNTANT]) as visitor:
-        visitor.open(base)
-        assert visitor.sees("2 messages are in doubt")
-        visitor.page.get_by_role("link", name="Decide: INV-2026-000001, sent@kunde.example").click()
-        assert visitor.sees("anbei Ihre Rechnung")
-        assert visitor.serious_findings() == []
-        visitor.page.get_by_role("button", name="Yes, it was sent").click()
-        assert visitor.sees("Noted: it was sent.")
-        visitor.open(f"{base}/{again}")
-        visitor.page.get_by_role("button", name="No, send it again").click()
-        assert visitor.sees("It is sent again as soon as a worker is free")
-        assert visitor.sees("Waits to go out")
+    with desk(site, tenant) as client:
+        assert "2 messages are in doubt" in client.get("messages").text
+        assert "anbei Ihre Rechnung" in client.get(f"messages/{sent}").text
+        for message, was_sent, told in ((sent, "yes", "Noted: it was sent."), (again, "no", "as soon as a worker")):
+            form = {"was_sent": was_sent, "seen": seen_tag(message, "unknown", 1)}
+            assert told in said(client.post(f"messages/{message}/resolve", data=form))
     states = dict(tenant.view.rows("select id, status from delivery.message"))
     assert (states[sent], states[again]) == ("sent", "waiting")
     with desk(site, tenant) as client:

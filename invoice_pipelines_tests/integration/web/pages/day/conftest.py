@@ -114,6 +114,11 @@ class Day:
         """Likewise, of texts of the desk."""
         self.sees(*(self.t(text) for text in texts))
 
+    def waits(self) -> None:
+        """What was asked for waits for a worker, and the page is told from now on how far it is."""
+        self.reads("Waits for a worker")
+        expect(self.page.locator("nav.side [data-live-text='counts.jobs']")).not_to_be_empty()
+
     def row(self, *texts: str) -> Locator:
         """The row of a table, or of a list, in which these texts stand."""
         found = self.page.locator("tbody tr, main li")
