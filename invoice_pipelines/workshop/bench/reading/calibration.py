@@ -33,7 +33,13 @@ MADE_TO_LEARN_FROM = 1_500
 WEIGHT_OF_MADE = 0.1
 """Of a made-up document against a real one: they are many, and as somebody thought of them."""
 _SUREST = 0.995
-PROVED = {"net": "net_amount", "tax": "tax_amount", "gross": "gross_amount", "iban": "iban"}
+PROVED = {
+    "net": "net_amount",
+    "tax": "tax_amount",
+    "gross": "gross_amount",
+    "vat_id": "seller_vat_id",
+    "iban": "iban",
+}
 """Fields whose values are proved, and what their thresholds are called."""
 
 
