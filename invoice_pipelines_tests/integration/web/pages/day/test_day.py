@@ -55,7 +55,7 @@ def test_1_sign_in_and_see_what_waits(day: Day) -> None:
             me.page.go_back()
         owed = me.page.locator(".card").filter(has_text=day.t("Customers owe you"))
         expect(owed.locator(".figure")).to_have_text(day.language.amount(papers.gross_of("4000"), "EUR"))
-        expect(owed.get_by_text(day.t("1 to 30 days late"))).to_be_visible()
+        expect(owed.locator("dt").filter(has_text=day.t("1 to 30 days late"))).to_be_visible()
         owed.locator("a[href*='age=days_1_30']").click()
         expect(me.page.locator("tbody tr")).to_have_count(4)
 
