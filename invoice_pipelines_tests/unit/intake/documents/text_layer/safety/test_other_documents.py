@@ -50,6 +50,8 @@ MENTIONS = {
     "Gracias por su pedido",
     "it": "Ordine n. 4711; Vostro ordine del 3 marzo 2024; Nostro preventivo 2024-17; DDT: 77; Conferma d'ordine: 12",
     "nl": "Bestelling nr. 4711; Uw bestelling van 3 maart 2024; Onze offerte 2024-17; Pakbon: 77; Order: 4711",
+    "pl": "Zamówienie nr 4711; Państwa zamówienie z 3.03.2024; Nasza oferta 2024-17; Dokument WZ: 77; Oferta: 17",
+    "cs": "Objednávka č. 4711; Vaše objednávka ze 3.3.2024; Naše nabídka 2024-17; Dodací list: 77; Nabídka: 17",
 }
 CASES = [(language, title) for language, titles in TITLES.items() for title in titles.split("; ")]
 
