@@ -109,6 +109,10 @@ class Claims:
         others = [claim for claim in self._net if claim.value not in known and not _other_currency(claim, net)]
         if own < _NET and _adds_up(others, net.value):
             return None
+        if reckoned:  # what is printed below the parts of a sum is that sum
+            below = [claim for claim in others if max(part.line for part in net.parts) < claim.line < triple.gross.line]
+            if below and not _adds_up(below, net.value):
+                return below[0]
         for claim in others:
             if not net.parts and claim.line < net.line and abs(claim.value - net.value) in self._adjustments:
                 continue

@@ -280,6 +280,9 @@ WRONG = {
         "Total | -59.50; Grand total | 60.50"
     ),
     "one of two taxes was left out": "Subtotal | 7,618.50; GST (5%) | 380.93; QST (9.975%) | 759.95; Total | 8,378.45",
+    "the sum below a charge is misprinted": (
+        "Subtotal | 5.00; Shipping | 0.06; Subtotal | 5.07; VAT 5% | 0.25; Total | 5.31"
+    ),
     "the charge was left out": "Subtotal | 100.00; Shipping | 10.00; VAT 20% | 20.00; Total | 120.00",
     "the tax is printed twice and was added twice": (
         "Net amount | 100.00; VAT 19% | 19.00; Total VAT | 19.00; Total | 138.00"
