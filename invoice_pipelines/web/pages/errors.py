@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -92,8 +93,10 @@ TEXTS = {
 """By code. What has no text here is said in the words of the API."""
 
 
-async def as_page(request: Request, error: Exception) -> Response:
-    """The page for an error of a handler; for one that needs a session, the way to sign in."""
+async def as_page(request: Request, error: Exception, frame: Mapping[str, Any]) -> Response:
+    """The page for an error of a handler; for one that needs a session, the way to sign in. `frame` is what stands
+    around it, for whom an organization has let in: `PageCaller.frame`.
+    """
     problem = await _problem_of(request, error)
     if problem.status_code == 401:
         return _to_sign_in(request)
@@ -105,6 +108,7 @@ async def as_page(request: Request, error: Exception) -> Response:
         request,
         "error.html",
         {
+            **frame,
             "title": language.gettext(TITLES.get(said["status"], TITLES[500])),
             "detail": language.gettext(TEXTS[code]) if code in TEXTS else language.in_english(detail),
             "errors": said.get("errors") or [],

@@ -13,7 +13,7 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from invoice_pipelines.accounts.entry import Identity, identify
 from invoice_pipelines.organizations.registry import Organization
@@ -43,6 +43,7 @@ class PageCaller(RequestCaller):
         self.language = language_of(request)
         self.who: Identity | None = None
         self._entered: tuple[At, Organization] | None = None
+        self._standing: dict[str, Any] | None = None
 
     @contextmanager
     def enter(self) -> Iterator[At]:
@@ -51,22 +52,31 @@ class PageCaller(RequestCaller):
             organization = at.organization.organization
             self.language = language_of(self._request, organization.time_zone)
             self._entered = at, organization
+            if self._request.headers.get("sec-fetch-dest") == "document" and self._request.method == "GET":
+                # Before what the page shows is read, so that its script notices whatever changes after this.
+                self._standing = at.connection.execute(text("select web.standing()")).scalar_one()
             yield at
 
     def show(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """A page, or a part of one, of `templates/desk/`; in the language of the reader, after `enter`."""
         assert self._entered is not None, "a page is shown to whom the organization let in"
+        return render(self._request, template, {**self.frame(), **values}, language=self.language, status=status)
+
+    def frame(self) -> dict[str, Any]:
+        """What stands around a page: the organization and its menu, or nothing for whom it did not let in."""
+        if self._entered is None:
+            return {}
         at, organization = self._entered
-        own = {
+        return {
             "who": self.who,
             "entry": at.entry,
             "may": at.entry.may,
             "organization": organization,
             "home": f"/desk/{at.entry.slug}",
             "menu": menu_of(at.entry, self.language),
+            "standing": self._standing,
             "new_key": uuid4,
         }
-        return render(self._request, template, {**own, **values}, language=self.language, status=status)
 
     def url(self, *parts: object) -> str:
         """The address of a page of the organization."""
@@ -198,7 +208,8 @@ def _with_pages_for_errors(handle: Callable[[Request], Any]) -> Callable[[Reques
         try:
             found: Response = await handle(request)
         except Exception as error:  # noqa: BLE001 - what nobody expected is logged there
-            return await as_page(request, error)
+            caller = request.scope.get("caller")
+            return await as_page(request, error, caller.frame() if isinstance(caller, PageCaller) else {})
         return found
 
     return answer

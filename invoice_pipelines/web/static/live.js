@@ -1,6 +1,8 @@
 // What changes while a page is open. Pages say by data attributes what they show of it:
 //
 //   data-live="/desk/acme/events"   once, in the layout: the stream of the organization.
+//   data-live-standing="JSON"       beside it: counts and versions from just before the page was made, so that a change
+//                                   before the first message is noticed as well.
 //   data-live-job="ID"              the page watches this batch operation: `job.*` is about it.
 //   data-live-row="ID"              inside, `job.*` is about this batch operation, as long as it is open. Once it is not,
 //                                   the nearest data-live-refresh around it is shown anew.
@@ -10,7 +12,7 @@
 //   data-live-show="PATH"           seen only while the value is something: no nothing, no 0.
 //   data-live-show="PATH=a,b"       seen only while the value is one of these.
 //   data-live-refresh="PATHS"       with an id: when a value is another one than data-live-seen (without it: than the first
-//                                   that came), the element is taken anew from the page's own address: by each open
+//                                   that is known), the element is taken anew from the page's own address: by each open
 //                                   page at another moment, and at most every five seconds. Not while somebody is in one
 //                                   of its fields.
 //   data-live-offer="PATHS"         with hidden: is shown when a value is another one than at first, such as a link
@@ -30,7 +32,7 @@ const numbers = new Intl.NumberFormat(language);
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 const place = document.querySelector("[data-live]");
-const known = { stream: "coming" };
+const known = { stream: "coming", ...JSON.parse(place?.dataset.liveStanding ?? "{}") };
 const first = new WeakMap();
 const refreshing = new WeakMap();
 let source = null;
@@ -185,5 +187,7 @@ if (place) {
   addEventListener("pagehide", leave);
   addEventListener("pageshow", come);
   document.addEventListener("htmx:after:swap", () => show());
+  show();
+  notice();
   come();
 }

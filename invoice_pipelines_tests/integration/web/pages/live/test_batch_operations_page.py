@@ -111,7 +111,9 @@ def test_one_says_what_became_of_each_part_in_the_words_of_its_reader(seller: Se
         german = client.get(f"batch-operations/{jobs['failed']}", headers={"Accept-Language": "de"}).text
         assert "Die Adresse nimmt nichts an." in german
         assert "<b>markup</b>" not in client.get(f"batch-operations/{jobs['skipped']}").text
-        assert client.get("batch-operations/00000000-0000-7000-8000-000000000000").status_code == 404
+        unknown = client.get("batch-operations/00000000-0000-7000-8000-000000000000")
+        assert unknown.status_code == 404
+        assert f'<a href="{page(seller)}"' in unknown.text, "the menu stays for who belongs here"
 
 
 @needs_chromium

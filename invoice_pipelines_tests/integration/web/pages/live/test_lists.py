@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines_tests.integration.web.billing.conftest import Seller, seller, shops  # noqa: F401
@@ -47,3 +47,18 @@ def test_open_lists_take_in_what_is_new(seller: Seller, browser: Browser) -> Non
         expect(issued.get_by_role("link", name=number)).to_be_visible()
         for page, said in ((told, "new@kunde.example"), (looked, number), (owed, "119.00")):
             expect(page.get_by_text(said).first).to_be_visible(timeout=15_000)
+
+
+@needs_chromium
+def test_what_changes_before_the_stream_says_anything_is_taken_in(seller: Seller, browser: Browser) -> None:  # noqa: F811
+    late: list[str] = []
+
+    def change_first(route: Route) -> None:
+        late.extend([] if late else seller.issue(1))
+        route.continue_()
+
+    with visiting(browser, seller.site.url, seller.tenant.sessions[Role.VIEWER]) as visitor:
+        visitor.page.route("**/events", change_first)
+        with visitor.page.expect_response("**/events"):
+            visitor.open(f"/desk/{seller.tenant.slug}/invoices")
+        expect(visitor.page.get_by_role("link", name=late[0])).to_be_visible(timeout=15_000)
