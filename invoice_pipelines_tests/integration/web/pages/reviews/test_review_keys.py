@@ -64,7 +64,7 @@ def start(visitor: Visitor, office: Office) -> None:
 
 @pytest.mark.slow
 def test_a_queue_of_twenty_is_worked_through_by_few_keys(office: Office, browser: Browser) -> None:
-    doubting(office, issue_date=0.99)
+    doubting(office, issue_date=0.999)
     numbers = {waiting(office, f"HW-{number}", f"{number}00.00"): f"HW-{number}" for number in range(30, 50)}
     with at_desk(office, browser) as visitor:
         page = visitor.page
@@ -99,7 +99,7 @@ def test_a_queue_of_twenty_is_worked_through_by_few_keys(office: Office, browser
 
 
 def test_keys_choose_restore_go_back_and_are_the_readers_own(office: Office, browser: Browser) -> None:
-    doubting(office, issue_date=0.99)
+    doubting(office, issue_date=0.999)
     invoice = waiting(office)
     with at_desk(office, browser) as visitor:
         start(visitor, office)
@@ -146,7 +146,7 @@ def test_keys_choose_restore_go_back_and_are_the_readers_own(office: Office, bro
 
 
 def test_an_invoice_is_rejected_and_the_decision_undone_by_keys(office: Office, browser: Browser) -> None:
-    doubting(office, issue_date=0.99)
+    doubting(office, issue_date=0.999)
     first, second = waiting(office), waiting(office, "HW-90", "2000.00", seller="Tischlerei Span", vat_id="DE811569869")
     with at_desk(office, browser) as visitor:
         start(visitor, office)
@@ -237,7 +237,7 @@ def test_who_leaves_gives_the_invoice_back(office: Office, browser: Browser) -> 
 
 def test_from_signing_in_to_the_first_decision_is_a_short_way(office: Office, browser: Browser) -> None:
     correct(office.desk, UUID(waiting(office, "HW-70")), number="HW-70")
-    doubting(office, issue_date=0.99, currency=0.99)
+    doubting(office, issue_date=0.999, currency=0.999)
     invoice = waiting(office)  # whose number is read, since it was shown on the one before
     email = add_person(office.site.database, "first")
     with office.site.database.engine.begin() as connection:
