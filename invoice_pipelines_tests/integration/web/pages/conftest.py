@@ -17,11 +17,12 @@ HERE = Path(__file__).parent
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where a page is looked at in one width after the other, CI has time for the narrowest, in which all has to find
-    its place; the others are looked at by `make test-full`.
+    its place, and for the day of an accountant in German, where texts may be missing; the others are looked at by
+    `make test-full`.
     """
     for item in items:
-        given = getattr(item, "callspec", None)
-        if HERE in item.path.parents and given is not None and given.params.get("width") in WIDTHS[1:]:
+        given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if HERE in item.path.parents and (given.get("width") in WIDTHS[1:] or given.get("whole_day") == "en"):
             item.add_marker(only_at_full_size)
             item.add_marker(pytest.mark.slow)
 
