@@ -55,7 +55,7 @@ def render(
                 "theme": theme if theme in THEMES else "auto",
                 "said": said,
                 "menu": [],
-                "standing": None,
+                "live_standing": None,
                 "who": None,
                 "organization": None,
                 **values,

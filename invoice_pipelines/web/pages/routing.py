@@ -74,7 +74,7 @@ class PageCaller(RequestCaller):
             "organization": organization,
             "home": f"/desk/{at.entry.slug}",
             "menu": menu_of(at.entry, self.language),
-            "standing": self._standing,
+            "live_standing": self._standing,
             "new_key": uuid4,
         }
 
