@@ -46,6 +46,8 @@ class Notification:
     sent_at: datetime | None
     closed_at: datetime | None
     closed_reason: str | None
+    overtaken_by: int | None
+    """the highest level that the invoice has reached since, where nobody was told of this one: of that one they are"""
 
 
 def list_notifications(
@@ -85,5 +87,11 @@ def find_notification(connection: Connection, written: str) -> Notification:
 
 
 _NOTIFICATIONS = f"""
-    select {", ".join(Notification.__slots__)} from overdue.notification
+    select {", ".join(name for name in Notification.__slots__ if name != "overtaken_by")},
+           case when status = 'open' then (
+               select max(higher.level) from overdue.notification higher
+               where higher.organization_id = n.organization_id and higher.invoice_id = n.invoice_id
+                 and higher.notification_type = n.notification_type and higher.level > n.level
+                 and higher.status <> 'closed') end as overtaken_by
+    from overdue.notification n
     where organization_id = organizations.current()"""

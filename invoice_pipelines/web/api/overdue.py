@@ -51,6 +51,7 @@ class Notification(Answer):
                     "sent_at": "2026-03-31T08:00:03Z",
                     "closed_at": None,
                     "closed_reason": None,
+                    "overtaken_by": None,
                 }
             ]
         }
@@ -72,6 +73,9 @@ class Notification(Answer):
     sent_at: Instant | None
     closed_at: Instant | None
     closed_reason: str | None
+    overtaken_by: int | None = Field(
+        description="The highest level that the invoice has reached since, where nobody was told of this one"
+    )
 
 
 class Run(Answer):

@@ -89,6 +89,7 @@ def test_an_accountant_looks_for_what_is_overdue_now(site: Site, shop: Shop, ten
         run_look_for_overdue(tenant)
         page = client.get("overdue").text
         assert page.count("from day 14 on") == 2
+        assert (page.count("Overtaken by day 14"), page.count("</span>Not told yet")) == (2, 2)
         assert f"/desk/{tenant.slug}/invoices?age=over_90_days&amp;currency=EUR" in page
         (found,) = tenant.view.rows("select id from overdue.job_execution_log")
         assert str(found.id) in client.get("overdue/runs").text
