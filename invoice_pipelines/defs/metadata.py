@@ -64,10 +64,12 @@ def without_empty_tables(metadata: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def with_columns(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The metadata of an asset with the columns of the table that it names."""
+def with_columns(metadata: Mapping[str, Any], meanings: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """The metadata of an asset with the columns of the table that it names, and what they mean where that is given."""
     columns = COLUMNS.get(str(metadata.get("dagster/table_name")), {})
-    schema = dg.TableSchema([dg.TableColumn(name, type_name) for name, type_name in columns.items()])
+    schema = dg.TableSchema(
+        [dg.TableColumn(name, type_name, description=meanings.get(name)) for name, type_name in columns.items()]
+    )
     return ({"dagster/column_schema": schema} if columns else {}) | dict(metadata)
 
 

@@ -13,6 +13,7 @@ from invoice_pipelines.defs.accounting.domain import payments
 from invoice_pipelines.defs.checks import evaluated
 from invoice_pipelines.defs.domain import Domain, Results, Stage, StageResult, TakeTurn, Turn
 from invoice_pipelines.defs.factory import definitions_of
+from invoice_pipelines.defs.metadata import with_columns
 from invoice_pipelines.defs.overdue.due import now_of, organizations_due
 from invoice_pipelines.defs.overdue.metadata import overdue_metadata
 from invoice_pipelines.defs.progress import progress_lines
@@ -156,12 +157,33 @@ def take_up_what_was_left(
     return ask_for_runs(domain, context, database, due={organization.id for organization in due})
 
 
+_COLUMNS = {
+    "organization_id": "the organization that issued the invoice",
+    "id": "of the notification; its order is that in which they were made",
+    "notification_type": "what it tells of: payment_overdue",
+    "invoice_id": "the invoice that is past due",
+    "level": "days past due from which on it is made",
+    "status": "open: the customer was not told of this level; sent: told; closed: nothing is overdue any more",
+    "as_of": "the day that the run judged by, in the organization's time zone",
+    "days_overdue": "days from due_date to as_of",
+    "invoice_number": "the number of the invoice, as printed on it",
+    "customer_id": "who owes",
+    "customer_name": "their name, as on the invoice",
+    "amount_due": "what was due when it was made, or opened again",
+    "currency": "of the amount, as in ISO 4217",
+    "due_date": "the last day on which the invoice could be paid in time",
+    "sent_at": "when the customer was told; kept when it is closed and opened again, as people are told once",
+    "closed_at": "when a run found that nothing is overdue any more",
+    "closed_reason": "why: paid, credited, void, or missing (there is no such invoice)",
+    "execution_id": "the run that made it, or opened it again, as in the execution log",
+    "created_at": "when it was made",
+}
 NOTIFICATIONS = Stage(
     key=dg.AssetKey(["overdue", "notifications"]),
     description="That an invoice is past due: one notification per invoice and level, closed when the invoice is "
     "settled.",
     deps=[dg.AssetKey(["billing", "issued_invoices"]), *payments()],
-    metadata={"dagster/table_name": "overdue.notification"},
+    metadata=with_columns({"dagster/table_name": "overdue.notification"}, _COLUMNS),
     config=AsOf,
     work=notify,
     promises=PROMISES,

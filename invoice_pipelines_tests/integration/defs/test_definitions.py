@@ -271,6 +271,8 @@ def test_every_asset_has_a_run_for_each_organization_and_says_what_it_is(
             *("quickbooks/imported_company", "quickbooks/pushed_backlog"),
         )
         assert "dagster/column_schema" in node.metadata or key.to_user_string() in of_many, key
+        if key.to_user_string() == "overdue/notifications":
+            assert all(column.description for column in node.metadata["dagster/column_schema"].columns), key
         schema = node.assets_def.op.config_schema.as_field() if node.assets_def.op.config_schema else None
         assert schema is None or not schema.is_required, f"{key}: the UI offers no backfill of required config"
         policy = node.backfill_policy
