@@ -22,6 +22,8 @@ _KINDS = {
     Status.EXPORTED: "good",
     Status.FAILED: "bad",
 }
+_HASH = re.compile(r" [0-9a-f]{64}\b")
+"""The name of an original in the storage, for who restores it, at the command line."""
 _RATE = re.compile(r"(\S+) % (\S+) (\S+)")
 
 
@@ -126,7 +128,8 @@ class Words:
     def _told(self, english: str, german: str | None) -> str:
         """A sentence of a domain, which may have none in German, or the same one."""
         there_is_german = german is not None and german != english
-        return self.either(english, german) if there_is_german else self.language.in_english(english)
+        plain = _HASH.sub("", english)
+        return self.either(plain, german) if there_is_german else self.language.in_english(plain)
 
     def _type(self, code: str) -> str:
         _ = self.language.gettext

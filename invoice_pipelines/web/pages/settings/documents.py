@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import File, Response
 
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.delivery.rendering.preview import draw, preview_of
+from invoice_pipelines.delivery.rendering.renderer import LOGOS
 from invoice_pipelines.delivery.rendering.template_files import TemplateError, remove_logo, set_logo
 from invoice_pipelines.web.api.attachments import PDF
 from invoice_pipelines.web.pages.errors import N_
+from invoice_pipelines.web.pages.languages import Language
 from invoice_pipelines.web.pages.routing import Page, PageRouter
 from invoice_pipelines.web.pages.settings.files import save_as
 from invoice_pipelines.web.pages.settings.forms import show_section
@@ -19,6 +22,7 @@ from invoice_pipelines.web.pages.settings.sections import DOCUMENTS
 router = PageRouter()
 _LARGEST_UPLOAD = 1_100_000
 _NO_LOGO = N_("Choose a picture of at most 1 MB: SVG, PNG or JPEG.")
+_PIXELS = re.compile(r"the logo has (\d+) x (\d+) pixels; ([\d,]+) in all")
 
 
 @router.get("/settings/documents/sample.png", role=Role.VIEWER, response_class=Response)
@@ -46,11 +50,8 @@ def change_logo(page: Page, logo: Annotated[bytes, File()] = b"") -> Response:
                 raise TemplateError("it is empty")
             set_logo(at.connection, logo, created_by=at.entry.actor)
     except TemplateError as wrong:
-        said = page.gettext(_NO_LOGO)
-        if wrong.file is not None:
-            said = page.gettext("This picture cannot be used: %(reason)s") % {"reason": str(wrong)}
         with page.enter() as at:
-            return show_section(page, DOCUMENTS, at, status=422, logo_error=said)
+            return show_section(page, DOCUMENTS, at, status=422, logo_error=_reason(wrong, page.language))
     return page.go(page.url("settings", "documents"), page.gettext("The logo is on new documents from now on."))
 
 
@@ -60,3 +61,22 @@ def take_logo_off(page: Page) -> Response:
     with page.enter() as at:
         remove_logo(at.connection, created_by=at.entry.actor)
     return page.go(page.url("settings", "documents"), page.gettext("New documents have no logo."))
+
+
+def _reason(wrong: TemplateError, language: Language) -> str:
+    """Why a picture is no logo, and what to do; what a renderer says of it in detail helps nobody here."""
+    _ = language.gettext
+    if found := _PIXELS.match(wrong.message):
+        width, height, most = (language.number(int(figure.replace(",", ""))) for figure in found.groups())
+        return _("This picture has %(width)s × %(height)s pixels; %(most)s in all are allowed. Make it smaller.") % {
+            "width": width,
+            "height": height,
+            "most": most,
+        }
+    if wrong.message.startswith(("the samples took", "the process that made")):
+        return _("Drawing this picture takes too long. Choose a simpler one.")
+    if wrong.file in (None, *LOGOS) and wrong.message.startswith(("it ", "a logo is")):
+        return _(_NO_LOGO)
+    return _(
+        "This picture cannot be used: it is damaged, or has something that cannot be printed. Save it anew as PNG."
+    )

@@ -34,10 +34,13 @@ MARKUP = "<img src=x onerror=alert(1)>.pdf"
 TURNED = "rechnung\u202efdp.exe\u2066.pdf"
 
 
-def failed(office: Office, name: str = "kaputt.pdf") -> UUID:  # noqa: F811
+ENCRYPTED = ("PDF_ENCRYPTED", "The PDF is encrypted; ask for it without a password.")
+
+
+def failed(office: Office, name: str = "kaputt.pdf", why: tuple[str, str] = ENCRYPTED) -> UUID:  # noqa: F811
     upload_id = office.desk.upload(uuid4().bytes, name)
     invoice_id: UUID = office.desk.one("select id from intake.received_invoice where upload_id = :id", id=upload_id)
-    error = ProcessingError("parse", "PDF_ENCRYPTED", "The PDF is encrypted; ask for it without a password.")
+    error = ProcessingError("parse", *why)
     with office.desk.scope() as connection:
         mark_failed(connection, [(office.desk.version(invoice_id), error)])
     return invoice_id
@@ -228,6 +231,9 @@ def test_a_failed_one_is_read_again_once_and_one_that_waits_goes_first(office: O
         assert "The PDF is encrypted" in shown.text
         german = client.get(f"received/{broken}", headers={"Accept-Language": "de"})
         assert "Das PDF ist durch ein Kennwort geschützt" in german.text
+        lost = failed(office, why=("UNEXPECTED_ERROR", f"The original {'0a' * 32} is missing in the storage."))
+        said = client.get(f"received/{lost}").text
+        assert ("The original is missing in the storage." in said, "0a0a" in said) == (True, False)
         form = {"key": uuid4().hex}
         for _ in range(2):
             retried = client.post(f"received/{broken}/retry", data=form)

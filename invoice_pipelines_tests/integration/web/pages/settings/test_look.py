@@ -81,23 +81,34 @@ def flood() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "status", "said"),
+    ("content", "status", "said", "german"),
     [
-        (b"", 422, "Choose a picture of at most 1 MB"),
-        (b"%PDF-1.7 no picture", 422, "Choose a picture of at most 1 MB"),
-        (b"<html><script>alert(1)</script></html>", 422, "Choose a picture of at most 1 MB"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'><broken", 422, "This picture cannot be used: "),
-        (flood(), 422, "pixels"),
-        (b"\x89PNG" + bytes(1_200_000), 413, "larger than this page takes"),
+        (b"", 422, "Choose a picture of at most 1 MB", "höchstens 1 MB"),
+        (b"%PDF-1.7 no picture", 422, "Choose a picture of at most 1 MB", "höchstens 1 MB"),
+        (b"<html><script>alert(1)</script></html>", 422, "Choose a picture of at most 1 MB", "höchstens 1 MB"),
+        (
+            b"<svg xmlns='http://www.w3.org/2000/svg'><broken",
+            422,
+            "This picture cannot be used: it is damaged",
+            "lässt sich nicht verwenden",
+        ),
+        (flood(), 422, "5,000 × 5,000 pixels", "5.000 × 5.000 Pixel"),
+        (b"\x89PNG" + bytes(1_200_000), 413, "larger than this page takes", "mehr, als diese Seite annimmt"),
     ],
     ids=["nothing", "pdf", "html", "broken", "flood", "large"],
 )
-def test_what_is_no_logo_is_refused(site: Site, tenant: Tenant, content: bytes, status: int, said: str) -> None:
+def test_what_is_no_logo_is_refused(
+    site: Site, tenant: Tenant, content: bytes, status: int, said: str, german: str
+) -> None:
     with site.browser(tenant.sessions[Role.ADMIN]) as client:
         client.headers["Accept-Language"] = "en"
         refused = upload(client, tenant, content)
         assert refused.status_code == status, refused.text
         assert said in refused.text
+        client.headers["Accept-Language"] = "de"
+        in_german = upload(client, tenant, content).text
+        assert (german in in_german, "auf Englisch" in in_german) == (True, False)
+        client.headers["Accept-Language"] = "en"
         assert "There is no logo yet." in client.get(place(tenant)).text
 
 
