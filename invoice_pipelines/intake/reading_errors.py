@@ -16,7 +16,7 @@ _GERMAN = {  # of codes whose sentences vary too much, or come from other librar
     "PDF_TOO_COMPLEX": "Das PDF ist zu aufwendig, um gelesen zu werden.",
     "PDF_NO_TEXT_LAYER": "Das PDF enthält keinen Text, nur Bilder, und die Texterkennung ist abgeschaltet.",
     "PDF_TOO_MANY_SCANNED_PAGES": "Das PDF hat zu viele Seiten, die nur Bilder sind.",
-    "NO_OCR_ENGINE": "Das Dokument ist ein Bild, und die Texterkennung ist abgeschaltet.",
+    "NO_OCR_ENGINE": "Der Beleg ist ein Bild, und die Texterkennung ist abgeschaltet.",
     "OCR_NO_TEXT": "Auf den Seiten wurde kein Text erkannt.",
     "OCR_UNAVAILABLE": "Die Texterkennung steht nicht zur Verfügung.",
     "OCR_TIMEOUT": "Die Texterkennung einer Seite hat zu lange gedauert.",
@@ -27,7 +27,7 @@ _GERMAN = {  # of codes whose sentences vary too much, or come from other librar
     "PICTURE_TOO_SMALL": "Das Bild ist zu klein, um lesbar zu sein.",
     "PICTURE_TOO_MANY_PAGES": "Das Bild hat zu viele Seiten.",
     "NOT_A_FILE": "Das ist keine Datei.",
-    "NOT_AN_INVOICE": "Das Dokument ist keine Rechnung.",
+    "NOT_AN_INVOICE": "Der Beleg ist keine Rechnung.",
     ORIGINAL_DAMAGED: "Das gespeicherte Original ist beschädigt; bitte aus einer Sicherung herstellen oder erneut "
     "hochladen.",
     "FILE_UNREADABLE": "Die Datei lässt sich nicht öffnen.",

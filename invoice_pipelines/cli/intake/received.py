@@ -55,7 +55,7 @@ FACTS_IN_GERMAN = {
     "code": "Code",
     "message": "Meldung",
     "invoice_number": "Rechnungsnummer",
-    "type_code": "Dokumentart",
+    "type_code": "Belegart",
     "issue_date": "Rechnungsdatum",
     "due_date": "fällig am",
     "seller_name": "Verkäufer",

@@ -171,7 +171,7 @@ class _Finder:
         return Discrepancy(
             DiscrepancyKind.ANOTHER_DOCUMENT,
             f"By its title {words!r} the document is {kind}, not an invoice.",
-            f"Nach seinem Titel „{words}“ ist das Dokument {kind_de}, keine Rechnung.",
+            f"Nach seinem Titel „{words}“ ist der Beleg {kind_de}, keine Rechnung.",
         )
 
     def keep(

@@ -123,6 +123,6 @@ def test_what_has_no_total_is_refused_and_says_why_in_both_languages() -> None:
         find_fields([Page(1, 595, 842, tuple(words))])
     assert refused.value.code == "NOT_AN_INVOICE"
     assert "'Lieferschein'" in refused.value.message
-    assert "„Lieferschein“ ist das Dokument keine Rechnung" in german_reading_error(
+    assert "„Lieferschein“ ist der Beleg keine Rechnung" in german_reading_error(
         "NOT_AN_INVOICE", refused.value.message
     )
