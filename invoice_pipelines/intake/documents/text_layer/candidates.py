@@ -24,10 +24,11 @@ from invoice_pipelines.intake.documents.text_layer.header import (
     words_between,
 )
 from invoice_pipelines.intake.documents.text_layer.identifiers import find_ibans
+from invoice_pipelines.intake.documents.text_layer.names import name_of
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
-from invoice_pipelines.intake.documents.text_layer.parties import find_parties, name_of, seller_names
+from invoice_pipelines.intake.documents.text_layer.parties import find_parties, seller_names
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_amounts
 from invoice_pipelines.intake.documents.text_layer.totals.totals import find_totals
 

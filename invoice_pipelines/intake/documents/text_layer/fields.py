@@ -41,13 +41,14 @@ from invoice_pipelines.intake.documents.text_layer.identifiers import (
     vat_id_is_valid,
 )
 from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, locate
+from invoice_pipelines.intake.documents.text_layer.names import name_of
 from invoice_pipelines.intake.documents.text_layer.origin import origin, usual_currency
 from invoice_pipelines.intake.documents.text_layer.other_documents import KINDS, other_document
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, usual_decimal
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, Word
-from invoice_pipelines.intake.documents.text_layer.parties import cells_below, find_parties, name_of, section_of
+from invoice_pipelines.intake.documents.text_layer.parties import cells_below, find_parties, section_of
 from invoice_pipelines.intake.documents.text_layer.ranking.agreement import find_agreed_totals
 from invoice_pipelines.intake.documents.text_layer.table import find_lines
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import find_amounts, with_learned

@@ -39,8 +39,12 @@ PROVED = {
     "gross": "gross_amount",
     "vat_id": "seller_vat_id",
     "iban": "iban",
+    "issue_date": "issue_date",
+    "seller": "seller_name",
 }
-"""Fields whose values are proved, and what their thresholds are called."""
+"""Fields whose values are proved or borne out, and what their thresholds are called."""
+BORNE_OUT_FROM = {"issue_date": 0.83, "seller": 0.51}
+"""The scores from which on a date has a label or a time beside it, and a name has an address, an identifier or such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +113,16 @@ def isotonic(values: Sequence[Scored]) -> list[tuple[float, float]]:
 
 def _proof_kept(values: Sequence[Scored]) -> list[tuple[float, float]]:
     """What has no proof by arithmetic or check digits stays below the threshold, however often it is right; what has it
-    stays above."""
-    line: float = getattr(ReviewThresholds(), PROVED[values[0].field])
+    stays above. What nothing bears out stays below, too, and a bare date is no surer than its score."""
+    field = values[0].field
+    threshold: float = getattr(ReviewThresholds(), PROVED[field])
+    line = BORNE_OUT_FROM.get(field, threshold)
     below, above = [v for v in values if v.score < line], [v for v in values if v.score >= line]
-    low = [(score, min(share, line - 0.01)) for score, share in isotonic(below)] or [(0.0, 0.0)]
-    high = [(score, max(share, line)) for score, share in isotonic(above)] or [(line, line)]
+    low = [(score, min(share, threshold - 0.01)) for score, share in isotonic(below)] or [(0.0, 0.0)]
+    if field == "issue_date":
+        low = [(score, min(share, score)) for score, share in low]
+    least = 0.0 if field in BORNE_OUT_FROM else threshold
+    high = [(score, max(share, least, low[-1][1])) for score, share in isotonic(above)] or [(line, line)]
     return [*low, (line - 0.0001, low[-1][1]), (line, high[0][1]), *(point for point in high if point[0] > line)]
 
 

@@ -1,0 +1,75 @@
+"""What a name looks like: of a company by its legal form, of anybody by being no address and no number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from invoice_pipelines.intake.documents.text_layer.header import Found
+from invoice_pipelines.intake.documents.text_layer.page.layout import Cell
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
+from invoice_pipelines.intake.documents.text_layer.page.words import Word
+
+_POST_CODE = re.compile(r"^(?:[A-Z]{1,2}[- ])?\d{4,5} [^\W\d_]{2,}")
+# Where the town comes first: "Dublin D02 X285", "Toronto ON M5V 2T6", "Seattle WA 98101", "Leeds LS1 4AP".
+_TOWN_FIRST = re.compile(
+    r"^[^\W\d_][^\d]{1,40}[ ,](?:[A-Z]{2},? )?"
+    r"(?:[A-Z]{2} \d{5}(?:-\d{4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[\dW] [A-Z\d]{4})$"
+)
+_SEPARATOR = re.compile(r"^[|·•●∙,;*\-–—/]+$")
+_SHORT_FORM = 2
+
+
+def name_of(words: Sequence[Word], vocabulary: Vocabulary, confidence: float) -> Found[str] | None:
+    """The words as a name, without separators before and after and without a form of address."""
+    kept = list(words)
+    while kept and (not key(kept[0].text) or key(kept[0].text) in vocabulary.salutations):
+        kept.pop(0)
+    while kept and not key(kept[-1].text):
+        kept.pop()
+    if not kept:
+        return None
+    value = " ".join(word.text for word in kept).strip(" ,;:|·•*")
+    letters = sum(character.isalpha() for character in value)
+    if letters < 2 or letters < len(value) * 0.5 or len(value) > 120 or is_town(value):
+        return None
+    return Found(value, tuple(kept), round(confidence * min(word.confidence for word in kept), 3))
+
+
+def pieces(cell: Cell, vocabulary: Vocabulary) -> Iterator[tuple[Word, ...]]:
+    """The parts of a cell between separators such as bullets and dashes; commas end a part, too."""
+    piece: list[Word] = []
+    for index, word in enumerate(cell.words):
+        if _SEPARATOR.match(word.text):
+            if piece:
+                yield tuple(piece)
+            piece = []
+            continue
+        piece.append(word)
+        follower = cell.words[index + 1].text if index + 1 < len(cell.words) else ""
+        if word.text.endswith((",", ";")) and key(follower) not in vocabulary.legal_forms:
+            yield tuple(piece)
+            piece = []
+    if piece:
+        yield tuple(piece)
+
+
+def company(words: Sequence[Word], vocabulary: Vocabulary) -> Found[str] | None:
+    """The words up to a legal form, if there is one after a name; two letters in capitals only, as "Sa" is a day."""
+    last = 0
+    for index, word in enumerate(words):
+        form = key(word.text)
+        short = len(form) <= _SHORT_FORM and not word.text.startswith(("e.", "a."))
+        written = word.text.isupper() if short else word.text[0].isupper() or word.text.startswith(("e.", "a."))
+        if index and form in vocabulary.legal_forms and written:
+            last = index + 1
+    named = [word.text for word in words[:last] if key(word.text) not in vocabulary.legal_forms | {"co", "und"}]
+    article = bool(named) and (named[0].isdigit() or any("%" in text for text in named))
+    if not any(map(key, named)) or article or last > 9:
+        return None
+    return name_of(words[:last], vocabulary, 0.7)
+
+
+def is_town(text: str) -> bool:
+    """Whether this is the line of an address that has the post code and the town."""
+    return bool(_POST_CODE.match(text) or _TOWN_FIRST.match(text))

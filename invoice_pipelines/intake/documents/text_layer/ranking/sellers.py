@@ -1,0 +1,227 @@
+"""How likely each name on the first page is the seller's: by where it stands and what stands around it, as learned.
+
+The weights are those of `workshop.training.sellers`, one for each of the words that `describe` says of a name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from itertools import islice
+from math import exp
+from statistics import median
+
+from invoice_pipelines.intake.documents.text_layer.header import Found
+from invoice_pipelines.intake.documents.text_layer.names import company, is_town, name_of, pieces
+from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines
+from invoice_pipelines.intake.documents.text_layer.page.layout import Line
+from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
+from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
+
+WEIGHTS = "sellers.json"
+NONE = ("none",)
+"""What is said of there being no such name, which stands beside the names."""
+
+_LINES_AT_THE_TOP = 14
+_IDENTIFIERS = frozenset({"vat_id", "tax_number", "iban", "bic"})
+_PHONE = re.compile(r"(?i)\b(tel|phone|t[ée]l|fon|telefon|fax)\b|^[+(]?\d[\d ()/+.-]{7,}$")
+_SITE = re.compile(r"(?i)(?:www\.|@|\b)([a-z\d.-]{3,})\.[a-z]{2,3}\b")
+_MONEY = re.compile(r"\d[.,]\d\d(?![.,\d])")
+_TRADE = re.compile(
+    r"(?i)restaura|hotel|hostal|caf[eéè]|\bbar\b|bistro|brew|grill|pizz|burger|b[äa]ck|baker|boulang|muse|"
+    r"marke?t|march|super|shop|store|apoth|pharm|drog|garage|taxi|trams?\b|bahn|rail|airport|gasth|kitchen"
+)
+_PAPER = re.compile(
+    r"(?i)receipt|ticket|order\b|table|tisch|server|guest|welcome|thank|merci|danke|kass[ae]|dat[eu]m?\b|time\b|page|"
+    r"seite|fahrkarte|custom|kunde|client|cashier|check|number|\bnr|\bno\b|\bdine\b|beleg|vente|venta|sale\b|verkauf|invoice|rechnung|factur|fattur|copy|kopie|total"
+)
+_LABELLED = frozenset({"named letter", "named receipt"})
+_BORNE_OUT = _LABELLED | frozenset(
+    {"company", "town below", "phone below plain", "identifier near plain", "of a site", "label seller"}
+    | {"at both ends", "times=2", "times=3"}
+)
+_UNSURE, _SURE = 0.5, 0.8
+_STEPS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name that may be the seller's, and what is to be said of it."""
+
+    found: Found[str]
+    features: tuple[str, ...]
+
+
+def ranked_sellers(names: Sequence[Name]) -> list[Found[str]]:
+    """The names by how likely they are the seller's, which is their confidence. A company that is labelled so is sure;
+    a name that nothing bears out is not, though it may be the only one: a heading."""
+    found = []
+    for name, likelihood in zip(names, likelihoods([name.features for name in names]), strict=True):
+        sure = likelihood if _BORNE_OUT.intersection(name.features) else min(likelihood, _UNSURE)
+        if "company" in name.features and _LABELLED.intersection(name.features):
+            sure = max(sure, _SURE)
+        found.append(replace(name.found, confidence=round(sure * min(w.confidence for w in name.found.words), 3)))
+    return sorted(found, key=lambda name: -name.confidence)
+
+
+def likelihoods(features: Sequence[Sequence[str]], weights: Mapping[str, float] | None = None) -> list[float]:
+    """How likely each of the names is the seller's; what is missing to 1 is how likely none is."""
+    known = load_weights() if weights is None else weights
+    powers = [exp(sum(known.get(feature, 0.0) for feature in of_name)) for of_name in (*features, NONE)]
+    return [power / sum(powers) for power in powers[:-1]]
+
+
+@cache
+def load_weights() -> Mapping[str, float]:
+    """The weights that the project carries."""
+    weights: dict[str, float] = json.loads((resources.files(__package__) / WEIGHTS).read_text("utf-8"))
+    return weights
+
+
+def describe(
+    labelled: LabelledLines,
+    pages: Sequence[Page],
+    vocabulary: Vocabulary,
+    named: Found[str] | None,
+    addressed: Found[str] | None,
+) -> list[Name]:
+    """The names of the first page with what is to be said of each, in the order of the page. `named` is labelled as the
+    seller's, `addressed` stands where a letter is addressed."""
+    first = pages[0] if pages else None
+    lines = [line for line in labelled.lines if first and line.page == first.number]
+    if first is None or not lines:
+        return []
+    places: dict[str, list[tuple[Found[str], Line, int]]] = {}
+    for line, index, found in _names(labelled, lines, vocabulary):
+        places.setdefault(key(found.value), []).append((found, line, index))
+    if named and (first_line := next((line for line in labelled.lines if named.words[0] in line.words), None)):
+        places.setdefault(key(named.value), []).append((named, first_line, 0))
+    money = next((line.number for line in lines if _MONEY.search(line.text)), lines[-1].number + 1)
+    height = max(median(word.box[3] - word.box[1] for line in lines for word in line.words), 1.0)
+    sites = "".join(key(match[1]) for line in lines for match in _SITE.finditer(line.text))
+    tallest = max((_height(found.words[0].box) for [(found, *_), *_] in places.values()), default=0.0)
+    names: list[Name] = []
+    companies = 0
+    for order, (name, found_at) in enumerate(places.items()):
+        found, line, index = found_at[0]
+        narrow = "receipt" if first.width < 0.6 * first.height else "letter"
+        form = "company" if (is_company := company(found.words, vocabulary) is not None) else "plain"
+        lower = sum(other.box[1] > 0.85 * first.height for _, other, _ in found_at)
+        said = {
+            form,
+            f"{form} {narrow}",
+            f"{form} nth={min(order, 3)}",
+            f"{form} nth company={min(companies, 2)}",
+            f"{narrow} line={_step(line.number - lines[0].number)}",
+            f"times={min(len(found_at), 3)}",
+            f"height={_ratio(_height(found.words[0].box) / height)}",
+            *(["one word"] if len(found.words) == 1 else ["long"] if len(found.words) > 5 else []),
+            *(["tallest"] if _height(found.words[0].box) > 0.95 * tallest > 1.2 * height else []),
+            *(["at the bottom", f"{form} bottom"] if lower == len(found_at) else ["at both ends"] if lower else []),
+            *([f"named {narrow}"] if named and key(named.value) == name else []),
+            *([f"addressed {narrow}"] if addressed and key(addressed.value) == name else []),
+            *(["after money"] if line.number >= money else []),
+            *(["of a site"] if any(len(known := key(w.text)) > 3 and known in sites for w in found.words) else []),
+            *_form_of(found.value, is_company),
+            *_around(labelled, lines, line, index, found, form),
+        }
+        companies += is_company
+        names.append(Name(found, tuple(sorted(said))))
+    return names
+
+
+def _names(
+    labelled: LabelledLines, lines: Sequence[Line], vocabulary: Vocabulary
+) -> Iterator[tuple[Line, int, Found[str]]]:
+    """What looks like a company anywhere, and whatever is a name at the top or stands there, too."""
+    known: set[str] = set()
+    for place, line in enumerate(lines):
+        for index, cell in enumerate(line.cells):
+            starts = [label for label in labelled.labels[line.number] if label.cell == index and label.first == 0]
+            if any(label.kind in ("buyer", "other_party") for label in starts):
+                continue
+            amounts = any(label.cell == index and label.first == 0 for label in labelled.amounts[line.number])
+            top = place < _LINES_AT_THE_TOP and not amounts
+            top = top and all(
+                label.kind in ("name", "address") or label.last <= len(cell.words) / 2 for label in starts
+            )
+            for words in pieces(cell, vocabulary):
+                found = company(words, vocabulary) or name_of(words, vocabulary, 0.3)
+                if found and (top or key(found.value) in known or company(words, vocabulary)):
+                    known.add(key(found.value))
+                    yield line, index, found
+
+
+def _form_of(text: str, is_company: bool) -> Iterator[str]:
+    if any(map(str.isdigit, text)):
+        yield "digits"
+    if _TRADE.search(text):
+        yield "trade"
+    if _PAPER.search(text):
+        yield "word of the paper"
+    if text.isupper():
+        yield "capitals"
+    if not is_company and text[-1:] in ".!?:" and not text[-2:-1].isupper():
+        yield "sentence"
+    if text[:1].islower():
+        yield "small"
+    if sum(map(str.isalpha, text)) < 4:
+        yield "short"
+    if re.search(r"(?i)www\.|@|://", text):
+        yield "site itself"
+
+
+def _around(
+    labelled: LabelledLines, lines: Sequence[Line], line: Line, index: int, found: Found[str], form: str
+) -> Iterator[str]:
+    """What stands beside, above and below."""
+    if labelled.amounts[line.number] or _MONEY.search(line.text):
+        yield "amount beside"
+    kinds = {label.kind for label in labelled.labels[line.number] if label.cell == index}
+    yield from (f"label {kind}" for kind in kinds & {"name", "address", "380", "seller"})
+    if kinds - {"name", "address", "380", "seller"}:
+        yield "label"
+    if len(line.cells) > 1:
+        yield f"{form} beside {'left' if index == 0 else 'right'}"
+        if len(line.cells) > 2:
+            yield "of a row"
+    if len(line.cells[min(index, len(line.cells) - 1)].words) > len(found.words) + 2:
+        yield "part of a line"
+    after = list(islice(_column(lines, line, found.words[0].box, 1), 4))
+    for distance, text in enumerate(after):
+        if distance < 3 and is_town(text):
+            yield "town below"
+        elif distance == 0 and any(map(str.isdigit, text)) and any(map(str.isalpha, text)):
+            yield "digits below"
+        if _PHONE.search(text):
+            yield f"phone below {form}"
+    if any(is_town(text) for text in islice(_column(lines, line, found.words[0].box, -1), 2)):
+        yield "town above"
+    below = range(line.number, min(line.number + 7, len(labelled.lines)))
+    if any(label.kind in _IDENTIFIERS for number in below for label in labelled.labels[number]):
+        yield f"identifier near {form}"
+
+
+def _column(lines: Sequence[Line], line: Line, box: Box, step: int) -> Iterator[str]:
+    """The cells below or above a box, from the nearest on."""
+    start = next((place for place, other in enumerate(lines) if other.number == line.number), len(lines))
+    for other in lines[start + step :: step] if start + step >= 0 else ():
+        for cell in other.cells:
+            if cell.box[0] < box[2] and cell.box[2] > box[0]:
+                yield cell.text
+
+
+def _height(box: Box) -> float:
+    return box[3] - box[1]
+
+
+def _ratio(ratio: float) -> str:
+    return "large" if ratio > 1.6 else "larger" if ratio > 1.2 else "small" if ratio < 0.85 else "usual"
+
+
+def _step(distance: int) -> int:
+    return sum(distance >= step for step in _STEPS)

@@ -1,0 +1,43 @@
+"""Whose name is the seller's, of those that a page shows without a label."""
+
+from __future__ import annotations
+
+import pytest
+
+from invoice_pipelines.intake.documents.text_layer import find_fields
+from invoice_pipelines.intake.documents.text_layer.calibration import calibrated
+from invoice_pipelines.intake.documents.text_layer.page.words import Page
+from invoice_pipelines.organizations import ReviewThresholds
+from invoice_pipelines_tests.support.intake.documents.text_layer.drawing import words_of
+
+THRESHOLD = ReviewThresholds().seller_name
+LINES = ("Rechnung", "Rechnungsnummer: 2024-17", "Rechnungsdatum: 02.05.2024", "Gesamtbetrag: 119,00 EUR")
+
+
+def seller_of(left: list[str], right: list[str]) -> tuple[str | None, float]:
+    """What is read where these lines head a letter, and how sure it is."""
+    words = [word for at, text in enumerate(left) for word in words_of(text, 60, 40 + 14 * at)]
+    words += [word for at, text in enumerate(right) for word in words_of(text, 340, 40 + 14 * at)]
+    words += [word for at, text in enumerate(LINES) for word in words_of(text, 60, 200 + 20 * at)]
+    reading = calibrated(find_fields([Page(1, 595, 842, tuple(words))]))
+    place = reading.provenance.get("seller.name")
+    return reading.seller.name, place.confidence if place else 0.0
+
+
+@pytest.mark.parametrize("company", ["Metzgerei Haas KG", "Redwood Systems LLP", "Druckerei Seidel GmbH"])
+def test_a_trade_name_beside_a_buyer_with_a_legal_form_is_the_seller_or_waits(company: str) -> None:
+    theirs = [company, "Kanalufer 22", "24103 Kiel"]
+    name, sure = seller_of(["Gasthof zur Eiche", "Domgasse 1", "99084 Erfurt"], theirs)
+    assert name == "Gasthof zur Eiche" or sure < THRESHOLD
+
+
+def test_a_small_line_of_the_sender_above_the_window_names_the_seller() -> None:
+    line = "Blumenhalle Pfeiffer · Ahornweg 7 · 01099 Dresden"
+    name, sure = seller_of([line, "", "Druckerei Seidel GmbH", "Kanalufer 22", "24103 Kiel"], [])
+    assert name == "Blumenhalle Pfeiffer" or sure < THRESHOLD
+
+
+@pytest.mark.parametrize("heading", ["Kassenbon", "Passenger Receipt", "Willkommen"])
+def test_a_heading_is_no_sure_seller(heading: str) -> None:
+    name, sure = seller_of([heading, "02.05.2024 12:30"], [])
+    assert name != heading or sure < THRESHOLD
