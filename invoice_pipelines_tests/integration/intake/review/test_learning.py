@@ -74,7 +74,7 @@ def test_accepting_a_doubtful_value_teaches_where_it_stands(desk: Desk) -> None:
     first = uploaded(desk, page_of("HW-77", "1000.00", vat_id="none"))
     correct(desk, first, number="HW-77")
     change_organization(
-        desk.engine, desk.slug, settings=OrganizationSettings(review_thresholds=ReviewThresholds(seller_name=0.993))
+        desk.engine, desk.slug, settings=OrganizationSettings(review_thresholds=ReviewThresholds(seller_name=0.999))
     )
     second = uploaded(desk, page_of("HW-78", "2500.00", vat_id="none"))
     assert codes(desk, second) == [("LOW_CONFIDENCE", "seller.name")]
