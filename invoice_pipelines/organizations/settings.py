@@ -74,7 +74,7 @@ class ReviewThresholds(BaseModel):
 
     number: Confidence = 0.95
     issue_date: Confidence = 0.97
-    seller_name: Confidence = 0.78
+    seller_name: Confidence = 0.8
     currency: Confidence = 0.97
     net_amount: Confidence = 0.95
     tax_amount: Confidence = 0.95
