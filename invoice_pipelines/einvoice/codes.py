@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
+from invoice_pipelines.einvoice.code_lists import codes
 
-# The codes of UNTDID 1001 that EN 16931 allows for BT-3 (code list of the validation artefacts 1.3.16, rule BR-CL-01).
-CREDIT_NOTE_TYPES = frozenset(map(str, (81, 83, 261, 262, 296, 308, 381, 396, 420, 458, 502, 503, 532)))
-# fmt: off
-INVOICE_TYPES = frozenset(map(str, (
-    71, 80, 82, 84, 102, 130, 202, 203, 204, 211, 218, 219, 295, 325, 326, 331, 380, 382, 383, 384, 385, 386,
-    387, 388, 389, 390, 393, 394, 395, 456, 457, 471, 472, 473, 500, 501, 527, 553, 575, 623, 633, 751, 780,
-    817, 870, 875, 876, 877, 935,
-)))
-# fmt: on
+# The codes of UNTDID 1001 that EN 16931 allows for BT-3 (BR-CL-01).
+CREDIT_NOTE_TYPES = codes("credit_note_types")
+INVOICE_TYPES = codes("invoice_types")
 # A pro forma invoice, a request for payment and information for the books claim no payment under an invoice.
 NOT_PAYABLE_TYPES = frozenset(("71", "325", "751"))
 
@@ -36,37 +30,22 @@ SEPA_COUNTRIES = _codes(
     "SI SK SM VA",
 )
 
-# What nearly all invoices keep to; only for others the whole lists are loaded, which takes a tenth of a second.
-_USUAL_UNITS = _codes("C62 H87 EA HUR MIN DAY WEE MON ANN KGM GRM TNE MTR KMT MTK MTQ LTR KWH SET PR")
-_USUAL_CURRENCIES = _codes("EUR USD GBP CHF DKK SEK NOK PLN CZK HUF RON JPY")
-_USUAL_COUNTRIES = _codes(
-    "AT BE BG CH CY CZ DE DK EE ES FI FR GB GR HR HU IE IT LT LU LV MT NL NO PL PT RO SE SI SK US"
-)
-
 
 def is_unit(code: str) -> bool:
     """Whether UN/ECE recommendation 20 or 21 has a unit (BR-CL-23)."""
-    return code in _USUAL_UNITS or code in _all("UNIT_CODES")
+    return code in codes("units")
 
 
 def is_currency(code: str) -> bool:
     """Whether ISO 4217 has a currency, as EN 16931 knows it (BR-CL-04)."""
-    return code in _USUAL_CURRENCIES or code in _all("CURRENCY_CODES")
+    return code in codes("currencies")
 
 
 def is_country(code: str) -> bool:
     """Whether ISO 3166-1 has a country, in the lists of both syntaxes (BR-CL-14)."""
-    return code in _USUAL_COUNTRIES or (code in _all("UBL_COUNTRY_CODES") and code in _all("CII_COUNTRY_CODES"))
+    return code in codes("countries_ubl") and code in codes("countries_cii")
 
 
 def is_exemption_code(code: str) -> bool:
     """Whether the VATEX list has a reason (BR-CL-22)."""
-    return code.upper() in _all("VATEX_CODES")
-
-
-@cache
-def _all(name: str) -> frozenset[str]:
-    from einvoice import codelists  # loads the rules of the package with it
-
-    found: frozenset[str] = getattr(codelists, name)
-    return found
+    return code.upper() in codes("exemption_reasons")
