@@ -1,0 +1,41 @@
+"""Mutants of the examples: always the same ones, each a document of its own, of every syntax and usage."""
+
+from collections import Counter
+
+import pytest
+
+from invoice_pipelines.einvoice.rules.xml_document import Root, Usage, parse
+from invoice_pipelines.workshop.bench.documents import valid_e_invoices
+from invoice_pipelines.workshop.mutants.mutants import mutants
+
+
+@pytest.fixture(scope="module")
+def documents() -> dict[str, bytes]:
+    return {document.name: document.xml for document in valid_e_invoices()}
+
+
+def test_the_same_seed_gives_the_same_mutants_and_another_seed_others(documents: dict[str, bytes]) -> None:
+    first = list(mutants(documents, 40, seed=1))
+    assert first == list(mutants(documents, 40, seed=1))
+    assert first[:20] == list(mutants(documents, 20, seed=1))  # however many are asked for
+    assert [mutant.xml for mutant in first] != [mutant.xml for mutant in mutants(documents, 40, seed=2)]
+
+
+def test_mutants_differ_from_their_documents_and_say_in_what(documents: dict[str, bytes]) -> None:
+    for mutant in mutants(documents, 60, seed=1):
+        assert mutant.changes
+        assert mutant.xml != documents[mutant.base]
+
+
+def test_every_syntax_and_usage_is_among_them(documents: dict[str, bytes]) -> None:
+    found = [parse(mutant.xml) for mutant in mutants(documents, 400, seed=1)]
+    assert {document.root for document in found} == {Root.UBL_INVOICE, Root.UBL_CREDIT_NOTE, Root.CII}
+    by_usage = Counter(document.usage for document in found)
+    assert set(by_usage) == set(Usage)
+
+
+def test_documents_that_are_no_invoices_are_passed_over(documents: dict[str, bytes]) -> None:
+    others = {"a.xml": b"<a/>", "b.xml": b"no XML"}
+    assert len(list(mutants({**documents, **others}, 5, seed=1))) == 5
+    with pytest.raises(ValueError, match="no UBL or CII invoice"):
+        list(mutants(others, 5, seed=1))
