@@ -27,11 +27,14 @@ from invoice_pipelines.intake.documents.text_layer.page.words import Word
 
 T = TypeVar("T")
 
-_NUMBER_WORD = re.compile(r"#?[A-Za-z0-9][\w\-/.\\+#*&]*")
+_NUMBER_WORD = re.compile(r"#?[A-Za-z0-9][\w\-/.:\\+#*&]*")
+_CODE = re.compile(r"(?=[A-Z]*[BCDFGHJKLMNPQRSTVWXZ]{3})[A-Z]{6}")  # of a booking, which no word is
 _DATE_LIKE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d{2}-\d{2}")
 _SERIAL = re.compile(r"[A-Z]{1,4}[-/ ]?(?:\d{2,4}[-/])?\d{3,}|\d{4}[-/]\d{2,}")
 _OF_CARD_SLIP = 0.7
 _SLIP_LINES = 8
+_OF_RECEIPT = 0.75
+_DATE_AND_TIME = re.compile(r"(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d{2}-\d{2})\D{1,3}\d{1,2}[:. ]\d{2}")
 _MONEY_LIKE = re.compile(r"\d{1,3}(?:[.,]\d{3})*[.,]\d{2}")
 
 
@@ -124,7 +127,8 @@ def _in_sentence(labelled: LabelledLines, label: Label) -> bool:
 
 
 def document_number(place: Place) -> Found[str] | None:
-    """A document's number at the start of a place: letters, digits and signs with at least one digit; no date."""
+    """A document's number at the start of a place: letters, digits and signs with at least one digit, or the six
+    letters of a booking; no date."""
     words = [word for word in place.words if key(word.text) or word.text in ("/", "-")]
     while words and (not key(words[0].text) or key(words[0].text) == "#"):
         words = words[1:]
@@ -132,19 +136,34 @@ def document_number(place: Place) -> Found[str] | None:
         return None
     taken = [words[0]]
     text = words[0].text
-    # "RE 2024-001", "2024 / 17"
+    # "RE 2024-001", "2024 / 17", "H7 - 12 - 378", but not "4711 / 16.05.2022"
     if len(words) > 1 and text.isalpha() and text.isupper() and len(text) <= 5 and words[1].text[0].isdigit():
         taken = words[:2]
-    elif len(words) > 2 and words[1].text in ("/", "-") and words[2].text[0].isdigit():
-        taken = words[:3]
-    value = " ".join(word.text for word in taken).strip(":,;.()").removeprefix("#")
+    else:
+        rest = words[1:]
+        while len(rest) > 1 and rest[0].text in ("/", "-") and rest[1].text[0].isdigit() and not _is_date(rest[1].text):
+            taken, rest = [*taken, *rest[:2]], rest[2:]
+    value = " ".join(word.text for word in taken).strip(":,;.()/").removeprefix("#")
+    if _CODE.fullmatch(value) and len(words) == 1 and place.likelihood == 1.0:
+        return Found(value, tuple(taken), 0.8 * words[0].confidence)
     if not _NUMBER_WORD.fullmatch(value.replace(" ", "")) or not any(character.isdigit() for character in value):
         return None
-    if _DATE_LIKE.fullmatch(value) or _MONEY_LIKE.fullmatch(value) or len(value) > 40:
+    if _DATE_LIKE.fullmatch(value) or _MONEY_LIKE.fullmatch(value) or len(value) > 40 or _begins_date(words):
         return None
     confidence = min(word.confidence for word in taken)
     # One digit is rather a page or a line than a document.
     return Found(value, tuple(taken), confidence * (0.8 if len(value) < 2 else 1.0))
+
+
+def _is_date(text: str) -> bool:
+    return _DATE_LIKE.fullmatch(text.strip(",;.()")) is not None
+
+
+def _begins_date(words: Sequence[Word]) -> bool:
+    """Whether words begin with a date and its time in one ("15.12.23/18:30"), or with a day ("26. Feb 2019")."""
+    if _DATE_AND_TIME.match(words[0].text):
+        return True
+    return len(words) > 1 and re.fullmatch(r"\d{1,2}\.", words[0].text) is not None and words[1].text[0].isalpha()
 
 
 def free_text(place: Place) -> Found[str] | None:
@@ -276,7 +295,18 @@ def number_candidates(labelled: LabelledLines) -> list[Found[str]]:
                 if value and (follower or place.words[0] == value.words[0] or not key(place.words[0].text)):
                     likelihood = (0.94 if follower else 0.7) * place.likelihood
                     found.append(replace(value, confidence=value.confidence * likelihood))
-    return found or _numbers_near_title(labelled)
+    return found or _numbers_of_receipt(labelled) or _numbers_near_title(labelled)
+
+
+def _numbers_of_receipt(labelled: LabelledLines) -> list[Found[str]]:
+    """What only a receipt is counted by ("Check 17"), and what is called a number on the line of its date and time."""
+    found = find_labelled(labelled, ["receipt_number"], document_number, _OF_RECEIPT)
+    for label in labelled.all("generic_number"):
+        line = labelled.lines[label.line]
+        if label.first == 0 and _DATE_AND_TIME.search(line.text):
+            values = (document_number(place) for place in labelled.right_of(label))
+            found.extend(replace(value, confidence=_OF_RECEIPT * value.confidence) for value in values if value)
+    return found
 
 
 def _numbers_near_title(labelled: LabelledLines) -> list[Found[str]]:

@@ -92,7 +92,9 @@ class LabelledLines:
         cells = self.lines[label.line].cells
         starts = {(other.cell, other.first) for other in self.labels[label.line] if other.kind != "dated"}
         rest = _until_label(cells[label.cell], label.last, label.cell, starts)
-        if any(key(word.text) for word in rest):
+        # "Račun / Bill" says in another language what the label says.
+        said_again = bool(rest) and rest[0].text == "/" and not any(map(str.isdigit, "".join(w.text for w in rest)))
+        if any(key(word.text) for word in rest) and not said_again:
             yield Place(rest, 1.0, label.line)
             return
         if (label.cell, label.last + len(rest)) in starts:

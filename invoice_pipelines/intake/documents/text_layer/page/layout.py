@@ -17,7 +17,7 @@ from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page, 
 _CELL_GAP = 0.9
 # No printed line has more words. Longer ones are cut, so that what costs their square stays small.
 _MOST_WORDS = 200
-_JOINED = re.compile(r"([^\W\d_][^:]*:)([^:/\s][^:]*)")
+_JOINED = re.compile(r"([^\W\d_][^:]*:)(?!(?<=\d:)\d)([^:/\s][^:]*)")
 
 
 @dataclass(frozen=True, slots=True)

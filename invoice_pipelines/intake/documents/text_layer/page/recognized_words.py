@@ -33,7 +33,7 @@ _SEAMS = (
     re.compile(r"([^\W\d_][^\d]*[.:=])([-+(]?(?:€|[A-Z]{0,2}\$|£|RM)?\d.*)"),
     re.compile(r"([^\W\d_][^\d]*[.:])([A-Z]{2,3}\d{6}.*|[A-Z]{2}\d{2}[A-Z0-9]{4}.*)"),
     re.compile(r"((?i:iban)[.:]?)([A-Z]{2}\d{2}.*)"),
-    re.compile(r"((?i:n)[°º][.:]?)(\d.*)"),
+    re.compile(r"((?i:n[°º]|no\.|nr\.)[.:]*)((?:[A-Z]{1,4}-?)?\d.*)"),
     re.compile(r"(\w{2,})(&)"),
 )
 _WORD_AND_VALUE = re.compile(r"([^\W\d_][^\d]*?)((?:€|\$|£|[#(])?\d.*)")
@@ -96,6 +96,11 @@ def _parts(word: Word, vocabulary: Vocabulary) -> Iterator[Word]:
     if len(word.text) < 4 or any(meaning.group != "columns" for meaning in meanings):
         yield word
         return
+    if label := _label_of(word.text, vocabulary):
+        left, value = word.cut(label)
+        yield from _parts(left, vocabulary)
+        yield from _parts(value, vocabulary)
+        return
     for seam in _SEAMS:
         if match := seam.fullmatch(word.text):
             for part in _groups(word, match):
@@ -132,6 +137,16 @@ def _parts(word: Word, vocabulary: Vocabulary) -> Iterator[Word]:
                 left, word = word.cut(_end_of(word.text, length))
                 yield left
     yield word
+
+
+def _label_of(text: str, vocabulary: Vocabulary) -> int:
+    """How long a label is that nothing but a colon divides from its value ("Rech-Nr.:K1/2021/17"), or a counter and a
+    hyphen from what stands before it ("8-Fra:17"), with these; 0 where there is none."""
+    label, colon, value = text.partition(":")
+    before, hyphen, after = label.rpartition("-")
+    if hyphen and before.isdigit() and key(after) in vocabulary.phrases:
+        return len(before) + 1
+    return len(label) + 1 if colon and value.strip(":. ") and key(label) in vocabulary.phrases else 0
 
 
 def _may_be_value(name: str, value: str, vocabulary: Vocabulary) -> bool:

@@ -25,6 +25,7 @@ _STROKES = str.maketrans("łøđħ", "lodh")  # letters with a stroke, which are
 _ALIKE = str.maketrans("i1|0", "lllo")
 _SHORTEST_ALIKE = 5
 _SHORTEST_FUZZY = 8
+_SHORTEST_CUT = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Vocabulary:
         alike, and of a long word one letter may be another. Other keys as they are."""
         if len(known) < _SHORTEST_ALIKE or known in self.phrases or known in self.languages:
             return known
-        spelled = self._alike.get(known.translate(_ALIKE))
+        spelled = self._alike.get(known.translate(_ALIKE)) or self._cut.get(known)
         if spelled is None and len(known) >= _SHORTEST_FUZZY and known.isalpha():
             found = {self._fuzzy[form] for form in _with_gap(known) if form in self._fuzzy}
             spelled = found.pop() if len(found) == 1 else None
@@ -70,6 +71,18 @@ class Vocabulary:
     @cached_property
     def _alike(self) -> Mapping[str, str]:
         return _unique((phrase.translate(_ALIKE), phrase) for phrase in self.phrases if len(phrase) >= _SHORTEST_ALIKE)
+
+    @cached_property
+    def _cut(self) -> Mapping[str, str]:
+        """Labels of numbers whose first letters the edge of the paper took ("nungs-Nr."), where that leaves only one
+        meaning."""
+        meant: dict[str, set[tuple[str, str]]] = {}
+        whole: dict[str, str] = {}
+        for phrase, meanings in self.phrases.items():
+            for start in range(1, len(phrase) - _SHORTEST_CUT + 1):
+                meant.setdefault(phrase[start:], set()).update((meaning.group, meaning.kind) for meaning in meanings)
+                whole.setdefault(phrase[start:], phrase)
+        return {end: whole[end] for end, kinds in meant.items() if kinds == {("labels", "number")}}
 
     @cached_property
     def _fuzzy(self) -> Mapping[str, str]:

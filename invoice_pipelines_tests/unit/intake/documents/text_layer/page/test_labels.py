@@ -9,7 +9,7 @@ from invoice_pipelines.intake.documents.text_layer.page.vocabulary import key, l
 from invoice_pipelines_tests.unit.intake.documents.text_layer.random_invoices import invoice
 from invoice_pipelines_tests.unit.intake.documents.text_layer.wordings import WORDINGS
 
-LANGUAGES = ("cs", "de", "en", "es", "fr", "it", "nl", "pl")
+LANGUAGES = ("cs", "de", "en", "es", "fr", "hr", "it", "nl", "pl", "sv")
 
 
 def test_all_languages_have_the_same_kinds_of_labels() -> None:
