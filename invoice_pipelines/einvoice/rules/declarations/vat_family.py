@@ -1,0 +1,60 @@
+"""How the VAT categories differ from each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Rate(Enum):
+    """What rate a category has."""
+
+    ZERO = auto()
+    POSITIVE = auto()
+    ANY = auto()
+    NONE = auto()
+
+
+class Parties(Enum):
+    """Who must have which number where a category occurs."""
+
+    SELLER = auto()
+    """The seller, or its representative, a VAT identifier or (the seller) a tax number."""
+    SELLER_AND_BUYER = auto()
+    """As before, and the buyer a VAT identifier or a legal registration."""
+    SELLER_VAT = auto()
+    """The seller, or its representative, a VAT identifier."""
+    BOTH_VAT = auto()
+    """As before, and the buyer one as well."""
+    NO_VAT = auto()
+    """None of them has a VAT identifier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A category (UNTDID 5305), the prefix of its rules, and what these ask for."""
+
+    prefix: str
+    code: str
+    rate: Rate
+    parties: Parties
+    reason: bool
+    """Whether the breakdown says why no VAT is charged; else it must not."""
+
+    @property
+    def by_rate(self) -> bool:
+        """Whether the breakdown has an entry for each rate."""
+        return self.rate in (Rate.POSITIVE, Rate.ANY)
+
+
+FAMILIES = (
+    Family("S", "S", Rate.POSITIVE, Parties.SELLER, reason=False),
+    Family("Z", "Z", Rate.ZERO, Parties.SELLER, reason=False),
+    Family("E", "E", Rate.ZERO, Parties.SELLER, reason=True),
+    Family("AE", "AE", Rate.ZERO, Parties.SELLER_AND_BUYER, reason=True),
+    Family("IC", "K", Rate.ZERO, Parties.BOTH_VAT, reason=True),
+    Family("G", "G", Rate.ZERO, Parties.SELLER_VAT, reason=True),
+    Family("O", "O", Rate.NONE, Parties.NO_VAT, reason=True),
+    Family("AF", "L", Rate.ANY, Parties.SELLER, reason=False),
+    Family("AG", "M", Rate.ANY, Parties.SELLER, reason=False),
+)

@@ -1,0 +1,1 @@
+"""How rules are asked: one walk over a document, and declarations that are compiled into quick tests."""

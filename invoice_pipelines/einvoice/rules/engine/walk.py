@@ -1,0 +1,129 @@
+"""One walk over a document. It gives a view of it in plain values, and what stands where the table forbids it.
+
+The view keeps texts as they are: a rule must see what a typed model cannot hold, such as a missing, a repeated or an
+unreadable amount. lxml makes a Python object for each element that is looked at, which is what rules would spend most
+of their time on; here that is done once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from lxml import etree
+
+from invoice_pipelines.einvoice.rules.engine.names import NAMES
+from invoice_pipelines.einvoice.rules.engine.table import NOWHERE, Place
+
+T = TypeVar("T")
+
+
+class Syntax(StrEnum):
+    """The two syntaxes that EN 16931 is bound to."""
+
+    UBL = "ubl"
+    CII = "cii"
+
+
+def _all_text(element: etree._Element) -> str:
+    return "".join(str(part) for part in element.itertext("*"))
+
+
+class Node:
+    """An element: its short name, the elements in it by name, and what it says."""
+
+    __slots__ = ("element", "kids", "name", "parent", "text")
+
+    element: etree._Element
+    name: str
+    parent: Node | None
+    kids: dict[str, list[Node]]
+    text: str | None
+    """Of an element without elements in it; None of others."""
+
+    def get(self, attribute: str) -> str | None:
+        """An attribute without namespace."""
+        return self.element.get(attribute)
+
+    @property
+    def string(self) -> str:
+        """All text in it and below."""
+        return self.text if self.text is not None else _all_text(self.element)
+
+
+@dataclass(slots=True)
+class View:
+    """A document as rules see it."""
+
+    syntax: Syntax
+    root: Node
+    index: dict[str, list[Node]]
+    """All elements by name, in the order of the document."""
+    misplaced: list[tuple[Place, Node]]
+    """What stands where the table speaks against it, or has attributes that it speaks against."""
+    _worked_out: dict[Any, Any] = field(default_factory=dict)
+
+    def once(self, work_out: Callable[[View], T]) -> T:
+        """What a function works out of the document, for all rules that ask for it."""
+        if work_out not in self._worked_out:
+            self._worked_out[work_out] = work_out(self)
+        result: T = self._worked_out[work_out]
+        return result
+
+
+_NO_KIDS: dict[str, list[Node]] = {}
+
+
+def walk(root: etree._Element, syntax: Syntax, table: Place = NOWHERE) -> View:
+    """The view of a document. `table` is the place of the root element in the table of the syntax."""
+    top = Node()
+    top.element, top.name, top.parent, top.text, top.kids = root, NAMES[root.tag], None, None, _NO_KIDS
+    index = {top.name: [top]}
+    misplaced: list[tuple[Place, Node]] = []
+    if table.speaks and (table.unused or root.keys()):
+        misplaced.append((table, top))
+    _enter(top, table.kids, index, misplaced)
+    return View(syntax, top, index, misplaced)
+
+
+def _enter(
+    parent: Node, places: Mapping[str, Place], index: dict[str, list[Node]], misplaced: list[tuple[Place, Node]]
+) -> None:
+    # The hot loop of all rules: each line counts. Recursion is bounded by the depth that a document may have.
+    names = NAMES
+    kids: dict[str, list[Node]] = {}
+    for element in parent.element:
+        name = names[element.tag]
+        if not name:
+            continue
+        node = Node()
+        node.element = element
+        node.name = name
+        node.parent = parent
+        if name in kids:
+            kids[name].append(node)
+        else:
+            kids[name] = [node]
+        if name in index:
+            index[name].append(node)
+        else:
+            index[name] = [node]
+        place = places.get(name)
+        if place is None:
+            inner = _NOWHERE
+        else:
+            inner = place.kids
+            if place.speaks and (place.unused or element.keys()):
+                misplaced.append((place, node))
+        if len(element):
+            _enter(node, inner, index, misplaced)
+            node.text = None if node.kids else _all_text(element)
+        else:
+            node.kids = _NO_KIDS
+            node.text = element.text or ""
+    parent.kids = kids
+
+
+_NOWHERE = NOWHERE.kids
