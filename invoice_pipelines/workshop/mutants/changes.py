@@ -50,7 +50,7 @@ _NOT_DATES = (
     "202601",
 )
 _NOT_CODES = ("ZZZ", "zz", "0", "", " ", "S ", "EUR EUR", "999", "-", "Ä")
-_ATTRIBUTES = {
+ATTRIBUTES = {
     "currencyID": ("EUR", "USD", "eur", "XXX", ""),
     "unitCode": ("C62", "XPP", "ZZZ", "", "c62"),
     "schemeID": ("0088", "VA", "VAT", "FC", "EM", "0204", "9930", "XX", "", "SEPA"),
@@ -71,6 +71,7 @@ _ATTRIBUTES = {
     "uri": ("u",),
     "currencyCodeListVersionID": ("1",),
 }
+"""Attributes that invoices have, and some that they should not have, with right and wrong values."""
 _VAT_CODES = ("S", "Z", "E", "AE", "K", "G", "O", "L", "M", "B", "X")
 _VAT_CATEGORY = ("TaxCategory", "ClassifiedTaxCategory", "ApplicableTradeTax", "CategoryTradeTax")
 _USAGES = (
@@ -305,7 +306,7 @@ def change_attribute(source: Source, root: etree._Element) -> str | None:
         return None
     name = source.random.choice(sorted(str(name) for name in element.attrib))
     among = [value for key, value in source.pool.attributes.get(str(element.tag), ()) if key == name]
-    element.set(name, source.random.choice([*_ATTRIBUTES.get(name, ("x", "")), *among[:20]]))
+    element.set(name, source.random.choice([*ATTRIBUTES.get(name, ("x", "")), *among[:20]]))
     return f"@{name} of {_local(element)} {element.get(name)!r}"
 
 
@@ -322,8 +323,8 @@ def add_attribute(source: Source, root: etree._Element) -> str | None:
     element = _drawn(source, _leaves(root))
     if element is None:
         return None
-    name = source.random.choice(sorted(_ATTRIBUTES))
-    element.set(name, source.random.choice(_ATTRIBUTES[name]))
+    name = source.random.choice(sorted(ATTRIBUTES))
+    element.set(name, source.random.choice(ATTRIBUTES[name]))
     return f"{_local(element)} with @{name}"
 
 
@@ -344,13 +345,18 @@ def transplant(source: Source, root: etree._Element) -> str | None:
 
 def add_from_schema(source: Source, root: etree._Element) -> str | None:
     """An element that the schema lets stand there, also one that no document has."""
-    target = _drawn(source, [element for element in root.iter("*") if _children(source, element)])
+    target = _drawn(source, [element for element in root.iter("*") if children_of(source, element)])
     if target is None:
         return None
-    tag, kind = source.random.choice(_children(source, target))
+    part = add_child(source, target, *source.random.choice(children_of(source, target)))
+    return f"{_local(part)} added to {_local(target)}"
+
+
+def add_child(source: Source, target: etree._Element, tag: str, kind: str) -> etree._Element:
+    """Puts an element of a tag and type of the schema into another, with something in it."""
     part = _filled(source, tag, kind, _DEPTH)
     _insert(source, target, part)
-    return f"{_local(part)} added to {_local(target)}"
+    return part
 
 
 def vat_category(source: Source, root: etree._Element) -> str | None:
@@ -435,14 +441,15 @@ def _is_cii(root: etree._Element) -> bool:
     return _local(root) == "CrossIndustryInvoice"
 
 
-def _children(source: Source, element: etree._Element) -> Sequence[tuple[str, str]]:
+def children_of(source: Source, element: etree._Element) -> Sequence[tuple[str, str]]:
+    """Tag and type of what the schema lets stand in an element."""
     kind = source.schema.type_of(element)
     return source.schema.children.get(kind, ()) if kind else ()
 
 
 def _insert(source: Source, target: etree._Element, part: etree._Element) -> None:
     """Puts a part where the schema has it; now and then, and where it has it nowhere, at any place."""
-    order = {tag: place for place, (tag, _) in enumerate(_children(source, target))}
+    order = {tag: place for place, (tag, _) in enumerate(children_of(source, target))}
     place = order.get(str(part.tag))
     if place is None or source.random.random() < 0.1:
         target.insert(source.random.randint(0, len(target)), part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -15,7 +15,7 @@ from invoice_pipelines.workshop.mutants.changes import CHANGES, Source, pool_of,
 from invoice_pipelines.workshop.mutants.schema_elements import schema_of
 
 _LARGEST_BASE = 300_000  # bytes; attachments only take time
-_CHANGES_OF_A_MUTANT = (1, 1, 1, 2, 2, 3)
+FEW = (1, 1, 1, 2, 2, 3)
 _OTHER_USAGE = 0.15
 _TRIES = 20
 
@@ -30,14 +30,15 @@ class Mutant:
     xml: bytes
 
 
-def mutants(documents: Mapping[str, bytes], count: int, seed: int) -> Iterator[Mutant]:
+def mutants(documents: Mapping[str, bytes], count: int, seed: int, changes: Sequence[int] = FEW) -> Iterator[Mutant]:
     """`count` mutants of the UBL and CII invoices among documents (name to XML): half of them of any document, half of
-    each syntax and usage in turn, as most collections have few documents of some.
+    each syntax and usage in turn, as most collections have few documents of some. `changes` says how many each has: one
+    of these numbers.
 
     Documents that cannot be read, are of another kind or larger than 300 kB are passed over. Raises ValueError where
     none is left.
     """
-    bases = _bases(documents)
+    bases = bases_of(documents)
     if not bases:
         raise ValueError("There is no UBL or CII invoice among the documents.")
     pools = {
@@ -50,10 +51,11 @@ def mutants(documents: Mapping[str, bytes], count: int, seed: int) -> Iterator[M
         name, document = drawn.choice(bases if number % 2 else strata[number // 2 % len(strata)])
         assert document.root is not None
         source = Source(drawn, pools[document.root], schema_of(document.root))
-        yield _mutant(number, name, document, source)
+        yield _mutant(number, name, document, source, changes)
 
 
-def _bases(documents: Mapping[str, bytes]) -> list[tuple[str, XmlDocument]]:
+def bases_of(documents: Mapping[str, bytes]) -> list[tuple[str, XmlDocument]]:
+    """The documents of which mutants are made, ordered by syntax and usage."""
     found = []
     for name, xml in sorted(documents.items()):
         if len(xml) > _LARGEST_BASE:
@@ -71,13 +73,13 @@ def _stratum(base: tuple[str, XmlDocument]) -> tuple[str, str]:
     return str(base[1].root), str(base[1].usage)
 
 
-def _mutant(number: int, name: str, document: XmlDocument, source: Source) -> Mutant:
+def _mutant(number: int, name: str, document: XmlDocument, source: Source, changes: Sequence[int]) -> Mutant:
     root = etree.fromstring(etree.tostring(document.tree.getroot()))
     done = []
     if source.random.random() < _OTHER_USAGE:
         done.append(usage(source, root))
-    wanted = source.random.choice(_CHANGES_OF_A_MUTANT)
-    for _ in range(_TRIES):
+    wanted = source.random.choice(changes)
+    for _ in range(_TRIES * wanted):
         if len(done) >= wanted:
             break
         change = source.random.choices(list(CHANGES), list(CHANGES.values()))[0]

@@ -6,6 +6,7 @@ import pytest
 
 from invoice_pipelines.einvoice.rules.xml_document import Root, Usage, parse
 from invoice_pipelines.workshop.bench.documents import valid_e_invoices
+from invoice_pipelines.workshop.mutants.crowded import crowded
 from invoice_pipelines.workshop.mutants.mutants import mutants
 
 
@@ -39,3 +40,17 @@ def test_documents_that_are_no_invoices_are_passed_over(documents: dict[str, byt
     assert len(list(mutants({**documents, **others}, 5, seed=1))) == 5
     with pytest.raises(ValueError, match="no UBL or CII invoice"):
         list(mutants(others, 5, seed=1))
+
+
+def test_crowded_invoices_have_what_no_invoice_has_and_are_read_nevertheless(documents: dict[str, bytes]) -> None:
+    ubl = {name: xml for name, xml in documents.items() if parse(xml).root is Root.UBL_INVOICE}
+    one = dict([min(ubl.items(), key=lambda item: len(item[1]))])
+    found = list(crowded(one, seed=1, at_once=100))
+    assert found == list(crowded(one, seed=1, at_once=100))
+    elements = {element.tag for mutant in found for element in parse(mutant.xml).tree.iter("*")}
+    assert {tag.rpartition("}")[2] for tag in elements} >= {
+        "UUID",
+        "CopyIndicator",
+        "ManufacturerParty",
+        "WeightMeasure",
+    }
