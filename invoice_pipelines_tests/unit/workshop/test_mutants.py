@@ -52,5 +52,5 @@ def test_crowded_invoices_have_what_no_invoice_has_and_are_read_nevertheless(doc
         "UUID",
         "CopyIndicator",
         "ManufacturerParty",
-        "WeightMeasure",
+        "PricingReference",
     }
