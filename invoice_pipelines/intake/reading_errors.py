@@ -27,6 +27,7 @@ _GERMAN = {  # of codes whose sentences vary too much, or come from other librar
     "PICTURE_TOO_SMALL": "Das Bild ist zu klein, um lesbar zu sein.",
     "PICTURE_TOO_MANY_PAGES": "Das Bild hat zu viele Seiten.",
     "NOT_A_FILE": "Das ist keine Datei.",
+    "NO_XML": "Die Datei enthält keine XML-Rechnung, auf die amtliche Regeln angewendet werden könnten.",
     "NOT_AN_INVOICE": "Der Beleg ist keine Rechnung.",
     ORIGINAL_DAMAGED: "Das gespeicherte Original ist beschädigt; bitte aus einer Sicherung herstellen oder erneut "
     "hochladen.",

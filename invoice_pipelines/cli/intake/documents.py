@@ -70,9 +70,18 @@ def read(
 @app.command(
     epilog=examples(
         "validate inbox/ --jsonl",
+        "validate invoice.xml --official",
     )
 )
-def validate(paths: Paths, jsonl: Jsonl = False, ocr: Ocr = None, language: AskedLanguage = None) -> None:
+def validate(
+    paths: Paths,
+    jsonl: Jsonl = False,
+    official: Annotated[
+        bool, typer.Option("--official", help="Ask schema and business rules only, none of this project's own (IP-*).")
+    ] = False,
+    ocr: Ocr = None,
+    language: AskedLanguage = None,
+) -> None:
     """Validate invoices and print the rules they break. Exits 1 if one is not valid."""
     from invoice_pipelines.intake.files.validate_report import validate_report
 
@@ -82,8 +91,15 @@ def validate(paths: Paths, jsonl: Jsonl = False, ocr: Ocr = None, language: Aske
     with _ocr(settings) as aids:
 
         def report(path: Path, name: str) -> dict[str, Any]:
-            rules = settings.rules_dir
-            return validate_report(path, name, today=today, rules_directory=rules, aids=aids, german=german)
+            return validate_report(
+                path,
+                name,
+                today=today,
+                rules_directory=settings.rules_dir,
+                aids=aids,
+                german=german,
+                official=official,
+            )
 
         show = partial(_show_validated, german)
         _report(paths, jsonl, report, "valid", show, at_once=1)  # Saxon has a lock of its own
@@ -159,12 +175,15 @@ def _show_read(german: bool, result: dict[str, Any]) -> None:
 def _show_validated(german: bool, result: dict[str, Any]) -> None:
     valid, not_valid = ("gültig", "nicht gültig") if german else ("valid", "not valid")
     mark = styled(valid, "green") if result["valid"] else styled(not_valid, "red")
-    console.print(mark, f" {one_line(result['file'])}", soft_wrap=True)
+    classes = ", ".join(_class_name(refusing, german) for refusing in result["refused_by"])
+    console.print(mark, f" {one_line(result['file'])}{f' ({classes})' if classes else ''}", soft_wrap=True)
     for violation in result["violations"]:
         severity, of_class = violation["severity"], violation["class"]
         if german:
-            severity, of_class = _SEVERITIES_DE[severity], _CLASSES_DE.get(of_class)
-        elif of_class:
-            of_class = f"{of_class.replace('_', ' ')} error"
-        shown = f"{severity} {violation['rule']}{f' ({of_class})' if of_class else ''}: {violation['message']}"
-        say(one_line(f"    {shown}"))
+            severity = _SEVERITIES_DE[severity]
+        named = f" ({_class_name(of_class, german)})" if of_class else ""
+        say(one_line(f"    {severity} {violation['rule']}{named}: {violation['message']}"))
+
+
+def _class_name(violation_class: str, german: bool) -> str:
+    return _CLASSES_DE[violation_class] if german else f"{violation_class.replace('_', ' ')} error"

@@ -105,7 +105,18 @@ class Verdict:
     @property
     def valid(self) -> bool:
         """True where no violation is fatal."""
-        return not any(violation.severity is Severity.FATAL for violation in self.violations)
+        return not self.refused_by
+
+    @property
+    def officially_valid(self) -> bool:
+        """Whether schema and business rules let the invoice pass, whatever this project's own rules say of it."""
+        return ViolationClass.FORMAT not in self.refused_by and ViolationClass.BUSINESS_RULE not in self.refused_by
+
+    @property
+    def refused_by(self) -> tuple[ViolationClass, ...]:
+        """The classes of the fatal violations; none where the invoice is valid."""
+        fatal = {violation.violation_class for violation in self.violations if violation.severity is Severity.FATAL}
+        return tuple(each for each in ViolationClass if each in fatal)
 
 
 def listed(violations: Sequence[Violation]) -> tuple[Violation, ...]:

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from invoice_pipelines.einvoice import validate as official_verdict
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents import Aids, read_document
 from invoice_pipelines.intake.documents.ocr.engine import EngineUnavailable
@@ -26,16 +27,24 @@ def validate_report(
     rules_directory: Path | None = None,
     aids: Aids = _NO_AIDS,
     german: bool = False,
+    official: bool = False,
 ) -> dict[str, Any]:
-    """What validation says of one file, as `{"file", "valid", "violations": [...]}`.
+    """What validation says of one file, as `{"file", "valid", "officially_valid", "refused_by", "violations": [...]}`.
 
-    `name` is how the file is called in the report; messages are English or `german`. A file that cannot be read
-    is invalid, with one violation whose rule is the code of the `ReadingError`. Raises `RulesDirectoryError` only.
+    `refused_by` are the classes of the fatal violations. `officially_valid` is the verdict of schema and business rules
+    alone, None where there is no XML to ask them of. With `official` no others are asked, and a file without XML is
+    refused. `name` is how the file is called in the report; messages are English or `german`. A file that cannot be
+    read is invalid, with one violation whose rule is the code of the `ReadingError`. Raises `RulesDirectoryError` only.
     """
     name = as_text(name)
     try:
         reading = read_document(file_content(path), file_name=path.name, aids=aids)
-        verdict = validate(reading, Expectations(today=today), rules_directory=rules_directory)
+        if not official:
+            verdict = validate(reading, Expectations(today=today), rules_directory=rules_directory)
+        elif reading.xml is not None:
+            verdict = official_verdict(reading.xml, rules_directory=rules_directory)
+        else:
+            raise ReadingError("NO_XML", "There is no XML invoice in the file, of which official rules could be asked.")
     except ReadingError as error:
         return _unread(name, error.code, error.message, german)
     except EngineUnavailable as error:
@@ -43,6 +52,8 @@ def validate_report(
     return {
         "file": name,
         "valid": verdict.valid,
+        "officially_valid": None if reading.xml is None else verdict.officially_valid,
+        "refused_by": [refusing.value for refusing in verdict.refused_by],
         "violations": [
             _entry(
                 v.rule,
@@ -61,7 +72,8 @@ def _unread(name: str, code: str, message: str, german: bool) -> dict[str, Any]:
     if german:
         message = german_reading_error(code, message)
     entry = _entry(code, "fatal", None if found is None else found.value, message, None)
-    return {"file": name, "valid": False, "violations": [entry]}
+    refused_by = [] if found is None else [found.value]
+    return {"file": name, "valid": False, "officially_valid": None, "refused_by": refused_by, "violations": [entry]}
 
 
 def _entry(

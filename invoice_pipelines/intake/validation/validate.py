@@ -22,7 +22,8 @@ def validate(reading: Reading, expectations: Expectations, *, rules_directory: P
     """Judges a received invoice. Nothing in it is corrected or recomputed.
 
     With XML (`reading.xml`), its schema and the business rules of its specification are asked, then the own rules;
-    without, the own rules alone. Raises what `einvoice.validate` does.
+    without, the own rules alone. `Verdict.officially_valid` is what the former say. Raises what `einvoice.validate`
+    does.
     """
     violations: list[Violation] = []
     versions: list[str] = []

@@ -6,13 +6,20 @@ import json
 from pathlib import Path
 
 from invoice_pipelines.intake.files.validate_report import validate_report
+from invoice_pipelines_tests.support.intake.documents.samples import pdf
 from invoice_pipelines_tests.support.intake.validation.specimens import TODAY, UBL
 
 
 def test_a_valid_file(tmp_path: Path) -> None:
     path = tmp_path / "a.xml"
     path.write_text(UBL, encoding="utf-8")
-    assert validate_report(path, "in/a.xml", today=TODAY) == {"file": "in/a.xml", "valid": True, "violations": []}
+    assert validate_report(path, "in/a.xml", today=TODAY) == {
+        "file": "in/a.xml",
+        "valid": True,
+        "officially_valid": True,
+        "refused_by": [],
+        "violations": [],
+    }
 
 
 def test_an_invalid_file_names_each_rule_and_place(tmp_path: Path) -> None:
@@ -27,6 +34,31 @@ def test_an_invalid_file_names_each_rule_and_place(tmp_path: Path) -> None:
         "IP-TOTAL-01": "content",
     }
     assert json.loads(json.dumps(report)) == report
+    assert report["officially_valid"] is False
+    assert report["refused_by"] == ["business_rule", "content"]
+
+
+def test_what_refuses_an_invoice_is_seen_at_a_glance_and_official_rules_can_be_asked_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    far = UBL.replace("<cbc:IssueDate>2026", "<cbc:IssueDate>2031").replace("<cbc:DueDate>2026", "<cbc:DueDate>2031")
+    path.write_text(far, encoding="utf-8")
+    report = validate_report(path, "a.xml", today=TODAY)
+    assert not report["valid"]
+    assert report["officially_valid"]
+    assert report["refused_by"] == ["content"]
+    alone = validate_report(path, "a.xml", today=TODAY, official=True)
+    assert alone == {"file": "a.xml", "valid": True, "officially_valid": True, "refused_by": [], "violations": []}
+
+
+def test_official_rules_have_no_verdict_on_what_is_no_e_invoice(tmp_path: Path) -> None:
+    path = tmp_path / "printed.pdf"
+    path.write_bytes(pdf("Invoice 4711", "Total 119.00 EUR"))
+    assert validate_report(path, "printed.pdf", today=TODAY)["officially_valid"] is None
+    report = validate_report(path, "printed.pdf", today=TODAY, official=True, german=True)
+    assert (report["valid"], report["officially_valid"], report["refused_by"]) == (False, None, ["format"])
+    (violation,) = report["violations"]
+    assert violation["rule"] == "NO_XML"
+    assert "keine XML-Rechnung" in violation["message"]
 
 
 def test_files_that_cannot_be_read_are_invalid_with_a_reason(tmp_path: Path) -> None:
