@@ -42,6 +42,7 @@ COMMANDS = {
     "datev": "intake/datev:app",
     "read": "intake/documents:app",
     "validate": "intake/documents:app",
+    "rules": "einvoice/rules:app",
     "orders": "billing/imports:orders",
     "batch": "batch/batch:app",
     "invoices": "billing/invoices:app",

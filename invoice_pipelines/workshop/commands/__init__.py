@@ -1,8 +1,8 @@
-"""The commands `demo`, `bench` and `sandbox`, which `pyproject.toml` adds to the command line by an entry point."""
+"""The commands of the workshop, which `pyproject.toml` adds to the command line by an entry point."""
 
 import typer
 
-from invoice_pipelines.workshop.commands import bench, sandbox
+from invoice_pipelines.workshop.commands import bench, mutants, sandbox
 from invoice_pipelines.workshop.demo import demo
 
 
@@ -10,4 +10,5 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     demo.register(app)
     bench.register(app)
+    app.add_typer(mutants.app)
     app.add_typer(sandbox.app, name="sandbox")

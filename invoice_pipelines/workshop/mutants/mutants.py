@@ -39,8 +39,6 @@ def mutants(documents: Mapping[str, bytes], count: int, seed: int, changes: Sequ
     none is left.
     """
     bases = bases_of(documents)
-    if not bases:
-        raise ValueError("There is no UBL or CII invoice among the documents.")
     pools = {
         root: pool_of([document.tree.getroot() for _, document in group])
         for root, group in groupby(bases, lambda base: base[1].root)
@@ -55,7 +53,7 @@ def mutants(documents: Mapping[str, bytes], count: int, seed: int, changes: Sequ
 
 
 def bases_of(documents: Mapping[str, bytes]) -> list[tuple[str, XmlDocument]]:
-    """The documents of which mutants are made, ordered by syntax and usage."""
+    """The documents of which mutants are made, ordered by syntax and usage. Raises ValueError where there is none."""
     found = []
     for name, xml in sorted(documents.items()):
         if len(xml) > _LARGEST_BASE:
@@ -66,6 +64,8 @@ def bases_of(documents: Mapping[str, bytes]) -> list[tuple[str, XmlDocument]]:
             continue
         if document.root in (Root.UBL_INVOICE, Root.UBL_CREDIT_NOTE, Root.CII):
             found.append((name, document))
+    if not found:
+        raise ValueError("There is no UBL or CII invoice among the documents.")
     return sorted(found, key=_stratum)
 
 

@@ -41,6 +41,8 @@ def test_every_command_has_help(nowhere):
         ["upload"],
         ["read"],
         ["validate"],
+        ["rules"],
+        ["rules", "compare"],
         ["organizations"],
         ["organizations", "add"],
         ["batch", "invoices"],

@@ -1,0 +1,59 @@
+"""The commands of `rules`, as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from invoice_pipelines_tests.support.intake.validation.specimens import UBL
+from invoice_pipelines_tests.support.terminal import Terminal
+from invoice_pipelines_tests.unit.einvoice.rules.rule_sheets import failed, install
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> Terminal:
+    """A terminal in an empty home, without a database."""
+    return Terminal(tmp_path)
+
+
+@pytest.fixture
+def invoices(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    (folder / "right.xml").write_text(UBL, encoding="utf-8")
+    (folder / "wrong.xml").write_text(UBL.replace("119.00", "120.00"), encoding="utf-8")
+    (folder / "notes.txt").write_text("no invoice", encoding="utf-8")
+    return folder
+
+
+def test_compare_shows_every_difference_and_how_many_documents_agree(nowhere, invoices, tmp_path):
+    pytest.importorskip("saxonche", reason="official files need the extra rules")
+    install(tmp_path / "official", failed("no number"))
+    shown = nowhere.run("rules", "compare", str(invoices), "--official", str(tmp_path / "official"))
+    assert shown.returncode == 1
+    assert "BR-02: only the official rules find (fatal): no number" in shown.stdout
+    assert "BR-CO-15: only our rules find (fatal)" in shown.stdout
+    assert "2 documents: the same verdict on 1" in shown.stdout
+
+    # A folder of the paths that holds official files is taken for them.
+    as_json = nowhere.run("rules", "compare", str(invoices), str(tmp_path / "official"), "--json")
+    *differences, total = [json.loads(line) for line in as_json.stdout.splitlines()]
+    assert {(each["file"].rpartition("/")[2], each["rule"], each["found_by"]) for each in differences} >= {
+        ("right.xml", "BR-02", "official"),
+        ("wrong.xml", "BR-02", "official"),
+        ("wrong.xml", "BR-CO-15", "ours"),
+    }
+    assert total["documents"] == 2
+    assert {"rule": "BR-02", "found_by": "official", "documents": 2} in total["rules"]
+
+
+def test_compare_says_what_it_misses(nowhere, invoices, tmp_path):
+    without = nowhere.run("rules", "compare", str(invoices))
+    assert without.returncode == 2
+    assert "name the folder with the official rule files" in without.stderr
+    (tmp_path / "none").mkdir()
+    empty = nowhere.run("rules", "compare", str(invoices), "--official", str(tmp_path / "none"))
+    assert empty.returncode == 2
+    assert "holds none of" in empty.stderr
