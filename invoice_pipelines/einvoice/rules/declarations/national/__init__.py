@@ -1,0 +1,1 @@
+"""What XRechnung, Peppol BIS Billing and Factur-X ask for beyond EN 16931."""
