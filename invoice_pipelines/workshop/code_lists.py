@@ -70,6 +70,22 @@ _STATED = (
         "",
     ),
     (
+        "currencies_peppol",
+        "ISO 4217, as Peppol has it (PEPPOL-EN16931-CL007)",
+        "Peppol BIS Billing 3.0.19",
+        "currencies",
+        "ANG BGN STN",
+        "CNH STD XCG",
+    ),
+    (
+        "eas_peppol",
+        "The electronic addresses that Peppol takes (PEPPOL-EN16931-CL008)",
+        "Peppol BIS Billing 3.0.19",
+        "eas",
+        "",
+        "0219 0220 0242 0244 0245 0246 0248 AN AQ AS AU EM",
+    ),
+    (
         "item_classes_cvd",
         "UNTDID 7143 with the code for clean vehicles (BR-TMP-CVD-01)",
         "XRechnung CVD 0.9",
