@@ -1,1 +1,1 @@
-"""What XRechnung, Peppol BIS Billing and Factur-X ask for beyond EN 16931."""
+"""What the code lists, XRechnung, Peppol BIS Billing and Factur-X ask for."""

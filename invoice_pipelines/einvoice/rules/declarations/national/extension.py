@@ -10,8 +10,7 @@ from decimal import Decimal
 from invoice_pipelines.einvoice.code_lists import codes
 from invoice_pipelines.einvoice.rules.declarations.national.places import AGREEMENT, LINES
 from invoice_pipelines.einvoice.rules.declarations.national.releases import XRECHNUNG_3_0_2
-from invoice_pipelines.einvoice.rules.declarations.national.xrechnung import CVD, EXTENSION
-from invoice_pipelines.einvoice.rules.declarations.shapes import (
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import (
     at,
     attribute,
     is_blank,
@@ -19,6 +18,7 @@ from invoice_pipelines.einvoice.rules.declarations.shapes import (
     says_something,
     text_of,
 )
+from invoice_pipelines.einvoice.rules.declarations.national.xrechnung import CVD, EXTENSION
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, declare
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import cents, decimal, normalized, one

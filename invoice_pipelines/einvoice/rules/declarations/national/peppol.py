@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from invoice_pipelines.einvoice.rules.declarations.national.places import LINES
-from invoice_pipelines.einvoice.rules.declarations.shapes import at, attribute, exists, is_blank, text_of
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import at, attribute, exists, is_blank, text_of
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, declare
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import (

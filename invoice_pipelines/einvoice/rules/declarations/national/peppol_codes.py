@@ -11,14 +11,14 @@ from datetime import date
 
 from invoice_pipelines.einvoice.code_lists import codes
 from invoice_pipelines.einvoice.rules.declarations.national.peppol import SOURCE, is_german, own_text, process
-from invoice_pipelines.einvoice.rules.declarations.shapes import attribute, text_of
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import attribute, text_of
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Test, declare
 from invoice_pipelines.einvoice.rules.engine.values import normalized, said
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
 _INVOICES = codes("invoice_types") - frozenset(
-    ("130", "202", "203", "204", "211", "295", "325", "385", "387", "389", "390", "394", "456", "457", "471", "472",
-     "473", "500", "501", "527", "633", "751", "935")
+    ("81", "130", "202", "203", "204", "211", "295", "325", "385", "387", "389", "390", "394", "456", "457", "471",
+     "472", "473", "500", "501", "527", "633", "751", "935")
 )  # fmt: skip
 _CREDIT_NOTES = frozenset(("381", "396", "81", "83", "532"))
 _GERMAN_ONLY = frozenset(("326", "384"))

@@ -21,7 +21,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.places import (
     UBL_SELLER,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.releases import XRECHNUNG_3_0_1, XRECHNUNG_3_0_2
-from invoice_pipelines.einvoice.rules.declarations.shapes import absent, at, exists, is_blank, says_something
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import absent, at, exists, is_blank, says_something
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, declare
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import TWICE, Stopped, normalized, said

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from invoice_pipelines.einvoice.code_lists import codes, release
-from invoice_pipelines.einvoice.rules.declarations.shapes import is_within
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import is_within
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, declare
 from invoice_pipelines.einvoice.rules.engine.values import Stopped, as_indicator, normalized
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View

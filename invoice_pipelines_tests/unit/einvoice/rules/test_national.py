@@ -1,0 +1,154 @@
+"""The rules of code lists, of XRechnung and of Peppol: what they find, and that each says it in both languages."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from lxml import etree
+
+from invoice_pipelines.einvoice.rules.declarations.national import (
+    code_lists,
+    extension,
+    peppol,
+    peppol_codes,
+    xrechnung,
+)
+from invoice_pipelines.einvoice.rules.declarations.national.releases import RELEASES
+from invoice_pipelines.einvoice.rules.engine.asking import Plan
+from invoice_pipelines.einvoice.rules.engine.declaration import Declaration
+from invoice_pipelines.einvoice.rules.engine.texts import message_of, text_of
+from invoice_pipelines.einvoice.rules.engine.walk import Syntax, walk
+
+_RULES = (
+    *code_lists.RULES,
+    *xrechnung.RULES,
+    *extension.RULES,
+    *peppol.RULES,
+    *peppol.IN_XRECHNUNG,
+    *peppol_codes.RULES,
+)
+_UBL = """<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"
+  xmlns:cac="urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
+  xmlns:cbc="urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2">{}</Invoice>"""
+_CII = """<rsm:CrossIndustryInvoice xmlns:rsm="urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100"
+  xmlns:ram="urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100"
+  xmlns:udt="urn:un:unece:uncefact:data:standard:UnqualifiedDataType:100">{}</rsm:CrossIndustryInvoice>"""
+_SETTLEMENT = (
+    "<rsm:SupplyChainTradeTransaction><ram:ApplicableHeaderTradeSettlement>{}"
+    "</ram:ApplicableHeaderTradeSettlement></rsm:SupplyChainTradeTransaction>"
+)
+_PAYMENT_TERMS = "<cac:PaymentTerms><cbc:Note>{}</cbc:Note></cac:PaymentTerms>"
+
+
+def _found(
+    inside: str, syntax: Syntax = Syntax.UBL, rules: tuple[Declaration, ...] = _RULES
+) -> dict[str, tuple[str, str]]:
+    """The rules that a document with this in its root breaks, with what they say."""
+    root = etree.fromstring((_UBL if syntax is Syntax.UBL else _CII).format(inside))
+    found = Plan(rules, syntax).ask(walk(root, syntax))
+    assert not found.stopped
+    return {finding.rule.id: message_of(finding) for finding in found.findings}
+
+
+@pytest.mark.parametrize("rule", sorted({rule.text or rule.id for rule in _RULES}))
+def test_each_rule_says_the_same_values_in_both_languages(rule: str) -> None:
+    english, german = (
+        sorted(name for _, name, _, _ in string.Formatter().parse(text) if name is not None) for text in text_of(rule)
+    )
+    assert english == german
+
+
+def test_a_rule_that_differs_between_releases_names_those_it_is_in() -> None:
+    assert {name for rule in _RULES for name in rule.releases} <= RELEASES.keys()
+
+
+def test_a_code_that_no_list_has_is_told_with_the_release_of_the_list() -> None:
+    english, german = _found("<cbc:DocumentCurrencyCode>EURO</cbc:DocumentCurrencyCode>")["BR-CL-04"]
+    assert '"EURO"' in english
+    assert "1.3.16" in english
+    assert "„EURO“" in german
+    assert "1.3.16" in german
+
+
+@pytest.mark.parametrize(
+    ("inside", "syntax", "rule"),
+    [
+        ('<cac:PartyIdentification><cbc:ID schemeID="SEPA"/></cac:PartyIdentification>', Syntax.UBL, "BR-CL-10"),
+        ("<cbc:Note>#XXX#text</cbc:Note>", Syntax.UBL, "BR-CL-08"),
+        (_SETTLEMENT.format("<ram:InvoiceCurrencyCode>eur</ram:InvoiceCurrencyCode>"), Syntax.CII, "BR-CL-04"),
+        ("<ram:Thing><ram:CountryID>SS</ram:CountryID></ram:Thing>", Syntax.CII, "BR-CL-14"),
+        ("<cac:Country><cbc:IdentificationCode>AN</cbc:IdentificationCode></cac:Country>", Syntax.UBL, "BR-CL-14"),
+        (_PAYMENT_TERMS.format("#SKONTO#TAGE=14#PROZENT=2#\n"), Syntax.UBL, "BR-DE-18"),
+        (_PAYMENT_TERMS.format("#SKONTO#TAGE=14#PROZENT=2.00#"), Syntax.UBL, "BR-DE-18"),
+        (
+            "<cac:PaymentMeans><cbc:PaymentMeansCode>58</cbc:PaymentMeansCode></cac:PaymentMeans>",
+            Syntax.UBL,
+            "BR-DE-23-a",
+        ),
+        (
+            "<cac:PaymentMeans><cbc:PaymentMeansCode>58</cbc:PaymentMeansCode><cac:PayeeFinancialAccount>"
+            "<cbc:ID>DE00 0000</cbc:ID></cac:PayeeFinancialAccount></cac:PaymentMeans>",
+            Syntax.UBL,
+            "BR-DE-19",
+        ),
+        (
+            "<cac:AllowanceCharge><cbc:ChargeIndicator>false</cbc:ChargeIndicator><cbc:MultiplierFactorNumeric>10"
+            "</cbc:MultiplierFactorNumeric><cbc:Amount>9.97</cbc:Amount><cbc:BaseAmount>100</cbc:BaseAmount>"
+            "</cac:AllowanceCharge>",
+            Syntax.UBL,
+            "PEPPOL-EN16931-R040",
+        ),
+        (
+            "<cac:InvoiceLine><cbc:InvoicedQuantity>3</cbc:InvoicedQuantity><cbc:LineExtensionAmount>10"
+            "</cbc:LineExtensionAmount><cac:Price><cbc:PriceAmount>3</cbc:PriceAmount></cac:Price></cac:InvoiceLine>",
+            Syntax.UBL,
+            "PEPPOL-EN16931-R120",
+        ),
+        ("<cbc:IssueDate>2026-02-30</cbc:IssueDate>", Syntax.UBL, "PEPPOL-EN16931-F001"),
+        (
+            "<cac:TaxCategory><cbc:ID>S</cbc:ID><cbc:TaxExemptionReasonCode>vatex-eu-ae</cbc:TaxExemptionReasonCode>"
+            "</cac:TaxCategory>",
+            Syntax.UBL,
+            "PEPPOL-EN16931-P0107",
+        ),
+        (_SETTLEMENT.format("<ram:PaymentReference/>"), Syntax.CII, "PEPPOL-EN16931-R008"),
+    ],
+)
+def test_a_rule_is_broken(inside: str, syntax: Syntax, rule: str) -> None:
+    assert rule in _found(inside, syntax)
+
+
+@pytest.mark.parametrize(
+    ("inside", "syntax", "rule"),
+    [
+        (
+            "<cac:AccountingSupplierParty><cac:Party><cac:PartyIdentification>"
+            '<cbc:ID schemeID="SEPA">DE98ZZZ09999999999</cbc:ID></cac:PartyIdentification></cac:Party>'
+            "</cac:AccountingSupplierParty>",
+            Syntax.UBL,
+            "BR-CL-10",
+        ),
+        ("<cbc:Note>order # 4711</cbc:Note>", Syntax.UBL, "BR-CL-08"),
+        (_PAYMENT_TERMS.format("#SKONTO#TAGE=14#PROZENT=2.00#\n"), Syntax.UBL, "BR-DE-18"),
+        ("<cbc:TaxExemptionReasonCode>vatex-eu-ae</cbc:TaxExemptionReasonCode>", Syntax.UBL, "BR-CL-22"),
+        (
+            "<cac:PaymentMeans><cbc:PaymentMeansCode>58</cbc:PaymentMeansCode><cac:PayeeFinancialAccount>"
+            "<cbc:ID>DE75 5121 0800 1245 1261 99</cbc:ID></cac:PayeeFinancialAccount></cac:PaymentMeans>",
+            Syntax.UBL,
+            "BR-DE-19",
+        ),
+    ],
+)
+def test_a_rule_is_kept(inside: str, syntax: Syntax, rule: str) -> None:
+    assert rule not in _found(inside, syntax)
+
+
+def test_amounts_in_forint_may_deviate_more_in_xrechnung_than_in_peppol() -> None:
+    line = (
+        "<cbc:DocumentCurrencyCode>HUF</cbc:DocumentCurrencyCode><cac:InvoiceLine><cbc:InvoicedQuantity>3"
+        "</cbc:InvoicedQuantity><cbc:LineExtensionAmount>10</cbc:LineExtensionAmount>"
+        "<cac:Price><cbc:PriceAmount>3.2</cbc:PriceAmount></cac:Price></cac:InvoiceLine>"
+    )
+    assert "PEPPOL-EN16931-R120" in _found(line, rules=peppol.RULES)
+    assert "PEPPOL-EN16931-R120" not in _found(line, rules=peppol.IN_XRECHNUNG)
