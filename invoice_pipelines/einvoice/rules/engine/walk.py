@@ -7,7 +7,7 @@ of their time on; here that is done once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from lxml import etree
 
 from invoice_pipelines.einvoice.rules.engine.names import NAMES
-from invoice_pipelines.einvoice.rules.engine.table import NOWHERE, Place
+from invoice_pipelines.einvoice.rules.engine.states import NOTHING, State
 
 T = TypeVar("T")
 
@@ -61,8 +61,10 @@ class View:
     root: Node
     index: dict[str, list[Node]]
     """All elements by name, in the order of the document."""
-    misplaced: list[tuple[Place, Node]]
-    """What stands where the table speaks against it, or has attributes that it speaks against."""
+    spoken: list[tuple[State, Node]]
+    """What the table of the syntax may have something to say about, with its state there (`syntax.asking`)."""
+    repeated: list[tuple[State, Node]]
+    """Of that what stands a second time, or more often, in the element around."""
     _worked_out: dict[Any, Any] = field(default_factory=dict)
 
     def once(self, work_out: Callable[[View], T]) -> T:
@@ -76,20 +78,25 @@ class View:
 _NO_KIDS: dict[str, list[Node]] = {}
 
 
-def walk(root: etree._Element, syntax: Syntax, table: Place = NOWHERE) -> View:
-    """The view of a document. `table` is the place of the root element in the table of the syntax."""
+def walk(root: etree._Element, syntax: Syntax, start: State = NOTHING) -> View:
+    """The view of a document. `start` is what the table of its syntax says of a document, before its root element."""
+    name = NAMES[root.tag]
     top = Node()
-    top.element, top.name, top.parent, top.text, top.kids = root, NAMES[root.tag], None, None, _NO_KIDS
-    index = {top.name: [top]}
-    misplaced: list[tuple[Place, Node]] = []
-    if table.speaks and (table.unused or root.keys()):
-        misplaced.append((table, top))
-    _enter(top, table.kids, index, misplaced)
-    return View(syntax, top, index, misplaced)
+    top.element, top.name, top.parent, top.text, top.kids = root, name, None, None, _NO_KIDS
+    view = View(syntax, top, {name: [top]}, [], [])
+    state = start[name]
+    if state.speaks or (state.attributes and root.keys()):
+        view.spoken.append((state, top))
+    _enter(top, state, view.index, view.spoken, view.repeated)
+    return view
 
 
 def _enter(
-    parent: Node, places: Mapping[str, Place], index: dict[str, list[Node]], misplaced: list[tuple[Place, Node]]
+    parent: Node,
+    around: State,
+    index: dict[str, list[Node]],
+    spoken: list[tuple[State, Node]],
+    repeated: list[tuple[State, Node]],
 ) -> None:
     # The hot loop of all rules: each line counts. Recursion is bounded by the depth that a document may have.
     names = NAMES
@@ -102,28 +109,23 @@ def _enter(
         node.element = element
         node.name = name
         node.parent = parent
+        state = around[name]
         if name in kids:
             kids[name].append(node)
+            if state.repeats:
+                repeated.append((state, node))
         else:
             kids[name] = [node]
         if name in index:
             index[name].append(node)
         else:
             index[name] = [node]
-        place = places.get(name)
-        if place is None:
-            inner = _NOWHERE
-        else:
-            inner = place.kids
-            if place.speaks and (place.unused or element.keys()):
-                misplaced.append((place, node))
+        if state.speaks or (state.attributes and element.keys()):
+            spoken.append((state, node))
         if len(element):
-            _enter(node, inner, index, misplaced)
+            _enter(node, state, index, spoken, repeated)
             node.text = None if node.kids else _all_text(element)
         else:
             node.kids = _NO_KIDS
             node.text = element.text or ""
     parent.kids = kids
-
-
-_NOWHERE = NOWHERE.kids

@@ -1,4 +1,4 @@
-"""The walk over a document, the table that it goes by, paths, and how declared rules are asked."""
+"""The walk over a document, paths, and how declared rules are asked."""
 
 from decimal import Decimal
 
@@ -9,7 +9,6 @@ from invoice_pipelines.einvoice.rules.declarations import required
 from invoice_pipelines.einvoice.rules.engine.asking import Plan
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, declare, has
 from invoice_pipelines.einvoice.rules.engine.paths import path
-from invoice_pipelines.einvoice.rules.engine.table import load_table
 from invoice_pipelines.einvoice.rules.engine.values import (
     Stopped,
     as_decimal,
@@ -24,20 +23,10 @@ from invoice_pipelines.einvoice.rules.engine.walk import Syntax, View, walk
 INVOICE = """<i:Invoice xmlns:i="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"
   xmlns:a="urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
   xmlns:b="urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2">{}</i:Invoice>"""
-TABLE = """
-# a remark
-ubl:Invoice|cn:CreditNote
-  cbc:ID BT-1 -@schemeID:UBL-CR-663
-  cbc:UUID -UBL-CR-005
-  cac:InvoiceLine|cac:CreditNoteLine BG-25 *
-    cac:Item
-      cbc:Keyword !UBL-CR-565
-"""
 
 
-def view(content: str, table: str | None = None) -> View:
-    root = etree.fromstring(INVOICE.format(content))
-    return walk(root, Syntax.UBL, *([load_table(table.splitlines())["ubl:Invoice"]] if table else []))
+def view(content: str) -> View:
+    return walk(etree.fromstring(INVOICE.format(content)), Syntax.UBL)
 
 
 def fired(content: str) -> set[str]:
@@ -50,31 +39,6 @@ def test_a_view_has_texts_as_they_are_under_the_usual_names() -> None:
     assert [node.string for node in path("cac:Item/cbc:Name")(seen.root)] == ["x"]
     assert [node.name for node in path("../cbc:ID")(seen.root.kids["cac:Item"][0])] == ["cbc:ID", "cbc:ID"]
     assert seen.root.kids["cac:Item"][0].text is None
-
-
-def test_the_walk_tells_what_a_table_speaks_against() -> None:
-    seen = view(
-        "<b:ID schemeID='X'>1</b:ID><b:ID>2</b:ID><b:UUID>3</b:UUID>"
-        "<a:InvoiceLine><a:Item><b:Keyword>4</b:Keyword></a:Item></a:InvoiceLine>",
-        TABLE,
-    )
-    assert [(place.facts[0].rule, place.facts[0].fatal, node.string) for place, node in seen.misplaced] == [
-        ("UBL-CR-663", False, "1"),
-        ("UBL-CR-005", False, "3"),
-        ("UBL-CR-565", True, "4"),
-    ]
-    places = [place for place, _ in seen.misplaced]
-    assert [(place.height, place.facts[0].path) for place in places] == [
-        (1, "cbc:ID"),
-        (1, "cbc:UUID"),
-        (2, "cac:Item/cbc:Keyword"),
-    ]
-
-
-@pytest.mark.parametrize("table", ["ubl:Invoice\n   cbc:ID", "ubl:Invoice\n    cbc:ID", "ubl:Invoice\n  cbc:ID what"])
-def test_what_is_no_table_is_refused_with_its_line(table: str) -> None:
-    with pytest.raises(ValueError, match="line 2"):
-        load_table(table.splitlines())
 
 
 def test_rules_are_asked_where_they_say_and_stop_instead_of_raising() -> None:
