@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from invoice_pipelines.einvoice.rules.engine.declaration import Facts
 from invoice_pipelines.einvoice.rules.engine.paths import contexts, path
 from invoice_pipelines.einvoice.rules.engine.values import TWICE, Stopped, as_indicator, normalized, one
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
@@ -45,6 +47,16 @@ def everywhere(steps: str) -> Callable[[View], Sequence[Node]]:
         return found
 
     return find
+
+
+def stated(**paths: str) -> Facts:
+    """What stands at paths, by the names that a text has for them; a dash for nothing."""
+    compiled = {name: path(steps) for name, steps in paths.items()}
+
+    def facts(node: Node, view: View) -> Mapping[str, Any]:
+        return {name: ", ".join(each.string.strip() for each in at(node)) or "–" for name, at in compiled.items()}
+
+    return facts
 
 
 def are_equal(ours: Sequence[Node], theirs: Sequence[Node]) -> bool:

@@ -37,8 +37,18 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
     is_vat_type,
     says_false,
     says_true,
+    stated,
 )
-from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Test, Where, declare, has, says
+from invoice_pipelines.einvoice.rules.engine.declaration import (
+    Asked,
+    Declaration,
+    Facts,
+    Test,
+    Where,
+    declare,
+    has,
+    says,
+)
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import day_number, normalized, numbers, one, said
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
@@ -92,6 +102,10 @@ def _ordered_texts(node: Node, view: View) -> bool:
     return any(end >= start for end in ends for start in starts)
 
 
+_DAYS = stated(start="cbc:StartDate", end="cbc:EndDate")
+_CII_DAYS = stated(start="ram:StartDateTime/udt:DateTimeString", end="ram:EndDateTime/udt:DateTimeString")
+
+
 def _has_bound(node: Node, view: View) -> bool:
     """A period that only says from when the VAT is due (BT-8) has no bounds."""
     return not node.kids.keys().isdisjoint(("cbc:StartDate", "cbc:EndDate", "cbc:DescriptionCode"))
@@ -129,6 +143,11 @@ def _short_card(steps: str) -> Test:
     return lambda node, view: len(said(at(node))) <= 10
 
 
+def _length(steps: str) -> Facts:
+    at = path(steps)
+    return lambda node, view: {"length": len(normalized(at(node)[0].string))}
+
+
 _TAX_AMOUNTS = everywhere("cac:TaxTotal/cbc:TaxAmount")
 
 
@@ -136,8 +155,8 @@ def _tax_in_tax_currency(node: Node, view: View) -> bool:
     wanted = [each.string for each in node.kids.get("cbc:TaxCurrencyCode", ())]
     if not wanted:
         return True
-    stated = {amount.get("currencyID") for amount in _TAX_AMOUNTS(view)}
-    return all(currency in stated for currency in wanted)
+    amounts = {amount.get("currencyID") for amount in _TAX_AMOUNTS(view)}
+    return all(currency in amounts for currency in wanted)
 
 
 _TAX_CURRENCY, _CURRENCY = (
@@ -151,8 +170,8 @@ def _tax_in_cii_tax_currency(node: Node, view: View) -> bool:
     if not wanted:
         return True
     currencies = {each.string for each in wanted}
-    stated = {amount.get("currencyID") for amount in node.kids.get("ram:TaxTotalAmount", ())}
-    return not currencies.isdisjoint(stated) and not are_equal(wanted, _CURRENCY(node))
+    amounts = {amount.get("currencyID") for amount in node.kids.get("ram:TaxTotalAmount", ())}
+    return not currencies.isdisjoint(amounts) and not are_equal(wanted, _CURRENCY(node))
 
 
 def _address_has_country(node: Node, view: View) -> bool:
@@ -400,7 +419,11 @@ _HEADER: tuple[Declaration, ...] = (
         Asked(UBL_REPRESENTATIVE, _with("cac:PartyTaxScheme", is_only_vat, "cbc:CompanyID")),
         Asked(CII_REPRESENTATIVE, _registered("ram:SpecifiedTaxRegistration/ram:ID")),
     ),
-    _required("BR-53", Asked("/*", _tax_in_tax_currency), Asked(CII_TOTALS, _tax_in_cii_tax_currency)),
+    _required(
+        "BR-53",
+        Asked("/*", _tax_in_tax_currency, stated(currency="cbc:TaxCurrencyCode")),
+        Asked(CII_TOTALS, _tax_in_cii_tax_currency, stated(currency=f"/*/{SETTLEMENT}/ram:TaxCurrencyCode")),
+    ),
     _required(
         "BR-57",
         Asked("cac:Delivery/cac:DeliveryLocation/cac:Address", has("cac:Country/cbc:IdentificationCode")),
@@ -426,8 +449,8 @@ _HEADER: tuple[Declaration, ...] = (
 _GROUPS: tuple[Declaration, ...] = (
     _required(
         "BR-29",
-        Asked("cac:InvoicePeriod", _ordered_days, where=_is_no_line),
-        Asked("ram:ApplicableHeaderTradeSettlement/ram:BillingSpecifiedPeriod", _ordered_texts),
+        Asked("cac:InvoicePeriod", _ordered_days, _DAYS, where=_is_no_line),
+        Asked("ram:ApplicableHeaderTradeSettlement/ram:BillingSpecifiedPeriod", _ordered_texts, _CII_DAYS),
     ),
     _required(
         "BR-CO-19",
@@ -439,8 +462,8 @@ _GROUPS: tuple[Declaration, ...] = (
     ),
     _required(
         "BR-30",
-        Asked("cac:InvoiceLine|cac:CreditNoteLine/cac:InvoicePeriod", _ordered_days),
-        Asked("ram:SpecifiedLineTradeSettlement/ram:BillingSpecifiedPeriod", _ordered_texts),
+        Asked("cac:InvoiceLine|cac:CreditNoteLine/cac:InvoicePeriod", _ordered_days, _DAYS),
+        Asked("ram:SpecifiedLineTradeSettlement/ram:BillingSpecifiedPeriod", _ordered_texts, _CII_DAYS),
     ),
     _required(
         "BR-CO-20",
@@ -521,11 +544,16 @@ _GROUPS: tuple[Declaration, ...] = (
     # The official rule is a warning in UBL only.
     declare(
         "BR-51",
-        Asked("cac:PaymentMeans/cac:CardAccount/cbc:PrimaryAccountNumberID", _short_card("")),
+        Asked("cac:PaymentMeans/cac:CardAccount/cbc:PrimaryAccountNumberID", _short_card(""), _length("")),
         source=_SOURCE,
         severity=Severity.WARNING,
     ),
-    declare("BR-51", None, Asked("ram:ApplicableTradeSettlementFinancialCard", _short_card("ram:ID")), source=_SOURCE),
+    declare(
+        "BR-51",
+        None,
+        Asked("ram:ApplicableTradeSettlementFinancialCard", _short_card("ram:ID"), _length("ram:ID")),
+        source=_SOURCE,
+    ),
     _required(
         "BR-52",
         Asked("cac:AdditionalDocumentReference", says("cbc:ID")),
@@ -543,32 +571,35 @@ _GROUPS: tuple[Declaration, ...] = (
     ),
 )
 
+
+def _of_line(test: Test, price: str = "cac:Price/cbc:PriceAmount") -> Asked:
+    return Asked(UBL_LINE, test, stated(line="cbc:ID", price=price))
+
+
+def _of_cii_line(test: Test, price: str = _NET_PRICE) -> Asked:
+    return Asked(CII_LINE, test, stated(line="ram:AssociatedDocumentLineDocument/ram:LineID", price=price))
+
+
 _LINES: tuple[Declaration, ...] = (
-    _required(
-        "BR-21", Asked(UBL_LINE, says("cbc:ID")), Asked(CII_LINE, says("ram:AssociatedDocumentLineDocument/ram:LineID"))
-    ),
+    _required("BR-21", _of_line(says("cbc:ID")), _of_cii_line(says("ram:AssociatedDocumentLineDocument/ram:LineID"))),
     _required(
         "BR-22",
-        Asked(UBL_LINE, _either(has("cbc:InvoicedQuantity"), has("cbc:CreditedQuantity"))),
-        Asked(CII_LINE, has("ram:SpecifiedLineTradeDelivery/ram:BilledQuantity")),
+        _of_line(_either(has("cbc:InvoicedQuantity"), has("cbc:CreditedQuantity"))),
+        _of_cii_line(has("ram:SpecifiedLineTradeDelivery/ram:BilledQuantity")),
     ),
     _required(
         "BR-23",
-        Asked(UBL_LINE, _either(has("cbc:InvoicedQuantity/@unitCode"), has("cbc:CreditedQuantity/@unitCode"))),
-        Asked(CII_LINE, has("ram:SpecifiedLineTradeDelivery/ram:BilledQuantity/@unitCode")),
+        _of_line(_either(has("cbc:InvoicedQuantity/@unitCode"), has("cbc:CreditedQuantity/@unitCode"))),
+        _of_cii_line(has("ram:SpecifiedLineTradeDelivery/ram:BilledQuantity/@unitCode")),
     ),
-    _required("BR-24", Asked(UBL_LINE, has("cbc:LineExtensionAmount")), Asked(CII_LINE, has(LINE_TOTAL))),
-    _required(
-        "BR-25", Asked(UBL_LINE, says("cac:Item/cbc:Name")), Asked(CII_LINE, says("ram:SpecifiedTradeProduct/ram:Name"))
-    ),
-    _required("BR-26", Asked(UBL_LINE, has("cac:Price/cbc:PriceAmount")), Asked(CII_LINE, has(f"{_NET_PRICE}"))),
-    _required(
-        "BR-27", Asked(UBL_LINE, _not_negative("cac:Price/cbc:PriceAmount")), Asked(CII_LINE, _not_negative(_NET_PRICE))
-    ),
+    _required("BR-24", _of_line(has("cbc:LineExtensionAmount")), _of_cii_line(has(LINE_TOTAL))),
+    _required("BR-25", _of_line(says("cac:Item/cbc:Name")), _of_cii_line(says("ram:SpecifiedTradeProduct/ram:Name"))),
+    _required("BR-26", _of_line(has("cac:Price/cbc:PriceAmount")), _of_cii_line(has(f"{_NET_PRICE}"))),
+    _required("BR-27", _of_line(_not_negative("cac:Price/cbc:PriceAmount")), _of_cii_line(_not_negative(_NET_PRICE))),
     _required(
         "BR-28",
-        Asked(UBL_LINE, _unless_absent(_UBL_GROSS, _not_negative(_UBL_GROSS))),
-        Asked(CII_LINE, _unless_absent(_GROSS_PRICE, _not_negative(_GROSS_PRICE))),
+        _of_line(_unless_absent(_UBL_GROSS, _not_negative(_UBL_GROSS)), _UBL_GROSS),
+        _of_cii_line(_unless_absent(_GROSS_PRICE, _not_negative(_GROSS_PRICE)), _GROSS_PRICE),
     ),
     _required(
         "BR-54",
@@ -578,7 +609,7 @@ _LINES: tuple[Declaration, ...] = (
     _required(
         "BR-64",
         Asked("cac:InvoiceLine|cac:CreditNoteLine/cac:Item/cac:StandardItemIdentification/cbc:ID", has("@schemeID")),
-        Asked(CII_LINE, _unless_absent(_STANDARD_ID, says(f"{_STANDARD_ID}/@schemeID"))),
+        _of_cii_line(_unless_absent(_STANDARD_ID, says(f"{_STANDARD_ID}/@schemeID"))),
     ),
     _required(
         "BR-65",
@@ -590,7 +621,7 @@ _LINES: tuple[Declaration, ...] = (
     ),
     _required(
         "BR-CO-04",
-        Asked(UBL_LINE, _with("cac:Item/cac:ClassifiedTaxCategory", is_only_vat, "cbc:ID")),
+        _of_line(_with("cac:Item/cac:ClassifiedTaxCategory", is_only_vat, "cbc:ID")),
         Asked(
             CII_LINE,
             _with("ram:SpecifiedLineTradeSettlement/ram:ApplicableTradeTax", is_vat_type, "ram:CategoryCode"),

@@ -6,9 +6,8 @@ pass, and so do these.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
 
 from invoice_pipelines.einvoice.rules.declarations.places import (
     CII_TAX,
@@ -21,6 +20,7 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
     is_cii_allowance,
     is_cii_charge,
     is_vat,
+    stated,
 )
 from invoice_pipelines.einvoice.rules.declarations.required import is_of_any_category
 from invoice_pipelines.einvoice.rules.declarations.vat_prefixes import VAT_PREFIXES, VAT_PREFIXES_UBL
@@ -100,8 +100,8 @@ def one_of(node: Node, name: str) -> Sequence[Node]:
 
 
 def _lines_sum(node: Node, view: View) -> bool:
-    stated = decimal(_kids(node, "cbc:LineExtensionAmount"))
-    return stated == cents(view.once(_ubl_lines))
+    amount = decimal(_kids(node, "cbc:LineExtensionAmount"))
+    return amount == cents(view.once(_ubl_lines))
 
 
 _CII_LINE_TOTALS = path(
@@ -111,8 +111,8 @@ _CII_LINE_TOTALS = path(
 
 
 def _cii_lines_sum(node: Node, view: View) -> bool:
-    stated = decimal(_kids(node, "ram:LineTotalAmount"))
-    return stated == cents(_sum_of_numbers(_CII_LINE_TOTALS(node)))
+    amount = decimal(_kids(node, "ram:LineTotalAmount"))
+    return amount == cents(_sum_of_numbers(_CII_LINE_TOTALS(node)))
 
 
 # BR-CO-11, BR-CO-12: allowances and charges of the whole invoice
@@ -120,13 +120,18 @@ def _cii_lines_sum(node: Node, view: View) -> bool:
 
 def _sums(name: str, kind: Where) -> Test:
     def test(node: Node, view: View) -> bool:
-        summed = [each for each in _UBL_ALLOWANCES(node) if kind(each)]
-        stated = decimal(_kids(node, name))
-        if stated is None:
-            return not summed
-        return stated == cents(sum((total(one_of(each, "cbc:Amount")) for each in summed), ZERO))
+        amount = decimal(_kids(node, name))
+        if amount is None:
+            return not any(kind(each) for each in _UBL_ALLOWANCES(node))
+        return amount == cents(_sum_of(kind)(node, view))
 
     return test
+
+
+def _sum_of(kind: Where) -> Callable[[Node, View], Decimal]:
+    return lambda node, view: sum(
+        (total(one_of(each, "cbc:Amount")) for each in _UBL_ALLOWANCES(node) if kind(each)), ZERO
+    )
 
 
 _UBL_ALLOWANCES = path("../cac:AllowanceCharge")
@@ -134,15 +139,19 @@ _UBL_ALLOWANCES = path("../cac:AllowanceCharge")
 
 def _cii_sums(name: str, kind: Where) -> Test:
     def test(node: Node, view: View) -> bool:
-        summed = [each for each in _CII_ALLOWANCES(node) if kind(each)]
-        stated = _kids(node, name)
-        if not stated:
-            return not summed
-        amounts = [amounts[0] for each in summed if (amounts := _kids(each, "ram:ActualAmount"))]
-        expected = cents(_sum_of_numbers(amounts))
-        return any(number == expected for number in numbers(stated))
+        totals = _kids(node, name)
+        if not totals:
+            return not any(kind(each) for each in _CII_ALLOWANCES(node))
+        expected = cents(_cii_sum_of(kind)(node, view))
+        return any(number == expected for number in numbers(totals))
 
     return test
+
+
+def _cii_sum_of(kind: Where) -> Callable[[Node, View], Decimal]:
+    return lambda node, view: _sum_of_numbers(
+        [amounts[0] for each in _CII_ALLOWANCES(node) if kind(each) and (amounts := _kids(each, "ram:ActualAmount"))]
+    )
 
 
 _CII_ALLOWANCES = path(f"/*/{SETTLEMENT}/ram:SpecifiedTradeAllowanceCharge")
@@ -215,8 +224,8 @@ def _tax_sums(node: Node, view: View) -> bool:
     subtotals = _kids(node, "cac:TaxSubtotal")
     if not subtotals:
         return True
-    stated = decimal(_kids(node, "cbc:TaxAmount"))
-    return stated == cents(sum((total(one_of(each, "cbc:TaxAmount")) for each in subtotals), ZERO))
+    amount = decimal(_kids(node, "cbc:TaxAmount"))
+    return amount == cents(sum((total(one_of(each, "cbc:TaxAmount")) for each in subtotals), ZERO))
 
 
 def _cii_tax_sums(node: Node, view: View) -> bool:
@@ -229,8 +238,8 @@ _CII_CURRENCY = path(f"/*/{SETTLEMENT}/ram:InvoiceCurrencyCode")
 
 def is_in_currency(node: Node) -> bool:
     """CII: whether an amount states the currency of the invoice."""
-    stated = node.get("currencyID")
-    return stated is not None and any(each.string == stated for each in _CII_CURRENCY(node))
+    currency = node.get("currencyID")
+    return currency is not None and any(each.string == currency for each in _CII_CURRENCY(node))
 
 
 def _gross(node: Node, view: View) -> bool:
@@ -239,8 +248,8 @@ def _gross(node: Node, view: View) -> bool:
 
 def _gross_in(node: Node, currency: str) -> bool:
     taxes = []
-    for stated in _kids(node, "cac:TaxTotal"):
-        tax = decimal([each for each in _kids(stated, "cbc:TaxAmount") if each.get("currencyID") == currency])
+    for tax_total in _kids(node, "cac:TaxTotal"):
+        tax = decimal([each for each in _kids(tax_total, "cbc:TaxAmount") if each.get("currencyID") == currency])
         if tax is not None:
             taxes.append(tax)
     if len(taxes) != 1:
@@ -344,19 +353,8 @@ def _cii_split_alone(node: Node, view: View) -> bool:
 
 # What texts name
 
-
-def _says(**names: str) -> Facts:
-    """What the elements of these paths say, or a dash."""
-    paths = {key: path(steps) for key, steps in names.items()}
-
-    def facts(node: Node, view: View) -> Mapping[str, Any]:
-        return {key: ", ".join(each.string.strip() for each in at(node)) or "–" for key, at in paths.items()}
-
-    return facts
-
-
 _TOTALS_FACTS = (
-    _says(
+    stated(
         lines="cbc:LineExtensionAmount",
         allowances="cbc:AllowanceTotalAmount",
         charges="cbc:ChargeTotalAmount",
@@ -366,7 +364,7 @@ _TOTALS_FACTS = (
         rounding="cbc:PayableRoundingAmount",
         due="cbc:PayableAmount",
     ),
-    _says(
+    stated(
         lines="ram:LineTotalAmount",
         allowances="ram:AllowanceTotalAmount",
         charges="ram:ChargeTotalAmount",
@@ -378,13 +376,13 @@ _TOTALS_FACTS = (
     ),
 )
 _GROSS_FACTS = (
-    _says(
+    stated(
         net="cac:LegalMonetaryTotal/cbc:TaxExclusiveAmount",
         gross="cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount",
         tax="cac:TaxTotal/cbc:TaxAmount",
         currency="cbc:DocumentCurrencyCode",
     ),
-    _says(
+    stated(
         net=f"{_CII_SUMS}/ram:TaxBasisTotalAmount",
         gross=f"{_CII_SUMS}/ram:GrandTotalAmount",
         tax=f"{_CII_SUMS}/ram:TaxTotalAmount",
@@ -392,14 +390,42 @@ _GROSS_FACTS = (
     ),
 )
 _TAX_FACTS = (
-    _says(basis="cbc:TaxableAmount", tax="cbc:TaxAmount", rate="cac:TaxCategory/cbc:Percent"),
-    _says(basis="ram:BasisAmount", tax="ram:CalculatedAmount", rate="ram:RateApplicablePercent"),
+    stated(basis="cbc:TaxableAmount", tax="cbc:TaxAmount", rate="cac:TaxCategory/cbc:Percent"),
+    stated(basis="ram:BasisAmount", tax="ram:CalculatedAmount", rate="ram:RateApplicablePercent"),
 )
 
 
 def _of_totals(rule: str, ubl: Test, cii: Test) -> Declaration:
     facts, cii_facts = _TOTALS_FACTS
     return declare(rule, Asked(UBL_TOTALS, ubl, facts), Asked(CII_TOTALS, cii, cii_facts), source=_SOURCE)
+
+
+def _with_sum(stated_facts: Facts, sum_up: Callable[[Node, View], Decimal]) -> Facts:
+    """The stated totals, and as `sum` what they should be."""
+    return lambda node, view: {**stated_facts(node, view), "sum": _or_dash(lambda: sum_up(node, view))}
+
+
+def _or_dash(work_out: Callable[[], Decimal]) -> Decimal | str:
+    try:
+        return cents(work_out())
+    except (Stopped, ArithmeticError):
+        return "–"
+
+
+def _of_sums(
+    rule: str,
+    ubl: Test,
+    sum_up: Callable[[Node, View], Decimal],
+    cii: Test,
+    sum_up_cii: Callable[[Node, View], Decimal],
+) -> Declaration:
+    facts, cii_facts = _TOTALS_FACTS
+    return declare(
+        rule,
+        Asked(UBL_TOTALS, ubl, _with_sum(facts, sum_up)),
+        Asked(CII_TOTALS, cii, _with_sum(cii_facts, sum_up_cii)),
+        source=_SOURCE,
+    )
 
 
 RULES: tuple[Declaration, ...] = (
@@ -409,32 +435,44 @@ RULES: tuple[Declaration, ...] = (
     *(declare(f"BR-CO-{number:02}", source=_SOURCE) for number in range(5, 9)),
     declare(
         "BR-CO-09",
-        Asked("cac:PartyTaxScheme", _prefixed, _says(identifier="cbc:CompanyID"), where=is_vat),
+        Asked("cac:PartyTaxScheme", _prefixed, stated(identifier="cbc:CompanyID"), where=is_vat),
         Asked(
             "ram:SpecifiedTaxRegistration/ram:ID",
             _cii_prefixed,
-            _says(identifier=""),
+            stated(identifier=""),
             where=lambda node: node.get("schemeID") == "VA",
         ),
         source=_SOURCE,
     ),
-    _of_totals("BR-CO-10", _lines_sum, _cii_lines_sum),
-    _of_totals(
+    _of_sums(
+        "BR-CO-10",
+        _lines_sum,
+        lambda node, view: _ubl_lines(view),
+        _cii_lines_sum,
+        lambda node, view: _sum_of_numbers(_CII_LINE_TOTALS(node)),
+    ),
+    _of_sums(
         "BR-CO-11",
         _sums("cbc:AllowanceTotalAmount", is_allowance),
+        _sum_of(is_allowance),
         _cii_sums("ram:AllowanceTotalAmount", is_cii_allowance),
+        _cii_sum_of(is_cii_allowance),
     ),
-    _of_totals(
-        "BR-CO-12", _sums("cbc:ChargeTotalAmount", is_charge), _cii_sums("ram:ChargeTotalAmount", is_cii_charge)
+    _of_sums(
+        "BR-CO-12",
+        _sums("cbc:ChargeTotalAmount", is_charge),
+        _sum_of(is_charge),
+        _cii_sums("ram:ChargeTotalAmount", is_cii_charge),
+        _cii_sum_of(is_cii_charge),
     ),
     _of_totals("BR-CO-13", _net, _cii_net),
     declare(
         "BR-CO-14",
-        Asked("/*/cac:TaxTotal", _tax_sums, _says(tax="cbc:TaxAmount", taxes="cac:TaxSubtotal/cbc:TaxAmount")),
+        Asked("/*/cac:TaxTotal", _tax_sums, stated(tax="cbc:TaxAmount", taxes="cac:TaxSubtotal/cbc:TaxAmount")),
         Asked(
             f"{CII_TOTALS}/ram:TaxTotalAmount",
             _cii_tax_sums,
-            _says(tax="", taxes=f"/*/{SETTLEMENT}/ram:ApplicableTradeTax/ram:CalculatedAmount"),
+            stated(tax="", taxes=f"/*/{SETTLEMENT}/ram:ApplicableTradeTax/ram:CalculatedAmount"),
             where=is_in_currency,
         ),
         source=_SOURCE,

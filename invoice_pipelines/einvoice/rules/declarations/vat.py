@@ -38,7 +38,7 @@ def _rules_of(family: Family) -> list[Declaration]:
             cii,
             source=_SOURCE,
             text=_text_of(family, number),
-            about={"code": family.code},
+            about={"code": family.code, "name": family.name},
         )
 
     lines, cii_lines = vat_ubl.lines_of(family), vat_cii.lines_of(family)
@@ -52,11 +52,19 @@ def _rules_of(family: Family) -> list[Declaration]:
         rule("02", Asked("/*", vat_ubl.line_parties(family)), Asked(cii_lines, parties)),
         rule("03", Asked("/*", vat_ubl.allowance_parties(family)), Asked(cii_allowances, parties)),
         rule("04", Asked("/*", vat_ubl.charge_parties(family)), Asked(cii_charges, parties)),
-        rule("05", Asked(lines, rate), Asked(cii_lines, cii_rate)),
-        rule("06", Asked(allowances, rate), Asked(cii_allowances, cii_rate)),
-        rule("07", Asked(charges, rate), Asked(cii_charges, cii_rate)),
-        rule("08", Asked(entries, vat_ubl.taxable(family)), Asked(cii_entries, vat_cii.taxable(family))),
-        rule("09", Asked(entries, vat_ubl.tax(family)), Asked(cii_entries, vat_cii.tax(family))),
+        rule("05", Asked(lines, rate, vat_ubl.FACTS), Asked(cii_lines, cii_rate, vat_cii.FACTS)),
+        rule("06", Asked(allowances, rate, vat_ubl.FACTS), Asked(cii_allowances, cii_rate, vat_cii.FACTS)),
+        rule("07", Asked(charges, rate, vat_ubl.FACTS), Asked(cii_charges, cii_rate, vat_cii.FACTS)),
+        rule(
+            "08",
+            Asked(entries, vat_ubl.taxable(family), vat_ubl.FACTS),
+            Asked(cii_entries, vat_cii.taxable(family), vat_cii.FACTS),
+        ),
+        rule(
+            "09",
+            Asked(entries, vat_ubl.tax(family), vat_ubl.FACTS),
+            Asked(cii_entries, vat_cii.tax(family), vat_cii.FACTS),
+        ),
         rule("10", Asked(entries, vat_ubl.reason(family)), Asked(cii_entries, vat_cii.reason(family))),
     ]
 

@@ -16,6 +16,7 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
     is_cii_allowance,
     is_cii_charge,
     is_vat_type,
+    stated,
 )
 from invoice_pipelines.einvoice.rules.declarations.vat_family import Family, Parties, Rate
 from invoice_pipelines.einvoice.rules.engine.declaration import Test
@@ -234,8 +235,8 @@ def _sum(view: View, code: str, rate: Decimal | None, *, strict: bool) -> Decima
     lines = ZERO
     for settlement in _LINES(view.root):
         if _has(_kids(settlement, "ram:ApplicableTradeTax"), code, rate):
-            for stated in _LINE_TOTALS(settlement):
-                lines += decimal(_kids(stated, "ram:LineTotalAmount")) or ZERO
+            for summation in _LINE_TOTALS(settlement):
+                lines += decimal(_kids(summation, "ram:LineTotalAmount")) or ZERO
     own = _ALLOWANCES(view.root)
     if strict:
         for each in own:
@@ -298,11 +299,11 @@ def tax(family: Family) -> Test:
         return lambda node, view: True
 
     def test(node: Node, view: View) -> bool:
-        stated, basis = decimal(_kids(node, "ram:CalculatedAmount")), decimal(_kids(node, "ram:BasisAmount"))
+        amount, basis = decimal(_kids(node, "ram:CalculatedAmount")), decimal(_kids(node, "ram:BasisAmount"))
         rate = one(numbers(_kids(node, "ram:RateApplicablePercent")))
-        if stated is None or basis is None or rate is None:
+        if amount is None or basis is None or rate is None:
             return False
-        return abs(abs(stated) - cents(abs(basis) * rate / 100)) < 1
+        return abs(abs(amount) - cents(abs(basis) * rate / 100)) < 1
 
     return test
 
@@ -312,6 +313,8 @@ def reason(family: Family) -> Test:
     names = ("ram:ExemptionReason", "ram:ExemptionReasonCode")
     return lambda node, view: (not node.kids.keys().isdisjoint(names)) == family.reason
 
+
+FACTS = stated(rate="ram:RateApplicablePercent", basis="ram:BasisAmount", tax="ram:CalculatedAmount")
 
 _DELIVERED_ON = path(f"/*/{DELIVERY}/ram:ActualDeliverySupplyChainEvent/ram:OccurrenceDateTime/udt:DateTimeString")
 _DELIVERED_TO = path(f"/*/{DELIVERY}/ram:ShipToTradeParty/ram:PostalTradeAddress/ram:CountryID")

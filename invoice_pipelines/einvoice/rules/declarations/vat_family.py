@@ -38,6 +38,8 @@ class Family:
     code: str
     rate: Rate
     parties: Parties
+    name: tuple[str, str]
+    """In English and in German."""
     reason: bool
     """Whether the breakdown says why no VAT is charged; else it must not."""
 
@@ -48,13 +50,27 @@ class Family:
 
 
 FAMILIES = (
-    Family("S", "S", Rate.POSITIVE, Parties.SELLER, reason=False),
-    Family("Z", "Z", Rate.ZERO, Parties.SELLER, reason=False),
-    Family("E", "E", Rate.ZERO, Parties.SELLER, reason=True),
-    Family("AE", "AE", Rate.ZERO, Parties.SELLER_AND_BUYER, reason=True),
-    Family("IC", "K", Rate.ZERO, Parties.BOTH_VAT, reason=True),
-    Family("G", "G", Rate.ZERO, Parties.SELLER_VAT, reason=True),
-    Family("O", "O", Rate.NONE, Parties.NO_VAT, reason=True),
-    Family("AF", "L", Rate.ANY, Parties.SELLER, reason=False),
-    Family("AG", "M", Rate.ANY, Parties.SELLER, reason=False),
+    Family("S", "S", Rate.POSITIVE, Parties.SELLER, ("standard rate", "Regelsteuersatz"), reason=False),
+    Family("Z", "Z", Rate.ZERO, Parties.SELLER, ("zero rate", "Nullsatz"), reason=False),
+    Family("E", "E", Rate.ZERO, Parties.SELLER, ("exempt", "steuerbefreit"), reason=True),
+    Family(
+        "AE",
+        "AE",
+        Rate.ZERO,
+        Parties.SELLER_AND_BUYER,
+        ("reverse charge", "Umkehrung der Steuerschuldnerschaft"),
+        reason=True,
+    ),
+    Family(
+        "IC",
+        "K",
+        Rate.ZERO,
+        Parties.BOTH_VAT,
+        ("supply within the EU", "innergemeinschaftliche Lieferung"),
+        reason=True,
+    ),
+    Family("G", "G", Rate.ZERO, Parties.SELLER_VAT, ("export", "Ausfuhr"), reason=True),
+    Family("O", "O", Rate.NONE, Parties.NO_VAT, ("outside the scope of VAT", "nicht steuerbar"), reason=True),
+    Family("AF", "L", Rate.ANY, Parties.SELLER, ("IGIC, Canary Islands", "IGIC, Kanarische Inseln"), reason=False),
+    Family("AG", "M", Rate.ANY, Parties.SELLER, ("IPSI, Ceuta and Melilla", "IPSI, Ceuta und Melilla"), reason=False),
 )

@@ -16,6 +16,7 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
     is_charge,
     is_only_vat,
     is_vat,
+    stated,
 )
 from invoice_pipelines.einvoice.rules.declarations.vat_family import Family, Parties, Rate
 from invoice_pipelines.einvoice.rules.engine.declaration import Test
@@ -198,8 +199,8 @@ def in_breakdown(family: Family) -> Test:
     def some(node: Node, view: View) -> bool:
         document = view.once(_document)
         if family.prefix == "S":  # whatever the tax scheme is
-            used, stated = document.any_lines[code] + document.any_allowances[code], document.any_entries[code]
-            return (used > 0) == (stated > 0)
+            used, entries = document.any_lines[code] + document.any_allowances[code], document.any_entries[code]
+            return (used > 0) == (entries > 0)
         used = document.lines[code] + document.vat_allowances[code]
         if not used:
             return not document.vat_entries[code]
@@ -363,12 +364,12 @@ def _about(node: Node, view: View, family: Family, lines: str, rate: Decimal) ->
         )
     if not occurs:
         return False
-    stated = one(_kids(node.parent, "cbc:TaxableAmount")) if node.parent is not None else None
-    if stated is None:
+    amount = one(_kids(node.parent, "cbc:TaxableAmount")) if node.parent is not None else None
+    if amount is None:
         return False
     summed = _sum(view, lines, family.code, rate)
     # The official rule adds the unit in binary, so that a deviation of one whole unit may or may not pass.
-    basis = float(numbers((stated,))[0])
+    basis = float(numbers((amount,))[0])
     return Decimal(basis - 1) < summed < Decimal(basis + 1)
 
 
@@ -378,10 +379,10 @@ def tax(family: Family) -> Test:
         return lambda node, view: _tax(node) == 0
 
     def test(node: Node, view: View) -> bool:
-        stated, basis, at_rate = _tax(node), _taxable(node), decimal(_kids(node, "cbc:Percent"))
-        if stated is None or basis is None or at_rate is None:
+        amount, basis, at_rate = _tax(node), _taxable(node), decimal(_kids(node, "cbc:Percent"))
+        if amount is None or basis is None or at_rate is None:
             return False
-        return abs(abs(stated) - cents(abs(basis) * (at_rate / 100))) < 1
+        return abs(abs(amount) - cents(abs(basis) * (at_rate / 100))) < 1
 
     return test
 
@@ -395,6 +396,8 @@ def reason(family: Family) -> Test:
     names = ("cbc:TaxExemptionReason", "cbc:TaxExemptionReasonCode")
     return lambda node, view: (not node.kids.keys().isdisjoint(names)) == family.reason
 
+
+FACTS = stated(rate="cbc:Percent", basis="../cbc:TaxableAmount", tax="../cbc:TaxAmount")
 
 # BR-IC-11, BR-IC-12, BR-O-11 to -14
 

@@ -38,7 +38,8 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Declaration:
     """A rule. `source` says where it stands in the standard. `releases` are those that it is in, all where empty.
-    `text` is the key of its text, where several rules share one; else that is the id. `about` are values for it."""
+    `text` is the key of its text, where several rules share one; else that is the id. `about` are values for it; a pair
+    of texts is one in English and one in German."""
 
     id: str
     severity: Severity
@@ -46,7 +47,7 @@ class Declaration:
     asked: Mapping[Syntax, tuple[Asked, ...]]
     releases: frozenset[str] = frozenset()
     text: str = ""
-    about: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def declare(
