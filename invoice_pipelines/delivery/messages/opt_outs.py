@@ -75,8 +75,8 @@ def list_opt_outs(
     return [OptOut(*row) for row in rows]
 
 
-def get_opt_out(connection: Connection, opt_out_id: UUID) -> OptOut:
-    """An opt-out, also one that has ended. Raises DeliveryError."""
+def get_opt_out(connection: Connection, opt_out_id: UUID, *, with_ended: bool = True) -> OptOut:
+    """An opt-out, also one that has ended unless the caller wants none of these. Raises DeliveryError."""
     row = connection.execute(
         text(
             """select id, channel, recipient, reason, note, created_at, created_by, ended_at, ended_by
@@ -84,9 +84,10 @@ def get_opt_out(connection: Connection, opt_out_id: UUID) -> OptOut:
         ),
         {"id": opt_out_id},
     ).one_or_none()
-    if row is None:
+    found = OptOut(*row) if row else None
+    if found is None or (found.ended_at is not None and not with_ended):
         raise DeliveryError(f"This organization has no opt-out {opt_out_id}.", code="OPT_OUT_NOT_FOUND")
-    return OptOut(*row)
+    return found
 
 
 def find_opt_out(connection: Connection, channel: str, recipient: str) -> OptOut | None:

@@ -25,6 +25,7 @@ from invoice_pipelines.web.values import Body, Instant, Text
 router = OrganizationRouter(tags=["opt-outs"])
 
 OptOutId = Annotated[UUID, Path(description="Id of the opt-out")]
+WithEnded = Annotated[bool, Query(description="Also what has ended")]
 
 
 class NewOptOut(Body):
@@ -73,7 +74,7 @@ class OptOutOut(Resource):
 def list_all_opt_outs(
     caller: Caller,
     page: PageQuery,
-    with_ended: Annotated[bool, Query(description="Also those that have ended")] = False,
+    with_ended: WithEnded = False,
 ) -> Page[OptOutOut]:
     """List opt-outs, the oldest first."""
     with caller.enter() as at:
@@ -97,15 +98,15 @@ def create_opt_out(
 
 
 @router.get("/opt-outs/{opt_out}", role=Role.VIEWER)
-def get_one_opt_out(caller: Caller, opt_out: OptOutId) -> OptOutOut:
+def get_one_opt_out(caller: Caller, opt_out: OptOutId, with_ended: WithEnded = False) -> OptOutOut:
     """Get an opt-out."""
     with caller.enter() as at:
-        return OptOutOut.model_validate(get_opt_out(at.connection, opt_out))
+        return OptOutOut.model_validate(get_opt_out(at.connection, opt_out, with_ended=with_ended))
 
 
 @router.delete("/opt-outs/{opt_out}", role=Role.ACCOUNTANT, area="delivery", status_code=204)
 def remove_opt_out(caller: Caller, opt_out: OptOutId) -> None:
-    """End an opt-out: messages go to the address again. It stays on record."""
+    """End an opt-out: messages go to the address again. It stays on record, for whoever asks `with_ended`."""
     with caller.enter() as at:
         found = get_opt_out(at.connection, opt_out)
         if found.ended_at is None:

@@ -113,7 +113,8 @@ def test_nothing_is_sent_to_who_opted_out_until_that_ends(seller: Seller) -> Non
     assert seller.client.delete(f"opt-outs/{made['id']}").status_code == 204
     assert seller.client.delete(f"opt-outs/{made['id']}").status_code == 204
     assert seller.get("opt-outs")["items"] == []
-    ended = seller.get(f"opt-outs/{made['id']}")
+    assert seller.client.get(f"opt-outs/{made['id']}").status_code == 404
+    ended = seller.get(f"opt-outs/{made['id']}", with_ended="true")
     assert ended["ended_by"] == "token writer"
     assert seller.get("opt-outs", with_ended="true")["items"] == [ended]
     wrong = seller.client.post("opt-outs", json={"channel": "email", "address": "nobody"})
