@@ -140,6 +140,9 @@ class Settings(BaseSettings):
     """When more organizations than this are due, one sweep run takes them instead of one run for each."""
     sweep_size: int = Field(default=200, ge=1, le=10000)
     """At most so many organizations are in one sweep run."""
+    sweeps_at_once: int = Field(default=2, ge=1, le=1000)
+    """So many sweep runs of a kind are asked for at the same time, each over other organizations: as many as
+    `dagster.yaml` lets work in the lane `bulk`, or one more."""
     keep_runs_days: int = Field(default=90, ge=1, le=36500)
     """For how many days to keep Dagster's records of ended runs and, for at least 30 days, the ended items of batch
     jobs and the log of overdue runs. Batch jobs, who asked for them, invoices, their audit trail, originals and exports

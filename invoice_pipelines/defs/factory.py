@@ -12,7 +12,7 @@ from pydantic import Field, create_model
 from invoice_pipelines.defs.checks import as_last_found, check_specs
 from invoice_pipelines.defs.domain import CODE_VERSION, Domain, Stage, Turn
 from invoice_pipelines.defs.metadata import with_columns
-from invoice_pipelines.defs.organizations import ORGANIZATION_TAG, organizations
+from invoice_pipelines.defs.organizations import BULK, LANE_TAG, ORGANIZATION_TAG, organizations
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase, skips_until_ready
 from invoice_pipelines.defs.run_requests import ask_for_runs
@@ -97,7 +97,7 @@ def _sweep_of(domain: Domain) -> dg.JobDefinition:
     def take_turns(context: dg.OpExecutionContext, config: Sweep, database: InvoiceDatabase) -> None:
         sweep(context, config.organizations, database, domain.take_turn)
 
-    @dg.job(name=domain.sweep, description=f"{many}, in one run.")
+    @dg.job(name=domain.sweep, description=f"{many}, in one run.", tags={LANE_TAG: BULK})
     def sweep_job() -> None:
         take_turns()
 
@@ -137,7 +137,7 @@ def _migration_of(stage: Stage) -> dg.JobDefinition:
         name=f"{name}_sweep",
         description=f"`{stage.key.to_user_string()}` of all organizations or those of its config, in one run: for a "
         f"migration. What its config must say, as an example: `{json.dumps(stage.for_migrations)}`",
-        tags={ORGANIZATION_TAG: "(migration)"},
+        tags={ORGANIZATION_TAG: "(migration)", LANE_TAG: BULK},
     )
     def migration() -> None:
         take_turns()

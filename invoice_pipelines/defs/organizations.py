@@ -8,6 +8,13 @@ from invoice_pipelines.organizations import list_organizations
 ORGANIZATION_TAG = "organization"
 """Run tag with the slug, on which the run queue limits: one run of an organization at a time."""
 
+LANE_TAG = "lane"
+"""Run tag on which the run queue limits as well: fewer runs work in the lane `bulk` than there are places, so that one
+of the lane `express` never waits for them.
+"""
+EXPRESS = "express"
+BULK = "bulk"
+
 organizations = dg.DynamicPartitionsDefinition(name="organization")
 
 

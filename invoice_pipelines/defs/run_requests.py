@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
+from operator import itemgetter
 from uuid import UUID
 
 import dagster as dg
 
 from invoice_pipelines.defs.domain import Domain
 from invoice_pipelines.defs.holds import organizations_held, slugs_of
-from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
+from invoice_pipelines.defs.organizations import BULK, EXPRESS, LANE_TAG, ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_failures import organization_of
-from invoice_pipelines.defs.sweep import LEFT_OUT
+from invoice_pipelines.defs.sweep import LEFT_OUT, NOT_REACHED
 from invoice_pipelines.organizations import list_organizations
-
-LONGEST_REST = 20
-"""After a failed run, its organization is left alone for a setting, twice as long after each further one, up to this
-many times as long."""
+from invoice_pipelines.work import EndedTurn, LastTurn, last_turns, newest_turn, record_turns
 
 LONGEST_LIST = 3
 LOOK_BACK = timedelta(hours=1)
-"""Failures of this time count: long enough for as many as the longest rest takes."""
+"""Runs that ended in this time count where PostgreSQL knows of none: long enough for the failures before the longest
+rest."""
+OVERLAP = timedelta(seconds=30)
+"""Runs that ended so long before the newest one that is known are read again: they may have been recorded after it."""
+LONG_WORK = 500
+"""More items than this in one organization are work in bulk; fewer are done in seconds."""
+SMALLEST_SWEEP = 50
+"""Fewer organizations than this are not divided among sweeps, each of which takes seconds to begin."""
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+NOTHING_DUE = "nothing is due that is not in flight or at rest"
 
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -35,7 +44,7 @@ UNFINISHED = [
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 SWEEP = "(sweep)"
-"""What the tag `organization` says of a run over many: one of them works at a time, and next to runs of single ones."""
+"""What the tag `organization` says of a run over many that a person starts: one of them works at a time."""
 
 
 def ask_for_runs(
@@ -48,31 +57,46 @@ def ask_for_runs(
     note: str = "",
 ) -> dg.SensorResult:
     """Asks for one run of each organization that has something due and neither a run in flight nor a rest to keep; or
-    for one sweep, where these are more than the setting. What is `due` is asked of the domain, unless it is given.
-    `note` is added to the reason why there is nothing to do.
+    for sweeps, where these are more than the setting. Sweeps begin with the organizations whose last turn is the
+    longest ago. What is `due` is asked of the domain, unless it is given. `note` is added to the reason why there is
+    nothing to do.
     """
-    in_flight = _organizations_in_flight(domain, context.instance)
-    if in_flight is None:
-        return dg.SensorResult(skip_reason=f"a sweep is in flight{note}", cursor=cursor)
+    # In this order: what a run does that ends meanwhile is not asked for again, nor is its failure overlooked.
+    sweeps, in_flight = _in_flight(domain, context.instance)
     if due is None:
         with database.engine.begin() as connection:
             due = domain.due(connection, database.settings)
-    history = _ended_runs(domain, context.instance) if due else []
-    minutes = database.settings.hold_after_terminate_minutes
-    held = organizations_held(domain, context.instance, minutes) if due else set()
-    busy = in_flight | held | _organizations_at_rest(domain, history, database.settings.rest_after_failure_seconds)
-    known = set(context.instance.get_dynamic_partitions("organization")) if due else set()
-    slugs = [
-        organization.slug
-        for organization in (list_organizations(database.engine) if due else [])
-        if organization.id in due and organization.slug in known and organization.slug not in busy
+    if not due:
+        return dg.SensorResult(skip_reason=f"{NOTHING_DUE}{note}", cursor=cursor)
+    slugs = {found.id: found.slug for found in list_organizations(database.engine)}
+    held = organizations_held(domain, context.instance, database.settings.hold_after_terminate_minutes)
+    turns = _last_turns(domain, context.instance, database, slugs, due)
+    known = set(context.instance.get_dynamic_partitions("organization"))
+    free = [
+        (turn.ended_at if turn and turn.ended_at else LONG_AGO, slugs[found], found)
+        for found, turn in ((found, turns.get(found)) for found in due if found in slugs)
+        if slugs[found] in known
+        and slugs[found] not in in_flight
+        and slugs[found] not in held
+        and not (turn and (turn.rests or turn.asked))
     ]
     if held:
         first = ", ".join(sorted(held)[:LONGEST_LIST])
         note = f"; left alone, as somebody terminated their runs: {len(held)} organizations, such as {first}{note}"
-    if not slugs:
-        return dg.SensorResult(skip_reason=f"nothing is due that is not in flight or at rest{note}", cursor=cursor)
-    return dg.SensorResult(run_requests=_requests(domain, slugs, history, database), cursor=cursor)
+    if not free:
+        return dg.SensorResult(skip_reason=f"{NOTHING_DUE}{note}", cursor=cursor)
+    settings = database.settings
+    if len(free) <= settings.sweep_threshold and not domain.beside:
+        items = due if isinstance(due, Mapping) else {}
+        alone = [(slug, items.get(found, 0)) for _, slug, found in sorted(free, key=itemgetter(1))]
+        return dg.SensorResult(run_requests=[_request(domain, *each) for each in alone], cursor=cursor)
+    places = (1 if domain.beside else settings.sweeps_at_once) - sweeps
+    if places <= 0:
+        return dg.SensorResult(skip_reason=f"{sweeps} sweeps are in flight; {len(free)} wait{note}", cursor=cursor)
+    size = min(settings.sweep_size, max(SMALLEST_SWEEP, ceil(len(free) / places)))
+    waiting = [slug for _, slug, _ in sorted(free)]
+    parts = [waiting[start : start + size] for start in range(0, len(waiting), size)]
+    return dg.SensorResult(run_requests=[sweep_request(domain, part) for part in parts[:places]], cursor=cursor)
 
 
 def behind(slugs: list[str], last: str) -> list[str]:
@@ -80,13 +104,9 @@ def behind(slugs: list[str], last: str) -> list[str]:
     return [slug for slug in slugs if slug > last] + [slug for slug in slugs if slug <= last]
 
 
-def _requests(
-    domain: Domain, slugs: list[str], history: Sequence[dg.RunRecord], database: InvoiceDatabase
-) -> list[dg.RunRequest]:
-    if len(slugs) <= database.settings.sweep_threshold and not domain.beside:
-        return [dg.RunRequest(job_name=domain.run, partition_key=slug, tags={ORGANIZATION_TAG: slug}) for slug in slugs]
-    taken = behind(sorted(slugs), _last_of_newest_sweep(domain, history))[: database.settings.sweep_size]
-    return [sweep_request(domain, taken)]
+def _request(domain: Domain, slug: str, items: int) -> dg.RunRequest:
+    tags = {ORGANIZATION_TAG: slug, LANE_TAG: BULK if items > LONG_WORK else EXPRESS}
+    return dg.RunRequest(job_name=domain.run, partition_key=slug, tags=tags)
 
 
 def sweep_request(domain: Domain, slugs: list[str], run_key: str | None = None) -> dg.RunRequest:
@@ -95,16 +115,63 @@ def sweep_request(domain: Domain, slugs: list[str], run_key: str | None = None) 
         run_key=run_key,
         job_name=domain.sweep,
         run_config=dg.RunConfig(ops={domain.sweep_op: {"config": {"organizations": slugs}}}),
-        tags={ORGANIZATION_TAG: domain.beside or SWEEP},
+        tags={ORGANIZATION_TAG: domain.beside or tag_of_many(domain.name, slugs), LANE_TAG: BULK},
     )
 
 
-def _organizations_in_flight(domain: Domain, instance: dg.DagsterInstance) -> set[str] | None:
-    """Slugs with an unfinished run, also one that a person started; None while a sweep is unfinished."""
+def tag_of_many(what: str, slugs: Sequence[str]) -> str:
+    """What the tag `organization` says of a run over many: what no other one in flight says, as an organization is in
+    one of them at a time.
+    """
+    return f"({what}: {slugs[0]} and {len(slugs) - 1} more)"
+
+
+def _in_flight(domain: Domain, instance: dg.DagsterInstance) -> tuple[int, set[str]]:
+    """How many sweeps are unfinished, and the slugs with an unfinished run, also one that a person started."""
     unfinished = [run for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) if domain.includes(run)]
-    if any(run.job_name == domain.sweep for run in unfinished):
-        return None
-    return {organization_of(run) for run in unfinished}
+    sweeps = sum(run.job_name == domain.sweep for run in unfinished)
+    return sweeps, {slug for run in unfinished for slug in slugs_of(domain, run)}
+
+
+def _last_turns(
+    domain: Domain,
+    instance: dg.DagsterInstance,
+    database: InvoiceDatabase,
+    slugs: Mapping[UUID, str],
+    due: Collection[UUID],
+) -> Mapping[UUID, LastTurn]:
+    """The last turns of organizations. PostgreSQL keeps them, and is told here of what ended since the last tick."""
+    rest = timedelta(seconds=database.settings.rest_after_failure_seconds)
+    ids = {slug: found for found, slug in slugs.items()}
+    with database.engine.begin() as connection:
+        newest = newest_turn(connection, domain.name)
+        earliest = datetime.now(UTC) - LOOK_BACK
+        records = _ended_runs(domain, instance, max(newest - OVERLAP, earliest) if newest else earliest)
+        ended = [
+            EndedTurn(ids[slug], _ended_at(record), has_failed)
+            for record in reversed(records)
+            for slug, has_failed in _outcomes(domain, record.dagster_run).items()
+            if slug in ids
+        ]
+        if ended:
+            record_turns(connection, domain.name, ended, rest)
+        return last_turns(connection, domain.name, due)
+
+
+def _ended_at(record: dg.RunRecord) -> datetime:
+    """When a run ended. The time of its last change is later, where tags were added to it since."""
+    if record.end_time is not None:
+        return datetime.fromtimestamp(record.end_time, UTC)
+    return record.update_timestamp.replace(tzinfo=UTC)
+
+
+def _outcomes(domain: Domain, run: dg.DagsterRun) -> dict[str, bool | None]:
+    """Whether an ended run failed, by the slugs of those that it reached; None where it died without a word of them."""
+    taken, failed = slugs_of(domain, run), failed_slugs(domain, run)
+    if NOT_REACHED in run.tags and run.tags[NOT_REACHED] in taken:
+        taken = taken[: taken.index(run.tags[NOT_REACHED])]
+    has_died = run.job_name == domain.sweep and run.status is not dg.DagsterRunStatus.SUCCESS and not failed
+    return {slug: None if has_died else slug in failed for slug in taken}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +187,7 @@ def failing(domain: Domain, instance: dg.DagsterInstance) -> dict[str, FailedRun
     """Slugs of organizations whose last run of the domain failed lately."""
     found: dict[str, FailedRun] = {}
     succeeded: set[str] = set()
-    for record in _ended_runs(domain, instance):
+    for record in _ended_runs(domain, instance, datetime.now(UTC) - LOOK_BACK):
         run = record.dagster_run
         failed = failed_slugs(domain, run)
         for slug in failed - succeeded - found.keys():
@@ -130,9 +197,8 @@ def failing(domain: Domain, instance: dg.DagsterInstance) -> dict[str, FailedRun
     return found
 
 
-def _ended_runs(domain: Domain, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
-    """Runs of the domain that ended lately, newest first."""
-    since = datetime.now(UTC) - LOOK_BACK
+def _ended_runs(domain: Domain, instance: dg.DagsterInstance, since: datetime) -> list[dg.RunRecord]:
+    """Runs of the domain that ended since then, newest first."""
     return sorted(
         (
             record
@@ -144,33 +210,6 @@ def _ended_runs(domain: Domain, instance: dg.DagsterInstance) -> list[dg.RunReco
         key=lambda record: record.update_timestamp,
         reverse=True,
     )
-
-
-def _organizations_at_rest(domain: Domain, newest_first: Sequence[dg.RunRecord], seconds: float) -> set[str]:
-    """Slugs whose last runs failed, so that a fault that stays does not become a run every few seconds."""
-    succeeded: set[str] = set()
-    failures: dict[str, list[datetime]] = {}
-    for record in newest_first:
-        run = record.dagster_run
-        failed = failed_slugs(domain, run)
-        taken = set(slugs_of(domain, run))
-        went_well = taken - failed
-        for slug in failed - succeeded:  # failures before the last success do not count
-            failures.setdefault(slug, []).append(record.update_timestamp)
-        succeeded |= went_well
-    now = datetime.now(UTC)
-    return {
-        slug
-        for slug, times in failures.items()
-        if now - times[0] < timedelta(seconds=seconds * min(2 ** (len(times) - 1), LONGEST_REST))
-    }
-
-
-def _last_of_newest_sweep(domain: Domain, newest_first: Sequence[dg.RunRecord]) -> str:
-    sweeps = (record.dagster_run for record in newest_first if record.dagster_run.job_name == domain.sweep)
-    newest = next(sweeps, None)
-    slugs = slugs_of(domain, newest) if newest else []
-    return slugs[-1] if slugs else ""
 
 
 def failed_slugs(domain: Domain, run: dg.DagsterRun) -> set[str]:

@@ -25,6 +25,11 @@ from invoice_pipelines.work.failures import reason_of
 LEFT_OUT = "left_out/"
 """Start of the tags that name the organizations a sweep could not process. The sensor lets these rest."""
 
+NOT_REACHED = "first_not_reached"
+"""Tag with the first organization that a sweep had no time for; the following ones it did not reach either."""
+LONGEST_TURN_SECONDS = 60
+"""How long the work of one organization may keep a sweep of many from the others, between two chunks."""
+
 ROW_COUNT = "dagster/row_count"
 LONGEST_REASON = 200
 
@@ -60,13 +65,16 @@ def sweep(
     *,
     to_the_end: bool = False,
 ) -> None:
-    """Does all stages for each organization until the run's time is up.
+    """Does all stages for each organization until the run's time is up. One that has more to do than its share of the
+    time allows, and a minute at least, leaves the rest to a later run, so that the others have their turn.
 
     Logs a materialization, and its checks, for each organization and asset in which something happened. An
     organization in which something is broken is left out, named in a tag of the run, and stops no other; at the end
     the run fails for it; also, if it is to come `to_the_end`, for those that its time was too short for.
     """
-    deadline = time.monotonic() + database.settings.run_time_box_seconds
+    seconds = database.settings.run_time_box_seconds
+    deadline = time.monotonic() + seconds
+    share = seconds if to_the_end else min(seconds, max(LONGEST_TURN_SECONDS, seconds // max(len(slugs), 1)))
     failed_before = FailedChecks(context.instance, slugs)
     are_many = len(slugs) > database.settings.sweep_threshold
     left_out: dict[str, str] = {}
@@ -74,6 +82,7 @@ def sweep(
     for number, slug in enumerate(slugs):
         if time.monotonic() > deadline:
             context.log.info("the time of this run is up; %s organizations are next", len(slugs) - number)
+            context.instance.add_run_tags(context.run_id, {NOT_REACHED: slug})
             if to_the_end:
                 problems.append(
                     f"The time of this run is up, and {len(slugs) - number} of {len(slugs)} organizations are left: "
@@ -81,7 +90,7 @@ def sweep(
                 )
             break
         try:
-            organization = database.organization(slug)
+            organization = database.organization(slug).with_time_box(share)
             for stage, result in take_turn(Turn(organization, context.log, context.run_id)):
                 report_stage(context, stage, organization, result, failed_before, is_one_of_many=are_many)
         except Exception as error:  # noqa: BLE001 (one organization must not stop the others)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from invoice_pipelines.delivery.channels.channel import channels, channels_to_ask
 from invoice_pipelines.delivery.values import MAKE_DOCUMENTS, SENDING_KINDS, MessageStatus
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.work import organizations_with_work
+from invoice_pipelines.work import due_items
 
 SETTLED_WITHIN = timedelta(hours=72)
 """A message of which its provider has not told by then is not asked for any more."""
@@ -112,15 +112,15 @@ def database_time(connection: Connection) -> datetime:
     return now
 
 
-def organizations_with_deliveries(connection: Connection, settings: Settings) -> set[UUID]:
-    """Where documents are to be made or messages to be sent now. Needs no organization scope.
+def organizations_with_deliveries(connection: Connection, settings: Settings) -> dict[UUID, int]:
+    """How many documents are to be made and messages to be sent now, by organization. Needs no organization scope.
 
     As long as the deployment has no channel at all, messages are not counted. Where only that of a message is missing,
     its item is put off by the run that finds that out.
     """
     can_send = any(channel.is_set_up(settings) for channel in channels())
     kinds = (MAKE_DOCUMENTS, *(SENDING_KINDS if can_send else ()))
-    return {work.organization_id for work in organizations_with_work(connection, kinds)}
+    return due_items(connection, kinds)
 
 
 def organizations_with_unsettled_messages(connection: Connection, settings: Settings) -> set[UUID]:

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.intake.states import EXPORT, PARSE, RECOGNIZE, VALIDATE, Status
-from invoice_pipelines.work import organizations_with_work
+from invoice_pipelines.work import due_items
 
 KINDS = (PARSE, VALIDATE, EXPORT)
 
@@ -71,21 +71,19 @@ def purchases_by_month(connection: Connection, since: date, zone: str) -> tuple[
 def organizations_due(connection: Connection, settle: timedelta) -> dict[UUID, int]:
     """How much is due in the intake by organization: files that lie still, and open work but for text recognition. No
     other organizations."""
-    due: dict[UUID, int] = {}
+    due = due_items(connection, KINDS)
     for statement in (
         "select organization_id, ready_files from intake.arrivals_due(:settle)",
         "select organization_id, exports from intake.pending_exports() where cast(:settle as interval) is not null",
     ):
         for organization_id, count in connection.execute(text(statement), {"settle": settle}):
             due[organization_id] = due.get(organization_id, 0) + count
-    for work in organizations_with_work(connection, KINDS):
-        due[work.organization_id] = due.get(work.organization_id, 0) + work.due_items
     return due
 
 
 def organizations_with_pages(connection: Connection) -> dict[UUID, int]:
     """In how many documents there are pages to recognize, by organization. No other organizations."""
-    return {work.organization_id: work.due_items for work in organizations_with_work(connection, [RECOGNIZE])}
+    return due_items(connection, [RECOGNIZE])
 
 
 def organizations_with_ready_files(engine: Engine, settle: timedelta) -> set[UUID]:

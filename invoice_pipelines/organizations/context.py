@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -45,6 +45,10 @@ class OrganizationContext:
     def time_box(self) -> timedelta:
         """How long a run may work, as the settings say."""
         return timedelta(seconds=self.settings.run_time_box_seconds)
+
+    def with_time_box(self, seconds: int) -> OrganizationContext:
+        """The same for a run that may work for so many seconds."""
+        return replace(self, settings=self.settings.model_copy(update={"run_time_box_seconds": seconds}))
 
     def scope(self) -> AbstractContextManager[Connection]:
         """One transaction that sees this organization and no other."""

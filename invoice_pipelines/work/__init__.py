@@ -23,6 +23,7 @@ from invoice_pipelines.work.history import (
     JobStatistics,
     OpenItems,
     OrganizationWork,
+    due_items,
     find_job,
     get_job,
     history,
@@ -59,6 +60,7 @@ from invoice_pipelines.work.leases import (
 )
 from invoice_pipelines.work.report import Failure, Progress, Report
 from invoice_pipelines.work.run import Held, Run, Worker
+from invoice_pipelines.work.turns import EndedTurn, LastTurn, last_turns, newest_turn, record_turns
 from invoice_pipelines.work.values import Chunk, Failed, Item, ItemStatus, JobStatus, Later, Outcome, Skipped, Succeeded
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "Chunk",
     "Claim",
     "Clock",
+    "EndedTurn",
     "Failed",
     "Failure",
     "Handler",
@@ -83,6 +86,7 @@ __all__ = [
     "JobPage",
     "JobStatistics",
     "JobStatus",
+    "LastTurn",
     "Later",
     "LeaseLost",
     "OpenItems",
@@ -103,6 +107,7 @@ __all__ = [
     "cleanup_stuck",
     "create_job",
     "drain",
+    "due_items",
     "enqueue",
     "find_job",
     "finish",
@@ -111,10 +116,13 @@ __all__ = [
     "job_events",
     "job_items",
     "keep",
+    "last_turns",
+    "newest_turn",
     "open_items",
     "organizations_with_work",
     "prune",
     "put_first",
+    "record_turns",
     "release",
     "retry_failed",
     "return_expired",

@@ -4,6 +4,7 @@ old history is removed. Nothing here changes an open job.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -193,6 +194,14 @@ def organizations_with_work(connection: Connection, kinds: Sequence[str]) -> tup
         text("select * from work.organizations_with_work(cast(:kinds as text[]))"), {"kinds": list(kinds)}
     ).all()
     return tuple(OrganizationWork(*row) for row in rows)
+
+
+def due_items(connection: Connection, kinds: Sequence[str]) -> dict[UUID, int]:
+    """How many items of these kinds are due by organization; as `organizations_with_work`."""
+    items: Counter[UUID] = Counter()
+    for work in organizations_with_work(connection, kinds):
+        items[work.organization_id] += work.due_items
+    return dict(items)
 
 
 def open_items(connection: Connection) -> tuple[OpenItems, ...]:

@@ -7,7 +7,7 @@ from invoice_pipelines.accounting.system import AccountingSystem, RequestError, 
 from invoice_pipelines.accounting.systems import ACCOUNTING_SYSTEMS
 from invoice_pipelines.defs.accounting.domain import sync_among
 from invoice_pipelines.defs.accounting.sync import SHARE
-from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
+from invoice_pipelines.defs.organizations import BULK, LANE_TAG, ORGANIZATION_TAG
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
 from invoice_pipelines.defs.run_requests import SWEEP
@@ -58,7 +58,7 @@ def sync_job(system: AccountingSystem) -> dg.JobDefinition:
         name=f"{system.name}_sync",
         description="Syncs at once, with all connected organizations or those of its config: all entities or some, "
         "both ways or one,\nall records or what was changed.",
-        tags={ORGANIZATION_TAG: SWEEP},
+        tags={ORGANIZATION_TAG: SWEEP, LANE_TAG: BULK},
     )
     def job() -> None:
         sync_now()

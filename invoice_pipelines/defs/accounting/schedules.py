@@ -17,7 +17,7 @@ from invoice_pipelines.defs.accounting.domain import accounting_domain
 from invoice_pipelines.defs.accounting.jobs import sync_now
 from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
 from invoice_pipelines.defs.resources import InvoiceDatabase, skips_until_ready
-from invoice_pipelines.defs.run_requests import SWEEP, UNFINISHED
+from invoice_pipelines.defs.run_requests import UNFINISHED, tag_of_many
 from invoice_pipelines.defs.sweep import LEFT_OUT
 from invoice_pipelines.organizations import list_organizations
 
@@ -53,14 +53,15 @@ def _schedule(system: AccountingSystem, job: dg.JobDefinition, entity: SyncedEnt
         if not slugs:
             return dg.SkipReason(f"nothing is due that is not in flight ({len(due)} organizations)")
         if len(slugs) <= database.settings.sweep_threshold:
-            return [_request([slug], synced, tag=slug) for slug in slugs]
+            return [_request([slug], synced, slug) for slug in slugs]
         size = database.settings.sweep_size
-        return [_request(slugs[start : start + size], synced, tag=SWEEP) for start in range(0, len(slugs), size)]
+        parts = [slugs[start : start + size] for start in range(0, len(slugs), size)]
+        return [_request(part, synced, tag_of_many(f"{system.name}_sync", part)) for part in parts]
 
     return begin
 
 
-def _request(slugs: list[str], synced: list[str], *, tag: str) -> dg.RunRequest:
+def _request(slugs: list[str], synced: list[str], tag: str) -> dg.RunRequest:
     config = {"organizations": slugs, "entities": synced}
     return dg.RunRequest(
         run_key=slugs[0],  # tells the requests of one tick apart; the next tick has its own

@@ -23,7 +23,7 @@ from invoice_pipelines.defs.metadata import LONGEST_TABLE, with_columns, without
 from invoice_pipelines.defs.organizations import organizations
 from invoice_pipelines.defs.progress import progress_lines
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.work import get_job, organizations_with_work
+from invoice_pipelines.work import due_items, get_job
 
 LOOKED_BACK = 10_000
 """How many of the newest invoices are looked at after each run, beside those that it issued: what lies further back was
@@ -103,7 +103,7 @@ def invoice_backlog(turn: Turn, config: Backlog) -> StageResult:
 
 def organizations_due(connection: Connection, settings: Settings) -> Collection[UUID]:
     """Organizations with a batch job of invoices to work on."""
-    return {work.organization_id for work in organizations_with_work(connection, KINDS)}
+    return due_items(connection, KINDS)
 
 
 ISSUED_INVOICES = Stage(

@@ -14,7 +14,7 @@ from invoice_pipelines.defs.factory import definitions_of
 from invoice_pipelines.defs.metadata import table_of
 from invoice_pipelines.defs.progress import progress_lines
 from invoice_pipelines.settings import Settings
-from invoice_pipelines.work import organizations_with_work
+from invoice_pipelines.work import due_items
 
 
 def import_rows(turn: Turn, _: object = None) -> StageResult:
@@ -32,7 +32,7 @@ def import_rows(turn: Turn, _: object = None) -> StageResult:
 
 def organizations_due(connection: Connection, settings: Settings) -> Collection[UUID]:
     """Organizations with rows to write."""
-    return {work.organization_id for work in organizations_with_work(connection, [IMPORT_CSV])}
+    return due_items(connection, [IMPORT_CSV])
 
 
 IMPORTED_RECORDS = Stage(

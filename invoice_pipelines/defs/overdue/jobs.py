@@ -3,7 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from invoice_pipelines.defs.organizations import ORGANIZATION_TAG
+from invoice_pipelines.defs.organizations import BULK, LANE_TAG, ORGANIZATION_TAG
 from invoice_pipelines.defs.overdue.domain import AS_OF, day, look_as_of
 from invoice_pipelines.defs.refusals import refusals_fail_the_run
 from invoice_pipelines.defs.resources import InvoiceDatabase
@@ -27,7 +27,7 @@ def look_for_overdue_now(context: dg.OpExecutionContext, config: OverdueNow, dat
     sweep(context, slugs, database, look_as_of(as_of))
 
 
-@dg.job(tags={ORGANIZATION_TAG: SWEEP})
+@dg.job(tags={ORGANIZATION_TAG: SWEEP, LANE_TAG: BULK})
 def overdue_now() -> None:
     """Looks for overdue invoices at once: in all organizations or those of its config, as of today or earlier."""
     look_for_overdue_now()

@@ -191,7 +191,10 @@ class House:
                 if not run_ids or run_id in run_ids:
                     moment = datetime.fromisoformat(updated) if isinstance(updated, str) else updated
                     values = {"at": str(moment - by) if isinstance(updated, str) else moment - by, "id": run_id}
-                    connection.execute(text("update runs set update_timestamp = :at where run_id = :id"), values)
+                    earlier = "update runs set update_timestamp = :at, end_time = end_time - :by where run_id = :id"
+                    connection.execute(text(earlier), {**values, "by": by.total_seconds()})
+        if not run_ids:
+            self.behind("update work.turn set ended_at = ended_at - :by, rests_until = rests_until - :by", by=by)
 
     def left_out(self, result: dg.ExecuteInProcessResult) -> dict[str, str]:
         """The organizations that a sweep left out, each with the reason, by the tags of its run."""

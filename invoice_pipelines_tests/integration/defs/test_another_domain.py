@@ -103,7 +103,7 @@ def test_many_organizations_are_swept_and_a_broken_one_stops_no_other(
     configure(sweep_threshold=2)
     sixth.add("acme", "beta", "gruff", "sullen")
     (request,) = sixth.look("greetings_due").run_requests or []
-    assert (request.job_name, request.tags["organization"]) == ("greeting_sweep", "(sweep)")
+    assert (request.job_name, request.tags["organization"]) == ("greeting_sweep", "(greeting: acme and 3 more)")
     result = sixth.run("greeting_sweep", config=request.run_config)
     assert not result.success
     assert said(sixth, "greetings") == {"acme": "hello Acme", "beta": "hello Beta", "gruff": "hello Gruff"}

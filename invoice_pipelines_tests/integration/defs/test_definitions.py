@@ -211,17 +211,17 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "alerts_by_webhook": 60,
         "failed_runs": 30,
         "fleet_health": 300,
-        "intake_due": 5,
+        "intake_due": 3,
         "late_overdue_runs": 60,
         "organization_partitions": 10,
         "overdue_left": 10,
-        "pending_deliveries": 5,
-        "pending_imports": 5,
-        "pending_invoice_jobs": 5,
+        "pending_deliveries": 3,
+        "pending_imports": 3,
+        "pending_invoice_jobs": 3,
         "quickbooks_push_due": 60,
         "receivables_due": 30,
-        "recognition_due": 5,
-        "webhooks_due": 5,
+        "recognition_due": 3,
+        "webhooks_due": 3,
     }
     schedules = {schedule.name: (schedule.cron_schedule, schedule.job_name) for schedule in repository.schedule_defs}
     assert schedules == {
