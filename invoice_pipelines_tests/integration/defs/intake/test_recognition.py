@@ -61,7 +61,7 @@ def test_recognition_works_beside_the_other_runs_of_its_organizations_one_run_at
         house.take_in(slug)
     (request,) = house.look("recognition_due").run_requests or []
     # Of the tags that the run queue looks at, it shares none with the runs of these organizations.
-    assert (request.partition_key, request.tags) == (None, {"organization": "(recognition)"})
+    assert (request.partition_key, request.tags) == (None, {"organization": "(recognition)", "lane": "bulk"})
     assert recognize(house).success
     assert house.instance.get_materialized_partitions(dg.AssetKey(["intake", "recognized_pages"])) == {"acme", "beta"}
 
