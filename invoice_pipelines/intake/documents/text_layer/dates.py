@@ -21,6 +21,7 @@ from invoice_pipelines.intake.documents.text_layer.header import (
     dated_candidates,
     find_labelled,
 )
+from invoice_pipelines.intake.documents.text_layer.origin import has_american_phone
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place
 from invoice_pipelines.intake.documents.text_layer.page.layout import Cell
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary
@@ -28,22 +29,33 @@ from invoice_pipelines.intake.documents.text_layer.page.words import Page
 
 DateParser = Callable[[Place], Found[date] | None]
 
-_TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d{2}(?:[:.]\d{2})?(?!\d)|\b[AaPp][Mm]\b")
+_TIME = re.compile(r"(?<![\d.])\d{1,2}(?::\d{2}(?::\d{2})?|h\d{2}|\.\d{2}(?=$|\.\d{2}$))(?![\d.])|\b[AaPp][Mm]\b")
+_TO_TIME = 4  # words
 # An order of day and month that the document does not prove is right this often, by what suggests it.
 _SUGGESTED = 0.6
 _USUAL = 0.97
+_AGREED = 0.9
 _QUALIFIED = 0.6
 _LETTERS = re.compile(r"[^\W\d_]{3,}[.:,]*")
 _FARTHEST_LABEL = 200.0  # points
+_OF_AMERICA = ("USD", "CAD")  # also what a bare "$" is taken for
+_COMMONWEALTH = ("AU", "NZ", "SG", "HK")
 _OTHERS = ("due_date", "delivery_date", "other_date")
 
 
 class DateFinder:
-    """Finds the dates of one document. `currency` is that of the invoice, as it suggests a country."""
+    """Finds the dates of one document. `currency` is that of the invoice, as it suggests a country; `at` is the country
+    (ISO 3166-1) that it comes from, where that is known."""
 
     def __init__(
-        self, labelled: LabelledLines, pages: Sequence[Page], vocabulary: Vocabulary, currency: str | None
+        self,
+        labelled: LabelledLines,
+        pages: Sequence[Page],
+        vocabulary: Vocabulary,
+        currency: str | None,
+        at: str | None = None,
     ) -> None:
+        self.at = at
         self.labelled = labelled
         self.pages = pages
         self.vocabulary = vocabulary
@@ -136,24 +148,41 @@ class DateFinder:
         return False
 
     def _confirmed(self, issue: Found[date]) -> Found[date]:
-        """Surer, where no other date of the document could be meant."""
-        others = {found.value for found, another in self.all() if not another}
-        if issue.confidence >= 0.6 and others <= {issue.value}:
-            engine = min(word.confidence for word in issue.words)
-            sure = min(0.97 * min(1.0, engine + 0.02), 0.97)
-            parsed = self.parse(Place(issue.words, 1.0, 0))
-            ambiguous = parsed.confidence / engine if parsed and engine else 1.0
-            return replace(issue, confidence=round(max(issue.confidence, sure * min(ambiguous, 1.0)), 3))
-        return issue
+        """Surer, where no other date of the document could be meant, or where the same day is printed once more."""
+        mentions = Counter(found.value for found, another in self.all() if not another)
+        if issue.confidence < 0.6:
+            return issue
+        if set(mentions) <= {issue.value}:
+            least = 0.97
+        elif mentions[issue.value] > 1 or self._has_time(issue):
+            least = _AGREED
+        else:
+            return issue
+        engine = min(word.confidence for word in issue.words)
+        sure = min(least * min(1.0, engine + 0.02), least)
+        parsed = self.parse(Place(issue.words, 1.0, 0))
+        ambiguous = parsed.confidence / engine if parsed and engine else 1.0
+        return replace(issue, confidence=round(max(issue.confidence, sure * min(ambiguous, 1.0)), 3))
 
     def _order(self, currency: str | None) -> tuple[bool, float]:
-        """Whether the day comes first, and how sure that is, from 1 where the document proves it."""
-        numeric = [found for found in all_dates(self.labelled, self.vocabulary, day_first=True) if found.slashed]
-        proofs = [found for found in numeric if found.other is None and found.value.day != found.value.month]
-        if proofs:
-            # Read with the day first, an American date could only be read the other way round.
-            swapped = sum(found.swapped for found in proofs)
-            return swapped < len(proofs) / 2, 1.0
+        """Whether the day comes first, and how sure that is, from 1 where the document proves it: by a date that makes
+        sense in one order only, or by the same day in another notation."""
+        written = all_dates(self.labelled, self.vocabulary, day_first=True)
+        certain = {found.value for found in written if found.other is None}
+        swapped = [
+            found.swapped if found.other is None else found.other in certain
+            for found in written
+            if found.slashed
+            and (
+                found.value.day != found.value.month
+                if found.other is None
+                else (found.value in certain) != (found.other in certain)
+            )
+        ]
+        if swapped:
+            return sum(swapped) < len(swapped) / 2, 1.0
+        if self.at == "US":
+            return False, _USUAL
         languages = Counter(
             label.meaning.language for labels in self.labelled.labels for label in labels if label.kind != "dated"
         )
@@ -161,10 +190,11 @@ class DateFinder:
         if language != "en":
             # Nobody who writes one of the other languages puts the month first.
             return self.vocabulary.day_first[language], 1.0 if languages[language] >= 3 else _USUAL
-        if self.labelled.named("regional_tax") and currency != "CAD":
+        if self.labelled.named("regional_tax") and (currency not in _OF_AMERICA or self.at in _COMMONWEALTH):
             return True, 0.9  # Australia, India, Malaysia, New Zealand, Singapore
         if currency in (None, "USD", "CAD", "GBP", "EUR"):
-            return self.vocabulary.day_first[language] and currency != "USD", _SUGGESTED
+            american = currency == "USD" or (currency is None and has_american_phone(self.labelled))
+            return self.vocabulary.day_first[language] and not american, _SUGGESTED
         return True, _USUAL
 
     def _unlabelled(self) -> Found[date] | None:
@@ -173,31 +203,37 @@ class DateFinder:
         free = [found for found, another in self.all() if not another]
         if not free:
             return None
-        values = {found.value for found in free}
-        if len(values) > 1 and (at_the_top := self._at_the_top()):
-            return at_the_top
+        values = Counter(found.value for found in free)
+        timed = [found for found in free if self._has_time(found)]
         if len(values) == 1:
-            timed = any(self._has_time(found) for found in free)
             # 18-03-19 may be the year first, too.
-            whole = timed and any(re.search(r"\d{4}", found.text) for found in free)
-            likelihood = 0.96 if whole else 0.9 if timed or len(free) > 1 else 0.75
+            whole = any(re.search(r"\d{4}", found.text) for found in free)
+            likelihood = 0.96 if whole and timed else 0.9 if timed or len(free) > 1 else 0.87 if whole else 0.75
             if all(self._is_qualified(found, self._line_of(found)) for found in free):
                 likelihood = 0.7
             return replace(free[0], confidence=round(free[0].confidence * likelihood, 3))
-        timed_values = [found for found in free if self._has_time(found)]
-        if len({found.value for found in timed_values}) == 1:
-            return replace(timed_values[0], confidence=timed_values[0].confidence * 0.75)
+        one_timed = len({found.value for found in timed}) == 1
+        if one_timed and values[timed[0].value] > 1:
+            return replace(timed[0], confidence=timed[0].confidence * _AGREED)
+        if at_the_top := self._at_the_top():
+            return at_the_top
+        if one_timed:
+            return replace(timed[0], confidence=timed[0].confidence * 0.75)
         return replace(free[0], confidence=free[0].confidence * 0.4)
 
     def _has_time(self, found: Found[date]) -> bool:
-        word = found.words[-1]
-        return any(
-            _TIME.search(other.text)
-            for line in self.labelled.lines
-            if line.page == word.page and line.box[1] <= word.box[3] and line.box[3] >= word.box[1]
-            for other in line.words
-            if other is not word and abs(other.box[1] - word.box[1]) < word.box[3] - word.box[1]
-        )
+        """Whether a time of day is written in the same word or beside, with no other number between them."""
+        words = self.labelled.lines[self._line_of(found)].words
+        first, last = words.index(found.words[0]), words.index(found.words[-1])
+        if any(_TIME.search(word.text) for word in found.words):
+            return True
+        for beside in (words[last + 1 : last + 1 + _TO_TIME], words[max(first - _TO_TIME, 0) : first][::-1]):
+            for word in beside:
+                if _TIME.search(word.text):
+                    return True
+                if any(map(str.isdigit, word.text)):
+                    break
+        return False
 
     def _line_of(self, found: Found[date]) -> int:
         return next(line.number for line in self.labelled.lines if found.words[0] in line.words)

@@ -42,7 +42,7 @@ from invoice_pipelines.intake.documents.text_layer.identifiers import (
 )
 from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, locate
 from invoice_pipelines.intake.documents.text_layer.names import name_of
-from invoice_pipelines.intake.documents.text_layer.origin import origin, usual_currency
+from invoice_pipelines.intake.documents.text_layer.origin import is_spoken_where, origin, usual_currency
 from invoice_pipelines.intake.documents.text_layer.other_documents import KINDS, other_document
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place, labelled_lines
 from invoice_pipelines.intake.documents.text_layer.page.notation import AMOUNT, usual_decimal
@@ -98,7 +98,9 @@ class _Finder:
         totals = find_agreed_totals(self.labelled, with_learned(amounts, self.learned))
         number = self.keep("number", choose_number(number_candidates(self.labelled)), document_number)
         currency = self.currency(totals)
-        issue, due, delivery = self.dates(currency)
+        seller, buyer = self.parties()
+        at = origin(self.labelled, [seller.vat_id] if seller.vat_id else ())
+        issue, due, delivery = self.dates(currency, at)
         if number is None and totals.gross is None and not self.labelled.titles():
             money = any(amount.money for line in amounts for amount in line.amounts)
             if issue is None or not money:
@@ -106,8 +108,7 @@ class _Finder:
                     "NOT_AN_INVOICE", "The document has neither the word invoice nor a number or total of one."
                 )
         another = self.another_document(totals)
-        seller, buyer = self.parties()
-        currency = self.usual_currency(currency, seller, issue)
+        currency = self.usual_currency(currency, at, issue)
         for index, row in enumerate(totals.rates):
             self.total(f"tax_breakdowns[{index}]", Chosen(row.tax, totals.tax.confidence if totals.tax else 0.0))
         if totals.before_rounding is not None and totals.gross:
@@ -262,17 +263,29 @@ class _Finder:
             (value,) = of_total
         mention = max((found for found in named if found.value == value), key=lambda found: found.confidence)
         double = total is not None and has_other_currency_beside(self.labelled, total, value)
-        doubtful = double or len(of_total) > 1 or count <= len(named) / 2 or (total is None and count == 1)
+        # What is named once, and not beside the total, may be misread.
+        alone = count == 1 and not of_total and (total is None or not is_spoken_where(self.labelled, value))
+        doubtful = double or len(of_total) > 1 or count <= len(named) / 2 or alone
         return self.keep("currency", mention.at_most(_UNSURE) if doubtful else mention)
 
-    def usual_currency(self, currency: str | None, seller: Party, issue: date | None) -> str | None:
+    def usual_currency(self, currency: str | None, at: str | None, issue: date | None) -> str | None:
         """The currency of the country, where none is named, or by a sign that is that of several only."""
-        named = [word.text for line in self.labelled.lines for word in line.words if _currency_of(word)]
-        if any(_currency_of_several(text) is None for text in named) or "currency" in self.learned:
+        named = [
+            word.text
+            for line in self.labelled.lines
+            for word in line.words
+            if (found := _currency_of(word)) and found.value == currency
+        ]
+        if "currency" in self.learned:
             return currency
-        at = origin(self.labelled, [seller.vat_id] if seller.vat_id else ())
+        certain = [_currency_of_several(text) is None for text in named]
         usual = usual_currency(self.labelled, at, self.recipient.country, issue)
-        if usual is None:
+        if usual is None or (all(certain) and named):
+            return currency
+        if any(certain):
+            place = self.provenance.get("currency")
+            if place and usual != currency:  # "$" of Canada, and what that is in USD
+                self.provenance["currency"] = replace(place, confidence=min(place.confidence, _UNSURE))
             return currency
         source = Source.OCR if any(self.engines.values()) else Source.TEXT
         place = self.provenance.get("currency") or Provenance(source, 0.0)
@@ -280,9 +293,9 @@ class _Finder:
         self.warnings.append(f"No currency is named; {usual} is that of the country.")
         return usual
 
-    def dates(self, currency: str | None) -> tuple[date | None, date | None, date | None]:
+    def dates(self, currency: str | None, at: str | None) -> tuple[date | None, date | None, date | None]:
         """Issue, due and delivery date."""
-        finder = DateFinder(self.labelled, self.pages, self.vocabulary, currency)
+        finder = DateFinder(self.labelled, self.pages, self.vocabulary, currency, at)
         issue, due, delivery = finder.dates()
         return (
             self.keep("issue_date", issue, finder.parse),

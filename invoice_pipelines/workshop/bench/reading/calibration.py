@@ -41,10 +41,12 @@ PROVED = {
     "iban": "iban",
     "issue_date": "issue_date",
     "seller": "seller_name",
+    "currency": "currency",
 }
 """Fields whose values are proved or borne out, and what their thresholds are called."""
-BORNE_OUT_FROM = {"issue_date": 0.83, "seller": 0.51}
-"""The scores from which on a date has a label or a time beside it, and a name has an address, an identifier or such."""
+BORNE_OUT_FROM = {"issue_date": 0.83, "seller": 0.51, "currency": 0.8}
+"""The scores from which on a date has a label or a time beside it, a name has an address, an identifier or such, and a
+currency is that of the total or of the country."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def scored_values(documents: Iterable[Document]) -> list[Scored]:
     """The values that are judged of what is read in these documents, with their scores before calibration."""
     found = []
     for document in documents:
-        if isinstance(document.pages, ReadingError) or not document.labelled:
+        if isinstance(document.pages, ReadingError) or not document.truth:
             continue
         try:
             reading = find_fields([page for page in document.pages if page.usable])

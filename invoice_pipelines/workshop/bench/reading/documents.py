@@ -26,12 +26,14 @@ from invoice_pipelines.workshop.bench.result import BenchError
 
 RECEIPTS, HYBRIDS = "receipts", "hybrids"
 _MORE_LABELS = "receipt_labels.jsonl"
+_PARTS = "part_labels.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """A document by its pages. `truth` is empty where nobody has looked at it; `seller` is whose layout it has, so that
-    what learns is never tested on one that it knows. `labelled` are those whose fields are measured."""
+    what learns is never tested on one that it knows. `labelled` are those of which every field was looked at; of others
+    some may be judged."""
 
     part: str
     name: str
@@ -46,15 +48,15 @@ def receipts(folder: Path, kept: KeptPages) -> Iterator[Document]:
     files = [path for part in ("labelled", "unlabelled") for path in sorted((folder / part).glob("*.[pP][dD][fF]"))]
     if not files:
         raise BenchError(f"{folder} has no PDFs in labelled/ or unlabelled/")
+    parts = _by_file((resources.files(__package__) / _PARTS).read_text("utf-8"))
     labels = more_labels()
     expected = folder / "expected.jsonl"
     if expected.exists():
         labels |= _by_file(expected.read_text("utf-8"))
     for path in files:
-        truth = labels.get(path.name)
-        yield Document(
-            RECEIPTS, path.name, seller_of(path.name), kept.find(path.read_bytes()), truth or {}, truth is not None
-        )
+        truth = labels.get(path.name, parts.get(path.name, {}))
+        pages = kept.find(path.read_bytes())
+        yield Document(RECEIPTS, path.name, seller_of(path.name), pages, truth, path.name in labels)
 
 
 def more_labels() -> dict[str, Truth]:

@@ -157,7 +157,8 @@ def reasons(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
 
 def part_figures(outcomes: Sequence[Outcome], thresholds: Mapping[str, float]) -> dict[str, Any]:
     """All figures of a part of the documents, as JSON."""
-    labelled = [outcome for outcome in outcomes if outcome.document.labelled]
+    judged = [outcome for outcome in outcomes if outcome.document.truth]
+    labelled = [outcome for outcome in judged if outcome.document.labelled]
     waits = waiting(labelled)
     return {
         "documents": len(outcomes),
@@ -169,10 +170,10 @@ def part_figures(outcomes: Sequence[Outcome], thresholds: Mapping[str, float]) -
         "waiting_and_labelled": len(waits),
         "waiting_and_entirely_right": sum(outcome.all_right for outcome in waits),
         "entirely_right": sum(outcome.all_right for outcome in labelled),
-        "wrong_passes": wrongly_passed(labelled, SAFETY),
-        "other_wrong_values_that_passed": wrongly_passed(labelled, set(FIELDS) - set(SAFETY)),
-        "fields": {field: found.as_json() for field, found in field_figures(labelled, thresholds).items()},
-        "wrong": wrong_values(labelled),
+        "wrong_passes": wrongly_passed(judged, SAFETY),
+        "other_wrong_values_that_passed": wrongly_passed(judged, set(FIELDS) - set(SAFETY)),
+        "fields": {field: found.as_json() for field, found in field_figures(judged, thresholds).items()},
+        "wrong": wrong_values(judged),
         "reasons": reasons([outcome for outcome in outcomes if outcome.judgement is not Judgement.VALID]),
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.aids import Aids
+from invoice_pipelines.intake.documents.recipient import Recipient
 from invoice_pipelines.intake.documents.text_layer import reading_of
 from invoice_pipelines.intake.reading import Reading
 from invoice_pipelines.intake.review.fields import place_of
@@ -18,10 +19,9 @@ from invoice_pipelines.organizations import ReviewThresholds
 from invoice_pipelines.workshop.bench.reading.documents import Document
 from invoice_pipelines.workshop.bench.reading.truth import FIELDS, is_right, read_values
 
-_AIDS = Aids(recognize=lambda images: ())  # pages are recognized already; those without words are no scans without OCR
-
-
 HOME = "DE"
+# Pages are recognized already; those without words are no scans without OCR.
+_AIDS = Aids(recognize=lambda images: (), recipient=Recipient(country=HOME))
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,22 +109,22 @@ def _documents(
 
 def _bars(parts: dict[str, list[Outcome]]) -> dict[str, Bar]:
     """What must hold of the ratios."""
-    labelled = {part: [o for o in of_part if o.document.labelled] for part, of_part in parts.items()}
+    judged = {part: [o for o in of_part if o.document.truth] for part, of_part in parts.items()}
     bars = {
         f"{part}_wrong_passes": Bar(len(wrongly_passed(of_part, SAFETY)), 0, at_most=True)
-        for part, of_part in labelled.items()
+        for part, of_part in judged.items()
     }
     for part, least in LEAST_PASSED.items():
         if part in parts:
             bars[f"{part}_passed"] = Bar(len(passed(parts[part])) / len(parts[part]), least)
-    real = [outcome for part, of_part in labelled.items() if part != MADE for outcome in of_part]
-    waits = waiting(real)
+    real = [outcome for part, of_part in judged.items() if part != MADE for outcome in of_part]
+    waits = [outcome for outcome in waiting(real) if outcome.document.labelled]
     if waits:
         bars["waiting_and_entirely_right"] = Bar(
             sum(outcome.all_right for outcome in waits) / len(waits), MOST_WAITING_AND_RIGHT, at_most=True
         )
     if RECEIPTS in parts:
-        of_receipts = field_figures(labelled[RECEIPTS], thresholds())
+        of_receipts = field_figures(judged[RECEIPTS], thresholds())
         for field, limit in LEAST_FOUND.items():
             bars[f"receipts_{field}"] = Bar(of_receipts[field].recall, limit)
     for field, figures in field_figures(real, thresholds()).items():

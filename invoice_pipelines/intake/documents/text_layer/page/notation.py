@@ -21,7 +21,7 @@ AMOUNT = re.compile(
     (?P<before>€|[A-Z]{{0,2}}\$|£|₹|RM|S?Fr\.|Rs\.?|[A-Z]{{3}})?\ ?(?P<inner>[-−])?
     (?P<number>\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?:[.,]\d{{1,4}})?|\d{{1,12}}(?:[.,]\d{{1,4}})?)
     (?P<dashes>,[-–—]{{1,2}})?
-    \ ?(?P<after>€|\$|£|₹|RM\b|[Kk][čČ]|zł|ZŁ|[A-Z]{{3}}\b)?
+    \ ?(?P<after>€|\$|£|₹|RM\b|[Kk][čČ]|zł|ZŁ|kn\b|[A-Z]{{3}}\b)?
     (?:(?<=[.,]\d\d)(?:[A-FHIJN-WYZ]|SR|ZR|\*)(?!\w))?
     (?P<minus>[-−](?![\w-]))?
     (?P<close>\))?
@@ -34,11 +34,12 @@ AMOUNT = re.compile(
 PERCENT = re.compile(r"(?<![\w.,])(\d{1,2}(?:[.,]\d{1,4})?)[.,]?\s?%")
 
 CURRENCIES = frozenset(
-    {"EUR", "USD", "GBP", "CHF", "DKK", "SEK", "NOK", "PLN", "CZK", "HUF", "RON", "BGN", "ISK", "TRY"}
+    {"EUR", "USD", "GBP", "CHF", "HRK", "DKK", "SEK", "NOK", "PLN", "CZK", "HUF", "RON", "BGN", "ISK", "TRY"}
     | {"CAD", "AUD", "NZD", "JPY", "CNY", "INR", "ZAR", "BRL", "MXN", "SGD", "HKD", "AED", "MYR", "THB", "IDR", "PHP"}
 )
 SYMBOLS = {"€": "EUR", "£": "GBP", "$": "USD", "₹": "INR", "RM": "MYR", "S$": "SGD", "A$": "AUD", "AU$": "AUD"} | {
     "C$": "CAD",
+    "CAD$": "CAD",
     "CA$": "CAD",
     "NZ$": "NZD",
     "HK$": "HKD",
@@ -52,15 +53,21 @@ SYMBOLS = {"€": "EUR", "£": "GBP", "$": "USD", "₹": "INR", "RM": "MYR", "S$
     "KČ": "CZK",
     "kč": "CZK",
     "zł": "PLN",
+    "kn": "HRK",
     "ZŁ": "PLN",
 }
 
-_NUMERIC_DATE = re.compile(r"(?<![\w./-])(\d{1,2})([./-]) ?(\d{1,2})\2 ?(\d{4}|\d{2})(?![\w]|[./-]\d)")
-_ISO_DATE = re.compile(r"(?<![\w./-])(\d{4})([./-])(\d{1,2})\2(\d{1,2})(?![\w]|[./-]\d)")
+_NUMERIC_DATE = re.compile(
+    r"(?<![\w./-])(\d{1,2})([./-]) ?(\d{1,2})\2 ?(\d{4}|\d{2})(?!\w|[./-]\d(?!\d?:\d\d))"  # but "1.2.2024.14:50"
+)
+_ISO_DATE = re.compile(r"(?<![\w./-])(\d{4})([./-])(\d{1,2})\2(\d{1,2})(?!(?!T\d\d:)\w|[./-]\d)")
 _DAY_MONTH = re.compile(
-    r"(?<![\w./])(\d{1,2})(?:\.?º|\.|st|nd|rd|th|er|ª|°)?[ /-]{0,2}(?:(?:of|de|di) )?([^\W\d_]{3,10})\.?,?[ /'’-]{0,2}"
+    r"(?<![\w./])(\d{1,2})(?:\.?º|\.|st|nd|rd|th|er|ª|°)?[ /-]{0,2}(?:(?:of|de|di) )?"
+    r"([^\W\d_]{3,10}|[0O][cCkK][tT]|[Jj][uU]1)\.?,?[ /'’-]{0,2}"
     r"(?:(?:de|del) )?(\d{4}|\d{2})(?!\w)"
 )
+_MISREAD = str.maketrans("01", "ol")
+_STREET = re.compile(r"(?i)stra(?:ß|ss|b)e|str\.|platz|\b(?:rue|avenue|place|via|viale|piazza|calle|plaza|avenida)\b")
 _MONTH_DAY = re.compile(r"(?<!\w)([^\W\d_]{3,10})\.?[ /-]?(\d{1,2})(?:st|nd|rd|th)?(?:, ?| |[-/])(\d{4})(?!\w)")
 
 EARLIEST_YEAR = 1990
@@ -150,7 +157,8 @@ def find_dates(text: str, months: Mapping[str, int], day_first: bool = True) -> 
             unsure = other if wanted and other != wanted else None
             found.append(DateText(value, match.start(), match.end(), unsure, slashed=True, swapped=wanted is None))
     for match in _DAY_MONTH.finditer(text):
-        if month := months.get(key(match[2])):
+        named = len(match[3]) == 2 and _STREET.search(text[: match.start()])  # "Straße des 18. Oktober 46"
+        if not named and (month := months.get(key(match[2]).translate(_MISREAD))):
             _add(found, match, _date(match[3], str(month), match[1]))
     for match in _MONTH_DAY.finditer(text):
         if month := months.get(key(match[1])):

@@ -29,7 +29,7 @@ NONE = ("none",)
 _LINES_AT_THE_TOP = 14
 _IDENTIFIERS = frozenset({"vat_id", "tax_number", "iban", "bic"})
 _PHONE = re.compile(r"(?i)\b(tel|phone|t[ée]l|fon|telefon|fax)\b|^[+(]?\d[\d ()/+.-]{7,}$")
-_SITE = re.compile(r"(?i)(?:www\.|@|\b)([a-z\d.-]{3,})\.[a-z]{2,3}\b")
+_SITE = re.compile(r"(?i)(?:www\.|@|\b)([a-z\d.-]{3,60})\.[a-z]{2,3}\b")
 _MONEY = re.compile(r"\d[.,]\d\d(?![.,\d])")
 _TRADE = re.compile(
     r"(?i)restaura|hotel|hostal|caf[eéè]|\bbar\b|bistro|brew|grill|pizz|burger|b[äa]ck|baker|boulang|muse|"

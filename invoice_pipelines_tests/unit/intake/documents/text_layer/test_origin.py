@@ -45,6 +45,11 @@ BARE = "Corner Diner; June 17, 2024 9:42 AM; Coffee | $8.95; Toast | $3.05; Tota
         (f"{BARE}; Las Vegas, NV 89109", "DE", "USD"),
         (f"{BARE}; Tel +49 40 123 456", "DE", "USD"),  # dollars in Germany: nobody knows whose
         (f"{BARE}; All prices in AUD; Las Vegas, NV 89109", "DE", "AUD"),
+        (f"{BARE}; TVQ 1224208916 TQ0001", "DE", "CAD"),
+        (f"{BARE}; HST# 811741073", "DE", "CAD"),
+        (f"{BARE}; Wan Chai, Hong Kong", "DE", "HKD"),
+        (f"{BARE}; www.diner.com.hk", "DE", "HKD"),
+        ("Konoba; 31.08.2021; Riba | 75,00 kn; Ukupno | 75,00 kn; Aprox. | 9,95 EUR", "DE", "HRK"),
     ],
 )
 def test_a_bare_sign_or_none_is_the_money_of_the_country(text: str, home: str | None, currency: str | None) -> None:
@@ -65,3 +70,39 @@ def test_what_has_a_date_and_amounts_waits_for_a_person_though_no_word_of_an_inv
     reading = receipt("Caffe Padre; Tropaeum d.o.o.; 31.08.2021 18:20; Kava | 12,00; Sok | 18,00; UKUPNO | 30,00")
     assert reading.issue_date is not None
     assert reading.number is None
+
+
+def test_what_a_total_in_dollars_is_in_those_of_another_country_is_not_sure() -> None:
+    reading = receipt(f"{BARE}; Currencies; Dollars | $12.00; USD | $9.10; Toronto, ON M5V 2T6")
+    assert reading.provenance["currency"].confidence <= 0.6
+
+
+def test_a_sign_that_is_read_once_and_not_beside_the_total_is_not_sure() -> None:
+    reading = receipt(f"{GERMAN}; £. 1gM 100b")
+    assert reading.provenance["currency"].confidence <= 0.6
+
+
+@pytest.mark.parametrize(
+    ("text", "day", "sure"),
+    [
+        ("Las Vegas, NV 89109; TBL 95/1 GST 2; 12/1/2023 5:48 PM", "2023-12-01", True),
+        ("San Francisco CA. 94103; 05/11/2019 6:25:46 PM", "2019-05-11", True),
+        ("Corner Diner; 415-362-9354; Host: Gabino; 04/08/2019 6:25:46 PM", "2019-04-08", False),
+        ("Vancouver, BC V6G 1C8; 09/01/2018 11:24", "2018-01-09", False),  # Canadians write both
+        ("Las Vegas, NV 89109; 2/07/2019 3:04 PM", "2019-02-07", False),  # a digit may be lost
+        ("Diner; 12/05/2022 20:15; Start 2022-05-12 20:14:35", "2022-05-12", True),  # the same day, written otherwise
+        ("Diner; Server: MARCO | 28/08/2019", "2019-08-28", True),
+        ("Diner; Straße des 18. Oktober 46; 16.09.2020 18:03", "2020-09-16", True),
+        ("Diner; 21-Jun-19/20:37 No 17", "2019-06-21", True),
+        ("Diner; 7 0ct'19 11:36", "2019-10-07", True),
+        ("Diner; 28.08.2021.14:50:01", "2021-08-28", True),
+        ("Diner; Date: 14.09.2022; Start 2022-09-14T16:34:27; Offer from 12.09.2022", "2022-09-14", True),
+        ("Diner; NOVEMBER 28, 2021 8:28 PM; Returns until 01/27/2022; NOVEMBER 28, 2021", "2021-11-28", True),
+        ("Diner; NOVEMBER 28, 2021 8:28 PM; see us on December 3, 2021", "2021-11-28", False),
+    ],
+)
+def test_the_day_of_a_receipt(text: str, day: str, sure: bool) -> None:
+    reading = receipt(f"{text}; Coffee | 8.95; Toast | 3.05; Total | 12.00")
+    assert reading.issue_date is not None
+    assert reading.issue_date.isoformat() == day
+    assert (reading.provenance["issue_date"].confidence >= 0.83) == sure
