@@ -126,6 +126,13 @@ def iban_is_valid(value: str) -> bool:
     return bool(iban.is_valid(value))
 
 
+def iban_is_misprinted(value: str) -> bool:
+    """Whether nothing but the check digits of an IBAN is wrong: it has the length and the form of its country."""
+    return not iban.is_valid(value, check_country=False) and iban.is_valid(
+        value[:2] + iban.calc_check_digits(value) + value[4:], check_country=False
+    )
+
+
 def find_tax_number(text: str) -> str | None:
     """The tax number at the start of a text, as written."""
     match = _TAX_NUMBER.match(text.strip(" :."))
