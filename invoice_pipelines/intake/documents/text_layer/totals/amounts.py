@@ -5,6 +5,7 @@ Only likelihoods come from here; which amount is the total is decided by arithme
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -38,8 +39,10 @@ _HEADED_SHARE = 0.6
 _PLAIN_SHARE = 0.35
 _TOLERANCE = Decimal("0.02")
 _TAXES = {"tax", "regional_tax"}
+_OF_TAX = {*_TAXES, "taxable"}
 _BASE = {"base": 0.9, "net": 0.3}
 _CENT = Decimal("0.01")
+_ADDED = re.compile(r"(?i)\((?:zzgl|zuzüglich|plus)\b[^()]*(?:\)[^()]*)?$")
 _RATE_TABLE: tuple[Mapping[str, float], ...] = ({"base": 0.9, "net": 0.5}, {"tax": 0.9}, {"gross": 0.35})
 """The total of a rate is that of the document where there is one rate only, which the line does not say."""
 
@@ -74,12 +77,15 @@ class Amount:
 @dataclass(frozen=True, slots=True)
 class AmountLine:
     """The amounts of one line and the percentages on it. `regional_tax` is the name of a tax that may stand beside
-    others on the same goods (GST and QST); None where there is none."""
+    others on the same goods (GST and QST); None where there is none. `taxed` says that words of tax stand on the line
+    or head its columns, with the `heading_rates` that stand there."""
 
     number: int
     amounts: tuple[Amount, ...]
     percentages: tuple[Decimal, ...]
     regional_tax: str | None = None
+    taxed: bool = False
+    heading_rates: tuple[Decimal, ...] = ()
 
 
 def find_amounts(labelled: LabelledLines) -> list[AmountLine]:
@@ -93,16 +99,23 @@ def find_amounts(labelled: LabelledLines) -> list[AmountLine]:
     headings: list[tuple[Box, Mapping[str, float]]] = []
     result = []
     page = 0
+    above: tuple[Decimal, ...] | None = None  # the rates in the heading of a table of tax; None where there is none
     for line, written in zip(labelled.lines, numbers, strict=True):
         if line.page != page:
-            page, headings = line.page, []
-        labels = labelled.amounts[line.number]
+            page, headings, above = line.page, [], None
+        labels = [_as_added(label, line) for label in labelled.amounts[line.number]]
         percentages = tuple(
             value
             for cell in line.cells
             for match in PERCENT.finditer(cell.text)
             if (value := parse_amount(match[1], ".")) is not None
         )
+        kinds = {label.kind for label in labels}
+        money = any(number.money for number in written)
+        if not money and kinds & _OF_TAX:
+            above = tuple(percentages)
+        elif not money and (kinds or len(line.words) > 2):
+            above = None
         if written:
             amounts = []
             for number, row in zip(written, _row_roles(labels, written, percentages), strict=True):
@@ -110,7 +123,16 @@ def find_amounts(labelled: LabelledLines) -> list[AmountLine]:
                 if not number.money:
                     roles = {role: value * plain_share for role, value in roles.items()}
                 amounts.append(replace(number, roles=roles))
-            result.append(AmountLine(line.number, tuple(amounts), percentages, _regional_tax(labelled, labels)))
+            result.append(
+                AmountLine(
+                    line.number,
+                    tuple(amounts),
+                    percentages,
+                    _regional_tax(labelled, labels),
+                    bool(kinds & _OF_TAX) or above is not None,
+                    above or (),
+                )
+            )
         headings = (headings + _headings(line, labels, written))[-_HEADINGS:]
     return _with_rate_tables(result)
 
@@ -186,6 +208,14 @@ def with_learned(lines: Sequence[AmountLine], learned: Mapping[str, Place]) -> l
             amounts.append(amount)
         result.append(replace(line, amounts=tuple(amounts)))
     return result
+
+
+def _as_added(label: Label, line: Line) -> Label:
+    """A tax that is but still to be added, in brackets: "Summe (zzgl. MwSt.)" is a net amount."""
+    words = line.cells[label.cell].words[: label.last]
+    if label.kind not in _TAXES or not _ADDED.search(" ".join(word.text for word in words)):
+        return label
+    return replace(label, meaning=replace(label.meaning, kind="excluding"))
 
 
 def _regional_tax(labelled: LabelledLines, labels: Sequence[Label]) -> str | None:

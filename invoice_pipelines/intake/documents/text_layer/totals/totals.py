@@ -30,6 +30,7 @@ from invoice_pipelines.intake.documents.text_layer.totals.receipts import (
     find_rounding,
     sum_of_articles,
 )
+from invoice_pipelines.intake.documents.text_layer.totals.vat_table import Explanation, explain
 
 _CANDIDATES = 40
 _CHECKED = 40  # so many of the triples that tie are compared with what else is printed
@@ -89,7 +90,65 @@ def find_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
     Where a receipt says what was paid, that is the total; where it was rounded for cash, it has no net amount, as net
     and tax make another total.
     """
-    return _with_rate(_found_totals(lines, exempt), lines)
+    return _with_table(_with_rate(_found_totals(lines, exempt), lines), lines)
+
+
+def _with_table(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
+    """With the net amount and the tax that the lines of tax make of the total, where nothing contradicts them."""
+    gross = totals.gross
+    if gross is None or totals.before_rounding is not None or gross.amount.roles.get("gross") == LEARNED:
+        return totals
+    found = explain(lines, gross.amount.value)
+    if found is None:
+        return totals
+    amounts = _without_table(lines, found)
+    net, tax = _net_of(found, amounts, gross.amount), found.tax
+    if totals.ties and totals.net and totals.tax and totals.tax.amount.value == tax.value:
+        return totals if totals.rates else replace(totals, rates=found.rows)
+    named = {amount.value for amount in amounts if _names_net(amount)}
+    taxed = {amount.value for amount in amounts if amount.claims("tax") and "contained" not in amount.roles}
+    parts = {value for row in found.rows for value in (row.tax.value, row.base.value if row.base else net.value)}
+    known = {net.value, tax.value, gross.amount.value, Decimal(0)} | parts
+    if (named | taxed) - known or Claims(amounts).against(Triple(net, tax, gross.amount, 0.0, confirmed=True)):
+        return totals
+    apart = any(amount.money and amount.value == gross.amount.value for amount in amounts)
+    if not (found.named and apart):
+        sure = 0.5
+    elif found.printed:
+        sure = 0.97
+        gross = gross.at_least(0.96)
+    else:
+        sure = min(gross.confidence, 0.96)
+    return replace(
+        totals,
+        net=_chosen(net, sure),
+        tax=_chosen(tax, sure),
+        gross=gross,
+        rates=found.rows,
+        ties=totals.ties or found.printed,
+        contradicts=False,
+    )
+
+
+def _net_of(found: Explanation, amounts: Sequence[Amount], gross: Amount) -> Amount:
+    """The net amount of an explanation as it is printed, else as it is reckoned."""
+    printed = [amount for amount in amounts if amount.value == found.net.value and _names_net(amount)]
+    if printed or found.net.parts != found.tax.parts:
+        return printed[-1] if printed else found.net
+    return replace(found.net, text=f"{gross.text} - {found.tax.text}", line=gross.line, page=gross.page, box=gross.box)
+
+
+def _without_table(lines: Sequence[AmountLine], found: Explanation) -> list[Amount]:
+    """The amounts of all lines but those that explain the total; what they add up to is no tax on another line."""
+    explained = {row.tax.line for row in found.rows}
+    repeated = {row.base.value + row.tax.value for row in found.rows if row.base} | {found.net.value}
+    return [
+        replace(amount, roles={}) if amount.value in repeated and amount.claims("tax") else amount
+        for line in lines
+        if line.number not in explained
+        for amount in line.amounts
+        if amount.money or amount.roles
+    ]
 
 
 def _with_rate(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
@@ -98,8 +157,11 @@ def _with_rate(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     if totals.rates or totals.contradicts or totals.before_rounding or not gross or not tax or not tax.amount.value:
         return totals
     base = gross.amount.value - tax.amount.value
+    # Ten percent for the service are no tax.
     rates = [
-        rate for rate in tax_rates(lines, ()) if rate > 0 and abs(base * rate / 100 - tax.amount.value) <= _ROUNDING
+        rate
+        for rate in tax_rates([line for line in lines if line.taxed], ())
+        if rate > 0 and abs(base * rate / 100 - tax.amount.value) <= _ROUNDING
     ]
     if len(rates) != 1 or (net and net.amount.value != base):
         return totals
@@ -299,7 +361,11 @@ def _named_apart(net: Amount, gross: Amount) -> bool:
     """Whether equal amounts are printed twice, each with words of its own that call it net and total. That nothing is
     added to one amount to make it the same amount proves nothing."""
     apart = net is not gross and (net.line, net.box) != (gross.line, gross.box)
-    return apart and (net.claims("net") or net.claims("line_total")) and gross.claims("gross")
+    return apart and _names_net(net) and gross.claims("gross")
+
+
+def _names_net(amount: Amount) -> bool:
+    return amount.claims("net") or amount.claims("line_total")
 
 
 def _confidence(triple: Triple) -> float:

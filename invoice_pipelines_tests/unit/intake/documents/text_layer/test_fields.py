@@ -98,7 +98,7 @@ CASES = {
     "till receipt without a net total": (
         layouts.RECEIPT,
         "number | 887766; type | 380; issued | 2023-10-02; seller | Elektro Blitz KG; currency | EUR; "
-        "tax | 6.37; gross | 39.89",
+        "net | 33.52; tax | 6.37; gross | 39.89",
     ),
 }
 
