@@ -55,7 +55,9 @@ def one(found: Sequence[T]) -> T | None:
 
 def normalized(text: str) -> str:
     """A text without blanks around it, and with one where it has several."""
-    return " ".join(part for part in re.split(r"[ \t\r\n]+", text.strip(_BLANKS)) if part) if text else ""
+    if text.isascii():  # nearly always, and in XML there are no other blanks in ASCII
+        return " ".join(text.split())
+    return " ".join(part for part in re.split(r"[ \t\r\n]+", text) if part)
 
 
 def said(nodes: Sequence[Node]) -> str:

@@ -74,6 +74,15 @@ class View:
         result: T = self._worked_out[work_out]
         return result
 
+    def of(self, node: Node | None, work_out: Callable[[Node], T]) -> T | None:
+        """What a function works out of an element, once for all that ask: a thousand in one element cost no million."""
+        if node is None:
+            return None
+        if (work_out, node) not in self._worked_out:
+            self._worked_out[work_out, node] = work_out(node)
+        result: T = self._worked_out[work_out, node]
+        return result
+
 
 _NO_KIDS: dict[str, list[Node]] = {}
 

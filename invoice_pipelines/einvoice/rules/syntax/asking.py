@@ -36,12 +36,12 @@ _MISSING = "syntax_missing"
 @functools.cache
 def states(syntax: Syntax) -> States:
     """The table of a syntax, read at its first use."""
-    return States(_table(syntax), _CONDITIONS[syntax])
+    return States(table_of(syntax), _CONDITIONS[syntax])
 
 
 def rules(syntax: Syntax) -> list[Declaration]:
     """All rules of the table of a syntax."""
-    return [_rule(fact, _text(fact)) for section in _table(syntax) for fact in facts_of(section.top) if fact.rule]
+    return [_rule(fact, _text(fact)) for section in table_of(syntax) for fact in facts_of(section.top) if fact.rule]
 
 
 def ask(view: View) -> Found:
@@ -60,23 +60,25 @@ _STOPPED = Declaration("IP-RULES-01", Severity.FATAL, "", {})
 
 
 @functools.cache
-def _table(syntax: Syntax) -> list[Section]:
+def table_of(syntax: Syntax) -> list[Section]:
     text = resources.files(__package__).joinpath(f"{syntax}.txt").read_text("utf-8")
     return load_table(text.splitlines())
 
 
 def _broken(view: View) -> Iterator[Finding]:
-    told: set[tuple[Fact, Node]] = set()
-    first: dict[Fact, Node] = {}
+    told: set[tuple[Fact, Node]] = set()  # or counted, and found right
+    first: dict[Fact, tuple[Node, str]] = {}
     for state, node in view.spoken:
         for asked in state.asks:
             fact = asked.fact
             if asked.condition is not None and not asked.condition(node, view):
                 continue
-            if fact.most == 0:
-                other = None
-            elif (other := first.setdefault(fact, node)) is node or _are_alike(fact, other, node):
-                continue
+            other = ""
+            if fact.most != 0:  # at most one in the document, or all alike
+                text = normalized(node.string) if fact.kind is Kind.SAME else node.string
+                one, other = first.setdefault(fact, (node, text))
+                if one is node or (fact.kind is not Kind.COUNT and other == text):
+                    continue
             above = _above(asked, node, view)
             if (fact, above) not in told:
                 told.add((fact, above))
@@ -100,20 +102,12 @@ def _broken(view: View) -> Iterator[Finding]:
             above = _above(asked, node, view)
             if (asked.fact, above) in told:
                 continue
+            told.add((asked.fact, above))
             nodes = _counted(asked.fact, above)
             if asked.condition is not None:
                 nodes = [each for each in nodes if asked.condition(each, view)]
             if asked.fact.most is not None and len(nodes) > asked.fact.most:
-                told.add((asked.fact, above))
                 yield _finding(asked.fact, nodes[asked.fact.most], above, count=len(nodes))
-
-
-def _are_alike(fact: Fact, one: Node, other: Node) -> bool:
-    if fact.kind is Kind.COUNT:  # at most one in the whole document, and this is another one
-        return False
-    if fact.kind is Kind.EQUAL:
-        return one.string == other.string
-    return normalized(one.string) == normalized(other.string)
 
 
 def _above(asked: Asked, node: Node, view: View) -> Node:
@@ -152,7 +146,7 @@ def _text(fact: Fact) -> str:
     return "syntax_once" if fact.most == 1 else "syntax_often" if fact.most else _MISSING
 
 
-def _finding(fact: Fact, node: Node, above: Node, other: Node | None = None, *, count: int = 2) -> Finding:
+def _finding(fact: Fact, node: Node, above: Node, other: str = "", *, count: int = 2) -> Finding:
     names = [node.name]
     around = node
     while around is not above and around.parent is not None:
@@ -167,7 +161,7 @@ def _finding(fact: Fact, node: Node, above: Node, other: Node | None = None, *, 
     values: Mapping[str, Any] = {
         "what": "/".join(names),
         "value": _short(value),
-        "other": _short(other.string) if other is not None else "",
+        "other": _short(other),
         "count": count,
         "most": fact.most,
     }
@@ -182,5 +176,5 @@ def _missing(fact: Fact, node: Node) -> Finding:
 
 
 def _short(text: str) -> str:
-    text = normalized(text)
+    text = normalized(text[: 10 * _LONGEST])  # it may be an attached file
     return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."

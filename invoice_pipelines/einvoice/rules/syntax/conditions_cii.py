@@ -15,29 +15,43 @@ _ADDITIONAL = "ram:AdditionalReferencedDocument"
 _SETTLEMENT = "ram:ApplicableHeaderTradeSettlement"
 _DAY = re.compile(r"[ \t\r\n]*\d{4}(1[0-2]|0[1-9])(3[01]|[12][0-9]|0[1-9])[ \t\r\n]*")
 _TYPE_CODES = path("ram:TypeCode")
-_CHARGES = path("../../ram:GrossPriceProductTradePrice/ram:AppliedTradeAllowanceCharge")
+_CHARGES = path("ram:GrossPriceProductTradePrice/ram:AppliedTradeAllowanceCharge")
 _BILLED = path(
     "rsm:SupplyChainTradeTransaction/ram:IncludedSupplyChainTradeLineItem/ram:SpecifiedLineTradeDelivery"
     "/ram:BilledQuantity"
 )
+_PERSON = "ram:DefinedTradeContact/ram:PersonName"
 _ACCOUNTS = path("ram:PayeePartyCreditorFinancialAccount/ram:IBANID|ram:ProprietaryID")
 
 
-def _types(node: Node | None) -> list[str]:
-    return [code.string for code in _TYPE_CODES(node)] if node is not None else []
+def _types(node: Node) -> frozenset[str]:
+    return frozenset(code.string for code in _TYPE_CODES(node))
 
 
 def _without_scheme(identifier: Node, view: View) -> bool:
-    return all(each.get("schemeID") is None for each in path("../ram:GlobalID")(identifier))
+    return not view.of(identifier.parent, _schemes)
+
+
+def _schemes(product: Node) -> bool:
+    return any(each.get("schemeID") is not None for each in path("ram:GlobalID")(product))
 
 
 def _without_one_code(country: Node, view: View) -> bool:
-    return len(path("../ram:OriginTradeCountry/ram:ID")(country)) != 1
+    return view.of(country.parent, _countries) != 1
+
+
+def _countries(product: Node) -> int:
+    return len(path("ram:OriginTradeCountry/ram:ID")(product))
 
 
 def _no_plain_allowance(charge: Node, view: View) -> bool:
-    """Of the discounts in the prices of a line: neither an amount with the indicator "false", nor without any."""
-    charges = _CHARGES(charge)
+    agreement = charge.parent.parent if charge.parent else None
+    return bool(view.of(agreement, _has_no_plain_allowance))
+
+
+def _has_no_plain_allowance(agreement: Node) -> bool:
+    """Of the discounts in the prices of a line: neither an amount with the indicator "false", nor none at all."""
+    charges = _CHARGES(agreement)
     indicators = [each for one in charges for each in one.kids.get("ram:ChargeIndicator", ())]
     has_amount = any("ram:ActualAmount" in one.kids for one in charges)
     texts = (each.string for one in indicators for each in one.kids.get("udt:Indicator", ()))
@@ -46,11 +60,11 @@ def _no_plain_allowance(charge: Node, view: View) -> bool:
     return bool(indicators) or has_amount
 
 
-def _of_type(*types: str) -> Condition:
-    """Whether a document has one of these types."""
+def _of_type(code: str) -> Condition:
+    """Whether a document has this type."""
 
     def of_type(document: Node, view: View) -> bool:
-        return any(code in types for code in _types(document))
+        return code in _types(document)
 
     return of_type
 
@@ -60,18 +74,23 @@ def _of_object_type(document: Node, view: View) -> bool:
 
 
 def _in_supporting(node: Node, view: View) -> bool:
-    return any(normalized(code) == _SUPPORTING for code in _types(node.parent))
+    return any(normalized(code) == _SUPPORTING for code in view.of(node.parent, _types) or ())
 
 
-def _beside_identifier(identifier: Node, view: View) -> bool:
-    """Whether the party of a global identifier, or another one in the same place, has a plain identifier."""
-    party = identifier.parent
-    return party is not None and bool(path(f"../{party.name}/ram:ID")(party))
+def _beside(name: str, steps: str) -> Condition:
+    """Whether in the element around the party of that name, at these steps from there, there is another value."""
+    others = path(steps)
 
+    def has_others(around: Node) -> bool:
+        return bool(others(around))
 
-def _beside_person(department: Node, view: View) -> bool:
-    party = department.parent.parent if department.parent else None
-    return party is not None and bool(path(f"../{party.name}/ram:DefinedTradeContact/ram:PersonName")(party))
+    def beside(node: Node, view: View) -> bool:
+        party = node.parent
+        while party is not None and party.name != name:
+            party = party.parent
+        return party is not None and bool(view.of(party.parent, has_others))
+
+    return beside
 
 
 def _without_account(means: Node, view: View) -> bool:
@@ -87,13 +106,13 @@ def _unless(name: str, *types: str) -> Condition:
         around = node.parent
         if around is None or around.name != name:
             return True
-        return bool(types) and not any(code in types for code in _types(around))
+        return bool(types) and (view.of(around, _types) or frozenset()).isdisjoint(types)
 
     return unless
 
 
 def _no_vat(code: Node, view: View) -> bool:
-    return "VAT" not in _types(code.parent)
+    return "VAT" not in (view.of(code.parent, _types) or ())
 
 
 def _outside_settlement(node: Node, view: View) -> bool:
@@ -135,13 +154,13 @@ CII: dict[str, Condition] = {
     "CII-SR-046": _without_scheme,
     "CII-SR-090": _without_one_code,
     "CII-SR-119": _no_plain_allowance,
-    "CII-SR-449": _beside_identifier,
-    "CII-SR-450": _beside_identifier,
-    "CII-SR-451": _beside_identifier,
+    "CII-SR-449": _beside("ram:ShipToTradeParty", "ram:ShipToTradeParty/ram:ID"),
+    "CII-SR-450": _beside("ram:BuyerTradeParty", "ram:BuyerTradeParty/ram:ID"),
+    "CII-SR-451": _beside("ram:PayeeTradeParty", "ram:PayeeTradeParty/ram:ID"),
     "CII-SR-457": _of_type(_TENDER),
     "CII-SR-458": _of_type(_OBJECT),
-    "CII-SR-465": _beside_person,
-    "CII-SR-466": _beside_person,
+    "CII-SR-465": _beside("ram:SellerTradeParty", f"ram:SellerTradeParty/{_PERSON}"),
+    "CII-SR-466": _beside("ram:BuyerTradeParty", f"ram:BuyerTradeParty/{_PERSON}"),
     "CII-SR-470": _without_account,
     "CII-SR-474": _of_object_type,
     "CII-SR-475": _in_supporting,

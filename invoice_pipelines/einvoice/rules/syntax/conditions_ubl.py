@@ -10,17 +10,21 @@ from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 _OBJECT = "130"
 _PROJECT = "50"
 _TYPE_CODES = path("cbc:DocumentTypeCode")
-_SCHEMES = path("../cac:TaxScheme")
+_SCHEMES = path("cac:TaxScheme")
 _PAYEE_NAMES = path("cac:PartyName/cbc:Name")
-_SELLER_NAMES = path("../cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName")
+_SELLER_NAMES = path("cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName")
 
 
-def _types(reference: Node | None) -> list[str]:
-    return [code.string for code in _TYPE_CODES(reference)] if reference is not None else []
+def _types(reference: Node) -> frozenset[str]:
+    return frozenset(code.string for code in _TYPE_CODES(reference))
 
 
 def _other_version(version: Node, view: View) -> bool:
-    return all(each.string != "2.1" for each in path("../cbc:UBLVersionID")(version))
+    return "2.1" not in (view.of(version.parent, _versions) or ())
+
+
+def _versions(invoice: Node) -> frozenset[str]:
+    return frozenset(version.string for version in path("cbc:UBLVersionID")(invoice))
 
 
 def _in_an_invoice(node: Node, view: View) -> bool:
@@ -28,12 +32,11 @@ def _in_an_invoice(node: Node, view: View) -> bool:
 
 
 def _of_no_object(identifier: Node, view: View) -> bool:
-    codes = _types(identifier.parent)
-    return not codes or any(code != _OBJECT for code in codes)
+    return view.of(identifier.parent, _types) != frozenset((_OBJECT,))
 
 
 def _of_an_object(node: Node, view: View) -> bool:
-    return _OBJECT in _types(node.parent)
+    return _OBJECT in (view.of(node.parent, _types) or ())
 
 
 def _named_elsewhere(node: Node, view: View) -> bool:
@@ -51,42 +54,46 @@ def _many_decimals(amount: Node, view: View) -> bool:
     return True
 
 
-def _schemes(number: Node) -> list[str]:
-    """What the tax schemes of a tax number say, in capitals; a scheme without a name says nothing."""
-    names = (scheme.kids.get("cbc:ID") for scheme in _SCHEMES(number))
-    return [found[0].string.upper() if found else "" for found in names]
+def _schemes(registration: Node) -> frozenset[str]:
+    """What the tax schemes of a registration say, in capitals; a scheme without a name says nothing."""
+    names = (scheme.kids.get("cbc:ID") for scheme in _SCHEMES(registration))
+    return frozenset(found[0].string.upper() if found else "" for found in names)
 
 
 def _of_vat(number: Node, view: View) -> bool:
-    return "VAT" in _schemes(number)
+    return "VAT" in (view.of(number.parent, _schemes) or ())
 
 
 def _of_another_tax(number: Node, view: View) -> bool:
-    return any(scheme != "VAT" for scheme in _schemes(number))
+    return bool((view.of(number.parent, _schemes) or frozenset()) - {"VAT"})
 
 
 def _sepa(identifier: Node, view: View) -> bool:
     return (identifier.get("schemeID") or "").upper() == "SEPA"
 
 
-def _payee_is_seller(payee: Node) -> bool:
+def _sellers(around: Node) -> frozenset[str]:
+    return frozenset(name.string for name in _SELLER_NAMES(around))
+
+
+def _payee_is_seller(payee: Node, view: View) -> bool:
     """Whether no name of the payee is another one than that of the seller; also where one of the two has none."""
     names = {name.string for name in _PAYEE_NAMES(payee)}
-    sellers = {name.string for name in _SELLER_NAMES(payee)}
+    sellers = view.of(payee.parent, _sellers) or frozenset()
     return not names or not sellers or len(names | sellers) == 1
 
 
 def _payee_name(payee: Node, view: View) -> bool:
-    return _payee_is_seller(payee) or len(_PAYEE_NAMES(payee)) > 1
+    return _payee_is_seller(payee, view) or len(_PAYEE_NAMES(payee)) > 1
 
 
 def _payee_identifier(payee: Node, view: View) -> bool:
     others = [each for each in path("cac:PartyIdentification/cbc:ID")(payee) if not _sepa(each, view)]
-    return _payee_is_seller(payee) or len(others) > 1
+    return _payee_is_seller(payee, view) or len(others) > 1
 
 
 def _payee_registration(payee: Node, view: View) -> bool:
-    return _payee_is_seller(payee) or len(path("cac:PartyLegalEntity/cbc:CompanyID")(payee)) > 1
+    return _payee_is_seller(payee, view) or len(path("cac:PartyLegalEntity/cbc:CompanyID")(payee)) > 1
 
 
 def _of_unknown_type(reference: Node, view: View) -> bool:
@@ -96,20 +103,20 @@ def _of_unknown_type(reference: Node, view: View) -> bool:
     return bool(codes) or any(each.get("schemeID") is not None for each in path("cbc:ID")(reference))
 
 
-def _indicators(reason: Node) -> set[bool]:
-    """What the indicators beside the reason of an allowance or charge say; nothing where one cannot be understood."""
+def _indicators(charge: Node) -> set[bool]:
+    """What the indicators of an allowance or charge say; nothing where one cannot be understood."""
     try:
-        return {as_indicator(each.string) for each in path("../cbc:ChargeIndicator")(reason)}
+        return {as_indicator(each.string) for each in path("cbc:ChargeIndicator")(charge)}
     except Stopped:
         return set()
 
 
 def _of_an_allowance(reason: Node, view: View) -> bool:
-    return False in _indicators(reason)
+    return False in (view.of(reason.parent, _indicators) or ())
 
 
 def _of_a_charge(reason: Node, view: View) -> bool:
-    return _indicators(reason) == {True}
+    return view.of(reason.parent, _indicators) == {True}
 
 
 def _without_scheme_or_number(tax: Node, view: View) -> bool:

@@ -24,6 +24,13 @@ def document(content: str, name: str = "ubl:Invoice") -> str:
     return f"<{name} {_NAMESPACES}>{content}</{name}>"
 
 
+def inside(path: str, content: str = "{}") -> str:
+    """Elements one in the other, with this content in the innermost; with a place for it, if none is given."""
+    for name in reversed(path.split("/")):
+        content = f"<{name}>{content}</{name}>"
+    return content
+
+
 def cii(*, lines: Sequence[str] = (), agreement: str = "", delivery: str = "", settlement: str = "") -> str:
     """An invoice in CII with lines of this content, and with what is agreed, delivered and settled."""
     parts = [("ram:IncludedSupplyChainTradeLineItem", line) for line in lines]

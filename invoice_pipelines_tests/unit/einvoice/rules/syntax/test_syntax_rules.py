@@ -1,5 +1,7 @@
 """The syntax rules on real documents and fragments: what is told, how often, of which element, and in which words."""
 
+import time
+
 import pytest
 from lxml import etree
 
@@ -138,3 +140,55 @@ def test_what_the_official_rules_cannot_be_asked_stops_ours() -> None:
     party = f"<cac:Party><cac:PartyTaxScheme><cbc:CompanyID/>{scheme}</cac:PartyTaxScheme></cac:Party>"
     found = asked_of(document(f"<cac:AccountingSupplierParty>{party}</cac:AccountingSupplierParty>"))
     assert (found.findings, [code for _, code, _ in found.stopped]) == ([], ["XPTY0004"])
+
+
+_MANY = 20_000
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        document("<cac:PaymentMeans><cbc:PaymentID>1</cbc:PaymentID></cac:PaymentMeans>" * _MANY),
+        document(
+            "<cac:AdditionalDocumentReference>"
+            + "<cbc:DocumentTypeCode>130</cbc:DocumentTypeCode><cbc:ID schemeID='ABC'>1</cbc:ID>" * _MANY
+            + "</cac:AdditionalDocumentReference>"
+        ),
+        document(
+            "<cac:AccountingSupplierParty><cac:Party><cac:PartyTaxScheme>"
+            + "<cbc:CompanyID/><cac:TaxScheme/>" * _MANY
+            + "</cac:PartyTaxScheme></cac:Party></cac:AccountingSupplierParty>"
+        ),
+        document(
+            "<cac:AllowanceCharge>"
+            + "<cbc:ChargeIndicator>1</cbc:ChargeIndicator><cbc:AllowanceChargeReason/>" * _MANY
+            + "</cac:AllowanceCharge>"
+        ),
+        document("<cac:PayeeParty/>" * _MANY + "<cac:AccountingSupplierParty/>" * _MANY),
+        cii(
+            lines=[
+                "<ram:SpecifiedTradeProduct>"
+                + "<ram:GlobalID/><ram:OriginTradeCountry/>" * _MANY
+                + "</ram:SpecifiedTradeProduct>"
+            ]
+        ),
+        cii(
+            lines=[
+                "<ram:SpecifiedLineTradeAgreement><ram:GrossPriceProductTradePrice>"
+                + "<ram:AppliedTradeAllowanceCharge/>" * _MANY
+                + "</ram:GrossPriceProductTradePrice></ram:SpecifiedLineTradeAgreement>"
+            ]
+        ),
+        cii(agreement="<ram:BuyerTradeParty>" + "<ram:GlobalID/>" * _MANY + "</ram:BuyerTradeParty>"),
+        cii(
+            settlement="<ram:ApplicableTradeTax>"
+            + "<ram:TypeCode>x</ram:TypeCode>" * _MANY
+            + "</ram:ApplicableTradeTax>"
+        ),
+    ],
+    ids=["means", "types", "taxes", "reasons", "payees", "products", "discounts", "buyers", "tax types"],
+)
+def test_a_document_that_was_made_to_take_long_takes_as_long_as_any_other_of_its_size(xml: str) -> None:
+    start = time.process_time()
+    asked_of(xml)
+    assert time.process_time() - start < 15  # the square of so many takes minutes
