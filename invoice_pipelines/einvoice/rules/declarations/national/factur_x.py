@@ -1,0 +1,633 @@
+"""Factur-X MINIMUM, BASIC WL and EXTENDED: the rules of EN 16931 that each profile keeps, and those it has of its own.
+
+A profile below EN 16931 has no lines, so it leaves out what is asked of them. EXTENDED is above it: it has lines of
+lines, charges for logistics and reasons of exemption for each line, so its sums are taken otherwise (BR-FXEXT-*), and
+each may deviate by a cent for each amount that is summed. A profile takes an element for stated where it has any
+character in it, even a blank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from invoice_pipelines.einvoice.rules.declarations.national.places import LINES, SETTLEMENT
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import at, exists, is_blank, is_within, text_of
+from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, Where, declare
+from invoice_pipelines.einvoice.rules.engine.paths import path
+from invoice_pipelines.einvoice.rules.engine.values import (
+    as_decimal,
+    as_indicator,
+    as_number,
+    cents,
+    decimal,
+    normalized,
+    numbers,
+    one,
+    said,
+    total,
+    whole,
+)
+from invoice_pipelines.einvoice.rules.engine.walk import Node, View
+from invoice_pipelines.einvoice.rules.verdict import Severity
+
+_SOURCE = "Factur-X 1.09, profile rules"
+_NOTHING = Decimal(0)
+_CENT = Decimal("0.01")
+
+_FAMILIES = {"S": "S", "Z": "Z", "E": "E", "AE": "AE", "IC": "K", "G": "G", "O": "O", "AF": "L", "AG": "M"}
+"""The codes of the VAT categories by the names that their rules have."""
+
+_TAX = "ram:ApplicableHeaderTradeSettlement/ram:ApplicableTradeTax"
+_TOTALS = "ram:SpecifiedTradeSettlementHeaderMonetarySummation"
+_LINE_TAX = path("ram:ApplicableTradeTax")
+_LINE_TOTAL = path("ram:SpecifiedTradeSettlementLineMonetarySummation/ram:LineTotalAmount")
+_LINE_SETTLEMENTS = path("ram:SpecifiedLineTradeSettlement")
+_STATUS = path("ram:AssociatedDocumentLineDocument/ram:LineStatusReasonCode")
+_ALL_LINES = path(LINES)
+_CHARGES = path(SETTLEMENT + "ram:SpecifiedTradeAllowanceCharge")
+_LOGISTICS = path(SETTLEMENT + "ram:SpecifiedLogisticsServiceCharge")
+_INDICATOR = path("ram:ChargeIndicator/udt:Indicator")
+
+
+def _rule(rule: str, context: str, test: Test, facts: Facts | None = None, where: Where | None = None) -> Declaration:
+    return declare(rule, None, Asked(context, test, facts, where), source=_SOURCE)
+
+
+def _is_stated(steps: str, where: Callable[[Node], bool] | None = None) -> Test:
+    """That one of the elements at a path has any text."""
+    found = path(steps)
+    return lambda node, view: any(each.string != "" and (where is None or where(each)) for each in found(node))
+
+
+def _anywhere(name: str, steps: str, *, stated: bool) -> Test:
+    """As `_is_stated` or `exists`, below any element of a name."""
+    found = path(steps)
+    return lambda node, view: any(
+        not stated or each.string != "" for start in view.index.get(name, ()) for each in found(start)
+    )
+
+
+def _is_detail(line: Node) -> bool:
+    """Whether a line counts: one that groups or explains others does not."""
+    status = _STATUS(line)
+    return not status or any(each.string == "DETAIL" for each in status)
+
+
+def _details(view: View) -> tuple[Node, ...]:
+    return tuple(line for line in _ALL_LINES(view.root) if _is_detail(line))
+
+
+def _says(node: Node, indicator: str) -> bool:
+    return any(each.string == indicator for each in _INDICATOR(node))
+
+
+def _charged(view: View, indicator: str) -> list[Node]:
+    return [each for each in _CHARGES(view.root) if _says(each, indicator)]
+
+
+def _amounts(nodes: Iterable[Node], name: str = "ram:ActualAmount") -> Decimal:
+    return cents(sum((total(node.kids.get(name, ())) for node in nodes), _NOTHING))
+
+
+# --- what all three profiles ask for ---
+
+_HEADER = (
+    _rule(
+        "BR-01", "/*", _is_stated("rsm:ExchangedDocumentContext/ram:GuidelineSpecifiedDocumentContextParameter/ram:ID")
+    ),
+    _rule("BR-02", "/*", _is_stated("rsm:ExchangedDocument/ram:ID")),
+    _rule(
+        "BR-03",
+        "/*",
+        _is_stated(
+            "rsm:ExchangedDocument/ram:IssueDateTime/udt:DateTimeString", lambda each: each.get("format") == "102"
+        ),
+    ),
+    _rule("BR-04", "/*", _is_stated("rsm:ExchangedDocument/ram:TypeCode")),
+    _rule("BR-05", "/*", _is_stated(SETTLEMENT + "ram:InvoiceCurrencyCode")),
+    _rule(
+        "BR-06",
+        "/*",
+        _is_stated(LINES.rpartition("/")[0] + "/ram:ApplicableHeaderTradeAgreement/ram:SellerTradeParty/ram:Name"),
+    ),
+    _rule(
+        "BR-07",
+        "/*",
+        _is_stated(LINES.rpartition("/")[0] + "/ram:ApplicableHeaderTradeAgreement/ram:BuyerTradeParty/ram:Name"),
+    ),
+    _rule("BR-08", "/*", _anywhere("ram:SellerTradeParty", "ram:PostalTradeAddress", stated=False)),
+    _rule("BR-09", "/*", _anywhere("ram:SellerTradeParty", "ram:PostalTradeAddress/ram:CountryID", stated=True)),
+)
+_FROM_BASIC_WL = (
+    _rule("BR-10", "/*", _anywhere("ram:BuyerTradeParty", "ram:PostalTradeAddress", stated=False)),
+    _rule("BR-11", "/*", _anywhere("ram:BuyerTradeParty", "ram:PostalTradeAddress/ram:CountryID", stated=True)),
+    _rule("BR-45", _TAX, exists("ram:BasisAmount")),
+    _rule("BR-46", _TAX, exists("ram:CalculatedAmount")),
+    _rule("BR-47", _TAX, exists("ram:CategoryCode")),
+    _rule(
+        "BR-48",
+        _TAX,
+        lambda node, view: (
+            "ram:RateApplicablePercent" in node.kids
+            or any(each.string == "O" for each in node.kids.get("ram:CategoryCode", ()))
+        ),
+    ),
+    _rule(
+        "BR-CO-18",
+        "rsm:SupplyChainTradeTransaction/ram:ApplicableHeaderTradeSettlement",
+        exists("ram:ApplicableTradeTax"),
+    ),
+)
+
+
+# --- BASIC WL ---
+
+
+def _tax_is_rate(node: Node, view: View) -> bool:
+    """BR-CO-17: VAT is taxable amount x rate, give or take one unit of the currency, inclusive."""
+    rate = decimal(node.kids.get("ram:RateApplicablePercent", []))
+    if said(node.kids.get("ram:TypeCode", [])).upper() != "VAT":
+        rate = None
+    amount, basis = decimal(node.kids.get("ram:CalculatedAmount", [])), decimal(node.kids.get("ram:BasisAmount", []))
+    if rate is None or whole(rate) == 0:
+        return amount is not None and whole(amount) == 0
+    if amount is None or basis is None:
+        return False
+    return abs(abs(amount) - cents(abs(basis) * rate / 100)) <= 1
+
+
+def _charges_add_up(node: Node, view: View) -> bool:
+    """BR-CO-12: with the charges for logistics."""
+    charges = _charged(view, "true")
+    if not charges and "ram:ChargeTotalAmount" not in node.kids:
+        return True
+    stated = decimal(_STATED_CHARGES(view.root))
+    if stated is None:
+        return False
+    return cents(stated) == cents(_amounts(charges) + _amounts(_LOGISTICS(view.root), "ram:AppliedAmount"))
+
+
+_STATED_CHARGES = path(f"{SETTLEMENT}{_TOTALS}/ram:ChargeTotalAmount")
+
+_BASIC_WL = (
+    _rule(
+        "BR-CO-17",
+        _TAX,
+        _tax_is_rate,
+        at(tax="ram:CalculatedAmount", base="ram:BasisAmount", rate="ram:RateApplicablePercent"),
+    ),
+    _rule("BR-CO-12", _TOTALS, _charges_add_up, at(stated="ram:ChargeTotalAmount")),
+)
+
+
+# --- sums by VAT category, as EXTENDED takes them, and MINIMUM would ---
+
+
+class _Summed:
+    """What a category of the VAT breakdown is the sum of: the amounts, and how many there are."""
+
+    def __init__(self, tax: Node, view: View, code: str, *, by_rate: bool, by_reason: bool) -> None:
+        self.rate = decimal(tax.kids.get("ram:RateApplicablePercent", [])) if by_rate else None
+        self.reason = _reason((tax,)) if by_reason else None
+        self.code = code
+        lines = [
+            settlement
+            for line in view.once(_details)
+            for settlement in _LINE_SETTLEMENTS(line)
+            if self._has(_LINE_TAX(settlement))
+        ]
+        charges = [each for each in _CHARGES(view.root) if self._has(each.kids.get("ram:CategoryTradeTax", ()))]
+        logistics = [each for each in _LOGISTICS(view.root) if self._has(each.kids.get("ram:AppliedTradeTax", ()))]
+        kinds = [(each, {as_indicator(said.string) for said in _INDICATOR(each)}) for each in charges]
+        self.amount = (
+            cents(sum((total(_LINE_TOTAL(line)) for line in lines), _NOTHING))
+            + _amounts(each for each, kind in kinds if True in kind)
+            - _amounts(each for each, kind in kinds if False in kind)
+            + _amounts(logistics, "ram:AppliedAmount")
+        )
+        self.count = len(lines) + len(charges) + len(logistics)
+
+    def _has(self, taxes: Iterable[Node]) -> bool:
+        taxes = tuple(taxes)
+        if not any(each.string == self.code for tax in taxes for each in tax.kids.get("ram:CategoryCode", ())):
+            return False
+        if self.rate is not None and not any(
+            as_decimal(each.string) == self.rate
+            for tax in taxes
+            for each in tax.kids.get("ram:RateApplicablePercent", ())
+        ):
+            return False
+        return self.reason is None or _reason(taxes) == self.reason
+
+
+def _reason(taxes: Iterable[Node]) -> tuple[str, str]:
+    taxes = tuple(taxes)
+    code = said([each for tax in taxes for each in tax.kids.get("ram:ExemptionReasonCode", ())])
+    return code, said([each for tax in taxes for each in tax.kids.get("ram:ExemptionReason", ())])
+
+
+def _in_breakdown(code: str) -> Where:
+    def where(node: Node) -> bool:
+        return (
+            any(each.string == code for each in node.kids.get("ram:CategoryCode", ()))
+            and _one_text(node.kids.get("ram:TypeCode", [])).upper() == "VAT"
+        )
+
+    return where
+
+
+def _one_text(nodes: list[Node]) -> str:
+    node = one(nodes)
+    return "" if node is None else node.string
+
+
+def _basis_is_sum(code: str, *reasons: bool) -> Test:
+    """The taxable amount of a category is the sum of what is in it: of one reason of exemption, of all, or of either."""
+    by_rate = code != "O"  # what is outside the scope of VAT has no rate
+
+    def test(node: Node, view: View) -> bool:
+        basis = decimal(node.kids.get("ram:BasisAmount", []))
+        if basis is None or (by_rate and not node.kids.get("ram:RateApplicablePercent")):
+            return False
+        summed = (_Summed(node, view, code, by_rate=by_rate, by_reason=reason) for reason in reasons)
+        return any(abs(basis - each.amount) <= _CENT * each.count for each in summed)
+
+    return test
+
+
+def _standard_tax(node: Node, view: View) -> bool:
+    """BR-FXEXT-S-09b: VAT at the standard rate, give or take a cent for each amount that is in it."""
+    rate, basis, amount = (
+        decimal(node.kids.get(name, []))
+        for name in ("ram:RateApplicablePercent", "ram:BasisAmount", "ram:CalculatedAmount")
+    )
+    if rate is None or basis is None or amount is None:
+        return False
+    deviation = abs(amount - cents(basis * rate / 100))
+    return any(
+        deviation <= _CENT * _Summed(node, view, "S", by_rate=True, by_reason=reason).count for reason in (True, False)
+    )
+
+
+_BASIS = at(basis="ram:BasisAmount", rate="ram:RateApplicablePercent")
+
+
+def _sums_of_category(family: str, code: str) -> tuple[Declaration, ...]:
+    name = "BR-FXEXT-S08b" if family == "S" else f"BR-FXEXT-{family}-08b"
+    about = {"category": code}
+    return tuple(
+        declare(
+            rule,
+            None,
+            Asked(_TAX, _basis_is_sum(code, *reasons), _BASIS, _in_breakdown(code)),
+            source=_SOURCE,
+            severity=severity,
+            text="extended-basis",
+            about=about,
+        )
+        for rule, reasons, severity in (
+            (name, (True, False), Severity.FATAL),
+            (f"BR-FXEXT-{family}-08rev", (True,), Severity.WARNING),
+            (f"BR-FXEXT-{family}-08ini", (False,), Severity.WARNING),
+        )
+    )
+
+
+# --- EXTENDED ---
+
+
+def _category_is_broken_down(code: str) -> Test:
+    """A category is in the breakdown where, and only where, something has it."""
+
+    def has(node: Node) -> bool:
+        return any(each.string == code for each in node.kids.get("ram:CategoryCode", ()))
+
+    def test(node: Node, view: View) -> bool:
+        taxes = view.index.get("ram:ApplicableTradeTax", ())
+        in_breakdown = any(
+            has(tax) and tax.parent is not None and tax.parent.name == "ram:ApplicableHeaderTradeSettlement"
+            for tax in taxes
+        )
+        in_lines = any(has(tax) and _is_of_detail(tax) for tax in taxes)
+        others = (*view.index.get("ram:CategoryTradeTax", ()), *view.index.get("ram:AppliedTradeTax", ()))
+        return in_breakdown == (in_lines or any(has(tax) for tax in others))
+
+    return test
+
+
+def _is_of_detail(tax: Node) -> bool:
+    settlement = tax.parent
+    if settlement is None or settlement.name != "ram:SpecifiedLineTradeSettlement":
+        return False
+    return settlement.parent is not None and _is_detail(settlement.parent)
+
+
+def _within(tolerance: int, *amounts: Decimal | None) -> bool:
+    """Whether amounts come to nothing, give or take a cent for each of so many. Not where one is missing."""
+    return all(each is not None for each in amounts) and abs(sum(filter(None, amounts), _NOTHING)) <= _CENT * tolerance
+
+
+def _beside(node: Node, name: str) -> list[Node]:
+    return node.parent.kids.get(name, []) if node.parent is not None else []
+
+
+def _lines_beside(node: Node) -> list[Node]:
+    return _LINES_BESIDE(node)  # type: ignore[return-value]
+
+
+_LINES_BESIDE = path("../../ram:IncludedSupplyChainTradeLineItem")
+
+
+def _line_sum(lines: Iterable[Node]) -> Decimal:
+    return cents(sum((total(_LINE_TOTAL(each)) for line in lines for each in _LINE_SETTLEMENTS(line)), _NOTHING))
+
+
+def _extended_lines(node: Node, view: View) -> bool:
+    lines = _lines_beside(node)
+    stated = decimal(node.kids.get("ram:LineTotalAmount", []))
+    return _within(len(lines), stated, -_line_sum(line for line in lines if _is_detail(line)))
+
+
+def _extended_allowances(node: Node, view: View) -> bool:
+    allowances = _charged(view, "false")
+    if not allowances and "ram:AllowanceTotalAmount" not in node.kids:
+        return True
+    count = sum(_says(each, "false") for each in _beside(node, "ram:SpecifiedTradeAllowanceCharge"))
+    return _within(count, decimal(node.kids.get("ram:AllowanceTotalAmount", [])), -_amounts(allowances))
+
+
+def _charge_count(node: Node) -> int:
+    charges = sum(_says(each, "true") for each in _beside(node, "ram:SpecifiedTradeAllowanceCharge"))
+    return charges + len(_beside(node, "ram:SpecifiedLogisticsServiceCharge"))
+
+
+def _charge_sum(view: View) -> Decimal:
+    return _amounts(_charged(view, "true")) + _amounts(_LOGISTICS(view.root), "ram:AppliedAmount")
+
+
+def _extended_charges(node: Node, view: View) -> bool:
+    if not _charged(view, "true") and "ram:ChargeTotalAmount" not in node.kids:
+        return True
+    return _within(_charge_count(node), decimal(node.kids.get("ram:ChargeTotalAmount", [])), -_charge_sum(view))
+
+
+def _summed_count(node: Node) -> int:
+    allowances = sum(_says(each, "false") for each in _beside(node, "ram:SpecifiedTradeAllowanceCharge"))
+    return sum(_is_detail(line) for line in _lines_beside(node)) + allowances + _charge_count(node)
+
+
+def _extended_net(node: Node, view: View) -> bool:
+    return _within(
+        _summed_count(node),
+        decimal(node.kids.get("ram:TaxBasisTotalAmount", [])),
+        -_line_sum(line for line in _lines_beside(node) if _is_detail(line)),
+        _amounts(_charged(view, "false")),
+        -_charge_sum(view),
+    )
+
+
+def _extended_gross(node: Node, view: View) -> bool:
+    """BR-FXEXT-CO-15. An invoice without a VAT total in its currency breaks it, even where it states no VAT."""
+    currency = one(_beside(node, "ram:InvoiceCurrencyCode"))
+    if currency is None:
+        return False
+    taxes = [each for each in node.kids.get("ram:TaxTotalAmount", ()) if each.get("currencyID") == currency.string]
+    net, gross = (decimal(node.kids.get(name, [])) for name in ("ram:TaxBasisTotalAmount", "ram:GrandTotalAmount"))
+    tax = decimal(taxes)
+    return net is not None and gross is not None and tax is not None and _within(_summed_count(node), gross, -tax, -net)
+
+
+def _extended_due(node: Node, view: View) -> bool:
+    due = decimal(node.kids.get("ram:DuePayableAmount", []))
+    adjustments = (
+        each
+        for one_of in _beside(node, "ram:SpecifiedFinancialAdjustment")
+        for each in one_of.kids.get("ram:ActualAmount", ())
+    )
+    return due is not None and due == (
+        total(node.kids.get("ram:GrandTotalAmount", ()))
+        - total(node.kids.get("ram:TotalPrepaidAmount", ()))
+        + total(node.kids.get("ram:RoundingAmount", ()))
+        + total(adjustments)
+    )
+
+
+def _due_date_is_known(node: Node, view: View) -> bool:
+    """BR-CO-25: what is to be paid has a date or terms."""
+    due = one(view.index.get("ram:DuePayableAmount", []))
+    text = "" if due is None else normalized(due.string)
+    if not text or as_number(text) <= 0:
+        return True
+    return any(
+        name in terms.kids
+        for terms in view.index.get("ram:SpecifiedTradePaymentTerms", ())
+        for name in ("ram:DueDateDateTime", "ram:Description")
+    )
+
+
+def _says_note(node: Node, view: View) -> bool:
+    return "ram:SubjectCode" not in node.kids or "ram:ContentCode" in node.kids or "ram:Content" in node.kids
+
+
+def _value_is_one(node: Node, view: View) -> bool:
+    """A characteristic has a text or a measure with its unit, not both."""
+    measures = node.kids.get("ram:ValueMeasure", ())
+    if "ram:Value" in node.kids:
+        return not measures
+    return any(each.get("unitCode") for each in measures)
+
+
+_PARENT = path("ram:AssociatedDocumentLineDocument/ram:ParentLineID")
+_NUMBER = path("ram:AssociatedDocumentLineDocument/ram:LineID")
+_NET = path("ram:SpecifiedLineTradeSettlement/ram:SpecifiedTradeSettlementLineMonetarySummation/ram:LineTotalAmount")
+
+
+def _is_group(line: Node) -> bool:
+    return any(each.string == "GROUP" for each in _STATUS(line))
+
+
+def _lower_line_has_status(node: Node, view: View) -> bool:
+    return not said(_PARENT(node)) or any(each.string != "" for each in _STATUS(node))
+
+
+def _upper_line_exists(node: Node, view: View) -> bool:
+    parent = said(_PARENT(node))
+    if not parent:
+        return True
+    return any(
+        normalized(each.string) == parent
+        for line in view.index.get("ram:IncludedSupplyChainTradeLineItem", ())
+        for each in _NUMBER(line)
+    )
+
+
+def _groups_add_up(view: View) -> bool:
+    """Whether each line that groups others and states an amount is their sum."""
+    lines = view.index.get("ram:IncludedSupplyChainTradeLineItem", [])
+    for line in lines:
+        if not _is_group(line) or not said(_NET(line)):
+            continue
+        number = said(_NUMBER(line))
+        lower = [each for each in lines if said(_PARENT(each)) == number and (_is_group(each) or _says_detail(each))]
+        amounts = [_NET(each) for each in lower]
+        if any(not found or is_blank(found[0].string) for found in amounts):
+            return False
+        if numbers(_NET(line))[0] != cents(sum((numbers(found)[0] for found in amounts), _NOTHING)):
+            return False
+    return True
+
+
+def _says_detail(line: Node) -> bool:
+    return any(each.string == "DETAIL" for each in _STATUS(line))
+
+
+def _groups_state_amounts(node: Node, view: View) -> bool:
+    """BR-FXEXT-12: where a group of lines states an amount, the groups in it do, too."""
+    if not _is_group(node) or not _NET(node):
+        return True
+    number = one(_NUMBER(node))
+    if number is None:
+        return False
+    lower = [
+        line
+        for line in _ALL_LINES(view.root)
+        if _is_group(line) and any(each.string == number.string for each in _PARENT(line))
+    ]
+    return sum(len(_NET(line)) for line in lower) == len(lower)
+
+
+def _of_detail(test: Test) -> Test:
+    """A test of the line around, which is asked of lines that count."""
+
+    def asked(node: Node, view: View) -> bool:
+        line = node.parent
+        return line is None or not _is_detail(line) or test(line, view)
+
+    return asked
+
+
+def _line_has_category(line: Node, view: View) -> bool:
+    taxes = [tax for settlement in _LINE_SETTLEMENTS(line) for tax in _LINE_TAX(settlement)]
+    return any(each.string == "VAT" for tax in taxes for each in tax.kids.get("ram:TypeCode", ())) and any(
+        "ram:CategoryCode" in tax.kids and _one_text(tax.kids.get("ram:TypeCode", [])).upper() == "VAT" for tax in taxes
+    )
+
+
+def _has_unit(line: Node, view: View) -> bool:
+    return any(each.get("unitCode") is not None for each in _QUANTITY(line))
+
+
+_QUANTITY = path("ram:SpecifiedLineTradeDelivery/ram:BilledQuantity")
+
+
+def _charge_has_reason(node: Node, view: View) -> bool:
+    charge = node.parent
+    is_charge = any(each.string == "true" for each in node.kids.get("udt:Indicator", ()))
+    return not is_charge or charge is None or "ram:Reason" in charge.kids or "ram:ReasonCode" in charge.kids
+
+
+def _is_vat_number(node: Node, view: View) -> bool:
+    return is_within(node, "ram:SellerTradeParty") or node.get("schemeID") == "VA"
+
+
+def _split_payment_is_italian(node: Node, view: View) -> bool:
+    return not view.once(_has_split_payment) or all(each.string == "IT" for each in view.index.get("ram:CountryID", ()))
+
+
+def _split_payment_is_alone(node: Node, view: View) -> bool:
+    return not view.once(_has_split_payment) or not any(
+        each.string == "S" for each in view.index.get("ram:CategoryCode", ())
+    )
+
+
+def _has_split_payment(view: View) -> bool:
+    return any(each.string == "B" for each in view.index.get("ram:CategoryCode", ()))
+
+
+_LINE_DOCUMENT = "ram:IncludedSupplyChainTradeLineItem/ram:AssociatedDocumentLineDocument"
+_LINE = "ram:IncludedSupplyChainTradeLineItem"
+
+_EXTENDED = (
+    _rule("BR-B-01", "/*", _split_payment_is_italian),
+    _rule("BR-B-02", "/*", _split_payment_is_alone),
+    _rule("BR-CO-25", "/*", _due_date_is_known),
+    _rule("BR-FXEXT-01", "/*/rsm:ExchangedDocument/ram:IncludedNote", _says_note),
+    _rule("BR-FXEXT-02", "ram:AssociatedDocumentLineDocument/ram:IncludedNote", _says_note),
+    _rule("BR-FXEXT-03", "ram:SpecifiedTaxRegistration/ram:ID", _is_vat_number, text_of),
+    _rule("BR-FXEXT-06", _LINE, _lower_line_has_status, at(line="ram:AssociatedDocumentLineDocument/ram:LineID")),
+    _rule("BR-FXEXT-08", _LINE, lambda node, view: view.once(_groups_add_up)),
+    _rule(
+        "BR-FXEXT-11",
+        _LINE,
+        _upper_line_exists,
+        at(
+            line="ram:AssociatedDocumentLineDocument/ram:LineID",
+            upper="ram:AssociatedDocumentLineDocument/ram:ParentLineID",
+        ),
+    ),
+    _rule("BR-FXEXT-12", _LINE, _groups_state_amounts, at(line="ram:AssociatedDocumentLineDocument/ram:LineID")),
+    *(
+        declare(
+            f"BR-FXEXT-{family}-01",
+            None,
+            Asked("/*", _category_is_broken_down(code)),
+            source=_SOURCE,
+            text="extended-category",
+            about={"category": code},
+        )
+        for family, code in _FAMILIES.items()
+    ),
+    *(rule for family, code in _FAMILIES.items() for rule in _sums_of_category(family, code)),
+    _rule(
+        "BR-FXEXT-S-09b",
+        _TAX,
+        _standard_tax,
+        at(tax="ram:CalculatedAmount", basis="ram:BasisAmount", rate="ram:RateApplicablePercent"),
+        lambda node: any(each.string == "S" for each in node.kids.get("ram:CategoryCode", ())),
+    ),
+    _rule("BR-FXEXT-BR-22", _LINE_DOCUMENT, _of_detail(exists("ram:SpecifiedLineTradeDelivery/ram:BilledQuantity"))),
+    _rule("BR-FXEXT-BR-23", _LINE_DOCUMENT, _of_detail(_has_unit)),
+    _rule("BR-FXEXT-BR-24", _LINE_DOCUMENT, _of_detail(lambda line, view: bool(_NET(line)))),
+    _rule(
+        "BR-FXEXT-BR-26",
+        _LINE_DOCUMENT,
+        _of_detail(exists("ram:SpecifiedLineTradeAgreement/ram:NetPriceProductTradePrice/ram:ChargeAmount")),
+    ),
+    _rule("BR-FXEXT-CO-04", _LINE_DOCUMENT, _of_detail(_line_has_category)),
+    _rule(
+        "BR-FXEXT-BR-38",
+        "ram:ApplicableHeaderTradeSettlement/ram:SpecifiedTradeAllowanceCharge/ram:ChargeIndicator",
+        _charge_has_reason,
+    ),
+    _rule(
+        "BR-FXEXT-BR-44",
+        "ram:SpecifiedLineTradeSettlement/ram:SpecifiedTradeAllowanceCharge/ram:ChargeIndicator",
+        _charge_has_reason,
+    ),
+    _rule("BR-FXEXT-BR-54-1", "ram:ApplicableProductCharacteristic", exists("ram:Description | ram:TypeCode")),
+    _rule("BR-FXEXT-BR-54-2", "ram:ApplicableProductCharacteristic", _value_is_one),
+    _rule("BR-FXEXT-CO-10", _TOTALS, _extended_lines, at(stated="ram:LineTotalAmount")),
+    _rule("BR-FXEXT-CO-11", _TOTALS, _extended_allowances, at(stated="ram:AllowanceTotalAmount")),
+    _rule("BR-FXEXT-CO-12", _TOTALS, _extended_charges, at(stated="ram:ChargeTotalAmount")),
+    _rule("BR-FXEXT-CO-13", _TOTALS, _extended_net, at(stated="ram:TaxBasisTotalAmount")),
+    _rule(
+        "BR-FXEXT-CO-15",
+        _TOTALS,
+        _extended_gross,
+        at(net="ram:TaxBasisTotalAmount", tax="ram:TaxTotalAmount", gross="ram:GrandTotalAmount"),
+    ),
+    _rule(
+        "BR-FXEXT-CO-16",
+        _TOTALS,
+        _extended_due,
+        at(due="ram:DuePayableAmount", gross="ram:GrandTotalAmount", paid="ram:TotalPrepaidAmount"),
+    ),
+)
+
+MINIMUM: tuple[Declaration, ...] = (
+    *_HEADER,
+    *(rule for family in ("G", "IC", "O", "Z") for rule in _sums_of_category(family, _FAMILIES[family])),
+)
+BASIC_WL: tuple[Declaration, ...] = (*_HEADER, *_FROM_BASIC_WL, *_BASIC_WL)
+EXTENDED: tuple[Declaration, ...] = (*_HEADER, *_FROM_BASIC_WL, *_EXTENDED)
