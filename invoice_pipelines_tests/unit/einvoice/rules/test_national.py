@@ -10,6 +10,7 @@ from lxml import etree
 from invoice_pipelines.einvoice.rules.declarations.national import (
     code_lists,
     extension,
+    factur_x,
     peppol,
     peppol_codes,
     xrechnung,
@@ -27,6 +28,9 @@ _RULES = (
     *peppol.RULES,
     *peppol.IN_XRECHNUNG,
     *peppol_codes.RULES,
+    *factur_x.MINIMUM,
+    *factur_x.BASIC_WL,
+    *factur_x.EXTENDED,
 )
 _UBL = """<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"
   xmlns:cac="urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
@@ -152,3 +156,35 @@ def test_amounts_in_forint_may_deviate_more_in_xrechnung_than_in_peppol() -> Non
     )
     assert "PEPPOL-EN16931-R120" in _found(line, rules=peppol.RULES)
     assert "PEPPOL-EN16931-R120" not in _found(line, rules=peppol.IN_XRECHNUNG)
+
+
+_TOTALS = (
+    "<ram:SpecifiedTradeSettlementHeaderMonetarySummation><ram:LineTotalAmount>{lines}</ram:LineTotalAmount>"
+    "<ram:ChargeTotalAmount>{charges}</ram:ChargeTotalAmount>"
+    "</ram:SpecifiedTradeSettlementHeaderMonetarySummation>"
+)
+_FREIGHT = (
+    "<ram:SpecifiedLogisticsServiceCharge><ram:AppliedAmount>4.50</ram:AppliedAmount>"
+    "</ram:SpecifiedLogisticsServiceCharge>"
+)
+
+
+@pytest.mark.parametrize(("stated", "is_broken"), [("4.50", False), ("4.51", False), ("4.53", True)])
+def test_extended_counts_logistics_among_the_charges_and_lets_a_cent_each_pass(stated: str, is_broken: bool) -> None:
+    inside = _SETTLEMENT.format(_FREIGHT + _TOTALS.format(lines=0, charges=stated))
+    assert ("BR-FXEXT-CO-12" in _found(inside, Syntax.CII, factur_x.EXTENDED)) is is_broken
+
+
+def test_in_extended_only_lines_that_count_are_summed() -> None:
+    line = (
+        "<ram:IncludedSupplyChainTradeLineItem><ram:AssociatedDocumentLineDocument><ram:LineID>{0}</ram:LineID>"
+        "<ram:LineStatusReasonCode>{1}</ram:LineStatusReasonCode></ram:AssociatedDocumentLineDocument>"
+        "<ram:SpecifiedLineTradeSettlement><ram:SpecifiedTradeSettlementLineMonetarySummation>"
+        "<ram:LineTotalAmount>10</ram:LineTotalAmount></ram:SpecifiedTradeSettlementLineMonetarySummation>"
+        "</ram:SpecifiedLineTradeSettlement></ram:IncludedSupplyChainTradeLineItem>"
+    )
+    lines = line.format(1, "GROUP") + line.format(2, "DETAIL")
+    inside = _SETTLEMENT.format(_TOTALS.format(lines="{total}", charges=0))
+    document = inside.replace("<ram:Applicable", lines + "<ram:Applicable", 1)
+    assert "BR-FXEXT-CO-10" not in _found(document.format(total=10), Syntax.CII, factur_x.EXTENDED)
+    assert "BR-FXEXT-CO-10" in _found(document.format(total=20), Syntax.CII, factur_x.EXTENDED)

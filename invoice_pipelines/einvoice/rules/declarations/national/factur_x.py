@@ -8,9 +8,12 @@ character in it, even a blank.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+from invoice_pipelines.einvoice.code_lists import codes
+from invoice_pipelines.einvoice.rules.declarations import decimals, required, sums, vat
 from invoice_pipelines.einvoice.rules.declarations.national.places import LINES, SETTLEMENT
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import at, exists, is_blank, is_within, text_of
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, Where, declare
@@ -175,9 +178,14 @@ _BASIC_WL = (
         "BR-CO-17",
         _TAX,
         _tax_is_rate,
-        at(tax="ram:CalculatedAmount", base="ram:BasisAmount", rate="ram:RateApplicablePercent"),
+        at(tax="ram:CalculatedAmount", basis="ram:BasisAmount", rate="ram:RateApplicablePercent"),
     ),
-    _rule("BR-CO-12", _TOTALS, _charges_add_up, at(stated="ram:ChargeTotalAmount")),
+    _rule(
+        "BR-CO-12",
+        _TOTALS,
+        _charges_add_up,
+        lambda node, view: {**at(charges="ram:ChargeTotalAmount")(node, view), "sum": _charge_sum(view)},
+    ),
 )
 
 
@@ -243,7 +251,7 @@ def _one_text(nodes: list[Node]) -> str:
 
 
 def _basis_is_sum(code: str, *reasons: bool) -> Test:
-    """The taxable amount of a category is the sum of what is in it: of one reason of exemption, of all, or of either."""
+    """The taxable amount of a category is the sum of what is in it: of one reason of exemption, or of all."""
     by_rate = code != "O"  # what is outside the scope of VAT has no rate
 
     def test(node: Node, view: View) -> bool:
@@ -545,6 +553,8 @@ def _has_split_payment(view: View) -> bool:
     return any(each.string == "B" for each in view.index.get("ram:CategoryCode", ()))
 
 
+_MINUTE = re.compile(r"[ \t\r\n]*[0-9]{4}(1[0-2]|0[1-9])(3[01]|[12][0-9]|0[1-9])([01][0-9]|2[0-3])[0-5][0-9][ \t\r\n]*")
+
 _LINE_DOCUMENT = "ram:IncludedSupplyChainTradeLineItem/ram:AssociatedDocumentLineDocument"
 _LINE = "ram:IncludedSupplyChainTradeLineItem"
 
@@ -555,6 +565,18 @@ _EXTENDED = (
     _rule("BR-FXEXT-01", "/*/rsm:ExchangedDocument/ram:IncludedNote", _says_note),
     _rule("BR-FXEXT-02", "ram:AssociatedDocumentLineDocument/ram:IncludedNote", _says_note),
     _rule("BR-FXEXT-03", "ram:SpecifiedTaxRegistration/ram:ID", _is_vat_number, text_of),
+    _rule(
+        "BR-FXEXT-04",
+        "ram:ApplicableProductCharacteristic/ram:TypeCode",
+        lambda node, view: normalized(node.string) in codes("characteristics"),
+        text_of,
+    ),
+    _rule(
+        "BR-FXEXT-CII-DT-097a",
+        "udt:DateTimeString",
+        lambda node, view: node.get("format") != "205" or _MINUTE.fullmatch(node.string) is not None,
+        text_of,
+    ),
     _rule("BR-FXEXT-06", _LINE, _lower_line_has_status, at(line="ram:AssociatedDocumentLineDocument/ram:LineID")),
     _rule("BR-FXEXT-08", _LINE, lambda node, view: view.once(_groups_add_up)),
     _rule(
@@ -625,9 +647,43 @@ _EXTENDED = (
     ),
 )
 
-MINIMUM: tuple[Declaration, ...] = (
+# The rules of EN 16931 that a profile of Factur-X takes over as they are, without the BR- of their ids.
+_TAKEN_OVER = {
+    "MINIMUM": (
+        "13 14 15 CO-09 CO-26 DEC-12 DEC-13 DEC-14 DEC-18 E-02 E-03 E-04 E-05 E-06 E-07 E-10 G-02 G-03 G-04 G-05 "
+        "G-06 G-07 G-08 G-09 G-10 IC-02 IC-03 IC-04 IC-05 IC-06 IC-07 IC-08 IC-09 IC-10 IC-11 IC-12 O-03 O-04 O-06 "
+        "O-08 O-09 O-10 O-11 O-12 O-13 O-14 "
+    ),
+    "BASIC_WL": (
+        "12 13 14 15 17 18 19 20 29 31 32 33 36 37 38 49 50 53 55 56 57 61 62 63 AE-03 AE-04 AE-06 AE-07 AE-09 "
+        "AE-10 AF-03 AF-04 AF-06 AF-07 AF-09 AF-10 AG-03 AG-04 AG-06 AG-07 AG-09 AG-10 CO-03 CO-09 CO-11 CO-13 "
+        "CO-14 CO-15 CO-16 CO-19 CO-21 CO-22 CO-26 DEC-01 DEC-02 DEC-05 DEC-06 DEC-09 DEC-10 DEC-11 DEC-12 DEC-13 "
+        "DEC-14 DEC-15 DEC-16 DEC-17 DEC-18 DEC-19 DEC-20 E-03 E-04 E-06 E-07 E-09 E-10 G-03 G-04 G-06 G-07 G-09 "
+        "G-10 IC-03 IC-04 IC-06 IC-07 IC-09 IC-10 IC-11 IC-12 O-03 O-04 O-06 O-07 O-09 O-10 O-11 O-13 O-14 S-03 "
+        "S-04 S-06 S-07 S-09 S-10 Z-03 Z-04 Z-06 Z-07 Z-09 Z-10 "
+    ),
+    "EXTENDED": (
+        "12 13 14 15 16 17 18 19 20 21 25 29 30 31 32 33 36 37 41 42 43 49 50 51 52 53 55 56 57 61 62 63 64 65 "
+        "AE-02 AE-03 AE-04 AE-05 AE-06 AE-07 AE-09 AE-10 AF-02 AF-03 AF-04 AF-05 AF-06 AF-07 AF-09 AG-02 AG-03 "
+        "AG-04 AG-05 AG-06 AG-07 AG-09 CO-03 CO-09 CO-14 CO-19 CO-20 CO-21 CO-23 CO-26 DEC-01 DEC-02 DEC-05 DEC-06 "
+        "DEC-09 DEC-10 DEC-11 DEC-12 DEC-13 DEC-14 DEC-15 DEC-16 DEC-17 DEC-18 DEC-19 DEC-20 DEC-23 DEC-24 DEC-25 "
+        "DEC-27 DEC-28 E-02 E-03 E-04 E-05 E-06 E-07 E-09 E-10 G-02 G-03 G-04 G-05 G-06 G-07 G-09 G-10 IC-02 IC-03 "
+        "IC-04 IC-05 IC-06 IC-07 IC-09 IC-10 IC-11 IC-12 O-05 O-06 O-07 O-09 O-10 S-02 S-03 S-04 S-05 S-06 S-07 "
+        "Z-02 Z-03 Z-04 Z-05 Z-06 Z-07 Z-09 "
+    ),
+}
+
+
+def _profile(name: str, *own: Declaration) -> tuple[Declaration, ...]:
+    taken_over = {f"BR-{number}" for number in _TAKEN_OVER[name].split()}
+    core = (*required.RULES, *sums.RULES, *decimals.RULES, *vat.RULES)
+    return (*own, *(rule for rule in core if rule.id in taken_over))
+
+
+MINIMUM: tuple[Declaration, ...] = _profile(
+    "MINIMUM",
     *_HEADER,
     *(rule for family in ("G", "IC", "O", "Z") for rule in _sums_of_category(family, _FAMILIES[family])),
 )
-BASIC_WL: tuple[Declaration, ...] = (*_HEADER, *_FROM_BASIC_WL, *_BASIC_WL)
-EXTENDED: tuple[Declaration, ...] = (*_HEADER, *_FROM_BASIC_WL, *_EXTENDED)
+BASIC_WL: tuple[Declaration, ...] = _profile("BASIC_WL", *_HEADER, *_FROM_BASIC_WL, *_BASIC_WL)
+EXTENDED: tuple[Declaration, ...] = _profile("EXTENDED", *_HEADER, *_FROM_BASIC_WL, *_EXTENDED)
