@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine
 
 from invoice_pipelines.accounts.errors import NotSignedIn
 from invoice_pipelines.accounts.roles import ANY_AREA, READ, Role
+from invoice_pipelines.database.opening import First, opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +55,49 @@ class Identity:
     names: dict[str, str]
 
 
-def enter(connection: Connection, fingerprint: str, slug: str) -> Entry | None:
-    """Puts the transaction into an organization in the name of a credential (its `credentials.fingerprint`).
-
-    None where the credential may not enter, or there is no such organization: nobody can tell which. Raises NotSignedIn
-    for a credential that is not valid.
+def entering(fingerprint: str, slug: str) -> First:
+    """Puts the transaction into an organization in the name of a credential (its `credentials.fingerprint`). What
+    comes of it is for `entry_of`.
     """
-    row = connection.execute(
-        text("select * from accounts.enter(:credential, :slug)"), {"credential": fingerprint, "slug": slug}
-    ).one()
-    if not row.is_known:
+    return First(b"select * from accounts.enter($1, $2)", (fingerprint, slug))
+
+
+def entry_of(row: Sequence[Any], slug: str) -> Entry | None:
+    """Who entered. None where the credential may not enter, or there is no such organization: nobody can tell which.
+    Raises NotSignedIn for a credential that is not valid.
+    """
+    is_known, organization_id, role, scopes, actor, user_id, token_id = row
+    if not is_known:
         raise NotSignedIn
-    if row.organization_id is None:
+    if organization_id is None:
         return None
     return Entry(
-        organization_id=row.organization_id,
+        organization_id=organization_id,
         slug=slug,
-        actor=row.actor,
-        role=None if row.role is None else Role(row.role),
-        scopes=None if row.scopes is None else frozenset(row.scopes),
-        user_id=row.user_id,
-        token_id=row.token_id,
+        actor=actor,
+        role=None if role is None else Role(role),
+        scopes=None if scopes is None else frozenset(scopes),
+        user_id=user_id,
+        token_id=token_id,
     )
 
 
-def identify(connection: Connection, fingerprint: str) -> Identity:
-    """Who holds a credential. The transaction is in no organization; for an operator, what looks across organizations
-    shows the figures of all. Raises NotSignedIn.
+def identifying(fingerprint: str) -> First:
+    """Asks who holds a credential. The transaction is in no organization then; for an operator, what looks across
+    organizations shows the figures of all. What comes of it is for `identity_of`.
     """
-    row = connection.execute(
-        text("select * from accounts.identify(:credential)"), {"credential": fingerprint}
-    ).one_or_none()
-    if row is None:
+    return First(b"select * from accounts.identify($1)", (fingerprint,))
+
+
+def identity_of(rows: Sequence[Sequence[Any]]) -> Identity:
+    """Who holds the credential, and the organizations that it may enter. Raises NotSignedIn."""
+    if not rows:
         raise NotSignedIn
-    return Identity(*row)
+    return Identity(*rows[0])
+
+
+@contextmanager
+def identified(engine: Engine, fingerprint: str) -> Iterator[tuple[Connection, Identity]]:
+    """A transaction of the web in no organization, and who holds a credential. Raises NotSignedIn."""
+    with opened(engine, identifying(fingerprint)) as (connection, (rows,)):
+        yield connection, identity_of(rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Iterator
@@ -13,23 +12,14 @@ from urllib.parse import quote
 from uuid import UUID
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
+from sqlalchemy.exc import ArgumentError
 
 from invoice_pipelines.database.errors import CANNOT_CONNECT_NOW, TOO_MANY_CONNECTIONS, DatabaseError, sqlstate
 from invoice_pipelines.database.lock_watch import LockWatch
 from invoice_pipelines.database.roles import APP, WEB
 
-log = logging.getLogger("invoice_pipelines.database")
-
 _PASSING_REFUSALS = frozenset({TOO_MANY_CONNECTIONS, CANNOT_CONNECT_NOW})
 _SECONDS_BETWEEN_CONNECTS = 0.25
-_LIKE_NEW = b"""reset all; unlisten *; close all; select pg_catalog.pg_advisory_unlock_all();
-select from pg_catalog.pg_prepared_statements where from_sql limit 1"""
-"""Makes a session of the web as it was at first, for each request: what was smuggled into one must not reach the next
-ones. Statements that SQL prepared are looked for, as all others are to be kept: under the name of one that psycopg did,
-they would be told the credentials of other requests.
-"""
-
 _ENTER = text(
     """select set_config('app.organization_id', :organization_id, true), set_config('app.actor', :actor, true),
               set_config('app.credential', :credential, true)"""
@@ -120,25 +110,20 @@ def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits =
     Its transactions see an organization only where the execution option `credential` may enter it (see `accounts`).
     The first session raises DatabaseError for a login that is another one, or may become another one.
     """
+    from invoice_pipelines.database.opening import make_like_new  # psycopg is not there before it is needed
+
     engine = _create_working(
         driver_url(url),
         limits,
         {"options": f"-c timezone=UTC {limits.options}", "application_name": "invoice_pipelines_web"},
-        pool_pre_ping=False,  # is_like_new asks the session as well
+        pool_pre_ping=False,  # make_like_new asks the session as well
         pool_size=pool_size,
         max_overflow=0,
         pool_use_lifo=True,  # a session knows the plans of what it was asked before: few are kept warm, the rest sleeps
     )
     _look_at_first_session(engine, WEB)
 
-    @event.listens_for(engine, "checkout")
-    def is_like_new(session: Any, *_: object) -> None:
-        result = session.pgconn.exec_(_LIKE_NEW)
-        if session.broken:
-            raise InvalidatePoolError("the server ended the session, and most likely the others as well")
-        if result.error_message or (result.ntuples and session.prepare_threshold is not None):
-            log.error("a session of the web was ended, as a request had left something behind in it")
-            raise DisconnectionError("a session that is not like new")
+    event.listen(engine, "checkout", make_like_new)
 
     @event.listens_for(engine, "first_connect")
     def is_no_more(session: Any, _: object) -> None:

@@ -5,7 +5,7 @@ No session of the database is open before a handler enters, nor while its answer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,14 +17,15 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, Engine
 
 from invoice_pipelines.accounts import credentials
-from invoice_pipelines.accounts.entry import Entry, enter
+from invoice_pipelines.accounts.entry import Entry, entering, entry_of
 from invoice_pipelines.accounts.roles import ANY_AREA, Role
+from invoice_pipelines.database.opening import First, opened
 from invoice_pipelines.organizations.context import OrganizationContext
 from invoice_pipelines.organizations.registry import organization_in_scope
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web import etags
 from invoice_pipelines.web.idempotency import KeptAnswer, find_answer, keep_answer, kept_answer, request_hash
-from invoice_pipelines.web.limits import take_turn
+from invoice_pipelines.web.limits import standing_of, turn_of
 from invoice_pipelines.web.problems import SAFE, Refusal, not_found, not_signed_in
 from invoice_pipelines.web.values import Answer
 
@@ -105,22 +106,27 @@ class RequestCaller:
         state = self._request.app.state
         engine: Engine = state.engine
         settings: Settings = state.settings
-        with engine.connect() as connection:
-            if not self._is_counted and (settings.web_requests_per_minute or settings.web_address_requests_per_minute):
-                self._count(connection, settings)
-            with connection.begin():
-                self._look_who(connection)
-                entry = enter(connection, self._fingerprint, self._organization)
-                if entry is None:
-                    raise not_found()
-                if self._access.people_only and entry.scopes is not None:
-                    raise Refusal(403, "FORBIDDEN", "A token cannot do this, whatever its scopes; a person does.")
-                at = At(connection, entry, engine, settings, self._fingerprint)
-                at.require(self._access.role, self._access.area)
-                yield at
+        turns = self._turns(settings)
+        with opened(engine, *self._first(), alone=turns) as (connection, answers):
+            if turns:
+                self._is_counted = True
+                self._headers.update(standing_of(answers.pop(0)[0], settings.web_requests_per_minute).headers)
+            entry = self._entry_of(answers)
+            if entry is None:
+                raise not_found()
+            if self._access.people_only and entry.scopes is not None:
+                raise Refusal(403, "FORBIDDEN", "A token cannot do this, whatever its scopes; a person does.")
+            at = At(connection, entry, engine, settings, self._fingerprint)
+            at.require(self._access.role, self._access.area)
+            yield at
 
-    def _look_who(self, connection: Connection) -> None:
-        """For doors that want to know more of who calls, before the organization is entered."""
+    def _first(self) -> tuple[First, ...]:
+        """What the transaction begins with, and `_entry_of` understands."""
+        return (entering(self._fingerprint, self._organization),)
+
+    def _entry_of(self, answers: Sequence[Sequence[Any]]) -> Entry | None:
+        (row,) = answers[-1]
+        return entry_of(row, self._organization)
 
     def check(self) -> None:
         """Enters and leaves again. Raises what `enter` raises."""
@@ -185,14 +191,11 @@ class RequestCaller:
             self._headers["Location"] = kept.location
         return Response(kept.body, kept.status, media_type="application/json" if kept.body else None)
 
-    def _count(self, connection: Connection, settings: Settings) -> None:
-        address = self._request.client.host if self._request.client is not None else ""
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        standing = take_turn(connection, settings, self._fingerprint, address)
-        connection.rollback()
-        connection.execution_options(isolation_level=connection.default_isolation_level)
-        self._is_counted = True
-        self._headers.update(standing.headers)
+    def _turns(self, settings: Settings) -> list[First]:
+        """What counts the request: nothing where there is no limit, or it was counted before."""
+        if self._is_counted or not (settings.web_requests_per_minute or settings.web_address_requests_per_minute):
+            return []
+        return [turn_of(settings, self._fingerprint, self._request.client.host if self._request.client else "")]
 
 
 def _secret_of(request: Request) -> str:

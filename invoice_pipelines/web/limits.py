@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import hashlib
 from asyncio import Semaphore
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from math import ceil
+from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 from fastapi import Request
-from sqlalchemy import Connection, text
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
+from invoice_pipelines.database.opening import First
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.problems import Refusal
 
@@ -85,23 +87,29 @@ class Standing:
         }
 
 
-def take_turn(connection: Connection, settings: Settings, fingerprint: str | None, address: str) -> Standing:
-    """Counts a request of a credential (None: it needs none) from an address. The connection commits by itself, so that
-    nobody waits for the end of a request. Raises Refusal where there were too many.
+def turn_of(settings: Settings, fingerprint: str | None, address: str) -> First:
+    """Counts a request of a credential (None: it needs none) from an address. It is committed alone, so that nobody
+    waits for the end of a request. What comes of it is for `standing_of`.
     """
-    quota = settings.web_requests_per_minute if fingerprint is not None else 0
-    row = connection.execute(
-        text("select * from web.take_turn(:credential, :quota, :address, :address_quota)"),
-        {
-            "credential": _key("credential", fingerprint or ""),
-            "quota": quota,
-            "address": _key("address", network_of(address)),
-            "address_quota": settings.web_address_requests_per_minute,
-        },
-    ).one()
-    standing = Standing(quota, row.turns_left, ceil(row.full_in_seconds))
-    if row.wait_seconds > 0:
-        wait = str(ceil(row.wait_seconds))
+    quota = 0 if fingerprint is None else settings.web_requests_per_minute
+    of_address = _key("address", network_of(address))
+    return First(
+        b"select * from web.take_turn($1, $2, $3, $4)",
+        (
+            str(_key("credential", fingerprint or "")),
+            str(quota),
+            str(of_address),
+            str(settings.web_address_requests_per_minute),
+        ),
+    )
+
+
+def standing_of(row: Sequence[Any], quota: int) -> Standing:
+    """What is left to a credential with such a quota. Raises Refusal where there were too many requests."""
+    turns_left, full_in_seconds, wait_seconds = row
+    standing = Standing(quota, turns_left, ceil(full_in_seconds))
+    if wait_seconds > 0:
+        wait = str(ceil(wait_seconds))
         detail = f"There were too many requests. The next one is taken in {wait} s."
         raise Refusal(429, "TOO_MANY_REQUESTS", detail, headers={"Retry-After": wait, **standing.headers})
     return standing

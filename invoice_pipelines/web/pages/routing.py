@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import quote
@@ -13,9 +13,10 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
-from invoice_pipelines.accounts.entry import Identity, identify
+from invoice_pipelines.accounts.entry import Entry, Identity, identifying, identity_of
+from invoice_pipelines.database.opening import First
 from invoice_pipelines.organizations.registry import Organization
 from invoice_pipelines.web import etags
 from invoice_pipelines.web.callers import Access, At, RequestCaller, require_same_site
@@ -131,8 +132,12 @@ class PageCaller(RequestCaller):
         """Likewise, of so many things."""
         return self.language.ngettext(one, many, number)
 
-    def _look_who(self, connection: Connection) -> None:
-        self.who = identify(connection, self._fingerprint)
+    def _first(self) -> tuple[First, ...]:
+        return (identifying(self._fingerprint), *super()._first())
+
+    def _entry_of(self, answers: Sequence[Sequence[Any]]) -> Entry | None:
+        self.who = identity_of(answers[0])
+        return super()._entry_of(answers)
 
 
 def seen_tag(*state: object) -> str:

@@ -9,7 +9,7 @@ from fastapi import Form, Path, Query, Request, Response
 
 from invoice_pipelines.accounts import sessions
 from invoice_pipelines.accounts.credentials import fingerprint
-from invoice_pipelines.accounts.entry import identify
+from invoice_pipelines.accounts.entry import identified
 from invoice_pipelines.accounts.errors import AccountError, NotSignedIn
 from invoice_pipelines.accounts.passwords import LONGEST
 from invoice_pipelines.web.callers import SESSION_COOKIE
@@ -80,8 +80,8 @@ def organizations(request: Request) -> Response:
     """The organizations of a person; of one who has only one, that one."""
     if not (secret := request.cookies.get(SESSION_COOKIE)):
         raise NotSignedIn
-    with engine_of(request).begin() as connection:
-        who = identify(connection, fingerprint(secret))
+    with identified(engine_of(request), fingerprint(secret)) as (_, who):
+        pass
     if len(who.organizations) == 1 and not who.is_operator:
         return redirect(f"/desk/{next(iter(who.organizations))}")
     return render(request, "organizations.html", {"who": who})
@@ -153,8 +153,8 @@ def _invitation_page(request: Request, secret: str, error: str = "", status: int
     who = None
     if session := request.cookies.get(SESSION_COOKIE):
         try:
-            with engine_of(request).begin() as connection:
-                who = identify(connection, fingerprint(session))
+            with identified(engine_of(request), fingerprint(session)) as (_, who):
+                pass
         except NotSignedIn:
             who = None
     return render(request, "invitation.html", {"secret": secret, "error": error, "who": who}, status=status)

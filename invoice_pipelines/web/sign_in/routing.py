@@ -10,9 +10,10 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy import Engine
 
+from invoice_pipelines.database.opening import opened
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.web.callers import require_same_site
-from invoice_pipelines.web.limits import JSON_BYTES, limit_body, network_of, take_turn
+from invoice_pipelines.web.limits import JSON_BYTES, limit_body, network_of, standing_of, turn_of
 from invoice_pipelines.web.routing import described, read_body, require_json
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -78,5 +79,7 @@ def address_of(request: Request) -> str:
 
 def count(request: Request) -> None:
     """Counts a request of an address. Raises Refusal where there were too many."""
-    with engine_of(request).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        take_turn(connection, settings_of(request), None, address_of(request))
+    turn = turn_of(settings_of(request), None, address_of(request))
+    with opened(engine_of(request), turn) as (_, ((row,),)):
+        pass
+    standing_of(row, 0)

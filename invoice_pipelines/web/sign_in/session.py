@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, SecretStr
 
 from invoice_pipelines.accounts import sessions
 from invoice_pipelines.accounts.credentials import fingerprint
-from invoice_pipelines.accounts.entry import identify
+from invoice_pipelines.accounts.entry import identified
 from invoice_pipelines.accounts.errors import AccountError
 from invoice_pipelines.accounts.passwords import LONGEST
 from invoice_pipelines.accounts.roles import Role
@@ -150,8 +150,8 @@ def end_session(request: Request, response: Response) -> None:
 
 
 def _session_of(request: Request, secret: str) -> SessionOut:
-    with engine_of(request).begin() as connection:
-        known = identify(connection, fingerprint(secret))
+    with identified(engine_of(request), fingerprint(secret)) as (_, known):
+        pass
     if known.user_id is None:
         raise not_signed_in()
     return SessionOut(

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, text
 
 from invoice_pipelines.accounts.credentials import fingerprint
-from invoice_pipelines.accounts.entry import enter
+from invoice_pipelines.accounts.entry import Entry, entering, entry_of
 from invoice_pipelines.accounts.members import invite_member
 from invoice_pipelines.accounts.oidc import register_sign_in_keys
 from invoice_pipelines.accounts.roles import Role
@@ -22,12 +22,20 @@ from invoice_pipelines.accounts.sessions import accept_invitation, sign_in
 from invoice_pipelines.accounts.tokens import add_token
 from invoice_pipelines.accounts.users import add_user, invite, set_role
 from invoice_pipelines.database import create_web_engine, organization_scope
+from invoice_pipelines.database.opening import opened
 from invoice_pipelines.database.roles import WEB
 from invoice_pipelines.organizations import add_organization
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import TestDatabase, fresh_database
 
 PASSWORD = "correct horse battery staple"
+
+
+@contextmanager
+def entered(web: Engine, secret: str, slug: str) -> Iterator[tuple[Connection, Entry | None]]:
+    """A transaction of the web that begins as a request does. Raises NotSignedIn."""
+    with opened(web, entering(fingerprint(secret), slug)) as (connection, ((row,),)):
+        yield connection, entry_of(row, slug)
 
 
 @dataclass
@@ -43,8 +51,8 @@ class House:
     @contextmanager
     def as_(self, who: str, slug: str = "acme") -> Iterator[Connection]:
         """A transaction of the web that a credential entered an organization with."""
-        with self.web.begin() as connection:
-            assert enter(connection, fingerprint(self.secrets[who]), slug) is not None
+        with entered(self.web, self.secrets[who], slug) as (connection, entry):
+            assert entry is not None
             yield connection
 
     def admit(self, email: str, role: Role, slug: str, *, is_known: bool = False) -> None:

@@ -6,14 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from invoice_pipelines.accounts.credentials import fingerprint
-from invoice_pipelines.accounts.entry import enter
 from invoice_pipelines.accounts.errors import AccountError
 from invoice_pipelines.accounts.members import change_member, get_member, invite_member, list_members
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.sessions import SignInFirst, accept_invitation, sign_in
 from invoice_pipelines.accounts.users import set_role
-from invoice_pipelines_tests.integration.accounts.conftest import PASSWORD
+from invoice_pipelines_tests.integration.accounts.conftest import PASSWORD, entered
 
 
 def member_of(house, email: str, who: str = "admin", slug: str = "acme"):
@@ -32,16 +30,16 @@ def test_a_person_who_is_invited_chooses_a_password_and_belongs_there(house):
     member = member_of(house, "nora@acme.example")
     assert (member.id, member.role, member.status, member.expires_at) == (made, Role.ACCOUNTANT, "active", None)
     secret = sign_in(house.web, "nora@acme.example", PASSWORD, address="192.0.2.1").secret
-    with house.web.begin() as connection:
-        assert enter(connection, fingerprint(secret), "acme").role is Role.ACCOUNTANT
+    with entered(house.web, secret, "acme") as (_, entry):
+        assert entry.role is Role.ACCOUNTANT
     with pytest.raises(AccountError, match="is a member already"), house.as_("admin") as connection:
         invite_member(connection, "nora@acme.example", "Nora", Role.VIEWER)
     with house.as_("admin") as connection:
         change_member(connection, made, Role.VIEWER)
         assert get_member(connection, made).role is Role.VIEWER
         change_member(connection, made, None)
-    with house.web.begin() as connection:
-        assert enter(connection, fingerprint(secret), "acme") is None
+    with entered(house.web, secret, "acme") as (_, entry):
+        assert entry is None
 
 
 def test_nothing_says_whether_an_address_has_an_account_elsewhere(house):

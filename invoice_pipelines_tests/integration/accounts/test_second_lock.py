@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from invoice_pipelines.accounts.credentials import fingerprint
-from invoice_pipelines.accounts.entry import enter, identify
+from invoice_pipelines.accounts.entry import identified
 from invoice_pipelines.accounts.errors import AccountError, NotSignedIn
 from invoice_pipelines.accounts.members import change_member, invite_member, list_members
 from invoice_pipelines.accounts.roles import Role
@@ -20,8 +20,11 @@ from invoice_pipelines.accounts.sessions import SignInFirst, SignInRefused, acce
 from invoice_pipelines.accounts.users import invite, set_role
 from invoice_pipelines.database import create_web_engine
 from invoice_pipelines.database.errors import DatabaseError, sqlstate
+from invoice_pipelines.database.opening import First, opened
 from invoice_pipelines.database.roles import APP
-from invoice_pipelines_tests.integration.accounts.conftest import PASSWORD
+from invoice_pipelines.settings import Settings
+from invoice_pipelines.web.limits import turn_of
+from invoice_pipelines_tests.integration.accounts.conftest import PASSWORD, entered
 
 TO_BOLT = "select set_config('app.organization_id', '{bolt}', true)"
 
@@ -344,8 +347,8 @@ def test_an_account_that_was_taken_in_advance_opens_nothing_that_comes_later(hou
     # bolt invites the real person, whose link the one with the password does not have.
     with house.as_("berta", "bolt") as connection:
         _, theirs = invite_member(connection, email, "Later", Role.ACCOUNTANT)
-    with house.web.begin() as connection:
-        assert list(identify(connection, fingerprint(taken.secret)).organizations) == ["acme"]
+    with identified(house.web, fingerprint(taken.secret)) as (_, known):
+        assert list(known.organizations) == ["acme"]
     with pytest.raises(SignInFirst):
         accept_invitation(house.web, theirs, "the password of mallory", address="192.0.2.66")
     # Nor does the operator let it in by mistake: the person comes by the operator's link first, which ends the other.
@@ -354,8 +357,8 @@ def test_an_account_that_was_taken_in_advance_opens_nothing_that_comes_later(hou
     with house.database.engine.begin() as connection:
         own = invite(connection, email, actor="operator")
     accept_invitation(house.web, own, PASSWORD, address="192.0.2.1")
-    with house.web.begin() as connection, pytest.raises(NotSignedIn):
-        identify(connection, fingerprint(taken.secret))
+    with pytest.raises(NotSignedIn), identified(house.web, fingerprint(taken.secret)):
+        pass
     with house.database.engine.begin() as connection:
         set_role(connection, email, "bolt", Role.ACCOUNTANT, actor="operator")
 
@@ -379,12 +382,12 @@ def test_what_a_statement_leaves_behind_in_its_session_is_gone_for_the_next_requ
         query = ", ".join(f"current_setting('{name}', true)" for name in settings)
         locks = "(select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())"
         others = "(select count(*) from pg_cursors), (select count(*) from pg_listening_channels())"
-        with web.begin() as connection:
+        counted = turn_of(Settings(), None, "192.0.2.1")  # writes, as each request does
+        with opened(web, First(b"select 1"), alone=(counted,)) as (connection, _):
             return list(connection.exec_driver_sql(f"select pg_backend_pid(), {query}, {locks}, {others}").one())
 
     before = look()
-    with web.begin() as connection:
-        enter(connection, fingerprint(house.secrets["admin"]), "acme")
+    with entered(web, house.secrets["admin"], "acme") as (connection, _):
         for value, name in zip(("9ms", "Asia/Tokyo", "on", "work", "hello"), settings, strict=True):
             connection.exec_driver_sql(f"set {name} = '{value}'")
         connection.exec_driver_sql("select pg_advisory_lock(1)")
@@ -404,24 +407,24 @@ def test_a_statement_in_the_way_of_those_of_others_learns_nothing(house):
     web = create_web_engine(house.web.url, pool_size=1)
 
     def enter_as(who: str, slug: str) -> None:
-        with web.begin() as connection:
-            assert enter(connection, fingerprint(house.secrets[who]), slug) is not None
+        with entered(web, house.secrets[who], slug) as (connection, entry):
+            assert entry is not None
+            connection.execute(text("select organizations.current() = :id"), {"id": entry.organization_id}).one()
 
     for _ in range(10):  # long enough for psycopg to prepare what it sends again and again
         enter_as("admin", "acme")
-    with web.begin() as connection:
-        enter(connection, fingerprint(house.secrets["admin"]), "acme")
+    with entered(web, house.secrets["admin"], "acme") as (connection, _):
         prepared = set(connection.exec_driver_sql("select name from pg_prepared_statements").scalars())
+        assert prepared, "psycopg names none any more: look for what is smuggled in elsewhere"
         for name in prepared | {f"_pg3_{number}" for number in range(50)}:
             if name in prepared:
                 connection.exec_driver_sql(f'deallocate "{name}"')
             connection.exec_driver_sql(
-                f"""prepare "{name}"(text, text) as
-                    select e.* from (select set_config('mallory.learnt', $1, false)) x, accounts.enter($1, $2) e"""
+                f"""prepare "{name}"(uuid) as
+                    select set_config('mallory.learnt', current_setting('app.credential'), false)"""
             )
     enter_as("berta", "bolt")
-    with web.begin() as connection:
-        enter(connection, fingerprint(house.secrets["admin"]), "acme")
+    with entered(web, house.secrets["admin"], "acme") as (connection, _):
         assert connection.exec_driver_sql("select current_setting('mallory.learnt', true)").scalar_one() is None
     web.dispose()
 

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from invoice_pipelines.accounts.credentials import fingerprint
-from invoice_pipelines.accounts.entry import enter, identify
+from invoice_pipelines.accounts.entry import identified
 from invoice_pipelines.accounts.errors import AccountError, NotSignedIn
 from invoice_pipelines.accounts.passwords import check_password
 from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.accounts.sessions import SignInRefused, accept_invitation, sign_in, sign_out
 from invoice_pipelines.accounts.tokens import add_token, list_tokens, revoke_token
 from invoice_pipelines.accounts.users import add_user, invite, list_users, set_disabled, set_role
-from invoice_pipelines_tests.integration.accounts.conftest import PASSWORD
+from invoice_pipelines_tests.integration.accounts.conftest import PASSWORD, entered
 
 
 def change(house, statement: str, **values: object) -> None:
@@ -24,11 +24,11 @@ def change(house, statement: str, **values: object) -> None:
 
 
 def is_known(house, secret: str, slug: str = "acme") -> bool:
-    with house.web.begin() as connection:
-        try:
-            return enter(connection, fingerprint(secret), slug) is not None
-        except NotSignedIn:
-            return False
+    try:
+        with entered(house.web, secret, slug) as (_, entry):
+            return entry is not None
+    except NotSignedIn:
+        return False
 
 
 STILL_BLOCKED = "update accounts.sign_in_throttle set blocked_until = now() + interval '1 minute' where failures > 4"
@@ -54,21 +54,19 @@ def anna(house):
 
 
 def test_a_credential_enters_its_organizations_and_tells_nothing_of_others(house):
-    with house.web.begin() as connection:
-        entry = enter(connection, fingerprint(house.secrets["accountant"]), "acme")
+    with entered(house.web, house.secrets["accountant"], "acme") as (_, entry):
         assert (entry.organization_id, entry.actor, entry.role) == (house.acme, "accountant@acme.example", "accountant")
         assert entry.may(Role.ACCOUNTANT, "billing")
         assert not entry.may(Role.ADMIN, "organization")
     for slug in ("bolt", "nowhere", "", "x' or true --"):
-        with house.web.begin() as connection:
-            assert enter(connection, fingerprint(house.secrets["accountant"]), slug) is None
-    with house.web.begin() as connection, pytest.raises(NotSignedIn):
-        enter(connection, fingerprint("guessed"), "acme")
+        with entered(house.web, house.secrets["accountant"], slug) as (_, entry):
+            assert entry is None
+    with pytest.raises(NotSignedIn), entered(house.web, "guessed", "acme"):
+        pass
 
 
 def test_a_token_enters_its_organization_with_its_scopes(house):
-    with house.web.begin() as connection:
-        entry = enter(connection, fingerprint(house.secrets["shop"]), "acme")
+    with entered(house.web, house.secrets["shop"], "acme") as (_, entry):
         assert (entry.role, entry.scopes, entry.actor) == (None, {"read", "billing:write"}, "token shop")
         assert entry.may(Role.ACCOUNTANT, "billing")
         assert not entry.may(Role.ACCOUNTANT, "delivery")
@@ -76,8 +74,8 @@ def test_a_token_enters_its_organization_with_its_scopes(house):
 
 
 def test_who_somebody_is_and_where_they_may_go(house):
-    with house.web.begin() as connection:
-        known = identify(connection, fingerprint(house.secrets["viewer"]))
+    with identified(house.web, fingerprint(house.secrets["viewer"])) as (_, known):
+        pass
     assert (known.actor, known.is_operator, known.organizations) == (
         "viewer@acme.example",
         False,
@@ -173,8 +171,8 @@ def test_sessions_end_when_they_are_idle_old_or_their_user_is_disabled(house, an
 
 def test_a_role_that_was_taken_ends_what_it_allowed_at_once(house, anna):
     secret = sign_in(house.web, anna, PASSWORD, address="192.0.2.1").secret
-    with house.web.begin() as connection:
-        assert enter(connection, fingerprint(secret), "acme") is not None
+    with entered(house.web, secret, "acme") as (connection, entry):
+        assert entry is not None
         with house.database.engine.begin() as operator:
             set_role(operator, anna, "acme", None, actor="operator")
         assert connection.execute(text("select count(*) from billing.customer")).scalar_one() == 0
@@ -232,13 +230,12 @@ def test_an_operator_sees_figures_of_all_and_no_record(house):
         link = invite(connection, "ops@example.com", actor="operator")
     accept_invitation(house.web, link, PASSWORD, address="192.0.2.1")
     secret = sign_in(house.web, "ops@example.com", PASSWORD, address="192.0.2.1").secret
-    with house.web.begin() as connection:
-        assert identify(connection, fingerprint(secret)).is_operator
+    with identified(house.web, fingerprint(secret)) as (connection, known):
+        assert known.is_operator
         slugs = connection.execute(text("select slug from organizations.list_organizations()")).scalars().all()
         assert slugs == ["acme", "bolt"]
         assert connection.execute(text("select count(*) from billing.customer")).scalar_one() == 0
     assert not is_known(house, secret)
-    with house.web.begin() as connection:
-        identify(connection, fingerprint(house.secrets["admin"]))
+    with identified(house.web, fingerprint(house.secrets["admin"])) as (connection, _):
         slugs = connection.execute(text("select slug from organizations.list_organizations()")).scalars().all()
         assert slugs == []

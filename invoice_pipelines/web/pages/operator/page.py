@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from invoice_pipelines.accounting.systems import accounting_systems
 from invoice_pipelines.accounts.credentials import fingerprint
-from invoice_pipelines.accounts.entry import identify
+from invoice_pipelines.accounts.entry import identified
 from invoice_pipelines.accounts.errors import NotSignedIn
 from invoice_pipelines.organizations.registry import registered_organizations
 from invoice_pipelines.settings import Settings
@@ -68,8 +68,7 @@ def operator_page(request: Request) -> Response:
     if not (secret := request.cookies.get(SESSION_COOKIE)):
         raise NotSignedIn
     language = language_of(request)
-    with engine_of(request).begin() as connection:
-        who = identify(connection, fingerprint(secret))
+    with identified(engine_of(request), fingerprint(secret)) as (connection, who):
         if not who.is_operator:
             raise not_found()
         queues = open_items(connection)

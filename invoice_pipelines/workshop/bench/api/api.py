@@ -30,7 +30,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, make_url, text
 
 from invoice_pipelines.accounts.credentials import fingerprint
-from invoice_pipelines.accounts.entry import enter
+from invoice_pipelines.accounts.entry import entering
 from invoice_pipelines.accounts.tokens import add_token
 from invoice_pipelines.billing.invoice_lists import newest_invoices
 from invoice_pipelines.billing.issued_invoices import find_invoice_id, get_issued_invoice
@@ -39,12 +39,13 @@ from invoice_pipelines.billing.payments import payments_of, standing_of
 from invoice_pipelines.billing.requests import batch_invoice_orders
 from invoice_pipelines.database import create_web_engine, organization_scope
 from invoice_pipelines.database.access import embedded_server, open_database
+from invoice_pipelines.database.opening import opened
 from invoice_pipelines.database.roles import WEB
 from invoice_pipelines.delivery.documents.rows import list_documents
 from invoice_pipelines.delivery.messages.messages import list_messages
 from invoice_pipelines.quickbooks.overview import invoice_sync
 from invoice_pipelines.settings import Settings, variable_of
-from invoice_pipelines.web.limits import take_turn
+from invoice_pipelines.web.limits import turn_of
 from invoice_pipelines.workshop.bench.benches import Progress
 from invoice_pipelines.workshop.bench.billing.billing import seconds_of, system
 from invoice_pipelines.workshop.bench.billing.ground import Clone, Ground
@@ -215,14 +216,9 @@ def _rate(engine: Engine, settings: Settings, site: Site, read: Callable[[Connec
 
     def ask(place: int) -> None:
         while time.monotonic() < end:
-            with engine.connect() as connection:
-                connection.execution_options(isolation_level="AUTOCOMMIT")
-                take_turn(connection, settings, credential, _HOST)
-                connection.rollback()
-                connection.execution_options(isolation_level=connection.default_isolation_level)
-                with connection.begin():
-                    enter(connection, credential, site.slug)
-                    read(connection)
+            turn = turn_of(settings, credential, _HOST)
+            with opened(engine, entering(credential, site.slug), alone=[turn]) as (connection, _):
+                read(connection)
             done[place] += 1
 
     threads = [Thread(target=ask, args=(place,)) for place in range(size.clients)]
