@@ -32,8 +32,8 @@ _MODULES = {
     "documents": "document_making.document_making",
     "reading": "reading.reading",
 }
-OF_FOLDERS = ("reading",)
-"""Those that measure on documents which are given to them."""
+OF_FOLDERS = {"reading": ("documents", "hybrids", "pages"), "intake": ("documents",)}
+"""Those that measure on documents which are given to them, and the options for them."""
 
 
 def find_bench(name: str) -> Callable[..., BenchResult]:

@@ -16,7 +16,10 @@ import pypdf
 from lxml import etree
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
+from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.einvoice.reading.safe_xml import looks_like_xml
+from invoice_pipelines.einvoice.rules.xml_document import Root, parse
+from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.workshop.bench.result import BenchError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -44,6 +47,23 @@ def valid_e_invoices() -> list[EInvoice]:
         for data in [(EXAMPLES / organization["slug"] / document["file"]).read_bytes()]
         if (xml := _xml_in(data)) is not None
     ]
+
+
+def e_invoices_in(folder: Path) -> list[bytes]:
+    """The XML of the UBL and CII invoices in a folder and below, alone and in PDFs. Raises BenchError without any."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in (".xml", ".pdf"):
+            continue
+        try:
+            xml = read_document(path.read_bytes(), path.name).xml
+            if xml is not None and parse(xml).root in (Root.UBL_INVOICE, Root.UBL_CREDIT_NOTE, Root.CII):
+                found.append(xml)
+        except ReadingError:
+            continue
+    if not found:
+        raise BenchError(f"there are no e-invoices in UBL or CII in {folder}")
+    return found
 
 
 def _xml_in(data: bytes) -> bytes | None:

@@ -27,7 +27,10 @@ def bench(
     name: Annotated[str, typer.Argument(help="What to measure: " + ", ".join(BENCHES) + ".")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     documents: Annotated[
-        Path | None, typer.Option(help="Of reading: a folder with labelled/, unlabelled/ and expected.jsonl.")
+        Path | None,
+        typer.Option(
+            help="Of reading: a folder with labelled/, unlabelled/ and expected.jsonl. Of intake: e-invoices."
+        ),
     ] = None,
     hybrids: Annotated[Path | None, typer.Option(help="Of reading: a folder of PDFs with e-invoices in them.")] = None,
     pages: Annotated[Path | None, typer.Option(help="Of reading: where recognized pages are kept.")] = None,
@@ -37,8 +40,10 @@ def bench(
         raise typer.BadParameter(f"there is no benchmark {name!r}; there are: {', '.join(BENCHES)}")
     folders = {"documents": documents, "hybrids": hybrids, "pages": pages}
     given = {option: folder for option, folder in folders.items() if folder is not None}
-    if given and name not in OF_FOLDERS:
-        raise typer.BadParameter(f"--{next(iter(given))} is for {', '.join(OF_FOLDERS)}")
+    for option in given:
+        if option not in OF_FOLDERS.get(name, ()):
+            takers = [bench for bench, options in OF_FOLDERS.items() if option in options]
+            raise typer.BadParameter(f"--{option} is for {', '.join(takers)}")
     progress = Console(stderr=True, highlight=False)
     try:
         result = run_bench(name, lambda doing: progress.print(f"{name}: {doing}", style="dim"), **given)

@@ -283,7 +283,7 @@ def sound_invoices(draw: st.DrawFn, profile: Profile) -> Invoice:
     )
 
 
-_KEPT_BY_XRECHNUNG = ("buyer_reference", "payments", "business_process", "delivery", "period")
+_KEPT_BY_XRECHNUNG = ("buyer_reference", "payments", "business_process", "preceding_invoices")
 _MAY_BE_ABSENT = (
     "tax_currency", "tax_point_date", "buyer_reference", "project_reference", "contract_reference", "order_reference",
     "sales_order_reference", "receiving_advice_reference", "despatch_advice_reference", "tender_reference",

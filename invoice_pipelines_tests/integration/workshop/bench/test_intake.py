@@ -7,8 +7,9 @@ import pytest
 from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines.workshop.bench import intake
 from invoice_pipelines.workshop.bench.bare import BareCalls, plan_for
-from invoice_pipelines.workshop.bench.documents import copies, valid_e_invoices
+from invoice_pipelines.workshop.bench.documents import copies, e_invoices_in, valid_e_invoices
 from invoice_pipelines.workshop.bench.intake import Size
+from invoice_pipelines.workshop.bench.result import BenchError
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 
 
@@ -52,11 +53,22 @@ def test_the_bare_calls_find_what_a_broken_invoice_breaks(tmp_path, kept):
     assert "BR-CO-13" in found[1]
 
 
+def test_rules_are_measured_on_the_e_invoices_of_a_folder(tmp_path):
+    for number, document in enumerate(valid_e_invoices()):
+        (tmp_path / f"{number}.{'pdf' if document.data.startswith(b'%PDF') else 'xml'}").write_bytes(document.data)
+    (tmp_path / "broken.xml").write_bytes(b"<Invoice")
+    assert set(e_invoices_in(tmp_path)) <= {document.xml for document in valid_e_invoices()}
+    (tmp_path / "none").mkdir()
+    with pytest.raises(BenchError, match="no e-invoices in UBL or CII"):
+        e_invoices_in(tmp_path / "none")
+
+
 @only_at_full_size
 @pytest.mark.slow
 def test_a_small_measurement_has_all_it_promises():
-    measured = intake.run(lambda doing: None, Size(bare_rounds=2, bare_copies=1, queue_rounds=1, queue_copies=1))
-    assert set(measured.bars) == {"stages_to_bare", "two_processes_to_one"} <= set(measured.ratios)
+    measured = intake.run(lambda doing: None, Size(2, 1, 1, 1, rules_rounds=1))
+    assert set(measured.bars) == {"stages_to_bare", "two_processes_to_one", "rules_ms"}
+    assert {"stages_to_bare", "two_processes_to_one"} <= set(measured.ratios)
     assert {name: len(case.values) for name, case in measured.cases.items()} == {
         "stages": 2,
         "bare": 2,
@@ -64,6 +76,7 @@ def test_a_small_measurement_has_all_it_promises():
         "bare_without_extraction": 2,
         "parse_stage": 2,
         "validate_stage": 2,
+        "rules_ms": len(valid_e_invoices()),
         "one_process": 1,
         "two_processes": 1,
     }
