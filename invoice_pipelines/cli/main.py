@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -12,17 +13,11 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import typer
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from invoice_pipelines.accounting.systems import ACCOUNTING_SYSTEMS
 from invoice_pipelines.cli.output import literal
-from invoice_pipelines.database.access import embedded_server
-from invoice_pipelines.database.errors import DISK_FULL, explain, sqlstate
 from invoice_pipelines.errors import InvoicePipelinesError
-from invoice_pipelines.settings import load_settings
 
 COULD_NOT_RUN = 2
 COMMANDS = {
@@ -77,7 +72,7 @@ class _Commands(TyperGroup):
     """Loads what is typed and no more, as loading everything takes longer than most commands do."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*COMMANDS, *ACCOUNTING_SYSTEMS.names(), *_of_other_packages()]
+        return [*COMMANDS, *_accounting_systems(), *_of_other_packages()]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         return command(cmd_name)
@@ -91,7 +86,7 @@ def command(name: str) -> Any:
         module, _, attribute = COMMANDS[name].partition(":")
         group = get_group(getattr(import_module(f"invoice_pipelines.cli.{module.replace('/', '.')}"), attribute))
         found = group.commands.get(name, group)
-    elif name in ACCOUNTING_SYSTEMS.names():
+    elif name in _accounting_systems():
         found = _of_accounting()[name]
     else:
         found = _of_other_packages().get(name)
@@ -106,7 +101,7 @@ def _chapter(name: str) -> str:
     if name in COMMANDS:
         up_to_it = list(COMMANDS)[: list(COMMANDS).index(name) + 1]
         return next(_CHAPTERS[first] for first in reversed(up_to_it) if first in _CHAPTERS)
-    return _CHAPTERS["conflicts"] if name in ACCOUNTING_SYSTEMS.names() else _TRYING_OUT
+    return _CHAPTERS["conflicts"] if name in _accounting_systems() else _TRYING_OUT
 
 
 def _flow(found: Any) -> None:
@@ -114,6 +109,12 @@ def _flow(found: Any) -> None:
     found.short_help = " ".join((found.help or "").split("\n\n")[0].split())
     for below in getattr(found, "commands", {}).values():
         _flow(below)
+
+
+def _accounting_systems() -> Sequence[str]:
+    from invoice_pipelines.accounting.systems import ACCOUNTING_SYSTEMS
+
+    return ACCOUNTING_SYSTEMS.names()
 
 
 @cache
@@ -167,12 +168,13 @@ def main() -> None:
         code = _complain(error.for_operators)
     except OSError as error:
         code = _complain(str(error))
-    except DBAPIError as error:
-        code = _complain(_in_words(error))
-    except PoolTimeout:
-        code = _complain("All connections that this process may have are in use, and none came free in time; try again")
     except typer.TyperException as error:
         code = _complain(error.format_message() if isinstance(error, typer.BadParameter) else str(error))
+    except Exception as error:
+        said = _of_database(error)
+        if said is None:
+            raise
+        code = _complain(said)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -182,7 +184,22 @@ def _complain(message: str) -> int:
     return COULD_NOT_RUN
 
 
-def _in_words(error: DBAPIError) -> str:
+def _of_database(error: Exception) -> str | None:
+    """What to say of an error of the database; None of any other. Its library is loaded here, as commands that work on
+    files need none of it."""
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+    if isinstance(error, PoolTimeout):
+        return "All connections that this process may have are in use, and none came free in time; try again"
+    return _in_words(error) if isinstance(error, DBAPIError) else None
+
+
+def _in_words(error: Any) -> str:
+    from invoice_pipelines.database.access import embedded_server
+    from invoice_pipelines.database.errors import DISK_FULL, explain, sqlstate
+    from invoice_pipelines.settings import load_settings
+
     said = _first_line(error.orig)
     is_gone = error.connection_invalidated or sqlstate(error) is None
     server = embedded_server(load_settings()) if is_gone or sqlstate(error) == DISK_FULL else None

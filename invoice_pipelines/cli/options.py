@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from invoice_pipelines.billing.requests import parse_date
-from invoice_pipelines.registry import MESSAGING_CHANNELS, Registry, UnknownName
+from invoice_pipelines.registry import MESSAGING_CHANNELS, OCR_ENGINES, Registry, UnknownName
 
 OrganizationOption = Annotated[str, typer.Option("--organization", help="Slug of the organization.")]
 OrganizationArgument = Annotated[str, typer.Argument(help="Slug of the organization.", metavar="ORG")]
@@ -78,6 +77,18 @@ def one_of(registry: Registry) -> dict[str, Any]:
 CHANNEL = one_of(MESSAGING_CHANNELS)
 
 
+def engine_name(*besides: str) -> Callable[[str | None], str | None]:
+    """What checks the name of an engine that somebody typed."""
+
+    def check(name: str | None) -> str | None:
+        try:
+            return name if name is None else OCR_ENGINES.check(name, "none", *besides)
+        except UnknownName as problem:
+            raise typer.BadParameter(str(problem)) from None
+
+    return check
+
+
 def parse_id(text: str, what: str) -> UUID:
     """An id as it was typed; `what` it is the id of. Raises BadParameter."""
     try:
@@ -93,6 +104,8 @@ def parse_id_or_none(text: str | None, what: str) -> UUID | None:
 
 def day(option: str, text: str | None) -> date | None:
     """A day that may be given. Raises BillingError that names the option."""
+    from invoice_pipelines.billing.requests import parse_date  # late: it loads the database, which few commands need
+
     return None if text is None else parse_date(option, text)
 
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from invoice_pipelines.cli.intake.ocr import engine_name
 from invoice_pipelines.cli.language import AskedLanguage, Language, language_of
-from invoice_pipelines.cli.options import examples
+from invoice_pipelines.cli.options import engine_name, examples
 from invoice_pipelines.cli.output import console, exit_if, one_line, print_facts, print_json, say, styled
 from invoice_pipelines.intake.documents import Aids
 from invoice_pipelines.settings import Settings, load_settings

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from invoice_pipelines.cli.options import OrganizationOption, examples
+from invoice_pipelines.cli.options import OrganizationOption, engine_name, examples
 from invoice_pipelines.cli.output import console, exit_if, print_rows, say
 from invoice_pipelines.cli.person import database
 from invoice_pipelines.intake.documents.ocr.engine import EngineSpec, EngineUnavailable
 from invoice_pipelines.intake.documents.ocr.engines import engine_spec, open_engine
 from invoice_pipelines.intake.documents.ocr.self_check import check_reading
 from invoice_pipelines.organizations import change_organization, find_organization, list_organizations
-from invoice_pipelines.registry import OCR_ENGINES, UnknownName
 from invoice_pipelines.settings import Settings, load_settings
 
 _DEPLOYMENT = "(all that choose none)"
@@ -28,18 +26,6 @@ app = typer.Typer(
         "ocr check",
     ),
 )
-
-
-def engine_name(*besides: str) -> Callable[[str | None], str | None]:
-    """What checks the name of an engine that somebody typed."""
-
-    def check(name: str | None) -> str | None:
-        try:
-            return name if name is None else OCR_ENGINES.check(name, "none", *besides)
-        except UnknownName as problem:
-            raise typer.BadParameter(str(problem)) from None
-
-    return check
 
 
 @app.command()
