@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from invoice_pipelines.einvoice.code_lists import codes
 from invoice_pipelines.einvoice.rules.declarations import decimals, required, sums, vat
-from invoice_pipelines.einvoice.rules.declarations.national.places import LINES, SETTLEMENT
+from invoice_pipelines.einvoice.rules.declarations.national.places import DELIVERY, LINES, SETTLEMENT
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import at, exists, is_blank, is_within, text_of
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, Where, declare
 from invoice_pipelines.einvoice.rules.engine.paths import path
@@ -24,6 +24,7 @@ from invoice_pipelines.einvoice.rules.engine.values import (
     as_number,
     cents,
     decimal,
+    first_decimal,
     normalized,
     numbers,
     one,
@@ -53,8 +54,15 @@ _LOGISTICS = path(SETTLEMENT + "ram:SpecifiedLogisticsServiceCharge")
 _INDICATOR = path("ram:ChargeIndicator/udt:Indicator")
 
 
-def _rule(rule: str, context: str, test: Test, facts: Facts | None = None, where: Where | None = None) -> Declaration:
-    return declare(rule, None, Asked(context, test, facts, where), source=_SOURCE)
+def _rule(
+    rule: str,
+    context: str,
+    test: Test,
+    facts: Facts | None = None,
+    where: Where | None = None,
+    severity: Severity = Severity.FATAL,
+) -> Declaration:
+    return declare(rule, None, Asked(context, test, facts, where), source=_SOURCE, severity=severity)
 
 
 def _is_stated(steps: str, where: Callable[[Node], bool] | None = None) -> Test:
@@ -122,7 +130,54 @@ _HEADER = (
     _rule("BR-08", "/*", _anywhere("ram:SellerTradeParty", "ram:PostalTradeAddress", stated=False)),
     _rule("BR-09", "/*", _anywhere("ram:SellerTradeParty", "ram:PostalTradeAddress/ram:CountryID", stated=True)),
 )
+
+
+def _stated_or_absent(group: str, steps: str, attribute: str | None = None) -> Test:
+    """That one of the elements at a path, or its attribute, has any text, where there is the group they stand in."""
+    groups, found = path(group), path(steps)
+
+    def test(node: Node, view: View) -> bool:
+        texts = (each.string if attribute is None else each.get(attribute) for each in found(node))
+        return not groups(node) or any(texts)
+
+    return test
+
+
+_PRODUCT_CLASS = "ram:SpecifiedTradeProduct/ram:DesignatedProductClassification"
+_LINE = "ram:IncludedSupplyChainTradeLineItem"
+
+_OF_EXTENDED_LINES = (
+    _rule("BR-21", _LINE, _is_stated("ram:AssociatedDocumentLineDocument/ram:LineID")),
+    _rule(
+        "BR-25",
+        _LINE,
+        _is_stated("ram:SpecifiedTradeProduct/ram:Name"),
+        at(line="ram:AssociatedDocumentLineDocument/ram:LineID"),
+    ),
+    _rule("BR-52", "ram:AdditionalReferencedDocument", _is_stated("ram:IssuerAssignedID")),
+    _rule(
+        "BR-64",
+        _LINE,
+        _stated_or_absent(
+            "ram:SpecifiedTradeProduct/ram:GlobalID", "ram:SpecifiedTradeProduct/ram:GlobalID", "schemeID"
+        ),
+    ),
+    _rule("BR-65", _LINE, _stated_or_absent(_PRODUCT_CLASS, _PRODUCT_CLASS + "/ram:ClassCode", "listID")),
+)
 _FROM_BASIC_WL = (
+    _rule("BR-55", f"/*/{SETTLEMENT}ram:InvoiceReferencedDocument", _is_stated("ram:IssuerAssignedID")),
+    _rule(
+        "BR-56",
+        "ram:SellerTaxRepresentativeTradeParty",
+        _is_stated("ram:SpecifiedTaxRegistration/ram:ID", lambda each: each.get("schemeID") == "VA"),
+    ),
+    _rule(
+        "BR-57",
+        f"/*/{DELIVERY.rstrip('/')}",
+        _stated_or_absent(
+            "ram:ShipToTradeParty/ram:PostalTradeAddress", "ram:ShipToTradeParty/ram:PostalTradeAddress/ram:CountryID"
+        ),
+    ),
     _rule("BR-10", "/*", _anywhere("ram:BuyerTradeParty", "ram:PostalTradeAddress", stated=False)),
     _rule("BR-11", "/*", _anywhere("ram:BuyerTradeParty", "ram:PostalTradeAddress/ram:CountryID", stated=True)),
     _rule("BR-45", _TAX, exists("ram:BasisAmount")),
@@ -173,7 +228,37 @@ def _charges_add_up(node: Node, view: View) -> bool:
 
 _STATED_CHARGES = path(f"{SETTLEMENT}{_TOTALS}/ram:ChargeTotalAmount")
 
+_NET_TOTALS = path(f"{SETTLEMENT}{_TOTALS}/ram:TaxBasisTotalAmount")
+_TAX_TOTALS = path(f"{SETTLEMENT}{_TOTALS}/ram:TaxTotalAmount")
+_GROSS_TOTALS = path(f"{SETTLEMENT}{_TOTALS}/ram:GrandTotalAmount")
+_CURRENCIES = path(SETTLEMENT + "ram:InvoiceCurrencyCode")
+
+
+def _gross_is_net_and_tax(node: Node, view: View) -> bool:
+    """BR-CO-15: with the VAT total in the currency of the invoice, or without VAT."""
+    for currency in _CURRENCIES(view.root):
+        taxes = [each for each in _TAX_TOTALS(view.root) if each.get("currencyID") == currency.string]
+        net, gross = first_decimal(_NET_TOTALS(view.root)), first_decimal(_GROSS_TOTALS(view.root))
+        if net is None or gross is None:
+            return False
+        tax = first_decimal(taxes) if len(taxes) == 1 else None
+        if gross != net and (tax is None or gross != cents(net + tax)):
+            return False
+    return True
+
+
 _BASIC_WL = (
+    _rule(
+        "BR-CO-15",
+        _TOTALS,
+        _gross_is_net_and_tax,
+        at(
+            net="ram:TaxBasisTotalAmount",
+            tax="ram:TaxTotalAmount",
+            gross="ram:GrandTotalAmount",
+            currency="../ram:InvoiceCurrencyCode",
+        ),
+    ),
     _rule(
         "BR-CO-17",
         _TAX,
@@ -197,7 +282,7 @@ class _Summed:
 
     def __init__(self, tax: Node, view: View, code: str, *, by_rate: bool, by_reason: bool) -> None:
         self.rate = decimal(tax.kids.get("ram:RateApplicablePercent", [])) if by_rate else None
-        self.reason = _reason((tax,)) if by_reason else None
+        self.reasons_of = (tax,) if by_reason else None
         self.code = code
         lines = [
             settlement
@@ -226,13 +311,15 @@ class _Summed:
             for each in tax.kids.get("ram:RateApplicablePercent", ())
         ):
             return False
-        return self.reason is None or _reason(taxes) == self.reason
+        own = self.reasons_of
+        return own is None or all(_reason(name, taxes) == _reason(name, own) for name in _REASONS)
 
 
-def _reason(taxes: Iterable[Node]) -> tuple[str, str]:
-    taxes = tuple(taxes)
-    code = said([each for tax in taxes for each in tax.kids.get("ram:ExemptionReasonCode", ())])
-    return code, said([each for tax in taxes for each in tax.kids.get("ram:ExemptionReason", ())])
+_REASONS = ("ram:ExemptionReasonCode", "ram:ExemptionReason")
+
+
+def _reason(name: str, taxes: tuple[Node, ...]) -> str:
+    return said([each for tax in taxes for each in tax.kids.get(name, ())])
 
 
 def _in_breakdown(code: str) -> Where:
@@ -556,7 +643,6 @@ def _has_split_payment(view: View) -> bool:
 _MINUTE = re.compile(r"[ \t\r\n]*[0-9]{4}(1[0-2]|0[1-9])(3[01]|[12][0-9]|0[1-9])([01][0-9]|2[0-3])[0-5][0-9][ \t\r\n]*")
 
 _LINE_DOCUMENT = "ram:IncludedSupplyChainTradeLineItem/ram:AssociatedDocumentLineDocument"
-_LINE = "ram:IncludedSupplyChainTradeLineItem"
 
 _EXTENDED = (
     _rule("BR-B-01", "/*", _split_payment_is_italian),
@@ -570,6 +656,7 @@ _EXTENDED = (
         "ram:ApplicableProductCharacteristic/ram:TypeCode",
         lambda node, view: normalized(node.string) in codes("characteristics"),
         text_of,
+        severity=Severity.WARNING,
     ),
     _rule(
         "BR-FXEXT-CII-DT-097a",
@@ -655,15 +742,15 @@ _TAKEN_OVER = {
         "O-08 O-09 O-10 O-11 O-12 O-13 O-14 "
     ),
     "BASIC_WL": (
-        "12 13 14 15 17 18 19 20 29 31 32 33 36 37 38 49 50 53 55 56 57 61 62 63 AE-03 AE-04 AE-06 AE-07 AE-09 "
+        "12 13 14 15 17 18 19 20 29 31 32 33 36 37 38 49 50 53 61 62 63 AE-03 AE-04 AE-06 AE-07 AE-09 "
         "AE-10 AF-03 AF-04 AF-06 AF-07 AF-09 AF-10 AG-03 AG-04 AG-06 AG-07 AG-09 AG-10 CO-03 CO-09 CO-11 CO-13 "
-        "CO-14 CO-15 CO-16 CO-19 CO-21 CO-22 CO-26 DEC-01 DEC-02 DEC-05 DEC-06 DEC-09 DEC-10 DEC-11 DEC-12 DEC-13 "
+        "CO-14 CO-16 CO-19 CO-21 CO-22 CO-26 DEC-01 DEC-02 DEC-05 DEC-06 DEC-09 DEC-10 DEC-11 DEC-12 DEC-13 "
         "DEC-14 DEC-15 DEC-16 DEC-17 DEC-18 DEC-19 DEC-20 E-03 E-04 E-06 E-07 E-09 E-10 G-03 G-04 G-06 G-07 G-09 "
         "G-10 IC-03 IC-04 IC-06 IC-07 IC-09 IC-10 IC-11 IC-12 O-03 O-04 O-06 O-07 O-09 O-10 O-11 O-13 O-14 S-03 "
         "S-04 S-06 S-07 S-09 S-10 Z-03 Z-04 Z-06 Z-07 Z-09 Z-10 "
     ),
     "EXTENDED": (
-        "12 13 14 15 16 17 18 19 20 21 25 29 30 31 32 33 36 37 41 42 43 49 50 51 52 53 55 56 57 61 62 63 64 65 "
+        "12 13 14 15 16 17 18 19 20 29 30 31 32 33 36 37 41 42 43 49 50 51 53 61 62 63 "
         "AE-02 AE-03 AE-04 AE-05 AE-06 AE-07 AE-09 AE-10 AF-02 AF-03 AF-04 AF-05 AF-06 AF-07 AF-09 AG-02 AG-03 "
         "AG-04 AG-05 AG-06 AG-07 AG-09 CO-03 CO-09 CO-14 CO-19 CO-20 CO-21 CO-23 CO-26 DEC-01 DEC-02 DEC-05 DEC-06 "
         "DEC-09 DEC-10 DEC-11 DEC-12 DEC-13 DEC-14 DEC-15 DEC-16 DEC-17 DEC-18 DEC-19 DEC-20 DEC-23 DEC-24 DEC-25 "
@@ -686,4 +773,4 @@ MINIMUM: tuple[Declaration, ...] = _profile(
     *(rule for family in ("G", "IC", "O", "Z") for rule in _sums_of_category(family, _FAMILIES[family])),
 )
 BASIC_WL: tuple[Declaration, ...] = _profile("BASIC_WL", *_HEADER, *_FROM_BASIC_WL, *_BASIC_WL)
-EXTENDED: tuple[Declaration, ...] = _profile("EXTENDED", *_HEADER, *_FROM_BASIC_WL, *_EXTENDED)
+EXTENDED: tuple[Declaration, ...] = _profile("EXTENDED", *_HEADER, *_FROM_BASIC_WL, *_OF_EXTENDED_LINES, *_EXTENDED)
