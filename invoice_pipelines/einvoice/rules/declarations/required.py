@@ -622,8 +622,7 @@ _LINES: tuple[Declaration, ...] = (
     _required(
         "BR-CO-04",
         _of_line(_with("cac:Item/cac:ClassifiedTaxCategory", is_only_vat, "cbc:ID")),
-        Asked(
-            CII_LINE,
+        _of_cii_line(
             _with("ram:SpecifiedLineTradeSettlement/ram:ApplicableTradeTax", is_vat_type, "ram:CategoryCode"),
         ),
     ),
