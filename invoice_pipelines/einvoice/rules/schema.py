@@ -123,11 +123,12 @@ def _path(tree: etree._ElementTree, path: str | None) -> str:
     except etree.XPathEvalError:  # a prefix that is declared further down
         return path
     if isinstance(found, list) and found and isinstance(found[0], etree._Element):
-        return _element_path(found[0])
+        return element_path(found[0])
     return path
 
 
-def _element_path(element: etree._Element) -> str:
+def element_path(element: etree._Element) -> str:
+    """The path to an element from the root, with the prefixes of the document and the place among its like."""
     steps = []
     for step in [element, *element.iterancestors()]:
         position = sum(1 for _ in step.itersiblings(step.tag, preceding=True)) + 1

@@ -29,6 +29,8 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
+from invoice_pipelines.einvoice.rules.stopped import why_stopped
+from invoice_pipelines.einvoice.rules.verdict import LISTED
 from invoice_pipelines.errors import InvoicePipelinesError
 
 _SVRL = "{http://purl.oclc.org/dsdl/svrl}"
@@ -88,27 +90,6 @@ _WRAPPER = """
 
 # Before each pattern Schematron compilers write a walk through the document in the default mode; this ends it at once.
 _SKIP = '<xsl:mode on-no-match="deep-skip"/>'
-
-LISTED = 200
-"""Findings of one sheet that are told one by one; of further ones each rule tells the first, and how many."""
-
-_TWICE = (
-    "an element stands more than once where a rule expects one",
-    "ein Element steht mehrfach da, wo eine Regel eines erwartet",
-)
-_NO_VALUE = (
-    "a value is not what its element is for, such as a word for an amount",
-    "ein Wert passt nicht zu seinem Element, etwa ein Wort statt eines Betrags",
-)
-_WHY_STOPPED = {  # error codes of XPath 2.0
-    "XPTY0004": _TWICE,
-    "FORG0001": _NO_VALUE,
-    "FORG0006": _NO_VALUE,
-    "FOCA0002": _NO_VALUE,
-    "FOAR0001": ("a rule had to divide by zero", "eine Regel hätte durch null teilen müssen"),
-    "FOAR0002": ("a number is too large", "eine Zahl ist zu groß"),
-    "FOCA0001": ("a number is too large", "eine Zahl ist zu groß"),
-}
 
 _lock = threading.Lock()
 
@@ -173,13 +154,7 @@ def run_sheet(sheet: Path, tree: etree._ElementTree) -> list[Finding]:
 
 def _stopped(said: str) -> SheetError:
     """What SaxonC says of a rule that stopped, in words for people. Its own may quote the document."""
-    code = next((code for code in _WHY_STOPPED if code in said), None)
-    if code is None:
-        known = re.search(r"[A-Z]{4}[0-9]{4}", said)
-        shown = f" ({known[0]})" if known else ""
-        return SheetError(f"a rule stopped with an error{shown}", f"eine Regel brach mit einem Fehler ab{shown}")
-    message, message_de = _WHY_STOPPED[code]
-    return SheetError(f"{message} ({code})", f"{message_de} ({code})")
+    return SheetError(*why_stopped(said))
 
 
 def _finding(entry: etree._Element, prefixes: Mapping[str, str]) -> Finding:

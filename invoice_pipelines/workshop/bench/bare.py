@@ -23,7 +23,8 @@ from einvoice import rules_peppol
 from lxml import etree
 from saxonche import PySaxonProcessor
 
-from invoice_pipelines.einvoice.rules.rule_files import RuleSet, rule_sets_for, sheet_for
+from invoice_pipelines.einvoice.rules.rule_files import sheet_for
+from invoice_pipelines.einvoice.rules.rule_sets import RuleSet, rule_sets_for
 from invoice_pipelines.einvoice.rules.schematron import KEEP_CODE_LISTS
 from invoice_pipelines.einvoice.rules.xml_document import Root, parse
 

@@ -24,7 +24,7 @@ def test_the_page_of_the_library_shows_what_happens(
     exec(compile(example, str(PAGE), "exec"), {})
     first, *violations = capsys.readouterr().out.splitlines()
     assert first == "RE-2025/0815 Lieferant GmbH 113.65 EUR"
-    assert "PEPPOL-EN16931-R010 fatal Buyer electronic address MUST be provided" in violations
+    assert any(violation.startswith("PEPPOL-EN16931-R010 fatal ") for violation in violations)
     assert read(Path("answered.xml").read_bytes()).buyer_reference == "04011000-12345-03"
 
 

@@ -19,13 +19,13 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
     is_charge,
     says_false,
     says_true,
+    stated,
 )
 from invoice_pipelines.einvoice.rules.declarations.required import is_of_any_category
 from invoice_pipelines.einvoice.rules.declarations.sums import is_in_currency
 from invoice_pipelines.einvoice.rules.engine.declaration import (
     Asked,
     Declaration,
-    Facts,
     Test,
     Where,
     declare,
@@ -60,13 +60,8 @@ _ALLOWANCES = (
 )
 
 
-def _amount(steps: str) -> Facts:
-    at = path(steps)
-    return lambda node, view: {"amount": at(node)[0].string.strip()}
-
-
 def _at(context: str, steps: str, where: Where | None = None, *, first: bool = False) -> Asked:
-    return Asked(context, in_cents(steps, first), _amount(steps), where)
+    return Asked(context, in_cents(steps, first), stated(amount=steps), where)
 
 
 def _limited(rule: str, term: str, ubl: Asked | None, cii: Asked | None) -> Declaration:
@@ -96,7 +91,7 @@ def _tax_total_in_tax_currency(node: Node, view: View) -> bool:
 
 def _of_tax_total(rule: str, term: str, test: Test) -> Declaration:
     """In UBL the official rule looks for the currency in the amount itself, where it never is, and lets all pass."""
-    return _limited(rule, term, None, Asked(CII_TOTALS, test, _amount("ram:TaxTotalAmount")))
+    return _limited(rule, term, None, Asked(CII_TOTALS, test, stated(amount="ram:TaxTotalAmount")))
 
 
 RULES: tuple[Declaration, ...] = (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from invoice_pipelines.einvoice.rules.engine.declaration import Facts
 from invoice_pipelines.einvoice.rules.engine.paths import contexts, path
 from invoice_pipelines.einvoice.rules.engine.values import TWICE, Stopped, as_indicator, normalized, one
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
+from invoice_pipelines.einvoice.rules.german import as_german
 
 AGREEMENT = "rsm:SupplyChainTradeTransaction/ram:ApplicableHeaderTradeAgreement"
 DELIVERY = "rsm:SupplyChainTradeTransaction/ram:ApplicableHeaderTradeDelivery"
@@ -50,13 +53,43 @@ def everywhere(steps: str) -> Callable[[View], Sequence[Node]]:
 
 
 def stated(**paths: str) -> Facts:
-    """What stands at paths, by the names that a text has for them; a dash for nothing."""
+    """The amounts, rates and days at paths, by the names that a text has for them; a dash for nothing."""
+    compiled = {name: path(steps) for name, steps in paths.items()}
+
+    def facts(node: Node, view: View) -> Mapping[str, Any]:
+        return {name: _in_both([each.string.strip() for each in at(node)]) for name, at in compiled.items()}
+
+    return facts
+
+
+def quoted(**paths: str) -> Facts:
+    """What stands at paths to the letter, by the names that a text has for it; a dash for nothing."""
     compiled = {name: path(steps) for name, steps in paths.items()}
 
     def facts(node: Node, view: View) -> Mapping[str, Any]:
         return {name: ", ".join(each.string.strip() for each in at(node)) or "–" for name, at in compiled.items()}
 
     return facts
+
+
+def both(one: Facts, other: Facts) -> Facts:
+    """The values of both."""
+    return lambda node, view: {**one(node, view), **other(node, view)}
+
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_DAY = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})")
+
+
+def _in_both(texts: Sequence[str]) -> tuple[str, str]:
+    """In English as it stands, in German as amounts and days are written there."""
+    return ", ".join(texts) or "–", "; ".join(_in_german(text) for text in texts) or "–"
+
+
+def _in_german(text: str) -> str:
+    if day := _DAY.fullmatch(text):
+        return f"{day[3]}.{day[2]}.{day[1]}"
+    return str(as_german(Decimal(text))) if _NUMBER.fullmatch(text) else text
 
 
 def are_equal(ours: Sequence[Node], theirs: Sequence[Node]) -> bool:

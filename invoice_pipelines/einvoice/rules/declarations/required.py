@@ -29,12 +29,14 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
     UBL_SUBTOTAL,
     UBL_TOTALS,
     are_equal,
+    both,
     everywhere,
     is_allowance,
     is_charge,
     is_only_vat,
     is_vat,
     is_vat_type,
+    quoted,
     says_false,
     says_true,
     stated,
@@ -421,8 +423,8 @@ _HEADER: tuple[Declaration, ...] = (
     ),
     _required(
         "BR-53",
-        Asked("/*", _tax_in_tax_currency, stated(currency="cbc:TaxCurrencyCode")),
-        Asked(CII_TOTALS, _tax_in_cii_tax_currency, stated(currency=f"/*/{SETTLEMENT}/ram:TaxCurrencyCode")),
+        Asked("/*", _tax_in_tax_currency, quoted(currency="cbc:TaxCurrencyCode")),
+        Asked(CII_TOTALS, _tax_in_cii_tax_currency, quoted(currency=f"/*/{SETTLEMENT}/ram:TaxCurrencyCode")),
     ),
     _required(
         "BR-57",
@@ -573,11 +575,13 @@ _GROUPS: tuple[Declaration, ...] = (
 
 
 def _of_line(test: Test, price: str = "cac:Price/cbc:PriceAmount") -> Asked:
-    return Asked(UBL_LINE, test, stated(line="cbc:ID", price=price))
+    return Asked(UBL_LINE, test, both(quoted(line="cbc:ID"), stated(price=price)))
 
 
 def _of_cii_line(test: Test, price: str = _NET_PRICE) -> Asked:
-    return Asked(CII_LINE, test, stated(line="ram:AssociatedDocumentLineDocument/ram:LineID", price=price))
+    return Asked(
+        CII_LINE, test, both(quoted(line="ram:AssociatedDocumentLineDocument/ram:LineID"), stated(price=price))
+    )
 
 
 _LINES: tuple[Declaration, ...] = (

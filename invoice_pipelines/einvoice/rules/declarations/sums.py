@@ -15,11 +15,13 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
     SETTLEMENT,
     UBL_SUBTOTAL,
     UBL_TOTALS,
+    both,
     is_allowance,
     is_charge,
     is_cii_allowance,
     is_cii_charge,
     is_vat,
+    quoted,
     stated,
 )
 from invoice_pipelines.einvoice.rules.declarations.required import is_of_any_category
@@ -380,13 +382,11 @@ _GROSS_FACTS = (
         net="cac:LegalMonetaryTotal/cbc:TaxExclusiveAmount",
         gross="cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount",
         tax="cac:TaxTotal/cbc:TaxAmount",
-        currency="cbc:DocumentCurrencyCode",
     ),
     stated(
         net=f"{_CII_SUMS}/ram:TaxBasisTotalAmount",
         gross=f"{_CII_SUMS}/ram:GrandTotalAmount",
         tax=f"{_CII_SUMS}/ram:TaxTotalAmount",
-        currency=f"/*/{SETTLEMENT}/ram:InvoiceCurrencyCode",
     ),
 )
 _TAX_FACTS = (
@@ -435,11 +435,11 @@ RULES: tuple[Declaration, ...] = (
     *(declare(f"BR-CO-{number:02}", source=_SOURCE) for number in range(5, 9)),
     declare(
         "BR-CO-09",
-        Asked("cac:PartyTaxScheme", _prefixed, stated(identifier="cbc:CompanyID"), where=is_vat),
+        Asked("cac:PartyTaxScheme", _prefixed, quoted(identifier="cbc:CompanyID"), where=is_vat),
         Asked(
             "ram:SpecifiedTaxRegistration/ram:ID",
             _cii_prefixed,
-            stated(identifier=""),
+            quoted(identifier=""),
             where=lambda node: node.get("schemeID") == "VA",
         ),
         source=_SOURCE,
@@ -477,7 +477,12 @@ RULES: tuple[Declaration, ...] = (
         ),
         source=_SOURCE,
     ),
-    declare("BR-CO-15", Asked("/*", _gross, _GROSS_FACTS[0]), Asked("/*", _cii_gross, _GROSS_FACTS[1]), source=_SOURCE),
+    declare(
+        "BR-CO-15",
+        Asked("/*", _gross, both(_GROSS_FACTS[0], quoted(currency="cbc:DocumentCurrencyCode"))),
+        Asked("/*", _cii_gross, both(_GROSS_FACTS[1], quoted(currency=f"/*/{SETTLEMENT}/ram:InvoiceCurrencyCode"))),
+        source=_SOURCE,
+    ),
     _of_totals("BR-CO-16", _due, _cii_due),
     declare(
         "BR-CO-17",

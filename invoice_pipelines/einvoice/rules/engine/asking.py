@@ -92,10 +92,12 @@ def _ask(step: _Step, nodes: Iterable[Node], view: View, found: Found) -> None:
             continue
         for test, rule, facts in step.tests:
             try:
-                if not test(node, view):
-                    found.findings.append(Finding(rule, node, facts(node, view) if facts else {}))
+                if test(node, view):
+                    continue
             except (Stopped, ArithmeticError) as error:
                 found.stopped.append((rule, getattr(error, "code", "FOAR0002"), node))
+                continue
+            found.findings.append(Finding(rule, node, _values(facts, node, view) if facts else {}))
 
 
 def _is_so(where: Where, node: Node) -> bool:
@@ -103,3 +105,10 @@ def _is_so(where: Where, node: Node) -> bool:
         return where(node)
     except (Stopped, ArithmeticError):
         return False
+
+
+def _values(facts: Facts, node: Node, view: View) -> Mapping[str, Any]:
+    try:
+        return facts(node, view)
+    except (Stopped, ArithmeticError):
+        return {}

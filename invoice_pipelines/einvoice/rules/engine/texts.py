@@ -22,10 +22,17 @@ def message_of(finding: Finding) -> tuple[str, str]:
     rule = finding.rule
     key = rule.text or rule.id
     english, german = text_of(key)
-    values: dict[str, Any] = {"rule": rule.id, **rule.about, **finding.values}
+    values = {"rule": rule.id, **rule.about, **finding.values}
     in_english = {name: value[0] if isinstance(value, tuple) else value for name, value in values.items()}
     in_german = {name: value[1] if isinstance(value, tuple) else as_german(value) for name, value in values.items()}
-    return english.format(**in_english), german.format(**in_german)
+    return english.format_map(_Values(in_english)), german.format_map(_Values(in_german))
+
+
+class _Values(dict[str, Any]):
+    """Values by name. Of a broken document, one may not have been worked out."""
+
+    def __missing__(self, name: str) -> str:
+        return "–"
 
 
 def text_of(key: str) -> tuple[str, str]:

@@ -145,9 +145,9 @@ def test_a_document_that_takes_too_long_is_not_passed_and_the_next_one_is_judged
 
 
 def test_a_document_that_takes_too_much_memory_is_not_passed() -> None:
-    (violation,) = judge.judge(hostile.with_lines(4000), None, replace(APART, memory=170_000_000)).violations
+    (violation,) = judge.judge(hostile.with_lines(4000), None, replace(APART, memory=70_000_000)).violations
     assert (violation.rule, violation.severity) == ("IP-RULES-02", Severity.FATAL)
-    assert "170 MB" in violation.message
+    assert "70 MB" in violation.message
 
 
 def test_the_process_says_what_this_process_says_and_is_started_again_when_somebody_kills_it() -> None:

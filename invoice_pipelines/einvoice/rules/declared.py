@@ -1,0 +1,146 @@
+"""What the rules of this project find in a document: the declarations of all its rule sets, asked in one go."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from invoice_pipelines.einvoice.rules.engine.asking import Finding, Plan
+from invoice_pipelines.einvoice.rules.engine.declaration import Declaration
+from invoice_pipelines.einvoice.rules.engine.texts import message_of
+from invoice_pipelines.einvoice.rules.engine.walk import Node, Syntax, walk
+from invoice_pipelines.einvoice.rules.rule_sets import RuleSet
+from invoice_pipelines.einvoice.rules.schema import element_path
+from invoice_pipelines.einvoice.rules.severities import severity_of
+from invoice_pipelines.einvoice.rules.stopped import STOPPED, why_stopped
+from invoice_pipelines.einvoice.rules.syntax.asking import ask as ask_of_syntax
+from invoice_pipelines.einvoice.rules.syntax.asking import states
+from invoice_pipelines.einvoice.rules.verdict import LISTED, Violation, ViolationClass
+from invoice_pipelines.einvoice.rules.xml_document import Root, XmlDocument
+
+_RELEASES = {
+    RuleSet.EN_16931_UBL: "EN 16931 1.3.16",
+    RuleSet.EN_16931_CII: "EN 16931 1.3.16",
+    RuleSet.XRECHNUNG_UBL: "XRechnung 3.0.2",
+    RuleSet.XRECHNUNG_CII: "XRechnung 3.0.2",
+    RuleSet.PEPPOL: "Peppol BIS Billing 3.0.19",
+}
+"""The release of each set that is asked, one of `declarations.national.releases`."""
+
+
+def is_declared(rule_set: RuleSet) -> bool:
+    """Whether the rules of a set are among the declarations."""
+    return rule_set in _RELEASES
+
+
+def declared_version(rule_set: RuleSet) -> str:
+    """The release of a rule set that is asked, for the verdict."""
+    return f"{rule_set} {_RELEASES[rule_set].rpartition(' ')[2]}"
+
+
+def declared_rules(rule_set: RuleSet) -> list[Declaration]:
+    """The declarations of a rule set in the release that is asked, without those of its syntax (`syntax.asking`)."""
+    release = _RELEASES[rule_set]
+    return [rule for rule in _declarations(rule_set) if not rule.releases or release in rule.releases]
+
+
+def prepare(document: XmlDocument, rule_sets: Sequence[RuleSet]) -> None:
+    """Compiles the rules, before the document can have taken the memory that this needs."""
+    if document.root is not None and rule_sets:
+        syntax = _syntax(document.root)
+        _plan(tuple(rule_sets), syntax)
+        if not _CORE.isdisjoint(rule_sets):
+            states(syntax)
+
+
+def declared_violations(document: XmlDocument, rule_sets: Sequence[RuleSet]) -> list[Violation]:
+    """What the rules of these sets find in a document. None raises: one that cannot be asked is told as IP-RULES-01.
+
+    After `LISTED` violations each rule has one more, which stands for all that follow.
+    """
+    if document.root is None or not rule_sets:
+        return []
+    syntax = _syntax(document.root)
+    plan = _plan(tuple(rule_sets), syntax)
+    if _CORE.isdisjoint(rule_sets):
+        found = plan.ask(walk(document.tree.getroot(), syntax))
+        findings, stopped = found.findings, found.stopped
+    else:
+        view = walk(document.tree.getroot(), syntax, states(syntax).start)
+        found, of_syntax = plan.ask(view), ask_of_syntax(view)
+        findings, stopped = of_syntax.findings + found.findings, of_syntax.stopped + found.stopped
+    violations = [_violation(finding, times, document, document.root) for finding, times in _counted(findings)]
+    if stopped:
+        violations.append(_stopped(stopped))
+    return violations
+
+
+_CORE = frozenset((RuleSet.EN_16931_UBL, RuleSet.EN_16931_CII))
+
+
+def _syntax(root: Root) -> Syntax:
+    return Syntax.CII if root is Root.CII else Syntax.UBL
+
+
+@functools.cache
+def _plan(rule_sets: tuple[RuleSet, ...], syntax: Syntax) -> Plan:
+    return Plan([rule for rule_set in rule_sets for rule in declared_rules(rule_set)], syntax)
+
+
+def _declarations(rule_set: RuleSet) -> Iterable[Declaration]:
+    # Imported late: a document needs the rules of its usage only.
+    match rule_set:
+        case RuleSet.EN_16931_UBL | RuleSet.EN_16931_CII:
+            from invoice_pipelines.einvoice.rules.declarations import decimals, required, sums, vat
+            from invoice_pipelines.einvoice.rules.declarations.national import code_lists
+
+            return (*required.RULES, *sums.RULES, *decimals.RULES, *vat.RULES, *code_lists.RULES)
+        case RuleSet.XRECHNUNG_UBL | RuleSet.XRECHNUNG_CII:
+            from invoice_pipelines.einvoice.rules.declarations.national import extension, peppol, xrechnung
+
+            return (*xrechnung.RULES, *extension.RULES, *peppol.IN_XRECHNUNG)
+        case RuleSet.PEPPOL:
+            from invoice_pipelines.einvoice.rules.declarations.national import peppol, peppol_codes
+
+            return (*peppol.RULES, *peppol_codes.RULES)
+    return ()
+
+
+def _counted(findings: Sequence[Finding]) -> Iterable[tuple[Finding, int]]:
+    """The findings that are told, and how many each stands for."""
+    yield from ((finding, 1) for finding in findings[:LISTED])
+    following = findings[LISTED:]
+    times = Counter(finding.rule.id for finding in following)
+    for finding in following:
+        if count := times.pop(finding.rule.id, 0):
+            yield finding, count
+
+
+def _violation(finding: Finding, times: int, document: XmlDocument, root: Root) -> Violation:
+    rule = finding.rule
+    message, message_de = message_of(finding)
+    return Violation(
+        rule.id,
+        severity_of(rule.id, rule.severity, document.usage, root),
+        ViolationClass.BUSINESS_RULE,
+        message,
+        message_de,
+        element_path(finding.node.element),
+        times,
+    )
+
+
+def _stopped(stopped: Sequence[tuple[Declaration, str, Node]]) -> Violation:
+    rules = list(dict.fromkeys(rule.id for rule, _, _ in stopped))
+    _, code, node = stopped[0]
+    named = ", ".join(rules[:_NAMED])
+    more = len(rules) > _NAMED
+    return STOPPED.broken(
+        element_path(node.element),
+        rules=(named + " and others" * more, named + " und andere" * more),
+        why=why_stopped(code),
+    )
+
+
+_NAMED = 5
