@@ -275,6 +275,9 @@ class Settings(BaseSettings):
     rules_dir: Path | None = None
     """Folder with the official validation rules (EN 16931 and XRechnung releases, unpacked). Unset: the rules of the
     installed libraries."""
+    dagster_url: str | None = None
+    """Address at which this machine reaches Dagster's webserver, so that an upload begins a run at once. Unset: that of
+    an `up` with the same home; where there is none, the sensor asks for the run within seconds."""
     webserver_host: str = "127.0.0.1"
     """Address on which `up` serves the Dagster UI."""
     webserver_port: int = Field(default=3000, ge=1, le=65535)
@@ -406,6 +409,11 @@ class Settings(BaseSettings):
             if not whole:
                 raise ValueError("each key must be 32 bytes as URL-safe base64, with commas between keys")
         return value
+
+    @property
+    def dagster_url_file(self) -> Path:
+        """Where `up` says for others on this machine at which address its webserver is."""
+        return self.home.absolute() / "dagster_url"
 
     @property
     def inbox_root(self) -> str:

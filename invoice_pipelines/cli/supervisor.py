@@ -236,6 +236,8 @@ def running_services(settings: Settings, *, webserver: bool, api: bool) -> Itera
                 ],
             )
             _wait_for_answer(services, "webserver", f"{services.url}/server_info")
+            settings.dagster_url_file.write_text(services.url, "utf-8")
+            stack.callback(settings.dagster_url_file.unlink, missing_ok=True)
         if api:
             _wait_for_answer(services, API, f"http://127.0.0.1:{settings.web_health_port}/health/ready")
         yield services

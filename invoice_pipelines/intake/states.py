@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+INTAKE_RUN = "intake"
+"""The job that does all that is due in one organization, and the kind of its turns."""
 PARSE = "parse_upload"
 RECOGNIZE = "recognize_upload"
 VALIDATE = "validate_invoice"

@@ -56,6 +56,7 @@ from invoice_pipelines.web.problems import handle_problems
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.sign_in import oidc, session
 from invoice_pipelines.web.sign_in.routing import OpenRouter
+from invoice_pipelines.work.launching import Launcher
 
 ROUTERS: tuple[OrganizationRouter | OpenRouter, ...] = (
     uploads.router,
@@ -127,11 +128,14 @@ def create_app(
     `dagster` reads Dagster's records.
     """
 
+    launcher = Launcher(settings)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # A thread without a connection would wait for one that others hold, and could hold them up in turn.
         current_default_thread_limiter().total_tokens = settings.web_connections
         yield
+        launcher.close()
 
     app = FastAPI(
         title="invoice_pipelines",
@@ -147,6 +151,7 @@ def create_app(
     app.state.rooms = Rooms(settings.web_connections)
     app.state.hub = Hub(engine)
     app.state.dagster = dagster
+    app.state.launcher = launcher
     for router in (*OPEN_ROUTERS, *ROUTERS, *PAGES):
         app.router.routes.extend(router.routes)
     app.add_route(assets.PATH, assets.give_asset, include_in_schema=False)

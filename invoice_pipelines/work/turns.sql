@@ -1,5 +1,33 @@
 -- What sensors know of the runs of all organizations: when the last one of a kind ended, and which rest after failures.
 
+-- Notes that whoever makes work in this transaction asks for a run of the organization in scope as soon as it is
+-- committed, so that no sensor does `within` that time. False where nobody should: after failures it rests, and a new
+-- organization has no partition yet.
+create or replace function work.expect_run(run_kind text, within interval)
+returns boolean
+language plpgsql
+as $$
+declare
+    organization constant uuid := organizations.current();
+    last record;
+begin
+    select t.asked_until, t.rests_until into last from work.turn t
+    where t.organization_id = organization and t.kind = run_kind;
+    if last.rests_until > clock_timestamp() or not exists (
+        select from organizations.organization o
+        where o.id = organization and o.created_at < clock_timestamp() - interval '30 seconds') then
+        return false;
+    end if;
+    -- Those who make work at the same time wait for one another here, so only now and then.
+    if last.asked_until is null or last.asked_until < clock_timestamp() + within / 2 then
+        insert into work.turn as t (organization_id, kind, asked_until)
+        values (organization, run_kind, clock_timestamp() + within)
+        on conflict (organization_id, kind) do update set asked_until = excluded.asked_until;
+    end if;
+    return true;
+end
+$$;
+
 set local role invoice_pipelines_overview;
 
 create or replace function work.turns(run_kind text, organization_ids uuid[])

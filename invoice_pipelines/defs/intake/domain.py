@@ -51,7 +51,7 @@ from invoice_pipelines.intake.stages.arrivals import (
     sight,
 )
 from invoice_pipelines.intake.stages.stages import intake_of
-from invoice_pipelines.intake.states import EXPORT, EXPORT_NOW, PARSE, PROCESS, VALIDATE
+from invoice_pipelines.intake.states import EXPORT, EXPORT_NOW, INTAKE_RUN, PARSE, PROCESS, VALIDATE
 from invoice_pipelines.organizations import OrganizationSummary, list_organizations
 from invoice_pipelines.promises import Promise
 from invoice_pipelines.settings import Settings
@@ -218,7 +218,7 @@ EXPORT_FILES = Stage(
     promises=promises.OF_EXPORTS,
 )
 INTAKE = Domain(
-    name="intake",
+    name=INTAKE_RUN,
     description="Takes, reads, validates and exports whatever waits in one organization.",
     does="Takes, reads, validates and exports for {}",
     op="sweep_organizations",

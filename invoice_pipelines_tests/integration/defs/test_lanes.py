@@ -12,7 +12,9 @@ import dagster as dg
 import pytest
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
+from sqlalchemy import text
 
+from invoice_pipelines.database import organization_scope
 from invoice_pipelines.defs import sweep as sweep_module
 from invoice_pipelines.defs.domain import Domain
 from invoice_pipelines.defs.sweep import NOT_REACHED
@@ -222,3 +224,15 @@ def test_two_runs_of_an_organization_at_the_same_time_make_each_document_once(ho
     assert exported[0][0] == exported[0][1]
     verdicts = house.rows("acme", "select received_invoice_id from intake.verdict")
     assert len(verdicts) == len(set(verdicts)), "each is judged once"
+
+
+def test_no_sensor_asks_for_what_an_upload_has_asked_for_until_its_time_has_passed(house: House) -> None:
+    house.add("acme", "beta")
+    house.behind("update organizations.organization set created_at = now() - interval '1 hour'")
+    for slug in ("acme", "beta"):
+        house.upload(slug, "one.xml", GOOD)
+    with organization_scope(house.database.engine, house.id_of("acme")) as connection:
+        assert connection.execute(text("select work.expect_run('intake', '1 minute')")).scalar_one()
+    assert house.wanted("intake_due") == ["beta"]
+    house.behind("update work.turn set asked_until = asked_until - interval '1 minute'")
+    assert house.wanted("intake_due") == ["acme", "beta"]

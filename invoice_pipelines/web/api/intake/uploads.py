@@ -16,7 +16,7 @@ from invoice_pipelines.intake import lists
 from invoice_pipelines.intake.stages.asked_uploads import SECONDS_PER_UPLOAD, ask_for_uploads
 from invoice_pipelines.intake.stages.stages import MEGABYTE
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads, store_upload
-from invoice_pipelines.intake.states import Status
+from invoice_pipelines.intake.states import INTAKE_RUN, Status
 from invoice_pipelines.storage import blob_path, root_path, verified_chunks
 from invoice_pipelines.web.api.attachments import ATTACHMENT, attachment
 from invoice_pipelines.web.api.intake.receiving import IncomingFile, receive_file
@@ -25,6 +25,7 @@ from invoice_pipelines.web.callers import At, Caller, RequestCaller
 from invoice_pipelines.web.paging import Page, PageQuery
 from invoice_pipelines.web.routing import OrganizationRouter
 from invoice_pipelines.web.values import Answer, Instant, JobAccepted
+from invoice_pipelines.work.launching import Launcher
 
 router = OrganizationRouter(tags=["uploads"])
 
@@ -139,11 +140,19 @@ async def upload_file(
 
     stored = await receive_file(request, store)
 
+    launcher: Launcher = request.app.state.launcher
+    begun: list[str] = []
+
     def record(at: At) -> UploadTaken:
         (recorded,) = record_uploads(at.connection, [stored], source="api", created_by=at.entry.actor)
+        if recorded.is_new and launcher.expects(at.connection, INTAKE_RUN):
+            begun.append(at.entry.slug)
         return UploadTaken.model_validate(_shown(at, recorded.upload_id) | {"is_new": recorded.is_new})
 
-    return await run_sync(lambda: caller.once(_told_by(stored.sha256, stored.name), record))
+    taken = await run_sync(lambda: caller.once(_told_by(stored.sha256, stored.name), record))
+    for slug in begun:
+        launcher.begin_soon(slug, INTAKE_RUN)
+    return taken
 
 
 @router.get("/uploads", role=Role.VIEWER)

@@ -13,11 +13,13 @@ from invoice_pipelines.accounts.roles import Role
 from invoice_pipelines.intake import lists
 from invoice_pipelines.intake.stages.stages import MEGABYTE
 from invoice_pipelines.intake.stages.uploads import StoredFile, record_uploads, store_upload
+from invoice_pipelines.intake.states import INTAKE_RUN
 from invoice_pipelines.storage import TooLarge, root_path
 from invoice_pipelines.web.api.intake.receiving import IncomingFile, receive_files
 from invoice_pipelines.web.limits import limit_body
 from invoice_pipelines.web.pages.languages import Language
 from invoice_pipelines.web.pages.routing import Page, PageRouter
+from invoice_pipelines.work.launching import Launcher
 
 router = PageRouter()
 
@@ -98,23 +100,29 @@ async def upload_files(page: Page, request: Request) -> Response:
     limited = Request(request.scope, limit_body(request, most_bytes))
     received = await receive_files(limited, store, MOST_FILES)
 
+    launcher: Launcher = request.app.state.launcher
+
     def record() -> Response:
         texts = upload_texts(page.language, settings.upload_max_megabytes)
         files = [stored for _, stored in received if isinstance(stored, StoredFile)]
         with page.enter() as at:
             recorded = iter(record_uploads(at.connection, files, source="api", created_by=at.entry.actor))
-            outcomes = []
+            outcomes, some_are_new = [], False
             for name, stored in received:
                 if isinstance(stored, str):
                     outcomes.append(Outcome(name, "bad", texts["refused"], texts[stored]))
                     continue
                 made = next(recorded)
+                some_are_new = some_are_new or made.is_new
                 upload = lists.get_upload(at.connection, made.upload_id)
                 kind, same_as = ("taken", "") if made.is_new else ("duplicate", upload.file_name)
                 badge = "good" if made.is_new else "warn"
                 outcomes.append(
                     Outcome(name, badge, texts[kind], invoice_id=upload.received_invoice_id, same_as=same_as)
                 )
+            slug, is_expected = at.entry.slug, some_are_new and launcher.expects(at.connection, INTAKE_RUN)
+        if is_expected:
+            launcher.begin_soon(slug, INTAKE_RUN)
         kinds = [outcome.kind for outcome in outcomes]
         counts = {"taken": kinds.count("good"), "duplicate": kinds.count("warn"), "refused": kinds.count("bad")}
         said = texts["summary"] % {"done": len(kinds), "all": len(kinds), **counts}
