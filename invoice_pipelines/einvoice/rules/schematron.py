@@ -183,8 +183,14 @@ def _as_written(step: re.Match[str], prefixes: Mapping[str, str]) -> str:
 
 @functools.cache
 def _processor() -> Any:
-    # Imported late: the library is 100 MB, and whoever reads only text layers never needs it.
-    from saxonche import PySaxonProcessor
+    # Imported late: the library is 100 MB, and only who has official files needs it.
+    try:
+        from saxonche import PySaxonProcessor
+    except ModuleNotFoundError:
+        raise SheetUnusableError(
+            "they are run by saxonche, which is not installed; install invoice-pipelines with its extra: "
+            "pip install 'invoice-pipelines[rules]'"
+        ) from None
 
     processor = PySaxonProcessor(license=False)
     processor.set_configuration_property(*KEEP_CODE_LISTS)

