@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from importlib import resources
 
 import pytest
 from lxml import etree
@@ -13,6 +14,7 @@ from invoice_pipelines.einvoice.rules.declarations.national import (
     factur_x,
     peppol,
     peppol_codes,
+    profiles,
     xrechnung,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.releases import RELEASES
@@ -20,6 +22,7 @@ from invoice_pipelines.einvoice.rules.engine.asking import Plan
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration
 from invoice_pipelines.einvoice.rules.engine.texts import message_of, text_of
 from invoice_pipelines.einvoice.rules.engine.walk import Syntax, walk
+from invoice_pipelines.workshop import factur_x_tables
 
 _RULES = (
     *code_lists.RULES,
@@ -31,6 +34,7 @@ _RULES = (
     *factur_x.MINIMUM,
     *factur_x.BASIC_WL,
     *factur_x.EXTENDED,
+    *(rule for profile in profiles.Profile for rule in profiles.rules(profile)),
 )
 _UBL = """<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"
   xmlns:cac="urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
@@ -188,3 +192,27 @@ def test_in_extended_only_lines_that_count_are_summed() -> None:
     document = inside.replace("<ram:Applicable", lines + "<ram:Applicable", 1)
     assert "BR-FXEXT-CO-10" not in _found(document.format(total=10), Syntax.CII, factur_x.EXTENDED)
     assert "BR-FXEXT-CO-10" in _found(document.format(total=20), Syntax.CII, factur_x.EXTENDED)
+
+
+@pytest.mark.parametrize("profile", profiles.Profile)
+def test_the_committed_table_of_a_profile_is_what_the_script_makes(profile: profiles.Profile) -> None:
+    committed = resources.files(profiles.__package__).joinpath("tables", f"{profile}.txt").read_text("utf-8")
+    assert factur_x_tables.make(profile) == committed
+
+
+@pytest.mark.parametrize(
+    ("inside", "rule", "said"),
+    [
+        (
+            "<rsm:ExchangedDocument><ram:ID>1</ram:ID><ram:TypeCode>999</ram:TypeCode></rsm:ExchangedDocument>",
+            "FX-SCH-A-000023",
+            '"999"',
+        ),
+        ("<rsm:ExchangedDocument><ram:ID>1</ram:ID></rsm:ExchangedDocument>", "FX-SCH-A-000020", "0 times"),
+        ('<rsm:ExchangedDocument><ram:ID schemeID="X">1</ram:ID></rsm:ExchangedDocument>', "FX-UNUSED", "@schemeID"),
+    ],
+)
+def test_a_profile_says_what_it_does_not_take(inside: str, rule: str, said: str) -> None:
+    view = walk(etree.fromstring(_CII.format(inside)), Syntax.CII)
+    found = {each.rule.id: message_of(each)[0] for each in profiles.ask(view, profiles.Profile.MINIMUM)}
+    assert said in found[rule]

@@ -342,9 +342,9 @@ def _basis_is_sum(code: str, *reasons: bool) -> Test:
     by_rate = code != "O"  # what is outside the scope of VAT has no rate
 
     def test(node: Node, view: View) -> bool:
-        basis = decimal(node.kids.get("ram:BasisAmount", []))
-        if basis is None or (by_rate and not node.kids.get("ram:RateApplicablePercent")):
+        if "ram:BasisAmount" not in node.kids or (by_rate and "ram:RateApplicablePercent" not in node.kids):
             return False
+        basis = as_decimal(_one_text(node.kids["ram:BasisAmount"]))
         summed = (_Summed(node, view, code, by_rate=by_rate, by_reason=reason) for reason in reasons)
         return any(abs(basis - each.amount) <= _CENT * each.count for each in summed)
 
@@ -353,12 +353,10 @@ def _basis_is_sum(code: str, *reasons: bool) -> Test:
 
 def _standard_tax(node: Node, view: View) -> bool:
     """BR-FXEXT-S-09b: VAT at the standard rate, give or take a cent for each amount that is in it."""
-    rate, basis, amount = (
-        decimal(node.kids.get(name, []))
-        for name in ("ram:RateApplicablePercent", "ram:BasisAmount", "ram:CalculatedAmount")
-    )
-    if rate is None or basis is None or amount is None:
+    names = ("ram:RateApplicablePercent", "ram:BasisAmount", "ram:CalculatedAmount")
+    if any(name not in node.kids for name in names):
         return False
+    rate, basis, amount = (as_decimal(_one_text(node.kids[name])) for name in names)
     deviation = abs(amount - cents(basis * rate / 100))
     return any(
         deviation <= _CENT * _Summed(node, view, "S", by_rate=True, by_reason=reason).count for reason in (True, False)
@@ -767,10 +765,114 @@ def _profile(name: str, *own: Declaration) -> tuple[Declaration, ...]:
     return (*own, *(rule for rule in core if rule.id in taken_over))
 
 
+# --- what the profiles take over from the syntax rules of EN 16931, all as warnings ---
+
+
+def _at_most_one(rule: str, context: str, steps: str, *, least: int = 0, where: Where | None = None) -> Declaration:
+    """How often something stands in an element, or in those of them for which `where` is true."""
+    group, _, last = steps.rpartition("/")
+    groups = path(group) if group else None
+
+    def count(node: Node) -> int:
+        around = [node] if groups is None else [each for each in groups(node) if where is None or where(each)]
+        return sum(len(each.kids.get(last, ())) for each in around)
+
+    return declare(
+        rule,
+        None,
+        Asked(
+            context,
+            lambda node, view: least <= count(node) <= 1,
+            lambda node, view: {"what": last, "count": count(node), "often": "1" if least else "0..1"},
+        ),
+        source=_SOURCE,
+        severity=Severity.WARNING,
+        text="profile-count",
+    )
+
+
+def _all_alike(name: str) -> Test:
+    found = path("ram:" + name)
+
+    def test(node: Node, view: View) -> bool:
+        means = view.index.get("ram:SpecifiedTradeSettlementPaymentMeans", ())
+        return len({normalized(each.string) for one_of in means for each in found(one_of)}) <= 1
+
+    return test
+
+
+def _person_or_department(party: str) -> Test:
+    contacts = path(f"ram:{party}/ram:DefinedTradeContact")
+    return lambda node, view: (
+        not (
+            any("ram:PersonName" in each.kids for each in contacts(node))
+            and any("ram:DepartmentName" in each.kids for each in contacts(node))
+        )
+    )
+
+
+_CHARGE = "ram:SpecifiedTradeAllowanceCharge"
+_AGREEMENT = "/*/rsm:SupplyChainTradeTransaction/ram:ApplicableHeaderTradeAgreement"
+_DAY = re.compile(r"[ \t\r\n]*[0-9]{4}(1[0-2]|0[1-9])(3[01]|[12][0-9]|0[1-9])[ \t\r\n]*")
+
+
+def _warning(rule: str, context: str, test: Test, text: str, facts: Facts | None = None, **about: str) -> Declaration:
+    asked = Asked(context, test, facts)
+    return declare(rule, None, asked, source=_SOURCE, severity=Severity.WARNING, text=text, about=about)
+
+
+def _is_supporting(document: Node) -> bool:
+    return any(normalized(each.string) == "916" for each in document.kids.get("ram:TypeCode", ()))
+
+
+_SYNTAX_OF_ALL = (
+    _at_most_one("CII-SR-463", _CHARGE, "ram:ChargeIndicator", least=1),
+    _warning("CII-SR-465", _AGREEMENT, _person_or_department("SellerTradeParty"), "profile-contact"),
+    _warning("CII-SR-466", _AGREEMENT, _person_or_department("BuyerTradeParty"), "profile-contact"),
+)
+_SYNTAX_FROM_BASIC_WL = (
+    _warning("CII-SR-467", "/*", _all_alike("TypeCode"), "profile-alike", what="BT-81"),
+    _warning("CII-SR-468", "/*", _all_alike("Information"), "profile-alike", what="BT-82"),
+    _at_most_one("CII-SR-471", _CHARGE, "ram:CategoryTradeTax"),
+    _at_most_one("CII-SR-472", _CHARGE, "ram:RateApplicablePercent"),
+    _at_most_one("CII-SR-473", _CHARGE, "ram:ActualAmount"),
+)
+_SYNTAX_OF_EXTENDED = (
+    _at_most_one("CII-SR-475", _AGREEMENT, "ram:AdditionalReferencedDocument/ram:Name", where=_is_supporting),
+    _at_most_one(
+        "CII-SR-476", _AGREEMENT, "ram:AdditionalReferencedDocument/ram:AttachmentBinaryObject", where=_is_supporting
+    ),
+    _warning(
+        "CII-DT-097",
+        "udt:DateTimeString",
+        lambda node, view: node.get("format") != "102" or _DAY.fullmatch(node.string) is not None,
+        "profile-day",
+        text_of,
+    ),
+    _warning(
+        "PEPPOL-EN16931-R008",
+        "*",
+        lambda node, view: bool(node.kids) or not is_blank(node.text),
+        "PEPPOL-EN16931-R008",
+    ),
+)
+
 MINIMUM: tuple[Declaration, ...] = _profile(
     "MINIMUM",
     *_HEADER,
+    *_SYNTAX_OF_ALL,
     *(rule for family in ("G", "IC", "O", "Z") for rule in _sums_of_category(family, _FAMILIES[family])),
 )
-BASIC_WL: tuple[Declaration, ...] = _profile("BASIC_WL", *_HEADER, *_FROM_BASIC_WL, *_BASIC_WL)
-EXTENDED: tuple[Declaration, ...] = _profile("EXTENDED", *_HEADER, *_FROM_BASIC_WL, *_OF_EXTENDED_LINES, *_EXTENDED)
+BASIC_WL: tuple[Declaration, ...] = _profile(
+    "BASIC_WL", *_HEADER, *_FROM_BASIC_WL, *_BASIC_WL, *_SYNTAX_OF_ALL, *_SYNTAX_FROM_BASIC_WL
+)
+EXTENDED: tuple[Declaration, ...] = _profile(
+    "EXTENDED",
+    *_HEADER,
+    *_FROM_BASIC_WL,
+    *_OF_EXTENDED_LINES,
+    *_EXTENDED,
+    *_SYNTAX_OF_ALL,
+    *_SYNTAX_FROM_BASIC_WL,
+    *_SYNTAX_OF_EXTENDED,
+)
