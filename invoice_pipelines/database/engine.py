@@ -100,7 +100,7 @@ def create_app_engine(
         max_overflow=10,
     )
     engine.update_execution_options(actor=actor or application_name)
-    _look_at_first_session(engine, APP)
+    _look_at_sessions(engine, APP)
     return engine
 
 
@@ -121,7 +121,7 @@ def create_web_engine(url: str | URL, *, pool_size: int, limits: SessionLimits =
         max_overflow=0,
         pool_use_lifo=True,  # a session knows the plans of what it was asked before: few are kept warm, the rest sleeps
     )
-    _look_at_first_session(engine, WEB)
+    _look_at_sessions(engine, WEB)
 
     event.listen(engine, "checkout", make_like_new)
 
@@ -172,7 +172,7 @@ def create_login_engine(url: str | URL, *, limits: SessionLimits | None = None) 
         engine = create_engine(driver_url(url), pool_size=2, connect_args=arguments)
     else:
         engine = _create(driver_url(url), limits, arguments | {"options": limits.options}, pool_size=2)
-    _look_at_first_session(engine)
+    _look_at_sessions(engine)
     return engine
 
 
@@ -211,30 +211,26 @@ def _create(url: URL, limits: SessionLimits, arguments: dict[str, Any], **option
     return engine
 
 
-def _look_at_first_session(engine: Engine, required_role: str | None = None) -> None:
-    """Asks PostgreSQL in the first session of an engine what holds for all of them.
+def _look_at_sessions(engine: Engine, required_role: str | None = None) -> None:
+    """Asks PostgreSQL in each new session whose rights it has, and whether there is a pooler.
 
     Behind a pooler, which shows itself by a process that is not the one at the server, each transaction may get another
     session there: nothing is prepared then. A pooler that keeps the role to itself is refused, as all work would be
-    done with the rights of the login.
+    done with the rights of the login. It may stand before any session, as where the address leads to another host now.
     """
-    is_pooled: bool | None = None
 
     @event.listens_for(engine, "connect")
     def look(session: Any, _: object) -> None:
-        nonlocal is_pooled
-        if is_pooled is None:
-            session.autocommit = True
-            process, role = session.execute("select pg_backend_pid(), current_user").fetchone()
-            session.autocommit = False
-            if required_role not in (None, role):
-                session.close()
-                raise DatabaseError(
-                    f"The pooler before PostgreSQL drops start-up options, so that all work would be done as {role}. "
-                    f"Let INVOICE_PIPELINES_DATABASE_URL log in as {required_role}."
-                )
-            is_pooled = process != session.info.backend_pid
-        if is_pooled:
+        session.autocommit = True
+        process, role = session.execute("select pg_backend_pid(), current_user").fetchone()
+        session.autocommit = False
+        if required_role not in (None, role):
+            session.close()
+            raise DatabaseError(
+                f"The pooler before PostgreSQL drops start-up options, so that all work would be done as {role}. "
+                f"Let INVOICE_PIPELINES_DATABASE_URL log in as {required_role}."
+            )
+        if process != session.info.backend_pid:
             session.prepare_threshold = None
 
 

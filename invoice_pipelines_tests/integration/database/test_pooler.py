@@ -56,3 +56,21 @@ def test_a_migration_goes_through_and_leaves_no_role_behind(pooled):
         with engine.connect() as connection:
             assert connection.execute(text("select current_user")).scalar_one() == "postgres"
     engine.dispose()
+
+
+@pytest.mark.direct
+def test_each_new_session_is_looked_at_as_the_address_may_lead_to_a_pooler_later(server, database, pooled):
+    """The address has two hosts here, the server's and the pooler's, one of which each session finds by chance."""
+    hosts = f"{database.app_url.query['host']},{pooled.query['host']}"
+    both = database.app_url.set(username="postgres", query={"host": hosts, "load_balance_hosts": "random"})
+    engine = create_app_engine(both, pool_size=0)
+    opened, refused = 0, 0
+    for _ in range(30):
+        try:
+            with engine.connect() as connection:
+                assert connection.execute(text("select current_user")).scalar_one() == APP
+                opened += 1
+        except DatabaseError:
+            refused += 1
+        engine.dispose()
+    assert min(opened, refused) > 0
