@@ -52,26 +52,31 @@ server_round_robin = 1
 def pgbouncer(server: EmbeddedServer) -> Iterator[Path]:
     """Runs a pgbouncer before a server; gives the folder of its socket."""
     user = _ServerUser.find()
-    socket, settings, users = (server.folder / f"pooler{end}" for end in ("", ".ini", ".users"))
-    socket.mkdir(mode=0o700)
-    user.own(socket)
+    folder, settings, users = (server.folder / f"pooler{end}" for end in ("", ".ini", ".users"))
+    folder.mkdir(mode=0o700)
+    user.own(folder)
     # Of other logins it asks PostgreSQL.
     users.write_text("".join(f'"{login}" ""\n' for login in (SUPERUSER, OWNER, APP, WEB, DAGSTER)))
     settings.write_text(
-        POOLER_SETTINGS.format(server=server.socket_folder, socket=socket, users=users, superuser=SUPERUSER),
+        POOLER_SETTINGS.format(server=server.socket_folder, socket=folder, users=users, superuser=SUPERUSER),
         encoding="utf-8",
     )
     with (server.folder / "pooler.log").open("wb") as log:
         process = user.spawn([str(PGBOUNCER), str(settings)], stdout=log, stderr=log)
     try:
-        while not (socket / ".s.PGSQL.5432").exists():
+        while not _listens(folder / ".s.PGSQL.5432"):
             assert process.poll() is None, (server.folder / "pooler.log").read_text()
             time.sleep(0.02)
-        yield socket
+        yield folder
     finally:
         process.terminate()
         process.wait()
-        shutil.rmtree(socket)
+        shutil.rmtree(folder)
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 class DisposableServer(EmbeddedServer):
