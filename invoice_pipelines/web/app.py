@@ -29,6 +29,7 @@ from invoice_pipelines.web.api.quickbooks import connection, landing, syncs
 from invoice_pipelines.web.documentation import add_documentation, as_json, document
 from invoice_pipelines.web.limits import Rooms
 from invoice_pipelines.web.live.hub import Hub
+from invoice_pipelines.web.live.polls import Polls
 from invoice_pipelines.web.measures import Measures
 from invoice_pipelines.web.outermost import Outermost
 from invoice_pipelines.web.pages import assets, sign_in, today
@@ -150,6 +151,7 @@ def create_app(
     app.state.provider = oidc.open_provider(settings)
     app.state.rooms = Rooms(settings.web_connections)
     app.state.hub = Hub(engine)
+    app.state.polls = Polls()
     app.state.dagster = dagster
     app.state.launcher = launcher
     for router in (*OPEN_ROUTERS, *ROUTERS, *PAGES):

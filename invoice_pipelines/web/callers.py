@@ -93,9 +93,11 @@ class RequestCaller:
         self._organization = organization
         self._access = access
         self._fingerprint = credentials.fingerprint(_secret_of(request))
-        self._is_counted = False
+        self._turn: Sequence[Any] | None = None
         self._headers: dict[str, str] = {}
         request.scope["answer_headers"] = self._headers
+        self.others: Sequence[RequestCaller] = ()
+        """Equal requests of the same caller that this one is answered for as well."""
 
     @contextmanager
     def enter(self) -> Iterator[At]:
@@ -108,10 +110,10 @@ class RequestCaller:
         settings: Settings = state.settings
         turns = self._turns(settings)
         with opened(engine, *self._first(), alone=turns) as (connection, answers):
-            if turns:
-                self._is_counted = True
-                self._headers.update(standing_of(answers.pop(0)[0], settings.web_requests_per_minute).headers)
-            entry = self._entry_of(answers)
+            for caller, (turn,) in zip((self, *self.others)[: len(turns)], answers, strict=False):
+                caller._turn = turn
+            self._take_turn()
+            entry = self._entry_of(answers[len(turns) :])
             if entry is None:
                 raise not_found()
             if self._access.people_only and entry.scopes is not None:
@@ -119,6 +121,23 @@ class RequestCaller:
             at = At(connection, entry, engine, settings, self._fingerprint)
             at.require(self._access.role, self._access.area)
             yield at
+
+    @property
+    def same_caller(self) -> tuple[str, str]:
+        """Fingerprint and address: what is equal in requests of the same caller."""
+        return self._fingerprint, self._request.client.host if self._request.client is not None else ""
+
+    def follow(self, other: RequestCaller) -> None:
+        """Takes the headers of an equal request, which was answered for this one as well. Raises Refusal where this one
+        was one too many.
+        """
+        self._headers.update(other._headers)
+        self._take_turn()
+
+    def _take_turn(self) -> None:
+        if self._turn is not None:
+            settings: Settings = self._request.app.state.settings
+            self._headers.update(standing_of(self._turn, settings.web_requests_per_minute).headers)
 
     def _first(self) -> tuple[First, ...]:
         """What the transaction begins with, and `_entry_of` understands."""
@@ -192,10 +211,10 @@ class RequestCaller:
         return Response(kept.body, kept.status, media_type="application/json" if kept.body else None)
 
     def _turns(self, settings: Settings) -> list[First]:
-        """What counts the request: nothing where there is no limit, or it was counted before."""
-        if self._is_counted or not (settings.web_requests_per_minute or settings.web_address_requests_per_minute):
+        """What counts the requests: nothing where there is no limit, or they were counted before."""
+        if self._turn is not None or not (settings.web_requests_per_minute or settings.web_address_requests_per_minute):
             return []
-        return [turn_of(settings, self._fingerprint, self._request.client.host if self._request.client else "")]
+        return [turn_of(settings, *self.same_caller)] * (1 + len(self.others))
 
 
 def _secret_of(request: Request) -> str:

@@ -25,6 +25,7 @@ from invoice_pipelines.accounts.roles import ANY_AREA, AREAS, Role
 from invoice_pipelines.web import paging
 from invoice_pipelines.web.callers import Access, RequestCaller
 from invoice_pipelines.web.limits import JSON_BYTES, limit_body
+from invoice_pipelines.web.live.polls import Polls
 from invoice_pipelines.web.paging import PageRequest
 from invoice_pipelines.web.problems import MEDIA_TYPE, Refusal
 
@@ -61,9 +62,17 @@ class OrganizationRoute(APIRoute):
     caller_class: ClassVar[type[RequestCaller]] = RequestCaller
 
     def __init__(
-        self, path: str, endpoint: Callable[..., Any], *, access: Access, max_bytes: int | None = None, **options: Any
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        access: Access,
+        max_bytes: int | None = None,
+        is_polled: bool = False,
+        **options: Any,
     ) -> None:
         self.access = access
+        self._is_polled = is_polled
         self._max_bytes = max_bytes or JSON_BYTES
         self._checks_first = max_bytes is not None
         self._gives_file = options.get("response_class") is Response
@@ -108,6 +117,12 @@ class OrganizationRoute(APIRoute):
                 require_json(request)
             if self._checks_first and not _is_small(request):
                 await run_sync(caller.check)
+            if self._is_polled:
+                polls: Polls = request.app.state.polls
+                return await polls.answer(request, caller, work)
+            return await work(request)
+
+        async def work(request: Request) -> Response:
             answered = handle_plain if optional.isdisjoint(request.query_params) else handle
             if not takes_room:
                 return await answered(request)
@@ -115,7 +130,7 @@ class OrganizationRoute(APIRoute):
                 await read_body(request)  # who sends slowly takes no room meanwhile
             rooms = request.app.state.rooms
             files = rooms.files if self._gives_file else nullcontext()
-            async with files, rooms.of(organization):
+            async with files, rooms.of(request.path_params["organization"]):
                 return await answered(request)
 
         return answer
@@ -137,7 +152,9 @@ class OrganizationRouter:
         self._tags = tags
 
     def get(self, path: str, *, role: Role, area: str | None = None, **options: Any) -> Callable[[Handler], Handler]:
-        """A route that changes nothing. With an area, a token sees it that may write there, as `read` is not enough."""
+        """A route that changes nothing. With an area, a token sees it that may write there, as `read` is not enough.
+        `is_polled`: equal requests that wait are answered together, see `live.polls`.
+        """
         return self._route("GET", path, Access(role, area), options)
 
     def post(

@@ -298,7 +298,7 @@ def get_batch_statistics(caller: Caller) -> Statistics:
         return Statistics(kinds=[BatchStatistics.model_validate(kind) for kind in statistics(at.connection)])
 
 
-@router.get("/batch-operations/{job_id}", role=Role.VIEWER)
+@router.get("/batch-operations/{job_id}", role=Role.VIEWER, is_polled=True)
 def get_batch_operation(caller: Caller, job_id: JobId) -> BatchOperation:
     """Get a batch operation with its progress."""
     with caller.enter() as at:

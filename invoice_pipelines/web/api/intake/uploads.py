@@ -164,7 +164,7 @@ def list_uploads(caller: Caller, page: PageQuery) -> Page[Upload]:
     return page.of(shown, key=lambda upload: upload.id)
 
 
-@router.get("/uploads/{upload_id}", role=Role.VIEWER)
+@router.get("/uploads/{upload_id}", role=Role.VIEWER, is_polled=True)
 def get_upload(caller: Caller, upload_id: UploadId) -> UploadWithInvoice:
     """Get an upload, with the invoice that is read from it."""
     with caller.enter() as at:
