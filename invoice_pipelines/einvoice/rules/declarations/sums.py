@@ -6,6 +6,7 @@ pass, and so do these.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
@@ -52,11 +53,14 @@ def _kids(node: Node, name: str) -> Sequence[Node]:
     return node.kids.get(name, _NONE)
 
 
-def _sum_of_numbers(nodes: Sequence[Node]) -> Decimal:
-    found = sum(numbers(nodes), ZERO)
-    if not found.is_finite():
-        raise Stopped("FOCA0002")
-    return found
+def _binary_sum(nodes: Sequence[Node]) -> float:
+    """A sum as the official rules of CII have it, which add amounts in binary."""
+    return float(sum(map(float, numbers(nodes))))
+
+
+def _binary_cents(amount: float) -> float:
+    """Rounded as they round it."""
+    return math.floor(amount * 10 * 10 + 0.5) / 100 if math.isfinite(amount) else amount
 
 
 def _due_once(node: Node, view: View) -> bool:
@@ -112,9 +116,16 @@ _CII_LINE_TOTALS = path(
 )
 
 
+def _cii_lines(node: Node, view: View) -> Decimal:
+    summed = _binary_sum(_CII_LINE_TOTALS(node))
+    if not math.isfinite(summed):
+        raise Stopped("FOCA0002")
+    return Decimal(summed)
+
+
 def _cii_lines_sum(node: Node, view: View) -> bool:
     amount = decimal(_kids(node, "ram:LineTotalAmount"))
-    return amount == cents(_sum_of_numbers(_CII_LINE_TOTALS(node)))
+    return amount == cents(_cii_lines(node, view))
 
 
 # BR-CO-11, BR-CO-12: allowances and charges of the whole invoice
@@ -144,14 +155,14 @@ def _cii_sums(name: str, kind: Where) -> Test:
         totals = _kids(node, name)
         if not totals:
             return not any(kind(each) for each in _CII_ALLOWANCES(node))
-        expected = cents(_cii_sum_of(kind)(node, view))
-        return any(number == expected for number in numbers(totals))
+        expected = _binary_cents(_cii_sum_of(kind, node))
+        return any(float(number) == expected for number in numbers(totals))
 
     return test
 
 
-def _cii_sum_of(kind: Where) -> Callable[[Node, View], Decimal]:
-    return lambda node, view: _sum_of_numbers(
+def _cii_sum_of(kind: Where, node: Node) -> float:
+    return _binary_sum(
         [amounts[0] for each in _CII_ALLOWANCES(node) if kind(each) and (amounts := _kids(each, "ram:ActualAmount"))]
     )
 
@@ -163,34 +174,24 @@ _CII_ALLOWANCES = path(f"/*/{SETTLEMENT}/ram:SpecifiedTradeAllowanceCharge")
 
 
 def _net(node: Node, view: View) -> bool:
-    net, lines, allowances, charges = (
-        decimal(_kids(node, name))
-        for name in (
-            "cbc:TaxExclusiveAmount",
-            "cbc:LineExtensionAmount",
-            "cbc:AllowanceTotalAmount",
-            "cbc:ChargeTotalAmount",
-        )
-    )
-    if net is None or lines is None:
+    net = decimal(_kids(node, "cbc:TaxExclusiveAmount"))
+    lines = None if net is None else decimal(_kids(node, "cbc:LineExtensionAmount"))
+    if lines is None:
         return False
+    allowances = decimal(_kids(node, "cbc:AllowanceTotalAmount"))
+    charges = decimal(_kids(node, "cbc:ChargeTotalAmount"))
     if allowances is None and charges is None:
         return net == lines  # not rounded, unlike the others
     return net == cents(lines + (charges or ZERO) - (allowances or ZERO))
 
 
 def _cii_net(node: Node, view: View) -> bool:
-    net, lines, allowances, charges = (
-        first_decimal(_kids(node, name))
-        for name in (
-            "ram:TaxBasisTotalAmount",
-            "ram:LineTotalAmount",
-            "ram:AllowanceTotalAmount",
-            "ram:ChargeTotalAmount",
-        )
-    )
-    if net is None or lines is None:
+    net = first_decimal(_kids(node, "ram:TaxBasisTotalAmount"))
+    lines = None if net is None else first_decimal(_kids(node, "ram:LineTotalAmount"))
+    if lines is None:
         return False
+    allowances = first_decimal(_kids(node, "ram:AllowanceTotalAmount"))
+    charges = first_decimal(_kids(node, "ram:ChargeTotalAmount"))
     return net == cents(lines + (charges or ZERO) - (allowances or ZERO))
 
 
@@ -231,7 +232,7 @@ def _tax_sums(node: Node, view: View) -> bool:
 
 
 def _cii_tax_sums(node: Node, view: View) -> bool:
-    return as_number(node.string) == cents(_sum_of_numbers(_CII_TAXES(node)))
+    return float(as_number(node.string)) == _binary_cents(_binary_sum(_CII_TAXES(node)))
 
 
 _CII_TAXES = path(f"/*/{SETTLEMENT}/ram:ApplicableTradeTax/ram:CalculatedAmount")
@@ -449,21 +450,21 @@ RULES: tuple[Declaration, ...] = (
         _lines_sum,
         lambda node, view: _ubl_lines(view),
         _cii_lines_sum,
-        lambda node, view: _sum_of_numbers(_CII_LINE_TOTALS(node)),
+        _cii_lines,
     ),
     _of_sums(
         "BR-CO-11",
         _sums("cbc:AllowanceTotalAmount", is_allowance),
         _sum_of(is_allowance),
         _cii_sums("ram:AllowanceTotalAmount", is_cii_allowance),
-        _cii_sum_of(is_cii_allowance),
+        lambda node, view: Decimal(_cii_sum_of(is_cii_allowance, node)),
     ),
     _of_sums(
         "BR-CO-12",
         _sums("cbc:ChargeTotalAmount", is_charge),
         _sum_of(is_charge),
         _cii_sums("ram:ChargeTotalAmount", is_cii_charge),
-        _cii_sum_of(is_cii_charge),
+        lambda node, view: Decimal(_cii_sum_of(is_cii_charge, node)),
     ),
     _of_totals("BR-CO-13", _net, _cii_net),
     declare(

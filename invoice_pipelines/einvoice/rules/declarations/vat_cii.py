@@ -26,7 +26,6 @@ from invoice_pipelines.einvoice.rules.engine.values import (
     ZERO,
     Stopped,
     as_decimal,
-    as_indicator,
     cents,
     decimal,
     numbers,
@@ -68,9 +67,12 @@ def _asked(view: View) -> _Asked:
             continue
         outer = above.parent.name if above.parent is not None else ""
         if above.name == "ram:ApplicableHeaderTradeSettlement":
-            _sort(node, asked.all_entries, (asked.entries,) if outer == "rsm:SupplyChainTradeTransaction" else ())
+            is_own = outer == "rsm:SupplyChainTradeTransaction" and _is_so(is_vat_type, node)
             for code in _codes(node):
+                asked.all_entries[code] += 1
                 asked.any_entries[code].append(node)
+                if is_own:
+                    asked.entries[code].append(node)
         elif above.name == "ram:SpecifiedLineTradeSettlement":
             line = above.parent
             is_line = (
@@ -93,10 +95,17 @@ def _sort(node: Node, counted: dict[str, int], into: Sequence[dict[str, list[Nod
     codes = _codes(node)
     for code in codes:
         counted[code] += 1
-    if into and _is_so(is_vat_type, node):
+    if into and codes and _is_so(is_vat_type, node):
         for found in into:
-            for code in codes:
-                found[code].append(node)
+            # Of a tax that has two codes, the rules of one are asked.
+            found[min(codes, key=_rank)].append(node)
+
+
+def _rank(code: str) -> tuple[int, str]:
+    return _ORDER.index(code) if code in _ORDER else len(_ORDER), code
+
+
+_ORDER = ("AE", "L", "M", "E", "G", "K", "O", "S", "Z")
 
 
 def _is_so(kind: Callable[[Node], bool], node: Node) -> bool:
@@ -220,6 +229,7 @@ def _is_not_negative(number: Decimal) -> bool:
 _LINES = path("rsm:SupplyChainTradeTransaction/ram:IncludedSupplyChainTradeLineItem/ram:SpecifiedLineTradeSettlement")
 _LINE_TOTALS = path("ram:SpecifiedTradeSettlementLineMonetarySummation")
 _ALLOWANCES = path(f"{SETTLEMENT}/ram:SpecifiedTradeAllowanceCharge")
+_INDICATORS = path("ram:ChargeIndicator/udt:Indicator")
 
 
 def _has(taxes: Sequence[Node], code: str, rate: Decimal | None) -> bool:
@@ -237,21 +247,15 @@ def _sum(view: View, code: str, rate: Decimal | None, *, strict: bool) -> Decima
         if _has(_kids(settlement, "ram:ApplicableTradeTax"), code, rate):
             for summation in _LINE_TOTALS(settlement):
                 lines += decimal(_kids(summation, "ram:LineTotalAmount")) or ZERO
-    own = _ALLOWANCES(view.root)
-    if strict:
-        for each in own:
-            indicators = [found for kid in _kids(each, "ram:ChargeIndicator") for found in _kids(kid, "udt:Indicator")]
-            if len(indicators) != 1:
-                raise Stopped(TWICE)
-            as_indicator(indicators[0].string)
+    own = [each for each in _ALLOWANCES(view.root) if _has(_kids(each, "ram:CategoryTradeTax"), code, rate)]
+    if strict and not all(len(_INDICATORS(each)) == 1 for each in own):
+        raise Stopped(TWICE)
     charges, allowances = (
         sum(
             (
                 as_decimal(amounts[0].string)
                 for each in own
-                if kind(each)
-                and _has(_kids(each, "ram:CategoryTradeTax"), code, rate)
-                and (amounts := _kids(each, "ram:ActualAmount"))
+                if kind(each) and (amounts := _kids(each, "ram:ActualAmount"))
             ),
             ZERO,
         )
