@@ -57,8 +57,25 @@ def tax_sums(lines: Sequence[AmountLine], rows: Sequence[RateRow]) -> list[Amoun
     for line in lines:
         claims = [amount for amount in line.amounts if amount.claims("tax")]
         if line.regional_tax and claims:
-            by_name[line.regional_tax] = claims[-1]
-    return [*sums, sum_of(list(by_name.values()), "tax")] if len(by_name) > 1 else sums
+            by_name.setdefault(line.regional_tax, claims[-1])
+    if len(by_name) > 1:
+        sums.append(sum_of(list(by_name.values()), "tax"))
+    return [*sums, *(sum_of(run, "tax") for run in _runs(lines))]
+
+
+def _runs(lines: Sequence[AmountLine]) -> Iterable[list[Amount]]:
+    """Taxes on lines that follow each other. None of them is the sum of the others, or another one again."""
+    run: list[Amount] = []
+    for line in [*lines, None]:
+        claims = [amount for amount in line.amounts if amount.claims("tax")] if line else []
+        alone = line is not None and len(claims) == 1 == sum(amount.money for amount in line.amounts)
+        if run and not (alone and line and line.number - run[-1].line == 1):
+            values = {amount.value for amount in run}
+            if 1 < len(run) == len(values) and 2 * max(values, key=abs) != sum(values):
+                yield run
+            run = []
+        if alone:
+            run.append(claims[0])
 
 
 def base_sums(rows: Sequence[RateRow]) -> list[Amount]:

@@ -43,6 +43,7 @@ _FINAL = ("rounded", "gross", "payable")
 _SURE_PAID = 0.95
 _SURE_NET = 0.8
 _UNPROVED = 0.85
+_PROVED = 0.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +104,20 @@ def _with_table(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
         return totals
     amounts = _without_table(lines, found)
     net, tax = _net_of(found, amounts, gross.amount), found.tax
+    apart = any(amount.money and amount.value == gross.amount.value for amount in amounts)
+    proved = found.named and found.printed and apart
     if totals.ties and totals.net and totals.tax and totals.tax.amount.value == tax.value:
-        return totals if totals.rates else replace(totals, rates=found.rows)
+        totals = totals if totals.rates else replace(totals, rates=found.rows)
+        return _proved(totals) if proved else totals
     named = {amount.value for amount in amounts if _names_net(amount)}
     taxed = {amount.value for amount in amounts if amount.claims("tax") and "contained" not in amount.roles}
     parts = {value for row in found.rows for value in (row.tax.value, row.base.value if row.base else net.value)}
     known = {net.value, tax.value, gross.amount.value, Decimal(0)} | parts
     if (named | taxed) - known or Claims(amounts).against(Triple(net, tax, gross.amount, 0.0, confirmed=True)):
         return totals
-    apart = any(amount.money and amount.value == gross.amount.value for amount in amounts)
-    if not (found.named and apart):
-        sure = 0.5
-    elif found.printed:
-        sure = 0.97
-        gross = gross.at_least(0.96)
-    else:
-        sure = min(gross.confidence, 0.96)
+    if proved:
+        gross = gross.at_least(_PROVED)
+    sure = _PROVED if proved else min(gross.confidence, _PROVED) if found.named and apart else 0.5
     return replace(
         totals,
         net=_chosen(net, sure),
@@ -128,6 +127,13 @@ def _with_table(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
         ties=totals.ties or found.printed,
         contradicts=False,
     )
+
+
+def _proved(totals: Totals) -> Totals:
+    def sure(chosen: Chosen | None) -> Chosen | None:
+        return chosen and chosen.at_least(_PROVED)
+
+    return replace(totals, net=sure(totals.net), tax=sure(totals.tax), gross=sure(totals.gross))
 
 
 def _net_of(found: Explanation, amounts: Sequence[Amount], gross: Amount) -> Amount:

@@ -7,11 +7,10 @@ it. Whether other words contradict that, is for `totals`.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from itertools import permutations, product
 from math import prod
 
@@ -25,6 +24,8 @@ _HALF = Decimal("0.005")
 _MOST_AMOUNTS = 6
 _MOST_LINES = 40  # that may be of a table
 _MOST_WAYS = 4_000
+_FEWER_LINES = 7
+_FARTHEST = 2  # lines between amounts that are stacked
 _HIGHEST_SHARE = Decimal("0.35")
 
 
@@ -59,12 +60,15 @@ def explain(lines: Sequence[AmountLine], total: Decimal) -> Explanation | None:
     """What the lines of tax say of a total; None where they do not make it, or make it in two ways."""
     if not total:
         return None
-    parts: dict[Decimal, list[_Part]] = defaultdict(list)
     candidates = [line for line in lines if line.taxed or line.percentages][-_MOST_LINES:]
-    for line in candidates:
+    parts: list[list[_Part]] = []
+    for line in [*candidates, *_stacked(candidates)]:
+        of_line: list[_Part] = []
         for part in _parts(line, total):
-            if not any(_same(part, other) for other in parts[part.rate]):
-                parts[part.rate].append(part)
+            if not any(_same(part, other) for other in of_line):
+                of_line.append(part)
+        if of_line and not any(all(any(map(partial(_same, part), other)) for part in of_line) for other in parts):
+            parts.append(of_line)
     best: list[tuple[_Part, ...]] = []
     for way in _ways(parts):
         if _makes(way, total):
@@ -133,14 +137,33 @@ def _same(one: _Part, other: _Part) -> bool:
     )
 
 
-def _ways(parts: dict[Decimal, list[_Part]]) -> Iterator[tuple[_Part, ...]]:
-    """Each choice of at most one way to read a line for each rate."""
-    of_rates = list(parts.values())
-    if prod(len(of_rate) + 1 for of_rate in of_rates) > _MOST_WAYS:
-        of_rates = [sorted(of_rate, key=lambda part: -part.strength)[:3] for of_rate in of_rates][:6]
-    for way in product(*([None, *of_rate] for of_rate in of_rates)):
+def _stacked(lines: Sequence[AmountLine]) -> Iterator[AmountLine]:
+    """Lines of one amount each that follow each other and name the same rate, as one: "MwSt. 7% 2,34" and under it
+    "Netto 7% 33,46"."""
+    run: list[AmountLine] = []
+    for line in [*lines, None]:
+        rates = line and (line.percentages or line.heading_rates)
+        money = sum(amount.money for amount in line.amounts) if line else 0
+        goes_on = line and run and rates == run[0].percentages and line.number - run[-1].number <= _FARTHEST
+        if not goes_on or money != 1:
+            if len(run) > 1:
+                amounts = tuple(amount for one in run for amount in one.amounts)
+                yield replace(run[-1], amounts=amounts, taxed=any(one.taxed for one in run))
+            run = []
+        if line and rates and len(rates) == 1 and money == 1:
+            run.append(replace(line, percentages=rates))
+
+
+def _ways(parts: list[list[_Part]]) -> Iterator[tuple[_Part, ...]]:
+    """Each choice of lines and of a way to read each. A rate stands twice only where more than the tax is printed."""
+    if prod(len(of_line) + 1 for of_line in parts) > _MOST_WAYS:
+        parts = [sorted(of_line, key=lambda part: -part.strength)[:2] for of_line in parts][-_FEWER_LINES:]
+    for way in product(*([None, *of_line] for of_line in parts)):
         taken = tuple(part for part in way if part is not None)
-        if len({id(part.line) for part in taken}) == len(taken) and any(part.tax.value for part in taken):
+        once = len({part.rate for part in taken}) == len(taken)
+        amounts = [id(amount) for part in taken for amount in (part.base, part.tax) if amount is not None]
+        alone = any(part.strength == 1 for part in taken)
+        if (once or not alone) and len(set(amounts)) == len(amounts) and any(part.tax.value for part in taken):
             yield taken
 
 

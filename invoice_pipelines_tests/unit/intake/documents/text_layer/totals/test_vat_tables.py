@@ -77,6 +77,25 @@ TABLES = {
         "0.62",
         "9.50",
     ),
+    "one rate twice": (
+        "Summe | 9,28; 0,72 MwSt. 19% | 4,49; Netto | 3,77; 0,76 MwSt. 19% | 4,79; Netto | 4,03; Bar | 9,28",
+        "7.80",
+        "1.48",
+        "9.28",
+    ),
+    "amounts below each other": (
+        "Summe | 59,50; Umsatz 19% | 23,70; MwSt. 19% | 3,78; Netto 19% | 19,92; Umsatz 7% | 35,80; MwSt. 7% | 2,34; "
+        "Netto 7% | 33,46; MwSt | 6,12",
+        "53.38",
+        "6.12",
+        "59.50",
+    ),
+    "taxes under each other that are but one sum": (
+        "Sous-total | 25,20; T.P.S. | 1,26; T.V.Q. | 2,51; Total | 28,97; TPS: 1,26 $ TVQ: 2,51 $",
+        "25.20",
+        "3.77",
+        "28.97",
+    ),
     "a second tax on the same goods": (
         "Ukupno: | 75,00; Vrsta poreza | Osnovica | Iznos; PDV 25% | 19,53 | 4,88; PP 3% | 19,53 | 0,59; "
         "PDV 13% | 44,25 | 5,75",
