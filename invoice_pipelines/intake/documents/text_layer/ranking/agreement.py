@@ -16,7 +16,7 @@ from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLi
 from invoice_pipelines.intake.documents.text_layer.ranking.ranker import Model, load_model, rank
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import LEARNED, Amount, AmountLine
 from invoice_pipelines.intake.documents.text_layer.totals.rates import TOLERANCE
-from invoice_pipelines.intake.documents.text_layer.totals.receipts import sum_of_articles
+from invoice_pipelines.intake.documents.text_layer.totals.receipts import cash_of, is_doubtful, sum_of_articles
 from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals
 
 _SURE = 0.95
@@ -30,9 +30,7 @@ _DOUBTED = 0.8
 _PROPOSED = 0.59  # of the likelihood, where the ranker is alone: no text becomes an invoice by that (see `prose`)
 _BORNE_OUT = 0.85
 _TOTAL = {"gross": 0.75}
-_NET = 0.8
 _PRINTED = 12
-_AFTER = 60
 _CENT = Decimal("0.01")
 _HIGHEST_TAX_SHARE = Decimal("0.35")
 
@@ -49,7 +47,7 @@ def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine], mod
         return totals
     printed = [amount for line in lines for amount in line.amounts if amount.money and amount.value == value]
     clearest = max(printed, key=lambda amount: (amount.confidence, amount.line))
-    evidence = set() if _doubtful(lines, printed) else set(_evidence(lines, printed[-_PRINTED:]))
+    evidence = set() if is_doubtful(lines, printed) else set(_evidence(lines, printed[-_PRINTED:]))
     proved = len(evidence) > 1 and likelihood >= _CLEAR
     # What bears an amount out says its digits a second time.
     agreed = Chosen(clearest, round(_AGREED * (1 - (1 - clearest.confidence) ** 2), 3))
@@ -88,39 +86,8 @@ def _evidence(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> Iterato
     rates = {rate for line in lines for rate in line.percentages if rate > 0}
     if any(abs(value * rate / (100 + rate) - other) <= _CENT for rate in rates for other in values):
         yield "contained tax"
-    if any(given - back == value for given, back in _cash(money) if back):
+    if any(given - back == value for given, back in cash_of(money) if back):
         yield "cash"
-
-
-def _doubtful(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> bool:
-    """Whether something on the paper says that the total is another amount: cash, a rounding, a prepayment, net amount
-    and tax, or what is added after it."""
-    value = printed[0].value
-    money = [amount for line in lines for amount in line.amounts if amount.money]
-    if any(amount.claims("rounding") and amount.value for amount in money):
-        return True
-    cash = list(_cash(money))
-    if cash and not any(given - back == value for given, back in cash):
-        return True
-    # Half was paid before: the other half is printed twice, too.
-    before = {value + abs(amount.value) for amount in money if amount.claims("prepaid") and amount.value}
-    nets = {amount.value for amount in money if amount.claims("net") and amount.roles["net"] > _NET}
-    taxes = {amount.value for amount in money if amount.claims("tax") and amount.value}
-    if len(nets) == len(taxes) == 1 and value not in nets | {net + tax for net in nets for tax in taxes}:
-        return True
-    after = [amount.value for amount in money if amount.line > printed[0].line][:_AFTER]
-    added = {value + amount for amount in after if amount * value > 0}
-    return any(amount.value in before for amount in money) or any(
-        larger in added and larger - value in after[:index] for index, larger in enumerate(after)
-    )
-
-
-def _cash(money: Sequence[Amount]) -> Iterator[tuple[Decimal, Decimal]]:
-    """What may have been handed over, with what may have been given back."""
-    change = [abs(amount.value) for amount in money if amount.claims("change")][:12]
-    for amount in [amount for amount in money if amount.claims("tendered")][:12]:
-        for back in change:
-            yield amount.value, back
 
 
 def _as_total(lines: Sequence[AmountLine], value: Decimal) -> list[AmountLine]:

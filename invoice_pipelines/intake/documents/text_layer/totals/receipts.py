@@ -6,7 +6,7 @@ The totals of invoices, with a net amount and its tax, are told in `totals`, whi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,6 +15,8 @@ from invoice_pipelines.intake.documents.text_layer.totals.amounts import CLAIM, 
 _MOST = 12  # of each kind of amount; more are no receipt
 _LARGEST_ROUNDING = Decimal("0.05")
 _NAMED = 0.3
+_SURE_NET = 0.8
+_AFTER = 60  # amounts
 _TOTALS = ("gross", "payable", "rounded", "net", "line_total")
 
 
@@ -112,3 +114,34 @@ def find_rounding(lines: Sequence[AmountLine]) -> tuple[Amount, Amount, Decimal]
                     if later and abs(differs) == abs(step.value) and (step.value > 0 or differs < 0):
                         return after, before, differs
     return None
+
+
+def is_doubtful(lines: Sequence[AmountLine], printed: Sequence[Amount]) -> bool:
+    """Whether something on the paper says that the total is another amount: cash, a rounding, a prepayment, net amount
+    and tax, or what is added after it."""
+    value = printed[0].value
+    money = [amount for line in lines for amount in line.amounts if amount.money]
+    if any(amount.claims("rounding") and amount.value for amount in money):
+        return True
+    cash = list(cash_of(money))
+    if cash and not any(given - back == value for given, back in cash):
+        return True
+    # Half was paid before: the other half is printed twice, too.
+    before = {value + abs(amount.value) for amount in money if amount.claims("prepaid") and amount.value}
+    nets = {amount.value for amount in money if amount.claims("net") and amount.roles["net"] > _SURE_NET}
+    taxes = {amount.value for amount in money if amount.claims("tax") and amount.value}
+    if len(nets) == len(taxes) == 1 and value not in nets | {net + tax for net in nets for tax in taxes}:
+        return True
+    after = [amount.value for amount in money if amount.line > printed[0].line][:_AFTER]
+    added = {value + amount for amount in after if amount * value > 0}
+    return any(amount.value in before for amount in money) or any(
+        larger in added and larger - value in after[:index] for index, larger in enumerate(after)
+    )
+
+
+def cash_of(money: Sequence[Amount]) -> Iterator[tuple[Decimal, Decimal]]:
+    """What may have been handed over, with what may have been given back."""
+    change = [abs(amount.value) for amount in money if amount.claims("change")][:12]
+    for amount in [amount for amount in money if amount.claims("tendered")][:12]:
+        for back in change:
+            yield amount.value, back

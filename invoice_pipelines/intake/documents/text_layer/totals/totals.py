@@ -28,6 +28,7 @@ from invoice_pipelines.intake.documents.text_layer.totals.receipts import (
     Paid,
     find_paid,
     find_rounding,
+    is_doubtful,
     sum_of_articles,
 )
 from invoice_pipelines.intake.documents.text_layer.totals.vat_table import Explanation, explain
@@ -102,10 +103,13 @@ def _with_table(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     found = explain(lines, gross.amount.value)
     if found is None:
         return totals
-    amounts = _without_table(lines, found)
+    rest = _without_table(lines, found)
+    amounts = [amount for line in rest for amount in line.amounts if amount.money or amount.roles]
     net, tax = _net_of(found, amounts, gross.amount), found.tax
-    apart = any(amount.money and amount.value == gross.amount.value for amount in amounts)
-    proved = found.named and found.printed and apart
+    apart = [amount for amount in amounts if amount.money and amount.value == gross.amount.value]
+    if apart and is_doubtful(rest, apart):
+        return totals
+    proved = found.named and found.printed and bool(apart)
     if totals.ties and totals.net and totals.tax and totals.tax.amount.value == tax.value:
         totals = totals if totals.rates else replace(totals, rates=found.rows)
         return _proved(totals) if proved else totals
@@ -144,17 +148,15 @@ def _net_of(found: Explanation, amounts: Sequence[Amount], gross: Amount) -> Amo
     return replace(found.net, text=f"{gross.text} - {found.tax.text}", line=gross.line, page=gross.page, box=gross.box)
 
 
-def _without_table(lines: Sequence[AmountLine], found: Explanation) -> list[Amount]:
-    """The amounts of all lines but those that explain the total; what they add up to is no tax on another line."""
+def _without_table(lines: Sequence[AmountLine], found: Explanation) -> list[AmountLine]:
+    """The lines but for those that explain the total; what they add up to is no tax on another line."""
     explained = {row.tax.line for row in found.rows}
     repeated = {row.base.value + row.tax.value for row in found.rows if row.base} | {found.net.value}
-    return [
-        replace(amount, roles={}) if amount.value in repeated and amount.claims("tax") else amount
-        for line in lines
-        if line.number not in explained
-        for amount in line.amounts
-        if amount.money or amount.roles
-    ]
+
+    def unnamed(amount: Amount) -> Amount:
+        return replace(amount, roles={}) if amount.value in repeated and amount.claims("tax") else amount
+
+    return [replace(line, amounts=tuple(map(unnamed, line.amounts))) for line in lines if line.number not in explained]
 
 
 def _with_rate(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
