@@ -44,8 +44,9 @@ def validate(xml: bytes, *, rules_directory: Path | None = None) -> Verdict:
 
     The business rules are also asked of a document that fails its schema, so that its sender learns of everything at
     once, unless it fails in too many places. `rules_directory` holds official release files, which then decide (see
-    `docs/validation.md`). Raises `rules.rule_files.RulesDirectoryError` where it cannot be used, `ReadingError` where
-    the XML cannot be parsed, and `ChildProcessError` where no process can be started for a large document.
+    `docs/validation.md`). Raises `rules.official.rule_files.RulesDirectoryError` where it cannot be used,
+    `ReadingError` where the XML cannot be parsed, and `ChildProcessError` where no process can be started for a large
+    document.
     """
     from invoice_pipelines.einvoice.rules.judge import judge
 

@@ -69,7 +69,7 @@ def compare(
 
 def _official(paths: list[Path], given: Path | None) -> Path:
     """The folder with the official files."""
-    from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError, official_sheets
+    from invoice_pipelines.einvoice.rules.official.rule_files import RulesDirectoryError, official_sheets
 
     missing = [str(path) for path in paths if not path.exists()]
     if missing:

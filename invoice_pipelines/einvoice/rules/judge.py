@@ -15,7 +15,7 @@ from pathlib import Path
 
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.einvoice.rules.judging import Judged, judge_here
-from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
+from invoice_pipelines.einvoice.rules.official.rule_files import RulesDirectoryError
 from invoice_pipelines.einvoice.rules.verdict import Rule, Severity, ViolationClass
 from invoice_pipelines.processes import Child, ChildEnded
 

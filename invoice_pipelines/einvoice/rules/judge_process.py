@@ -11,7 +11,7 @@ from typing import Any
 
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.einvoice.rules.judging import judge_here
-from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
+from invoice_pipelines.einvoice.rules.official.rule_files import RulesDirectoryError
 from invoice_pipelines.processes import Receive, Send, peak_memory, serve
 
 

@@ -1,7 +1,7 @@
 """The judgement of an XML invoice by its schema and by business rules, within the process that asks for it.
 
 The rules are declarations of this project (`declared`), unless the operator has files of their publishers at hand
-(`rule_files`), which then decide. How long a judgement may take is bounded in `judge`.
+(`official`), which then decide. How long a judgement may take is bounded in `judge`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from pathlib import Path
 
 from invoice_pipelines.einvoice.rules.declared import declared_version, declared_violations, prepare
 from invoice_pipelines.einvoice.rules.german import german_message
-from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError, Sheet, sheet_for
-from invoice_pipelines.einvoice.rules.rule_sets import RuleSet, rule_sets_for
-from invoice_pipelines.einvoice.rules.schema import is_hopeless, schema_version, schema_violations
-from invoice_pipelines.einvoice.rules.schematron import (
+from invoice_pipelines.einvoice.rules.official.rule_files import RulesDirectoryError, Sheet, sheet_for
+from invoice_pipelines.einvoice.rules.official.schematron import (
     Finding,
     SheetError,
     SheetUnusableError,
     compile_sheet,
     run_sheet,
 )
+from invoice_pipelines.einvoice.rules.rule_sets import RuleSet, rule_sets_for
+from invoice_pipelines.einvoice.rules.schema import is_hopeless, schema_version, schema_violations
 from invoice_pipelines.einvoice.rules.severities import severity_of
 from invoice_pipelines.einvoice.rules.stopped import STOPPED
 from invoice_pipelines.einvoice.rules.verdict import Rule, Severity, Violation, ViolationClass
@@ -61,7 +61,7 @@ def business_rules(xml: bytes, *, rules_directory: Path | None = None) -> tuple[
     """Which business rules an XML document breaks; neither its schema nor this project's own rules are asked.
 
     Also for a part of an invoice: a rule that says nothing about what is absent stays silent.
-    Raises `ReadingError` as `xml_document.parse` does, and `RulesDirectoryError` as `rule_files` does.
+    Raises `ReadingError` as `xml_document.parse` does, and `RulesDirectoryError` as `official.rule_files` does.
     """
     return business_rule_violations(parse(xml), rules_directory)
 

@@ -24,10 +24,10 @@ from einvoice import rules_peppol
 from lxml import etree
 from saxonche import PySaxonProcessor
 
-from invoice_pipelines.einvoice.rules.rule_files import official_sheets
+from invoice_pipelines.einvoice.rules.official.rule_files import official_sheets
+from invoice_pipelines.einvoice.rules.official.schematron import KEEP_CODE_LISTS
 from invoice_pipelines.einvoice.rules.rule_sets import RuleSet, rule_sets_for
 from invoice_pipelines.einvoice.rules.schema import bundled_file
-from invoice_pipelines.einvoice.rules.schematron import KEEP_CODE_LISTS
 from invoice_pipelines.einvoice.rules.xml_document import Root, parse
 
 _IN_FACTUR_X = {

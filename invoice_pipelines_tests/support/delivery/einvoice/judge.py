@@ -16,8 +16,8 @@ from invoice_pipelines.delivery.einvoice import Seller
 from invoice_pipelines.delivery.einvoice.issued import compact, name_and_description
 from invoice_pipelines.delivery.values import DocumentFormat
 from invoice_pipelines.einvoice.model import Period
+from invoice_pipelines.einvoice.rules.official.schematron import run_sheet
 from invoice_pipelines.einvoice.rules.schema import bundled_file
-from invoice_pipelines.einvoice.rules.schematron import run_sheet
 from invoice_pipelines.einvoice.rules.verdict import Violation
 from invoice_pipelines.einvoice.writing.xml_text import clean
 from invoice_pipelines.intake.documents import read_document

@@ -12,9 +12,9 @@ from lxml import etree
 from saxonche import PySaxonProcessor
 
 from invoice_pipelines.einvoice.errors import ReadingError
-from invoice_pipelines.einvoice.rules.rule_files import sheet_for
+from invoice_pipelines.einvoice.rules.official.rule_files import sheet_for
+from invoice_pipelines.einvoice.rules.official.schematron import run_sheet
 from invoice_pipelines.einvoice.rules.rule_sets import RuleSet
-from invoice_pipelines.einvoice.rules.schematron import run_sheet
 from invoice_pipelines.einvoice.rules.xml_document import Root, XmlDocument, parse
 from invoice_pipelines.intake.documents import read_document
 from invoice_pipelines_tests.conftest import CORPUS, PROJECT

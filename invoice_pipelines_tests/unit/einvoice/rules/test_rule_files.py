@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from invoice_pipelines.einvoice.rules.judging import business_rules as business_rules
-from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
+from invoice_pipelines.einvoice.rules.official.rule_files import RulesDirectoryError
 from invoice_pipelines.intake.reading import Format, Reading
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.intake.validation.validate import validate

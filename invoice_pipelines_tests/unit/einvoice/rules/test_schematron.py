@@ -10,8 +10,8 @@ import pytest
 
 from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.einvoice.rules.judging import business_rules
-from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
-from invoice_pipelines.einvoice.rules.schematron import SheetError, run_sheet
+from invoice_pipelines.einvoice.rules.official.rule_files import RulesDirectoryError
+from invoice_pipelines.einvoice.rules.official.schematron import SheetError, run_sheet
 from invoice_pipelines.einvoice.rules.verdict import Severity, ViolationClass
 from invoice_pipelines.einvoice.rules.xml_document import parse
 from invoice_pipelines_tests.support.intake.validation.specimens import UBL

@@ -29,7 +29,7 @@ assert not loaded, loaded
 _WITH_FILES = f"""{_MISSING}
 from pathlib import Path
 from invoice_pipelines.einvoice import validate
-from invoice_pipelines.einvoice.rules.rule_files import RulesDirectoryError
+from invoice_pipelines.einvoice.rules.official.rule_files import RulesDirectoryError
 try:
     validate(Path(sys.argv[1]).read_bytes(), rules_directory=Path(sys.argv[2]))
 except RulesDirectoryError as error:
