@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Callable
 from importlib import resources
 
 import pytest
@@ -10,6 +11,7 @@ from lxml import etree
 
 from invoice_pipelines.einvoice.rules.declarations.national import (
     code_lists,
+    countries,
     extension,
     factur_x,
     peppol,
@@ -17,6 +19,7 @@ from invoice_pipelines.einvoice.rules.declarations.national import (
     profiles,
     xrechnung,
 )
+from invoice_pipelines.einvoice.rules.declarations.national.countries import numbers
 from invoice_pipelines.einvoice.rules.declarations.national.releases import RELEASES
 from invoice_pipelines.einvoice.rules.engine.asking import Plan
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration
@@ -31,6 +34,7 @@ _RULES = (
     *peppol.RULES,
     *peppol.IN_XRECHNUNG,
     *peppol_codes.RULES,
+    *countries.RULES,
     *factur_x.MINIMUM,
     *factur_x.BASIC_WL,
     *factur_x.EXTENDED,
@@ -216,3 +220,32 @@ def test_a_profile_says_what_it_does_not_take(inside: str, rule: str, said: str)
     view = walk(etree.fromstring(_CII.format(inside)), Syntax.CII)
     found = {each.rule.id: message_of(each)[0] for each in profiles.ask(view, profiles.Profile.MINIMUM)}
     assert said in found[rule]
+
+
+@pytest.mark.parametrize(
+    ("is_such", "right", "wrong"),
+    [
+        (numbers.is_gln, "7300010000001", "7300010000002"),
+        (numbers.is_norwegian, "974760673", "974760674"),
+        (numbers.is_danish, "DK12345678", "DK1234567"),
+        (numbers.is_belgian, "0202239951", "0202239952"),
+        (numbers.is_italian_vat_id, "IT12345670017", "IT12345670018"),
+        (numbers.is_swedish, "2021005026", "2021005027"),
+        (numbers.is_australian, "51824753556", "51824753557"),
+        (numbers.is_greek, "090000045", "090000046"),
+    ],
+)
+def test_numbers_of_countries_are_known_by_their_check_digits(
+    is_such: Callable[[str], bool], right: str, wrong: str
+) -> None:
+    assert is_such(right)
+    assert not is_such(wrong)
+
+
+def test_rules_of_a_country_are_asked_of_its_sellers_only() -> None:
+    party = (
+        "<cac:AccountingSupplierParty><cac:Party><cac:PostalAddress><cac:Country><cbc:IdentificationCode>{}"
+        "</cbc:IdentificationCode></cac:Country></cac:PostalAddress></cac:Party></cac:AccountingSupplierParty>"
+    )
+    assert "IT-R-002" in _found(party.format("IT"), rules=countries.RULES)
+    assert "IT-R-002" not in _found(party.format("FR"), rules=countries.RULES)

@@ -30,12 +30,16 @@ from invoice_pipelines.einvoice.rules.engine.walk import Node, Syntax, View
 from invoice_pipelines.einvoice.rules.verdict import Severity
 
 SOURCE = "Peppol BIS Billing 3.0, rules"
-IDENTIFIER = "urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0"
+# The rules of self-billing, where the buyer writes the invoice, differ from these in identifiers and types only.
+IDENTIFIERS = (
+    "urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0",
+    "urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:selfbilling:3.0",
+)
 
 _NOTHING = Decimal(0)
 _SLACK = Decimal("0.02")
 _SLACK_IN_FORINT = Decimal("0.5")
-_PROCESS = re.compile(r"urn:fdc:peppol\.eu:2017:poacc:billing:([0-9]{2}):1\.0")
+_PROCESS = re.compile(r"urn:fdc:peppol\.eu:2017:poacc:(billing:[0-9]{2}|selfbilling:[0-9]{2}):1\.0")
 
 Slack = Callable[[View], Decimal]
 
@@ -66,7 +70,7 @@ def own_text(nodes: Sequence[Node]) -> str:
 
 
 def process(view: View) -> str | None:
-    """The number of the business process (BT-23), such as `01`; None where it is not one of Peppol billing."""
+    """The business process (BT-23), such as `billing:01`; None where it is not one of Peppol billing."""
     found = (_UBL_PROCESS if view.syntax is Syntax.UBL else _CII_PROCESS)(view.root)
     match = _PROCESS.search(said(found))
     return match.group(1) if match else None
@@ -676,7 +680,7 @@ def _notes_cii(node: Node, view: View) -> bool:
 
 def _specification(steps: str) -> Test:
     found = path(steps)
-    return lambda node, view: own_text(found(node)).startswith(IDENTIFIER)
+    return lambda node, view: own_text(found(node)).startswith(IDENTIFIERS)
 
 
 def _at_most_one(documents: str, kind: str, code: str) -> Test:

@@ -22,7 +22,7 @@ _INVOICES = codes("invoice_types") - frozenset(
 )  # fmt: skip
 _CREDIT_NOTES = frozenset(("381", "396", "81", "83", "532"))
 _GERMAN_ONLY = frozenset(("326", "384"))
-_BILLING = "01"
+_BILLING = "billing:01"
 
 _CATEGORIES = {
     "P0104": ("VATEX-EU-G", "G"),

@@ -44,10 +44,10 @@ _BREAK_FOLLOWS = re.compile(r"[ \t\r\n]*\n")
 
 _EMAIL = re.compile(r"[^@ \t\r\n]+@([^@. \t\r\n]+\.)+[^@. \t\r\n]+")
 _WORD = r"[a-zA-Z0-9!#$%&\"*+/=?^_`{|}~-]+"
-_EMAIL_OLDER = re.compile(
+EMAIL_OLDER = re.compile(
     rf"{_WORD}(\.{_WORD})*@([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?\.)+[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
 )
-_THREE_DIGITS = re.compile(r"([0-9][^0-9]*){3}")
+THREE_DIGITS = re.compile(r"([0-9][^0-9]*){3}")
 _ABSOLUTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 
 
@@ -184,13 +184,13 @@ def for_codes(code: str, codes: frozenset[str], test: Test) -> Test:
     return asked
 
 
-def _iban(steps: str) -> Test:
+def account_is_iban(steps: str) -> Test:
     found = path(steps)
     return lambda node, view: is_iban(said(found(node)))
 
 
 TRANSFER, CARD, DEBIT = frozenset(("30", "58")), frozenset(("48", "54", "55")), frozenset(("59",))
-_SEPA_TRANSFER = frozenset(("58",))
+SEPA_TRANSFER = frozenset(("58",))
 
 
 def ubl_means(codes: frozenset[str], test: Test, facts: Facts | None = None) -> Asked:
@@ -266,8 +266,8 @@ def _says_one_of(steps: str) -> Test:
 
 
 _SELLER_CONTACT = (f"{UBL_SELLER}/cac:Contact", f"{SELLER}/ram:DefinedTradeContact")
-_PHONE = ("cbc:Telephone", "ram:TelephoneUniversalCommunication/ram:CompleteNumber")
-_MAIL = ("cbc:ElectronicMail", "ram:EmailURIUniversalCommunication/ram:URIID")
+PHONE = ("cbc:Telephone", "ram:TelephoneUniversalCommunication/ram:CompleteNumber")
+MAIL = ("cbc:ElectronicMail", "ram:EmailURIUniversalCommunication/ram:URIID")
 
 
 def _contact(paths: tuple[str, str], pattern: re.Pattern[str], *, anywhere: bool = False) -> tuple[Asked, Asked]:
@@ -339,8 +339,8 @@ RULES: tuple[Declaration, ...] = (
         for id, part in zip(ids, _PARTS, strict=True)
     ),
     _needed("BR-DE-5", (_SELLER_CONTACT[0], "cbc:Name"), (_SELLER_CONTACT[1], "ram:PersonName | ram:DepartmentName")),
-    _needed("BR-DE-6", (_SELLER_CONTACT[0], _PHONE[0]), (_SELLER_CONTACT[1], _PHONE[1])),
-    _needed("BR-DE-7", (_SELLER_CONTACT[0], _MAIL[0]), (_SELLER_CONTACT[1], _MAIL[1])),
+    _needed("BR-DE-6", (_SELLER_CONTACT[0], PHONE[0]), (_SELLER_CONTACT[1], PHONE[1])),
+    _needed("BR-DE-7", (_SELLER_CONTACT[0], MAIL[0]), (_SELLER_CONTACT[1], MAIL[1])),
     _needed(
         "BR-DE-14",
         ("cac:TaxTotal/cac:TaxSubtotal", "cac:TaxCategory/cbc:Percent"),
@@ -362,11 +362,13 @@ RULES: tuple[Declaration, ...] = (
         source=_SOURCE,
         severity=Severity.WARNING,
         ubl=ubl_means(
-            _SEPA_TRANSFER, _iban("cac:PayeeFinancialAccount/cbc:ID"), at(value="cac:PayeeFinancialAccount/cbc:ID")
+            SEPA_TRANSFER,
+            account_is_iban("cac:PayeeFinancialAccount/cbc:ID"),
+            at(value="cac:PayeeFinancialAccount/cbc:ID"),
         ),
         cii=_cii_means(
-            _SEPA_TRANSFER,
-            _iban("ram:PayeePartyCreditorFinancialAccount/ram:IBANID"),
+            SEPA_TRANSFER,
+            account_is_iban("ram:PayeePartyCreditorFinancialAccount/ram:IBANID"),
             at(value="ram:PayeePartyCreditorFinancialAccount/ram:IBANID"),
         ),
     ),
@@ -376,10 +378,10 @@ RULES: tuple[Declaration, ...] = (
         severity=Severity.WARNING,
         ubl=ubl_means(
             DEBIT,
-            _iban("cac:PaymentMandate/cac:PayerFinancialAccount/cbc:ID"),
+            account_is_iban("cac:PaymentMandate/cac:PayerFinancialAccount/cbc:ID"),
             at(value="cac:PaymentMandate/cac:PayerFinancialAccount/cbc:ID"),
         ),
-        cii=_cii_means(DEBIT, _iban(_CII_DEBITED), at(value=_CII_DEBITED)),
+        cii=_cii_means(DEBIT, account_is_iban(_CII_DEBITED), at(value=_CII_DEBITED)),
     ),
     declare(
         "BR-DE-21",
@@ -455,20 +457,20 @@ RULES: tuple[Declaration, ...] = (
     ),
     declare(
         "BR-DE-27",
-        *_contact(_PHONE, _THREE_DIGITS, anywhere=True),
+        *_contact(PHONE, THREE_DIGITS, anywhere=True),
         source=_SOURCE,
         severity=Severity.WARNING,
     ),
     declare(
         "BR-DE-28",
-        *_contact(_MAIL, _EMAIL),
+        *_contact(MAIL, _EMAIL),
         source=_SOURCE,
         severity=Severity.WARNING,
         releases=XRECHNUNG_3_0_2,
     ),
     declare(
         "BR-DE-28",
-        *_contact(_MAIL, _EMAIL_OLDER),
+        *_contact(MAIL, EMAIL_OLDER),
         source=_SOURCE,
         severity=Severity.WARNING,
         releases=XRECHNUNG_3_0_1,
