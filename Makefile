@@ -52,6 +52,7 @@ imports: $(VENV)/.ready
 docs: $(VENV)/.ready  ## the generated parts of docs/
 	@$(BIN)/python -m invoice_pipelines.cli.settings_page > docs/settings.md
 	@$(BIN)/python -m invoice_pipelines.web.app > docs/openapi.json
+	@$(BIN)/python -m invoice_pipelines.cli.einvoice.rules_page docs/validation.md
 
 pictures: $(VENV)/.ready  ## docs/images: of the demo in Dagster's UI (with Debian's chromium), and of documents
 	@home=$$(mktemp -d) && trap "rm -rf $$home" EXIT && DAGSTER_HOME=$$home $(BIN)/invoice-pipelines demo \

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from invoice_pipelines.cli.einvoice.explaining import all_rules, rule_entry
+from invoice_pipelines.cli.language import AskedLanguage, language_of
 from invoice_pipelines.cli.options import AsJson, examples
-from invoice_pipelines.cli.output import console, exit_if, print_json, say, styled, table
+from invoice_pipelines.cli.output import console, exit_if, one_line, print_json, say, styled, table
 from invoice_pipelines.settings import load_settings
 
 app = typer.Typer(
@@ -21,6 +23,29 @@ app = typer.Typer(
         "rules compare inbox/ --official rules/",
     ),
 )
+
+
+@app.command("list")
+def list_rules(
+    rule: Annotated[
+        str | None, typer.Option(help="Only rules whose id begins so, such as BR-CO.", metavar="ID")
+    ] = None,
+    language: AskedLanguage = None,
+    as_json: AsJson = False,
+) -> None:
+    """List every rule that invoices are judged by: where it is from, what it weighs, an example of what it says."""
+    german = language_of(language or "en" if as_json else language) == "de"
+    found = [each for each in all_rules() if rule is None or each.id.upper().startswith(rule.strip().upper())]
+    if as_json:
+        for each in found:
+            print_json(rule_entry(each))
+        return
+    made = table(None, "!rule", "weight", "rules of", "syntax", "an example of what it says")
+    for each in found:
+        says = each.message_de if german else each.message
+        made.add_row(each.id, each.severity.value, ", ".join(each.sets), " ".join(each.syntaxes), one_line(says))
+    console.print(made)
+    say(f"{len(found):,} rules")
 
 
 @app.command()

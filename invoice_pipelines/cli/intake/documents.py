@@ -70,18 +70,30 @@ def read(
     epilog=examples(
         "validate inbox/ --jsonl",
         "validate invoice.xml --official",
+        "validate --explain BR-CO-15",
     )
 )
 def validate(
-    paths: Paths,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files and folders.", metavar="PATH...")] = None,
     jsonl: Jsonl = False,
     official: Annotated[
         bool, typer.Option("--official", help="Ask schema and business rules only, none of this project's own (IP-*).")
     ] = False,
+    explain: Annotated[
+        str | None, typer.Option(help="Instead, say what a rule is about, such as BR-CO-15.", metavar="RULE")
+    ] = None,
     ocr: Ocr = None,
     language: AskedLanguage = None,
 ) -> None:
     """Validate invoices and print the rules they break. Exits 1 if one is not valid."""
+    if explain is not None:
+        from invoice_pipelines.cli.einvoice import explaining
+
+        explaining.explain(explain, german=_is_german(language, False))
+        return
+    if not paths:
+        raise typer.BadParameter("name the files or folders to validate")
+
     from invoice_pipelines.intake.files.validate_report import validate_report
 
     settings = _settings(ocr)

@@ -6,7 +6,9 @@ import functools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from invoice_pipelines.einvoice.rules.engine.asking import Finding, Plan
+from lxml import etree
+
+from invoice_pipelines.einvoice.rules.engine.asking import Finding, Found, Plan
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration
 from invoice_pipelines.einvoice.rules.engine.texts import message_of
 from invoice_pipelines.einvoice.rules.engine.walk import Node, Syntax, walk
@@ -61,19 +63,21 @@ def declared_violations(document: XmlDocument, rule_sets: Sequence[RuleSet]) -> 
     """
     if document.root is None or not rule_sets:
         return []
-    syntax = _syntax(document.root)
+    found = found_in(document.tree.getroot(), _syntax(document.root), rule_sets)
+    violations = [_violation(finding, times, document, document.root) for finding, times in _counted(found.findings)]
+    if found.stopped:
+        violations.append(_stopped(found.stopped))
+    return violations
+
+
+def found_in(root: etree._Element, syntax: Syntax, rule_sets: Sequence[RuleSet]) -> Found:
+    """What the rules of these sets say of a document: those of its syntax first."""
     plan = _plan(tuple(rule_sets), syntax)
     if _CORE.isdisjoint(rule_sets):
-        found = plan.ask(walk(document.tree.getroot(), syntax))
-        findings, stopped = found.findings, found.stopped
-    else:
-        view = walk(document.tree.getroot(), syntax, states(syntax).start)
-        found, of_syntax = plan.ask(view), ask_of_syntax(view)
-        findings, stopped = of_syntax.findings + found.findings, of_syntax.stopped + found.stopped
-    violations = [_violation(finding, times, document, document.root) for finding, times in _counted(findings)]
-    if stopped:
-        violations.append(_stopped(stopped))
-    return violations
+        return plan.ask(walk(root, syntax))
+    view = walk(root, syntax, states(syntax).start)
+    found, of_syntax = plan.ask(view), ask_of_syntax(view)
+    return Found(of_syntax.findings + found.findings, of_syntax.stopped + found.stopped)
 
 
 _CORE = frozenset((RuleSet.EN_16931_UBL, RuleSet.EN_16931_CII))

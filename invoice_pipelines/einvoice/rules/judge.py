@@ -19,7 +19,7 @@ from invoice_pipelines.einvoice.rules.official.rule_files import RulesDirectoryE
 from invoice_pipelines.einvoice.rules.verdict import Rule, Severity, ViolationClass
 from invoice_pipelines.processes import Child, ChildEnded
 
-_NOT_JUDGED = Rule(
+NOT_JUDGED = Rule(
     "IP-RULES-02",
     Severity.FATAL,
     ViolationClass.BUSINESS_RULE,
@@ -126,4 +126,4 @@ def _died(bounds: Bounds) -> Judged:
 
 
 def _not_judged(*within: str) -> Judged:
-    return Judged((_NOT_JUDGED.broken(within=within),), ())
+    return Judged((NOT_JUDGED.broken(within=within),), ())

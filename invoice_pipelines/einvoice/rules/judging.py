@@ -26,7 +26,7 @@ from invoice_pipelines.einvoice.rules.stopped import STOPPED
 from invoice_pipelines.einvoice.rules.verdict import Rule, Severity, Violation, ViolationClass
 from invoice_pipelines.einvoice.rules.xml_document import Root, XmlDocument, parse
 
-_NOT_ASKED = Rule(
+NOT_ASKED = Rule(
     "IP-RULES-03",
     Severity.INFORMATION,
     ViolationClass.BUSINESS_RULE,
@@ -52,7 +52,7 @@ def judge_here(xml: bytes, rules_directory: Path | None) -> Judged:
     _compile_rules(document, rules_directory)
     broken = schema_violations(document)
     if is_hopeless(broken):
-        return Judged((*broken, _NOT_ASKED.broken()), (schema_version(),))
+        return Judged((*broken, NOT_ASKED.broken()), (schema_version(),))
     rules = business_rule_violations(document, rules_directory)
     return Judged((*broken, *rules), (schema_version(), *_business_rules_version(document, rules_directory)))
 

@@ -85,6 +85,15 @@ LISTED = 200
 """Violations of a verdict that are told one by one. Whoever mends an invoice does not read more, and a file of a
 hundred kilobytes can break rules a hundred thousand times."""
 
+LEFT_OUT = Rule(
+    "IP-LIMIT-01",
+    Severity.FATAL,
+    ViolationClass.CONTENT,
+    "{total:,} more violations are not listed: {named}.",
+    "{total} weitere Verstöße sind nicht aufgeführt: {named}.",
+)
+"""What stands for all that are not told; it weighs as much as the gravest of them, and is of its class."""
+
 _LONGEST_TEXT = 1_000  # characters of a message or place; both may quote the document
 _RULES_NAMED = 10
 _WEIGHTS = tuple(Severity)
@@ -147,14 +156,8 @@ def _summary(left_out: Sequence[Violation]) -> Violation:
     named = ", ".join(f"{rule} {times:,} times" for rule, times in most)
     named_de = ", ".join(f"{rule} {as_german(times)}-mal" for rule, times in most)
     total = by_rule.total()
-    return Violation(
-        "IP-LIMIT-01",
-        gravest.severity,
-        gravest.violation_class,
-        f"{total:,} more violations are not listed: {named}{more}.",
-        f"{as_german(total)} weitere Verstöße sind nicht aufgeführt: {named_de}{more_de}.",
-        times=total,
-    )
+    left = LEFT_OUT.broken(None, gravest.severity, times=total, total=total, named=(named + more, named_de + more_de))
+    return replace(left, violation_class=gravest.violation_class)
 
 
 def _short(violation: Violation) -> Violation:

@@ -43,6 +43,7 @@ def test_every_command_has_help(nowhere):
         ["validate"],
         ["rules"],
         ["rules", "compare"],
+        ["rules", "list"],
         ["organizations"],
         ["organizations", "add"],
         ["batch", "invoices"],

@@ -57,3 +57,21 @@ def test_compare_says_what_it_misses(nowhere, invoices, tmp_path):
     empty = nowhere.run("rules", "compare", str(invoices), "--official", str(tmp_path / "none"))
     assert empty.returncode == 2
     assert "holds none of" in empty.stderr
+
+
+def test_rules_are_listed_and_explained_without_a_file(nowhere):
+    shown = nowhere.run("rules", "list", "--rule", "br-co-1", "--json")
+    found = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert {each["rule"] for each in found} == {f"BR-CO-{number}" for number in range(10, 20)}
+    assert all(
+        {"severity", "class", "rules_of", "syntaxes", "source", "message", "message_de"} <= set(e) for e in found
+    )
+    assert "10 rules" in nowhere.run("rules", "list", "--rule", "BR-CO-1").stdout
+
+    explained = nowhere.run("validate", "--explain", "BR-CO-15", "--language", "de")
+    assert explained.returncode == 0
+    assert "Geschäftsregelfehler" in explained.stdout
+    unknown = nowhere.run("validate", "--explain", "BR-CO-99")
+    assert (unknown.returncode, "there is no rule 'BR-CO-99'" in unknown.stderr) == (2, True)
+    without = nowhere.run("validate")
+    assert (without.returncode, "name the files or folders" in without.stderr) == (2, True)
