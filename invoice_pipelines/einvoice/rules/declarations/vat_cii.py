@@ -20,7 +20,7 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
 )
 from invoice_pipelines.einvoice.rules.declarations.vat_family import Family, Parties, Rate
 from invoice_pipelines.einvoice.rules.engine.declaration import Test
-from invoice_pipelines.einvoice.rules.engine.paths import path
+from invoice_pipelines.einvoice.rules.engine.paths import Path, path
 from invoice_pipelines.einvoice.rules.engine.values import (
     TWICE,
     ZERO,
@@ -232,22 +232,46 @@ _ALLOWANCES = path(f"{SETTLEMENT}/ram:SpecifiedTradeAllowanceCharge")
 _INDICATORS = path("ram:ChargeIndicator/udt:Indicator")
 
 
-def _has(taxes: Sequence[Node], code: str, rate: Decimal | None) -> bool:
-    """Whether one of them has this code, and one, maybe another, this rate."""
-    if not any(code in _codes(each) for each in taxes):
-        return False
-    return rate is None or any(decimal(_kids(each, "ram:RateApplicablePercent")) == rate for each in taxes)
+_TAXES = {"lines": path("ram:ApplicableTradeTax"), "allowances": path("ram:CategoryTradeTax")}
+
+
+def _with_code(view: View, name: str, code: str) -> list[Node]:
+    """The lines, or allowances and charges, of which a tax has this code."""
+    taxes, nodes = _TAXES[name], (_LINES if name == "lines" else _ALLOWANCES)(view.root)
+    return [node for node in nodes if any(code in _codes(each) for each in taxes(node))]
+
+
+def _by_rate(nodes: Iterable[Node], taxes: Path) -> dict[Decimal, list[Node]]:
+    """The nodes by the rates of their taxes. A document may have thousands of both, so this is done once."""
+    found: dict[Decimal, list[Node]] = defaultdict(list)
+    for node in nodes:
+        rates = {decimal(_kids(each, "ram:RateApplicablePercent")) for each in taxes(node)}
+        for rate in rates:
+            if rate is not None:
+                found[rate].append(node)
+    return found
+
+
+def _at_rate(view: View, name: str, code: str, rate: Decimal | None) -> Sequence[Node]:
+    """The lines, or allowances and charges, of which one tax has this code, and one, maybe another, this rate."""
+    coded = view.kept((_with_code, name, code), lambda: _with_code(view, name, code))
+    if rate is None:
+        return coded
+    return view.kept((_by_rate, name, code), lambda: _by_rate(coded, _TAXES[name])).get(rate, _NONE)
 
 
 def _sum(view: View, code: str, rate: Decimal | None, *, strict: bool) -> Decimal:
     """What lines, charges and allowances sum to in a category, each of the three rounded. `strict` stops where an
     allowance does not say which it is."""
+    return view.kept((_sum, code, rate, strict), lambda: _summed(view, code, rate, strict))
+
+
+def _summed(view: View, code: str, rate: Decimal | None, strict: bool) -> Decimal:
     lines = ZERO
-    for settlement in _LINES(view.root):
-        if _has(_kids(settlement, "ram:ApplicableTradeTax"), code, rate):
-            for summation in _LINE_TOTALS(settlement):
-                lines += decimal(_kids(summation, "ram:LineTotalAmount")) or ZERO
-    own = [each for each in _ALLOWANCES(view.root) if _has(_kids(each, "ram:CategoryTradeTax"), code, rate)]
+    for settlement in _at_rate(view, "lines", code, rate):
+        for summation in _LINE_TOTALS(settlement):
+            lines += decimal(_kids(summation, "ram:LineTotalAmount")) or ZERO
+    own = _at_rate(view, "allowances", code, rate)
     if strict and not all(len(_INDICATORS(each)) == 1 for each in own):
         raise Stopped(TWICE)
     charges, allowances = (

@@ -20,7 +20,7 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
 )
 from invoice_pipelines.einvoice.rules.declarations.vat_family import Family, Parties, Rate
 from invoice_pipelines.einvoice.rules.engine.declaration import Test
-from invoice_pipelines.einvoice.rules.engine.paths import path
+from invoice_pipelines.einvoice.rules.engine.paths import Path, path
 from invoice_pipelines.einvoice.rules.engine.values import (
     ZERO,
     Stopped,
@@ -310,11 +310,33 @@ _LINE_CATEGORIES = path("cac:Item/cac:ClassifiedTaxCategory")
 _LINES = ("cac:InvoiceLine", "cac:CreditNoteLine")
 
 
-def _has(categories: Sequence[Node], code: str, rate: Decimal | None) -> bool:
-    """Whether one of them has this code, and one, maybe another, this rate."""
-    if not any(_code(each) == code for each in categories):
-        return False
-    return rate is None or any(decimal(_kids(each, "cbc:Percent")) == rate for each in categories)
+_ALLOWANCE_CATEGORIES = path("cac:TaxCategory")
+
+
+def _with_code(nodes: Iterable[Node], categories: Path, code: str) -> list[Node]:
+    """Those of which a category has this code."""
+    return [node for node in nodes if any(_code(each) == code for each in categories(node))]
+
+
+def _by_rate(nodes: Iterable[Node], categories: Path) -> dict[Decimal, list[Node]]:
+    """The nodes by the rates of their categories. A document may have thousands of both, so this is done once."""
+    found: dict[Decimal, list[Node]] = defaultdict(list)
+    for node in nodes:
+        rates = {decimal(_kids(each, "cbc:Percent")) for each in categories(node)}
+        for rate in rates:
+            if rate is not None:
+                found[rate].append(node)
+    return found
+
+
+def _at_rate(
+    view: View, key: str, nodes: Iterable[Node], categories: Path, code: str, rate: Decimal | None
+) -> Sequence[Node]:
+    """Those of which one category has this code, and one, maybe another, this rate. `key` stands for the nodes."""
+    coded = view.kept((_with_code, key, code), lambda: _with_code(nodes, categories, code))
+    if rate is None:
+        return coded
+    return view.kept((_by_rate, key, code), lambda: _by_rate(coded, categories)).get(rate, _NONE)
 
 
 def _amounts(nodes: Iterable[Node], name: str) -> Decimal:
@@ -323,16 +345,17 @@ def _amounts(nodes: Iterable[Node], name: str) -> Decimal:
 
 def _sum(view: View, lines: str, code: str, rate: Decimal | None) -> Decimal:
     """What lines, charges and allowances of the whole invoice sum to in a category, at a rate where one is given."""
-    root = view.root
-    summed = _amounts(
-        (line for line in _kids(root, lines) if _has(_LINE_CATEGORIES(line), code, rate)), "cbc:LineExtensionAmount"
-    )
-    own = _kids(root, "cac:AllowanceCharge")
-    charges, allowances = (
-        [each for each in own if kind(each) and _has(_kids(each, "cac:TaxCategory"), code, rate)]
-        for kind in (is_charge, is_allowance)
-    )
-    return summed + _amounts(charges, "cbc:Amount") - _amounts(allowances, "cbc:Amount")
+    return view.kept((_sum, lines, code, rate), lambda: _summed(view, lines, code, rate))
+
+
+def _summed(view: View, lines: str, code: str, rate: Decimal | None) -> Decimal:
+    own = _at_rate(view, f"own {lines}", _kids(view.root, lines), _LINE_CATEGORIES, code, rate)
+    total = _amounts(own, "cbc:LineExtensionAmount")
+    for kind, sign in ((is_charge, 1), (is_allowance, -1)):
+        of_kind = (each for each in _kids(view.root, "cac:AllowanceCharge") if kind(each))
+        found = _at_rate(view, kind.__name__, of_kind, _ALLOWANCE_CATEGORIES, code, rate)
+        total += sign * _amounts(found, "cbc:Amount")
+    return total
 
 
 def taxable(family: Family) -> Test:
@@ -359,8 +382,9 @@ def _taxable(category: Node) -> Decimal | None:
 def _about(node: Node, view: View, family: Family, lines: str, rate: Decimal) -> bool:
     occurs = lines in view.index
     if family.prefix == "S":
-        occurs = any(_has(_LINE_CATEGORIES(line), "S", rate) for line in view.index.get(lines, ())) or any(
-            _has(_kids(each, "cac:TaxCategory"), "S", rate) for each in view.index.get("cac:AllowanceCharge", ())
+        occurs = any(
+            _at_rate(view, name, view.index.get(name, ()), categories, "S", rate)
+            for name, categories in ((lines, _LINE_CATEGORIES), ("cac:AllowanceCharge", _ALLOWANCE_CATEGORIES))
         )
     if not occurs:
         return False

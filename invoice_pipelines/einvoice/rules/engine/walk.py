@@ -7,7 +7,7 @@ of their time on; here that is done once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from lxml import etree
 
 from invoice_pipelines.einvoice.rules.engine.names import NAMES
 from invoice_pipelines.einvoice.rules.engine.states import NOTHING, State
+from invoice_pipelines.errors import InvoicePipelinesError
 
 T = TypeVar("T")
 
@@ -73,6 +74,19 @@ class View:
             self._worked_out[work_out] = work_out(self)
         result: T = self._worked_out[work_out]
         return result
+
+    def kept(self, key: tuple[Hashable, ...], work_out: Callable[[], T]) -> T:
+        """What is worked out once for all that ask by the same key. What stops it stops all of them."""
+        if key not in self._worked_out:
+            try:
+                self._worked_out[key] = work_out(), None
+            except (InvoicePipelinesError, ArithmeticError) as error:
+                self._worked_out[key] = None, error
+        result, stopped = self._worked_out[key]
+        if stopped is not None:
+            raise stopped
+        kept: T = result
+        return kept
 
     def of(self, node: Node | None, work_out: Callable[[Node], T]) -> T | None:
         """What a function works out of an element, once for all that ask: a thousand in one element cost no million."""

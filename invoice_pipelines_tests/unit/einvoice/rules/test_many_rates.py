@@ -1,0 +1,47 @@
+"""An invoice that was made to take long: thousands of VAT rates, in lines, allowances and the breakdown."""
+
+import time
+
+import pytest
+
+from invoice_pipelines.einvoice.rules.judging import business_rules
+from invoice_pipelines_tests.unit.einvoice.rules.syntax.documents import cii, document, inside
+
+MANY = 2_000
+
+
+def ubl() -> str:
+    vat = inside("cac:TaxScheme/cbc:ID", "VAT")
+    parts = []
+    for number in range(MANY):
+        category = f"<cbc:ID>S</cbc:ID><cbc:Percent>{number / 100}</cbc:Percent>{vat}"
+        item = inside("cac:Item/cac:ClassifiedTaxCategory", category)
+        parts.append(f"<cac:InvoiceLine><cbc:LineExtensionAmount>1</cbc:LineExtensionAmount>{item}</cac:InvoiceLine>")
+        sum_and_rate = inside("cac:TaxCategory", category)
+        charge = f"<cbc:ChargeIndicator>true</cbc:ChargeIndicator><cbc:Amount>1</cbc:Amount>{sum_and_rate}"
+        parts.append(inside("cac:AllowanceCharge", charge))
+        subtotal = f"<cbc:TaxableAmount>2</cbc:TaxableAmount><cbc:TaxAmount>0</cbc:TaxAmount>{sum_and_rate}"
+        parts.append(inside("cac:TaxTotal/cac:TaxSubtotal", subtotal))
+    return document("".join(parts))
+
+
+def cross_industry() -> str:
+    lines, settled = [], []
+    for number in range(MANY):
+        rate = f"<ram:RateApplicablePercent>{number / 100}</ram:RateApplicablePercent>"
+        tax = f"<ram:TypeCode>VAT</ram:TypeCode><ram:CategoryCode>S</ram:CategoryCode>{rate}"
+        total = inside("ram:SpecifiedTradeSettlementLineMonetarySummation/ram:LineTotalAmount", "1")
+        lines.append(inside("ram:SpecifiedLineTradeSettlement", inside("ram:ApplicableTradeTax", tax) + total))
+        indicator = inside("ram:ChargeIndicator/udt:Indicator", "true")
+        charge = f"{indicator}<ram:ActualAmount>1</ram:ActualAmount>{inside('ram:CategoryTradeTax', tax)}"
+        settled.append(inside("ram:SpecifiedTradeAllowanceCharge", charge))
+        settled.append(inside("ram:ApplicableTradeTax", f"<ram:BasisAmount>2</ram:BasisAmount>{tax}"))
+    return cii(lines=lines, settlement="".join(settled))
+
+
+@pytest.mark.parametrize("xml", [ubl(), cross_industry()], ids=["UBL", "CII"])
+def test_thousands_of_rates_are_summed_without_going_through_all_for_each(xml: str) -> None:
+    start = time.process_time()
+    rules = {violation.rule for violation in business_rules(xml.encode())}
+    assert time.process_time() - start < 20  # the square takes minutes
+    assert "BR-S-08" not in rules
