@@ -180,6 +180,12 @@ _FROM_BASIC_WL = (
     ),
     _rule("BR-10", "/*", _anywhere("ram:BuyerTradeParty", "ram:PostalTradeAddress", stated=False)),
     _rule("BR-11", "/*", _anywhere("ram:BuyerTradeParty", "ram:PostalTradeAddress/ram:CountryID", stated=True)),
+    _rule(
+        "BR-CO-03",
+        _TAX,
+        lambda node, view: "ram:TaxPointDate" not in node.kids or "ram:DueDateTypeCode" not in node.kids,
+        at(date="ram:TaxPointDate", code="ram:DueDateTypeCode"),
+    ),
     _rule("BR-45", _TAX, exists("ram:BasisAmount")),
     _rule("BR-46", _TAX, exists("ram:CalculatedAmount")),
     _rule("BR-47", _TAX, exists("ram:CategoryCode")),
@@ -486,9 +492,11 @@ def _extended_gross(node: Node, view: View) -> bool:
     if currency is None:
         return False
     taxes = [each for each in node.kids.get("ram:TaxTotalAmount", ()) if each.get("currencyID") == currency.string]
-    net, gross = (decimal(node.kids.get(name, [])) for name in ("ram:TaxBasisTotalAmount", "ram:GrandTotalAmount"))
-    tax = decimal(taxes)
-    return net is not None and gross is not None and tax is not None and _within(_summed_count(node), gross, -tax, -net)
+    names = ("ram:TaxBasisTotalAmount", "ram:GrandTotalAmount")
+    if not taxes or any(name not in node.kids for name in names):
+        return False
+    net, gross = (as_decimal(_one_text(node.kids[name])) for name in names)
+    return _within(_summed_count(node), gross, -as_decimal(_one_text(taxes)), -net)
 
 
 def _extended_due(node: Node, view: View) -> bool:
@@ -741,7 +749,7 @@ _TAKEN_OVER = {
     ),
     "BASIC_WL": (
         "12 13 14 15 17 18 19 20 29 31 32 33 36 37 38 49 50 53 61 62 63 AE-03 AE-04 AE-06 AE-07 AE-09 "
-        "AE-10 AF-03 AF-04 AF-06 AF-07 AF-09 AF-10 AG-03 AG-04 AG-06 AG-07 AG-09 AG-10 CO-03 CO-09 CO-11 CO-13 "
+        "AE-10 AF-03 AF-04 AF-06 AF-07 AF-09 AF-10 AG-03 AG-04 AG-06 AG-07 AG-09 AG-10 CO-09 CO-11 CO-13 "
         "CO-14 CO-16 CO-19 CO-21 CO-22 CO-26 DEC-01 DEC-02 DEC-05 DEC-06 DEC-09 DEC-10 DEC-11 DEC-12 DEC-13 "
         "DEC-14 DEC-15 DEC-16 DEC-17 DEC-18 DEC-19 DEC-20 E-03 E-04 E-06 E-07 E-09 E-10 G-03 G-04 G-06 G-07 G-09 "
         "G-10 IC-03 IC-04 IC-06 IC-07 IC-09 IC-10 IC-11 IC-12 O-03 O-04 O-06 O-07 O-09 O-10 O-11 O-13 O-14 S-03 "
@@ -750,7 +758,7 @@ _TAKEN_OVER = {
     "EXTENDED": (
         "12 13 14 15 16 17 18 19 20 29 30 31 32 33 36 37 41 42 43 49 50 51 53 61 62 63 "
         "AE-02 AE-03 AE-04 AE-05 AE-06 AE-07 AE-09 AE-10 AF-02 AF-03 AF-04 AF-05 AF-06 AF-07 AF-09 AG-02 AG-03 "
-        "AG-04 AG-05 AG-06 AG-07 AG-09 CO-03 CO-09 CO-14 CO-19 CO-20 CO-21 CO-23 CO-26 DEC-01 DEC-02 DEC-05 DEC-06 "
+        "AG-04 AG-05 AG-06 AG-07 AG-09 CO-09 CO-14 CO-19 CO-20 CO-21 CO-23 CO-26 DEC-01 DEC-02 DEC-05 DEC-06 "
         "DEC-09 DEC-10 DEC-11 DEC-12 DEC-13 DEC-14 DEC-15 DEC-16 DEC-17 DEC-18 DEC-19 DEC-20 DEC-23 DEC-24 DEC-25 "
         "DEC-27 DEC-28 E-02 E-03 E-04 E-05 E-06 E-07 E-09 E-10 G-02 G-03 G-04 G-05 G-06 G-07 G-09 G-10 IC-02 IC-03 "
         "IC-04 IC-05 IC-06 IC-07 IC-09 IC-10 IC-11 IC-12 O-05 O-06 O-07 O-09 O-10 S-02 S-03 S-04 S-05 S-06 S-07 "
@@ -768,7 +776,7 @@ def _profile(name: str, *own: Declaration) -> tuple[Declaration, ...]:
 # --- what the profiles take over from the syntax rules of EN 16931, all as warnings ---
 
 
-def _at_most_one(rule: str, context: str, steps: str, *, least: int = 0, where: Where | None = None) -> Declaration:
+def _at_most_one(rule: str, context: str, steps: str, where: Where | None = None) -> Declaration:
     """How often something stands in an element, or in those of them for which `where` is true."""
     group, _, last = steps.rpartition("/")
     groups = path(group) if group else None
@@ -782,8 +790,8 @@ def _at_most_one(rule: str, context: str, steps: str, *, least: int = 0, where: 
         None,
         Asked(
             context,
-            lambda node, view: least <= count(node) <= 1,
-            lambda node, view: {"what": last, "count": count(node), "often": "1" if least else "0..1"},
+            lambda node, view: count(node) <= 1,
+            lambda node, view: {"what": last, "count": count(node), "often": "0..1"},
         ),
         source=_SOURCE,
         severity=Severity.WARNING,
@@ -825,22 +833,44 @@ def _is_supporting(document: Node) -> bool:
     return any(normalized(each.string) == "916" for each in document.kids.get("ram:TypeCode", ()))
 
 
+def _references(view: View) -> int:
+    settlements = view.index.get("ram:ApplicableHeaderTradeSettlement", ())
+    return sum(len(each.kids.get("ram:PaymentReference", ())) for each in settlements)
+
+
 _SYNTAX_OF_ALL = (
-    _at_most_one("CII-SR-463", _CHARGE, "ram:ChargeIndicator", least=1),
+    _warning(
+        "CII-SR-463",
+        _CHARGE,
+        exists("ram:ChargeIndicator"),
+        "profile-count",
+        what="ram:ChargeIndicator",
+        count="0",
+        often="1",
+    ),
     _warning("CII-SR-465", _AGREEMENT, _person_or_department("SellerTradeParty"), "profile-contact"),
     _warning("CII-SR-466", _AGREEMENT, _person_or_department("BuyerTradeParty"), "profile-contact"),
 )
 _SYNTAX_FROM_BASIC_WL = (
     _warning("CII-SR-467", "/*", _all_alike("TypeCode"), "profile-alike", what="BT-81"),
     _warning("CII-SR-468", "/*", _all_alike("Information"), "profile-alike", what="BT-82"),
+    _warning(
+        "CII-SR-469",
+        "/*",
+        lambda node, view: _references(view) <= 1,
+        "profile-count",
+        lambda node, view: {"count": _references(view)},
+        what="ram:PaymentReference",
+        often="0..1",
+    ),
     _at_most_one("CII-SR-471", _CHARGE, "ram:CategoryTradeTax"),
     _at_most_one("CII-SR-472", _CHARGE, "ram:RateApplicablePercent"),
     _at_most_one("CII-SR-473", _CHARGE, "ram:ActualAmount"),
 )
 _SYNTAX_OF_EXTENDED = (
-    _at_most_one("CII-SR-475", _AGREEMENT, "ram:AdditionalReferencedDocument/ram:Name", where=_is_supporting),
+    _at_most_one("CII-SR-475", _AGREEMENT, "ram:AdditionalReferencedDocument/ram:Name", _is_supporting),
     _at_most_one(
-        "CII-SR-476", _AGREEMENT, "ram:AdditionalReferencedDocument/ram:AttachmentBinaryObject", where=_is_supporting
+        "CII-SR-476", _AGREEMENT, "ram:AdditionalReferencedDocument/ram:AttachmentBinaryObject", _is_supporting
     ),
     _warning(
         "CII-DT-097",
