@@ -11,7 +11,7 @@ from lxml import etree
 from invoice_pipelines.einvoice.rules.engine.asking import Finding, Found, Plan
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration
 from invoice_pipelines.einvoice.rules.engine.texts import message_of
-from invoice_pipelines.einvoice.rules.engine.walk import Node, Syntax, walk
+from invoice_pipelines.einvoice.rules.engine.walk import Node, Syntax, View, walk
 from invoice_pipelines.einvoice.rules.rule_sets import RuleSet
 from invoice_pipelines.einvoice.rules.schema import element_path
 from invoice_pipelines.einvoice.rules.severities import severity_of
@@ -27,6 +27,9 @@ _RELEASES = {
     RuleSet.XRECHNUNG_UBL: "XRechnung 3.0.2",
     RuleSet.XRECHNUNG_CII: "XRechnung 3.0.2",
     RuleSet.PEPPOL: "Peppol BIS Billing 3.0.19",
+    RuleSet.FACTURX_MINIMUM: "Factur-X 1.09.2",
+    RuleSet.FACTURX_BASIC_WL: "Factur-X 1.09.2",
+    RuleSet.FACTURX_EXTENDED: "Factur-X 1.09.2",
 }
 """The release of each set that is asked, one of `declarations.national.releases`."""
 
@@ -74,10 +77,29 @@ def found_in(root: etree._Element, syntax: Syntax, rule_sets: Sequence[RuleSet])
     """What the rules of these sets say of a document: those of its syntax first."""
     plan = _plan(tuple(rule_sets), syntax)
     if _CORE.isdisjoint(rule_sets):
-        return plan.ask(walk(root, syntax))
+        view = walk(root, syntax)
+        found = plan.ask(view)
+        return Found(found.findings + _of_profiles(view, rule_sets), found.stopped)
     view = walk(root, syntax, states(syntax).start)
     found, of_syntax = plan.ask(view), ask_of_syntax(view)
     return Found(of_syntax.findings + found.findings, of_syntax.stopped + found.stopped)
+
+
+_PROFILES = {
+    RuleSet.FACTURX_MINIMUM: "MINIMUM",
+    RuleSet.FACTURX_BASIC_WL: "BASIC_WL",
+    RuleSet.FACTURX_EXTENDED: "EXTENDED",
+}
+
+
+def _of_profiles(view: View, rule_sets: Sequence[RuleSet]) -> list[Finding]:
+    """What the tables of profiles of Factur-X speak against."""
+    names = [_PROFILES[rule_set] for rule_set in rule_sets if rule_set in _PROFILES]
+    if not names:
+        return []
+    from invoice_pipelines.einvoice.rules.declarations.national import profiles
+
+    return [finding for name in names for finding in profiles.ask(view, profiles.Profile[name])]
 
 
 _CORE = frozenset((RuleSet.EN_16931_UBL, RuleSet.EN_16931_CII))
@@ -105,9 +127,14 @@ def _declarations(rule_set: RuleSet) -> Iterable[Declaration]:
 
             return (*xrechnung.RULES, *extension.RULES, *peppol.IN_XRECHNUNG)
         case RuleSet.PEPPOL:
-            from invoice_pipelines.einvoice.rules.declarations.national import peppol, peppol_codes
+            from invoice_pipelines.einvoice.rules.declarations.national import countries, peppol, peppol_codes
 
-            return (*peppol.RULES, *peppol_codes.RULES)
+            return (*peppol.RULES, *peppol_codes.RULES, *countries.RULES)
+        case RuleSet.FACTURX_MINIMUM | RuleSet.FACTURX_BASIC_WL | RuleSet.FACTURX_EXTENDED:
+            from invoice_pipelines.einvoice.rules.declarations.national import factur_x, profiles
+
+            name = _PROFILES[rule_set]
+            return (*getattr(factur_x, name), *profiles.rules(profiles.Profile[name]))
     return ()
 
 

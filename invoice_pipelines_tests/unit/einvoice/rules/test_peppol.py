@@ -63,8 +63,6 @@ def test_what_peppol_asks_for_is_fatal_where_it_is_missing(specification: str) -
     missing = {"PEPPOL-EN16931-R001", "PEPPOL-EN16931-R010", "PEPPOL-EN16931-R020"}
     if specification != XRECHNUNG:
         missing |= {"PEPPOL-EN16931-R003", "PEPPOL-EN16931-R007"}
-    if "selfbilling" in specification:
-        missing |= {"PEPPOL-EN16931-R004"}
     assert set(found) == missing
     assert {violation.severity for violation in found.values()} == {Severity.FATAL}
 
@@ -88,6 +86,22 @@ def test_a_wrong_line_amount_is_fatal_in_peppol_and_a_warning_in_xrechnung(
 ) -> None:
     xml = shape(in_order(specification).replace(">50.00</cbc:PriceAmount>", ">51.00</cbc:PriceAmount>"))
     assert {rule: v.severity for rule, v in peppol(xml).items()} == {"PEPPOL-EN16931-R120": severity}
+
+
+def test_self_billing_is_in_order_under_its_own_identifiers() -> None:
+    xml = in_order().replace("poacc:billing", "poacc:selfbilling").replace(">380<", ">389<")
+    assert peppol(xml) == {}
+
+
+def test_vat_rules_of_en_16931_stay_fatal_in_peppol() -> None:
+    xml = in_order().replace("<cbc:Percent>19</cbc:Percent>", "<cbc:Percent>0</cbc:Percent>")
+    found = {v.rule: v.severity for v in business_rules(xml.encode())}
+    assert found["BR-S-05"] is Severity.FATAL
+
+
+def test_a_made_up_number_of_an_organization_is_a_warning() -> None:
+    found = peppol(in_order().replace('schemeID="0204">991-1<', 'schemeID="0088">4711<'))
+    assert {rule: v.severity for rule, v in found.items()} == {"PEPPOL-COMMON-R040": Severity.WARNING}
 
 
 def test_a_credit_note_with_a_price_base_quantity_is_in_order_unless_its_units_differ() -> None:
@@ -124,7 +138,9 @@ def test_the_examples_of_peppol_are_in_order() -> None:
     for path in sorted(CORPUS.glob("en16931/**/*.xml")):
         root = etree.parse(path).getroot()
         if "peppol" in (root.findtext("{*}CustomizationID") or ""):
-            assert peppol(path.read_text("utf-8")) == {}, path.name
+            # Some have made up numbers of organizations, of which Peppol's rules of countries only warn here.
+            found = peppol(path.read_text("utf-8")).values()
+            assert not [violation for violation in found if violation.severity is Severity.FATAL], path.name
             asked += 1
     assert asked >= 30
 

@@ -30,7 +30,7 @@ from invoice_pipelines.einvoice.rules.engine.asking import Finding
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import normalized
-from invoice_pipelines.einvoice.rules.engine.walk import Node, View
+from invoice_pipelines.einvoice.rules.engine.walk import Node, Syntax, View
 from invoice_pipelines.einvoice.rules.verdict import Severity
 
 UNUSED = "FX-UNUSED"
@@ -172,7 +172,7 @@ _KINDS: dict[str, Callable[[Node], bool]] = {
 
 @functools.cache
 def _rule(rule: str, text: str) -> Declaration:
-    return Declaration(rule, Severity.WARNING, _SOURCE, {}, text=text)
+    return Declaration(rule, Severity.WARNING, _SOURCE, {Syntax.CII: ()}, text=text)
 
 
 def _finding(rule: str, text: str, node: Node, **values: object) -> Finding:
