@@ -21,7 +21,7 @@ from invoice_pipelines.einvoice.errors import ReadingError
 from invoice_pipelines.intake.documents.text_layer import ranking
 from invoice_pipelines.intake.documents.text_layer.page.labels import labelled_lines
 from invoice_pipelines.intake.documents.text_layer.parties import describe_sellers
-from invoice_pipelines.intake.documents.text_layer.ranking.sellers import NONE, WEIGHTS, likelihoods
+from invoice_pipelines.intake.documents.text_layer.ranking.sellers import NONE, WEIGHTS, Name, ranked_sellers
 from invoice_pipelines.workshop.bench.reading.documents import Document, hybrids, receipts
 from invoice_pipelines.workshop.bench.reading.made.made import MADE, made_documents
 from invoice_pipelines.workshop.bench.reading.reading import MADE_DOCUMENTS, kept_pages
@@ -40,8 +40,12 @@ class Seen:
     """A document with what is said of its names, and which of them are the seller's. The last is none of them."""
 
     document: Document
-    features: tuple[tuple[str, ...], ...]
+    names: tuple[Name, ...]
     right: tuple[bool, ...]
+
+    @property
+    def features(self) -> tuple[tuple[str, ...], ...]:
+        return (*(name.features for name in self.names), NONE)
 
 
 def see(documents: Iterable[Document]) -> list[Seen]:
@@ -54,8 +58,7 @@ def see(documents: Iterable[Document]) -> list[Seen]:
         labelled, vocabulary = labelled_lines(pages)
         names, _ = describe_sellers(labelled, pages, vocabulary)
         right = [is_right("seller", name.found.value, document.truth["seller"]) is True for name in names]
-        features = (*(name.features for name in names), NONE)
-        found.append(Seen(document, features, (*right, not any(right))))
+        found.append(Seen(document, tuple(names), (*right, not any(right))))
     return found
 
 
@@ -86,14 +89,14 @@ def learn(documents: Sequence[Seen]) -> dict[str, float]:
 
 
 def report(documents: Sequence[Seen], weights: Sequence[Mapping[str, float]]) -> str:
-    """How many of the likeliest names are right; of all, and of those from a likelihood on."""
+    """How many of the likeliest names are right; of all, and of those that are borne out from a likelihood on."""
     best = []
     for seen, known in zip(documents, weights, strict=True):
-        found = likelihoods(seen.features[:-1], known)
-        if found:
-            best.append((max(found), seen.right[found.index(max(found))]))
+        if ranked := ranked_sellers(seen.names, known):
+            name = ranked[0]
+            best.append((name.confidence, is_right("seller", name.value, seen.document.truth["seller"]) is True))
     parts = [f"{sum(right for _, right in best)} of {len(documents)}"]
-    for limit in (0.7, 0.8, 0.9):
+    for limit in (0.51, 0.7, 0.9):
         sure = [right for likelihood, right in best if likelihood >= limit]
         parts.append(f"{sum(sure)} of {len(sure)} from {limit} on")
     return ", ".join(parts)

@@ -18,6 +18,7 @@ _TOWN_FIRST = re.compile(
 )
 _SEPARATOR = re.compile(r"^[|·•●∙,;*\-–—/]+$")
 _SHORT_FORM = 2
+_BEFORE = frozenset({"der", "die", "das", "des", "dem", "bei", "durch", "by", "from", "to", "par", "por"})
 
 
 def name_of(words: Sequence[Word], vocabulary: Vocabulary, confidence: float) -> Found[str] | None:
@@ -65,9 +66,13 @@ def company(words: Sequence[Word], vocabulary: Vocabulary) -> Found[str] | None:
             last = index + 1
     named = [word.text for word in words[:last] if key(word.text) not in vocabulary.legal_forms | {"co", "und"}]
     article = bool(named) and (named[0].isdigit() or any("%" in text for text in named))
-    if not any(map(key, named)) or article or last > 9:
+    # "Sitz der Premier Inn GmbH", "Emite: Starbucks S.L."
+    first = max(
+        (i + 1 for i, w in enumerate(words[: max(last - 2, 0)]) if w.text in _BEFORE or w.text.endswith(":")), default=0
+    )
+    if not any(map(key, named)) or article or last - first > 9:
         return None
-    return name_of(words[:last], vocabulary, 0.7)
+    return name_of(words[first:last], vocabulary, 0.7)
 
 
 def is_town(text: str) -> bool:

@@ -20,8 +20,11 @@ from invoice_pipelines.workshop.bench.reading.documents import Document
 from invoice_pipelines.workshop.bench.reading.truth import FIELDS, is_right, read_values
 
 HOME = "DE"
+RECIPIENT = Recipient(frozenset({"APImeister Consulting GmbH"}), country=HOME)
+"""Whose receipts these are, as far as they are addressed to anybody."""
+
 # Pages are recognized already; those without words are no scans without OCR.
-_AIDS = Aids(recognize=lambda images: (), recipient=Recipient(country=HOME))
+_AIDS = Aids(recognize=lambda images: (), recipient=RECIPIENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,18 @@ _PAPER = re.compile(
     r"(?i)receipt|ticket|order\b|table|tisch|server|guest|welcome|thank|merci|danke|kass[ae]|dat[eu]m?\b|time\b|page|"
     r"seite|fahrkarte|custom|kunde|client|cashier|check|number|\bnr|\bno\b|\bdine\b|beleg|vente|venta|sale\b|verkauf|invoice|rechnung|factur|fattur|copy|kopie|total"
 )
+# What a shop is, and not what it is called: "Pizzeria", "Indian Restaurant".
+_KIND = re.compile(
+    r"(?i)(?:the|zum|zur|la|el|il|le|&|und|and|y|e|et|indian|indisches?|italian|argentini\w*|asia\w*|thai|sushi|fresh|super|new|"
+    r"restaurante?|ristorante|pizzeria|trattoria|osteria|gasthaus|gasthof|gastst[äa]tte|hotel|hostal|caf[eéè]|kaffee|"
+    r"coffee|bar|bistro|pub|lounge|brewery|brauhaus|grill|steakh(?:aus|ouse)|burgers?|kitchen|food|foods|imbiss|b[äa]ckerei|"
+    r"bakery|boulangerie|konditorei|metzgerei|markt|markets?|supermarket|supermarkt|shop|store|taxi\w*|apotheke|"
+    r"pharmacy|drogerie|garage|tankstelle|parking|museum|ticket|tickets|inc|ltd|gmbh)"
+)
+# Digits and signs among letters, an I between small ones, and other alphabets, which engines take Latin letters for.
+_ODD = re.compile(
+    r"[^\W\d_]\d[^\W\d_]|\d[^\W\d_]{2}|[a-zß-ÿ][IJ][a-zß-ÿ]|[$*<>{}\[\]\\_^~|]|[^\x00-\u024f\u2010-\u201f\u20ac™®·]"
+)
 _LABELLED = frozenset({"named letter", "named receipt"})
 _BORNE_OUT = _LABELLED | frozenset(
     {"company", "town below", "phone below plain", "identifier near plain", "of a site", "label seller"}
@@ -46,6 +58,9 @@ _BORNE_OUT = _LABELLED | frozenset(
 )
 _UNSURE, _SURE = 0.5, 0.8
 _STEPS = (1, 2, 4, 8)
+_LONG = 4
+_WELL = (0.9, 0.95, 0.98, 0.99)
+_WELL_ENOUGH = 3  # of these steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +71,28 @@ class Name:
     features: tuple[str, ...]
 
 
-def ranked_sellers(names: Sequence[Name]) -> list[Found[str]]:
+def ranked_sellers(names: Sequence[Name], weights: Mapping[str, float] | None = None) -> list[Found[str]]:
     """The names by how likely they are the seller's, which is their confidence. A company that is labelled so is sure;
-    a name that nothing bears out is not, though it may be the only one: a heading."""
+    a name that nothing bears out is not, though it may be the only one: a heading, or one that was misread."""
     found = []
-    for name, likelihood in zip(names, likelihoods([name.features for name in names]), strict=True):
-        sure = likelihood if _BORNE_OUT.intersection(name.features) else min(likelihood, _UNSURE)
+    for name, likelihood in zip(names, likelihoods([name.features for name in names], weights), strict=True):
+        sure = likelihood if _is_borne_out(frozenset(name.features)) else min(likelihood, _UNSURE)
         if "company" in name.features and _LABELLED.intersection(name.features):
-            sure = max(sure, _SURE)
-        found.append(replace(name.found, confidence=round(sure * min(w.confidence for w in name.found.words), 3)))
+            sure = max(sure, _SURE * min(word.confidence for word in name.found.words))
+        found.append(replace(name.found, confidence=round(sure, 3)))
     return sorted(found, key=lambda name: -name.confidence)
+
+
+def _is_borne_out(said: frozenset[str]) -> bool:
+    """Whether more than its place speaks for a name. What was recognized may have been misread, however sure the engine
+    is: it has to be on the page once more, or in an address of the web, or to have a legal form and be read well."""
+    if "printed" in said:
+        return bool(_BORNE_OUT & said)
+    well = any(f"read {step}" in said for step in range(_WELL_ENOUGH, len(_WELL) + 1))
+    return "site itself" not in said and (
+        bool(said & {"whole in a site", "plain printed again", "company printed again"})
+        or (well and bool(said & {"first in a site", "company"}))
+    )
 
 
 def likelihoods(features: Sequence[Sequence[str]], weights: Mapping[str, float] | None = None) -> list[float]:
@@ -104,8 +131,10 @@ def describe(
     height = max(median(word.box[3] - word.box[1] for line in lines for word in line.words), 1.0)
     sites = "".join(key(match[1]) for line in lines for match in _SITE.finditer(line.text))
     tallest = max((_height(found.words[0].box) for [(found, *_), *_] in places.values()), default=0.0)
+    spelled = _Spelled(lines, vocabulary, first.engine is not None)
     names: list[Name] = []
     companies = 0
+    kind_above = False
     for order, (name, found_at) in enumerate(places.items()):
         found, line, index = found_at[0]
         narrow = "receipt" if first.width < 0.6 * first.height else "letter"
@@ -127,9 +156,13 @@ def describe(
             *(["after money"] if line.number >= money else []),
             *(["of a site"] if any(len(known := key(w.text)) > 3 and known in sites for w in found.words) else []),
             *_form_of(found.value, is_company),
+            *spelled.said_of(found, form),
+            *([f"kind {narrow}", f"{form} kind"] if (is_kind := _is_kind(found.value)) else []),
+            *(["below kind"] if kind_above else []),
             *_around(labelled, lines, line, index, found, form),
         }
         companies += is_company
+        kind_above = is_kind
         names.append(Name(found, tuple(sorted(said))))
     return names
 
@@ -154,6 +187,58 @@ def _names(
                 if found and (top or key(found.value) in known or company(words, vocabulary)):
                     known.add(key(found.value))
                     yield line, index, found
+
+
+def _is_kind(text: str) -> bool:
+    return all(_KIND.fullmatch(word.strip(".,:;-")) for word in text.split())
+
+
+class _Spelled:
+    """Whether the words of names are printed once more on the page, exactly or nearly, and how well they are read."""
+
+    def __init__(self, lines: Sequence[Line], vocabulary: Vocabulary, recognized: bool) -> None:
+        self.recognized = recognized
+        self.words = [(word, known) for line in lines for word in line.words if len(known := key(word.text)) >= _LONG]
+        self.sites = {key(match[1]) for line in lines for match in _SITE.finditer(line.text.replace(". ", "."))}
+        self.vocabulary = vocabulary
+
+    def said_of(self, found: Found[str], form: str) -> Iterator[str]:
+        forms = self.vocabulary.legal_forms
+        plain = [known for word in found.words if (known := key(word.text)) and known not in forms]
+        telling = [known for known in plain if len(known) >= _LONG and not _KIND.fullmatch(known)]
+        whole = "".join(plain)
+        if len(whole) >= _LONG and any(whole in site for site in self.sites):
+            yield "whole in a site"
+            yield f"{form} whole in a site"
+        if telling and any(telling[0] in site for site in self.sites):
+            yield "first in a site"
+        if not self.recognized:
+            yield "printed"
+            return
+        own = set(map(id, found.words))
+        others = {known for word, known in self.words if id(word) not in own}
+        again = {known for known in telling if known in others or any(known in site for site in self.sites)}
+        if telling and again == set(telling):
+            yield f"{form} printed again"
+        elif again:
+            yield f"{form} partly printed again"
+        if any(_nearly(known, other) for known in telling if known not in again for other in (*others, *self.sites)):
+            yield f"{form} spelled otherwise elsewhere"
+        read = sum(min(word.confidence for word in found.words) >= step for step in _WELL)
+        yield f"read {read}"
+        yield f"{form} read {read}"
+        if any(_ODD.search(word.text) for word in found.words):
+            yield "odd letters"
+
+
+def _nearly(one: str, other: str) -> bool:
+    """Whether two words differ by one letter that is not there or is another one."""
+    if abs(len(one) - len(other)) > 1 or one == other or (one[0] != other[0] and one[-1] != other[-1]):
+        return False
+    if len(one) == len(other):
+        return sum(a != b for a, b in zip(one, other, strict=True)) == 1
+    short, long = sorted((one, other), key=len)
+    return short not in long and any(long[:i] + long[i + 1 :] == short for i in range(len(long)))
 
 
 def _form_of(text: str, is_company: bool) -> Iterator[str]:
