@@ -72,6 +72,6 @@ $(VENV)/.ready: pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked dependencies into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv sync --frozen --inexact --quiet --extra workshop --extra rules --python $(BIN)/python \
-	  || $(BIN)/uv sync --frozen --inexact --quiet --extra workshop --extra rules --python $(BIN)/python --system-certs
+	@$(BIN)/uv sync --frozen --inexact --quiet --extra workshop --extra rules --extra celery --python $(BIN)/python \
+	  || $(BIN)/uv sync --frozen --inexact --quiet --extra workshop --extra rules --extra celery --python $(BIN)/python --system-certs
 	@touch $@

@@ -275,6 +275,9 @@ class Settings(BaseSettings):
     rules_dir: Path | None = None
     """Folder with the official validation rules (EN 16931 and XRechnung releases, unpacked). Unset: the rules of the
     installed libraries."""
+    broker_url: SecretStr | None = None
+    """Redis through which runs reach warm workers (extra `celery`), such as `redis://:password@queue.example.com:6379/0`.
+    Unset: `up --workers` starts one for itself, and without workers each run is a process of its own."""
     dagster_url: str | None = None
     """Address at which this machine reaches Dagster's webserver, so that an upload begins a run at once. Unset: that of
     an `up` with the same home; where there is none, the sensor asks for the run within seconds."""

@@ -23,6 +23,7 @@ COULD_NOT_RUN = 2
 COMMANDS = {
     "up": "services:app",
     "web": "services:app",
+    "worker": "services:app",
     "status": "status:app",
     "db": "db:app",
     "organizations": "organizations:app",

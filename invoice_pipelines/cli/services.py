@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from datetime import datetime
+from typing import Annotated
 
 import typer
 
 from invoice_pipelines.cli.options import examples
 from invoice_pipelines.cli.output import console
-from invoice_pipelines.cli.supervisor import Services, running_services
-from invoice_pipelines.settings import Settings, load_settings, variable_of
+from invoice_pipelines.cli.supervisor import Services, child_environment, prepare_home, running_services
+from invoice_pipelines.settings import Settings, SettingsError, load_settings, variable_of
 
 app = typer.Typer()
 
@@ -24,7 +26,9 @@ SIGN_IN_FILE = "sign_in.txt"
         "up",
     )
 )
-def up() -> None:
+def up(
+    workers: Annotated[int, typer.Option(help="How many warm processes do runs; 0: each run starts one.", min=0)] = 0,
+) -> None:
     """Run everything: PostgreSQL (embedded unless a URL is set), Dagster's daemon and UI, the desk and the API.
 
     Says where each is. Ctrl-C stops all.
@@ -34,7 +38,7 @@ def up() -> None:
     settings = load_settings()
     console.print("Starting PostgreSQL and Dagster ...")
     try:
-        with running_services(settings, webserver=True, api=True) as services:
+        with running_services(settings, webserver=True, api=True, workers=workers) as services:
             console.print(f"Dagster UI:  {services.url}")
             console.print(f"API:         {_api_of(services)}")
             if services.api_url is not None:
@@ -61,6 +65,50 @@ def _api_of(services: Services) -> str:
     if services.api_url is None:
         return f"not started, as {variable_of('web_database_url')} is not set"
     return f"{services.api_url}/api/docs"
+
+
+@app.command(
+    epilog=examples(
+        "worker --processes 4",
+    )
+)
+def worker(
+    processes: Annotated[int, typer.Option(help="How many runs it does at the same time.", min=1)] = 2,
+    same_machine: Annotated[
+        bool, typer.Option("--same-machine", help="It shares the home folder with `up`, and so keys and files.")
+    ] = False,
+) -> None:
+    """Take runs from the queue and do them in processes that stay warm. `up --workers` starts one as well.
+
+    The queue is that of INVOICE_PIPELINES_BROKER_URL. Needs the extra `celery`. It does not start where its keys or
+    files would be its own. Ctrl-C ends it behind the runs that have begun.
+    """
+    settings = load_settings()
+    require_shared(settings, same_machine=same_machine)
+    try:
+        from invoice_pipelines.workers.worker import work
+    except ImportError:
+        raise SettingsError("Warm workers are not installed: install the extra `celery`.") from None
+    os.environ.update(child_environment(settings, prepare_home(settings)))
+    work(settings, processes)
+
+
+def require_shared(settings: Settings, *, same_machine: bool) -> None:
+    """Raises SettingsError where a worker would work on its own: it needs the queue, and on another machine than `up`
+    the same database, keys and files.
+    """
+    missing = [] if settings.broker_url is not None else ["broker_url"]
+    if not same_machine:
+        needed = ("database_url", "dagster_database_url", "encryption_keys")
+        missing += [name for name in needed if getattr(settings, name) is None]
+        files = ("inbox", "originals", "exports", "imports", "documents")
+        missing += [name for name in files if "://" not in (getattr(settings, name) or "")]
+    if missing:
+        raise SettingsError(
+            f"Set {', '.join(map(variable_of, missing))}: a worker shares the queue, databases, keys and files with "
+            "all others, and files lie in object storage, as a URL. On the machine of `up`, with its home folder: "
+            "--same-machine."
+        )
 
 
 @app.command(

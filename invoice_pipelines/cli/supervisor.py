@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -38,6 +39,9 @@ OLD_LOGS = 3
 MODULE = "invoice_pipelines.definitions"
 CODE_SERVER = "code server"
 API = "api"
+QUEUE = "queue"
+WORKER = "worker"
+_OURSELVES = [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()"]
 STORAGE = """
 # Runs, events and schedules, in a database of their own (never the business one).
 storage:
@@ -48,6 +52,12 @@ storage:
       postgres_url:
         env: INVOICE_PIPELINES_DAGSTER_DATABASE_URL
       should_autocreate_tables: false  # `up` makes them; else each tick of a sensor looks whether they are there
+"""
+WARM_WORKERS = """
+# Runs go to warm workers where there is a queue for them (INVOICE_PIPELINES_BROKER_URL, or `up --workers`).
+run_launcher:
+  module: invoice_pipelines.workers.chosen
+  class: ChosenLauncher
 """
 """What `dagster.yaml` gets in a home; without a server, as in a fresh checkout, Dagster could not load it."""
 
@@ -74,7 +84,8 @@ class Life:
 
 @dataclass(slots=True)
 class Services:
-    """The running processes. `url` is where the Dagster UI is, `api_url` where the API is; None: not started.
+    """The running processes. `workers` are warm ones, which do runs. `url` is where the Dagster UI is, `api_url` where
+    the API is; None: not started.
 
     `server` is the embedded PostgreSQL as this process holds it; None where the operator names another one.
     """
@@ -82,6 +93,7 @@ class Services:
     settings: Settings
     server: EmbeddedServer | None
     environment: dict[str, str]
+    workers: int = 0
     url: str | None = None
     api_url: str | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -156,6 +168,8 @@ class Services:
         _wait_for_port(self, self._port)
         quiet = ["--log-level", "warning"]  # else it tells of each tick of each sensor
         self.spawn("daemon", [*_python("dagster._daemon"), "run", "-w", str(self.workspace), *quiet, *form])
+        if self.workers:
+            self.spawn(WORKER, [*_OURSELVES, "worker", "--processes", str(self.workers), "--same-machine"])
 
     @property
     def log_options(self) -> list[str]:
@@ -178,11 +192,12 @@ class Services:
         report the end of a run watches no run any more, as one that ended does: those would stay STARTED, and their
         organizations wait.
         """
-        for name in ("daemon", CODE_SERVER):
+        for name in ("daemon", WORKER, CODE_SERVER):
             if name in self.processes:
                 _signal(self.processes[name], signal.SIGKILL)
                 self.processes[name].wait()
-        self.processes.pop("daemon", None)  # `start` starts it when the code server is there
+        for name in ("daemon", WORKER):  # `start` starts them when the code server is there
+            self.processes.pop(name, None)
         try:
             self.start()
         except ServiceError as error:
@@ -209,17 +224,20 @@ class Services:
 
 
 @contextmanager
-def running_services(settings: Settings, *, webserver: bool, api: bool) -> Iterator[Services]:
+def running_services(settings: Settings, *, webserver: bool, api: bool, workers: int = 0) -> Iterator[Services]:
     """Everything that works through the queues, for the length of the block; nothing is left running behind it.
-    `webserver`: and the Dagster UI; `api`: and the API, for which an operator's server needs a login of its own.
+    `webserver`: and the Dagster UI; `api`: and the API, for which an operator's server needs a login of its own;
+    `workers`: so many warm processes do the runs, which come through a Redis.
     """
     api = api and (settings.database_url is None or settings.web_database_url is not None)
     home = prepare_home(settings)
     with ExitStack() as stack:
         server = stack.enter_context(running_server(settings))
         prepare_databases(settings)
-        services = Services(settings, server, child_environment(settings, home))
+        services = Services(settings, server, child_environment(settings, home), workers=workers)
         stack.callback(services.stop)
+        if workers:
+            _start_queue(services, stack)
         services.start()
         if api:
             _start_api(services)
@@ -248,7 +266,24 @@ def _start_api(services: Services) -> None:
     _require_free("web_port", settings.web_host, settings.web_port)
     _require_free("web_health_port", "127.0.0.1", settings.web_health_port)
     services.api_url = f"http://{settings.web_host}:{settings.web_port}"
-    services.spawn(API, [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()", "web"])
+    services.spawn(API, [*_OURSELVES, "web"])
+
+
+def _start_queue(services: Services, stack: ExitStack) -> None:
+    """Starts Redis on a socket of its own, which nobody else may enter, unless the settings name another one."""
+    if services.settings.broker_url is not None:
+        return
+    redis = shutil.which("redis-server")
+    if redis is None:
+        raise ServiceError(
+            f"Warm workers need Redis: install it (Debian: redis-server), or name one by {variable_of('broker_url')}."
+        )
+    # The path of a socket must be short.
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="invoice-pipelines-queue-")))
+    path = folder / "redis.sock"
+    services.environment[f"{PREFIX}BROKER_URL"] = f"redis+socket://{path}"
+    command = [redis, "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--dir", str(folder)]
+    services.spawn(QUEUE, [*command, "--save", "", "--appendonly", "no"])
 
 
 def prepare_home(settings: Settings) -> Path:
@@ -257,7 +292,7 @@ def prepare_home(settings: Settings) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     target = home / "dagster.yaml"
     if not target.exists():
-        target.write_text(_shipped("dagster.yaml").read_text("utf-8") + STORAGE, "utf-8")
+        target.write_text(_shipped("dagster.yaml").read_text("utf-8") + STORAGE + WARM_WORKERS, "utf-8")
     if "://" not in settings.inbox_root:
         Path(settings.inbox_root).mkdir(parents=True, exist_ok=True)
     return home

@@ -20,6 +20,7 @@ from invoice_pipelines.database.embedded import SUPERUSER, EmbeddedServer, _Serv
 from invoice_pipelines.database.roles import APP, DAGSTER, OWNER, WEB
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+REDIS = shutil.which("redis-server")
 
 WITHOUT_DURABILITY = """
 fsync = off

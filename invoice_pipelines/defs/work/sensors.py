@@ -20,3 +20,17 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
     organization = organization_of(run) or "no single organization"
     reason = reason_of_failure(context.get_step_failure_events(), context.failure_event.message)
     context.log.error("run %s of %s failed for %s: %s", run.run_id, run.job_name, organization, reason)
+
+
+@dg.sensor(
+    description="Launches runs again that the queue of warm workers lost, as Redis ended with what was in it.",
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Launches runs again that the queue of warm workers lost. Other launchers know no queue."""
+    launch_lost = getattr(context.instance.run_launcher, "launch_lost", None)
+    if launch_lost is None:
+        return dg.SkipReason("runs are launched without a queue")
+    launched = launch_lost()
+    return dg.SkipReason(f"launched again: {', '.join(launched)}" if launched else "none is lost")

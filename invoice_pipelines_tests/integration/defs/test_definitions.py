@@ -213,6 +213,7 @@ def test_the_definitions_are_these(defs: dg.Definitions) -> None:
         "fleet_health": 300,
         "intake_due": 3,
         "late_overdue_runs": 60,
+        "lost_runs": 10,
         "organization_partitions": 10,
         "overdue_left": 10,
         "pending_deliveries": 3,

@@ -1,0 +1,214 @@
+"""`up --workers` as a whole, with faults: a child killed, the whole worker, and Redis with its queue.
+
+Whatever ends, each document has one outcome, and work goes on within a minute.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import create_engine, text
+
+from invoice_pipelines.database import login_session
+from invoice_pipelines.database.access import EMBEDDED_DATABASE
+from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines_tests.support.server import REDIS, free_ports
+
+pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(REDIS is None, reason="redis-server is not installed"),
+    pytest.mark.timeout(900),
+]
+
+DOCUMENT = (PROJECT / "examples/nordwind-handel/polder-bloemen-20260214.xml").read_text("utf-8")
+COMMAND = Path(sys.executable).parent / "invoice-pipelines"
+ABROAD = ("--country", "DE", "--time-zone", "Europe/Berlin", "--currency", "EUR")
+QUICK = {
+    "INVOICE_PIPELINES_LEASE_SECONDS": "5",
+    "INVOICE_PIPELINES_REST_AFTER_FAILURE_SECONDS": "1",
+    "INVOICE_PIPELINES_INTAKE_MAX_ATTEMPTS": "100",
+}
+A_MINUTE = 60
+
+
+@dataclass
+class Installation:
+    """An installation with two warm processes, and two organizations."""
+
+    environment: dict[str, str]
+    home: Path
+    folder: Path
+    up: subprocess.Popen[bytes]
+
+    def say(self, *words: str) -> None:
+        subprocess.run([COMMAND, *words], env=self.environment, cwd=PROJECT, check=True, capture_output=True)
+
+    def upload(self, slug: str, *numbers: str) -> None:
+        paths = []
+        for number in numbers:
+            path = self.folder / f"{number}.xml"
+            path.write_text(DOCUMENT.replace("PB-260214", number), "utf-8")
+            paths.append(str(path))
+        self.say("upload", *paths, "--organization", slug)
+
+    def rows(self, statement: str) -> list[Any]:
+        with login_session(self._server.url(EMBEDDED_DATABASE)) as session:
+            return list(session.execute(text(statement)))
+
+    def runs(self, *statuses: str) -> list[tuple[str, str]]:
+        """Id and status of runs of the intake, the newest first."""
+        with login_session(self._server.url("invoice_pipelines_dagster")) as session:
+            found = session.execute(
+                text("select run_id, status from runs where pipeline_name = 'intake' order by id desc")
+            )
+            return [(row[0], row[1]) for row in found if not statuses or row[1] in statuses]
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Lets no run judge an invoice."""
+        engine = create_engine(self._server.url(EMBEDDED_DATABASE).set(drivername="postgresql+psycopg"))
+        with engine.begin() as session:
+            session.execute(text("lock table intake.verdict in access exclusive mode"))
+            yield
+        engine.dispose()
+
+    def is_held(self) -> bool:
+        return bool(
+            self.rows("select from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'run %'")
+        )
+
+    def outcomes(self) -> list[Any]:
+        return self.rows("select status, count(*) from intake.received_invoice group by status order by status")
+
+    def all_are_exported(self) -> bool:
+        return [status for status, _ in self.outcomes()] == ["EXPORTED"]
+
+    def process(self, name: str) -> psutil.Process:
+        """A process of `up`, by a word of its command."""
+        (found,) = [each for each in psutil.Process(self.up.pid).children() if name in each.cmdline()]
+        return found
+
+    @property
+    def _server(self) -> EmbeddedServer:
+        return EmbeddedServer(self.home / "postgresql")
+
+
+def wait(what: str, condition: Callable[[], object], seconds: float = 120) -> float:
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, what
+        time.sleep(0.2)
+    return time.monotonic() - started
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    folder = tmp_path_factory.mktemp("warm")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")}
+    environment = {**clean, **QUICK, **free_ports(), "DAGSTER_HOME": str(folder / "home")}
+    with (folder / "told").open("wb") as told:
+        command = [COMMAND, "up", "--workers", "2"]
+        up = subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=told, stderr=told)
+        found = Installation(environment, folder / "home", folder, up)
+        try:
+            wait("all has started", lambda: "Ctrl-C" in (folder / "told").read_text(), 240)
+            for slug in ("acme", "beta"):
+                found.say("organizations", "add", slug, "--name", slug, *ABROAD)
+            time.sleep(12)  # for their partitions
+            found.upload("acme", "first-1")
+            found.upload("beta", "first-2")
+            wait("all are exported", found.all_are_exported, 180)
+            wait("ended", lambda: not found.runs("STARTED", "QUEUED", "STARTING"))
+            yield found
+        finally:
+            up.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                up.wait(60)
+            up.kill()
+            print((folder / "told").read_text())
+
+
+def fault(here: Installation, name: str, harm: Callable[[], None]) -> None:
+    """Does harm in the middle of a run; its document then has one outcome."""
+    before = len(here.runs())
+    with here.standing_still():
+        here.upload("acme", name)
+        wait("the run is held", here.is_held)
+        harm()
+        ended = time.monotonic()
+    wait("all are exported", here.all_are_exported, 180)
+    print(f"{name}: exported {time.monotonic() - ended:.0f} s after the harm, {len(here.runs()) - before} runs")
+    wait("all runs have ended", lambda: not here.runs("STARTED", "QUEUED", "STARTING"), A_MINUTE)
+    twice = here.rows(
+        """select received_invoice_id from intake.export_invoice group by received_invoice_id having count(*) > 1
+           union all select upload_id from intake.received_invoice group by upload_id having count(*) > 1"""
+    )
+    assert twice == []
+
+
+def test_runs_of_warm_processes_begin_at_once_and_share_what_is_loaded(here: Installation) -> None:
+    here.upload("acme", *[f"warm-{number}" for number in range(5)])
+    took = wait("all are exported", here.all_are_exported)
+    print(f"five documents exported {took:.1f} s after their upload")
+    assert psutil.Process(here.process("worker").pid).children(), "processes stay"
+
+
+def test_a_killed_child_is_noticed_and_its_run_done_by_another(here: Installation) -> None:
+    def kill() -> None:
+        for child in here.process("worker").children():
+            child.kill()
+
+    fault(here, "child", kill)
+
+
+def test_a_killed_worker_is_noticed_and_another_one_goes_on(here: Installation) -> None:
+    def kill() -> None:
+        os.killpg(here.process("worker").pid, signal.SIGKILL)
+
+    fault(here, "worker", kill)
+
+
+def test_redis_may_be_killed_with_what_waits_in_it(here: Installation) -> None:
+    before = len(here.runs())
+    worker = here.process("worker")
+    for process in [worker, *worker.children()]:
+        process.suspend()
+    here.upload("acme", "queue-1")
+    wait("a run waits in the queue", lambda: here.runs("STARTING"))
+    (queue,) = [each for each in psutil.Process(here.up.pid).children() if "redis-server" in each.name()]
+    queue.kill()
+    for process in [*worker.children(), worker]:
+        process.resume()
+    ended = time.monotonic()
+    wait("all are exported", here.all_are_exported, 180)
+    print(f"queue: exported {time.monotonic() - ended:.0f} s after Redis was killed, {len(here.runs()) - before} runs")
+    wait("all runs have ended", lambda: not here.runs("STARTED", "QUEUED", "STARTING"), A_MINUTE)
+
+
+def test_a_run_is_stopped_within_seconds(here: Installation) -> None:
+    with here.standing_still():
+        here.upload("beta", "stopped")
+        wait("the run is held", here.is_held)
+        run_id = here.runs("STARTED")[0][0]
+        from dagster_graphql import DagsterGraphQLClient
+
+        client = DagsterGraphQLClient(
+            "127.0.0.1", port_number=int(here.environment["INVOICE_PIPELINES_WEBSERVER_PORT"])
+        )
+        client.terminate_run(run_id)
+        took = wait("it is stopped", lambda: (run_id, "CANCELED") in here.runs(), 30)
+    print(f"stopped within {took:.1f} s")
+    assert took < 5
