@@ -15,7 +15,15 @@ from decimal import Decimal
 from invoice_pipelines.einvoice.code_lists import codes
 from invoice_pipelines.einvoice.rules.declarations import decimals, required, sums, vat
 from invoice_pipelines.einvoice.rules.declarations.national.places import DELIVERY, LINES, SETTLEMENT
-from invoice_pipelines.einvoice.rules.declarations.national.shapes import at, exists, is_blank, is_within, text_of
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import (
+    at,
+    empty_elements,
+    exists,
+    is_blank,
+    is_within,
+    never,
+    text_of,
+)
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, Where, declare
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import (
@@ -879,12 +887,7 @@ _SYNTAX_OF_EXTENDED = (
         "profile-day",
         text_of,
     ),
-    _warning(
-        "PEPPOL-EN16931-R008",
-        "*",
-        lambda node, view: bool(node.kids) or not is_blank(node.text),
-        "PEPPOL-EN16931-R008",
-    ),
+    declare("PEPPOL-EN16931-R008", None, Asked(empty_elements, never), source=_SOURCE, severity=Severity.WARNING),
 )
 
 MINIMUM: tuple[Declaration, ...] = _profile(

@@ -12,7 +12,14 @@ from datetime import date
 from decimal import Decimal
 
 from invoice_pipelines.einvoice.rules.declarations.national.places import LINES
-from invoice_pipelines.einvoice.rules.declarations.national.shapes import at, attribute, exists, is_blank, text_of
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import (
+    at,
+    attribute,
+    empty_elements,
+    exists,
+    never,
+    text_of,
+)
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, declare
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import (
@@ -469,15 +476,8 @@ def _peppol(
     return declare(f"PEPPOL-EN16931-{number}", ubl, cii, source=SOURCE, severity=severity, text=text)
 
 
-def _says_something(node: Node, view: View) -> bool:
-    """R008: no element is empty."""
-    return bool(node.kids) or not is_blank(node.text)
-
-
-def _says_something_cii(node: Node, view: View) -> bool:
-    # The one element that the schema asks for and that may have nothing in it. The official rule looks at its prefix.
-    if node.kids or not is_blank(node.text):
-        return True
+def _may_be_empty(node: Node, view: View) -> bool:
+    # R008: the one element that the schema asks for, whatever is in it. The official rule looks at its prefix.
     return node.name == "ram:ApplicableHeaderTradeDelivery" and node.element.prefix == "ram"
 
 
@@ -543,7 +543,7 @@ def _shared(*, xrechnung: bool) -> tuple[Declaration, ...]:
                 at(value="ram:TaxCurrencyCode"),
             ),
         ),
-        _peppol("R008", Asked("*", _says_something), Asked("*", _says_something_cii) if xrechnung else None),
+        _peppol("R008", Asked(empty_elements, never), Asked(empty_elements, _may_be_empty) if xrechnung else None),
         _peppol(
             "R010",
             Asked("cac:AccountingCustomerParty/cac:Party", exists("cbc:EndpointID")),

@@ -18,6 +18,16 @@ def is_blank(text: str | None) -> bool:
     return not text or not text.strip(BLANKS)
 
 
+def empty_elements(view: View) -> list[Node]:
+    """The elements without elements in them that say nothing."""
+    return [
+        node
+        for nodes in view.index.values()
+        for node in nodes
+        if not node.kids and (not node.text or (node.text.isspace() and is_blank(node.text)))
+    ]
+
+
 def says_something(steps: str) -> Test:
     """That one of the elements at a path is not empty, however many there are."""
     at = path(steps)

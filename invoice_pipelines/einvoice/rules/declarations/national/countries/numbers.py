@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 
 from invoice_pipelines.einvoice.rules.declarations.national.peppol import SOURCE
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import text_of
-from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Test, declare
+from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Find, declare
 from invoice_pipelines.einvoice.rules.engine.values import normalized
-from invoice_pipelines.einvoice.rules.engine.walk import Node, View
+from invoice_pipelines.einvoice.rules.engine.walk import Node, Syntax, View
 from invoice_pipelines.einvoice.rules.verdict import Severity
 
 Check = Callable[[str], bool]
 
-_UBL = "cbc:EndpointID | cac:PartyIdentification/cbc:ID | cbc:CompanyID"
-_CII = "ram:URIID | ram:ID | ram:GlobalID"
+_NAMES = {
+    Syntax.UBL: ("cbc:EndpointID", "cbc:ID", "cbc:CompanyID"),
+    Syntax.CII: ("ram:URIID", "ram:ID", "ram:GlobalID"),
+}
+_PARTY = "cac:PartyIdentification"
 _INTEGER = re.compile(r"[ \t\r\n]*[+-]?[0-9]+[ \t\r\n]*")
 
 
@@ -102,23 +106,32 @@ def is_greek(text: str) -> bool:
     return total % 11 % 10 == int(text[8])
 
 
-def _of_scheme(scheme: str, check: Check, *, exact: bool = False) -> Test:
+def _by_scheme(view: View) -> dict[str, list[Node]]:
+    """The elements with numbers, by the schemes of these."""
+    found: dict[str, list[Node]] = defaultdict(list)
+    for name in _NAMES[view.syntax]:
+        for node in view.index.get(name, ()):
+            scheme = node.get("schemeID")
+            if scheme is None or (name == "cbc:ID" and (node.parent is None or node.parent.name != _PARTY)):
+                continue
+            found[scheme].append(node)
+    return found
+
+
+def _with_scheme(scheme: str, *names: str) -> Find:
+    """The elements whose number has a scheme, only those of these names if there are any."""
+    return lambda view: [node for node in view.once(_by_scheme).get(scheme, ()) if not names or node.name in names]
+
+
+def _common(number: str, scheme: str, check: Check, name: str, *only: str, warns: bool = False) -> Declaration:
     def test(node: Node, view: View) -> bool:
-        if node.get("schemeID") != scheme:
-            return True
-        return check(node.string if exact else normalized(node.string))
+        return check(node.string if check is is_danish else normalized(node.string))
 
-    return test
-
-
-def _common(
-    number: str, scheme: str, check: Check, name: str, *, warns: bool = False, ubl: str = _UBL, cii: str = _CII
-) -> Declaration:
-    test = _of_scheme(scheme, check, exact=check is is_danish)
+    asked = Asked(_with_scheme(scheme, *only), test, text_of)
     return declare(
         f"PEPPOL-COMMON-{number}",
-        Asked(ubl, test, text_of),
-        Asked(cii, test, text_of),
+        asked,
+        asked,
         source=SOURCE,
         severity=Severity.WARNING if warns else Severity.FATAL,
         text="number-of-scheme",
@@ -133,7 +146,7 @@ RULES: tuple[Declaration, ...] = (
     _common("R043", "0208", is_belgian, "KBO/BCE"),
     _common("R044", "0201", is_italian_office, "IPA", warns=True),
     _common("R045", "0210", is_italian_tax_code, "codice fiscale", warns=True),
-    _common("R046", "9907", is_italian_tax_code, "codice fiscale", warns=True, ubl="cbc:EndpointID", cii="ram:URIID"),
+    _common("R046", "9907", is_italian_tax_code, "codice fiscale", "cbc:EndpointID", "ram:URIID", warns=True),
     _common("R047", "0211", is_italian_vat_id, "partita IVA", warns=True),
     _common("R049", "0007", is_swedish, "organisationsnummer"),
     _common("R050", "0151", is_australian, "ABN"),
