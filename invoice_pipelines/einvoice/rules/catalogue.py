@@ -19,21 +19,24 @@ from invoice_pipelines.einvoice.rules.german import as_german
 from invoice_pipelines.einvoice.rules.judge import NOT_JUDGED
 from invoice_pipelines.einvoice.rules.judging import NOT_ASKED
 from invoice_pipelines.einvoice.rules.rule_sets import RuleSet
+from invoice_pipelines.einvoice.rules.severities import severity_of
 from invoice_pipelines.einvoice.rules.stopped import STOPPED
 from invoice_pipelines.einvoice.rules.syntax.asking import rules as syntax_rules
 from invoice_pipelines.einvoice.rules.syntax.asking import table_of
 from invoice_pipelines.einvoice.rules.verdict import Rule, Severity, ViolationClass
+from invoice_pipelines.einvoice.rules.xml_document import Root, Usage
 
-_SET_NAMES = {
-    RuleSet.EN_16931_UBL: "EN 16931",
-    RuleSet.EN_16931_CII: "EN 16931",
-    RuleSet.XRECHNUNG_UBL: "XRechnung",
-    RuleSet.XRECHNUNG_CII: "XRechnung",
-    RuleSet.PEPPOL: "Peppol BIS Billing",
-    RuleSet.FACTURX_MINIMUM: "Factur-X MINIMUM",
-    RuleSet.FACTURX_BASIC_WL: "Factur-X BASIC WL",
-    RuleSet.FACTURX_EXTENDED: "Factur-X EXTENDED",
+_USAGES = {
+    RuleSet.EN_16931_UBL: (Usage.EN_16931, Root.UBL_INVOICE),
+    RuleSet.EN_16931_CII: (Usage.EN_16931, Root.CII),
+    RuleSet.XRECHNUNG_UBL: (Usage.XRECHNUNG, Root.UBL_INVOICE),
+    RuleSet.XRECHNUNG_CII: (Usage.XRECHNUNG, Root.CII),
+    RuleSet.PEPPOL: (Usage.PEPPOL, Root.UBL_INVOICE),
+    RuleSet.FACTURX_MINIMUM: (Usage.FACTURX_MINIMUM, Root.CII),
+    RuleSet.FACTURX_BASIC_WL: (Usage.FACTURX_BASIC_WL, Root.CII),
+    RuleSet.FACTURX_EXTENDED: (Usage.FACTURX_EXTENDED, Root.CII),
 }
+"""A usage and root by which a set of rules is asked, whose name it has here and whose weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,9 @@ class ListedRule:
 def listed_rules() -> tuple[ListedRule, ...]:
     """All of them: those of the schema, of EN 16931 and its syntaxes, then of the usages of it; each once."""
     found: dict[str, ListedRule] = {rule.id: rule for rule in _OF_THE_SCHEMA}
-    for set_name, declared, values in _declared():
+    for rule_set, declared, values in _declared():
         known = found.get(declared.id)
-        made = _listed(declared, set_name, values)
+        made = _listed(declared, rule_set, values)
         if known is not None:
             syntaxes = tuple(dict.fromkeys((*known.syntaxes, *made.syntaxes)))
             made = ListedRule(
@@ -90,18 +93,18 @@ def of_project(rule: Rule) -> ListedRule:
     return ListedRule(rule.id, rule.violation_class, {"own": rule.severity}, (), "invoice-pipelines", english, german)
 
 
-def _declared() -> Iterator[tuple[str, Declaration, Mapping[str, Any]]]:
+def _declared() -> Iterator[tuple[RuleSet, Declaration, Mapping[str, Any]]]:
     """All declarations: the set that each is in, and examples of values, as far as they follow from the rule itself."""
-    for rule_set, set_name in _SET_NAMES.items():
+    for rule_set in _USAGES:
         if not is_declared(rule_set):
             continue
         for declared in declared_rules(rule_set):
-            yield set_name, declared, {}
+            yield rule_set, declared, {}
         if rule_set in (RuleSet.EN_16931_UBL, RuleSet.EN_16931_CII):
             syntax = Syntax.UBL if rule_set is RuleSet.EN_16931_UBL else Syntax.CII
             facts = [(section, fact) for section in table_of(syntax) for fact in facts_of(section.top) if fact.rule]
             for declared, (section, fact) in zip(syntax_rules(syntax), facts, strict=True):
-                yield set_name, declared, _values_of(section, fact)
+                yield rule_set, declared, _values_of(section, fact)
 
 
 def _values_of(section: Section, fact: Fact) -> Mapping[str, Any]:
@@ -116,7 +119,8 @@ def _values_of(section: Section, fact: Fact) -> Mapping[str, Any]:
     return {"what": "/".join(names), "around": around, "count": most + 1, "most": most}
 
 
-def _listed(declared: Declaration, set_name: str, values: Mapping[str, Any]) -> ListedRule:
+def _listed(declared: Declaration, rule_set: RuleSet, values: Mapping[str, Any]) -> ListedRule:
+    usage, root = _USAGES[rule_set]
     english, german = _said(text_of(declared.text or declared.id), declared.id, {**values, **declared.about})
     syntaxes = [syntax.name for syntax in Syntax if syntax in declared.asked]
     if not syntaxes:
@@ -124,7 +128,7 @@ def _listed(declared: Declaration, set_name: str, values: Mapping[str, Any]) -> 
     return ListedRule(
         declared.id,
         ViolationClass.BUSINESS_RULE,
-        {set_name: declared.severity},
+        {usage.value: severity_of(declared.id, declared.severity, usage, root)},
         tuple(syntaxes),
         declared.source,
         english,
@@ -135,11 +139,18 @@ def _listed(declared: Declaration, set_name: str, values: Mapping[str, Any]) -> 
 def _said(texts: tuple[str, str], rule: str, about: Mapping[str, Any]) -> tuple[str, str]:
     """Both texts with examples for values."""
     values = {**examples()["values"], "rule": rule, **about, **examples().get(rule, {})}
-    english, german = texts
-    return (
-        english.format(**{name: _of_language(value, 0) for name, value in values.items()}),
-        german.format(**{name: _of_language(value, 1) for name, value in values.items()}),
+    english, german = (
+        text.format_map(_Values({name: _of_language(value, language) for name, value in values.items()}))
+        for language, text in enumerate(texts)
     )
+    return english, german
+
+
+class _Values(dict[str, Any]):
+    """Values by name. One without an example shows that it is left out."""
+
+    def __missing__(self, name: str) -> str:
+        return "…"
 
 
 def _of_language(value: Any, language: int) -> Any:

@@ -4,10 +4,15 @@ from collections import Counter
 
 import pytest
 
+from invoice_pipelines.einvoice import ReadingError, Syntax, write
+from invoice_pipelines.einvoice.rules.judging import business_rules
+from invoice_pipelines.einvoice.rules.verdict import Severity
 from invoice_pipelines.einvoice.rules.xml_document import Root, Usage, parse
 from invoice_pipelines.workshop.bench.documents import valid_e_invoices
 from invoice_pipelines.workshop.mutants.crowded import crowded
 from invoice_pipelines.workshop.mutants.mutants import mutants
+from invoice_pipelines_tests.support.einvoice.cases import bases
+from invoice_pipelines_tests.support.sizes import size
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,22 @@ def test_documents_that_are_no_invoices_are_passed_over(documents: dict[str, byt
     assert len(list(mutants({**documents, **others}, 5, seed=1))) == 5
     with pytest.raises(ValueError, match="no UBL or CII invoice"):
         list(mutants(others, 5, seed=1))
+
+
+def test_no_rule_raises_on_them_and_what_stops_one_refuses_the_document(documents: dict[str, bytes]) -> None:
+    sound = {
+        f"{name} {syntax}": write(invoice, syntax)
+        for name, invoice in bases().items()
+        for syntax in (Syntax.UBL, Syntax.CII)
+    }
+    for mutant in mutants({**documents, **sound}, size(600, 5_000), seed=3, changes=(1, 2, 4, 8)):
+        try:
+            violations = business_rules(mutant.xml)
+        except ReadingError:
+            continue  # beyond what is read at all
+        stopped = [each for each in violations if each.rule == "IP-RULES-01"]
+        assert all(each.severity is Severity.FATAL for each in stopped), mutant
+        assert all(each.message and each.message_de for each in violations), mutant
 
 
 def test_crowded_invoices_have_what_no_invoice_has_and_are_read_nevertheless(documents: dict[str, bytes]) -> None:
