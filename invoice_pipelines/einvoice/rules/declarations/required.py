@@ -52,7 +52,7 @@ from invoice_pipelines.einvoice.rules.engine.declaration import (
     says,
 )
 from invoice_pipelines.einvoice.rules.engine.paths import path
-from invoice_pipelines.einvoice.rules.engine.values import day_number, normalized, numbers, one, said
+from invoice_pipelines.einvoice.rules.engine.values import as_number, day_number, normalized, one, said
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 from invoice_pipelines.einvoice.rules.verdict import Severity
 
@@ -74,9 +74,14 @@ def _all(*tests: Test) -> Test:
 
 
 def _not_negative(steps: str) -> Test:
-    """That one of the numbers is none below zero; not so where there is none."""
+    """That one of the numbers is none below zero, which NaN is not; not so where there is none."""
     at = path(steps)
-    return lambda node, view: any(number >= 0 for number in numbers(at(node)))
+
+    def test(node: Node, view: View) -> bool:
+        found = [as_number(each.string) for each in at(node)]
+        return any(number.is_nan() or number >= 0 for number in found)
+
+    return test
 
 
 def _with(steps: str, where: Where, then: str) -> Test:

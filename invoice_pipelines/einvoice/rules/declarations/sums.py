@@ -55,7 +55,7 @@ def _kids(node: Node, name: str) -> Sequence[Node]:
 
 def _binary_sum(nodes: Sequence[Node]) -> float:
     """A sum as the official rules of CII have it, which add amounts in binary."""
-    return float(sum(map(float, numbers(nodes))))
+    return float(sum(float(as_number(node.string)) for node in nodes))
 
 
 def _binary_cents(amount: float) -> float:

@@ -20,7 +20,7 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
 )
 from invoice_pipelines.einvoice.rules.declarations.vat_family import Family, Parties, Rate
 from invoice_pipelines.einvoice.rules.engine.declaration import Test
-from invoice_pipelines.einvoice.rules.engine.paths import Path, path
+from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import (
     TWICE,
     ZERO,
@@ -181,25 +181,30 @@ def _buyer_registration(view: View) -> bool:
     return any(_REGISTRATION(party) for party in view.index.get("ram:BuyerTradeParty", ()))
 
 
+def _identified(parties: Parties) -> Callable[[View], bool]:
+    """Whether those have a number who must have one."""
+    match parties:
+        case Parties.SELLER:
+            return lambda view: _own_number(view) or _own_representative(view)
+        case Parties.SELLER_AND_BUYER:
+            return lambda view: (
+                (_seller_number(view) or _representative_vat(view)) and (_buyer_vat(view) or _buyer_registration(view))
+            )
+        case Parties.SELLER_VAT:
+            return lambda view: _seller_vat(view) or _representative_vat(view)
+        case Parties.BOTH_VAT:
+            return lambda view: (_seller_vat(view) or _representative_vat(view)) and _buyer_vat(view)
+        case Parties.NO_VAT:
+            return lambda view: not (_own_vat(view) or _own_representative(view) or _buyer_vat(view))
+
+
+_IDENTIFIED = {parties: _identified(parties) for parties in Parties}
+
+
 def parties(family: Family) -> Test:
     """-02, -03, -04."""
-
-    def test(node: Node, view: View) -> bool:
-        match family.parties:
-            case Parties.SELLER:
-                return _own_number(view) or _own_representative(view)
-            case Parties.SELLER_AND_BUYER:
-                return (_seller_number(view) or _representative_vat(view)) and (
-                    _buyer_vat(view) or _buyer_registration(view)
-                )
-            case Parties.SELLER_VAT:
-                return _seller_vat(view) or _representative_vat(view)
-            case Parties.BOTH_VAT:
-                return (_seller_vat(view) or _representative_vat(view)) and _buyer_vat(view)
-            case Parties.NO_VAT:
-                return not (_own_vat(view) or _own_representative(view) or _buyer_vat(view))
-
-    return test
+    identified = _IDENTIFIED[family.parties]
+    return lambda node, view: view.once(identified)
 
 
 def rate(family: Family) -> Test:
@@ -232,60 +237,59 @@ _ALLOWANCES = path(f"{SETTLEMENT}/ram:SpecifiedTradeAllowanceCharge")
 _INDICATORS = path("ram:ChargeIndicator/udt:Indicator")
 
 
-_TAXES = {"lines": path("ram:ApplicableTradeTax"), "allowances": path("ram:CategoryTradeTax")}
+@dataclass(slots=True)
+class _Sums:
+    """What lines, charges and allowances sum to in a category, each of the three apart: in all, and by rate."""
 
+    total: list[Decimal] = field(default_factory=lambda: [ZERO, ZERO, ZERO])
+    at: dict[Decimal, list[Decimal]] = field(default_factory=lambda: defaultdict(lambda: [ZERO, ZERO, ZERO]))
 
-def _with_code(view: View, name: str, code: str) -> list[Node]:
-    """The lines, or allowances and charges, of which a tax has this code."""
-    taxes, nodes = _TAXES[name], (_LINES if name == "lines" else _ALLOWANCES)(view.root)
-    return [node for node in nodes if any(code in _codes(each) for each in taxes(node))]
-
-
-def _by_rate(nodes: Iterable[Node], taxes: Path) -> dict[Decimal, list[Node]]:
-    """The nodes by the rates of their taxes. A document may have thousands of both, so this is done once."""
-    found: dict[Decimal, list[Node]] = defaultdict(list)
-    for node in nodes:
-        rates = {decimal(_kids(each, "ram:RateApplicablePercent")) for each in taxes(node)}
+    def add(self, which: int, amount: Decimal, rates: Iterable[Decimal]) -> None:
+        self.total[which] += amount
         for rate in rates:
-            if rate is not None:
-                found[rate].append(node)
-    return found
+            self.at[rate][which] += amount
 
 
-def _at_rate(view: View, name: str, code: str, rate: Decimal | None) -> Sequence[Node]:
-    """The lines, or allowances and charges, of which one tax has this code, and one, maybe another, this rate."""
-    coded = view.kept((_with_code, name, code), lambda: _with_code(view, name, code))
-    if rate is None:
-        return coded
-    return view.kept((_by_rate, name, code), lambda: _by_rate(coded, _TAXES[name])).get(rate, _NONE)
+def _taxed(sums: Sequence[Decimal]) -> Decimal:
+    """Each of the three is rounded."""
+    lines, charges, allowances = map(cents, sums)
+    return lines + charges - allowances
 
 
-def _sum(view: View, code: str, rate: Decimal | None, *, strict: bool) -> Decimal:
-    """What lines, charges and allowances sum to in a category, each of the three rounded. `strict` stops where an
-    allowance does not say which it is."""
-    return view.kept((_sum, code, rate, strict), lambda: _summed(view, code, rate, strict))
+def _sums_of(family: Family) -> Callable[[View], _Sums]:
+    strict = family.prefix in ("Z", "O")  # stops where an allowance does not say which it is
+
+    def rates(taxes: Sequence[Node]) -> set[Decimal] | None:
+        """The rates of a line or an allowance; None where it has another category."""
+        if not any(family.code in _codes(each) for each in taxes):
+            return None
+        if not family.by_rate:
+            return set()
+        found = (decimal(_kids(each, "ram:RateApplicablePercent")) for each in taxes)
+        return {rate for rate in found if rate is not None}
+
+    def sums_of(view: View) -> _Sums:
+        sums = _Sums()
+        for settlement in _LINES(view.root):
+            at = rates(_kids(settlement, "ram:ApplicableTradeTax"))
+            if at is not None:
+                for summation in _LINE_TOTALS(settlement):
+                    sums.add(0, decimal(_kids(summation, "ram:LineTotalAmount")) or ZERO, at)
+        for each in _ALLOWANCES(view.root):
+            at = rates(_kids(each, "ram:CategoryTradeTax"))
+            if at is None:
+                continue
+            if strict and len(_INDICATORS(each)) != 1:
+                raise Stopped(TWICE)
+            for which, kind in ((1, is_cii_charge), (2, is_cii_allowance)):
+                if kind(each) and (amounts := _kids(each, "ram:ActualAmount")):
+                    sums.add(which, as_decimal(amounts[0].string), at)
+        return sums
+
+    return sums_of
 
 
-def _summed(view: View, code: str, rate: Decimal | None, strict: bool) -> Decimal:
-    lines = ZERO
-    for settlement in _at_rate(view, "lines", code, rate):
-        for summation in _LINE_TOTALS(settlement):
-            lines += decimal(_kids(summation, "ram:LineTotalAmount")) or ZERO
-    own = _at_rate(view, "allowances", code, rate)
-    if strict and not all(len(_INDICATORS(each)) == 1 for each in own):
-        raise Stopped(TWICE)
-    charges, allowances = (
-        sum(
-            (
-                as_decimal(amounts[0].string)
-                for each in own
-                if kind(each) and (amounts := _kids(each, "ram:ActualAmount"))
-            ),
-            ZERO,
-        )
-        for kind in (is_cii_charge, is_cii_allowance)
-    )
-    return cents(lines) + cents(charges) - cents(allowances)
+_NO_SUMS = (ZERO, ZERO, ZERO)
 
 
 def _floats(nodes: Iterable[Node]) -> list[float]:
@@ -295,28 +299,28 @@ def _floats(nodes: Iterable[Node]) -> list[float]:
 
 def taxable(family: Family) -> Test:
     """-08. In categories L and M the official rule looks for the rate beside the entry, and lets all pass."""
-    code, strict = family.code, family.prefix in ("Z", "O")
+    sums_of = _sums_of(family)
     if family.by_rate:
 
         def at_rate(node: Node, view: View) -> bool:
+            stated_amounts = _floats(_kids(node, "ram:BasisAmount"))
             for each in _kids(node, "ram:RateApplicablePercent"):
-                summed = float(_sum(view, code, as_decimal(each.string), strict=strict))
-                if summed not in _floats(_kids(node, "ram:BasisAmount")):
+                rate = as_decimal(each.string)
+                if float(_taxed(view.once(sums_of).at.get(rate, _NO_SUMS))) not in stated_amounts:
                     return False
             return True
 
         return at_rate if family.prefix == "S" else (lambda node, view: True)
-    if family.prefix == "O":
-        return lambda node, view: (
-            float(_sum(view, code, None, strict=strict)) in _floats(_kids(node, "ram:BasisAmount"))
-        )
 
-    def about(node: Node, view: View) -> bool:
-        basis = one(_floats(_kids(node, "ram:BasisAmount")))
-        summed = float(_sum(view, code, None, strict=strict))
+    def total(node: Node, view: View) -> bool:
+        summed = float(_taxed(view.once(sums_of).total))
+        amounts = _floats(_kids(node, "ram:BasisAmount"))
+        if family.prefix == "O":
+            return summed in amounts
+        basis = one(amounts)
         return basis is not None and basis - 1 < summed < basis + 1
 
-    return about
+    return total
 
 
 def tax(family: Family) -> Test:
@@ -361,10 +365,10 @@ def delivered_to(node: Node, view: View) -> bool:
 
 
 def _others(name: str) -> Test:
-    def test(node: Node, view: View) -> bool:
+    def alone(view: View) -> bool:
         return all(_codes(each) <= {"O"} for each in view.index.get(name, ()))
 
-    return test
+    return lambda node, view: view.once(alone)
 
 
 ALONE = {

@@ -18,12 +18,13 @@ from invoice_pipelines.einvoice.rules.declarations.places import (
     is_vat,
     stated,
 )
-from invoice_pipelines.einvoice.rules.declarations.vat_family import Family, Parties, Rate
+from invoice_pipelines.einvoice.rules.declarations.vat_family import FAMILIES, Family, Parties, Rate
 from invoice_pipelines.einvoice.rules.engine.declaration import Test
-from invoice_pipelines.einvoice.rules.engine.paths import Path, path
+from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import (
     ZERO,
     Stopped,
+    as_number,
     cents,
     decimal,
     normalized,
@@ -231,20 +232,24 @@ _buyer_vat = _with_party("cac:AccountingCustomerParty", "cac:Party/cac:PartyTaxS
 _buyer_registration = _with_party("cac:AccountingCustomerParty", "cac:Party/cac:PartyLegalEntity")
 
 
-def _identified(parties: Parties, view: View) -> bool:
+def _identified(parties: Parties) -> Callable[[View], bool]:
+    """Whether those have a number who must have one."""
     match parties:
         case Parties.SELLER:
-            return _seller_number(view) or _representative_vat(view)
+            return lambda view: _seller_number(view) or _representative_vat(view)
         case Parties.SELLER_AND_BUYER:
-            return (_seller_number(view) or _representative_vat(view)) and (
-                _buyer_vat(view) or _buyer_registration(view)
+            return lambda view: (
+                (_seller_number(view) or _representative_vat(view)) and (_buyer_vat(view) or _buyer_registration(view))
             )
         case Parties.SELLER_VAT:
-            return _seller_vat(view) or _representative_vat(view)
+            return lambda view: _seller_vat(view) or _representative_vat(view)
         case Parties.BOTH_VAT:
-            return (_seller_vat(view) or _representative_vat(view)) and _buyer_vat(view)
+            return lambda view: (_seller_vat(view) or _representative_vat(view)) and _buyer_vat(view)
         case Parties.NO_VAT:
-            return not (_seller_vat(view) or _representative_vat(view) or _buyer_vat(view))
+            return lambda view: not (_seller_vat(view) or _representative_vat(view) or _buyer_vat(view))
+
+
+_IDENTIFIED = {parties: _identified(parties) for parties in Parties}
 
 
 def line_parties(family: Family) -> Test:
@@ -256,7 +261,7 @@ def line_parties(family: Family) -> Test:
         if not document.lines[code]:
             # Of category S, a line with another tax scheme breaks the rule, whoever has which number.
             return not (family.prefix == "S" and document.any_lines[code])
-        return _identified(family.parties, view)
+        return view.once(_IDENTIFIED[family.parties])
 
     return test
 
@@ -268,7 +273,7 @@ def allowance_parties(family: Family) -> Test:
     def test(node: Node, view: View) -> bool:
         document = view.once(_document)
         occurs = code in document.root_allowances if family.prefix == "O" else document.allowances[code] > 0
-        return not occurs or _identified(family.parties, view)
+        return not occurs or view.once(_IDENTIFIED[family.parties])
 
     return test
 
@@ -285,7 +290,7 @@ def charge_parties(family: Family) -> Test:
             occurs = code in document.exact_charges
         else:
             occurs = document.charges[code] > 0
-        return not occurs or _identified(family.parties, view)
+        return not occurs or view.once(_IDENTIFIED[family.parties])
 
     return test
 
@@ -310,91 +315,109 @@ _LINE_CATEGORIES = path("cac:Item/cac:ClassifiedTaxCategory")
 _LINES = ("cac:InvoiceLine", "cac:CreditNoteLine")
 
 
-_ALLOWANCE_CATEGORIES = path("cac:TaxCategory")
+@dataclass(slots=True)
+class _Sums:
+    """What lines, charges and allowances of the whole invoice sum to in a category: in all, and by rate."""
+
+    total: Decimal = ZERO
+    at: dict[Decimal, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
 
 
-def _with_code(nodes: Iterable[Node], categories: Path, code: str) -> list[Node]:
-    """Those of which a category has this code."""
-    return [node for node in nodes if any(_code(each) == code for each in categories(node))]
+def _rates(categories: Sequence[Node], family: Family) -> set[Decimal] | None:
+    """The rates of a line or an allowance; None where it has another category."""
+    if not any(_code(each) == family.code for each in categories):
+        return None
+    if not family.by_rate:
+        return set()
+    return {rate for each in categories if (rate := decimal(_kids(each, "cbc:Percent"))) is not None}
 
 
-def _by_rate(nodes: Iterable[Node], categories: Path) -> dict[Decimal, list[Node]]:
-    """The nodes by the rates of their categories. A document may have thousands of both, so this is done once."""
-    found: dict[Decimal, list[Node]] = defaultdict(list)
-    for node in nodes:
-        rates = {decimal(_kids(each, "cbc:Percent")) for each in categories(node)}
-        for rate in rates:
-            if rate is not None:
-                found[rate].append(node)
-    return found
+def _rates_of_lines(family: Family, lines: str) -> Callable[[View], set[Decimal]]:
+    """The rates of a category that lines of one kind have, wherever they stand."""
+
+    def rates(view: View) -> set[Decimal]:
+        found = (_rates(_LINE_CATEGORIES(line), family) for line in view.index.get(lines, _NONE))
+        return {rate for rates in found if rates for rate in rates}
+
+    return rates
 
 
-def _at_rate(
-    view: View, key: str, nodes: Iterable[Node], categories: Path, code: str, rate: Decimal | None
-) -> Sequence[Node]:
-    """Those of which one category has this code, and one, maybe another, this rate. `key` stands for the nodes."""
-    coded = view.kept((_with_code, key, code), lambda: _with_code(nodes, categories, code))
-    if rate is None:
-        return coded
-    return view.kept((_by_rate, key, code), lambda: _by_rate(coded, categories)).get(rate, _NONE)
+def _standard_rates_of_allowances(view: View) -> set[Decimal]:
+    """The rates of category S that allowances and charges have, wherever they stand."""
+    found = (_rates(_kids(each, "cac:TaxCategory"), _STANDARD) for each in view.index.get("cac:AllowanceCharge", _NONE))
+    return {rate for rates in found if rates for rate in rates}
 
 
-def _amounts(nodes: Iterable[Node], name: str) -> Decimal:
-    return sum((amount for each in nodes if (amount := decimal(_kids(each, name))) is not None), ZERO)
+_STANDARD = next(family for family in FAMILIES if family.prefix == "S")
 
 
-def _sum(view: View, lines: str, code: str, rate: Decimal | None) -> Decimal:
-    """What lines, charges and allowances of the whole invoice sum to in a category, at a rate where one is given."""
-    return view.kept((_sum, lines, code, rate), lambda: _summed(view, lines, code, rate))
+def _sums_of(family: Family, lines: str) -> Callable[[View], _Sums]:
+    """Those of a category, with lines of one kind."""
 
+    def sums_of(view: View) -> _Sums:
+        sums = _Sums()
 
-def _summed(view: View, lines: str, code: str, rate: Decimal | None) -> Decimal:
-    own = _at_rate(view, f"own {lines}", _kids(view.root, lines), _LINE_CATEGORIES, code, rate)
-    total = _amounts(own, "cbc:LineExtensionAmount")
-    for kind, sign in ((is_charge, 1), (is_allowance, -1)):
-        of_kind = (each for each in _kids(view.root, "cac:AllowanceCharge") if kind(each))
-        found = _at_rate(view, kind.__name__, of_kind, _ALLOWANCE_CATEGORIES, code, rate)
-        total += sign * _amounts(found, "cbc:Amount")
-    return total
+        def add(sign: int, amount: Decimal | None, at: set[Decimal]) -> None:
+            if amount is not None:
+                sums.total += sign * amount
+                for rate in at:
+                    sums.at[rate] += sign * amount
+
+        for line in _kids(view.root, lines):
+            at = _rates(_LINE_CATEGORIES(line), family)
+            if at is not None:
+                add(1, decimal(_kids(line, "cbc:LineExtensionAmount")), at)
+        for each in _kids(view.root, "cac:AllowanceCharge"):
+            at = _rates(_kids(each, "cac:TaxCategory"), family)
+            sign = 0 if at is None else is_charge(each) - is_allowance(each)
+            if at is not None and sign:
+                add(sign, decimal(_kids(each, "cbc:Amount")), at)
+        return sums
+
+    return sums_of
 
 
 def taxable(family: Family) -> Test:
     """-08."""
-    code = family.code
+    sums = [(name, _sums_of(family, name), _rates_of_lines(family, name)) for name in _LINES]
     if not family.by_rate:
 
         def exactly(node: Node, view: View) -> bool:
-            return any(name in view.index and _taxable(node) == _sum(view, name, code, None) for name in _LINES)
+            return any(name in view.index and _taxable(node) == view.once(summed).total for name, summed, _ in sums)
 
         return exactly
 
     def about(node: Node, view: View) -> bool:
         at_rate = decimal(_kids(node, "cbc:Percent"))
-        return at_rate is None or any(_about(node, view, family, name, at_rate) for name in _LINES)
+        if at_rate is None:
+            return True
+        for name, sums_of, rates_of_lines in sums:
+            if family is _STANDARD:  # asks for a line or an allowance at the rate, the others for any line
+                occurs = at_rate in view.once(rates_of_lines) or at_rate in view.once(_standard_rates_of_allowances)
+            else:
+                occurs = name in view.index
+            if occurs and _is_about(node, view.once(sums_of).at.get(at_rate, ZERO)):
+                return True
+        return False
 
     return about
 
 
-def _taxable(category: Node) -> Decimal | None:
-    return decimal(_kids(category.parent, "cbc:TaxableAmount")) if category.parent is not None else None
-
-
-def _about(node: Node, view: View, family: Family, lines: str, rate: Decimal) -> bool:
-    occurs = lines in view.index
-    if family.prefix == "S":
-        occurs = any(
-            _at_rate(view, name, view.index.get(name, ()), categories, "S", rate)
-            for name, categories in ((lines, _LINE_CATEGORIES), ("cac:AllowanceCharge", _ALLOWANCE_CATEGORIES))
-        )
-    if not occurs:
-        return False
-    amount = one(_kids(node.parent, "cbc:TaxableAmount")) if node.parent is not None else None
+def _is_about(category: Node, expected: Decimal) -> bool:
+    """Whether the taxable amount deviates by less than a unit."""
+    amount = one(_kids(category.parent, "cbc:TaxableAmount")) if category.parent is not None else None
     if amount is None:
         return False
-    summed = _sum(view, lines, family.code, rate)
     # The official rule adds the unit in binary, so that a deviation of one whole unit may or may not pass.
-    basis = float(numbers((amount,))[0])
-    return Decimal(basis - 1) < summed < Decimal(basis + 1)
+    stated_amount = as_number(amount.string)
+    if not stated_amount.is_finite():
+        raise Stopped("FOCA0002")
+    basis = float(stated_amount)
+    return Decimal(basis - 1) < expected < Decimal(basis + 1)
+
+
+def _taxable(category: Node) -> Decimal | None:
+    return decimal(_kids(category.parent, "cbc:TaxableAmount")) if category.parent is not None else None
 
 
 def tax(family: Family) -> Test:

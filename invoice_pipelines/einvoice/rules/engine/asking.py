@@ -94,10 +94,16 @@ def _ask(step: _Step, nodes: Iterable[Node], view: View, found: Found) -> None:
             try:
                 if test(node, view):
                     continue
-            except (Stopped, ArithmeticError) as error:
-                found.stopped.append((rule, getattr(error, "code", "FOAR0002"), node))
+            except Exception as error:  # noqa: BLE001 (a rule that fails must neither crash nor let pass)
+                found.stopped.append((rule, _code_of(error), node))
                 continue
             found.findings.append(Finding(rule, node, _values(facts, node, view) if facts else {}))
+
+
+def _code_of(error: Exception) -> str:
+    if isinstance(error, Stopped):
+        return error.code
+    return "FOAR0002" if isinstance(error, ArithmeticError) else type(error).__name__
 
 
 def _is_so(where: Where, node: Node) -> bool:
@@ -110,5 +116,5 @@ def _is_so(where: Where, node: Node) -> bool:
 def _values(facts: Facts, node: Node, view: View) -> Mapping[str, Any]:
     try:
         return facts(node, view)
-    except (Stopped, ArithmeticError):
+    except Exception:  # noqa: BLE001 (the rule is broken all the same; its text can do without the values)
         return {}

@@ -102,7 +102,9 @@ def first_decimal(nodes: Sequence[Node]) -> Decimal | None:
 
 
 def numbers(nodes: Iterable[Node]) -> list[Decimal]:
-    return [as_number(node.string) for node in nodes]
+    """Their numbers; without NaN, which compares with none."""
+    found = [as_number(node.string) for node in nodes]
+    return [number for number in found if not number.is_nan()]
 
 
 def total(nodes: Iterable[Node]) -> Decimal:

@@ -7,7 +7,7 @@ of their time on; here that is done once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -54,6 +54,11 @@ class Node:
         return self.text if self.text is not None else _all_text(self.element)
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Exception
+
+
 @dataclass(slots=True)
 class View:
     """A document as rules see it."""
@@ -69,24 +74,18 @@ class View:
     _worked_out: dict[Any, Any] = field(default_factory=dict)
 
     def once(self, work_out: Callable[[View], T]) -> T:
-        """What a function works out of the document, for all rules that ask for it."""
-        if work_out not in self._worked_out:
-            self._worked_out[work_out] = work_out(self)
-        result: T = self._worked_out[work_out]
-        return result
-
-    def kept(self, key: tuple[Hashable, ...], work_out: Callable[[], T]) -> T:
-        """What is worked out once for all that ask by the same key. What stops it stops all of them."""
-        if key not in self._worked_out:
+        """What a function works out of the document, for all rules that ask for it. What stops it stops all of them."""
+        try:
+            result: T = self._worked_out[work_out]
+        except KeyError:
             try:
-                self._worked_out[key] = work_out(), None
+                result = self._worked_out[work_out] = work_out(self)
             except (InvoicePipelinesError, ArithmeticError) as error:
-                self._worked_out[key] = None, error
-        result, stopped = self._worked_out[key]
-        if stopped is not None:
-            raise stopped
-        kept: T = result
-        return kept
+                self._worked_out[work_out] = _Failed(error)
+                raise
+        if isinstance(result, _Failed):
+            raise result.error.with_traceback(None)
+        return result
 
     def of(self, node: Node | None, work_out: Callable[[Node], T]) -> T | None:
         """What a function works out of an element, once for all that ask: a thousand in one element cost no million."""
