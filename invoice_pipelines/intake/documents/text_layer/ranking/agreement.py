@@ -38,6 +38,21 @@ _HIGHEST_TAX_SHARE = Decimal("0.35")
 def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine], model: Model | None = None) -> Totals:
     """The totals among the amounts of these lines, as both readers see them; with another model than that which is
     shipped, as that sees them."""
+    return _settled(_agreed(labelled, lines, model), lines)
+
+
+def _settled(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
+    """Where nothing is left to pay, all of the total was paid; not where a larger one is printed."""
+    gross, payable = totals.gross, totals.payable
+    if gross is None or payable is None or payable.amount.value or not gross.amount.value:
+        return totals
+    named = [amount for line in lines for amount in line.amounts if amount.claims("gross")]
+    if any(abs(amount.value) > abs(gross.amount.value) for amount in named):
+        return totals
+    return replace(totals, prepaid=gross, payable=payable.at_least(gross.confidence))
+
+
+def _agreed(labelled: LabelledLines, lines: Sequence[AmountLine], model: Model | None) -> Totals:
     exempt = labelled.named("exempt")
     totals = find_totals(lines, exempt)
     gross = totals.gross

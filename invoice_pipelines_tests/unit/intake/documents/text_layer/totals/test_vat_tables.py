@@ -149,3 +149,15 @@ def test_what_does_not_make_the_total_or_is_denied_is_not_sure(case: str) -> Non
     reading = receipt(f"{HEAD}; {UNPROVED[case]}")
     taxed = reading.tax_amount is not None and reading.net_amount is not None
     assert not taxed or not sure(reading)
+
+
+def test_where_nothing_is_left_to_pay_the_total_was_paid() -> None:
+    paid = "Netto | 100,00; 19% MwSt. | 19,00; Gesamtbetrag | 119,00; Mastercard | 119,00; Offener Betrag | 0,00"
+    reading = receipt(f"{HEAD}; {paid}")
+    assert (reading.gross_amount, reading.prepaid_amount, reading.payable_amount) == (119, 119, 0)
+    assert calibrated(reading).provenance["payable_amount"].confidence >= ReviewThresholds().payable_amount
+
+
+def test_nothing_left_to_pay_says_nothing_where_a_larger_total_is_printed() -> None:
+    tip = "Netto | 100,00; 19% MwSt. | 19,00; Gesamtbetrag | 119,00; Gesamtbetrag | 129,00; Offener Betrag | 0,00"
+    assert receipt(f"{HEAD}; {tip}").prepaid_amount is None
