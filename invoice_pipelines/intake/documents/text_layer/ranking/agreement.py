@@ -15,9 +15,8 @@ from decimal import Decimal
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines
 from invoice_pipelines.intake.documents.text_layer.ranking.ranker import Model, load_model, rank
 from invoice_pipelines.intake.documents.text_layer.totals.amounts import LEARNED, Amount, AmountLine
-from invoice_pipelines.intake.documents.text_layer.totals.rates import TOLERANCE
 from invoice_pipelines.intake.documents.text_layer.totals.receipts import cash_of, is_doubtful, sum_of_articles
-from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals
+from invoice_pipelines.intake.documents.text_layer.totals.totals import Chosen, Totals, find_totals, with_table
 
 _SURE = 0.95
 _AGREED = 0.96
@@ -38,7 +37,7 @@ _HIGHEST_TAX_SHARE = Decimal("0.35")
 def find_agreed_totals(labelled: LabelledLines, lines: Sequence[AmountLine], model: Model | None = None) -> Totals:
     """The totals among the amounts of these lines, as both readers see them; with another model than that which is
     shipped, as that sees them."""
-    return _settled(_agreed(labelled, lines, model), lines)
+    return _settled(with_table(_agreed(labelled, lines, model), lines), lines)
 
 
 def _settled(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
@@ -117,21 +116,8 @@ def _as_total(lines: Sequence[AmountLine], value: Decimal) -> list[AmountLine]:
 
 
 def _with_gross(totals: Totals, gross: Chosen) -> Totals:
-    """The totals with this total, which is as sure as the amount to pay where it is the same, and as net amount and tax
-    where the rates that are printed make both of it."""
-
-    def as_sure(chosen: Chosen | None) -> Chosen | None:
-        return chosen and replace(chosen, confidence=max(chosen.confidence, gross.confidence))
-
+    """The totals with this total, which is as sure as the amount to pay where it is the same."""
     payable = totals.payable
     if payable and payable.amount.value == gross.amount.value:
         payable = replace(payable, confidence=gross.confidence)
-    totals = replace(totals, gross=gross, payable=payable)
-    tax = sum((row.tax.value for row in totals.rates), Decimal(0))
-    bases = [row.base.value for row in totals.rates if row.base]
-    rated = totals.tax is not None and totals.tax.amount.value == tax != 0 and len(bases) == len(totals.rates)
-    if not rated or totals.contradicts or abs(sum(bases, tax) - gross.amount.value) > TOLERANCE:
-        return totals
-    if totals.net and totals.net.amount.value + tax != gross.amount.value:
-        return totals
-    return replace(totals, net=as_sure(totals.net), tax=as_sure(totals.tax))
+    return replace(totals, gross=gross, payable=payable)

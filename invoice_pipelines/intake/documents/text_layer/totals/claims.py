@@ -71,7 +71,7 @@ class Claims:
         gross = triple.gross
         own = gross.claims("gross")
         for claim in self._gross:
-            if claim.value == gross.value or _other_currency(claim, gross) or self._explained(claim, triple):
+            if abs(claim.value) == abs(gross.value) or _other_currency(claim, gross) or self._explained(claim, triple):
                 continue
             if not own or abs(claim.value) > abs(gross.value):
                 return claim

@@ -92,10 +92,10 @@ def find_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:
     Where a receipt says what was paid, that is the total; where it was rounded for cash, it has no net amount, as net
     and tax make another total.
     """
-    return _with_table(_with_rate(_found_totals(lines, exempt), lines), lines)
+    return with_table(_found_totals(lines, exempt), lines)
 
 
-def _with_table(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
+def with_table(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     """With the net amount and the tax that the lines of tax make of the total, where nothing contradicts them."""
     gross = totals.gross
     if gross is None or totals.before_rounding is not None or gross.amount.roles.get("gross") == LEARNED:
@@ -110,34 +110,37 @@ def _with_table(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
     if apart and is_doubtful(rest, apart):
         return totals
     proved = found.named and found.printed and bool(apart)
-    if totals.ties and totals.net and totals.tax and totals.tax.amount.value == tax.value:
-        totals = totals if totals.rates else replace(totals, rates=found.rows)
-        return _proved(totals) if proved else totals
-    named = {amount.value for amount in amounts if _names_net(amount)}
-    taxed = {amount.value for amount in amounts if amount.claims("tax") and "contained" not in amount.roles}
-    parts = {value for row in found.rows for value in (row.tax.value, row.base.value if row.base else net.value)}
-    known = {net.value, tax.value, gross.amount.value, Decimal(0)} | parts
-    if (named | taxed) - known or Claims(amounts).against(Triple(net, tax, gross.amount, 0.0, confirmed=True)):
-        return totals
-    if proved:
-        gross = gross.at_least(_PROVED)
     sure = _PROVED if proved else min(gross.confidence, _PROVED) if found.named and apart else 0.5
+    same = totals.ties and totals.net and totals.tax and totals.tax.amount.value == tax.value
+    if totals.net and totals.tax and same:
+        net, tax = totals.net.amount, totals.tax.amount
+    elif _denied(found, net, gross.amount, amounts):
+        return totals
     return replace(
         totals,
-        net=_chosen(net, sure),
-        tax=_chosen(tax, sure),
-        gross=gross,
-        rates=found.rows,
+        net=_borne_out(net, sure, totals.net if same else None),
+        tax=_borne_out(tax, sure, totals.tax if same else None),
+        gross=_borne_out(gross.amount, sure, gross) if proved else gross,
+        rates=(same and totals.rates) or found.rows,
         ties=totals.ties or found.printed,
         contradicts=False,
     )
 
 
-def _proved(totals: Totals) -> Totals:
-    def sure(chosen: Chosen | None) -> Chosen | None:
-        return chosen and chosen.at_least(_PROVED)
+def _denied(found: Explanation, net: Amount, gross: Amount, amounts: Sequence[Amount]) -> bool:
+    """Whether what else is printed says otherwise than lines of tax."""
+    named = {amount.value for amount in amounts if _names_net(amount)}
+    taxed = {amount.value for amount in amounts if amount.claims("tax") and "contained" not in amount.roles}
+    parts = {value for row in found.rows for value in (row.tax.value, row.base.value if row.base else net.value)}
+    known = {net.value, found.tax.value, gross.value, Decimal(0)} | parts
+    against = Claims(amounts).against(Triple(net, found.tax, gross, 0.0, confirmed=True))
+    return bool((named | taxed) - known or against)
 
-    return replace(totals, net=sure(totals.net), tax=sure(totals.tax), gross=sure(totals.gross))
+
+def _borne_out(amount: Amount, confidence: float, before: Chosen | None) -> Chosen:
+    """What arithmetic bears out has its digits said three times: by the amount, the rate and the sum."""
+    sure = Chosen(amount, round(confidence * (1 - (1 - amount.confidence) ** 3), 3))
+    return max(before, sure, key=lambda chosen: chosen.confidence) if before else sure
 
 
 def _net_of(found: Explanation, amounts: Sequence[Amount], gross: Amount) -> Amount:
@@ -157,23 +160,6 @@ def _without_table(lines: Sequence[AmountLine], found: Explanation) -> list[Amou
         return replace(amount, roles={}) if amount.value in repeated and amount.claims("tax") else amount
 
     return [replace(line, amounts=tuple(map(unnamed, line.amounts))) for line in lines if line.number not in explained]
-
-
-def _with_rate(totals: Totals, lines: Sequence[AmountLine]) -> Totals:
-    """With the one rate that the document names and that makes the tax of the total, where no row of it was found."""
-    gross, tax, net = totals.gross, totals.tax, totals.net
-    if totals.rates or totals.contradicts or totals.before_rounding or not gross or not tax or not tax.amount.value:
-        return totals
-    base = gross.amount.value - tax.amount.value
-    # Ten percent for the service are no tax.
-    rates = [
-        rate
-        for rate in tax_rates([line for line in lines if line.taxed], ())
-        if rate > 0 and abs(base * rate / 100 - tax.amount.value) <= _ROUNDING
-    ]
-    if len(rates) != 1 or (net and net.amount.value != base):
-        return totals
-    return replace(totals, rates=(RateRow(rates[0], replace(gross.amount, value=base), tax.amount),))
 
 
 def _found_totals(lines: Sequence[AmountLine], exempt: bool) -> Totals:

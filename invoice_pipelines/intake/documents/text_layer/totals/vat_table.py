@@ -62,7 +62,7 @@ def explain(lines: Sequence[AmountLine], total: Decimal) -> Explanation | None:
         return None
     candidates = [line for line in lines if line.taxed or line.percentages][-_MOST_LINES:]
     parts: list[list[_Part]] = []
-    for line in [*candidates, *_stacked(candidates)]:
+    for line in [*candidates, *_stacked(lines)]:
         of_line: list[_Part] = []
         for part in _parts(line, total):
             if not any(_same(part, other) for other in of_line):
@@ -142,16 +142,17 @@ def _stacked(lines: Sequence[AmountLine]) -> Iterator[AmountLine]:
     "Netto 7% 33,46"."""
     run: list[AmountLine] = []
     for line in [*lines, None]:
-        rates = line and (line.percentages or line.heading_rates)
+        rates = (line.percentages or line.heading_rates) if line else ()
         money = sum(amount.money for amount in line.amounts) if line else 0
-        goes_on = line and run and rates == run[0].percentages and line.number - run[-1].number <= _FARTHEST
+        near = line.number - run[-1].number if line and run else _FARTHEST + 1
+        goes_on = (near <= _FARTHEST and rates == run[0].percentages) or (near == len(run) == 1 and not rates)
         if not goes_on or money != 1:
             if len(run) > 1:
                 amounts = tuple(amount for one in run for amount in one.amounts)
                 yield replace(run[-1], amounts=amounts, taxed=any(one.taxed for one in run))
             run = []
-        if line and rates and len(rates) == 1 and money == 1:
-            run.append(replace(line, percentages=rates))
+        if line and money == 1 and (goes_on or (rates and len(rates) == 1)):
+            run.append(replace(line, percentages=rates or run[0].percentages))
 
 
 def _ways(parts: list[list[_Part]]) -> Iterator[tuple[_Part, ...]]:

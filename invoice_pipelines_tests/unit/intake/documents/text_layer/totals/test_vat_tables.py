@@ -90,6 +90,12 @@ TABLES = {
         "6.12",
         "59.50",
     ),
+    "the tax on a line of its own": (
+        "Gesamt EUR | 87,94; Per Kreditkarte EUR | 87,94; 16,00% MwSt. auf EUR | 75,81; EUR | 12,13",
+        "75.81",
+        "12.13",
+        "87.94",
+    ),
     "taxes under each other that are but one sum": (
         "Sous-total | 25,20; T.P.S. | 1,26; T.V.Q. | 2,51; Total | 28,97; TPS: 1,26 $ TVQ: 2,51 $",
         "25.20",
