@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from lxml import etree
 
+from invoice_pipelines.einvoice.rules.declarations.national.releases import RELEASES, Release
 from invoice_pipelines.einvoice.rules.engine.asking import Finding, Found, Plan
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration
 from invoice_pipelines.einvoice.rules.engine.texts import message_of
@@ -22,16 +24,16 @@ from invoice_pipelines.einvoice.rules.verdict import LISTED, Violation, Violatio
 from invoice_pipelines.einvoice.rules.xml_document import Root, XmlDocument
 
 _RELEASES = {
-    RuleSet.EN_16931_UBL: "EN 16931 1.3.16",
-    RuleSet.EN_16931_CII: "EN 16931 1.3.16",
-    RuleSet.XRECHNUNG_UBL: "XRechnung 3.0.2",
-    RuleSet.XRECHNUNG_CII: "XRechnung 3.0.2",
-    RuleSet.PEPPOL: "Peppol BIS Billing 3.0.19",
-    RuleSet.FACTURX_MINIMUM: "Factur-X 1.09.2",
-    RuleSet.FACTURX_BASIC_WL: "Factur-X 1.09.2",
-    RuleSet.FACTURX_EXTENDED: "Factur-X 1.09.2",
+    RuleSet.EN_16931_UBL: "EN 16931",
+    RuleSet.EN_16931_CII: "EN 16931",
+    RuleSet.XRECHNUNG_UBL: "XRechnung",
+    RuleSet.XRECHNUNG_CII: "XRechnung",
+    RuleSet.PEPPOL: "Peppol BIS Billing",
+    RuleSet.FACTURX_MINIMUM: "Factur-X",
+    RuleSet.FACTURX_BASIC_WL: "Factur-X",
+    RuleSet.FACTURX_EXTENDED: "Factur-X",
 }
-"""The release of each set that is asked, one of `declarations.national.releases`."""
+"""Whose releases (`declarations.national.releases`) a set has."""
 
 
 def is_declared(rule_set: RuleSet) -> bool:
@@ -39,14 +41,22 @@ def is_declared(rule_set: RuleSet) -> bool:
     return rule_set in _RELEASES
 
 
+def release_of(rule_set: RuleSet, on: date | None = None) -> Release:
+    """The release of a rule set that is valid on a day, or the first that is known; without a day the newest."""
+    releases = [release for name, release in RELEASES.items() if name.rpartition(" ")[0] == _RELEASES[rule_set]]
+    releases.sort(key=lambda release: release.valid_from)
+    valid = [release for release in releases if on is None or release.valid_from <= on]
+    return valid[-1] if valid else releases[0]
+
+
 def declared_version(rule_set: RuleSet) -> str:
     """The release of a rule set that is asked, for the verdict."""
-    return f"{rule_set} {_RELEASES[rule_set].rpartition(' ')[2]}"
+    return f"{rule_set} {release_of(rule_set).name.rpartition(' ')[2]}"
 
 
-def declared_rules(rule_set: RuleSet) -> list[Declaration]:
-    """The declarations of a rule set in the release that is asked, without those of its syntax (`syntax.asking`)."""
-    release = _RELEASES[rule_set]
+def declared_rules(rule_set: RuleSet, on: date | None = None) -> list[Declaration]:
+    """The declarations of a rule set as of a day (`release_of`), without those of its syntax (`syntax.asking`)."""
+    release = release_of(rule_set, on).name
     return [rule for rule in _declarations(rule_set) if not rule.releases or release in rule.releases]
 
 
@@ -54,28 +64,29 @@ def prepare(document: XmlDocument, rule_sets: Sequence[RuleSet]) -> None:
     """Compiles the rules, before the document can have taken the memory that this needs."""
     if document.root is not None and rule_sets:
         syntax = _syntax(document.root)
-        _plan(tuple(rule_sets), syntax)
+        _plan(tuple(rule_sets), syntax, None)
         if not _CORE.isdisjoint(rule_sets):
             states(syntax)
 
 
-def declared_violations(document: XmlDocument, rule_sets: Sequence[RuleSet]) -> list[Violation]:
-    """What the rules of these sets find in a document. None raises: one that cannot be asked is told as IP-RULES-01.
+def declared_violations(document: XmlDocument, rule_sets: Sequence[RuleSet], on: date | None = None) -> list[Violation]:
+    """What the rules of these sets, as of a day (`release_of`), find in a document. None raises: one that cannot be
+    asked is told as IP-RULES-01.
 
     After `LISTED` violations each rule has one more, which stands for all that follow.
     """
     if document.root is None or not rule_sets:
         return []
-    found = found_in(document.tree.getroot(), _syntax(document.root), rule_sets)
+    found = found_in(document.tree.getroot(), _syntax(document.root), rule_sets, on)
     violations = [_violation(finding, times, document, document.root) for finding, times in _counted(found.findings)]
     if found.stopped:
         violations.append(_stopped(found.stopped))
     return violations
 
 
-def found_in(root: etree._Element, syntax: Syntax, rule_sets: Sequence[RuleSet]) -> Found:
+def found_in(root: etree._Element, syntax: Syntax, rule_sets: Sequence[RuleSet], on: date | None = None) -> Found:
     """What the rules of these sets say of a document: those of its syntax first."""
-    plan = _plan(tuple(rule_sets), syntax)
+    plan = _plan(tuple(rule_sets), syntax, on)
     if _CORE.isdisjoint(rule_sets):
         view = walk(root, syntax)
         found = plan.ask(view)
@@ -109,9 +120,9 @@ def _syntax(root: Root) -> Syntax:
     return Syntax.CII if root is Root.CII else Syntax.UBL
 
 
-@functools.cache
-def _plan(rule_sets: tuple[RuleSet, ...], syntax: Syntax) -> Plan:
-    return Plan([rule for rule_set in rule_sets for rule in declared_rules(rule_set)], syntax)
+@functools.lru_cache(maxsize=64)
+def _plan(rule_sets: tuple[RuleSet, ...], syntax: Syntax, on: date | None) -> Plan:
+    return Plan([rule for rule_set in rule_sets for rule in declared_rules(rule_set, on)], syntax)
 
 
 def _declarations(rule_set: RuleSet) -> Iterable[Declaration]:

@@ -7,6 +7,7 @@ The rules are declarations of this project (`declared`), unless the operator has
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from invoice_pipelines.einvoice.rules.declared import declared_version, declared_violations, prepare
@@ -57,13 +58,15 @@ def judge_here(xml: bytes, rules_directory: Path | None) -> Judged:
     return Judged((*broken, *rules), (schema_version(), *_business_rules_version(document, rules_directory)))
 
 
-def business_rules(xml: bytes, *, rules_directory: Path | None = None) -> tuple[Violation, ...]:
+def business_rules(xml: bytes, *, rules_directory: Path | None = None, on: date | None = None) -> tuple[Violation, ...]:
     """Which business rules an XML document breaks; neither its schema nor this project's own rules are asked.
 
+    The rules are those of the releases that were valid on a day, of the newest where none is given; rule files of a
+    directory are what they are.
     Also for a part of an invoice: a rule that says nothing about what is absent stays silent.
     Raises `ReadingError` as `xml_document.parse` does, and `RulesDirectoryError` as `official.rule_files` does.
     """
-    return business_rule_violations(parse(xml), rules_directory)
+    return business_rule_violations(parse(xml), rules_directory, on)
 
 
 def _compile_rules(document: XmlDocument, rules_directory: Path | None) -> None:
@@ -87,12 +90,14 @@ def _deciding(document: XmlDocument, rules_directory: Path | None) -> tuple[dict
     return sheets, [rule_set for rule_set in found if rule_set not in sheets]
 
 
-def business_rule_violations(document: XmlDocument, rules_directory: Path | None) -> tuple[Violation, ...]:
+def business_rule_violations(
+    document: XmlDocument, rules_directory: Path | None, on: date | None = None
+) -> tuple[Violation, ...]:
     """As `business_rules`, for a document that is parsed already."""
     if document.root is None:
         return ()
     sheets, declared = _deciding(document, rules_directory)
-    violations = declared_violations(document, declared)
+    violations = declared_violations(document, declared, on)
     for rule_set, sheet in sheets.items():
         try:
             findings = run_sheet(sheet.path, document.tree)

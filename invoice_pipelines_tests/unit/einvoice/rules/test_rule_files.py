@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from invoice_pipelines.einvoice.rules.declared import declared_rules, release_of
 from invoice_pipelines.einvoice.rules.judging import business_rules as business_rules
 from invoice_pipelines.einvoice.rules.official.rule_files import RulesDirectoryError
+from invoice_pipelines.einvoice.rules.rule_sets import RuleSet
 from invoice_pipelines.intake.reading import Format, Reading
 from invoice_pipelines.intake.validation.content import Expectations
 from invoice_pipelines.intake.validation.validate import validate
@@ -56,6 +59,27 @@ def test_xrechnung_rules_work_out_of_the_box(xml: str) -> None:
     assert business_rules(xml.encode()) == ()
     rules = {violation.rule for violation in business_rules(xml.replace(EN_16931, XRECHNUNG).encode())}
     assert {"BR-DE-1", "BR-DE-2", "BR-DE-15"} <= rules
+
+
+@pytest.mark.parametrize(
+    ("rule_set", "on", "release"),
+    [
+        (RuleSet.XRECHNUNG_UBL, None, "XRechnung 3.0.2"),
+        (RuleSet.XRECHNUNG_UBL, date(2024, 6, 20), "XRechnung 3.0.2"),
+        (RuleSet.XRECHNUNG_CII, date(2024, 6, 19), "XRechnung 3.0.1"),
+        (RuleSet.XRECHNUNG_CII, date(2020, 1, 1), "XRechnung 3.0.1"),
+    ],
+)
+def test_releases_stand_side_by_side(rule_set: RuleSet, on: date | None, release: str) -> None:
+    assert release_of(rule_set, on).name == release
+    others = {name for rule in declared_rules(rule_set, on) for name in rule.releases} - {release}
+    assert others == set()
+
+
+def test_an_invoice_can_be_asked_the_rules_of_its_day() -> None:
+    xml = UBL.replace(EN_16931, XRECHNUNG).encode()
+    today, then = ({v.rule for v in business_rules(xml, on=on)} for on in (None, date(2024, 5, 1)))
+    assert {"BR-DE-1", "BR-DE-15"} <= today & then
 
 
 def test_a_version_is_provable_where_a_file_states_none(tmp_path: Path) -> None:
