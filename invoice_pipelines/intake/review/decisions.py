@@ -41,7 +41,7 @@ from invoice_pipelines.intake.review.fields import (
     stored_value,
     value_of,
 )
-from invoice_pipelines.intake.review.learning import teach
+from invoice_pipelines.intake.review.learning import teach, teach_seller
 from invoice_pipelines.intake.review.places import find_place, read_box
 from invoice_pipelines.intake.review.queue import reasons_of, store_reasons
 from invoice_pipelines.intake.review.reason import ReviewReason
@@ -352,6 +352,9 @@ def _decide(
     }
     if places and review.invoice.reading.source is not Source.XML:
         learned = teach(connection, _pages(connection, invoice_id), places, invoice_id, numbers[-1])
+    said = [entry for entry in entries if entry.field == "seller.name" and entry.code in (None, LOW_CONFIDENCE)]
+    if said and said[-1].new_value and review.invoice.reading.source is not Source.XML:
+        teach_seller(connection, _pages(connection, invoice_id), said[-1].new_value, invoice_id, numbers[-1])
     judged = judge_parsed(connection, [invoice_id], standard)[invoice_id]
     _keep_for_undo(connection, review, numbers[0])
     if judged.judgement is not Judgement.NEEDS_REVIEW:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, text
 
 from invoice_pipelines.intake.documents.text_layer.learned import LearnedPlace, fingerprint, learn
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
+from invoice_pipelines.intake.documents.text_layer.ranking.known_sellers import FIELD, known_as, signs_of
 from invoice_pipelines.intake.rows import json_text
 
 _PLACE = TypeAdapter(LearnedPlace)
@@ -44,11 +45,22 @@ def teach(
     """
     if not pages or not shown:
         return ()
-    layout = fingerprint(pages)
-    _keep_earlier(connection, layout, list(shown))
+    places = [learn(pages, field, box, page) for field, (page, box) in sorted(shown.items())]
+    _keep(connection, fingerprint(pages), places, invoice_id, decision)
+    return tuple(sorted(shown))
+
+
+def teach_seller(connection: Connection, pages: Sequence[Page], name: str, invoice_id: UUID, decision: int) -> None:
+    """Keeps what the seller is called of whom these pages bear identifiers."""
+    for sign in sorted(signs_of(pages)):
+        _keep(connection, sign, [known_as(name)], invoice_id, decision)
+
+
+def _keep(connection: Connection, layout: str, places: Sequence[LearnedPlace], invoice_id: UUID, decision: int) -> None:
+    _keep_earlier(connection, layout, [place.field for place in places])
     known = {place.field: place for place in learned_places(connection, layout)}
-    for field, (page, box) in sorted(shown.items()):
-        place = learn(pages, field, box, page)
+    for place in places:
+        field = place.field
         same = field in known and _is_same(known[field], place)
         values = {
             "fingerprint": layout,
@@ -82,7 +94,6 @@ def teach(
             ),
             values | {"same": same},
         )
-    return tuple(sorted(shown))
 
 
 def forget(connection: Connection, invoice_id: UUID, decision: int) -> tuple[str, ...]:
@@ -108,7 +119,7 @@ def forget(connection: Connection, invoice_id: UUID, decision: int) -> tuple[str
             {"layout": layout, "field": field},
         ).all()
         _relearn(connection, layout, field, left)
-    return tuple(sorted({row.field for row in taught}))
+    return tuple(sorted({row.field for row in taught} - {FIELD}))
 
 
 def _relearn(connection: Connection, layout: str, field: str, left: Sequence[Row[Any]]) -> None:
@@ -168,4 +179,5 @@ def _is_same(known: LearnedPlace, place: LearnedPlace) -> bool:
     """Whether the label is the same and the value stands where it stood; down the page a value beside a label moves."""
     across = abs(known.box[0] - place.box[0]) <= _SAME_PLACE or abs(known.box[2] - place.box[2]) <= _SAME_PLACE
     down = bool(place.label) or abs(known.box[1] - place.box[1]) <= _SAME_PLACE
-    return (known.field, known.page, known.label) == (place.field, place.page, place.label) and across and down
+    said = (known.field, known.page, known.label, known.value)
+    return said == (place.field, place.page, place.label, place.value) and across and down

@@ -77,7 +77,10 @@ def find_fields_with(pages: Sequence[Page], aids: Aids) -> Reading:
     reading = find_fields(pages, learned, aids.recipient)
     if not learned:  # what a person has worked on is an invoice
         refuse_prose(reading, pages)
-    return calibrated(reading, {place.field for place in learned})
+    from invoice_pipelines.intake.documents.text_layer.ranking.known_sellers import with_known_seller
+
+    reading = calibrated(reading, {place.field for place in learned})
+    return with_known_seller(reading, pages, aids.learned, aids.recipient)
 
 
 def _recognize(data: bytes, pages: tuple[Page, ...], limits: Limits, aids: Aids) -> tuple[Page, ...]:

@@ -45,6 +45,7 @@ class LearnedPlace:
     label: tuple[str, ...] = ()
     label_box: tuple[float, float, float, float] | None = None
     text: str = ""
+    value: str = ""
 
 
 def fingerprint(pages: Sequence[Page]) -> str:
