@@ -26,8 +26,7 @@ $$;
 -- The credit notes of an invoice. They are few; the order makes their index the one that is used.
 create or replace function billing.credit_notes_of(invoice uuid)
 returns setof uuid
-language plpgsql stable rows 3 set enable_sort = off
--- demanded by test_corrections_read_their_own_rows_only
+language plpgsql stable rows 3
 as $$
 begin
     return query

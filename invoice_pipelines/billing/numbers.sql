@@ -40,6 +40,7 @@ create or replace function billing.take_numbers(
     out taken_at timestamptz
 )
 language plpgsql
+-- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -98,7 +99,7 @@ $$;
 -- would close the series for all dates before it, the pattern is unusable, or the number was given before, as when numbers start again each year and the pattern does not say the year.
 create or replace function billing.check_series(wanted_series text, wanted_date date)
 returns void
-language plpgsql set enable_sort = off
+language plpgsql
 -- demanded by test_a_chunk_of_orders_reads_its_own_rows_only
 as $$
 declare

@@ -105,7 +105,7 @@ begin
     from (select k.place, k.payment, coalesce(e.id, k.id, uuidv7()) as id
           from (select f.place, f.element as payment, f.element ->> 'source' as source,
                        f.element ->> 'external_id' as external_id, (f.element ->> 'id')::uuid as id
-                from work.few(array(select jsonb_array_elements(payments))) f offset 0) k
+                from work.few(array(select jsonb_array_elements(payments))) f) k
           left join lateral (  -- in the order of the index that is meant, as the other begins with the organization
               select p.id from billing.payment p
               where p.external_id between k.external_id and k.external_id and p.source = k.source

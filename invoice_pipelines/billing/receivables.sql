@@ -175,8 +175,7 @@ $$;
 -- is left, since a later number never has an earlier date. So no index by date is needed, which every invoice would pay.
 create or replace function billing.first_number_since(wanted_series text, wanted_period text, day date)
 returns bigint
-language plpgsql stable set enable_sort = off
--- demanded by test_only_what_is_open_and_what_was_sold_lately_is_read
+language plpgsql stable
 as $$
 declare
     organization constant uuid := organizations.current();
@@ -206,7 +205,6 @@ $$;
 create or replace function billing.sales_between(first_day date, last_day date)
 returns table (currency text, amount numeric)
 language plpgsql stable
-set enable_sort = off
 -- demanded by test_only_what_is_open_and_what_was_sold_lately_is_read
 as $$
 #variable_conflict use_column
@@ -216,7 +214,7 @@ begin
     return query
         select i.currency, sum(case n.series when 'invoice' then i.gross_amount else -i.gross_amount end)
         from (select c.series, c.period, billing.first_number_since(c.series, c.period, first_day) as first_number
-              from billing.invoice_counter c where c.organization_id = organization offset 0) c
+              from billing.invoice_counter c where c.organization_id = organization) c
         cross join lateral (
             select n.series, n.invoice_id from billing.invoice_number n
             where n.organization_id = organization and n.series = c.series and n.period = c.period

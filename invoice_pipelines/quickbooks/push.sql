@@ -5,7 +5,7 @@
 -- Invoices as they are composed from, in the order given; amounts are digits of JSON, exact.
 create or replace function quickbooks.invoices_to_push(invoice_ids uuid[])
 returns table (invoice_id uuid, status text, document_kind text, content text)
-language plpgsql stable set enable_sort = off
+language plpgsql stable
 -- demanded by test_a_push_and_a_pull_look_up_their_own_rows_only
 as $$
 declare
