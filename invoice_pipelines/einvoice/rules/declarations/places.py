@@ -52,12 +52,16 @@ def everywhere(steps: str) -> Callable[[View], Sequence[Node]]:
     return find
 
 
+_TOLD = 10
+"""Values at one path that a text lists; there may be a hundred thousand."""
+
+
 def stated(**paths: str) -> Facts:
     """The amounts, rates and days at paths, by the names that a text has for them; a dash for nothing."""
     compiled = {name: path(steps) for name, steps in paths.items()}
 
     def facts(node: Node, view: View) -> Mapping[str, Any]:
-        return {name: _in_both([each.string.strip() for each in at(node)]) for name, at in compiled.items()}
+        return {name: _in_both([each.string.strip() for each in at(node)[:_TOLD]]) for name, at in compiled.items()}
 
     return facts
 
@@ -67,7 +71,9 @@ def quoted(**paths: str) -> Facts:
     compiled = {name: path(steps) for name, steps in paths.items()}
 
     def facts(node: Node, view: View) -> Mapping[str, Any]:
-        return {name: ", ".join(each.string.strip() for each in at(node)) or "–" for name, at in compiled.items()}
+        return {
+            name: ", ".join(each.string.strip() for each in at(node)[:_TOLD]) or "–" for name, at in compiled.items()
+        }
 
     return facts
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import localcontext
+from functools import partial
 from typing import Any
 
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration, Facts, Find, Test, Where
@@ -16,11 +17,21 @@ from invoice_pipelines.einvoice.rules.engine.walk import Node, Syntax, View
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that an element breaks, and the values that its text names."""
+    """A rule that an element breaks."""
 
     rule: Declaration
     node: Node
-    values: Mapping[str, Any]
+    facts: Callable[[], Mapping[str, Any]] = dict
+    """Works out the values that the text of the rule names. Of thousands of findings only the first are told."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The values that the text of the rule names."""
+        with localcontext(EXACT):
+            try:
+                return self.facts()
+            except Exception:  # noqa: BLE001 (the rule is broken all the same; its text can do without the values)
+                return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +108,7 @@ def _ask(step: _Step, nodes: Iterable[Node], view: View, found: Found) -> None:
             except Exception as error:  # noqa: BLE001 (a rule that fails must neither crash nor let pass)
                 found.stopped.append((rule, _code_of(error), node))
                 continue
-            found.findings.append(Finding(rule, node, _values(facts, node, view) if facts else {}))
+            found.findings.append(Finding(rule, node, partial(facts, node, view)) if facts else Finding(rule, node))
 
 
 def _code_of(error: Exception) -> str:
@@ -111,10 +122,3 @@ def _is_so(where: Where, node: Node) -> bool:
         return where(node)
     except (Stopped, ArithmeticError):
         return False
-
-
-def _values(facts: Facts, node: Node, view: View) -> Mapping[str, Any]:
-    try:
-        return facts(node, view)
-    except Exception:  # noqa: BLE001 (the rule is broken all the same; its text can do without the values)
-        return {}

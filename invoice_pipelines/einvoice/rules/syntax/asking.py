@@ -147,6 +147,21 @@ def _text(fact: Fact) -> str:
 
 
 def _finding(fact: Fact, node: Node, above: Node, other: str = "", *, count: int = 2) -> Finding:
+    def facts() -> Mapping[str, Any]:
+        value = (node.get(fact.attribute) or "") if fact.attribute is not None else node.string
+        return {
+            "what": _named(fact, node, above),
+            "value": _short(value),
+            "other": _short(other),
+            "count": count,
+            "most": fact.most,
+        }
+
+    return Finding(_rule(fact, _text(fact)), node, facts)
+
+
+def _named(fact: Fact, node: Node, above: Node) -> str:
+    """The path to an element from that of the section."""
     names = [node.name]
     around = node
     while around is not above and around.parent is not None:
@@ -157,22 +172,17 @@ def _finding(fact: Fact, node: Node, above: Node, other: str = "", *, count: int
     names.reverse()
     if fact.attribute is not None:
         names.append(f"@{fact.attribute}")
-    value = (node.get(fact.attribute) or "") if fact.attribute is not None else node.string
-    values: Mapping[str, Any] = {
-        "what": "/".join(names),
-        "value": _short(value),
-        "other": _short(other),
-        "count": count,
-        "most": fact.most,
-    }
-    return Finding(_rule(fact, _text(fact)), node, values)
+    return "/".join(names)
 
 
 def _missing(fact: Fact, node: Node) -> Finding:
-    names = [each[0] for each in fact.path]
-    if fact.attribute is not None:
-        names.append(f"@{fact.attribute}")
-    return Finding(_rule(fact, _MISSING), node, {"what": "/".join(names), "around": node.name})
+    def facts() -> Mapping[str, Any]:
+        names = [each[0] for each in fact.path]
+        if fact.attribute is not None:
+            names.append(f"@{fact.attribute}")
+        return {"what": "/".join(names), "around": node.name}
+
+    return Finding(_rule(fact, _MISSING), node, facts)
 
 
 def _short(text: str) -> str:

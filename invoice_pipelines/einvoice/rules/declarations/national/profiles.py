@@ -176,7 +176,7 @@ def _rule(rule: str, text: str) -> Declaration:
 
 
 def _finding(rule: str, text: str, node: Node, **values: object) -> Finding:
-    return Finding(_rule(rule, text), node, values)
+    return Finding(_rule(rule, text), node, lambda: values)
 
 
 @functools.cache
