@@ -9,7 +9,9 @@ character in it, even a blank.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 from invoice_pipelines.einvoice.code_lists import codes
@@ -27,6 +29,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.shapes import (
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, Where, declare
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import (
+    Stopped,
     as_decimal,
     as_indicator,
     as_number,
@@ -101,8 +104,20 @@ def _says(node: Node, indicator: str) -> bool:
     return any(each.string == indicator for each in _INDICATOR(node))
 
 
-def _charged(view: View, indicator: str) -> list[Node]:
-    return [each for each in _CHARGES(view.root) if _says(each, indicator)]
+def _allowances(view: View) -> list[Node]:
+    return [each for each in _CHARGES(view.root) if _says(each, "false")]
+
+
+def _surcharges(view: View) -> list[Node]:
+    return [each for each in _CHARGES(view.root) if _says(each, "true")]
+
+
+def _allowance_sum(view: View) -> Decimal:
+    return _amounts(view.once(_allowances))
+
+
+def _charge_sum(view: View) -> Decimal:
+    return _amounts(view.once(_surcharges)) + _amounts(_LOGISTICS(view.root), "ram:AppliedAmount")
 
 
 def _amounts(nodes: Iterable[Node], name: str = "ram:ActualAmount") -> Decimal:
@@ -231,7 +246,7 @@ def _tax_is_rate(node: Node, view: View) -> bool:
 
 def _charges_add_up(node: Node, view: View) -> bool:
     """BR-CO-12: with the charges for logistics."""
-    charges = _charged(view, "true")
+    charges = view.once(_surcharges)
     if not charges and "ram:ChargeTotalAmount" not in node.kids:
         return True
     stated = decimal(_STATED_CHARGES(view.root))
@@ -283,7 +298,7 @@ _BASIC_WL = (
         "BR-CO-12",
         _TOTALS,
         _charges_add_up,
-        lambda node, view: {**at(charges="ram:ChargeTotalAmount")(node, view), "sum": _charge_sum(view)},
+        lambda node, view: {**at(charges="ram:ChargeTotalAmount")(node, view), "sum": view.once(_charge_sum)},
     ),
 )
 
@@ -291,42 +306,88 @@ _BASIC_WL = (
 # --- sums by VAT category, as EXTENDED takes them, and MINIMUM would ---
 
 
-class _Summed:
-    """What a category of the VAT breakdown is the sum of: the amounts, and how many there are."""
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An amount with its taxes, that counts into a category of the VAT breakdown."""
 
-    def __init__(self, tax: Node, view: View, code: str, *, by_rate: bool, by_reason: bool) -> None:
-        self.rate = decimal(tax.kids.get("ram:RateApplicablePercent", [])) if by_rate else None
-        self.reasons_of = (tax,) if by_reason else None
-        self.code = code
-        lines = [
-            settlement
-            for line in view.once(_details)
-            for settlement in _LINE_SETTLEMENTS(line)
-            if self._has(_LINE_TAX(settlement))
-        ]
-        charges = [each for each in _CHARGES(view.root) if self._has(each.kids.get("ram:CategoryTradeTax", ()))]
-        logistics = [each for each in _LOGISTICS(view.root) if self._has(each.kids.get("ram:AppliedTradeTax", ()))]
-        kinds = [(each, {as_indicator(said.string) for said in _INDICATOR(each)}) for each in charges]
-        self.amount = (
-            cents(sum((total(_LINE_TOTAL(line)) for line in lines), _NOTHING))
-            + _amounts(each for each, kind in kinds if True in kind)
-            - _amounts(each for each, kind in kinds if False in kind)
-            + _amounts(logistics, "ram:AppliedAmount")
-        )
-        self.count = len(lines) + len(charges) + len(logistics)
+    kind: str
+    node: Node
+    taxes: tuple[Node, ...]
 
-    def _has(self, taxes: Iterable[Node]) -> bool:
-        taxes = tuple(taxes)
-        if not any(each.string == self.code for tax in taxes for each in tax.kids.get("ram:CategoryCode", ())):
-            return False
-        if self.rate is not None and not any(
-            as_decimal(each.string) == self.rate
-            for tax in taxes
-            for each in tax.kids.get("ram:RateApplicablePercent", ())
-        ):
-            return False
-        own = self.reasons_of
-        return own is None or all(_reason(name, taxes) == _reason(name, own) for name in _REASONS)
+
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """All entries by category, and by category and rate. Of a category of `unclear` some rate is no number."""
+
+    by_code: Mapping[str, list[_Entry]]
+    by_rate: Mapping[tuple[str, Decimal], list[_Entry]]
+    unclear: Mapping[str, Stopped]
+    sums: dict[tuple[str, Decimal | None, tuple[str, str] | None], tuple[Decimal, int]]
+    """What was summed before, as a breakdown may name a category a thousand times."""
+
+
+def _entries(view: View) -> _Entries:
+    by_code: dict[str, list[_Entry]] = defaultdict(list)
+    by_rate: dict[tuple[str, Decimal], list[_Entry]] = defaultdict(list)
+    unclear: dict[str, Stopped] = {}
+    for entry in _all_entries(view):
+        known = {each.string for tax in entry.taxes for each in tax.kids.get("ram:CategoryCode", ())}
+        rates = [each.string for tax in entry.taxes for each in tax.kids.get("ram:RateApplicablePercent", ())]
+        for code in known:
+            by_code[code].append(entry)
+            try:
+                for rate in {as_decimal(text) for text in rates}:
+                    by_rate[code, rate].append(entry)
+            except Stopped as stopped:
+                unclear[code] = stopped
+    return _Entries(by_code, by_rate, unclear, {})
+
+
+def _all_entries(view: View) -> Iterator[_Entry]:
+    for line in view.once(_details):
+        for settlement in _LINE_SETTLEMENTS(line):
+            yield _Entry("line", settlement, tuple(_LINE_TAX(settlement)))
+    for charge in _CHARGES(view.root):
+        yield _Entry("charge", charge, tuple(charge.kids.get("ram:CategoryTradeTax", ())))
+    for logistics in _LOGISTICS(view.root):
+        yield _Entry("logistics", logistics, tuple(logistics.kids.get("ram:AppliedTradeTax", ())))
+
+
+def _summed(tax: Node, view: View, code: str, *, by_rate: bool, by_reason: bool) -> tuple[Decimal, int]:
+    """What a category of the breakdown is the sum of, and how many amounts that are."""
+    entries = view.once(_entries)
+    rate = decimal(tax.kids.get("ram:RateApplicablePercent", [])) if by_rate else None
+    if by_rate and code in entries.unclear:
+        raise entries.unclear[code]
+    found = entries.by_code.get(code, ()) if rate is None else entries.by_rate.get((code, rate), ())
+    if not found:
+        return _NOTHING, 0
+    reason = (_reason(_REASONS[0], (tax,)), _reason(_REASONS[1], (tax,))) if by_reason else None
+    if (code, rate, reason) not in entries.sums:
+        entries.sums[code, rate, reason] = _sum_of(found if reason is None else _of_reason(found, reason))
+    return entries.sums[code, rate, reason]
+
+
+def _of_reason(entries: Iterable[_Entry], reason: tuple[str, str]) -> list[_Entry]:
+    return [
+        entry
+        for entry in entries
+        if all(_reason(name, entry.taxes) == text for name, text in zip(_REASONS, reason, strict=True))
+    ]
+
+
+def _sum_of(entries: Iterable[_Entry]) -> tuple[Decimal, int]:
+    by_kind: dict[str, list[Node]] = {"line": [], "charge": [], "logistics": []}
+    for entry in entries:
+        by_kind[entry.kind].append(entry.node)
+    kinds = [(each, {as_indicator(said.string) for said in _INDICATOR(each)}) for each in by_kind["charge"]]
+    amount = (
+        cents(sum((total(_LINE_TOTAL(line)) for line in by_kind["line"]), _NOTHING))
+        + _amounts(each for each, kind in kinds if True in kind)
+        - _amounts(each for each, kind in kinds if False in kind)
+        + _amounts(by_kind["logistics"], "ram:AppliedAmount")
+    )
+    return amount, sum(map(len, by_kind.values()))
 
 
 _REASONS = ("ram:ExemptionReasonCode", "ram:ExemptionReason")
@@ -359,8 +420,8 @@ def _basis_is_sum(code: str, *reasons: bool) -> Test:
         if "ram:BasisAmount" not in node.kids or (by_rate and "ram:RateApplicablePercent" not in node.kids):
             return False
         basis = as_decimal(_one_text(node.kids["ram:BasisAmount"]))
-        summed = (_Summed(node, view, code, by_rate=by_rate, by_reason=reason) for reason in reasons)
-        return any(abs(basis - each.amount) <= _CENT * each.count for each in summed)
+        summed = (_summed(node, view, code, by_rate=by_rate, by_reason=reason) for reason in reasons)
+        return any(abs(basis - amount) <= _CENT * count for amount, count in summed)
 
     return test
 
@@ -373,7 +434,7 @@ def _standard_tax(node: Node, view: View) -> bool:
     rate, basis, amount = (as_decimal(_one_text(node.kids[name])) for name in names)
     deviation = abs(amount - cents(basis * rate / 100))
     return any(
-        deviation <= _CENT * _Summed(node, view, "S", by_rate=True, by_reason=reason).count for reason in (True, False)
+        deviation <= _CENT * _summed(node, view, "S", by_rate=True, by_reason=reason)[1] for reason in (True, False)
     )
 
 
@@ -439,11 +500,49 @@ def _beside(node: Node, name: str) -> list[Node]:
     return node.parent.kids.get(name, []) if node.parent is not None else []
 
 
-def _lines_beside(node: Node) -> list[Node]:
-    return _LINES_BESIDE(node)  # type: ignore[return-value]
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """How many lines there are beside the totals, how many of them count, and the sum of these."""
+
+    count: int
+    details: int
+    amount: Decimal
 
 
-_LINES_BESIDE = path("../../ram:IncludedSupplyChainTradeLineItem")
+def _lines_beside(node: Node, view: View) -> _Lines:
+    transaction = node.parent.parent if node.parent is not None else None
+    if transaction is None:
+        return _Lines(0, 0, _NOTHING)
+    known = view.once(_known_lines)
+    if transaction not in known:
+        lines = transaction.kids.get("ram:IncludedSupplyChainTradeLineItem", [])
+        details = [line for line in lines if _is_detail(line)]
+        known[transaction] = _Lines(len(lines), len(details), _line_sum(details))
+    return known[transaction]
+
+
+def _known_lines(view: View) -> dict[Node, _Lines]:
+    return {}
+
+
+def _counts_beside(node: Node, view: View) -> tuple[int, int]:
+    """How many allowances there are beside the totals, and how many charges."""
+    known = view.once(_known_counts)
+    around = node.parent
+    if around is None:
+        return 0, 0
+    if around not in known:
+        charges = around.kids.get("ram:SpecifiedTradeAllowanceCharge", ())
+        logistics = around.kids.get("ram:SpecifiedLogisticsServiceCharge", ())
+        known[around] = (
+            sum(_says(each, "false") for each in charges),
+            sum(_says(each, "true") for each in charges) + len(logistics),
+        )
+    return known[around]
+
+
+def _known_counts(view: View) -> dict[Node, tuple[int, int]]:
+    return {}
 
 
 def _line_sum(lines: Iterable[Node]) -> Decimal:
@@ -451,46 +550,35 @@ def _line_sum(lines: Iterable[Node]) -> Decimal:
 
 
 def _extended_lines(node: Node, view: View) -> bool:
-    lines = _lines_beside(node)
-    stated = decimal(node.kids.get("ram:LineTotalAmount", []))
-    return _within(len(lines), stated, -_line_sum(line for line in lines if _is_detail(line)))
+    lines = _lines_beside(node, view)
+    return _within(lines.count, decimal(node.kids.get("ram:LineTotalAmount", [])), -lines.amount)
 
 
 def _extended_allowances(node: Node, view: View) -> bool:
-    allowances = _charged(view, "false")
-    if not allowances and "ram:AllowanceTotalAmount" not in node.kids:
+    if not view.once(_allowances) and "ram:AllowanceTotalAmount" not in node.kids:
         return True
-    count = sum(_says(each, "false") for each in _beside(node, "ram:SpecifiedTradeAllowanceCharge"))
-    return _within(count, decimal(node.kids.get("ram:AllowanceTotalAmount", [])), -_amounts(allowances))
-
-
-def _charge_count(node: Node) -> int:
-    charges = sum(_says(each, "true") for each in _beside(node, "ram:SpecifiedTradeAllowanceCharge"))
-    return charges + len(_beside(node, "ram:SpecifiedLogisticsServiceCharge"))
-
-
-def _charge_sum(view: View) -> Decimal:
-    return _amounts(_charged(view, "true")) + _amounts(_LOGISTICS(view.root), "ram:AppliedAmount")
+    stated = decimal(node.kids.get("ram:AllowanceTotalAmount", []))
+    return _within(_counts_beside(node, view)[0], stated, -view.once(_allowance_sum))
 
 
 def _extended_charges(node: Node, view: View) -> bool:
-    if not _charged(view, "true") and "ram:ChargeTotalAmount" not in node.kids:
+    if not view.once(_surcharges) and "ram:ChargeTotalAmount" not in node.kids:
         return True
-    return _within(_charge_count(node), decimal(node.kids.get("ram:ChargeTotalAmount", [])), -_charge_sum(view))
+    stated = decimal(node.kids.get("ram:ChargeTotalAmount", []))
+    return _within(_counts_beside(node, view)[1], stated, -view.once(_charge_sum))
 
 
-def _summed_count(node: Node) -> int:
-    allowances = sum(_says(each, "false") for each in _beside(node, "ram:SpecifiedTradeAllowanceCharge"))
-    return sum(_is_detail(line) for line in _lines_beside(node)) + allowances + _charge_count(node)
+def _summed_count(node: Node, view: View) -> int:
+    return _lines_beside(node, view).details + sum(_counts_beside(node, view))
 
 
 def _extended_net(node: Node, view: View) -> bool:
     return _within(
-        _summed_count(node),
+        _summed_count(node, view),
         decimal(node.kids.get("ram:TaxBasisTotalAmount", [])),
-        -_line_sum(line for line in _lines_beside(node) if _is_detail(line)),
-        _amounts(_charged(view, "false")),
-        -_charge_sum(view),
+        -_lines_beside(node, view).amount,
+        view.once(_allowance_sum),
+        -view.once(_charge_sum),
     )
 
 
@@ -504,7 +592,7 @@ def _extended_gross(node: Node, view: View) -> bool:
     if not taxes or any(name not in node.kids for name in names):
         return False
     net, gross = (as_decimal(_one_text(node.kids[name])) for name in names)
-    return _within(_summed_count(node), gross, -as_decimal(_one_text(taxes)), -net)
+    return _within(_summed_count(node, view), gross, -as_decimal(_one_text(taxes)), -net)
 
 
 def _extended_due(node: Node, view: View) -> bool:
@@ -562,24 +650,28 @@ def _lower_line_has_status(node: Node, view: View) -> bool:
 
 def _upper_line_exists(node: Node, view: View) -> bool:
     parent = said(_PARENT(node))
-    if not parent:
-        return True
-    return any(
-        normalized(each.string) == parent
-        for line in view.index.get("ram:IncludedSupplyChainTradeLineItem", ())
-        for each in _NUMBER(line)
-    )
+    return not parent or parent in view.once(_numbers)
+
+
+def _numbers(view: View) -> frozenset[str]:
+    """The numbers of all lines."""
+    lines = view.index.get("ram:IncludedSupplyChainTradeLineItem", ())
+    return frozenset(normalized(each.string) for line in lines for each in _NUMBER(line))
 
 
 def _groups_add_up(view: View) -> bool:
     """Whether each line that groups others and states an amount is their sum."""
     lines = view.index.get("ram:IncludedSupplyChainTradeLineItem", [])
+    lower: dict[str, list[Node]] | None = None
     for line in lines:
         if not _is_group(line) or not said(_NET(line)):
             continue
-        number = said(_NUMBER(line))
-        lower = [each for each in lines if said(_PARENT(each)) == number and (_is_group(each) or _says_detail(each))]
-        amounts = [_NET(each) for each in lower]
+        if lower is None:
+            lower = defaultdict(list)
+            for each in lines:
+                if _is_group(each) or _says_detail(each):
+                    lower[said(_PARENT(each))].append(each)
+        amounts = [_NET(each) for each in lower[said(_NUMBER(line))]]
         if any(not found or is_blank(found[0].string) for found in amounts):
             return False
         if numbers(_NET(line))[0] != cents(sum((numbers(found)[0] for found in amounts), _NOTHING)):
@@ -598,12 +690,17 @@ def _groups_state_amounts(node: Node, view: View) -> bool:
     number = one(_NUMBER(node))
     if number is None:
         return False
-    lower = [
-        line
-        for line in _ALL_LINES(view.root)
-        if _is_group(line) and any(each.string == number.string for each in _PARENT(line))
-    ]
+    lower = view.once(_groups_by_parent).get(number.string, ())
     return sum(len(_NET(line)) for line in lower) == len(lower)
+
+
+def _groups_by_parent(view: View) -> dict[str, list[Node]]:
+    found: dict[str, list[Node]] = defaultdict(list)
+    for line in _ALL_LINES(view.root):
+        if _is_group(line):
+            for parent in {each.string for each in _PARENT(line)}:
+                found[parent].append(line)
+    return found
 
 
 def _of_detail(test: Test) -> Test:

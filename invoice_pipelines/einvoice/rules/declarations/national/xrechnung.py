@@ -320,6 +320,26 @@ def _is_absolute(found: list[Node]) -> bool:
     return bool(found) and _ABSOLUTE.match(found[0].string) is not None
 
 
+def _specification(known: frozenset[str], releases: frozenset[str]) -> Declaration:
+    """BR-DE-21. What 3.0.1 does not know yet is the usage for clean vehicles."""
+    return declare(
+        "BR-DE-21",
+        Asked(
+            "/*",
+            lambda node, view: any(each.string in known for each in node.kids.get("cbc:CustomizationID", ())),
+            at(value="cbc:CustomizationID"),
+        ),
+        Asked(
+            "/*/rsm:ExchangedDocumentContext",
+            lambda node, view: any(each.string in known for each in _CII_SPECIFICATION(node)),
+            at(value="ram:GuidelineSpecifiedDocumentContextParameter/ram:ID"),
+        ),
+        source=_SOURCE,
+        severity=Severity.WARNING,
+        releases=releases,
+    )
+
+
 RULES: tuple[Declaration, ...] = (
     declare(
         "BR-DE-1",
@@ -383,23 +403,8 @@ RULES: tuple[Declaration, ...] = (
         ),
         cii=_cii_means(DEBIT, account_is_iban(_CII_DEBITED), at(value=_CII_DEBITED)),
     ),
-    declare(
-        "BR-DE-21",
-        source=_SOURCE,
-        severity=Severity.WARNING,
-        ubl=Asked(
-            "/*",
-            lambda node, view: any(
-                each.string in (_CIUS, EXTENSION, CVD) for each in node.kids.get("cbc:CustomizationID", ())
-            ),
-            at(value="cbc:CustomizationID"),
-        ),
-        cii=Asked(
-            "/*/rsm:ExchangedDocumentContext",
-            lambda node, view: any(each.string in (_CIUS, EXTENSION, CVD) for each in _CII_SPECIFICATION(node)),
-            at(value="ram:GuidelineSpecifiedDocumentContextParameter/ram:ID"),
-        ),
-    ),
+    _specification(frozenset((_CIUS, EXTENSION, CVD)), XRECHNUNG_3_0_2),
+    _specification(frozenset((_CIUS, EXTENSION)), XRECHNUNG_3_0_1),
     declare(
         "BR-DE-22",
         source=_SOURCE,

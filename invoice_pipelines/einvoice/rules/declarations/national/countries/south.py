@@ -78,15 +78,15 @@ def _parts(node: Node) -> list[str]:
     return parts + [""] * (6 - len(parts))
 
 
+def _tax_numbers(view: View) -> frozenset[str]:
+    """The tax numbers of seller and representative."""
+    parties = (*_SELLERS(view.root), *_REPRESENTATIVES(view.root))
+    return frozenset(each.string[2:11] for party in parties for each in vat_ids(party))
+
+
 def _number_of_seller(node: Node, view: View) -> bool:
     first = _parts(node)[0]
-    numbers = {
-        each.string[2:11]
-        for found in (_SELLERS, _REPRESENTATIVES)
-        for party in found(view.root)
-        for each in vat_ids(party)
-    }
-    return len(normalized(first)) == 9 and is_greek(first) and first in numbers
+    return len(normalized(first)) == 9 and is_greek(first) and first in view.once(_tax_numbers)
 
 
 def _date_of_issue(node: Node, view: View) -> bool:
