@@ -15,21 +15,9 @@ from importlib import resources
 from random import Random
 
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
+from invoice_pipelines.workshop.misreading import recognized
 
 CENT = Decimal("0.01")
-_CONFUSED = {
-    "l": "I",
-    "I": "1",
-    "O": "0",
-    "0": "O",
-    "ü": "u",
-    "ä": "a",
-    "é": "e",
-    "S": "5",
-    "n": "ri",
-    "m": "rn",
-    "e": "c",
-}
 
 
 @dataclass(frozen=True)
@@ -60,7 +48,17 @@ def samples(count: int, first: int = 0) -> Iterator[Sample]:
         language = rng.choice([*languages, "de", "en", "en", "de"])
         paper = _Paper(rng, language)
         sample = paper.receipt(seed) if rng.random() < 0.6 else paper.invoice(seed)
-        yield _recognized(sample, rng) if rng.random() < 0.55 else sample
+        if rng.random() < 0.55:
+            page = recognized(
+                sample.pages[0],
+                rng,
+                slope=rng.uniform(-0.006, 0.006),
+                glued=rng.choice([0.03, 0.15, 0.4]),
+                misread=rng.choice([0.0, 0.01, 0.05]),
+                engine="made up",
+            )
+            sample = replace(sample, pages=(page,))
+        yield sample
 
 
 @dataclass
@@ -446,29 +444,3 @@ class _Paper:
             totals["net"] = frozenset({sums.net} if net else set())
             totals["tax"] = frozenset({sums.tax} if tax else set())
         return Sample(name, (page,), totals)
-
-
-def _recognized(sample: Sample, rng: Random) -> Sample:
-    """The document as an OCR engine reads it: words glued, lines askew, letters confused, digits never."""
-    slope = rng.uniform(-0.006, 0.006)
-    glue = rng.choice([0.03, 0.15, 0.4])
-    misread = rng.choice([0.0, 0.01, 0.05])
-    (page,) = sample.pages
-    words: list[Word] = []
-    for word in page.words:
-        text = word.text
-        if rng.random() < 0.004:
-            continue
-        if text.isalpha() and rng.random() < misread * len(text) / 3:
-            index = rng.randrange(len(text))
-            text = text[:index] + _CONFUSED.get(text[index], text[index]) + text[index + 1 :]
-        shift = slope * word.box[0] + rng.uniform(-0.5, 0.5)
-        box = (word.box[0] + rng.uniform(-0.5, 0.5), word.box[1] + shift, word.box[2], word.box[3] + shift)
-        last = words[-1] if words else None
-        height = box[3] - box[1]
-        if last and abs(last.box[1] - box[1]) < 2 and 0 <= box[0] - last.box[2] < 0.6 * height and rng.random() < glue:
-            merged = (last.box[0], min(last.box[1], box[1]), box[2], max(last.box[3], box[3]))
-            words[-1] = Word(last.text + text, merged, 1, min(last.confidence, 0.97))
-        else:
-            words.append(Word(text, box, 1, rng.uniform(0.93, 1.0)))
-    return replace(sample, pages=(replace(page, words=tuple(words), engine="made up"),))

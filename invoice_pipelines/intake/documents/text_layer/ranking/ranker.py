@@ -43,11 +43,15 @@ class Model:
     def likelihoods(self, features: Sequence[tuple[int, ...]], role: str) -> list[float]:
         """How likely each candidate plays the role; together with that of none of them (the last), 1."""
         weights = self.weights[role]
-        scores = [self.scale * sum([weights[number] for number in of_one]) for of_one in (*features, NONE)]
-        highest = max(scores)
-        powers = [exp(score - highest) for score in scores]
-        whole = sum(powers)
-        return [power / whole for power in powers]
+        return shares([self.scale * sum([weights[number] for number in of_one]) for of_one in (*features, NONE)])
+
+
+def shares(scores: Sequence[float]) -> list[float]:
+    """How likely each of several is by the logarithms of its likelihood (softmax); together 1."""
+    highest = max(scores)
+    powers = [exp(score - highest) for score in scores]
+    whole = sum(powers)
+    return [power / whole for power in powers]
 
 
 def rank(labelled: LabelledLines, lines: Sequence[AmountLine], role: str, model: Model) -> dict[Decimal, float]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from itertools import islice
-from math import exp
 from statistics import median
 
 from invoice_pipelines.intake.documents.text_layer.header import Found
@@ -21,6 +20,7 @@ from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLi
 from invoice_pipelines.intake.documents.text_layer.page.layout import Line
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary, key
 from invoice_pipelines.intake.documents.text_layer.page.words import Box, Page
+from invoice_pipelines.intake.documents.text_layer.ranking.ranker import shares
 
 WEIGHTS = "sellers.json"
 NONE = ("none",)
@@ -98,8 +98,7 @@ def _is_borne_out(said: frozenset[str]) -> bool:
 def likelihoods(features: Sequence[Sequence[str]], weights: Mapping[str, float] | None = None) -> list[float]:
     """How likely each of the names is the seller's; what is missing to 1 is how likely none is."""
     known = load_weights() if weights is None else weights
-    powers = [exp(sum(known.get(feature, 0.0) for feature in of_name)) for of_name in (*features, NONE)]
-    return [power / sum(powers) for power in powers[:-1]]
+    return shares([sum(known.get(feature, 0.0) for feature in of_name) for of_name in (*features, NONE)])[:-1]
 
 
 @cache

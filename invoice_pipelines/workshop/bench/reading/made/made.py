@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -22,6 +21,7 @@ from invoice_pipelines.intake.documents.text_layer.identifiers import iban_is_va
 from invoice_pipelines.intake.documents.text_layer.page.words import Page, Word
 from invoice_pipelines.workshop.bench.reading.documents import Document
 from invoice_pipelines.workshop.bench.reading.truth import Truth
+from invoice_pipelines.workshop.misreading import recognized
 
 MADE = "made"
 _CENT = Decimal("0.01")
@@ -43,7 +43,6 @@ _BANKS = {
 }
 _LENGTHS = {"DE": 22, "GB": 22, "FR": 27, "ES": 24, "IT": 27, "NL": 18}
 _SIGNS = {"EUR": "€", "GBP": "£"}
-_CONFUSED = {"l": "I", "I": "l", "O": "0", "ü": "u", "é": "e", "S": "5", "n": "ri"}
 
 
 def made_documents(count: int, first: int = 0) -> Iterator[Document]:
@@ -87,7 +86,9 @@ class _Paper:
             self.truth["currency"] = [self.currency]
         pages: tuple[Page, ...] = (Page(1, self.width, self.height, tuple(self.words)),)
         if self.rng.random() < (0.8 if self.narrow else 0.35):
-            pages = (_recognized(pages[0], self.rng),)
+            slope = self.rng.uniform(-0.006, 0.006)
+            engine = "rapidocr 3"
+            pages = (recognized(pages[0], self.rng, slope=slope, glued=0.2, misread=0.01, engine=engine),)
         truth: Truth = self.truth
         return Document(MADE, f"made-{self.seed}-{self.language}", f"made-{self.seed}", pages, truth, True)
 
@@ -387,24 +388,3 @@ class _Paper:
                 self.row((self.left, text, False))
         else:
             self.row(*((self.left + index * self.width * 0.4, text, False) for index, text in enumerate(parts)))
-
-
-def _recognized(page: Page, rng: Random) -> Page:
-    """The page as an OCR engine reads a scan: askew, words glued, letters confused."""
-    slope = rng.uniform(-0.006, 0.006)
-    words: list[Word] = []
-    for word in page.words:
-        text = word.text
-        if rng.random() < 0.02 and text.isalpha():
-            place = rng.randrange(len(text))
-            text = text[:place] + _CONFUSED.get(text[place], text[place]) + text[place + 1 :]
-        shift = slope * word.box[0] + rng.uniform(-0.4, 0.4)
-        box = (word.box[0] + rng.uniform(-0.5, 0.5), word.box[1] + shift, word.box[2], word.box[3] + shift)
-        last = words[-1] if words else None
-        near = last and abs(last.box[1] - box[1]) < 2 and 0 <= box[0] - last.box[2] < 0.5 * (box[3] - box[1])
-        if last and near and rng.random() < 0.2:
-            whole = (last.box[0], min(last.box[1], box[1]), box[2], max(last.box[3], box[3]))
-            words[-1] = Word(last.text + text, whole, 1, 0.96)
-        else:
-            words.append(Word(text, box, 1, rng.uniform(0.93, 1.0)))
-    return replace(page, words=tuple(words), engine="rapidocr 3")
