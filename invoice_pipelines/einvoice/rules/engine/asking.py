@@ -106,12 +106,13 @@ def _ask(step: _Step, nodes: Iterable[Node], view: View, found: Found) -> None:
                 if test(node, view):
                     continue
             except Exception as error:  # noqa: BLE001 (a rule that fails must neither crash nor let pass)
-                found.stopped.append((rule, _code_of(error), node))
+                found.stopped.append((rule, code_of(error), node))
                 continue
             found.findings.append(Finding(rule, node, partial(facts, node, view)) if facts else Finding(rule, node))
 
 
-def _code_of(error: Exception) -> str:
+def code_of(error: Exception) -> str:
+    """What says why a rule failed: a code of XPath, or the kind of an error that nobody thought of."""
     if isinstance(error, Stopped):
         return error.code
     return "FOAR0002" if isinstance(error, ArithmeticError) else type(error).__name__

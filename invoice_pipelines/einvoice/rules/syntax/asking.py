@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any
 
-from invoice_pipelines.einvoice.rules.engine.asking import Finding, Found
+from invoice_pipelines.einvoice.rules.engine.asking import Finding, Found, code_of
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration
 from invoice_pipelines.einvoice.rules.engine.states import Asked, States
 from invoice_pipelines.einvoice.rules.engine.table import Fact, Kind, Section, facts_of, load_table
@@ -52,11 +52,15 @@ def ask(view: View) -> Found:
     """
     try:
         return Found(list(_broken(view)), [])
-    except Stopped as stopped:
-        return Found([], [(_STOPPED, stopped.code, view.root)])
+    except Exception as error:  # noqa: BLE001 (a rule that fails must neither crash nor let pass)
+        return Found([], [(_SYNTAX_RULES[view.syntax], code_of(error), view.root)])
 
 
-_STOPPED = Declaration("IP-RULES-01", Severity.FATAL, "", {})
+_SYNTAX_RULES = {
+    syntax: Declaration(f"{name}-SR", Severity.FATAL, _SOURCES[name], {})
+    for syntax, name in ((Syntax.UBL, "UBL"), (Syntax.CII, "CII"))
+}
+"""All of a syntax, which stop together."""
 
 
 @functools.cache
