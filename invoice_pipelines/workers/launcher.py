@@ -76,9 +76,10 @@ class WarmRunLauncher(CeleryRunLauncher):
         self._instance.report_run_canceling(run)
         task_id = run.tags[DAGSTER_CELERY_TASK_ID_TAG]
         self.celery.control.revoke(task_id, terminate=True)
-        has_begun = run.status in (DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
-        if not has_begun or self._is_gone(run_id, task_id):
-            self._instance.report_run_canceled(run)
+        if run.status is DagsterRunStatus.STARTING or self._has_no_worker(task_id):
+            now = self._instance.get_run_by_id(run_id)
+            if now is not None and not now.is_finished:  # else its process has said so
+                self._instance.report_run_canceled(run)
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
@@ -121,9 +122,10 @@ class WarmRunLauncher(CeleryRunLauncher):
     def get_run_worker_debug_info(self, run: DagsterRun, include_container_logs: bool | None = True) -> str | None:
         return None
 
-    def _is_gone(self, run_id: str, task_id: str) -> bool:
+    def _has_no_worker(self, task_id: str) -> bool:
+        self._asked_at = float("-inf")
         try:
-            return task_id not in self._tasks() and self._misses.get(run_id, 0) > 0
+            return task_id not in self._tasks()
         except GONE:
             return False
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from importlib import import_module
 from typing import Any
 
 from celery import Celery
 from dagster import DagsterInstance
 from dagster._cli.api import _execute_run_command_body
+from dagster._core.code_pointer import CodePointer
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 from dagster._core.storage.dagster_run import DagsterRunStatus
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import unpack_value
 from dagster_celery.config import TASK_EXECUTE_JOB_NAME
 from dagster_celery.make_app import make_app
 
+from invoice_pipelines.intake.states import INTAKE_RUN
 from invoice_pipelines.settings import Settings
 from invoice_pipelines.workers.broker import QUEUES, app_arguments
 
@@ -62,14 +66,10 @@ def do_run(run_id: str) -> int:
 
 def load_all() -> None:
     """Loads what runs need, before the processes of a worker are forked from this one, which share it then."""
-    from importlib import import_module, util
-
-    from invoice_pipelines import definitions
-
     for name in LOADED_BEFORE:
-        if util.find_spec(name) is not None:
-            import_module(name)
-    definitions.defs().get_repository_def()
+        import_module(name)
+    definitions = CodePointer.from_module("invoice_pipelines.definitions", "defs", None)
+    ReconstructableJob(ReconstructableRepository(definitions), INTAKE_RUN).get_definition()
 
 
 def work(settings: Settings, processes: int) -> None:

@@ -204,3 +204,20 @@ def test_up_serves_the_ui_and_stops_everything_when_told(tmp_path, number):
     time.sleep(0.5)
     left = subprocess.run(["pgrep", "-fa", str(tmp_path)], capture_output=True, text=True, check=False).stdout
     assert left == ""
+
+
+def test_a_worker_that_would_have_keys_or_files_of_its_own_does_not_start(nowhere):
+    shared = {f"INVOICE_PIPELINES_{name}": f"s3://invoices/{name}" for name in FOLDERS}
+    shared["INVOICE_PIPELINES_BROKER_URL"] = "redis://:hidden@queue:6379/0"
+    shared["INVOICE_PIPELINES_DATABASE_URL"] = "postgresql://invoice_pipelines_app:hidden@server/invoices"
+    shared["INVOICE_PIPELINES_DAGSTER_DATABASE_URL"] = "postgresql://dagster:hidden@server/dagster"
+    for missing in ("BROKER_URL", "DATABASE_URL", "DAGSTER_DATABASE_URL", "ENCRYPTION_KEYS", *FOLDERS):
+        name = f"INVOICE_PIPELINES_{missing}"
+        keys = {"INVOICE_PIPELINES_ENCRYPTION_KEYS": "a" * 43 + "="}
+        told = one_line(nowhere.run("worker", **{key: value for key, value in (shared | keys).items() if key != name}))
+        assert f"Set {name}: a worker shares" in told
+        assert "hidden" not in told
+    assert "Set INVOICE_PIPELINES_BROKER_URL" in one_line(nowhere.run("worker", "--same-machine"))
+
+
+FOLDERS = ("INBOX", "ORIGINALS", "EXPORTS", "IMPORTS", "DOCUMENTS")

@@ -18,11 +18,14 @@ from typing import Any
 
 import psutil
 import pytest
+from dagster_graphql import DagsterGraphQLClient
 from sqlalchemy import create_engine, text
 
+from invoice_pipelines.cli.supervisor import WARM_WORKERS, prepare_home
 from invoice_pipelines.database import login_session
 from invoice_pipelines.database.access import EMBEDDED_DATABASE
 from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.server import REDIS, free_ports
 
@@ -114,11 +117,14 @@ def wait(what: str, condition: Callable[[], object], seconds: float = 120) -> fl
     return time.monotonic() - started
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    folder = tmp_path_factory.mktemp("warm")
+@contextmanager
+def installed(folder: Path, dagster_yaml: Callable[[str], str] = str) -> Iterator[Installation]:
+    """An installation that `up` runs, and that has worked."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")}
     environment = {**clean, **QUICK, **free_ports(), "DAGSTER_HOME": str(folder / "home")}
+    prepare_home(Settings.model_validate({"DAGSTER_HOME": folder / "home"}))
+    settings = folder / "home" / "dagster.yaml"
+    settings.write_text(dagster_yaml(settings.read_text("utf-8")), "utf-8")
     with (folder / "told").open("wb") as told:
         command = [COMMAND, "up", "--workers", "2"]
         up = subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=told, stderr=told)
@@ -130,7 +136,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
             time.sleep(12)  # for their partitions
             found.upload("acme", "first-1")
             found.upload("beta", "first-2")
-            wait("all are exported", found.all_are_exported, 180)
+            print(f"the first two exported after {wait('all are exported', found.all_are_exported, 180):.1f} s")
             wait("ended", lambda: not found.runs("STARTED", "QUEUED", "STARTING"))
             yield found
         finally:
@@ -139,6 +145,12 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
                 up.wait(60)
             up.kill()
             print((folder / "told").read_text())
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installed(tmp_path_factory.mktemp("warm")) as found:
+        yield found
 
 
 def fault(here: Installation, name: str, harm: Callable[[], None]) -> None:
@@ -152,6 +164,11 @@ def fault(here: Installation, name: str, harm: Callable[[], None]) -> None:
     wait("all are exported", here.all_are_exported, 180)
     print(f"{name}: exported {time.monotonic() - ended:.0f} s after the harm, {len(here.runs()) - before} runs")
     wait("all runs have ended", lambda: not here.runs("STARTED", "QUEUED", "STARTING"), A_MINUTE)
+    assert_each_is_once(here)
+
+
+def assert_each_is_once(here: Installation) -> None:
+    """No document has become two."""
     twice = here.rows(
         """select received_invoice_id from intake.export_invoice group by received_invoice_id having count(*) > 1
            union all select upload_id from intake.received_invoice group by upload_id having count(*) > 1"""
@@ -181,6 +198,31 @@ def test_a_killed_worker_is_noticed_and_another_one_goes_on(here: Installation) 
     fault(here, "worker", kill)
 
 
+def test_a_worker_that_stands_still_loses_its_run_and_does_no_harm_when_it_comes_back(here: Installation) -> None:
+    still: list[psutil.Process] = []
+
+    def stop() -> None:
+        worker = here.process("worker")
+        still.extend([worker, *worker.children()])
+        for process in still:
+            process.suspend()
+
+    before = {run_id for run_id, _ in here.runs()}
+    with here.standing_still():
+        here.upload("acme", "still")
+        wait("the run is held", here.is_held)
+        stop()
+    began = time.monotonic()
+    wait("its run has failed", lambda: any(run[0] not in before for run in here.runs("FAILURE")), 90)
+    print(f"taken for lost after {time.monotonic() - began:.0f} s")
+    for process in reversed(still):
+        process.resume()
+    wait("all are exported", here.all_are_exported, 180)
+    print(f"exported {time.monotonic() - began:.0f} s after it stood still")
+    wait("all runs have ended", lambda: not here.runs("STARTED", "QUEUED", "STARTING"), A_MINUTE)
+    assert_each_is_once(here)
+
+
 def test_redis_may_be_killed_with_what_waits_in_it(here: Installation) -> None:
     before = len(here.runs())
     worker = here.process("worker")
@@ -203,12 +245,33 @@ def test_a_run_is_stopped_within_seconds(here: Installation) -> None:
         here.upload("beta", "stopped")
         wait("the run is held", here.is_held)
         run_id = here.runs("STARTED")[0][0]
-        from dagster_graphql import DagsterGraphQLClient
-
-        client = DagsterGraphQLClient(
-            "127.0.0.1", port_number=int(here.environment["INVOICE_PIPELINES_WEBSERVER_PORT"])
-        )
-        client.terminate_run(run_id)
-        took = wait("it is stopped", lambda: (run_id, "CANCELED") in here.runs(), 30)
+        port = int(here.environment["INVOICE_PIPELINES_WEBSERVER_PORT"])
+        asked = time.monotonic()
+        DagsterGraphQLClient("127.0.0.1", port_number=port).terminate_run(run_id)
+        wait("it is stopped", lambda: (run_id, "CANCELED") in here.runs(), 30)
+        took = time.monotonic() - asked
     print(f"stopped within {took:.1f} s")
     assert took < 5
+
+
+STOCK = """
+run_launcher:
+  module: dagster_celery.launcher
+  class: CeleryRunLauncher
+  config:
+    broker: {env: INVOICE_PIPELINES_BROKER_URL}
+    backend: {env: INVOICE_PIPELINES_BROKER_URL}
+    default_queue: express
+"""
+
+
+def test_the_launcher_of_dagster_celery_never_notices_a_killed_worker(tmp_path: Path) -> None:
+    """Why there is one of our own."""
+    with installed(tmp_path, lambda settings: settings.replace(WARM_WORKERS, STOCK)) as there:
+        with there.standing_still():
+            there.upload("acme", "worker")
+            wait("the run is held", there.is_held)
+            os.killpg(there.process("worker").pid, signal.SIGKILL)
+        time.sleep(A_MINUTE + 15)
+        assert there.runs("STARTED"), "it is taken for one that works"
+        assert not there.all_are_exported()
