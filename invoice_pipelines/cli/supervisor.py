@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -41,6 +42,8 @@ CODE_SERVER = "code server"
 API = "api"
 QUEUE = "queue"
 WORKER = "worker"
+_MOST_RUNS = re.compile(r"^(\s*max_concurrent_runs:\s*)(\d+)", re.MULTILINE)
+_MOST_IN_BULK = re.compile(r"(value: bulk\s+limit:\s*)\d+")
 _OURSELVES = [sys.executable, "-c", "from invoice_pipelines.cli.main import main; main()"]
 STORAGE = """
 # Runs, events and schedules, in a database of their own (never the business one).
@@ -230,7 +233,7 @@ def running_services(settings: Settings, *, webserver: bool, api: bool, workers:
     `workers`: so many warm processes do the runs, which come through a Redis.
     """
     api = api and (settings.database_url is None or settings.web_database_url is not None)
-    home = prepare_home(settings)
+    home = prepare_home(settings, workers)
     with ExitStack() as stack:
         server = stack.enter_context(running_server(settings))
         prepare_databases(settings)
@@ -286,13 +289,27 @@ def _start_queue(services: Services, stack: ExitStack) -> None:
     services.spawn(QUEUE, [*command, "--save", "", "--appendonly", "no"])
 
 
-def prepare_home(settings: Settings) -> Path:
-    """Makes the home folder with `dagster.yaml` and the inbox; what is there already stays as it is."""
+def prepare_home(settings: Settings, workers: int = 0) -> Path:
+    """Makes the home folder with `dagster.yaml` and the inbox; what is there already stays as it is.
+
+    With warm `workers`, as many runs may begin as there are, all but one of them in bulk. Raises ServiceError where the
+    file that is there lets more begin: those would wait at the workers until Dagster takes them for dead.
+    """
     home = settings.home.absolute()
     home.mkdir(parents=True, exist_ok=True)
     target = home / "dagster.yaml"
     if not target.exists():
-        target.write_text(_shipped("dagster.yaml").read_text("utf-8") + STORAGE + WARM_WORKERS, "utf-8")
+        shipped = _shipped("dagster.yaml").read_text("utf-8")
+        if workers:
+            shipped = _MOST_RUNS.sub(rf"\g<1>{workers}", shipped)
+            shipped = _MOST_IN_BULK.sub(rf"\g<1>{max(workers - 1, 1)}", shipped)
+        target.write_text(shipped + STORAGE + WARM_WORKERS, "utf-8")
+    found = _MOST_RUNS.search(target.read_text("utf-8"))
+    if workers and found and int(found[2]) > workers:
+        raise ServiceError(
+            f"{target} lets {found[2]} runs begin at the same time (max_concurrent_runs), and there would be {workers} "
+            f"warm processes: use --workers {found[2]} or more, or let fewer begin, and fewer still in the lane bulk."
+        )
     if "://" not in settings.inbox_root:
         Path(settings.inbox_root).mkdir(parents=True, exist_ok=True)
     return home

@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from invoice_pipelines.cli import supervisor
-from invoice_pipelines.cli.supervisor import Services
+from invoice_pipelines.cli.supervisor import ServiceError, Services, prepare_home
 from invoice_pipelines.settings import Settings
 
 
@@ -69,3 +71,14 @@ def test_logs_of_dagsters_programs_have_no_colours(services: Services, tmp_path:
     told = services.log_of("daemon").read_text()
     assert told.endswith("dagster - WARNING - a warning\n")
     assert "\033" not in told
+
+
+def test_as_many_runs_begin_as_there_are_warm_processes_and_one_of_them_is_not_in_bulk(tmp_path: Path) -> None:
+    settings = Settings(DAGSTER_HOME=tmp_path / "home")  # type: ignore[call-arg]
+    made: Any = yaml.safe_load((prepare_home(settings, workers=5) / "dagster.yaml").read_text("utf-8"))
+    runs = made["concurrency"]["runs"]
+    (lane,) = [limit for limit in runs["tag_concurrency_limits"] if limit["key"] == "lane"]
+    assert (runs["max_concurrent_runs"], lane["value"], lane["limit"]) == (5, "bulk", 4)
+    prepare_home(settings, workers=6)
+    with pytest.raises(ServiceError, match=r"lets 5 runs begin .* 4 warm processes: use --workers 5 or more"):
+        prepare_home(settings, workers=4)
