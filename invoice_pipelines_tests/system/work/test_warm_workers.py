@@ -21,9 +21,11 @@ import pytest
 from dagster_graphql import DagsterGraphQLClient
 from sqlalchemy import create_engine, text
 
+from invoice_pipelines.cli.supervisor import WARM_WORKERS, prepare_home
 from invoice_pipelines.database import login_session
 from invoice_pipelines.database.access import EMBEDDED_DATABASE
 from invoice_pipelines.database.embedded import EmbeddedServer
+from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.server import REDIS, free_ports
 
@@ -116,10 +118,12 @@ def wait(what: str, condition: Callable[[], object], seconds: float = 120) -> fl
 
 
 @contextmanager
-def installed(folder: Path) -> Iterator[Installation]:
+def installed(folder: Path, dagster_yaml: Callable[[str], str] = str) -> Iterator[Installation]:
     """An installation that `up` runs, and that has worked."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("INVOICE_PIPELINES_")}
     environment = {**clean, **QUICK, **free_ports(), "DAGSTER_HOME": str(folder / "home")}
+    settings = prepare_home(Settings.model_validate({"DAGSTER_HOME": folder / "home"}), workers=2) / "dagster.yaml"
+    settings.write_text(dagster_yaml(settings.read_text("utf-8")), "utf-8")
     with (folder / "told").open("wb") as told:
         command = [COMMAND, "up", "--workers", "2"]
         up = subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=told, stderr=told)
@@ -247,3 +251,28 @@ def test_a_run_is_stopped_within_seconds(here: Installation) -> None:
         took = time.monotonic() - asked
     print(f"stopped within {took:.1f} s")
     assert took < 5
+
+
+STOCK = """
+run_launcher:
+  module: dagster_celery.launcher
+  class: CeleryRunLauncher
+  config:
+    broker: {env: INVOICE_PIPELINES_BROKER_URL}
+    backend: {env: INVOICE_PIPELINES_BROKER_URL}
+    default_queue: express
+    config_source:
+      result_backend_transport_options: {global_keyprefix: invoice_pipelines_}
+"""
+
+
+def test_the_launcher_of_dagster_celery_does_not_notice_a_killed_worker(tmp_path: Path) -> None:
+    """Why there is one of our own."""
+    with installed(tmp_path, lambda settings: settings.replace(WARM_WORKERS, STOCK)) as there:
+        with there.standing_still():
+            there.upload("acme", "worker")
+            wait("the run is held", there.is_held)
+            os.killpg(there.process("worker").pid, signal.SIGKILL)
+        time.sleep(A_MINUTE + 15)
+        assert there.runs("STARTED"), "it is taken for one that works"
+        assert not there.all_are_exported()
