@@ -246,13 +246,12 @@ def _tax_is_rate(node: Node, view: View) -> bool:
 
 def _charges_add_up(node: Node, view: View) -> bool:
     """BR-CO-12: with the charges for logistics."""
-    charges = view.once(_surcharges)
-    if not charges and "ram:ChargeTotalAmount" not in node.kids:
+    if not view.once(_surcharges) and "ram:ChargeTotalAmount" not in node.kids:
         return True
     stated = decimal(_STATED_CHARGES(view.root))
     if stated is None:
         return False
-    return cents(stated) == cents(_amounts(charges) + _amounts(_LOGISTICS(view.root), "ram:AppliedAmount"))
+    return cents(stated) == cents(view.once(_charge_sum))
 
 
 _STATED_CHARGES = path(f"{SETTLEMENT}{_TOTALS}/ram:ChargeTotalAmount")
@@ -264,9 +263,16 @@ _CURRENCIES = path(SETTLEMENT + "ram:InvoiceCurrencyCode")
 
 
 def _gross_is_net_and_tax(node: Node, view: View) -> bool:
-    """BR-CO-15: with the VAT total in the currency of the invoice, or without VAT."""
-    for currency in _CURRENCIES(view.root):
-        taxes = [each for each in _TAX_TOTALS(view.root) if each.get("currencyID") == currency.string]
+    """BR-CO-15: with the VAT total in the currency of the invoice, or without VAT. Of the document, for each total."""
+    return view.once(_gross_totals_are_net_and_tax)
+
+
+def _gross_totals_are_net_and_tax(view: View) -> bool:
+    by_currency: dict[str | None, list[Node]] = defaultdict(list)
+    for each in _TAX_TOTALS(view.root):
+        by_currency[each.get("currencyID")].append(each)
+    for currency in {each.string for each in _CURRENCIES(view.root)}:
+        taxes = by_currency[currency]
         net, gross = first_decimal(_NET_TOTALS(view.root)), first_decimal(_GROSS_TOTALS(view.root))
         if net is None or gross is None:
             return False
