@@ -24,7 +24,7 @@ def test_a_run_is_asked_for_where_something_is_due_that_can_be_done(
     post_room.ask_for_documents("acme", post_room.issue("acme"))
     post_room.ask_for_messages("beta", post_room.issue("beta"), method="email")
     (request,) = post_room.tick().run_requests or []
-    assert (request.job_name, request.tags) == ("delivery", {"organization": "acme"})
+    assert (request.job_name, request.tags) == ("delivery", {"organization": "acme", "lane": "express"})
     configure(smtp_host="127.0.0.1")  # without any channel, nobody could send
     assert post_room.asked_for() == ["acme", "beta"]
 
