@@ -24,6 +24,7 @@ from invoice_pipelines.intake.documents.text_layer.header import (
 from invoice_pipelines.intake.documents.text_layer.origin import has_american_phone
 from invoice_pipelines.intake.documents.text_layer.page.labels import LabelledLines, Place
 from invoice_pipelines.intake.documents.text_layer.page.layout import Cell
+from invoice_pipelines.intake.documents.text_layer.page.notation import find_dates
 from invoice_pipelines.intake.documents.text_layer.page.vocabulary import Vocabulary
 from invoice_pipelines.intake.documents.text_layer.page.words import Page
 
@@ -35,6 +36,8 @@ _TO_TIME = 4  # words
 _SUGGESTED = 0.6
 _USUAL = 0.97
 _AGREED = 0.9
+_RESORT = 0.3
+_UNPADDED = re.compile(r"^\d/|/\d/")
 _QUALIFIED = 0.6
 _LETTERS = re.compile(r"[^\W\d_]{3,}[.:,]*")
 _FARTHEST_LABEL = 200.0  # points
@@ -193,16 +196,27 @@ class DateFinder:
         if self.labelled.named("regional_tax") and (currency not in _OF_AMERICA or self.at in _COMMONWEALTH):
             return True, 0.9  # Australia, India, Malaysia, New Zealand, Singapore
         if currency in (None, "USD", "CAD", "GBP", "EUR"):
-            american = currency == "USD" or (currency is None and has_american_phone(self.labelled))
+            # In English, who leaves out zeros mostly writes as Americans do.
+            unpadded = languages["en"] > 1 and any(_UNPADDED.search(text) for text in self._slashed())
+            american = currency == "USD" or unpadded or (currency is None and has_american_phone(self.labelled))
             return self.vocabulary.day_first[language] and not american, _SUGGESTED
         return True, _USUAL
+
+    def _slashed(self) -> Iterator[str]:
+        return (
+            cell.text[found.start : found.end]
+            for line in self.labelled.lines
+            for cell in line.cells
+            for found in find_dates(cell.text, self.vocabulary.months)
+            if found.slashed
+        )
 
     def _unlabelled(self) -> Found[date] | None:
         """The date that no word names: the only one of the document, or of those with a time beside them, or the only
         one in the upper half of the first page that stands alone or after a place ("Berlin, 24. Januar 2014")."""
         free = [found for found, another in self.all() if not another]
         if not free:
-            return None
+            return self._last_resort()
         values = Counter(found.value for found in free)
         timed = [found for found in free if self._has_time(found)]
         if len(values) == 1:
@@ -210,7 +224,7 @@ class DateFinder:
             whole = any(re.search(r"\d{4}", found.text) for found in free)
             likelihood = 0.96 if whole and timed else 0.9 if timed or len(free) > 1 else 0.87 if whole else 0.75
             if all(self._is_qualified(found, self._line_of(found)) for found in free):
-                likelihood = 0.7
+                likelihood = 0.87 if whole and timed else 0.7
             return replace(free[0], confidence=round(free[0].confidence * likelihood, 3))
         one_timed = len({found.value for found in timed}) == 1
         if one_timed and values[timed[0].value] > 1:
@@ -220,6 +234,13 @@ class DateFinder:
         if one_timed:
             return replace(timed[0], confidence=timed[0].confidence * 0.75)
         return replace(free[0], confidence=free[0].confidence * 0.4)
+
+    def _last_resort(self) -> Found[date] | None:
+        """Hardly sure: the first date that is broken over cells, or that words name as that of printing or the like."""
+        broken = (self.parse(Place(line.words, 1.0, line.number)) for line in self.labelled.lines)
+        known = {label.line for label in self.labelled.all("due_date", "delivery_date")}
+        found = next((found for found in broken if found and self._line_of(found) not in known), None)
+        return found and replace(found, confidence=found.confidence * _RESORT)
 
     def _has_time(self, found: Found[date]) -> bool:
         """Whether a time of day is written in the same word or beside, with no other number between them."""

@@ -96,6 +96,12 @@ def test_a_sign_that_is_read_once_and_not_beside_the_total_is_not_sure() -> None
         ("Diner; 21-Jun-19/20:37 No 17", "2019-06-21", True),
         ("Diner; 7 0ct'19 11:36", "2019-10-07", True),
         ("Diner; 28.08.2021.14:50:01", "2021-08-28", True),
+        ("Diner; Rech-Nr.:K1/28.07.2021/19:17/27662", "2021-07-28", True),
+        ("Museo; Fecha: 20/09/2019N.Ticket: PVD/15.420", "2019-09-20", True),
+        ("Diner; Ordered: 9/26/22 10:59 AM", "2022-09-26", False),
+        ("Diner; Begonnen um: 26.09.2022 10:59", "2022-09-26", True),  # no other, and with its time
+        ("Diner; DECEMBER | 1, 2021; 9:36 PM", "2021-12-01", False),
+        ("Diner; Server: Luis Guests: 1; Check: 17; Date: 12/2/2022; Tax 8 %", "2022-12-02", False),  # without zeros
         ("Diner; Date: 14.09.2022; Start 2022-09-14T16:34:27; Offer from 12.09.2022", "2022-09-14", True),
         ("Diner; NOVEMBER 28, 2021 8:28 PM; Returns until 01/27/2022; NOVEMBER 28, 2021", "2021-11-28", True),
         ("Diner; NOVEMBER 28, 2021 8:28 PM; see us on December 3, 2021", "2021-11-28", False),
