@@ -113,7 +113,7 @@ def test_an_upload_begins_its_own_run_and_no_empty_one_follows(tmp_path: Path) -
             runs = here.runs()
             print(f"read after {by_hand:.1f} s, {by_api:.1f} s, ten after {many:.1f} s in {len(runs) - 2} runs")
             assert by_sensors(runs) == [False] * len(runs)
-            assert len(runs) <= 5
+            assert len(runs) < 12, "uploads that come during a run share the next"
             assert sum(map(is_empty, runs)) <= 1, "one may wait already when the one before takes all"
         finally:
             up.terminate()

@@ -28,6 +28,7 @@ from invoice_pipelines.database.embedded import EmbeddedServer
 from invoice_pipelines.settings import Settings
 from invoice_pipelines_tests.conftest import PROJECT
 from invoice_pipelines_tests.support.server import REDIS, free_ports
+from invoice_pipelines_tests.support.sizes import only_at_full_size
 
 pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
 pytestmark = [
@@ -197,6 +198,7 @@ def test_a_killed_worker_is_noticed_and_another_one_goes_on(here: Installation) 
     fault(here, "worker", kill)
 
 
+@only_at_full_size
 def test_a_worker_that_stands_still_loses_its_run_and_does_no_harm_when_it_comes_back(here: Installation) -> None:
     still: list[psutil.Process] = []
 
@@ -222,6 +224,7 @@ def test_a_worker_that_stands_still_loses_its_run_and_does_no_harm_when_it_comes
     assert_each_is_once(here)
 
 
+@only_at_full_size
 def test_redis_may_be_killed_with_what_waits_in_it(here: Installation) -> None:
     before = len(here.runs())
     worker = here.process("worker")
@@ -266,6 +269,7 @@ run_launcher:
 """
 
 
+@only_at_full_size
 def test_the_launcher_of_dagster_celery_does_not_notice_a_killed_worker(tmp_path: Path) -> None:
     """Why there is one of our own."""
     with installed(tmp_path, lambda settings: settings.replace(WARM_WORKERS, STOCK)) as there:
