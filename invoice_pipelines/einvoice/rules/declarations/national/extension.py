@@ -11,7 +11,6 @@ from invoice_pipelines.einvoice.code_lists import codes
 from invoice_pipelines.einvoice.rules.declarations.national.places import AGREEMENT, LINES
 from invoice_pipelines.einvoice.rules.declarations.national.releases import XRECHNUNG_3_0_2
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import (
-    at,
     attribute,
     is_blank,
     is_within,
@@ -19,6 +18,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.shapes import (
     text_of,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.xrechnung import CVD, EXTENSION
+from invoice_pipelines.einvoice.rules.declarations.places import stated
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, declare
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import cents, decimal, normalized, one
@@ -130,7 +130,7 @@ def _paid_in_currency(node: Node, view: View) -> bool:
 
 
 _PAYMENT = "ubl:Invoice/cac:PrepaidPayment"
-_PAID = at(value="cbc:PaidAmount")
+_PAID = stated(value="cbc:PaidAmount")
 
 
 def _extension(context: str, test: Test, facts: Facts | None = None) -> Asked:
@@ -246,7 +246,7 @@ RULES: tuple[Declaration, ...] = (
             "cac:LegalMonetaryTotal",
             _amount_due,
             lambda node, view: {
-                **at(
+                **stated(
                     due="cbc:PayableAmount",
                     total="cbc:TaxInclusiveAmount",
                     prepaid="cbc:PrepaidAmount",

@@ -18,7 +18,6 @@ from invoice_pipelines.einvoice.code_lists import codes
 from invoice_pipelines.einvoice.rules.declarations import decimals, required, sums, vat
 from invoice_pipelines.einvoice.rules.declarations.national.places import DELIVERY, LINES, SETTLEMENT
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import (
-    at,
     empty_elements,
     exists,
     is_blank,
@@ -26,6 +25,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.shapes import (
     never,
     text_of,
 )
+from invoice_pipelines.einvoice.rules.declarations.places import quoted, stated
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, Where, declare
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import (
@@ -175,7 +175,7 @@ _OF_EXTENDED_LINES = (
         "BR-25",
         _LINE,
         _is_stated("ram:SpecifiedTradeProduct/ram:Name"),
-        at(line="ram:AssociatedDocumentLineDocument/ram:LineID"),
+        quoted(line="ram:AssociatedDocumentLineDocument/ram:LineID"),
     ),
     _rule("BR-52", "ram:AdditionalReferencedDocument", _is_stated("ram:IssuerAssignedID")),
     _rule(
@@ -207,7 +207,7 @@ _FROM_BASIC_WL = (
         "BR-CO-03",
         _TAX,
         lambda node, view: "ram:TaxPointDate" not in node.kids or "ram:DueDateTypeCode" not in node.kids,
-        at(date="ram:TaxPointDate", code="ram:DueDateTypeCode"),
+        quoted(date="ram:TaxPointDate", code="ram:DueDateTypeCode"),
     ),
     _rule("BR-45", _TAX, exists("ram:BasisAmount")),
     _rule("BR-46", _TAX, exists("ram:CalculatedAmount")),
@@ -287,7 +287,7 @@ _BASIC_WL = (
         "BR-CO-15",
         _TOTALS,
         _gross_is_net_and_tax,
-        at(
+        stated(
             net="ram:TaxBasisTotalAmount",
             tax="ram:TaxTotalAmount",
             gross="ram:GrandTotalAmount",
@@ -298,13 +298,13 @@ _BASIC_WL = (
         "BR-CO-17",
         _TAX,
         _tax_is_rate,
-        at(tax="ram:CalculatedAmount", basis="ram:BasisAmount", rate="ram:RateApplicablePercent"),
+        stated(tax="ram:CalculatedAmount", basis="ram:BasisAmount", rate="ram:RateApplicablePercent"),
     ),
     _rule(
         "BR-CO-12",
         _TOTALS,
         _charges_add_up,
-        lambda node, view: {**at(charges="ram:ChargeTotalAmount")(node, view), "sum": view.once(_charge_sum)},
+        lambda node, view: {**stated(charges="ram:ChargeTotalAmount")(node, view), "sum": view.once(_charge_sum)},
     ),
 )
 
@@ -444,7 +444,7 @@ def _standard_tax(node: Node, view: View) -> bool:
     )
 
 
-_BASIS = at(basis="ram:BasisAmount", rate="ram:RateApplicablePercent")
+_BASIS = stated(basis="ram:BasisAmount", rate="ram:RateApplicablePercent")
 
 
 def _sums_of_category(family: str, code: str) -> tuple[Declaration, ...]:
@@ -781,18 +781,18 @@ _EXTENDED = (
         lambda node, view: node.get("format") != "205" or _MINUTE.fullmatch(node.string) is not None,
         text_of,
     ),
-    _rule("BR-FXEXT-06", _LINE, _lower_line_has_status, at(line="ram:AssociatedDocumentLineDocument/ram:LineID")),
+    _rule("BR-FXEXT-06", _LINE, _lower_line_has_status, quoted(line="ram:AssociatedDocumentLineDocument/ram:LineID")),
     _rule("BR-FXEXT-08", _LINE, lambda node, view: view.once(_groups_add_up)),
     _rule(
         "BR-FXEXT-11",
         _LINE,
         _upper_line_exists,
-        at(
+        quoted(
             line="ram:AssociatedDocumentLineDocument/ram:LineID",
             upper="ram:AssociatedDocumentLineDocument/ram:ParentLineID",
         ),
     ),
-    _rule("BR-FXEXT-12", _LINE, _groups_state_amounts, at(line="ram:AssociatedDocumentLineDocument/ram:LineID")),
+    _rule("BR-FXEXT-12", _LINE, _groups_state_amounts, quoted(line="ram:AssociatedDocumentLineDocument/ram:LineID")),
     *(
         declare(
             f"BR-FXEXT-{family}-01",
@@ -809,7 +809,7 @@ _EXTENDED = (
         "BR-FXEXT-S-09b",
         _TAX,
         _standard_tax,
-        at(tax="ram:CalculatedAmount", basis="ram:BasisAmount", rate="ram:RateApplicablePercent"),
+        stated(tax="ram:CalculatedAmount", basis="ram:BasisAmount", rate="ram:RateApplicablePercent"),
         lambda node: any(each.string == "S" for each in node.kids.get("ram:CategoryCode", ())),
     ),
     _rule("BR-FXEXT-BR-22", _LINE_DOCUMENT, _of_detail(exists("ram:SpecifiedLineTradeDelivery/ram:BilledQuantity"))),
@@ -833,21 +833,21 @@ _EXTENDED = (
     ),
     _rule("BR-FXEXT-BR-54-1", "ram:ApplicableProductCharacteristic", exists("ram:Description | ram:TypeCode")),
     _rule("BR-FXEXT-BR-54-2", "ram:ApplicableProductCharacteristic", _value_is_one),
-    _rule("BR-FXEXT-CO-10", _TOTALS, _extended_lines, at(stated="ram:LineTotalAmount")),
-    _rule("BR-FXEXT-CO-11", _TOTALS, _extended_allowances, at(stated="ram:AllowanceTotalAmount")),
-    _rule("BR-FXEXT-CO-12", _TOTALS, _extended_charges, at(stated="ram:ChargeTotalAmount")),
-    _rule("BR-FXEXT-CO-13", _TOTALS, _extended_net, at(stated="ram:TaxBasisTotalAmount")),
+    _rule("BR-FXEXT-CO-10", _TOTALS, _extended_lines, stated(stated="ram:LineTotalAmount")),
+    _rule("BR-FXEXT-CO-11", _TOTALS, _extended_allowances, stated(stated="ram:AllowanceTotalAmount")),
+    _rule("BR-FXEXT-CO-12", _TOTALS, _extended_charges, stated(stated="ram:ChargeTotalAmount")),
+    _rule("BR-FXEXT-CO-13", _TOTALS, _extended_net, stated(stated="ram:TaxBasisTotalAmount")),
     _rule(
         "BR-FXEXT-CO-15",
         _TOTALS,
         _extended_gross,
-        at(net="ram:TaxBasisTotalAmount", tax="ram:TaxTotalAmount", gross="ram:GrandTotalAmount"),
+        stated(net="ram:TaxBasisTotalAmount", tax="ram:TaxTotalAmount", gross="ram:GrandTotalAmount"),
     ),
     _rule(
         "BR-FXEXT-CO-16",
         _TOTALS,
         _extended_due,
-        at(due="ram:DuePayableAmount", gross="ram:GrandTotalAmount", paid="ram:TotalPrepaidAmount"),
+        stated(due="ram:DuePayableAmount", gross="ram:GrandTotalAmount", paid="ram:TotalPrepaidAmount"),
     ),
 )
 

@@ -13,13 +13,13 @@ from decimal import Decimal
 
 from invoice_pipelines.einvoice.rules.declarations.national.places import LINES
 from invoice_pipelines.einvoice.rules.declarations.national.shapes import (
-    at,
     attribute,
     empty_elements,
     exists,
     never,
     text_of,
 )
+from invoice_pipelines.einvoice.rules.declarations.places import quoted, stated
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, declare
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import (
@@ -144,18 +144,18 @@ _CII_INDICATOR = "ram:ChargeIndicator/udt:Indicator"
 
 
 def _charge_rules(slack: Slack, *, numbered: bool) -> tuple[Declaration, ...]:
-    facts_ubl = at(amount="cbc:Amount", base=_UBL_BASE, percent=_UBL_PERCENT)
-    facts_cii = at(amount="ram:ActualAmount", base=_CII_BASE, percent=_CII_PERCENT)
+    facts_ubl = stated(amount="cbc:Amount", base=_UBL_BASE, percent=_UBL_PERCENT)
+    facts_cii = stated(amount="ram:ActualAmount", base=_CII_BASE, percent=_CII_PERCENT)
     indicator_cii = Asked(
-        _CII_CHARGES, _indicator_is_word(_CII_INDICATOR, (_CII_PERCENT, _CII_BASE)), at(value=_CII_INDICATOR)
+        _CII_CHARGES, _indicator_is_word(_CII_INDICATOR, (_CII_PERCENT, _CII_BASE)), quoted(value=_CII_INDICATOR)
     )
     indicator_of_price = Asked(
-        "ram:AppliedTradeAllowanceCharge", _indicator_is_word(_CII_INDICATOR), at(value=_CII_INDICATOR)
+        "ram:AppliedTradeAllowanceCharge", _indicator_is_word(_CII_INDICATOR), quoted(value=_CII_INDICATOR)
     )
     indicator_ubl = Asked(
         _UBL_CHARGES,
         _indicator_is_word("cbc:ChargeIndicator", (_UBL_PERCENT, _UBL_BASE)),
-        at(value="cbc:ChargeIndicator"),
+        quoted(value="cbc:ChargeIndicator"),
     )
     # XRechnung numbers the two rules of this id that it has in CII.
     indicators = (
@@ -251,13 +251,13 @@ def _cii_line_amount(slack: Slack, *, gross_base: bool) -> Test:
     return test
 
 
-_UBL_LINE_FACTS = at(
+_UBL_LINE_FACTS = stated(
     amount="cbc:LineExtensionAmount",
     quantity="cbc:InvoicedQuantity|cbc:CreditedQuantity",
     price="cac:Price/cbc:PriceAmount",
     base="cac:Price/cbc:BaseQuantity",
 )
-_CII_LINE_FACTS = at(
+_CII_LINE_FACTS = stated(
     amount="ram:SpecifiedLineTradeSettlement/ram:SpecifiedTradeSettlementLineMonetarySummation/ram:LineTotalAmount",
     quantity="ram:SpecifiedLineTradeDelivery/ram:BilledQuantity",
     price="ram:SpecifiedLineTradeAgreement/ram:NetPriceProductTradePrice/ram:ChargeAmount",
@@ -540,7 +540,7 @@ def _shared(*, xrechnung: bool) -> tuple[Declaration, ...]:
                     or own_text(node.kids["ram:TaxCurrencyCode"])
                     != own_text(node.kids.get("ram:InvoiceCurrencyCode", []))
                 ),
-                at(value="ram:TaxCurrencyCode"),
+                quoted(value="ram:TaxCurrencyCode"),
             ),
         ),
         _peppol("R008", Asked(empty_elements, never), Asked(empty_elements, _may_be_empty) if xrechnung else None),
@@ -557,8 +557,8 @@ def _shared(*, xrechnung: bool) -> tuple[Declaration, ...]:
         *_charge_rules(slack, numbered=xrechnung),
         _peppol(
             "R044",
-            Asked("cac:Price/cac:AllowanceCharge", _is_discount, at(value="cbc:ChargeIndicator")),
-            _gross(_cii_only_discount, at(value="ram:AppliedTradeAllowanceCharge/" + _CII_INDICATOR))
+            Asked("cac:Price/cac:AllowanceCharge", _is_discount, quoted(value="cbc:ChargeIndicator")),
+            _gross(_cii_only_discount, quoted(value="ram:AppliedTradeAllowanceCharge/" + _CII_INDICATOR))
             if xrechnung
             else None,
         ),
@@ -567,11 +567,11 @@ def _shared(*, xrechnung: bool) -> tuple[Declaration, ...]:
             Asked(
                 "cac:Price/cac:AllowanceCharge",
                 _ubl_net_price,
-                at(net="../cbc:PriceAmount", gross="cbc:BaseAmount", discount="cbc:Amount"),
+                stated(net="../cbc:PriceAmount", gross="cbc:BaseAmount", discount="cbc:Amount"),
             ),
             _gross(
                 _cii_net_price,
-                at(
+                stated(
                     net="../ram:NetPriceProductTradePrice/ram:ChargeAmount",
                     gross="ram:ChargeAmount",
                     discount="ram:AppliedTradeAllowanceCharge/ram:ActualAmount",
@@ -642,12 +642,12 @@ def _shared(*, xrechnung: bool) -> tuple[Declaration, ...]:
             Asked(
                 "cac:InvoiceLine | cac:CreditNoteLine",
                 _above_zero("cac:Price/cbc:BaseQuantity"),
-                at(value="cac:Price/cbc:BaseQuantity"),
+                stated(value="cac:Price/cbc:BaseQuantity"),
             ),
             Asked(
                 "ram:NetPriceProductTradePrice | ram:GrossPriceProductTradePrice",
                 _above_zero("ram:BasisQuantity"),
-                at(value="ram:BasisQuantity"),
+                stated(value="ram:BasisQuantity"),
             ),
         ),
         _peppol(
@@ -726,11 +726,11 @@ _ONLY_PEPPOL = (
     ),
     _peppol(
         "R004",
-        Asked("/*", _specification("cbc:CustomizationID"), at(value="cbc:CustomizationID")),
+        Asked("/*", _specification("cbc:CustomizationID"), quoted(value="cbc:CustomizationID")),
         Asked(
             "rsm:ExchangedDocumentContext",
             _specification("ram:GuidelineSpecifiedDocumentContextParameter/ram:ID"),
-            at(value="ram:GuidelineSpecifiedDocumentContextParameter/ram:ID"),
+            quoted(value="ram:GuidelineSpecifiedDocumentContextParameter/ram:ID"),
         ),
     ),
     _peppol(
@@ -743,11 +743,11 @@ _ONLY_PEPPOL = (
     ),
     _peppol(
         "R007",
-        Asked("/*", lambda node, view: view.once(process) is not None, at(value="cbc:ProfileID")),
+        Asked("/*", lambda node, view: view.once(process) is not None, quoted(value="cbc:ProfileID")),
         Asked(
             "rsm:ExchangedDocumentContext",
             lambda node, view: view.once(process) is not None,
-            at(value="ram:BusinessProcessSpecifiedDocumentContextParameter/ram:ID"),
+            quoted(value="ram:BusinessProcessSpecifiedDocumentContextParameter/ram:ID"),
         ),
     ),
     _peppol("R051", Asked(_UBL_AMOUNTS, _in_own_currency, attribute("currencyID")), None),

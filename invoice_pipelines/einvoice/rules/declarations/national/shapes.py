@@ -65,16 +65,6 @@ def attribute(name: str) -> Facts:
     return lambda node, view: {"value": node.get(name) or ""}
 
 
-def at(**paths: str) -> Facts:
-    """What stands at paths, by the names that the text has for them."""
-    compiled = {name: path(steps) for name, steps in paths.items()}
-
-    def facts(node: Node, view: View) -> Mapping[str, Any]:
-        return {name: ", ".join(normalized(each.string) for each in found(node)) for name, found in compiled.items()}
-
-    return facts
-
-
 def is_within(node: Node, *names: str) -> bool:
     """Whether it stands, at any depth, in an element of one of these names."""
     outer = node.parent

@@ -21,7 +21,8 @@ from invoice_pipelines.einvoice.rules.declarations.national.places import (
     UBL_SELLER,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.releases import XRECHNUNG_3_0_1, XRECHNUNG_3_0_2
-from invoice_pipelines.einvoice.rules.declarations.national.shapes import absent, at, exists, is_blank, says_something
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import absent, exists, is_blank, says_something
+from invoice_pipelines.einvoice.rules.declarations.places import quoted
 from invoice_pipelines.einvoice.rules.engine.declaration import Asked, Declaration, Facts, Test, declare
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import TWICE, Stopped, normalized, said
@@ -197,7 +198,7 @@ def ubl_means(codes: frozenset[str], test: Test, facts: Facts | None = None) -> 
     return Asked(
         "/*/cac:PaymentMeans",
         for_codes("cbc:PaymentMeansCode", codes, test),
-        facts or at(code="cbc:PaymentMeansCode"),
+        facts or quoted(code="cbc:PaymentMeansCode"),
     )
 
 
@@ -205,7 +206,7 @@ def _cii_means(codes: frozenset[str], test: Test, facts: Facts | None = None) ->
     return Asked(
         f"/*/{SETTLEMENT}ram:SpecifiedTradeSettlementPaymentMeans",
         for_codes("ram:TypeCode", codes, test),
-        facts or at(code="ram:TypeCode"),
+        facts or quoted(code="ram:TypeCode"),
     )
 
 
@@ -272,7 +273,7 @@ MAIL = ("cbc:ElectronicMail", "ram:EmailURIUniversalCommunication/ram:URIID")
 
 def _contact(paths: tuple[str, str], pattern: re.Pattern[str], *, anywhere: bool = False) -> tuple[Asked, Asked]:
     ubl, cii = (
-        Asked("/*/" + contact, is_like(steps, pattern, anywhere=anywhere), at(value=steps))
+        Asked("/*/" + contact, is_like(steps, pattern, anywhere=anywhere), quoted(value=steps))
         for contact, steps in zip(_SELLER_CONTACT, paths, strict=True)
     )
     return ubl, cii
@@ -283,12 +284,12 @@ def _payment_terms(whole_line: bool) -> tuple[Asked, Asked]:
         Asked(
             "/*",
             discounts("cac:PaymentTerms", "cbc:Note", whole_line=whole_line),
-            at(value="cac:PaymentTerms/cbc:Note"),
+            quoted(value="cac:PaymentTerms/cbc:Note"),
         ),
         Asked(
             "/*",
             discounts(SETTLEMENT + "ram:SpecifiedTradePaymentTerms", "ram:Description", whole_line=whole_line),
-            at(value=SETTLEMENT + "ram:SpecifiedTradePaymentTerms/ram:Description"),
+            quoted(value=SETTLEMENT + "ram:SpecifiedTradePaymentTerms/ram:Description"),
         ),
     )
 
@@ -327,12 +328,12 @@ def _specification(known: frozenset[str], releases: frozenset[str]) -> Declarati
         Asked(
             "/*",
             lambda node, view: any(each.string in known for each in node.kids.get("cbc:CustomizationID", ())),
-            at(value="cbc:CustomizationID"),
+            quoted(value="cbc:CustomizationID"),
         ),
         Asked(
             "/*/rsm:ExchangedDocumentContext",
             lambda node, view: any(each.string in known for each in _CII_SPECIFICATION(node)),
-            at(value="ram:GuidelineSpecifiedDocumentContextParameter/ram:ID"),
+            quoted(value="ram:GuidelineSpecifiedDocumentContextParameter/ram:ID"),
         ),
         source=_SOURCE,
         severity=Severity.WARNING,
@@ -372,8 +373,8 @@ RULES: tuple[Declaration, ...] = (
         "BR-DE-17",
         source=_SOURCE,
         severity=Severity.WARNING,
-        ubl=Asked("/*", code_in(_UBL_TYPE, TYPES), at(value="cbc:InvoiceTypeCode|cbc:CreditNoteTypeCode")),
-        cii=Asked("/*", code_in(_CII_TYPE, TYPES), at(value=_CII_TYPE)),
+        ubl=Asked("/*", code_in(_UBL_TYPE, TYPES), quoted(value="cbc:InvoiceTypeCode|cbc:CreditNoteTypeCode")),
+        cii=Asked("/*", code_in(_CII_TYPE, TYPES), quoted(value=_CII_TYPE)),
     ),
     declare("BR-DE-18", *_payment_terms(True), source=_SOURCE, releases=XRECHNUNG_3_0_2),
     declare("BR-DE-18", *_payment_terms(False), source=_SOURCE, releases=XRECHNUNG_3_0_1),
@@ -384,12 +385,12 @@ RULES: tuple[Declaration, ...] = (
         ubl=ubl_means(
             SEPA_TRANSFER,
             account_is_iban("cac:PayeeFinancialAccount/cbc:ID"),
-            at(value="cac:PayeeFinancialAccount/cbc:ID"),
+            quoted(value="cac:PayeeFinancialAccount/cbc:ID"),
         ),
         cii=_cii_means(
             SEPA_TRANSFER,
             account_is_iban("ram:PayeePartyCreditorFinancialAccount/ram:IBANID"),
-            at(value="ram:PayeePartyCreditorFinancialAccount/ram:IBANID"),
+            quoted(value="ram:PayeePartyCreditorFinancialAccount/ram:IBANID"),
         ),
     ),
     declare(
@@ -399,9 +400,9 @@ RULES: tuple[Declaration, ...] = (
         ubl=ubl_means(
             DEBIT,
             account_is_iban("cac:PaymentMandate/cac:PayerFinancialAccount/cbc:ID"),
-            at(value="cac:PaymentMandate/cac:PayerFinancialAccount/cbc:ID"),
+            quoted(value="cac:PaymentMandate/cac:PayerFinancialAccount/cbc:ID"),
         ),
-        cii=_cii_means(DEBIT, account_is_iban(_CII_DEBITED), at(value=_CII_DEBITED)),
+        cii=_cii_means(DEBIT, account_is_iban(_CII_DEBITED), quoted(value=_CII_DEBITED)),
     ),
     _specification(frozenset((_CIUS, EXTENSION, CVD)), XRECHNUNG_3_0_2),
     _specification(frozenset((_CIUS, EXTENSION)), XRECHNUNG_3_0_1),
@@ -527,7 +528,7 @@ RULES: tuple[Declaration, ...] = (
         ubl=Asked(
             "/*/cac:AdditionalDocumentReference/cac:Attachment/cac:ExternalReference",
             lambda node, view: _is_absolute(node.kids.get("cbc:URI", [])),
-            at(value="cbc:URI"),
+            quoted(value="cbc:URI"),
         ),
         cii=Asked(
             f"/*/{AGREEMENT}ram:AdditionalReferencedDocument",
@@ -536,7 +537,7 @@ RULES: tuple[Declaration, ...] = (
                 or not node.kids.get("ram:URIID")
                 or _is_absolute(node.kids["ram:URIID"])
             ),
-            at(value="ram:URIID"),
+            quoted(value="ram:URIID"),
         ),
     ),
     declare(
@@ -546,7 +547,7 @@ RULES: tuple[Declaration, ...] = (
         cii=Asked(
             f"/*/{LINES}",
             base_quantities_agree,
-            at(
+            quoted(
                 gross="ram:SpecifiedLineTradeAgreement/ram:GrossPriceProductTradePrice/ram:BasisQuantity",
                 net="ram:SpecifiedLineTradeAgreement/ram:NetPriceProductTradePrice/ram:BasisQuantity",
             ),

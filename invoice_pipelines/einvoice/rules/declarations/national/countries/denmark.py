@@ -12,7 +12,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.countries.parties im
     seller_address,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.peppol import own_text
-from invoice_pipelines.einvoice.rules.declarations.national.shapes import at
+from invoice_pipelines.einvoice.rules.declarations.places import quoted
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration, Test
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import normalized, one
@@ -131,13 +131,15 @@ def _tax_that_is_not_vat(node: Node, view: View) -> bool:
 
 
 _MEANS = "ubl:Invoice/cac:PaymentMeans"
-_FACTS = at(reference="cbc:PaymentID", account="cac:PayeeFinancialAccount/cbc:ID")
+_FACTS = quoted(reference="cbc:PaymentID", account="cac:PayeeFinancialAccount/cbc:ID")
 
 RULES: tuple[Declaration, ...] = (
     country_rule("DK-R-002", _seller, "/*", _has_company),
     country_rule("DK-R-003", _both, "/*/cac:InvoiceLine | /*/cac:CreditNoteLine", _classes, warns=True),
-    country_rule("DK-R-004", _both, "cac:AllowanceCharge", _tax_that_is_not_vat, at(value="cbc:AllowanceChargeReason")),
-    country_rule("DK-R-005", _both, _MEANS, _code_is_danish, at(value="cbc:PaymentMeansCode")),
+    country_rule(
+        "DK-R-004", _both, "cac:AllowanceCharge", _tax_that_is_not_vat, quoted(value="cbc:AllowanceChargeReason")
+    ),
+    country_rule("DK-R-005", _both, _MEANS, _code_is_danish, quoted(value="cbc:PaymentMeansCode")),
     country_rule("DK-R-006", _both, _MEANS, _bank),
     country_rule("DK-R-007", _both, _MEANS, _for("49", _mandate)),
     country_rule("DK-R-008", _both, _MEANS, _for("50", _giro), _FACTS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoice_pipelines.einvoice.rules.declarations.national.countries.parties import BUYER, SELLER, country_rule
 from invoice_pipelines.einvoice.rules.declarations.national.peppol import is_german
-from invoice_pipelines.einvoice.rules.declarations.national.shapes import absent, at, exists, says_something
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import absent, exists, says_something
 from invoice_pipelines.einvoice.rules.declarations.national.xrechnung import (
     CARD,
     DEBIT,
@@ -26,6 +26,7 @@ from invoice_pipelines.einvoice.rules.declarations.national.xrechnung import (
     tax_identifier_ubl,
     ubl_documents,
 )
+from invoice_pipelines.einvoice.rules.declarations.places import quoted
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration, Facts, Test
 from invoice_pipelines.einvoice.rules.engine.walk import Node, View
 
@@ -48,7 +49,7 @@ def _type_is_taken(node: Node, view: View) -> bool:
 
 
 def _means(number: str, like: str, codes: frozenset[str], test: Test, *, value: str = "") -> Declaration:
-    facts = at(value=value) if value else at(code=_CODE)
+    facts = quoted(value=value) if value else quoted(code=_CODE)
     return _german(number, like, "/*/cac:PaymentMeans", for_codes(_CODE, codes, test), facts, warns=bool(value))
 
 
@@ -67,13 +68,13 @@ RULES: tuple[Declaration, ...] = (
     _german("014", "14", "/*/cac:TaxTotal/cac:TaxSubtotal", says_something("cac:TaxCategory/cbc:Percent")),
     _german("015", "15", "/*", says_something("cbc:BuyerReference")),
     _german("016", "16", "/*", tax_identifier_ubl),
-    _german("017", "17", "/*", _type_is_taken, at(value="cbc:InvoiceTypeCode|cbc:CreditNoteTypeCode"), warns=True),
+    _german("017", "17", "/*", _type_is_taken, quoted(value="cbc:InvoiceTypeCode|cbc:CreditNoteTypeCode"), warns=True),
     _german(
         "018",
         "18",
         "/*",
         discounts("cac:PaymentTerms", "cbc:Note", whole_line=False),
-        at(value="cac:PaymentTerms/cbc:Note"),
+        quoted(value="cac:PaymentTerms/cbc:Note"),
     ),
     _means("019", "19", SEPA_TRANSFER, account_is_iban(_CREDITED), value=_CREDITED),
     _means("020", "20", DEBIT, account_is_iban(_DEBITED), value=_DEBITED),
@@ -85,8 +86,8 @@ RULES: tuple[Declaration, ...] = (
     _means("025-1", "25-a", DEBIT, exists("cac:PaymentMandate")),
     _means("025-2", "25-b", DEBIT, absent("cac:PayeeFinancialAccount | cac:CardAccount")),
     _german("026", "26", "/*", corrects("cac:BillingReference/cac:InvoiceDocumentReference"), warns=True),
-    _german("027", "27", _CONTACT, is_like(PHONE[0], THREE_DIGITS, anywhere=True), at(value=PHONE[0]), warns=True),
-    _german("028", "28", _CONTACT, is_like(MAIL[0], EMAIL_OLDER), at(value=MAIL[0]), warns=True),
+    _german("027", "27", _CONTACT, is_like(PHONE[0], THREE_DIGITS, anywhere=True), quoted(value=PHONE[0]), warns=True),
+    _german("028", "28", _CONTACT, is_like(MAIL[0], EMAIL_OLDER), quoted(value=MAIL[0]), warns=True),
     _german("030", "30", "/*", creditor_ubl),
     _german(
         "031",

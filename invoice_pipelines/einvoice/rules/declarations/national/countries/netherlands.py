@@ -11,7 +11,8 @@ from invoice_pipelines.einvoice.rules.declarations.national.countries.parties im
     of,
     representative_address,
 )
-from invoice_pipelines.einvoice.rules.declarations.national.shapes import at, attribute, is_blank
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import attribute, is_blank
+from invoice_pipelines.einvoice.rules.declarations.places import quoted
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import decimal, normalized, said
@@ -63,7 +64,7 @@ RULES: tuple[Declaration, ...] = (
         _BOTH,
         "cac:PaymentMeans",
         lambda node, view: said(node.kids.get("cbc:PaymentMeansCode", [])) in _CODES,
-        at(value="cbc:PaymentMeansCode"),
+        quoted(value="cbc:PaymentMeansCode"),
     ),
     country_rule("NL-R-009", _SELLER, "cac:OrderLineReference/cbc:LineID", lambda node, view: bool(_ORDER(view.root))),
 )

@@ -17,7 +17,8 @@ from invoice_pipelines.einvoice.rules.declarations.national.countries.parties im
     vat_ids,
 )
 from invoice_pipelines.einvoice.rules.declarations.national.peppol import moment
-from invoice_pipelines.einvoice.rules.declarations.national.shapes import at, text_of
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import text_of
+from invoice_pipelines.einvoice.rules.declarations.places import quoted, stated
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration, Test
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import Stopped, normalized, one, said
@@ -172,7 +173,7 @@ def _code_is_not(*codes: str) -> Test:
 
 _LEGAL = f"{SELLER}/cac:PartyLegalEntity"
 _ACCOUNT = "cac:PaymentMeans/cac:PayeeFinancialAccount/cbc:ID"
-_LEGAL_FACTS = at(value="cbc:CompanyID")
+_LEGAL_FACTS = quoted(value="cbc:CompanyID")
 
 _SWEDEN = (
     country_rule("SE-R-001", _always, SELLER, _vat_id(_vat_id_length), text="SE-R-vat"),
@@ -200,7 +201,7 @@ _SWEDEN = (
         _from_sweden_with_vat_id,
         "cac:TaxCategory | cac:ClassifiedTaxCategory",
         _rate,
-        at(value="cbc:Percent"),
+        stated(value="cbc:Percent"),
     ),
     *(
         country_rule(rule, _from_sweden, _ACCOUNT, _giro(name, test), text_of, warns=True, text="SE-R-giro")
@@ -296,7 +297,7 @@ _ICELAND = (
         _from_iceland,
         "/*",
         lambda node, view: any(normalized(each.string) in ("380", "381") for each in _TYPE(node)),
-        at(value="cbc:InvoiceTypeCode|cbc:CreditNoteTypeCode"),
+        quoted(value="cbc:InvoiceTypeCode|cbc:CreditNoteTypeCode"),
         warns=True,
     ),
     country_rule("IS-R-002", _from_iceland, "/*", lambda node, view: _icelandic(list(_SELLER_COMPANY(node)))),

@@ -14,7 +14,8 @@ from invoice_pipelines.einvoice.rules.declarations.national.countries.parties im
     seller_country,
     vat_ids,
 )
-from invoice_pipelines.einvoice.rules.declarations.national.shapes import at, exists, text_of
+from invoice_pipelines.einvoice.rules.declarations.national.shapes import exists, text_of
+from invoice_pipelines.einvoice.rules.declarations.places import quoted
 from invoice_pipelines.einvoice.rules.engine.declaration import Declaration, Test
 from invoice_pipelines.einvoice.rules.engine.paths import path
 from invoice_pipelines.einvoice.rules.engine.values import normalized, one, said
@@ -38,7 +39,7 @@ def _tax_number(node: Node, view: View) -> bool:
 
 
 _ITALY = (
-    country_rule("IT-R-001", _from_italy, f"{SELLER}/cac:PartyTaxScheme", _tax_number, at(value="cbc:CompanyID")),
+    country_rule("IT-R-001", _from_italy, f"{SELLER}/cac:PartyTaxScheme", _tax_number, quoted(value="cbc:CompanyID")),
     country_rule("IT-R-002", _from_italy, SELLER, exists("cac:PostalAddress/cbc:StreetName"), text="IT-R-address"),
     country_rule("IT-R-003", _from_italy, SELLER, exists("cac:PostalAddress/cbc:CityName"), text="IT-R-address"),
     country_rule("IT-R-004", _from_italy, SELLER, exists("cac:PostalAddress/cbc:PostalZone"), text="IT-R-address"),
