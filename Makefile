@@ -32,7 +32,7 @@ test-pooler: $(VENV)/.ready  ## those that need PostgreSQL, through a pgbouncer 
 
 # Most of these wait, hence one process more. What waits longest comes first, and only files with such tests are loaded.
 FILES_WITH = $$(grep -rl --include='test_*.py' $(1) $(addprefix invoice_pipelines_tests/,system integration unit))
-test-slow: $(VENV)/.ready  ## the long ones
+test-slow: $(VENV)/.ready $(VENV)/.deploy-tools  ## the long ones
 	@$(BIN)/pytest -q -m "slow and not alone" $(PARALLEL) -n 4 $(call FILES_WITH,mark.slow)
 	@$(BIN)/pytest -q -m "slow and alone" $(call FILES_WITH,mark.alone)
 
@@ -74,4 +74,10 @@ $(VENV)/.ready: pyproject.toml uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv sync --frozen --inexact --quiet --extra workshop --extra rules --extra celery --python $(BIN)/python \
 	  || $(BIN)/uv sync --frozen --inexact --quiet --extra workshop --extra rules --extra celery --python $(BIN)/python --system-certs
+	@touch $@
+
+# What checks deploy/: 70 MB, which nobody else needs.
+$(VENV)/.deploy-tools: $(VENV)/.ready deploy/checks.txt
+	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python -r deploy/checks.txt \
+	  || $(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python -r deploy/checks.txt --system-certs
 	@touch $@

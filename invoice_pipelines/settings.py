@@ -291,7 +291,10 @@ class Settings(BaseSettings):
     web_port: int = Field(default=8000, ge=1, le=65535)
     """Port on which the API is served."""
     web_health_port: int = Field(default=8001, ge=1, le=65535)
-    """Port on this machine on which `/health/live`, `/health/ready` and `/metrics` are served, without account."""
+    """Port on which `/health/live`, `/health/ready` and `/metrics` are served, without account."""
+    web_health_host: str = "127.0.0.1"
+    """Address on which they are served: another one than this machine's where those who watch are elsewhere, and the
+    network keeps strangers out."""
     web_connections: int = Field(default=15, ge=1, le=200)
     """How many requests the API works on at the same time, each with a connection to PostgreSQL; others wait."""
     web_lock_timeout_seconds: float = Field(default=10.0, ge=0.1, le=86400)

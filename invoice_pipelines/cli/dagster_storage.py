@@ -17,6 +17,14 @@ UNFINISHED = [
 ]
 
 
+def make_tables(url: str) -> None:
+    """Makes Dagster's tables where they are missing, and brings those of an older Dagster to its newest schema."""
+    storage = DagsterPostgresStorage(url)
+    storage.run_storage.upgrade()  # type: ignore[attr-defined]
+    storage.event_log_storage.upgrade()
+    storage.schedule_storage.upgrade()
+
+
 def prepare(close_runs: bool) -> None:
     """Makes the tables; with `close_runs`, reports runs that a kill left open as failed, so that others start."""
     DagsterPostgresStorage(os.environ[f"{PREFIX}DAGSTER_DATABASE_URL"])

@@ -64,6 +64,9 @@ def migrate(
     wait: Annotated[
         int, typer.Option(help="How long to keep trying while other sessions hold the locks.", min=0, metavar="SECONDS")
     ] = 120,
+    dagster: Annotated[
+        bool, typer.Option("--dagster", help="Make or upgrade Dagster's tables, too, where `up` never runs.")
+    ] = False,
 ) -> None:
     """Bring the database to the newest schema; safe to repeat, and when two do it at once.
 
@@ -78,6 +81,10 @@ def migrate(
             reached = prepare_databases(settings, force=force, wait=patience, on_wait=say)
         else:
             reached = migrate_to(database_urls(settings).owner, to, wait=patience, on_wait=say)
+        if dagster:
+            from invoice_pipelines.cli.dagster_storage import make_tables
+
+            make_tables(database_urls(settings).dagster.render_as_string(hide_password=False))
     console.print(f"The database is at revision {reached}.")
 
 

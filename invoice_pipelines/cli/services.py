@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from invoice_pipelines.cli.options import examples
 from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.supervisor import Services, child_environment, prepare_home, running_services
 from invoice_pipelines.settings import Settings, SettingsError, load_settings, variable_of
+from invoice_pipelines.workers.broker import QUEUES
 
 app = typer.Typer()
 
@@ -70,6 +72,7 @@ def _api_of(services: Services) -> str:
 @app.command(
     epilog=examples(
         "worker --processes 4",
+        "worker --processes 2 --queues express",
     )
 )
 def worker(
@@ -77,6 +80,12 @@ def worker(
     same_machine: Annotated[
         bool, typer.Option("--same-machine", help="It shares the home folder with `up`, and so keys and files.")
     ] = False,
+    queues: Annotated[
+        str, typer.Option(help="From which queues, with commas; it takes runs of the first before others.")
+    ] = ",".join(QUEUES),
+    ready_file: Annotated[
+        Path | None, typer.Option(help="A file to make when it takes runs, for those who start it.")
+    ] = None,
 ) -> None:
     """Take runs from the queue and do them in processes that stay warm. `up --workers` starts one as well.
 
@@ -84,13 +93,16 @@ def worker(
     files would be its own. Ctrl-C ends it behind the runs that have begun.
     """
     settings = load_settings()
+    chosen = tuple(name.strip() for name in queues.split(","))
+    if len(set(chosen)) < len(chosen) or not set(chosen) <= set(QUEUES):
+        raise typer.BadParameter(f"--queues takes each of {' and '.join(QUEUES)} at most once, not {queues!r}")
     require_shared(settings, same_machine=same_machine)
     try:
         from invoice_pipelines.workers.worker import work
     except ImportError:
         raise SettingsError("Warm workers are not installed: install the extra `celery`.") from None
     os.environ.update(child_environment(settings, prepare_home(settings)))
-    work(settings, processes)
+    work(settings, processes, chosen, ready_file)
 
 
 def require_shared(settings: Settings, *, same_machine: bool) -> None:
@@ -126,7 +138,7 @@ def web() -> None:
     settings = load_settings()
     console.print(f"Desk:    {desk_address(settings)}")
     console.print(f"API:     http://{settings.web_host}:{settings.web_port}/api/docs")
-    console.print(f"Health:  http://127.0.0.1:{settings.web_health_port}/health/ready")
+    console.print(f"Health:  http://{settings.web_health_host}:{settings.web_health_port}/health/ready")
     try:
         serve(settings)
     except KeyboardInterrupt:

@@ -260,14 +260,16 @@ def running_services(settings: Settings, *, webserver: bool, api: bool, workers:
             settings.dagster_url_file.write_text(services.url, "utf-8")
             stack.callback(settings.dagster_url_file.unlink, missing_ok=True)
         if api:
-            _wait_for_answer(services, API, f"http://127.0.0.1:{settings.web_health_port}/health/ready")
+            _wait_for_answer(
+                services, API, f"http://{_near(settings.web_health_host)}:{settings.web_health_port}/health/ready"
+            )
         yield services
 
 
 def _start_api(services: Services) -> None:
     settings = services.settings
     _require_free("web_port", settings.web_host, settings.web_port)
-    _require_free("web_health_port", "127.0.0.1", settings.web_health_port)
+    _require_free("web_health_port", settings.web_health_host, settings.web_health_port)
     services.api_url = f"http://{settings.web_host}:{settings.web_port}"
     services.spawn(API, [*_OURSELVES, "web"])
 
@@ -382,6 +384,11 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         os.killpg(process.pid, number)
     except (ProcessLookupError, PermissionError):
         return
+
+
+def _near(host: str) -> str:
+    """Where a server that listens on `host` is reached from this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
 
 
 def _free_port() -> int:

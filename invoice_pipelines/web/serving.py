@@ -29,7 +29,6 @@ SECONDS_TO_FINISH = 20
 """For so long a request may go on after the process was told to stop."""
 SECONDS_FOR_HEAD = 30
 """A connection that sends no whole head of a request for so long is closed."""
-_LOOPBACK = "127.0.0.1"
 _FOR_READINESS = 1
 
 
@@ -47,7 +46,7 @@ def serve(settings: Settings) -> None:
         dagster = create_login_engine(database_urls(settings).dagster, limits=session_limits(settings))
         try:
             health = create_health_app(web, application, dagster, measures)
-            with running(server_of(health, settings, _LOOPBACK, settings.web_health_port)):
+            with running(server_of(health, settings, settings.web_health_host, settings.web_health_port)):
                 app = create_app(web, settings, measures, dagster=dagster)
                 server_of(app, settings, settings.web_host, settings.web_port, app.state.hub.close).run()
         finally:

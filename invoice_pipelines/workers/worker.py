@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready
 from dagster import DagsterInstance
 from dagster._cli.api import _execute_run_command_body
 from dagster._core.code_pointer import CodePointer
@@ -72,15 +75,20 @@ def load_all() -> None:
     ReconstructableJob(ReconstructableRepository(definitions), INTAKE_RUN).get_definition()
 
 
-def work(settings: Settings, processes: int) -> None:
-    """Takes runs and does them, so many at the same time, until it is told to stop; what has begun ends before."""
+def work(settings: Settings, processes: int, queues: Sequence[str] = QUEUES, ready_file: Path | None = None) -> None:
+    """Takes runs of these queues and does them, so many at the same time, until it is told to stop; what has begun ends
+    before. `ready_file` is there as soon as it takes runs.
+    """
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)
+        worker_ready.connect(lambda **_: ready_file.touch(), weak=False)
     load_all()
     app = make_worker(settings)
     app.worker_main(
         [
             "worker",
             *("--pool", "prefork", "--concurrency", str(processes)),
-            *("--queues", ",".join(QUEUES), "--hostname", f"{os.getpid()}@{socket.gethostname()}"),
+            *("--queues", ",".join(queues), "--hostname", f"{os.getpid()}@{socket.gethostname()}"),
             *("--max-tasks-per-child", str(MOST_RUNS), "--loglevel", "warning"),
             *("--disable-prefetch", "--without-gossip", "--without-mingle"),
         ]

@@ -220,4 +220,10 @@ def test_a_worker_that_would_have_keys_or_files_of_its_own_does_not_start(nowher
     assert "Set INVOICE_PIPELINES_BROKER_URL" in one_line(nowhere.run("worker", "--same-machine"))
 
 
+def test_a_worker_takes_from_queues_that_there_are(nowhere):
+    for wrong in ("fast", "bulk,bulk", ""):
+        told = one_line(nowhere.run("worker", "--same-machine", "--queues", wrong))
+        assert "--queues takes each of express and bulk at most once" in told
+
+
 FOLDERS = ("INBOX", "ORIGINALS", "EXPORTS", "IMPORTS", "DOCUMENTS")
