@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from invoice_pipelines.cli import supervisor
 from invoice_pipelines.cli.supervisor import ServiceError, Services, prepare_home

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from invoice_pipelines.database.tables import COLUMNS, read_columns
 from invoice_pipelines_tests.conftest import PROJECT, TestDatabase
