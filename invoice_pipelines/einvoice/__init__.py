@@ -6,6 +6,7 @@ is read from them, and `delivery` for what is made of issued invoices.
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from invoice_pipelines.einvoice.errors import ReadingError
@@ -39,16 +40,17 @@ def write(invoice: Invoice, syntax: Syntax) -> bytes:
     return write_xml(invoice, syntax)
 
 
-def validate(xml: bytes, *, rules_directory: Path | None = None) -> Verdict:
+def validate(xml: bytes, *, rules_directory: Path | None = None, on: date | None = None) -> Verdict:
     """Whether an XML invoice keeps its schema and the business rules of its specification. Nothing in it is corrected.
 
     The business rules are also asked of a document that fails its schema, so that its sender learns of everything at
-    once, unless it fails in too many places. `rules_directory` holds official release files, which then decide (see
-    `docs/validation.md`). Raises `rules.official.rule_files.RulesDirectoryError` where it cannot be used,
-    `ReadingError` where the XML cannot be parsed, and `ChildProcessError` where no process can be started for a large
-    document.
+    once, unless it fails in too many places. They are those of the releases in force `on` a day, or the newest that are
+    known; `Verdict.rules_version` names them. `rules_directory` holds official release files, which then decide,
+    whatever the day (see `docs/validation.md`). Raises `rules.official.rule_files.RulesDirectoryError` where it cannot
+    be used, `ReadingError` where the XML cannot be parsed, and `ChildProcessError` where no process can be started for
+    a large document.
     """
     from invoice_pipelines.einvoice.rules.judge import judge
 
-    judged = judge(xml, rules_directory)
+    judged = judge(xml, rules_directory, on=on)
     return Verdict.of(judged.violations, judged.versions)

@@ -70,6 +70,7 @@ def read(
     epilog=examples(
         "validate inbox/ --jsonl",
         "validate invoice.xml --official",
+        "validate invoice.xml --on 2025-06-01",
         "validate --explain BR-CO-15",
     )
 )
@@ -79,6 +80,14 @@ def validate(
     official: Annotated[
         bool, typer.Option("--official", help="Ask schema and business rules only, none of this project's own (IP-*).")
     ] = False,
+    on: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Judge as on this day: by the releases of the rules then in force. Without, as today.",
+            metavar="DATE",
+        ),
+    ] = None,
     explain: Annotated[
         str | None, typer.Option(help="Instead, say what a rule is about, such as BR-CO-15.", metavar="RULE")
     ] = None,
@@ -98,7 +107,7 @@ def validate(
 
     settings = _settings(ocr)
     german = _is_german(language, jsonl)
-    today = datetime.now(UTC).date()
+    today = (on or datetime.now(UTC)).date()
     with _ocr(settings) as aids:
 
         def report(path: Path, name: str) -> dict[str, Any]:
@@ -112,7 +121,7 @@ def validate(
                 official=official,
             )
 
-        show = partial(_show_validated, german)
+        show = partial(_show_validated, german, name_rules=on is not None)
         _report(paths, jsonl, report, "valid", show, at_once=1)  # Saxon has a lock of its own
 
 
@@ -183,11 +192,13 @@ def _show_read(german: bool, result: dict[str, Any]) -> None:
         say(one_line(f"    {label}: {warning}"))
 
 
-def _show_validated(german: bool, result: dict[str, Any]) -> None:
+def _show_validated(german: bool, result: dict[str, Any], *, name_rules: bool) -> None:
     valid, not_valid = ("gültig", "nicht gültig") if german else ("valid", "not valid")
     mark = styled(valid, "green") if result["valid"] else styled(not_valid, "red")
     classes = ", ".join(_class_name(refusing, german) for refusing in result["refused_by"])
     console.print(mark, f" {one_line(result['file'])}{f' ({classes})' if classes else ''}", soft_wrap=True)
+    if name_rules and result["rules"]:
+        say(one_line(f"    {'nach' if german else 'by'} {result['rules']}"))
     for violation in result["violations"]:
         severity, of_class = violation["severity"], violation["class"]
         if german:

@@ -49,22 +49,25 @@ def release_of(rule_set: RuleSet, on: date | None = None) -> Release:
     return valid[-1] if valid else releases[0]
 
 
-def declared_version(rule_set: RuleSet) -> str:
-    """The release of a rule set that is asked, for the verdict."""
-    return f"{rule_set} {release_of(rule_set).name.rpartition(' ')[2]}"
+def declared_version(rule_set: RuleSet, on: date | None = None) -> str:
+    """The release of a rule set that is asked on a day (`release_of`), for the verdict."""
+    return f"{rule_set} {release_of(rule_set, on).name.rpartition(' ')[2]}"
 
 
 def declared_rules(rule_set: RuleSet, on: date | None = None) -> list[Declaration]:
     """The declarations of a rule set as of a day (`release_of`), without those of its syntax (`syntax.asking`)."""
-    release = release_of(rule_set, on).name
-    return [rule for rule in _declarations(rule_set) if not rule.releases or release in rule.releases]
+    return _rules_of(rule_set, release_of(rule_set, on))
 
 
-def prepare(document: XmlDocument, rule_sets: Sequence[RuleSet]) -> None:
+def _rules_of(rule_set: RuleSet, release: Release) -> list[Declaration]:
+    return [rule for rule in _declarations(rule_set) if not rule.releases or release.name in rule.releases]
+
+
+def prepare(document: XmlDocument, rule_sets: Sequence[RuleSet], on: date | None = None) -> None:
     """Compiles the rules, before the document can have taken the memory that this needs."""
     if document.root is not None and rule_sets:
         syntax = _syntax(document.root)
-        _plan(tuple(rule_sets), syntax, None)
+        _plan_of(rule_sets, syntax, on)
         if not _CORE.isdisjoint(rule_sets):
             states(syntax)
 
@@ -86,7 +89,7 @@ def declared_violations(document: XmlDocument, rule_sets: Sequence[RuleSet], on:
 
 def found_in(root: etree._Element, syntax: Syntax, rule_sets: Sequence[RuleSet], on: date | None = None) -> Found:
     """What the rules of these sets say of a document: those of its syntax first."""
-    plan = _plan(tuple(rule_sets), syntax, on)
+    plan = _plan_of(rule_sets, syntax, on)
     if _CORE.isdisjoint(rule_sets):
         view = walk(root, syntax)
         found = plan.ask(view)
@@ -120,9 +123,14 @@ def _syntax(root: Root) -> Syntax:
     return Syntax.CII if root is Root.CII else Syntax.UBL
 
 
+def _plan_of(rule_sets: Sequence[RuleSet], syntax: Syntax, on: date | None) -> Plan:
+    return _plan(tuple((rule_set, release_of(rule_set, on)) for rule_set in rule_sets), syntax)
+
+
 @functools.lru_cache(maxsize=64)
-def _plan(rule_sets: tuple[RuleSet, ...], syntax: Syntax, on: date | None) -> Plan:
-    return Plan([rule for rule_set in rule_sets for rule in declared_rules(rule_set, on)], syntax)
+def _plan(asked: tuple[tuple[RuleSet, Release], ...], syntax: Syntax) -> Plan:
+    # By releases, not by day: a process that judges for weeks compiles them once.
+    return Plan([rule for rule_set, release in asked for rule in _rules_of(rule_set, release)], syntax)
 
 
 def _declarations(rule_set: RuleSet) -> Iterable[Declaration]:

@@ -11,6 +11,7 @@ import atexit
 import signal
 import threading
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from invoice_pipelines.einvoice.errors import ReadingError
@@ -53,16 +54,16 @@ class Bounds:
 _BOUNDS = Bounds()
 
 
-def judge(xml: bytes, rules_directory: Path | None, bounds: Bounds = _BOUNDS) -> Judged:
-    """What schema and business rules say of an XML invoice.
+def judge(xml: bytes, rules_directory: Path | None, bounds: Bounds = _BOUNDS, *, on: date | None = None) -> Judged:
+    """What schema and business rules say of an XML invoice, the latter as of a day (`judging.business_rules`).
 
     One that takes too long or too much memory is not valid: its only violation is IP-RULES-02, fatal.
     Raises `ReadingError` and `RulesDirectoryError` as `validate` does.
     """
     if len(xml) <= bounds.small_bytes and xml.count(b"<") + xml.count(b"=") <= bounds.small:
-        return judge_here(xml, rules_directory)
+        return judge_here(xml, rules_directory, on)
     with _lock:
-        return _judge_apart(xml, rules_directory, bounds)
+        return _judge_apart(xml, rules_directory, bounds, on)
 
 
 _lock = threading.Lock()
@@ -95,11 +96,11 @@ def _started(bounds: Bounds) -> Child:
     return _kept[0]
 
 
-def _judge_apart(xml: bytes, rules_directory: Path | None, bounds: Bounds) -> Judged:
+def _judge_apart(xml: bytes, rules_directory: Path | None, bounds: Bounds, on: date | None) -> Judged:
     for _ in range(_TRIES):
         process = _started(bounds)
         try:
-            said, what, memory = process.ask((xml, rules_directory), bounds.seconds * _WALL_SECONDS_PER_CPU_SECOND)
+            said, what, memory = process.ask((xml, rules_directory, on), bounds.seconds * _WALL_SECONDS_PER_CPU_SECOND)
         except ChildEnded as ended:
             if ended.too_slow or ended.exit_code == -signal.SIGXCPU:
                 return _too_long(bounds)

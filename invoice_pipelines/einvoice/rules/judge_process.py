@@ -17,7 +17,7 @@ from invoice_pipelines.processes import Receive, Send, peak_memory, serve
 
 def main(receive: Receive, send: Send) -> None:
     """The first message says what a document may take: (seconds of processor time, bytes of memory). Each further one
-    is (xml, rules directory), answered by ("judged", Judged), ("unreadable", (code, message)), ("without rules",
+    is (xml, rules directory, day), answered by ("judged", Judged), ("unreadable", (code, message)), ("without rules",
     message) or ("failed", kind of error), each with the bytes held so far.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # an image of this process would hold invoices
@@ -26,11 +26,11 @@ def main(receive: Receive, send: Send) -> None:
     send(("ready", None, peak_memory()))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the last words of SaxonC may quote the invoice
     while True:
-        xml, rules_directory = receive()
+        xml, rules_directory, on = receive()
         _allow(seconds)
         answer: tuple[str, Any]
         try:
-            answer = ("judged", judge_here(xml, rules_directory))
+            answer = ("judged", judge_here(xml, rules_directory, on))
         except ReadingError as error:
             answer = ("unreadable", (error.code, error.message))
         except RulesDirectoryError as error:

@@ -44,18 +44,19 @@ class Judged:
     versions: tuple[str, ...]
 
 
-def judge_here(xml: bytes, rules_directory: Path | None) -> Judged:
-    """Asks the schema, then the business rules, the latter also where the schema is broken in a few places.
+def judge_here(xml: bytes, rules_directory: Path | None, on: date | None = None) -> Judged:
+    """Asks the schema, then the business rules (of the releases of a day, as `business_rules` does), the latter also
+    where the schema is broken in a few places.
 
     Raises `ReadingError` and `RulesDirectoryError` as `einvoice.validate` does.
     """
     document = parse(xml)
-    _compile_rules(document, rules_directory)
+    _compile_rules(document, rules_directory, on)
     broken = schema_violations(document)
     if is_hopeless(broken):
         return Judged((*broken, NOT_ASKED.broken()), (schema_version(),))
-    rules = business_rule_violations(document, rules_directory)
-    return Judged((*broken, *rules), (schema_version(), *_business_rules_version(document, rules_directory)))
+    rules = business_rule_violations(document, rules_directory, on)
+    return Judged((*broken, *rules), (schema_version(), *_business_rules_version(document, rules_directory, on)))
 
 
 def business_rules(xml: bytes, *, rules_directory: Path | None = None, on: date | None = None) -> tuple[Violation, ...]:
@@ -69,13 +70,13 @@ def business_rules(xml: bytes, *, rules_directory: Path | None = None, on: date 
     return business_rule_violations(parse(xml), rules_directory, on)
 
 
-def _compile_rules(document: XmlDocument, rules_directory: Path | None) -> None:
+def _compile_rules(document: XmlDocument, rules_directory: Path | None, on: date | None) -> None:
     """Compiles the rules that decide for a document, before it can have taken the memory that this needs.
 
     Raises `RulesDirectoryError` where a rule file cannot be used.
     """
     sheets, declared = _deciding(document, rules_directory)
-    prepare(document, declared)
+    prepare(document, declared, on)
     for sheet in sheets.values():
         try:
             compile_sheet(sheet.path)
@@ -110,11 +111,11 @@ def business_rule_violations(
     return tuple(violations)
 
 
-def _business_rules_version(document: XmlDocument, rules_directory: Path | None) -> tuple[str, ...]:
+def _business_rules_version(document: XmlDocument, rules_directory: Path | None, on: date | None) -> tuple[str, ...]:
     """The names and versions of the rule sets that decide for a document."""
     sheets, _ = _deciding(document, rules_directory)
     return tuple(
-        sheets[rule_set].version if rule_set in sheets else declared_version(rule_set)
+        sheets[rule_set].version if rule_set in sheets else declared_version(rule_set, on)
         for rule_set in rule_sets_for(document)
     )
 

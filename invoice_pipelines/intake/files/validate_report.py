@@ -29,12 +29,14 @@ def validate_report(
     german: bool = False,
     official: bool = False,
 ) -> dict[str, Any]:
-    """What validation says of one file, as `{"file", "valid", "officially_valid", "refused_by", "violations": [...]}`.
+    """What validation says of one file.
 
-    `refused_by` are the classes of the fatal violations. `officially_valid` is the verdict of schema and business rules
-    alone, None where there is no XML to ask them of. With `official` no others are asked, and a file without XML is
-    refused. `name` is how the file is called in the report; messages are English or `german`. A file that cannot be
-    read is invalid, with one violation whose rule is the code of the `ReadingError`. Raises `RulesDirectoryError` only.
+    It is `{"file", "valid", "officially_valid", "refused_by", "rules", "violations": [...]}`. `refused_by` are the
+    classes of the fatal violations, `rules` the releases that were asked: those in force `today`. `officially_valid` is
+    the verdict of schema and business rules alone, None where there is no XML to ask them of. With `official` no others
+    are asked, and a file without XML is refused. `name` is how the file is called in the report; messages are English
+    or `german`. A file that cannot be read is invalid, with one violation whose rule is the code of the `ReadingError`.
+    Raises `RulesDirectoryError` only.
     """
     name = as_text(name)
     try:
@@ -42,7 +44,7 @@ def validate_report(
         if not official:
             verdict = validate(reading, Expectations(today=today), rules_directory=rules_directory)
         elif reading.xml is not None:
-            verdict = official_verdict(reading.xml, rules_directory=rules_directory)
+            verdict = official_verdict(reading.xml, rules_directory=rules_directory, on=today)
         else:
             raise ReadingError("NO_XML", "There is no XML invoice in the file, of which official rules could be asked.")
     except ReadingError as error:
@@ -54,6 +56,7 @@ def validate_report(
         "valid": verdict.valid,
         "officially_valid": None if reading.xml is None else verdict.officially_valid,
         "refused_by": [refusing.value for refusing in verdict.refused_by],
+        "rules": verdict.rules_version,
         "violations": [
             _entry(
                 v.rule,
@@ -73,7 +76,14 @@ def _unread(name: str, code: str, message: str, german: bool) -> dict[str, Any]:
         message = german_reading_error(code, message)
     entry = _entry(code, "fatal", None if found is None else found.value, message, None)
     refused_by = [] if found is None else [found.value]
-    return {"file": name, "valid": False, "officially_valid": None, "refused_by": refused_by, "violations": [entry]}
+    return {
+        "file": name,
+        "valid": False,
+        "officially_valid": None,
+        "refused_by": refused_by,
+        "rules": None,
+        "violations": [entry],
+    }
 
 
 def _entry(

@@ -21,14 +21,14 @@ OWN_RULES_VERSION = "invoice_pipelines 5"
 def validate(reading: Reading, expectations: Expectations, *, rules_directory: Path | None = None) -> Verdict:
     """Judges a received invoice. Nothing in it is corrected or recomputed.
 
-    With XML (`reading.xml`), its schema and the business rules of its specification are asked, then the own rules;
-    without, the own rules alone. `Verdict.officially_valid` is what the former say. Raises what `einvoice.validate`
-    does.
+    With XML (`reading.xml`), its schema and the business rules of its specification are asked, in the releases that are
+    in force on `expectations.today`, then the own rules; without, the own rules alone. `Verdict.officially_valid` is
+    what the former say. Raises what `einvoice.validate` does.
     """
     violations: list[Violation] = []
     versions: list[str] = []
     if reading.xml is not None:
-        judged = judge(reading.xml, rules_directory)
+        judged = judge(reading.xml, rules_directory, on=expectations.today)
         violations += judged.violations
         versions += judged.versions
     with localcontext(prec=LONGEST_PRODUCT):

@@ -14,7 +14,9 @@ import pytest
 
 from invoice_pipelines.cli.output import console
 from invoice_pipelines.cli.settings_page import settings_page
+from invoice_pipelines.einvoice import Syntax, write
 from invoice_pipelines_tests.conftest import PROJECT
+from invoice_pipelines_tests.support.einvoice.cases import cases
 from invoice_pipelines_tests.support.intake.documents.ocr.drawn import INVOICE, lines_picture
 from invoice_pipelines_tests.support.server import free_ports
 from invoice_pipelines_tests.support.sizes import only_at_full_size
@@ -145,6 +147,20 @@ def test_read_and_validate_print_one_json_object_per_file_in_path_order(nowhere)
     assert validated.returncode == 1
     assert [item["valid"] for item in verdicts] == [False, True, False]
     assert nowhere.run("validate", str(nowhere.home / "b.pdf"), "--jsonl").returncode == 0
+
+
+def test_an_invoice_is_judged_as_on_another_day_where_one_is_named(nowhere):
+    nowhere.file("a.xml", write(cases()["XRechnung: no date of delivery"], Syntax.UBL))
+    invoice = str(nowhere.home / "a.xml")
+    earlier = nowhere.run("validate", invoice, "--official", "--on", "2024-05-31")
+    assert "XRechnung-UBL 3.0.1" in earlier.stdout
+    assert "BR-DE-TMP-32" not in earlier.stdout
+    (today,) = map(json.loads, nowhere.run("validate", invoice, "--official", "--jsonl").stdout.splitlines())
+    assert "XRechnung-UBL 3.0.1" not in today["rules"]
+    assert "BR-DE-TMP-32" in {each["rule"] for each in today["violations"]}
+    wrong = nowhere.run("validate", invoice, "--on", "31.05.2024")
+    assert wrong.returncode == 2
+    assert "--on" in wrong.stderr
 
 
 @pytest.mark.slow

@@ -13,7 +13,9 @@ from invoice_pipelines_tests.support.intake.validation.specimens import TODAY, U
 def test_a_valid_file(tmp_path: Path) -> None:
     path = tmp_path / "a.xml"
     path.write_text(UBL, encoding="utf-8")
-    assert validate_report(path, "in/a.xml", today=TODAY) == {
+    report = validate_report(path, "in/a.xml", today=TODAY)
+    assert "EN16931-UBL" in report.pop("rules")
+    assert report == {
         "file": "in/a.xml",
         "valid": True,
         "officially_valid": True,
@@ -47,6 +49,7 @@ def test_what_refuses_an_invoice_is_seen_at_a_glance_and_official_rules_can_be_a
     assert report["officially_valid"]
     assert report["refused_by"] == ["content"]
     alone = validate_report(path, "a.xml", today=TODAY, official=True)
+    assert "invoice_pipelines" not in alone.pop("rules")
     assert alone == {"file": "a.xml", "valid": True, "officially_valid": True, "refused_by": [], "violations": []}
 
 
